@@ -1,0 +1,47 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the collection importable from a checkout, and take the person's own clusters out of reach."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TREE = ROOT / ".build" / "tree"
+
+
+def _link_collection() -> None:
+    """Let TREE hold the checkout under the name Ansible gives it."""
+    link = TREE / "ansible_collections" / "mlops" / "elasticsearch"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() and not link.exists():
+        link.unlink()  # the checkout was moved
+    with contextlib.suppress(FileExistsError):  # parallel test processes all come here
+        link.symlink_to("../../../..", target_is_directory=True)
+
+
+def _use_paths() -> None:
+    """Import from TREE and tests/, here and in every process the tests start."""
+    ours = [str(TREE), str(ROOT / "tests")]
+    sys.path[:0] = [path for path in ours if path not in sys.path]
+    theirs = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in ours]
+    os.environ["PYTHONPATH"] = os.pathsep.join(ours + theirs)
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(TREE)
+
+
+def _forget_clusters() -> None:
+    """Delete what would lead a test to a real cluster: a shell may hold credentials of production."""
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    for name in list(os.environ):
+        if name.upper().startswith(("ELASTICSEARCH_", "ELASTIC_")) or name.upper() in proxies:
+            del os.environ[name]
+
+
+_link_collection()
+_use_paths()
+_forget_clusters()
