@@ -1,0 +1,57 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Python 3.11 or newer. For another one beside it: make test PYTHON=python3.13 VENV=.venv/3.13
+PYTHON ?= python3
+VENV ?= .venv
+# The folder Ansible, mypy and coverage know the collection from; tests/conftest.py makes it.
+export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
+unexport PYTHONPATH
+
+.PHONY: help demo test check sanity mutants bench build clean python
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/demo/.made ## watch the collection work, against an Elasticsearch double on this machine
+	tests/demo.sh $(VENV)/demo/bin
+
+test: $(VENV)/test/.made ## run every test, with coverage
+	$(VENV)/test/bin/pytest tests -n auto --cov --cov-report=
+	$(VENV)/test/bin/coverage report --skip-covered
+	@echo "The planner and the runner: every branch."
+	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \
+	  --include='plugins/module_utils/_plan/*,plugins/module_utils/_run/*'
+
+check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
+	tests/checks/run $(VENV)
+
+sanity: $(VENV)/check/.made ## run ansible-test sanity alone
+	tests/checks/sanity $(VENV)/sanity $(PYTHON)
+
+mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests catch it
+	$(VENV)/test/bin/python tests/mutants/run.py
+
+bench: $(VENV)/demo/.made ## measure seconds a task
+	tests/bench.sh $(VENV)/demo/bin
+
+build: $(VENV)/demo/.made ## build the collection's tarball into .build
+	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build
+
+clean: ## delete the virtual environments and everything built
+	rm -rf .venv .build .ansible .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# One environment for each use, made again when its requirements change.
+$(VENV)/demo/.made: requirements/demo.txt
+$(VENV)/test/.made: requirements/demo.txt requirements/test.txt
+$(VENV)/check/.made: requirements/demo.txt requirements/test.txt requirements/check.txt
+$(VENV)/%/.made: | python
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r requirements/$*.txt
+	@touch $@
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
