@@ -1,0 +1,82 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Imports go down only, and the deciding layers know neither Ansible, nor Elasticsearch, nor the outside world."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from checks.collection import NAME, PLUGINS, ROOT, imports, python_files
+
+# A file may import from its own folder and from folders further down. The two of one row do not know each other.
+ROWS = (
+    ("doc_fragments",),
+    ("module_utils/_records", "module_utils/_options"),
+    ("module_utils/_plan", "module_utils/_api"),
+    ("module_utils/_run",),
+    ("plugin_utils",),
+    ("modules", "action", "inventory", "filter", "lookup", "test"),
+)
+ROW = {folder: row for row, folders in enumerate(ROWS) for folder in folders}
+
+PURE = ("module_utils/_plan", "module_utils/_records")
+# Not a complete list of what reaches outside, but of what a hand would reach for.
+OUTSIDE = {"asyncio", "http", "io", "os", "pathlib", "random", "shutil", "socket", "ssl", "subprocess", "sys", "time"}
+OUTSIDE |= {"logging", "tempfile", "threading", "urllib", "urllib3", "uuid"}
+IMPURE = OUTSIDE | {"ansible", "elastic_transport", "elasticsearch"}
+CLIENT = PLUGINS / "module_utils/_api/client.py"
+OURS = f"ansible_collections.{NAME}.plugins."
+FILES = python_files("plugins")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def folder_of(dotted: str) -> str | None:
+    """The folder of ROWS that holds a module or a file, given with slashes or dots; none for a package in between."""
+    slashed = dotted.replace(".", "/")
+    return next((folder for folder in ROW if slashed == folder or slashed.startswith(f"{folder}/")), None)
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_every_file_has_a_layer(path: Path) -> None:
+    within = path.relative_to(PLUGINS)
+    assert folder_of(str(within)) or within.name == "__init__.py", f"add the folder of {within} to ROWS"
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_imports_go_down(path: Path) -> None:
+    folder = folder_of(str(path.relative_to(PLUGINS)))
+    for name in imports(path):
+        if not name.startswith(OURS):
+            continue
+        target = folder_of(name.removeprefix(OURS))
+        assert target, f"{name}: import the module itself"
+        assert folder is not None
+        assert target == folder or ROW[target] < ROW[folder], f"{folder} may not import {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if folder_of(str(path.relative_to(PLUGINS))) in PURE], ids=named
+)
+def test_deciding_is_pure(path: Path) -> None:
+    for name in imports(path):
+        assert name.split(".", 1)[0] not in IMPURE, f"imports {name}"
+    # Dates may be parsed and printed; the present moment has to be handed in.
+    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert not attributes & {"now", "today", "utcnow"}, "asks the clock"
+    called = set(re.findall(r"(?<![\w.])(open|print|input)\(", path.read_text()))
+    assert not called, f"calls {called}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_only_the_client_imports_elasticsearch(path: Path) -> None:
+    found = [name for name in imports(path) if name.split(".", 1)[0] in ("elasticsearch", "elastic_transport")]
+    assert not found or path == CLIENT, f"imports {found}"

@@ -1,0 +1,129 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plant each fault of tests/mutants/*.patch in a copy of the checkout, and see the fast tests catch it.
+
+Usage: python tests/mutants/run.py [part of a patch's name ...]
+
+A patch is made with `git diff` and changes `plugins` by one believable slip. If it does not apply, or the tests cannot
+even be collected with it, the patch itself has to be mended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FAST = ("tests/unit", "tests/laws")
+AT_ONCE = 2
+# A fault may well be a loop that never ends; the fast tests take seconds.
+SECONDS = 300
+
+TESTS_FAILED = 1  # pytest's exit codes
+NO_TESTS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one fault: ``caught``, ``survived`` or ``broken`` (the patch has to be mended)."""
+
+    name: str
+    verdict: str
+    detail: str
+    seconds: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="run only patches with one of these in their name")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout, if not this one")
+    chosen = parser.parse_args()
+    patches = sorted((chosen.root / "tests/mutants").glob("*.patch"))
+    patches = [path for path in patches if not chosen.names or any(name in path.stem for name in chosen.names)]
+    if not patches:
+        print("no patches")
+        return 1
+    outcomes = []
+    for outcome in run_all(chosen.root, patches):
+        print(f"{outcome.verdict:8}  {outcome.seconds:5.1f} s  {outcome.name}  {outcome.detail}", flush=True)
+        outcomes.append(outcome)
+    caught = sum(outcome.verdict == "caught" for outcome in outcomes)
+    print(f"{caught} caught, {len(outcomes) - caught} not caught")
+    return 0 if caught == len(outcomes) else 1
+
+
+def run_all(root: Path, patches: list[Path]) -> Iterator[Outcome]:
+    """Try the checkout as it is, then, if that is green, all patches in the order of their names."""
+    sound = run_one(root, None)
+    if sound.verdict != "survived":
+        yield dataclasses.replace(sound, verdict="broken", detail=f"the tests fail without a fault: {sound.detail}")
+        return
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(lambda patch: run_one(root, patch), patches)
+
+
+def run_one(root: Path, patch: Path | None) -> Outcome:
+    """Run the fast tests on a copy of the checkout with one fault, or with none."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy_checkout(root, Path(folder))
+        refused = apply(patch, Path(folder)) if patch else ""
+        verdict, detail = ("broken", refused) if refused else run_tests(Path(folder))
+    return Outcome(patch.stem if patch else "(no fault)", verdict, detail, time.monotonic() - start)
+
+
+def copy_checkout(root: Path, folder: Path) -> None:
+    """Copy what git would: changes not yet committed count, what it ignores does not."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
+    listed = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for path in listed.split("\0"):
+        if path and (root / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / path, folder / path)
+
+
+def apply(patch: Path, folder: Path) -> str:
+    """Apply a patch; return why it does not apply, or nothing."""
+    # Outside of any repository, or git would silently leave out files that do not belong to it.
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    done = subprocess.run(
+        ["git", "apply", str(patch.resolve())], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return f"does not apply: {done.stderr.splitlines()[0]}" if done.returncode else ""
+
+
+def run_tests(folder: Path) -> tuple[str, str]:
+    """Return a verdict with the first test that failed, or with what went wrong."""
+    # The copy's tests/conftest.py finds the copy; a path to the checkout itself must not come before.
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
+    tests = [path for path in FAST if (folder / path).is_dir()]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return "caught", f"no end within {SECONDS} s"
+    failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    if done.returncode == TESTS_FAILED and failed:
+        return "caught", f"by {failed[1]}"
+    if done.returncode == 0:
+        return "survived", ""
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return "broken", "no tests" if done.returncode == NO_TESTS else lines[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The runner of planted faults: what it calls caught was caught, and it lets no useless patch pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).with_name("run.py")
+PATCH = """\
+--- a/plugins/sum.py
++++ b/plugins/sum.py
+@@ -1,2 +1,2 @@
+ def add(a, b):
+-    return {old}
++    return {new}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small project with one function and one test."""
+    conftest = "import sys\n\nsys.path.insert(0, __file__.removesuffix('tests/conftest.py') + 'plugins')\n"
+    files = {
+        "plugins/sum.py": "def add(a, b):\n    return a + b\n",
+        "tests/unit/test_sum.py": "from sum import add\n\n\ndef test_add():\n    assert add(2, 2) == 4\n",
+        "tests/conftest.py": conftest,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "tests/mutants").mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def plant(checkout: Path, name: str, *, old: str = "a + b", new: str) -> None:
+    (checkout / f"tests/mutants/{name}.patch").write_text(PATCH.format(old=old, new=new))
+
+
+def run(checkout: Path, *names: str) -> tuple[int, list[str]]:
+    """The exit code, and the lines of the table with their columns squeezed."""
+    command = [sys.executable, str(RUN), "--root", str(checkout), *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_caught(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    status, [row, closing] = run(checkout)
+    assert (status, closing) == (0, "1 caught, 0 not caught")
+    assert row.startswith("caught ")
+    assert row.endswith("minus by tests/unit/test_sum.py::test_add")
+    assert "a + b" in (checkout / "plugins/sum.py").read_text()
+
+
+def test_survivor_and_bad_patches_fail(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    plant(checkout, "no-code", new="a +")
+    plant(checkout, "stale", old="b + a", new="b - a")
+    plant(checkout, "times", new="a * b")
+    status, rows = run(checkout)
+    assert status == 1
+    assert [row.split()[0] for row in rows[:-1]] == ["caught", "broken", "broken", "survived"]
+    assert "stale does not apply" in rows[2]
+    assert rows[-1] == "1 caught, 3 not caught"
+
+
+def test_runs_the_named_ones_only(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    plant(checkout, "times", new="a * b")
+    assert run(checkout, "minus")[0] == 0
+    assert run(checkout, "nothing") == (1, ["no patches"])
+
+
+def test_tests_that_fail_anyway_catch_nothing(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    (checkout / "plugins/sum.py").write_text("def add(a, b):\n    return a * b * 2\n")
+    status, rows = run(checkout)
+    assert status == 1
+    assert "the tests fail without a fault" in rows[0]
