@@ -17,7 +17,8 @@ from checks.collection import NAME, PLUGINS, ROOT, imports, python_files
 # A file may import from its own folder and from folders further down. The two of one row do not know each other.
 ROWS = (
     ("doc_fragments",),
-    ("module_utils/_records", "module_utils/_options"),
+    ("module_utils/_records",),
+    ("module_utils/_options",),
     ("module_utils/_plan", "module_utils/_api"),
     ("module_utils/_run",),
     ("plugin_utils",),

@@ -1,0 +1,38 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module trained_model_deployment inside the controller, and the facts of the whole run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import run
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction, plain
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
+
+Json = dict[str, t.Any]
+
+
+class ActionModule(MlAction):
+    SPEC = SPEC
+    run_task = staticmethod(run)
+
+    def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
+        name, new = params["fact_name"], outcome.get("ansible_facts")
+        if not name or not isinstance(new, dict) or name not in new:
+            return outcome
+        uuid = str(self._task._uuid)
+        key = (uuid, str(task_vars.get("inventory_hostname")), name)
+        deployment_id = params["deployment_id"] or params["model_id"]
+        known = plain(self._facts_before(task_vars).get(name))
+        return {**outcome, "ansible_facts": {name: grown(key, run_of(uuid), known, new[name], deployment_id)}}
+
+    def _facts_before(self, task_vars: Json) -> Json:
+        """The facts of the host that will get this task's: with delegate_facts that is the one delegated to."""
+        if self._task.delegate_to and self._task.delegate_facts:
+            hosts = task_vars.get("hostvars") or {}
+            return t.cast(Json, hosts.get(self._task.delegate_to, {}).get("ansible_facts") or {})
+        return t.cast(Json, task_vars.get("ansible_facts") or {})

@@ -1,0 +1,16 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module trained_model_deployment_info inside the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import run
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
+
+
+class ActionModule(MlAction):
+    SPEC = SPEC
+    run_task = staticmethod(run)

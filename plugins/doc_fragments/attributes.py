@@ -1,0 +1,60 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all modules have in common, and what groups of them have."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the cluster.
+  diff_mode:
+    description: Will return details on what has changed, or in C(check_mode) would change, when in diff mode.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second run changes nothing.
+requirements:
+  - elasticsearch, the Python client, 8.0 or newer (any newer major as well)
+  - Python 3.10 or newer where the module runs
+"""
+
+    ACTIONGROUP_ML = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/mlops.elasticsearch.ml) in C(module_defaults) to set options for all modules.
+    support: full
+    membership:
+      - mlops.elasticsearch.ml
+"""
+
+    CONTROLLER = r"""
+options: {}
+attributes:
+  action:
+    description: Has an action plugin of the same name, which runs on the controller.
+    support: full
+    details: With the connection C(local), and without C(become) and C(async), it does the work itself, which saves the
+      start of Python for each task. Otherwise it runs the module. Results are the same.
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: full
+"""
+
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details: This module does not modify state.
+  diff_mode:
+    support: N/A
+    details: This module does not modify state.
+  idempotent:
+    support: full
+    details: This module does not modify state.
+"""

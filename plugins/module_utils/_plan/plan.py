@@ -1,0 +1,42 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan: what will be done, and what will be there afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._records.action import Action
+from .._records.deployment import Deployment
+
+Operation = t.Literal["none", "start", "update", "stop", "restart", "replace"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A decision, made of values only.
+
+    ``after`` is a prediction. ``awaits_gone``: the deployment is already being stopped, and must be gone before the
+    first action (or, without actions, before the task is done). ``skipped_because``: why nothing is done although
+    something differs.
+    """
+
+    before: Deployment | None
+    after: Deployment | None
+    operation: Operation = "none"
+    actions: tuple[Action, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped_because: str | None = None
+    awaits_gone: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.actions)
+
+    @property
+    def start(self) -> Action | None:
+        """The start among the actions, if there is one."""
+        return next((action for action in self.actions if action.kind == "start"), None)

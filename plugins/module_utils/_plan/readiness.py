@@ -1,0 +1,104 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When waiting is over: predicates over a snapshot. The clock is somebody else's."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._records.deployment import Deployment
+from .._records.routing import Route
+
+
+class Verdict(t.NamedTuple):
+    """``ready``, ``pending``, or ``hopeless`` (waiting longer cannot help); ``why`` says what is missing."""
+
+    outcome: t.Literal["ready", "pending", "hopeless"]
+    why: str = ""
+
+
+READY = Verdict("ready")
+
+
+def is_started(deployment: Deployment) -> bool:
+    return deployment.assignment_state == "started" and deployment.running > 0
+
+
+def is_fully_allocated(deployment: Deployment) -> bool:
+    return deployment.running >= (deployment.number_of_allocations or 0) and deployment.assignment_state == "started"
+
+
+def is_steady(deployment: Deployment) -> bool:
+    """Every route started and at its target (as far as the source tells targets), and their sum the number."""
+    settled = all(
+        route.routing_state == "started" and route.target_allocations in (None, route.current_allocations)
+        for route in deployment.routes
+    )
+    total = sum(route.current_allocations or 0 for route in deployment.routes)
+    return settled and deployment.assignment_state == "started" and total == deployment.number_of_allocations
+
+
+PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
+    "started": is_started,
+    "fully_allocated": is_fully_allocated,
+    "steady": is_steady,
+}
+
+
+def readiness(seen: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Verdict:
+    """Whether *seen* is what ``wait_for`` names.
+
+    0 of 0 allocations is ready only if *allow_zero*; with fewer wanted than none it will not change by waiting.
+    """
+    if seen is None:
+        return Verdict("hopeless", "the deployment is gone: it was stopped while waiting")
+    if seen.assignment_state == "stopping":
+        return Verdict("hopeless", f"the deployment is being stopped{_because(seen.reason)}")
+    if seen.number_of_allocations == 0 and seen.assignment_state != "failed":
+        return READY if allow_zero else Verdict("hopeless", _zero(seen))
+    if PREDICATES[wait_for](seen):
+        return READY
+    failed = seen.failed_routes
+    others = [route for route in seen.routes if route.routing_state in ("starting", "started")]
+    if failed and (wait_for != "started" or not others):
+        return Verdict("hopeless", "; ".join(_failed(route) for route in failed))
+    return Verdict("pending", _missing(seen))
+
+
+def goneness(seen: Deployment | None) -> Verdict:
+    """Whether a stop is complete."""
+    return READY if seen is None else Verdict("pending", f"it is still {seen.assignment_state}{_because(seen.reason)}")
+
+
+def changeability(seen: Deployment | None) -> Verdict:
+    """Whether an update can be sent: the server takes one only while the deployment is started."""
+    if seen is None or seen.assignment_state in ("stopping", "failed"):
+        return Verdict("hopeless", f"it is {seen.assignment_state if seen else 'gone'}")
+    return READY if seen.assignment_state == "started" else Verdict("pending", _missing(seen))
+
+
+def _zero(seen: Deployment) -> str:
+    why = "it is scaled to zero, and the next inference request wakes it" if seen.adaptive else "its number is 0"
+    return f"no allocation runs: {why}; allow_zero accepts that"
+
+
+def _failed(route: Route) -> str:
+    return f"node {route.node_name or route.node_id} failed{_because(route.reason)}"
+
+
+def _missing(seen: Deployment) -> str:
+    """What has not come yet, and what the server and the nodes say of it."""
+    waiting = [
+        f"{route.node_name or route.node_id} is {route.routing_state}{_because(route.reason)}"
+        for route in seen.routes
+        if route.routing_state != "started"
+    ]
+    parts = [f"{seen.running} of {seen.number_of_allocations} allocations run, and it is {seen.assignment_state}"]
+    parts += waiting
+    return "; ".join(parts) + _because(seen.reason)
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""

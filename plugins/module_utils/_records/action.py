@@ -1,0 +1,26 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A write the planner decided on, in the planner's words; ``_api`` says it in the server's."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Kind = t.Literal["start", "update", "stop"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """One write.
+
+    ``settings`` by kind: ``start`` has ``model_id`` and any of the options fixed at start, ``number_of_allocations``,
+    ``adaptive_allocations`` (the object to send); ``update`` has one or both of the last two; ``stop`` may have
+    ``finish_pending_work``.
+    """
+
+    kind: Kind
+    deployment_id: str
+    settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)

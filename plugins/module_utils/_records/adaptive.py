@@ -1,0 +1,71 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Adaptive allocations: what a deployment has stored, and what a task wishes."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+UNSET = -1
+"""How Elasticsearch stores and accepts "no bound"."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptiveAllocations:
+    """Settings of the scaler for one deployment. A bound of ``None`` is "no bound"."""
+
+    enabled: bool = False
+    min_number_of_allocations: int | None = None
+    max_number_of_allocations: int | None = None
+
+    @classmethod
+    def from_api(cls, raw: t.Mapping[str, t.Any] | None) -> AdaptiveAllocations | None:
+        """The stored settings; ``-1``, ``null`` and an absent bound are the same thing."""
+        if raw is None:
+            return None
+        low, high = raw.get("min_number_of_allocations"), raw.get("max_number_of_allocations")
+        return cls(bool(raw.get("enabled")), None if low == UNSET else low, None if high == UNSET else high)
+
+    def as_result(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
+
+
+OFF = AdaptiveAllocations()
+"""What a deployment without any settings behaves like."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptiveWish:
+    """The sub-options a task gave: ``None`` leaves a field as it is, ``-1`` removes a bound."""
+
+    enabled: bool | None = None
+    min_number_of_allocations: int | None = None
+    max_number_of_allocations: int | None = None
+
+    def over(self, stored: AdaptiveAllocations | None) -> AdaptiveAllocations:
+        """The settings after the server has merged this wish, field by field, into *stored*."""
+        base = stored or OFF
+        return AdaptiveAllocations(
+            base.enabled if self.enabled is None else self.enabled,
+            _bound(self.min_number_of_allocations, base.min_number_of_allocations),
+            _bound(self.max_number_of_allocations, base.max_number_of_allocations),
+        )
+
+    def to_send(self, stored: AdaptiveAllocations | None) -> dict[str, t.Any]:
+        """The request object: what was given, without removing bounds that are not there."""
+        base = stored or OFF
+        given = dataclasses.asdict(self)
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not None and not (value == UNSET and getattr(base, name) is None)
+        }
+
+
+def _bound(wished: int | None, stored: int | None) -> int | None:
+    if wished is None:
+        return stored
+    return None if wished == UNSET else wished

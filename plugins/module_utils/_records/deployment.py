@@ -1,0 +1,224 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A trained model deployment as the cluster shows it, from ``_stats`` and, where allowed, the cluster state."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from .adaptive import AdaptiveAllocations
+from .routing import Route, routes_from_assignment, routes_from_stats
+
+Source = t.Literal["assignment", "cluster_state", "stats", "prediction"]
+Raw = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class AllocationStatus:
+    """How many of the wanted allocations run. ``state``: ``starting``, ``started`` or ``fully_allocated``."""
+
+    allocation_count: int
+    target_allocation_count: int
+    state: str
+
+    @classmethod
+    def from_api(cls, raw: Raw | None) -> AllocationStatus | None:
+        if not raw:
+            return None
+        return cls(int(raw["allocation_count"]), int(raw["target_allocation_count"]), str(raw["state"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """One deployment. What a server does not tell (too old, still starting) is ``None``.
+
+    ``assignment_state``: ``starting``, ``started``, ``stopping``, or ``failed`` (all routes failed; only ``_stats``
+    computes that one). ``cache_size`` is exact text from an assignment and cut to one decimal from ``_stats``:
+    ``cache_size_exact`` tells which. ``start_time`` is ISO 8601 in UTC with milliseconds, whichever source it has.
+    """
+
+    deployment_id: str
+    model_id: str
+    number_of_allocations: int | None = None
+    adaptive_allocations: AdaptiveAllocations | None = None
+    threads_per_allocation: int | None = None
+    priority: str | None = None
+    queue_capacity: int | None = None
+    cache_size: str | None = None
+    cache_size_exact: bool = False
+    model_bytes: int | None = None
+    assignment_state: str | None = None
+    reason: str | None = None
+    start_time: str | None = None
+    allocation_status: AllocationStatus | None = None
+    routes: tuple[Route, ...] = ()
+    routing_source: Source = "stats"
+
+    @classmethod
+    def from_stats(cls, row: Raw) -> Deployment:
+        """One row of ``_stats`` that has ``deployment_stats``."""
+        stats: Raw = row["deployment_stats"]
+        model_id = str(stats.get("model_id") or row["model_id"])
+        return cls(
+            deployment_id=str(stats.get("deployment_id") or model_id),
+            model_id=model_id,
+            number_of_allocations=stats.get("number_of_allocations", stats.get("model_threads")),
+            adaptive_allocations=AdaptiveAllocations.from_api(stats.get("adaptive_allocations")),
+            threads_per_allocation=stats.get("threads_per_allocation", stats.get("inference_threads")),
+            priority=_lower(stats.get("priority")),
+            queue_capacity=stats.get("queue_capacity"),
+            cache_size=stats.get("cache_size"),
+            model_bytes=(row.get("model_size_stats") or {}).get("model_size_bytes"),
+            assignment_state=_lower(stats.get("state")),
+            reason=stats.get("reason") or None,
+            start_time=iso_time(stats.get("start_time")),
+            allocation_status=AllocationStatus.from_api(stats.get("allocation_status")),
+            routes=routes_from_stats(stats.get("nodes") or ()),
+        )
+
+    @classmethod
+    def from_assignment(cls, assignment: Raw, source: Source, names: t.Mapping[str, str]) -> Deployment:
+        """An assignment: from an answer of start or update, or the cluster state. ``names``: node id to name."""
+        task: Raw = assignment["task_parameters"]
+        routes = routes_from_assignment(assignment.get("routing_table") or {}, names)
+        number = task.get("number_of_allocations", task.get("model_threads"))
+        state = _lower(assignment.get("assignment_state") or assignment.get("allocation_state"))
+        return cls(
+            deployment_id=str(task.get("deployment_id") or task["model_id"]),
+            model_id=str(task["model_id"]),
+            number_of_allocations=number,
+            adaptive_allocations=AdaptiveAllocations.from_api(assignment.get("adaptive_allocations")),
+            threads_per_allocation=task.get("threads_per_allocation", task.get("inference_threads")),
+            priority=_lower(task.get("priority")),
+            queue_capacity=task.get("queue_capacity"),
+            cache_size=task.get("cache_size"),
+            cache_size_exact=True,
+            model_bytes=task.get("model_bytes"),
+            assignment_state=state,
+            reason=assignment.get("reason") or None,
+            start_time=_iso_millis(assignment.get("start_time")),
+            allocation_status=None if state == "stopping" else _status(routes, number),
+            routes=routes,
+            routing_source=source,
+        )
+
+    def with_assignment(self, other: Deployment) -> Deployment:
+        """This reading of ``_stats``, with what only the cluster state of the same deployment can tell."""
+        names = self.node_names
+        named = (dataclasses.replace(route, node_name=names.get(route.node_id)) for route in other.routes)
+        return dataclasses.replace(
+            self,
+            cache_size=other.cache_size,
+            cache_size_exact=True,
+            model_bytes=other.model_bytes if self.model_bytes is None else self.model_bytes,
+            threads_per_allocation=self.threads_per_allocation or other.threads_per_allocation,
+            routes=tuple(named),
+            routing_source=other.routing_source,
+        )
+
+    @property
+    def node_names(self) -> dict[str, str]:
+        return {route.node_id: route.node_name for route in self.routes if route.node_name is not None}
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the scaler owns the count."""
+        return self.adaptive_allocations is not None and self.adaptive_allocations.enabled
+
+    @property
+    def failed_routes(self) -> tuple[Route, ...]:
+        return tuple(route for route in self.routes if route.routing_state == "failed")
+
+    @property
+    def running(self) -> int:
+        """Allocations that answer requests now."""
+        return self.allocation_status.allocation_count if self.allocation_status else 0
+
+    def as_result(self) -> dict[str, t.Any]:
+        """The result key ``deployment``."""
+        adaptive, status = self.adaptive_allocations, self.allocation_status
+        return {
+            "deployment_id": self.deployment_id,
+            "model_id": self.model_id,
+            "number_of_allocations": self.number_of_allocations,
+            "adaptive_allocations": adaptive.as_result() if adaptive else None,
+            "threads_per_allocation": self.threads_per_allocation,
+            "priority": self.priority,
+            "queue_capacity": self.queue_capacity,
+            "cache_size": self.cache_size,
+            "assignment_state": self.assignment_state,
+            "reason": self.reason,
+            "start_time": self.start_time,
+            "allocation_status": dataclasses.asdict(status) if status else None,
+        }
+
+    def routing_table(self) -> dict[str, dict[str, t.Any]]:
+        """The result key ``routing_table``: node id to route."""
+        return {route.node_id: route.as_result() for route in sorted(self.routes)}
+
+    def allocations(self) -> dict[str, int | None]:
+        """The result key ``allocations``. ``assigned`` is ``None`` where no target per node can be read."""
+        targets = [route.target_allocations for route in self.routes]
+        known = self.routing_source in ("assignment", "cluster_state") and None not in targets
+        running = None if self.routing_source == "prediction" else self.running
+        wanted = self.number_of_allocations
+        return {
+            "wanted": wanted,
+            "assigned": sum(target or 0 for target in targets) if known else None,
+            "running": running,
+            "missing": None if wanted is None or running is None else max(0, wanted - running),
+        }
+
+
+def owned_settings(deployment: Deployment | None) -> dict[str, t.Any]:
+    """What a user owns: the result keys ``before`` and ``after``, the same keys whether or not anything is deployed.
+
+    The count is the server's, and ``None`` here, while the scaler owns it.
+    """
+    names = ("deployment_id", "model_id", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
+    adaptive = deployment.adaptive_allocations if deployment else None
+    owned: dict[str, t.Any] = {name: getattr(deployment, name, None) for name in names}
+    owned["adaptive_allocations"] = adaptive.as_result() if adaptive else None
+    owned["number_of_allocations"] = (
+        deployment.number_of_allocations if deployment and not deployment.adaptive else None
+    )
+    owned["state"] = _owned_state(deployment)
+    return dict(sorted(owned.items()))
+
+
+def _owned_state(deployment: Deployment | None) -> str:
+    if deployment is None:
+        return "stopped"
+    return "stopping" if deployment.assignment_state == "stopping" else "started"
+
+
+def _status(routes: tuple[Route, ...], number: int | None) -> AllocationStatus:
+    """What ``_stats`` would say of this routing table (server behaviour: allocation status arithmetic)."""
+    count = sum(route.current_allocations or 0 for route in routes if route.routing_state == "started")
+    target = number or 0
+    state = "starting" if count == 0 and target > 0 else "started" if count < target else "fully_allocated"
+    return AllocationStatus(count, target, state)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+def iso_time(millis: int | None) -> str | None:
+    """Milliseconds since 1970, as ISO 8601 in UTC."""
+    if millis is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(millis // 1000, tz=datetime.timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"
+
+
+def _iso_millis(text: str | None) -> str | None:
+    """``2024-11-02T11:50:34.766591Z`` (any number of decimals, or none) with exactly three decimals, cut."""
+    if not text:
+        return None
+    seconds, _dot, fraction = text.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction[:3]:0<3}Z"

@@ -1,0 +1,71 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, as values that every layer may look at."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Difference(t.NamedTuple):
+    """One setting that is not as wanted. Both values are plain JSON types."""
+
+    name: str
+    current: t.Any
+    wanted: t.Any
+
+    def __str__(self) -> str:
+        return f"{self.name} is {_shown(self.current)}, wanted is {_shown(self.wanted)}"
+
+
+class Refusal(Exception):
+    """The plan cannot be made: decided from what was read, before any write, the same in both modes."""
+
+    def __init__(self, reason: str, differences: t.Sequence[Difference] = (), hint: str = "") -> None:
+        self.reason = reason
+        self.differences = tuple(differences)
+        self.hint = hint
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """The reason, each difference, and what to do, as one text."""
+        named = ": " + "; ".join(str(each) for each in self.differences) if self.differences else ""
+        return f"{self.reason}{named}." + (f" {self.hint}" if self.hint else "")
+
+
+class ApiError(Exception):
+    """A request that did not succeed.
+
+    ``kind`` is one of ``connection``, ``timeout``, ``tls``, ``credentials``, ``privilege``, ``licence``, ``product``,
+    ``answer`` (it could not be understood), ``capacity``, ``unavailable``, ``server``. ``status`` is the HTTP status
+    (``None`` if there was no answer), ``error_type`` and ``reason`` are the server's own.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        sentence: str,
+        *,
+        status: int | None = None,
+        error_type: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.status = status
+        self.error_type = error_type
+        self.reason = reason
+        super().__init__(sentence)
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {"kind": self.kind, "status": self.status, "type": self.error_type, "reason": self.reason}
+
+
+def _shown(value: t.Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if value is not None else "not set"
+    return str(value)

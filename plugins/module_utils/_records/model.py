@@ -1,0 +1,23 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A trained model, as far as a deployment needs to know it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not tell."""
+
+    model_id: str
+    model_type: str
+    fully_defined: bool | None
+
+    @classmethod
+    def from_api(cls, raw: t.Mapping[str, t.Any]) -> Model:
+        return cls(str(raw["model_id"]), str(raw.get("model_type") or ""), raw.get("fully_defined"))

@@ -1,0 +1,66 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a deployment runs: one route for each node."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Raw = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Route:
+    """A deployment on one node. Counts are ``None`` where the source cannot tell.
+
+    ``routing_state``: ``starting``, ``started``, ``stopping``, ``stopped`` or ``failed``.
+    """
+
+    node_id: str
+    node_name: str | None
+    routing_state: str
+    reason: str | None
+    current_allocations: int | None
+    target_allocations: int | None
+
+    def as_result(self) -> dict[str, t.Any]:
+        result = dataclasses.asdict(self)
+        del result["node_id"]
+        return result
+
+
+def routes_from_stats(nodes: t.Iterable[Raw]) -> tuple[Route, ...]:
+    """The ``nodes`` of ``deployment_stats``: names, but no targets. A node that left the cluster has no id there."""
+    routes = []
+    for entry in nodes:
+        state: Raw = entry.get("routing_state") or {}
+        for node_id, node in (entry.get("node") or {}).items():
+            routes.append(
+                Route(
+                    node_id,
+                    node.get("name"),
+                    str(state.get("routing_state") or ""),
+                    state.get("reason") or None,
+                    entry.get("number_of_allocations", entry.get("model_threads")),
+                    None,
+                )
+            )
+    return tuple(sorted(routes))
+
+
+def routes_from_assignment(table: Raw, names: t.Mapping[str, str]) -> tuple[Route, ...]:
+    """The ``routing_table`` of an assignment: targets, but no names."""
+    return tuple(
+        Route(
+            node_id,
+            names.get(node_id),
+            str(route.get("routing_state") or ""),
+            route.get("reason") or None,
+            route.get("current_allocations"),
+            route.get("target_allocations"),
+        )
+        for node_id, route in sorted(table.items())
+    )

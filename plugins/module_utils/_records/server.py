@@ -1,0 +1,48 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which Elasticsearch answers: version and flavor."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+_NUMBER = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """The answer of ``GET /``, as far as it decides anything."""
+
+    version: str
+    flavor: str
+    cluster_name: str
+
+    @classmethod
+    def from_api(cls, raw: t.Mapping[str, t.Any]) -> Server:
+        version = raw.get("version") or {}
+        return cls(
+            version=str(version.get("number") or ""),
+            flavor=str(version.get("build_flavor") or "default"),
+            cluster_name=str(raw.get("cluster_name") or ""),
+        )
+
+    @property
+    def serverless(self) -> bool:
+        return self.flavor == "serverless"
+
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
+        match = _NUMBER.match(self.version)
+        return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
+
+    def has(self, *since: int) -> bool:
+        """Whether the server is at least *since*. Serverless has everything and a version number that never moves."""
+        return self.serverless or self.release >= since
+
+    def as_result(self) -> dict[str, str]:
+        return dataclasses.asdict(self)

@@ -1,0 +1,137 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Doing what the plan says: each write once, then what is there decides."""
+
+from __future__ import annotations
+
+import contextlib
+
+from .._api.api import Api
+from .._plan.plan import Plan
+from .._plan.readiness import Verdict, changeability, goneness, readiness
+from .._plan.reconcile import is_unsure, reconcile
+from .._records.action import Action
+from .._records.deployment import Deployment
+from .._records.errors import ApiError
+from .._records.wanted import Waiting, Wanted
+from .report import Report
+from .wait import Judge, Unsatisfied, Watch
+
+ATTEMPTS = 4
+"""How often a write is sent at most, each time after a reading showed that it took no effect."""
+
+
+class Change:
+    """One plan being carried out on one cluster."""
+
+    def __init__(
+        self, api: Api, wanted: Wanted, model_id: str | None, plan: Plan, report: Report, watch: Watch
+    ) -> None:
+        self._api = api
+        self._wanted = wanted
+        self._model_id = model_id
+        self._plan = plan
+        self._report = report
+        self._watch = watch
+
+    def apply(self, server_timeout: str) -> None:
+        """Send the writes of the plan in their order.
+
+        :raises ApiError: the server refused one; nothing is sent after it.
+        :raises Unsatisfied: a write could not be sent in time, or somebody else got in between.
+        """
+        if self._plan.awaits_gone:
+            self._await("be gone", goneness)
+        for action in self._plan.actions:
+            self._perform(action, server_timeout)
+
+    def settle(self, waiting: Waiting) -> None:
+        """Wait for what the task waits for, and read everything once more.
+
+        :raises Unsatisfied: it is not reached, or what is there in the end is not what is wanted.
+        """
+        if self._plan.after is None:
+            self._await("be gone", goneness)
+            return
+        self._await(f"be {waiting.wait_for}", lambda seen: self._readiness(seen, waiting))
+
+    def _readiness(self, seen: Deployment | None, waiting: Waiting) -> Verdict:
+        return readiness(seen, waiting.wait_for, allow_zero=self._wanted.allow_zero)
+
+    def _perform(self, action: Action, server_timeout: str) -> None:
+        call = self._api.encode(action, server_timeout)
+        for attempt in range(1, ATTEMPTS + 1):
+            self._prepare(action)
+            try:
+                answer = self._api.send(action, call, self._names())
+                if action.kind != "stop":  # a stop is believed when nothing is to be seen any more
+                    self._report.seen = answer
+                break
+            except ApiError as error:
+                again = self._ruled_again(action, error)
+                if not again:
+                    break
+                if attempt == ATTEMPTS or not self._watch.pause():
+                    raise
+        self._report.calls.append(call)
+        self._report.changed = True
+
+    def _prepare(self, action: Action) -> None:
+        """The server takes an update only from a started deployment, and a start only when the old one is gone."""
+        seen = self._report.seen
+        if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
+            self._await("be started, which an update needs", changeability)
+        if action.kind == "start" and seen is not None:
+            self._await("be gone", goneness)
+
+    def _ruled_again(self, action: Action, error: ApiError) -> bool:
+        """After an error: true to send again, false if the write took effect.
+
+        :raises ApiError: *error*, if the server refused for good.
+        :raises Unsatisfied: if something else is there now.
+        """
+        unsure = is_unsure(action, error)
+        try:
+            self._report.seen = self._api.read(action.deployment_id).deployment
+        except ApiError as second:
+            if unsure:
+                raise Unsatisfied(f"{error} Whether it took effect is not known: {second}") from error
+            raise error from None
+        if not unsure:
+            raise error
+        ruling = reconcile(action, self._wanted, self._model_id, self._plan.before, self._report.seen)
+        if ruling.outcome == "refused":
+            raise Unsatisfied(
+                f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
+            ) from error
+        if ruling.outcome == "again" and error.status == 500:
+            raise error
+        return ruling.outcome == "again"
+
+    def _await(self, what: str, judge: Judge) -> None:
+        """Wait by polls, and confirm with a full reading, which alone shows the targets of the routes."""
+        deployment_id = self._wanted.deployment_id
+        while True:
+            seen, verdict = self._watch.until(lambda: self._api.poll(deployment_id).deployment, judge)
+            self._report.seen = seen
+            if seen is not None:
+                with contextlib.suppress(ApiError):
+                    self._report.seen = self._api.read(deployment_id).deployment
+            if verdict.outcome == "ready":
+                verdict = judge(self._report.seen)
+            if verdict.outcome != "pending" or not self._watch.pause():
+                break
+        if verdict.outcome != "ready":
+            raise Unsatisfied(_sentence(deployment_id, what, verdict.outcome, verdict.why, self._watch))
+
+    def _names(self) -> dict[str, str]:
+        known = self._report.seen or self._plan.before
+        return known.node_names if known else {}
+
+
+def _sentence(deployment_id: str, what: str, outcome: str, why: str, watch: Watch) -> str:
+    if outcome == "hopeless":
+        return f"Deployment '{deployment_id}' will not {what}: {why}."
+    return f"Deployment '{deployment_id}' did not {what} within {watch.timeout:g} seconds: {why}."

@@ -1,0 +1,78 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading deployments: nothing is ever changed."""
+
+from __future__ import annotations
+
+import collections
+import fnmatch
+import typing as t
+
+from .._api.api import Api
+from .._api.client import Client
+from .._api.gates import refuse_old_server
+from .._options.connection import connection
+from .._records.deployment import Deployment
+from .._records.errors import ApiError, Refusal
+from .._records.usage import health, nodes, usage
+from .clock import Clock, SystemClock
+from .deployment import Connect
+from .report import Json, Outcome
+
+HEALTH = ("ok", "degraded", "starting", "zero", "failed")
+
+
+def run(
+    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None
+) -> Outcome:
+    """The deployments that match, with what is asked for. *check_mode* makes no difference."""
+    result: Json = {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
+    try:
+        api = Api(connect(connection(params), (clock or SystemClock()).sleep))
+        try:
+            refuse_old_server(api.server)
+            result["server"] = api.server.as_result()
+            result["deployments"] = list(_items(api, params["deployment_id"], params["gather"]))
+        finally:
+            api.close()
+    except (Refusal, ApiError) as exc:
+        error = {"error": exc.as_result()} if isinstance(exc, ApiError) else {}
+        return Outcome({**result, **error, "failed": True, "msg": str(exc)})
+    result["summary"] = _summary(result["deployments"])
+    return Outcome(result)
+
+
+def _items(api: Api, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
+    for deployment, row in api.read_all(routing="routing" in gather):
+        if any(fnmatch.fnmatchcase(deployment.deployment_id, pattern) for pattern in patterns):
+            yield _item(deployment, row, gather)
+
+
+def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
+    state, reason = health(deployment)
+    routing = "routing" in gather
+    return {
+        **deployment.as_result(),
+        "allocations": deployment.allocations(),
+        "routing_table": deployment.routing_table() if routing else None,
+        "routing_source": deployment.routing_source if routing else None,
+        "health": state,
+        "health_reason": reason,
+        "nodes": nodes(row) if "nodes" in gather else None,
+        "usage": usage(row) if "usage" in gather else None,
+    }
+
+
+def _summary(items: t.Sequence[Json]) -> Json:
+    """How many deployments there are in each state of health, and the allocations of all of them."""
+    states = collections.Counter(item["health"] for item in items)
+    allocations = [item["allocations"] for item in items]
+    return {
+        "deployments": len(items),
+        **{state: states[state] for state in HEALTH},
+        "allocations": {
+            name: sum(each[name] or 0 for each in allocations) for name in ("wanted", "running", "missing")
+        },
+    }

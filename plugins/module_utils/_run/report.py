@@ -1,0 +1,87 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a task: the same keys whatever happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._api.client import Call
+from .._plan.plan import Plan
+from .._records.deployment import Deployment, owned_settings
+from .._records.errors import ApiError
+from .._records.server import Server
+
+Json = dict[str, t.Any]
+_NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
+
+
+class Outcome(t.NamedTuple):
+    """What a module or an action plugin hands on: the result, and warnings to be shown."""
+
+    result: Json
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Report:
+    """What is known so far. ``seen`` is the deployment as it is, or in check mode as it would be."""
+
+    deployment_id: str
+    fact_name: str
+    server: Server | None = None
+    current: Deployment | None = None
+    read: bool = False
+    plan: Plan | None = None
+    seen: Deployment | None = None
+    predicted: bool = False
+    changed: bool = False
+    calls: list[Call] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    polls: int = 0
+    reached: bool | None = None
+
+    def succeeded(self) -> Outcome:
+        return Outcome(self.as_result(), self.plan.warnings if self.plan else ())
+
+    def failed(self, error: Exception) -> Outcome:
+        """What was seen last, with the sentence of *error*."""
+        result = {**self.as_result(), "failed": True, "msg": str(error)}
+        if isinstance(error, ApiError):
+            result["error"] = error.as_result()
+        return Outcome(result, self.plan.warnings if self.plan else ())
+
+    def as_result(self) -> Json:
+        before, after = self._before(), self._after()
+        seen = self.seen
+        table = seen.routing_table() if seen else {}
+        allocations = seen.allocations() if seen else _NOTHING_RUNS if self.read else None
+        entry = {"deployment": seen and seen.as_result(), "routing_table": table, "allocations": allocations}
+        facts = {self.deployment_id: {**entry, "predicted": self.predicted}} if seen else {}
+        return {
+            "changed": self.changed,
+            "operation": self.plan.operation if self.plan else "none",
+            "skipped_because": self.plan.skipped_because if self.plan else None,
+            **entry,
+            "routing_source": seen.routing_source if seen else "prediction" if self.predicted else "stats",
+            "before": before,
+            "after": after,
+            "diff": {"before": before or {}, "after": after or {}},
+            "api_calls": [call.as_result() for call in self.calls],
+            "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
+            "server": self.server and self.server.as_result(),
+            "ansible_facts": {self.fact_name: facts} if self.fact_name else {},
+        }
+
+    def _before(self) -> Json | None:
+        return owned_settings(self.current) if self.read else None
+
+    def _after(self) -> Json | None:
+        if self.plan is None:
+            return None
+        after = owned_settings(self.plan.after)
+        # A restart changes no setting, and would not show in a diff.
+        return {**after, "state": "restarted"} if self.plan.operation == "restart" else after

@@ -1,0 +1,207 @@
+#!/usr/bin/python
+
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: trained_model_deployment_info
+short_description: Read trained model deployments, where they run and how they are doing
+version_added: 0.1.0
+description:
+  - Returns the deployments of trained models in an Elasticsearch cluster, with their routing tables, the state of each
+    node and figures of their use. Changes nothing.
+options:
+  deployment_id:
+    description:
+      - Ids or patterns (such as V(search-*)) of the deployments to return.
+      - An id that does not exist gives no item, and is no error.
+    type: list
+    elements: str
+    default: ["*"]
+  gather:
+    description:
+      - V(routing) adds where each deployment runs. Its wanted allocations need the cluster privilege C(monitor).
+      - V(nodes) adds an item for each node, with what it measured.
+      - V(usage) adds figures of the whole deployment.
+    type: list
+    elements: str
+    choices: [routing, nodes, usage]
+    default: [routing]
+extends_documentation_fragment:
+  - mlops.elasticsearch.attributes
+  - mlops.elasticsearch.attributes.info_module
+  - mlops.elasticsearch.attributes.actiongroup_ml
+  - mlops.elasticsearch.attributes.controller
+  - mlops.elasticsearch.connection
+author:
+  - mlops.elasticsearch contributors (@mlops-elasticsearch)
+seealso:
+  - module: mlops.elasticsearch.trained_model_deployment
+"""
+
+EXAMPLES = r"""
+- name: Read every deployment
+  mlops.elasticsearch.trained_model_deployment_info:
+    hosts: https://es.example.com:9200
+    api_key: "{{ elasticsearch_api_key }}"
+  register: found
+
+- name: Stop the play unless all of them are well
+  ansible.builtin.assert:
+    that: found.summary.ok == found.summary.deployments
+    fail_msg: "{{ found.deployments | rejectattr('health', 'equalto', 'ok') | map(attribute='health_reason') | list }}"
+
+- name: Read how the search deployments are used
+  mlops.elasticsearch.trained_model_deployment_info:
+    hosts: https://es.example.com:9200
+    api_key: "{{ elasticsearch_api_key }}"
+    deployment_id: "*-search"
+    gather: [nodes, usage]
+"""
+
+RETURN = r"""
+deployments:
+  description: One item for each deployment that matches, sorted by its id.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
+    model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
+    number_of_allocations: {description: Wanted number of allocations., type: int, returned: success, sample: 2}
+    adaptive_allocations:
+      description: C(enabled) and the two bounds, or null if never set.
+      type: dict
+      returned: success
+      sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
+    threads_per_allocation: {description: Threads of each allocation., type: int, returned: success, sample: 1}
+    priority: {description: Priority., type: str, returned: success, sample: normal}
+    queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
+    cache_size: {description: Size of the cache., type: str, returned: success, sample: 67108864b}
+    assignment_state:
+      description: One of V(starting), V(started), V(stopping) and V(failed).
+      type: str
+      returned: success
+      sample: started
+    reason: {description: What the server says about its state., type: str, returned: success, sample: null}
+    start_time:
+      description: When it was started, in UTC.
+      type: str
+      returned: success
+      sample: "2026-05-04T09:30:00.000Z"
+    allocation_status:
+      description: How many allocations run of those wanted.
+      type: dict
+      returned: success
+      sample: {allocation_count: 2, target_allocation_count: 2, state: fully_allocated}
+    allocations:
+      description: Allocations, counted as M(mlops.elasticsearch.trained_model_deployment) counts them.
+      type: dict
+      returned: success
+      sample: {wanted: 2, assigned: 2, running: 2, missing: 0}
+    routing_table:
+      description: Node id to route; null unless O(gather) has V(routing).
+      type: dict
+      returned: success
+      sample:
+        7gQbtd5tQv2Ea0DuLCa1mA:
+          node_name: ml-1
+          routing_state: started
+          reason: null
+          current_allocations: 2
+          target_allocations: 2
+    routing_source:
+      description: V(cluster_state) or V(stats); null unless O(gather) has V(routing).
+      type: str
+      returned: success
+      sample: cluster_state
+    health:
+      description: One of V(ok), V(degraded), V(starting), V(zero) and V(failed).
+      type: str
+      returned: success
+      sample: ok
+    health_reason: {description: Why it is not V(ok)., type: str, returned: success, sample: null}
+    nodes:
+      description: One item for each node, sorted by name; null unless O(gather) has V(nodes). Times in milliseconds.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - node_id: 7gQbtd5tQv2Ea0DuLCa1mA
+          node_name: ml-1
+          routing_state: started
+          reason: null
+          number_of_allocations: 2
+          threads_per_allocation: 1
+          start_time: "2026-05-04T09:30:02.000Z"
+          last_access: "2026-05-04T11:00:00.000Z"
+          throughput_last_minute: 120
+          peak_throughput_per_minute: 480
+          inference_count: 91234
+          inference_cache_hit_count: 1200
+          number_of_pending_requests: 0
+          average_inference_time_ms: 12.5
+          average_inference_time_ms_last_minute: 11.9
+          error_count: 0
+          rejected_execution_count: 0
+          timeout_count: 0
+    usage:
+      description:
+        - Figures of the whole deployment; null unless O(gather) has V(usage).
+        - Times in milliseconds, ratios from 0 to 1. Null where nothing was measured.
+      type: dict
+      returned: success
+      sample:
+        requests_last_minute: 120
+        peak_requests_per_minute: 480
+        inference_count: 91234
+        average_inference_time_ms: 12.5
+        average_inference_time_ms_last_minute: 11.9
+        cache_hit_count: 1200
+        cache_hit_ratio: 0.0132
+        pending_requests: 0
+        queue_use: 0.0
+        error_count: 0
+        rejected_execution_count: 0
+        timeout_count: 0
+        last_access: "2026-05-04T11:00:00.000Z"
+summary:
+  description: How many deployments were returned, how many in each state of health, and their allocations together.
+  returned: always
+  type: dict
+  sample:
+    deployments: 2
+    ok: 1
+    degraded: 0
+    starting: 1
+    zero: 0
+    failed: 0
+    allocations: {wanted: 4, running: 3, missing: 1}
+server:
+  description: The Elasticsearch that answered. C(cluster_name) is empty if the user may not read it.
+  returned: always
+  type: dict
+  sample: {version: 9.1.0, flavor: default, cluster_name: production}
+error:
+  description: What the server or the connection said, as M(mlops.elasticsearch.trained_model_deployment) returns it.
+  returned: if a request failed
+  type: dict
+  sample: {kind: credentials, status: 401, type: security_exception, reason: unable to authenticate user}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
+
+
+def main() -> None:
+    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Base of the action plugins: the code of the module, run inside the controller where that gives the same result."""
+
+from __future__ import annotations
+
+import abc
+import os
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import preload
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import hidden
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
+
+# Workers are forked from the process that loads this file: they all find the library imported.
+preload()
+
+display = Display()
+Json = dict[str, t.Any]
+
+
+class MlAction(ActionBase):
+    """``SPEC`` and ``run_task`` are those of the module with the same name."""
+
+    SPEC: Spec
+
+    @staticmethod
+    @abc.abstractmethod
+    def run_task(params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
+        """What the module does with validated *params*."""
+
+    def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
+        self._supports_async = True
+        self._supports_check_mode = True
+        result: Json = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        try:
+            arguments = with_environment(plain(self._task.args), self._environment())
+        except Refusal as exc:
+            return {**result, "failed": True, "changed": False, "msg": str(exc)}
+        checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
+        if checked.error_messages:
+            return {**result, "failed": True, "changed": False, "msg": checked.errors.msg}
+        params = plain(checked.validated_parameters)
+        if self._in_process():
+            outcome = self._run_here(params, checked._no_log_values)
+        else:
+            outcome = self._run_module(arguments, task_vars)
+        return {**result, **self.finished(params, outcome, task_vars)}
+
+    def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
+        """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
+        return outcome
+
+    def _in_process(self) -> bool:
+        """Become, async and another machine have a meaning only for the module."""
+        return bool(self._connection.transport == "local" and not self._connection.become and not self._task.async_val)
+
+    def _run_here(self, params: Json, secrets: set[str]) -> Json:
+        outcome = self.run_task(params, self._task.check_mode)
+        for warning in outcome.warnings:
+            display.warning(warning)
+        result = {**outcome.result, "invocation": {"module_args": params}}
+        # Ansible masks secrets in results of modules only.
+        return t.cast(Json, remove_values(result, secrets | hidden(params)))
+
+    def _run_module(self, arguments: Json, task_vars: Json) -> Json:
+        return t.cast(
+            Json,
+            self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=bool(self._task.async_val)),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """The variables a module on this machine would see: the task's own over the controller's."""
+        given: Json = {}
+        self._compute_environment_string(given)  # type: ignore[no-untyped-call]
+        return {**os.environ, **{name: str(value) for name, value in plain(given).items()}}
+
+
+def plain(value: t.Any) -> t.Any:
+    """*value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves on them.
+
+    :raises AnsibleError: for a type that JSON does not have.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, dict):
+        return {plain(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if hasattr(value, "__str__") and type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
+        return str(value)
+    raise AnsibleError(f"An option has a value of type {type(value).__name__}, which is not JSON")
