@@ -1,0 +1,80 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Elasticsearch double as a process of its own, for tests that run real playbooks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import typing as t
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
+
+
+class Emulator(t.NamedTuple):
+    """``url`` plays Elasticsearch, ``control_url`` is for the test: it looks behind the scenes and plants faults."""
+
+    url: str
+    control_url: str
+
+    def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        """The JSON answer of the control port, ``None`` if it is empty."""
+        return _request(method, self.control_url + path, body)
+
+    def api(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        """The JSON answer of Elasticsearch itself, by none of the collection's code.
+
+        :raises urllib.error.HTTPError: for a status that is an error.
+        """
+        return _request(method, self.url + path, body)
+
+    def writes(self) -> list[dict[str, t.Any]]:
+        """Every write since the last ``DELETE /journal``, in order."""
+        return t.cast("list[dict[str, t.Any]]", self.control("GET", "/journal"))
+
+
+@contextlib.contextmanager
+def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
+    """A fresh double on free ports, ended with the block. *options* replace the one node and the one model."""
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--version", version, *(options or ONE_NODE)]
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()  # empty if the process ended
+            if not line:
+                errors.seek(0)
+                raise RuntimeError(f"the emulator did not start: {errors.read()}")
+            addresses = json.loads(line)
+            yield Emulator(addresses["url"], addresses["control_url"])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            process.stdout.close()
+
+
+def _request(method: str, url: str, body: t.Any) -> t.Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
