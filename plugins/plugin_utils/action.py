@@ -13,6 +13,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -50,8 +51,8 @@ class MlAction(ActionBase):
         except Refusal as exc:
             return {**result, "failed": True, "changed": False, "msg": str(exc)}
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
-        if checked.error_messages:
-            return {**result, "failed": True, "changed": False, "msg": checked.errors.msg}
+        if checked.errors:
+            return {**result, "failed": True, "changed": False, "msg": self._sentence(checked.errors)}
         params = plain(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values)
@@ -62,6 +63,13 @@ class MlAction(ActionBase):
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
         return outcome
+
+    def _sentence(self, errors: AnsibleValidationErrorMultiple) -> str:
+        """What AnsibleModule would say."""
+        unsupported = isinstance(errors[0], UnsupportedError)
+        return (
+            f"Unsupported parameters for ({self._task.action}) module: {errors.msg}" if unsupported else str(errors.msg)
+        )
 
     def _in_process(self) -> bool:
         """Become, async and another machine have a meaning only for the module."""

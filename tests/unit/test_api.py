@@ -1,0 +1,170 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is sent, what is refused for the server's age, and what answers become."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.calls import encode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.errors import Answer, from_answer
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.gates import (
+    refuse_old_server,
+    refuse_unsendable,
+    refuse_unsupported,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+
+
+def server(version: str, flavor: str = "default") -> Server:
+    return Server(version, flavor, "c")
+
+
+START = Action("start", "d", {"model_id": ".m/1", "number_of_allocations": 2, "threads_per_allocation": 1})
+
+
+def test_a_start_says_all_in_the_query() -> None:
+    call = encode(START, server("9.1.0"), "30s")
+    assert (call.method, call.path, call.body) == ("POST", "/_ml/trained_models/.m%2F1/deployment/_start", None)
+    assert call.query == {
+        "deployment_id": "d",
+        "number_of_allocations": "2",
+        "threads_per_allocation": "1",
+        "timeout": "30s",
+        "wait_for": "starting",
+    }
+
+
+def test_a_start_before_8_3_uses_the_old_names() -> None:
+    query = encode(START, server("8.2.0"), "30s").query
+    assert (query["model_threads"], query["inference_threads"]) == ("2", "1")
+    assert "number_of_allocations" not in query
+
+
+def test_only_the_scaler_takes_a_body() -> None:
+    settings = {"model_id": "d", "adaptive_allocations": {"enabled": True}}
+    call = encode(Action("start", "d", settings), server("8.16.0"), "30s")
+    assert call.body == {"adaptive_allocations": {"enabled": True}}
+    assert "deployment_id" not in call.query
+
+
+def test_an_update_says_all_in_the_body() -> None:
+    call = encode(Action("update", "d", {"number_of_allocations": 3}), server("9.1.0"), "10s")
+    assert call.as_result() == {
+        "method": "POST",
+        "path": "/_ml/trained_models/d/deployment/_update",
+        "query": {"timeout": "10s"},
+        "body": {"number_of_allocations": 3},
+    }
+
+
+def test_a_stop_wants_to_know_if_there_was_nothing() -> None:
+    assert encode(Action("stop", "d"), server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false"}, None)
+    with_pending = Action("stop", "d", {"finish_pending_work": True})
+    assert encode(with_pending, server("9.1.0"), "30s").body == {"finish_pending_work": True}
+
+
+GATES: list[tuple[dict[str, t.Any], str, str, str]] = [
+    ({"cache_size": "1gb"}, "8.3.3", "8.4.0", "cache_size"),
+    ({"priority": "low"}, "8.5.3", "8.6.0", "priority low"),
+    ({"model_id": "m"}, "8.7.1", "8.8.0", "a deployment_id of its own"),
+    ({"adaptive_allocations": AdaptiveWish(True)}, "8.15.3", "8.16.0", "adaptive_allocations"),
+    ({"adaptive_allocations": AdaptiveWish(None, 1)}, "8.15.3", "8.16.0", "adaptive_allocations"),
+    ({"finish_pending_work": True, "state": "stopped"}, "8.10.4", "8.11.0", "finish_pending_work"),
+    ({"queue_capacity": 200_000}, "8.17.0", "8.16.0", "at most 100000, not 200000"),
+    ({"queue_capacity": 2_000_000}, "8.16.0", "", "at most 1000000, not 2000000"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "without", "having", "said"), GATES)
+def test_gates_of_options(wanted: dict[str, t.Any], without: str, having: str, said: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        refuse_unsupported(server(without), Wanted("d", **wanted))
+    assert f"Elasticsearch {without}" in str(caught.value)
+    assert said in str(caught.value)
+    if having:
+        refuse_unsupported(server(having), Wanted("d", **wanted))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"adaptive_allocations": AdaptiveWish(enabled=False)},
+        {"priority": "normal"},
+        {"finish_pending_work": True},
+        {"model_id": "d"},
+    ],
+)
+def test_what_any_server_already_is_needs_no_version(wanted: dict[str, t.Any]) -> None:
+    refuse_unsupported(server("8.0.0"), Wanted("d", **wanted))
+
+
+def test_serverless_knows_every_option() -> None:
+    for wanted, _without, _having, _said in GATES[:-2]:
+        refuse_unsupported(server("8.11.0", "serverless"), Wanted("d", **wanted))
+
+
+def test_gates_of_the_plan() -> None:
+    update = Action("update", "d", {"number_of_allocations": 2})
+    refuse_unsendable(server("8.6.0"), [update])
+    with pytest.raises(Refusal, match=r"8\.5\.3 does not have a change of the running deployment 'd'. It needs 8\.6"):
+        refuse_unsendable(server("8.5.3"), [update])
+    with pytest.raises(Refusal, match="at most 100000"):
+        refuse_unsendable(server("9.0.0"), [Action("start", "d", {"queue_capacity": 500_000})])
+
+
+@pytest.mark.parametrize("version", ["7.17.0", "", "0.1"])
+def test_servers_that_are_too_old(version: str) -> None:
+    with pytest.raises(Refusal, match="is too old. This collection needs 8.0 or newer"):
+        refuse_old_server(server(version))
+
+
+def error(status: int, **content: t.Any) -> Answer:
+    return Answer(status, {"error": {"type": "t", "reason": "r", **content}, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (error(401), "credentials", "answered 401: r Check api_key"),
+        (
+            error(403, reason="action [a] is unauthorized for user [u]"),
+            "privilege",
+            "Grant the cluster privilege manage_ml.",
+        ),
+        (error(403, reason="current license is non-compliant for [ml]"), "licence", "Machine learning needs a licence"),
+        (error(403, reason="index is blocked"), "server", "answered 403: index is blocked"),
+        (error(429), "capacity", "add ML nodes"),
+        (error(429, timed_out=True), "unavailable", "is not ready"),
+        (Answer(429, "slow down"), "unavailable", "answered 429: slow down"),
+        (Answer(502, "<html>Bad  Gateway\n</html>"), "unavailable", "<html>Bad Gateway </html>"),
+        (error(503, reason=None), "unavailable", "answered 503"),
+        (Answer(404, "<html>nothing here</html>"), "answer", "does not look like Elasticsearch"),
+        (Answer(404, None), "answer", "answered 404: empty answer"),
+        (Answer(400, {"error": "no handler found for uri [/x]"}), "server", "no handler found for uri [/x]"),
+        (error(500), "server", "answered 500: r"),
+        (
+            error(
+                400, reason="[1:2] failed to parse", caused_by={"reason": "For input", "caused_by": {"reason": "deep"}}
+            ),
+            "server",
+            "[1:2] failed to parse: For input: deep",
+        ),
+        (error(400, reason="same", caused_by={"reason": "same"}), "server", "answered 400: same"),
+        (Answer(400, {"error": 5}), "server", "answered 400"),
+    ],
+)
+def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
+    made = from_answer("start deployment 'd'", "manage_ml", answer)
+    assert made.kind == kind
+    assert said in str(made)
+    assert str(made).startswith("Cannot start deployment 'd': ")
+    assert made.status == answer.status

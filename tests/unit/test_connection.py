@@ -1,0 +1,168 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Connection options: fallbacks, precedence, refusals."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
+    CONNECTION,
+    ENVIRONMENT,
+    Connection,
+    connection,
+    with_environment,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+
+HOST = {"hosts": ["http://127.0.0.1:9200"]}
+
+
+def resolved(given: dict[str, t.Any], environ: dict[str, str] | None = None) -> Connection:
+    options = with_environment(given, environ or {})
+    checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(options)
+    assert not checked.error_messages
+    return connection(checked.validated_parameters)
+
+
+def refused(given: dict[str, t.Any], environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(Refusal) as caught:
+        resolved(given, environ)
+    return str(caught.value)
+
+
+VALUES = {
+    "hosts": ("http://a:1,https://b:2", ("http://a:1", "https://b:2")),
+    "api_key": ("abc", "abc"),
+    "bearer_token": ("abc", "abc"),
+    "validate_certs": ("no", False),
+}
+
+
+@pytest.mark.parametrize("option", sorted(VALUES))
+def test_each_variable_is_read(option: str) -> None:
+    text, value = VALUES[option]
+    for variable in ENVIRONMENT[option]:
+        given = {} if option == "hosts" else HOST
+        assert getattr(resolved(given, {variable: text}), option) == value
+
+
+def test_user_and_password_come_from_variables() -> None:
+    found = resolved(HOST, {"ELASTICSEARCH_USERNAME": "ada", "ELASTICSEARCH_PASSWORD": "secret-1"})
+    assert found.credentials() == {"basic_auth": ("ada", "secret-1")}
+
+
+def test_ca_path_comes_from_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert resolved(HOST, {"ELASTICSEARCH_CA_PATH": str(file)}).ca_path == str(file)
+
+
+def test_endpoints_win_over_url() -> None:
+    environ = {"ELASTICSEARCH_ENDPOINTS": "http://first:1", "ELASTICSEARCH_URL": "http://second:2"}
+    assert resolved({}, environ).hosts == ("http://first:1",)
+
+
+def test_an_option_wins_over_its_variable() -> None:
+    assert resolved(HOST, {"ELASTICSEARCH_URL": "http://other:1"}).hosts == ("http://127.0.0.1:9200",)
+
+
+def test_one_authentication_option_hides_all_authentication_variables() -> None:
+    environ = {"ELASTICSEARCH_API_KEY": "from-environment", "ELASTICSEARCH_BEARER_TOKEN": "token"}
+    assert resolved({**HOST, "username": "ada", "password": "secret-1"}, environ).credentials() == {
+        "basic_auth": ("ada", "secret-1")
+    }
+
+
+@pytest.mark.parametrize("empty", ["", None, [], [""]])
+def test_empty_options_and_variables_count_as_not_given(empty: t.Any) -> None:
+    environ = {"ELASTICSEARCH_API_KEY": "", "ELASTICSEARCH_URL": "http://a:1"}
+    found = resolved({"hosts": empty, "api_key": "" if isinstance(empty, list) else empty}, environ)
+    assert (found.hosts, found.credentials()) == (("http://a:1",), {})
+
+
+@pytest.mark.parametrize(("text", "validates"), [("true", False), ("0", True), ("", True)])
+def test_insecure_inverts(text: str, validates: bool) -> None:
+    assert resolved(HOST, {"ELASTICSEARCH_INSECURE": text}).validate_certs is validates
+
+
+def test_validate_certs_wins_over_insecure() -> None:
+    environ = {"ELASTICSEARCH_VALIDATE_CERTS": "yes", "ELASTICSEARCH_INSECURE": "yes"}
+    assert resolved(HOST, environ).validate_certs is True
+    assert resolved({**HOST, "validate_certs": False}, environ).validate_certs is False
+
+
+@pytest.mark.parametrize("variable", ["ELASTICSEARCH_VALIDATE_CERTS", "ELASTICSEARCH_INSECURE"])
+def test_a_variable_that_is_no_boolean_is_named(variable: str) -> None:
+    assert refused(HOST, {variable: "perhaps"}).startswith(f"The variable {variable} is 'perhaps'")
+
+
+def test_options_of_other_groups_pass_through() -> None:
+    assert with_environment({"model_id": "", "state": "started"}, {}) == {"model_id": "", "state": "started"}
+
+
+@pytest.mark.parametrize(
+    ("given", "credentials"),
+    [
+        ({"api_key": "id:key"}, {"api_key": ("id", "key")}),
+        ({"api_key": "aWQ6a2V5"}, {"api_key": "aWQ6a2V5"}),
+        ({"bearer_token": "t"}, {"bearer_auth": "t"}),
+        ({}, {}),
+    ],
+)
+def test_credentials_of_the_client(given: dict[str, str], credentials: dict[str, t.Any]) -> None:
+    assert resolved({**HOST, **given}).credentials() == credentials
+
+
+def test_secrets_include_what_a_request_carries() -> None:
+    assert resolved({**HOST, "api_key": "id:key"}).secrets() == {"id:key", "key", "aWQ6a2V5"}
+    assert resolved({**HOST, "username": "u", "password": "p"}).secrets() == {"p", "dTpw"}
+    assert "p4ssw0rd" not in repr(resolved({**HOST, "username": "u", "password": "p4ssw0rd"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://es.example.com", "https://es.example.com:443"),
+        ("http://es.example.com", "http://es.example.com:80"),
+        ("https://es.example.com:9243/prefix/", "https://es.example.com:9243/prefix"),
+        ("http://[::1]:9200", "http://[::1]:9200"),
+    ],
+)
+def test_addresses(text: str, address: str) -> None:
+    assert resolved({"hosts": [text]}).hosts == (address,)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"hosts": None}, "No cluster is named. Set hosts, or the variable ELASTICSEARCH_URL."),
+        ({"hosts": ["localhost:9200"]}, "'localhost:9200' in hosts is not a URL"),
+        ({"hosts": ["http://a:port"]}, "An address in hosts is not a URL"),
+        ({"hosts": ["https://elastic:hunter2@es:1"]}, "The address of es in hosts contains credentials"),
+        ({"api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given: api_key, bearer_token"),
+        ({"api_key": "a", "username": "b"}, "More than one way to authenticate is given: api_key, username"),
+        ({"username": "a"}, "username is given without password"),
+        ({"password": "a"}, "password is given without username"),
+        ({"request_timeout": 0}, "request_timeout must be above 0 seconds"),
+        ({"request_retries": -1}, "request_retries must be 0 or more"),
+        ({"ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be read: No such file or directory"),
+        ({"ca_path": __file__ + "c"}, "cannot be read"),
+    ],
+)
+def test_refusals(given: dict[str, t.Any], said: str) -> None:
+    sentence = refused({**HOST, **given})
+    assert said in sentence
+    assert "hunter2" not in sentence
+
+
+def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("hello")
+    assert refused({**HOST, "ca_path": str(file)}) == f"ca_path {file} has no certificate in PEM format."

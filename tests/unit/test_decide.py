@@ -1,0 +1,381 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan, case by case: wanted and current in, one decision out."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.rules import refuse_unstartable
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
+    AdaptiveAllocations,
+    AdaptiveWish,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.model import Model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+
+RUNNING = Deployment(
+    deployment_id="d",
+    model_id="m",
+    number_of_allocations=2,
+    threads_per_allocation=1,
+    priority="normal",
+    queue_capacity=1024,
+    cache_size="1024b",
+    cache_size_exact=True,
+    model_bytes=1024,
+    assignment_state="started",
+    start_time="2026-01-01T00:00:00.000Z",
+    routes=(Route("n", "ml-1", "started", None, 2, 2),),
+    routing_source="cluster_state",
+)
+SCALED = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(True, 1, 8), number_of_allocations=3)
+FROZEN = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(False, 1, 8))
+
+
+def plan(current: Deployment | None, **wanted: t.Any) -> Plan:
+    return decide(Wanted("d", **wanted), Situation(current, wanted.get("model_id")))
+
+
+def refusal(current: Deployment | None, **wanted: t.Any) -> str:
+    with pytest.raises(Refusal) as caught:
+        plan(current, **wanted)
+    return str(caught.value)
+
+
+def sent(made: Plan) -> list[tuple[str, dict[str, t.Any]]]:
+    return [(action.kind, dict(action.settings)) for action in made.actions]
+
+
+ADAPTIVE = AdaptiveWish(True, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "actions"),
+    [
+        # nothing differs
+        (RUNNING, {}, []),
+        (RUNNING, {"number_of_allocations": 2, "queue_capacity": 1024, "cache_size": "1kb"}, []),
+        (RUNNING, {"initial_number_of_allocations": 7}, []),
+        (RUNNING, {"adaptive_allocations": AdaptiveWish(enabled=False)}, []),
+        (SCALED, {"adaptive_allocations": AdaptiveWish(enabled=True)}, []),
+        (SCALED, {"adaptive_allocations": AdaptiveWish(True, 1, 8)}, []),
+        (SCALED, {"number_of_allocations": 5, "on_adaptive": "skip"}, []),
+        (FROZEN, {"number_of_allocations": 2}, []),
+        (None, {"state": "stopped"}, []),
+        (None, {"on_missing": "skip"}, []),
+        # in place
+        (RUNNING, {"number_of_allocations": 3}, [("update", {"number_of_allocations": 3})]),
+        (
+            RUNNING,
+            {"adaptive_allocations": ADAPTIVE},
+            [
+                (
+                    "update",
+                    {
+                        "adaptive_allocations": {
+                            "enabled": True,
+                            "min_number_of_allocations": 1,
+                            "max_number_of_allocations": 4,
+                        }
+                    },
+                )
+            ],
+        ),
+        (
+            SCALED,
+            {"adaptive_allocations": AdaptiveWish(max_number_of_allocations=-1)},
+            [("update", {"adaptive_allocations": {"max_number_of_allocations": -1}})],
+        ),
+        (
+            SCALED,
+            {"number_of_allocations": 5, "on_adaptive": "override"},
+            [("update", {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 5})],
+        ),
+        (  # both parts even if the number happens to be the same: the scaler may move it before the write
+            SCALED,
+            {"number_of_allocations": 3, "adaptive_allocations": AdaptiveWish(enabled=False)},
+            [("update", {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 3})],
+        ),
+        (FROZEN, {"number_of_allocations": 4}, [("update", {"number_of_allocations": 4})]),
+        # stop and start
+        (RUNNING, {"state": "stopped"}, [("stop", {})]),
+        (RUNNING, {"state": "stopped", "finish_pending_work": True}, [("stop", {"finish_pending_work": True})]),
+        (None, {}, [("start", {"model_id": "d"})]),
+        (
+            None,
+            {"model_id": "m", "initial_number_of_allocations": 2, "cache_size": "1gb"},
+            [("start", {"model_id": "m", "number_of_allocations": 2, "cache_size": "1gb"})],
+        ),
+        (
+            None,
+            {"adaptive_allocations": AdaptiveWish(True, -1, 4)},
+            [("start", {"model_id": "d", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 4}})],
+        ),
+        (
+            None,
+            {"adaptive_allocations": AdaptiveWish(enabled=False), "number_of_allocations": 2},
+            [("start", {"model_id": "d", "number_of_allocations": 2})],
+        ),
+        (
+            RUNNING,
+            {"state": "restarted"},
+            [
+                ("stop", {}),
+                (
+                    "start",
+                    {
+                        "model_id": "m",
+                        "threads_per_allocation": 1,
+                        "priority": "normal",
+                        "queue_capacity": 1024,
+                        "number_of_allocations": 2,
+                    },
+                ),
+            ],
+        ),
+        (
+            SCALED,
+            {"threads_per_allocation": 4, "replace": "stop_start"},
+            [
+                ("stop", {}),
+                (
+                    "start",
+                    {
+                        "model_id": "m",
+                        "threads_per_allocation": 4,
+                        "priority": "normal",
+                        "queue_capacity": 1024,
+                        "adaptive_allocations": {
+                            "enabled": True,
+                            "min_number_of_allocations": 1,
+                            "max_number_of_allocations": 8,
+                        },
+                    },
+                ),
+            ],
+        ),
+    ],
+)
+def test_actions(current: Deployment | None, wanted: dict[str, t.Any], actions: list[t.Any]) -> None:
+    made = plan(current, **wanted)
+    assert sent(made) == actions
+    assert made.changed == bool(actions)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "operation"),
+    [
+        (RUNNING, {}, "none"),
+        (None, {}, "start"),
+        (RUNNING, {"number_of_allocations": 3}, "update"),
+        (RUNNING, {"state": "stopped"}, "stop"),
+        (RUNNING, {"state": "restarted"}, "restart"),
+        (None, {"state": "restarted"}, "start"),
+        (RUNNING, {"model_id": "other", "replace": "stop_start"}, "replace"),
+    ],
+)
+def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operation: str) -> None:
+    assert plan(current, **wanted).operation == operation
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "said"),
+    [
+        (None, {"on_missing": "fail"}, "Deployment 'd' does not exist and on_missing is fail."),
+        (None, {"on_missing": "fail", "state": "stopped"}, "Deployment 'd' does not exist and on_missing is fail."),
+        (
+            SCALED,
+            {"number_of_allocations": 3},
+            "belongs to the scaler, and 3 is asked for. Set on_adaptive to override",
+        ),
+        (SCALED, {"number_of_allocations": 3, "state": "restarted"}, "belongs to the scaler"),
+        (
+            RUNNING,
+            {"model_id": "x", "threads_per_allocation": 2, "cache_size": "2kb"},
+            "cannot be changed in place: model_id is m, wanted is x; threads_per_allocation is 1, wanted is 2; "
+            "cache_size is 1024b, wanted is 2kb. Set replace to stop_start",
+        ),
+        (
+            dataclasses.replace(RUNNING, priority="low", number_of_allocations=1),
+            {"number_of_allocations": 2},
+            "Deployment 'd' has priority low, and number_of_allocations must then be 1, not 2",
+        ),
+        (None, {"priority": "low", "threads_per_allocation": 2}, "threads_per_allocation must then be 1, not 2"),
+        (
+            None,
+            {"priority": "low", "adaptive_allocations": AdaptiveWish(True, 1, 2)},
+            "max_number_of_allocations must then be 1, not 2",
+        ),
+        (
+            SCALED,
+            {"adaptive_allocations": AdaptiveWish(min_number_of_allocations=9)},
+            "min_number_of_allocations 9 above max_number_of_allocations 8",
+        ),
+        (
+            dataclasses.replace(SCALED, number_of_allocations=0),
+            {"adaptive_allocations": AdaptiveWish(enabled=False)},
+            "would be frozen at 0 allocations",
+        ),
+        (
+            dataclasses.replace(
+                RUNNING, assignment_state="failed", routes=(Route("n", "ml-1", "failed", "no memory", None, 2),)
+            ),
+            {"number_of_allocations": 3},
+            "has failed on all its nodes and cannot be updated: number_of_allocations is 2, wanted is 3. "
+            "Node ml-1: no memory. Set state to restarted",
+        ),
+        (
+            dataclasses.replace(RUNNING, assignment_state="failed"),
+            {"number_of_allocations": 3},
+            "wanted is 3. Set state to restarted",
+        ),
+    ],
+)
+def test_refusals(current: Deployment | None, wanted: dict[str, t.Any], said: str) -> None:
+    assert said in refusal(current, **wanted)
+
+
+def test_a_frozen_zero_is_taken_if_asked_for() -> None:
+    asleep = dataclasses.replace(SCALED, number_of_allocations=0)
+    wish = AdaptiveWish(enabled=False)
+    assert plan(asleep, adaptive_allocations=wish, allow_zero=True).operation == "update"
+    assert plan(asleep, adaptive_allocations=wish, number_of_allocations=1).operation == "update"
+
+
+def test_what_an_older_server_accepted_is_left_alone() -> None:
+    low = dataclasses.replace(RUNNING, priority="low", number_of_allocations=2)
+    assert not plan(low, priority="low", number_of_allocations=2).changed
+
+
+@pytest.mark.parametrize(
+    ("size", "exact", "wanted", "same"),
+    [
+        ("265632637b", True, "265632637b", True),
+        ("253.3mb", False, "265632637b", True),
+        ("253.3mb", False, "254mb", False),
+        ("1gb", True, "1024mb", True),
+        (None, False, "1gb", False),
+    ],
+)
+def test_cache_sizes_compare_by_what_is_known(size: str | None, exact: bool, wanted: str, same: bool) -> None:
+    current = dataclasses.replace(RUNNING, cache_size=size, cache_size_exact=exact)
+    if same:
+        assert not plan(current, cache_size=wanted).changed
+    else:
+        assert "cache_size" in refusal(current, cache_size=wanted)
+
+
+@pytest.mark.parametrize(
+    ("size", "exact", "model_bytes", "carried", "warns"),
+    [
+        ("265632637b", True, 265632637, None, False),  # the default follows the model
+        ("253.3mb", False, 265632637, None, False),
+        ("10kb", True, 265632637, "10kb", False),
+        ("10kb", False, 265632637, "10kb", False),
+        ("10.5kb", False, None, "10.5kb", True),
+        (None, False, 1, None, False),
+    ],
+)
+def test_what_a_restart_carries_of_the_cache(
+    size: str | None, exact: bool, model_bytes: int | None, carried: str | None, warns: bool
+) -> None:
+    current = dataclasses.replace(RUNNING, cache_size=size, cache_size_exact=exact, model_bytes=model_bytes)
+    made = plan(current, state="restarted")
+    assert made.start is not None
+    assert made.start.settings.get("cache_size") == carried
+    assert bool(made.warnings) == warns
+    assert not plan(current, state="restarted", cache_size="1gb").warnings
+
+
+def test_a_restart_of_zero_starts_one() -> None:
+    made = plan(dataclasses.replace(RUNNING, number_of_allocations=0), state="restarted")
+    assert made.start is not None
+    assert made.start.settings["number_of_allocations"] == 1
+    assert "has 0 allocations, and is started with 1" in made.warnings[0]
+
+
+def test_a_restart_that_leaves_the_count_to_the_scaler_says_so() -> None:
+    made = plan(SCALED, state="restarted", number_of_allocations=5, on_adaptive="skip")
+    assert made.start is not None
+    assert "number_of_allocations" not in made.start.settings
+    assert made.warnings == ("The count is not set: adaptive allocations are enabled and on_adaptive is skip.",)
+
+
+def test_a_skip_gives_its_reason() -> None:
+    assert plan(None, on_missing="skip").skipped_because == "deployment 'd' does not exist and on_missing is skip"
+    left = plan(SCALED, number_of_allocations=5, on_adaptive="skip")
+    assert left.skipped_because == "adaptive allocations are enabled and on_adaptive is skip"
+
+
+def test_what_is_being_stopped_is_awaited() -> None:
+    going = dataclasses.replace(RUNNING, assignment_state="stopping")
+    again = plan(going, number_of_allocations=1)
+    assert (again.operation, again.awaits_gone) == ("start", True)
+    assert sent(again) == [("start", {"model_id": "m", "number_of_allocations": 1})]
+    gone = plan(going, state="stopped")
+    assert (gone.operation, gone.awaits_gone, gone.after) == ("none", True, None)
+
+
+def test_siblings_are_named() -> None:
+    situation = Situation(None, "m", ("m-search", "m-ingest"))
+    wanted = Wanted("m", deployment_id_given=False, model_id="m")
+    assert "'m-ingest', 'm-search'" in decide(wanted, situation).warnings[0]
+    for state, verb in (("stopped", "stop"), ("restarted", "restart")):
+        with pytest.raises(Refusal, match=f"Cannot {verb} deployment 'm'.*runs as 'm-ingest', 'm-search'"):
+            decide(dataclasses.replace(wanted, state=state), situation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "number"),
+    [
+        ({}, 1),
+        ({"adaptive_allocations": AdaptiveWish(True, 3, 4)}, 3),
+        ({"adaptive_allocations": AdaptiveWish(True, 0, 4)}, 1),
+        ({"adaptive_allocations": AdaptiveWish(False, 2, 4)}, 2),
+    ],
+)
+def test_the_number_a_start_begins_with(wanted: dict[str, t.Any], number: int) -> None:
+    after = plan(None, **wanted).after
+    assert after is not None
+    assert after.number_of_allocations == number
+
+
+def test_the_prediction_of_an_update() -> None:
+    after = plan(RUNNING, number_of_allocations=5).after
+    assert after is not None
+    assert after.number_of_allocations == 5
+    assert after.routes[0].target_allocations is None
+    kept = plan(RUNNING, adaptive_allocations=ADAPTIVE).after
+    assert kept is not None
+    assert kept.routes == RUNNING.routes
+
+
+@pytest.mark.parametrize(
+    ("model", "namesake", "said"),
+    [
+        (None, False, "the cluster has no trained model 'm'"),
+        (Model("m", "tree_ensemble", None), False, "model 'm' is of type tree_ensemble. Only pytorch"),
+        (Model("m", "pytorch", False), False, "the definition of model 'm' is not complete"),
+        (Model("m", "pytorch", True), True, "'d' is the id of another trained model"),
+    ],
+)
+def test_what_cannot_be_started(model: Model | None, namesake: bool, said: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        refuse_unstartable("d", "m", model, namesake)
+    assert said in str(caught.value)
+
+
+def test_what_can_be_started() -> None:
+    refuse_unstartable("m", "m", Model("m", "pytorch", True), namesake=True)
+    refuse_unstartable("d", "m", Model("m", "", None), namesake=False)

@@ -1,0 +1,183 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waiting and unsure writes: what a snapshot means."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.readiness import (
+    changeability,
+    goneness,
+    readiness,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.reconcile import is_unsure, reconcile
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveAllocations
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import (
+    AllocationStatus,
+    Deployment,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+
+
+def route(state: str, current: int | None = None, target: int | None = None, reason: str | None = None) -> Route:
+    return Route(f"id-{state}", f"ml-{state}", state, reason, current, target)
+
+
+def seen(number: int, running: int, *routes: Route, state: str = "started", **more: t.Any) -> Deployment:
+    return Deployment(
+        "d",
+        "m",
+        number_of_allocations=number,
+        assignment_state=state,
+        allocation_status=AllocationStatus(running, number, "started"),
+        routes=routes,
+        start_time=more.pop("start_time", "then"),
+        **more,
+    )
+
+
+FULL = seen(2, 2, route("started", 2, 2))
+PARTLY = seen(4, 2, route("started", 2, 4), route("starting", 2, 2))
+BROKEN = seen(4, 2, route("started", 2, 2), route("failed", None, 2, "no memory"))
+ALL_BROKEN = seen(4, 0, route("failed", None, 4, "no memory"), state="failed")
+ASLEEP = seen(0, 0, adaptive_allocations=AdaptiveAllocations(True, 0, 4))
+STARTING = seen(2, 0, route("starting", 2, 2), state="starting")
+STOPPING = dataclasses.replace(FULL, assignment_state="stopping", reason="client API call")
+ABOVE = seen(2, 4, route("started", 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "wait_for", "outcome"),
+    [
+        (FULL, "started", "ready"),
+        (FULL, "fully_allocated", "ready"),
+        (FULL, "steady", "ready"),
+        (PARTLY, "started", "ready"),
+        (PARTLY, "fully_allocated", "pending"),
+        (PARTLY, "steady", "pending"),
+        (ABOVE, "fully_allocated", "ready"),
+        (ABOVE, "steady", "pending"),
+        (seen(4, 4, route("started", 4)), "steady", "ready"),  # a source that does not know targets
+        (STARTING, "started", "pending"),
+        (STARTING, "fully_allocated", "pending"),
+        (BROKEN, "started", "ready"),
+        (BROKEN, "fully_allocated", "hopeless"),
+        (ALL_BROKEN, "started", "hopeless"),
+        (seen(4, 0, route("failed"), route("starting"), state="starting"), "started", "pending"),
+        (seen(4, 0, route("failed"), state="starting"), "started", "hopeless"),
+        (STOPPING, "started", "hopeless"),
+        (None, "started", "hopeless"),
+        (ASLEEP, "started", "hopeless"),
+        (seen(2, 2, route("starting"), state="starting"), "fully_allocated", "pending"),
+    ],
+)
+def test_readiness(deployment: Deployment | None, wait_for: str, outcome: str) -> None:
+    assert readiness(deployment, wait_for).outcome == outcome
+
+
+def test_zero_is_ready_if_allowed() -> None:
+    assert readiness(ASLEEP, "steady", allow_zero=True).outcome == "ready"
+
+
+@pytest.mark.parametrize(
+    ("deployment", "said"),
+    [
+        (BROKEN, "node ml-failed failed (no memory)"),
+        (PARTLY, "2 of 4 allocations run, and it is started; ml-starting is starting"),
+        (dataclasses.replace(STARTING, reason="no room"), "it is starting; ml-starting is starting (no room)"),
+        (STOPPING, "the deployment is being stopped (client API call)"),
+        (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),
+        (seen(0, 0), "its number is 0"),
+        (None, "the deployment is gone"),
+    ],
+)
+def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str) -> None:
+    assert said in readiness(deployment, "fully_allocated").why
+
+
+def test_goneness() -> None:
+    assert goneness(None).outcome == "ready"
+    assert goneness(STOPPING) == ("pending", "it is still stopping (client API call)")
+
+
+@pytest.mark.parametrize(
+    ("deployment", "outcome"),
+    [(FULL, "ready"), (STARTING, "pending"), (STOPPING, "hopeless"), (ALL_BROKEN, "hopeless"), (None, "hopeless")],
+)
+def test_changeability(deployment: Deployment | None, outcome: str) -> None:
+    assert changeability(deployment).outcome == outcome
+
+
+START, UPDATE, STOP = Action("start", "d", {"model_id": "m"}), Action("update", "d"), Action("stop", "d")
+EXISTS = "Could not start model deployment because an existing deployment with the same id [d] exist"
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "status", "reason", "unsure"),
+    [
+        (START, "connection", None, None, True),
+        (START, "timeout", None, None, True),
+        (START, "answer", 200, None, True),
+        (START, "unavailable", 503, None, True),
+        (START, "server", 408, "Timed out", True),
+        (START, "server", 400, EXISTS, True),
+        (START, "server", 400, "something else", False),
+        (START, "server", 404, "Could not find trained model [m]", False),
+        (START, "server", 409, "already been started", True),
+        (START, "server", 500, "route failed", True),
+        (START, "capacity", 429, "no room", False),
+        (START, "privilege", 403, "unauthorized", False),
+        (START, "tls", None, None, False),
+        (UPDATE, "server", 409, "not in [started] state", True),
+        (UPDATE, "server", 404, "No known model deployment", True),
+        (UPDATE, "server", 400, "cannot be set", False),
+        (STOP, "server", 404, "No known model deployment", True),
+        (STOP, "server", 409, "referenced by ingest processors", False),
+    ],
+)
+def test_what_leaves_open_if_a_write_took_effect(
+    action: Action, kind: str, status: int | None, reason: str | None, unsure: bool
+) -> None:
+    assert is_unsure(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
+
+
+OTHER_START = dataclasses.replace(FULL, start_time="later")
+
+
+@pytest.mark.parametrize(
+    ("action", "now", "outcome"),
+    [
+        (START, FULL, "done"),
+        (START, None, "again"),
+        (START, STOPPING, "again"),
+        (START, seen(5, 5), "refused"),
+        (STOP, None, "done"),
+        (STOP, STOPPING, "done"),
+        (STOP, FULL, "again"),
+        (STOP, OTHER_START, "refused"),
+        (UPDATE, FULL, "done"),
+        (UPDATE, seen(5, 5), "again"),
+        (UPDATE, STARTING, "done"),
+        (UPDATE, None, "refused"),
+        (UPDATE, STOPPING, "refused"),
+        (UPDATE, ALL_BROKEN, "refused"),
+        (UPDATE, seen(5, 5, start_time="later"), "refused"),
+    ],
+)
+def test_ruling_on_an_unsure_write(action: Action, now: Deployment | None, outcome: str) -> None:
+    wanted = Wanted("d", number_of_allocations=2)
+    assert reconcile(action, wanted, None, FULL, now).outcome == outcome
+
+
+def test_a_stranger_cannot_be_told_without_a_start_time() -> None:
+    before = dataclasses.replace(FULL, start_time=None)
+    assert reconcile(STOP, Wanted("d"), None, before, OTHER_START).outcome == "again"
