@@ -197,7 +197,7 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
         (
             SCALED,
             {"number_of_allocations": 3},
-            "belongs to the scaler, and 3 is asked for. Set on_adaptive to override",
+            "belongs to the scaler, and 3 is asked for. Set on_adaptive to",
         ),
         (SCALED, {"number_of_allocations": 3, "state": "restarted"}, "belongs to the scaler"),
         (

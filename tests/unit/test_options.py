@@ -101,7 +101,7 @@ def test_adaptive_options() -> None:
         (
             options.server_timeout,
             {"server_timeout": "1m"},
-            "server_timeout 1m must be shorter than request_timeout (60",
+            "server_timeout 1m must be shorter than request_timeout",
         ),
         (options.fact_name, {"fact_name": "1st"}, "fact_name '1st' is not a variable name"),
     ],

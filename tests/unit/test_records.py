@@ -90,7 +90,7 @@ def test_serverless_has_everything() -> None:
 
 def test_adaptive_settings_are_one_value_however_written() -> None:
     assert AdaptiveAllocations.from_api(None) is None
-    written = [
+    written: list[dict[str, t.Any]] = [
         {"enabled": True},
         {"enabled": True, "min_number_of_allocations": -1, "max_number_of_allocations": None},
     ]
