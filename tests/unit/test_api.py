@@ -156,7 +156,7 @@ def error(status: int, **content: t.Any) -> Answer:
                 400, reason="[1:2] failed to parse", caused_by={"reason": "For input", "caused_by": {"reason": "deep"}}
             ),
             "server",
-            "[1:2] failed to parse: input: deep",
+            "[1:2] failed to parse: For input: deep",
         ),
         (error(400, reason="same", caused_by={"reason": "same"}), "server", "answered 400: same"),
         (Answer(400, {"error": 5}), "server", "answered 400"),
