@@ -1,0 +1,226 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A trained model assignment: task parameters, routes, states and their arithmetic, as the cluster state keeps them.
+
+Server behaviour notes, sections 2.1, 4.1, 5.1; ``assignment``, ``states`` and ``task_params`` records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any, Final
+
+from .adaptive import AdaptiveSettings
+from .values import ByteSize, instant_text
+from .versions import Features
+
+STARTING: Final = "starting"
+STARTED: Final = "started"
+STOPPING: Final = "stopping"
+STOPPED: Final = "stopped"
+FAILED: Final = "failed"
+FULLY_ALLOCATED: Final = "fully_allocated"
+STOPPED_BY_CLIENT: Final = "client API call"
+
+MEBIBYTE: Final = 1 << 20
+_OVERHEAD: Final = 240 * MEBIBYTE
+_ELSER_BYTES: Final = 2004 * MEBIBYTE
+_ELSER_MODELS: Final = (".elser_model_1", ".elser_model_2")
+
+
+@dataclasses.dataclass
+class TaskParams:
+    """What a deployment was started with; only ``number_of_allocations`` changes later."""
+
+    model_id: str
+    deployment_id: str
+    model_bytes: int
+    number_of_allocations: int = 1
+    threads_per_allocation: int = 1
+    queue_capacity: int = 1024
+    cache_size: ByteSize | None = None
+    priority: str = "normal"
+    per_deployment_memory_bytes: int = 0
+    per_allocation_memory_bytes: int = 0
+
+    @property
+    def cache_bytes(self) -> int:
+        """The cache in bytes; as large as the model if none was set."""
+        return self.model_bytes if self.cache_size is None else self.cache_size.bytes
+
+    def as_json(self, version: Features) -> dict[str, Any]:
+        """As the given version renders it."""
+        if not version.assignment_names:
+            return {
+                "model_id": self.model_id,
+                "model_bytes": self.model_bytes,
+                "inference_threads": self.threads_per_allocation,
+                "model_threads": self.number_of_allocations,
+                "queue_capacity": self.queue_capacity,
+            }
+        body: dict[str, Any] = {"model_id": self.model_id}
+        if version.deployment_id:
+            body["deployment_id"] = self.deployment_id
+        body |= {
+            "model_bytes": self.model_bytes,
+            "threads_per_allocation": self.threads_per_allocation,
+            "number_of_allocations": self.number_of_allocations,
+            "queue_capacity": self.queue_capacity,
+        }
+        if version.cache_size and self.cache_size is not None:
+            body["cache_size"] = self.cache_size.text
+        if version.priority:
+            body["priority"] = self.priority
+        if version.per_memory:
+            body["per_deployment_memory_bytes"] = self.per_deployment_memory_bytes
+            body["per_allocation_memory_bytes"] = self.per_allocation_memory_bytes
+        return body
+
+    def memory(self, allocations: int, version: Features) -> int:
+        """Bytes that ``allocations`` of this deployment need on one node (section 5.1)."""
+        if allocations == 0 and version.zero_is_started:
+            return 0
+        if version.elser_estimate and self.model_id.startswith(_ELSER_MODELS):
+            return _ELSER_BYTES
+        base = _OVERHEAD + 2 * self.model_bytes
+        if self.per_deployment_memory_bytes > 0 and self.per_allocation_memory_bytes > 0 and version.per_memory:
+            base = max(base, self.per_deployment_memory_bytes + self.per_allocation_memory_bytes * allocations + self.model_bytes)
+        return base + max(0, self.cache_bytes - self.model_bytes)
+
+
+@dataclasses.dataclass
+class Route:
+    """A deployment on one node."""
+
+    current: int
+    target: int
+    state: str = STARTING
+    reason: str | None = ""
+
+    @property
+    def outdated(self) -> bool:
+        """Written by a master that did not know allocations."""
+        return self.current == 0 and self.target == 0
+
+    @property
+    def routable(self) -> bool:
+        """Whether inference requests can go there."""
+        return self.state == STARTED and self.current > 0
+
+    def as_json(self, version: Features) -> dict[str, Any]:
+        """As the given version renders it."""
+        body: dict[str, Any] = {}
+        if version.route_allocations:
+            body = {"current_allocations": self.current, "target_allocations": self.target}
+        body["routing_state"] = self.state
+        if self.reason is not None:
+            body["reason"] = self.reason
+        return body
+
+
+@dataclasses.dataclass
+class Assignment:
+    """One deployment in the cluster state. ``start_time`` is in epoch nanoseconds."""
+
+    params: TaskParams
+    version: Features
+    start_time: int
+    routes: dict[str, Route] = dataclasses.field(default_factory=dict)
+    state: str = STARTING
+    reason: str | None = None
+    max_assigned: int = 0
+    adaptive: AdaptiveSettings | None = None
+
+    @property
+    def total_current(self) -> int:
+        """The sum of current allocations, whatever the routes' states."""
+        return sum(route.current for route in self.routes.values())
+
+    @property
+    def total_target(self) -> int:
+        """The sum of target allocations, whatever the routes' states."""
+        return sum(route.target for route in self.routes.values())
+
+    @property
+    def adaptive_enabled(self) -> bool:
+        """Whether the scaler owns the number of allocations."""
+        return self.adaptive is not None and self.adaptive.is_enabled
+
+    def started_nodes(self) -> list[str]:
+        """Nodes whose route is started."""
+        return [node for node, route in self.routes.items() if route.state == STARTED]
+
+    def has_outdated_routes(self) -> bool:
+        """Whether a route says 0 of 0."""
+        return any(route.outdated for route in self.routes.values())
+
+    def is_satisfied(self, assignable: Collection[str]) -> bool:
+        """Whether starting and started routes on assignable nodes add up to the number."""
+        placed = sum(route.target for node, route in self.routes.items() if node in assignable and route.state in (STARTING, STARTED))
+        return placed >= self.params.number_of_allocations
+
+    def settle(self) -> None:
+        """Recalculates what follows from the routes: state and the running maximum."""
+        self.max_assigned = max(self.max_assigned, self.total_current)
+        if self.state != STOPPING:
+            self.state = self.calculated_state()
+
+    def calculated_state(self) -> str:
+        """Started if any route is, or (from 8.16) if no allocation is wanted; stopping sticks."""
+        if self.state == STOPPING:
+            return STOPPING
+        if self.params.number_of_allocations == 0 and self.version.zero_is_started:
+            return STARTED
+        return STARTED if self.started_nodes() else STARTING
+
+    def stop(self, reason: str) -> None:
+        """Enters ``stopping``; a second stop changes nothing."""
+        if self.state != STOPPING:
+            self.state, self.reason = STOPPING, reason
+
+    def allocation_count(self) -> int:
+        """Allocations that answer requests now."""
+        return sum(route.current for route in self.routes.values() if route.routable)
+
+    def allocation_state(self) -> str | None:
+        """``starting``, ``started``, ``fully_allocated``; ``None`` while stopping."""
+        if self.state == STOPPING:
+            return None
+        count, target = self.allocation_count(), self.params.number_of_allocations
+        if target == 0 and self.version.zero_is_started:
+            return FULLY_ALLOCATED
+        if count == 0:
+            return STARTING
+        return STARTED if count < target else FULLY_ALLOCATED
+
+    def allocation_status(self) -> dict[str, Any] | None:
+        """The object of the same name in ``_stats``."""
+        state = self.allocation_state()
+        if state is None:
+            return None
+        return {"allocation_count": self.allocation_count(), "target_allocation_count": self.params.number_of_allocations, "state": state}
+
+    def as_json(self) -> dict[str, Any]:
+        """As the version renders it in answers and in cluster state."""
+        names = self.version.assignment_names
+        body: dict[str, Any] = {
+            "task_parameters": self.params.as_json(self.version),
+            "routing_table": {node: route.as_json(self.version) for node, route in self.routes.items()},
+            "assignment_state" if names else "allocation_state": self.state,
+        }
+        if self.reason is not None:
+            body["reason"] = self.reason
+        body["start_time"] = instant_text(self.start_time)
+        if self.version.priority:
+            # Since when the running maximum is rendered is [U]; it came with the planner's second rewrite, around 8.6.
+            body["max_assigned_allocations"] = self.max_assigned
+        if self.version.adaptive:
+            body["adaptive_allocations"] = None if self.adaptive is None else self.adaptive.as_json()
+        return body
+
+
+def envelope(assignment: Assignment) -> dict[str, Any]:
+    """The answer of start and update."""
+    return {"assignment" if assignment.version.assignment_names else "allocation": assignment.as_json()}

@@ -1,0 +1,130 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request on its way through the double: parameters, body, and which of them were used.
+
+Server behaviour notes, section 0 (unknown parameters, unused bodies, kinds of values).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any, Final
+
+from . import errors, suggest, values
+from .media import Negotiated
+from .values import TimeValue
+
+ALWAYS: Final = frozenset({"pretty", "human", "error_trace", "format", "filter_path"})
+_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})", re.DOTALL)
+
+
+@dataclasses.dataclass
+class Reply:
+    """An answer before it is written. ``body`` is JSON, raw bytes or a text; ``None`` is empty."""
+
+    status: int
+    body: Any = None
+    headers: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    product: bool = True
+    filterable: bool = True
+    content_type: str | None = None
+
+
+class Call:
+    """A request. ``path`` is raw; ``segments`` are decoded."""
+
+    def __init__(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.parameters: dict[str, str] = {}
+        self.path_parameters: dict[str, str] = {}
+        self.media: Negotiated | None = None
+        self.warnings: list[str] = []
+        self.committed = False
+        self.time_out_at_once = False
+        self.username: str | None = None
+        self._asked: set[str] = set(ALWAYS)
+        self._body_read = False
+
+    @property
+    def uri(self) -> str:
+        """Path and query as they came."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    # --- decoding --------------------------------------------------------------------------------------------------------------------------------
+
+    def decode_query(self) -> None:
+        """Fills ``parameters``; of a repeated one the last counts."""
+        try:
+            for part in self.query.split("&") if self.query else ():
+                name, _, value = part.partition("=")
+                if name:
+                    self.parameters[decode(name, plus=True)] = decode(value, plus=True)
+        except errors.ApiError as cause:
+            raise errors.ApiError(400, "bad_parameter_exception", f"java.lang.IllegalArgumentException: {cause.reason}", cause) from None
+
+    # --- parameters ------------------------------------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Whether the query says something; counts as asked for only with one of the readers below."""
+        return name in self.parameters
+
+    def text(self, name: str) -> str | None:
+        """A text parameter."""
+        self._asked.add(name)
+        return self.parameters.get(name)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """``true``, ``false``, or nothing after the name, which is true."""
+        value = self.text(name)
+        if value is None:
+            return default
+        return True if value == "" else values.parse_boolean(value)
+
+    def integer(self, name: str, default: int) -> int:
+        """An ``int`` parameter."""
+        value = self.text(name)
+        return default if value is None else values.parse_int_parameter(value, name)
+
+    def time(self, name: str, default: TimeValue) -> TimeValue:
+        """A time value."""
+        value = self.text(name)
+        return default if value is None else values.parse_time(value, name)
+
+    def flag(self, name: str) -> bool:
+        """One of the parameters that every request has."""
+        return self.boolean(name, False)
+
+    def take_body(self) -> bytes:
+        """The body, which counts as read from now on."""
+        self._body_read = True
+        return self.body
+
+    def check_unused(self) -> None:
+        """Unknown parameters first, then a body that nobody read."""
+        unknown = sorted(set(self.parameters) - self._asked)
+        if unknown:
+            candidates = self._asked | set(self.path_parameters)
+            listed = []
+            for name in unknown:
+                hint = suggest.did_you_mean(name, candidates - ALWAYS)
+                listed.append(f"[{name}]" + (f" ->{hint}" if hint else ""))
+            word = "parameter" if len(unknown) == 1 else "parameters"
+            raise errors.illegal_argument(f"request [{self.path}] contains unrecognized {word}: {', '.join(listed)}")
+        if self.body and not self._body_read:
+            raise errors.illegal_argument(f"request [{self.method} {self.path}] does not support having a body")
+
+
+def decode(text: str, *, plus: bool) -> str:
+    """Percent decoding; a bad escape is named with its place."""
+    bad = _ESCAPE.search(text)
+    if bad is not None:
+        raise errors.illegal_argument(f"invalid escape sequence `%{bad[1]}' at index {bad.start()} of: {text}")
+    return urllib.parse.unquote_plus(text) if plus else urllib.parse.unquote(text)

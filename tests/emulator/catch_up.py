@@ -1,0 +1,90 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One round of the nodes catching up with the cluster state.
+
+Server behaviour notes, sections 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is starting, new targets; a stopping
+deployment's routes go to ``stopping``, then vanish, then the deployment does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment
+from .cluster import DEPLOYMENT_STOPPED, Cluster
+from .usage import Usage
+
+if TYPE_CHECKING:
+    from .cluster import LoadFailure
+
+
+def tick(cluster: Cluster) -> bool:
+    """One round; whether anything changed."""
+    cluster.ticks += 1
+    changed = False
+    gone = []
+    for deployment_id, each in list(cluster.assignments.items()):
+        if deployment_id in cluster.held:
+            continue
+        if each.state == STOPPING:
+            changed = True
+            if _stop_round(each):
+                gone.append(deployment_id)
+        else:
+            changed |= _start_round(cluster, deployment_id, each)
+    for deployment_id in gone:
+        model_id = cluster.assignments[deployment_id].params.model_id
+        cluster.drop_assignment(deployment_id)
+        cluster.audit_line(model_id, "Stopped deployment")
+    if changed:
+        cluster.publish()
+    if gone and any(each.state != STOPPING for each in cluster.assignments.values()):
+        cluster.rebalance(DEPLOYMENT_STOPPED)
+    return changed
+
+
+def settle(cluster: Cluster, limit: int = 10_000) -> int:
+    """Rounds until nothing changes; how many it took."""
+    for count in range(limit):
+        if not tick(cluster):
+            return count
+    raise RuntimeError("the cluster does not settle")
+
+
+def _stop_round(each: Assignment) -> bool:
+    """Whether the deployment is gone now."""
+    waiting = [route for route in each.routes.values() if route.state != STOPPING]
+    if waiting:
+        for route in waiting:
+            route.state, route.reason = STOPPING, ""
+        return False
+    each.routes.clear()
+    return True
+
+
+def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:
+    loading = [(node_id, route) for node_id, route in each.routes.items() if route.state == STARTING]
+    for node_id, route in loading:
+        failure = _failure(cluster, node_id)
+        if failure is None:
+            route.state, route.reason = STARTED, ""
+            cluster.usage[deployment_id, node_id] = Usage(start_time=cluster.now() // 1_000_000)
+        else:
+            route.state, route.reason = FAILED, failure.reason
+    if loading:
+        return True
+    changed = False
+    for route in each.routes.values():
+        if route.state == STARTED and route.current != route.target:
+            route.current = route.target
+            changed = True
+    return changed
+
+
+def _failure(cluster: Cluster, node_id: str) -> LoadFailure | None:
+    for failure in cluster.load_failures:
+        if failure.node_id in (None, node_id) and failure.times != 0:
+            failure.times -= 1
+            return failure
+    return None

@@ -1,0 +1,72 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time in the double: when nodes catch up, and how a request waits for them.
+
+``auto`` ticks by itself; ``manual`` only when told; ``eager`` ticks whenever a request waits. In the in-process bridge nobody else can act while a request
+waits (``alone``): a wait that cannot end is over at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from . import catch_up
+from .cluster import Cluster
+
+MODES: Final = ("auto", "manual", "eager")
+DEFAULT_INTERVAL: Final = 0.05
+
+
+class WaitsForever(Exception):  # noqa: N818
+    """A wait without time-out that nothing can end; a real client would give up at some time."""
+
+
+class Clock:
+    """Drives one cluster."""
+
+    def __init__(self, cluster: Cluster, mode: str, interval: float = DEFAULT_INTERVAL, *, alone: bool = False) -> None:
+        self.mode = mode
+        self.interval = interval
+        self.alone = alone
+        self._cluster = cluster
+        self._waiting: set[asyncio.Future[None]] = set()
+        cluster.listeners.append(self._wake)
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def tick_if_auto(self) -> None:
+        """One round, if the nodes catch up by themselves; the server calls it at each interval."""
+        if self.mode == "auto":
+            catch_up.tick(self._cluster)
+
+    async def wait(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        """Waits until ``done``; false if the time ran out. Exceptions of ``done`` pass through."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while not done():
+            if self.mode == "eager" and catch_up.tick(self._cluster):
+                continue
+            if self.alone or (self.mode == "eager" and timeout is not None):
+                # Nothing will change any more, so the rest of the time passes at once.
+                if timeout is None:
+                    raise WaitsForever
+                return False
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and left <= 0:
+                return False
+            await self._change(left)
+        return True
+
+    async def _change(self, timeout: float | None) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await asyncio.wait([future], timeout=timeout)
+        finally:
+            self._waiting.discard(future)

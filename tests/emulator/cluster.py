@@ -1,0 +1,195 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of the played cluster, and how it changes: commits, nodes, settings, audit records.
+
+Server behaviour notes, sections 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the clock's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from . import NEWEST, rebalance
+from .assignment import STOPPING, Assignment
+from .models import Model
+from .nodes import Node
+from .usage import Usage
+from .values import parse_bytes
+from .versions import features
+
+NODES_CHANGED: Final = "nodes changed"
+DEPLOYMENT_STOPPED: Final = "model deployment stopped"
+SERVERLESS_NUMBER: Final = "8.11.0"
+"""What serverless says its version is [G]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What a cluster begins with."""
+
+    version: str = NEWEST
+    flavor: str = "default"
+    nodes: tuple[Node, ...] = (Node("n1"), Node("n2"))
+    models: tuple[tuple[str, int], ...] = ()
+
+
+@dataclasses.dataclass
+class LoadFailure:
+    """The next loads of a model on a node (or any) fail."""
+
+    reason: str
+    node_id: str | None = None
+    times: int = 1
+
+
+class Cluster:
+    """One cluster. ``state_version`` counts cluster states, ``writes`` those that an API call committed."""
+
+    def __init__(self, config: Config = Config(), now: Callable[[], int] = time.time_ns) -> None:
+        self.config = config
+        self.now = now
+        self.version = features(config.version)
+        self.flavor = config.flavor
+        self.name = "double"
+        self.uuid = "dOuBleUuIdForTheClUsTer"
+        self.state_version = 1
+        self.writes = 0
+        self.ticks = 0
+        self.nodes: dict[str, Node] = {node.id: node for node in config.nodes}
+        self.assignments: dict[str, Assignment] = {}
+        self.ever_assigned = False
+        self.models: dict[str, Model] = {}
+        self.aliases: dict[str, str] = {}
+        self.pipelines: dict[str, list[str]] = {}
+        self.settings: dict[str, Any] = {}
+        self.audit: list[dict[str, Any]] = []
+        self.usage: dict[tuple[str, str], Usage] = {}
+        self.held: set[str] = set()
+        self.load_failures: list[LoadFailure] = []
+        self.listeners: list[Callable[[], None]] = []
+        for model_id, size in config.models:
+            self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
+
+    # --- settings --------------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def version_number(self) -> str:
+        """What ``GET /`` says."""
+        return SERVERLESS_NUMBER if self.flavor == "serverless" else self.version.number
+
+    @property
+    def processors_scale(self) -> float:
+        """``xpack.ml.allocated_processors_scale``."""
+        return float(self.settings.get("xpack.ml.allocated_processors_scale", 1))
+
+    @property
+    def is_master_node(self) -> bool:
+        """Whether the node that takes the requests is the master (section 7, trap 5)."""
+        return bool(self.settings.get("is_master_node", True))
+
+    def scaling_possible(self) -> bool:
+        """Section 4.3: more lazy nodes allowed than there are, or a smallest node below the largest allowed size."""
+        if int(self.settings.get("xpack.ml.max_lazy_ml_nodes", 0)) > len(self.nodes):
+            return True
+        largest = parse_bytes(str(self.settings.get("xpack.ml.max_ml_node_size", "0b")), "xpack.ml.max_ml_node_size").bytes
+        return any(node.memory < largest for node in self.nodes.values())
+
+    # --- cluster state ---------------------------------------------------------------------------------------------------------------------------
+
+    def publish(self, *, by_api: bool = False) -> None:
+        """A new cluster state."""
+        for each in self.assignments.values():
+            each.settle()
+        self.state_version += 1
+        self.writes += by_api
+        for listener in self.listeners:
+            listener()
+
+    def put_assignment(self, assignment: Assignment) -> None:
+        """Adds a deployment; the caller publishes."""
+        self.assignments[assignment.params.deployment_id] = assignment
+        self.ever_assigned = True
+
+    def drop_assignment(self, deployment_id: str) -> None:
+        """Removes a deployment and what was counted for it; the caller publishes."""
+        self.assignments.pop(deployment_id, None)
+        self.held.discard(deployment_id)
+        for key in [key for key in self.usage if key[0] == deployment_id]:
+            del self.usage[key]
+
+    def apply(self, proposals: dict[str, rebalance.Proposal]) -> None:
+        """Takes over planned routes; the caller publishes."""
+        for deployment_id, proposal in proposals.items():
+            each = self.assignments[deployment_id]
+            for node_id in set(each.routes) - set(proposal.routes):
+                self.usage.pop((deployment_id, node_id), None)
+            each.routes, each.reason = proposal.routes, proposal.reason
+
+    def rebalance(self, reason: str) -> None:
+        """A full rebalance in the background."""
+        self.apply(rebalance.propose(self, self.assignments))
+        self.audit_line(None, f"Rebalanced trained model allocations because [{reason}]")
+        self.publish()
+
+    def audit_line(self, model_id: str | None, message: str) -> None:
+        """A line in the notifications index; not a change of cluster state."""
+        self.audit.append({"timestamp": self.now() // 1_000_000, "model_id": model_id, "message": message})
+
+    # --- nodes -----------------------------------------------------------------------------------------------------------------------------------
+
+    def add_node(self, node: Node) -> None:
+        """A join: plans again only if a deployment lacks something (section 4.7)."""
+        self.nodes[node.id] = node
+        self.publish()
+        active = [each for each in self.assignments.values() if each.state != STOPPING]
+        if any(not each.is_satisfied(self.nodes) or each.has_outdated_routes() for each in active):
+            self.rebalance(NODES_CHANGED)
+
+    def remove_node(self, node_id: str) -> None:
+        """A loss: what it carried is placed elsewhere if it fits."""
+        self.nodes.pop(node_id, None)
+        hit = [each for each in self.assignments.values() if node_id in each.routes]
+        for each in hit:
+            if each.state == STOPPING:
+                del each.routes[node_id]
+        self.publish()
+        if hit:
+            self.rebalance(NODES_CHANGED)
+
+    # --- models ----------------------------------------------------------------------------------------------------------------------------------
+
+    def resolve_model(self, name: str) -> Model | None:
+        """A model by id or alias."""
+        return self.models.get(self.aliases.get(name, name))
+
+    def references(self, name: str) -> list[str]:
+        """Ingest pipelines that name a model, deployment or alias."""
+        return sorted(pipeline for pipeline, names in self.pipelines.items() if name in names)
+
+    # --- the control port's view -----------------------------------------------------------------------------------------------------------------
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but clock, journal and counters."""
+        return {
+            "version": self.version.number,
+            "flavor": self.flavor,
+            "cluster_state_version": self.state_version,
+            "nodes": {node.id: node.as_json() for node in self.nodes.values()},
+            "models": {model.id: {"bytes": model.bytes, "model_type": model.model_type, "fully_defined": model.complete} for model in self.models.values()},
+            "aliases": dict(self.aliases),
+            "pipelines": {name: list(names) for name, names in self.pipelines.items()},
+            "deployments": {key: each.as_json() for key, each in self.assignments.items()},
+            "settings": dict(self.settings),
+            "held": sorted(self.held),
+            "audit": list(self.audit),
+        }
+
+
+def new_assignment(cluster: Cluster, assignment: Assignment) -> dict[str, rebalance.Proposal]:
+    """The plan with one more deployment; nothing is changed yet."""
+    return rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: assignment})
+

@@ -1,0 +1,128 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``/``, ``_ml/info`` and the cluster state.
+
+Server behaviour notes, sections 0 and 2.4; parameters of the cluster state as the recorded answers show them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from . import errors
+from .call import Call, Reply
+from .cluster import Cluster
+from .double import Double
+from .router import Prepared, Route
+from .values import TimeValue
+
+_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+_METRICS: Final = ("version", "master_node", "nodes", "metadata")
+
+
+def root(double: Double, call: Call) -> Prepared:
+    """``GET /``."""
+    cluster = double.cluster
+
+    async def run() -> Reply:
+        return Reply(200, root_json(cluster))
+
+    return Prepared("cluster:monitor/main", run)
+
+
+def root_json(cluster: Cluster) -> dict[str, Any]:
+    """What every client asks first."""
+    compatible = "7.17.0" if cluster.version.major == 8 else "8.19.0"
+    return {
+        "name": "double",
+        "cluster_name": cluster.name,
+        "cluster_uuid": cluster.uuid,
+        "version": {
+            "number": cluster.version_number,
+            "build_flavor": cluster.flavor,
+            "build_type": "docker",
+            "build_hash": "0" * 40,
+            "build_date": "2024-01-01T00:00:00.000000000Z",
+            "build_snapshot": False,
+            "lucene_version": "9.12.0",
+            "minimum_wire_compatibility_version": compatible,
+            "minimum_index_compatibility_version": f"{cluster.version.major - 1}.0.0",
+        },
+        "tagline": "You Know, for Search",
+    }
+
+
+def info(double: Double, call: Call) -> Prepared:
+    """``GET _ml/info``: small, but plausible."""
+    cluster = double.cluster
+
+    async def run() -> Reply:
+        memory = sum(node.available() for node in cluster.nodes.values())
+        limits: dict[str, Any] = {"total_ml_memory": f"{memory >> 20}mb"}
+        if cluster.version.at_least((8, 12, 0)):
+            limits["total_ml_processors"] = sum(node.cores() for node in cluster.nodes.values())
+        body = {
+            "defaults": {"anomaly_detectors": {}, "datafeeds": {"scroll_size": 1000}},
+            "upgrade_mode": False,
+            "native_code": {"version": cluster.version.number, "build_hash": "0" * 14},
+            "limits": limits,
+        }
+        return Reply(200, body)
+
+    return Prepared("cluster:monitor/xpack/ml/info/get", run)
+
+
+def state(double: Double, call: Call) -> Prepared:
+    """``GET _cluster/state[/{metrics}[/{indices}]]``."""
+    metrics = call.path_parameters.get("metrics", "_all").split(",")
+    call.boolean("local", False)
+    call.time("master_timeout", _TIMEOUT)
+    call.time("wait_for_timeout", _TIMEOUT)
+    for name in ("wait_for_metadata_version", "flat_settings", "ignore_unavailable", "allow_no_indices", "expand_wildcards"):
+        call.text(name)
+
+    async def run() -> Reply:
+        return Reply(200, state_json(double.cluster, metrics))
+
+    return Prepared("cluster:monitor/state", run)
+
+
+def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
+    """The parts that were asked for; an unknown metric gives none."""
+    body: dict[str, Any] = {"cluster_name": cluster.name, "cluster_uuid": cluster.uuid}
+    everything = "_all" in metrics
+    parts = {
+        "version": {"version": cluster.state_version, "state_uuid": f"state-{cluster.state_version}"},
+        "master_node": {"master_node": next(iter(sorted(cluster.nodes)), "master")},
+        "nodes": {"nodes": {node.id: node.discovery_json(cluster.version.number) for node in cluster.nodes.values()}},
+        "metadata": {"metadata": _metadata(cluster)},
+    }
+    for name in _METRICS:
+        if everything or name in metrics:
+            body |= parts[name]
+    return body
+
+
+def _metadata(cluster: Cluster) -> dict[str, Any]:
+    body: dict[str, Any] = {"cluster_uuid": cluster.uuid, "cluster_uuid_committed": True}
+    if cluster.ever_assigned:
+        key = "trained_model_assignment" if cluster.version.assignment_names else "trained_model_allocation"
+        body[key] = {name: each.as_json() for name, each in cluster.assignments.items()}
+    return body
+
+
+def not_on_serverless(call: Call) -> errors.ApiError:
+    """Infrastructure APIs are not there on serverless (section 8; 410 is [G], 404 has been seen)."""
+    reason = f"Request for uri [{call.uri}] with method [{call.method}] exists but is not available when running in serverless mode"
+    return errors.ApiError(410, "api_not_available_exception", reason)
+
+
+ROUTES: Final = (
+    Route("GET", "/", "info", root),
+    Route("HEAD", "/", "info", root),
+    Route("GET", "/_ml/info", "info", info),
+    Route("GET", "/_cluster/state", "cluster_state", state, serverless=False),
+    Route("GET", "/_cluster/state/{metrics}", "cluster_state", state, serverless=False),
+    Route("GET", "/_cluster/state/{metrics}/{indices}", "cluster_state", state, serverless=False),
+)

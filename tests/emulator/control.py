@@ -1,0 +1,190 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control port: looking at the double and steering it. Never journaled, and not part of the API that is played."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from . import catch_up, effects, faults, render, security
+from .app import Receive, Scope, Send
+from .clock import MODES
+from .double import Double
+from .models import Model
+
+Body = Mapping[str, Any]
+
+
+class BadRequest(ValueError):
+    """A control request that makes no sense: 400."""
+
+
+def get_state(double: Double, body: Body) -> Any:
+    """Everything."""
+    clock = {"mode": double.clock.mode, "interval": double.clock.interval, "ticks": double.cluster.ticks}
+    shown = {**double.cluster.as_json(), "clock": clock, "counters": dict(double.journal.counters), "read_only": double.read_only}
+    return {**shown, "journal": double.journal.as_json()}
+
+
+def get_journal(double: Double, body: Body) -> Any:
+    """Writes on the API."""
+    return double.journal.as_json()
+
+
+def clear_journal(double: Double, body: Body) -> Any:
+    """Forgets journal, request log and audit records."""
+    double.journal.clear()
+    double.cluster.audit.clear()
+    return {}
+
+
+def get_requests(double: Double, body: Body) -> Any:
+    """All requests on the API."""
+    return list(double.journal.requests)
+
+
+def get_audit(double: Double, body: Body) -> Any:
+    """Audit records."""
+    return list(double.cluster.audit)
+
+
+def set_clock(double: Double, body: Body) -> Any:
+    """Mode and interval."""
+    mode = body.get("mode", double.clock.mode)
+    if mode not in MODES:
+        raise BadRequest(f"mode must be one of {', '.join(MODES)}")
+    double.clock.mode = mode
+    double.clock.interval = float(body.get("interval", double.clock.interval))
+    double.cluster.publish()
+    return {"mode": double.clock.mode, "interval": double.clock.interval}
+
+
+def tick(double: Double, body: Body) -> Any:
+    """A number of rounds."""
+    changed = [catch_up.tick(double.cluster) for _ in range(int(body.get("steps", 1)))]
+    return {"changed": any(changed), "ticks": double.cluster.ticks}
+
+
+def settle(double: Double, body: Body) -> Any:
+    """Rounds until nothing changes."""
+    return {"rounds": catch_up.settle(double.cluster), "ticks": double.cluster.ticks}
+
+
+def get_faults(double: Double, body: Body) -> Any:
+    """Faults that are waiting."""
+    return [fault.as_json() for fault in double.faults.waiting]
+
+
+def add_fault(double: Double, body: Body) -> Any:
+    """One more fault."""
+    double.faults.waiting.append(faults.from_json(body))
+    return double.faults.waiting[-1].as_json()
+
+
+def clear_faults(double: Double, body: Body) -> Any:
+    """No faults any more."""
+    double.faults.waiting.clear()
+    return {}
+
+
+def apply_effect(double: Double, body: Body) -> Any:
+    """An effect, at once."""
+    return effects.apply(double.cluster, body)
+
+
+def set_read_only(double: Double, body: Body) -> Any:
+    """Whether writes are refused."""
+    double.read_only = bool(body.get("enabled", True))
+    return {"enabled": double.read_only}
+
+
+def set_privileges(double: Double, body: Body) -> Any:
+    """The one user, or security off."""
+    double.user = security.user_from_json(body)
+    return {"security": double.user is not None}
+
+
+def reset(double: Double, body: Body) -> Any:
+    """Back to the beginning."""
+    double.reset()
+    return {}
+
+
+def add_model(double: Double, body: Body) -> Any:
+    """A model without an upload."""
+    cluster = double.cluster
+    missing = body.get("missing_parts")
+    complete = bool(body.get("fully_defined", True)) and not missing
+    model = Model(
+        str(body["model_id"]),
+        int(body.get("bytes", 100 << 20)),
+        str(body.get("model_type", "pytorch")),
+        has_location=bool(body.get("has_location", True)),
+        downloading=bool(body.get("downloading", False)),
+        parts=set() if complete or missing == "all" else {0},
+        complete=complete,
+        create_time=cluster.now() // 1_000_000,
+    )
+    cluster.models[model.id] = model
+    return model.as_json(cluster.version, definition_status=True)
+
+
+_HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
+    ("GET", "/state"): get_state,
+    ("GET", "/journal"): get_journal,
+    ("DELETE", "/journal"): clear_journal,
+    ("GET", "/requests"): get_requests,
+    ("GET", "/audit"): get_audit,
+    ("POST", "/clock"): set_clock,
+    ("POST", "/tick"): tick,
+    ("POST", "/settle"): settle,
+    ("GET", "/faults"): get_faults,
+    ("POST", "/faults"): add_fault,
+    ("DELETE", "/faults"): clear_faults,
+    ("POST", "/effects"): apply_effect,
+    ("POST", "/read_only"): set_read_only,
+    ("POST", "/privileges"): set_privileges,
+    ("POST", "/reset"): reset,
+    ("POST", "/models"): add_model,
+}
+
+
+def handle(double: Double, method: str, path: str, body: Body | None = None) -> tuple[int, Any]:
+    """One control request: status and JSON."""
+    handler = _HANDLERS.get((method, path))
+    if handler is None:
+        return 404, {"error": f"no such control: {method} {path}"}
+    try:
+        return 200, handler(double, body or {})
+    except (ValueError, TypeError, KeyError) as error:
+        return 400, {"error": f"{type(error).__name__}: {error}"}
+
+
+class Control:
+    """The control port as an ASGI application."""
+
+    def __init__(self, double: Double) -> None:
+        self.double = double
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry."""
+        if scope["type"] != "http":
+            return
+        raw = b""
+        more = True
+        while more:
+            message = await receive()
+            raw += message.get("body", b"")
+            more = message.get("more_body", False)
+        try:
+            body = json.loads(raw) if raw else None
+            status, answer = handle(self.double, scope["method"], scope["path"], body)
+        except ValueError as error:
+            status, answer = 400, {"error": str(error)}
+        sent = render.compact(answer)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(sent)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": sent})

@@ -1,0 +1,179 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start, update, stop and ``_stats`` over HTTP: what is read from where, in the server's order.
+
+Server behaviour notes, sections 1.1 to 1.4 and 3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import assignment, errors, operations, requests, stats, values
+from .call import Call, Reply
+from .double import Double
+from .requests import StartRequest, StopRequest, UpdateRequest
+from .router import Prepared, Route
+
+_STATS_ACTION: Final = "cluster:monitor/xpack/ml/inference/stats/get"
+_PAGE_SIZE: Final = 100
+
+
+# --- start -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def start(double: Double, call: Call) -> Prepared:
+    """``POST _ml/trained_models/{model_id}/deployment/_start``."""
+    version = double.cluster.version
+    model_id = call.path_parameters["model_id"]
+    deployment_id = (call.text("deployment_id") if version.deployment_id else None) or model_id
+    body = call.take_body()
+    request = requests.parse_start(body, model_id, deployment_id, version) if body else requests.new_start(model_id, deployment_id, version)
+    call.warnings += request.warnings
+    _lay_query_over(request, call)
+    if request.cache_size is not None and request.cache_size.fractional:
+        text = request.cache_size.given
+        call.warnings.append(f"Fractional bytes values are deprecated. Use non-fractional bytes values instead: [{text}] found for setting [cache_size]")
+
+    async def run() -> Reply:
+        return await _start(double, call, request)
+
+    return Prepared(requests.START, run, request.complaints())
+
+
+def _lay_query_over(request: StartRequest, call: Call) -> None:
+    """Query parameters win over the body; each is read only if it is there, so the order of complaints is this one."""
+    version = request.version
+    request.timeout = call.time("timeout", request.timeout)
+    if (text := call.text("wait_for")) is not None:
+        request.wait_for = requests.wait_state(text)
+    request.number_of_allocations = _renamed(call, version.assignment_names, "number_of_allocations", "model_threads", request.number_of_allocations)
+    threads = _renamed(call, version.assignment_names, "threads_per_allocation", "inference_threads", request.threads_per_allocation)
+    request.threads_per_allocation = threads if threads is not None else 1
+    request.queue_capacity = call.integer("queue_capacity", request.queue_capacity)
+    if version.cache_size and (text := call.text("cache_size")) is not None:
+        request.cache_size = values.parse_bytes(text, "cache_size")
+    if version.priority and (text := call.text("priority")) is not None:
+        request.priority = requests.priority(text)
+
+
+def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | None) -> int | None:
+    """A parameter that was renamed in 8.3; the old name is known while the client speaks REST API version 8 (section 1.1)."""
+    if new_names and call.text(name) is not None:
+        return call.integer(name, 0)
+    speaks_8 = call.media is not None and call.media.rest_api_version <= 8
+    if (not new_names or speaks_8) and call.text(old) is not None:
+        if new_names:
+            call.warnings.append(f"Deprecated field [{old}] used, expected [{name}] instead")
+        return call.integer(old, 0)
+    return default
+
+
+async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
+    cluster = double.cluster
+    begun = operations.start(cluster, request)
+    call.committed = True
+    deployment_id = begun.params.deployment_id
+    try:
+        in_time = not call.time_out_at_once and await double.clock.wait(
+            lambda: operations.started_enough(cluster, deployment_id, request.wait_for), request.timeout.seconds
+        )
+    except operations.StartFailed:
+        if cluster.assignments.get(deployment_id) is begun:
+            cluster.drop_assignment(deployment_id)
+            cluster.publish(by_api=True)
+        raise
+    if not in_time:
+        raise operations.start_timed_out(deployment_id, request.timeout)
+    cluster.audit_line(begun.params.model_id, "Started deployment")
+    return Reply(200, assignment.envelope(cluster.assignments[deployment_id]))
+
+
+# --- update ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def update(double: Double, call: Call) -> Prepared:
+    """``POST _ml/trained_models/{deployment_id}/deployment/_update``: with the query parameter the body is not looked at."""
+    version = double.cluster.version
+    deployment_id = call.path_parameters["model_id"]
+    if version.update_query_parameter and call.text("number_of_allocations") is not None:
+        request = UpdateRequest(deployment_id, call.integer("number_of_allocations", 0))
+    else:
+        request = requests.parse_update(call.take_body(), deployment_id, version)
+    # A time-out in the body is parsed and then overwritten.
+    request.timeout = call.time("timeout", requests.DEFAULT_TIMEOUT)
+    call.time("master_timeout", requests.DEFAULT_TIMEOUT)
+
+    async def run() -> Reply:
+        before = double.cluster.writes
+        updated = operations.update(double.cluster, request)
+        call.committed = double.cluster.writes != before
+        return Reply(200, assignment.envelope(updated))
+
+    return Prepared(requests.UPDATE, run, request.complaints())
+
+
+# --- stop --------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def stop(double: Double, call: Call) -> Prepared:
+    """``POST _ml/trained_models/{deployment_id}/deployment/_stop``: with a body the query is not looked at."""
+    deployment_id = call.path_parameters["model_id"]
+    body = call.take_body()
+    if body:
+        request = requests.parse_stop(body, deployment_id, double.cluster.version)
+    else:
+        request = StopRequest(deployment_id, call.boolean("allow_no_match", True), call.boolean("force", False))
+
+    async def run() -> Reply:
+        return await _stop(double, call, request)
+
+    return Prepared(requests.STOP, run)
+
+
+async def _stop(double: Double, call: Call, request: StopRequest) -> Reply:
+    cluster = double.cluster
+    before = cluster.writes
+    found = operations.stop(cluster, request)
+    call.committed = cluster.writes != before
+    if found:
+        stopping = cluster.assignments[request.deployment_id]
+        await double.clock.wait(lambda: cluster.assignments.get(request.deployment_id) is not stopping, None)
+    return Reply(200, {"stopped": True})
+
+
+# --- stats -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def get_stats(double: Double, call: Call) -> Prepared:
+    """``GET _ml/trained_models/[{id}/]_stats``."""
+    expression = call.path_parameters.get("model_id", "*")
+    allow_no_match = call.boolean("allow_no_match", True)
+    first, size = page(call)
+    human = call.flag("human")
+
+    async def run() -> Reply:
+        body = stats.rows(double.cluster, expression, human=human, start=first, size=size, allow_no_match=allow_no_match)
+        return Reply(200, body)
+
+    return Prepared(_STATS_ACTION, run)
+
+
+def page(call: Call) -> tuple[int, int]:
+    """``from`` and ``size``."""
+    first, size = call.integer("from", 0), call.integer("size", _PAGE_SIZE)
+    for name, value in (("from", first), ("size", size)):
+        if value < 0:
+            raise errors.illegal_argument(f"Parameter [{name}] cannot be < 0")
+    return first, size
+
+
+_BASE: Final = "/_ml/trained_models"
+ROUTES: Final = (
+    Route("POST", f"{_BASE}/{{model_id}}/deployment/_start", "start", start),
+    Route("POST", f"{_BASE}/{{model_id}}/deployment/_update", "update", update, lambda version: version.update),
+    Route("POST", f"{_BASE}/{{model_id}}/deployment/_stop", "stop", stop),
+    Route("GET", f"{_BASE}/_stats", "stats", get_stats),
+    Route("GET", f"{_BASE}/{{model_id}}/_stats", "stats", get_stats),
+)

@@ -1,0 +1,36 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The double as a whole: cluster, clock, journal, faults, security."""
+
+from __future__ import annotations
+
+from . import effects
+from .clock import DEFAULT_INTERVAL, Clock
+from .cluster import Cluster, Config
+from .faults import Fault, Faults
+from .journal import Journal
+from .security import User
+
+
+class Double:
+    """Everything that the two ports share. Used from one event loop only."""
+
+    def __init__(self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False) -> None:
+        self._begin = (config, mode, interval, alone)
+        self.reset()
+
+    def reset(self, config: Config | None = None) -> None:
+        """Back to the beginning, or to another one."""
+        first, mode, interval, alone = self._begin
+        self._begin = (config or first, mode, interval, alone)
+        self.cluster = Cluster(self._begin[0])
+        self.clock = Clock(self.cluster, mode, interval, alone=alone)
+        self.journal = Journal()
+        self.faults = Faults()
+        self.user: User | None = None
+        self.read_only = False
+
+    def apply(self, fault: Fault) -> None:
+        """The effect that a fault carries."""
+        effects.apply(self.cluster, fault.do["effect"])

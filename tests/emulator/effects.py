@@ -1,0 +1,171 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens in a cluster without the client: other clients, the scaler, failing nodes. Applied through the control port or by faults."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from . import adaptive, errors, nodes, operations, requests, values
+from .assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
+from .cluster import Cluster, LoadFailure
+from .usage import Usage
+
+Effect = Mapping[str, Any]
+
+
+class BadEffect(ValueError):
+    """An effect that names nothing, or says nothing known."""
+
+
+def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
+    """Applies one effect; what the server would have refused comes back as ``refused``."""
+    try:
+        action = _ACTIONS[effect["do"]]
+    except KeyError:
+        raise BadEffect(f"unknown effect: {effect.get('do')!r}; known: {', '.join(sorted(_ACTIONS))}") from None
+    try:
+        action(cluster, effect)
+    except errors.ApiError as refusal:
+        return {"refused": refusal.body()}
+    except KeyError as missing:
+        raise BadEffect(f"the effect {effect['do']} lacks or does not find {missing}") from None
+    return {"applied": True}
+
+
+def _assignment(cluster: Cluster, effect: Effect) -> Assignment:
+    deployment_id = effect["deployment_id"]
+    if deployment_id not in cluster.assignments:
+        raise BadEffect(f"no deployment [{deployment_id}]")
+    return cluster.assignments[deployment_id]
+
+
+def _set_number(cluster: Cluster, effect: Effect) -> None:
+    """As the scaler does: an internal update, which may set 0 and leaves an audit line."""
+    _assignment(cluster, effect)
+    operations.update(cluster, requests.UpdateRequest(effect["deployment_id"], int(effect["number_of_allocations"]), internal=True))
+
+
+def _set_adaptive(cluster: Cluster, effect: Effect) -> None:
+    each = _assignment(cluster, effect)
+    given = effect.get("adaptive_allocations")
+    each.adaptive = None if given is None else adaptive.from_json(given)
+    cluster.publish()
+
+
+def _remove_deployment(cluster: Cluster, effect: Effect) -> None:
+    _assignment(cluster, effect)
+    cluster.drop_assignment(effect["deployment_id"])
+    cluster.publish()
+
+
+def _stop_deployment(cluster: Cluster, effect: Effect) -> None:
+    each = _assignment(cluster, effect)
+    if each.state != STOPPING:
+        each.stop(STOPPED_BY_CLIENT)
+        cluster.publish()
+
+
+def _start_deployment(cluster: Cluster, effect: Effect) -> None:
+    request = requests.new_start(effect["model_id"], effect.get("deployment_id"), cluster.version)
+    for name in ("number_of_allocations", "threads_per_allocation", "queue_capacity", "priority"):
+        if name in effect:
+            setattr(request, name, effect[name])
+    if effect.get("cache_size") is not None:
+        request.cache_size = values.parse_bytes(str(effect["cache_size"]), "cache_size")
+    if effect.get("adaptive_allocations") is not None:
+        request.adaptive = adaptive.from_json(effect["adaptive_allocations"])
+    complaints = request.complaints()
+    if complaints:
+        raise errors.validation(complaints)
+    operations.start(cluster, request)
+
+
+def _fail_route(cluster: Cluster, effect: Effect) -> None:
+    each = _assignment(cluster, effect)
+    node_id = effect.get("node_id") or next(iter(sorted(each.routes)), None)
+    if node_id is None or node_id not in each.routes:
+        raise BadEffect(f"no route of [{effect['deployment_id']}] on node [{node_id}]")
+    each.routes[node_id].state = FAILED
+    each.routes[node_id].reason = effect.get("reason", "failed by the test")
+    cluster.publish()
+
+
+def _fail_next_load(cluster: Cluster, effect: Effect) -> None:
+    cluster.load_failures.append(LoadFailure(effect.get("reason", "failed by the test"), effect.get("node_id"), int(effect.get("times", 1))))
+
+
+def _hold(cluster: Cluster, effect: Effect) -> None:
+    cluster.held.add(effect["deployment_id"])
+
+
+def _release(cluster: Cluster, effect: Effect) -> None:
+    cluster.held.discard(effect["deployment_id"])
+    cluster.publish()
+
+
+def _add_node(cluster: Cluster, effect: Effect) -> None:
+    node = nodes.from_json(dict(effect))
+    cluster.add_node(dataclasses.replace(node, joined_at=cluster.now()))
+
+
+def _remove_node(cluster: Cluster, effect: Effect) -> None:
+    if effect["node_id"] not in cluster.nodes:
+        raise BadEffect(f"no node [{effect['node_id']}]")
+    cluster.remove_node(effect["node_id"])
+
+
+def _set_setting(cluster: Cluster, effect: Effect) -> None:
+    if effect.get("value") is None:
+        cluster.settings.pop(effect["name"], None)
+    else:
+        cluster.settings[effect["name"]] = effect["value"]
+    cluster.publish()
+
+
+def _infer(cluster: Cluster, effect: Effect) -> None:
+    """Requests go to routes in turn, as many to each as it has allocations."""
+    each = _assignment(cluster, effect)
+    count, time_ms = int(effect.get("count", 1)), float(effect.get("time_ms", 10))
+    routable = {node_id: route.current for node_id, route in each.routes.items() if route.routable}
+    total = sum(routable.values())
+    left = count
+    for index, (node_id, current) in enumerate(sorted(routable.items())):
+        mine = left if index == len(routable) - 1 else count * current // total
+        left -= mine
+        usage = cluster.usage.setdefault((effect["deployment_id"], node_id), Usage())
+        usage.count(mine, time_ms, cluster.now() // 1_000_000)
+
+
+def _put_pipeline_reference(cluster: Cluster, effect: Effect) -> None:
+    names = cluster.pipelines.setdefault(effect["pipeline"], [])
+    if effect["model_id"] not in names:
+        names.append(effect["model_id"])
+    cluster.publish()
+
+
+def _remove_pipeline(cluster: Cluster, effect: Effect) -> None:
+    cluster.pipelines.pop(effect["pipeline"], None)
+    cluster.publish()
+
+
+_ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
+    "set_number": _set_number,
+    "set_adaptive": _set_adaptive,
+    "remove_deployment": _remove_deployment,
+    "stop_deployment": _stop_deployment,
+    "start_deployment": _start_deployment,
+    "fail_route": _fail_route,
+    "fail_next_load": _fail_next_load,
+    "hold": _hold,
+    "release": _release,
+    "add_node": _add_node,
+    "remove_node": _remove_node,
+    "set_setting": _set_setting,
+    "infer": _infer,
+    "put_pipeline_reference": _put_pipeline_reference,
+    "remove_pipeline": _remove_pipeline,
+}

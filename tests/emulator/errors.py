@@ -1,0 +1,122 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors as Elasticsearch renders them: the envelope, its root cause, and the few shapes outside of it.
+
+Server behaviour notes, section 3 (envelope) and the ``errors`` records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+_PARSE_TYPES = frozenset({"x_content_parse_exception", "x_content_e_o_f_exception"})
+_PLAIN_JAVA = frozenset(
+    {
+        "illegal_argument_exception",
+        "illegal_state_exception",
+        "number_format_exception",
+        "input_coercion_exception",
+        "json_parse_exception",
+        "json_e_o_f_exception",
+        "runtime_exception",
+    }
+)
+
+
+@dataclasses.dataclass(eq=False)
+class ApiError(Exception):
+    """One server-side exception.
+
+    ``type`` is the rendered name (``status_exception``), ``extra`` are further keys of the error object (for instance ``header``), ``headers`` go out as
+    HTTP headers, ``product`` false leaves the product header away (401, 403).
+    """
+
+    status: int
+    type: str
+    reason: str | None
+    caused_by: ApiError | None = None
+    extra: Json = dataclasses.field(default_factory=dict)
+    headers: Sequence[tuple[str, str]] = ()
+    product: bool = True
+
+    def __post_init__(self) -> None:
+        super().__init__(self.reason)
+
+    def as_json(self) -> Json:
+        """Type, reason and causes, without root cause and status."""
+        body: Json = {"type": self.type, "reason": self.reason}
+        if self.caused_by is not None:
+            body["caused_by"] = self.caused_by.as_json()
+        body.update(self.extra)
+        return body
+
+    def root(self) -> ApiError:
+        """The exception that ``root_cause`` shows: the innermost one that is not a plain Java exception."""
+        cause = self.caused_by
+        if cause is None or cause.type in _PLAIN_JAVA or self.type in _PLAIN_JAVA:
+            return self
+        return cause.root()
+
+    def error_object(self) -> Json:
+        """The value of ``error``."""
+        root = self.root()
+        return {"root_cause": [{"type": root.type, "reason": root.reason, **root.extra}], **self.as_json()}
+
+    def body(self) -> Json:
+        """The whole answer body."""
+        return {"error": self.error_object(), "status": self.status}
+
+
+@dataclasses.dataclass(eq=False)
+class PlainError(Exception):
+    """An error whose ``error`` is a mere string: no handler, wrong method, unsupported content type."""
+
+    status: int
+    message: str
+    with_status: bool = True
+    headers: Sequence[tuple[str, str]] = ()
+
+    def body(self) -> Json:
+        """The whole answer body."""
+        return {"error": self.message, "status": self.status} if self.with_status else {"error": self.message}
+
+
+def is_parse_failure(error: ApiError) -> bool:
+    """Whether it came from the content parser."""
+    return error.type in _PARSE_TYPES
+
+
+def status(code: int, reason: str, caused_by: ApiError | None = None) -> ApiError:
+    """An ``ElasticsearchStatusException``."""
+    return ApiError(code, "status_exception", reason, caused_by)
+
+
+def illegal_argument(reason: str, caused_by: ApiError | None = None) -> ApiError:
+    """A plain ``IllegalArgumentException``: 400."""
+    return ApiError(400, "illegal_argument_exception", reason, caused_by)
+
+
+def number_format(text: str) -> ApiError:
+    """Java's complaint about a text that is not a number."""
+    return ApiError(400, "number_format_exception", f'For input string: "{text}"')
+
+
+def parse_failure(reason: str, caused_by: ApiError | None = None) -> ApiError:
+    """An ``ElasticsearchParseException``: 400."""
+    return ApiError(400, "parse_exception", reason, caused_by)
+
+
+def not_found(reason: str) -> ApiError:
+    """A ``ResourceNotFoundException``: 404."""
+    return ApiError(404, "resource_not_found_exception", reason)
+
+
+def validation(messages: Sequence[str], kind: str = "action_request_validation_exception") -> ApiError:
+    """Request validation: all complaints in one reason."""
+    listed = "".join(f"{number}: {message};" for number, message in enumerate(messages, 1))
+    return ApiError(400, kind, f"Validation Failed: {listed}")

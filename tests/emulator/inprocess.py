@@ -1,0 +1,124 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The double without a process: the same API application, driven synchronously on a private event loop.
+
+    >>> double = InProcess(version="8.19.21", models=[("my-model", 1000)])
+    >>> status, headers, body = double.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import NEWEST, control
+from .app import TRANSPORT, Api
+from .cluster import Cluster, Config
+from .double import Double
+from .nodes import Node
+
+_LOCAL = threading.local()
+
+
+class ConnectionDropped(ConnectionError):
+    """The double closed the connection without an answer, or the request would wait for ever."""
+
+
+class _Transport:
+    """Stands in for the transport that a dropped connection aborts."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def abort(self) -> None:
+        """Notes the end."""
+        self.aborted = True
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """One private loop for each thread; making one takes longer than most requests."""
+    loop: asyncio.AbstractEventLoop | None = getattr(_LOCAL, "loop", None)
+    if loop is None or loop.is_closed():
+        loop = _LOCAL.loop = asyncio.new_event_loop()
+    return loop
+
+
+class InProcess:
+    """A double in this process. ``clock`` is ``eager`` or ``manual``: nothing runs between requests."""
+
+    def __init__(
+        self,
+        version: str = NEWEST,
+        nodes: Iterable[Node] | None = None,
+        models: Iterable[tuple[str, int]] = (),
+        clock: str = "eager",
+        flavor: str = "default",
+    ) -> None:
+        if clock not in ("eager", "manual"):
+            raise ValueError("in process the clock is eager or manual")
+        given = (Node("n1"), Node("n2")) if nodes is None else tuple(nodes)
+        self.double = Double(Config(version, flavor, given, tuple(models)), clock, alone=True)
+        self._api = Api(self.double)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster itself; replaced by ``reset``."""
+        return self.double.cluster
+
+    def request(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """One request; raises ``ConnectionDropped`` if the double gives no answer."""
+        path, _, query = target.partition("?")
+        transport = _Transport()
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()],
+            "extensions": {TRANSPORT: transport},
+        }
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body or b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        _loop().run_until_complete(self._api(scope, receive, send))
+        if transport.aborted:
+            raise ConnectionDropped(f"{method} {target}")
+        start, content = sent
+        return start["status"], [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]], content["body"]
+
+    def control(self, method: str, path: str, json: Any = None) -> Any:
+        """One control request; raises ``ValueError`` where the port would refuse it."""
+        status, answer = control.handle(self.double, method, path, json)
+        if status != 200:
+            raise ValueError(f"{method} {path}: {answer['error']}")
+        return answer
+
+    def tick(self, steps: int = 1) -> bool:
+        """Rounds of catching up; whether anything changed."""
+        return bool(self.control("POST", "/tick", {"steps": steps})["changed"])
+
+    def reset(self, version: str | None = None, nodes: Iterable[Node] | None = None, models: Iterable[tuple[str, int]] | None = None) -> None:
+        """Back to the beginning, with changes if any are given."""
+        begin = self.cluster.config
+        self.double.reset(
+            Config(
+                version or begin.version,
+                begin.flavor,
+                begin.nodes if nodes is None else tuple(nodes),
+                begin.models if models is None else tuple(models),
+            )
+        )
+
+    def close(self) -> None:
+        """Nothing to free; the loop is shared."""

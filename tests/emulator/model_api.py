@@ -1,0 +1,248 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trained models over HTTP: create, upload, read, delete, and aliases; as much as deployments need.
+
+Server behaviour notes, sections 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any, Final
+
+from . import errors, models, operations
+from .call import Call, Reply
+from .deployment_api import page
+from .double import Double
+from .models import Model
+from .requests import StopRequest
+from .router import Prepared, Route
+
+_GET: Final = "cluster:monitor/xpack/ml/inference/get"
+_PUT: Final = "cluster:admin/xpack/ml/inference/put"
+_DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
+_PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
+_VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
+_PUT_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/put"
+_DELETE_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/delete"
+_KNOWN: Final = {"description", "model_type", "inference_config", "metadata", "tags", "input", "model_id", "location", "default_field_map", "definition"}
+_KEPT: Final = ("description", "tags", "metadata", "input", "inference_config", "platform_architecture", "prefix_strings")
+ACKNOWLEDGED: Final = {"acknowledged": True}
+
+
+def read_json(call: Call) -> dict[str, Any]:
+    """A body that must be an object."""
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body is required")
+    try:
+        parsed = json.loads(body)
+    except ValueError as cause:
+        raise errors.ApiError(400, "x_content_parse_exception", f"[1:1] {cause}") from None
+    if not isinstance(parsed, dict):
+        raise errors.parse_failure("request body must be an object")
+    return parsed
+
+
+# --- models ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def put_model(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts."""
+    cluster = double.cluster
+    model_id = call.path_parameters["model_id"]
+    config = read_json(call)
+    call.boolean("defer_definition_decompression", False)
+    if cluster.version.at_least((8, 10, 0)):
+        call.boolean("wait_for_completion", False)
+    known = _KNOWN | ({"platform_architecture", "prefix_strings"} if cluster.version.at_least((8, 12, 0)) else set())
+    for name in config:
+        if name not in known:
+            raise errors.ApiError(400, "x_content_parse_exception", f"[1:2] [trained_model_config] unknown field [{name}]")
+    complaints = models.id_complaints(model_id)
+    if "model_type" not in config and "definition" not in config:
+        complaints.append("[model_type] must be set if [definition] is not defined.")
+    if "inference_config" not in config:
+        complaints.append("[inference_config] must not be null.")
+
+    async def run() -> Reply:
+        if model_id in cluster.models:
+            raise errors.ApiError(400, "resource_already_exists_exception", f"Trained machine learning model [{model_id}] already exists")
+        kept = {name: config[name] for name in _KEPT if name in config}
+        model_type = str(config.get("model_type", "tree_ensemble")).lower()
+        created = Model(model_id, 0, model_type, complete=model_type != models.PYTORCH, has_vocabulary=False, config=kept)
+        created.create_time = cluster.now() // 1_000_000
+        cluster.models[model_id] = created
+        call.committed = True
+        return Reply(200, created.as_json(cluster.version, definition_status=False))
+
+    return Prepared(_PUT, run, complaints)
+
+
+def put_part(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}/definition/{part}``: complete when every part is there."""
+    model_id = call.path_parameters["model_id"]
+    part = call.path_parameters["part"]
+    body = read_json(call)
+    complaints = _part_complaints(part, body)
+
+    async def run() -> Reply:
+        model = _existing(double, model_id)
+        model.total_parts = int(body["total_parts"])
+        model.parts.add(int(part))
+        if len(model.parts) == model.total_parts:
+            model.complete, model.bytes = True, int(body["total_definition_length"])
+        call.committed = True
+        return Reply(200, ACKNOWLEDGED)
+
+    return Prepared(_PART, run, complaints)
+
+
+def _part_complaints(part: str, body: dict[str, Any]) -> list[str]:
+    total = int(body.get("total_parts", 0))
+    found = []
+    if not part.isdigit():
+        raise errors.illegal_argument(f"Failed to parse int parameter [part] with value [{part}]", errors.number_format(part))
+    if int(part) >= total:
+        found.append(f"[part] must be less than total_parts; found [{part}] and [{total}]")
+    if int(body.get("total_definition_length", 0)) <= 0:
+        found.append("[total_definition_length] must be greater than 0")
+    if total <= 0:
+        found.append("[total_parts] must be greater than 0")
+    try:
+        base64.b64decode(str(body.get("definition", "")), validate=True)
+    except binascii.Error as cause:
+        raise errors.illegal_argument(f"Illegal base64: {cause}") from None
+    return found
+
+
+def put_vocabulary(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}/vocabulary``."""
+    model_id = call.path_parameters["model_id"]
+    body = read_json(call)
+    complaints = [] if body.get("vocabulary") else ["[vocabulary] must not be empty"]
+
+    async def run() -> Reply:
+        _existing(double, model_id).has_vocabulary = True
+        call.committed = True
+        return Reply(200, ACKNOWLEDGED)
+
+    return Prepared(_VOCABULARY, run, complaints)
+
+
+def get_models(double: Double, call: Call) -> Prepared:
+    """``GET _ml/trained_models/[{model_id}]``: ids, aliases, patterns."""
+    cluster = double.cluster
+    expression = call.path_parameters.get("model_id", "*")
+    allow_no_match = call.boolean("allow_no_match", True)
+    includes = (call.text("include") or "").split(",")
+    for name in ("decompress_definition", "exclude_generated"):
+        call.boolean(name, False)
+    call.text("tags")
+    first, size = page(call)
+
+    async def run() -> Reply:
+        resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
+        missing = models.missing_exact(resolved, set(cluster.models))
+        found = models.expand(resolved, list(cluster.models))
+        if missing or (not found and not allow_no_match):
+            raise models.missing_model(",".join(missing) or expression, cluster.version)
+        status = "definition_status" in includes
+        listed = [cluster.models[model_id].as_json(cluster.version, definition_status=status) for model_id in found[first : first + size]]
+        return Reply(200, {"count": len(found), "trained_model_configs": listed})
+
+    return Prepared(_GET, run)
+
+
+def delete_model(double: Double, call: Call) -> Prepared:
+    """``DELETE _ml/trained_models/{model_id}``: refused while deployed, unless forced."""
+    cluster, model_id = double.cluster, call.path_parameters["model_id"]
+    force = call.boolean("force", False)
+    call.text("timeout")
+
+    async def run() -> Reply:
+        if model_id not in cluster.models:
+            raise models.missing_model(model_id, cluster.version)
+        used = [key for key, each in cluster.assignments.items() if each.params.model_id == model_id]
+        if used and not force:
+            raise errors.status(409, f"Cannot delete model [{model_id}] as it is currently deployed; use force to delete the model")
+        if model_id in cluster.assignments:
+            # Only the deployment that is named like the model is stopped.
+            operations.stop(cluster, StopRequest(model_id, force=True))
+            await double.clock.wait(lambda: model_id not in cluster.assignments, None)
+        del cluster.models[model_id]
+        call.committed = True
+        return Reply(200, ACKNOWLEDGED)
+
+    return Prepared(_DELETE, run)
+
+
+def _existing(double: Double, model_id: str) -> Model:
+    model = double.cluster.models.get(model_id)
+    if model is None:
+        raise models.missing_model(model_id, double.cluster.version)
+    return model
+
+
+# --- aliases -----------------------------------------------------------------------------------------------------------------------------------------
+
+
+def put_alias(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}/model_aliases/{alias}``."""
+    cluster = double.cluster
+    model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
+    reassign = call.boolean("reassign", False)
+
+    async def run() -> Reply:
+        _existing(double, model_id)
+        if alias in cluster.models:
+            # The wording is [U].
+            raise errors.status(400, f"model_alias [{alias}] cannot be the same as an existing trained model_id")
+        held_by = cluster.aliases.get(alias)
+        if held_by not in (None, model_id) and not reassign:
+            # The wording is [U].
+            reason = f"cannot assign model_alias [{alias}] to model_id [{model_id}] as model_alias already refers to [{held_by}]. "
+            raise errors.status(400, reason + "Set parameter [reassign] to [true] if model_alias should be reassigned.")
+        if held_by != model_id:
+            cluster.aliases[alias] = model_id
+            cluster.publish(by_api=True)
+            call.committed = True
+        return Reply(200, ACKNOWLEDGED)
+
+    return Prepared(_PUT_ALIAS, run, models.alias_complaints(alias, model_id, cluster.version))
+
+
+def delete_alias(double: Double, call: Call) -> Prepared:
+    """``DELETE _ml/trained_models/{model_id}/model_aliases/{alias}``."""
+    cluster = double.cluster
+    model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
+
+    async def run() -> Reply:
+        if alias not in cluster.aliases:
+            # The wording is [U].
+            raise errors.not_found(f"model_alias [{alias}] could not be found")
+        if cluster.aliases[alias] != model_id:
+            # The wording is [U].
+            raise errors.status(400, f"model_alias [{alias}] does not refer to provided model_id [{model_id}]")
+        del cluster.aliases[alias]
+        cluster.publish(by_api=True)
+        call.committed = True
+        return Reply(200, ACKNOWLEDGED)
+
+    return Prepared(_DELETE_ALIAS, run)
+
+
+_BASE: Final = "/_ml/trained_models"
+ROUTES: Final = (
+    Route("GET", _BASE, "model", get_models),
+    Route("GET", f"{_BASE}/{{model_id}}", "model", get_models),
+    Route("PUT", f"{_BASE}/{{model_id}}", "model", put_model),
+    Route("DELETE", f"{_BASE}/{{model_id}}", "model", delete_model),
+    Route("PUT", f"{_BASE}/{{model_id}}/definition/{{part}}", "model", put_part),
+    Route("PUT", f"{_BASE}/{{model_id}}/vocabulary", "model", put_vocabulary),
+    Route("PUT", f"{_BASE}/{{model_id}}/model_aliases/{{model_alias}}", "model", put_alias),
+    Route("DELETE", f"{_BASE}/{{model_id}}/model_aliases/{{model_alias}}", "model", delete_alias),
+)

@@ -1,0 +1,119 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trained models and their aliases, as far as deployments need them.
+
+Server behaviour notes, sections 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import re
+from typing import Any, Final
+
+from . import errors
+from .versions import Features
+
+PYTORCH: Final = "pytorch"
+_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?")
+_ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z])?")
+_ID_LIMIT: Final = 64
+WILDCARDS: Final = ("_all", "*")
+
+
+@dataclasses.dataclass
+class Model:
+    """One trained model."""
+
+    id: str
+    bytes: int = 100 << 20
+    model_type: str = PYTORCH
+    has_location: bool = True
+    downloading: bool = False
+    total_parts: int | None = None
+    parts: set[int] = dataclasses.field(default_factory=set)
+    complete: bool = True
+    """All definition parts are there."""
+    has_vocabulary: bool = True
+    create_time: int = 0
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def fully_defined(self) -> bool:
+        """Whether it could be deployed."""
+        return self.complete
+
+    @property
+    def has_definition(self) -> bool:
+        """Whether any part of the definition is there."""
+        return self.complete or bool(self.parts)
+
+    def as_json(self, version: Features, *, definition_status: bool) -> dict[str, Any]:
+        """As GET shows it."""
+        body: dict[str, Any] = {
+            "model_id": self.id,
+            "model_type": self.model_type,
+            "created_by": "api_user",
+            "version": "12.0.0" if version.at_least((8, 13, 0)) else ("10.0.0" if version.at_least((8, 10, 0)) else version.number),
+            "create_time": self.create_time,
+            "model_size_bytes": self.bytes,
+            "estimated_operations": 0,
+            "license_level": "platinum",
+        }
+        body |= self.config
+        body.setdefault("tags", [])
+        if definition_status and version.at_least((8, 8, 0)):
+            body["fully_defined"] = self.fully_defined
+        body.setdefault("input", {"field_names": ["text_field"]})
+        if self.has_location:
+            body["location"] = {"index": {"name": ".ml-inference-native"}}
+        return body
+
+
+def id_complaints(model_id: str) -> list[str]:
+    """Validation messages for the id of a new model; one leading dot is allowed."""
+    bare = model_id[1:] if model_id.startswith(".") else model_id
+    found = []
+    if not _ID.fullmatch(bare):
+        text = f"Invalid model_id; '{model_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        found.append(text + "must start and end with alphanumeric")
+    if len(model_id) > _ID_LIMIT:
+        found.append(f"Invalid model_id; '{model_id}' cannot contain more than {_ID_LIMIT} characters.")
+    return found
+
+
+def alias_complaints(alias: str, model_id: str, version: Features) -> list[str]:
+    """Validation messages for a model alias."""
+    found = []
+    if alias == model_id:
+        found.append(f"model_alias [{alias}] cannot equal model_id [{model_id}]")
+    newer = version.at_least((9, 2, 0))
+    if not _ALIAS.fullmatch(alias):
+        text = f"Invalid model_alias; '{alias}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        text += "must start with alphanumeric and cannot end with numbers"
+        found.append(text + (", hyphens or underscores" if newer else ""))
+    return found
+
+
+def expand(expression: str, known: list[str]) -> list[str]:
+    """Ids that a comma list of ids and patterns names, in sorted order."""
+    found: set[str] = set()
+    for token in expression.split(","):
+        if token in WILDCARDS:
+            found |= set(known)
+        else:
+            found |= {each for each in known if each == token or ("*" in token and fnmatch.fnmatchcase(each, token))}
+    return sorted(found)
+
+
+def missing_exact(expression: str, known: set[str]) -> list[str]:
+    """Tokens of the expression that are no pattern and name nothing."""
+    return [token for token in expression.split(",") if token not in WILDCARDS and "*" not in token and token not in known]
+
+
+def missing_model(model_id: str, version: Features) -> errors.ApiError:
+    """404 of the calls that read one model (section 1.4; the text is [U] for ``_stats``)."""
+    hint = ", you may need to create it or load it into the cluster with eland" if version.at_least((8, 13, 0)) else ""
+    return errors.not_found(f"No known trained model with model_id [{model_id}]{hint}")

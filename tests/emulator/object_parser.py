@@ -1,0 +1,135 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Strict object parsing with Elasticsearch's coercions and complaints (its ``ObjectParser``).
+
+A spec lists the fields of one object; ``parse`` reads them in the order they come and hands each value on. Unknown fields, wrong kinds of values and
+values that cannot be read give the server's exact error. Texts: the request records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from . import errors, xcontent
+from .suggest import did_you_mean
+from .values import INT_MAX, INT_MIN, coerce_int, parse_boolean
+from .xcontent import Parser
+
+Reader = Callable[[Parser], Any]
+
+_TEXTS: Final = frozenset({xcontent.VALUE_STRING})
+_NUMBERS: Final = frozenset({xcontent.VALUE_NUMBER, xcontent.VALUE_STRING})
+_BOOLEANS: Final = frozenset({xcontent.VALUE_BOOLEAN, xcontent.VALUE_STRING})
+_VALUES: Final = frozenset({xcontent.VALUE_BOOLEAN, xcontent.VALUE_STRING, xcontent.VALUE_NUMBER, xcontent.VALUE_NULL})
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field: its name, the tokens it takes, how to read it, and names that are deprecated."""
+
+    name: str
+    tokens: frozenset[str]
+    read: Reader
+    deprecated: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Parsed:
+    """What one object said: values by field name, and warnings about deprecated names."""
+
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+def text(name: str) -> Field:
+    """A string and nothing else."""
+    return Field(name, _TEXTS, lambda parser: parser.text)
+
+
+def converted(name: str, convert: Callable[[str], Any]) -> Field:
+    """A string turned into something by ``convert``."""
+    return Field(name, _TEXTS, lambda parser: convert(parser.text))
+
+
+def any_value(name: str, read: Reader) -> Field:
+    """Any single value, null included; ``read`` decides."""
+    return Field(name, _VALUES, read)
+
+
+def boolean(name: str) -> Field:
+    """``true``, ``false`` or their texts."""
+    return Field(name, _BOOLEANS, lambda parser: parse_boolean(parser.text))
+
+
+def integer(name: str, deprecated: tuple[str, ...] = ()) -> Field:
+    """A number or a text that holds one; fractions are cut."""
+    return Field(name, _NUMBERS, read_int, deprecated)
+
+
+def integer_or_null(name: str, null: int) -> Field:
+    """An integer, with a value that stands for null."""
+
+    def read(parser: Parser) -> int:
+        return null if parser.token == xcontent.VALUE_NULL else read_int(parser)
+
+    return Field(name, _NUMBERS | {xcontent.VALUE_NULL}, read)
+
+
+def nested(name: str, read: Reader) -> Field:
+    """An object or null; ``read`` starts at the opening brace."""
+    return Field(name, frozenset({xcontent.START_OBJECT, xcontent.VALUE_NULL}), read)
+
+
+def read_int(parser: Parser) -> int:
+    """An ``int`` out of the current token."""
+    if parser.token == xcontent.VALUE_STRING:
+        return coerce_int(parser.text)
+    number = float(parser.text) if any(sign in parser.text for sign in ".eE") else int(parser.text)
+    if number > INT_MAX or number < INT_MIN:
+        raise parser.out_of_range()
+    return int(number)
+
+
+class ObjectParser:
+    """A strict parser for one kind of object; ``name`` appears in its complaints."""
+
+    def __init__(self, name: str, fields: Sequence[Field]) -> None:
+        self.name = name
+        self._names = [field.name for field in fields]
+        self._fields = {name: field for field in fields for name in (field.name, *field.deprecated)}
+
+    def parse(self, parser: Parser) -> Parsed:
+        """Reads the object at the current token, or the next one at the beginning of a body."""
+        token = parser.token if parser.token is not None else parser.next_token()
+        if token != xcontent.START_OBJECT:
+            word = "null" if token is None else token
+            raise self._complaint(parser.location, f"Expected START_OBJECT but was: {word}")
+        parsed = Parsed()
+        while parser.next_token() != xcontent.END_OBJECT:
+            self._entry(parser, parsed)
+        return parsed
+
+    def _entry(self, parser: Parser, parsed: Parsed) -> None:
+        name, place = parser.text, parser.location
+        field = self._fields.get(name)
+        parser.next_token()
+        if field is None:
+            hint = did_you_mean(name, list(self._fields))
+            raise self._complaint(place, f"unknown field [{name}]{hint}")
+        if name != field.name:
+            line, column = parser.location
+            words = f"Deprecated field [{name}] used, expected [{field.name}] instead"
+            parsed.warnings.append(f"[{self.name}][{line}:{column}] {words}")
+        if parser.token not in field.tokens:
+            raise self._complaint(parser.location, f"{name} doesn't support values of type: {parser.token}")
+        try:
+            parsed.values[field.name] = field.read(parser)
+        except errors.ApiError as cause:
+            raise self._complaint(parser.location, f"failed to parse field [{name}]", cause) from None
+
+    def _complaint(self, place: tuple[int, int], words: str, cause: errors.ApiError | None = None) -> errors.ApiError:
+        line, column = place
+        return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] [{self.name}] {words}", cause)

@@ -1,0 +1,275 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start, update and stop of a deployment: the server's checks in its order, then the commit.
+
+Server behaviour notes, sections 3.1 to 3.4, 4.3 to 4.6. Waiting is not here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from . import errors, models, rebalance, reducer
+from .adaptive import RESET, AdaptiveSettings
+from .assignment import STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
+from .cluster import Cluster, new_assignment
+from .models import PYTORCH, Model
+from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
+from .values import ByteSize
+
+MAX_DEPLOYMENTS: Final = 100
+NO_CAPACITY: Final = "Could not start deployment because no ML nodes with sufficient capacity were found"
+NOT_ENOUGH: Final = "Could not {} deployment because there are not enough resources to provide all requested allocations"
+NUMBER_WITH_ADAPTIVE: Final = "[number_of_allocations] cannot be set if adaptive allocations is enabled"
+
+
+# --- start -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def start(cluster: Cluster, request: StartRequest) -> Assignment:
+    """Section 3.1, rows 3 to 19, and the commit."""
+    deployment_id = request.deployment_id if request.deployment_id is not None else request.model_id
+    _check_cluster(cluster, deployment_id)
+    if deployment_id in cluster.assignments:
+        raise errors.status(400, f"Could not start model deployment because an existing deployment with the same id [{deployment_id}] exist")
+    model = _deployable(cluster, request.model_id, deployment_id)
+    if cluster.settings.get("feature_reset"):
+        raise errors.status(409, f"cannot create new assignment [{deployment_id}] for model [{model.id}] while feature reset is in progress.")
+    assignment = _created(cluster, request, model, deployment_id)
+    proposals = new_assignment(cluster, assignment)
+    mine = proposals[deployment_id]
+    _check_room(cluster, mine, assignment.params.number_of_allocations)
+    cluster.put_assignment(assignment)
+    cluster.apply(proposals)
+    cluster.publish(by_api=True)
+    return assignment
+
+
+def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
+    if cluster.settings.get("license") == "basic":
+        reason = "current license is non-compliant for [ml]"
+        raise errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": "ml"})
+    if cluster.settings.get("mixed_versions"):
+        raise errors.status(403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress.")
+    if len(cluster.assignments) >= MAX_DEPLOYMENTS:
+        raise errors.status(429, f"Could not start model deployment because existing deployments reached the limit of [{MAX_DEPLOYMENTS}]")
+
+
+def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
+    model = _one_model(cluster, name)
+    if model.model_type != PYTORCH:
+        raise errors.status(400, f"model [{model.id}] of type cannot be deployed. Only PyTorch models can be deployed")
+    if not model.has_location:
+        raise errors.ApiError(500, "exception", f"model [{model.id}] does not have location")
+    if deployment_id != model.id and deployment_id in cluster.models:
+        reason = f"Deployment id [{deployment_id}] is the same as an another model which is not the model being deployed. "
+        raise errors.status(400, reason + "Deployment id can be the same as the model being deployed but cannot match a different model")
+    if model.downloading:
+        reason = f"Model download task is currently running. Wait for trained model [{model.id}] download task to complete then try again"
+        raise errors.status(408, reason)
+    if not model.has_definition:
+        raise errors.not_found(f"Could not find trained model definition [{model.id}]")
+    if not model.complete:
+        raise errors.status(400, f"Model definition truncated. Unable to deserialize trained model definition [{model.id}]")
+    return model
+
+
+def _one_model(cluster: Cluster, name: str) -> Model:
+    model = cluster.resolve_model(name)
+    if model is not None:
+        return model
+    found = models.expand(name, list(cluster.models))
+    if len(found) > 1:
+        raise errors.status(400, f"cannot deploy more than one model at the same time; [{name}] matches models [{', '.join(found)}]")
+    if not found:
+        raise errors.not_found(f"Could not find trained model [{name}]")
+    return cluster.models[found[0]]
+
+
+def _created(cluster: Cluster, request: StartRequest, model: Model, deployment_id: str) -> Assignment:
+    cache = request.cache_size if request.cache_size is not None else ByteSize(model.bytes, f"{model.bytes}b")
+    params = TaskParams(
+        model_id=model.id,
+        deployment_id=deployment_id,
+        model_bytes=model.bytes,
+        number_of_allocations=request.computed_number,
+        threads_per_allocation=request.threads_per_allocation,
+        queue_capacity=request.queue_capacity,
+        cache_size=cache,
+        priority=request.priority,
+    )
+    return Assignment(params, cluster.version, cluster.now() // 1000 * 1000, adaptive=_adaptive_at_start(cluster, request))
+
+
+def _adaptive_at_start(cluster: Cluster, request: StartRequest) -> AdaptiveSettings | None:
+    """Serverless always scales: a start without adaptive settings gets them (section 8; the bounds are [U])."""
+    if cluster.flavor != "serverless" or (request.adaptive is not None and request.adaptive.is_enabled):
+        return request.adaptive
+    return AdaptiveSettings(True, 0, max(request.computed_number, 1))
+
+
+def _check_room(cluster: Cluster, proposal: rebalance.Proposal, number: int) -> None:
+    if cluster.scaling_possible() or proposal.total_target >= number:
+        return
+    if not proposal.routes:
+        words = f"Could not start deployment because no suitable nodes were found, allocation explanation [{proposal.reason or 'none'}]"
+        raise errors.status(429, NO_CAPACITY, errors.ApiError(500, "illegal_state_exception", words))
+    raise errors.status(429, NOT_ENOUGH.format("start"))
+
+
+def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:
+    """Whether a start need not wait any longer (section 3.1, wait logic); ``ApiError`` if it has failed."""
+    assignment = cluster.assignments.get(deployment_id)
+    if assignment is None:
+        raise errors.status(400, "Error waiting for the model deployment to start. The trained model assignment was removed while waiting")
+    failed = {node_id: route.reason for node_id, route in assignment.routes.items() if route.state == "failed"}
+    if failed:
+        listed = ", ".join(f"{node_id}={reason}" for node_id, reason in failed.items())
+        raise StartFailed(f"Could not start trained model deployment, the following nodes failed with errors [{{{listed}}}]")
+    state = assignment.allocation_state()
+    if state is None or WAIT_STATES.index(state) >= WAIT_STATES.index(wait_for):
+        return True
+    return all(route.state != STARTING for route in assignment.routes.values())
+
+
+class StartFailed(errors.ApiError):
+    """A route failed while the start waited: 500, and the assignment is deleted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(500, "status_exception", reason)
+
+
+def start_timed_out(deployment_id: str, timeout: object) -> errors.ApiError:
+    """Section 3.1, row 22: the assignment stays and goes on starting."""
+    words = "Use the trained model stats API to track the state of the deployment and try again once it has started."
+    reason = f"Timed out after [{timeout}] waiting for trained model deployment [{deployment_id}] to start. {words}"
+    return errors.ApiError(408, "model_deployment_timeout_exception", reason)
+
+
+# --- update ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
+    """Section 3.2, rows 6 to 12, and the commit. Even an update that changes nothing leaves an audit line (3.4)."""
+    assignment = cluster.assignments.get(request.deployment_id)
+    if assignment is None:
+        raise errors.not_found(f"No known model deployment with id [{request.deployment_id}]")
+    given = _as_master_reads(cluster, request.adaptive)
+    merged = _merged(assignment.adaptive, given)
+    _check_settings(request, merged)
+    number = request.number_of_allocations
+    same_number = number is None or number == assignment.params.number_of_allocations
+    if not (same_number and (given is None or given == assignment.adaptive)):
+        _change(cluster, assignment, None if same_number else number, merged)
+    cluster.audit_line(assignment.params.model_id, f"Updated number_of_allocations to [{'null' if number is None else number}]")
+    return assignment
+
+
+def _as_master_reads(cluster: Cluster, given: AdaptiveSettings | None) -> AdaptiveSettings | None:
+    """On the wire to the master the reset loses its identity and reads as plain settings (section 7, trap 5)."""
+    return dataclasses.replace(RESET) if given is RESET and not cluster.is_master_node else given
+
+
+def _merged(stored: AdaptiveSettings | None, given: AdaptiveSettings | None) -> AdaptiveSettings | None:
+    if given is None:
+        return stored
+    if given is RESET:
+        return None
+    return given if stored is None else stored.merge(given)
+
+
+def _check_settings(request: UpdateRequest, merged: AdaptiveSettings | None) -> None:
+    if merged is None:
+        return
+    if merged.is_enabled and request.number_of_allocations is not None and not request.internal:
+        raise errors.validation([NUMBER_WITH_ADAPTIVE], "validation_exception")
+    complaints = merged.complaints()
+    if complaints:
+        raise errors.validation(complaints)
+
+
+def _change(cluster: Cluster, assignment: Assignment, number: int | None, merged: AdaptiveSettings | None) -> None:
+    if assignment.state != STARTED:
+        raise errors.status(409, "cannot update deployment that is not in [started] state")
+    changed = merged != assignment.adaptive
+    if number is not None:
+        _check_low_priority(cluster, assignment, number)
+        set_number(cluster, assignment, number)
+        changed = True
+    assignment.adaptive = merged
+    if changed:
+        cluster.publish(by_api=True)
+
+
+def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -> None:
+    """Row 11: newer patches refuse it; status, text and place are [U]. The text is that of the start."""
+    if cluster.version.low_priority_adaptive and assignment.params.priority == "low" and number > 1:
+        raise errors.validation(["[number_of_allocations] must be 1 when [priority] is low"])
+
+
+def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:
+    """Sections 4.3 and 4.4: up plans everything again, down takes allocations away; the caller publishes."""
+    if number > assignment.params.number_of_allocations:
+        _increase(cluster, assignment, number)
+    else:
+        _decrease(cluster, assignment, number)
+
+
+def _increase(cluster: Cluster, assignment: Assignment, number: int) -> None:
+    wanted = dataclasses.replace(assignment, params=dataclasses.replace(assignment.params, number_of_allocations=number))
+    proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: wanted})
+    if proposals[assignment.params.deployment_id].total_target < number and not cluster.scaling_possible():
+        raise errors.status(429, NOT_ENOUGH.format("update"))
+    assignment.params.number_of_allocations = number
+    cluster.apply(proposals)
+
+
+def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
+    total = assignment.total_target
+    assignment.params.number_of_allocations = number
+    if number >= total:
+        if number == total:
+            assignment.reason = None
+        return
+    zones = {key: [node.id for node in nodes] for key, nodes in rebalance.zones(cluster.nodes.values()).items()}
+    targets = {node_id: route.target for node_id, route in assignment.routes.items()}
+    left = reducer.reduce_allocations(targets, zones, number)
+    for node_id in list(assignment.routes):
+        if node_id in left:
+            assignment.routes[node_id].target = left[node_id]
+        else:
+            del assignment.routes[node_id]
+            cluster.usage.pop((assignment.params.deployment_id, node_id), None)
+    assignment.reason = None
+
+
+# --- stop --------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def stop(cluster: Cluster, request: StopRequest) -> bool:
+    """Section 3.3 and the commit; whether there is something to wait for."""
+    assignment = cluster.assignments.get(request.deployment_id)
+    if assignment is None:
+        if request.allow_no_match:
+            return False
+        raise errors.not_found(f"No known model deployment with id [{request.deployment_id}]")
+    if not request.force:
+        _check_references(cluster, request.deployment_id)
+    if assignment.state != STOPPING:
+        assignment.stop(STOPPED_BY_CLIENT)
+        cluster.publish(by_api=True)
+    return True
+
+
+def _check_references(cluster: Cluster, deployment_id: str) -> None:
+    if cluster.references(deployment_id):
+        subject = f"deployment [{deployment_id}]" if cluster.version.deployment_id else f"deployment for model [{deployment_id}]"
+        raise errors.status(409, f"Cannot stop {subject} as it is referenced by ingest processors; use force to stop the deployment")
+    for alias, model_id in sorted(cluster.aliases.items()):
+        if model_id == deployment_id and cluster.references(alias):
+            words = f"as it has a model_alias [{alias}] that is still referenced by ingest processors; use force to stop the deployment"
+            raise errors.status(409, f"Cannot stop deployment [{deployment_id}] {words}")
+
+

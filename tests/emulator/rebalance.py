@@ -1,0 +1,121 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turning plans into routes: the full rebalance of all deployments, and why something has no place.
+
+Server behaviour notes, sections 4.3, 4.7, 5.1 and 5.5.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment, Route
+from .nodes import Node
+from .planner import PlanDeployment, PlanNode
+from .values import human_bytes
+from .zones import Planned, plan_all
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """New routes and reason of one deployment."""
+
+    routes: dict[str, Route]
+    reason: str | None
+
+    @property
+    def total_target(self) -> int:
+        """Allocations it would get."""
+        return sum(route.target for route in self.routes.values())
+
+
+def zones(nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    """Nodes by zone; one zone if a node lacks the attribute."""
+    listed = list(nodes)
+    if any(node.zone is None for node in listed):
+        return {"": listed}
+    found: dict[str, list[Node]] = {}
+    for node in listed:
+        found.setdefault(node.zone or "", []).append(node)
+    return found
+
+
+def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Proposal]:
+    """A plan for ``wanted``, which holds each deployment with the number it should have."""
+    planned_for = {key: each for key, each in wanted.items() if each.state != STOPPING}
+    room = _room(cluster, wanted.values())
+    by_zone = {key: [room[node.id] for node in nodes] for key, nodes in zones(cluster.nodes.values()).items()}
+    parts: dict[str, list[PlanDeployment]] = {"normal": [], "low": []}
+    for key, each in planned_for.items():
+        parts[each.params.priority].append(_plan_deployment(key, each, room))
+    planned = plan_all(by_zone, parts["normal"], parts["low"])
+    return {key: _proposal(cluster, each, planned) for key, each in planned_for.items()}
+
+
+def _room(cluster: Cluster, wanted: Iterable[Assignment]) -> dict[str, PlanNode]:
+    """Room by node. A stopping deployment holds its room until its routes are gone [U]."""
+    memory = {node.id: node.available() for node in cluster.nodes.values()}
+    cores = {node.id: node.cores(cluster.processors_scale) for node in cluster.nodes.values()}
+    for each in wanted:
+        if each.state != STOPPING:
+            continue
+        for node_id, route in each.routes.items():
+            if node_id in memory:
+                memory[node_id] -= each.params.memory(route.target, cluster.version)
+                cores[node_id] -= route.target * each.params.threads_per_allocation if each.params.priority == "normal" else 0
+    return {node_id: PlanNode(node_id, max(0, memory[node_id]), max(0, cores[node_id])) for node_id in memory}
+
+
+def _plan_deployment(key: str, each: Assignment, room: Mapping[str, PlanNode]) -> PlanDeployment:
+    current = {
+        node_id: route.target
+        for node_id, route in each.routes.items()
+        if node_id in room and route.state in (STARTING, STARTED, FAILED) and route.target > 0
+    }
+    params = each.params
+    memory = params.memory(params.number_of_allocations, each.version)
+    return PlanDeployment(key, memory, params.number_of_allocations, params.threads_per_allocation, current, each.max_assigned > 0)
+
+
+def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
+    routes = {}
+    for node_id, number in sorted(planned.placement[each.params.deployment_id].items()):
+        old = each.routes.get(node_id)
+        if old is None:
+            routes[node_id] = Route(number, number)
+        elif old.state == FAILED:
+            routes[node_id] = Route(old.current, number, STARTING, "")
+        else:
+            routes[node_id] = Route(old.current, number, old.state, old.reason)
+    return Proposal(routes, explain(cluster, each, planned))
+
+
+def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
+    """Why the deployment is not fully placed (section 5.5); nothing if it is, or if no node explains itself."""
+    if sum(planned.placement[each.params.deployment_id].values()) >= each.params.number_of_allocations:
+        return None
+    if not cluster.nodes:
+        return "No ML nodes exist in the cluster"
+    texts = {node_id: _lack(cluster, cluster.nodes[node_id], each, planned) for node_id in sorted(cluster.nodes)}
+    told = [f"Could not assign (more) allocations on node [{node_id}]. Reason: {text}" for node_id, text in texts.items() if text]
+    return "|".join(told) if told else None
+
+
+def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> str | None:
+    needed = each.params.memory(each.params.number_of_allocations, cluster.version)
+    free = planned.memory[node.id]
+    if needed > free:
+        sizes = [f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed)]
+        have = f"Available memory for ML {sizes[0]}, free memory {sizes[1]}, estimated memory required for this model {sizes[2]}."
+        return f"This node has insufficient available memory. {have}"
+    threads = each.params.threads_per_allocation
+    if threads > planned.cores[node.id]:
+        have = f"Available processors [{node.cores(cluster.processors_scale)}], free processors [{planned.cores[node.id]}]"
+        return f"This node has insufficient allocated processors. {have}, processors required for each allocation of this model [{threads}]"
+    return None

@@ -1,0 +1,34 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking allocations away without a new plan.
+
+Server behaviour notes, section 4.4. Ties between zones are unspecified in the server; here the first zone key wins [U].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Zones = Mapping[str, Sequence[str]]
+
+
+def reduce_allocations(targets: Mapping[str, int], zones: Zones, wanted: int) -> dict[str, int]:
+    """Targets by node that add up to ``wanted``; nodes that lose everything are left out."""
+    result = {node: number for node, number in targets.items() if number > 0}
+    while (surplus := sum(result.values()) - wanted) > 0:
+        by_zone = {key: [node for node in nodes if node in result] for key, nodes in zones.items()}
+        totals = {key: sum(result[node] for node in nodes) for key, nodes in by_zone.items()}
+        zone = max(sorted(totals), key=lambda key: totals[key])
+        node = min(by_zone[zone], key=lambda each: (result[each], each))
+        if result[node] == 1 or (result[node] <= surplus and _zone_can_lose(zone, result[node], totals)):
+            del result[node]
+        else:
+            result[node] -= 1
+    return result
+
+
+def _zone_can_lose(zone: str, amount: int, totals: Mapping[str, int]) -> bool:
+    """Whether the node may go at once: balance does not suffer."""
+    others = [total for key, total in totals.items() if key != zone]
+    return not others or min(others) == 0 or totals[zone] - amount >= min(others)

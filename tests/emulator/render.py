@@ -1,0 +1,126 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing answers: JSON, pretty JSON, YAML, ``filter_path``.
+
+Server behaviour notes, section 0; forms from the recorded HTTP answers.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from typing import Any, Final
+
+_MISSING: Final = object()
+
+
+def compact(body: Any) -> bytes:
+    """One line without blanks."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def pretty(body: Any) -> bytes:
+    """``?pretty``: two blanks, a blank on both sides of the colon, a newline at the end."""
+    return (_pretty(body, "") + "\n").encode()
+
+
+def _pretty(body: Any, indent: str) -> str:
+    inner = indent + "  "
+    if isinstance(body, dict):
+        if not body:
+            return "{ }"
+        entries = [f"{inner}{json.dumps(key, ensure_ascii=False)} : {_pretty(value, inner)}" for key, value in body.items()]
+        return "{\n" + ",\n".join(entries) + f"\n{indent}}}"
+    if isinstance(body, list):
+        if not body:
+            return "[ ]"
+        return "[\n" + ",\n".join(f"{inner}{_pretty(value, inner)}" for value in body) + f"\n{indent}]"
+    return json.dumps(body, ensure_ascii=False)
+
+
+def yaml(body: Any) -> bytes:
+    """Block style, texts in double quotes."""
+    return ("---\n" + _yaml_block(body, "")).encode()
+
+
+def _yaml_block(body: Any, indent: str) -> str:
+    lines = []
+    if isinstance(body, dict):
+        for key, value in body.items():
+            if isinstance(value, dict) and value:
+                lines.append(f"{indent}{key}:\n{_yaml_block(value, indent + '  ')}")
+            elif isinstance(value, list) and value:
+                lines.append(f"{indent}{key}:\n{_yaml_block(value, indent)}")
+            else:
+                lines.append(f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}\n")
+    else:
+        for value in body:
+            text = _yaml_block(value, indent + "  ") if isinstance(value, (dict, list)) else f"{json.dumps(value, ensure_ascii=False)}\n"
+            lines.append(f"{indent}- {text.lstrip()}")
+    return "".join(lines)
+
+
+def filtered(body: Any, expression: str) -> Any:
+    """``filter_path``: what the patterns name, without what the patterns with a minus name."""
+    patterns = [pattern.strip() for pattern in expression.split(",") if pattern.strip()]
+    includes = [_split(pattern) for pattern in patterns if not pattern.startswith("-")]
+    excludes = [_split(pattern[1:]) for pattern in patterns if pattern.startswith("-")]
+    if includes:
+        kept = _include(body, includes)
+        body = {} if kept is _MISSING else kept
+    if excludes:
+        kept = _exclude(body, excludes)
+        body = {} if kept is _MISSING else kept
+    return body
+
+
+def _split(pattern: str) -> tuple[str, ...]:
+    """Dots part names; a backslash in front of a dot keeps it."""
+    marked = pattern.replace("\\.", "\0")
+    return tuple(part.replace("\0", ".") for part in marked.split("."))
+
+
+def _step(patterns: list[tuple[str, ...]], key: str) -> tuple[bool, list[tuple[str, ...]]]:
+    """Whether a pattern ends at ``key``, and what is left of those that go on."""
+    rest: list[tuple[str, ...]] = []
+    for pattern in patterns:
+        if pattern[0] == "**":
+            rest.append(pattern)
+            if len(pattern) == 1:
+                return True, []
+            pattern = pattern[1:]
+        if fnmatch.fnmatchcase(key, pattern[0]):
+            if len(pattern) == 1:
+                return True, []
+            rest.append(pattern[1:])
+    return False, rest
+
+
+def _include(body: Any, patterns: list[tuple[str, ...]]) -> Any:
+    if isinstance(body, list):
+        kept = [value for value in (_include(each, patterns) for each in body) if value is not _MISSING]
+        return kept if kept else _MISSING
+    if not isinstance(body, dict):
+        return _MISSING
+    found = {}
+    for key, value in body.items():
+        whole, rest = _step(patterns, key)
+        part = value if whole else (_include(value, rest) if rest else _MISSING)
+        if part is not _MISSING:
+            found[key] = part
+    return found if found else _MISSING
+
+
+def _exclude(body: Any, patterns: list[tuple[str, ...]]) -> Any:
+    if isinstance(body, list):
+        return [value for value in (_exclude(each, patterns) for each in body) if value is not _MISSING]
+    if not isinstance(body, dict) or not body:
+        return body
+    found = {}
+    for key, value in body.items():
+        whole, rest = _step(patterns, key)
+        part = _MISSING if whole else (_exclude(value, rest) if rest else value)
+        if part is not _MISSING:
+            found[key] = part
+    return found if found else _MISSING

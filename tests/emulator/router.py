@@ -1,0 +1,96 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Paths to handlers.
+
+Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. A literal beats a placeholder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from . import errors
+from .call import Call, Reply, decode
+from .versions import Features
+
+if TYPE_CHECKING:
+    from .double import Double
+
+
+@dataclasses.dataclass
+class Prepared:
+    """What a handler made of a request: the action that needs a privilege, what validation says, and the work itself."""
+
+    action: str
+    run: Callable[[], Awaitable[Reply]]
+    complaints: Sequence[str] = ()
+
+
+Handler = Callable[["Double", Call], Prepared]
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One method of one path. ``operation`` is what faults are aimed at."""
+
+    method: str
+    template: str
+    operation: str
+    handler: Handler
+    known: Callable[[Features], bool] = lambda version: True
+    serverless: bool = True
+
+    @property
+    def write(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in ("GET", "HEAD")
+
+
+def split(path: str) -> list[str]:
+    """Segments of a path, still encoded; slashes at the end do not count."""
+    return path[1:].rstrip("/").split("/") if len(path) > 1 else []
+
+
+class Router:
+    """A fixed table of routes."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
+        for route in routes:
+            parts = split(route.template)
+            self._by_length.setdefault(len(parts), []).append((parts, route))
+        for listed in self._by_length.values():
+            listed.sort(key=lambda each: [part.startswith("{") for part in each[0]])
+
+    def find(self, call: Call, version: Features) -> tuple[Route | None, list[str]]:
+        """The route of a call (its path parameters are filled in) or ``None``, and the methods the path has."""
+        segments = split(call.path)
+        methods: list[str] = []
+        for parts, route in self._by_length.get(len(segments), ()):
+            if not route.known(version) or not _matches(parts, segments):
+                continue
+            if route.method == call.method:
+                call.path_parameters = {part[1:-1]: decode(text, plus=False) for part, text in zip(parts, segments, strict=True) if part.startswith("{")}
+                return route, [route.method]
+            if route.method not in methods:
+                methods.append(route.method)
+        return None, methods
+
+
+def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
+    return all(part.startswith("{") or part == segment for part, segment in zip(parts, segments, strict=True))
+
+
+def refusal(call: Call, methods: Sequence[str]) -> Reply:
+    """The answer to a path or method that is not there."""
+    if not methods:
+        plain = errors.PlainError(400, f"no handler found for uri [{call.uri}] and method [{call.method}]", with_status=False)
+        return Reply(plain.status, plain.body(), filterable=False)
+    allow = [("Allow", ",".join(methods))]
+    if call.method == "OPTIONS":
+        return Reply(200, b"", allow, content_type="text/plain; charset=UTF-8")
+    text = f"Incorrect HTTP method for uri [{call.uri}] and method [{call.method}], allowed: [{', '.join(methods)}]"
+    return Reply(405, {"error": text, "status": 405}, allow, filterable=False)

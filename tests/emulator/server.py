@@ -1,0 +1,110 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two ports, one process: the API and the control port on uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .app import TRANSPORT, Api
+from .control import Control
+from .double import Double
+
+HOST: Final = "127.0.0.1"
+_PARENT_CHECK: Final = 0.5
+
+
+class Protocol(HttpToolsProtocol):
+    """Hands the transport to the application, which may have to drop the connection."""
+
+    def on_message_begin(self) -> None:
+        """A new request on this connection."""
+        super().on_message_begin()
+        self.scope.setdefault("extensions", {})[TRANSPORT] = self.transport  # type: ignore[index]
+
+
+class _Quiet(uvicorn.Server):
+    """A server without signal handling and messages of its own."""
+
+    def install_signal_handlers(self) -> None:
+        """Signals are handled once, for both ports."""
+
+
+def _server(app: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        host=HOST,
+        port=0,
+        http=Protocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=1 << 20,
+    )
+    server = _Quiet(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    return server
+
+
+def _listen(port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((HOST, port))
+    found.listen(1024)
+    return found
+
+
+async def serve(double: Double, port: int, control_port: int = 0, parent_pid: int | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, or until the parent is gone."""
+    sockets = [_listen(port), _listen(control_port)]
+    servers = [_server(Api(double)), _server(Control(double))]
+    for server, each in zip(servers, sockets, strict=True):
+        await server.startup(sockets=[each])
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    tasks = [loop.create_task(_ticks(double))]
+    if parent_pid is not None:
+        tasks.append(loop.create_task(_watch(parent_pid, ended)))
+    urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in sockets]
+    line = {"url": urls[0], "control_url": urls[1], "pid": os.getpid(), "version": double.cluster.version.number}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+    await ended.wait()
+    for task in tasks:
+        task.cancel()
+    for each in sockets:
+        each.close()
+
+
+async def _ticks(double: Double) -> None:
+    while True:
+        await asyncio.sleep(double.clock.interval)
+        double.clock.tick_if_auto()
+
+
+async def _watch(parent_pid: int, ended: asyncio.Event) -> None:
+    """An orphan is adopted by another process, so its parent changes."""
+    while os.getppid() == parent_pid:
+        await asyncio.sleep(_PARENT_CHECK)
+    ended.set()

@@ -1,0 +1,184 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``_stats``: which rows, and what each says.
+
+Server behaviour notes, sections 1.4 and 2.3; ``assignment_stats`` and ``models_stats`` records.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from . import models
+from .assignment import FAILED, STARTED, STOPPED, Assignment
+from .cluster import Cluster
+from .usage import Usage
+from .values import millis_text
+
+ALL_FAILED: Final = "All node routes are failed; see node route reason for details"
+_NATIVE_BASE: Final = 36
+"""What the records add to the plain estimate in ``required_native_memory_bytes``."""
+
+
+def rows(cluster: Cluster, expression: str, *, human: bool, start: int, size: int, allow_no_match: bool) -> dict[str, Any]:
+    """The answer body for ``expression``, a comma list of model ids, deployment ids and patterns."""
+    known_models = list(cluster.models)
+    wanted_models = set(models.expand(expression, known_models))
+    wanted_models |= {cluster.aliases[token] for token in expression.split(",") if token in cluster.aliases}
+    wanted_deployments = set(_matched_deployments(cluster, expression))
+    names = set(known_models) | set(cluster.assignments) | set(cluster.aliases)
+    _check_matches(cluster, expression, names, bool(wanted_models or wanted_deployments), allow_no_match)
+    by_model: dict[str, list[str] | None] = {model_id: None for model_id in wanted_models}
+    for deployment_id in wanted_deployments:
+        listed = by_model.setdefault(cluster.assignments[deployment_id].params.model_id, [])
+        if listed is not None:
+            listed.append(deployment_id)
+    page = sorted(by_model)[start : start + size]
+    found = [row for model_id in page for row in _model_rows(cluster, model_id, by_model[model_id], human=human)]
+    return {"count": len(by_model), "trained_model_stats": found}
+
+
+def _matched_deployments(cluster: Cluster, expression: str) -> list[str]:
+    return models.expand(expression, list(cluster.assignments)) if cluster.version.deployment_id else []
+
+
+def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match: bool, allow_no_match: bool) -> None:
+    """An exact id that names nothing is 404 whatever ``allow_no_match`` says; the text is [U]."""
+    missing = models.missing_exact(expression, names)
+    if missing:
+        raise models.missing_model(",".join(missing), cluster.version)
+    if not any_match and not allow_no_match:
+        raise models.missing_model(expression, cluster.version)
+
+
+def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, human: bool) -> list[dict[str, Any]]:
+    """One row for each deployment; one without deployment if there is none."""
+    mine = sorted(key for key, each in cluster.assignments.items() if each.params.model_id == model_id)
+    base = _model_part(cluster, model_id, mine if only is None else only)
+    if not mine:
+        return [base]
+    found = []
+    for deployment_id in mine:
+        if only is None or deployment_id in only:
+            each = cluster.assignments[deployment_id]
+            stats = deployment_stats(cluster, each, human=human)
+            found.append({**base, "inference_stats": inference_stats(cluster, deployment_id, each), "deployment_stats": stats})
+    return found
+
+
+def _model_part(cluster: Cluster, model_id: str, deployments: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"model_id": model_id}
+    model = cluster.models.get(model_id)
+    if model is not None:
+        needed = 240 * (1 << 20) + 2 * model.bytes + _NATIVE_BASE
+        body["model_size_stats"] = {"model_size_bytes": model.bytes, "required_native_memory_bytes": needed}
+    names = {model_id, *deployments}
+    body["pipeline_count"] = len({pipeline for name in names for pipeline in cluster.references(name)})
+    return body
+
+
+def inference_stats(cluster: Cluster, deployment_id: str, each: Assignment) -> dict[str, Any]:
+    """The row's ``inference_stats``: summed over the nodes."""
+    used = [cluster.usage.get((deployment_id, node_id), Usage()) for node_id in each.routes]
+    return {
+        "failure_count": sum(usage.errors + usage.timeouts + usage.rejected for usage in used),
+        "inference_count": sum(usage.inferences for usage in used),
+        "cache_miss_count": 0,
+        "missing_all_fields_count": 0,
+        "timestamp": cluster.now() // 1_000_000,
+    }
+
+
+def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict[str, Any]:
+    """The row's ``deployment_stats``."""
+    params, version = each.params, each.version
+    body: dict[str, Any] = {}
+    if version.deployment_id:
+        body["deployment_id"] = params.deployment_id
+    body["model_id"] = params.model_id
+    if version.assignment_names:
+        body |= {"threads_per_allocation": params.threads_per_allocation, "number_of_allocations": params.number_of_allocations}
+    else:
+        body |= {"inference_threads": params.threads_per_allocation, "model_threads": params.number_of_allocations}
+    if each.adaptive is not None:
+        body["adaptive_allocations"] = each.adaptive.as_json()
+    body["queue_capacity"] = params.queue_capacity
+    body |= _state_part(each)
+    if version.cache_size and params.cache_size is not None:
+        body["cache_size"] = params.cache_size.human()
+    if version.priority:
+        body["priority"] = params.priority
+    body |= _time("start_time", each.start_time // 1_000_000, human=human)
+    usages = [cluster.usage.get((params.deployment_id, node_id), Usage()) for node_id in each.routes]
+    body |= _counters(usages, with_inferences=True)
+    body["peak_throughput_per_minute"] = sum(usage.peak_throughput for usage in usages)
+    body["nodes"] = [_node_row(cluster, each, node_id, human=human) for node_id in each.routes]
+    return body
+
+
+def _state_part(each: Assignment) -> dict[str, Any]:
+    """``failed`` exists only here: when there are routes and all of them failed."""
+    state, reason = each.state, each.reason
+    if each.routes and all(route.state == FAILED for route in each.routes.values()):
+        state, reason = FAILED, reason or ALL_FAILED
+    body: dict[str, Any] = {"state": state}
+    if reason is not None:
+        body["reason"] = reason
+    status = each.allocation_status()
+    if status is not None:
+        body["allocation_status"] = status
+    return body
+
+
+def _time(name: str, millis: int, *, human: bool) -> dict[str, Any]:
+    return {f"{name}_string": millis_text(millis), name: millis} if human else {name: millis}
+
+
+def _counters(usages: list[Usage], *, with_inferences: bool) -> dict[str, int]:
+    sums = {
+        "error_count": sum(usage.errors for usage in usages),
+        "rejected_execution_count": sum(usage.rejected for usage in usages),
+        "timeout_count": sum(usage.timeouts for usage in usages),
+    }
+    if with_inferences:
+        sums["inference_count"] = sum(usage.inferences for usage in usages)
+    return {name: count for name, count in sums.items() if count > 0}
+
+
+def _node_row(cluster: Cluster, each: Assignment, node_id: str, *, human: bool) -> dict[str, Any]:
+    route = each.routes[node_id]
+    node = cluster.nodes.get(node_id)
+    body: dict[str, Any] = {}
+    if node is not None:
+        body["node"] = {node_id: node.discovery_json(cluster.version.number)}
+    usage = cluster.usage.get((each.params.deployment_id, node_id))
+    if route.state == STARTED and usage is not None and node is not None:
+        return body | _running(each, route.current, usage, human=human)
+    state: dict[str, Any] = {"routing_state": STOPPED if route.state == STARTED and node is not None else route.state}
+    if route.reason is not None:
+        state["reason"] = route.reason
+    return body | {"routing_state": state, "peak_throughput_per_minute": 0, "throughput_last_minute": 0}
+
+
+def _running(each: Assignment, allocations: int, usage: Usage, *, human: bool) -> dict[str, Any]:
+    body: dict[str, Any] = {"routing_state": {"routing_state": STARTED}, "inference_count": usage.inferences}
+    if usage.inferences > 0:
+        average = usage.total_time_ms / usage.inferences
+        body["average_inference_time_ms"] = average
+        body["average_inference_time_ms_excluding_cache_hits"] = average
+    body["inference_cache_hit_count"] = usage.cache_hits
+    if usage.last_access is not None:
+        body |= _time("last_access", usage.last_access, human=human)
+    body["number_of_pending_requests"] = usage.pending
+    body |= _counters([usage], with_inferences=False)
+    body |= _time("start_time", usage.start_time, human=human)
+    body["threads_per_allocation"] = each.params.threads_per_allocation
+    body["number_of_allocations"] = allocations
+    body["peak_throughput_per_minute"] = usage.peak_throughput
+    body["throughput_last_minute"] = usage.throughput_last_minute
+    if usage.throughput_last_minute > 0:
+        body["average_inference_time_ms_last_minute"] = usage.total_time_ms / usage.inferences
+    body["inference_cache_hit_count_last_minute"] = usage.cache_hits
+    return body
+

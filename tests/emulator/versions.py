@@ -1,0 +1,119 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each Elasticsearch version has: the one table of feature gates.
+
+Source: server behaviour notes, section 7 (version table), and the records, which were made on thirteen versions from 8.10.0 to 9.5.3. A gate that
+arrived in patch releases of several minors names the first patch of each line, as far as it is known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+
+Triple = tuple[int, int, int]
+
+_FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-[A-Za-z0-9.-]+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What one version can do; field names say what is true if the flag is set."""
+
+    number: str
+    triple: Triple
+    assignment_names: bool
+    """``assignment`` instead of ``allocation``, ``threads_per_allocation`` instead of ``inference_threads``."""
+    cache_size: bool
+    route_allocations: bool
+    """Routes carry ``current_allocations`` and ``target_allocations``."""
+    update: bool
+    priority: bool
+    deployment_id: bool
+    per_memory: bool
+    finish_pending_work: bool
+    update_query_parameter: bool
+    adaptive: bool
+    zero_is_started: bool
+    """A deployment of zero allocations counts as started, fully allocated and needs no memory."""
+    low_priority_adaptive: bool
+    """``max_number_of_allocations`` is checked at start with low priority; an update above 1 is refused too."""
+    manage_inference: bool
+    elser_estimate: bool
+    end_of_file_type: bool
+    """Truncated JSON has a type of its own."""
+    default_queue_capacity: int
+    max_queue_capacity: int
+
+    @property
+    def major(self) -> int:
+        """The major version."""
+        return self.triple[0]
+
+    @property
+    def accepted_compatibility(self) -> tuple[int, int]:
+        """The two REST API versions this server takes in ``compatible-with``."""
+        return self.triple[0], self.triple[0] - 1
+
+    def at_least(self, *lines: Triple) -> bool:
+        """Whether this version is in or after one of the release lines' patches (see ``_reached``)."""
+        return _reached(self.triple, lines)
+
+
+def parse(number: str) -> Triple:
+    """``8.9.2`` as numbers; raises ``ValueError`` for anything the double does not play (before 8.0)."""
+    match = _FORM.fullmatch(number)
+    if match is None:
+        raise ValueError(f"not a version: {number!r}")
+    triple = (int(match[1]), int(match[2]), int(match[3]))
+    if triple < (8, 0, 0):
+        raise ValueError(f"versions before 8.0 are not played: {number!r}")
+    return triple
+
+
+def _reached(triple: Triple, lines: tuple[Triple, ...]) -> bool:
+    """Back-ports: the highest line that is not newer than the version's own minor decides."""
+    mine = [line for line in lines if line[:2] <= triple[:2]]
+    if not mine:
+        return False
+    newest = max(mine)
+    if newest[:2] == triple[:2]:
+        return triple >= newest
+    # A later minor of the same major has it too; a later major has it only if a line of that major says so, or if the first line is a minor's start.
+    return newest[0] == triple[0] or newest[2] == 0
+
+
+@functools.lru_cache(maxsize=None)
+def features(number: str) -> Features:
+    """The features of a version."""
+    triple = parse(number)
+
+    def since(*lines: Triple) -> bool:
+        return _reached(triple, lines)
+
+    large_queue = since((8, 17, 0))
+    return Features(
+        number=number,
+        triple=triple,
+        assignment_names=since((8, 3, 0)),
+        cache_size=since((8, 4, 0)),
+        route_allocations=since((8, 4, 0)),
+        update=since((8, 6, 0)),
+        priority=since((8, 6, 0)),
+        deployment_id=since((8, 8, 0)),
+        per_memory=since((8, 11, 0)),
+        finish_pending_work=since((8, 11, 0)),
+        update_query_parameter=since((8, 15, 0)),
+        adaptive=since((8, 16, 0)),
+        zero_is_started=since((8, 16, 0)),
+        # January 2026 patches; recorded in 8.19.14 and 9.5.3, absent in 8.19.0 and 9.1.10. The exact patch numbers are [U].
+        low_priority_adaptive=since((8, 19, 10), (9, 2, 4), (9, 3, 0)),
+        manage_inference=since((8, 14, 0)),
+        elser_estimate=since((8, 11, 0)),
+        # Recorded in 8.19.14 and 9.1.10, absent in 8.19.0 and 9.0.1. The exact patch numbers are [U].
+        end_of_file_type=since((8, 19, 1), (9, 1, 0)),
+        default_queue_capacity=10000 if large_queue else 1024,
+        max_queue_capacity=100000 if large_queue else 1000000,
+    )

@@ -1,0 +1,272 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pull parser for JSON that reports tokens, places and complaints as Elasticsearch's content parser does.
+
+Tokens are read one at a time, because a complaint about a field comes before a syntax error further on. Columns count bytes from 1. Texts and columns
+follow the ``update_request`` and ``start_request`` records; complaints that no record shows use Jackson's usual words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Final
+
+from . import errors
+from .versions import Features
+
+START_OBJECT: Final = "START_OBJECT"
+END_OBJECT: Final = "END_OBJECT"
+START_ARRAY: Final = "START_ARRAY"
+END_ARRAY: Final = "END_ARRAY"
+FIELD_NAME: Final = "FIELD_NAME"
+VALUE_STRING: Final = "VALUE_STRING"
+VALUE_NUMBER: Final = "VALUE_NUMBER"
+VALUE_BOOLEAN: Final = "VALUE_BOOLEAN"
+VALUE_NULL: Final = "VALUE_NULL"
+
+_NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_WORD: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff]+")
+_STRING: Final = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
+_BLANKS: Final = re.compile(rb"[ \t\r\n]*")
+_LITERALS: Final = {b"true": VALUE_BOOLEAN, b"false": VALUE_BOOLEAN, b"null": VALUE_NULL}
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclasses.dataclass
+class _Level:
+    """An open object or array: what may come next, and which names were seen."""
+
+    kind: str
+    start: tuple[int, int]
+    names: set[str] = dataclasses.field(default_factory=set)
+    entries: int = 0
+    after_name: bool = False
+
+
+class Parser:
+    """Reads ``body``; ``token`` is the current token, ``location`` where it starts, ``text`` its text."""
+
+    def __init__(self, body: bytes, version: Features) -> None:
+        self._body = body
+        self._at = len(_BOM) if body.startswith(_BOM) else 0
+        self._origin = self._at
+        self._version = version
+        self._levels: list[_Level] = []
+        self._done = False
+        self.token: str | None = None
+        self.location: tuple[int, int] = (1, 0)
+        self.text = ""
+
+    # --- reading ---------------------------------------------------------------------------------------------------------------------------------
+
+    def next_token(self) -> str | None:
+        """Moves on and returns the new token, ``None`` at the end."""
+        self._skip_blanks()
+        if not self._levels:
+            return self._root()
+        level = self._levels[-1]
+        if level.kind == "Object":
+            return self._in_object(level)
+        return self._in_array(level)
+
+    def skip_children(self) -> None:
+        """Moves to the end of the object or array that the current token opens."""
+        depth = len(self._levels)
+        if self.token in (START_OBJECT, START_ARRAY):
+            while len(self._levels) >= depth:
+                self.next_token()
+
+    def out_of_range(self) -> errors.ApiError:
+        """The complaint about a number that is no ``int``; its place is behind the number."""
+        return self._failure(f"Numeric value ({self.text}) out of range of int (-2147483648 - 2147483647)", "input_coercion_exception", self._here())
+
+    def _root(self) -> str | None:
+        if self._at >= len(self._body) or self._done:
+            # Text after the first value is never read.
+            self.location = (1, 0) if self.token is None else self._here()
+            self.token = None
+            return None
+        self._done = True
+        return self._value()
+
+    def _in_object(self, level: _Level) -> str:
+        if level.after_name:
+            level.after_name = False
+            return self._value()
+        self._expect_more(level)
+        if self._peek() == b"}":
+            return self._close(END_OBJECT)
+        if level.entries:
+            self._comma(level)
+        level.entries += 1
+        return self._name(level)
+
+    def _in_array(self, level: _Level) -> str:
+        self._expect_more(level)
+        if self._peek() == b"]":
+            return self._close(END_ARRAY)
+        if level.entries:
+            self._comma(level)
+        level.entries += 1
+        return self._value()
+
+    def _name(self, level: _Level) -> str:
+        self._expect_more(level)
+        if self._peek() != b'"':
+            raise self._unexpected("was expecting double-quote to start field name")
+        self._set(FIELD_NAME)
+        self.text = self._string("in field name")
+        if self.text in level.names:
+            raise self._failure(f"Duplicate field '{self.text}'", "json_parse_exception", self._here())
+        level.names.add(self.text)
+        self._skip_blanks()
+        if self._at >= len(self._body):
+            raise self._end_of_input(" within/between Object entries")
+        if self._peek() != b":":
+            raise self._unexpected("was expecting a colon to separate field name and value")
+        self._at += 1
+        level.after_name = True
+        return FIELD_NAME
+
+    def _value(self) -> str:
+        self._skip_blanks()
+        if self._at >= len(self._body):
+            raise self._end_of_input(" within/between Object entries" if self._levels and self._levels[-1].kind == "Object" else "")
+        first = self._peek()
+        if first == b"{":
+            return self._open("Object", START_OBJECT)
+        if first == b"[":
+            return self._open("Array", START_ARRAY)
+        if first == b'"':
+            self._set(VALUE_STRING)
+            self.text = self._string("for a string value")
+            return VALUE_STRING
+        if first in b"-0123456789":
+            return self._number()
+        return self._literal()
+
+    def _number(self) -> str:
+        match = _NUMBER.match(self._body, self._at)
+        if match is None:
+            self._at += 1
+            raise self._unexpected("expected digit (0-9) to follow minus sign, for valid numeric value")
+        self._set(VALUE_NUMBER)
+        self._at = match.end()
+        self.text = match[0].decode()
+        return VALUE_NUMBER
+
+    def _literal(self) -> str:
+        match = _WORD.match(self._body, self._at)
+        if match is None:
+            raise self._unexpected("expected a value")
+        token = _LITERALS.get(match[0])
+        if token is None:
+            # Jackson has consumed the character behind the word, if there is one.
+            self._at = min(match.end() + 1, len(self._body))
+            word = match[0].decode("utf-8", "replace")
+            expected = "was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+            raise self._failure(f"Unrecognized token '{word}': {expected}", "json_parse_exception", self._here())
+        self._set(token)
+        self._at = match.end()
+        self.text = match[0].decode()
+        return token
+
+    def _string(self, where: str) -> str:
+        match = _STRING.match(self._body, self._at)
+        if match is None:
+            raise self._bad_string(where)
+        self._at = match.end()
+        try:
+            text: str = json.loads(match[0])
+        except (ValueError, UnicodeDecodeError):
+            raise self._failure("Invalid UTF-8 or escape sequence in a string", "json_parse_exception", self._here()) from None
+        return text
+
+    def _bad_string(self, where: str) -> errors.ApiError:
+        for index in range(self._at + 1, len(self._body)):
+            code = self._body[index]
+            if code < 0x20:
+                self._at = index
+                words = "has to be escaped using backslash to be included in string value"
+                return self._failure(f"Illegal unquoted character ((CTRL-CHAR, code {code})): {words}", "json_parse_exception", self._here())
+        self._at = len(self._body)
+        return self._end_of_input(f": was expecting closing quote {where}")
+
+    # --- structure -------------------------------------------------------------------------------------------------------------------------------
+
+    def _open(self, kind: str, token: str) -> str:
+        self._set(token)
+        self._levels.append(_Level(kind, self.location))
+        self._at += 1
+        return token
+
+    def _close(self, token: str) -> str:
+        self._set(token)
+        self._levels.pop()
+        self._at += 1
+        return token
+
+    def _comma(self, level: _Level) -> None:
+        if self._peek() != b",":
+            raise self._unexpected(f"was expecting comma to separate {level.kind} entries")
+        self._at += 1
+        self._skip_blanks()
+
+    def _expect_more(self, level: _Level) -> None:
+        if self._at >= len(self._body):
+            line, column = level.start
+            marker = f"start marker at [Source: {self._source()}; line: {line}, column: {column}]"
+            raise self._end_of_input(f": expected close marker for {level.kind} ({marker})")
+
+    def _skip_blanks(self) -> None:
+        match = _BLANKS.match(self._body, self._at)
+        if match is not None:
+            self._at = match.end()
+
+    def _peek(self) -> bytes:
+        return self._body[self._at : self._at + 1]
+
+    def _set(self, token: str) -> None:
+        self.token = token
+        self.location = self._here()
+        self.text = ""
+
+    def _here(self) -> tuple[int, int]:
+        before = self._body[self._origin : self._at]
+        newline = before.rfind(b"\n")
+        return before.count(b"\n") + 1, len(before) - newline
+
+    # --- complaints ------------------------------------------------------------------------------------------------------------------------------
+
+    def _source(self) -> str:
+        if not self._version.at_least((8, 11, 0)):
+            return "(org.elasticsearch.common.io.stream.ByteBufferStreamInput)"
+        text = self._body[:500].decode("utf-8", "replace")
+        rest = len(self._body) - 500
+        return f'(byte[])"{text}"' + (f"[truncated {rest} bytes]" if rest > 0 else "")
+
+    def _failure(self, message: str, cause: str, place: tuple[int, int]) -> errors.ApiError:
+        line, column = place
+        full = f"{message}\n at [Source: {self._source()}; line: {line}, column: {column}]"
+        return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] {full}", errors.ApiError(400, cause, full))
+
+    def _end_of_input(self, detail: str) -> errors.ApiError:
+        self._at = len(self._body)
+        failure = self._failure(f"Unexpected end-of-input{detail}", "json_e_o_f_exception", self._here())
+        if self._version.end_of_file_type:
+            line, column = self._here()
+            return errors.ApiError(400, "x_content_e_o_f_exception", f"[{line}:{column}] Unexpected end of file", failure.caused_by)
+        return failure
+
+    def _unexpected(self, expectation: str) -> errors.ApiError:
+        if self._at >= len(self._body):
+            return self._end_of_input(" within/between Object entries")
+        character = self._body[self._at :].decode("utf-8", "replace")[0]
+        line, column = self._here()
+        if not self._version.at_least((8, 16, 0)):
+            column += 1
+        message = f"Unexpected character ('{character}' (code {ord(character)})): {expectation}"
+        return self._failure(message, "json_parse_exception", (line, column))
