@@ -51,7 +51,7 @@ class MlAction(ActionBase):
         except Refusal as exc:
             return {**result, "failed": True, "changed": False, "msg": str(exc)}
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
-        if checked.errors:
+        if checked.error_messages:
             return {**result, "failed": True, "changed": False, "msg": self._sentence(checked.errors)}
         params = plain(checked.validated_parameters)
         if self._in_process():
