@@ -46,11 +46,11 @@ class Emulator(t.NamedTuple):
 @contextlib.contextmanager
 def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
     """A fresh double on free ports, ended with the block. *options* replace the one node and the one model."""
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--version", version, *(options or ONE_NODE)]
+    command = [sys.executable, "-m", "emulator", "--version", version, "--parent-pid", str(os.getpid())]
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command,
+            [*command, *(options or ONE_NODE)],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -70,6 +70,7 @@ def run_playbook(
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "ansible.cfg").touch()
+        (home / "inventory").touch()
         name = str(playbook)
         if isinstance(playbook, str):
             name = str(home / "playbook.yml")
@@ -100,6 +101,7 @@ def clean_environment(home: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
         "ANSIBLE_HOME": str(home / "ansible"),
         "ANSIBLE_NOCOLOR": "true",
+        "ANSIBLE_INVENTORY": str(home / "inventory"),
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
