@@ -28,15 +28,32 @@ def _model(text: str) -> tuple[str, int]:
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m emulator", description="A stand-in for Elasticsearch's trained-model deployment APIs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m emulator", description="A stand-in for Elasticsearch's trained-model deployment APIs."
+    )
     parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
     parser.add_argument("--version", default=NEWEST, help="the Elasticsearch version to play (default: %(default)s)")
     parser.add_argument("--flavor", choices=("default", "serverless"), default="default")
-    parser.add_argument("--node", action="append", type=parse_node, metavar="NAME=PROCESSORS,MEMORY[,ZONE]", help="an ML node; may be repeated")
-    parser.add_argument("--model", action="append", type=_model, metavar="ID[=BYTES]", help="a complete PyTorch model; may be repeated")
-    parser.add_argument("--clock", choices=("auto", "manual", "eager"), default="auto", help="when nodes catch up (default: %(default)s)")
-    parser.add_argument("--interval", type=float, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock")
+    parser.add_argument(
+        "--node",
+        action="append",
+        type=parse_node,
+        metavar="NAME=PROCESSORS,MEMORY[,ZONE]",
+        help="an ML node; may be repeated",
+    )
+    parser.add_argument(
+        "--model", action="append", type=_model, metavar="ID[=BYTES]", help="a complete PyTorch model; may be repeated"
+    )
+    parser.add_argument(
+        "--clock",
+        choices=("auto", "manual", "eager"),
+        default="auto",
+        help="when nodes catch up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--interval", type=float, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
+    )
     parser.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
     return parser.parse_args(argv)
 
@@ -62,7 +79,9 @@ def main() -> int:
     from .double import Double
     from .server import serve
 
-    uvloop.run(serve(Double(begin, options.clock, options.interval), options.port, options.control_port, options.parent_pid))
+    uvloop.run(
+        serve(Double(begin, options.clock, options.interval), options.port, options.control_port, options.parent_pid)
+    )
     return 0
 
 

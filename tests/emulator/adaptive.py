@@ -69,7 +69,10 @@ class AdaptiveSettings:
 
 
 RESET: Final = AdaptiveSettings(False, UNSET, UNSET)
-"""What a JSON null for the whole object becomes: "remove the settings". Recognised by identity, as the server does (section 7, trap 5)."""
+"""A JSON null for the whole object: "remove the settings".
+
+The server recognises it by identity, and so does the double (section 7, trap 5).
+"""
 
 
 def _merged(old: int | None, new: int | None) -> int | None:
@@ -91,7 +94,9 @@ _PARSER: Final = ObjectParser(
 def read(parser: Parser) -> AdaptiveSettings:
     """Settings at the current token."""
     values = _PARSER.parse(parser).values
-    return AdaptiveSettings(values.get("enabled"), values.get("min_number_of_allocations"), values.get("max_number_of_allocations"))
+    return AdaptiveSettings(
+        values.get("enabled"), values.get("min_number_of_allocations"), values.get("max_number_of_allocations")
+    )
 
 
 def from_json(body: dict[str, Any]) -> AdaptiveSettings:

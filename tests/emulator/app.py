@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API port as an ASGI application: from bytes to an answer, in the server's order of checks.
 
-Order (server behaviour notes, section 0): media types [U], credentials, path, content type, parameters and body, unknown parameters and unused body,
-validation, privilege, then the work.
+Order (server behaviour notes, section 0): media types [U], credentials, path, content type, parameters and body,
+unknown parameters and unused body, validation, privilege, then the work.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Api:
             double.journal.end(noted, reply.status if reply else None, committed=call.committed)
         return reply
 
-    async def _with_faults(self, call: Call, route: Route | None, methods: list[str], firing: list[Fault]) -> Reply | None:
+    async def _with_faults(
+        self, call: Call, route: Route | None, methods: list[str], firing: list[Fault]
+    ) -> Reply | None:
         await self._besides(firing, "before")
         decisive = next((fault for fault in firing if fault.kind not in ("delay", "effect")), None)
         if decisive is not None and decisive.kind == "timeout":
@@ -103,7 +105,9 @@ class Api:
         version = double.cluster.version
         if double.read_only and call.method not in ("GET", "HEAD", "OPTIONS"):
             raise errors.PlainError(403, READ_ONLY)
-        call.media = media.negotiate(call.headers.get("accept"), call.headers.get("content-type"), bool(call.body), version)
+        call.media = media.negotiate(
+            call.headers.get("accept"), call.headers.get("content-type"), bool(call.body), version
+        )
         security.authenticate(call, double.user, version)
         if route is None:
             return refusal(call, methods)
@@ -118,7 +122,9 @@ class Api:
             raise errors.validation(prepared.complaints)
         security.authorize(prepared.action, double.user, version)
         reply = await prepared.run()
-        reply.headers += [("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings]
+        reply.headers += [
+            ("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings
+        ]
         return reply
 
 
@@ -164,16 +170,20 @@ def _decided(fault: Fault) -> Reply | None:
     headers = {str(name): str(value) for name, value in dict(do.get("headers", {})).items()}
     named = next((headers.pop(name) for name in list(headers) if name.lower() == "content-type"), kind)
     raw = body.encode() if isinstance(body, str) else (b"" if body is None else render.compact(body))
-    return Reply(int(do["status"]), raw, list(headers.items()), product=bool(do.get("product", True)), content_type=named)
+    return Reply(
+        int(do["status"]), raw, list(headers.items()), product=bool(do.get("product", True)), content_type=named
+    )
 
 
 def _truncated(call: Call, reply: Reply) -> Reply:
     """Half of the real answer, with a length that fits the half."""
     whole, content_type = _rendered(call, reply)
-    return Reply(reply.status, whole[: len(whole) // 2], reply.headers, product=reply.product, content_type=content_type)
+    return Reply(
+        reply.status, whole[: len(whole) // 2], reply.headers, product=reply.product, content_type=content_type
+    )
 
 
-# --- bytes -------------------------------------------------------------------------------------------------------------------------------------------
+# --- bytes ---
 
 
 async def _read(scope: Scope, receive: Receive) -> Call:
@@ -185,7 +195,9 @@ async def _read(scope: Scope, receive: Receive) -> Call:
         body += message.get("body", b"")
     if body and headers.get("content-encoding", "").lower() == "gzip":
         body = gzip.decompress(body)
-    return Call(scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body)
+    return Call(
+        scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body
+    )
 
 
 def _rendered(call: Call, reply: Reply) -> tuple[bytes, str]:

@@ -86,7 +86,10 @@ class TaskParams:
             return _ELSER_BYTES
         base = _OVERHEAD + 2 * self.model_bytes
         if self.per_deployment_memory_bytes > 0 and self.per_allocation_memory_bytes > 0 and version.per_memory:
-            base = max(base, self.per_deployment_memory_bytes + self.per_allocation_memory_bytes * allocations + self.model_bytes)
+            base = max(
+                base,
+                self.per_deployment_memory_bytes + self.per_allocation_memory_bytes * allocations + self.model_bytes,
+            )
         return base + max(0, self.cache_bytes - self.model_bytes)
 
 
@@ -158,7 +161,11 @@ class Assignment:
 
     def is_satisfied(self, assignable: Collection[str]) -> bool:
         """Whether starting and started routes on assignable nodes add up to the number."""
-        placed = sum(route.target for node, route in self.routes.items() if node in assignable and route.state in (STARTING, STARTED))
+        placed = sum(
+            route.target
+            for node, route in self.routes.items()
+            if node in assignable and route.state in (STARTING, STARTED)
+        )
         return placed >= self.params.number_of_allocations
 
     def settle(self) -> None:
@@ -200,7 +207,11 @@ class Assignment:
         state = self.allocation_state()
         if state is None:
             return None
-        return {"allocation_count": self.allocation_count(), "target_allocation_count": self.params.number_of_allocations, "state": state}
+        return {
+            "allocation_count": self.allocation_count(),
+            "target_allocation_count": self.params.number_of_allocations,
+            "state": state,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """As the version renders it in answers and in cluster state."""

@@ -58,7 +58,7 @@ class Call:
         """Path and query as they came."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
-    # --- decoding --------------------------------------------------------------------------------------------------------------------------------
+    # --- decoding ---
 
     def decode_query(self) -> None:
         """Fills ``parameters``; of a repeated one the last counts."""
@@ -68,9 +68,11 @@ class Call:
                 if name:
                     self.parameters[decode(name, plus=True)] = decode(value, plus=True)
         except errors.ApiError as cause:
-            raise errors.ApiError(400, "bad_parameter_exception", f"java.lang.IllegalArgumentException: {cause.reason}", cause) from None
+            raise errors.ApiError(
+                400, "bad_parameter_exception", f"java.lang.IllegalArgumentException: {cause.reason}", cause
+            ) from None
 
-    # --- parameters ------------------------------------------------------------------------------------------------------------------------------
+    # --- parameters ---
 
     def has(self, name: str) -> bool:
         """Whether the query says something; counts as asked for only with one of the readers below."""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One round of the nodes catching up with the cluster state.
 
-Server behaviour notes, sections 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is starting, new targets; a stopping
-deployment's routes go to ``stopping``, then vanish, then the deployment does.
+Server behaviour notes, sections 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is
+starting, new targets; a stopping deployment's routes go to ``stopping``, then vanish, then the deployment does.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Time in the double: when nodes catch up, and how a request waits for them.
 
-``auto`` ticks by itself; ``manual`` only when told; ``eager`` ticks whenever a request waits. In the in-process bridge nobody else can act while a request
-waits (``alone``): a wait that cannot end is over at once.
+``auto`` ticks by itself; ``manual`` only when told; ``eager`` ticks whenever a request waits. In the in-process
+bridge nobody else can act while a request waits (``alone``): a wait that cannot end is over at once.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of the played cluster, and how it changes: commits, nodes, settings, audit records.
 
-Server behaviour notes, sections 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the clock's business.
+Server behaviour notes, sections 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the
+clock's business.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Cluster:
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
 
-    # --- settings --------------------------------------------------------------------------------------------------------------------------------
+    # --- settings ---
 
     @property
     def version_number(self) -> str:
@@ -95,10 +96,12 @@ class Cluster:
         """Section 4.3: more lazy nodes allowed than there are, or a smallest node below the largest allowed size."""
         if int(self.settings.get("xpack.ml.max_lazy_ml_nodes", 0)) > len(self.nodes):
             return True
-        largest = parse_bytes(str(self.settings.get("xpack.ml.max_ml_node_size", "0b")), "xpack.ml.max_ml_node_size").bytes
+        largest = parse_bytes(
+            str(self.settings.get("xpack.ml.max_ml_node_size", "0b")), "xpack.ml.max_ml_node_size"
+        ).bytes
         return any(node.memory < largest for node in self.nodes.values())
 
-    # --- cluster state ---------------------------------------------------------------------------------------------------------------------------
+    # --- cluster state ---
 
     def publish(self, *, by_api: bool = False) -> None:
         """A new cluster state."""
@@ -139,7 +142,7 @@ class Cluster:
         """A line in the notifications index; not a change of cluster state."""
         self.audit.append({"timestamp": self.now() // 1_000_000, "model_id": model_id, "message": message})
 
-    # --- nodes -----------------------------------------------------------------------------------------------------------------------------------
+    # --- nodes ---
 
     def add_node(self, node: Node) -> None:
         """A join: plans again only if a deployment lacks something (section 4.7)."""
@@ -160,7 +163,7 @@ class Cluster:
         if hit:
             self.rebalance(NODES_CHANGED)
 
-    # --- models ----------------------------------------------------------------------------------------------------------------------------------
+    # --- models ---
 
     def resolve_model(self, name: str) -> Model | None:
         """A model by id or alias."""
@@ -170,7 +173,7 @@ class Cluster:
         """Ingest pipelines that name a model, deployment or alias."""
         return sorted(pipeline for pipeline, names in self.pipelines.items() if name in names)
 
-    # --- the control port's view -----------------------------------------------------------------------------------------------------------------
+    # --- the control port's view ---
 
     def as_json(self) -> dict[str, Any]:
         """Everything but clock, journal and counters."""
@@ -179,7 +182,10 @@ class Cluster:
             "flavor": self.flavor,
             "cluster_state_version": self.state_version,
             "nodes": {node.id: node.as_json() for node in self.nodes.values()},
-            "models": {model.id: {"bytes": model.bytes, "model_type": model.model_type, "fully_defined": model.complete} for model in self.models.values()},
+            "models": {
+                model.id: {"bytes": model.bytes, "model_type": model.model_type, "fully_defined": model.complete}
+                for model in self.models.values()
+            },
             "aliases": dict(self.aliases),
             "pipelines": {name: list(names) for name, names in self.pipelines.items()},
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
@@ -192,4 +198,3 @@ class Cluster:
 def new_assignment(cluster: Cluster, assignment: Assignment) -> dict[str, rebalance.Proposal]:
     """The plan with one more deployment; nothing is changed yet."""
     return rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: assignment})
-

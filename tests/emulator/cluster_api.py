@@ -79,7 +79,13 @@ def state(double: Double, call: Call) -> Prepared:
     call.boolean("local", False)
     call.time("master_timeout", _TIMEOUT)
     call.time("wait_for_timeout", _TIMEOUT)
-    for name in ("wait_for_metadata_version", "flat_settings", "ignore_unavailable", "allow_no_indices", "expand_wildcards"):
+    for name in (
+        "wait_for_metadata_version",
+        "flat_settings",
+        "ignore_unavailable",
+        "allow_no_indices",
+        "expand_wildcards",
+    ):
         call.text(name)
 
     async def run() -> Reply:
@@ -92,7 +98,7 @@ def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
     """The parts that were asked for; an unknown metric gives none."""
     body: dict[str, Any] = {"cluster_name": cluster.name, "cluster_uuid": cluster.uuid}
     everything = "_all" in metrics
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "version": {"version": cluster.state_version, "state_uuid": f"state-{cluster.state_version}"},
         "master_node": {"master_node": next(iter(sorted(cluster.nodes)), "master")},
         "nodes": {"nodes": {node.id: node.discovery_json(cluster.version.number) for node in cluster.nodes.values()}},
@@ -114,7 +120,8 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
 
 def not_on_serverless(call: Call) -> errors.ApiError:
     """Infrastructure APIs are not there on serverless (section 8; 410 is [G], 404 has been seen)."""
-    reason = f"Request for uri [{call.uri}] with method [{call.method}] exists but is not available when running in serverless mode"
+    what = f"Request for uri [{call.uri}] with method [{call.method}]"
+    reason = f"{what} exists but is not available when running in serverless mode"
     return errors.ApiError(410, "api_not_available_exception", reason)
 
 

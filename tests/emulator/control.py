@@ -25,7 +25,12 @@ class BadRequest(ValueError):
 def get_state(double: Double, body: Body) -> Any:
     """Everything."""
     clock = {"mode": double.clock.mode, "interval": double.clock.interval, "ticks": double.cluster.ticks}
-    shown = {**double.cluster.as_json(), "clock": clock, "counters": dict(double.journal.counters), "read_only": double.read_only}
+    shown = {
+        **double.cluster.as_json(),
+        "clock": clock,
+        "counters": dict(double.journal.counters),
+        "read_only": double.read_only,
+    }
     return {**shown, "journal": double.journal.as_json()}
 
 

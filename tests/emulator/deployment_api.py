@@ -20,7 +20,7 @@ _STATS_ACTION: Final = "cluster:monitor/xpack/ml/inference/stats/get"
 _PAGE_SIZE: Final = 100
 
 
-# --- start -------------------------------------------------------------------------------------------------------------------------------------------
+# --- start ---
 
 
 def start(double: Double, call: Call) -> Prepared:
@@ -29,12 +29,16 @@ def start(double: Double, call: Call) -> Prepared:
     model_id = call.path_parameters["model_id"]
     deployment_id = (call.text("deployment_id") if version.deployment_id else None) or model_id
     body = call.take_body()
-    request = requests.parse_start(body, model_id, deployment_id, version) if body else requests.new_start(model_id, deployment_id, version)
+    request = (
+        requests.parse_start(body, model_id, deployment_id, version)
+        if body
+        else requests.new_start(model_id, deployment_id, version)
+    )
     call.warnings += request.warnings
     _lay_query_over(request, call)
     if request.cache_size is not None and request.cache_size.fractional:
-        text = request.cache_size.given
-        call.warnings.append(f"Fractional bytes values are deprecated. Use non-fractional bytes values instead: [{text}] found for setting [cache_size]")
+        advice = "Fractional bytes values are deprecated. Use non-fractional bytes values instead"
+        call.warnings.append(f"{advice}: [{request.cache_size.given}] found for setting [cache_size]")
 
     async def run() -> Reply:
         return await _start(double, call, request)
@@ -48,8 +52,12 @@ def _lay_query_over(request: StartRequest, call: Call) -> None:
     request.timeout = call.time("timeout", request.timeout)
     if (text := call.text("wait_for")) is not None:
         request.wait_for = requests.wait_state(text)
-    request.number_of_allocations = _renamed(call, version.assignment_names, "number_of_allocations", "model_threads", request.number_of_allocations)
-    threads = _renamed(call, version.assignment_names, "threads_per_allocation", "inference_threads", request.threads_per_allocation)
+    request.number_of_allocations = _renamed(
+        call, version.assignment_names, "number_of_allocations", "model_threads", request.number_of_allocations
+    )
+    threads = _renamed(
+        call, version.assignment_names, "threads_per_allocation", "inference_threads", request.threads_per_allocation
+    )
     request.threads_per_allocation = threads if threads is not None else 1
     request.queue_capacity = call.integer("queue_capacity", request.queue_capacity)
     if version.cache_size and (text := call.text("cache_size")) is not None:
@@ -59,7 +67,10 @@ def _lay_query_over(request: StartRequest, call: Call) -> None:
 
 
 def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | None) -> int | None:
-    """A parameter that was renamed in 8.3; the old name is known while the client speaks REST API version 8 (section 1.1)."""
+    """A parameter that was renamed in 8.3.
+
+    The old name is known as long as the client speaks REST API version 8 (section 1.1).
+    """
     if new_names and call.text(name) is not None:
         return call.integer(name, 0)
     speaks_8 = call.media is not None and call.media.rest_api_version <= 8
@@ -90,11 +101,14 @@ async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
     return Reply(200, assignment.envelope(cluster.assignments[deployment_id]))
 
 
-# --- update ------------------------------------------------------------------------------------------------------------------------------------------
+# --- update ---
 
 
 def update(double: Double, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{deployment_id}/deployment/_update``: with the query parameter the body is not looked at."""
+    """``POST _ml/trained_models/{deployment_id}/deployment/_update``.
+
+    With the query parameter the body is not looked at.
+    """
     version = double.cluster.version
     deployment_id = call.path_parameters["model_id"]
     if version.update_query_parameter and call.text("number_of_allocations") is not None:
@@ -114,7 +128,7 @@ def update(double: Double, call: Call) -> Prepared:
     return Prepared(requests.UPDATE, run, request.complaints())
 
 
-# --- stop --------------------------------------------------------------------------------------------------------------------------------------------
+# --- stop ---
 
 
 def stop(double: Double, call: Call) -> Prepared:
@@ -143,7 +157,7 @@ async def _stop(double: Double, call: Call, request: StopRequest) -> Reply:
     return Reply(200, {"stopped": True})
 
 
-# --- stats -------------------------------------------------------------------------------------------------------------------------------------------
+# --- stats ---
 
 
 def get_stats(double: Double, call: Call) -> Prepared:
@@ -154,7 +168,9 @@ def get_stats(double: Double, call: Call) -> Prepared:
     human = call.flag("human")
 
     async def run() -> Reply:
-        body = stats.rows(double.cluster, expression, human=human, start=first, size=size, allow_no_match=allow_no_match)
+        body = stats.rows(
+            double.cluster, expression, human=human, start=first, size=size, allow_no_match=allow_no_match
+        )
         return Reply(200, body)
 
     return Prepared(_STATS_ACTION, run)

@@ -16,7 +16,9 @@ from .security import User
 class Double:
     """Everything that the two ports share. Used from one event loop only."""
 
-    def __init__(self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False) -> None:
+    def __init__(
+        self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False
+    ) -> None:
         self._begin = (config, mode, interval, alone)
         self.reset()
 

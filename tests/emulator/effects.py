@@ -1,7 +1,10 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens in a cluster without the client: other clients, the scaler, failing nodes. Applied through the control port or by faults."""
+"""What happens in a cluster without the client: other clients, the scaler, failing nodes.
+
+Applied through the control port, or by faults.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ def _assignment(cluster: Cluster, effect: Effect) -> Assignment:
 def _set_number(cluster: Cluster, effect: Effect) -> None:
     """As the scaler does: an internal update, which may set 0 and leaves an audit line."""
     _assignment(cluster, effect)
-    operations.update(cluster, requests.UpdateRequest(effect["deployment_id"], int(effect["number_of_allocations"]), internal=True))
+    operations.update(
+        cluster, requests.UpdateRequest(effect["deployment_id"], int(effect["number_of_allocations"]), internal=True)
+    )
 
 
 def _set_adaptive(cluster: Cluster, effect: Effect) -> None:
@@ -95,7 +100,9 @@ def _fail_route(cluster: Cluster, effect: Effect) -> None:
 
 
 def _fail_next_load(cluster: Cluster, effect: Effect) -> None:
-    cluster.load_failures.append(LoadFailure(effect.get("reason", "failed by the test"), effect.get("node_id"), int(effect.get("times", 1))))
+    cluster.load_failures.append(
+        LoadFailure(effect.get("reason", "failed by the test"), effect.get("node_id"), int(effect.get("times", 1)))
+    )
 
 
 def _hold(cluster: Cluster, effect: Effect) -> None:

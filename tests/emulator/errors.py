@@ -32,8 +32,8 @@ _PLAIN_JAVA = frozenset(
 class ApiError(Exception):
     """One server-side exception.
 
-    ``type`` is the rendered name (``status_exception``), ``extra`` are further keys of the error object (for instance ``header``), ``headers`` go out as
-    HTTP headers, ``product`` false leaves the product header away (401, 403).
+    ``type`` is the rendered name (``status_exception``), ``extra`` are further keys of the error object (for instance
+    ``header``), ``headers`` go out as HTTP headers, ``product`` false leaves the product header away (401, 403).
     """
 
     status: int

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults: what goes wrong between client and server, aimed at single requests.
 
-A fault matches by operation, lets ``after`` matching requests pass, then fires ``times`` times. Effects and delays may fire together with one fault that
-decides the answer; of several such the oldest fires.
+A fault matches by operation, lets ``after`` matching requests pass, then fires ``times`` times. Effects and delays
+may fire together with one fault that decides the answer; of several such the oldest fires.
 """
 
 from __future__ import annotations
@@ -13,7 +13,18 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-OPERATIONS: Final = ("start", "update", "stop", "stats", "cluster_state", "info", "model", "any", "any_write", "any_read")
+OPERATIONS: Final = (
+    "start",
+    "update",
+    "stop",
+    "stats",
+    "cluster_state",
+    "info",
+    "model",
+    "any",
+    "any_write",
+    "any_read",
+)
 TYPES: Final = ("drop", "answer", "truncate", "delay", "timeout", "effect")
 _BESIDES: Final = ("delay", "effect")
 
@@ -52,7 +63,13 @@ def from_json(body: Mapping[str, Any]) -> Fault:
     do = body.get("do")
     if not isinstance(do, Mapping) or do.get("type") not in TYPES:
         raise ValueError(f"do.type must be one of {', '.join(TYPES)}")
-    fault = Fault(str(body.get("operation", "any")), do, int(body.get("after", 0)), int(body.get("times", 1)), str(body.get("when", "before")))
+    fault = Fault(
+        str(body.get("operation", "any")),
+        do,
+        int(body.get("after", 0)),
+        int(body.get("times", 1)),
+        str(body.get("when", "before")),
+    )
     if fault.operation not in OPERATIONS:
         raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}")
     if fault.when not in ("before", "after"):

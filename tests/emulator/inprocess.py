@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The double without a process: the same API application, driven synchronously on a private event loop.
 
-    >>> double = InProcess(version="8.19.21", models=[("my-model", 1000)])
-    >>> status, headers, body = double.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
+>>> double = InProcess(version="8.19.21", models=[("my-model", 1000)])
+>>> status, headers, body = double.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class InProcess:
             "path": path,
             "raw_path": path.encode(),
             "query_string": query.encode(),
-            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()],
+            "headers": [
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()
+            ],
             "extensions": {TRANSPORT: transport},
         }
         sent: list[Any] = []
@@ -95,7 +97,11 @@ class InProcess:
         if transport.aborted:
             raise ConnectionDropped(f"{method} {target}")
         start, content = sent
-        return start["status"], [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]], content["body"]
+        return (
+            start["status"],
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]],
+            content["body"],
+        )
 
     def control(self, method: str, path: str, json: Any = None) -> Any:
         """One control request; raises ``ValueError`` where the port would refuse it."""
@@ -108,7 +114,12 @@ class InProcess:
         """Rounds of catching up; whether anything changed."""
         return bool(self.control("POST", "/tick", {"steps": steps})["changed"])
 
-    def reset(self, version: str | None = None, nodes: Iterable[Node] | None = None, models: Iterable[tuple[str, int]] | None = None) -> None:
+    def reset(
+        self,
+        version: str | None = None,
+        nodes: Iterable[Node] | None = None,
+        models: Iterable[tuple[str, int]] | None = None,
+    ) -> None:
         """Back to the beginning, with changes if any are given."""
         begin = self.cluster.config
         self.double.reset(

@@ -108,7 +108,12 @@ def _response(wanted: MediaType | None, sent: MediaType | None) -> tuple[str, st
 
 
 def _check_versions(
-    wanted: MediaType | None, sent: MediaType | None, accept: str | None, content_type: str | None, has_body: bool, version: Features
+    wanted: MediaType | None,
+    sent: MediaType | None,
+    accept: str | None,
+    content_type: str | None,
+    has_body: bool,
+    version: Features,
 ) -> None:
     current, previous = version.accepted_compatibility
     asked = wanted.compatible_with if wanted is not None else None
@@ -118,7 +123,8 @@ def _check_versions(
         return
     _check_known("Content-Type", given, content_type, current, previous)
     both = f"Accept={accept}, Content-Type={content_type}"
-    rule = "A compatible version is required on both Content-Type and Accept headers if either one has requested a compatible version"
+    rule = "A compatible version is required on both Content-Type and Accept headers"
+    rule += " if either one has requested a compatible version"
     if (asked or current) != (given or current):
         raise _mismatch(f"{rule} and the compatible versions must match. {both}")
     if (asked is None) != (given is None):
@@ -127,7 +133,9 @@ def _check_versions(
 
 def _check_known(header: str, number: int | None, raw: str | None, current: int, previous: int) -> None:
     if number is not None and number not in (current, previous):
-        raise _mismatch(f"{header} version must be either version {current} or {previous}, but found {number}. {header}={raw}")
+        raise _mismatch(
+            f"{header} version must be either version {current} or {previous}, but found {number}. {header}={raw}"
+        )
 
 
 def _mismatch(reason: str) -> errors.ApiError:

@@ -28,8 +28,27 @@ _PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
 _VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
 _PUT_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/put"
 _DELETE_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/delete"
-_KNOWN: Final = {"description", "model_type", "inference_config", "metadata", "tags", "input", "model_id", "location", "default_field_map", "definition"}
-_KEPT: Final = ("description", "tags", "metadata", "input", "inference_config", "platform_architecture", "prefix_strings")
+_KNOWN: Final = {
+    "description",
+    "model_type",
+    "inference_config",
+    "metadata",
+    "tags",
+    "input",
+    "model_id",
+    "location",
+    "default_field_map",
+    "definition",
+}
+_KEPT: Final = (
+    "description",
+    "tags",
+    "metadata",
+    "input",
+    "inference_config",
+    "platform_architecture",
+    "prefix_strings",
+)
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
@@ -47,7 +66,7 @@ def read_json(call: Call) -> dict[str, Any]:
     return parsed
 
 
-# --- models ------------------------------------------------------------------------------------------------------------------------------------------
+# --- models ---
 
 
 def put_model(double: Double, call: Call) -> Prepared:
@@ -61,7 +80,9 @@ def put_model(double: Double, call: Call) -> Prepared:
     known = _KNOWN | ({"platform_architecture", "prefix_strings"} if cluster.version.at_least((8, 12, 0)) else set())
     for name in config:
         if name not in known:
-            raise errors.ApiError(400, "x_content_parse_exception", f"[1:2] [trained_model_config] unknown field [{name}]")
+            raise errors.ApiError(
+                400, "x_content_parse_exception", f"[1:2] [trained_model_config] unknown field [{name}]"
+            )
     complaints = models.id_complaints(model_id)
     if "model_type" not in config and "definition" not in config:
         complaints.append("[model_type] must be set if [definition] is not defined.")
@@ -70,10 +91,14 @@ def put_model(double: Double, call: Call) -> Prepared:
 
     async def run() -> Reply:
         if model_id in cluster.models:
-            raise errors.ApiError(400, "resource_already_exists_exception", f"Trained machine learning model [{model_id}] already exists")
-        kept = {name: config[name] for name in _KEPT if name in config}
+            raise errors.ApiError(
+                400, "resource_already_exists_exception", f"Trained machine learning model [{model_id}] already exists"
+            )
+        kept: dict[str, Any] = {name: config[name] for name in _KEPT if name in config}
         model_type = str(config.get("model_type", "tree_ensemble")).lower()
-        created = Model(model_id, 0, model_type, complete=model_type != models.PYTORCH, has_vocabulary=False, config=kept)
+        created = Model(
+            model_id, 0, model_type, complete=model_type != models.PYTORCH, has_vocabulary=False, config=kept
+        )
         created.create_time = cluster.now() // 1_000_000
         cluster.models[model_id] = created
         call.committed = True
@@ -105,7 +130,9 @@ def _part_complaints(part: str, body: dict[str, Any]) -> list[str]:
     total = int(body.get("total_parts", 0))
     found = []
     if not part.isdigit():
-        raise errors.illegal_argument(f"Failed to parse int parameter [part] with value [{part}]", errors.number_format(part))
+        raise errors.illegal_argument(
+            f"Failed to parse int parameter [part] with value [{part}]", errors.number_format(part)
+        )
     if int(part) >= total:
         found.append(f"[part] must be less than total_parts; found [{part}] and [{total}]")
     if int(body.get("total_definition_length", 0)) <= 0:
@@ -151,7 +178,10 @@ def get_models(double: Double, call: Call) -> Prepared:
         if missing or (not found and not allow_no_match):
             raise models.missing_model(",".join(missing) or expression, cluster.version)
         status = "definition_status" in includes
-        listed = [cluster.models[model_id].as_json(cluster.version, definition_status=status) for model_id in found[first : first + size]]
+        listed = [
+            cluster.models[model_id].as_json(cluster.version, definition_status=status)
+            for model_id in found[first : first + size]
+        ]
         return Reply(200, {"count": len(found), "trained_model_configs": listed})
 
     return Prepared(_GET, run)
@@ -168,7 +198,9 @@ def delete_model(double: Double, call: Call) -> Prepared:
             raise models.missing_model(model_id, cluster.version)
         used = [key for key, each in cluster.assignments.items() if each.params.model_id == model_id]
         if used and not force:
-            raise errors.status(409, f"Cannot delete model [{model_id}] as it is currently deployed; use force to delete the model")
+            raise errors.status(
+                409, f"Cannot delete model [{model_id}] as it is currently deployed; use force to delete the model"
+            )
         if model_id in cluster.assignments:
             # Only the deployment that is named like the model is stopped.
             operations.stop(cluster, StopRequest(model_id, force=True))
@@ -187,7 +219,7 @@ def _existing(double: Double, model_id: str) -> Model:
     return model
 
 
-# --- aliases -----------------------------------------------------------------------------------------------------------------------------------------
+# --- aliases ---
 
 
 def put_alias(double: Double, call: Call) -> Prepared:
@@ -204,7 +236,8 @@ def put_alias(double: Double, call: Call) -> Prepared:
         held_by = cluster.aliases.get(alias)
         if held_by not in (None, model_id) and not reassign:
             # The wording is [U].
-            reason = f"cannot assign model_alias [{alias}] to model_id [{model_id}] as model_alias already refers to [{held_by}]. "
+            reason = f"cannot assign model_alias [{alias}] to model_id [{model_id}]"
+            reason += f" as model_alias already refers to [{held_by}]. "
             raise errors.status(400, reason + "Set parameter [reassign] to [true] if model_alias should be reassigned.")
         if held_by != model_id:
             cluster.aliases[alias] = model_id

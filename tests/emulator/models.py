@@ -56,7 +56,9 @@ class Model:
             "model_id": self.id,
             "model_type": self.model_type,
             "created_by": "api_user",
-            "version": "12.0.0" if version.at_least((8, 13, 0)) else ("10.0.0" if version.at_least((8, 10, 0)) else version.number),
+            "version": "12.0.0"
+            if version.at_least((8, 13, 0))
+            else ("10.0.0" if version.at_least((8, 10, 0)) else version.number),
             "create_time": self.create_time,
             "model_size_bytes": self.bytes,
             "estimated_operations": 0,
@@ -77,7 +79,9 @@ def id_complaints(model_id: str) -> list[str]:
     bare = model_id[1:] if model_id.startswith(".") else model_id
     found = []
     if not _ID.fullmatch(bare):
-        text = f"Invalid model_id; '{model_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        text = (
+            f"Invalid model_id; '{model_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        )
         found.append(text + "must start and end with alphanumeric")
     if len(model_id) > _ID_LIMIT:
         found.append(f"Invalid model_id; '{model_id}' cannot contain more than {_ID_LIMIT} characters.")
@@ -91,7 +95,9 @@ def alias_complaints(alias: str, model_id: str, version: Features) -> list[str]:
         found.append(f"model_alias [{alias}] cannot equal model_id [{model_id}]")
     newer = version.at_least((9, 2, 0))
     if not _ALIAS.fullmatch(alias):
-        text = f"Invalid model_alias; '{alias}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        text = (
+            f"Invalid model_alias; '{alias}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
+        )
         text += "must start with alphanumeric and cannot end with numbers"
         found.append(text + (", hyphens or underscores" if newer else ""))
     return found
@@ -110,7 +116,9 @@ def expand(expression: str, known: list[str]) -> list[str]:
 
 def missing_exact(expression: str, known: set[str]) -> list[str]:
     """Tokens of the expression that are no pattern and name nothing."""
-    return [token for token in expression.split(",") if token not in WILDCARDS and "*" not in token and token not in known]
+    return [
+        token for token in expression.split(",") if token not in WILDCARDS and "*" not in token and token not in known
+    ]
 
 
 def missing_model(model_id: str, version: Features) -> errors.ApiError:

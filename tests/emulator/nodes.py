@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machine-learning nodes.
 
-Memory here is what the node may use for machine learning; the planner takes the native overhead off (server behaviour notes, section 5.1).
+Memory here is what the node may use for machine learning; the planner takes the native overhead off (server behaviour
+notes, section 5.1).
 """
 
 from __future__ import annotations
@@ -83,4 +84,9 @@ def memory_bytes(value: int | str) -> int:
 
 def from_json(body: dict[str, Any]) -> Node:
     """A node out of a control request: ``node_id``, ``processors``, ``memory``, ``zone``."""
-    return Node(str(body["node_id"]), float(body.get("processors", 8)), memory_bytes(body.get("memory", "16gb")), body.get("zone"))
+    return Node(
+        str(body["node_id"]),
+        float(body.get("processors", 8)),
+        memory_bytes(body.get("memory", "16gb")),
+        body.get("zone"),
+    )

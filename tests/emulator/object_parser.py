@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Strict object parsing with Elasticsearch's coercions and complaints (its ``ObjectParser``).
 
-A spec lists the fields of one object; ``parse`` reads them in the order they come and hands each value on. Unknown fields, wrong kinds of values and
-values that cannot be read give the server's exact error. Texts: the request records.
+A spec lists the fields of one object; ``parse`` reads them in the order they come and hands each value on. Unknown
+fields, wrong kinds of values and values that cannot be read give the server's exact error. Texts: the request
+records.
 """
 
 from __future__ import annotations

@@ -21,11 +21,13 @@ from .values import ByteSize
 
 MAX_DEPLOYMENTS: Final = 100
 NO_CAPACITY: Final = "Could not start deployment because no ML nodes with sufficient capacity were found"
-NOT_ENOUGH: Final = "Could not {} deployment because there are not enough resources to provide all requested allocations"
+NOT_ENOUGH: Final = (
+    "Could not {} deployment because there are not enough resources to provide all requested allocations"
+)
 NUMBER_WITH_ADAPTIVE: Final = "[number_of_allocations] cannot be set if adaptive allocations is enabled"
 
 
-# --- start -------------------------------------------------------------------------------------------------------------------------------------------
+# --- start ---
 
 
 def start(cluster: Cluster, request: StartRequest) -> Assignment:
@@ -33,10 +35,14 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
     deployment_id = request.deployment_id if request.deployment_id is not None else request.model_id
     _check_cluster(cluster, deployment_id)
     if deployment_id in cluster.assignments:
-        raise errors.status(400, f"Could not start model deployment because an existing deployment with the same id [{deployment_id}] exist")
+        raise errors.status(
+            400,
+            f"Could not start model deployment because an existing deployment with the same id [{deployment_id}] exist",
+        )
     model = _deployable(cluster, request.model_id, deployment_id)
     if cluster.settings.get("feature_reset"):
-        raise errors.status(409, f"cannot create new assignment [{deployment_id}] for model [{model.id}] while feature reset is in progress.")
+        what = f"cannot create new assignment [{deployment_id}] for model [{model.id}]"
+        raise errors.status(409, f"{what} while feature reset is in progress.")
     assignment = _created(cluster, request, model, deployment_id)
     proposals = new_assignment(cluster, assignment)
     mine = proposals[deployment_id]
@@ -52,9 +58,14 @@ def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
         reason = "current license is non-compliant for [ml]"
         raise errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": "ml"})
     if cluster.settings.get("mixed_versions"):
-        raise errors.status(403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress.")
+        raise errors.status(
+            403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress."
+        )
     if len(cluster.assignments) >= MAX_DEPLOYMENTS:
-        raise errors.status(429, f"Could not start model deployment because existing deployments reached the limit of [{MAX_DEPLOYMENTS}]")
+        raise errors.status(
+            429,
+            f"Could not start model deployment because existing deployments reached the limit of [{MAX_DEPLOYMENTS}]",
+        )
 
 
 def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
@@ -64,15 +75,21 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
     if not model.has_location:
         raise errors.ApiError(500, "exception", f"model [{model.id}] does not have location")
     if deployment_id != model.id and deployment_id in cluster.models:
-        reason = f"Deployment id [{deployment_id}] is the same as an another model which is not the model being deployed. "
-        raise errors.status(400, reason + "Deployment id can be the same as the model being deployed but cannot match a different model")
+        reason = (
+            f"Deployment id [{deployment_id}] is the same as an another model which is not the model being deployed. "
+        )
+        raise errors.status(
+            400, reason + "Deployment id can be the same as the model being deployed but cannot match a different model"
+        )
     if model.downloading:
-        reason = f"Model download task is currently running. Wait for trained model [{model.id}] download task to complete then try again"
-        raise errors.status(408, reason)
+        advice = f"Wait for trained model [{model.id}] download task to complete then try again"
+        raise errors.status(408, f"Model download task is currently running. {advice}")
     if not model.has_definition:
         raise errors.not_found(f"Could not find trained model definition [{model.id}]")
     if not model.complete:
-        raise errors.status(400, f"Model definition truncated. Unable to deserialize trained model definition [{model.id}]")
+        raise errors.status(
+            400, f"Model definition truncated. Unable to deserialize trained model definition [{model.id}]"
+        )
     return model
 
 
@@ -82,7 +99,9 @@ def _one_model(cluster: Cluster, name: str) -> Model:
         return model
     found = models.expand(name, list(cluster.models))
     if len(found) > 1:
-        raise errors.status(400, f"cannot deploy more than one model at the same time; [{name}] matches models [{', '.join(found)}]")
+        raise errors.status(
+            400, f"cannot deploy more than one model at the same time; [{name}] matches models [{', '.join(found)}]"
+        )
     if not found:
         raise errors.not_found(f"Could not find trained model [{name}]")
     return cluster.models[found[0]]
@@ -100,7 +119,9 @@ def _created(cluster: Cluster, request: StartRequest, model: Model, deployment_i
         cache_size=cache,
         priority=request.priority,
     )
-    return Assignment(params, cluster.version, cluster.now() // 1000 * 1000, adaptive=_adaptive_at_start(cluster, request))
+    return Assignment(
+        params, cluster.version, cluster.now() // 1000 * 1000, adaptive=_adaptive_at_start(cluster, request)
+    )
 
 
 def _adaptive_at_start(cluster: Cluster, request: StartRequest) -> AdaptiveSettings | None:
@@ -114,8 +135,9 @@ def _check_room(cluster: Cluster, proposal: rebalance.Proposal, number: int) -> 
     if cluster.scaling_possible() or proposal.total_target >= number:
         return
     if not proposal.routes:
-        words = f"Could not start deployment because no suitable nodes were found, allocation explanation [{proposal.reason or 'none'}]"
-        raise errors.status(429, NO_CAPACITY, errors.ApiError(500, "illegal_state_exception", words))
+        words = "Could not start deployment because no suitable nodes were found, allocation explanation"
+        cause = errors.ApiError(500, "illegal_state_exception", f"{words} [{proposal.reason or 'none'}]")
+        raise errors.status(429, NO_CAPACITY, cause)
     raise errors.status(429, NOT_ENOUGH.format("start"))
 
 
@@ -123,11 +145,16 @@ def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:
     """Whether a start need not wait any longer (section 3.1, wait logic); ``ApiError`` if it has failed."""
     assignment = cluster.assignments.get(deployment_id)
     if assignment is None:
-        raise errors.status(400, "Error waiting for the model deployment to start. The trained model assignment was removed while waiting")
+        raise errors.status(
+            400,
+            "Error waiting for the model deployment to start. The trained model assignment was removed while waiting",
+        )
     failed = {node_id: route.reason for node_id, route in assignment.routes.items() if route.state == "failed"}
     if failed:
         listed = ", ".join(f"{node_id}={reason}" for node_id, reason in failed.items())
-        raise StartFailed(f"Could not start trained model deployment, the following nodes failed with errors [{{{listed}}}]")
+        raise StartFailed(
+            f"Could not start trained model deployment, the following nodes failed with errors [{{{listed}}}]"
+        )
     state = assignment.allocation_state()
     if state is None or WAIT_STATES.index(state) >= WAIT_STATES.index(wait_for):
         return True
@@ -148,7 +175,7 @@ def start_timed_out(deployment_id: str, timeout: object) -> errors.ApiError:
     return errors.ApiError(408, "model_deployment_timeout_exception", reason)
 
 
-# --- update ------------------------------------------------------------------------------------------------------------------------------------------
+# --- update ---
 
 
 def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
@@ -163,7 +190,9 @@ def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
     same_number = number is None or number == assignment.params.number_of_allocations
     if not (same_number and (given is None or given == assignment.adaptive)):
         _change(cluster, assignment, None if same_number else number, merged)
-    cluster.audit_line(assignment.params.model_id, f"Updated number_of_allocations to [{'null' if number is None else number}]")
+    cluster.audit_line(
+        assignment.params.model_id, f"Updated number_of_allocations to [{'null' if number is None else number}]"
+    )
     return assignment
 
 
@@ -218,7 +247,9 @@ def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:
 
 
 def _increase(cluster: Cluster, assignment: Assignment, number: int) -> None:
-    wanted = dataclasses.replace(assignment, params=dataclasses.replace(assignment.params, number_of_allocations=number))
+    wanted = dataclasses.replace(
+        assignment, params=dataclasses.replace(assignment.params, number_of_allocations=number)
+    )
     proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: wanted})
     if proposals[assignment.params.deployment_id].total_target < number and not cluster.scaling_possible():
         raise errors.status(429, NOT_ENOUGH.format("update"))
@@ -245,7 +276,7 @@ def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
     assignment.reason = None
 
 
-# --- stop --------------------------------------------------------------------------------------------------------------------------------------------
+# --- stop ---
 
 
 def stop(cluster: Cluster, request: StopRequest) -> bool:
@@ -265,11 +296,16 @@ def stop(cluster: Cluster, request: StopRequest) -> bool:
 
 def _check_references(cluster: Cluster, deployment_id: str) -> None:
     if cluster.references(deployment_id):
-        subject = f"deployment [{deployment_id}]" if cluster.version.deployment_id else f"deployment for model [{deployment_id}]"
-        raise errors.status(409, f"Cannot stop {subject} as it is referenced by ingest processors; use force to stop the deployment")
+        subject = (
+            f"deployment [{deployment_id}]"
+            if cluster.version.deployment_id
+            else f"deployment for model [{deployment_id}]"
+        )
+        raise errors.status(
+            409, f"Cannot stop {subject} as it is referenced by ingest processors; use force to stop the deployment"
+        )
     for alias, model_id in sorted(cluster.aliases.items()):
         if model_id == deployment_id and cluster.references(alias):
-            words = f"as it has a model_alias [{alias}] that is still referenced by ingest processors; use force to stop the deployment"
-            raise errors.status(409, f"Cannot stop deployment [{deployment_id}] {words}")
-
-
+            what = f"Cannot stop deployment [{deployment_id}] as it has a model_alias [{alias}]"
+            advice = "that is still referenced by ingest processors; use force to stop the deployment"
+            raise errors.status(409, f"{what} {advice}")

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where allocations go: the greedy plan of one zone and the rules that preserve what is placed.
 
-Server behaviour notes, sections 5.1, 5.2 and 5.4. The double plans greedily only: node-by-node parity with a real cluster holds when everything fits;
-with several deployments and too little room only the invariants hold (no node over its capacity, no deployment above its number, hosts kept).
+Server behaviour notes, sections 5.1, 5.2 and 5.4. The double plans greedily only: node-by-node parity with a real
+cluster holds when everything fits; with several deployments and too little room only the invariants hold (no node
+over its capacity, no deployment above its number, hosts kept).
 """
 
 from __future__ import annotations
@@ -81,12 +82,15 @@ class Plan:
     def satisfies_current(self) -> bool:
         """Whether each deployment has at least what it has now (or what it wants, if that is less)."""
         return all(
-            self.total(deployment.id) >= min(sum(deployment.current.values()), deployment.allocations) for deployment in self.deployments.values()
+            self.total(deployment.id) >= min(sum(deployment.current.values()), deployment.allocations)
+            for deployment in self.deployments.values()
         )
 
     def assigned_before(self) -> int:
         """How many deployments that ever had a place still have one."""
-        return sum(1 for deployment in self.deployments.values() if deployment.ever_assigned and self.total(deployment.id) > 0)
+        return sum(
+            1 for deployment in self.deployments.values() if deployment.ever_assigned and self.total(deployment.id) > 0
+        )
 
     def quality(self) -> tuple[bool, float, int]:
         """Better is larger: current satisfied, allocations (a little more on their hosts), less memory."""
@@ -113,7 +117,8 @@ def _placeable(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment])
     return [
         deployment
         for deployment in deployments
-        if deployment.allocations > 0 and any(deployment.memory <= node.memory and deployment.threads <= node.cores for node in nodes)
+        if deployment.allocations > 0
+        and any(deployment.memory <= node.memory and deployment.threads <= node.cores for node in nodes)
     ]
 
 
@@ -150,7 +155,9 @@ def _preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]
 def _one_for_each_previous(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> Plan:
     """One allocation for each deployment that ever had any, the large ones first, then the rest."""
     result = Plan(nodes, deployments)
-    previous = [dataclasses.replace(deployment, allocations=1) for deployment in deployments if deployment.ever_assigned]
+    previous = [
+        dataclasses.replace(deployment, allocations=1) for deployment in deployments if deployment.ever_assigned
+    ]
     fill(result, previous)
     fill(result, deployments)
     return result

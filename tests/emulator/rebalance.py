@@ -68,7 +68,9 @@ def _room(cluster: Cluster, wanted: Iterable[Assignment]) -> dict[str, PlanNode]
         for node_id, route in each.routes.items():
             if node_id in memory:
                 memory[node_id] -= each.params.memory(route.target, cluster.version)
-                cores[node_id] -= route.target * each.params.threads_per_allocation if each.params.priority == "normal" else 0
+                cores[node_id] -= (
+                    route.target * each.params.threads_per_allocation if each.params.priority == "normal" else 0
+                )
     return {node_id: PlanNode(node_id, max(0, memory[node_id]), max(0, cores[node_id])) for node_id in memory}
 
 
@@ -80,7 +82,9 @@ def _plan_deployment(key: str, each: Assignment, room: Mapping[str, PlanNode]) -
     }
     params = each.params
     memory = params.memory(params.number_of_allocations, each.version)
-    return PlanDeployment(key, memory, params.number_of_allocations, params.threads_per_allocation, current, each.max_assigned > 0)
+    return PlanDeployment(
+        key, memory, params.number_of_allocations, params.threads_per_allocation, current, each.max_assigned > 0
+    )
 
 
 def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
@@ -103,7 +107,11 @@ def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
     if not cluster.nodes:
         return "No ML nodes exist in the cluster"
     texts = {node_id: _lack(cluster, cluster.nodes[node_id], each, planned) for node_id in sorted(cluster.nodes)}
-    told = [f"Could not assign (more) allocations on node [{node_id}]. Reason: {text}" for node_id, text in texts.items() if text]
+    told = [
+        f"Could not assign (more) allocations on node [{node_id}]. Reason: {text}"
+        for node_id, text in texts.items()
+        if text
+    ]
     return "|".join(told) if told else None
 
 
@@ -111,11 +119,14 @@ def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> s
     needed = each.params.memory(each.params.number_of_allocations, cluster.version)
     free = planned.memory[node.id]
     if needed > free:
-        sizes = [f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed)]
-        have = f"Available memory for ML {sizes[0]}, free memory {sizes[1]}, estimated memory required for this model {sizes[2]}."
-        return f"This node has insufficient available memory. {have}"
-    threads = each.params.threads_per_allocation
+        memory, left, wanted = (f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed))
+        have = f"Available memory for ML {memory}, free memory {left}"
+        return (
+            f"This node has insufficient available memory. {have}, estimated memory required for this model {wanted}."
+        )
+    threads, cores = each.params.threads_per_allocation, node.cores(cluster.processors_scale)
     if threads > planned.cores[node.id]:
-        have = f"Available processors [{node.cores(cluster.processors_scale)}], free processors [{planned.cores[node.id]}]"
-        return f"This node has insufficient allocated processors. {have}, processors required for each allocation of this model [{threads}]"
+        have = f"Available processors [{cores}], free processors [{planned.cores[node.id]}]"
+        need = f"processors required for each allocation of this model [{threads}]"
+        return f"This node has insufficient allocated processors. {have}, {need}"
     return None

@@ -30,7 +30,9 @@ def _pretty(body: Any, indent: str) -> str:
     if isinstance(body, dict):
         if not body:
             return "{ }"
-        entries = [f"{inner}{json.dumps(key, ensure_ascii=False)} : {_pretty(value, inner)}" for key, value in body.items()]
+        entries = [
+            f"{inner}{json.dumps(key, ensure_ascii=False)} : {_pretty(value, inner)}" for key, value in body.items()
+        ]
         return "{\n" + ",\n".join(entries) + f"\n{indent}}}"
     if isinstance(body, list):
         if not body:
@@ -56,7 +58,11 @@ def _yaml_block(body: Any, indent: str) -> str:
                 lines.append(f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}\n")
     else:
         for value in body:
-            text = _yaml_block(value, indent + "  ") if isinstance(value, (dict, list)) else f"{json.dumps(value, ensure_ascii=False)}\n"
+            text = (
+                _yaml_block(value, indent + "  ")
+                if isinstance(value, (dict, list))
+                else f"{json.dumps(value, ensure_ascii=False)}\n"
+            )
             lines.append(f"{indent}- {text.lstrip()}")
     return "".join(lines)
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bodies of start, update and stop: parsing, defaults, validation.
 
-Server behaviour notes, sections 1.1 to 1.3, 3.1, 3.2, 3.3 and 10; ``start_request``, ``update_request`` and ``stop_request`` records. Query parameters
-are laid over a parsed request by the handlers.
+Server behaviour notes, sections 1.1 to 1.3, 3.1, 3.2, 3.3 and 10; ``start_request``, ``update_request`` and
+``stop_request`` records. Query parameters are laid over a parsed request by the handlers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ class StartRequest:
 
     @property
     def computed_number(self) -> int:
-        """The number a new deployment gets: as given, else the lower bound of adaptive allocations unless it is 0, else 1."""
+        """The number a new deployment gets.
+
+        As given, else the lower bound of adaptive allocations unless it is 0, else 1.
+        """
         if self.number_of_allocations is not None:
             return self.number_of_allocations
         if self.adaptive is None or self.adaptive.minimum in (None, 0):
@@ -165,7 +168,15 @@ def parse_start(body: bytes, model_id: str | None, deployment_id: str | None, ve
     check_same_model(given.get("model_id"), model_id, as_status=True)
     deployment = deployment_id if deployment_id is not None else given.get("deployment_id")
     request = new_start(model_id if model_id is not None else given.get("model_id", ""), deployment, version)
-    for name in ("number_of_allocations", "threads_per_allocation", "queue_capacity", "cache_size", "priority", "wait_for", "timeout"):
+    for name in (
+        "number_of_allocations",
+        "threads_per_allocation",
+        "queue_capacity",
+        "cache_size",
+        "priority",
+        "wait_for",
+        "timeout",
+    ):
         if name in given:
             setattr(request, name, given[name])
     request.adaptive = given.get("adaptive_allocations")
@@ -198,7 +209,9 @@ def check_same_model(in_body: str | None, in_path: str | None, *, as_status: boo
     """``model_id`` may be repeated in the body, if it is the same."""
     if in_body is None or in_path is None or in_body == in_path:
         return
-    reason = f"Inconsistent model_id; '{in_body}' specified in the body differs from '{in_path}' specified as a URL argument"
+    reason = (
+        f"Inconsistent model_id; '{in_body}' specified in the body differs from '{in_path}' specified as a URL argument"
+    )
     raise errors.status(400, reason) if as_status else errors.illegal_argument(reason)
 
 
@@ -225,7 +238,7 @@ def _timeout(name: str) -> Field:
     return object_parser.converted(name, lambda text: values.parse_time(text, name))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _start_parser(number: str) -> ObjectParser:
     version = features(number)
     fields = [
@@ -247,7 +260,7 @@ def _start_parser(number: str) -> ObjectParser:
     return ObjectParser(START, fields)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _update_parser(number: str) -> ObjectParser:
     fields = [object_parser.text("model_id"), object_parser.integer("number_of_allocations"), _timeout("timeout")]
     if features(number).adaptive:
@@ -255,10 +268,9 @@ def _update_parser(number: str) -> ObjectParser:
     return ObjectParser(UPDATE, fields)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _stop_parser(number: str) -> ObjectParser:
     fields = [object_parser.text("model_id"), object_parser.boolean("allow_no_match"), object_parser.boolean("force")]
     if features(number).finish_pending_work:
         fields.append(object_parser.boolean("finish_pending_work"))
     return ObjectParser(STOP, fields)
-

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Paths to handlers.
 
-Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. A literal beats a placeholder.
+Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. A literal
+beats a placeholder.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Prepared:
-    """What a handler made of a request: the action that needs a privilege, what validation says, and the work itself."""
+    """What a handler made of a request: the action that needs a privilege, validation's complaints, the work."""
 
     action: str
     run: Callable[[], Awaitable[Reply]]
@@ -73,7 +74,11 @@ class Router:
             if not route.known(version) or not _matches(parts, segments):
                 continue
             if route.method == call.method:
-                call.path_parameters = {part[1:-1]: decode(text, plus=False) for part, text in zip(parts, segments, strict=True) if part.startswith("{")}
+                call.path_parameters = {
+                    part[1:-1]: decode(text, plus=False)
+                    for part, text in zip(parts, segments, strict=True)
+                    if part.startswith("{")
+                }
                 return route, [route.method]
             if route.method not in methods:
                 methods.append(route.method)
@@ -87,7 +92,9 @@ def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
 def refusal(call: Call, methods: Sequence[str]) -> Reply:
     """The answer to a path or method that is not there."""
     if not methods:
-        plain = errors.PlainError(400, f"no handler found for uri [{call.uri}] and method [{call.method}]", with_status=False)
+        plain = errors.PlainError(
+            400, f"no handler found for uri [{call.uri}] and method [{call.method}]", with_status=False
+        )
         return Reply(plain.status, plain.body(), filterable=False)
     allow = [("Allow", ",".join(methods))]
     if call.method == "OPTIONS":

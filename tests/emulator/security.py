@@ -69,7 +69,10 @@ def user_from_json(body: Mapping[str, Any]) -> User | None:
 
 
 def challenges(version: Features, user: User | None = None) -> list[str]:
-    """Values of ``WWW-Authenticate``. When the comma came into the first is [U]; Bearer only where tokens are on [G]."""
+    """Values of ``WWW-Authenticate``.
+
+    When the comma came into the first is [U]; Bearer is there only where tokens are on [G].
+    """
     comma = "," if version.at_least((8, 9, 0)) else ""
     basic = f'Basic realm="security"{comma} charset="UTF-8"'
     bearer = ['Bearer realm="security"'] if user is not None and user.bearer_token else []
@@ -80,7 +83,14 @@ def unauthorized(reason: str, version: Features, user: User | None = None, **ext
     """A 401."""
     found = challenges(version, user)
     headers = [("WWW-Authenticate", value) for value in found]
-    return errors.ApiError(401, "security_exception", reason, extra={**extra, "header": {"WWW-Authenticate": found}}, headers=headers, product=False)
+    return errors.ApiError(
+        401,
+        "security_exception",
+        reason,
+        extra={**extra, "header": {"WWW-Authenticate": found}},
+        headers=headers,
+        product=False,
+    )
 
 
 def authenticate(call: Call, user: User | None, version: Features) -> None:
@@ -108,7 +118,11 @@ def encoded_key(key: str) -> str:
 
 
 def _not_accepted(version: Features, user: User) -> errors.ApiError:
-    return unauthorized("unable to authenticate with provided credentials and anonymous access is not allowed for this request", version, user)
+    return unauthorized(
+        "unable to authenticate with provided credentials and anonymous access is not allowed for this request",
+        version,
+        user,
+    )
 
 
 def _basic(call: Call, value: str, user: User, version: Features) -> None:
@@ -133,5 +147,6 @@ def authorize(action: str, user: User | None, version: Features) -> None:
     if user.api_key is not None and user.password is None:
         key_id = user.api_key.partition(":")[0]
         who = f"API key id [{key_id}] of user [{user.username}]"
-    reason = f"action [{action}] is unauthorized for {who}, this action is granted by the cluster privileges [{','.join(grants)}]"
+    granted = f"this action is granted by the cluster privileges [{','.join(grants)}]"
+    reason = f"action [{action}] is unauthorized for {who}, {granted}"
     raise errors.ApiError(403, "security_exception", reason, product=False)

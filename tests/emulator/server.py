@@ -30,14 +30,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A new request on this connection."""
         super().on_message_begin()
-        self.scope.setdefault("extensions", {})[TRANSPORT] = self.transport  # type: ignore[index]
-
-
-class _Quiet(uvicorn.Server):
-    """A server without signal handling and messages of its own."""
-
-    def install_signal_handlers(self) -> None:
-        """Signals are handled once, for both ports."""
+        extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = extensions
 
 
 def _server(app: Any) -> uvicorn.Server:
@@ -57,9 +51,8 @@ def _server(app: Any) -> uvicorn.Server:
         proxy_headers=False,
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=1 << 20,
     )
-    server = _Quiet(config)
+    server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
     return server

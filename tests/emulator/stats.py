@@ -21,7 +21,9 @@ _NATIVE_BASE: Final = 36
 """What the records add to the plain estimate in ``required_native_memory_bytes``."""
 
 
-def rows(cluster: Cluster, expression: str, *, human: bool, start: int, size: int, allow_no_match: bool) -> dict[str, Any]:
+def rows(
+    cluster: Cluster, expression: str, *, human: bool, start: int, size: int, allow_no_match: bool
+) -> dict[str, Any]:
     """The answer body for ``expression``, a comma list of model ids, deployment ids and patterns."""
     known_models = list(cluster.models)
     wanted_models = set(models.expand(expression, known_models))
@@ -63,7 +65,9 @@ def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, huma
         if only is None or deployment_id in only:
             each = cluster.assignments[deployment_id]
             stats = deployment_stats(cluster, each, human=human)
-            found.append({**base, "inference_stats": inference_stats(cluster, deployment_id, each), "deployment_stats": stats})
+            found.append(
+                {**base, "inference_stats": inference_stats(cluster, deployment_id, each), "deployment_stats": stats}
+            )
     return found
 
 
@@ -98,7 +102,10 @@ def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict
         body["deployment_id"] = params.deployment_id
     body["model_id"] = params.model_id
     if version.assignment_names:
-        body |= {"threads_per_allocation": params.threads_per_allocation, "number_of_allocations": params.number_of_allocations}
+        body |= {
+            "threads_per_allocation": params.threads_per_allocation,
+            "number_of_allocations": params.number_of_allocations,
+        }
     else:
         body |= {"inference_threads": params.threads_per_allocation, "model_threads": params.number_of_allocations}
     if each.adaptive is not None:
@@ -181,4 +188,3 @@ def _running(each: Assignment, allocations: int, usage: Usage, *, human: bool) -
         body["average_inference_time_ms_last_minute"] = usage.total_time_ms / usage.inferences
     body["inference_cache_hit_count_last_minute"] = usage.cache_hits
     return body
-

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``did you mean``: near names for unknown fields and parameters.
 
-Elasticsearch scores with Lucene's Levenshtein distance, 1 - edits / length of the longer text, and takes what is above one half; best first, then by
-name (``update_request`` and ``rest_layer`` records).
+Elasticsearch scores with Lucene's Levenshtein distance, 1 - edits / length of the longer text, and takes what is
+above one half; best first, then by name (``update_request`` and ``rest_layer`` records).
 """
 
 from __future__ import annotations

@@ -15,7 +15,15 @@ from typing import Final
 
 from . import errors
 
-_TIME_UNITS: Final = (("nanos", 1), ("micros", 1_000), ("ms", 1_000_000), ("s", 10**9), ("m", 60 * 10**9), ("h", 3600 * 10**9), ("d", 86400 * 10**9))
+_TIME_UNITS: Final = (
+    ("nanos", 1),
+    ("micros", 1_000),
+    ("ms", 1_000_000),
+    ("s", 10**9),
+    ("m", 60 * 10**9),
+    ("h", 3600 * 10**9),
+    ("d", 86400 * 10**9),
+)
 _BYTE_UNITS: Final = (("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40), ("p", 1 << 50))
 _LONG: Final = re.compile(r"[+-]?\d+")
 _DOUBLE: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)[dDfF]?")
@@ -84,7 +92,11 @@ def parse_time(text: str, setting: str) -> TimeValue:
         return TimeValue(-1, "-1")
     if re.fullmatch("0+", normal):
         return TimeValue(0, "0s")
-    raise errors.illegal_argument(f"failed to parse setting [{setting}] with value [{text}] as a time value: unit is missing or unrecognized")
+    raise errors.illegal_argument(f"{_no_time(text, setting)}: unit is missing or unrecognized")
+
+
+def _no_time(text: str, setting: str) -> str:
+    return f"failed to parse setting [{setting}] with value [{text}] as a time value"
 
 
 def _has_longer_unit(normal: str, unit: str) -> bool:
@@ -96,12 +108,12 @@ def _time_number(text: str, normal: str, unit: str, setting: str) -> int:
     if _LONG.fullmatch(digits):
         number = int(digits)
         if number < 0 and number != -1:
-            raise errors.illegal_argument(f"failed to parse setting [{setting}] with value [{text}] as a time value: negative durations are not supported")
+            raise errors.illegal_argument(f"{_no_time(text, setting)}: negative durations are not supported")
         return number
     cause = errors.number_format(digits)
     if _DOUBLE.fullmatch(digits):
         raise errors.illegal_argument(f"failed to parse [{text}], fractional time values are not supported", cause)
-    raise errors.illegal_argument(f"failed to parse setting [{setting}] with value [{text}] as a time value", cause)
+    raise errors.illegal_argument(_no_time(text, setting), cause)
 
 
 def parse_bytes(text: str, setting: str) -> ByteSize:
@@ -117,13 +129,17 @@ def parse_bytes(text: str, setting: str) -> ByteSize:
         return ByteSize(-1, "-1")
     if lower == "0":
         return ByteSize(0, "0")
-    raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}] as a size in bytes: unit is missing or unrecognized")
+    raise errors.parse_failure(
+        f"failed to parse setting [{setting}] with value [{text}] as a size in bytes: unit is missing or unrecognized"
+    )
 
 
 def _plain_bytes(text: str, lower: str, setting: str) -> ByteSize:
     digits = lower[:-1].strip()
     if not _LONG.fullmatch(digits):
-        raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}]", errors.number_format(digits))
+        raise errors.parse_failure(
+            f"failed to parse setting [{setting}] with value [{text}]", errors.number_format(digits)
+        )
     amount = int(digits)
     if amount < -1:
         cause = errors.illegal_argument(f"Values less than -1 bytes are not supported: {text}")
@@ -137,7 +153,9 @@ def _sized(text: str, lower: str, ending: str, unit: str, size: int, setting: st
         amount = int(digits)
         if amount < 0:
             cause = errors.illegal_argument(f"Values less than -1 bytes are not supported: {amount}{unit}")
-            raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause)
+            raise errors.parse_failure(
+                f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause
+            )
         return ByteSize(amount * size, f"{amount}{unit}")
     if _DOUBLE.fullmatch(digits):
         amount = int(float(digits) * size)
@@ -156,7 +174,9 @@ def parse_int_parameter(text: str, name: str) -> int:
     """An ``int`` query parameter: strict, unlike body fields."""
     if _LONG.fullmatch(text) and INT_MIN <= int(text) <= INT_MAX:
         return int(text)
-    raise errors.illegal_argument(f"Failed to parse int parameter [{name}] with value [{text}]", errors.number_format(text))
+    raise errors.illegal_argument(
+        f"Failed to parse int parameter [{name}] with value [{text}]", errors.number_format(text)
+    )
 
 
 def coerce_int(text: str) -> int:

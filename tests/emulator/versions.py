@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each Elasticsearch version has: the one table of feature gates.
 
-Source: server behaviour notes, section 7 (version table), and the records, which were made on thirteen versions from 8.10.0 to 9.5.3. A gate that
-arrived in patch releases of several minors names the first patch of each line, as far as it is known.
+Source: server behaviour notes, section 7 (version table), and the records, which were made on thirteen versions from
+8.10.0 to 9.5.3. A gate that arrived in patch releases of several minors names the first patch of each line, as far as
+it is known.
 """
 
 from __future__ import annotations
@@ -81,11 +82,12 @@ def _reached(triple: Triple, lines: tuple[Triple, ...]) -> bool:
     newest = max(mine)
     if newest[:2] == triple[:2]:
         return triple >= newest
-    # A later minor of the same major has it too; a later major has it only if a line of that major says so, or if the first line is a minor's start.
+    # A later minor of the same major has it too; a later major has it only if a line of that major says so, or if the
+    # first line is a minor's start.
     return newest[0] == triple[0] or newest[2] == 0
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def features(number: str) -> Features:
     """The features of a version."""
     triple = parse(number)
@@ -108,7 +110,8 @@ def features(number: str) -> Features:
         update_query_parameter=since((8, 15, 0)),
         adaptive=since((8, 16, 0)),
         zero_is_started=since((8, 16, 0)),
-        # January 2026 patches; recorded in 8.19.14 and 9.5.3, absent in 8.19.0 and 9.1.10. The exact patch numbers are [U].
+        # January 2026 patches; recorded in 8.19.14 and 9.5.3, absent in 8.19.0 and 9.1.10. The exact patch numbers
+        # are [U].
         low_priority_adaptive=since((8, 19, 10), (9, 2, 4), (9, 3, 0)),
         manage_inference=since((8, 14, 0)),
         elser_estimate=since((8, 11, 0)),

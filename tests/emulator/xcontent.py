@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A pull parser for JSON that reports tokens, places and complaints as Elasticsearch's content parser does.
 
-Tokens are read one at a time, because a complaint about a field comes before a syntax error further on. Columns count bytes from 1. Texts and columns
-follow the ``update_request`` and ``start_request`` records; complaints that no record shows use Jackson's usual words.
+Tokens are read one at a time, because a complaint about a field comes before a syntax error further on. Columns count
+bytes from 1. Texts and columns follow the ``update_request`` and ``start_request`` records; complaints that no record
+shows use Jackson's usual words.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Parser:
         self.location: tuple[int, int] = (1, 0)
         self.text = ""
 
-    # --- reading ---------------------------------------------------------------------------------------------------------------------------------
+    # --- reading ---
 
     def next_token(self) -> str | None:
         """Moves on and returns the new token, ``None`` at the end."""
@@ -81,7 +82,11 @@ class Parser:
 
     def out_of_range(self) -> errors.ApiError:
         """The complaint about a number that is no ``int``; its place is behind the number."""
-        return self._failure(f"Numeric value ({self.text}) out of range of int (-2147483648 - 2147483647)", "input_coercion_exception", self._here())
+        return self._failure(
+            f"Numeric value ({self.text}) out of range of int (-2147483648 - 2147483647)",
+            "input_coercion_exception",
+            self._here(),
+        )
 
     def _root(self) -> str | None:
         if self._at >= len(self._body) or self._done:
@@ -134,7 +139,9 @@ class Parser:
     def _value(self) -> str:
         self._skip_blanks()
         if self._at >= len(self._body):
-            raise self._end_of_input(" within/between Object entries" if self._levels and self._levels[-1].kind == "Object" else "")
+            raise self._end_of_input(
+                " within/between Object entries" if self._levels and self._levels[-1].kind == "Object" else ""
+            )
         first = self._peek()
         if first == b"{":
             return self._open("Object", START_OBJECT)
@@ -182,7 +189,9 @@ class Parser:
         try:
             text: str = json.loads(match[0])
         except (ValueError, UnicodeDecodeError):
-            raise self._failure("Invalid UTF-8 or escape sequence in a string", "json_parse_exception", self._here()) from None
+            raise self._failure(
+                "Invalid UTF-8 or escape sequence in a string", "json_parse_exception", self._here()
+            ) from None
         return text
 
     def _bad_string(self, where: str) -> errors.ApiError:
@@ -191,11 +200,15 @@ class Parser:
             if code < 0x20:
                 self._at = index
                 words = "has to be escaped using backslash to be included in string value"
-                return self._failure(f"Illegal unquoted character ((CTRL-CHAR, code {code})): {words}", "json_parse_exception", self._here())
+                return self._failure(
+                    f"Illegal unquoted character ((CTRL-CHAR, code {code})): {words}",
+                    "json_parse_exception",
+                    self._here(),
+                )
         self._at = len(self._body)
         return self._end_of_input(f": was expecting closing quote {where}")
 
-    # --- structure -------------------------------------------------------------------------------------------------------------------------------
+    # --- structure ---
 
     def _open(self, kind: str, token: str) -> str:
         self._set(token)
@@ -239,7 +252,7 @@ class Parser:
         newline = before.rfind(b"\n")
         return before.count(b"\n") + 1, len(before) - newline
 
-    # --- complaints ------------------------------------------------------------------------------------------------------------------------------
+    # --- complaints ---
 
     def _source(self) -> str:
         if not self._version.at_least((8, 11, 0)):
@@ -251,14 +264,18 @@ class Parser:
     def _failure(self, message: str, cause: str, place: tuple[int, int]) -> errors.ApiError:
         line, column = place
         full = f"{message}\n at [Source: {self._source()}; line: {line}, column: {column}]"
-        return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] {full}", errors.ApiError(400, cause, full))
+        return errors.ApiError(
+            400, "x_content_parse_exception", f"[{line}:{column}] {full}", errors.ApiError(400, cause, full)
+        )
 
     def _end_of_input(self, detail: str) -> errors.ApiError:
         self._at = len(self._body)
         failure = self._failure(f"Unexpected end-of-input{detail}", "json_e_o_f_exception", self._here())
         if self._version.end_of_file_type:
             line, column = self._here()
-            return errors.ApiError(400, "x_content_e_o_f_exception", f"[{line}:{column}] Unexpected end of file", failure.caused_by)
+            return errors.ApiError(
+                400, "x_content_e_o_f_exception", f"[{line}:{column}] Unexpected end of file", failure.caused_by
+            )
         return failure
 
     def _unexpected(self, expectation: str) -> errors.ApiError:

@@ -44,7 +44,9 @@ def plan_all(zones: Zones, normal: Sequence[PlanDeployment], low: Sequence[PlanD
 def _low(first: Plan, low: Sequence[PlanDeployment]) -> Plan:
     """Low priority takes memory only: cores count as plenty."""
     nodes = [PlanNode(node_id, first.memory[node_id], LOW_PRIORITY_CORES) for node_id in first.nodes]
-    return planner.plan(nodes, sorted(low, key=lambda deployment: (deployment.memory, deployment.id)), previous_first=True)
+    return planner.plan(
+        nodes, sorted(low, key=lambda deployment: (deployment.memory, deployment.id)), previous_first=True
+    )
 
 
 def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
@@ -60,7 +62,9 @@ def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous
     return _left_overs(everywhere, deployments, placed)
 
 
-def _share(deployments: Sequence[PlanDeployment], placed: Placement, nodes: Sequence[PlanNode], zones_left: int) -> list[PlanDeployment]:
+def _share(
+    deployments: Sequence[PlanDeployment], placed: Placement, nodes: Sequence[PlanNode], zones_left: int
+) -> list[PlanDeployment]:
     """What one zone is asked to take: an even share of what has no place yet."""
     here = {node.id for node in nodes}
     shares = []
