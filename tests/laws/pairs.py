@@ -1,0 +1,150 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The states a deployment can be in, and what tasks can want of it: the two sides of every pair of the laws."""
+
+from __future__ import annotations
+
+import typing as t
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+
+VERSIONS = ("8.5.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
+ACCESS = {"full": ("manage_ml", "monitor"), "stats": ("manage_ml",)}
+"""Cluster privileges: with and without the one that shows the cluster state."""
+
+
+def deployment_id(double: Double) -> str:
+    """An id of its own where the server has that, else the model's."""
+    return "d" if double.has(8, 8) else "m"
+
+
+def start(double: Double, settle: bool = True, **options: t.Any) -> None:
+    double.effect("start_deployment", model_id="m", deployment_id=deployment_id(double), **options)
+    if settle:
+        double.settle()
+
+
+def _adaptive(double: Double, enabled: bool = True, low: int = 1, high: int = 4) -> None:
+    start(
+        double,
+        adaptive_allocations={
+            "enabled": enabled,
+            "min_number_of_allocations": low,
+            "max_number_of_allocations": high,
+        },
+    )
+
+
+def _asleep(double: Double) -> None:
+    _adaptive(double, low=0)
+    double.effect("set_number", deployment_id=deployment_id(double), number_of_allocations=0)
+    double.settle()
+
+
+def _frozen(double: Double) -> None:
+    _asleep(double)
+    double.effect("set_adaptive", deployment_id=deployment_id(double), adaptive_allocations={"enabled": False})
+    double.settle()
+
+
+def _stopping(double: Double) -> None:
+    start(double, number_of_allocations=2)
+    double.effect("stop_deployment", deployment_id=deployment_id(double))
+
+
+def _failed(double: Double) -> None:
+    start(double, number_of_allocations=2)
+    double.effect("fail_route", deployment_id=deployment_id(double), reason="planted")
+
+
+def _half_failed(double: Double) -> None:
+    start(double, number_of_allocations=6)
+    double.effect("fail_route", deployment_id=deployment_id(double), reason="planted")
+
+
+class State(t.NamedTuple):
+    """How to bring it about, and the version that first has it."""
+
+    make: t.Callable[[Double], object]
+    since: tuple[int, int] = (8, 0)
+
+
+STATES = {
+    "nothing": State(lambda double: None),
+    "one": State(lambda double: start(double, number_of_allocations=1)),
+    "two": State(lambda double: start(double, number_of_allocations=2)),
+    "five on two nodes": State(lambda double: start(double, number_of_allocations=5)),
+    "two threads": State(lambda double: start(double, number_of_allocations=2, threads_per_allocation=2)),
+    "cache and queue": State(lambda double: start(double, cache_size="1536kb", queue_capacity=500)),
+    "low": State(lambda double: start(double, priority="low"), (8, 6)),
+    "adaptive": State(_adaptive, (8, 16)),
+    "adaptive off": State(lambda double: _adaptive(double, enabled=False, low=2), (8, 16)),
+    "asleep": State(_asleep, (8, 16)),
+    "frozen": State(_frozen, (8, 16)),
+    "starting": State(lambda double: start(double, settle=False, number_of_allocations=2)),
+    "stopping": State(_stopping),
+    "failed": State(_failed),
+    "half failed": State(_half_failed),
+}
+
+BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+
+WISHES: dict[str, Json] = {
+    "started": {},
+    "two": {"number_of_allocations": 2},
+    "five": {"number_of_allocations": 5},
+    "more than fit": {"number_of_allocations": 9},
+    "initial three": {"initial_number_of_allocations": 3},
+    "two threads": {"threads_per_allocation": 2},
+    "two threads, replacing": {"threads_per_allocation": 2, "replace": "stop_start"},
+    "queue, replacing": {"queue_capacity": 700, "number_of_allocations": 1, "replace": "stop_start"},
+    "cache": {"cache_size": "1536kb"},
+    "low": {"priority": "low"},
+    "low, replacing": {"priority": "low", "number_of_allocations": 1, "replace": "stop_start"},
+    "adaptive": {"adaptive_allocations": BOUNDS},
+    "adaptive to six": {"adaptive_allocations": {"max_number_of_allocations": 6}},
+    "adaptive unbound": {"adaptive_allocations": {"enabled": True, "max_number_of_allocations": -1}},
+    "adaptive off": {"adaptive_allocations": {"enabled": False}},
+    "adaptive off, two": {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 2},
+    "two, overriding": {"number_of_allocations": 2, "on_adaptive": "override"},
+    "two, skipping": {"number_of_allocations": 2, "on_adaptive": "skip"},
+    "zero is fine": {"allow_zero": True},
+    "only if there": {"number_of_allocations": 3, "on_missing": "skip"},
+    "must be there": {"number_of_allocations": 3, "on_missing": "fail"},
+    "steady": {"number_of_allocations": 3, "wait_for": "steady"},
+    "just started": {"number_of_allocations": 3, "wait_for": "started"},
+    "without waiting": {"number_of_allocations": 3, "wait": False},
+    "other model": {"model_id": "other"},
+    "other model, replacing": {"model_id": "other", "replace": "stop_start"},
+    "by alias": {"model_id": "alias"},
+    "unknown model": {"model_id": "unknown", "replace": "stop_start"},
+    "restarted": {"state": "restarted"},
+    "restarted with three": {"state": "restarted", "number_of_allocations": 3, "on_adaptive": "override"},
+    "stopped": {"state": "stopped"},
+    "stopped without waiting": {"state": "stopped", "wait": False},
+    "stopped if there": {"state": "stopped", "on_missing": "fail"},
+}
+
+
+def states(double_version: str) -> list[str]:
+    release = tuple(int(part) for part in double_version.split("."))
+    return [name for name, state in STATES.items() if release >= state.since]
+
+
+def prepared(version: str, state: str, access: str) -> Double:
+    """A fresh cluster in *state*, its journal empty."""
+    double = Double(version)
+    assert double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+    STATES[state].make(double)
+    double.forget()
+    double.allow(*ACCESS[access])
+    return double
+
+
+def named(double: Double, wish: str) -> Json:
+    """The options of *wish* on the deployment of the laws."""
+    return {"deployment_id": deployment_id(double), **({"model_id": "m"} if double.has(8, 8) else {}), **WISHES[wish]}

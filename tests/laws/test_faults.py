@@ -1,0 +1,199 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Law 6: whatever goes wrong in the middle, the result is true, and a second run reaches what is wanted.
+
+Nothing is started twice, and nothing running is stopped that the plan did not stop.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from laws.pairs import deployment_id, named, prepared
+from laws.truth import reached, same_as_there, there
+from support.double import Double
+
+Json = dict[str, t.Any]
+VERSIONS = ("8.9.2", "8.16.0", "9.5.3")
+
+NOT_STARTED = {
+    "error": {
+        "root_cause": [],
+        "type": "status_exception",
+        "reason": "cannot update deployment that is not in [started] state",
+    },
+    "status": 409,
+}
+NO_ROOM = {
+    "error": {
+        "root_cause": [],
+        "type": "status_exception",
+        "reason": "Could not update deployment because there are not enough resources to provide all requested "
+        "allocations",
+    },
+    "status": 429,
+}
+TIMED_OUT = {
+    "error": {"type": "process_cluster_event_timeout_exception", "reason": "failed to process", "timed_out": True},
+    "status": 429,
+}
+NO_MASTER = {"error": {"root_cause": [], "type": "master_not_discovered_exception", "reason": None}, "status": 503}
+BROKEN = {"error": {"root_cause": [], "type": "exception", "reason": "it broke"}, "status": 500}
+HTML = {"type": "answer", "status": 502, "headers": {"content-type": "text/html"}, "body": "<html>Bad Gateway</html>"}
+
+
+def _answer(status: int, body: Json) -> Json:
+    return {"type": "answer", "status": status, "body": body}
+
+
+class Fault(t.NamedTuple):
+    """``operation`` None: the write of the pair, whichever it is."""
+
+    do: Json
+    when: str = "before"
+    operation: str | None = None
+    times: int = 1
+
+
+FAULTS = {
+    "dropped before": Fault({"type": "drop"}),
+    "dropped after the commit": Fault({"type": "drop"}, "after"),
+    "dropped after each commit": Fault({"type": "drop"}, "after", times=2),
+    "gateway before": Fault(HTML),
+    "gateway after the commit": Fault(HTML, "after"),
+    "no master": Fault(_answer(503, NO_MASTER)),
+    "timed out in the queue": Fault(_answer(429, TIMED_OUT)),
+    "empty answer after the commit": Fault({"type": "answer", "status": 200, "body": ""}, "after"),
+    "truncated answer": Fault({"type": "truncate"}, "after"),
+    "408 kept": Fault({"type": "timeout"}, "after", "start"),
+    "409 not started": Fault(_answer(409, NOT_STARTED), operation="update"),
+    "409 not started, kept": Fault(_answer(409, NOT_STARTED), "after", "update"),
+    "429": Fault(_answer(429, NO_ROOM)),
+    "500": Fault(_answer(500, BROKEN)),
+    "500 after the commit": Fault(_answer(500, BROKEN), "after"),
+    "500 for ever": Fault(_answer(500, BROKEN), times=-1),
+    "dropped for ever": Fault({"type": "drop"}, times=-1),
+    "reads fail in passing": Fault({"type": "drop"}, operation="stats"),
+    "reads fail after the write": Fault(HTML, operation="stats", times=1),
+    "cluster state fails in passing": Fault(_answer(503, NO_MASTER), operation="cluster_state"),
+    "route fails": Fault({"type": "effect", "effect": {"do": "fail_next_load", "reason": "planted"}}, "after"),
+    "number moved": Fault(
+        {"type": "effect", "effect": {"do": "set_number", "number_of_allocations": 4}}, operation="update"
+    ),
+    "gone before": Fault({"type": "effect", "effect": {"do": "remove_deployment"}}, operation="update"),
+    "stopping before": Fault({"type": "effect", "effect": {"do": "stop_deployment"}}, operation="update"),
+    "gone before the stop": Fault({"type": "effect", "effect": {"do": "remove_deployment"}}, operation="stop"),
+    "started by another": Fault(
+        {"type": "effect", "effect": {"do": "start_deployment", "model_id": "m", "number_of_allocations": 2}},
+        operation="start",
+    ),
+    "started by another, otherwise": Fault(
+        {
+            "type": "effect",
+            "effect": {
+                "do": "start_deployment",
+                "model_id": "m",
+                "number_of_allocations": 2,
+                "threads_per_allocation": 4,
+            },
+        },
+        operation="start",
+    ),
+}
+
+# state, wish, the write that the fault hits unless it names one itself
+PAIRS = [
+    ("nothing", "two", "start"),
+    ("nothing", "two threads", "start"),
+    ("one", "two", "update"),
+    ("five on two nodes", "two", "update"),
+    ("two", "stopped", "stop"),
+    ("two", "restarted with three", "start"),
+    ("two", "restarted with three", "stop"),
+    ("two", "two threads, replacing", "stop"),
+    ("two", "two threads, replacing", "start"),
+    ("two", "queue, replacing", "start"),
+    ("starting", "five", "update"),
+    ("stopping", "two", "start"),
+    ("adaptive", "two, overriding", "update"),
+    ("adaptive", "adaptive to six", "update"),
+    ("two", "adaptive", "update"),
+]
+CASES = [
+    (version, state, wish, write, name)
+    for version in VERSIONS
+    for state, wish, write in PAIRS
+    for name, fault in FAULTS.items()
+    if version != "8.9.2" or "adaptive" not in f"{state} {wish}"
+    if fault.operation in (None, write, "stats", "cluster_state")
+]
+
+
+def _plant(double: Double, fault: Fault, write: str) -> None:
+    do = dict(fault.do)
+    if do["type"] == "effect":
+        do["effect"] = {"deployment_id": deployment_id(double), **do["effect"]}
+    double.fault(fault.operation or write, do, fault.when, fault.times)
+
+
+def _committed(double: Double, verb: str) -> int:
+    return sum(entry["committed"] and entry["path"].endswith(verb) for entry in double.journal())
+
+
+@pytest.mark.parametrize(("version", "state", "wish", "write", "name"), CASES)
+def test_a_fault_in_the_middle(version: str, state: str, wish: str, write: str, name: str) -> None:
+    with prepared(version, state, "full") as double:
+        options = named(double, wish)
+        _plant(double, FAULTS[name], write)
+        first = double.run(**options)
+        left = [planted["times"] for planted in double.control("GET", "/faults")]
+        assert left != [FAULTS[name].times] or left == [-1], "the fault did not come up"
+        _honest(double, first, options)
+        starts, stops = _committed(double, "_start"), _committed(double, "_stop")
+        assert starts <= 1, "started twice"
+        assert stops <= (1 if options.get("state") in ("stopped", "restarted") or "replace" in options else 0)
+        double.control("DELETE", "/faults")
+        double.settle()
+        again = double.run(**options)
+        if again.get("failed"):
+            assert name.startswith("started by another") or name == "route fails", again["msg"]
+            return
+        assert reached(double, options, again)
+        # Of a restart that broke between its halves, the second run is a start.
+        assert _committed(double, "_start") - starts <= 1
+
+
+def _honest(double: Double, result: Json, options: Json) -> None:
+    """Success is true; a failure says what is there, and has a sentence rather than a traceback."""
+    if result.get("failed"):
+        assert result["msg"].startswith(("Cannot ", "Deployment ")), result["msg"]
+        assert "Traceback" not in result["msg"]
+        if result["changed"] or result["deployment"] is None:
+            assert (there(double) is None) == (result["deployment"] is None), result["msg"]
+    else:
+        assert reached(double, options, result), result
+        assert same_as_there(double, result) == []
+
+
+def test_a_write_is_not_sent_again_where_it_took_effect() -> None:
+    with prepared("9.5.3", "one", "full") as double:
+        double.fault("update", {"type": "drop"}, "after")
+        result = double.run(**named(double, "two"))
+        writes = [entry["path"] for entry in double.journal()]
+    assert result["changed"]
+    assert len(writes) == len(result["api_calls"]) == 1
+
+
+def test_a_write_that_never_arrives_is_given_up() -> None:
+    with prepared("9.5.3", "one", "full") as double:
+        double.fault("update", {"type": "drop"}, times=-1)
+        result = double.run(**named(double, "two"))
+        assert result["failed"]
+        assert result["changed"] is False
+        assert len(double.journal()) == 4
+        assert result["error"]["kind"] == "connection"
+        assert result["deployment"]["number_of_allocations"] == 1

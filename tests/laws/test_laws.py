@@ -1,0 +1,102 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws over all pairs of states and wishes, on several versions, with and without sight of the cluster state.
+
+Each pair runs three times on clusters in the same state: in check mode on a double that refuses every write, for real,
+and for real once more.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from laws.pairs import ACCESS, VERSIONS, WISHES, deployment_id, named, prepared, states
+from laws.truth import reached, same_as_there
+
+Json = dict[str, t.Any]
+PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls", "server")
+# What no reading tells before the write: room on the nodes, and how the nodes will fare.
+UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not be", "did not be")
+PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize(("version", "state"), PAIRS)
+def test_laws(version: str, state: str, access: str) -> None:
+    for wish in WISHES:
+        with prepared(version, state, access) as checked, prepared(version, state, access) as real:
+            options = named(real, wish)
+            where = f"{version}, {state}, {access}, {wish}"
+            predicted = _check_mode(checked, options, where)
+            happened = real.run(**options)
+            _predicts(predicted, happened, where)
+            _is_true(real, happened, where)
+            if happened.get("failed"):
+                _loses_nothing(real, happened, where)
+                continue
+            assert reached(real, options, happened), f"{where}: the wanted state is not there"
+            _second_run(real, options, where)
+
+
+def _check_mode(double: t.Any, options: Json, where: str) -> Json:
+    """Law 1: check mode sends no write."""
+    double.read_only()
+    before = double.deployments()
+    result: Json = double.run(check_mode=True, **options)
+    assert double.journal() == [], f"{where}: check mode wrote"
+    assert double.deployments() == before
+    return result
+
+
+def _predicts(predicted: Json, happened: Json, where: str) -> None:
+    """Law 2: check mode predicts exactly what a run that succeeds does, and refuses with the same sentence."""
+    if predicted.get("failed"):
+        assert predicted["msg"] == happened.get("msg"), f"{where}: refused only in check mode"
+        return
+    if happened.get("failed"):
+        assert any(words in happened["msg"] for words in UNFORESEEN), f"{where}: not foreseen: {happened['msg']}"
+        return
+    assert {key: predicted[key] for key in PREDICTED} == {key: happened[key] for key in PREDICTED}, where
+    assert predicted["warnings"] == happened["warnings"], where
+
+
+def _is_true(double: t.Any, result: Json, where: str) -> None:
+    """Law 4: what is reported is what is there, and the writes are those that arrived."""
+    assert same_as_there(double, result) == [], where
+    committed = [entry for entry in double.journal() if entry["status"] == 200]
+    told = [(call["method"], call["path"], call["query"], call["body"]) for call in result["api_calls"]]
+    assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed], where
+
+
+def _loses_nothing(double: t.Any, result: Json, where: str) -> None:
+    """A refusal comes before any write; a run that wrote says so."""
+    committed = [entry for entry in double.journal() if entry["committed"]]
+    assert bool(committed) <= result["changed"], f"{where}: a write is not told"
+    if result["operation"] == "none":
+        assert double.journal() == [], f"{where}: refused after a write"
+
+
+def _second_run(double: t.Any, options: Json, where: str) -> None:
+    """Law 5: a second run changes nothing and writes nothing, not even an audit line."""
+    if options.get("state") == "restarted":
+        return
+    double.forget()
+    again = double.run(**options)
+    gone_is_failure = options.get("on_missing") == "fail" and options.get("state") == "stopped"
+    if options.get("wait", True) and not gone_is_failure:
+        assert not again.get("failed"), f"{where}: {again.get('msg')}"
+    assert again["changed"] is False, f"{where}: {again['diff']}"
+    assert double.journal() == [], f"{where}: the second run wrote"
+    assert double.control("GET", "/audit") == [], f"{where}: the second run left an audit line"
+
+
+def test_a_restart_restarts_each_time() -> None:
+    with prepared("9.5.3", "two", "full") as double:
+        first = double.run(deployment_id=deployment_id(double), state="restarted")
+        second = double.run(deployment_id=deployment_id(double), state="restarted")
+    assert [first["operation"], second["operation"]] == ["restart", "restart"]
+    assert first["deployment"]["start_time"] <= second["deployment"]["start_time"]

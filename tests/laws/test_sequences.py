@@ -1,0 +1,86 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws over sequences: any wishes one after the other, with the cluster moving in between."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from laws.pairs import WISHES, deployment_id, named
+from laws.truth import reached, same_as_there, there
+from support.double import Double
+
+Json = dict[str, t.Any]
+UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not be", "did not be")
+
+
+class Sequences(RuleBasedStateMachine):
+    """A person, a scaler and failing nodes take turns; check mode is right before each run."""
+
+    double: Double
+
+    @initialize(version=st.sampled_from(["8.9.2", "8.16.0", "9.5.3"]))
+    def begin(self, version: str) -> None:
+        self.double = Double(version)
+        assert self.double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+
+    @rule(wish=st.sampled_from(sorted(WISHES)))
+    def run_a_task(self, wish: str) -> None:
+        options = named(self.double, wish)
+        self.double.forget()
+        predicted = self.double.run(check_mode=True, **options)
+        assert self.double.journal() == []
+        happened = self.double.run(**options)
+        if predicted.get("failed"):
+            assert predicted["msg"] == happened["msg"]
+        elif happened.get("failed"):
+            assert any(words in happened["msg"] for words in UNFORESEEN), happened["msg"]
+        else:
+            assert predicted["diff"] == happened["diff"]
+            assert predicted["api_calls"] == happened["api_calls"]
+            assert reached(self.double, options, happened)
+            assert same_as_there(self.double, happened) == []
+
+    @precondition(lambda self: there(self.double) is not None)
+    @rule(number=st.integers(0, 6))
+    def the_scaler_moves_the_number(self, number: int) -> None:
+        stored = (there(self.double) or {}).get("adaptive_allocations") or {}
+        if stored.get("enabled"):
+            self.double.effect("set_number", deployment_id=deployment_id(self.double), number_of_allocations=number)
+
+    @precondition(lambda self: there(self.double) is not None and (there(self.double) or {})["routing_table"])
+    @rule()
+    def a_route_fails(self) -> None:
+        self.double.effect("fail_route", deployment_id=deployment_id(self.double), reason="planted")
+
+    @rule()
+    def nodes_catch_up(self) -> None:
+        self.double.settle()
+
+    @invariant()
+    def reading_agrees(self) -> None:
+        """The info module tells the same number as the cluster, and never changes anything."""
+        if not hasattr(self, "double"):
+            return
+        items = {item["deployment_id"]: item for item in self.double.info()["deployments"]}
+        numbers = {name: item["number_of_allocations"] for name, item in items.items()}
+        assert numbers == {
+            name: assignment["task_parameters"]["number_of_allocations"]
+            for name, assignment in self.double.deployments().items()
+        }
+
+
+Sequences.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestSequences = Sequences.TestCase

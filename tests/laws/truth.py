@@ -1,0 +1,80 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is really there, told by the double's own state and by none of the collection's code."""
+
+from __future__ import annotations
+
+import typing as t
+
+from laws.pairs import deployment_id
+from support.double import Double
+
+Json = dict[str, t.Any]
+NOBODY = {"enabled": False, "min_number_of_allocations": None, "max_number_of_allocations": None}
+
+
+def there(double: Double) -> Json | None:
+    """The assignment of the deployment the laws are about."""
+    return double.deployments().get(deployment_id(double))
+
+
+def scaler(assignment: Json) -> Json:
+    """The scaler's settings in one form: -1, null and absent are the same."""
+    stored = assignment.get("adaptive_allocations") or {}
+    return {name: None if stored.get(name, value) == -1 else stored.get(name, value) for name, value in NOBODY.items()}
+
+
+def same_as_there(double: Double, result: Json) -> list[str]:
+    """Where a result of a real run says something else than is there."""
+    assignment, told = there(double), result["deployment"]
+    if told is None or assignment is None:
+        gone = told is None and (assignment is None or not result["waited"]["polls"])
+        return [] if gone else [f"deployment is told as {told}, is {assignment}"]
+    task = assignment["task_parameters"]
+    pairs: list[tuple[str, t.Any, t.Any]] = [
+        ("scaler", told["adaptive_allocations"] or NOBODY, scaler(assignment)),
+        ("start_time", told["start_time"], assignment["start_time"][:23] + "Z"),
+    ]
+    for name in ("model_id", "number_of_allocations", "threads_per_allocation", "queue_capacity", "priority"):
+        if name in task:
+            pairs.append((name, told[name], task[name]))
+    if result["routing_source"] == "cluster_state":
+        pairs.append(("cache_size", told["cache_size"], task.get("cache_size")))
+    pairs.extend(_routes(result, assignment))
+    return [f"{name} is told as {said}, is {real}" for name, said, real in pairs if said != real]
+
+
+def _routes(result: Json, assignment: Json) -> list[tuple[str, t.Any, t.Any]]:
+    """Each route, field by field, as far as the source of the result can tell."""
+    table, real = result["routing_table"], assignment["routing_table"]
+    pairs: list[tuple[str, t.Any, t.Any]] = [("nodes", sorted(table), sorted(real))]
+    for node in table.keys() & real.keys():
+        for name in ("routing_state", "current_allocations", "target_allocations"):
+            if table[node][name] is not None or result["routing_source"] == "cluster_state":
+                pairs.append((f"{node}.{name}", table[node][name], real[node].get(name)))
+    return pairs
+
+
+def reached(double: Double, options: Json, result: Json) -> bool:
+    """Law 3: everything the task names is there, or the result says why not."""
+    assignment = there(double)
+    state = options.get("state", "started")
+    if state == "stopped":
+        return assignment is None or not options.get("wait", True)
+    if assignment is None:
+        return options.get("on_missing") == "skip" and result["skipped_because"] is not None
+    task, now = assignment["task_parameters"], scaler(assignment)
+    for name in ("threads_per_allocation", "queue_capacity", "priority"):
+        if name in options and task[name] != options[name]:
+            return False
+    model = options.get("model_id", task["model_id"])
+    if task["model_id"] != ("m" if model == "alias" else model):
+        return False
+    for name, value in (options.get("adaptive_allocations") or {}).items():
+        if now[name] != (None if value == -1 else value):
+            return False
+    if "number_of_allocations" in options and result["skipped_because"] is None:
+        return task["number_of_allocations"] == options["number_of_allocations"] and not now["enabled"]
+    return not options.get("wait", True) or result["waited"]["reached"] is True or bool(result["skipped_because"])

@@ -1,0 +1,157 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Elasticsearch double inside the test's own process, with a clock that only waiting turns."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport import ConnectionError as DroppedError
+from elastic_transport._models import DEFAULT
+from elastic_transport._node._base import NodeApiResponse
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
+from emulator.inprocess import ConnectionDropped, InProcess
+from emulator.nodes import parse_node
+
+Json = dict[str, t.Any]
+USER = {"username": "runner", "password": "not-a-secret"}
+NODES = ("n1=4,16gb", "n2=4,16gb")
+MODELS = (("m", 1 << 20), ("other", 2 << 20))
+
+
+class TurnedClock:
+    """Time passes only by sleeping, and each sleep lets the nodes catch up once."""
+
+    def __init__(self, tick: t.Callable[[], object]) -> None:
+        self._tick = tick
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+        self._tick()
+
+
+class Double:
+    """One cluster of its own, and the collection's code on it."""
+
+    def __init__(
+        self, version: str, nodes: t.Sequence[str] = NODES, models: t.Sequence[tuple[str, int]] = MODELS
+    ) -> None:
+        self.version = version
+        self._inner = InProcess(version, [parse_node(node) for node in nodes], models)
+        self.clock = TurnedClock(self._inner.tick)
+        self.login: Json = {}
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __enter__(self) -> Double:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Client:
+        return Client(connection, sleep, node_class=_node_class(self._inner))
+
+    def run(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = deployment.run(checked.validated_parameters, check_mode, connect=self.connect, clock=self.clock)
+        return {**outcome.result, "warnings": list(outcome.warnings)}
+
+    def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
+        """The result of the module ``trained_model_deployment_info``."""
+        params = {
+            "hosts": ["http://double:9200"],
+            "validate_certs": True,
+            "request_timeout": 60.0,
+            "request_retries": 1,
+            "deployment_id": list(patterns or ("*",)),
+            "gather": list(gather),
+            **self.login,
+        }
+        return info.run(params, False, connect=self.connect, clock=self.clock).result
+
+    def api(self, method: str, target: str) -> int:
+        """The status of a request by none of the collection's code."""
+        return self._inner.request(method, target, {}, None)[0]
+
+    def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        return self._inner.control(method, path, body)
+
+    def effect(self, do: str, **arguments: t.Any) -> None:
+        self.control("POST", "/effects", {"do": do, **arguments})
+
+    def fault(self, operation: str, do: Json, when: str = "before", times: int = 1, after: int = 0) -> None:
+        body = {"operation": operation, "when": when, "times": times, "after": after, "do": do}
+        self.control("POST", "/faults", body)
+
+    def settle(self) -> None:
+        self.control("POST", "/settle")
+
+    def allow(self, *privileges: str) -> None:
+        """Turn security on: from now on everything runs as one user with just these cluster privileges."""
+        self.control("POST", "/privileges", {**USER, "privileges": list(privileges)})
+        self.login = dict(USER)
+
+    def deployments(self) -> dict[str, Json]:
+        """Deployment id to assignment, by none of the collection's code."""
+        return t.cast("dict[str, Json]", self.control("GET", "/state")["deployments"])
+
+    def journal(self) -> list[Json]:
+        """Every write that arrived."""
+        return t.cast("list[Json]", self.control("GET", "/journal"))
+
+    def forget(self) -> None:
+        self.control("DELETE", "/journal")
+
+    def read_only(self) -> None:
+        self.control("POST", "/read_only", {"enabled": True})
+
+    def has(self, *since: int) -> bool:
+        return tuple(int(part) for part in self.version.split(".")) >= since
+
+
+def _node_class(inner: InProcess) -> type[BaseNode]:
+    class DoubleNode(BaseNode):
+        """A node of the client whose socket is a function call."""
+
+        def __init__(self, config: NodeConfig) -> None:
+            super().__init__(config)
+
+        def perform_request(
+            self,
+            method: str,
+            target: str,
+            body: bytes | None = None,
+            headers: HttpHeaders | None = None,
+            request_timeout: t.Any = DEFAULT,
+        ) -> NodeApiResponse:
+            try:
+                status, answered, content = inner.request(method, target, dict(headers or {}), body)
+            except ConnectionDropped as exc:
+                raise DroppedError("connection dropped", errors=(exc,)) from exc
+            meta = ApiResponseMeta(
+                node=self.config, duration=0.0, http_version="1.1", status=status, headers=HttpHeaders(answered)
+            )
+            return NodeApiResponse(meta, content)
+
+        def close(self) -> None:
+            """There is nothing to close."""
+
+    return DoubleNode
