@@ -1,0 +1,171 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook scale as AWX runs it: by ansible-runner, with the answers of a survey and credentials as variables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.emulator_process import Emulator, emulator
+from support.playbook import BIN, Json, clean_environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SURVEY = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())
+KEY = "c2VjcmV0OnZlcnktc2VjcmV0"
+START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
+# What the survey sends if only the first two questions are answered, and the others are left as they are.
+ANSWERS = {question["variable"]: question["default"] for question in SURVEY["spec"]}
+ANSWERS |= {"deployment_id": "sentiment", "number_of_allocations": 3, "dry_run": "false"}
+
+
+class Job(t.NamedTuple):
+    """A finished job: ``artifacts`` are the variables that AWX hands to the next job."""
+
+    rc: int
+    stdout: str
+    events: list[Json]
+    artifacts: Json
+
+    @property
+    def result(self) -> Json:
+        return t.cast(Json, self.artifacts["scale_result"])
+
+
+@pytest.fixture
+def cluster() -> Iterator[Emulator]:
+    """One deployment with one allocation, and an empty journal."""
+    with emulator() as double:
+        double.api("POST", START)
+        double.control("DELETE", "/journal")
+        yield double
+
+
+def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
+    """One run in a fresh private data folder. A project that has nothing but the line that names our playbook."""
+    files = {
+        "project/scale.yml": yaml.safe_dump([{"import_playbook": "mlops.elasticsearch.scale"}]),
+        "inventory/hosts": "",
+        "env/extravars": json.dumps(answers),
+        "env/cmdline": " ".join(cmdline),
+        "env/envvars": json.dumps(
+            {
+                "ELASTICSEARCH_URL": url,
+                "ELASTICSEARCH_API_KEY": KEY,
+                "ELASTICSEARCH_USERNAME": "",
+                "ELASTIC_CLOUD_ID": "",
+            }
+        ),
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_text(text)
+    (folder / "ansible.cfg").touch()
+    environment = clean_environment(folder)
+    for name in ("ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_INVENTORY"):
+        del environment[name]  # the runner brings its own
+    done = subprocess.run(
+        [str(BIN / "ansible-runner"), "run", str(folder), "--playbook", "scale.yml", "--ident", "job"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    events = [json.loads(path.read_text()) for path in (folder / "artifacts/job/job_events").glob("*.json")]
+    [stats] = [event for event in events if event["event"] == "playbook_on_stats"] or [{"event_data": {}}]
+    return Job(done.returncode, done.stdout, events, stats["event_data"].get("artifact_data") or {})
+
+
+def live(cluster: Emulator) -> int:
+    """How many allocations run, by the word of the cluster."""
+    [row] = cluster.api("GET", "/_ml/trained_models/sentiment/_stats")["trained_model_stats"]
+    return int(row["deployment_stats"]["allocation_status"]["allocation_count"])
+
+
+def test_dry_runs_then_real_ones(cluster: Emulator, tmp_path: Path) -> None:
+    cluster.control("POST", "/read_only", {"enabled": True})
+    ticked = job(tmp_path / "ticked", cluster.url, {**ANSWERS, "dry_run": "true"})
+    checked = job(tmp_path / "checked", cluster.url, ANSWERS, "--check", "--diff")
+    for dry in (ticked, checked):
+        assert dry.rc == 0, dry.stdout
+        assert "Deployment sentiment: update (dry run, nothing was sent)" in dry.stdout
+        assert (dry.result["dry_run"], dry.result["changed"], dry.result["operation"]) == (True, True, "update")
+    assert cluster.writes() == []
+
+    cluster.control("POST", "/read_only", {"enabled": False})
+    real = job(tmp_path / "real", cluster.url, ANSWERS)
+    assert real.rc == 0, real.stdout
+    assert (real.result["dry_run"], real.result["changed"], real.result["failed"]) == (False, True, False)
+    assert real.result["allocations"] == {"wanted": 3, "assigned": 3, "running": 3, "missing": 0}
+    assert [route["current_allocations"] for route in real.result["routing_table"].values()] == [3]
+    assert "Number of allocations: 1 -> 3" in real.stdout
+    assert live(cluster) == 3
+
+    [write] = cluster.writes()
+    foreseen = [
+        {name: call[name] for name in ("method", "path", "query", "body")} for call in ticked.result["api_calls"]
+    ]
+    assert [{name: write[name] for name in ("method", "path", "query", "body")}] == foreseen
+    assert ticked.result["api_calls"] == checked.result["api_calls"] == real.result["api_calls"]
+
+    cluster.control("DELETE", "/journal")
+    again = job(tmp_path / "again", cluster.url, ANSWERS)
+    assert again.rc == 0, again.stdout
+    assert (again.result["changed"], again.result["operation"], again.result["api_calls"]) == (False, "none", [])
+    assert "Deployment sentiment: unchanged" in again.stdout
+    assert cluster.writes() == []
+    for run in (ticked, checked, real, again):
+        assert KEY not in run.stdout + json.dumps(run.events)
+
+
+def test_failure_leaves_its_reason(cluster: Emulator, tmp_path: Path) -> None:
+    failed = job(tmp_path, cluster.url, {**ANSWERS, "number_of_allocations": "2000"})
+    assert failed.rc != 0
+    assert failed.result["failed"] is True
+    assert "not enough resources" in failed.result["msg"]
+    assert failed.result["allocations"]["running"] == 1
+    assert "Deployment sentiment: failed" in failed.stdout
+    assert live(cluster) == 1
+
+
+def test_says_what_is_wrong_with_the_answers(cluster: Emulator, tmp_path: Path) -> None:
+    wrong = {
+        "deployment_id": " ",
+        "number_of_allocations": 0,
+        "dry_run": "perhaps",
+        "on_adaptive": "",
+        "wait_timeout": "",
+    }
+    refused = job(tmp_path, cluster.url, wrong)
+    assert refused.rc != 0
+    assert "deployment_id is missing" in refused.stdout
+    assert "number_of_allocations must be a whole number of at least 1, not '0'" in refused.stdout
+    assert "dry_run must be true or false, not 'perhaps'" in refused.stdout
+    assert "must be fail, skip or override" not in refused.stdout
+    assert "must be a number of seconds" not in refused.stdout
+    assert cluster.writes() == []
+
+
+def test_never_starts_what_does_not_exist(cluster: Emulator, tmp_path: Path) -> None:
+    refused = job(tmp_path, cluster.url, {**ANSWERS, "deployment_id": "sentimnet"})
+    assert refused.rc != 0
+    assert "Deployment 'sentimnet' does not exist" in refused.result["msg"]
+    assert cluster.writes() == []
+
+
+def test_survey_asks_for_variables_of_the_playbook() -> None:
+    text = (ROOT / "playbooks/scale.yml").read_text()
+    documented = {line.split()[1] for line in text.splitlines() if line.startswith("#   ")}
+    assert {question["variable"] for question in SURVEY["spec"]} == documented
+    assert all(f"{{{{ {name} | default" in text for name in documented)
