@@ -50,7 +50,7 @@ options:
       - If left out, E(ELASTICSEARCH_CA_PATH) is used, or what the system trusts.
     type: path
   request_timeout:
-    description: Seconds that one request may take. Must be more than O(server_timeout), where a module has that.
+    description: Seconds that one request may take. Must be more than the C(server_timeout) of a module that has one.
     type: float
     default: 60.0
   request_retries:

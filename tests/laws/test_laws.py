@@ -20,7 +20,7 @@ from laws.truth import reached, same_as_there
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls", "server")
 # What no reading tells before the write: room on the nodes, and how the nodes will fare.
-UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not be", "did not be")
+UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not become", " is not ")
 PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 
 

@@ -17,7 +17,7 @@ from laws.truth import reached, same_as_there, there
 from support.double import Double
 
 Json = dict[str, t.Any]
-UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not be", "did not be")
+UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not become", " is not ")
 
 
 class Sequences(RuleBasedStateMachine):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+import certifi
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -58,10 +59,9 @@ def test_user_and_password_come_from_variables() -> None:
     assert found.credentials() == {"basic_auth": ("ada", "secret-1")}
 
 
-def test_ca_path_comes_from_a_variable(tmp_path: Path) -> None:
-    file = tmp_path / "ca.pem"
-    file.write_text("-----BEGIN CERTIFICATE-----\n")
-    assert resolved(HOST, {"ELASTICSEARCH_CA_PATH": str(file)}).ca_path == str(file)
+def test_ca_path_comes_from_a_variable() -> None:
+    file = certifi.where()
+    assert resolved(HOST, {"ELASTICSEARCH_CA_PATH": file}).ca_path == file
 
 
 def test_endpoints_win_over_url() -> None:
@@ -153,7 +153,6 @@ def test_addresses(text: str, address: str) -> None:
         ({"request_timeout": 0}, "request_timeout must be above 0 seconds"),
         ({"request_retries": -1}, "request_retries must be 0 or more"),
         ({"ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be read: No such file or directory"),
-        ({"ca_path": __file__ + "c"}, "cannot be read"),
     ],
 )
 def test_refusals(given: dict[str, t.Any], said: str) -> None:
@@ -164,5 +163,5 @@ def test_refusals(given: dict[str, t.Any], said: str) -> None:
 
 def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
-    file.write_text("hello")
+    file.write_text("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
     assert refused({**HOST, "ca_path": str(file)}) == f"ca_path {file} has no certificate in PEM format."

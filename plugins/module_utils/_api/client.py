@@ -174,7 +174,8 @@ def _transport_error(what: str, exc: Exception) -> Exception:
     import elasticsearch
     from elastic_transport import TlsError
 
-    text = " ".join(str(exc).split())
+    # The text of the exception itself says no more than "Connection error".
+    text = " ".join(str(getattr(exc, "message", exc)).split())
     if isinstance(exc, elasticsearch.SerializationError):
         return errors.not_understood(what, None, text)
     if isinstance(exc, TlsError) or "CERTIFICATE_VERIFY_FAILED" in text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import os
+import ssl
 import typing as t
 import urllib.parse
 
@@ -161,13 +161,11 @@ def _refuse_bad_numbers(values: t.Mapping[str, t.Any]) -> None:
 
 def _refuse_unreadable(path: str) -> None:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            text = file.read()
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as exc:  # a kind of OSError
+        raise Refusal(f"ca_path {path} has no certificate in PEM format") from exc
     except OSError as exc:
-        reason = os.strerror(exc.errno) if exc.errno else str(exc)
-        raise Refusal(f"ca_path {path} cannot be read: {reason}") from exc
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise Refusal(f"ca_path {path} has no certificate in PEM format")
+        raise Refusal(f"ca_path {path} cannot be read: {exc.strerror}") from exc
 
 
 def _is_set(value: t.Any) -> bool:

@@ -43,7 +43,7 @@ class Change:
         :raises Unsatisfied: a write could not be sent in time, or somebody else got in between.
         """
         if self._plan.awaits_gone:
-            self._await("be gone", goneness)
+            self._await("gone", goneness)
         for action in self._plan.actions:
             self._perform(action, server_timeout)
 
@@ -53,9 +53,9 @@ class Change:
         :raises Unsatisfied: it is not reached, or what is there in the end is not what is wanted.
         """
         if self._plan.after is None:
-            self._await("be gone", goneness)
+            self._await("gone", goneness)
             return
-        self._await(f"be {waiting.wait_for}", lambda seen: self._readiness(seen, waiting))
+        self._await(waiting.wait_for, lambda seen: self._readiness(seen, waiting))
 
     def _readiness(self, seen: Deployment | None, waiting: Waiting) -> Verdict:
         return readiness(seen, waiting.wait_for, allow_zero=self._wanted.allow_zero)
@@ -82,9 +82,9 @@ class Change:
         """The server takes an update only from a started deployment, and a start only when the old one is gone."""
         seen = self._report.seen
         if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
-            self._await("be started, which an update needs", changeability)
+            self._await("ready for an update", changeability)
         if action.kind == "start" and seen is not None:
-            self._await("be gone", goneness)
+            self._await("gone", goneness)
 
     def _ruled_again(self, action: Action, error: ApiError) -> bool:
         """After an error: true to send again, false if the write took effect.
@@ -133,5 +133,5 @@ class Change:
 
 def _sentence(deployment_id: str, what: str, outcome: str, why: str, watch: Watch) -> str:
     if outcome == "hopeless":
-        return f"Deployment '{deployment_id}' will not {what}: {why}."
-    return f"Deployment '{deployment_id}' did not {what} within {watch.timeout:g} seconds: {why}."
+        return f"Deployment '{deployment_id}' will not become {what}: {why}."
+    return f"Deployment '{deployment_id}' is not {what} after {watch.timeout:g} seconds: {why}."

@@ -1,0 +1,202 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input and bad answers: a sentence each, status and reason kept, nothing changed."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+with Double("9.5.3") as untouched:
+    KEYS = untouched.run(deployment_id="none", state="stopped").keys()
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as made:
+        yield made
+
+
+def refused(double: Double, **options: t.Any) -> str:
+    """The sentence of a failing run, which is the same in check mode and writes nothing."""
+    before = double.deployments()
+    double.forget()
+    checked, real = double.run(check_mode=True, **options), double.run(**options)
+    assert checked["failed"]
+    assert real["failed"]
+    assert checked["msg"] == real["msg"]
+    assert real["changed"] is False
+    assert double.journal() == []
+    assert double.deployments() == before
+    assert real.keys() - {"msg", "failed", "error"} == KEYS
+    return str(real["msg"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"model_id": "m", "number_of_allocations": 0}, "number_of_allocations must be 1 or more, not 0"),
+        ({"model_id": "nope"}, "the cluster has no trained model 'nope'. Check model_id"),
+        ({"model_id": "tree"}, "model 'tree' is of type tree_ensemble. Only pytorch models can be deployed"),
+        ({"model_id": "half"}, "the definition of model 'half' is not complete. Wait for the download"),
+        ({"model_id": "m", "deployment_id": "other"}, "'other' is the id of another trained model"),
+        ({"model_id": "m", "priority": "low", "number_of_allocations": 2}, "number_of_allocations must then be 1"),
+        ({"model_id": "m", "queue_capacity": 200_000}, "takes a queue_capacity of at most 100000"),
+        ({"deployment_id": "none", "on_missing": "fail"}, "Deployment 'none' does not exist"),
+    ],
+)
+def test_bad_wishes(double: Double, options: Json, said: str) -> None:
+    double.control("POST", "/models", {"model_id": "tree", "bytes": 10, "model_type": "tree_ensemble"})
+    double.control("POST", "/models", {"model_id": "half", "bytes": 10, "fully_defined": False})
+    assert said in refused(double, **options)
+
+
+@pytest.mark.parametrize(
+    ("version", "options", "said"),
+    [
+        ("8.3.3", {"model_id": "m", "cache_size": "1gb"}, "Elasticsearch 8.3.3 does not have cache_size. It needs 8.4"),
+        ("8.5.3", {"model_id": "m", "priority": "low"}, "does not have priority low. It needs 8.6"),
+        ("8.7.1", {"model_id": "m", "deployment_id": "d"}, "does not have a deployment_id of its own. It needs 8.8"),
+        ("8.15.3", {"model_id": "m", "adaptive_allocations": {"enabled": True}}, "adaptive_allocations. It needs 8.16"),
+    ],
+)
+def test_what_the_version_lacks(version: str, options: Json, said: str) -> None:
+    with Double(version) as double:
+        assert said in refused(double, **options)
+
+
+def test_a_change_before_8_6() -> None:
+    with Double("8.5.3") as double:
+        double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+        double.settle()
+        assert "a change of the running deployment 'm'" in refused(double, model_id="m", number_of_allocations=2)
+
+
+def test_wrong_password(double: Double) -> None:
+    double.allow("manage_ml")
+    double.login = {"username": "runner", "password": "wrong-password"}
+    sentence = refused(double, model_id="m")
+    assert "answered 401: unable to authenticate user [runner]" in sentence
+    assert sentence.endswith("Check api_key, username and password, or bearer_token.")
+    assert "wrong-password" not in sentence
+
+
+def test_no_credentials(double: Double) -> None:
+    double.allow("manage_ml")
+    double.login = {}
+    assert "missing authentication credentials" in refused(double, model_id="m")
+
+
+def test_without_the_privilege_to_read(double: Double) -> None:
+    double.allow("read_pipeline")
+    assert refused(double, model_id="m").endswith("Grant the cluster privilege monitor_ml.")
+
+
+def test_without_the_privilege_to_write(double: Double) -> None:
+    double.allow("monitor_ml")
+    assert double.run(check_mode=True, model_id="m")["operation"] == "start"
+    result = double.run(model_id="m")
+    assert result["error"]["status"] == 403
+    assert result["msg"].endswith("Grant the cluster privilege manage_ml.")
+    assert "user [runner]" in result["msg"]
+    assert double.deployments() == {}
+
+
+def test_the_version_is_read_without_the_privilege_monitor(double: Double) -> None:
+    double.allow("manage_ml")
+    result = double.run(model_id="m")
+    assert result["server"] == {"version": "9.5.3", "flavor": "default", "cluster_name": ""}
+    assert result["routing_source"] == "stats"
+
+
+ANSWERS: dict[str, tuple[Json, str]] = {
+    "a page of a proxy": (
+        {"headers": {"content-type": "text/html"}, "body": "<html>Hello</html>"},
+        "<html>Hello</html>",
+    ),
+    "nothing": ({"body": ""}, "begins with: nothing"),
+    "a list": ({"body": "[1, 2]"}, "begins with: [1, 2]"),
+    "cut JSON": (
+        {"headers": {"content-type": "application/json"}, "body": '{"trained_model_stats": ['},
+        "Unable to deserialize as JSON",
+    ),
+    "an unknown type": ({"headers": {"content-type": "image/png"}, "body": "x"}, "image/png"),
+}
+
+
+@pytest.mark.parametrize("operation", ["info", "stats"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_nobody_expects(double: Double, name: str, operation: str) -> None:
+    answer, said = ANSWERS[name]
+    double.fault("any_read" if operation == "info" else "stats", {"type": "answer", "status": 200, **answer}, times=-1)
+    sentence = refused(double, model_id="m")
+    assert said in sentence
+    assert "Check that hosts is the address of Elasticsearch itself" in sentence
+
+
+def test_something_that_is_not_elasticsearch(double: Double) -> None:
+    answer = {"type": "answer", "status": 200, "body": {"version": {"number": "2.11.0"}}, "product": False}
+    double.fault("any_read", answer, times=-1)
+    assert "what answers is not Elasticsearch (its answer lacks the header X-Elastic-Product)" in refused(
+        double, model_id="m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, "answer"), (413, "answer"), (502, "unavailable"), (503, "unavailable"), (429, "unavailable")],
+)
+def test_errors_of_a_gateway(double: Double, status: int, kind: str) -> None:
+    page = {"headers": {"content-type": "text/html"}, "body": "<h1>Sorry</h1>"}
+    double.fault("any_read", {"type": "answer", "status": status, **page}, times=-1)
+    result = double.run(model_id="m")
+    assert (result["error"]["kind"], result["error"]["status"]) == (kind, status)
+    assert f"answered {status}: <h1>Sorry</h1>" in result["msg"]
+
+
+def test_reads_are_repeated_as_often_as_asked(double: Double) -> None:
+    page = {"type": "answer", "status": 503, "headers": {"retry-after": "7", "content-type": "text/html"}, "body": "x"}
+    double.fault("stats", page, times=2)
+    before = double.clock.monotonic()
+    assert double.run(model_id="m", state="stopped", request_retries=2)["operation"] == "none"
+    assert double.clock.monotonic() - before == pytest.approx(14)
+    double.fault("stats", page, times=3)
+    assert double.run(model_id="m", state="stopped", request_retries=2)["failed"]
+
+
+def test_a_retry_after_that_cannot_be_read(double: Double) -> None:
+    page = {"type": "answer", "status": 503, "headers": {"retry-after": "soon"}, "body": {}}
+    double.fault("stats", page, times=3)
+    assert not double.run(model_id="m", state="stopped", request_retries=3).get("failed")
+    assert 0 < double.clock.monotonic() < 3
+
+
+def test_no_room_is_told_with_the_servers_reason(double: Double) -> None:
+    result = double.run(model_id="m", number_of_allocations=50)
+    assert result["error"]["kind"] == "capacity"
+    assert "not enough resources to provide all requested allocations" in result["msg"]
+    assert "add ML nodes" in result["msg"]
+    assert (result["deployment"], result["changed"]) == (None, False)
+
+
+def test_a_replacement_without_room_tells_that_nothing_runs_now(double: Double) -> None:
+    double.run(model_id="m", number_of_allocations=4)
+    result = double.run(model_id="m", threads_per_allocation=32, replace="stop_start")
+    assert result["error"]["status"] == 429
+    assert (result["changed"], result["deployment"]) == (True, None)
+    assert [call["path"].rpartition("/")[2] for call in result["api_calls"]] == ["_stop"]
+
+
+def test_info_without_credentials(double: Double) -> None:
+    double.allow("monitor_ml")
+    double.login = {}
+    result = double.info()
+    assert result["failed"]
+    assert result["error"]["status"] == 401
+    assert result["deployments"] == []

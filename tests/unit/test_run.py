@@ -1,0 +1,193 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits that end otherwise, and the client itself."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import types
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import client as client_file
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
+from support.double import Double, TurnedClock
+
+LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as made:
+        yield made
+
+
+def test_a_cluster_that_may_grow_waits_and_says_what_is_missing(double: Double) -> None:
+    double.effect("set_setting", **LAZY)
+    result = double.run(model_id="m", number_of_allocations=10, wait_timeout=6)
+    assert result["failed"]
+    assert "is not fully_allocated after 6 seconds: 8 of 10 allocations run" in result["msg"]
+    assert "insufficient allocated processors" in result["msg"]
+    assert result["waited"] == {"seconds": 6.0, "polls": 4, "reached": False}
+    assert result["allocations"] == {"wanted": 10, "assigned": 8, "running": 8, "missing": 2}
+    assert result["changed"]
+
+
+def test_a_node_that_cannot_load_ends_the_wait_at_once(double: Double) -> None:
+    double.effect("fail_next_load", reason="no memory for it", times=1)
+    result = double.run(model_id="m", number_of_allocations=2)
+    assert "will not become fully_allocated: node name-n1 failed (no memory for it)" in result["msg"]
+    assert result["waited"]["seconds"] < 5
+    assert result["routing_table"] != {}
+
+
+def test_an_update_that_cannot_be_sent_in_time(double: Double) -> None:
+    double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+    double.effect("hold", deployment_id="m")
+    result = double.run(model_id="m", number_of_allocations=2, wait_timeout=4)
+    assert "is not ready for an update after 4 seconds: 0 of 1 allocations run" in result["msg"]
+    assert (result["changed"], double.journal()) == (False, [])
+
+
+def test_a_stop_that_hangs(double: Double) -> None:
+    double.run(model_id="m")
+    double.effect("stop_deployment", deployment_id="m")
+    double.effect("hold", deployment_id="m")
+    result = double.run(model_id="m", state="stopped", wait_timeout=4)
+    assert "is not gone after 4 seconds: it is still stopping (client API call)" in result["msg"]
+
+
+def test_polls_that_fail_in_passing_are_repeated(double: Double) -> None:
+    double.fault("stats", {"type": "drop"}, after=1, times=4)
+    result = double.run(model_id="m", request_retries=0)
+    assert result["operation"] == "start"
+    assert not result.get("failed")
+
+
+def test_polls_that_fail_to_the_end_fail(double: Double) -> None:
+    double.fault("stats", {"type": "drop"}, after=1, times=-1)
+    result = double.run(model_id="m", request_retries=0, wait_timeout=4)
+    assert result["error"]["kind"] == "connection"
+    assert result["changed"]
+
+
+def test_an_unsure_write_on_a_cluster_that_is_gone(double: Double) -> None:
+    double.fault("start", {"type": "drop"}, "after")
+    double.fault("stats", {"type": "drop"}, after=1, times=-1)
+    result = double.run(model_id="m", request_retries=0)
+    assert "Whether it took effect is not known" in result["msg"]
+
+
+def test_a_refused_write_on_a_cluster_that_is_gone(double: Double) -> None:
+    double.fault("start", {"type": "answer", "status": 403, "body": {"error": {"type": "t", "reason": "no"}}})
+    double.fault("stats", {"type": "drop"}, after=1, times=-1)
+    assert "answered 403: no" in double.run(model_id="m", request_retries=0)["msg"]
+
+
+def test_somebody_else_writes_while_waiting(double: Double) -> None:
+    double.run(model_id="m", number_of_allocations=1)
+    effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
+    double.fault("stats", {"type": "effect", "effect": effect}, after=1)
+    result = double.run(model_id="m", number_of_allocations=2)
+    assert "was changed by somebody else meanwhile: number_of_allocations is 4, wanted is 2" in result["msg"]
+    assert result["deployment"]["number_of_allocations"] == 4
+
+
+def test_a_full_reading_that_fails_leaves_the_poll(double: Double) -> None:
+    refusal = {"type": "answer", "status": 500, "body": {"error": {"type": "t", "reason": "no"}}}
+    double.fault("cluster_state", refusal, after=1, times=-1)
+    result = double.run(model_id="m")
+    assert not result.get("failed")
+    assert result["routing_source"] == "stats"
+
+
+def test_an_unready_deployment_is_waited_for_without_a_write(double: Double) -> None:
+    double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=2)
+    result = double.run(model_id="m", number_of_allocations=2)
+    assert (result["changed"], result["waited"]["reached"], double.journal()) == (False, True, [])
+    assert result["waited"]["polls"] > 1
+
+
+def test_steady_is_confirmed_by_the_cluster_state(double: Double) -> None:
+    double.run(model_id="m", number_of_allocations=4)
+    result = double.run(model_id="m", number_of_allocations=5, wait_for="steady")
+    assert result["routing_source"] == "cluster_state"
+    assert all(
+        route["current_allocations"] == route["target_allocations"] for route in result["routing_table"].values()
+    )
+
+
+def test_the_system_clock_runs() -> None:
+    clock = SystemClock()
+    before = clock.monotonic()
+    clock.sleep(0.001)
+    assert clock.monotonic() > before
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_dead_host() -> None:
+    clock = TurnedClock(lambda: None)
+    client = Client(Connection((f"http://127.0.0.1:{closed_port()}",), request_retries=2), clock.sleep)
+    with pytest.raises(ApiError, match="Cannot look: no connection: .*refused.* Check hosts") as caught:
+        client.read("look", "/")
+    client.close()
+    assert caught.value.kind == "connection"
+    assert clock.monotonic() > 0
+
+
+def test_a_host_that_does_not_answer() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = Client(Connection((address,), request_timeout=0.2, request_retries=0))
+        with pytest.raises(ApiError, match="no answer in time") as caught:
+            client.read("look", "/")
+        client.close()
+    assert caught.value.kind == "timeout"
+
+
+def test_a_server_that_speaks_no_tls() -> None:
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        plain.listen()
+        address = f"https://127.0.0.1:{plain.getsockname()[1]}"
+        client = Client(Connection((address,), request_timeout=0.2, request_retries=0))
+        with pytest.raises(ApiError) as caught:
+            client.read("look", "/")
+        client.close()
+    assert caught.value.kind in ("tls", "timeout")
+
+
+def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "elasticsearch", None)
+    client_file.preload()
+    with pytest.raises(ApiError, match=f"version 8 or newer, is needed by {sys.executable}") as caught:
+        Client(Connection(("http://a:1",)))
+    assert caught.value.kind == "library"
+
+
+def test_a_library_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = types.ModuleType("elasticsearch")
+    old.__version__ = (7, 17, 9)  # type: ignore[attr-defined]
+    old.__file__ = "/usr/lib/elasticsearch/__init__.py"
+    monkeypatch.setitem(sys.modules, "elasticsearch", old)
+    with pytest.raises(ApiError, match="found version 7.17.9 in /usr/lib/elasticsearch/__init__.py"):
+        Client(Connection(("http://a:1",)))
+
+
+def test_an_address_the_client_does_not_take() -> None:
+    with pytest.raises(ApiError, match="Cannot set up the connection to nonsense: "):
+        Client(Connection(("nonsense",)))
