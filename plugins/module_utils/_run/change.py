@@ -62,7 +62,8 @@ class Change:
 
     def _perform(self, action: Action, server_timeout: str) -> None:
         call = self._api.encode(action, server_timeout)
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = ATTEMPTS
+        while True:
             self._prepare(action)
             try:
                 answer = self._api.send(action, call, self._names())
@@ -73,7 +74,8 @@ class Change:
                 again = self._ruled_again(action, error)
                 if not again:
                     break
-                if attempt == ATTEMPTS or not self._watch.pause():
+                attempts -= 1
+                if not attempts or not self._watch.pause():
                     raise
         self._report.calls.append(call)
         self._report.changed = True
