@@ -68,13 +68,9 @@ def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_text(text)
-    (folder / "ansible.cfg").touch()
-    environment = clean_environment(folder)
-    for name in ("ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_INVENTORY"):
-        del environment[name]  # the runner brings its own
     done = subprocess.run(
         [str(BIN / "ansible-runner"), "run", str(folder), "--playbook", "scale.yml", "--ident", "job"],
-        env=environment,
+        env=clean_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

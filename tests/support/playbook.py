@@ -69,7 +69,6 @@ def run_playbook(
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        (home / "ansible.cfg").touch()
         (home / "inventory").touch()
         name = str(playbook)
         if isinstance(playbook, str):
@@ -79,7 +78,7 @@ def run_playbook(
         done = subprocess.run(
             [str(BIN / "ansible-playbook"), name, "--extra-vars", f"@{home}/vars.json", *args],
             cwd=home,
-            env={**clean_environment(home), **(env or {})},
+            env={**clean_environment(home), **_recording(home), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -94,6 +93,7 @@ def run_playbook(
 
 def clean_environment(home: Path) -> dict[str, str]:
     """The environment of a run that keeps its files in *home* and takes no setting from outside but the paths."""
+    (home / "ansible.cfg").touch()
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -101,6 +101,11 @@ def clean_environment(home: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
         "ANSIBLE_HOME": str(home / "ansible"),
         "ANSIBLE_NOCOLOR": "true",
+    }
+
+
+def _recording(home: Path) -> dict[str, str]:
+    return {
         "ANSIBLE_INVENTORY": str(home / "inventory"),
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
         "ANSIBLE_LOCALHOST_WARNING": "false",

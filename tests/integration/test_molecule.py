@@ -1,0 +1,65 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The molecule scenario, as a person runs it: create, check, converge, idempotence, verify, destroy."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from support.playbook import BIN, clean_environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENARIO = ROOT / "extensions/molecule/deployment"
+
+
+def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "molecule"
+    environment = {**clean_environment(tmp_path), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder), "NO_COLOR": "1"}
+    marker = f"sentiment-{os.getpid()}"  # seen in the command line of the double
+    if not environment.get("MLOPS_TEST_CLUSTER"):
+        environment["MLOPS_TEST_MODEL"] = marker
+    try:
+        done = subprocess.run(
+            [str(BIN / "molecule"), "test", "--scenario-name", "deployment"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    finally:
+        stop_leftover(folder / "cluster.json")
+    assert done.returncode == 0, done.stdout
+    for step in ("check", "converge", "idempotence", "verify", "destroy"):
+        assert f"{step}: Executed: Successful" in done.stdout, done.stdout
+    running = subprocess.run(["ps", "-A", "-o", "args="], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert f"--model {marker}" not in running
+
+
+def stop_leftover(where: Path) -> None:
+    """End the double of a run that did not come to its end."""
+    if where.exists() and where.read_text():
+        pid = json.loads(where.read_text()).get("pid")
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+
+
+def test_scenario_forgets_every_variable_that_names_a_cluster() -> None:
+    connection = importlib.import_module(
+        "ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection"
+    )
+    read = {name for names in connection.ENVIRONMENT.values() for name in names} | {connection.INSECURE}
+    forgotten = yaml.safe_load((SCENARIO / "molecule.yml").read_text())["provisioner"]["env"]
+    assert read <= {name for name, value in forgotten.items() if value == ""}
