@@ -17,8 +17,8 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from . import cluster_api, deployment_api, errors, media, model_api, render, security
-from .call import Call, Reply
+from . import admin_api, cluster_api, deployment_api, errors, media, model_api, render, security
+from .call import Call, Reply, decode
 from .clock import WaitsForever
 from .double import Double
 from .faults import Fault
@@ -28,7 +28,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-ROUTER: Final = Router([*cluster_api.ROUTES, *model_api.ROUTES, *deployment_api.ROUTES])
+ROUTER: Final = Router([*cluster_api.ROUTES, *admin_api.ROUTES, *model_api.ROUTES, *deployment_api.ROUTES])
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
 TRANSPORT: Final = "double.transport"
 """The scope extension through which a connection can be dropped."""
@@ -120,7 +120,7 @@ class Api:
             call.flag(name)
         if prepared.complaints:
             raise errors.validation(prepared.complaints)
-        security.authorize(prepared.action, double.user, version)
+        security.authorize(prepared.action, double.user, version, by_api_key=call.by_api_key)
         reply = await prepared.run()
         reply.headers += [
             ("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings
@@ -129,8 +129,9 @@ class Api:
 
 
 def _decoded(call: Call) -> Reply | None:
-    """Decodes query and path; a refusal if that is impossible."""
+    """Decodes the query, looks at the path; a refusal if an escape is wrong."""
     try:
+        decode(call.path, plus=False)
         call.decode_query()
     except errors.ApiError as error:
         return _refused(error)

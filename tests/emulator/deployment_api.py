@@ -36,9 +36,8 @@ def start(double: Double, call: Call) -> Prepared:
     )
     call.warnings += request.warnings
     _lay_query_over(request, call)
-    if request.cache_size is not None and request.cache_size.fractional:
-        advice = "Fractional bytes values are deprecated. Use non-fractional bytes values instead"
-        call.warnings.append(f"{advice}: [{request.cache_size.given}] found for setting [cache_size]")
+    if (warning := requests.fractional_warning(request)) is not None:
+        call.warnings.append(warning)
 
     async def run() -> Reply:
         return await _start(double, call, request)

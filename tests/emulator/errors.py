@@ -24,6 +24,8 @@ _PLAIN_JAVA = frozenset(
         "json_parse_exception",
         "json_e_o_f_exception",
         "runtime_exception",
+        "media_type_header_exception",
+        "bad_parameter_exception",
     }
 )
 

@@ -21,6 +21,8 @@ OPERATIONS: Final = (
     "cluster_state",
     "info",
     "model",
+    "health",
+    "settings",
     "any",
     "any_write",
     "any_read",

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Any, Final
 
-from . import errors, models, operations
+from . import errors, model_config, models, operations, xcontent
 from .call import Call, Reply
 from .deployment_api import page
 from .double import Double
 from .models import Model
 from .requests import StopRequest
 from .router import Prepared, Route
+from .xcontent import Parser
 
 _GET: Final = "cluster:monitor/xpack/ml/inference/get"
 _PUT: Final = "cluster:admin/xpack/ml/inference/put"
@@ -28,42 +28,16 @@ _PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
 _VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
 _PUT_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/put"
 _DELETE_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/delete"
-_KNOWN: Final = {
-    "description",
-    "model_type",
-    "inference_config",
-    "metadata",
-    "tags",
-    "input",
-    "model_id",
-    "location",
-    "default_field_map",
-    "definition",
-}
-_KEPT: Final = (
-    "description",
-    "tags",
-    "metadata",
-    "input",
-    "inference_config",
-    "platform_architecture",
-    "prefix_strings",
-)
+_PACKAGE_BYTES: Final = 438123914
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
-def read_json(call: Call) -> dict[str, Any]:
+def read_json(double: Double, call: Call) -> dict[str, Any]:
     """A body that must be an object."""
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    try:
-        parsed = json.loads(body)
-    except ValueError as cause:
-        raise errors.ApiError(400, "x_content_parse_exception", f"[1:1] {cause}") from None
-    if not isinstance(parsed, dict):
-        raise errors.parse_failure("request body must be an object")
-    return parsed
+    return xcontent.read_map(Parser(body, double.cluster.version))
 
 
 # --- models ---
@@ -73,32 +47,23 @@ def put_model(double: Double, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts."""
     cluster = double.cluster
     model_id = call.path_parameters["model_id"]
-    config = read_json(call)
+    config = model_config.parse(call.take_body(), cluster.version)
     call.boolean("defer_definition_decompression", False)
     if cluster.version.at_least((8, 10, 0)):
         call.boolean("wait_for_completion", False)
-    known = _KNOWN | ({"platform_architecture", "prefix_strings"} if cluster.version.at_least((8, 12, 0)) else set())
-    for name in config:
-        if name not in known:
-            raise errors.ApiError(
-                400, "x_content_parse_exception", f"[1:2] [trained_model_config] unknown field [{name}]"
-            )
-    complaints = models.id_complaints(model_id)
-    if "model_type" not in config and "definition" not in config:
-        complaints.append("[model_type] must be set if [definition] is not defined.")
-    if "inference_config" not in config:
-        complaints.append("[inference_config] must not be null.")
+    packaged = model_id.startswith(".") and "model_type" not in config
+    complaints = models.id_complaints(model_id) + ([] if packaged else model_config.complaints(config))
 
     async def run() -> Reply:
         if model_id in cluster.models:
-            raise errors.ApiError(
-                400, "resource_already_exists_exception", f"Trained machine learning model [{model_id}] already exists"
-            )
-        kept: dict[str, Any] = {name: config[name] for name in _KEPT if name in config}
-        model_type = str(config.get("model_type", "tree_ensemble")).lower()
-        created = Model(
-            model_id, 0, model_type, complete=model_type != models.PYTORCH, has_vocabulary=False, config=kept
-        )
+            reason = f"Trained machine learning model [{model_id}] already exists"
+            raise errors.ApiError(400, "resource_already_exists_exception", reason)
+        model_type = str(config.get("model_type", model_config.PYTORCH if packaged else "tree_ensemble"))
+        created = Model(model_id, 0, model_type, complete=model_type != model_config.PYTORCH, has_vocabulary=False)
+        if packaged:
+            # Elastic's own models are downloaded by the server; here that takes no time.
+            created.complete, created.has_vocabulary, created.bytes = True, True, _PACKAGE_BYTES
+        created.config = model_config.shown(config, cluster.version)
         created.create_time = cluster.now() // 1_000_000
         cluster.models[model_id] = created
         call.committed = True
@@ -111,7 +76,7 @@ def put_part(double: Double, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}/definition/{part}``: complete when every part is there."""
     model_id = call.path_parameters["model_id"]
     part = call.path_parameters["part"]
-    body = read_json(call)
+    body = read_json(double, call)
     complaints = _part_complaints(part, body)
 
     async def run() -> Reply:
@@ -149,7 +114,7 @@ def _part_complaints(part: str, body: dict[str, Any]) -> list[str]:
 def put_vocabulary(double: Double, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}/vocabulary``."""
     model_id = call.path_parameters["model_id"]
-    body = read_json(call)
+    body = read_json(double, call)
     complaints = [] if body.get("vocabulary") else ["[vocabulary] must not be empty"]
 
     async def run() -> Reply:
@@ -166,8 +131,8 @@ def get_models(double: Double, call: Call) -> Prepared:
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
     includes = (call.text("include") or "").split(",")
-    for name in ("decompress_definition", "exclude_generated"):
-        call.boolean(name, False)
+    call.boolean("decompress_definition", True)
+    exclude_generated = call.boolean("exclude_generated", False)
     call.text("tags")
     first, size = page(call)
 
@@ -178,10 +143,12 @@ def get_models(double: Double, call: Call) -> Prepared:
         if missing or (not found and not allow_no_match):
             raise models.missing_model(",".join(missing) or expression, cluster.version)
         status = "definition_status" in includes
-        listed = [
-            cluster.models[model_id].as_json(cluster.version, definition_status=status)
-            for model_id in found[first : first + size]
-        ]
+
+        def shown(model_id: str) -> dict[str, Any]:
+            model = cluster.models[model_id]
+            return model.as_json(cluster.version, definition_status=status, exclude_generated=exclude_generated)
+
+        listed = [shown(found_id) for found_id in found[first : first + size]]
         return Reply(200, {"count": len(found), "trained_model_configs": listed})
 
     return Prepared(_GET, run)
@@ -205,7 +172,7 @@ def delete_model(double: Double, call: Call) -> Prepared:
             # Only the deployment that is named like the model is stopped.
             operations.stop(cluster, StopRequest(model_id, force=True))
             await double.clock.wait(lambda: model_id not in cluster.assignments, None)
-        del cluster.models[model_id]
+        cluster.models.pop(model_id, None)
         call.committed = True
         return Reply(200, ACKNOWLEDGED)
 

@@ -14,12 +14,12 @@ import re
 from typing import Any, Final
 
 from . import errors
+from .model_config import PYTORCH
 from .versions import Features
 
-PYTORCH: Final = "pytorch"
 _ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?")
 _ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z])?")
-_ID_LIMIT: Final = 64
+ID_LIMIT: Final = 64
 WILDCARDS: Final = ("_all", "*")
 
 
@@ -41,50 +41,63 @@ class Model:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def fully_defined(self) -> bool:
-        """Whether it could be deployed."""
-        return self.complete
-
-    @property
     def has_definition(self) -> bool:
         """Whether any part of the definition is there."""
         return self.complete or bool(self.parts)
 
-    def as_json(self, version: Features, *, definition_status: bool) -> dict[str, Any]:
+    def as_json(self, version: Features, *, definition_status: bool, exclude_generated: bool = False) -> dict[str, Any]:
         """As GET shows it."""
-        body: dict[str, Any] = {
-            "model_id": self.id,
-            "model_type": self.model_type,
-            "created_by": "api_user",
-            "version": "12.0.0"
-            if version.at_least((8, 13, 0))
-            else ("10.0.0" if version.at_least((8, 10, 0)) else version.number),
-            "create_time": self.create_time,
-            "model_size_bytes": self.bytes,
-            "estimated_operations": 0,
-            "license_level": "platinum",
-        }
-        body |= self.config
-        body.setdefault("tags", [])
-        if definition_status and version.at_least((8, 8, 0)):
-            body["fully_defined"] = self.fully_defined
-        body.setdefault("input", {"field_names": ["text_field"]})
+        body: dict[str, Any] = {"model_id": self.id, "model_type": self.model_type}
+        if not exclude_generated:
+            body |= {
+                "created_by": "api_user",
+                "version": _config_version(version),
+                "create_time": self.create_time,
+                "model_size_bytes": self.bytes,
+                "estimated_operations": 0,
+                "license_level": "platinum",
+            }
+        body |= {"tags": [], "input": {"field_names": ["text_field"]}, **self.config}
         if self.has_location:
             body["location"] = {"index": {"name": ".ml-inference-native"}}
+        if definition_status and version.at_least((8, 8, 0)):
+            body["fully_defined"] = self.complete
         return body
+
+    def per_memory(self, name: str) -> int:
+        """``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which sit in the metadata."""
+        found = (self.config.get("metadata") or {}).get(name, 0)
+        return int(found)
+
+
+def _config_version(version: Features) -> str:
+    """The version of the configuration format, which is not the product's from 8.10 on."""
+    if version.at_least((8, 13, 0)):
+        return "12.0.0"
+    return "10.0.0" if version.at_least((8, 10, 0)) else version.number
+
+
+def is_valid_id(model_id: str) -> bool:
+    """The server's general rule for ids."""
+    return _ID.fullmatch(model_id) is not None
+
+
+def is_short_enough(model_id: str) -> bool:
+    """The server's limit for ids."""
+    return len(model_id) <= ID_LIMIT
 
 
 def id_complaints(model_id: str) -> list[str]:
     """Validation messages for the id of a new model; one leading dot is allowed."""
     bare = model_id[1:] if model_id.startswith(".") else model_id
     found = []
-    if not _ID.fullmatch(bare):
+    if not is_valid_id(bare):
         text = (
             f"Invalid model_id; '{model_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
         )
         found.append(text + "must start and end with alphanumeric")
-    if len(model_id) > _ID_LIMIT:
-        found.append(f"Invalid model_id; '{model_id}' cannot contain more than {_ID_LIMIT} characters.")
+    if not is_short_enough(model_id):
+        found.append(f"Invalid model_id; '{model_id}' cannot contain more than {ID_LIMIT} characters.")
     return found
 
 

@@ -60,6 +60,11 @@ def any_value(name: str, read: Reader) -> Field:
     return Field(name, _VALUES, read)
 
 
+def anything(name: str) -> Field:
+    """Any value, objects and arrays included, as plain JSON."""
+    return Field(name, _VALUES | {xcontent.START_OBJECT, xcontent.START_ARRAY}, xcontent.read_value)
+
+
 def boolean(name: str) -> Field:
     """``true``, ``false`` or their texts."""
     return Field(name, _BOOLEANS, lambda parser: parse_boolean(parser.text))

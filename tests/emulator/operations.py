@@ -15,7 +15,8 @@ from . import errors, models, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
-from .models import PYTORCH, Model
+from .model_config import PYTORCH
+from .models import Model
 from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from .values import ByteSize
 
@@ -55,8 +56,7 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
 
 def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
     if cluster.settings.get("license") == "basic":
-        reason = "current license is non-compliant for [ml]"
-        raise errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": "ml"})
+        raise no_licence()
     if cluster.settings.get("mixed_versions"):
         raise errors.status(
             403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress."
@@ -66,6 +66,12 @@ def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
             429,
             f"Could not start model deployment because existing deployments reached the limit of [{MAX_DEPLOYMENTS}]",
         )
+
+
+def no_licence() -> errors.ApiError:
+    """The licence does not include machine learning."""
+    reason = "current license is non-compliant for [ml]"
+    return errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": "ml"})
 
 
 def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
@@ -118,6 +124,8 @@ def _created(cluster: Cluster, request: StartRequest, model: Model, deployment_i
         queue_capacity=request.queue_capacity,
         cache_size=cache,
         priority=request.priority,
+        per_deployment_memory_bytes=model.per_memory("per_deployment_memory_bytes"),
+        per_allocation_memory_bytes=model.per_memory("per_allocation_memory_bytes"),
     )
     return Assignment(
         params, cluster.version, cluster.now() // 1000 * 1000, adaptive=_adaptive_at_start(cluster, request)

@@ -205,6 +205,14 @@ def parse_stop(body: bytes, deployment_id: str, version: Features) -> StopReques
     return StopRequest(deployment_id, **given)
 
 
+def fractional_warning(request: StartRequest) -> str | None:
+    """The deprecation warning about a cache size such as ``1.5gb``; gone in 9.x."""
+    if request.cache_size is None or not request.cache_size.fractional or request.version.major > 8:
+        return None
+    advice = "Fractional bytes values are deprecated. Use non-fractional bytes values instead"
+    return f"{advice}: [{request.cache_size.given}] found for setting [cache_size]"
+
+
 def check_same_model(in_body: str | None, in_path: str | None, *, as_status: bool) -> None:
     """``model_id`` may be repeated in the body, if it is the same."""
     if in_body is None or in_path is None or in_body == in_path:

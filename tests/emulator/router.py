@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from . import errors
 from .call import Call, Reply, decode
@@ -53,6 +53,9 @@ class Route:
 def split(path: str) -> list[str]:
     """Segments of a path, still encoded; slashes at the end do not count."""
     return path[1:].rstrip("/").split("/") if len(path) > 1 else []
+
+
+METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE", "CONNECT"})
 
 
 class Router:
@@ -99,5 +102,7 @@ def refusal(call: Call, methods: Sequence[str]) -> Reply:
     allow = [("Allow", ",".join(methods))]
     if call.method == "OPTIONS":
         return Reply(200, b"", allow, content_type="text/plain; charset=UTF-8")
-    text = f"Incorrect HTTP method for uri [{call.uri}] and method [{call.method}], allowed: [{', '.join(methods)}]"
+    known = f"Incorrect HTTP method for uri [{call.uri}] and method [{call.method}]"
+    what = known if call.method in METHODS else f"Unexpected http method: {call.method}"
+    text = f"{what}, allowed: [{', '.join(methods)}]"
     return Reply(405, {"error": text, "status": 405}, allow, filterable=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from . import errors
 from .call import Call
 from .versions import Features
 
+_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]")
 _ML_MONITOR: Final = ("monitor_ml", "manage_ml", "monitor", "manage", "all")
 _ML_MANAGE: Final = ("manage_ml", "manage", "all")
 _ML_DEPLOY: Final = ("manage_inference", *_ML_MANAGE)
@@ -27,6 +29,9 @@ _GRANTS: Final[Mapping[str, Sequence[str]]] = {
     "cluster:admin/xpack/ml/trained_models/deployment/stop": _ML_DEPLOY,
     "cluster:monitor/state": _STATE,
     "cluster:monitor/main": ("monitor", "manage", "all"),
+    "cluster:monitor/health": ("monitor", "manage", "all"),
+    "cluster:monitor/settings": ("monitor", "manage", "all"),
+    "cluster:admin/settings/update": ("manage", "all"),
 }
 
 
@@ -105,11 +110,10 @@ def authenticate(call: Call, user: User | None, version: Features) -> None:
     if scheme == "basic":
         _basic(call, value, user, version)
     elif scheme == "apikey":
-        if user.api_key is None or value not in (user.api_key, encoded_key(user.api_key)):
-            raise _not_accepted(version, user)
+        _api_key(value, user, version)
     elif user.bearer_token is None or value != user.bearer_token:
-        raise _not_accepted(version, user)
-    call.username = user.username
+        raise _not_accepted(version, user, "oauth2 token: invalid token")
+    call.by_api_key = scheme == "apikey"
 
 
 def encoded_key(key: str) -> str:
@@ -117,18 +121,48 @@ def encoded_key(key: str) -> str:
     return base64.b64encode(key.encode()).decode()
 
 
-def _not_accepted(version: Features, user: User) -> errors.ApiError:
-    return unauthorized(
-        "unable to authenticate with provided credentials and anonymous access is not allowed for this request",
-        version,
-        user,
-    )
+def _not_accepted(version: Features, user: User, why: str) -> errors.ApiError:
+    reason = "unable to authenticate with provided credentials and anonymous access is not allowed for this request"
+    return unauthorized(reason, version, user, additional_unsuccessful_credentials=why)
+
+
+def _illegal_character(value: str) -> str | None:
+    """Java's complaint about a text that is not Base64."""
+    found = _NOT_BASE64.search(value)
+    return None if found is None else f"Illegal base64 character {ord(found[0]):x}"
+
+
+def _api_key(value: str, user: User, version: Features) -> None:
+    """The control request may give the key as ``id:key`` or as it travels."""
+    if user.api_key is not None and value in (user.api_key, encoded_key(user.api_key)):
+        return
+    illegal = _illegal_character(value)
+    if illegal is not None:
+        raise _not_accepted(version, user, f"API key: {illegal}")
+    key_id = _key_id(value)
+    if user.api_key is not None and key_id in (user.api_key.partition(":")[0], _key_id(user.api_key)):
+        raise _not_accepted(version, user, f"API key: invalid credentials for API key [{key_id}]")
+    raise _not_accepted(version, user, f"API key: unable to find apikey with id {key_id}")
+
+
+def _key_id(value: str) -> str:
+    """The id in an encoded key."""
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[0]
+    except binascii.Error:
+        return value.partition(":")[0]
 
 
 def _basic(call: Call, value: str, user: User, version: Features) -> None:
+    illegal = _illegal_character(value)
+    if illegal is not None:
+        reason = "invalid basic authentication header encoding"
+        refusal = unauthorized(reason, version, user)
+        refusal.caused_by = errors.illegal_argument(illegal)
+        raise refusal
     try:
-        name, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        name, colon, password = base64.b64decode(value).decode("utf-8", "replace").partition(":")
+    except binascii.Error:
         raise unauthorized("invalid basic authentication header encoding", version, user) from None
     if not colon:
         raise unauthorized("invalid basic authentication header value", version, user)
@@ -136,7 +170,7 @@ def _basic(call: Call, value: str, user: User, version: Features) -> None:
         raise unauthorized(f"unable to authenticate user [{name}] for REST request [{call.uri}]", version, user)
 
 
-def authorize(action: str, user: User | None, version: Features) -> None:
+def authorize(action: str, user: User | None, version: Features, *, by_api_key: bool = False) -> None:
     """Checks the privilege an action needs; 403 otherwise."""
     if user is None:
         return
@@ -144,9 +178,9 @@ def authorize(action: str, user: User | None, version: Features) -> None:
     if set(grants) & set(user.privileges):
         return
     who = f"user [{user.username}] with effective roles [{user.shown_roles}]"
-    if user.api_key is not None and user.password is None:
-        key_id = user.api_key.partition(":")[0]
-        who = f"API key id [{key_id}] of user [{user.username}]"
+    if by_api_key and user.api_key is not None:
+        key = user.api_key
+        who = f"API key id [{key.partition(':')[0] if ':' in key else _key_id(key)}] of user [{user.username}]"
     granted = f"this action is granted by the cluster privileges [{','.join(grants)}]"
     reason = f"action [{action}] is unauthorized for {who}, {granted}"
     raise errors.ApiError(403, "security_exception", reason, product=False)

@@ -14,7 +14,7 @@ from . import models
 from .assignment import FAILED, STARTED, STOPPED, Assignment
 from .cluster import Cluster
 from .usage import Usage
-from .values import millis_text
+from .values import human_bytes, millis_text
 
 ALL_FAILED: Final = "All node routes are failed; see node route reason for details"
 _NATIVE_BASE: Final = 36
@@ -57,7 +57,7 @@ def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match
 def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, human: bool) -> list[dict[str, Any]]:
     """One row for each deployment; one without deployment if there is none."""
     mine = sorted(key for key, each in cluster.assignments.items() if each.params.model_id == model_id)
-    base = _model_part(cluster, model_id, mine if only is None else only)
+    base = _model_part(cluster, model_id, mine if only is None else only, human=human)
     if not mine:
         return [base]
     found = []
@@ -71,15 +71,20 @@ def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, huma
     return found
 
 
-def _model_part(cluster: Cluster, model_id: str, deployments: list[str]) -> dict[str, Any]:
+def _model_part(cluster: Cluster, model_id: str, deployments: list[str], *, human: bool) -> dict[str, Any]:
     body: dict[str, Any] = {"model_id": model_id}
     model = cluster.models.get(model_id)
     if model is not None:
         needed = 240 * (1 << 20) + 2 * model.bytes + _NATIVE_BASE
-        body["model_size_stats"] = {"model_size_bytes": model.bytes, "required_native_memory_bytes": needed}
+        sizes = _bytes("model_size", model.bytes, human=human) | _bytes("required_native_memory", needed, human=human)
+        body["model_size_stats"] = sizes
     names = {model_id, *deployments}
     body["pipeline_count"] = len({pipeline for name in names for pipeline in cluster.references(name)})
     return body
+
+
+def _bytes(name: str, amount: int, *, human: bool) -> dict[str, Any]:
+    return {name: human_bytes(amount), f"{name}_bytes": amount} if human else {f"{name}_bytes": amount}
 
 
 def inference_stats(cluster: Cluster, deployment_id: str, each: Assignment) -> dict[str, Any]:
@@ -169,22 +174,27 @@ def _node_row(cluster: Cluster, each: Assignment, node_id: str, *, human: bool) 
 
 
 def _running(each: Assignment, allocations: int, usage: Usage, *, human: bool) -> dict[str, Any]:
+    """A started route whose process is up."""
     body: dict[str, Any] = {"routing_state": {"routing_state": STARTED}, "inference_count": usage.inferences}
-    if usage.inferences > 0:
-        average = usage.total_time_ms / usage.inferences
-        body["average_inference_time_ms"] = average
-        body["average_inference_time_ms_excluding_cache_hits"] = average
+    body |= _known("average_inference_time_ms", usage.average_ms)
+    body |= _known("average_inference_time_ms_excluding_cache_hits", usage.average_without_hits_ms)
+    if each.version.at_least((9, 5, 0)):
+        body |= _known("average_inference_process_memory_rss_bytes", usage.process_memory)
     body["inference_cache_hit_count"] = usage.cache_hits
     if usage.last_access is not None:
         body |= _time("last_access", usage.last_access, human=human)
     body["number_of_pending_requests"] = usage.pending
     body |= _counters([usage], with_inferences=False)
     body |= _time("start_time", usage.start_time, human=human)
-    body["threads_per_allocation"] = each.params.threads_per_allocation
-    body["number_of_allocations"] = allocations
+    names = each.version.assignment_names
+    body["threads_per_allocation" if names else "inference_threads"] = each.params.threads_per_allocation
+    body["number_of_allocations" if names else "model_threads"] = allocations
     body["peak_throughput_per_minute"] = usage.peak_throughput
     body["throughput_last_minute"] = usage.throughput_last_minute
-    if usage.throughput_last_minute > 0:
-        body["average_inference_time_ms_last_minute"] = usage.total_time_ms / usage.inferences
-    body["inference_cache_hit_count_last_minute"] = usage.cache_hits
+    body |= _known("average_inference_time_ms_last_minute", usage.average_last_minute_ms)
+    body["inference_cache_hit_count_last_minute"] = usage.cache_hits_last_minute
     return body
+
+
+def _known(name: str, value: float | None) -> dict[str, Any]:
+    return {} if value is None else {name: value}

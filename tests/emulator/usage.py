@@ -10,12 +10,15 @@ import dataclasses
 
 @dataclasses.dataclass
 class Usage:
-    """Counts since the process started; times in epoch milliseconds."""
+    """Counts since the process started; times in epoch milliseconds. An average is ``None`` until there is one."""
 
     start_time: int = 0
     inferences: int = 0
-    total_time_ms: float = 0.0
+    average_ms: float | None = None
+    average_without_hits_ms: float | None = None
+    average_last_minute_ms: float | None = None
     cache_hits: int = 0
+    cache_hits_last_minute: int = 0
     last_access: int | None = None
     errors: int = 0
     rejected: int = 0
@@ -23,11 +26,16 @@ class Usage:
     peak_throughput: int = 0
     throughput_last_minute: int = 0
     pending: int = 0
+    process_memory: int | None = None
 
     def count(self, inferences: int, time_ms: float, now: int) -> None:
-        """Adds inferences of ``time_ms`` each."""
+        """Adds inferences of ``time_ms`` each. The double's last minute never ends."""
+        if inferences <= 0:
+            return
+        before = self.inferences * (self.average_ms or 0.0)
         self.inferences += inferences
-        self.total_time_ms += inferences * time_ms
+        self.average_ms = (before + inferences * time_ms) / self.inferences
+        self.average_without_hits_ms = self.average_last_minute_ms = self.average_ms
         self.last_access = now
         self.throughput_last_minute += inferences
         self.peak_throughput = max(self.peak_throughput, self.throughput_last_minute)

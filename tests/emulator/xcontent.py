@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
 from . import errors
 from .versions import Features
@@ -45,6 +45,31 @@ class _Level:
     names: set[str] = dataclasses.field(default_factory=set)
     entries: int = 0
     after_name: bool = False
+
+
+def read_map(parser: Parser) -> dict[str, Any]:
+    """A whole body as a map, without a schema; anything but an object gives an empty one."""
+    if parser.next_token() != START_OBJECT:
+        return {}
+    read: dict[str, Any] = read_value(parser)
+    return read
+
+
+def read_value(parser: Parser) -> Any:
+    """The value at the current token as plain JSON."""
+    if parser.token == START_OBJECT:
+        found = {}
+        while parser.next_token() != END_OBJECT:
+            name = parser.text
+            parser.next_token()
+            found[name] = read_value(parser)
+        return found
+    if parser.token == START_ARRAY:
+        values = []
+        while parser.next_token() != END_ARRAY:
+            values.append(read_value(parser))
+        return values
+    return parser.text if parser.token == VALUE_STRING else json.loads(parser.text)
 
 
 class Parser:

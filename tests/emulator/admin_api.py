@@ -1,0 +1,186 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cluster health and cluster settings: enough to wait for nodes and to set machine-learning settings.
+
+The recorded HTTP answers, most of which are about these two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from . import errors, xcontent
+from .call import Call, Reply
+from .cluster import Cluster
+from .double import Double
+from .router import Prepared, Route
+from .values import TimeValue
+from .xcontent import Parser
+
+Json = dict[str, Any]
+_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+_STATUSES: Final = ("green", "yellow", "red")
+_NODE_COUNT: Final = re.compile(r"(>=|<=|>|<|ge|le|gt|lt)?\(?(\d+)\)?")
+_COMPARE: Final = {
+    ">=": int.__ge__,
+    "ge": int.__ge__,
+    "<=": int.__le__,
+    "le": int.__le__,
+    ">": int.__gt__,
+    "gt": int.__gt__,
+    "<": int.__lt__,
+    "lt": int.__lt__,
+    None: int.__eq__,
+}
+_WAITS: Final = ("wait_for_events", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards")
+_KNOWN_SETTINGS: Final = ("xpack.ml.", "cluster.max_shards_per_node", "cluster.routing.allocation.awareness.attributes")
+
+
+# --- health ---
+
+
+def health(double: Double, call: Call) -> Prepared:
+    """``GET _cluster/health``. It has no indices, so it is green; only nodes can be waited for."""
+    cluster = double.cluster
+    call.boolean("local", False)
+    if call.has("master_timeout") or not cluster.version.at_least((8, 15, 0)):
+        # Newer servers look for it only if it is there: an unknown parameter is not compared with it.
+        call.time("master_timeout", _TIMEOUT)
+    timeout = call.time("timeout", _TIMEOUT)
+    status = call.text("wait_for_status")
+    if status is not None and status.lower() not in _STATUSES:
+        constant = f"org.elasticsearch.cluster.health.ClusterHealthStatus.{status.upper()}"
+        raise errors.illegal_argument(f"No enum constant {constant}")
+    _check_shard_count(call.text("wait_for_active_shards"))
+    for name in (*_WAITS, "level"):
+        call.text(name)
+    nodes = call.text("wait_for_nodes")
+    enough = _node_condition(nodes)
+    human = call.flag("human")
+
+    async def run() -> Reply:
+        in_time = await double.clock.wait(lambda: enough(len(cluster.nodes)), timeout.seconds)
+        return Reply(200 if in_time else 408, health_json(cluster, timed_out=not in_time, human=human))
+
+    return Prepared("cluster:monitor/health", run)
+
+
+def _check_shard_count(text: str | None) -> None:
+    if text is not None and text != "all" and not text.isdigit():
+        raise errors.illegal_argument(f"cannot parse ActiveShardCount[{text}]", errors.number_format(text))
+
+
+def _node_condition(text: str | None) -> Any:
+    if text is None:
+        return lambda count: True
+    match = _NODE_COUNT.fullmatch(text)
+    if match is None:
+        raise errors.number_format(text)
+    compare, number = _COMPARE[match[1]], int(match[2])
+    return lambda count: compare(count, number)
+
+
+def health_json(cluster: Cluster, *, timed_out: bool, human: bool) -> Json:
+    """The answer body."""
+    body: Json = {
+        "cluster_name": cluster.name,
+        "status": "green",
+        "timed_out": timed_out,
+        "number_of_nodes": len(cluster.nodes),
+        "number_of_data_nodes": len(cluster.nodes),
+    }
+    counts = ["active_primary", "active", "relocating", "initializing", "unassigned"]
+    if cluster.version.at_least((8, 16, 0)):
+        counts.append("unassigned_primary")
+    counts.append("delayed_unassigned")
+    body |= {f"{name}_shards": 0 for name in counts}
+    body |= {"number_of_pending_tasks": 0, "number_of_in_flight_fetch": 0}
+    if human:
+        body["task_max_waiting_in_queue"] = "0s"
+    body["task_max_waiting_in_queue_millis"] = 0
+    if human:
+        body["active_shards_percent"] = "100.0%"
+    return body | {"active_shards_percent_as_number": 100.0}
+
+
+# --- settings ---
+
+
+def get_settings(double: Double, call: Call) -> Prepared:
+    """``GET _cluster/settings``: what was set, persistent only."""
+    flat = call.boolean("flat_settings", False)
+    call.boolean("include_defaults", False)
+    call.time("master_timeout", _TIMEOUT)
+
+    async def run() -> Reply:
+        return Reply(200, {"persistent": _shown(double.cluster.settings, flat=flat), "transient": {}})
+
+    return Prepared("cluster:monitor/settings", run)
+
+
+def put_settings(double: Double, call: Call) -> Prepared:
+    """``PUT _cluster/settings``: persistent and transient are one here."""
+    flat = call.boolean("flat_settings", False)
+    call.time("master_timeout", _TIMEOUT)
+    call.time("timeout", _TIMEOUT)
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body is required")
+    parsed = xcontent.read_map(Parser(body, double.cluster.version))
+    wanted = {kind: dict(_flattened(parsed.get(kind) or {})) for kind in ("persistent", "transient")}
+    complaints = [] if any(wanted.values()) else ["no settings to update"]
+
+    async def run() -> Reply:
+        for kind, settings in wanted.items():
+            for name in settings:
+                if not name.startswith(_KNOWN_SETTINGS):
+                    raise errors.illegal_argument(f"{kind} setting [{name}], not recognized")
+        for settings in wanted.values():
+            for name, value in settings.items():
+                _set(double.cluster, name, value)
+        double.cluster.publish(by_api=True)
+        call.committed = True
+        shown = {kind: _shown(settings, flat=flat) for kind, settings in wanted.items()}
+        return Reply(200, {"acknowledged": True, **shown})
+
+    return Prepared("cluster:admin/settings/update", run, complaints)
+
+
+def _set(cluster: Cluster, name: str, value: Any) -> None:
+    if value is None:
+        cluster.settings.pop(name, None)
+    else:
+        cluster.settings[name] = value
+
+
+def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in body.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _shown(settings: Json, *, flat: bool) -> Json:
+    """Values are texts; names are nested unless ``flat_settings`` is given."""
+    texts = {name: str(value) for name, value in settings.items() if value is not None and "." in name}
+    if flat:
+        return texts
+    nested: Json = {}
+    for name, value in texts.items():
+        *parents, last = name.split(".")
+        inner = nested
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return nested
+
+
+ROUTES: Final = (
+    Route("GET", "/_cluster/health", "health", health, serverless=False),
+    Route("GET", "/_cluster/settings", "settings", get_settings, serverless=False),
+    Route("PUT", "/_cluster/settings", "settings", put_settings, serverless=False),
+)

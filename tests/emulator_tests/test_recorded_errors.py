@@ -1,0 +1,108 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exceptions as error objects, as recorded, in every version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from emulator import errors, models, operations, security
+from emulator.errors import ApiError
+from emulator.versions import Features, features
+from emulator_tests.recordings import Row, cases, check
+
+_CODES = {
+    "bad_request": 400,
+    "conflict": 409,
+    "too_many_requests": 429,
+    "request_timeout": 408,
+    "forbidden": 403,
+    "internal_server_error": 500,
+    "not_found": 404,
+    "service_unavailable": 503,
+}
+_UPDATE = "cluster:admin/xpack/ml/trained_models/deployment/update"
+_NUMBER = "[number_of_allocations] must be a positive integer"
+_NO_NODES = "Could not start deployment because no suitable nodes were found, allocation explanation [none]"
+
+
+def _forbidden(version: Features) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        security.authorize(_UPDATE, security.User("bob", ("monitor_ml",), roles=("monitor_only",)), version)
+    return caught.value
+
+
+def _unauthorized(reason: str, *, tokens: bool) -> Callable[[Features], ApiError]:
+    user = security.User("bob", (), bearer_token="token" if tokens else None)
+    return lambda version: security.unauthorized(reason, version, user)
+
+
+def _missing_model(version: Features) -> ApiError:
+    return models.missing_model("ID", version)
+
+
+def _capacity(version: Features) -> ApiError:
+    return errors.status(429, operations.NO_CAPACITY, ApiError(500, "illegal_state_exception", _NO_NODES))
+
+
+_MADE: dict[str, Callable[[Features], ApiError]] = {
+    "resource_not_found": lambda version: errors.not_found("No known model deployment with id [dep]"),
+    "resource_not_found_model": lambda version: errors.not_found("Could not find trained model [mod]"),
+    "status_with_cause": _capacity,
+    "action_request_validation": lambda version: errors.validation([_NUMBER, "second"]),
+    "validation_exception": lambda version: errors.validation(
+        [operations.NUMBER_WITH_ADAPTIVE], "validation_exception"
+    ),
+    "illegal_argument": lambda version: errors.illegal_argument("bad thing"),
+    "runtime_null_message": lambda version: ApiError(500, "runtime_exception", None),
+    "elasticsearch_exception": lambda version: ApiError(500, "exception", "plain [x]"),
+    "elasticsearch_exception_wrapping_illegal_argument": lambda version: ApiError(
+        500, "exception", "outer", errors.illegal_argument("inner")
+    ),
+    "receive_timeout_transport": lambda version: ApiError(
+        500, "exception", "wrapped", errors.status(409, "inner conflict")
+    ),
+    "remote_transport_wrapping_conflict": lambda version: errors.status(
+        409, "cannot update deployment that is not in [started] state"
+    ),
+    "remote_transport_wrapping_validation": lambda version: errors.validation([_NUMBER, "second"]),
+    "remote_transport_wrapping_not_found": lambda version: errors.not_found("No known model deployment with id [dep]"),
+    "security_403": _forbidden,
+    "security_401_unable": _unauthorized(
+        "unable to authenticate user [bob] for REST request [/_ml/trained_models/dep/deployment/_update]", tokens=False
+    ),
+    "security_401_missing": _unauthorized("missing authentication credentials for REST request [/_ml]", tokens=True),
+    "license_ml": lambda version: operations.no_licence(),
+    "ExceptionsHelper.missingModelDeployment": lambda version: errors.not_found(
+        "No known model deployment with id [ID]"
+    ),
+    "ExceptionsHelper.missingTrainedModel": _missing_model,
+    "ExceptionsHelper.serverError": lambda version: ApiError(500, "exception", "ID"),
+    "ExceptionsHelper.badRequestException(varargs)": lambda version: errors.status(400, "text [A]"),
+    "ExceptionsHelper.serverError(varargs)": lambda version: ApiError(500, "exception", "text [A]"),
+    "model_deployment_timeout": lambda version: operations.start_timed_out("dep", "30s"),
+}
+
+
+def _made(case: str, version: Features) -> ApiError | None:
+    if case.startswith("status_") and case.removeprefix("status_") in _CODES:
+        return errors.status(_CODES[case.removeprefix("status_")], "message [a]")
+    return _MADE[case](version) if case in _MADE else None
+
+
+@pytest.mark.parametrize(("row", "version"), cases("errors", lambda row: "error" in row.data))
+def test_error(row: Row, version: str) -> None:
+    error = _made(row.data["case"], features(version))
+    played: list[Any] = [None, None] if error is None else [error.status, error.error_object()]
+    check(row, [row.data["status"], row.data["error"]], played)
+
+
+def test_absent_class_is_listed() -> None:
+    """Where a class was not published, its record says nothing about what the server answers."""
+    absent = [param.values[0] for param in cases("errors", lambda row: "error" not in row.data)]
+    assert {row.data["case"] for row in absent if isinstance(row, Row)} == {"model_deployment_timeout"}

@@ -1,0 +1,158 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rows of ``_stats``, as recorded, in every version."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from emulator import adaptive, stats
+from emulator.assignment import Assignment, Route, TaskParams
+from emulator.cluster import Cluster, Config
+from emulator.models import Model
+from emulator.nodes import Node
+from emulator.usage import Usage
+from emulator.values import ByteSize, parse_bytes
+from emulator_tests.recordings import Row, cases, check
+
+Json = dict[str, Any]
+SIZE = 265632637
+_ANONYMOUS = "somewhere"
+_SIZES = {"253.3mb": ByteSize(SIZE, f"{SIZE}b"), "1023.9kb": ByteSize(1048575, "1048575b"), "-1b": ByteSize(-1, "-1")}
+_ABSENT = object()
+
+
+def cluster_of(version: str, *recorded: Json) -> Cluster:
+    """A cluster that holds the deployments the record shows."""
+    nodes = tuple(Node(node_id, 4, 8 << 30) for node_id in ("nodeA", "nodeB"))
+    cluster = Cluster(Config(version, nodes=nodes))
+    cluster.models["mod"] = Model("mod", SIZE)
+    for body in recorded:
+        cluster.put_assignment(_assignment(cluster, body))
+    return cluster
+
+
+def _assignment(cluster: Cluster, body: Json) -> Assignment:
+    params = TaskParams(
+        "mod", body["deployment_id"], SIZE, body["number_of_allocations"], body["threads_per_allocation"]
+    )
+    params.queue_capacity, params.priority = body["queue_capacity"], body["priority"]
+    size = body.get("cache_size")
+    params.cache_size = None if size is None else (_SIZES.get(size) or parse_bytes(size, "cache_size"))
+    each = Assignment(params, cluster.version, body["start_time"] * 1_000_000, state=body["state"])
+    each.reason = body.get("reason")
+    settings = body.get("adaptive_allocations")
+    each.adaptive = None if settings is None else adaptive.from_json(settings)
+    for number, row in enumerate(body["nodes"]):
+        node_id = _node_id(cluster, row, number)
+        state = row["routing_state"]
+        current = row.get("number_of_allocations", 0)
+        each.routes[node_id] = Route(current, current, state["routing_state"], state.get("reason"))
+        if "inference_count" in row:
+            cluster.usage[body["deployment_id"], node_id] = _usage(row)
+    return each
+
+
+def _node_id(cluster: Cluster, row: Json, number: int) -> str:
+    """Some records hide the node's identity, some show that it has left."""
+    node = row.get("node", _ABSENT)
+    if isinstance(node, dict):
+        return str(next(iter(node)))
+    node_id = f"{_ANONYMOUS}{number}"
+    if node is not _ABSENT:
+        cluster.nodes[node_id] = Node(node_id, 4, 8 << 30)
+    return node_id
+
+
+def _usage(row: Json) -> Usage:
+    return Usage(
+        start_time=row["start_time"],
+        inferences=row["inference_count"],
+        average_ms=row.get("average_inference_time_ms"),
+        average_without_hits_ms=row.get("average_inference_time_ms_excluding_cache_hits"),
+        average_last_minute_ms=row.get("average_inference_time_ms_last_minute"),
+        cache_hits=row["inference_cache_hit_count"],
+        cache_hits_last_minute=row["inference_cache_hit_count_last_minute"],
+        last_access=row.get("last_access"),
+        peak_throughput=row["peak_throughput_per_minute"],
+        throughput_last_minute=row["throughput_last_minute"],
+        pending=row["number_of_pending_requests"],
+        process_memory=row.get("average_inference_process_memory_rss_bytes"),
+    )
+
+
+def _without_identity(body: Json) -> Json:
+    """Replaces what the records replace: who a node is, which version it has, what time it is."""
+    copied: Json = json.loads(json.dumps(body))
+    for row in copied.get("nodes", ()):
+        found = row.get("node")
+        if isinstance(found, dict):
+            node_id, node = next(iter(found.items()))
+            if node_id.startswith(_ANONYMOUS):
+                row["node"] = "<node>"
+            else:
+                node |= {name: f"<{name}>" for name in ("version", "min_index_version", "max_index_version")}
+    return copied
+
+
+@pytest.mark.parametrize(("row", "version"), cases("assignment_stats", lambda row: "nodes" in row.data["json"]))
+def test_deployment_stats(row: Row, version: str) -> None:
+    recorded = row.data["json"]
+    if "state" not in recorded or "threads_per_allocation" not in recorded:
+        check(row, recorded, None)
+        return
+    cluster = cluster_of(version, recorded)
+    each = cluster.assignments[recorded["deployment_id"]]
+    count = recorded.get("allocation_status", {}).get("allocation_count", 0)
+    if count and not recorded["nodes"]:
+        # These records are about the size of the cache: they count allocations but show no node.
+        each.routes["nodeA"] = Route(count, count, "started")
+    played = _without_identity(stats.deployment_stats(cluster, each, human=row.data["case"].endswith("human")))
+    if count and not recorded["nodes"]:
+        played["nodes"] = []
+    check(row, recorded, played)
+    assert json.dumps(played) == json.dumps(recorded)
+    if "overall_inference_stats" in row.data:
+        overall = stats.inference_stats(cluster, recorded["deployment_id"], each)
+        check(row, row.data["overall_inference_stats"], {**overall, "timestamp": "<now>"})
+
+
+@pytest.mark.parametrize(("row", "version"), cases("models_stats", lambda row: "count" in row.data["json"]))
+def test_model_stats(row: Row, version: str) -> None:
+    recorded = row.data["json"]
+    cluster = cluster_of(version, *_two_deployments(version) if "deploy" in row.data["case"] else ())
+    expression = "dep2" if "only_one" in row.data["case"] else "mod"
+    if row.data["case"] == "undeployed":
+        cluster.assignments.clear()
+    played = stats.rows(cluster, expression, human=False, start=0, size=100, allow_no_match=True)
+    for each in played["trained_model_stats"]:
+        if "deployment_stats" in each:
+            each["inference_stats"]["timestamp"] = "<now>"
+            each["deployment_stats"] = _without_identity(each["deployment_stats"])
+    check(row, recorded, played)
+
+
+@pytest.mark.parametrize(("row", "version"), cases("models_stats", lambda row: "model_size_bytes" in row.data["json"]))
+def test_model_sizes(row: Row, version: str) -> None:
+    cluster = cluster_of(version)
+    cluster.models["mod"].bytes = row.data["json"]["model_size_bytes"]
+    answers = [stats.rows(cluster, "mod", human=human, start=0, size=1, allow_no_match=True) for human in (False, True)]
+    plain, human = (answer["trained_model_stats"][0]["model_size_stats"] for answer in answers)
+    check(row, row.data["json"], plain)
+    if "json_human" in row.data:
+        assert json.dumps(human) == json.dumps(row.data["json_human"])
+
+
+def _two_deployments(version: str) -> list[Json]:
+    record = next(param.values[0] for param in cases("models_stats") if _is_two(param.values[0]))
+    assert isinstance(record, Row)
+    return [each["deployment_stats"] for each in record.data["json"]["trained_model_stats"]]
+
+
+def _is_two(row: Any) -> bool:
+    return bool(row.data["case"] == "two_deployments")
