@@ -35,7 +35,7 @@ mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests 
 	$(VENV)/test/bin/python tests/mutants/run.py
 
 bench: $(VENV)/demo/.made ## measure seconds a task
-	tests/bench.sh $(VENV)/demo/bin
+	$(VENV)/demo/bin/python tests/bench/run.py
 
 build: $(VENV)/demo/.made ## build the collection's tarball into .build
 	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build

@@ -15,7 +15,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import preload
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import with_environment
@@ -27,7 +26,6 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report im
 # Workers are forked from the process that loads this file: they all find the library imported.
 preload()
 
-display = Display()
 Json = dict[str, t.Any]
 
 
@@ -77,9 +75,9 @@ class MlAction(ActionBase):
 
     def _run_here(self, params: Json, secrets: set[str]) -> Json:
         outcome = self.run_task(params, self._task.check_mode)
-        for warning in outcome.warnings:
-            display.warning(warning)
         result = {**outcome.result, "invocation": {"module_args": params}}
+        if outcome.warnings:
+            result["warnings"] = list(outcome.warnings)
         # Ansible masks secrets in results of modules only.
         return t.cast(Json, remove_values(result, secrets | hidden(params)))
 

@@ -40,6 +40,8 @@ SCENARIOS: list[Json] = [
     {"model_id": "m", "state": "restarted", "wait": False},
     {"model_id": "m", "fact_name": ""},
     {"model_id": "m", "deployment_id": "second", "initial_number_of_allocations": 2, "cache_size": "0"},
+    {"model_id": "m", "state": "stopped"},
+    {"model_id": "m"},
     {"model_id": "nope"},
     {"deployment_id": "gone", "on_missing": "skip"},
     {"model_id": "m", "hosts": ["{{ url_with_password }}"]},

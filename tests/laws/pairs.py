@@ -103,6 +103,7 @@ WISHES: dict[str, Json] = {
     "two threads, replacing": {"threads_per_allocation": 2, "replace": "stop_start"},
     "queue, replacing": {"queue_capacity": 700, "number_of_allocations": 1, "replace": "stop_start"},
     "cache": {"cache_size": "1536kb"},
+    "normal": {"priority": "normal"},
     "low": {"priority": "low"},
     "low, replacing": {"priority": "low", "number_of_allocations": 1, "replace": "stop_start"},
     "adaptive": {"adaptive_allocations": BOUNDS},

@@ -15,12 +15,10 @@ import typing as t
 import pytest
 
 from laws.pairs import ACCESS, VERSIONS, WISHES, deployment_id, named, prepared, states
-from laws.truth import reached, same_as_there
+from laws.truth import reached, same_as_there, unforeseen
 
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls", "server")
-# What no reading tells before the write: room on the nodes, and how the nodes will fare.
-UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not become", " is not ")
 PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 
 
@@ -58,10 +56,30 @@ def _predicts(predicted: Json, happened: Json, where: str) -> None:
         assert predicted["msg"] == happened.get("msg"), f"{where}: refused only in check mode"
         return
     if happened.get("failed"):
-        assert any(words in happened["msg"] for words in UNFORESEEN), f"{where}: not foreseen: {happened['msg']}"
+        assert unforeseen(happened["msg"]), f"{where}: not foreseen: {happened['msg']}"
         return
     assert {key: predicted[key] for key in PREDICTED} == {key: happened[key] for key in PREDICTED}, where
     assert predicted["warnings"] == happened["warnings"], where
+    if predicted["changed"]:
+        _foretells(predicted, happened["deployment"], where)
+
+
+def _foretells(predicted: Json, deployment: Json | None, where: str) -> None:
+    """The deployment of check mode is the one that will be there, and is marked as foretold."""
+    foretold = predicted["deployment"]
+    assert predicted["routing_source"] == "prediction", where
+    facts = predicted["ansible_facts"]["elasticsearch_deployments"]
+    assert [entry["predicted"] for entry in facts.values()] == [True] * (foretold is not None), where
+    if foretold is None or deployment is None:
+        # Without waiting, what is being stopped may still be there.
+        assert foretold is None, where
+        assert deployment is None or deployment["assignment_state"] == "stopping", where
+        return
+    owned = ["model_id", "threads_per_allocation", "priority", "adaptive_allocations", "queue_capacity"]
+    if not (foretold["adaptive_allocations"] or {}).get("enabled"):
+        owned.append("number_of_allocations")
+    wrong = [name for name in owned if foretold[name] not in (None, deployment[name])]
+    assert wrong == [], f"{where}: {foretold} is not {deployment}"
 
 
 def _is_true(double: t.Any, result: Json, where: str) -> None:

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from laws.pairs import WISHES, deployment_id, named
-from laws.truth import reached, same_as_there, there
+from laws.truth import reached, same_as_there, there, unforeseen
 from support.double import Double
 
 Json = dict[str, t.Any]
-UNFORESEEN = ("enough resources", "sufficient capacity", "failed (", "will not become", " is not ")
 
 
 class Sequences(RuleBasedStateMachine):
@@ -40,7 +39,7 @@ class Sequences(RuleBasedStateMachine):
         if predicted.get("failed"):
             assert predicted["msg"] == happened["msg"]
         elif happened.get("failed"):
-            assert any(words in happened["msg"] for words in UNFORESEEN), happened["msg"]
+            assert unforeseen(happened["msg"]), happened["msg"]
         else:
             assert predicted["diff"] == happened["diff"]
             assert predicted["api_calls"] == happened["api_calls"]

@@ -6,13 +6,21 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from laws.pairs import deployment_id
 from support.double import Double
 
 Json = dict[str, t.Any]
+# What no reading tells before the write: room on the nodes, and how the nodes will fare.
+_UNFORESEEN = re.compile(r"enough resources|sufficient capacity|will not become|is not \w[\w ]* after \d")
 NOBODY = {"enabled": False, "min_number_of_allocations": None, "max_number_of_allocations": None}
+
+
+def unforeseen(sentence: str) -> bool:
+    """Whether a failure is one that check mode cannot foresee."""
+    return _UNFORESEEN.search(sentence) is not None
 
 
 def there(double: Double) -> Json | None:
@@ -67,7 +75,7 @@ def reached(double: Double, options: Json, result: Json) -> bool:
         return options.get("on_missing") == "skip" and result["skipped_because"] is not None
     task, now = assignment["task_parameters"], scaler(assignment)
     for name in ("threads_per_allocation", "queue_capacity", "priority"):
-        if name in options and task[name] != options[name]:
+        if name in options and task.get(name, "normal") != options[name]:
             return False
     model = options.get("model_id", task["model_id"])
     if task["model_id"] != ("m" if model == "alias" else model):

@@ -49,6 +49,12 @@ def test_a_start_before_8_3_uses_the_old_names() -> None:
     assert "number_of_allocations" not in query
 
 
+def test_a_start_before_8_6_has_no_priority() -> None:
+    action = Action("start", "m", {"model_id": "m", "priority": "normal"})
+    assert "priority" not in encode(action, server("8.5.3"), "30s").query
+    assert encode(action, server("8.6.0"), "30s").query["priority"] == "normal"
+
+
 def test_only_the_scaler_takes_a_body() -> None:
     settings = {"model_id": "d", "adaptive_allocations": {"enabled": True}}
     call = encode(Action("start", "d", settings), server("8.16.0"), "30s")

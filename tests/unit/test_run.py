@@ -64,6 +64,23 @@ def test_a_stop_that_hangs(double: Double) -> None:
     assert "is not gone after 4 seconds: it is still stopping (client API call)" in result["msg"]
 
 
+def test_a_stop_is_believed_when_nothing_is_there_any_more(double: Double) -> None:
+    double.run(model_id="m")
+    double.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}})
+    result = double.run(model_id="m", state="stopped", wait_timeout=4)
+    assert "is not gone after 4 seconds: it is still started" in result["msg"]
+    assert result["deployment"] is not None
+
+
+def test_a_start_is_not_sent_before_the_old_one_is_gone(double: Double) -> None:
+    double.run(model_id="m")
+    double.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}})
+    double.forget()
+    result = double.run(model_id="m", state="restarted", wait_timeout=4)
+    assert "is not gone after 4 seconds" in result["msg"]
+    assert [entry["path"].rpartition("/")[2] for entry in double.journal()] == ["_stop"]
+
+
 def test_polls_that_fail_in_passing_are_repeated(double: Double) -> None:
     double.fault("stats", {"type": "drop"}, after=1, times=4)
     result = double.run(model_id="m", request_retries=0)

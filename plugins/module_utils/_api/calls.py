@@ -44,6 +44,8 @@ def _start(action: Action, server: Server, server_timeout: str) -> Call:
     settings: dict[str, t.Any] = dict(action.settings)
     model_id = settings.pop("model_id")
     adaptive = settings.pop("adaptive_allocations", None)
+    if not server.has(8, 6):
+        settings.pop("priority", None)  # it can only be what it is there without saying
     if not server.has(8, 3):
         settings = {_NAMES_BEFORE_8_3.get(name, name): value for name, value in settings.items()}
     query = {name: as_text(value) for name, value in settings.items()}

@@ -15,6 +15,8 @@ from .routing import Route, routes_from_assignment, routes_from_stats
 
 Source = t.Literal["assignment", "cluster_state", "stats", "prediction"]
 Raw = t.Mapping[str, t.Any]
+NORMAL = "normal"
+"""The priority of every deployment before Elasticsearch 8.6, which had no other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Deployment:
             number_of_allocations=stats.get("number_of_allocations", stats.get("model_threads")),
             adaptive_allocations=AdaptiveAllocations.from_api(stats.get("adaptive_allocations")),
             threads_per_allocation=stats.get("threads_per_allocation", stats.get("inference_threads")),
-            priority=_lower(stats.get("priority")),
+            priority=_lower(stats.get("priority")) or NORMAL,
             queue_capacity=stats.get("queue_capacity"),
             cache_size=stats.get("cache_size"),
             model_bytes=(row.get("model_size_stats") or {}).get("model_size_bytes"),
@@ -93,7 +95,7 @@ class Deployment:
             number_of_allocations=number,
             adaptive_allocations=AdaptiveAllocations.from_api(assignment.get("adaptive_allocations")),
             threads_per_allocation=task.get("threads_per_allocation", task.get("inference_threads")),
-            priority=_lower(task.get("priority")),
+            priority=_lower(task.get("priority")) or NORMAL,
             queue_capacity=task.get("queue_capacity"),
             cache_size=task.get("cache_size"),
             cache_size_exact=True,
