@@ -112,7 +112,7 @@ class Api:
         if route is None:
             return refusal(call, methods)
         if double.cluster.flavor == "serverless" and not route.serverless:
-            raise cluster_api.not_on_serverless(call)
+            raise cluster_api.not_on_serverless(call, double.cluster)
         _check_content_type(call)
         prepared = route.handler(double, call)
         call.check_unused()

@@ -21,7 +21,7 @@ DEFAULT_INTERVAL: Final = 0.05
 
 
 class WaitsForever(Exception):  # noqa: N818
-    """A wait without time-out that nothing can end; a real client would give up at some time."""
+    """A wait that nothing can end; a real client would give up at some time."""
 
 
 class Clock:
@@ -31,6 +31,7 @@ class Clock:
         self.mode = mode
         self.interval = interval
         self.alone = alone
+        self.closed = False
         self._cluster = cluster
         self._waiting: set[asyncio.Future[None]] = set()
         cluster.listeners.append(self._wake)
@@ -45,11 +46,18 @@ class Clock:
         if self.mode == "auto":
             catch_up.tick(self._cluster)
 
+    def close(self) -> None:
+        """The cluster is gone: whoever waits for it gets no answer any more."""
+        self.closed = True
+        self._wake()
+
     async def wait(self, done: Callable[[], bool], timeout: float | None) -> bool:
         """Waits until ``done``; false if the time ran out. Exceptions of ``done`` pass through."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while not done():
+            if self.closed:
+                raise WaitsForever
             if self.mode == "eager" and catch_up.tick(self._cluster):
                 continue
             if self.alone or (self.mode == "eager" and timeout is not None):

@@ -18,6 +18,7 @@ from . import NEWEST, rebalance
 from .assignment import STOPPING, Assignment
 from .models import Model
 from .nodes import Node
+from .unknowns import Choices
 from .usage import Usage
 from .values import parse_bytes
 from .versions import features
@@ -70,6 +71,7 @@ class Cluster:
         self.audit: list[dict[str, Any]] = []
         self.usage: dict[tuple[str, str], Usage] = {}
         self.held: set[str] = set()
+        self.choices = Choices()
         self.load_failures: list[LoadFailure] = []
         self.listeners: list[Callable[[], None]] = []
         for model_id, size in config.models:
@@ -191,6 +193,7 @@ class Cluster:
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),
             "held": sorted(self.held),
+            "unknowns": self.choices.as_json(),
             "audit": list(self.audit),
         }
 

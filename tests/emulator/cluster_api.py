@@ -118,11 +118,11 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
     return body
 
 
-def not_on_serverless(call: Call) -> errors.ApiError:
+def not_on_serverless(call: Call, cluster: Cluster) -> errors.ApiError:
     """Infrastructure APIs are not there on serverless (section 8; 410 is [G], 404 has been seen)."""
     what = f"Request for uri [{call.uri}] with method [{call.method}]"
     reason = f"{what} exists but is not available when running in serverless mode"
-    return errors.ApiError(410, "api_not_available_exception", reason)
+    return errors.ApiError(int(cluster.choices["serverless_missing_api_status"]), "api_not_available_exception", reason)
 
 
 ROUTES: Final = (

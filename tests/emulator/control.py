@@ -112,6 +112,18 @@ def set_privileges(double: Double, body: Body) -> Any:
     return {"security": double.user is not None}
 
 
+def get_unknowns(double: Double, body: Body) -> Any:
+    """What is played where nobody knows."""
+    return double.cluster.choices.as_json()
+
+
+def set_unknowns(double: Double, body: Body) -> Any:
+    """Plays other possibilities."""
+    for name, possibility in body.items():
+        double.cluster.choices.choose(name, str(possibility))
+    return double.cluster.choices.as_json()
+
+
 def reset(double: Double, body: Body) -> Any:
     """Back to the beginning."""
     double.reset()
@@ -152,6 +164,8 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
     ("POST", "/effects"): apply_effect,
     ("POST", "/read_only"): set_read_only,
     ("POST", "/privileges"): set_privileges,
+    ("GET", "/unknowns"): get_unknowns,
+    ("POST", "/unknowns"): set_unknowns,
     ("POST", "/reset"): reset,
     ("POST", "/models"): add_model,
 }

@@ -27,7 +27,8 @@ def start(double: Double, call: Call) -> Prepared:
     """``POST _ml/trained_models/{model_id}/deployment/_start``."""
     version = double.cluster.version
     model_id = call.path_parameters["model_id"]
-    deployment_id = (call.text("deployment_id") if version.deployment_id else None) or model_id
+    given = call.text("deployment_id") if version.deployment_id else None
+    deployment_id = model_id if given is None else given
     body = call.take_body()
     request = (
         requests.parse_start(body, model_id, deployment_id, version)
@@ -95,7 +96,7 @@ async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
             cluster.publish(by_api=True)
         raise
     if not in_time:
-        raise operations.start_timed_out(deployment_id, request.timeout)
+        raise operations.start_timed_out(deployment_id, request.timeout, cluster.choices)
     cluster.audit_line(begun.params.model_id, "Started deployment")
     return Reply(200, assignment.envelope(cluster.assignments[deployment_id]))
 
@@ -138,6 +139,8 @@ def stop(double: Double, call: Call) -> Prepared:
         request = requests.parse_stop(body, deployment_id, double.cluster.version)
     else:
         request = StopRequest(deployment_id, call.boolean("allow_no_match", True), call.boolean("force", False))
+        if double.cluster.choices["stop_query_finish_pending_work"] == "accept":
+            request.finish_pending_work = call.boolean("finish_pending_work", False)
 
     async def run() -> Reply:
         return await _stop(double, call, request)

@@ -20,13 +20,18 @@ class Double:
         self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False
     ) -> None:
         self._begin = (config, mode, interval, alone)
-        self.reset()
+        self._build()
 
     def reset(self, config: Config | None = None) -> None:
         """Back to the beginning, or to another one."""
-        first, mode, interval, alone = self._begin
-        self._begin = (config or first, mode, interval, alone)
-        self.cluster = Cluster(self._begin[0])
+        self.clock.close()
+        if config is not None:
+            self._begin = (config, *self._begin[1:])
+        self._build()
+
+    def _build(self) -> None:
+        config, mode, interval, alone = self._begin
+        self.cluster = Cluster(config)
         self.clock = Clock(self.cluster, mode, interval, alone=alone)
         self.journal = Journal()
         self.faults = Faults()

@@ -18,6 +18,7 @@ from .cluster import Cluster, new_assignment
 from .model_config import PYTORCH
 from .models import Model
 from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
+from .unknowns import BY_VERSION, Choices
 from .values import ByteSize
 
 MAX_DEPLOYMENTS: Final = 100
@@ -176,11 +177,11 @@ class StartFailed(errors.ApiError):
         super().__init__(500, "status_exception", reason)
 
 
-def start_timed_out(deployment_id: str, timeout: object) -> errors.ApiError:
+def start_timed_out(deployment_id: str, timeout: object, choices: Choices) -> errors.ApiError:
     """Section 3.1, row 22: the assignment stays and goes on starting."""
     words = "Use the trained model stats API to track the state of the deployment and try again once it has started."
     reason = f"Timed out after [{timeout}] waiting for trained model deployment [{deployment_id}] to start. {words}"
-    return errors.ApiError(408, "model_deployment_timeout_exception", reason)
+    return errors.ApiError(408, choices["start_timeout_type"], reason)
 
 
 # --- update ---
@@ -242,7 +243,9 @@ def _change(cluster: Cluster, assignment: Assignment, number: int | None, merged
 
 def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -> None:
     """Row 11: newer patches refuse it; status, text and place are [U]. The text is that of the start."""
-    if cluster.version.low_priority_adaptive and assignment.params.priority == "low" and number > 1:
+    chosen = cluster.choices["low_priority_update"]
+    refuses = cluster.version.low_priority_adaptive if chosen == BY_VERSION else chosen == "refuse"
+    if refuses and assignment.params.priority == "low" and number > 1:
         raise errors.validation(["[number_of_allocations] must be 1 when [priority] is low"])
 
 

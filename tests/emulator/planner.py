@@ -11,7 +11,7 @@ over its capacity, no deployment above its number, hosts kept).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 LOW_PRIORITY_CORES: Final = 100
@@ -37,6 +37,14 @@ class PlanDeployment:
     threads: int
     current: dict[str, int] = dataclasses.field(default_factory=dict)
     ever_assigned: bool = False
+    memory_of: Callable[[int], int] | None = None
+    """Bytes that a number of allocations need on one node, where that depends on the number."""
+
+    def needs(self, before: int, after: int) -> int:
+        """More bytes on a node that goes from one number of allocations to another."""
+        if self.memory_of is None:
+            return self.memory if before == 0 and after > 0 else 0
+        return self.memory_of(after) - (self.memory_of(before) if before else 0)
 
     @property
     def hosted(self) -> bool:
@@ -55,17 +63,18 @@ class Plan:
         self.placed: dict[str, dict[str, int]] = {deployment_id: {} for deployment_id in self.deployments}
 
     def fits(self, deployment: PlanDeployment, node_id: str, allocations: int) -> bool:
-        """Memory is charged once for a node, cores for each allocation."""
-        memory = 0 if node_id in self.placed[deployment.id] else deployment.memory
+        """Memory is charged once for a node (mostly), cores for each allocation."""
+        before = self.placed[deployment.id].get(node_id, 0)
+        memory = deployment.needs(before, before + allocations)
         return memory <= self.memory[node_id] and allocations * deployment.threads <= self.cores[node_id]
 
     def place(self, deployment: PlanDeployment, node_id: str, allocations: int) -> None:
         """Puts allocations on a node; the caller has asked ``fits``, or keeps what is there."""
         mine = self.placed[deployment.id]
-        if node_id not in mine:
-            self.memory[node_id] -= deployment.memory
+        before = mine.get(node_id, 0)
+        self.memory[node_id] -= deployment.needs(before, before + allocations)
         self.cores[node_id] -= allocations * deployment.threads
-        mine[node_id] = mine.get(node_id, 0) + allocations
+        mine[node_id] = before + allocations
 
     def total(self, deployment_id: str) -> int:
         """Allocations of a deployment."""
@@ -189,4 +198,7 @@ def _pack(result: Plan, deployment: PlanDeployment) -> None:
             return (0 if hosts else 1) + (0 if free >= threads else 1) + 0.01 * abs(free - threads) - 0.01 * memory
 
         node_id = min(usable, key=lambda each: (round(cost(each), 9), each))
-        result.place(deployment, node_id, min(result.cores[node_id] // deployment.threads, remaining))
+        number = min(result.cores[node_id] // deployment.threads, remaining)
+        while not result.fits(deployment, node_id, number):
+            number -= 1
+        result.place(deployment, node_id, number)

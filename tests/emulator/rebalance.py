@@ -9,6 +9,7 @@ Server behaviour notes, sections 4.3, 4.7, 5.1 and 5.5.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -81,9 +82,15 @@ def _plan_deployment(key: str, each: Assignment, room: Mapping[str, PlanNode]) -
         if node_id in room and route.state in (STARTING, STARTED, FAILED) and route.target > 0
     }
     params = each.params
-    memory = params.memory(params.number_of_allocations, each.version)
+    grows = params.per_deployment_memory_bytes > 0 and params.per_allocation_memory_bytes > 0
     return PlanDeployment(
-        key, memory, params.number_of_allocations, params.threads_per_allocation, current, each.max_assigned > 0
+        key,
+        params.memory(1, each.version),
+        params.number_of_allocations,
+        params.threads_per_allocation,
+        current,
+        each.max_assigned > 0,
+        functools.partial(params.memory, version=each.version) if grows else None,
     )
 
 

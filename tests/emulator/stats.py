@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import models
+from . import errors, models
 from .assignment import FAILED, STARTED, STOPPED, Assignment
 from .cluster import Cluster
 from .usage import Usage
@@ -48,10 +48,11 @@ def _matched_deployments(cluster: Cluster, expression: str) -> list[str]:
 def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match: bool, allow_no_match: bool) -> None:
     """An exact id that names nothing is 404 whatever ``allow_no_match`` says; the text is [U]."""
     missing = models.missing_exact(expression, names)
-    if missing:
-        raise models.missing_model(",".join(missing), cluster.version)
-    if not any_match and not allow_no_match:
-        raise models.missing_model(expression, cluster.version)
+    if missing or not (any_match or allow_no_match):
+        named = ",".join(missing) or expression
+        if cluster.choices["stats_missing_text"] == "could_not_find_trained_model":
+            raise errors.not_found(f"Could not find trained model [{named}]")
+        raise models.missing_model(named, cluster.version)
 
 
 def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, human: bool) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pytest
 
 from emulator import errors, models, operations, security
 from emulator.errors import ApiError
+from emulator.unknowns import Choices
 from emulator.versions import Features, features
 from emulator_tests.recordings import Row, cases, check
 
@@ -85,7 +86,7 @@ _MADE: dict[str, Callable[[Features], ApiError]] = {
     "ExceptionsHelper.serverError": lambda version: ApiError(500, "exception", "ID"),
     "ExceptionsHelper.badRequestException(varargs)": lambda version: errors.status(400, "text [A]"),
     "ExceptionsHelper.serverError(varargs)": lambda version: ApiError(500, "exception", "text [A]"),
-    "model_deployment_timeout": lambda version: operations.start_timed_out("dep", "30s"),
+    "model_deployment_timeout": lambda version: operations.start_timed_out("dep", "30s", Choices()),
 }
 
 

@@ -1,0 +1,49 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is not known about the server, and the possibilities the double can play.
+
+Server behaviour notes, section 11. The first possibility is the one that is played unless the control port chooses
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+BY_VERSION: Final = "by_version"
+POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
+    # The 404 of _stats for an id that names nothing.
+    "stats_missing_text": ("no_known_trained_model", "could_not_find_trained_model"),
+    # The type of a start's 408; the class was not public before the newest version.
+    "start_timeout_type": ("model_deployment_timeout_exception", "status_exception"),
+    # An update of a low-priority deployment to more than one allocation.
+    "low_priority_update": (BY_VERSION, "refuse", "accept"),
+    # Whether stop reads finish_pending_work from the query, too.
+    "stop_query_finish_pending_work": ("refuse", "accept"),
+    # The status of an API that serverless does not have.
+    "serverless_missing_api_status": ("410", "404"),
+}
+
+
+class Choices:
+    """One choice for each of them."""
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        """What is played."""
+        return self._chosen.get(name, POSSIBILITIES[name][0])
+
+    def choose(self, name: str, possibility: str) -> None:
+        """Plays another possibility; ``ValueError`` if there is no such."""
+        if possibility not in POSSIBILITIES.get(name, ()):
+            known = "; ".join(f"{each}: {', '.join(values)}" for each, values in POSSIBILITIES.items())
+            raise ValueError(f"no possibility {possibility!r} of {name!r}; there are {known}")
+        self._chosen[name] = possibility
+
+    def as_json(self) -> dict[str, str]:
+        """All of them."""
+        return {name: self[name] for name in POSSIBILITIES}
