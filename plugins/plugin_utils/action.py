@@ -17,10 +17,9 @@ from ansible.module_utils.errors import AnsibleValidationErrorMultiple, Unsuppor
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import secrets, with_environment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import hidden
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
 
 # Workers are forked from the process that loads this file: they all find the library imported.
@@ -73,13 +72,13 @@ class MlAction(ActionBase):
         """Become, async and another machine have a meaning only for the module."""
         return bool(self._connection.transport == "local" and not self._connection.become and not self._task.async_val)
 
-    def _run_here(self, params: Json, secrets: set[str]) -> Json:
+    def _run_here(self, params: Json, masked: set[str]) -> Json:
         outcome = self.run_task(params, self._task.check_mode)
         result = {**outcome.result, "invocation": {"module_args": params}}
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)
         # Ansible masks secrets in results of modules only.
-        return t.cast(Json, remove_values(result, secrets | hidden(params)))
+        return t.cast(Json, remove_values(result, masked | secrets(params)))
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         return t.cast(

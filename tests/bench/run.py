@@ -53,9 +53,8 @@ def seconds(folder: Path, connection: str, task: dict[str, t.Any]) -> float:
     """
     play = {
         "hosts": "localhost",
-        "connection": connection,
         "gather_facts": False,
-        "vars": {"ansible_python_interpreter": sys.executable},
+        "vars": {"ansible_connection": connection, "ansible_python_interpreter": sys.executable},
         "tasks": [{**task, "loop": list(range(ITEMS))}],
     }
     path = folder / "play.json"

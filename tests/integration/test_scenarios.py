@@ -58,13 +58,13 @@ def playbook(server: Emulator, way: str, tasks: list[Json]) -> str:
     play = {
         "name": "Test",
         "hosts": "localhost",
-        "connection": way,
         "gather_facts": False,
         "module_defaults": {
             "group/mlops.elasticsearch.ml": {"hosts": [server.url], "request_retries": 0, "request_timeout": 40},
             MODULE: {"wait_sleep": 0.1, "hosts": [server.url], "request_retries": 0, "request_timeout": 40},
         },
-        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        # A variable, because the localhost that Ansible adds by itself has one that wins over the keyword.
+        "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
         "tasks": tasks,
     }
     return yaml.safe_dump([play], sort_keys=False)
@@ -105,7 +105,8 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
         with emulator(*OPTIONS) as server:
             if mode:
                 server.control("POST", "/read_only", {"enabled": True})
-            run = play(server, way, scenarios(), *mode, extra_vars=URL_WITH_PASSWORD).must_pass()
+            run = play(server, way, scenarios(), "-vvv", *mode, extra_vars=URL_WITH_PASSWORD).must_pass()
+            assert ("EXEC" in run.output) == (way == "loopback"), "the other way was taken"
             assert len(run.tasks) == len(SCENARIOS) + 1
             played[way] = [{"status": task.status, **lasting(task.result)} for task in run.tasks]
             if mode:

@@ -18,6 +18,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.conne
     ENVIRONMENT,
     Connection,
     connection,
+    secrets,
     with_environment,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
@@ -121,8 +122,11 @@ def test_credentials_of_the_client(given: dict[str, str], credentials: dict[str,
 
 
 def test_secrets_include_what_a_request_carries() -> None:
-    assert resolved({**HOST, "api_key": "id:key"}).secrets() == {"id:key", "key", "aWQ6a2V5"}
-    assert resolved({**HOST, "username": "u", "password": "p"}).secrets() == {"p", "dTpw"}
+    assert secrets({"api_key": "id:key"}) == {"id:key", "key", "aWQ6a2V5"}
+    assert secrets({"api_key": "aWQ6a2V5"}) == {"aWQ6a2V5"}
+    assert secrets({"username": "u", "password": "p"}) == {"p", "dTpw"}
+    assert secrets({"bearer_token": "t", "hosts": ["http://u:p@a", "http://k@b", "http://c"]}) == {"t", "u:p", "p", "k"}
+    assert secrets({"hosts": None}) == set()
     assert "p4ssw0rd" not in repr(resolved({**HOST, "username": "u", "password": "p4ssw0rd"}))
 
 

@@ -72,14 +72,23 @@ class Connection:
             return {"basic_auth": (self.username, self.password)}
         return {"bearer_auth": self.bearer_token} if self.bearer_token else {}
 
-    def secrets(self) -> set[str]:
-        """Every text that gives the credentials away, also in the encoded form that a request carries."""
-        found = {text for text in (self.api_key, self.password, self.bearer_token) if text}
-        pairs = {f"{self.username}:{self.password}"} if self.username else set()
-        if self.api_key and ":" in self.api_key:
-            pairs.add(self.api_key)
-            found.add(self.api_key.partition(":")[2])
-        return found | {base64.b64encode(pair.encode()).decode() for pair in pairs}
+
+def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    """Every text in the options that gives credentials away, also in the form that a request carries.
+
+    Credentials inside an address are refused later, and must not be shown until then either.
+    """
+    api_key, username, password = (params.get(name) or "" for name in ("api_key", "username", "password"))
+    found = {api_key, api_key.partition(":")[2], password, params.get("bearer_token") or ""}
+    found |= {_encoded(api_key) if ":" in api_key else "", _encoded(f"{username}:{password}") if password else ""}
+    for text in params.get("hosts") or ():
+        userinfo = text.rpartition("@")[0].rpartition("//")[2]
+        found |= {userinfo, userinfo.partition(":")[2]}
+    return found - {""}
+
+
+def _encoded(pair: str) -> str:
+    return base64.b64encode(pair.encode()).decode()
 
 
 def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> dict[str, t.Any]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._options.connection import connection
-from .._records.errors import Refusal
+from .._options.connection import secrets
 from .report import Outcome
 
 if t.TYPE_CHECKING:
@@ -18,17 +17,9 @@ if t.TYPE_CHECKING:
 Run = t.Callable[[t.Mapping[str, t.Any], bool], Outcome]
 
 
-def hidden(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Texts no output may show: the secrets, also encoded as a request carries them."""
-    try:
-        return connection(params).secrets()
-    except Refusal:
-        return {str(params[name]) for name in ("api_key", "password", "bearer_token") if params.get(name)}
-
-
 def run_module(module: AnsibleModule, run: Run) -> t.NoReturn:
     """Run and exit."""
-    module.no_log_values.update(hidden(module.params))
+    module.no_log_values.update(secrets(module.params))
     outcome = run(module.params, module.check_mode)
     for warning in outcome.warnings:
         module.warn(warning)
