@@ -1,0 +1,146 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Short words for requests to a double in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from emulator.inprocess import InProcess
+from emulator.nodes import Node
+
+Json = dict[str, Any]
+_ML = "/_ml/trained_models"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Status, JSON and headers of one answer."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def reason(self) -> str:
+        """The error's reason."""
+        return str(self.body["error"]["reason"])
+
+    @property
+    def type(self) -> str:
+        """The error's type."""
+        return str(self.body["error"]["type"])
+
+    @property
+    def assignment(self) -> Json:
+        """The assignment in the answer of start and update."""
+        found: Json = self.body["assignment"]
+        return found
+
+
+class Api:
+    """A double with a model ``m`` (and others), and requests to it."""
+
+    def __init__(
+        self, version: str = "9.5.3", nodes: dict[str, int] | None = None, clock: str = "manual", **options: Any
+    ) -> None:
+        cores = {"n1": 4, "n2": 4} if nodes is None else nodes
+        models = options.pop("models", (("m", 1000), ("other", 1000)))
+        listed = [Node(name, number) for name, number in cores.items()]
+        self.double = InProcess(version, listed, models, clock, **options)
+
+    def send(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
+        """Any request; a body goes as JSON."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        raw = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
+        status, sent, answer = self.double.request(method, target, headers, raw)
+        return Answer(status, json.loads(answer) if answer else None, dict(sent))
+
+    def start(self, model_id: str = "m", body: Json | None = None, **query: Any) -> Answer:
+        """Starts a deployment and does not wait, unless the query says so."""
+        query = {"wait_for": "starting", **query}
+        return self.send("POST", f"{_ML}/{model_id}/deployment/_start", body, **query)
+
+    def started(self, deployment_id: str = "m", number: int = 1, model_id: str = "m", **settings: Any) -> Json:
+        """Starts a deployment and lets the nodes catch up."""
+        answer = self.start(model_id, deployment_id=deployment_id, number_of_allocations=number, **settings)
+        assert answer.status == 200, answer.body
+        self.settle()
+        return self.assignment(deployment_id)
+
+    def update(self, deployment_id: str = "m", **body: Any) -> Answer:
+        """An update with a body."""
+        return self.send("POST", f"{_ML}/{deployment_id}/deployment/_update", body)
+
+    def stop(self, deployment_id: str = "m", **query: Any) -> Answer:
+        """A stop; in manual mode the nodes have to be held ready for it."""
+        return self.send("POST", f"{_ML}/{deployment_id}/deployment/_stop", None, **query)
+
+    def stats(self, expression: str = "*", **query: Any) -> Json:
+        """The body of ``_stats``."""
+        answer = self.send("GET", f"{_ML}/{expression}/_stats", None, **query)
+        assert answer.status == 200, answer.body
+        found: Json = answer.body
+        return found
+
+    def deployment_stats(self, deployment_id: str = "m") -> Json:
+        """The one row of a deployment."""
+        rows = self.stats(deployment_id)["trained_model_stats"]
+        found: Json = next(
+            row["deployment_stats"] for row in rows if row["deployment_stats"]["deployment_id"] == deployment_id
+        )
+        return found
+
+    def assignment(self, deployment_id: str = "m") -> Json:
+        """The assignment as cluster state has it."""
+        found: Json = self.double.control("GET", "/state")["deployments"][deployment_id]
+        return found
+
+    def targets(self, deployment_id: str = "m") -> dict[str, int]:
+        """Target allocations by node."""
+        return {
+            node: route["target_allocations"] for node, route in self.assignment(deployment_id)["routing_table"].items()
+        }
+
+    def counts(self, deployment_id: str = "m") -> dict[str, int]:
+        """Current allocations by node."""
+        return {
+            node: route["current_allocations"]
+            for node, route in self.assignment(deployment_id)["routing_table"].items()
+        }
+
+    def effect(self, do: str, **arguments: Any) -> Any:
+        """Something that happens without the client."""
+        return self.double.control("POST", "/effects", {"do": do, **arguments})
+
+    def fault(self, operation: str, do: Json, **arguments: Any) -> None:
+        """Something that goes wrong between client and server."""
+        self.double.control("POST", "/faults", {"operation": operation, "do": do, **arguments})
+
+    def tick(self, steps: int = 1) -> bool:
+        """Rounds of catching up."""
+        return self.double.tick(steps)
+
+    def settle(self) -> None:
+        """Rounds until nothing changes."""
+        self.double.control("POST", "/settle")
+
+    def writes(self) -> list[Json]:
+        """The journal."""
+        found: list[Json] = self.double.control("GET", "/journal")
+        return found
+
+    def audit(self) -> list[str]:
+        """Audit messages."""
+        return [line["message"] for line in self.double.control("GET", "/audit")]
+
+    @property
+    def state_version(self) -> int:
+        """Grows with each new cluster state."""
+        return int(self.double.control("GET", "/state")["cluster_state_version"])

@@ -1,0 +1,205 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The control port: what it shows, what it steers, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from emulator.inprocess import InProcess
+from emulator_tests.api import Api
+
+
+def basic(username: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def test_state_shows_everything() -> None:
+    api = Api()
+    api.started()
+    state = api.double.control("GET", "/state")
+    assert state["deployments"]["m"] == api.assignment()
+    assert state["clock"]["mode"] == "manual"
+    assert {"version", "flavor", "cluster_state_version", "nodes", "models", "settings", "counters"} <= set(state)
+    assert {"audit", "journal", "unknowns", "read_only", "held"} <= set(state)
+
+
+def test_journal_keeps_writes_and_requests_keep_all() -> None:
+    api = Api()
+    api.send("GET", "/")
+    api.send("POST", "/_ml/trained_models/m/deployment/_update", b"{broken", timeout="5s")
+    (entry,) = api.writes()
+    assert entry == {
+        "n": 1,
+        "method": "POST",
+        "path": "/_ml/trained_models/m/deployment/_update",
+        "query": {"timeout": "5s"},
+        "body": "{broken",
+        "status": 400,
+        "committed": False,
+    }
+    assert [line["path"] for line in api.double.control("GET", "/requests")] == ["/", entry["path"]]
+    api.double.control("DELETE", "/journal")
+    assert api.writes() == api.double.control("GET", "/requests") == api.double.control("GET", "/audit") == []
+
+
+def test_secrets_are_not_kept() -> None:
+    double = InProcess()
+    double.request("GET", "/", {"Authorization": "Basic c2VjcmV0", "Cookie": "secret", "X-Mine": "kept"})
+    (line,) = double.control("GET", "/requests")
+    assert line["headers"] == {"x-mine": "kept"}
+
+
+def test_read_only() -> None:
+    api = Api()
+    api.started()
+    api.double.control("POST", "/read_only", {"enabled": True})
+    before = api.state_version
+    answer = api.update(number_of_allocations=2)
+    assert (answer.status, answer.body) == (
+        403,
+        {"error": "the double is read-only: a check-mode run tried to write", "status": 403},
+    )
+    assert api.state_version == before
+    assert api.writes()[-1]["status"] == 403
+    assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
+    api.double.control("POST", "/read_only", {"enabled": False})
+    assert api.update(number_of_allocations=2).status == 200
+
+
+def test_reset() -> None:
+    api = Api()
+    api.started()
+    for path, body in (
+        ("/faults", {"operation": "any", "do": {"type": "drop"}}),
+        ("/privileges", {"username": "u", "password": "p", "privileges": []}),
+        ("/read_only", {"enabled": True}),
+        ("/effects", {"do": "remove_node", "node_id": "n1"}),
+    ):
+        api.double.control("POST", path, body)
+    api.double.control("POST", "/reset")
+    state = api.double.control("GET", "/state")
+    assert (state["deployments"], state["journal"], set(state["nodes"])) == ({}, [], {"n1", "n2"})
+    assert api.start().status == 200
+
+
+def test_clock_can_be_changed() -> None:
+    api = Api()
+    assert api.double.control("POST", "/clock", {"mode": "eager", "interval": 1})["mode"] == "eager"
+    assert api.start(wait_for="started").assignment["assignment_state"] == "started"
+    with pytest.raises(ValueError, match="mode must be one of"):
+        api.double.control("POST", "/clock", {"mode": "fast"})
+
+
+def test_ticks() -> None:
+    api = Api()
+    api.start()
+    assert api.double.control("POST", "/tick", {"steps": 2}) == {"changed": True, "ticks": 2}
+    assert api.double.control("POST", "/tick") == {"changed": False, "ticks": 3}
+
+
+def test_effects_of_others() -> None:
+    api = Api()
+    settings = {"enabled": True, "max_number_of_allocations": 4}
+    started: dict[str, Any] = {"model_id": "m", "deployment_id": "d", "number_of_allocations": 2, "queue_capacity": 5}
+    assert api.effect("start_deployment", **started, cache_size="1mb") == {"applied": True}
+    assert api.assignment("d")["task_parameters"]["cache_size"] == "1mb"
+    assert api.effect("start_deployment", **started)["refused"]["status"] == 400
+    refused = api.effect("start_deployment", model_id="m", deployment_id="e", queue_capacity=0)["refused"]
+    assert refused["error"]["type"] == "action_request_validation_exception"
+    api.effect("set_adaptive", deployment_id="d", adaptive_allocations=settings)
+    assert api.assignment("d")["adaptive_allocations"] == settings
+    api.effect("set_adaptive", deployment_id="d", adaptive_allocations=None)
+    assert api.assignment("d")["adaptive_allocations"] is None
+    assert api.writes() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"do": "nothing"},
+        {"do": "set_number"},
+        {"do": "set_number", "deployment_id": "none", "number_of_allocations": 1},
+        {"do": "fail_route", "deployment_id": "m", "node_id": "n9"},
+        {"do": "remove_node", "node_id": "n9"},
+    ],
+)
+def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
+    api = Api()
+    api.started()
+    with pytest.raises(ValueError, match="/effects"):
+        api.double.control("POST", "/effects", wrong)
+
+
+def test_unknown_path_and_possibility() -> None:
+    double = InProcess()
+    with pytest.raises(ValueError, match="no such control"):
+        double.control("GET", "/nothing")
+    with pytest.raises(ValueError, match="no possibility"):
+        double.control("POST", "/unknowns", {"stats_missing_text": "other"})
+    assert double.control("GET", "/unknowns")["low_priority_update"] == "by_version"
+
+
+# --- security, as far as the control port switches it on ---
+
+
+@pytest.mark.parametrize(
+    ("privileges", "stats", "start", "update", "state"),
+    [
+        (["monitor_ml"], 200, 403, 403, 403),
+        (["manage_ml"], 200, 200, 404, 403),
+        (["monitor"], 200, 403, 403, 200),
+        (["manage_inference"], 403, 200, 403, 403),
+        (["all"], 200, 200, 404, 200),
+        ([], 403, 403, 403, 403),
+    ],
+)
+def test_privileges(privileges: list[str], stats: int, start: int, update: int, state: int) -> None:
+    double = InProcess(models=[("m", 1)])
+    double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": privileges})
+    ml = "/_ml/trained_models"
+    body, kind = b'{"number_of_allocations":1}', {"Content-Type": "application/json"}
+    sent = basic("u", "p")
+    assert double.request("GET", f"{ml}/_stats", sent)[0] == stats
+    assert double.request("POST", f"{ml}/x/deployment/_update", {**sent, **kind}, body)[0] == update
+    assert double.request("POST", f"{ml}/m/deployment/_start", sent)[0] == start
+    assert double.request("GET", "/_cluster/state", sent)[0] == state
+    assert double.request("GET", "/")[0] == 401
+
+
+@pytest.mark.parametrize("header", ["ApiKey id:key", "ApiKey aWQ6a2V5", "apikey aWQ6a2V5", "Bearer token"])
+def test_keys_and_tokens(header: str) -> None:
+    double = InProcess()
+    user = {"username": "u", "privileges": ["monitor"], "api_key": "id:key", "bearer_token": "token"}
+    double.control("POST", "/privileges", user)
+    assert double.request("GET", "/", {"Authorization": header})[0] == 200
+    status, headers, _ = double.request("GET", "/", {"Authorization": header[:-2]})
+    assert status == 401
+    assert [value for name, value in headers if name == "WWW-Authenticate"] == [
+        'Basic realm="security", charset="UTF-8"',
+        'Bearer realm="security"',
+        "ApiKey",
+    ]
+    double.control("POST", "/privileges", {"privileges": None})
+    assert double.request("GET", "/")[0] == 200
+
+
+# --- the bridge ---
+
+
+def test_nothing_runs_between_requests() -> None:
+    with pytest.raises(ValueError, match="eager or manual"):
+        InProcess(clock="auto")
+
+
+def test_reset_with_changes() -> None:
+    double = InProcess(models=[("m", 1)])
+    double.reset(version="8.9.2", models=[("other", 2)])
+    assert (double.cluster.version.number, list(double.cluster.models)) == ("8.9.2", ["other"])
+    double.close()

@@ -1,0 +1,130 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program: its command line, its two ports, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from emulator import NEWEST
+from emulator_tests.process import TESTS, launch, running
+
+START_UP_SECONDS = 5.0
+"""Alone it takes a quarter of a second; test machines are busy."""
+
+
+def test_first_line_says_where_it_is() -> None:
+    begun = time.monotonic()
+    with running("--model", "m=1000") as process:
+        assert time.monotonic() - begun < START_UP_SECONDS
+        assert process.first["version"] == NEWEST
+        assert process.first["pid"] == process.popen.pid
+        assert process.first["url"] != process.first["control_url"]
+        assert json.loads(process.api("GET", "/")[2])["version"]["number"] == NEWEST
+        assert process.control("GET", "/state")["models"]["m"]["bytes"] == 1000
+        # The control port is not part of what is played.
+        assert process.control("GET", "/state")["counters"] == {"requests": 1, "reads": 1, "writes": 0}
+
+
+def test_options() -> None:
+    nodes = ("--node", "a=4,8gb,z1", "--node", "b=2.5,4gb,z2")
+    with running("--version", "8.9.2", *nodes, "--clock", "manual", "--interval", "9", "--model", "big=2gb") as process:
+        state = process.control("GET", "/state")
+    assert state["version"] == "8.9.2"
+    assert state["nodes"] == {
+        "a": {"name": "name-a", "processors": 4.0, "memory": 8 << 30, "zone": "z1"},
+        "b": {"name": "name-b", "processors": 2.5, "memory": 4 << 30, "zone": "z2"},
+    }
+    assert state["clock"] == {"mode": "manual", "interval": 9.0, "ticks": 0}
+    assert state["models"]["big"]["bytes"] == 2 << 30
+
+
+@pytest.mark.parametrize("wrong", [("--version", "7.17.0"), ("--version", "new"), ("--node", "a"), ("--flavor", "x")])
+def test_wrong_options(wrong: tuple[str, str]) -> None:
+    with launch(*wrong) as popen:
+        assert popen.wait(timeout=30) == 2
+        assert popen.stderr is not None
+        assert popen.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_when_told(number: signal.Signals) -> None:
+    with running() as process:
+        connection = process.connection()
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        process.popen.send_signal(number)
+        assert process.popen.wait(timeout=10) == 0
+        connection.close()
+
+
+def test_ends_with_its_parent() -> None:
+    """A shell starts the double and leaves without a word."""
+    script = (
+        "import subprocess, sys, os\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'emulator', '--parent-pid', str(os.getpid())],"
+        " stdout=subprocess.PIPE, text=True)\n"
+        "print(child.stdout.readline(), flush=True)\n"
+        "os._exit(0)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=TESTS, capture_output=True, text=True, timeout=60, check=True
+    )
+    pid = json.loads(found.stdout)["pid"]
+    deadline = time.monotonic() + 20
+    while _alive(pid):
+        assert time.monotonic() < deadline, "the double outlived its parent"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_nodes_catch_up_by_themselves() -> None:
+    with running("--model", "m") as process:
+        target = "/_ml/trained_models/m/deployment/_start?wait_for=fully_allocated&number_of_allocations=9"
+        status, _, raw = process.api("POST", target)
+        assert status == 200
+        routes = json.loads(raw)["assignment"]["routing_table"].values()
+        assert {route["routing_state"] for route in routes} == {"started"}
+        assert process.api("POST", "/_ml/trained_models/m/deployment/_stop")[2] == b'{"stopped":true}'
+        assert process.control("GET", "/state")["deployments"] == {}
+
+
+def test_a_waiting_request_is_released_by_the_control_port() -> None:
+    with running("--model", "m", "--clock", "manual") as process:
+        connection = process.connection()
+        connection.request("POST", "/_ml/trained_models/m/deployment/_start")
+        while not process.control("GET", "/state")["deployments"]:
+            time.sleep(0.01)
+        process.control("POST", "/tick")
+        answer = connection.getresponse()
+        assert json.loads(answer.read())["assignment"]["assignment_state"] == "started"
+        connection.close()
+
+
+def test_keep_alive_does_not_stall() -> None:
+    """Forty milliseconds for each request would make it eight seconds."""
+    with running("--model", "m") as process:
+        connection = process.connection()
+        begun = time.monotonic()
+        for _ in range(200):
+            connection.request("GET", "/_ml/trained_models/m/_stats")
+            connection.getresponse().read()
+        assert time.monotonic() - begun < 4
+        connection.close()
