@@ -1,0 +1,116 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every example in the documentation, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from support.documents import MODULES, ROOT, block, plays
+from support.emulator_process import Emulator, emulator
+from support.playbook import Json, Played, run_playbook
+
+ADDRESS = "https://es.example.com:9200"
+COLLECTION = "mlops.elasticsearch."
+VALUES = {"elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA==", "deployment_id": "sentiment", "number_of_allocations": 3}
+# Playbooks that use the collection, and the one of the guide that shows how it goes without.
+PLAYS = [(name, text) for name, text in plays() if "ansible.builtin.uri" not in text]
+[BY_HAND] = [text for _, text in plays() if "ansible.builtin.uri" in text]
+START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
+
+
+@pytest.fixture
+def cluster() -> Iterator[Emulator]:
+    nodes = ("--node", "ml-1=8,16gb", "--node", "ml-2=8,16gb", "--interval", "0.002")
+    with emulator(*nodes, "--model", "sentiment", "--model", ".multilingual-e5-small") as double:
+        yield double
+
+
+def run(cluster: Emulator, text: str, *args: str) -> Played:
+    """A run that passes. Writes are counted from here on."""
+    cluster.control("DELETE", "/journal")
+    text = text.replace(ADDRESS, cluster.url)
+    assert "example.com" not in text, "examples share one address"
+    return run_playbook(text, *args, env={"ELASTICSEARCH_URL": cluster.url}, extra_vars=VALUES).must_pass()
+
+
+def play(tasks: list[Json]) -> str:
+    return yaml.safe_dump(
+        [{"name": "Example", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}],
+        sort_keys=False,
+    )
+
+
+def singly(examples: list[Json]) -> Iterator[Json]:
+    """The tasks of EXAMPLES, with what their block says."""
+    for example in examples:
+        around = {name: value for name, value in example.items() if name not in ("block", "name")}
+        yield from ({**around, **task} for task in example["block"]) if "block" in example else (example,)
+
+
+def calls(results: list[Json]) -> list[str]:
+    """The paths of the writes that results, or those of their loops, tell of."""
+    each = [item for result in results for item in result.get("results", [result])]
+    return [call["path"] for result in each for call in result.get("api_calls", [])]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_a_module_run_in_a_row(cluster: Emulator, module: str) -> None:
+    cluster.api("POST", f"{START}&deployment_id=sentiment-ingest" if module.endswith("_info") else START)
+    cluster.control("POST", "/settle")
+    run(cluster, play(block(module, "EXAMPLES")))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_example_tells_in_check_mode_what_it_does_once(cluster: Emulator, module: str) -> None:
+    tasks = list(singly(block(module, "EXAMPLES")))
+    thrice = [task for each in tasks for task in ({**each, "check_mode": True}, each, each)]
+    played = run(cluster, play(thrice))
+    assert len(played.tasks) == 3 * len(tasks)
+    for number, task in enumerate(tasks):
+        checked, real, again = (each.result for each in played.tasks[3 * number : 3 * number + 3])
+        assert checked["changed"] == real["changed"], task["name"]
+        assert calls([checked]) == calls([real]), task["name"]
+        if task.get(f"{COLLECTION}{module}", {}).get("state") != "restarted":
+            assert again["changed"] is False, task["name"]
+    wrote = [task.result for task in played.tasks if task.action.startswith(COLLECTION)]
+    # Two of three results tell of each write: the one that foretold it, and the one that did it.
+    assert sorted(calls(wrote)) == sorted([write["path"] for write in cluster.writes()] * 2)
+
+
+@pytest.mark.parametrize(("name", "text"), PLAYS, ids=[name for name, _ in PLAYS])
+def test_playbooks_of_the_documentation(cluster: Emulator, name: str, text: str) -> None:
+    for deployment_id in ("sentiment", "sentiment-ingest"):
+        cluster.api("POST", f"{START}&deployment_id={deployment_id}")
+    checked = run(cluster, text, "--check")
+    assert cluster.writes() == []
+    real = run(cluster, text)
+    assert checked.changed() == real.changed()
+    again = run(cluster, text)
+    assert again.changed() == []
+    assert cluster.writes() == []
+
+
+def test_the_playbook_by_hand_does_what_the_guide_says(cluster: Emulator) -> None:
+    checked = run(cluster, BY_HAND, "--check")
+    assert {task.status for task in checked.tasks} == {"skipped"}
+    first = run(cluster, BY_HAND)
+    assert first.changed() == []
+    assert len(cluster.writes()) == 1
+    run(cluster, BY_HAND)
+    assert len(cluster.writes()) == 1
+    assert len(cluster.control("GET", "/audit")) == 1
+
+
+def test_sentences_in_the_guide_are_those_of_the_code() -> None:
+    guide = (ROOT / "docs/docsite/rst/from_uri_to_one_task.rst").read_text()
+    quoted = re.findall(r"^``(.+)``$", guide[guide.index("When a task fails") :], re.MULTILINE)
+    code = "".join(path.read_text() for path in (ROOT / "plugins/module_utils").rglob("*.py"))
+    assert len(quoted) > 5
+    assert [sentence for sentence in quoted if sentence not in code] == []

@@ -1,0 +1,147 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""RETURN is true: what it documents is returned, and what is returned it documents."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from support.documents import MODULES, block
+from support.emulator_process import emulator
+from support.playbook import Json, run_playbook
+
+ONE, INFO = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info"))
+SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
+SCALER = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+TASKS: list[Json] = [
+    {ONE: SEARCH, "check_mode": True},
+    {ONE: {**SEARCH, "wait": False}},
+    {ONE: {"deployment_id": "search", "number_of_allocations": 2}},
+    {ONE: {"deployment_id": "search", "adaptive_allocations": SCALER}},
+    {ONE: {"deployment_id": "search", "state": "restarted"}},
+    {ONE: {"deployment_id": "search", "number_of_allocations": 2, "on_adaptive": "skip"}},
+    {ONE: {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}, "ignore_errors": True},
+    {INFO: {"gather": ["routing", "nodes", "usage"]}},
+    {INFO: {"gather": ["usage"]}},
+    {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {ONE: {"deployment_id": "search", "state": "stopped"}},
+]
+# What Ansible itself has in results, or documents for all modules.
+ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
+# Dictionaries whose keys are ids: what counts is below them.
+BY_ID = {"routing_table", "elasticsearch_deployments"}
+TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "dict": (dict,),
+    "list": (list,),
+}
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, list[Json]]:
+    """Results of the modules in all kinds of situations, by the short name of the module."""
+    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as cluster:
+        group = {"group/mlops.elasticsearch.ml": {"hosts": cluster.url}}
+        play = {"hosts": "localhost", "gather_facts": False, "module_defaults": group, "tasks": TASKS}
+        played = run_playbook(yaml.safe_dump([play])).must_pass()
+    found: dict[str, list[Json]] = {}
+    for task in played.tasks:
+        real = {name: value for name, value in task.result.items() if not name.startswith("_ansible_")}
+        found.setdefault(task.action.rpartition(".")[2], []).append(real)
+    return found
+
+
+def differences(documented: Json, real: Json, where: str, optional: frozenset[str]) -> Iterator[str]:
+    """One line for each key that only one side has, and each value that is not of its type."""
+    for name in sorted(documented.keys() ^ real.keys()):
+        if name in real or name not in optional:
+            yield f"{where}{name} is {'documented, but not returned' if name in documented else 'not documented'}"
+    for name in sorted(documented.keys() & real.keys()):
+        value, told = real[name], documented[name]
+        if value is None:
+            continue
+        if not isinstance(value, TYPES[told["type"]]):
+            yield f"{where}{name} should be {told['type']}, is {value!r}"
+        elif "contains" in told:
+            for item in t.cast("list[Json]", value if isinstance(value, list) else [value]):
+                yield from differences(told["contains"], item, f"{where}{name}.", frozenset())
+        elif isinstance(told.get("sample"), (dict, list)):
+            yield from unlike(told["sample"], value, f"{where}{name}", by_id=name in BY_ID)
+
+
+def unlike(sample: t.Any, value: t.Any, where: str, *, by_id: bool) -> Iterator[str]:
+    """A sample has the keys of the real value; deeper down it may leave some out for shortness."""
+    if by_id:
+        sample, value = list(sample.values()), list(value.values())
+    if isinstance(sample, list):
+        for item in value:
+            yield from unlike(sample[0], item, f"{where}[]", by_id=False)
+    elif isinstance(sample, dict) and sample.keys() != value.keys():
+        yield f"{where}: the sample has {sorted(sample)}, real is {sorted(value)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_results_are_as_documented(module: str, results: dict[str, list[Json]]) -> None:
+    documented = block(module, "RETURN")
+    optional = frozenset(name for name, value in documented.items() if value["returned"] != "always")
+    for real in results[module]:
+        own = {name: value for name, value in real.items() if name not in ANSIBLES}
+        assert list(differences(documented, own, "", optional)) == []
+
+
+def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str]:
+    """The names that were never returned with a value: the test above would have seen nothing of them."""
+    for name, told in documented.items():
+        values = [real[name] for real in reals if real.get(name) not in (None, {}, [])]
+        if not values:
+            yield f"{where}{name}"
+        elif "contains" in told:
+            items = [item for value in values for item in (value if isinstance(value, list) else [value])]
+            yield from filled(told["contains"], items, f"{where}{name}.")
+
+
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("trained_model_deployment", {"deployment.reason"}),
+        ("trained_model_deployment_info", {"deployments.reason", "deployments.health_reason"}),
+    ],
+)
+def test_situations_cover_what_is_documented(module: str, never: set[str], results: dict[str, list[Json]]) -> None:
+    assert set(filled(block(module, "RETURN"), results[module])) == never
+
+
+def test_every_module_is_tried(results: dict[str, list[Json]]) -> None:
+    assert sorted(results) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_samples_are_of_their_type(module: str) -> None:
+    def wrong(documented: Json) -> Iterator[str]:
+        for name, told in documented.items():
+            sample = told.get("sample")
+            if sample is not None and not isinstance(sample, TYPES[told["type"]]):
+                yield name
+            yield from wrong(told.get("contains") or {})
+
+    assert list(wrong(block(module, "RETURN"))) == []
+
+
+def test_a_false_document_is_noticed(results: dict[str, list[Json]]) -> None:
+    documented = block("trained_model_deployment", "RETURN")
+    [real, *_] = results["trained_model_deployment"]
+    own = {name: value for name, value in real.items() if name not in ANSIBLES}
+    documented["allocations"]["sample"]["lost"] = 1
+    documented["deployment"]["contains"]["node"] = {"type": "str"}
+    documented["operation"]["type"] = "int"
+    del documented["waited"]
+    assert len(list(differences(documented, own, "", frozenset({"error"})))) == 4

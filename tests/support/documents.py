@@ -1,0 +1,42 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documentation shows: blocks of the modules, and YAML out of READMEs and guides."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__")
+_MARKDOWN = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_GUIDE = re.compile(r"^( *)\.\. code-block:: yaml(?:\+jinja)?\n\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
+
+
+def block(module: str, name: str) -> t.Any:
+    """DOCUMENTATION, EXAMPLES or RETURN of a module, parsed."""
+    for node in ast.parse((ROOT / f"plugins/modules/{module}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise LookupError(f"{module} has no {name}")
+
+
+def plays() -> Iterator[tuple[str, str]]:
+    """Every playbook of the READMEs and guides: a name for it, and its text as it stands there."""
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("roles/*/README.md"), *ROOT.glob("docs/docsite/rst/*.rst")]
+    for path in sorted(texts):
+        text = path.read_text()
+        found = [textwrap.dedent(match[2]) for match in _GUIDE.finditer(text)] + _MARKDOWN.findall(text)
+        for each in found:
+            parsed = yaml.safe_load(each)
+            # What is no list is a file of another kind, such as requirements.yml.
+            if isinstance(parsed, list):
+                yield f"{path.relative_to(ROOT)}: {parsed[0]['name']}", each
