@@ -52,7 +52,7 @@ def figures(output: str) -> dict[str, tuple[str, str]]:
 
 def test_second_run_changes_and_writes_nothing(tmp_path: Path) -> None:
     demo = start(tmp_path)
-    output, _ = demo.communicate(timeout=120)
+    output = demo.communicate(timeout=120)[0]
     assert demo.returncode == 0, output
     assert left(demo.pid) == ""
     assert output.rstrip().splitlines()[-1] == SECOND_RUN
@@ -73,7 +73,7 @@ def test_a_real_cluster_is_left_as_it_was(tmp_path: Path) -> None:
     with emulator("--node", "ml-1=2,8gb", "--model", "e5") as cluster:
         named = cluster.url.replace("//", "//elastic:changeme@")
         demo = start(tmp_path, MLOPS_TEST_CLUSTER=named, MLOPS_TEST_MODEL="e5")
-        output, _ = demo.communicate(timeout=120)
+        output = demo.communicate(timeout=120)[0]
         assert demo.returncode == 0, output
         assert "changeme" not in output
         assert figures(output)["Second run"] == ("0", "?")

@@ -21,7 +21,7 @@ COLLECTION = "mlops.elasticsearch."
 VALUES = {"elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA==", "deployment_id": "sentiment", "number_of_allocations": 3}
 # Playbooks that use the collection, and the one of the guide that shows how it goes without.
 PLAYS = [(name, text) for name, text in plays() if "ansible.builtin.uri" not in text]
-[BY_HAND] = [text for _, text in plays() if "ansible.builtin.uri" in text]
+[BY_HAND] = [text for name, text in plays() if "ansible.builtin.uri" in text]
 START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
 
 
@@ -84,7 +84,7 @@ def test_each_example_tells_in_check_mode_what_it_does_once(cluster: Emulator, m
     assert sorted(calls(wrote)) == sorted([write["path"] for write in cluster.writes()] * 2)
 
 
-@pytest.mark.parametrize(("name", "text"), PLAYS, ids=[name for name, _ in PLAYS])
+@pytest.mark.parametrize(("name", "text"), PLAYS, ids=[each[0] for each in PLAYS])
 def test_playbooks_of_the_documentation(cluster: Emulator, name: str, text: str) -> None:
     for deployment_id in ("sentiment", "sentiment-ingest"):
         cluster.api("POST", f"{START}&deployment_id={deployment_id}")

@@ -67,8 +67,12 @@ def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
             yield Emulator(addresses["url"], addresses["control_url"])
         finally:
             process.terminate()
-            process.wait(timeout=30)
-            process.stdout.close()
+            try:
+                process.wait(timeout=10)
+            finally:
+                process.kill()  # does nothing to one that has ended
+                process.wait()
+                process.stdout.close()
 
 
 def _request(method: str, url: str, body: t.Any) -> t.Any:
