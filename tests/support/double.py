@@ -142,6 +142,8 @@ def _node_class(inner: InProcess) -> type[BaseNode]:
             headers: HttpHeaders | None = None,
             request_timeout: t.Any = DEFAULT,
         ) -> NodeApiResponse:
+            if self.config.host == "dead":
+                raise DroppedError("connection refused")
             try:
                 status, answered, content = inner.request(method, target, dict(headers or {}), body)
             except ConnectionDropped as exc:

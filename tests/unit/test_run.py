@@ -172,6 +172,12 @@ def test_a_dead_host() -> None:
     assert clock.monotonic() > 0
 
 
+def test_the_next_host_is_tried(double: Double) -> None:
+    hosts = ["http://dead:9200", "http://double:9200"]
+    assert double.run(model_id="m", hosts=hosts, request_retries=0)["operation"] == "start"
+    assert double.run(model_id="m", hosts=hosts[:1], request_retries=0)["error"]["kind"] == "connection"
+
+
 def test_a_host_that_does_not_answer() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -52,7 +52,8 @@ class Client:
         self, connection: Connection, sleep: t.Callable[[float], None] = time.sleep, **transport: t.Any
     ) -> None:
         """*transport*: further arguments for ``Elasticsearch``, for tests that bring their own node."""
-        self._retries = connection.request_retries
+        # Each further host is one more try, also where nothing is to be repeated.
+        self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
         self._client = _connect(connection, transport)
 
@@ -64,7 +65,7 @@ class Client:
     ) -> t.Any:
         """The JSON object of ``GET path``.
 
-        :raises ApiError: after ``request_retries`` repetitions of what a repetition can help.
+        :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help.
         """
         from urllib3.util import Retry
 

@@ -1,0 +1,89 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TLS on real sockets: whom the client trusts, and what it says if it does not."""
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+import trustme
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'{"cluster_name": "behind TLS"}'
+        self.send_response(200)
+        self.send_header("X-Elastic-Product", "Elasticsearch")
+        self.send_header("Content-Type", "application/vnd.elasticsearch+json;compatible-with=8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: t.Any) -> None:
+        """Nothing is logged."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def port(authority: trustme.CA) -> t.Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def read(address: str, **options: t.Any) -> t.Any:
+    client = Client(Connection((address,), request_retries=0, **options))
+    try:
+        return client.read("look", "/")
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def ca_path(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def test_a_known_authority_is_trusted(port: int, ca_path: str) -> None:
+    assert read(f"https://localhost:{port}", ca_path=ca_path) == {"cluster_name": "behind TLS"}
+
+
+def test_an_unknown_authority_is_not(port: int) -> None:
+    with pytest.raises(ApiError, match=r"no TLS connection: .*CERTIFICATE_VERIFY_FAILED.*set ca_path") as caught:
+        read(f"https://localhost:{port}")
+    assert caught.value.kind == "tls"
+
+
+def test_another_name_is_not_trusted(port: int, ca_path: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read(f"https://127.0.0.1:{port}", ca_path=ca_path)
+    assert caught.value.kind == "tls"
+
+
+def test_nothing_is_verified_if_so_asked(port: int) -> None:
+    assert read(f"https://127.0.0.1:{port}", validate_certs=False) == {"cluster_name": "behind TLS"}
+
