@@ -48,6 +48,7 @@ class Api:
         reply = await self._answer(call)
         if reply is None:
             scope["extensions"][TRANSPORT].abort()
+            await receive()  # until the connection is lost, or the server would answer for us
             return
         await _write(call, reply, send)
 

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import types
 from typing import Any, Final
 
 import uvicorn
@@ -44,7 +45,7 @@ def _server(app: Any) -> uvicorn.Server:
         loop="none",
         lifespan="off",
         log_config=None,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         server_header=False,
         date_header=False,
@@ -72,22 +73,24 @@ async def serve(double: Double, port: int, control_port: int = 0, parent_pid: in
     servers = [_server(Api(double)), _server(Control(double))]
     for server, each in zip(servers, sockets, strict=True):
         await server.startup(sockets=[each])
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    tasks = [loop.create_task(_ticks(double))]
+        # Not through the event loop: the end must not wait for anything that runs there.
+        signal.signal(number, _end)
+    tasks = [asyncio.create_task(_ticks(double))]
     if parent_pid is not None:
-        tasks.append(loop.create_task(_watch(parent_pid, ended)))
+        tasks.append(asyncio.create_task(_parent_gone(parent_pid)))
     urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in sockets]
     line = {"url": urls[0], "control_url": urls[1], "pid": os.getpid(), "version": double.cluster.version.number}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-    await ended.wait()
-    for task in tasks:
-        task.cancel()
-    for each in sockets:
-        each.close()
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        # A clock that breaks must not go unnoticed.
+        task.result()
+
+
+def _end(number: int, frame: types.FrameType | None) -> None:
+    os._exit(0)
 
 
 async def _ticks(double: Double) -> None:
@@ -96,8 +99,7 @@ async def _ticks(double: Double) -> None:
         double.clock.tick_if_auto()
 
 
-async def _watch(parent_pid: int, ended: asyncio.Event) -> None:
-    """An orphan is adopted by another process, so its parent changes."""
+async def _parent_gone(parent_pid: int) -> None:
+    """Returns when this process has been adopted by another."""
     while os.getppid() == parent_pid:
         await asyncio.sleep(_PARENT_CHECK)
-    ended.set()
