@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from . import catch_up, effects, faults, render, security
-from .app import Receive, Scope, Send
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from . import catch_up, effects, faults, security
 from .clock import MODES
 from .double import Double
 from .models import Model
@@ -182,28 +185,15 @@ def handle(double: Double, method: str, path: str, body: Body | None = None) -> 
         return 400, {"error": f"{type(error).__name__}: {error}"}
 
 
-class Control:
+def application(double: Double) -> Starlette:
     """The control port as an ASGI application."""
 
-    def __init__(self, double: Double) -> None:
-        self.double = double
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
-        if scope["type"] != "http":
-            return
-        raw = b""
-        more = True
-        while more:
-            message = await receive()
-            raw += message.get("body", b"")
-            more = message.get("more_body", False)
+    async def answer(request: Request) -> JSONResponse:
         try:
-            body = json.loads(raw) if raw else None
-            status, answer = handle(self.double, scope["method"], scope["path"], body)
+            body = await request.json() if await request.body() else None
+            status, found = handle(double, request.method, request.url.path, body)
         except ValueError as error:
-            status, answer = 400, {"error": str(error)}
-        sent = render.compact(answer)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(sent)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": sent})
+            status, found = 400, {"error": str(error)}
+        return JSONResponse(found, status)
+
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST", "PUT", "DELETE"])])

@@ -28,11 +28,12 @@ class Node:
     memory: int = 16 << 30
     zone: str | None = None
     joined_at: int = 0
+    given_name: str | None = None
 
     @property
     def name(self) -> str:
         """Differs from the id on purpose: nothing may mix them up."""
-        return f"name-{self.id}"
+        return self.given_name or f"name-{self.id}"
 
     def cores(self, scale: float = 1.0) -> int:
         """Whole processors for the planner."""
@@ -69,12 +70,13 @@ class Node:
 
 
 def parse_node(text: str) -> Node:
-    """``NAME=PROCESSORS,MEMORY[,ZONE]``; ``ValueError`` otherwise."""
+    """``NAME=PROCESSORS,MEMORY[,ZONE]``, its id is ``id-NAME``; ``ValueError`` otherwise."""
     name, _, rest = text.partition("=")
     parts = rest.split(",")
     if not name or len(parts) not in (2, 3):
         raise ValueError(f"not NAME=PROCESSORS,MEMORY[,ZONE]: {text!r}")
-    return Node(name, float(parts[0]), memory_bytes(parts[1]), parts[2] if len(parts) == 3 else None)
+    zone = parts[2] if len(parts) == 3 else None
+    return Node(f"id-{name}", float(parts[0]), memory_bytes(parts[1]), zone, given_name=name)
 
 
 def memory_bytes(value: int | str) -> int:

@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .app import TRANSPORT, Api
-from .control import Control
+from .control import application
 from .double import Double
 
 HOST: Final = "127.0.0.1"
@@ -70,7 +70,7 @@ def _listen(port: int) -> socket.socket:
 async def serve(double: Double, port: int, control_port: int = 0, parent_pid: int | None = None) -> None:
     """Serves until SIGTERM or SIGINT, or until the parent is gone."""
     sockets = [_listen(port), _listen(control_port)]
-    servers = [_server(Api(double)), _server(Control(double))]
+    servers = [_server(Api(double)), _server(application(double))]
     for server, each in zip(servers, sockets, strict=True):
         await server.startup(sockets=[each])
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -41,8 +41,8 @@ def test_options() -> None:
         state = process.control("GET", "/state")
     assert state["version"] == "8.9.2"
     assert state["nodes"] == {
-        "a": {"name": "name-a", "processors": 4.0, "memory": 8 << 30, "zone": "z1"},
-        "b": {"name": "name-b", "processors": 2.5, "memory": 4 << 30, "zone": "z2"},
+        "id-a": {"name": "a", "processors": 4.0, "memory": 8 << 30, "zone": "z1"},
+        "id-b": {"name": "b", "processors": 2.5, "memory": 4 << 30, "zone": "z2"},
     }
     assert state["clock"] == {"mode": "manual", "interval": 9.0, "ticks": 0}
     assert state["models"]["big"]["bytes"] == 2 << 30

@@ -173,7 +173,7 @@ def test_facts_grow_over_tasks_and_loop_items(way: str) -> None:
     assert sorted(first) == ["a", "b", "other"]
     assert {name: entry["predicted"] for name, entry in second.items()} == {"b": False, "other": False, "c": True}
     assert second["b"]["allocations"] == {"wanted": 1, "assigned": 1, "running": 1, "missing": 0}
-    assert second["b"]["routing_table"]["n1"]["routing_state"] == "started"
+    assert second["b"]["routing_table"]["id-n1"]["routing_state"] == "started"
 
 
 def test_facts_of_an_earlier_run_are_dropped(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_cluster_that_may_grow_waits_and_says_what_is_missing(double: Double) 
 def test_a_node_that_cannot_load_ends_the_wait_at_once(double: Double) -> None:
     double.effect("fail_next_load", reason="no memory for it", times=1)
     result = double.run(model_id="m", number_of_allocations=2)
-    assert "will not become fully_allocated: node name-n1 failed (no memory for it)" in result["msg"]
+    assert "will not become fully_allocated: node n1 failed (no memory for it)" in result["msg"]
     assert result["waited"]["seconds"] < 5
     assert result["routing_table"] != {}
 
@@ -142,10 +142,10 @@ def test_steady_is_confirmed_by_the_cluster_state(double: Double) -> None:
 
 
 def test_a_node_lost_between_poll_and_reading_is_waited_for(double: Double) -> None:
-    lost = {"type": "effect", "effect": {"do": "remove_node", "node_id": "n1"}}
+    lost = {"type": "effect", "effect": {"do": "remove_node", "node_id": "id-n1"}}
     double.fault("stats", lost, after=3)  # the reading before the plan, a poll, the poll that finds it ready
     result = double.run(model_id="m")
-    assert list(result["routing_table"]) == ["n2"]
+    assert list(result["routing_table"]) == ["id-n2"]
     assert result["waited"]["reached"]
 
 
