@@ -175,7 +175,7 @@ EXAMPLES = r"""
 
     - name: Show where they run
       ansible.builtin.debug:
-        msg: "{{ elasticsearch_deployments | dict2items | map(attribute='value.routing_table') }}"
+        msg: "{{ ansible_facts.elasticsearch_deployments | dict2items | map(attribute='value.routing_table') }}"
 
     - name: Let the load decide, between one and four
       mlops.elasticsearch.trained_model_deployment:

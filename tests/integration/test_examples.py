@@ -37,7 +37,9 @@ def run(cluster: Emulator, text: str, *args: str) -> Played:
     cluster.control("DELETE", "/journal")
     text = text.replace(ADDRESS, cluster.url)
     assert "example.com" not in text, "examples share one address"
-    return run_playbook(text, *args, env={"ELASTICSEARCH_URL": cluster.url}, extra_vars=VALUES).must_pass()
+    played = run_playbook(text, *args, env={"ELASTICSEARCH_URL": cluster.url}, extra_vars=VALUES).must_pass()
+    assert "DEPRECATION" not in played.output
+    return played
 
 
 def play(tasks: list[Json]) -> str:
