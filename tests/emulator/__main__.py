@@ -20,7 +20,7 @@ _MODEL_BYTES = 100 << 20
 
 
 def _model(text: str) -> tuple[str, int]:
-    model_id, _, size = text.partition("=")
+    model_id, _equals, size = text.partition("=")
     if not size:
         return model_id, _MODEL_BYTES
     return model_id, int(size) if size.isdigit() else parse_bytes(size, "model").bytes

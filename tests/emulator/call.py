@@ -64,7 +64,7 @@ class Call:
         """Fills ``parameters``; of a repeated one the last counts."""
         try:
             for part in self.query.split("&") if self.query else ():
-                name, _, value = part.partition("=")
+                name, _equals, value = part.partition("=")
                 if name:
                     self.parameters[decode(name, plus=True)] = decode(value, plus=True)
         except errors.ApiError as cause:

@@ -72,7 +72,7 @@ def set_clock(double: Double, body: Body) -> Any:
 
 def tick(double: Double, body: Body) -> Any:
     """A number of rounds."""
-    changed = [catch_up.tick(double.cluster) for _ in range(int(body.get("steps", 1)))]
+    changed = [catch_up.tick(double.cluster) for _step in range(int(body.get("steps", 1)))]
     return {"changed": any(changed), "ticks": double.cluster.ticks}
 
 

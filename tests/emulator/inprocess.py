@@ -72,7 +72,7 @@ class InProcess:
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """One request; raises ``ConnectionDropped`` if the double gives no answer."""
-        path, _, query = target.partition("?")
+        path, _mark, query = target.partition("?")
         transport = _Transport()
         scope: dict[str, Any] = {
             "type": "http",

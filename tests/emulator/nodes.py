@@ -71,7 +71,7 @@ class Node:
 
 def parse_node(text: str) -> Node:
     """``NAME=PROCESSORS,MEMORY[,ZONE]``, its id is ``id-NAME``; ``ValueError`` otherwise."""
-    name, _, rest = text.partition("=")
+    name, _equals, rest = text.partition("=")
     parts = rest.split(",")
     if not name or len(parts) not in (2, 3):
         raise ValueError(f"not NAME=PROCESSORS,MEMORY[,ZONE]: {text!r}")

@@ -102,7 +102,7 @@ def authenticate(call: Call, user: User | None, version: Features) -> None:
     """Checks the credentials of a call; 401 otherwise."""
     if user is None:
         return
-    scheme, _, value = call.headers.get("authorization", "").strip().partition(" ")
+    scheme, _space, value = call.headers.get("authorization", "").strip().partition(" ")
     value = value.strip()
     scheme = scheme.lower()
     if scheme not in ("basic", "apikey", "bearer") or not value:

@@ -83,7 +83,7 @@ async def serve(double: Double, port: int, control_port: int = 0, parent_pid: in
     line = {"url": urls[0], "control_url": urls[1], "pid": os.getpid(), "version": double.cluster.version.number}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         # A clock that breaks must not go unnoticed.
         task.result()

@@ -32,7 +32,7 @@ def near(unknown: str, candidates: Iterable[str]) -> list[str]:
         score = 1 - _edits(unknown, candidate) / longest
         if score > 0.5:
             scored.append((-score, candidate))
-    return [candidate for _, candidate in sorted(scored)]
+    return [candidate for _score, candidate in sorted(scored)]
 
 
 def did_you_mean(unknown: str, candidates: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ class Process:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the control port."""
-        status, _, raw = self._send(self.first["control_url"], method, path, body, {})
+        status, _headers, raw = self._send(self.first["control_url"], method, path, body, {})
         assert status == 200, raw
         return json.loads(raw)
 

@@ -35,7 +35,7 @@ def test_every_listed_row_has_a_reason_and_exists() -> None:
     for group in groups:
         assert len(group["reason"]) > 20
         for key in group["rows"]:
-            name, _, version = key.partition("-")
+            name, _hyphen, version = key.partition("-")
             assert name in every, key
             assert not version or version in every[name].versions, key
             assert key not in seen, f"{key} is listed twice"

@@ -179,7 +179,7 @@ def test_keys_and_tokens(header: str) -> None:
     user = {"username": "u", "privileges": ["monitor"], "api_key": "id:key", "bearer_token": "token"}
     double.control("POST", "/privileges", user)
     assert double.request("GET", "/", {"Authorization": header})[0] == 200
-    status, headers, _ = double.request("GET", "/", {"Authorization": header[:-2]})
+    status, headers, _raw = double.request("GET", "/", {"Authorization": header[:-2]})
     assert status == 401
     assert [value for name, value in headers if name == "WWW-Authenticate"] == [
         'Basic realm="security", charset="UTF-8"',

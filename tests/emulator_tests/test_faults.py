@@ -100,7 +100,7 @@ def test_delay(server: Process) -> None:
 def test_start_times_out_and_goes_on(server: Process) -> None:
     server.api("POST", "/_ml/trained_models/m/deployment/_stop")
     plant(server, "start", {"type": "timeout"})
-    status, _, raw = server.api("POST", START)
+    status, _headers, raw = server.api("POST", START)
     error = json.loads(raw)["error"]
     assert (status, error["type"]) == (408, "model_deployment_timeout_exception")
     assert error["reason"].startswith("Timed out after [30s] waiting for trained model deployment [m] to start.")
@@ -120,7 +120,7 @@ def test_race(server: Process, when: str, status: int) -> None:
 
 
 def statuses(api: Api, count: int) -> list[int]:
-    return [api.send("GET", "/_ml/trained_models/_stats").status for _ in range(count)]
+    return [api.send("GET", "/_ml/trained_models/_stats").status for _request in range(count)]
 
 
 def test_after_and_times() -> None:

@@ -98,7 +98,7 @@ def _alive(pid: int) -> bool:
 def test_nodes_catch_up_by_themselves() -> None:
     with running("--model", "m") as process:
         target = "/_ml/trained_models/m/deployment/_start?wait_for=fully_allocated&number_of_allocations=9"
-        status, _, raw = process.api("POST", target)
+        status, _headers, raw = process.api("POST", target)
         assert status == 200
         routes = json.loads(raw)["assignment"]["routing_table"].values()
         assert {route["routing_state"] for route in routes} == {"started"}
@@ -123,7 +123,7 @@ def test_keep_alive_does_not_stall() -> None:
     with running("--model", "m") as process:
         connection = process.connection()
         begun = time.monotonic()
-        for _ in range(200):
+        for _request in range(200):
             connection.request("GET", "/_ml/trained_models/m/_stats")
             connection.getresponse().read()
         assert time.monotonic() - begun < 4

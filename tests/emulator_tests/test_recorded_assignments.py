@@ -149,7 +149,7 @@ _STATES: dict[str, Callable[[str], Any]] = {
     "priority": _constants(PRIORITIES),
     "routing_info_json": _route_json,
     "routing_state_and_reason": lambda version: [
-        {key: value for key, value in route.as_json(features("8.3.0")).items()}
+        route.as_json(features("8.3.0"))
         for route in (Route(1, 1, STARTED, ""), Route(1, 1, FAILED, "boom"), Route(1, 1, "stopped", None))
     ],
     "builder_steps": _builder_steps,

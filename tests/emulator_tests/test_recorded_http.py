@@ -56,7 +56,7 @@ def _played_rows() -> list[Any]:
 
 
 def _user(headers: dict[str, str]) -> User | None:
-    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    scheme, _space, value = headers.get("Authorization", "").partition(" ")
     if scheme == "ApiKey":
         return User("elastic", ("manage_ml",), api_key=_API_KEY)
     name = "u_admin"
@@ -109,7 +109,7 @@ def _send(double: InProcess, row: Row) -> tuple[int, list[tuple[str, str]], str]
     status, headers, raw = double.request(
         request["method"], request["path"], dict(request["headers"]), None if body is None else body.encode()
     )
-    if any(name == "content-encoding" for name, _ in headers):
+    if any(name == "content-encoding" for name, _value in headers):
         raw = gzip.decompress(raw)
     return status, headers, raw.decode()
 
@@ -173,7 +173,7 @@ def test_every_raw_row_is_listed() -> None:
 def test_rest_layer(row: Row, version: str) -> None:
     """The REST classes called directly. Where a stand-in said ok, only the status counts."""
     data = row.data
-    method, _, target = data["request"].partition(" ")
+    method, _space, target = data["request"].partition(" ")
     given = {"Content-Type": ["application/json"]} if data["headers"] is None and data["body"] else data["headers"]
     sent = {name: values[0] for name, values in (given or {}).items()}
     double = InProcess(version, [Node("n1", 64)])

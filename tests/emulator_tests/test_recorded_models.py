@@ -58,7 +58,7 @@ def test_configuration(row: Row, version: str) -> None:
 def test_get_answer(row: Row, version: str) -> None:
     double = InProcess(version)
     double.cluster.models["mod"] = _model(model_config.parse(row.data["body"].encode(), features(version)), version)
-    status, _, raw = double.request("GET", "/_ml/trained_models/mod")
+    status, _headers, raw = double.request("GET", "/_ml/trained_models/mod")
     assert status == 200
     check(row, row.data["get_response"], json.loads(raw))
 
@@ -118,7 +118,7 @@ def test_delete_alias(row: Row, version: str) -> None:
         return
     double = InProcess(version, models=[(model_id, 1)])
     double.cluster.aliases[alias] = model_id
-    status, _, raw = double.request("DELETE", f"/_ml/trained_models/{model_id}/model_aliases/{alias}")
+    status, _headers, raw = double.request("DELETE", f"/_ml/trained_models/{model_id}/model_aliases/{alias}")
     check(row, row.data["validation"], None if status == 200 else json.loads(raw))
 
 

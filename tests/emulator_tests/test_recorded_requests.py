@@ -116,7 +116,7 @@ def test_stop(row: Row, version: str) -> None:
 
 @pytest.mark.parametrize(("row", "version"), cases("update_request", lambda row: "query" in row.data))
 def test_query_parameters(row: Row, version: str) -> None:
-    name, _, value = row.data["query"].partition("=")
+    name, _equals, value = row.data["query"].partition("=")
     recorded = {
         key: row.data[key] for key in ("paramAsInt", "paramAsTime", "paramAsBoolean", "error") if key in row.data
     }

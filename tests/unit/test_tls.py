@@ -86,4 +86,3 @@ def test_another_name_is_not_trusted(port: int, ca_path: str) -> None:
 
 def test_nothing_is_verified_if_so_asked(port: int) -> None:
     assert read(f"https://127.0.0.1:{port}", validate_certs=False) == {"cluster_name": "behind TLS"}
-
