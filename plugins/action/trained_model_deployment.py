@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction, plain
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
 
@@ -19,16 +19,22 @@ Json = dict[str, t.Any]
 class ActionModule(MlAction):
     SPEC = SPEC
     run_task = staticmethod(run)
+    blank = staticmethod(blank)
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
         if not name or not isinstance(new, dict) or name not in new:
             return outcome
         uuid = str(self._task._uuid)
-        key = (uuid, str(task_vars.get("inventory_hostname")), name)
+        key = (uuid, self._owner(task_vars), name)
         deployment_id = params["deployment_id"] or params["model_id"]
         known = plain(self._facts_before(task_vars).get(name))
         return {**outcome, "ansible_facts": {name: grown(key, run_of(uuid), known, new[name], deployment_id)}}
+
+    def _owner(self, task_vars: Json) -> str:
+        """The host that gets the facts of this task."""
+        delegated = self._task.delegate_to and self._task.delegate_facts
+        return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
 
     def _facts_before(self, task_vars: Json) -> Json:
         """The facts of the host that will get this task's: with delegate_facts that is the one delegated to."""

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
 
 
 class ActionModule(MlAction):
     SPEC = SPEC
     run_task = staticmethod(run)
+    blank = staticmethod(blank)

@@ -43,6 +43,7 @@ attributes:
   async:
     description: Supports being used with the C(async) keyword.
     support: full
+    details: Without facts; the result of the job has everything.
 """
 
     INFO_MODULE = r"""

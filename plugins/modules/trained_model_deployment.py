@@ -32,7 +32,8 @@ options:
     type: str
   state:
     description:
-      - V(started) starts the deployment if it does not run, and changes it if it differs.
+      - V(started) starts the deployment if it does not run, and changes it if it differs. One that is being stopped is
+        awaited, and started with what is given.
       - V(stopped) stops it.
       - V(restarted) always stops it and starts it again, with its own settings overlaid with what is given. Nothing
         answers meanwhile.
@@ -41,9 +42,10 @@ options:
     default: started
   number_of_allocations:
     description:
-      - How many allocations run, in total over the cluster; at least V(1).
+      - How many allocations run, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
       - A running deployment can be changed from Elasticsearch 8.6 on.
-      - While adaptive allocations are enabled, O(on_adaptive) decides.
+      - While adaptive allocations are enabled, O(on_adaptive) decides. Elasticsearch Serverless always scales
+        deployments itself, so the number only counts for the request that starts one.
     type: int
   adaptive_allocations:
     description:
@@ -207,7 +209,8 @@ RETURN = r"""
 operation:
   description:
     - What was done, or in check mode would be done.
-    - One of V(none), V(start), V(update), V(stop), V(restart) and V(replace).
+    - One of V(none), V(start), V(update), V(stop), V(restart) and V(replace). After a failure that changed nothing it
+      is V(none).
   returned: always
   type: str
   sample: update
@@ -297,7 +300,7 @@ before:
     threads_per_allocation: 1
 after:
   description:
-    - The same, after. Null where only the server fills it in.
+    - The same, after. Null where only the server fills it in. After a failure it is what was seen last.
     - C(state) is V(restarted) for a restart.
   returned: always
   type: dict
@@ -356,6 +359,7 @@ ansible_facts:
   description:
     - One fact, named by O(fact_name), with the deployments that tasks of this run have brought about.
     - Further tasks and loop items add to it, a stop removes its deployment. Ansible drops the facts of a failed task.
+    - With C(run_once), and where several hosts delegate facts to one, the last one's facts win. Use C(register) there.
   returned: always
   type: dict
   contains:

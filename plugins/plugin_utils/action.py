@@ -17,13 +17,17 @@ from ansible.module_utils.errors import AnsibleValidationErrorMultiple, Unsuppor
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import secrets, with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
+    VARIABLES,
+    secrets,
+    with_environment,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
 
 # Workers are forked from the process that loads this file: they all find the library imported.
-preload()
+HAS_CLIENT = preload()
 
 Json = dict[str, t.Any]
 
@@ -38,6 +42,11 @@ class MlAction(ActionBase):
     def run_task(params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
         """What the module does with validated *params*."""
 
+    @staticmethod
+    @abc.abstractmethod
+    def blank() -> Json:
+        """The result of a task that has read nothing."""
+
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
         self._supports_async = True
         self._supports_check_mode = True
@@ -46,11 +55,11 @@ class MlAction(ActionBase):
         try:
             arguments = with_environment(plain(self._task.args), self._environment())
         except Refusal as exc:
-            return {**result, "failed": True, "changed": False, "msg": str(exc)}
+            return {**result, **self.blank(), "failed": True, "msg": str(exc)}
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return {**result, "failed": True, "changed": False, "msg": self._sentence(checked.errors)}
-        params = plain(checked.validated_parameters)
+            return {**result, **self.blank(), "failed": True, "msg": self._sentence(checked.errors)}
+        params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values)
         else:
@@ -69,27 +78,42 @@ class MlAction(ActionBase):
         )
 
     def _in_process(self) -> bool:
-        """Become, async and another machine have a meaning only for the module."""
-        return bool(self._connection.transport == "local" and not self._connection.become and not self._task.async_val)
+        """Become, async, another machine, and another Python that has the client, need the module."""
+        plain_local = self._connection.transport == "local" and not self._connection.become
+        return bool(HAS_CLIENT and plain_local and not self._task.async_val)
 
     def _run_here(self, params: Json, masked: set[str]) -> Json:
         outcome = self.run_task(params, self._task.check_mode)
-        result = {**outcome.result, "invocation": {"module_args": params}}
+        result = dict(outcome.result)
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)
-        # Ansible masks secrets in results of modules only.
-        return t.cast(Json, remove_values(result, masked | secrets(params)))
+        # Ansible masks secrets in results of modules only. What is true or false is none.
+        flags = {name: result[name] for name in ("changed", "failed") if name in result}
+        return {**remove_values(result, masked | secrets(params)), **flags}
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
+        if self._task.async_val and "fact_name" in self.SPEC.argument_spec:
+            # The result of a job comes back without passing here, where its facts would join those of other tasks.
+            arguments = {**arguments, "fact_name": ""}
         return t.cast(
             Json,
             self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=bool(self._task.async_val)),
         )
 
+    def _compute_environment_string(self, raw_environment_out: Json | None = None) -> str:
+        """The task's variables for a module, without those handed on as options: Ansible shows them at -vvv."""
+        given: Json = {}
+        super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
+        others = {name: value for name, value in given.items() if name not in VARIABLES}
+        if raw_environment_out is not None:
+            raw_environment_out.clear()
+            raw_environment_out.update(others)
+        return str(self._connection._shell.env_prefix(**others))
+
     def _environment(self) -> dict[str, str]:
         """The variables a module on this machine would see: the task's own over the controller's."""
         given: Json = {}
-        self._compute_environment_string(given)  # type: ignore[no-untyped-call]
+        super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
         return {**os.environ, **{name: str(value) for name, value in plain(given).items()}}
 
 
@@ -110,6 +134,6 @@ def plain(value: t.Any) -> t.Any:
         return {plain(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
-    if hasattr(value, "__str__") and type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
+    if type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
         return str(value)
     raise AnsibleError(f"An option has a value of type {type(value).__name__}, which is not JSON")

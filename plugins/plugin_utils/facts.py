@@ -11,7 +11,7 @@ import typing as t
 Json = dict[str, t.Any]
 
 # A loop's items run in one worker process, forked for one task and host, and each sees the facts from before the loop:
-# what the items before this one returned is kept here. Key: task, host, fact.
+# what the items before this one returned is kept here. Key: task, host that gets the fact, fact.
 _of_this_loop: dict[tuple[str, str, str], Json] = {}
 
 

@@ -21,36 +21,37 @@ CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
 WAYS = ("local", "loopback")
 OPTIONS = ("--node", "n1=4,16gb", "--node", "n2=4,16gb", "--model", "m=1048576", "--model", "other=2097152")
 
-SCENARIOS: list[Json] = [
-    {"model_id": "m", "number_of_allocations": 2},
-    {"model_id": "m", "number_of_allocations": 2},
-    {"model_id": "m", "number_of_allocations": 5, "wait_for": "steady"},
-    {"model_id": "m", "number_of_allocations": 0},
-    {"model_id": "m", "number_of_allocations": "two"},
-    {"model_id": "m", "threads_per_allocation": 3},
-    {"model_id": "m", "colour": "red"},
-    {"number_of_allocations": 2},
-    {"model_id": "m", "number_of_allocations": 50},
-    {"model_id": "m", "threads_per_allocation": 2},
-    {"model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 1, "replace": "stop_start"},
-    {"model_id": "m", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}},
-    {"model_id": "m", "number_of_allocations": 2},
-    {"model_id": "m", "number_of_allocations": 2, "on_adaptive": "skip"},
-    {"model_id": "m", "number_of_allocations": 2, "on_adaptive": "override"},
-    {"model_id": "m", "state": "restarted", "wait": False},
-    {"model_id": "m", "fact_name": ""},
-    {"model_id": "m", "deployment_id": "second", "initial_number_of_allocations": 2, "cache_size": "0"},
-    {"model_id": "m", "state": "stopped"},
-    {"model_id": "m"},
-    {"model_id": "nope"},
-    {"deployment_id": "gone", "on_missing": "skip"},
-    {"model_id": "m", "hosts": ["{{ url_with_password }}"]},
-    {"model_id": "m", "api_key": "a", "bearer_token": "b"},
-    {"model_id": "m", "server_timeout": "2m"},
-    {"model_id": "m", "state": "stopped"},
-    {"model_id": "m", "state": "stopped"},
+# What a task says, and what comes of it for real: the operation, or the beginning of the sentence of a failure.
+SCENARIOS: list[tuple[Json, str]] = [
+    ({"model_id": "m", "number_of_allocations": 2}, "start"),
+    ({"model_id": "m", "number_of_allocations": 2}, "none"),
+    ({"model_id": "m", "number_of_allocations": 5, "wait_for": "steady"}, "update"),
+    ({"model_id": "m", "number_of_allocations": 0}, "number_of_allocations must be 1 or more"),
+    ({"model_id": "m", "number_of_allocations": "two"}, "argument 'number_of_allocations' is of type"),
+    ({"model_id": "m", "threads_per_allocation": 3}, "value of threads_per_allocation must be one of"),
+    ({"model_id": "m", "colour": "red"}, "Unsupported parameters for (mlops.elasticsearch.trained_model_deployment)"),
+    ({"number_of_allocations": 2}, "one of the following is required: deployment_id, model_id"),
+    ({"deployment_id": "{{ none }}", "model_id": ""}, "Neither deployment_id nor model_id has a value"),
+    ({"model_id": "m", "number_of_allocations": 50}, "Cannot update deployment 'm': Elasticsearch answered 429"),
+    ({"model_id": "m", "threads_per_allocation": 2}, "Deployment 'm' cannot be changed in place"),
+    ({"model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 1, "replace": "stop_start"}, "replace"),
+    ({"model_id": "m", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}, "update"),
+    ({"model_id": "m", "number_of_allocations": 2}, "Deployment 'm' has adaptive allocations enabled"),
+    ({"model_id": "m", "number_of_allocations": 2, "on_adaptive": "skip"}, "none"),
+    ({"model_id": "m", "number_of_allocations": 2, "on_adaptive": "override"}, "update"),
+    ({"model_id": "m", "state": "restarted", "wait": False}, "restart"),
+    ({"model_id": "m", "fact_name": ""}, "none"),
+    ({"model_id": "m", "deployment_id": "second", "initial_number_of_allocations": 2, "cache_size": "0"}, "start"),
+    ({"model_id": "m", "state": "stopped"}, "stop"),
+    ({"model_id": "m"}, "start"),
+    ({"model_id": "nope"}, "Cannot start deployment 'nope': the cluster has no trained model 'nope'"),
+    ({"deployment_id": "gone", "on_missing": "skip"}, "none"),
+    ({"model_id": "m", "hosts": ["{{ url_with_password }}"]}, "The address of 127.0.0.1 in hosts contains credentials"),
+    ({"model_id": "m", "api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given"),
+    ({"model_id": "m", "server_timeout": "2m"}, "server_timeout 2m must be shorter than request_timeout"),
+    ({"model_id": "m", "state": "stopped"}, "stop"),
+    ({"model_id": "m", "state": "stopped"}, "Cannot stop deployment 'm': it does not exist, and model 'm' runs as"),
 ]
-
 URL_WITH_PASSWORD = {"url_with_password": "http://user:hunter2@127.0.0.1:1"}
 
 
@@ -84,7 +85,7 @@ def play(
 
 def scenarios() -> list[Json]:
     tasks: list[Json] = []
-    for number, options in enumerate(SCENARIOS):
+    for number, (options, _outcome) in enumerate(SCENARIOS):
         tasks.append({"name": f"Scenario {number}", MODULE: options, "ignore_errors": True})
     tasks.append({"name": "Read", f"{MODULE}_info": {"deployment_id": "*", "gather": ["routing", "nodes", "usage"]}})
     return tasks
@@ -92,7 +93,7 @@ def scenarios() -> list[Json]:
 
 def lasting(result: t.Any) -> t.Any:
     """A result without what differs from run to run: times, ports, the run's mark, and what only a module has."""
-    volatile = {"start_time", "seconds", "polls", "run", "last_access", "hosts", "exception", "_ansible_no_log"}
+    volatile = {"start_time", "seconds", "polls", "run", "last_access", "exception", "invocation", "_ansible_no_log"}
     if isinstance(result, dict):
         return {name: lasting(value) for name, value in result.items() if name not in volatile}
     return [lasting(item) for item in result] if isinstance(result, list) else result
@@ -114,10 +115,14 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
             assert "hunter2" not in run.output
     for here, there in zip(*played.values(), strict=True):
         assert here == there
+    if not mode:
+        for (options, outcome), result in zip(SCENARIOS, played["local"], strict=False):
+            came = result["msg"] if result["status"] == "ignored" else result["operation"]
+            assert came.startswith(outcome), options
 
 
 def test_a_second_run_of_everything_that_lasts_writes_nothing() -> None:
-    lasting_wishes = [SCENARIOS[0], SCENARIOS[17]]
+    lasting_wishes = [SCENARIOS[0][0], SCENARIOS[18][0]]
     tasks = [{"name": f"Wish {number}", MODULE: options} for number, options in enumerate(lasting_wishes)]
     with emulator(*OPTIONS) as server:
         assert play(server, "local", tasks).must_pass().changed() == ["Wish 0", "Wish 1"]
@@ -146,11 +151,11 @@ def test_async_and_become_run_the_module() -> None:
         assert sorted(server.control("GET", "/state")["deployments"]) == ["m", "other"]
 
 
-SHOW: Json = {"name": "Show", "ansible.builtin.debug": {"var": "elasticsearch_deployments"}}
+SHOW: Json = {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_deployments"}}
 
 
 def shown(run: Played) -> list[Json]:
-    return [task.result["elasticsearch_deployments"] for task in run.tasks if task.task == "Show"]
+    return [task.result["ansible_facts.elasticsearch_deployments"] for task in run.tasks if task.task == "Show"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -185,15 +190,39 @@ def test_facts_of_an_earlier_run_are_dropped(tmp_path: Path) -> None:
 
 
 def test_facts_follow_delegation() -> None:
-    delegated = {"delegate_to": "cluster", "delegate_facts": True, "vars": {"ansible_connection": "local"}}
+    delegated = {"delegate_facts": True, "vars": {"ansible_connection": "local"}}
+    looped: Json = {MODULE: {"model_id": "m", "deployment_id": "m-{{ item }}"}, "loop": ["c1", "c2"]}
+    seen = "hostvars[item].ansible_facts.elasticsearch_deployments | sort"
     tasks: list[Json] = [
-        {"name": "Host", "ansible.builtin.add_host": {"name": "cluster"}},
-        {"name": "One", MODULE: {"model_id": "m"}, **delegated},
-        {"name": "Two", MODULE: {"model_id": "other"}, **delegated},
-        {"name": "Seen", "ansible.builtin.debug": {"msg": "{{ hostvars.cluster.elasticsearch_deployments | sort }}"}},
+        {"name": "Hosts", "ansible.builtin.add_host": {"name": "{{ item }}"}, "loop": ["c1", "c2"]},
+        {"name": "One", MODULE: {"model_id": "other"}, "delegate_to": "c2", **delegated},
+        {"name": "Each", **looped, "delegate_to": "{{ item }}", **delegated},
+        {"name": "Seen", "ansible.builtin.debug": {"msg": f"{{{{ {seen} }}}}"}, "loop": ["c1", "c2"]},
     ]
     with emulator(*OPTIONS) as server:
-        assert play(server, "local", tasks).must_pass().result("Seen")["msg"] == ["m", "other"]
+        items = play(server, "local", tasks).must_pass().result("Seen")["results"]
+    assert [item["msg"] for item in items] == [["m-c1"], ["m-c2", "other"]]
+
+
+def test_an_async_task_leaves_the_facts_of_others_alone() -> None:
+    tasks: list[Json] = [
+        {"name": "One", MODULE: {"model_id": "other"}},
+        {"name": "Async", MODULE: {"model_id": "m"}, "async": 60, "poll": 1},
+        SHOW,
+    ]
+    with emulator(*OPTIONS) as server:
+        assert [sorted(facts) for facts in shown(play(server, "local", tasks).must_pass())] == [["other"]]
+
+
+def test_a_cluster_that_cannot_be_read_removes_nothing_from_the_facts() -> None:
+    dead: Json = {"model_id": "m", "hosts": "http://127.0.0.1:9"}
+    tasks: list[Json] = [
+        {"name": "One", MODULE: {"model_id": "m"}},
+        {"name": "Two", MODULE: dead, "failed_when": False},
+        SHOW,
+    ]
+    with emulator(*OPTIONS) as server:
+        assert [sorted(facts) for facts in shown(play(server, "local", tasks).must_pass())] == [["m"]]
 
 
 def test_variables_of_the_task_win_over_those_of_the_controller() -> None:
@@ -217,7 +246,7 @@ CANARIES = {
 """The secret first, then what else gives it away: a part of it, or what a request carries."""
 
 
-@pytest.mark.parametrize("source", ["options", "environment"])
+@pytest.mark.parametrize("source", ["options", "environment", "environment of the task"])
 @pytest.mark.parametrize("way", WAYS)
 def test_no_secret_is_shown(way: str, source: str) -> None:
     """Success, failure, check mode and diff at -vvvv, against a server that repeats the credentials in its error."""
@@ -228,12 +257,16 @@ def test_no_secret_is_shown(way: str, source: str) -> None:
         env = {f"ELASTICSEARCH_{name.upper()}": value for name, value in {option: secret, **user}.items()}
         # By a variable: what a playbook says literally, Ansible itself quotes when a task fails.
         given = {option: "{{ canary }}", **user} if source == "options" else {}
-        variables = {"canary": secret} if source == "options" else {}
+        variables = {"canary": secret} if source != "environment" else {}
+        if source == "environment of the task":
+            env = {name: "{{ canary }}" if value == secret else value for name, value in env.items()}
         tasks: list[Json] = [
             {"name": "Change", MODULE: {"model_id": "m", **given}},
             {"name": "Check", MODULE: {"model_id": "m", "number_of_allocations": 2, **given}, "check_mode": True},
             {"name": "Fail", MODULE: {"model_id": "other", **given}, "ignore_errors": True},
         ]
+        if source == "environment of the task":
+            tasks = [{**task, "environment": env} for task in tasks]
         with emulator(*OPTIONS) as server:
             server.control("POST", "/faults", {"operation": "start", "when": "before", "after": 1, "do": hostile})
             run = play(

@@ -12,7 +12,7 @@ from support.double import Double
 
 Json = dict[str, t.Any]
 
-VERSIONS = ("8.5.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
+VERSIONS = ("8.0.1", "8.3.3", "8.5.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
 ACCESS = {"full": ("manage_ml", "monitor"), "stats": ("manage_ml",)}
 """Cluster privileges: with and without the one that shows the cluster state."""
 

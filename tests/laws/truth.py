@@ -28,6 +28,13 @@ def there(double: Double) -> Json | None:
     return double.deployments().get(deployment_id(double))
 
 
+def task_parameters(assignment: Json) -> Json:
+    """With the names since 8.3."""
+    task: Json = assignment["task_parameters"]
+    old = {"number_of_allocations": "model_threads", "threads_per_allocation": "inference_threads"}
+    return {**task, **{new: task[name] for new, name in old.items() if name in task}}
+
+
 def scaler(assignment: Json) -> Json:
     """The scaler's settings in one form: -1, null and absent are the same."""
     stored = assignment.get("adaptive_allocations") or {}
@@ -40,7 +47,7 @@ def same_as_there(double: Double, result: Json) -> list[str]:
     if told is None or assignment is None:
         gone = told is None and (assignment is None or not result["waited"]["polls"])
         return [] if gone else [f"deployment is told as {told}, is {assignment}"]
-    task = assignment["task_parameters"]
+    task = task_parameters(assignment)
     pairs: list[tuple[str, t.Any, t.Any]] = [
         ("scaler", told["adaptive_allocations"] or NOBODY, scaler(assignment)),
         ("start_time", told["start_time"], assignment["start_time"][:23] + "Z"),
@@ -60,7 +67,8 @@ def _routes(result: Json, assignment: Json) -> list[tuple[str, t.Any, t.Any]]:
     pairs: list[tuple[str, t.Any, t.Any]] = [("nodes", sorted(table), sorted(real))]
     for node in table.keys() & real.keys():
         for name in ("routing_state", "current_allocations", "target_allocations"):
-            if table[node][name] is not None or result["routing_source"] == "cluster_state":
+            # Before 8.4 an assignment has no counts, and the statistics tell the current one.
+            if name in real[node] and (table[node][name] is not None or result["routing_source"] == "cluster_state"):
                 pairs.append((f"{node}.{name}", table[node][name], real[node].get(name)))
     return pairs
 
@@ -73,7 +81,7 @@ def reached(double: Double, options: Json, result: Json) -> bool:
         return assignment is None or not options.get("wait", True)
     if assignment is None:
         return options.get("on_missing") == "skip" and result["skipped_because"] is not None
-    task, now = assignment["task_parameters"], scaler(assignment)
+    task, now = task_parameters(assignment), scaler(assignment)
     for name in ("threads_per_allocation", "queue_capacity", "priority"):
         if name in options and task.get(name, "normal") != options[name]:
             return False

@@ -46,10 +46,14 @@ class Double:
     """One cluster of its own, and the collection's code on it."""
 
     def __init__(
-        self, version: str, nodes: t.Sequence[str] = NODES, models: t.Sequence[tuple[str, int]] = MODELS
+        self,
+        version: str,
+        nodes: t.Sequence[str] = NODES,
+        models: t.Sequence[tuple[str, int]] = MODELS,
+        flavor: str = "default",
     ) -> None:
         self.version = version
-        self._inner = InProcess(version, [parse_node(node) for node in nodes], models)
+        self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self._inner.tick)
         self.login: Json = {}
 

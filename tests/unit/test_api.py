@@ -124,13 +124,25 @@ def test_gates_of_the_plan() -> None:
     with pytest.raises(Refusal, match=r"8\.5\.3 does not have a change of the running deployment 'd'. It needs 8\.6"):
         refuse_unsendable(server("8.5.3"), [update])
     with pytest.raises(Refusal, match="at most 100000"):
-        refuse_unsendable(server("9.0.0"), [Action("start", "d", {"queue_capacity": 500_000})])
+        refuse_unsendable(server("9.0.0"), [Action("start", "d", {"model_id": "d", "queue_capacity": 500_000})])
 
 
-@pytest.mark.parametrize("version", ["7.17.0", "", "0.1"])
+@pytest.mark.parametrize("version", ["7.17.0", "0.1"])
 def test_servers_that_are_too_old(version: str) -> None:
     with pytest.raises(Refusal, match="is too old. This collection needs 8.0 or newer"):
         refuse_old_server(server(version))
+
+
+def test_a_version_that_cannot_be_read() -> None:
+    with pytest.raises(Refusal, match="cannot be read. Grant the cluster privilege monitor"):
+        refuse_old_server(server(""))
+
+
+def test_an_alias_needs_a_deployment_id_too() -> None:
+    start = Action("start", "alias", {"model_id": "m"})
+    refuse_unsendable(server("8.8.0"), [start])
+    with pytest.raises(Refusal, match="a deployment_id of its own"):
+        refuse_unsendable(server("8.7.1"), [start])
 
 
 def error(status: int, **content: t.Any) -> Answer:
@@ -140,7 +152,7 @@ def error(status: int, **content: t.Any) -> Answer:
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (error(401), "credentials", "answered 401: r Check api_key"),
+        (error(401), "credentials", "answered 401: r. Check api_key"),
         (
             error(403, reason="action [a] is unauthorized for user [u]"),
             "privilege",
@@ -148,7 +160,8 @@ def error(status: int, **content: t.Any) -> Answer:
         ),
         (error(403, reason="current license is non-compliant for [ml]"), "licence", "Machine learning needs a licence"),
         (error(403, reason="index is blocked"), "server", "answered 403: index is blocked"),
-        (error(429), "capacity", "add ML nodes"),
+        (error(429, type="status_exception"), "capacity", "add ML nodes"),
+        (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready"),
         (error(429, timed_out=True), "unavailable", "is not ready"),
         (Answer(429, "slow down"), "unavailable", "answered 429: slow down"),
         (Answer(502, "<html>Bad  Gateway\n</html>"), "unavailable", "<html>Bad Gateway </html>"),

@@ -151,6 +151,9 @@ def test_addresses(text: str, address: str) -> None:
         ({"hosts": ["http://a:port"]}, "An address in hosts is not a URL"),
         ({"hosts": ["https://elastic:hunter2@es:1"]}, "The address of es in hosts contains credentials"),
         ({"api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given: api_key, bearer_token"),
+        ({"api_key": "a\nb"}, "api_key contains characters that no api_key has"),
+        ({"bearer_token": "€4711"}, "bearer_token contains characters"),
+        ({"request_timeout": "nan"}, "request_timeout must be above 0 seconds"),
         ({"api_key": "a", "username": "b"}, "More than one way to authenticate is given: api_key, username"),
         ({"username": "a"}, "username is given without password"),
         ({"password": "a"}, "password is given without username"),
@@ -163,6 +166,19 @@ def test_refusals(given: dict[str, t.Any], said: str) -> None:
     sentence = refused({**HOST, **given})
     assert said in sentence
     assert "hunter2" not in sentence
+    assert "4711" not in sentence
+
+
+def test_the_sentence_names_the_variable() -> None:
+    environ = {"ELASTICSEARCH_API_KEY": "a", "ELASTICSEARCH_USERNAME": "b", "ELASTICSEARCH_PASSWORD": "c"}
+    assert "api_key (from ELASTICSEARCH_API_KEY), username (from ELASTICSEARCH_USERNAME)" in refused(HOST, environ)
+    alone = refused(HOST, {"ELASTICSEARCH_PASSWORD": "c"})
+    assert alone.startswith("password (from ELASTICSEARCH_PASSWORD) is given without username")
+
+
+def test_the_line_end_of_a_file_is_no_part_of_a_secret() -> None:
+    assert resolved({**HOST, "api_key": "key-4711\n"}).credentials() == {"api_key": "key-4711"}
+    assert secrets({"api_key": "key-4711\n"}) >= {"key-4711", "key-4711\n"}
 
 
 def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:

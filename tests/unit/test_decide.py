@@ -13,7 +13,10 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.rules import refuse_unstartable
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.rules import (
+    on_this_server,
+    refuse_unstartable,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
     AdaptiveAllocations,
     AdaptiveWish,
@@ -22,6 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deplo
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.model import Model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
 
 RUNNING = Deployment(
@@ -323,6 +327,11 @@ def test_what_is_being_stopped_is_awaited() -> None:
     again = plan(going, number_of_allocations=1)
     assert (again.operation, again.awaits_gone) == ("start", True)
     assert sent(again) == [("start", {"model_id": "m", "number_of_allocations": 1})]
+    restarted = plan(going, state="restarted", number_of_allocations=1)
+    assert (restarted.operation, restarted.awaits_gone) == ("restart", True)
+    [(kind, settings)] = sent(restarted)
+    assert (kind, settings["queue_capacity"], settings["number_of_allocations"]) == ("start", 1024, 1)
+    assert "'d' is being stopped and on_missing is fail" in refusal(going, on_missing="fail")
     gone = plan(going, state="stopped")
     assert (gone.operation, gone.awaits_gone, gone.after) == ("none", True, None)
 
@@ -359,6 +368,16 @@ def test_the_prediction_of_an_update() -> None:
     kept = plan(RUNNING, adaptive_allocations=ADAPTIVE).after
     assert kept is not None
     assert kept.routes == RUNNING.routes
+
+
+def test_serverless_scales_by_itself() -> None:
+    serverless, other = Server("8.11.0", "serverless", ""), Server("9.1.0", "default", "")
+    counted = Wanted("d", number_of_allocations=2)
+    assert on_this_server(counted, other) is counted
+    assert on_this_server(Wanted("d"), serverless) == Wanted("d")
+    assert on_this_server(counted, serverless).on_adaptive == "skip"
+    with pytest.raises(Refusal, match="Serverless always scales"):
+        on_this_server(dataclasses.replace(counted, on_adaptive="override"), serverless)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
         ({"deployment_id": "a*"}, "deployment_id 'a*' is not the id of one deployment or model"),
         ({"deployment_id": "a,b"}, "deployment_id 'a,b' is not"),
         ({"model_id": "_all"}, "model_id '_all' is not"),
-        ({"deployment_id": ""}, "deployment_id '' is not"),
+        ({"deployment_id": "", "model_id": ""}, "Neither deployment_id nor model_id has a value"),
         ({"adaptive_allocations": {"enabled": True}, "number_of_allocations": 2}, "cannot be given beside adaptive"),
         (
             {"adaptive_allocations": {"max_number_of_allocations": 3}, "initial_number_of_allocations": 2},
@@ -80,6 +80,9 @@ def test_wanted_refuses(given: dict[str, t.Any], said: str) -> None:
 def test_deployment_id_defaults_to_the_model() -> None:
     wanted = options.wanted(params())
     assert (wanted.deployment_id, wanted.deployment_id_given) == ("m", False)
+    assert options.wanted(params(deployment_id="")).deployment_id_given is False
+    wanted = options.wanted(params(deployment_id="d", model_id=""))
+    assert (wanted.deployment_id, wanted.model_id) == ("d", None)
     wanted = options.wanted(params(deployment_id="d"))
     assert (wanted.deployment_id, wanted.deployment_id_given, wanted.model_id) == ("d", True, "m")
 

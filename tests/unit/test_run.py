@@ -17,6 +17,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import cl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
 from support.double import Double, TurnedClock
 
@@ -147,6 +148,86 @@ def test_a_node_lost_between_poll_and_reading_is_waited_for(double: Double) -> N
     result = double.run(model_id="m")
     assert list(result["routing_table"]) == ["id-n2"]
     assert result["waited"]["reached"]
+
+
+def test_a_result_has_all_keys_before_anything_is_read(double: Double) -> None:
+    told = double.run(model_id="m")
+    assert deployment.blank().keys() == told.keys() - {"warnings"}
+    assert info.blank().keys() == double.info().keys()
+
+
+def test_a_cluster_that_cannot_be_read_says_nothing_of_facts(double: Double) -> None:
+    double.fault("any_read", {"type": "drop"}, times=-1)
+    assert double.run(model_id="m")["ansible_facts"] == {}
+
+
+def test_a_hidden_cluster_state_is_done_without(double: Double) -> None:
+    gone = {"type": "answer", "status": 410, "body": {"error": {"type": "t", "reason": "not available"}}}
+    double.fault("cluster_state", gone, times=-1)
+    assert double.run(model_id="m")["routing_source"] == "stats"
+
+
+def test_what_is_hopeless_is_told_at_once_and_in_check_mode(double: Double) -> None:
+    asleep = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
+    double.run(model_id="m", adaptive_allocations=asleep)
+    double.effect("set_number", deployment_id="m", number_of_allocations=0)
+    double.settle()
+    checked, real = double.run(check_mode=True, model_id="m"), double.run(model_id="m")
+    assert "it is scaled to zero" in checked["msg"]
+    assert checked["msg"] == real["msg"]
+    assert real["waited"]["polls"] == 0
+    assert not double.run(model_id="m", allow_zero=True).get("failed")
+
+
+def test_a_stop_that_is_already_on_its_way_is_left_without_waiting(double: Double) -> None:
+    double.run(model_id="m")
+    double.effect("stop_deployment", deployment_id="m")
+    result = double.run(model_id="m", state="stopped", wait=False)
+    assert not result.get("failed")
+    assert result["waited"] == {"seconds": 0.0, "polls": 0, "reached": None}
+
+
+def test_a_stop_the_server_wants_again_is_sent_again(double: Double) -> None:
+    double.run(model_id="m")
+    again = {"type": "status_exception", "reason": "failed to delete model assignment. Attempt to stop again"}
+    double.fault("stop", {"type": "answer", "status": 500, "body": {"error": again}})
+    double.fault("stop", {"type": "effect", "effect": {"do": "stop_deployment", "deployment_id": "m"}})
+    result = double.run(model_id="m", state="stopped")
+    assert not result.get("failed"), result.get("msg")
+    assert double.deployments() == {}
+
+
+def test_a_stranger_who_is_quicker_is_not_us(double: Double) -> None:
+    stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
+    double.fault("start", {"type": "effect", "effect": stranger})
+    result = double.run(model_id="m")
+    assert not result.get("failed"), result.get("msg")
+    assert (result["changed"], result["operation"], result["api_calls"]) == (False, "none", [])
+
+
+def test_a_strangers_start_in_the_middle_of_a_restart_is_told(double: Double) -> None:
+    double.run(model_id="m", threads_per_allocation=2, queue_capacity=500)
+    stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
+    double.fault("start", {"type": "effect", "effect": stranger})
+    result = double.run(model_id="m", state="restarted")
+    assert "it was started meanwhile with other settings: threads_per_allocation is 1, wanted is 2" in result["msg"]
+    assert result["after"]["threads_per_allocation"] == 1
+    assert [call["path"].rpartition("/")[2] for call in result["api_calls"]] == ["_stop"]
+
+
+def test_a_wait_keeps_to_its_time(double: Double) -> None:
+    slow = {"type": "answer", "status": 503, "headers": {"retry-after": "30"}, "body": {}}
+    double.fault("stats", slow, after=1, times=-1)
+    before = double.clock.monotonic()
+    assert double.run(model_id="m", wait_timeout=5)["failed"]
+    assert double.clock.monotonic() - before <= 5
+
+
+def test_a_secret_that_http_cannot_carry_is_not_shown() -> None:
+    client = Client(Connection(("http://127.0.0.1:9",), bearer_token="canary\n4711"))
+    with pytest.raises(ApiError) as caught:
+        client.read("look", "/")
+    assert "canary" not in repr(caught.value) + repr(caught.value.__cause__)
 
 
 def test_the_system_clock_runs() -> None:

@@ -11,6 +11,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.compare import started_otherwise
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.readiness import (
     changeability,
     goneness,
@@ -52,6 +54,7 @@ ALL_BROKEN = seen(4, 0, route("failed", None, 4, "no memory"), state="failed")
 ASLEEP = seen(0, 0, adaptive_allocations=AdaptiveAllocations(True, 0, 4))
 STARTING = seen(2, 0, route("starting", 2, 2), state="starting")
 STOPPING = dataclasses.replace(FULL, assignment_state="stopping", reason="client API call")
+OTHER_START = dataclasses.replace(FULL, start_time="later")
 ABOVE = seen(2, 4, route("started", 4, 2))
 
 
@@ -107,6 +110,8 @@ def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str
 def test_goneness() -> None:
     assert goneness(None).outcome == "ready"
     assert goneness(STOPPING) == ("pending", "it is still stopping (client API call)")
+    assert goneness(STOPPING, STOPPING).outcome == "pending"
+    assert goneness(OTHER_START, FULL).outcome == "hopeless"
 
 
 @pytest.mark.parametrize(
@@ -132,12 +137,14 @@ EXISTS = "Could not start model deployment because an existing deployment with t
         (START, "server", 400, EXISTS, True),
         (START, "server", 400, "something else", False),
         (START, "server", 404, "Could not find trained model [m]", False),
-        (START, "server", 409, "already been started", True),
+        (START, "server", 409, "it has already been started", True),
+        (START, "server", 409, "feature reset is in progress", False),
         (START, "server", 500, "route failed", True),
         (START, "capacity", 429, "no room", False),
         (START, "privilege", 403, "unauthorized", False),
         (START, "tls", None, None, False),
-        (UPDATE, "server", 409, "not in [started] state", True),
+        (UPDATE, "server", 409, "cannot update deployment that is not in [started] state", True),
+        (UPDATE, "server", 409, "must be updated through the inference API", False),
         (UPDATE, "server", 404, "No known model deployment", True),
         (UPDATE, "server", 400, "cannot be set", False),
         (STOP, "server", 404, "No known model deployment", True),
@@ -150,34 +157,66 @@ def test_what_leaves_open_if_a_write_took_effect(
     assert is_unsure(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
 
 
-OTHER_START = dataclasses.replace(FULL, start_time="later")
+LOST = ApiError("connection", "lost")
+BROKE = ApiError("server", "broke", status=500)
+OTHERWISE = dataclasses.replace(FULL, threads_per_allocation=4)
+PLAN = Plan(FULL, dataclasses.replace(FULL, threads_per_allocation=1))
 
 
 @pytest.mark.parametrize(
-    ("action", "now", "outcome"),
+    ("action", "error", "now", "outcome"),
     [
-        (START, FULL, "done"),
-        (START, None, "again"),
-        (START, STOPPING, "again"),
-        (START, seen(5, 5), "refused"),
-        (STOP, None, "done"),
-        (STOP, STOPPING, "done"),
-        (STOP, FULL, "again"),
-        (STOP, OTHER_START, "refused"),
-        (UPDATE, FULL, "done"),
-        (UPDATE, seen(5, 5), "again"),
-        (UPDATE, STARTING, "done"),
-        (UPDATE, None, "refused"),
-        (UPDATE, STOPPING, "refused"),
-        (UPDATE, ALL_BROKEN, "refused"),
-        (UPDATE, seen(5, 5, start_time="later"), "refused"),
+        (START, LOST, FULL, "done"),
+        (START, LOST, None, "again"),
+        (START, LOST, STOPPING, "again"),
+        (START, LOST, seen(5, 5), "refused"),
+        (START, LOST, OTHERWISE, "refused"),  # the task does not name threads, but the start said what they would be
+        (STOP, LOST, None, "done"),
+        (STOP, LOST, STOPPING, "done"),
+        (STOP, LOST, FULL, "again"),
+        (STOP, LOST, OTHER_START, "refused"),
+        (STOP, BROKE, STOPPING, "again"),
+        (STOP, BROKE, FULL, "refused"),
+        (STOP, BROKE, None, "done"),
+        (UPDATE, LOST, FULL, "done"),
+        (UPDATE, LOST, seen(5, 5), "again"),
+        (UPDATE, LOST, STARTING, "done"),
+        (UPDATE, LOST, None, "refused"),
+        (UPDATE, LOST, STOPPING, "refused"),
+        (UPDATE, LOST, ALL_BROKEN, "refused"),
+        (UPDATE, LOST, seen(5, 5, start_time="later"), "refused"),
     ],
 )
-def test_ruling_on_an_unsure_write(action: Action, now: Deployment | None, outcome: str) -> None:
+def test_ruling_on_an_unsure_write(action: Action, error: ApiError, now: Deployment | None, outcome: str) -> None:
     wanted = Wanted("d", number_of_allocations=2)
-    assert reconcile(action, wanted, None, FULL, now).outcome == outcome
+    now = now if now is None or now.threads_per_allocation else dataclasses.replace(now, threads_per_allocation=1)
+    assert reconcile(PLAN, action, wanted, None, error, now).outcome == outcome
 
 
 def test_a_stranger_cannot_be_told_without_a_start_time() -> None:
-    before = dataclasses.replace(FULL, start_time=None)
-    assert reconcile(STOP, Wanted("d"), None, before, OTHER_START).outcome == "again"
+    before = Plan(dataclasses.replace(FULL, start_time=None), None)
+    assert reconcile(before, STOP, Wanted("d"), None, LOST, OTHER_START).outcome == "again"
+
+
+CARRIED = dataclasses.replace(FULL, cache_size="1kb", cache_size_exact=True, number_of_allocations=2)
+SCALER = AdaptiveAllocations(True, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes", "initial", "named"),
+    [
+        ({}, {"number_of_allocations": 5}, None, []),
+        ({"number_of_allocations": 2}, {"number_of_allocations": 5}, None, ["number_of_allocations"]),
+        ({"number_of_allocations": 2}, {"number_of_allocations": 5}, 2, []),
+        ({"number_of_allocations": 2}, {"number_of_allocations": 5, "adaptive_allocations": SCALER}, None, []),
+        ({"adaptive_allocations": {}}, {"adaptive_allocations": SCALER}, None, ["adaptive_allocations"]),
+        ({}, {"cache_size": "2kb"}, None, ["cache_size"]),
+        ({}, {"model_id": "other"}, None, ["model_id"]),
+    ],
+)
+def test_what_a_stranger_started_otherwise(
+    sent: dict[str, t.Any], changes: dict[str, t.Any], initial: int | None, named: list[str]
+) -> None:
+    wanted = Wanted("d", initial_number_of_allocations=initial)
+    now = dataclasses.replace(CARRIED, **changes)
+    assert [each.name for each in started_otherwise(wanted, sent, CARRIED, now)] == named

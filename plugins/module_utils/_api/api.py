@@ -57,11 +57,11 @@ class Api:
         number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
         return Server(number, "default", "")
 
-    def poll(self, deployment_id: str) -> Reading:
-        """One request: the deployment as ``_stats`` shows it, without targets of its routes."""
+    def poll(self, deployment_id: str, repeat: bool = True) -> Reading:
+        """The deployment as ``_stats`` shows it, without targets of its routes; one request unless *repeat*."""
         path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
         try:
-            answer = self._client.read(f"read deployment '{deployment_id}'", path, {"size": str(PAGE)})
+            answer = self._client.read(f"read deployment '{deployment_id}'", path, {"size": str(PAGE)}, repeat=repeat)
         except ApiError as exc:
             if exc.status == 404 and exc.error_type == "resource_not_found_exception":
                 return Reading(None)
@@ -80,10 +80,10 @@ class Api:
             namesake=any(row.get("model_id") == deployment_id for row in rows),
         )
 
-    def read(self, deployment_id: str) -> Reading:
+    def read(self, deployment_id: str, repeat: bool = True) -> Reading:
         """As :meth:`poll`, with the routing table of the cluster state where the user may read it."""
-        reading = self.poll(deployment_id)
-        assignment = self.assignments().get(deployment_id)
+        reading = self.poll(deployment_id, repeat)
+        assignment = self.assignments(repeat).get(deployment_id)
         if assignment is None:
             return reading
         return reading._replace(deployment=_merged(reading.deployment, assignment))
@@ -108,15 +108,18 @@ class Api:
             yield from answer.get("trained_model_stats") or ()
             start, total = start + PAGE, int(answer.get("count") or 0)
 
-    def assignments(self) -> dict[str, t.Any]:
+    def assignments(self, repeat: bool = True) -> dict[str, t.Any]:
         """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist."""
         if not self._state_readable or self.server.serverless:
             return {}
         query = {"filter_path": ",".join(f"metadata.{key}" for key in _STATE_KEYS)}
         try:
-            state = self._client.read("read the routing table", "/_cluster/state/metadata", query, privilege="monitor")
+            state = self._client.read(
+                "read the routing table", "/_cluster/state/metadata", query, privilege="monitor", repeat=repeat
+            )
         except ApiError as exc:
-            if exc.kind != "privilege":
+            # Forbidden, or hidden by a flavor or a proxy that has no such path.
+            if exc.kind != "privilege" and exc.status not in (404, 405, 410):
                 raise
             self._state_readable = False
             return {}

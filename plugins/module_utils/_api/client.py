@@ -19,7 +19,6 @@ from . import errors
 
 if t.TYPE_CHECKING:
     from elasticsearch import Elasticsearch
-    from urllib3.util import Retry
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
 """What servers 8.x and 9.x both accept, whatever the client's own major is."""
@@ -39,10 +38,13 @@ class Call(t.NamedTuple):
         return self._asdict()
 
 
-def preload() -> None:
-    """Import elasticsearch now, so that forked workers have it; whether it is there is found out when it is used."""
-    with contextlib.suppress(ImportError):
+def preload() -> bool:
+    """Import elasticsearch now, so that forked workers have it; false if this Python does not have it."""
+    try:
         import elasticsearch  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Client:
@@ -61,24 +63,29 @@ class Client:
         self._client.close()
 
     def read(
-        self, what: str, path: str, query: dict[str, str] | None = None, *, privilege: str = "monitor_ml"
+        self,
+        what: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        *,
+        privilege: str = "monitor_ml",
+        repeat: bool = True,
     ) -> t.Any:
         """The JSON object of ``GET path``.
 
-        :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help.
+        :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
+            *repeat* allows it.
         """
-        from urllib3.util import Retry
-
         call = Call("GET", path, query or {})
-        budget = Retry(total=self._retries, backoff_factor=0.2)
-        while True:
+        for tries in range(self._retries if repeat else 0):
             try:
                 return self._send(what, call, privilege)
             except _Transient as transient:
-                if not budget.total:
-                    raise transient.error from transient
-                budget = budget.new(total=budget.total - 1, history=(*budget.history, _attempt(call)))
-                self._sleep(_pause(budget, transient.retry_after))
+                self._sleep(_pause(tries, transient.retry_after))
+        try:
+            return self._send(what, call, privilege)
+        except _Transient as transient:
+            raise transient.error from transient
 
     def write(self, what: str, call: Call) -> t.Any:
         """The JSON object of the answer to *call*, sent exactly once.
@@ -109,6 +116,9 @@ class Client:
             raise error from exc
         except elasticsearch.TransportError as exc:
             raise _transport_error(what, exc) from exc
+        except ValueError:
+            # Its text, and what it came from, would show the header that cannot be sent.
+            raise ApiError("connection", f"Cannot {what}: the request has a value that HTTP cannot carry.") from None
         if not isinstance(answer.body, dict):
             raise errors.not_understood(what, answer.meta.status, answer.body)
         return answer.body
@@ -189,20 +199,15 @@ def _transport_error(what: str, exc: Exception) -> Exception:
     return _Transient(ApiError("connection", f"Cannot {what}: no connection: {text}. {hint}"))
 
 
-def _attempt(call: Call) -> t.Any:
-    from urllib3.util.retry import RequestHistory
-
-    return RequestHistory(call.method, call.path, None, None, None)
-
-
-def _pause(budget: Retry, retry_after: str | None) -> float:
+def _pause(tries: int, retry_after: str | None) -> float:
     """Seconds to the next try: what the server asks for (30 at most), or a growing pause (10 at most)."""
     from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
 
     if retry_after:
         with contextlib.suppress(InvalidHeader):
-            return min(30.0, budget.parse_retry_after(retry_after))
-    return min(10.0, budget.get_backoff_time() or 0.1)
+            return min(30.0, Retry().parse_retry_after(retry_after))
+    return min(10.0, 0.1 * 2.0**tries)
 
 
 def as_text(value: t.Any) -> str:

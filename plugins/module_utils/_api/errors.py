@@ -25,10 +25,10 @@ def from_answer(what: str, privilege: str, answer: Answer) -> ApiError:
     """The error of an HTTP answer. *what* completes "Cannot ...", *privilege* is what the request needs."""
     error_type, reason = _told(answer.body)
     kind, hint = _kind(answer, error_type, reason, privilege)
-    told = f" {_flat(reason)}" if reason else f" {_flat(str(answer.body))[:200]}" if answer.body else " empty answer"
+    told = _flat(reason or str(answer.body)[:200] if answer.body else "empty answer").rstrip(".")
     return ApiError(
         kind,
-        f"Cannot {what}: Elasticsearch answered {answer.status}:{told}" + (f" {hint}" if hint else ""),
+        f"Cannot {what}: Elasticsearch answered {answer.status}: {told}." + (f" {hint}" if hint else ""),
         status=answer.status,
         error_type=error_type,
         reason=reason,
@@ -54,7 +54,7 @@ def _kind(answer: Answer, error_type: str | None, reason: str | None, privilege:
         return "licence", "Machine learning needs a licence that includes it, or a trial."
     if status == 403 and reason and "is unauthorized" in reason:
         return "privilege", f"Grant the cluster privilege {privilege}."
-    if status in GATEWAY or (status == 429 and (not error_type or _timed_out(answer.body))):
+    if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):
         return "unavailable", "Something between here and the cluster, or the cluster itself, is not ready."
     if status == 429:
         return "capacity", "Retrying does not help: add ML nodes, stop something, or ask for less."

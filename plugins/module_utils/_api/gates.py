@@ -20,6 +20,8 @@ MAX_QUEUE_BEFORE_8_17 = 1_000_000
 
 
 def refuse_old_server(server: Server) -> None:
+    if not server.version:
+        raise Refusal("The version of Elasticsearch cannot be read", hint="Grant the cluster privilege monitor.")
     if not server.has(*OLDEST):
         raise Refusal(f"Elasticsearch {server.version} is too old", hint="This collection needs 8.0 or newer.")
 
@@ -44,6 +46,8 @@ def refuse_unsupported(server: Server, wanted: Wanted) -> None:
 def refuse_unsendable(server: Server, actions: t.Iterable[Action]) -> None:
     """Refuse a plan with a write that this server does not have."""
     for action in actions:
+        if action.kind == "start" and action.deployment_id != action.settings["model_id"]:
+            _refuse_before(server, "a deployment_id of its own", (8, 8))
         if action.kind == "update":
             _refuse_before(server, f"a change of the running deployment '{action.deployment_id}'", (8, 6))
         _refuse_long_queue(server, action.settings.get("queue_capacity"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 import ssl
 import typing as t
 import urllib.parse
@@ -43,6 +44,7 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {
 """Option to variables, the first that is set wins. Late binding: read when a task runs, not when the file loads."""
 
 INSECURE = "ELASTICSEARCH_INSECURE"
+VARIABLES = {INSECURE}.union(*ENVIRONMENT.values())
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "on", "1", "true", "t"), True),
     **dict.fromkeys(("n", "no", "off", "0", "false", "f"), False),
@@ -80,15 +82,14 @@ def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     """
     api_key, username, password = (params.get(name) or "" for name in ("api_key", "username", "password"))
     found = {api_key, api_key.partition(":")[2], password, params.get("bearer_token") or ""}
-    found |= {_encoded(api_key) if ":" in api_key else "", _encoded(f"{username}:{password}") if password else ""}
+    found |= {text.strip() for text in found}
+    pairs = {api_key.strip()} if ":" in api_key else set()
+    pairs |= {f"{username}:{password}"} if password else set()
+    found |= {base64.b64encode(pair.encode()).decode() for pair in pairs}
     for text in params.get("hosts") or ():
         userinfo = text.rpartition("@")[0].rpartition("//")[2]
         found |= {userinfo, userinfo.partition(":")[2]}
     return found - {""}
-
-
-def _encoded(pair: str) -> str:
-    return base64.b64encode(pair.encode()).decode()
 
 
 def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> dict[str, t.Any]:
@@ -97,17 +98,20 @@ def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str])
     By group: one authentication option that is given leaves all authentication variables out of account.
     """
     options = {name: value for name, value in given.items() if name not in CONNECTION.argument_spec or _is_set(value)}
+    sources: dict[str, str] = {}
     authenticated = any(name in options for name in AUTHENTICATION)
     for name, variables in ENVIRONMENT.items():
         if name in options or (authenticated and name in AUTHENTICATION):
             continue
-        text = next((environ[variable] for variable in variables if environ.get(variable)), None)
-        if text is not None:
-            options[name] = _split(text) if name == "hosts" else text
+        variable = next((variable for variable in variables if environ.get(variable)), None)
+        if variable is not None:
+            options[name] = _split(environ[variable]) if name == "hosts" else environ[variable]
+            sources[name] = variable
     if "validate_certs" not in options and environ.get(INSECURE):
         options["validate_certs"] = not _boolean(INSECURE, environ[INSECURE])
     elif "validate_certs" in options and "validate_certs" not in given:
         options["validate_certs"] = _boolean(ENVIRONMENT["validate_certs"][0], options["validate_certs"])
+    _refuse_two_ways(options, sources)
     return options
 
 
@@ -120,8 +124,10 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     hosts = tuple(_host(text) for text in values.pop("hosts") or ())
     if not hosts:
         raise Refusal("No cluster is named", hint="Set hosts, or the variable ELASTICSEARCH_URL.")
-    _refuse_two_ways(values)
+    _refuse_two_ways(values, {})
     _refuse_bad_numbers(values)
+    for name in ("api_key", "bearer_token"):
+        values[name] = _header_text(name, values[name])
     if values["ca_path"]:
         _refuse_unreadable(values["ca_path"])
     return Connection(hosts=hosts, **values)
@@ -144,25 +150,32 @@ def _host(text: str) -> str:
     return f"{url.scheme}://{host}:{port or (443 if url.scheme == 'https' else 80)}{url.path.rstrip('/')}"
 
 
-def _refuse_two_ways(values: t.Mapping[str, t.Any]) -> None:
-    basic = "username and password" if values["username"] or values["password"] else None
-    ways = [
-        way
-        for way in ("api_key" if values["api_key"] else None, basic, values["bearer_token"] and "bearer_token")
-        if way
-    ]
-    if len(ways) > 1:
+def _refuse_two_ways(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+    """*sources*: option to the variable it comes from, for those that come from one."""
+    given = [name for name in AUTHENTICATION if values.get(name)]
+    told = [f"{name} (from {sources[name]})" if name in sources else name for name in given]
+    if len({"basic" if name in ("username", "password") else name for name in given}) > 1:
         raise Refusal(
-            f"More than one way to authenticate is given: {', '.join(ways)}",
+            f"More than one way to authenticate is given: {', '.join(told)}",
             hint="Give one, as options or as ELASTICSEARCH_ variables.",
         )
-    if bool(values["username"]) != bool(values["password"]):
-        there, missing = ("username", "password") if values["username"] else ("password", "username")
-        raise Refusal(f"{there} is given without {missing}", hint="Both are needed to authenticate with a password.")
+    if given in (["username"], ["password"]):
+        missing = "password" if given == ["username"] else "username"
+        raise Refusal(f"{told[0]} is given without {missing}", hint="Both are needed to authenticate with a password.")
+
+
+def _header_text(name: str, value: str | None) -> str | None:
+    """A secret that a header carries as it is. The line end of a file or a block in YAML is not part of it."""
+    if value is None:
+        return None
+    text = value.strip()
+    if not text.isascii() or not text.isprintable():
+        raise Refusal(f"{name} contains characters that no {name} has", hint="Perhaps it spans several lines.")
+    return text
 
 
 def _refuse_bad_numbers(values: t.Mapping[str, t.Any]) -> None:
-    if values["request_timeout"] <= 0:
+    if not 0 < values["request_timeout"] < math.inf:
         raise Refusal(f"request_timeout must be above 0 seconds, not {values['request_timeout']}")
     if values["request_retries"] < 0:
         raise Refusal(f"request_retries must be 0 or more, not {values['request_retries']}")

@@ -75,6 +75,8 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
 
     :raises Refusal: for values and combinations that no server accepts.
     """
+    if not params.get("deployment_id") and not params.get("model_id"):
+        raise Refusal("Neither deployment_id nor model_id has a value")
     for name in ("deployment_id", "model_id"):
         _refuse_pattern(name, params.get(name))
     for name in ("number_of_allocations", "initial_number_of_allocations", "queue_capacity"):
@@ -90,10 +92,10 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         deployment_id=params["deployment_id"] or params["model_id"],
         deployment_id_given=bool(params["deployment_id"]),
         adaptive_allocations=adaptive,
+        model_id=params["model_id"] or None,
         **{
             name: params[name]
             for name in (
-                "model_id",
                 "state",
                 "number_of_allocations",
                 "initial_number_of_allocations",
@@ -145,7 +147,7 @@ def fact_name(params: t.Mapping[str, t.Any]) -> str:
 
 
 def _refuse_pattern(name: str, value: str | None) -> None:
-    if value is not None and (not value or value == "_all" or set(value) & set("*,/ ")):
+    if value and (value == "_all" or set(value) & set("*,/ ")):
         raise Refusal(
             f"{name} '{value}' is not the id of one deployment or model", hint="Patterns and lists are not taken here."
         )

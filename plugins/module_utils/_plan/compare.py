@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._records.adaptive import OFF, AdaptiveAllocations, AdaptiveWish
 from .._records.deployment import Deployment
 from .._records.errors import Difference
@@ -45,6 +47,32 @@ def count_differences(wanted: Wanted, current: Deployment) -> tuple[Difference, 
 def unmet(wanted: Wanted, seen: Deployment, model_id: str | None) -> tuple[Difference, ...]:
     """Everything the task names that *seen* does not have: none means that the wanted settings are there."""
     return fixed_differences(wanted, seen, model_id) + count_differences(wanted, seen)
+
+
+def started_otherwise(
+    wanted: Wanted, sent: t.Mapping[str, t.Any], after: Deployment, seen: Deployment
+) -> tuple[Difference, ...]:
+    """What *seen* has not of the start that *after* foretells: then somebody else started it.
+
+    *sent*: the settings of the start. A count and a scaler it did not say are anybody's.
+    """
+    names = ["model_id", "threads_per_allocation", "priority", "queue_capacity"]
+    if "number_of_allocations" in sent and wanted.initial_number_of_allocations is None and not seen.adaptive:
+        names.append("number_of_allocations")
+    found = [
+        Difference(name, getattr(seen, name), getattr(after, name))
+        for name in names
+        if getattr(after, name) not in (None, getattr(seen, name))
+    ]
+    if "adaptive_allocations" in sent and (seen.adaptive_allocations or OFF) != (after.adaptive_allocations or OFF):
+        found.append(Difference("adaptive_allocations", _plain(seen), _plain(after)))
+    if after.cache_size is not None and not _same_cache(after.cache_size, seen):
+        found.append(Difference("cache_size", seen.cache_size, after.cache_size))
+    return tuple(found)
+
+
+def _plain(deployment: Deployment) -> dict[str, t.Any]:
+    return (deployment.adaptive_allocations or OFF).as_result()
 
 
 def adaptive_wish(wanted: Wanted, current: Deployment) -> AdaptiveWish | None:

@@ -54,7 +54,7 @@ def _stopped(wanted: Wanted, situation: Situation) -> Plan:
     if current is None:
         _refuse_siblings(wanted, situation, "stop")
         if wanted.on_missing == "fail":
-            raise _not_there(wanted)
+            raise _not_there(wanted, current)
         return Plan(None, None)
     if current.assignment_state == "stopping":
         return Plan(current, None, awaits_gone=True)
@@ -63,20 +63,23 @@ def _stopped(wanted: Wanted, situation: Situation) -> Plan:
 
 def _missing(wanted: Wanted, situation: Situation) -> Plan:
     """Nothing is deployed, or what was is on its way out."""
+    going = situation.current
     if wanted.on_missing == "fail":
-        raise _not_there(wanted)
+        raise _not_there(wanted, going)
     if wanted.on_missing == "skip":
-        because = f"deployment '{wanted.deployment_id}' does not exist and on_missing is skip"
-        return Plan(situation.current, situation.current, skipped_because=because)
+        because = f"deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is skip"
+        return Plan(going, going, skipped_because=because)
     if wanted.state == "restarted":
+        if going is not None:
+            _refuse_taking_over(wanted, going)
+            return _anew(wanted, situation, going, "restart")
         _refuse_siblings(wanted, situation, "restart")
     warnings: tuple[str, ...] = ()
     if situation.siblings:
         warnings = (
-            f"Model '{wanted.model_id}' already runs as {_named(situation.siblings)}; a further deployment "
+            f"Model '{wanted.model_id}' already runs as {_listed(situation.siblings)}; a further deployment "
             f"'{wanted.deployment_id}' is started. Set deployment_id if that is not meant.",
         )
-    going = situation.current
     model_id = situation.model_id or (going.model_id if going else wanted.deployment_id)
     action, after = start.fresh(wanted, model_id)
     refuse_contradictions(after)
@@ -117,6 +120,8 @@ def _anew(wanted: Wanted, situation: Situation, current: Deployment, operation: 
     skipped = _left_to_scaler(wanted, current)
     if skipped:
         warnings += (f"The count is not set: {skipped}.",)
+    if current.assignment_state == "stopping":
+        return Plan(current, after, operation, (action,), warnings, awaits_gone=True)
     return Plan(current, after, operation, (_stop(wanted), action), warnings)
 
 
@@ -184,13 +189,17 @@ def _refuse_siblings(wanted: Wanted, situation: Situation, verb: str) -> None:
     if situation.siblings:
         raise Refusal(
             f"Cannot {verb} deployment '{wanted.deployment_id}': it does not exist, and model '{wanted.model_id}' "
-            f"runs as {_named(situation.siblings)}",
+            f"runs as {_listed(situation.siblings)}",
             hint="Set deployment_id to the one that is meant.",
         )
 
 
-def _not_there(wanted: Wanted) -> Refusal:
-    return Refusal(f"Deployment '{wanted.deployment_id}' does not exist and on_missing is fail")
+def _not_there(wanted: Wanted, going: Deployment | None) -> Refusal:
+    return Refusal(f"Deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is fail")
+
+
+def _gone(going: Deployment | None) -> str:
+    return "does not exist" if going is None else "is being stopped"
 
 
 def _stop(wanted: Wanted) -> Action:
@@ -198,7 +207,7 @@ def _stop(wanted: Wanted) -> Action:
     return Action("stop", wanted.deployment_id, {} if pending is None else {"finish_pending_work": pending})
 
 
-def _named(ids: t.Sequence[str]) -> str:
+def _listed(ids: t.Sequence[str]) -> str:
     return ", ".join(f"'{each}'" for each in sorted(ids))
 
 

@@ -10,11 +10,15 @@ import typing as t
 
 from .._records.action import Action
 from .._records.deployment import Deployment
-from .._records.errors import ApiError
+from .._records.errors import ApiError, Difference
 from .._records.wanted import Wanted
-from .compare import unmet
+from .compare import started_otherwise, unmet
+from .plan import Plan
+from .readiness import is_another
 
 EXISTS = "existing deployment with the same id"
+STARTED_MEANWHILE = "has already been started"
+NOT_STARTED = "not in [started] state"
 UNSURE_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
@@ -31,50 +35,61 @@ AGAIN = Ruling("again")
 
 def is_unsure(action: Action, error: ApiError) -> bool:
     """Whether *error* leaves open if the write took effect, or tells of a state that a new reading shows."""
-    if error.kind in UNSURE_KINDS or error.status in (404, 408) or (error.status or 0) >= 500:
-        return action.kind != "start" or error.status != 404
-    if error.status == 409:
-        return action.kind != "stop"
-    return action.kind == "start" and EXISTS in (error.reason or "")
+    if error.kind in UNSURE_KINDS or error.status == 408 or (error.status or 0) >= 500:
+        return True
+    reason = error.reason or ""
+    if action.kind == "start":
+        return EXISTS in reason or STARTED_MEANWHILE in reason
+    return error.status == 404 or (action.kind == "update" and NOT_STARTED in reason)
 
 
 def reconcile(
-    action: Action, wanted: Wanted, model_id: str | None, before: Deployment | None, seen: Deployment | None
+    plan: Plan, action: Action, wanted: Wanted, model_id: str | None, error: ApiError, seen: Deployment | None
 ) -> Ruling:
-    """Rule on *action* after an unsure answer: *before* is what the plan was made from, *seen* what is there now."""
+    """Rule on *action* of *plan* after the unsure *error*, from what is there now."""
     if action.kind == "start":
-        return _started(wanted, model_id, seen)
+        return _started(plan, action, wanted, model_id, seen)
     if action.kind == "stop":
-        return _stopped(before, seen)
-    return _updated(wanted, model_id, before, seen)
+        return _stopped(plan.before, error, seen)
+    return _updated(plan.before, wanted, model_id, seen)
 
 
-def _started(wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
+def _started(plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
     if seen is None or seen.assignment_state == "stopping":
         return AGAIN
-    differences = unmet(wanted, seen, model_id)
+    differences = strange(plan, action, wanted, model_id, seen)
     if differences:
         return Ruling("refused", "it was started meanwhile with other settings: " + "; ".join(map(str, differences)))
     return DONE
 
 
-def _stopped(before: Deployment | None, seen: Deployment | None) -> Ruling:
-    if seen is None or seen.assignment_state == "stopping":
+def strange(
+    plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment
+) -> tuple[Difference, ...]:
+    """What *seen* has otherwise than the task names and the start of the plan says."""
+    otherwise = started_otherwise(wanted, action.settings, plan.after, seen) if plan.after else ()
+    named = {difference.name for difference in otherwise}
+    return otherwise + tuple(each for each in unmet(wanted, seen, model_id) if each.name not in named)
+
+
+def _stopped(before: Deployment | None, error: ApiError, seen: Deployment | None) -> Ruling:
+    if seen is None:
         return DONE
-    if _restarted(before, seen):
-        return Ruling("refused", f"it was stopped and started again meanwhile (at {seen.start_time})")
-    return AGAIN
+    if seen.assignment_state == "stopping":
+        # The server says of itself that this is to be tried again, and takes a stop of what is stopping.
+        return AGAIN if error.status == 500 else DONE
+    if is_another(seen, before):
+        return Ruling("refused", _another(seen))
+    return Ruling("refused", "it still runs") if error.status == 500 else AGAIN
 
 
-def _updated(wanted: Wanted, model_id: str | None, before: Deployment | None, seen: Deployment | None) -> Ruling:
+def _updated(before: Deployment | None, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
     if seen is None or seen.assignment_state in ("stopping", "failed"):
         return Ruling("refused", f"it is {seen.assignment_state if seen else 'gone'} now")
     if not unmet(wanted, seen, model_id):
         return DONE
-    if _restarted(before, seen):
-        return Ruling("refused", f"it was stopped and started again meanwhile (at {seen.start_time})")
-    return AGAIN
+    return Ruling("refused", _another(seen)) if is_another(seen, before) else AGAIN
 
 
-def _restarted(before: Deployment | None, seen: Deployment) -> bool:
-    return before is not None and before.start_time is not None and before.start_time != seen.start_time
+def _another(seen: Deployment) -> str:
+    return f"it was stopped and started again meanwhile (at {seen.start_time})"

@@ -6,10 +6,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .._records.adaptive import AdaptiveAllocations
 from .._records.deployment import Deployment
 from .._records.errors import Difference, Refusal
 from .._records.model import Model
+from .._records.server import Server
+from .._records.wanted import Wanted
+
+
+def on_this_server(wanted: Wanted, server: Server) -> Wanted:
+    """What can be wanted of *server*: serverless scales every deployment itself, whatever count a start asks for."""
+    if not server.serverless or not wanted.plain_count:
+        return wanted
+    if wanted.on_adaptive == "override":
+        raise Refusal(
+            "Elasticsearch Serverless always scales deployments itself, so on_adaptive cannot be override",
+            hint="Give adaptive_allocations with bounds instead.",
+        )
+    return dataclasses.replace(wanted, on_adaptive="skip")
 
 
 def refuse_contradictions(after: Deployment) -> None:

@@ -110,15 +110,15 @@ class Deployment:
 
     def with_assignment(self, other: Deployment) -> Deployment:
         """This reading of ``_stats``, with what only the cluster state of the same deployment can tell."""
-        names = self.node_names
-        named = (dataclasses.replace(route, node_name=names.get(route.node_id)) for route in other.routes)
+        mine = {route.node_id: route for route in self.routes}
         return dataclasses.replace(
             self,
             cache_size=other.cache_size,
             cache_size_exact=True,
             model_bytes=other.model_bytes if self.model_bytes is None else self.model_bytes,
-            threads_per_allocation=self.threads_per_allocation or other.threads_per_allocation,
-            routes=tuple(named),
+            # Before 8.6 the statistics may show wrong threads after a rebalance.
+            threads_per_allocation=other.threads_per_allocation or self.threads_per_allocation,
+            routes=tuple(route.completed(mine.get(route.node_id)) for route in other.routes),
             routing_source=other.routing_source,
         )
 

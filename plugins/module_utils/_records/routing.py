@@ -26,6 +26,13 @@ class Route:
     current_allocations: int | None
     target_allocations: int | None
 
+    def completed(self, other: Route | None) -> Route:
+        """This route with the name, and where it has none the current allocations, of *other*."""
+        if other is None:
+            return self
+        current = other.current_allocations if self.current_allocations is None else self.current_allocations
+        return dataclasses.replace(self, node_name=other.node_name, current_allocations=current)
+
     def as_result(self) -> dict[str, t.Any]:
         result = dataclasses.asdict(self)
         del result["node_id"]

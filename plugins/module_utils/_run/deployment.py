@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import typing as t
 
-from .._api.api import Api
+from .._api.api import Api, Reading
 from .._api.client import Client
 from .._api.gates import refuse_old_server, refuse_unsendable, refuse_unsupported
 from .._options import deployment as options
 from .._options.connection import Connection, connection
-from .._plan.compare import unmet
 from .._plan.decide import Situation, decide
 from .._plan.plan import Plan
 from .._plan.readiness import readiness
-from .._plan.rules import refuse_unstartable
+from .._plan.rules import on_this_server, refuse_unstartable
 from .._records.errors import ApiError, Refusal
 from .._records.model import Model
 from .._records.wanted import Waiting, Wanted
 from .change import Change
 from .clock import Clock, SystemClock
-from .report import Outcome, Report
-from .wait import Unsatisfied, Watch
+from .report import Json, Outcome, Report
+from .wait import Unsatisfied, Watch, hopeless
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Client]
 
@@ -52,10 +51,20 @@ def run(
     return report.succeeded()
 
 
+def blank() -> Json:
+    """The result when nothing was read."""
+    return Report("", "").as_result()
+
+
 def _bring_about(
     api: Api, wanted: Wanted, waiting: Waiting, server_timeout: str, check_mode: bool, clock: Clock, report: Report
 ) -> None:
+    report.server = api.server
+    refuse_old_server(api.server)
+    refuse_unsupported(api.server, wanted)
+    wanted = on_this_server(wanted, api.server)
     situation, plan = _plan(api, wanted, report)
+    _refuse_hopeless(plan, wanted, waiting, report)
     if check_mode:
         report.calls = [api.encode(action, server_timeout) for action in plan.actions]
         report.changed = plan.changed
@@ -67,12 +76,12 @@ def _bring_about(
     try:
         change.apply(server_timeout)
         if waiting.wait and not plan.skipped_because:
-            _wait(change, plan, wanted, waiting, report)
-            _confirm(wanted, situation.model_id, plan, report)
+            change.settle(waiting)
+            report.reached = True
         elif plan.changed and plan.after is None:
             report.seen = api.read(wanted.deployment_id).deployment
-    except Unsatisfied:
-        report.reached = False
+    except (Unsatisfied, ApiError):
+        report.reached = False if watch.polls else None
         raise
     finally:
         report.seconds, report.polls = watch.seconds, watch.polls
@@ -80,16 +89,12 @@ def _bring_about(
 
 def _plan(api: Api, wanted: Wanted, report: Report) -> tuple[Situation, Plan]:
     """Read what is there and decide; every refusal that can be known before a write comes from here."""
-    report.server = api.server
-    refuse_old_server(api.server)
-    refuse_unsupported(api.server, wanted)
     reading = api.read(wanted.deployment_id)
     report.current = report.seen = reading.deployment
     report.read = True
-    model = _named_model(api, wanted, report)
+    model = _named_model(api, wanted, reading)
     model_id = model.model_id if model else wanted.model_id
-    siblings = () if wanted.deployment_id_given else reading.siblings
-    situation = Situation(reading.deployment, model_id, siblings)
+    situation = Situation(reading.deployment, model_id, _siblings(api, wanted, reading, model))
     plan = decide(wanted, situation)
     if plan.start:
         starting = str(plan.start.settings["model_id"])
@@ -100,32 +105,34 @@ def _plan(api: Api, wanted: Wanted, report: Report) -> tuple[Situation, Plan]:
     return situation, plan
 
 
-def _named_model(api: Api, wanted: Wanted, report: Report) -> Model | None:
-    """The model that the task names, perhaps by an alias, unless it is plainly the one that runs."""
-    current = report.current
-    if wanted.state == "stopped" or (current is None and wanted.on_missing != "start"):
+def _named_model(api: Api, wanted: Wanted, reading: Reading) -> Model | None:
+    """The model that the task names, perhaps by an alias, where it matters and is not plainly the one that runs."""
+    current = reading.deployment
+    if current is not None:
+        plain = wanted.model_id in (None, current.model_id)
+        return None if plain or wanted.state == "stopped" else api.model(str(wanted.model_id))
+    starting = wanted.state != "stopped" and wanted.on_missing == "start"
+    if not starting and wanted.deployment_id_given:
         return None
-    named = wanted.model_id or (wanted.deployment_id if current is None else None)
-    if named is None or (current is not None and named == current.model_id):
-        return None
-    return api.model(named)
+    return api.model(wanted.model_id or wanted.deployment_id)
 
 
-def _wait(change: Change, plan: Plan, wanted: Wanted, waiting: Waiting, report: Report) -> None:
-    if plan.after is None and report.seen is None:
-        report.reached = True
+def _siblings(api: Api, wanted: Wanted, reading: Reading, model: Model | None) -> tuple[str, ...]:
+    """Other deployments of a model that the task names alone, and that does not run under the name it was given."""
+    if wanted.deployment_id_given or reading.deployment is not None:
+        return ()
+    if model is None or model.model_id == wanted.deployment_id:
+        return reading.siblings
+    behind_alias = api.poll(model.model_id)
+    own = () if behind_alias.deployment is None else (model.model_id,)
+    return own + behind_alias.siblings
+
+
+def _refuse_hopeless(plan: Plan, wanted: Wanted, waiting: Waiting, report: Report) -> None:
+    """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
+    if plan.actions or plan.awaits_gone or plan.skipped_because or plan.after is None or not waiting.wait:
         return
-    ready = readiness(report.seen, waiting.wait_for, allow_zero=wanted.allow_zero).outcome == "ready"
-    if plan.changed or plan.after is None or not ready:
-        change.settle(waiting)
-    report.reached = True
-
-
-def _confirm(wanted: Wanted, model_id: str | None, plan: Plan, report: Report) -> None:
-    """An accepted write is not yet a fact: somebody else may have written after it."""
-    if plan.after is None or report.seen is None:
-        return
-    differences = unmet(wanted, report.seen, model_id)
-    if differences:
-        named = "; ".join(map(str, differences))
-        raise Unsatisfied(f"Deployment '{wanted.deployment_id}' was changed by somebody else meanwhile: {named}.")
+    verdict = readiness(report.seen, waiting.wait_for, allow_zero=wanted.allow_zero)
+    if verdict.outcome == "hopeless":
+        report.reached = False
+        raise Unsatisfied(hopeless(wanted.deployment_id, waiting.wait_for, verdict))

@@ -28,7 +28,7 @@ def run(
     params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None
 ) -> Outcome:
     """The deployments that match, with what is asked for. *check_mode* makes no difference."""
-    result: Json = {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
+    result = blank()
     try:
         api = Api(connect(connection(params), (clock or SystemClock()).sleep))
         try:
@@ -42,6 +42,11 @@ def run(
         return Outcome({**result, **error, "failed": True, "msg": str(exc)})
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
+
+
+def blank() -> Json:
+    """The result when nothing was read."""
+    return {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
 
 
 def _items(api: Api, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:

@@ -47,11 +47,22 @@ class Report:
     def succeeded(self) -> Outcome:
         return Outcome(self.as_result(), self.plan.warnings if self.plan else ())
 
+    def took_effect(self, call: Call) -> None:
+        """Note a write that changed something, or may have."""
+        self.calls.append(call)
+        self.changed = True
+
     def failed(self, error: Exception) -> Outcome:
-        """What was seen last, with the sentence of *error*."""
+        """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
         result = {**self.as_result(), "failed": True, "msg": str(error)}
-        if isinstance(error, ApiError):
-            result["error"] = error.as_result()
+        if not self.changed:
+            result["operation"] = "none"
+        if self.plan is not None:
+            result["after"] = owned_settings(self.seen)
+            result["diff"] = {"before": result["before"], "after": result["after"]}
+        cause = error if isinstance(error, ApiError) else error.__cause__
+        if isinstance(cause, ApiError):
+            result["error"] = cause.as_result()
         return Outcome(result, self.plan.warnings if self.plan else ())
 
     def as_result(self) -> Json:
@@ -63,7 +74,7 @@ class Report:
         facts = {self.deployment_id: {**entry, "predicted": self.predicted}} if seen else {}
         return {
             "changed": self.changed,
-            "operation": self.plan.operation if self.plan else "none",
+            "operation": self.plan.operation if self.plan and (self.changed or self.predicted) else "none",
             "skipped_because": self.plan.skipped_because if self.plan else None,
             **entry,
             "routing_source": seen.routing_source if seen else "prediction" if self.predicted else "stats",
@@ -73,7 +84,7 @@ class Report:
             "api_calls": [call.as_result() for call in self.calls],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
             "server": self.server and self.server.as_result(),
-            "ansible_facts": {self.fact_name: facts} if self.fact_name else {},
+            "ansible_facts": {self.fact_name: facts} if self.fact_name and self.read else {},
         }
 
     def _before(self) -> Json | None:

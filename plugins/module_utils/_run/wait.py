@@ -22,6 +22,11 @@ class Unsatisfied(Exception):
     """The wanted state was not reached; the message says what is missing."""
 
 
+def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:
+    """The sentence for a wait that cannot end well."""
+    return f"Deployment '{deployment_id}' will not become {what}: {verdict.why}."
+
+
 class Watch:
     """The waiting budget of one task. All waits of the task share it."""
 
