@@ -124,7 +124,8 @@ options:
     type: bool
   fact_name:
     description:
-      - Name of the fact that collects the deployments of the run, by deployment id. Empty for none.
+      - Name of the fact that collects the deployments of the run, by deployment id, to be read as
+        C(ansible_facts.elasticsearch_deployments). Empty for none.
       - Two clusters that are driven from one host take two names.
     type: str
     default: elasticsearch_deployments
@@ -144,7 +145,7 @@ attributes:
     support: partial
     details: O(state=restarted) restarts each time. Everything else changes nothing the second time.
 author:
-  - mlops.elasticsearch contributors (@mlops-elasticsearch)
+  - mlops.elasticsearch contributors
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment_info
 """
