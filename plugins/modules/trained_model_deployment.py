@@ -145,7 +145,7 @@ attributes:
     support: partial
     details: O(state=restarted) restarts each time. Everything else changes nothing the second time.
 author:
-  - mlops.elasticsearch contributors
+  - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment_info
 """

@@ -37,7 +37,7 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
 author:
-  - mlops.elasticsearch contributors
+  - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment
 """
