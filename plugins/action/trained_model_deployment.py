@@ -25,20 +25,20 @@ class ActionModule(MlAction):
         name, new = params["fact_name"], outcome.get("ansible_facts")
         if not name or not isinstance(new, dict) or name not in new:
             return outcome
-        uuid = str(self._task._uuid)
-        key = (uuid, self._owner(task_vars), name)
+        uuid, owner = str(self._task._uuid), self._owner(task_vars)
+        known = plain(self._facts_of(owner, task_vars).get(name))
         deployment_id = params["deployment_id"] or params["model_id"]
-        known = plain(self._facts_before(task_vars).get(name))
-        return {**outcome, "ansible_facts": {name: grown(key, run_of(uuid), known, new[name], deployment_id)}}
+        facts = grown((uuid, owner, name), run_of(uuid), known, new[name], deployment_id)
+        return {**outcome, "ansible_facts": {name: facts}}
 
     def _owner(self, task_vars: Json) -> str:
         """The host that gets the facts of this task."""
         delegated = self._task.delegate_to and self._task.delegate_facts
         return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
 
-    def _facts_before(self, task_vars: Json) -> Json:
-        """The facts of the host that will get this task's: with delegate_facts that is the one delegated to."""
-        if self._task.delegate_to and self._task.delegate_facts:
-            hosts = task_vars.get("hostvars") or {}
-            return t.cast(Json, hosts.get(self._task.delegate_to, {}).get("ansible_facts") or {})
-        return t.cast(Json, task_vars.get("ansible_facts") or {})
+    def _facts_of(self, owner: str, task_vars: Json) -> Json:
+        """The facts before this task."""
+        if owner == task_vars.get("inventory_hostname"):
+            return t.cast(Json, task_vars.get("ansible_facts") or {})
+        hosts = task_vars.get("hostvars") or {}
+        return t.cast(Json, hosts.get(owner, {}).get("ansible_facts") or {})

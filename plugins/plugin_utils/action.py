@@ -102,9 +102,7 @@ class MlAction(ActionBase):
 
     def _compute_environment_string(self, raw_environment_out: Json | None = None) -> str:
         """The task's variables for a module, without those handed on as options: Ansible shows them at -vvv."""
-        given: Json = {}
-        super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
-        others = {name: value for name, value in given.items() if name not in VARIABLES}
+        others = {name: value for name, value in self._task_variables().items() if name not in VARIABLES}
         if raw_environment_out is not None:
             raw_environment_out.clear()
             raw_environment_out.update(others)
@@ -112,9 +110,13 @@ class MlAction(ActionBase):
 
     def _environment(self) -> dict[str, str]:
         """The variables a module on this machine would see: the task's own over the controller's."""
+        return {**os.environ, **{name: str(value) for name, value in plain(self._task_variables()).items()}}
+
+    def _task_variables(self) -> Json:
+        """What the keyword environment gives this task."""
         given: Json = {}
         super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
-        return {**os.environ, **{name: str(value) for name, value in plain(given).items()}}
+        return given
 
 
 def plain(value: t.Any) -> t.Any:

@@ -146,11 +146,6 @@ class Assignment:
         """The sum of target allocations, whatever the routes' states."""
         return sum(route.target for route in self.routes.values())
 
-    @property
-    def adaptive_enabled(self) -> bool:
-        """Whether the scaler owns the number of allocations."""
-        return self.adaptive is not None and self.adaptive.is_enabled
-
     def started_nodes(self) -> list[str]:
         """Nodes whose route is started."""
         return [node for node, route in self.routes.items() if route.state == STARTED]

@@ -8,7 +8,6 @@ Applied through the control port, or by faults.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -115,8 +114,7 @@ def _release(cluster: Cluster, effect: Effect) -> None:
 
 
 def _add_node(cluster: Cluster, effect: Effect) -> None:
-    node = nodes.from_json(dict(effect))
-    cluster.add_node(dataclasses.replace(node, joined_at=cluster.now()))
+    cluster.add_node(nodes.from_json(dict(effect)))
 
 
 def _remove_node(cluster: Cluster, effect: Effect) -> None:

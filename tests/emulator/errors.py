@@ -14,7 +14,6 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_PARSE_TYPES = frozenset({"x_content_parse_exception", "x_content_e_o_f_exception"})
 _PLAIN_JAVA = frozenset(
     {
         "illegal_argument_exception",
@@ -86,11 +85,6 @@ class PlainError(Exception):
     def body(self) -> Json:
         """The whole answer body."""
         return {"error": self.message, "status": self.status} if self.with_status else {"error": self.message}
-
-
-def is_parse_failure(error: ApiError) -> bool:
-    """Whether it came from the content parser."""
-    return error.type in _PARSE_TYPES
 
 
 def status(code: int, reason: str, caused_by: ApiError | None = None) -> ApiError:

@@ -27,7 +27,6 @@ class Node:
     processors: float = 8.0
     memory: int = 16 << 30
     zone: str | None = None
-    joined_at: int = 0
     given_name: str | None = None
 
     @property

@@ -98,13 +98,6 @@ class Parser:
             return self._in_object(level)
         return self._in_array(level)
 
-    def skip_children(self) -> None:
-        """Moves to the end of the object or array that the current token opens."""
-        depth = len(self._levels)
-        if self.token in (START_OBJECT, START_ARRAY):
-            while len(self._levels) >= depth:
-                self.next_token()
-
     def out_of_range(self) -> errors.ApiError:
         """The complaint about a number that is no ``int``; its place is behind the number."""
         return self._failure(

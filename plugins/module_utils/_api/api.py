@@ -63,7 +63,7 @@ class Api:
         try:
             answer = self._client.read(f"read deployment '{deployment_id}'", path, {"size": str(PAGE)}, repeat=repeat)
         except ApiError as exc:
-            if exc.status == 404 and exc.error_type == "resource_not_found_exception":
+            if exc.not_found:
                 return Reading(None)
             raise
         rows = answer.get("trained_model_stats") or []
@@ -132,7 +132,7 @@ class Api:
         try:
             answer = self._client.read(f"read model '{model_id}'", f"/_ml/trained_models/{quoted(model_id)}", query)
         except ApiError as exc:
-            if exc.status == 404 and exc.error_type == "resource_not_found_exception":
+            if exc.not_found:
                 return None
             raise
         found = answer.get("trained_model_configs") or []

@@ -56,7 +56,7 @@ def started_otherwise(
 
     *sent*: the settings of the start. A count and a scaler it did not say are anybody's.
     """
-    names = ["model_id", "threads_per_allocation", "priority", "queue_capacity"]
+    names = ["model_id", *FIXED_AT_START]
     if "number_of_allocations" in sent and wanted.initial_number_of_allocations is None and not seen.adaptive:
         names.append("number_of_allocations")
     found = [
@@ -84,10 +84,9 @@ def adaptive_wish(wanted: Wanted, current: Deployment) -> AdaptiveWish | None:
 
 def adaptive_after(wanted: Wanted, current: Deployment) -> AdaptiveAllocations | None:
     """The scaler's settings as the server merges them."""
-    wish = adaptive_wish(wanted, current)
-    if wish is None or wish.over(current.adaptive_allocations) == (current.adaptive_allocations or OFF):
-        return current.adaptive_allocations
-    return wish.over(current.adaptive_allocations)
+    stored, wish = current.adaptive_allocations, adaptive_wish(wanted, current)
+    merged = stored if wish is None else wish.over(stored)
+    return stored if merged == (stored or OFF) else merged
 
 
 def _same_cache(given: str, current: Deployment) -> bool:

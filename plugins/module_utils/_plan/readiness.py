@@ -70,13 +70,18 @@ def readiness(seen: Deployment | None, wait_for: str, *, allow_zero: bool = Fals
 def goneness(seen: Deployment | None, before: Deployment | None = None) -> Verdict:
     """Whether the stop of *before* is complete."""
     if seen is not None and is_another(seen, before):
-        return Verdict("hopeless", f"it was stopped and started again meanwhile (at {seen.start_time})")
+        return Verdict("hopeless", another(seen))
     return READY if seen is None else Verdict("pending", f"it is still {seen.assignment_state}{_because(seen.reason)}")
 
 
 def is_another(seen: Deployment, before: Deployment | None) -> bool:
     """Whether *seen* was started after *before*."""
     return before is not None and before.start_time is not None and before.start_time != seen.start_time
+
+
+def another(seen: Deployment) -> str:
+    """What to say of a deployment that is not the one that was read first."""
+    return f"it was stopped and started again meanwhile (at {seen.start_time})"
 
 
 def changeability(seen: Deployment | None) -> Verdict:

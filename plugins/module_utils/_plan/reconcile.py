@@ -14,7 +14,7 @@ from .._records.errors import ApiError, Difference
 from .._records.wanted import Wanted
 from .compare import started_otherwise, unmet
 from .plan import Plan
-from .readiness import is_another
+from .readiness import another, is_another
 
 EXISTS = "existing deployment with the same id"
 STARTED_MEANWHILE = "has already been started"
@@ -79,7 +79,7 @@ def _stopped(before: Deployment | None, error: ApiError, seen: Deployment | None
         # The server says of itself that this is to be tried again, and takes a stop of what is stopping.
         return AGAIN if error.status == 500 else DONE
     if is_another(seen, before):
-        return Ruling("refused", _another(seen))
+        return Ruling("refused", another(seen))
     return Ruling("refused", "it still runs") if error.status == 500 else AGAIN
 
 
@@ -88,8 +88,4 @@ def _updated(before: Deployment | None, wanted: Wanted, model_id: str | None, se
         return Ruling("refused", f"it is {seen.assignment_state if seen else 'gone'} now")
     if not unmet(wanted, seen, model_id):
         return DONE
-    return Ruling("refused", _another(seen)) if is_another(seen, before) else AGAIN
-
-
-def _another(seen: Deployment) -> str:
-    return f"it was stopped and started again meanwhile (at {seen.start_time})"
+    return Ruling("refused", another(seen)) if is_another(seen, before) else AGAIN

@@ -13,8 +13,9 @@ from .._records.adaptive import OFF, AdaptiveAllocations
 from .._records.deployment import Deployment
 from .._records.sizes import human_size, parse_size
 from .._records.wanted import Wanted
+from .compare import FIXED_AT_START
 
-FIXED = ("threads_per_allocation", "priority", "queue_capacity", "cache_size")
+FIXED = (*FIXED_AT_START, "cache_size")
 
 
 def fresh(wanted: Wanted, model_id: str) -> tuple[Action, Deployment]:

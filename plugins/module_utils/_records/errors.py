@@ -59,6 +59,11 @@ class ApiError(Exception):
         self.reason = reason
         super().__init__(sentence)
 
+    @property
+    def not_found(self) -> bool:
+        """Whether Elasticsearch says that it does not have what was asked for; a proxy's 404 does not count."""
+        return self.status == 404 and self.error_type == "resource_not_found_exception"
+
     def as_result(self) -> dict[str, t.Any]:
         return {"kind": self.kind, "status": self.status, "type": self.error_type, "reason": self.reason}
 
