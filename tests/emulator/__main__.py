@@ -10,11 +10,11 @@ import os
 import sys
 
 from . import NEWEST
-from .clock import DEFAULT_INTERVAL
-from .cluster import Config
-from .nodes import Node, parse_node
-from .values import parse_bytes
-from .versions import features
+from .state.clock import DEFAULT_INTERVAL
+from .state.cluster import Config
+from .state.nodes import Node, parse_node
+from .state.versions import features
+from .wire.values import parse_bytes
 
 _MODEL_BYTES = 100 << 20
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from . import effects
-from .clock import DEFAULT_INTERVAL, Clock
-from .cluster import Cluster, Config
-from .faults import Fault, Faults
-from .journal import Journal
-from .security import User
+from .control import effects
+from .control.faults import Fault, Faults
+from .control.journal import Journal
+from .security.accounts import User
+from .state.clock import DEFAULT_INTERVAL, Clock
+from .state.cluster import Cluster, Config
 
 
 class Double:

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import NEWEST, control
-from .app import TRANSPORT, Api
-from .cluster import Cluster, Config
+from . import NEWEST
+from .control import application as control
 from .double import Double
-from .nodes import Node
+from .state.cluster import Cluster, Config
+from .state.nodes import Node
+from .wire.app import TRANSPORT, Api
 
 _LOCAL = threading.local()
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .app import TRANSPORT, Api
-from .control import application
+from .control.application import application
 from .double import Double
+from .wire.app import TRANSPORT, Api
 
 HOST: Final = "127.0.0.1"
 _PARENT_CHECK: Final = 0.5

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from emulator.inprocess import InProcess
-from emulator.nodes import Node
+from emulator.state.nodes import Node
 
 Json = dict[str, Any]
 _ML = "/_ml/trained_models"

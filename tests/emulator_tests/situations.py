@@ -11,10 +11,10 @@ import re
 import time
 from typing import Any
 
-from emulator import adaptive
-from emulator.assignment import Assignment, Route, TaskParams
-from emulator.values import ByteSize, parse_bytes
-from emulator.versions import features
+from emulator.state import adaptive
+from emulator.state.assignment import Assignment, Route, TaskParams
+from emulator.state.versions import features
+from emulator.wire.values import ByteSize, parse_bytes
 
 _INSTANT = re.compile(r"(.*)T(\d\d:\d\d:\d\d)(?:\.(\d+))?Z")
 

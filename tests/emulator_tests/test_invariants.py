@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from emulator.assignment import FAILED, STARTED, STARTING, STOPPING
-from emulator.nodes import Node
-from emulator.planner import PlanDeployment, PlanNode
-from emulator.zones import plan_all
+from emulator.state.assignment import FAILED, STARTED, STARTING, STOPPING
+from emulator.state.nodes import Node
+from emulator.state.planner import PlanDeployment, PlanNode
+from emulator.state.zones import plan_all
 from emulator_tests.api import Api
 
 MB = 1 << 20

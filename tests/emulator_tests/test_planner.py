@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.nodes import Node
-from emulator.planner import PlanDeployment, PlanNode
-from emulator.reducer import reduce_allocations
-from emulator.zones import plan_all
+from emulator.state.nodes import Node
+from emulator.state.planner import PlanDeployment, PlanNode
+from emulator.state.reducer import reduce_allocations
+from emulator.state.zones import plan_all
 from emulator_tests.api import Api
 
 AMPLE = 100 << 30

@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 
-from emulator import adaptive, assignment, errors
-from emulator.adaptive import RESET, AdaptiveSettings
-from emulator.assignment import FAILED, STARTED, STARTING, Assignment, Route, TaskParams
-from emulator.cluster import Cluster, Config
-from emulator.cluster_api import state_json
-from emulator.render import filtered
-from emulator.requests import PRIORITIES, WAIT_STATES, parse_update
-from emulator.values import ByteSize
-from emulator.versions import features
-from emulator.xcontent import Parser
+from emulator.api.cluster_info import state_json
+from emulator.api.requests import PRIORITIES, WAIT_STATES, parse_update
+from emulator.state import adaptive, assignment
+from emulator.state.adaptive import RESET, AdaptiveSettings
+from emulator.state.assignment import FAILED, STARTED, STARTING, Assignment, Route, TaskParams
+from emulator.state.cluster import Cluster, Config
+from emulator.state.versions import features
+from emulator.wire import errors
+from emulator.wire.render import filtered
+from emulator.wire.values import ByteSize
+from emulator.wire.xcontent import Parser
 from emulator_tests import situations
 from emulator_tests.recordings import Row, cases, check
 

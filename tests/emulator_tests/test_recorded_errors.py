@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from emulator import errors, models, operations, security
-from emulator.errors import ApiError
-from emulator.unknowns import Choices
-from emulator.versions import Features, features
+from emulator.security import accounts as security
+from emulator.state import models, operations
+from emulator.state.unknowns import Choices
+from emulator.state.versions import Features, features
+from emulator.wire import errors
+from emulator.wire.errors import ApiError
 from emulator_tests.recordings import Row, cases, check
 
 _CODES = {

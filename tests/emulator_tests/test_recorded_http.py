@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from emulator.assignment import Assignment, Route, TaskParams
 from emulator.inprocess import InProcess
-from emulator.models import Model
-from emulator.nodes import Node
-from emulator.security import User
-from emulator.values import ByteSize
+from emulator.security.accounts import User
+from emulator.state.assignment import Assignment, Route, TaskParams
+from emulator.state.models import Model
+from emulator.state.nodes import Node
+from emulator.wire.values import ByteSize
 from emulator_tests.recordings import USED, Row, cases, check, not_reproduced, rows
 
 SIZE = 265632637

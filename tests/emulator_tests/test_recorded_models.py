@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from emulator import errors, model_config, models, security
 from emulator.inprocess import InProcess
-from emulator.models import Model
-from emulator.versions import features
+from emulator.security import accounts as security
+from emulator.state import model_config, models
+from emulator.state.models import Model
+from emulator.state.versions import features
+from emulator.wire import errors
 from emulator_tests.recordings import Row, cases, check
 
 Json = dict[str, Any]

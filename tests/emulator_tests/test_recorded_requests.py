@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from emulator import errors, requests, values
-from emulator.adaptive import RESET
-from emulator.versions import Features, features
+from emulator.api import requests
+from emulator.state.adaptive import RESET
+from emulator.state.versions import Features, features
+from emulator.wire import errors, values
 from emulator_tests.recordings import Row, cases, check
 
 _DEPLOYMENT_IN_QUERY = "deployment_id (query) = "

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from emulator import adaptive, stats
-from emulator.assignment import Assignment, Route, TaskParams
-from emulator.cluster import Cluster, Config
-from emulator.models import Model
-from emulator.nodes import Node
-from emulator.usage import Usage
-from emulator.values import ByteSize, parse_bytes
+from emulator.api import stats
+from emulator.state import adaptive
+from emulator.state.assignment import Assignment, Route, TaskParams
+from emulator.state.cluster import Cluster, Config
+from emulator.state.models import Model
+from emulator.state.nodes import Node
+from emulator.state.usage import Usage
+from emulator.wire.values import ByteSize, parse_bytes
 from emulator_tests.recordings import Row, cases, check
 
 Json = dict[str, Any]

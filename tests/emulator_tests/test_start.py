@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator.inprocess import ConnectionDropped
-from emulator.nodes import Node
+from emulator.state.nodes import Node
 from emulator_tests.api import Api
 
 GB = 1 << 30

@@ -19,7 +19,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options impor
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
 from emulator.inprocess import ConnectionDropped, InProcess
-from emulator.nodes import parse_node
+from emulator.state.nodes import parse_node
 
 Json = dict[str, t.Any]
 USER = {"username": "runner", "password": "not-a-secret"}

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import assignment, errors, operations, requests, stats, values
-from .call import Call, Reply
-from .double import Double
+from ..double import Double
+from ..state import assignment, operations
+from ..wire import errors, values
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from . import requests, stats
 from .requests import StartRequest, StopRequest, UpdateRequest
-from .router import Prepared, Route
 
 _STATS_ACTION: Final = "cluster:monitor/xpack/ml/inference/stats/get"
 _PAGE_SIZE: Final = 100

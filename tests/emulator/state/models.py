@@ -13,7 +13,7 @@ import fnmatch
 import re
 from typing import Any, Final
 
-from . import errors
+from ..wire import errors
 from .model_config import PYTORCH
 from .versions import Features
 

@@ -13,12 +13,12 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ..state.versions import Features
 from . import errors
 from .call import Call, Reply, decode
-from .versions import Features
 
 if TYPE_CHECKING:
-    from .double import Double
+    from ..double import Double
 
 
 @dataclasses.dataclass

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from . import adaptive, errors, nodes, operations, requests, values
-from .assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
-from .cluster import Cluster, LoadFailure
-from .usage import Usage
+from ..api import requests
+from ..state import adaptive, nodes, operations
+from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
+from ..state.cluster import Cluster, LoadFailure
+from ..state.usage import Usage
+from ..wire import errors, values
 
 Effect = Mapping[str, Any]
 

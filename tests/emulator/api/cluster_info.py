@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import errors
-from .call import Call, Reply
-from .cluster import Cluster
-from .double import Double
-from .router import Prepared, Route
-from .values import TimeValue
+from ..double import Double
+from ..state.cluster import Cluster
+from ..wire import errors
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from ..wire.values import TimeValue
 
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _METRICS: Final = ("version", "master_node", "nodes", "metadata")

@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from . import errors
-from .call import Call
-from .versions import Features
+from ..state.versions import Features
+from ..wire import errors
+from ..wire.call import Call
 
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]")
 _ML_MONITOR: Final = ("monitor_ml", "manage_ml", "monitor", "manage", "all")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from . import object_parser
-from .object_parser import ObjectParser
-from .xcontent import Parser
+from ..wire import object_parser
+from ..wire.object_parser import ObjectParser
+from ..wire.xcontent import Parser
 
 UNSET: Final = -1
 """What a JSON null becomes: clears a bound when merged, is stored as it is otherwise."""

@@ -15,8 +15,8 @@ import json
 import re
 from typing import Any, Final
 
+from ..state.versions import Features
 from . import errors
-from .versions import Features
 
 START_OBJECT: Final = "START_OBJECT"
 END_OBJECT: Final = "END_OBJECT"

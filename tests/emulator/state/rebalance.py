@@ -13,10 +13,10 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..wire.values import human_bytes
 from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment, Route
 from .nodes import Node
 from .planner import PlanDeployment, PlanNode
-from .values import human_bytes
 from .zones import Planned, plan_all
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ import dataclasses
 import functools
 from typing import Final
 
-from . import adaptive, errors, object_parser, values, xcontent
-from .adaptive import AdaptiveSettings
-from .object_parser import Field, ObjectParser
-from .values import ByteSize, TimeValue
-from .versions import Features, features
-from .xcontent import Parser
+from ..state import adaptive
+from ..state.adaptive import AdaptiveSettings
+from ..state.versions import Features, features
+from ..wire import errors, object_parser, values, xcontent
+from ..wire.object_parser import Field, ObjectParser
+from ..wire.values import ByteSize, TimeValue
+from ..wire.xcontent import Parser
 
 START: Final = "cluster:admin/xpack/ml/trained_models/deployment/start"
 UPDATE: Final = "cluster:admin/xpack/ml/trained_models/deployment/update"

@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from . import catch_up, effects, faults, security
-from .clock import MODES
-from .double import Double
-from .models import Model
+from ..double import Double
+from ..security import accounts as security
+from ..state import catch_up
+from ..state.clock import MODES
+from ..state.models import Model
+from . import effects, faults
 
 Body = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ import dataclasses
 from collections.abc import Collection
 from typing import Any, Final
 
+from ..wire.values import ByteSize, instant_text
 from .adaptive import AdaptiveSettings
-from .values import ByteSize, instant_text
 from .versions import Features
 
 STARTING: Final = "starting"

@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from . import errors, object_parser
-from .object_parser import Field, ObjectParser
+from ..wire import errors, object_parser
+from ..wire.object_parser import Field, ObjectParser
+from ..wire.xcontent import Parser
 from .versions import Features, features
-from .xcontent import Parser
 
 Json = dict[str, Any]
 PYTORCH: Final = "pytorch"

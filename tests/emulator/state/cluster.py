@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import NEWEST, rebalance
+from .. import NEWEST
+from ..wire.values import parse_bytes
+from . import rebalance
 from .assignment import STOPPING, Assignment
 from .models import Model
 from .nodes import Node
 from .unknowns import Choices
 from .usage import Usage
-from .values import parse_bytes
 from .versions import features
 
 NODES_CHANGED: Final = "nodes changed"

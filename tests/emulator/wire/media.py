@@ -13,8 +13,8 @@ import functools
 import re
 from typing import Final
 
+from ..state.versions import Features
 from . import errors
-from .versions import Features
 
 JSON: Final = "json"
 YAML: Final = "yaml"

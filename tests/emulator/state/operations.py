@@ -11,15 +11,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from . import errors, models, rebalance, reducer
+from ..api.requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
+from ..wire import errors
+from ..wire.values import ByteSize
+from . import models, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
 from .model_config import PYTORCH
 from .models import Model
-from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from .unknowns import BY_VERSION, Choices
-from .values import ByteSize
 
 MAX_DEPLOYMENTS: Final = 100
 NO_CAPACITY: Final = "Could not start deployment because no ML nodes with sufficient capacity were found"

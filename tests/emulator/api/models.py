@@ -12,14 +12,15 @@ import base64
 import binascii
 from typing import Any, Final
 
-from . import errors, model_config, models, operations, xcontent
-from .call import Call, Reply
-from .deployment_api import page
-from .double import Double
-from .models import Model
+from ..double import Double
+from ..state import model_config, models, operations
+from ..state.models import Model
+from ..wire import errors, xcontent
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from ..wire.xcontent import Parser
+from .deployments import page
 from .requests import StopRequest
-from .router import Prepared, Route
-from .xcontent import Parser
 
 _GET: Final = "cluster:monitor/xpack/ml/inference/get"
 _PUT: Final = "cluster:admin/xpack/ml/inference/put"

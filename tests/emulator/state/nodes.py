@@ -13,8 +13,8 @@ import dataclasses
 import math
 from typing import Any, Final
 
+from ..wire.values import parse_bytes
 from .assignment import MEBIBYTE
-from .values import parse_bytes
 
 OVERHEAD: Final = 30 * MEBIBYTE
 

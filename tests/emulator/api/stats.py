@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import errors, models
-from .assignment import FAILED, STARTED, STOPPED, Assignment
-from .cluster import Cluster
-from .usage import Usage
-from .values import human_bytes, millis_text
+from ..state import models
+from ..state.assignment import FAILED, STARTED, STOPPED, Assignment
+from ..state.cluster import Cluster
+from ..state.usage import Usage
+from ..wire import errors
+from ..wire.values import human_bytes, millis_text
 
 ALL_FAILED: Final = "All node routes are failed; see node route reason for details"
 _NATIVE_BASE: Final = 36

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import Any, Final
 
-from .call import Call
+from ..wire.call import Call
 
 _KEPT: Final = 100_000
 _SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie", "es-secondary-authorization"})

@@ -17,11 +17,16 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from . import admin_api, cluster_api, deployment_api, errors, media, model_api, render, security
+from ..api import admin as admin_api
+from ..api import cluster_info as cluster_api
+from ..api import deployments as deployment_api
+from ..api import models as model_api
+from ..control.faults import Fault
+from ..double import Double
+from ..security import accounts as security
+from ..state.clock import WaitsForever
+from . import errors, media, render
 from .call import Call, Reply, decode
-from .clock import WaitsForever
-from .double import Double
-from .faults import Fault
 from .router import Route, Router, refusal
 
 Scope = MutableMapping[str, Any]

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from . import errors, xcontent
-from .call import Call, Reply
-from .cluster import Cluster
-from .double import Double
-from .router import Prepared, Route
-from .values import TimeValue
-from .xcontent import Parser
+from ..double import Double
+from ..state.cluster import Cluster
+from ..wire import errors, xcontent
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from ..wire.values import TimeValue
+from ..wire.xcontent import Parser
 
 Json = dict[str, Any]
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
