@@ -2,94 +2,117 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several releases of elasticsearch-py with their typed methods.
+"""The official clients, several releases of each, through a whole life with their typed methods.
 
-Releases other than the installed one are put into throw-away folders below ``.cache/clients``.
+The steps are in ``clients/life_cycle.json``. Each route that the double serves is asked for by a typed method of each
+release, or ``clients/untyped.json`` says why it is not.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emulator_tests.process import TESTS, running
+from emulator.state.versions import features
+from emulator.wire.app import ROUTER
+from emulator.wire.call import Call
+from emulator_tests.clients import install
+from emulator_tests.process import Process, running
 
-CACHE = TESTS.parent / ".cache" / "clients"
-INSTALLED = "installed"
-RELEASES = ("8.9.0", "8.19.3", INSTALLED)
-SCRIPT = Path(__file__).with_name("typed_client.py")
-
-
-def _folder(release: str) -> Path | None:
-    """Where a release is, installed if need be; ``None`` for the one that is there anyway."""
-    if release == INSTALLED:
-        return None
-    folder = CACHE / release
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{release}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            _install(release, folder)
-    return folder
+SERVERS = ("8.9.2", "8.19.21", "9.0.1", "9.5.3")
+PAIRS = [(client, release) for client in (install.PYTHON, install.JAVASCRIPT) for release in install.RELEASES[client]]
+FITTING = [(*pair, server) for pair in PAIRS for server in SERVERS if int(pair[1][0]) <= int(server[0])]
+NEWER = [(*pair, server) for pair in PAIRS for server in SERVERS if int(pair[1][0]) > int(server[0])]
+UNTYPED: dict[str, dict[str, dict[str, str]]] = json.loads((install.HERE / "untyped.json").read_text("utf-8"))
 
 
-def _install(release: str, folder: Path) -> None:
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(part)]
-    done = subprocess.run(
-        [*command, f"elasticsearch=={release}"], capture_output=True, text=True, timeout=300, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"elasticsearch {release} cannot be installed: {done.stderr.strip()[-200:]}")
-    part.rename(folder)
-
-
-def _run(release: str, url: str) -> dict[str, Any]:
-    folder = _folder(release)
+def _run(client: str, release: str, *arguments: str) -> dict[str, Any]:
+    folder = install.folder(client, release)
     # Not the tests' own path: the client of the test environment must not be found first.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if folder is not None:
+    if client == install.PYTHON:
         environment["PYTHONPATH"] = str(folder)
-    command = [sys.executable, str(SCRIPT), url]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        command = [sys.executable, str(install.HERE / "life_cycle.py")]
+    else:
+        command = [str(install.node()), str(install.HERE / "life_cycle.mjs"), str(folder)]
+    done = subprocess.run(
+        [*command, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
+    assert found["client"] == release
     return found
 
 
-@pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("version", ["8.9.2", "8.19.21", "9.5.3"])
-def test_typed_methods(release: str, version: str) -> None:
-    with running("--version", version, "--model", "m=1000") as process:
-        found = _run(release, process.first["url"])
-    if release == INSTALLED and version.startswith("8."):
-        # A 9.x client speaks REST API version 9, which an 8.x server refuses.
-        assert found["status"] == 400
-        assert found["body"]["error"]["type"] == "media_type_header_exception"
-        return
-    assert found["number"] == version
-    lifecycle = found["lifecycle"]
-    parameters = lifecycle.pop("started")
-    assert (parameters["number_of_allocations"], parameters["cache_size"]) == (2, "1mb")
-    assert lifecycle == {"stats": "started", "updated": 5, "state": 5, "stopped": [True, True]}
-    assert found["models"] == {"found": ["own", True], "deleted": True}
-    assert found["refusals"] == {
-        "missing": [404, "NotFoundError"],
-        "invalid": [400, "BadRequestError"],
-        "full": [429, "ApiError"],
-        "unknown": [404, "NotFoundError"],
-    }
+def _asked(process: Process, server: str) -> tuple[set[str], set[str]]:
+    """The routes that typed methods asked for, and those that an untyped request did."""
+    typed: set[str] = set()
+    untyped: set[str] = set()
+    for line in process.control("GET", "/requests"):
+        route, _methods = ROUTER.find(Call(line["method"], line["path"], "", {}, b""), features(server))
+        assert route is not None, line
+        used = untyped if line["headers"].get("x-opaque-id") == "untyped" else typed
+        used.add(f"{route.method} {route.template}")
+    return typed, untyped
 
 
-def test_releases_are_what_they_say() -> None:
-    with running("--version", "9.5.3", "--model", "m=1000") as process:
-        assert _run("8.19.3", process.first["url"])["client"] == [8, 19]
+def _served(server: str) -> set[str]:
+    return {f"{route.method} {route.template}" for route in ROUTER.routes if route.known(features(server))}
+
+
+def _whole_life(client: str, release: str, server: str, *kind: str) -> None:
+    with running("--version", server, "--model", "m=1000") as process:
+        found = _run(client, release, process.first["url"], server, *kind)
+        typed, untyped = _asked(process, server)
+    assert found["wrong"] == []
+    known = UNTYPED.get(f"{client} {release}", {"routes": {}, "arguments": {}})
+    served = _served(server)
+    assert served - typed == known["routes"].keys() & served, (
+        "add a step to clients/life_cycle.json, or the reason why there is none to clients/untyped.json"
+    )
+    assert untyped <= known["routes"].keys()
+    assert typed <= served
+    assert set(found["dropped"]) == set(known["arguments"])
+
+
+@pytest.mark.parametrize(("client", "release", "server"), FITTING)
+def test_whole_life(client: str, release: str, server: str) -> None:
+    """Sections 1 to 4: the typed methods of each client, with each server that it may be used with."""
+    _whole_life(client, release, server)
+
+
+@pytest.mark.parametrize("release", install.RELEASES[install.PYTHON])
+def test_whole_life_of_the_asynchronous_client(release: str) -> None:
+    """Sections 1 to 4: the same through aiohttp."""
+    _whole_life(install.PYTHON, release, "9.5.3", "async")
+
+
+@pytest.mark.parametrize(("client", "release", "server"), NEWER)
+def test_newer_clients_are_refused(client: str, release: str, server: str) -> None:
+    """Section 0: a server of version 8 does not speak version 9 of the REST API; clients ask for no other."""
+    with running("--version", server) as process:
+        refused = _run(client, release, process.first["url"], server)["refused"]
+    exception = "BadRequestError" if client == install.PYTHON else "ResponseError"
+    assert (refused["status"], refused["exception"]) == (400, exception)
+    error = refused["body"]["error"]
+    assert error["type"] == "media_type_header_exception"
+    assert error["reason"] == "Invalid media-type value on headers [Content-Type, Accept]"
+    assert error["caused_by"]["type"] == "status_exception"
+    accept = "application/vnd.elasticsearch+json; compatible-with=9"
+    accept += ",text/plain" if client == install.JAVASCRIPT else ""
+    text = f"Accept version must be either version 8 or 7, but found 9. Accept={accept}"
+    assert error["caused_by"]["reason"] == text
+
+
+def test_exceptions_are_not_out_of_date() -> None:
+    """Each entry of untyped.json is about a release that is tested and a route that is served."""
+    templates = {f"{route.method} {route.template}" for route in ROUTER.routes}
+    for name, entries in UNTYPED.items():
+        assert tuple(name.split(" ")) in PAIRS
+        assert entries["routes"].keys() <= templates
+        assert all(reason for group in entries.values() for reason in group.values())

@@ -62,6 +62,7 @@ class Router:
     """A fixed table of routes."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
         self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
         for route in routes:
             parts = split(route.template)
