@@ -9,15 +9,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 FOLDER = Path(__file__).resolve().parent.parent / "recorded"
-USED: set[str] = set()
-"""Keys of the rows that a test has asked for."""
 LISTED = Path(__file__).resolve().parent / "not_reproduced.json"
 
 
@@ -25,40 +20,55 @@ LISTED = Path(__file__).resolve().parent / "not_reproduced.json"
 class Row:
     """One recorded line; ``key`` is its file and line number."""
 
-    key: str
+    file: str
+    number: int
     data: dict[str, Any]
 
     @property
+    def key(self) -> str:
+        """``http:14``."""
+        return f"{self.file}:{self.number}"
+
+    @property
     def versions(self) -> list[str]:
-        """The versions it was seen in."""
-        return list(self.data["versions"])
+        """The versions it was seen in; a request was sent to one node."""
+        return list(self.data["versions"]) if "versions" in self.data else [self.node.partition("+")[0].split()[0]]
+
+    @property
+    def node(self) -> str:
+        """The node that a request was sent to: its version, and what was special about it."""
+        return str(self.data.get("node", ""))
+
+
+def files() -> list[str]:
+    """The recordings: ``http`` and the files in ``classes``."""
+    return ["http", *sorted(path.stem for path in (FOLDER / "classes").glob("*.jsonl"))]
 
 
 @functools.cache
-def rows(name: str) -> tuple[Row, ...]:
-    """All rows of a recording: ``http``, or a file in ``classes``."""
-    path = FOLDER / "http.jsonl" if name == "http" else FOLDER / "classes" / f"{name}.jsonl"
+def rows(file: str) -> tuple[Row, ...]:
+    """All rows of a recording."""
+    path = FOLDER / "http.jsonl" if file == "http" else FOLDER / "classes" / f"{file}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(Row(f"{name}:{number}", json.loads(line)) for number, line in enumerate(lines, 1))
+    return tuple(Row(file, number, json.loads(line)) for number, line in enumerate(lines, 1))
+
+
+def every_row() -> list[tuple[Row, str]]:
+    """Every row with every version that it names."""
+    return [(row, version) for file in files() for row in rows(file) for version in row.versions]
+
+
+def listed_pairs() -> list[tuple[str, str]]:
+    """The list as it is written, duplicates included."""
+    return list(json.loads(LISTED.read_text(encoding="utf-8"), object_pairs_hook=list))
 
 
 @functools.cache
 def not_reproduced() -> dict[str, str]:
-    """Row key to reason."""
-    return dict(json.loads(LISTED.read_text(encoding="utf-8")))
+    """Row key, or row key and version (``rest_layer:11-8.10.0``), to reason."""
+    return dict(listed_pairs())
 
 
-def cases(name: str, wanted: Callable[[Row], bool] = lambda row: True) -> list[Any]:
-    """Parameters (row, version) for every version a row names."""
-    chosen = [row for row in rows(name) if wanted(row)]
-    USED.update(row.key for row in chosen)
-    return [pytest.param(row, version, id=f"{row.key}-{version}") for row in chosen for version in row.versions]
-
-
-def check(row: Row, recorded: Any, played: Any, version: str = "") -> None:
-    """Both must be equal; unless the row is listed (as a whole or for this version), then they must differ."""
-    key = next((key for key in (row.key, f"{row.key}-{version}") if key in not_reproduced()), None)
-    if key is None:
-        assert played == recorded
-    else:
-        assert played != recorded, f"{key} is reproduced: take it off the list"
+def reason(row: Row, version: str) -> str | None:
+    """Why the row is not reproduced in this version, if it is not."""
+    return not_reproduced().get(row.key) or not_reproduced().get(f"{row.key}-{version}")

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from emulator.api import stats
 from emulator.state import adaptive
 from emulator.state.assignment import Assignment, Route, TaskParams
@@ -19,7 +17,8 @@ from emulator.state.models import Model
 from emulator.state.nodes import Node
 from emulator.state.usage import Usage
 from emulator.wire.values import ByteSize, parse_bytes
-from emulator_tests.recordings import Row, cases, check
+from emulator_tests.recordings import Row, rows
+from emulator_tests.replay import UNPLAYED, Outcome
 
 Json = dict[str, Any]
 SIZE = 265632637
@@ -101,12 +100,11 @@ def _without_identity(body: Json) -> Json:
     return copied
 
 
-@pytest.mark.parametrize(("row", "version"), cases("assignment_stats", lambda row: "nodes" in row.data["json"]))
-def test_deployment_stats(row: Row, version: str) -> None:
+def assignment_stats(row: Row, version: str) -> Outcome:
+    """The statistics of one deployment."""
     recorded = row.data["json"]
     if "state" not in recorded or "threads_per_allocation" not in recorded:
-        check(row, recorded, None)
-        return
+        return recorded, UNPLAYED
     cluster = cluster_of(version, recorded)
     each = cluster.assignments[recorded["deployment_id"]]
     count = recorded.get("allocation_status", {}).get("allocation_count", 0)
@@ -116,15 +114,23 @@ def test_deployment_stats(row: Row, version: str) -> None:
     played = _without_identity(stats.deployment_stats(cluster, each, human=row.data["case"].endswith("human")))
     if count and not recorded["nodes"]:
         played["nodes"] = []
-    check(row, recorded, played)
-    assert json.dumps(played) == json.dumps(recorded)
+    pair = [[recorded, json.dumps(recorded)], [played, json.dumps(played)]]
     if "overall_inference_stats" in row.data:
         overall = stats.inference_stats(cluster, recorded["deployment_id"], each)
-        check(row, row.data["overall_inference_stats"], {**overall, "timestamp": "<now>"})
+        pair[0].append(row.data["overall_inference_stats"])
+        pair[1].append({**overall, "timestamp": "<now>"})
+    return pair[0], pair[1]
 
 
-@pytest.mark.parametrize(("row", "version"), cases("models_stats", lambda row: "count" in row.data["json"]))
-def test_model_stats(row: Row, version: str) -> None:
+def models_stats(row: Row, version: str) -> Outcome:
+    """Rows of ``_stats`` with their models."""
+    recorded = row.data.get("json", {})
+    if "count" in recorded:
+        return _model_stats(row, version)
+    return _model_sizes(row, version) if "model_size_bytes" in recorded else (row.data, UNPLAYED)
+
+
+def _model_stats(row: Row, version: str) -> Outcome:
     recorded = row.data["json"]
     cluster = cluster_of(version, *_two_deployments(version) if "deploy" in row.data["case"] else ())
     expression = "dep2" if "only_one" in row.data["case"] else "mod"
@@ -135,25 +141,19 @@ def test_model_stats(row: Row, version: str) -> None:
         if "deployment_stats" in each:
             each["inference_stats"]["timestamp"] = "<now>"
             each["deployment_stats"] = _without_identity(each["deployment_stats"])
-    check(row, recorded, played)
+    return recorded, played
 
 
-@pytest.mark.parametrize(("row", "version"), cases("models_stats", lambda row: "model_size_bytes" in row.data["json"]))
-def test_model_sizes(row: Row, version: str) -> None:
+def _model_sizes(row: Row, version: str) -> Outcome:
     cluster = cluster_of(version)
     cluster.models["mod"].bytes = row.data["json"]["model_size_bytes"]
     answers = [stats.rows(cluster, "mod", human=human, start=0, size=1, allow_no_match=True) for human in (False, True)]
     plain, human = (answer["trained_model_stats"][0]["model_size_stats"] for answer in answers)
-    check(row, row.data["json"], plain)
-    if "json_human" in row.data:
-        assert json.dumps(human) == json.dumps(row.data["json_human"])
+    if "json_human" not in row.data:
+        return row.data["json"], plain
+    return [row.data["json"], json.dumps(row.data["json_human"])], [plain, json.dumps(human)]
 
 
 def _two_deployments(version: str) -> list[Json]:
-    record = next(param.values[0] for param in cases("models_stats") if _is_two(param.values[0]))
-    assert isinstance(record, Row)
+    record = next(row for row in rows("models_stats") if row.data["case"] == "two_deployments")
     return [each["deployment_stats"] for each in record.data["json"]["trained_model_stats"]]
-
-
-def _is_two(row: Any) -> bool:
-    return bool(row.data["case"] == "two_deployments")

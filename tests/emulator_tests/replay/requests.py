@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from emulator.api import requests
 from emulator.state.adaptive import RESET
 from emulator.state.versions import Features, features
 from emulator.wire import errors, values
-from emulator_tests.recordings import Row, cases, check
+from emulator_tests.recordings import Row
+from emulator_tests.replay import Outcome
 
 _DEPLOYMENT_IN_QUERY = "deployment_id (query) = "
-Outcome = tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]
+Triple = tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]
+"""What was parsed, what was refused, and warnings."""
 
 
-def _has_body(row: Row) -> bool:
-    return "body" in row.data
-
-
-def _recorded(row: Row) -> Outcome:
+def _recorded(row: Row) -> Triple:
     warnings = [text.strip('"').replace("\\", "") for text in row.data.get("warnings", [])]
     return row.data["parsed"], row.data["error"], warnings
 
@@ -37,12 +33,14 @@ def _refused(complaints: list[str]) -> dict[str, Any] | None:
     return errors.validation(complaints).error_object() if complaints else None
 
 
-@pytest.mark.parametrize(("row", "version"), cases("update_request", _has_body))
-def test_update(row: Row, version: str) -> None:
+def update_request(row: Row, version: str) -> Outcome:
+    """A body of update, or a query parameter."""
+    if "body" not in row.data:
+        return _query_parameter(row)
     try:
         request = requests.parse_update(_body(row), "dep", features(version))
     except errors.ApiError as error:
-        played: Outcome = (None, error.error_object(), [])
+        played: Triple = (None, error.error_object(), [])
     else:
         parsed: dict[str, Any] = {
             "deployment_id": request.deployment_id,
@@ -53,21 +51,24 @@ def test_update(row: Row, version: str) -> None:
             parsed["adaptive_allocations"] = None if request.adaptive is None else request.adaptive.as_json()
             parsed["is_reset_placeholder"] = request.adaptive is RESET
         played = (parsed, _refused(request.complaints()), [])
-    check(row, _recorded(row), played)
+    return _recorded(row), played
 
 
-@pytest.mark.parametrize(("row", "version"), cases("start_request", _has_body))
-def test_start(row: Row, version: str) -> None:
+def start_request(row: Row, version: str) -> Outcome:
+    """A body of start, or a detail of its class."""
+    if "body" not in row.data:
+        recorded = {key: row.data[key] for key in ("parsed", "error", "validation") if key in row.data}
+        return recorded, _detail(row.data, features(version))
     model_id, deployment_id = _ids(row)
     try:
         request = requests.parse_start(_body(row), model_id, deployment_id, features(version))
     except errors.ApiError as error:
-        played: Outcome = (None, error.error_object(), [])
+        played: Triple = (None, error.error_object(), [])
     else:
         fractional = requests.fractional_warning(request)
         warnings = request.warnings + ([] if fractional is None else [fractional])
         played = (_start_json(request, features(version)), _refused(request.complaints()), warnings)
-    check(row, _recorded(row), played)
+    return _recorded(row), played
 
 
 def _ids(row: Row) -> tuple[str | None, str | None]:
@@ -100,28 +101,29 @@ def _start_json(request: requests.StartRequest, version: Features) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize(("row", "version"), cases("stop_request", _has_body))
-def test_stop(row: Row, version: str) -> None:
+def stop_request(row: Row, version: str) -> Outcome:
+    """A body of stop, or its answer."""
+    if "response" in row.data:
+        return row.data["json"], {"stopped": row.data["response"]}
     try:
         request = requests.parse_stop(_body(row), "dep", features(version))
     except errors.ApiError as error:
-        played: Outcome = (None, error.error_object(), [])
+        played: Triple = (None, error.error_object(), [])
     else:
         parsed: dict[str, Any] = {"id": request.deployment_id, "allow_no_match": request.allow_no_match}
         parsed |= {"force": request.force, "timeout": None}
         if features(version).finish_pending_work:
             parsed["finish_pending_work"] = request.finish_pending_work
         played = (parsed, None, [])
-    check(row, _recorded(row), played)
+    return _recorded(row), played
 
 
-@pytest.mark.parametrize(("row", "version"), cases("update_request", lambda row: "query" in row.data))
-def test_query_parameters(row: Row, version: str) -> None:
+def _query_parameter(row: Row) -> Outcome:
     name, _equals, value = row.data["query"].partition("=")
     recorded = {
         key: row.data[key] for key in ("paramAsInt", "paramAsTime", "paramAsBoolean", "error") if key in row.data
     }
-    check(row, recorded, _read_parameter(name, value))
+    return recorded, _read_parameter(name, value)
 
 
 def _read_parameter(name: str, value: str) -> dict[str, Any]:
@@ -133,13 +135,6 @@ def _read_parameter(name: str, value: str) -> dict[str, Any]:
         return {"paramAsBoolean": True if value == "" else values.parse_boolean(value)}
     except errors.ApiError as error:
         return {"error": error.error_object()}
-
-
-@pytest.mark.parametrize(("row", "version"), cases("start_request", lambda row: not _has_body(row)))
-def test_start_details(row: Row, version: str) -> None:
-    data = row.data
-    recorded = {key: data[key] for key in ("parsed", "error", "validation") if key in data}
-    check(row, recorded, _detail(data, features(version)))
 
 
 def _detail(data: dict[str, Any], version: Features) -> dict[str, Any]:
@@ -161,8 +156,3 @@ def _detail(data: dict[str, Any], version: Features) -> dict[str, Any]:
         model_id, deployment_id = data["constructor"]
         return {"parsed": _start_json(requests.new_start(model_id, deployment_id, version), version)}
     return {}
-
-
-@pytest.mark.parametrize(("row", "version"), cases("stop_request", lambda row: "response" in row.data))
-def test_stop_answer(row: Row, version: str) -> None:
-    check(row, row.data["json"], {"stopped": row.data["response"]})

@@ -1,0 +1,52 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replayers of recorded rows: each turns (row, version) into (what was recorded, what the double says)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from emulator_tests.recordings import Row
+
+Outcome = tuple[Any, Any]
+Replayer = Callable[[Row, str], Outcome]
+UNPLAYED: Final = "the double has nothing that could be compared"
+"""What is played for a row that is about something the double lacks; equal to nothing that was recorded."""
+
+MODULES: Final = {
+    "adaptive": "adaptive",
+    "aliases": "models",
+    "assignment": "assignments",
+    "assignment_metadata": "assignments",
+    "assignment_stats": "stats",
+    "errors": "errors",
+    "http": "http",
+    "ids": "models",
+    "messages": "messages",
+    "misc": "misc",
+    "model_config": "models",
+    "models_stats": "stats",
+    "privileges": "privileges",
+    "rest_layer": "rest_layer",
+    "start_request": "requests",
+    "states": "states",
+    "stop_request": "requests",
+    "task_params": "assignments",
+    "update_request": "requests",
+}
+"""Which module replays a recording; its function has the recording's name."""
+
+
+def replayer(file: str) -> Replayer:
+    """The function that replays the rows of a recording; ``KeyError`` if there is none."""
+    found: Replayer = getattr(importlib.import_module(f"emulator_tests.replay.{MODULES[file]}"), file)
+    return found
+
+
+def replay(row: Row, version: str) -> Outcome:
+    """What was recorded, and what the double says."""
+    return replayer(row.file)(row, version)

@@ -1,0 +1,98 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Templates of messages: each is filled in, and looked for where a client or the audit log would read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from emulator.inprocess import InProcess
+from emulator.state.models import Model
+from emulator_tests.recordings import Row
+from emulator_tests.replay import UNPLAYED, Outcome
+
+_JSON = {"Content-Type": "application/json"}
+_LONG = "a" * 65
+
+
+def messages(row: Row, version: str) -> Outcome:
+    """One template, with the arguments of a situation that leads to it."""
+    situation = _SITUATIONS.get(row.data["key"])
+    if situation is None:
+        return row.data["value"], UNPLAYED
+    arguments, ask = situation
+    wanted = filled(row.data["value"], arguments)
+    said = ask(InProcess(version, models=[("m", 1000)]))
+    return wanted, wanted if wanted in said else said
+
+
+def filled(template: str, arguments: list[str]) -> str:
+    """Java's two forms: numbered places with doubled quotes, or empty braces in order."""
+    left = iter(arguments)
+    text = re.sub(r"\{\}", lambda match: next(left), template)
+    if text != template:
+        return text
+    return re.sub(r"\{(\d+)\}", lambda match: arguments[int(match[1])], template).replace("''", "'")
+
+
+def _reason(method: str, target: str, body: Any = None) -> Callable[[InProcess], str]:
+    """What the error of one request says."""
+
+    def ask(double: InProcess) -> str:
+        raw = None if body is None else json.dumps(body).encode()
+        return _error(double, method, target, raw)
+
+    return ask
+
+
+def _error(double: InProcess, method: str, target: str, raw: bytes | None) -> str:
+    answer = json.loads(double.request(method, target, _JSON if raw else {}, raw)[2])
+    return str(answer["error"]["reason"]) if "error" in answer else ""
+
+
+def _audited(*requests: tuple[str, str, Any]) -> Callable[[InProcess], str]:
+    """What the audit log says after some requests."""
+
+    def ask(double: InProcess) -> str:
+        for method, target, body in requests:
+            raw = None if body is None else json.dumps(body).encode()
+            double.request(method, target, _JSON if raw else {}, raw)
+        double.control("POST", "/settle")
+        return "\n".join(line["message"] for line in double.control("GET", "/audit"))
+
+    return ask
+
+
+def _with_model(**facts: Any) -> Callable[[InProcess], str]:
+    def ask(double: InProcess) -> str:
+        double.cluster.models["x"] = Model("x", 1000, **facts)
+        return _error(double, "POST", "/_ml/trained_models/x/deployment/_start?timeout=1ms", None)
+
+    return ask
+
+
+_START = ("POST", "/_ml/trained_models/m/deployment/_start", None)
+_SECOND = ("POST", "/_ml/trained_models/m/deployment/_start?deployment_id=second", None)
+_UPDATE = ("POST", "/_ml/trained_models/m/deployment/_update", {"number_of_allocations": 2})
+_STOP = ("POST", "/_ml/trained_models/m/deployment/_stop", None)
+_SMALL = {"model_type": "pytorch", "inference_config": {"fill_mask": {}}}
+_Situation = tuple[list[str], Callable[[InProcess], str]]
+_SITUATIONS: dict[str, _Situation] = {
+    "ID_TOO_LONG": (["model_id", _LONG, "64"], _reason("PUT", f"/_ml/trained_models/{_LONG}", _SMALL)),
+    "INVALID_ID": (["model_id", "-A-"], _reason("PUT", "/_ml/trained_models/-A-", _SMALL)),
+    "INVALID_MODEL_ALIAS": (["a-1"], _reason("PUT", "/_ml/trained_models/m/model_aliases/a-1")),
+    "INCONSISTENT_ID": (["model_id", "other", "m"], _reason(*_UPDATE[:2], {"model_id": "other"})),
+    "INFERENCE_NOT_FOUND": (["x"], _reason("POST", "/_ml/trained_models/x/deployment/_start")),
+    "INFERENCE_TRAINED_MODEL_EXISTS": (["m"], _reason("PUT", "/_ml/trained_models/m", _SMALL)),
+    "INFERENCE_DEPLOYMENT_STARTED": ([], _audited(_START)),
+    "INFERENCE_DEPLOYMENT_UPDATED_NUMBER_OF_ALLOCATIONS": (["2"], _audited(_START, _UPDATE)),
+    "INFERENCE_DEPLOYMENT_STOPPED": ([], _audited(_START, _STOP)),
+    "INFERENCE_DEPLOYMENT_REBALANCED": (["model deployment stopped"], _audited(_START, _SECOND, _STOP)),
+    "MODEL_DEFINITION_TRUNCATED": (["x"], _with_model(complete=False, parts={0})),
+    "MODEL_DOWNLOAD_IN_PROGRESS": (["x"], _with_model(downloading=True)),
+}

@@ -1,0 +1,57 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Defaults, limits and names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from emulator.api import requests
+from emulator.inprocess import InProcess
+from emulator.state.versions import features
+from emulator_tests.recordings import Row
+from emulator_tests.replay import UNPLAYED, Outcome
+
+
+def misc(row: Row, version: str) -> Outcome:
+    """One fact."""
+    value, played = row.data["value"], _FACTS.get(row.data["key"])
+    if played is None:
+        return value, UNPLAYED
+    found = played(version)
+    # Older classes do not name all constants.
+    return value, {name: found[name] for name in value if name in found} if isinstance(value, dict) else found
+
+
+def _start_constants(version: str) -> dict[str, Any]:
+    fresh = requests.new_start("m", "m", features(version))
+    return {
+        "NAME": requests.START,
+        "DEFAULT_NUM_ALLOCATIONS": fresh.computed_number,
+        "DEFAULT_NUM_THREADS": fresh.threads_per_allocation,
+        "DEFAULT_QUEUE_CAPACITY": fresh.queue_capacity,
+        "Request.MAX_THREADS_PER_ALLOCATION": requests.MAX_THREADS,
+        "Request.MAX_QUEUE_CAPACITY": features(version).max_queue_capacity,
+    }
+
+
+def _update_defaults(version: str) -> dict[str, Any]:
+    fresh = requests.parse_update(b"{}", "dep", features(version))
+    timeout = fresh.timeout.text
+    return {"ack": timeout, "master": timeout, "number": fresh.number_of_allocations}
+
+
+def _number(version: str) -> Any:
+    return json.loads(InProcess(version).request("GET", "/")[2])["version"]["number"]
+
+
+_FACTS: dict[str, Callable[[str], Any]] = {
+    "version": _number,
+    "start_constants": _start_constants,
+    "start_default_timeout": lambda version: requests.new_start("m", "m", features(version)).timeout.text,
+    "update_defaults": _update_defaults,
+}

@@ -1,0 +1,106 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The situations in which requests were recorded: nodes, models, deployments, users."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from emulator.inprocess import InProcess
+from emulator.security.accounts import User
+from emulator.state.assignment import Assignment, Route, TaskParams
+from emulator.state.models import Model
+from emulator.state.nodes import Node
+from emulator.wire.values import ByteSize
+from emulator_tests.recordings import Row
+
+SIZE = 265632637
+DEPLOYMENT = re.compile(r"/_ml/trained_models/([^/]*)/deployment/_(start|update|stop)")
+_USERS = {
+    "elastic": ("superuser", ["all"]),
+    "u_admin": ("mladmin", ["manage_ml"]),
+    "u_mon": ("mlmonitor", ["monitor_ml"]),
+    "u_monitor": ("monitoronly", ["monitor"]),
+    "u_infer": ("inferonly", ["manage_inference"]),
+    "u_none": ("norights", []),
+}
+_PASSWORD = "secret123"
+_API_KEY = "-hsDBaIBk9in8ZFTU348:Jqhcuq9SlWylt_eCofjgyQ"
+
+
+def plain(row: Row, version: str) -> InProcess:
+    """A node without security."""
+    double = InProcess(version, [Node("n1", 64)])
+    double.cluster.name = "oracle"
+    match = DEPLOYMENT.match(row.data["request"]["path"])
+    if match is not None:
+        deploy(double, match[1], match[2])
+    return double
+
+
+def secured(row: Row, version: str) -> InProcess:
+    """A node with security: its users, and the deployment that the path names."""
+    double = plain(row, version)
+    headers = dict(row.data["request"]["headers"])
+    if "Authorization" in headers or row.data["response"]["status"] == 401:
+        # The other rows of the secured node were sent with credentials that were not written down.
+        double.double.user = _user(headers)
+    return double
+
+
+def masterless(row: Row, version: str) -> InProcess:
+    """A node that has no elected master."""
+    return plain(row, version)
+
+
+def not_recovered(row: Row, version: str) -> InProcess:
+    """A node whose cluster state is not recovered."""
+    return plain(row, version)
+
+
+SITUATIONS = {
+    "8.9.2": plain,
+    "8.19.21": plain,
+    "8.19.21+security+oracle": secured,
+    "8.19.21 without elected master": masterless,
+    "8.19.21 state not recovered": not_recovered,
+}
+"""What a row calls its node, and the double that stands in for it."""
+
+
+def _user(headers: dict[str, str]) -> User | None:
+    scheme, _space, value = headers.get("Authorization", "").partition(" ")
+    if scheme == "ApiKey":
+        return User("elastic", ("manage_ml",), api_key=_API_KEY)
+    name = "u_admin"
+    if scheme == "Basic" and re.fullmatch(r"[A-Za-z0-9+/]+=*", value):
+        name = base64.b64decode(value).decode().partition(":")[0]
+    role, privileges = _USERS.get(name, _USERS["u_admin"])
+    password = _PASSWORD if name in _USERS else None
+    return User(name if name in _USERS else "u_admin", tuple(privileges), password, roles=(role,))
+
+
+def deploy(double: InProcess, encoded: str, operation: str) -> None:
+    """A deployment in the state that its name asks for, or a model to start."""
+    name = encoded.replace("%2F", "/").replace("%C3%A9", "é")
+    cluster = double.cluster
+    cluster.models["m"] = Model("m", SIZE)
+    if operation == "start":
+        cluster.models[name] = Model(name, SIZE)
+        return
+    if name == "missing":
+        return
+    params = TaskParams("m", name, SIZE, 1 if name == "toobig" else 7, 1, 10000, ByteSize(SIZE, f"{SIZE}b"))
+    each = Assignment(params, cluster.version, 0, {"n1": Route(7, 7, "started")}, "started")
+    cluster.put_assignment(each)
+    if name == "notstarted":
+        each.routes, each.state = {}, "starting"
+    if name == "toobig":
+        cluster.nodes = {"n1": Node("n1", 1)}
+    if name == "adaptive":
+        double.control(
+            "POST", "/effects", {"do": "set_adaptive", "deployment_id": name, "adaptive_allocations": {"enabled": True}}
+        )

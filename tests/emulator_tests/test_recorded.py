@@ -1,0 +1,42 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every recorded row in every version that it names: reproduced, or listed with a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator_tests.count import count
+from emulator_tests.recordings import Row, every_row, files, listed_pairs, reason
+from emulator_tests.replay import MODULES, replay
+
+_CASES = [pytest.param(row, version, id=f"{row.key}-{version}") for row, version in every_row()]
+
+
+@pytest.mark.parametrize(("row", "version"), _CASES)
+def test_row(row: Row, version: str) -> None:
+    recorded, played = replay(row, version)
+    if reason(row, version) is None:
+        assert played == recorded
+    else:
+        assert played != recorded, f"{row.key} is reproduced in {version}: take it off the list"
+
+
+def test_every_recording_has_a_replayer() -> None:
+    assert set(MODULES) == set(files())
+
+
+def test_every_listed_row_has_a_reason_and_exists() -> None:
+    known = {f"{row.key}-{version}" for row, version in every_row()} | {row.key for row, _version in every_row()}
+    listed = [key for key, _reason in listed_pairs()]
+    assert len(set(listed)) == len(listed), "a row is listed twice"
+    assert set(listed) <= known
+    assert [key for key, words in listed_pairs() if len(words) <= 20] == []
+
+
+def test_count_adds_up() -> None:
+    found = count(files()[1:4])
+    assert found["passed"] + found["listed"] + found["failed"] == found["rows_x_versions"] > found["rows"]
+    assert found["failed"] == 0
