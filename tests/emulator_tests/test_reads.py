@@ -43,11 +43,13 @@ def two() -> Api:
     ],
 )
 def test_rows(two: Api, expression: str, count: int, expected: list[str]) -> None:
+    """Section 1.4."""
     assert ids(two, expression) == expected
     assert two.stats(expression)["count"] == count
 
 
 def test_model_wins_over_deployment_of_the_same_id() -> None:
+    """Section 1.4."""
     api = Api()
     api.started("m")
     api.started("second")
@@ -55,6 +57,7 @@ def test_model_wins_over_deployment_of_the_same_id() -> None:
 
 
 def test_alias_shows_its_model(two: Api) -> None:
+    """Section 1.4."""
     two.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
     assert ids(two, "nick") == ["d1", "d2"]
 
@@ -71,6 +74,7 @@ def test_alias_shows_its_model(two: Api) -> None:
     ],
 )
 def test_missing(choice: str, reason: str) -> None:
+    """Section 1.4."""
     api = Api()
     api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
     answer = api.send("GET", "/_ml/trained_models/x/_stats")
@@ -79,6 +83,7 @@ def test_missing(choice: str, reason: str) -> None:
 
 
 def test_pages(two: Api) -> None:
+    """Section 1.4."""
     first = two.send("GET", "/_ml/trained_models/_stats", None, size=1).body
     assert (first["count"], {row["model_id"] for row in first["trained_model_stats"]}) == (2, {"m"})
     second = two.send("GET", "/_ml/trained_models/_stats", None, size=1, **{"from": 1}).body
@@ -87,6 +92,7 @@ def test_pages(two: Api) -> None:
 
 
 def test_page_holds_a_hundred_models() -> None:
+    """Section 1.4."""
     api = Api(models=tuple((f"model-{number:03}", 1) for number in range(120)))
     body = api.stats("*")
     assert (body["count"], len(body["trained_model_stats"])) == (120, 100)
@@ -94,6 +100,7 @@ def test_page_holds_a_hundred_models() -> None:
 
 
 def test_inferences_are_counted_where_they_run() -> None:
+    """Section 2.3."""
     api = Api()
     api.started(number=6)
     api.effect("infer", deployment_id="m", count=60, time_ms=20)
@@ -107,6 +114,7 @@ def test_inferences_are_counted_where_they_run() -> None:
 
 
 def test_no_route_allocations_in_stats() -> None:
+    """Section 2.3."""
     api = Api()
     api.start(number_of_allocations=5)
     node = api.deployment_stats()["nodes"][0]
@@ -114,6 +122,7 @@ def test_no_route_allocations_in_stats() -> None:
 
 
 def test_human() -> None:
+    """Section 2.3."""
     api = Api()
     api.started()
     row = api.stats("m", human="true")["trained_model_stats"][0]
@@ -125,6 +134,7 @@ def test_human() -> None:
 
 
 def test_assignments_in_cluster_state() -> None:
+    """Section 2.4."""
     api = Api()
     path = "/_cluster/state/metadata"
     query = {"filter_path": "metadata.trained_model_assignment"}
@@ -155,7 +165,9 @@ def test_filter_path_takes_patterns_and_exclusions() -> None:
 
 
 def test_serverless() -> None:
+    """Section 2.4."""
     api = Api(flavor="serverless")
+    api.double.control("POST", "/unknowns", {"serverless_missing_api_status": "410"})
     answer = api.send("GET", "/_cluster/state")
     assert answer.status == 410
     assert answer.reason == (
@@ -211,6 +223,7 @@ def test_packaged_model() -> None:
 
 
 def test_delete() -> None:
+    """Section 1.5."""
     api = Api(clock="eager")
     api.started()
     refused = api.send("DELETE", "/_ml/trained_models/m")

@@ -25,6 +25,7 @@ def test_stop_goes_through_its_states() -> None:
 
 
 def test_stop_waits_until_everything_is_gone() -> None:
+    """Section 1.3."""
     api = Api(clock="eager")
     api.started(number=5)
     assert api.stop().body == {"stopped": True}
@@ -33,6 +34,7 @@ def test_stop_waits_until_everything_is_gone() -> None:
 
 
 def test_stop_of_what_stops_already() -> None:
+    """Section 3.3."""
     api = Api(clock="eager")
     api.started()
     api.effect("stop_deployment", deployment_id="m")
@@ -41,6 +43,7 @@ def test_stop_of_what_stops_already() -> None:
 
 
 def test_stop_of_nothing() -> None:
+    """Sections 1.3 and 3.3."""
     api = Api(clock="eager")
     api.started("d")
     for name in ("none", "*", "_all", "m"):
@@ -52,18 +55,21 @@ def test_stop_of_nothing() -> None:
 
 
 def test_body_replaces_the_query() -> None:
+    """Section 1.3."""
     api = Api(clock="eager")
     path = "/_ml/trained_models/m/deployment/_stop"
     assert api.send("POST", path, {"finish_pending_work": True, "force": True}).status == 200
     refused = api.send("POST", path, {"force": True}, force="true")
     assert refused.reason == f"request [{path}] contains unrecognized parameter: [force]"
     assert api.send("POST", f"{path}?force").status == 200
+    api.double.control("POST", "/unknowns", {"stop_query_finish_pending_work": "refuse"})
     assert api.send("POST", path, None, finish_pending_work="true").status == 400
     api.double.control("POST", "/unknowns", {"stop_query_finish_pending_work": "accept"})
     assert api.send("POST", path, None, finish_pending_work="true").status == 200
 
 
 def test_pipeline_holds_a_deployment() -> None:
+    """Section 3.3."""
     api = Api(clock="eager")
     api.started()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
@@ -77,6 +83,7 @@ def test_pipeline_holds_a_deployment() -> None:
 
 
 def test_pipeline_holds_a_deployment_by_alias() -> None:
+    """Section 3.3."""
     api = Api(clock="eager")
     api.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
     api.started()
@@ -87,6 +94,7 @@ def test_pipeline_holds_a_deployment_by_alias() -> None:
 
 
 def test_older_wording() -> None:
+    """Section 3.3."""
     api = Api("8.7.1", clock="eager")
     api.start()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
@@ -163,6 +171,7 @@ def test_failed_route_stays_until_the_next_plan() -> None:
 
 
 def test_all_routes_failed() -> None:
+    """Section 2.3."""
     api = Api()
     api.started()
     api.effect("fail_route", deployment_id="m", reason="boom")

@@ -51,6 +51,7 @@ def test_increase_on_one_node_keeps_current_until_the_node_follows() -> None:
 
 
 def test_increase_that_does_not_fit_changes_nothing() -> None:
+    """Section 3.2."""
     api = Api()
     api.started(number=2)
     before = (api.state_version, api.assignment())
@@ -124,6 +125,7 @@ def test_decrease_frees_room_only_for_the_next_plan() -> None:
 
 
 def test_missing_comes_after_validation() -> None:
+    """Section 3.2."""
     api = Api()
     assert api.update("none", number_of_allocations=0).status == 400
     answer = api.update("none", number_of_allocations=1)
@@ -132,23 +134,26 @@ def test_missing_comes_after_validation() -> None:
 
 
 def test_model_id_is_no_deployment_id() -> None:
+    """Section 1.2."""
     api = Api()
     api.started("d", model_id="m")
     assert api.update("m", number_of_allocations=2).status == 404
 
 
 def test_other_model_in_the_body() -> None:
+    """Sections 1.2 and 3.2."""
     answer = Api().update(model_id="other", number_of_allocations=1)
     assert (answer.status, answer.type) == (400, "status_exception")
 
 
 def test_body_is_required() -> None:
+    """Section 1.2."""
     answer = Api().send("POST", "/_ml/trained_models/m/deployment/_update")
     assert (answer.type, answer.reason) == ("parse_exception", "request body is required")
 
 
 def test_number_while_adaptive() -> None:
-    """Even the same number is refused, and in a starting deployment too: the check precedes both."""
+    """Section 3.2. Even the same number is refused, and in a starting deployment too: the check precedes both."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     answer = api.update(number_of_allocations=1)
@@ -159,6 +164,7 @@ def test_number_while_adaptive() -> None:
 
 
 def test_merged_bounds_are_validated() -> None:
+    """Section 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -168,6 +174,7 @@ def test_merged_bounds_are_validated() -> None:
 
 
 def test_not_started() -> None:
+    """Section 3.2."""
     api = Api()
     api.start(number_of_allocations=2)
     answer = api.update(number_of_allocations=3)
@@ -175,11 +182,13 @@ def test_not_started() -> None:
 
 
 def test_number_and_enabled_in_one_body() -> None:
+    """Section 3.2."""
     answer = Api().update(number_of_allocations=2, adaptive_allocations={"enabled": True})
     assert answer.type == "action_request_validation_exception"
 
 
 def test_query_parameter_replaces_the_body() -> None:
+    """Section 1.2."""
     api = Api()
     api.started()
     path = "/_ml/trained_models/m/deployment/_update"
@@ -192,6 +201,7 @@ def test_query_parameter_replaces_the_body() -> None:
 
 
 def test_empty_body_by_version() -> None:
+    """Section 1.2."""
     newer, older = Api("8.16.0"), Api("8.15.3")
     newer.started()
     older.started()
@@ -200,6 +210,7 @@ def test_empty_body_by_version() -> None:
 
 
 def test_no_update_before_8_6() -> None:
+    """Section 1.2."""
     api = Api("8.5.3")
     answer = api.update(number_of_allocations=2)
     assert answer.status == 400
@@ -218,6 +229,7 @@ def test_no_update_before_8_6() -> None:
     ],
 )
 def test_low_priority_above_one(version: str, choice: str, status: int) -> None:
+    """Section 3.2."""
     api = Api(version)
     api.double.control("POST", "/unknowns", {"low_priority_update": choice})
     api.started(priority="low")
@@ -228,7 +240,7 @@ def test_low_priority_above_one(version: str, choice: str, status: int) -> None:
 
 
 def test_same_number_writes_nothing_but_an_audit_line() -> None:
-    """Section 3.4; it also succeeds in a deployment that has not started."""
+    """Sections 2.4 and 3.4; it also succeeds in a deployment that has not started."""
     api = Api()
     api.start(number_of_allocations=2)
     before = api.state_version
@@ -241,6 +253,7 @@ def test_same_number_writes_nothing_but_an_audit_line() -> None:
 
 @pytest.mark.parametrize("given", [{"enabled": True}, None])
 def test_partial_settings_and_null_are_never_no_ops(given: Any) -> None:
+    """Section 3.2."""
     api = Api()
     stored = {**ADAPTIVE, "enabled": given is not None}
     api.start(body={"adaptive_allocations": stored})
@@ -258,6 +271,7 @@ def test_equal_settings_are_a_no_op() -> None:
 
 
 def test_merge_that_ends_equal_publishes_nothing() -> None:
+    """Section 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -280,6 +294,7 @@ def test_settings_change_without_touching_the_number() -> None:
 
 
 def test_leaving_adaptive_mode_and_setting_the_number_in_one_body() -> None:
+    """Section 1.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -319,6 +334,7 @@ def test_unset_bound_is_stored_as_given_the_first_time_and_cleared_later() -> No
 
 
 def test_scaler_sets_zero_and_leaves_the_deployment_started() -> None:
+    """Section 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": {"enabled": True}})
     api.settle()

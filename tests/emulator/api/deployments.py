@@ -38,6 +38,9 @@ def start(double: Double, call: Call) -> Prepared:
         else requests.new_start(model_id, deployment_id, version)
     )
     call.warnings += request.warnings
+    shorter = not version.start_waits_30s and double.cluster.choices["start_timeout_before_8_10"] == "20s"
+    if shorter and request.timeout is requests.DEFAULT_TIMEOUT:
+        request.timeout = values.TimeValue(20 * 10**9, "20s")
     _lay_query_over(request, call)
     if (warning := requests.fractional_warning(request)) is not None:
         call.warnings.append(warning)
@@ -113,7 +116,7 @@ def update(double: Double, call: Call) -> Prepared:
     """
     version = double.cluster.version
     deployment_id = call.path_parameters["model_id"]
-    if version.update_query_parameter and call.text("number_of_allocations") is not None:
+    if _reads_number_from_query(double) and call.text("number_of_allocations") is not None:
         request = UpdateRequest(deployment_id, call.integer("number_of_allocations", 0))
     else:
         request = requests.parse_update(call.take_body(), deployment_id, version)
@@ -130,6 +133,13 @@ def update(double: Double, call: Call) -> Prepared:
     return Prepared(requests.UPDATE, run, request.complaints())
 
 
+def _reads_number_from_query(double: Double) -> bool:
+    """From 8.15; whether late patches of 8.14 did is [U] (section 1.2)."""
+    version = double.cluster.version
+    late = version.triple[:2] == (8, 14) and double.cluster.choices["update_query_parameter_in_8_14"] == "accept"
+    return version.update_query_parameter or late
+
+
 # --- stop ---
 
 
@@ -140,7 +150,9 @@ def stop(double: Double, call: Call) -> Prepared:
     if body:
         request = requests.parse_stop(body, deployment_id, double.cluster.version)
     else:
-        request = StopRequest(deployment_id, call.boolean("allow_no_match", True), call.boolean("force", False))
+        request = StopRequest(deployment_id, call.boolean("allow_no_match", True))
+        if double.cluster.version.triple >= (8, 1, 0) or double.cluster.choices["stop_force_in_8_0"] == "accept":
+            request.force = call.boolean("force", False)
         if double.cluster.choices["stop_query_finish_pending_work"] == "accept":
             request.finish_pending_work = call.boolean("finish_pending_work", False)
 

@@ -182,6 +182,8 @@ def start_timed_out(deployment_id: str, timeout: object, choices: Choices) -> er
     """Section 3.1, row 22: the assignment stays and goes on starting."""
     words = "Use the trained model stats API to track the state of the deployment and try again once it has started."
     reason = f"Timed out after [{timeout}] waiting for trained model deployment [{deployment_id}] to start. {words}"
+    if choices["start_timeout_text"] == "starting_deployment_timed_out":
+        reason = f"Starting deployment timed out after [{timeout}]"
     return errors.ApiError(408, choices["start_timeout_type"], reason)
 
 

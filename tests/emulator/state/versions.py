@@ -32,6 +32,8 @@ class Features:
     """Routes carry ``current_allocations`` and ``target_allocations``."""
     update: bool
     priority: bool
+    start_waits_30s: bool
+    """Before, the default may have been 20s [U]."""
     deployment_id: bool
     per_memory: bool
     finish_pending_work: bool
@@ -104,6 +106,7 @@ def features(number: str) -> Features:
         route_allocations=since((8, 4, 0)),
         update=since((8, 6, 0)),
         priority=since((8, 6, 0)),
+        start_waits_30s=since((8, 10, 0)),
         deployment_id=since((8, 8, 0)),
         per_memory=since((8, 11, 0)),
         finish_pending_work=since((8, 11, 0)),

@@ -111,10 +111,14 @@ class Api:
         version = double.cluster.version
         if double.read_only and call.method not in ("GET", "HEAD", "OPTIONS"):
             raise errors.PlainError(403, READ_ONLY)
+        media_first = double.cluster.choices["media_type_and_credentials"] == "before"
+        if not media_first:
+            security.authenticate(call, double.user, version)
         call.media = media.negotiate(
             call.headers.get("accept"), call.headers.get("content-type"), bool(call.body), version
         )
-        security.authenticate(call, double.user, version)
+        if media_first:
+            security.authenticate(call, double.user, version)
         if route is None:
             return refusal(call, methods)
         if double.cluster.flavor == "serverless" and not route.serverless:

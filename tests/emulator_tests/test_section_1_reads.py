@@ -1,0 +1,192 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a read of statistics and models gives, a deletion, and what can change in place (notes, 1.4 to 1.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator_tests.api import Api
+
+MODELS = "/_ml/trained_models"
+ADAPTIVE = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
+
+
+def deployments(api: Api, expression: str, **query: Any) -> list[str]:
+    """Deployment ids of the rows; ``-`` for a row without a deployment."""
+    found = api.stats(expression, **query)["trained_model_stats"]
+    return [row.get("deployment_stats", {}).get("deployment_id", "-") for row in found]
+
+
+@pytest.fixture
+def api() -> Api:
+    """Two deployments of ``m``, ``other`` is idle."""
+    found = Api()
+    found.started("d1")
+    found.started("d2")
+    return found
+
+
+# --- statistics ---
+
+
+def test_parameters_of_stats(api: Api) -> None:
+    """Section 1.4: which are read, and their defaults."""
+    path = f"{MODELS}/_stats"
+    plain = api.send("GET", path).body
+    spelled = api.send("GET", path, None, allow_no_match="true", size=100, **{"from": 0}).body
+    assert [row["model_id"] for row in plain["trained_model_stats"]] == ["m", "m", "other"]
+    assert (plain["count"], len(plain["trained_model_stats"])) == (spelled["count"], 3)
+    assert api.send("GET", path, None, tags="x").status == 400
+    assert api.send("GET", f"{MODELS}/x*/_stats", None, allow_no_match="false").status == 404
+    assert deployments(api, "*", size=1) == ["d1", "d2"]
+    assert deployments(api, "*", **{"from": 1}) == ["-"]
+
+
+def test_paths_of_stats(api: Api) -> None:
+    """Section 1.4: models, deployments, patterns, lists."""
+    assert deployments(api, "m") == ["d1", "d2"]
+    assert deployments(api, "d2") == ["d2"]
+    assert deployments(api, "d*,other") == ["d1", "d2", "-"]
+    assert deployments(api, "ot*") == ["-"]
+
+
+def test_deployment_ids_in_stats_by_version() -> None:
+    """Section 1.4: a deployment id is known since 8.8."""
+    newer = Api("8.8.0")
+    newer.start(deployment_id="d")
+    assert deployments(newer, "d") == ["d"]
+    older = Api("8.7.1")
+    older.start()
+    assert older.send("GET", f"{MODELS}/d/_stats").status == 404
+    assert "deployment_stats" in older.stats("m")["trained_model_stats"][0]
+
+
+def test_row_of_an_idle_model(api: Api) -> None:
+    """Section 1.4: a row for each pair, and one without deployment for a model that has none."""
+    assert "deployment_stats" not in api.stats("other")["trained_model_stats"][0]
+    assert [row["model_id"] for row in api.stats("*")["trained_model_stats"]] == ["m", "m", "other"]
+
+
+def test_model_or_deployment(api: Api) -> None:
+    """Section 1.4: a model's id gives all its rows, a deployment's its own; a model wins over a deployment."""
+    api.started("m")
+    assert sorted(deployments(api, "m")) == ["d1", "d2", "m"]
+    assert deployments(api, "d1") == ["d1"]
+
+
+def test_count_is_of_models(api: Api) -> None:
+    """Section 1.4."""
+    body = api.stats("m")
+    assert (body["count"], len(body["trained_model_stats"])) == (1, 2)
+
+
+def test_alias_in_stats(api: Api) -> None:
+    """Section 1.4: its model's rows appear by accident."""
+    api.send("PUT", f"{MODELS}/m/model_aliases/nick")
+    assert deployments(api, "nick") == ["d1", "d2"]
+
+
+@pytest.mark.parametrize("choice", ["no_known_trained_model", "could_not_find_trained_model"])
+@pytest.mark.parametrize(("version", "advice"), [("8.12.2", False), ("8.13.0", True)])
+def test_exact_id_that_is_missing(choice: str, version: str, advice: bool) -> None:
+    """Section 1.4: 404 even with allow_no_match; the text is [U] and grew an advice with 8.13."""
+    api = Api(version)
+    api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
+    answer = api.send("GET", f"{MODELS}/x/_stats", None, allow_no_match="true")
+    assert (answer.status, answer.type) == (404, "resource_not_found_exception")
+    if choice == "could_not_find_trained_model":
+        assert answer.reason == "Could not find trained model [x]"
+    else:
+        more = ", you may need to create it or load it into the cluster with eland" if advice else ""
+        assert answer.reason == f"No known trained model with model_id [x]{more}"
+    assert api.stats("x*")["trained_model_stats"] == []
+
+
+# --- models ---
+
+
+def test_reading_a_model(api: Api) -> None:
+    """Section 1.5: its parameters; its type and whether it is defined, but nothing of its deployments."""
+    query = {"allow_no_match": "true", "decompress_definition": "true", "exclude_generated": "false", "size": 1}
+    answer = api.send("GET", f"{MODELS}/m", None, tags="", include="definition_status", **query)
+    assert answer.status == 200
+    found = answer.body["trained_model_configs"][0]
+    assert (found["model_id"], found["model_type"], found["fully_defined"]) == ("m", "pytorch", True)
+    text = str(answer.body)
+    assert not [word for word in ("deployment", "routing", "d1", "n1") if word in text]
+    assert api.send("GET", f"{MODELS}/m", None, other="1").status == 400
+    assert "fully_defined" not in api.send("GET", f"{MODELS}/m").body["trained_model_configs"][0]
+
+
+def test_deletion_of_what_is_deployed() -> None:
+    """Section 1.5: refused; with force the deployment of the same id is stopped first."""
+    api = Api(clock="eager")
+    api.started("m")
+    refused = api.send("DELETE", f"{MODELS}/m")
+    assert (refused.status, refused.type) == (409, "status_exception")
+    assert refused.reason == "Cannot delete model [m] as it is currently deployed; use force to delete the model"
+    assert api.send("DELETE", f"{MODELS}/m", None, force="true", timeout="10s").body == {"acknowledged": True}
+    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.send("DELETE", f"{MODELS}/other").body == {"acknowledged": True}
+
+
+def test_force_stops_only_the_deployment_of_the_same_id() -> None:
+    """Section 1.5."""
+    api = Api(clock="eager")
+    api.started("d", model_id="m")
+    assert api.send("DELETE", f"{MODELS}/m", None, force="true").body == {"acknowledged": True}
+    assert list(api.double.control("GET", "/state")["deployments"]) == ["d"]
+
+
+# --- what can change ---
+
+
+def test_number_and_adaptive_settings_change_in_place(api: Api) -> None:
+    """Section 1.6: the number if started and not adaptive; the settings at any time it is started."""
+    assert api.update("d1", number_of_allocations=2).status == 200
+    assert api.update("d1", adaptive_allocations=ADAPTIVE).status == 200
+    assert api.update("d1", number_of_allocations=3).status == 400
+    assert api.update("d1", adaptive_allocations={"max_number_of_allocations": 5}).status == 200
+    assert api.update("d1", adaptive_allocations=None).assignment["adaptive_allocations"] is None
+    api.start("other", deployment_id="late")
+    assert api.update("late", number_of_allocations=2).status == 409
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads_per_allocation", 2),
+        ("queue_capacity", 5),
+        ("cache_size", "1mb"),
+        ("priority", "low"),
+        ("wait_for", "started"),
+    ],
+)
+def test_other_settings_need_a_new_start(api: Api, name: str, value: Any) -> None:
+    """Sections 1.6 and 10: an update does not know them."""
+    before = api.assignment("d1")
+    answer = api.update("d1", number_of_allocations=2, **{name: value})
+    assert (answer.status, answer.type) == (400, "x_content_parse_exception")
+    assert f"unknown field [{name}]" in answer.reason
+    assert api.assignment("d1") == before
+
+
+def test_ids_of_a_deployment_cannot_change(api: Api) -> None:
+    """Sections 1.6 and 10: another model is refused, and deployment_id is no key of an update."""
+    path = f"{MODELS}/d1/deployment/_update"
+    assert api.send("POST", path, {"model_id": "other", "number_of_allocations": 2}).status == 400
+    named = api.send("POST", path, {"deployment_id": "d1", "number_of_allocations": 2})
+    assert "unknown field [deployment_id]" in named.reason
+
+
+def test_wait_for_and_time_out_are_not_kept() -> None:
+    """Section 1.6."""
+    api = Api(clock="eager")
+    answer = api.start(wait_for="fully_allocated", timeout="7s")
+    assert not {"wait_for", "timeout"} & set(answer.assignment["task_parameters"])
+    assert "7s" not in str(api.double.control("GET", "/state")["deployments"])
