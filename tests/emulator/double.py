@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .control import effects
 from .control.faults import Fault, Faults
 from .control.journal import Journal
+from .control.passing import Passing
 from .security.accounts import User
 from .state.clock import DEFAULT_INTERVAL, Clock
 from .state.cluster import Cluster, Config
@@ -35,9 +38,28 @@ class Double:
         self.clock = Clock(self.cluster, mode, interval, alone=alone)
         self.journal = Journal()
         self.faults = Faults()
+        self.passing = Passing()
+        self.cluster.round_listeners.append(self.passing.round_begins)
         self.user: User | None = None
         self.read_only = False
 
-    def apply(self, fault: Fault) -> None:
-        """The effect that a fault carries."""
-        effects.apply(self.cluster, fault.do["effect"])
+    def apply(self, fault: Fault) -> Any:
+        """What a fault does to the cluster; what comes of it."""
+        do, before = fault.do, fault.when == "before"
+        if fault.type == "node_lost":
+            node = effects.node(self.cluster, do["node_id"])
+            self.cluster.remove_node(node.id)
+            self.passing.begin(lambda: self.cluster.add_node(node), do, now=before)
+            return {"applied": True}
+        if fault.type == "frozen_clock":
+            mode, self.clock.mode = self.clock.mode, "manual"
+            self.passing.begin(lambda: self._thaw(mode), do, now=before)
+            return {"applied": True}
+        result = effects.apply(self.cluster, do["effect"])
+        if "back" in do:
+            self.passing.begin(lambda: effects.apply(self.cluster, do["back"]), do, now=before)
+        return result
+
+    def _thaw(self, mode: str) -> None:
+        self.clock.mode = mode
+        self.cluster.publish()

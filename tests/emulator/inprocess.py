@@ -25,18 +25,35 @@ _LOCAL = threading.local()
 
 
 class ConnectionDropped(ConnectionError):
-    """The double closed the connection without an answer, or the request would wait for ever."""
+    """No answer, or only a part of one: the connection ended, or the request would wait for ever."""
 
 
 class _Transport:
-    """Stands in for the transport that a dropped connection aborts."""
+    """Stands in for the connection below HTTP. ``ended``: how, in words."""
 
     def __init__(self) -> None:
-        self.aborted = False
+        self.ended = ""
+        self._below = ""
 
     def abort(self) -> None:
-        """Notes the end."""
-        self.aborted = True
+        """The end at once."""
+        self.ended = self._below or "closed"
+
+    def close(self) -> None:
+        """The end after all that was sent."""
+        self.ended = self._below or "closed in the middle of the answer"
+
+    def write(self, raw: bytes) -> None:
+        """Bytes past HTTP: nobody reads them here."""
+        self._below = "not HTTP"
+
+    def get_extra_info(self, name: str) -> _Transport:
+        """There is no socket, so this plays it too."""
+        return self
+
+    def setsockopt(self, level: int, name: int, value: bytes) -> None:
+        """The one option that is ever set makes the end a reset."""
+        self._below = "reset"
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -87,21 +104,22 @@ class InProcess:
             "extensions": {TRANSPORT: transport},
         }
         sent: list[Any] = []
+        coming = [{"type": "http.request", "body": body or b"", "more_body": False}]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body or b"", "more_body": False}
+            return coming.pop() if coming else {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         _loop().run_until_complete(self._api(scope, receive, send))
-        if transport.aborted:
-            raise ConnectionDropped(f"{method} {target}")
-        start, content = sent
+        if transport.ended or not sent:
+            raise ConnectionDropped(f"{method} {target}: {transport.ended or 'no answer, ever'}")
+        start, *pieces = sent
         return (
             start["status"],
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]],
-            content["body"],
+            b"".join(piece["body"] for piece in pieces),
         )
 
     def control(self, method: str, path: str, json: Any = None) -> Any:

@@ -127,7 +127,8 @@ def test_after_and_times() -> None:
     api = Api()
     api.fault("stats", {"type": "answer", "status": 503}, after=1, times=2)
     assert statuses(api, 5) == [200, 503, 503, 200, 200]
-    assert api.double.control("GET", "/faults") == []
+    (listed,) = api.double.control("GET", "/faults")
+    assert (listed["seen"], listed["fired"], listed["after"], listed["times"]) == (3, 2, 1, 2)
 
 
 def test_for_ever_until_cleared() -> None:
@@ -175,17 +176,192 @@ def test_effect_and_answer_fire_together() -> None:
     assert not api.writes()[-1]["committed"]
 
 
+# --- the n-th request that matches a method and a path ---
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("aim", "hit"),
     [
-        {"operation": "start"},
-        {"operation": "start", "do": {"type": "nothing"}},
-        {"operation": "nothing", "do": {"type": "drop"}},
-        {"operation": "stop", "do": {"type": "timeout"}},
-        {"operation": "stop", "when": "later", "do": {"type": "drop"}},
-        {"operation": "stop", "do": {"type": "answer"}},
+        ({"path": STATS}, [STATS]),
+        ({"path": "/_ml/trained_models/*/_stats"}, [STATS]),
+        ({"path": "/_ml/**"}, ["/_ml/info", STATS, "/_ml/trained_models/m", "/_ml/trained_models/m "]),
+        ({"path": "/_ml/*"}, ["/_ml/info"]),
+        ({"path": "/_ml/trained_models/m*"}, ["/_ml/trained_models/m", "/_ml/trained_models/m "]),
+        ({"path": "/_ml/info/"}, ["/_ml/info"]),
+        ({"path": "/"}, ["/"]),
+        ({"path": "/**", "method": "DELETE"}, ["/_ml/trained_models/m "]),
+        ({"method": "GET", "path": "/_ml/trained_models/m", "operation": "model"}, ["/_ml/trained_models/m"]),
+        ({"path": "/_ml/trained_models/m", "operation": "stats"}, []),
     ],
 )
-def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="/faults"):
+def test_method_and_path(aim: dict[str, Any], hit: list[str]) -> None:
+    api = Api()
+    api.double.control("POST", "/faults", {**aim, "times": -1, "do": {"type": "answer", "status": 599}})
+    # The one with a blank is the DELETE.
+    paths = ["/", "/_ml/info", "/_cluster/health", STATS, "/_ml/trained_models/m", "/_ml/trained_models/m "]
+    found = [path for path in paths if api.send("DELETE" if path[-1] == " " else "GET", path.strip()).status == 599]
+    assert sorted(found) == sorted(hit)
+
+
+def test_the_nth_request() -> None:
+    api = Api()
+    body = {"method": "GET", "path": "/_ml/**", "nth": 3, "do": {"type": "answer", "status": 503}}
+    api.double.control("POST", "/faults", body)
+    api.send("GET", "/")
+    assert statuses(api, 4) == [200, 200, 503, 200]
+
+
+def test_faults_fire_in_the_order_they_were_planted() -> None:
+    api = Api()
+    for status in (501, 502, 503):
+        api.fault("stats", {"type": "answer", "status": status})
+    assert statuses(api, 4) == [501, 502, 503, 200]
+
+
+# --- what happens besides ---
+
+
+def test_another_client_writes_between_two_requests() -> None:
+    api = Api()
+    api.started()
+    other = {"type": "request", "method": "POST", "path": UPDATE, "body": {"number_of_allocations": 3}}
+    api.fault("stats", other, when="after")
+    assert api.deployment_stats()["number_of_allocations"] == 1
+    assert api.deployment_stats()["number_of_allocations"] == 3
+    assert [entry["path"] for entry in api.writes()] == [START]
+    assert api.double.control("GET", "/faults")[0]["results"] == [{"status": 200, "committed": True}]
+
+
+def test_another_client_loses_the_race() -> None:
+    """Section 3.1, row 6: who comes second is refused."""
+    api = Api()
+    api.fault("start", {"type": "request", "method": "POST", "path": f"{START}?wait_for=starting"}, times=2)
+    answer = api.start()
+    assert (answer.status, answer.reason.endswith("an existing deployment with the same id [m] exist")) == (400, True)
+    api.start()
+    results = api.double.control("GET", "/faults")[0]["results"]
+    assert results == [{"status": 200, "committed": True}, {"status": 400, "committed": False}]
+
+
+def test_another_client_need_not_get_its_answer_first(server: Process) -> None:
+    server.control("POST", "/clock", {"mode": "manual"})
+    stop = "/_ml/trained_models/m/deployment/_stop"
+    plant(server, "stats", {"type": "request", "method": "POST", "path": stop})
+    rows = json.loads(server.api("GET", STATS)[2])["trained_model_stats"]
+    assert rows[0]["deployment_stats"]["state"] == "stopping"
+    assert server.control("GET", "/faults")[0]["results"] == [{"status": None, "committed": True}]
+    server.control("POST", "/settle")
+    assert server.control("GET", "/state")["deployments"] == {}
+
+
+def test_a_wrong_request_of_another_client_does_no_harm() -> None:
+    api = Api()
+    api.fault("stats", {"type": "request", "method": "GET", "path": "/%zz"})
+    assert statuses(api, 1) == [200]
+    assert api.double.control("GET", "/faults")[0]["results"] == [{"status": 400}]
+
+
+@pytest.mark.parametrize(("when", "seen"), [("before", [1, 1, 0]), ("after", [0, 1, 1, 0])])
+def test_a_node_is_lost_for_two_requests(when: str, seen: list[int]) -> None:
+    """Section 4.7."""
+    api = Api(nodes={"n1": 4, "n2": 4})
+    nodes = int(api.send("GET", "/_cluster/health").body["number_of_nodes"])
+    api.fault("any", {"type": "node_lost", "node_id": "n2", "requests": 2}, when=when)
+    lost = [nodes - api.send("GET", "/_cluster/health").body["number_of_nodes"] for _ in seen]
+    assert lost == seen
+
+
+def test_a_node_is_lost_for_two_rounds() -> None:
+    """Section 4.7: its allocations go elsewhere; the join alone brings nothing back."""
+    api = Api(nodes={"n1": 4, "n2": 4})
+    api.started(number=2)
+    api.fault("stats", {"type": "node_lost", "node_id": "n1", "ticks": 2})
+    api.stats()
+    assert (api.targets(), list(api.double.cluster.nodes)) == ({"n2": 2}, ["n2"])
+    api.tick()
+    assert list(api.double.cluster.nodes) == ["n2"]
+    api.tick(2)
+    assert (api.targets(), sorted(api.double.cluster.nodes)) == ({"n2": 2}, ["n1", "n2"])
+
+
+def test_settling_waits_for_what_comes_back() -> None:
+    api = Api(nodes={"n1": 1, "n2": 1})
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
+    api.fault("start", {"type": "node_lost", "node_id": "n2", "ticks": 5})
+    assert list(api.start(number_of_allocations=2).assignment["routing_table"]) == ["n1"]
+    api.settle()
+    assert api.counts() == {"n1": 1, "n2": 1}
+
+
+def test_a_node_that_is_not_there_cannot_be_lost() -> None:
+    api = Api()
+    api.fault("stats", {"type": "node_lost", "node_id": "n9"})
+    with pytest.raises(ValueError, match=r"no node \[n9\]; there are n1, n2"):
+        api.stats()
+
+
+def test_a_frozen_clock() -> None:
+    api = Api(clock="eager")
+    api.fault("start", {"type": "frozen_clock", "requests": 2})
+    assert api.start(wait_for="started").status == 408
+    assert (api.deployment_stats()["state"], api.double.double.clock.mode) == ("starting", "eager")
+
+
+def test_an_effect_that_passes() -> None:
+    api = Api()
+    api.started()
+    effect, back = ({"do": do, "deployment_id": "m"} for do in ("hold", "release"))
+    api.fault("update", {"type": "effect", "effect": effect, "back": back, "requests": 2})
+    api.update(number_of_allocations=2)
+    assert (api.tick(), api.counts()) == (False, {"n1": 1})
+    api.stats()
+    assert (api.tick(), api.counts()) == (True, {"n1": 2})
+
+
+def test_what_an_effect_is_refused_is_shown() -> None:
+    api = Api()
+    api.started()
+    effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 99}
+    api.fault("stats", {"type": "effect", "effect": effect})
+    api.stats()
+    assert api.double.control("GET", "/faults")[0]["results"][0]["refused"]["status"] == 429
+
+
+# --- what makes no sense ---
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"operation": "start"}, r"\[do\] is missing"),
+        ({"operation": "start", "do": {}}, "do must be an object with a key type"),
+        ({"operation": "start", "do": "drop"}, r"\[do\] must be an object"),
+        ({"operation": "start", "do": {"type": "drop2"}}, r"unknown do.type \[drop2\] did you mean \[drop\]\?"),
+        ({"operation": "nothing", "do": {"type": "drop"}}, "operation must be one of .*cluster_state.*any_read"),
+        ({"operation": "stop", "do": {"type": "timeout"}}, "timeout can hit only start, not stop"),
+        ({"operation": "any_read", "do": {"type": "conflict"}}, "can hit only start, update, stop"),
+        ({"operation": "stop", "when": "later", "do": {"type": "drop"}}, r"\[when\] must be one of before, after"),
+        ({"operation": "stop", "do": {"type": "answer"}}, r"\[status\] is missing"),
+        ({"operation": "stop", "do": {"type": "answer", "status": "503"}}, r"\[status\] must be an HTTP status"),
+        ({"operation": "stop", "do": {"type": "answer", "status": 100}}, r"\[status\] must be an HTTP status"),
+        ({"opration": "stop", "do": {"type": "drop"}}, r"no key \[opration\] did you mean \[operation\]\?"),
+        ({"do": {"type": "drop", "how": "hard"}}, r"do of type \[drop\] has no key \[how\]; its keys are none"),
+        ({"do": {"type": "drop"}, "nth": 0}, r"\[nth\] must be a whole number, 1 or more, not 0"),
+        ({"do": {"type": "drop"}, "nth": 1, "after": 0}, "nth and after exclude each other"),
+        ({"do": {"type": "drop"}, "times": 0}, r"\[times\] must be 1 or more, or -1"),
+        ({"do": {"type": "drop"}, "times": True}, r"\[times\]"),
+        ({"do": {"type": "drop"}, "after": -1}, r"\[after\]"),
+        ({"do": {"type": "drop"}, "method": "post"}, r"\[method\] must be a method: POST"),
+        ({"do": {"type": "drop"}, "path": "_ml"}, r"\[path\] must be a path that begins with /"),
+        ({"do": {"type": "drop"}, "path": "/a?b"}, r"\[path\] must be a path"),
+        ({"do": {"type": "delay", "seconds": -1}}, r"\[seconds\] must be a number of seconds"),
+        ({"do": {"type": "bad_gateway", "by": "squid"}}, r"\[by\] must be one of nginx, haproxy, envoy, awselb"),
+        ({"do": {"type": "effect", "effect": {"do": "remov_node"}}}, r"unknown effect: 'remov_node' did you mean"),
+        ({"do": {"type": "effect", "effect": {}}}, r"\[effect\] must be an object with a key do"),
+        ({"do": {"type": "effect", "effect": {"do": "hold"}, "back": {"do": "x"}}}, "back needs requests or ticks"),
+        ({"do": {"type": "node_lost", "node_id": "n1", "requests": 1, "ticks": 1}}, "exclude each other"),
+    ],
+)
+def test_nonsense_is_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
         Api().double.control("POST", "/faults", wrong)

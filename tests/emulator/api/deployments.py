@@ -91,6 +91,8 @@ async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
     begun = operations.start(cluster, request)
     call.committed = True
     deployment_id = begun.params.deployment_id
+    if call.failing_route is not None:
+        operations.fail_route(cluster, begun, *call.failing_route)
     try:
         in_time = not call.time_out_at_once and await double.clock.wait(
             lambda: operations.started_enough(cluster, deployment_id, request.wait_for), request.timeout.seconds

@@ -18,6 +18,7 @@ from ..security import accounts as security
 from ..state import catch_up
 from ..state.clock import MODES
 from ..state.models import Model
+from ..wire import app
 from . import effects, faults
 
 Body = Mapping[str, Any]
@@ -84,19 +85,19 @@ def settle(double: Double, body: Body) -> Any:
 
 
 def get_faults(double: Double, body: Body) -> Any:
-    """Faults that are waiting."""
-    return [fault.as_json() for fault in double.faults.waiting]
+    """All faults, with how often they have fired."""
+    return [fault.as_json() for fault in double.faults.planted]
 
 
 def add_fault(double: Double, body: Body) -> Any:
     """One more fault."""
-    double.faults.waiting.append(faults.from_json(body))
-    return double.faults.waiting[-1].as_json()
+    double.faults.planted.append(faults.from_json(body, app.ROUTER.operations))
+    return double.faults.planted[-1].as_json()
 
 
 def clear_faults(double: Double, body: Body) -> Any:
     """No faults any more."""
-    double.faults.waiting.clear()
+    double.faults.planted.clear()
     return {}
 
 

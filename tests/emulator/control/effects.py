@@ -16,7 +16,7 @@ from ..state import adaptive, nodes, operations
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
 from ..state.cluster import Cluster, LoadFailure
 from ..state.usage import Usage
-from ..wire import errors, values
+from ..wire import errors, suggest, values
 
 Effect = Mapping[str, Any]
 
@@ -27,10 +27,8 @@ class BadEffect(ValueError):
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
     """Applies one effect; what the server would have refused comes back as ``refused``."""
-    try:
-        action = _ACTIONS[effect["do"]]
-    except KeyError:
-        raise BadEffect(f"unknown effect: {effect.get('do')!r}; known: {', '.join(sorted(_ACTIONS))}") from None
+    known(effect)
+    action = _ACTIONS[effect["do"]]
     try:
         action(cluster, effect)
     except errors.ApiError as refusal:
@@ -38,6 +36,21 @@ def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
     except KeyError as missing:
         raise BadEffect(f"the effect {effect['do']} lacks or does not find {missing}") from None
     return {"applied": True}
+
+
+def known(effect: Any) -> None:
+    """``BadEffect`` unless it names an effect; what it says of the cluster is looked at when it happens."""
+    if effect is not None and (not isinstance(effect, Mapping) or effect.get("do") not in _ACTIONS):
+        named = effect.get("do") if isinstance(effect, Mapping) else effect
+        hint = suggest.did_you_mean(str(named), _ACTIONS)
+        raise BadEffect(f"unknown effect: {named!r}{hint}; known: {', '.join(sorted(_ACTIONS))}")
+
+
+def node(cluster: Cluster, node_id: str) -> nodes.Node:
+    """A node that is there."""
+    if node_id not in cluster.nodes:
+        raise BadEffect(f"no node [{node_id}]; there are {', '.join(sorted(cluster.nodes)) or 'none'}")
+    return cluster.nodes[node_id]
 
 
 def _assignment(cluster: Cluster, effect: Effect) -> Assignment:
@@ -120,9 +133,7 @@ def _add_node(cluster: Cluster, effect: Effect) -> None:
 
 
 def _remove_node(cluster: Cluster, effect: Effect) -> None:
-    if effect["node_id"] not in cluster.nodes:
-        raise BadEffect(f"no node [{effect['node_id']}]")
-    cluster.remove_node(effect["node_id"])
+    cluster.remove_node(node(cluster, effect["node_id"]).id)
 
 
 def _set_setting(cluster: Cluster, effect: Effect) -> None:

@@ -3,103 +3,150 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults: what goes wrong between client and server, aimed at single requests.
 
-A fault matches by operation, lets ``after`` matching requests pass, then fires ``times`` times. Effects and delays
-may fire together with one fault that decides the answer; of several such the oldest fires.
+A fault matches by operation, method and path, lets ``after`` matching requests pass, then fires ``times`` times. What
+happens besides the answer may fire together with one fault that decides it; of several such the oldest fires, and the
+others wait for the next request.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-OPERATIONS: Final = (
-    "start",
-    "update",
-    "stop",
-    "stats",
-    "cluster_state",
-    "info",
-    "model",
-    "health",
-    "settings",
-    "any",
-    "any_write",
-    "any_read",
-)
-TYPES: Final = ("drop", "answer", "truncate", "delay", "timeout", "effect")
-_BESIDES: Final = ("delay", "effect")
+from . import effects, kinds
+from .kinds import BESIDES, Field, Kind
+
+_GROUPS: Final = ("any", "any_write", "any_read")
+_READS: Final = ("GET", "HEAD")
+_METHOD: Final = re.compile(r"[A-Z]+")
+_FIELDS: Final[Mapping[str, Field]] = {
+    "operation": kinds.TEXT,
+    "method": Field(lambda value: isinstance(value, str) and _METHOD.fullmatch(value) is not None, "a method: POST"),
+    "path": Field(
+        lambda value: isinstance(value, str) and value.startswith("/") and "?" not in value,
+        "a path that begins with / and has no query; * stands for anything but /, ** for anything",
+    ),
+    "nth": kinds.COUNT,
+    "after": Field(lambda value: kinds.is_int(value) and value >= 0, "a whole number, 0 or more"),
+    "times": Field(lambda value: kinds.is_int(value) and value != 0 and value >= -1, "1 or more, or -1 for ever"),
+    "when": kinds.one_of("before", "after"),
+    "do": Field(lambda value: isinstance(value, Mapping), "an object with a key type", required=True),
+}
+
+
+@dataclasses.dataclass
+class Asked:
+    """What a fault looks at in a request; ``operation`` ``None`` is a path without handler."""
+
+    method: str
+    path: str
+    operation: str | None
 
 
 @dataclasses.dataclass
 class Fault:
     """One fault; ``do`` is the control request's own object."""
 
-    operation: str
     do: Mapping[str, Any]
+    operation: str = "any"
+    method: str | None = None
+    path: str | None = None
     after: int = 0
     times: int = 1
     when: str = "before"
+    seen: int = 0
     fired: int = 0
+    results: list[Any] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._path = None if self.path is None else re.compile(_pattern(self.path))
 
     @property
-    def kind(self) -> str:
-        """Its type."""
+    def type(self) -> str:
+        """Its ``do.type``."""
         return str(self.do["type"])
 
-    def matches(self, operation: str | None, *, write: bool) -> bool:
-        """Whether it is aimed at such a request; ``operation`` ``None`` is a path without handler."""
-        if self.operation == "any":
-            return True
+    @property
+    def kind(self) -> Kind:
+        """What is known of its type."""
+        return kinds.KINDS[self.type]
+
+    @property
+    def spent(self) -> bool:
+        """Whether it never fires again."""
+        return 0 <= self.times <= self.fired
+
+    def matches(self, asked: Asked) -> bool:
+        """Whether it is aimed at such a request."""
+        if self.kind.operations is not None and asked.operation not in self.kind.operations:
+            return False
+        if self.method is not None and asked.method != self.method:
+            return False
+        if self._path is not None and self._path.fullmatch(asked.path) is None:
+            return False
         if self.operation in ("any_write", "any_read"):
-            return write == (self.operation == "any_write")
-        return self.operation == operation
+            return (asked.method not in _READS) == (self.operation == "any_write")
+        return self.operation in ("any", asked.operation)
 
     def as_json(self) -> dict[str, Any]:
         """As the control port shows it."""
-        return {**dataclasses.asdict(self), "do": dict(self.do)}
+        return dataclasses.asdict(self)
 
 
-def from_json(body: Mapping[str, Any]) -> Fault:
-    """A fault out of a control request; ``ValueError`` if it makes no sense."""
-    do = body.get("do")
-    if not isinstance(do, Mapping) or do.get("type") not in TYPES:
-        raise ValueError(f"do.type must be one of {', '.join(TYPES)}")
-    fault = Fault(
-        str(body.get("operation", "any")),
-        do,
-        int(body.get("after", 0)),
-        int(body.get("times", 1)),
-        str(body.get("when", "before")),
+def _pattern(path: str) -> str:
+    parts = re.split(r"(\*+)", path.rstrip("/") or "/")
+    wild = {"*": "[^/]*"}
+    return "".join(wild.get(part, ".*") if part.startswith("*") else re.escape(part) for part in parts) + "/?"
+
+
+def from_json(body: Mapping[str, Any], operations: frozenset[str]) -> Fault:
+    """A fault out of a control request; ``ValueError`` if it makes no sense. ``operations`` are those of the API."""
+    kinds.check("a fault", body, _FIELDS)
+    kind = kinds.check_do(body["do"])
+    if body["do"]["type"] == "effect":
+        effects.known(body["do"]["effect"])
+        effects.known(body["do"].get("back"))
+    operation = body.get("operation", "any")
+    if operation not in operations and operation not in _GROUPS:
+        raise ValueError(f"operation must be one of {', '.join([*sorted(operations), *_GROUPS])}")
+    if kind.operations is not None and operation not in (*kind.operations, "any", "any_write"):
+        raise ValueError(f"{body['do']['type']} can hit only {', '.join(kind.operations)}, not {operation}")
+    if "nth" in body and "after" in body:
+        raise ValueError("nth and after exclude each other: nth n is after n - 1")
+    return Fault(
+        body["do"],
+        operation,
+        body.get("method"),
+        body.get("path"),
+        body["nth"] - 1 if "nth" in body else body.get("after", 0),
+        body.get("times", 1),
+        body.get("when", "before"),
     )
-    if fault.operation not in OPERATIONS:
-        raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}")
-    if fault.when not in ("before", "after"):
-        raise ValueError("when must be before or after")
-    if fault.kind == "timeout" and fault.operation != "start":
-        raise ValueError("only a start can time out: operation must be start")
-    if fault.kind == "answer" and "status" not in do:
-        raise ValueError("do.status is missing")
-    return fault
 
 
 class Faults:
-    """All faults that are waiting."""
+    """All faults, in the order they were planted; spent ones are kept to be looked at."""
 
     def __init__(self) -> None:
-        self.waiting: list[Fault] = []
+        self.planted: list[Fault] = []
 
-    def take(self, operation: str | None, *, write: bool) -> list[Fault]:
+    def take(self, asked: Asked) -> list[Fault]:
         """The faults that fire for one request."""
         firing: list[Fault] = []
-        for fault in self.waiting:
-            if not fault.matches(operation, write=write):
+        for fault in self.planted:
+            if fault.spent or not fault.matches(asked):
                 continue
-            if fault.after > 0:
-                fault.after -= 1
-            elif fault.kind in _BESIDES or all(other.kind in _BESIDES for other in firing):
+            fault.seen += 1
+            if fault.seen <= fault.after:
+                continue
+            if fault.kind.role == BESIDES or all(other.kind.role == BESIDES for other in firing):
                 fault.fired += 1
-                fault.times -= fault.times > 0
                 firing.append(fault)
-        self.waiting = [fault for fault in self.waiting if fault.times != 0]
         return firing
+
+
+def decisive(firing: list[Fault]) -> Fault | None:
+    """The one that decides the answer."""
+    return next((fault for fault in firing if fault.kind.role != BESIDES), None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def tick(cluster: Cluster) -> bool:
     """One round; whether anything changed."""
     cluster.ticks += 1
-    changed = False
+    changed = any([listener() for listener in cluster.round_listeners])
     gone = []
     for deployment_id, each in list(cluster.assignments.items()):
         if deployment_id in cluster.held:

@@ -75,6 +75,7 @@ class Cluster:
         self.choices = Choices()
         self.load_failures: list[LoadFailure] = []
         self.listeners: list[Callable[[], None]] = []
+        self.round_listeners: list[Callable[[], bool]] = []
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
 

@@ -16,7 +16,7 @@ from ..wire import errors
 from ..wire.values import ByteSize
 from . import models, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
-from .assignment import STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
+from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
 from .model_config import PYTORCH
 from .models import Model
@@ -149,6 +149,15 @@ def _check_room(cluster: Cluster, proposal: rebalance.Proposal, number: int) -> 
         cause = errors.ApiError(500, "illegal_state_exception", f"{words} [{proposal.reason or 'none'}]")
         raise errors.status(429, NO_CAPACITY, cause)
     raise errors.status(429, NOT_ENOUGH.format("start"))
+
+
+def fail_route(cluster: Cluster, assignment: Assignment, node_id: str | None, reason: str) -> None:
+    """A node reports that it cannot run the model; without a name, the first one does."""
+    named = next(iter(sorted(assignment.routes)), None) if node_id is None else node_id
+    if named not in assignment.routes:
+        raise ValueError(f"the new deployment has no route on [{named}]; it has {sorted(assignment.routes)}")
+    assignment.routes[named].state, assignment.routes[named].reason = FAILED, reason
+    cluster.publish()
 
 
 def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:

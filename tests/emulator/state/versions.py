@@ -47,6 +47,10 @@ class Features:
     elser_estimate: bool
     end_of_file_type: bool
     """Truncated JSON has a type of its own."""
+    timeouts_are_429: bool
+    """A task that times out in the master's queue is 429 with ``timed_out``, not 500 or 503."""
+    timed_out_header: bool
+    """That answer names a header ``X-Timed-Out`` too."""
     default_queue_capacity: int
     max_queue_capacity: int
 
@@ -120,6 +124,9 @@ def features(number: str) -> Features:
         elser_estimate=since((8, 11, 0)),
         # Recorded in 8.19.14 and 9.1.10, absent in 8.19.0 and 9.0.1. The exact patch numbers are [U].
         end_of_file_type=since((8, 19, 1), (9, 1, 0)),
+        timeouts_are_429=since((9, 0, 0)),
+        # Recorded in 9.0.1 and 9.1.10, absent in 9.5.3.
+        timed_out_header=since((9, 0, 0)) and not since((9, 2, 0)),
         default_queue_capacity=10000 if large_queue else 1024,
         max_queue_capacity=100000 if large_queue else 1000000,
     )

@@ -14,14 +14,16 @@ import functools
 import gzip
 import importlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from ..api import admin as admin_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
 from ..api import models as model_api
-from ..control.faults import Fault
+from ..control import delivery, kinds
+from ..control.delivery import Written
+from ..control.faults import Asked, Fault, decisive
 from ..double import Double
 from ..security import accounts as security
 from ..state.clock import WaitsForever
@@ -37,6 +39,7 @@ ROUTER: Final = Router([*cluster_api.ROUTES, *admin_api.ROUTES, *model_api.ROUTE
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
 TRANSPORT: Final = "double.transport"
 """The scope extension through which a connection can be dropped."""
+_LOOK: Final = 0.005
 
 
 class Api:
@@ -44,59 +47,91 @@ class Api:
 
     def __init__(self, double: Double) -> None:
         self.double = double
+        self._others: set[asyncio.Future[Reply]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
         if scope["type"] != "http":
             return
         call = await _read(scope, receive)
-        reply = await self._answer(call)
+        reply, fault = await self._answer(call)
+        transport = scope["extensions"][TRANSPORT]
         if reply is None:
-            scope["extensions"][TRANSPORT].abort()
-            await receive()  # until the connection is lost, or the server would answer for us
-            return
-        await _write(call, reply, send)
+            await delivery.end(fault, transport, receive)
+        else:
+            await delivery.deliver(_written(call, reply, fault), fault, transport, receive, send)
 
-    async def _answer(self, call: Call) -> Reply | None:
-        """The answer with faults and journal; ``None`` drops the connection."""
+    async def _answer(self, call: Call) -> tuple[Reply | None, Fault | None]:
+        """The answer with faults and journal, and the fault that decides; no reply: the connection gets no answer."""
         double = self.double
         early = _decoded(call)
         route, methods = ROUTER.find(call, double.cluster.version) if early is None else (None, [])
         noted = double.journal.begin(call)
-        firing = double.faults.take(route.operation if route else None, write=call.method not in ("GET", "HEAD"))
         reply: Reply | None = None
+        fault: Fault | None = None
         try:
-            reply = early or await self._with_faults(call, route, methods, firing)
+            work = functools.partial(self._answered, call, route, methods, early)
+            if double.faults.planted:
+                firing = double.faults.take(Asked(call.method, call.path, route.operation if route else None))
+                fault = decisive(firing)
+                reply = await self._with_faults(call, route, firing, work)
+            else:
+                reply = await work()
         except WaitsForever:
-            reply = None
+            pass
         finally:
+            double.passing.request_ended()
             double.journal.end(noted, reply.status if reply else None, committed=call.committed)
-        return reply
+        return reply, fault
+
+    async def _answered(self, call: Call, route: Route | None, methods: list[str], early: Reply | None) -> Reply:
+        return early or await self._respond(call, route, methods)
 
     async def _with_faults(
-        self, call: Call, route: Route | None, methods: list[str], firing: list[Fault]
+        self, call: Call, route: Route | None, firing: list[Fault], work: Callable[[], Awaitable[Reply]]
     ) -> Reply | None:
         await self._besides(firing, "before")
-        decisive = next((fault for fault in firing if fault.kind not in ("delay", "effect")), None)
-        if decisive is not None and decisive.kind == "timeout":
-            call.time_out_at_once = True
-        early = decisive is not None and decisive.when == "before"
-        if early and decisive is not None and decisive.kind in ("drop", "answer"):
-            return _decided(decisive)
-        reply: Reply | None = await self._respond(call, route, methods)
-        await self._besides(firing, "after")
-        if decisive is None or decisive.kind == "timeout" or reply is None:
+        fault = decisive(firing)
+        if fault is not None and fault.kind.role == kinds.WITHIN:
+            _fail_within(call, fault)
+        replaced = fault is not None and fault.kind.role == kinds.INSTEAD
+        reply: Reply | None = None
+        if fault is None or not replaced or fault.when == "after":
+            reply = await work()
+            await self._besides(firing, "after")
+        if fault is None or not replaced:
             return reply
-        return _truncated(call, reply) if decisive.kind == "truncate" else _decided(decisive)
+        return delivery.instead(fault, call, route.operation if route else None, self.double.cluster.version)
 
     async def _besides(self, firing: list[Fault], when: str) -> None:
         for fault in firing:
             if fault.when != when:
                 continue
-            if fault.kind == "delay":
+            if fault.type == "delay":
                 await asyncio.sleep(float(fault.do["seconds"]))
-            elif fault.kind == "effect":
-                self.double.apply(fault)
+            elif fault.type == "request":
+                fault.results.append(await self._another_client(fault.do))
+            elif fault.kind.role == kinds.BESIDES:
+                fault.results.append(self.double.apply(fault))
+
+    async def _another_client(self, do: Mapping[str, Any]) -> dict[str, Any]:
+        """A request by somebody else, not journaled and not hit by faults; waited for until it changes something."""
+        body = do.get("body")
+        raw = b"" if body is None else (body.encode() if isinstance(body, str) else render.compact(body))
+        path, _mark, query = str(do["path"]).partition("?")
+        headers = {str(name).lower(): str(value) for name, value in do.get("headers", {}).items()}
+        if raw:
+            headers.setdefault("content-type", "application/json")
+        call = Call(str(do["method"]), path, query, headers, raw)
+        early = _decoded(call)
+        if early is not None:
+            return {"status": early.status}
+        task = asyncio.ensure_future(self._respond(call, *ROUTER.find(call, self.double.cluster.version)))
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+        while not task.done() and not call.committed:
+            await asyncio.wait({task}, timeout=_LOOK)
+        return {"status": task.result().status if task.done() else None, "committed": call.committed}
 
     async def _respond(self, call: Call, route: Route | None, methods: list[str]) -> Reply:
         try:
@@ -171,27 +206,11 @@ def _json_of_yaml(body: bytes) -> bytes:
     return json.dumps(loaded).encode()
 
 
-def _decided(fault: Fault) -> Reply | None:
-    """The answer of a gateway, or none."""
-    if fault.kind == "drop":
-        return None
-    do = fault.do
-    body = do.get("body")
-    kind = "application/json" if isinstance(body, (dict, list)) else "text/html"
-    headers = {str(name): str(value) for name, value in dict(do.get("headers", {})).items()}
-    named = next((headers.pop(name) for name in list(headers) if name.lower() == "content-type"), kind)
-    raw = body.encode() if isinstance(body, str) else (b"" if body is None else render.compact(body))
-    return Reply(
-        int(do["status"]), raw, list(headers.items()), product=bool(do.get("product", True)), content_type=named
-    )
-
-
-def _truncated(call: Call, reply: Reply) -> Reply:
-    """Half of the real answer, with a length that fits the half."""
-    whole, content_type = _rendered(call, reply)
-    return Reply(
-        reply.status, whole[: len(whole) // 2], reply.headers, product=reply.product, content_type=content_type
-    )
+def _fail_within(call: Call, fault: Fault) -> None:
+    if fault.type == "timeout":
+        call.time_out_at_once = True
+    else:
+        call.failing_route = (fault.do.get("node_id"), str(fault.do.get("reason", "failed by a fault")))
 
 
 # --- bytes ---
@@ -229,7 +248,7 @@ def _rendered(call: Call, reply: Reply) -> tuple[bytes, str]:
     return render.compact(body), content_type
 
 
-async def _write(call: Call, reply: Reply, send: Send) -> None:
+def _written(call: Call, reply: Reply, fault: Fault | None) -> Written:
     raw, content_type = _rendered(call, reply)
     headers = [_header(name, value) for name, value in reply.headers]
     if "x-opaque-id" in call.headers:
@@ -241,8 +260,10 @@ async def _write(call: Call, reply: Reply, send: Send) -> None:
         raw = gzip.compress(raw)
         headers.append(_header("content-encoding", "gzip"))
     headers.append((b"content-length", str(len(raw)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else raw})
+    written = Written(reply.status, headers, raw, call.method == "HEAD")
+    if fault is not None and fault.kind.role == kinds.ALTERED:
+        delivery.spoil(fault, written)
+    return written
 
 
 @functools.lru_cache(maxsize=1024)

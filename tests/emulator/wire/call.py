@@ -49,6 +49,7 @@ class Call:
         self.warnings: list[str] = []
         self.committed = False
         self.time_out_at_once = False
+        self.failing_route: tuple[str | None, str] | None = None
         self.by_api_key = False
         self._asked: set[str] = set(ALWAYS)
         self._body_read = False

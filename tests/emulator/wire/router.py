@@ -64,6 +64,7 @@ class Router:
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(routes)
         self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
+        self.operations = frozenset(route.operation for route in routes)
         for route in routes:
             parts = split(route.template)
             self._by_length.setdefault(len(parts), []).append((parts, route))
