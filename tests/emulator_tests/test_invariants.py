@@ -26,7 +26,7 @@ threads = st.sampled_from((1, 2, 4))
 
 
 class Cluster(RuleBasedStateMachine):
-    """Clients, scaler and nodes act in any order."""
+    """Section 5.4. Clients, scaler and nodes act in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,6 +161,7 @@ plan_wishes = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 400
 @given(nodes=plan_nodes, wishes=plan_wishes, zoned=st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, int, int]], zoned: bool) -> None:
+    """Section 5.4."""
     listed = [PlanNode(name, memory * MB, cores) for name, (cores, memory) in nodes.items()]
     zones: dict[str, list[PlanNode]] = {}
     for node in listed:

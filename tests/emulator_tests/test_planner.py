@@ -49,6 +49,7 @@ def planned(zones: dict[str, dict[str, int]], *wanted: Wanted) -> dict[str, Curr
     ],
 )
 def test_one_deployment(cores: Current, number: int, threads: int, current: Current, expected: Current) -> None:
+    """Section 5.4."""
     assert planned({"": cores}, ("a", number, threads, current)) == {"a": expected}
 
 
@@ -61,10 +62,12 @@ def test_one_deployment(cores: Current, number: int, threads: int, current: Curr
     ],
 )
 def test_second_deployment(a: Wanted, b: int, expected: dict[str, Current]) -> None:
+    """Section 5.4."""
     assert planned({"": TWO_OF_FOUR}, a, ("b", b, 1, {})) == expected
 
 
 def test_host_wins_over_newcomer() -> None:
+    """Section 5.4."""
     found = planned({"": {"n1": 4}}, ("a", 6, 1, {"n1": 3}), ("b", 1, 1, {}))
     assert found == {"a": {"n1": 4}, "b": {}}
 
@@ -82,16 +85,19 @@ def test_host_wins_over_newcomer() -> None:
     ],
 )
 def test_zones_with_one_node_of_four(zones: int, number: int, expected: Current) -> None:
+    """Section 5.3."""
     found = planned({f"z{index}": {f"z{index}": 4} for index in range(1, zones + 1)}, ("a", number, 1, {}))
     assert found == {"a": expected}
 
 
 def test_zones_fill_their_first_node() -> None:
+    """Section 5.3."""
     zones = {"z1": {"a1": 4, "a2": 4}, "z2": {"b1": 4, "b2": 4}}
     assert planned(zones, ("a", 6, 1, {})) == {"a": {"a1": 3, "b1": 3}}
 
 
 def test_zones_without_room_for_all() -> None:
+    """Section 5.3."""
     assert planned({"z1": {"a1": 2}, "z2": {"b1": 2}}, ("a", 5, 1, {})) == {"a": {"a1": 2, "b1": 2}}
 
 
@@ -106,18 +112,20 @@ def test_zones_without_room_for_all() -> None:
     ],
 )
 def test_reducer(targets: Current, zones: dict[str, list[str]], wanted: int, expected: Current) -> None:
-    """Where zones tie the notes leave open which one loses; the sums are what counts."""
+    """Section 4.4. Where zones tie the notes leave open which one loses; the sums are what counts."""
     found = reduce_allocations(targets, zones, wanted)
     assert sorted(found.values()) == sorted(expected.values())
     assert sum(found.values()) == wanted
 
 
 def test_reducer_takes_single_steps_where_a_whole_node_is_too_much() -> None:
+    """Section 4.4."""
     found = reduce_allocations({"n1": 4, "n2": 4}, {"": ["n1", "n2"]}, 5)
     assert sorted(found.values()) == [1, 4]
 
 
 def test_reducer_prefers_zone_with_more() -> None:
+    """Section 4.4."""
     found = reduce_allocations({"a1": 2, "b1": 2}, {"a": ["a1"], "b": ["b1"]}, 3)
     assert sorted(found.values()) == [1, 2]
 
@@ -126,6 +134,7 @@ def test_reducer_prefers_zone_with_more() -> None:
 
 
 def test_no_nodes() -> None:
+    """Section 5.5."""
     api = Api(nodes={})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=1)
     answer = api.start(wait_for="started")
@@ -136,6 +145,7 @@ def test_no_nodes() -> None:
 
 
 def test_processors_explain_themselves() -> None:
+    """Section 5.5."""
     api = Api(nodes={"n1": 1, "n2": 2})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
     answer = api.start(number_of_allocations=4)
@@ -147,6 +157,7 @@ def test_processors_explain_themselves() -> None:
 
 
 def test_memory_explains_itself() -> None:
+    """Section 5.5."""
     api = Api(nodes={}, models=(("m", 1 << 30),))
     node = Node("n1", 4, 1 << 30)
     api.effect("add_node", node_id="n1", processors=4, memory=node.memory)
@@ -161,6 +172,7 @@ def test_memory_explains_itself() -> None:
 
 
 def test_low_priority_needs_memory_only_and_comes_last() -> None:
+    """Section 5.2."""
     api = Api(nodes={"n1": 1})
     api.started("normal", 1)
     low = api.started("low", 1, model_id="other", priority="low")
@@ -169,6 +181,7 @@ def test_low_priority_needs_memory_only_and_comes_last() -> None:
 
 
 def test_memory_by_allocation_is_charged_where_the_allocations_are() -> None:
+    """Section 5.1."""
     api = Api(nodes={"n1": 2, "n2": 2})
     double = api.double
     for node in double.cluster.nodes.values():

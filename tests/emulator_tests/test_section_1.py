@@ -348,7 +348,7 @@ def test_both_fields_when_not_enabled(other: Any) -> None:
 
 
 def test_update_does_not_wait() -> None:
-    """Section 1.2: it answers when committed, and has no wait_for."""
+    """Sections 1.2 and 4.3: it answers when committed, and has no wait_for."""
     api = Api(clock="eager")
     api.started(number=1)
     route = api.update(number_of_allocations=4).assignment["routing_table"]["n1"]

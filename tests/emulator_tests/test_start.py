@@ -18,6 +18,7 @@ GB = 1 << 30
 
 
 def test_first_answer_and_catching_up() -> None:
+    """Section 4.2."""
     api = Api()
     answer = api.start(number_of_allocations=5)
     assert answer.status == 200
@@ -234,7 +235,7 @@ def test_validation_comes_before_existence() -> None:
 
 
 def test_nothing_fits() -> None:
-    """Section 3.1."""
+    """Sections 3.1 and 5.4."""
     answer = Api().start(threads_per_allocation=8)
     assert (answer.status, answer.type) == (429, "status_exception")
     assert answer.reason == "Could not start deployment because no ML nodes with sufficient capacity were found"

@@ -10,6 +10,7 @@ from emulator_tests.api import Api
 
 
 def test_stop_goes_through_its_states() -> None:
+    """Section 4.6."""
     api = Api()
     api.started(number=5)
     api.effect("stop_deployment", deployment_id="m")
@@ -102,6 +103,7 @@ def test_older_wording() -> None:
 
 
 def test_stop_frees_room_for_others() -> None:
+    """Section 4.6."""
     api = Api(nodes={"n1": 4}, clock="eager")
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=2)
     api.started("a", 3, model_id="m")
@@ -117,6 +119,7 @@ def test_stop_frees_room_for_others() -> None:
 
 
 def test_loss_moves_allocations() -> None:
+    """Section 4.7."""
     api = Api()
     api.started(number=3)
     api.effect("remove_node", node_id="n1")
@@ -128,6 +131,7 @@ def test_loss_moves_allocations() -> None:
 
 
 def test_loss_without_room_leaves_a_reason() -> None:
+    """Section 4.7."""
     api = Api()
     api.started(number=6)
     api.effect("remove_node", node_id="n1")
@@ -139,6 +143,7 @@ def test_loss_without_room_leaves_a_reason() -> None:
 
 
 def test_join_alone_spreads_nothing() -> None:
+    """Section 4.7."""
     api = Api(nodes={"n1": 4})
     api.started(number=4)
     before = api.targets()
@@ -147,6 +152,7 @@ def test_join_alone_spreads_nothing() -> None:
 
 
 def test_join_helps_what_lacks_something() -> None:
+    """Section 4.7."""
     api = Api(nodes={"n1": 4})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.started(number=6)
@@ -156,6 +162,7 @@ def test_join_helps_what_lacks_something() -> None:
 
 
 def test_failed_route_stays_until_the_next_plan() -> None:
+    """Section 4.3."""
     api = Api()
     api.started(number=5)
     api.effect("fail_route", deployment_id="m", node_id="n2", reason="boom")
@@ -171,7 +178,7 @@ def test_failed_route_stays_until_the_next_plan() -> None:
 
 
 def test_all_routes_failed() -> None:
-    """Section 2.3."""
+    """Sections 2.3 and 4.7."""
     api = Api()
     api.started()
     api.effect("fail_route", deployment_id="m", reason="boom")
@@ -193,6 +200,7 @@ def test_held_nodes_do_not_catch_up() -> None:
 
 
 def test_load_fails_as_often_as_told() -> None:
+    """Section 4.2."""
     api = Api()
     api.effect("fail_next_load", reason="boom", times=1)
     api.start(number_of_allocations=5)

@@ -20,7 +20,7 @@ NOT_STARTED = "cannot update deployment that is not in [started] state"
 
 
 def test_increase_over_two_nodes_takes_the_documented_steps() -> None:
-    """Section 4.3: the old node shrinks only after the new one has started."""
+    """Sections 4.3 and 4.1: the old node shrinks only after the new one has started."""
     api = Api()
     api.started(number=4)
     answer = api.update(number_of_allocations=5)
@@ -37,6 +37,7 @@ def test_increase_over_two_nodes_takes_the_documented_steps() -> None:
 
 
 def test_increase_on_one_node_keeps_current_until_the_node_follows() -> None:
+    """Section 4.3."""
     api = Api()
     api.started(number=1)
     route = api.update(number_of_allocations=4).assignment["routing_table"]["n1"]
@@ -51,7 +52,7 @@ def test_increase_on_one_node_keeps_current_until_the_node_follows() -> None:
 
 
 def test_increase_that_does_not_fit_changes_nothing() -> None:
-    """Section 3.2."""
+    """Sections 3.2 and 4.3."""
     api = Api()
     api.started(number=2)
     before = (api.state_version, api.assignment())
@@ -65,6 +66,7 @@ def test_increase_that_does_not_fit_changes_nothing() -> None:
 
 
 def test_increase_where_the_cluster_can_grow_is_placed_in_part() -> None:
+    """Section 4.3."""
     api = Api()
     api.started(number=2)
     api.effect("set_setting", name="xpack.ml.max_ml_node_size", value="64gb")
@@ -95,6 +97,7 @@ def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, wanted: i
 
 
 def test_decrease_shows_more_than_wanted_until_nodes_follow() -> None:
+    """Sections 4.1 and 4.4."""
     api = Api()
     api.started(number=4)
     api.update(number_of_allocations=2)
@@ -103,6 +106,7 @@ def test_decrease_shows_more_than_wanted_until_nodes_follow() -> None:
 
 
 def test_decrease_to_what_is_placed_only_changes_the_number() -> None:
+    """Section 4.4."""
     api = Api()
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.started(number=11)
@@ -285,6 +289,7 @@ def test_merge_that_ends_equal_publishes_nothing() -> None:
 
 
 def test_settings_change_without_touching_the_number() -> None:
+    """Section 4.5."""
     api = Api()
     api.started(number=2)
     answer = api.update(adaptive_allocations=ADAPTIVE)
@@ -313,7 +318,7 @@ def test_leaving_adaptive_mode_and_setting_the_number_in_one_body() -> None:
     ],
 )
 def test_reset_by_null(master: bool, stored: Any, expected: Any) -> None:
-    """Section 7, trap 5: away from the master the reset loses its identity."""
+    """Sections 7 and 10, trap 5: away from the master the reset loses its identity."""
     api = Api()
     api.effect("set_setting", name="is_master_node", value=master)
     api.start(body={"adaptive_allocations": stored})
@@ -322,6 +327,7 @@ def test_reset_by_null(master: bool, stored: Any, expected: Any) -> None:
 
 
 def test_unset_bound_is_stored_as_given_the_first_time_and_cleared_later() -> None:
+    """Section 10."""
     api = Api()
     api.started()
     first = api.update(adaptive_allocations={"enabled": True, "max_number_of_allocations": None})

@@ -1,0 +1,158 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a plan reckons with, and how it explains itself (notes, section 5); its worked examples are in test_planner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.state.rebalance import explain
+from emulator.state.zones import Planned
+from emulator_tests.api import Api
+
+MB = 1 << 20
+LAZY = "xpack.ml.max_lazy_ml_nodes"
+
+
+def alone(version: str = "9.5.3", model: str = "m", size: int = 100 * MB, memory: int = 0, cores: int = 4) -> Api:
+    """One node of so much memory, one model of that size, and room to grow."""
+    api = Api(version, nodes={}, models=((model, size),))
+    api.effect("add_node", node_id="n1", processors=cores, memory=memory)
+    api.effect("set_setting", name=LAZY, value=9)
+    return api
+
+
+# --- what goes in ---
+
+
+@pytest.mark.parametrize(
+    ("processors", "scale", "cores"), [(4, None, 4), (3.5, None, 4), (4, 2, 2), (5, 2, 3), (0.5, None, 1), (0, None, 0)]
+)
+def test_cores(processors: float, scale: int | None, cores: int) -> None:
+    """Section 5.1: processors by scale, rounded up."""
+    api = Api(nodes={})
+    api.effect("set_setting", name="xpack.ml.allocated_processors_scale", value=scale)
+    api.effect("set_setting", name=LAZY, value=9)
+    api.effect("add_node", node_id="n1", processors=processors)
+    api.start(number_of_allocations=10)
+    assert sum(api.targets().values()) == cores
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "settings", "needed"),
+    [
+        ("9.5.3", "m", {}, 440),
+        ("9.5.3", "m", {"cache_size": "50mb"}, 440),
+        ("9.5.3", "m", {"cache_size": "150mb"}, 490),
+        ("9.5.3", ".elser_model_2", {}, 2004),
+        ("8.13.4", ".elser_model_1_x", {}, 2004),
+        ("8.10.4", ".elser_model_2", {}, 440),
+    ],
+)
+def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, Any], needed: int) -> None:
+    """Section 5.1: 240 MB and twice the model, a larger cache on top; ELSER by itself. 30 MB are the node's own."""
+    low = alone(version, model, memory=(needed + 29) * MB)
+    low.start(model, deployment_id="d", **settings)
+    assert low.targets("d") == {}
+    enough = alone(version, model, memory=(needed + 30) * MB)
+    enough.start(model, deployment_id="d", **settings)
+    assert enough.targets("d") == {"n1": 1}
+
+
+def test_memory_by_allocation() -> None:
+    """Section 5.1: the larger of the two estimates."""
+    for number, fits in ((2, True), (3, False)):
+        api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
+        wanted = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
+        api.double.cluster.models["m"].config = {"metadata": wanted}
+        api.start(number_of_allocations=number)
+        assert (sum(api.targets().values()) == number) is fits
+
+
+def test_memory_is_charged_once_by_node() -> None:
+    """Section 5.1: allocations on a node share the model."""
+    api = alone(memory=470 * MB)
+    api.start(number_of_allocations=4)
+    assert api.targets() == {"n1": 4}
+
+
+@pytest.mark.parametrize(("version", "needed"), [("8.16.0", 0), ("8.15.3", 440 * MB)])
+def test_zero_allocations_need_nothing(version: str, needed: int) -> None:
+    """Section 5.1: from 8.16.0; before, the estimate was that of one that runs."""
+    api = alone(version, memory=16000 * MB)
+    api.started()
+    cluster = api.double.cluster
+    assert cluster.assignments["m"].params.memory(0, cluster.version) == needed
+
+
+def test_processors_are_not_over_subscribed() -> None:
+    """Section 5.1: threads times allocations."""
+    api = alone(memory=16000 * MB, cores=7)
+    api.start(number_of_allocations=9, threads_per_allocation=2)
+    assert api.targets() == {"n1": 3}
+
+
+# --- order ---
+
+
+def test_low_priority_comes_after_normal() -> None:
+    """Section 5.2: it gets what memory is left, no matter the processors, and never blocks the others."""
+    api = alone(memory=(440 + 30 + 300) * MB, cores=1)
+    api.started("low", 1, priority="low")
+    assert api.targets("low") == {"n1": 1}
+    api.start("m", deployment_id="normal")
+    assert (api.targets("normal"), api.targets("low")) == ({"n1": 1}, {})
+    api.effect("add_node", node_id="n2", processors=1, memory=1000 * MB)
+    assert api.targets("low") == {"n2": 1}
+
+
+# --- placement ---
+
+
+def test_packed_not_spread() -> None:
+    """Section 5.4: the first node is filled before the next; a second deployment joins the first."""
+    api = Api(nodes={"n2": 4, "n1": 4})
+    api.started("a", 2)
+    api.started("b", 2, model_id="other")
+    assert (api.targets("a"), api.targets("b")) == ({"n1": 2}, {"n1": 2})
+
+
+@pytest.mark.parametrize("settings", [{"threads_per_allocation": 8}, {"cache_size": "64gb"}])
+def test_what_fits_nowhere_is_left_out(settings: dict[str, Any]) -> None:
+    """Section 5.4: others are placed as if it were not there."""
+    api = Api()
+    api.effect("set_setting", name=LAZY, value=9)
+    api.start(**settings)
+    api.started("b", 8, model_id="other")
+    assert (api.targets("m"), api.targets("b")) == ({}, {"n1": 4, "n2": 4})
+
+
+# --- reasons ---
+
+
+def test_no_reason_when_all_is_placed() -> None:
+    """Section 5.5."""
+    assert "reason" not in Api().start(number_of_allocations=8).assignment
+
+
+def test_nodes_with_something_left_say_nothing() -> None:
+    """Section 5.5: too few processors for one more allocation is an explanation, room for one is none."""
+    api = Api(nodes={"n1": 3, "n2": 4})
+    api.effect("set_setting", name=LAZY, value=9)
+    reason = api.start(number_of_allocations=4, threads_per_allocation=2).assignment["reason"]
+    assert [part.split("[", 1)[1][:2] for part in reason.split("|")] == ["n1", "n2"]
+    cluster = api.double.cluster
+    room = {"n1": cluster.nodes["n1"].available(), "n2": 0}
+    planned = Planned({"m": {}}, memory=room, cores={"n1": 3, "n2": 4})
+    told = explain(cluster, cluster.assignments["m"], planned)
+    assert told is not None
+    assert "[n1]" not in told
+    assert "insufficient available memory" in told
+    assert (
+        explain(cluster, cluster.assignments["m"], Planned({"m": {}}, dict.fromkeys(room, 1 << 40), {"n1": 2, "n2": 2}))
+        is None
+    )
