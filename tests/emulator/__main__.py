@@ -14,6 +14,7 @@ from .state.clock import DEFAULT_INTERVAL
 from .state.cluster import Config
 from .state.nodes import Node, parse_node
 from .state.versions import features
+from .wire.router import PLUGINS
 from .wire.values import parse_bytes
 
 _MODEL_BYTES = 100 << 20
@@ -54,6 +55,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--interval", type=float, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        choices=sorted(set(PLUGINS.values())),
+        help="a part of the server that the nodes lack; may be repeated",
+    )
     parser.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
     return parser.parse_args(argv)
 
@@ -62,7 +69,7 @@ def config(options: argparse.Namespace) -> Config:
     """The cluster to begin with."""
     features(options.version)
     nodes = tuple(options.node) if options.node else (Node("n1"), Node("n2"))
-    return Config(options.version, options.flavor, nodes, tuple(options.model or ()))
+    return Config(options.version, options.flavor, nodes, tuple(options.model or ()), frozenset(options.without or ()))
 
 
 def main() -> int:

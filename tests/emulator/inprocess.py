@@ -74,11 +74,12 @@ class InProcess:
         models: Iterable[tuple[str, int]] = (),
         clock: str = "eager",
         flavor: str = "default",
+        without: Iterable[str] = (),
     ) -> None:
         if clock not in ("eager", "manual"):
             raise ValueError("in process the clock is eager or manual")
         given = (Node("n1"), Node("n2")) if nodes is None else tuple(nodes)
-        self.double = Double(Config(version, flavor, given, tuple(models)), clock, alone=True)
+        self.double = Double(Config(version, flavor, given, tuple(models), frozenset(without)), clock, alone=True)
         self._api = Api(self.double)
 
     @property
@@ -147,6 +148,7 @@ class InProcess:
                 begin.flavor,
                 begin.nodes if nodes is None else tuple(nodes),
                 begin.models if models is None else tuple(models),
+                begin.without,
             )
         )
 

@@ -190,9 +190,9 @@ def test_yaml_and_ndjson_bodies(version: str, kind: str, body: str) -> None:
 @BOTH
 def test_no_route(version: str) -> None:
     """Section 0: the error is a text, and there is no status."""
-    answer = ask(Api(version), "POST", "/p?q=1")
+    answer = ask(Api(version), "POST", "/p/a/b/c?q=1")
     assert answer.status == 400
-    assert answer.body == {"error": "no handler found for uri [/p?q=1] and method [POST]"}
+    assert answer.body == {"error": "no handler found for uri [/p/a/b/c?q=1] and method [POST]"}
 
 
 @BOTH

@@ -36,6 +36,7 @@ _COMPARE: Final = {
     None: int.__eq__,
 }
 _WAITS: Final = ("wait_for_events", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards")
+_NUMBERS: Final = ("cluster.max_shards_per_node", "xpack.ml.max_lazy_ml_nodes")
 _KNOWN_SETTINGS: Final = ("xpack.ml.", "cluster.max_shards_per_node", "cluster.routing.allocation.awareness.attributes")
 
 
@@ -133,11 +134,16 @@ def put_settings(double: Double, call: Call) -> Prepared:
     wanted = {kind: dict(_flattened(parsed.get(kind) or {})) for kind in ("persistent", "transient")}
     complaints = [] if any(wanted.values()) else ["no settings to update"]
 
+    has_ml = "ml" not in double.cluster.config.without
+
     async def run() -> Reply:
         for kind, settings in wanted.items():
             for name in settings:
-                if not name.startswith(_KNOWN_SETTINGS):
+                if not name.startswith(_KNOWN_SETTINGS) or (name.startswith("xpack.ml.") and not has_ml):
                     raise errors.illegal_argument(f"{kind} setting [{name}], not recognized")
+        for settings in wanted.values():
+            for name, value in settings.items():
+                _check_type(name, value)
         for settings in wanted.values():
             for name, value in settings.items():
                 _set(double.cluster, name, value)
@@ -147,6 +153,13 @@ def put_settings(double: Double, call: Call) -> Prepared:
         return Reply(200, {"acknowledged": True, **shown})
 
     return Prepared("cluster:admin/settings/update", run, complaints)
+
+
+def _check_type(name: str, value: Any) -> None:
+    """Settings that are numbers (recorded for ``cluster.max_shards_per_node``)."""
+    if name in _NUMBERS and value is not None and not re.fullmatch(r"[+-]?\d+", str(value)):
+        cause = errors.number_format(str(value))
+        raise errors.illegal_argument(f"Failed to parse value [{value}] for setting [{name}]", cause)
 
 
 def _set(cluster: Cluster, name: str, value: Any) -> None:

@@ -18,6 +18,7 @@ from .. import NEWEST
 from ..wire.values import parse_bytes
 from . import rebalance
 from .assignment import STOPPING, Assignment
+from .indices import Index
 from .models import Model
 from .nodes import Node
 from .unknowns import Choices
@@ -38,6 +39,8 @@ class Config:
     flavor: str = "default"
     nodes: tuple[Node, ...] = (Node("n1"), Node("n2"))
     models: tuple[tuple[str, int], ...] = ()
+    without: frozenset[str] = frozenset()
+    """Plugins that the nodes lack (``wire.router.PLUGINS``)."""
 
 
 @dataclasses.dataclass
@@ -68,6 +71,7 @@ class Cluster:
         self.models: dict[str, Model] = {}
         self.aliases: dict[str, str] = {}
         self.pipelines: dict[str, list[str]] = {}
+        self.indices: dict[str, Index] = {}
         self.settings: dict[str, Any] = {}
         self.audit: list[dict[str, Any]] = []
         self.usage: dict[tuple[str, str], Usage] = {}
@@ -167,6 +171,13 @@ class Cluster:
         if hit:
             self.rebalance(NODES_CHANGED)
 
+    # --- indices ---
+
+    def add_index(self, name: str) -> None:
+        """A new, empty index."""
+        self.indices[name] = Index(name, f"uuid-of-{name}", self.now() // 1_000_000)
+        self.publish(by_api=True)
+
     # --- models ---
 
     def resolve_model(self, name: str) -> Model | None:
@@ -192,6 +203,8 @@ class Cluster:
             },
             "aliases": dict(self.aliases),
             "pipelines": {name: list(names) for name, names in self.pipelines.items()},
+            "without": sorted(self.config.without),
+            "indices": {name: len(index.documents) for name, index in self.indices.items()},
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),
             "held": sorted(self.held),

@@ -20,6 +20,7 @@ from typing import Any, Final
 from ..api import admin as admin_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
+from ..api import indices as index_api
 from ..api import models as model_api
 from ..control import delivery, kinds
 from ..control.delivery import Written
@@ -35,7 +36,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-ROUTER: Final = Router([*cluster_api.ROUTES, *admin_api.ROUTES, *model_api.ROUTES, *deployment_api.ROUTES])
+ROUTER: Final = Router(
+    [*cluster_api.ROUTES, *admin_api.ROUTES, *model_api.ROUTES, *deployment_api.ROUTES, *index_api.ROUTES]
+)
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
 TRANSPORT: Final = "double.transport"
 """The scope extension through which a connection can be dropped."""
@@ -65,7 +68,9 @@ class Api:
         """The answer with faults and journal, and the fault that decides; no reply: the connection gets no answer."""
         double = self.double
         early = _decoded(call)
-        route, methods = ROUTER.find(call, double.cluster.version) if early is None else (None, [])
+        cluster = double.cluster
+        found = (None, []) if early else ROUTER.find(call, cluster.version, cluster.config.without)
+        route, methods = found
         noted = double.journal.begin(call)
         reply: Reply | None = None
         fault: Fault | None = None

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Paths to handlers.
 
-Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. A literal
-beats a placeholder.
+Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. As in the
+server's trie, a literal beats a placeholder, segment by segment, whatever methods are there.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Route:
     handler: Handler
     known: Callable[[Features], bool] = lambda version: True
     serverless: bool = True
+    phantom: bool = False
+    """A method that the server counts as allowed, but has no handler for."""
 
     @property
     def write(self) -> bool:
@@ -55,6 +57,25 @@ def split(path: str) -> list[str]:
     return path[1:].rstrip("/").split("/") if len(path) > 1 else []
 
 
+PLUGINS: Final = {
+    "": "root",
+    "_inference": "inference",
+    "_license": "xpack",
+    "_ml": "ml",
+    "_security": "security",
+    "_xpack": "xpack",
+}
+"""The part of the server that brings the routes which begin like this. The nodes that were recorded lack some."""
+
+
+def plugin(route: Route) -> str:
+    """The part of the server that brings a route; empty for what every node has."""
+    parts = split(route.template)
+    if not parts:
+        return PLUGINS[""] if route.method in ("GET", "HEAD") else ""
+    return PLUGINS.get(parts[0], "")
+
+
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE", "CONNECT"})
 
 
@@ -63,31 +84,40 @@ class Router:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(routes)
-        self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
         self.operations = frozenset(route.operation for route in routes)
+        templates: dict[str, list[Route]] = {}
         for route in routes:
-            parts = split(route.template)
-            self._by_length.setdefault(len(parts), []).append((parts, route))
-        for listed in self._by_length.values():
-            listed.sort(key=lambda each: [part.startswith("{") for part in each[0]])
+            templates.setdefault(route.template, []).append(route)
+        self._by_length: dict[int, list[tuple[list[str], list[Route]]]] = {}
+        for template, listed in templates.items():
+            parts = split(template)
+            self._by_length.setdefault(len(parts), []).append((parts, listed))
+        for nodes in self._by_length.values():
+            nodes.sort(key=lambda node: [part.startswith("{") for part in node[0]])
 
-    def find(self, call: Call, version: Features) -> tuple[Route | None, list[str]]:
+    def find(
+        self, call: Call, version: Features, without: frozenset[str] = frozenset()
+    ) -> tuple[Route | None, list[str]]:
         """The route of a call (its path parameters are filled in) or ``None``, and the methods the path has."""
         segments = split(call.path)
-        methods: list[str] = []
-        for parts, route in self._by_length.get(len(segments), ()):
-            if not route.known(version) or not _matches(parts, segments):
+        for parts, listed in self._by_length.get(len(segments), ()):
+            if not _matches(parts, segments):
                 continue
-            if route.method == call.method:
-                call.path_parameters = {
-                    part[1:-1]: decode(text, plus=False)
-                    for part, text in zip(parts, segments, strict=True)
-                    if part.startswith("{")
-                }
-                return route, [route.method]
-            if route.method not in methods:
-                methods.append(route.method)
-        return None, methods
+            known = [each for each in listed if each.known(version) and not (without and plugin(each) in without)]
+            if known:
+                return _chosen(call, parts, segments, known), [route.method for route in known]
+        return None, []
+
+
+def _chosen(call: Call, parts: Sequence[str], segments: Sequence[str], known: Sequence[Route]) -> Route | None:
+    route = next((each for each in known if each.method == call.method and not each.phantom), None)
+    if route is not None:
+        call.path_parameters = {
+            part[1:-1]: decode(text, plus=False)
+            for part, text in zip(parts, segments, strict=True)
+            if part.startswith("{")
+        }
+    return route
 
 
 def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
@@ -96,7 +126,7 @@ def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
 
 def refusal(call: Call, methods: Sequence[str]) -> Reply:
     """The answer to a path or method that is not there."""
-    if not methods:
+    if not methods or call.method in methods:
         plain = errors.PlainError(
             400, f"no handler found for uri [{call.uri}] and method [{call.method}]", with_status=False
         )

@@ -27,6 +27,7 @@ NOT_COMPARED: Final = {
     "warning",
 }
 """Headers that are not relevant, and why. All others are compared, with their values."""
+_METHODS: Final = re.compile(r"(?<=allowed: \[)[A-Z, ]+(?=\])|^[A-Z]+(?:,[A-Z]+)*$")
 _CIRCUMSTANCES: Final = (
     # The order of the two names is that of a hash map.
     (re.compile(r"\[Accept, Content-Type\]"), "[Content-Type, Accept]"),
@@ -73,11 +74,16 @@ def _send(double: InProcess, row: Row) -> tuple[int, list[tuple[str, str]], str]
 def _circumstances_removed(text: str) -> str:
     for pattern, replacement in _CIRCUMSTANCES:
         text = pattern.sub(replacement, text)
-    return text
+    return _sorted_methods(text)
+
+
+def _sorted_methods(text: str) -> str:
+    """The order of several methods is that of a hash map, too: the recorded versions differ in it."""
+    return _METHODS.sub(lambda match: ",".join(sorted(match[0].replace(" ", "").split(","))), text)
 
 
 def _headers(pairs: list[Any]) -> list[tuple[str, str]]:
-    return sorted((name.lower(), value) for name, value in pairs if name.lower() not in NOT_COMPARED)
+    return sorted((name.lower(), _sorted_methods(value)) for name, value in pairs if name.lower() not in NOT_COMPARED)
 
 
 def _stood_in(row: Row) -> bool:

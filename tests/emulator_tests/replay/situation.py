@@ -31,8 +31,19 @@ _PASSWORD = "secret123"
 _API_KEY = "-hsDBaIBk9in8ZFTU348:Jqhcuq9SlWylt_eCofjgyQ"
 
 
-def plain(row: Row, version: str) -> InProcess:
-    """A node without security."""
+LACKING = ("inference", "ml", "root", "security", "xpack")
+"""What the recorded nodes lack (README of the recordings)."""
+
+
+def _part_missing(row: Row) -> bool:
+    """The secured node has security, licences and a stand-in for three paths; neither ``/`` nor machine learning."""
+    path = row.data["request"]["path"]
+    if DEPLOYMENT.match(path) or path.startswith(("/_security", "/_license", "/_xpack")):
+        return False
+    return "xpack.ml." in (row.data["request"]["body"] or "") or path == "/" or path.startswith("/_ml/")
+
+
+def _complete(row: Row, version: str) -> InProcess:
     double = InProcess(version, [Node("n1", 64)])
     double.cluster.name = "oracle"
     match = DEPLOYMENT.match(row.data["request"]["path"])
@@ -41,9 +52,16 @@ def plain(row: Row, version: str) -> InProcess:
     return double
 
 
+def plain(row: Row, version: str) -> InProcess:
+    """A node without security."""
+    double = InProcess(version, [Node("n1", 64)], without=LACKING)
+    double.cluster.name = "oracle"
+    return double
+
+
 def secured(row: Row, version: str) -> InProcess:
     """A node with security: its users, and the deployment that the path names."""
-    double = plain(row, version)
+    double = plain(row, version) if _part_missing(row) else _complete(row, version)
     headers = dict(row.data["request"]["headers"])
     if "Authorization" in headers or row.data["response"]["status"] == 401:
         # The other rows of the secured node were sent with credentials that were not written down.

@@ -1,0 +1,234 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Indices: names, existence, single documents. No mappings, shards or searches.
+
+What is no other path is a path of an index: ``GET /_nope`` asks for an index of that name (recorded HTTP answers).
+Answers to requests that succeed follow the public specification of the create, get, delete and document APIs.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any, Final
+
+from ..double import Double
+from ..state.cluster import Cluster
+from ..state.indices import Document, Index
+from ..wire import errors, xcontent
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from ..wire.values import TimeValue
+from ..wire.xcontent import Parser
+
+Json = dict[str, Any]
+_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+_OPTIONS: Final = ("allow_no_indices", "ignore_unavailable", "expand_wildcards", "local", "flat_settings", "features")
+_FORBIDDEN: Final = frozenset('\\/*?"<>| ,#:')
+_SHARDS: Final = {"total": 2, "successful": 1, "failed": 0}
+
+
+def no_such_index(name: str) -> errors.ApiError:
+    """404, as recorded."""
+    extra = {"resource.type": "index_or_alias", "resource.id": name, "index_uuid": "_na_", "index": name}
+    return errors.ApiError(404, "index_not_found_exception", f"no such index [{name}]", extra=extra)
+
+
+def _invalid(name: str, why: str) -> errors.ApiError:
+    extra = {"index_uuid": "_na_", "index": name}
+    return errors.ApiError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {why}", extra=extra)
+
+
+def _resolved(cluster: Cluster, expression: str) -> list[Index]:
+    """Indices that a comma list names; what is no pattern has to exist."""
+    found: dict[str, Index] = {}
+    for name in expression.split(","):
+        if name == "_all" or "*" in name:
+            pattern = "*" if name == "_all" else name
+            found |= {each: index for each, index in cluster.indices.items() if fnmatch.fnmatchcase(each, pattern)}
+        elif name.startswith("_"):
+            raise _invalid(name, "must not start with '_'.")
+        elif name not in cluster.indices:
+            raise no_such_index(name)
+        else:
+            found[name] = cluster.indices[name]
+    return list(found.values())
+
+
+def _check_new(cluster: Cluster, name: str) -> None:
+    """Rules for names of new indices (public reference of the create index API)."""
+    if name in cluster.indices:
+        uuid = cluster.indices[name].uuid
+        extra = {"index_uuid": uuid, "index": name}
+        raise errors.ApiError(
+            400, "resource_already_exists_exception", f"index [{name}/{uuid}] already exists", extra=extra
+        )
+    if name[0] in "_-+":
+        raise _invalid(name, "must not start with '_', '-', or '+'")
+    if name != name.lower():
+        raise _invalid(name, "must be lowercase")
+    if name in (".", "..") or _FORBIDDEN & set(name):
+        raise _invalid(name, "must not contain the following characters ['\\\\','/','*','?','\"','<','>','|',' ',',']")
+    if len(name.encode()) > 255:
+        raise _invalid(name, f"index name is too long, ({len(name.encode())} > 255)")
+
+
+def get(double: Double, call: Call) -> Prepared:
+    """``GET /{index}`` and ``HEAD /{index}``."""
+    cluster, expression = double.cluster, call.path_parameters["index"]
+    call.boolean("include_defaults", False)
+    call.time("master_timeout", _TIMEOUT)
+    for name in _OPTIONS:
+        call.text(name)
+
+    async def run() -> Reply:
+        return Reply(200, {index.name: index.as_json() for index in _resolved(cluster, expression)})
+
+    return Prepared("indices:admin/get", run)
+
+
+def create(double: Double, call: Call) -> Prepared:
+    """``PUT /{index}``. The body is read, and kept for nothing."""
+    cluster, name = double.cluster, call.path_parameters["index"]
+    call.text("wait_for_active_shards")
+    call.time("master_timeout", _TIMEOUT)
+    call.time("timeout", _TIMEOUT)
+    if call.body:
+        xcontent.read_map(Parser(call.take_body(), cluster.version))
+
+    async def run() -> Reply:
+        _check_new(cluster, name)
+        cluster.add_index(name)
+        call.committed = True
+        return Reply(200, {"acknowledged": True, "shards_acknowledged": True, "index": name})
+
+    return Prepared("indices:admin/create", run)
+
+
+def delete(double: Double, call: Call) -> Prepared:
+    """``DELETE /{index}``; patterns are refused, as ``action.destructive_requires_name`` is true by default."""
+    cluster, expression = double.cluster, call.path_parameters.get("index", "")
+    call.time("master_timeout", _TIMEOUT)
+    call.time("timeout", _TIMEOUT)
+    for name in _OPTIONS[:3]:
+        call.text(name)
+    complaints = [] if expression else ["index / indices is missing"]
+
+    async def run() -> Reply:
+        if "*" in expression or expression == "_all":
+            raise errors.illegal_argument("Wildcard expressions or all indices are not allowed")
+        for index in _resolved(cluster, expression):
+            del cluster.indices[index.name]
+        cluster.publish(by_api=True)
+        call.committed = True
+        return Reply(200, {"acknowledged": True})
+
+    return Prepared("indices:admin/delete", run, complaints)
+
+
+# --- documents ---
+
+
+def _document_options(call: Call) -> None:
+    for name in ("routing", "refresh", "version", "version_type", "if_seq_no", "if_primary_term", "pipeline"):
+        call.text(name)
+    for name in ("op_type", "wait_for_active_shards", "require_alias"):
+        call.text(name)
+    call.time("timeout", _TIMEOUT)
+
+
+def put_document(double: Double, call: Call) -> Prepared:
+    """``PUT /{index}/_doc/{id}``; an index that is not there is created."""
+    cluster, path = double.cluster, call.path_parameters
+    name, given = path["index"], path.get("id")
+    _document_options(call)
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body is required")
+    source = xcontent.read_map(Parser(body, cluster.version))
+
+    async def run() -> Reply:
+        if name not in cluster.indices:
+            _check_new(cluster, name)
+            cluster.add_index(name)
+        index = cluster.indices[name]
+        document_id = f"auto-{index.operations}" if given is None else given
+        earlier = index.documents.get(document_id)
+        document = index.write(document_id, source)
+        call.committed = True
+        result = "created" if earlier is None else "updated"
+        location = [("Location", f"/{name}/_doc/{document_id}")]
+        return (
+            Reply(201, _written(index, document, result), location)
+            if earlier is None
+            else Reply(200, _written(index, document, result))
+        )
+
+    return Prepared("indices:data/write/index", run)
+
+
+def _written(index: Index, document: Document, result: str) -> Json:
+    body: Json = {"_index": index.name, "_id": document.id, "_version": document.version, "result": result}
+    return body | {"_shards": _SHARDS, "_seq_no": document.number, "_primary_term": 1}
+
+
+def get_document(double: Double, call: Call) -> Prepared:
+    """``GET /{index}/_doc/{id}``."""
+    cluster, path = double.cluster, call.path_parameters
+    for name in ("routing", "preference", "stored_fields", "version", "version_type"):
+        call.text(name)
+    for name in ("_source", "_source_includes", "_source_excludes"):
+        call.text(name)
+    call.boolean("realtime", True)
+    call.boolean("refresh", False)
+
+    async def run() -> Reply:
+        index = _one(cluster, path["index"])
+        document = index.documents.get(path["id"])
+        body: Json = {"_index": index.name, "_id": path["id"]}
+        if document is None:
+            return Reply(404, body | {"found": False})
+        body |= {"_version": document.version, "_seq_no": document.number, "_primary_term": 1}
+        return Reply(200, body | {"found": True, "_source": document.source})
+
+    return Prepared("indices:data/read/get", run)
+
+
+def delete_document(double: Double, call: Call) -> Prepared:
+    """``DELETE /{index}/_doc/{id}``."""
+    cluster, path = double.cluster, call.path_parameters
+    _document_options(call)
+
+    async def run() -> Reply:
+        index = _one(cluster, path["index"])
+        known = path["id"] in index.documents
+        document = index.delete(path["id"])
+        call.committed = known
+        return Reply(200 if known else 404, _written(index, document, "deleted" if known else "not_found"))
+
+    return Prepared("indices:data/write/delete", run)
+
+
+def _one(cluster: Cluster, name: str) -> Index:
+    if name.startswith("_"):
+        raise _invalid(name, "must not start with '_'.")
+    if name not in cluster.indices:
+        raise no_such_index(name)
+    return cluster.indices[name]
+
+
+ROUTES: Final = (
+    Route("DELETE", "/", "index", delete),
+    Route("GET", "/{index}", "index", get),
+    Route("PUT", "/{index}", "index", create),
+    Route("DELETE", "/{index}", "index", delete),
+    Route("HEAD", "/{index}", "index", get),
+    # Types are a thing of the past, but 8.x still counts their path among the methods of two segments.
+    Route("POST", "/{index}/{type}", "index", get, lambda version: version.major == 8, phantom=True),
+    Route("POST", "/{index}/_doc", "document", put_document),
+    Route("PUT", "/{index}/_doc/{id}", "document", put_document),
+    Route("POST", "/{index}/_doc/{id}", "document", put_document),
+    Route("GET", "/{index}/_doc/{id}", "document", get_document),
+    Route("HEAD", "/{index}/_doc/{id}", "document", get_document),
+    Route("DELETE", "/{index}/_doc/{id}", "document", delete_document),
+)

@@ -1,0 +1,93 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Paths of indices, and paths that become those of indices where a part of the server is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator_tests.api import Api
+from emulator_tests.process import running
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+def test_life_of_an_index(api: Api) -> None:
+    """Public reference of the index APIs: created once, read, deleted once."""
+    assert api.send("PUT", "/texts").body == {"acknowledged": True, "shards_acknowledged": True, "index": "texts"}
+    again = api.send("PUT", "/texts")
+    assert (again.status, again.type) == (400, "resource_already_exists_exception")
+    assert api.send("GET", "/texts").body["texts"]["settings"]["index"]["provided_name"] == "texts"
+    assert list(api.send("GET", "/_all").body) == list(api.send("GET", "/te*").body) == ["texts"]
+    assert api.send("DELETE", "/*").status == 400
+    assert api.send("DELETE", "/texts").status == 200
+    assert api.send("DELETE", "/texts").type == "index_not_found_exception"
+    assert api.send("DELETE", "/").reason == "Validation Failed: 1: index / indices is missing;"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("_own", "must not start with '_', '-', or '+'"),
+        ("Texts", "must be lowercase"),
+        ("a%23b", "must not contain the following characters"),
+        ("a" * 256, "index name is too long, (256 > 255)"),
+    ],
+)
+def test_names_of_new_indices(api: Api, name: str, why: str) -> None:
+    """Public reference of the create index API."""
+    refused = api.send("PUT", f"/{name}")
+    assert (refused.status, refused.type) == (400, "invalid_index_name_exception")
+    assert why in refused.reason
+
+
+def test_life_of_a_document(api: Api) -> None:
+    """Public reference of the document APIs: versions count on, sequence numbers count writes."""
+    first = api.send("PUT", "/texts/_doc/1", {"text": "a"})
+    assert (first.status, first.body["result"], first.body["_seq_no"]) == (201, "created", 0)
+    assert first.headers["Location"] == "/texts/_doc/1"
+    second = api.send("PUT", "/texts/_doc/1", {"text": "b"})
+    assert (second.status, second.body["result"], second.body["_version"]) == (200, "updated", 2)
+    assert api.send("GET", "/texts/_doc/1").body["_source"] == {"text": "b"}
+    assert api.send("DELETE", "/texts/_doc/1").body["result"] == "deleted"
+    assert api.send("DELETE", "/texts/_doc/1").status == 404
+    assert api.send("GET", "/texts/_doc/1").body == {"_index": "texts", "_id": "1", "found": False}
+    assert api.send("GET", "/none/_doc/1").type == "index_not_found_exception"
+    assert api.send("PUT", "/texts/_doc/1").reason == "request body is required"
+
+
+def test_reset_forgets_indices(api: Api) -> None:
+    api.send("PUT", "/texts")
+    assert api.double.control("GET", "/state")["indices"] == {"texts": 0}
+    api.double.control("POST", "/reset")
+    assert api.double.control("GET", "/state")["indices"] == {}
+
+
+@pytest.mark.parametrize(("version", "status"), [("8.19.21", 405), ("9.5.3", 400)])
+def test_path_of_a_missing_part(version: str, status: int) -> None:
+    """Section 0: without machine learning, ``GET /_ml/trained_models`` is the path of a type, until 9.0 [I]."""
+    api = Api(version, without=["ml"])
+    assert api.send("GET", "/_ml/trained_models").status == status
+    assert api.send("GET", "/_ml/trained_models/m/_stats").status == 400
+    assert api.send("POST", "/_ml/trained_models/m/deployment/_start").status == 400
+    assert api.send("GET", "/_ml").type == "invalid_index_name_exception"
+    refused = api.send("PUT", "/_cluster/settings", {"persistent": {"xpack.ml.max_lazy_ml_nodes": 1}})
+    assert refused.reason == "persistent setting [xpack.ml.max_lazy_ml_nodes], not recognized"
+
+
+def test_literal_segments_come_first(api: Api) -> None:
+    """Section 0: the path of ``_stats`` is no path of a model called ``_stats``, whatever the method."""
+    refused = api.send("DELETE", "/_ml/trained_models/_stats")
+    assert refused.status == 405
+    assert refused.headers["Allow"] == "GET"
+
+
+def test_option_of_the_command_line() -> None:
+    with running("--without", "ml", "--without", "root") as process:
+        assert process.api("GET", "/")[0] == 405
+        assert process.control("GET", "/state")["without"] == ["ml", "root"]
