@@ -9,11 +9,11 @@ VENV ?= .venv
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
 
-.PHONY: help demo test check sanity mutants bench build clean python
+.PHONY: help demo test check sanity mutants bench bench-double build clean python
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/demo/.made ## watch the collection work, against an Elasticsearch double on this machine
 	tests/demo.sh $(VENV)/demo/bin
@@ -36,6 +36,9 @@ mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests 
 
 bench: $(VENV)/demo/.made ## measure seconds a task
 	$(VENV)/demo/bin/python tests/bench/run.py
+
+bench-double: $(VENV)/demo/.made ## measure the server double: requests a second, start-up, memory
+	$(VENV)/demo/bin/python tests/bench/double.py
 
 build: $(VENV)/demo/.made ## build the collection's tarball into .build
 	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build

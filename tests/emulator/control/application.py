@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ def clear_journal(double: Double, body: Body) -> Any:
 
 def get_requests(double: Double, body: Body) -> Any:
     """All requests on the API."""
-    return list(double.journal.requests)
+    return [dataclasses.asdict(line) for line in double.journal.requests]
 
 
 def get_audit(double: Double, body: Body) -> Any:

@@ -15,9 +15,12 @@ from typing import Any, Final
 _MISSING: Final = object()
 
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
+
 def compact(body: Any) -> bytes:
     """One line without blanks."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return _COMPACT.encode(body).encode()
 
 
 def pretty(body: Any) -> bytes:
