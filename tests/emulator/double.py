@@ -11,7 +11,6 @@ from .control import effects
 from .control.faults import Fault, Faults
 from .control.journal import Journal
 from .control.passing import Passing
-from .security.accounts import User
 from .state.clock import DEFAULT_INTERVAL, Clock
 from .state.cluster import Cluster, Config
 
@@ -40,7 +39,6 @@ class Double:
         self.faults = Faults()
         self.passing = Passing()
         self.cluster.round_listeners.append(self.passing.round_begins)
-        self.user: User | None = None
         self.read_only = False
 
     def apply(self, fault: Fault) -> Any:

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ..double import Double
-from ..security import accounts as security
+from ..security import file as security_file
+from ..security.store import Security
 from ..state import catch_up
 from ..state.clock import MODES
 from ..state.models import Model
@@ -115,8 +116,12 @@ def set_read_only(double: Double, body: Body) -> Any:
 
 def set_privileges(double: Double, body: Body) -> Any:
     """The one user, or security off."""
-    double.user = security.user_from_json(body)
-    return {"security": double.user is not None}
+    cluster = double.cluster
+    cluster.security = None
+    if body.get("privileges") is not None:
+        declared = security_file.one_user(body, cluster.version)
+        cluster.security = Security(declared, cluster.version, cluster.milliseconds)
+    return {"security": cluster.security is not None}
 
 
 def get_unknowns(double: Double, body: Body) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ..api import requests
-from ..state import adaptive, nodes, operations
+from ..state import adaptive, licence, nodes, operations
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
 from ..state.cluster import Cluster, LoadFailure
 from ..state.usage import Usage
@@ -137,6 +137,8 @@ def _remove_node(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_setting(cluster: Cluster, effect: Effect) -> None:
+    if effect["name"] == "license" and effect.get("value") not in (None, *licence.CHOICES):
+        raise BadEffect(f"no licence {effect['value']!r}; there are {', '.join(licence.CHOICES)}")
     if effect.get("value") is None:
         cluster.settings.pop(effect["name"], None)
     else:

@@ -99,7 +99,9 @@ def challenges(security: Security) -> list[str]:
     return [basic, *bearer, "ApiKey"]
 
 
-def unauthorized(security: Security, reason: str, cause: errors.ApiError | None = None, **extra: Any) -> errors.ApiError:
+def unauthorized(
+    security: Security, reason: str, cause: errors.ApiError | None = None, **extra: Any
+) -> errors.ApiError:
     """A 401."""
     found = challenges(security)
     headers = [("WWW-Authenticate", value) for value in found]

@@ -103,9 +103,7 @@ def _readers(version: Features) -> tuple[Role, ...]:
             (_DATA, IndexGrant(_ALERTS, ("read", "view_index_metadata"))),
             _kibana("kibana-.kibana", "read"),
         ),
-        Role(
-            "editor", inference, (_DATA, annotations, IndexGrant(_ALERTS, alerts)), _kibana("kibana-.kibana", "all")
-        ),
+        Role("editor", inference, (_DATA, annotations, IndexGrant(_ALERTS, alerts)), _kibana("kibana-.kibana", "all")),
     )
 
 

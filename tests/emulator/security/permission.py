@@ -58,9 +58,7 @@ class Permission:
     def allows_on(self, action: str, index: str) -> bool:
         """Whether an action on one index is allowed."""
         granted = self._grants(index, restricted=index_privileges.is_restricted(index))
-        return any(each.has(action) for each in granted) and (
-            self.limit is None or self.limit.allows_on(action, index)
-        )
+        return any(each.has(action) for each in granted) and (self.limit is None or self.limit.allows_on(action, index))
 
     def has_index(self, wanted: Names, index: str, *, restricted: bool) -> bool:
         """Whether a whole index privilege is there, for an index or a pattern."""

@@ -99,9 +99,7 @@ _NAMED: Final = (
     _privilege("monitor_transform", *_TRANSFORMS),
     _privilege("monitor_watcher", "cluster:monitor/xpack/watcher/*"),
     _privilege("monitor_rollup", "cluster:monitor/xpack/rollup/*"),
-    _privilege(
-        "monitor_enrich", "cluster:monitor/xpack/enrich/*", "cluster:admin/xpack/enrich/get", since=(8, 14, 0)
-    ),
+    _privilege("monitor_enrich", "cluster:monitor/xpack/enrich/*", "cluster:admin/xpack/enrich/get", since=(8, 14, 0)),
     _privilege("monitor_stats", "cluster:monitor/stats*", since=(8, 17, 0)),
     _privilege("manage", *ALL_CLUSTER, without=(f"{_SECURITY}*",)),
     _privilege("manage_connector", "cluster:admin/xpack/connector/*", since=(8, 15, 0), without=(_SECRETS,)),
@@ -114,9 +112,7 @@ _NAMED: Final = (
         since=(8, 14, 0),
     ),
     _privilege("manage_ml", "cluster:admin/xpack/ml/*", "cluster:monitor/xpack/ml/*"),
-    _privilege(
-        "manage_data_frame_transforms", "cluster:admin/data_frame/*", "cluster:admin/transform/*", *_TRANSFORMS
-    ),
+    _privilege("manage_data_frame_transforms", "cluster:admin/data_frame/*", "cluster:admin/transform/*", *_TRANSFORMS),
     _privilege("manage_transform", "cluster:admin/data_frame/*", "cluster:admin/transform/*", *_TRANSFORMS),
     _privilege("manage_token", f"{_SECURITY}token/*"),
     _privilege("manage_watcher", "cluster:admin/xpack/watcher/*", "cluster:monitor/xpack/watcher/*"),
@@ -160,9 +156,7 @@ _NAMED: Final = (
         "cluster:admin/ilm/stop",
         "cluster:admin/ilm/operation_mode/get",
     ),
-    _privilege(
-        "read_slm", "cluster:admin/slm/status", "cluster:admin/slm/get", "cluster:admin/ilm/operation_mode/get"
-    ),
+    _privilege("read_slm", "cluster:admin/slm/status", "cluster:admin/slm/get", "cluster:admin/ilm/operation_mode/get"),
     _privilege("delegate_pki", _DELEGATE, f"{_SECURITY}token/invalidate"),
     ClusterPrivilege(OWN_API_KEYS, Names((API_KEYS,)), own_keys=True),
     _privilege("manage_enrich", "cluster:admin/xpack/enrich/*", "cluster:monitor/xpack/enrich/*"),

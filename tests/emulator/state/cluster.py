@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .. import NEWEST
+from ..security.store import Declared, Security
 from ..wire.values import parse_bytes
-from . import rebalance
+from . import licence, rebalance
 from .assignment import STOPPING, Assignment
 from .indices import Index
 from .models import Model
@@ -41,6 +42,8 @@ class Config:
     models: tuple[tuple[str, int], ...] = ()
     without: frozenset[str] = frozenset()
     """Plugins that the nodes lack (``wire.router.PLUGINS``)."""
+    security: Declared | None = None
+    license: str = licence.DEFAULT
 
 
 @dataclasses.dataclass
@@ -80,8 +83,16 @@ class Cluster:
         self.load_failures: list[LoadFailure] = []
         self.listeners: list[Callable[[], None]] = []
         self.round_listeners: list[Callable[[], bool]] = []
+        self.licence = licence.new(config.license, self.name, self.milliseconds())
+        self.security: Security | None = None
+        if config.security is not None:
+            self.security = Security(config.security, self.version, self.milliseconds)
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
+
+    def milliseconds(self) -> int:
+        """What time it is, in milliseconds since the epoch."""
+        return self.now() // 1_000_000
 
     # --- settings ---
 
@@ -210,6 +221,8 @@ class Cluster:
             "held": sorted(self.held),
             "unknowns": self.choices.as_json(),
             "audit": list(self.audit),
+            "license": licence.current(self).as_json(self.milliseconds()),
+            "security": None if self.security is None else self.security.as_json(),
         }
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from ..api.requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from ..wire import errors
 from ..wire.values import ByteSize
-from . import models, rebalance, reducer
+from . import licence, models, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
@@ -57,8 +57,7 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
 
 
 def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
-    if cluster.settings.get("license") == "basic":
-        raise no_licence()
+    licence.check_ml(cluster)
     if cluster.settings.get("mixed_versions"):
         raise errors.status(
             403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress."
@@ -68,12 +67,6 @@ def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
             429,
             f"Could not start model deployment because existing deployments reached the limit of [{MAX_DEPLOYMENTS}]",
         )
-
-
-def no_licence() -> errors.ApiError:
-    """The licence does not include machine learning."""
-    reason = "current license is non-compliant for [ml]"
-    return errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": "ml"})
 
 
 def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:

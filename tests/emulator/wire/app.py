@@ -26,7 +26,7 @@ from ..control import delivery, kinds
 from ..control.delivery import Written
 from ..control.faults import Asked, Fault, decisive
 from ..double import Double
-from ..security import accounts as security
+from ..security import authentication, authorization
 from ..state.clock import WaitsForever
 from . import errors, media, render
 from .call import Call, Reply, decode
@@ -153,12 +153,16 @@ class Api:
             raise errors.PlainError(403, READ_ONLY)
         media_first = double.cluster.choices["media_type_and_credentials"] == "before"
         if not media_first:
-            security.authenticate(call, double.user, version)
+            self._authenticate(call)
         call.media = media.negotiate(
             call.headers.get("accept"), call.headers.get("content-type"), bool(call.body), version
         )
         if media_first:
-            security.authenticate(call, double.user, version)
+            self._authenticate(call)
+        security = double.cluster.security
+        if route is not None and route.operation == "security" and security is None:
+            # Without security its APIs are not registered at all.
+            route, methods = None, []
         if route is None:
             return refusal(call, methods)
         if double.cluster.flavor == "serverless" and not route.serverless:
@@ -170,12 +174,18 @@ class Api:
             call.flag(name)
         if prepared.complaints:
             raise errors.validation(prepared.complaints)
-        security.authorize(prepared.action, double.user, version, by_api_key=call.by_api_key)
+        if security is not None and call.identity is not None:
+            authorization.authorize(prepared, call.identity, security)
         reply = await prepared.run()
         reply.headers += [
             ("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings
         ]
         return reply
+
+    def _authenticate(self, call: Call) -> None:
+        security = self.double.cluster.security
+        if security is not None:
+            call.identity = authentication.authenticate(call, security)
 
 
 def _decoded(call: Call) -> Reply | None:

@@ -12,11 +12,14 @@ import dataclasses
 import re
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, suggest, values
 from .media import Negotiated
 from .values import TimeValue
+
+if TYPE_CHECKING:
+    from ..security.authentication import Identity
 
 ALWAYS: Final = frozenset({"pretty", "human", "error_trace", "format", "filter_path"})
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})", re.DOTALL)
@@ -50,7 +53,8 @@ class Call:
         self.committed = False
         self.time_out_at_once = False
         self.failing_route: tuple[str | None, str] | None = None
-        self.by_api_key = False
+        self.certificate: str | None = None
+        self.identity: Identity | None = None
         self._asked: set[str] = set(ALWAYS)
         self._body_read = False
 

@@ -28,6 +28,12 @@ class Prepared:
     action: str
     run: Callable[[], Awaitable[Reply]]
     complaints: Sequence[str] = ()
+    indices: Sequence[str] = ()
+    """What an action on indices is about."""
+    same_user: bool = False
+    """Everybody who is authenticated may do it, since it is about themselves."""
+    own_keys: bool = False
+    """It is about the caller's own API keys, which takes a lesser privilege."""
 
 
 Handler = Callable[["Double", Call], Prepared]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.security import accounts as security
-from emulator.state import models, operations
+from emulator.security import authentication, authorization, file
+from emulator.security.store import Security
+from emulator.state import licence, models, operations
 from emulator.state.unknowns import Choices
 from emulator.state.versions import Features, features
 from emulator.wire import errors as made
+from emulator.wire.call import Reply
 from emulator.wire.errors import ApiError
+from emulator.wire.router import Prepared
 from emulator_tests.recordings import Row
 from emulator_tests.replay import UNPLAYED, Outcome
 
@@ -32,17 +35,27 @@ _NUMBER = "[number_of_allocations] must be a positive integer"
 _NO_NODES = "Could not start deployment because no suitable nodes were found, allocation explanation [none]"
 
 
+def _security(version: Features, *, tokens: bool = False) -> Security:
+    body = {"username": "bob", "privileges": ["monitor_ml"], "roles": ["monitor_only"]}
+    return Security(file.one_user({**body, "bearer_token": "token" if tokens else None}, version), version, lambda: 0)
+
+
 def _forbidden(version: Features) -> ApiError:
+    security = _security(version)
+    identity = authentication.of_user(security, security.users["bob"])
     try:
-        security.authorize(_UPDATE, security.User("bob", ("monitor_ml",), roles=("monitor_only",)), version)
+        authorization.authorize(Prepared(_UPDATE, _nothing), identity, security)
     except ApiError as error:
         return error
     raise AssertionError("monitor_ml is no right to update")
 
 
+async def _nothing() -> Reply:
+    return Reply(200)
+
+
 def _unauthorized(reason: str, *, tokens: bool) -> Callable[[Features], ApiError]:
-    user = security.User("bob", (), bearer_token="token" if tokens else None)
-    return lambda version: security.unauthorized(reason, version, user)
+    return lambda version: authentication.unauthorized(_security(version, tokens=tokens), reason)
 
 
 def _missing_model(version: Features) -> ApiError:
@@ -78,7 +91,7 @@ _MADE: dict[str, Callable[[Features], ApiError]] = {
         "unable to authenticate user [bob] for REST request [/_ml/trained_models/dep/deployment/_update]", tokens=False
     ),
     "security_401_missing": _unauthorized("missing authentication credentials for REST request [/_ml]", tokens=True),
-    "license_ml": lambda version: operations.no_licence(),
+    "license_ml": lambda version: licence.non_compliant("ml"),
     "ExceptionsHelper.missingModelDeployment": lambda version: made.not_found("No known model deployment with id [ID]"),
     "ExceptionsHelper.missingTrainedModel": _missing_model,
     "ExceptionsHelper.serverError": lambda version: ApiError(500, "exception", "ID"),

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from emulator.security import accounts as security
+from emulator.security import privileges as security
+from emulator.security.builtin_roles import builtin
+from emulator.security.permission import Permission
 from emulator.state.versions import features
 from emulator_tests.recordings import Row
-from emulator_tests.replay import UNPLAYED, Outcome
+from emulator_tests.replay import Outcome
 
-_ACTIONS = {
-    "cluster:monitor/state",
-    "cluster:monitor/main",
-    "cluster:monitor/health",
+_PLAYED_ACTIONS = {
     "cluster:monitor/xpack/ml/info/get",
     "cluster:monitor/xpack/ml/inference/get",
     "cluster:monitor/xpack/ml/inference/stats/get",
@@ -28,23 +27,36 @@ _ACTIONS = {
     "cluster:admin/xpack/ml/trained_models/deployment/stop",
     "cluster:admin/xpack/ml/trained_models/deployment/update",
 }
-"""The actions of everything the double plays."""
+"""The actions of machine learning that the double plays."""
 
 
 def privileges(row: Row, version: str) -> Outcome:
     """What cluster privileges grant, what actions are called, and the roles that come along."""
     if row.data["key"] == "privileges":
-        return _granted(row, version)
+        return row.data["value"], _granted(row, version)
     if row.data["key"] == "action_names":
-        ours = {name for name in _ACTIONS if "/ml/" in name}
-        return ours, ours & set(row.data["value"].values())
-    return row.data["value"], UNPLAYED
+        return _PLAYED_ACTIONS, _PLAYED_ACTIONS & set(row.data["value"].values())
+    return row.data["value"], _roles(row, version)
 
 
-def _granted(row: Row, version: str) -> Outcome:
-    recorded, played = {}, {}
-    for privilege, actions in row.data["value"].items():
-        recorded[privilege] = None if actions is None else _ACTIONS & set(actions)
-        granted = {action for action in _ACTIONS if privilege in security.granting(action, features(version))}
-        played[privilege] = granted if granted or recorded[privilege] is not None else None
-    return recorded, played
+def _granted(row: Row, version: str) -> dict[str, list[str] | None]:
+    """Every recorded action, and no other, under every recorded privilege."""
+    named = security.named(features(version))
+    actions = sorted({action for listed in row.data["value"].values() for action in listed or ()})
+    return {
+        name: [action for action in actions if named[name].actions.has(action)] if name in named else None
+        for name in row.data["value"]
+    }
+
+
+def _roles(row: Row, version: str) -> dict[str, object]:
+    """The built-in roles that grant some of the recorded actions, and their privileges that have a name."""
+    known = features(version)
+    actions = row.data["value"]["superuser"]["granted"]
+    found: dict[str, object] = {}
+    for role in builtin(known).values():
+        granted = [action for action in actions if Permission([role], known).allows(action)]
+        if granted:
+            named = [each for each in role.cluster if each in security.named(known)]
+            found[role.name] = {"cluster_privileges": named, "granted": granted}
+    return found

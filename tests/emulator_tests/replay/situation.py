@@ -10,7 +10,8 @@ import base64
 import re
 
 from emulator.inprocess import InProcess
-from emulator.security.accounts import User
+from emulator.security import file
+from emulator.security.store import Security
 from emulator.state.assignment import Assignment, Route, TaskParams
 from emulator.state.models import Model
 from emulator.state.nodes import Node
@@ -19,16 +20,38 @@ from emulator_tests.recordings import Row
 
 SIZE = 265632637
 DEPLOYMENT = re.compile(r"/_ml/trained_models/([^/]*)/deployment/_(start|update|stop)")
-_USERS = {
-    "elastic": ("superuser", ["all"]),
-    "u_admin": ("mladmin", ["manage_ml"]),
-    "u_mon": ("mlmonitor", ["monitor_ml"]),
-    "u_monitor": ("monitoronly", ["monitor"]),
-    "u_infer": ("inferonly", ["manage_inference"]),
-    "u_none": ("norights", []),
-}
 _PASSWORD = "secret123"
-_API_KEY = "-hsDBaIBk9in8ZFTU348:Jqhcuq9SlWylt_eCofjgyQ"
+_ROLES = {
+    "mladmin": "manage_ml",
+    "mlmonitor": "monitor_ml",
+    "monitoronly": "monitor",
+    "inferonly": "manage_inference",
+    "norights": None,
+}
+_USERS = {
+    "elastic": "superuser",
+    "u_admin": "mladmin",
+    "u_mon": "mlmonitor",
+    "u_monitor": "monitoronly",
+    "u_infer": "inferonly",
+    "u_none": "norights",
+}
+SECURITY = {
+    "users": {name: {"password": _PASSWORD, "roles": [role]} for name, role in _USERS.items()},
+    "roles": {name: {"cluster": [privilege] if privilege else []} for name, privilege in _ROLES.items()},
+    "api_keys": [
+        {
+            "api_key": "-hsDBaIBk9in8ZFTU348:Jqhcuq9SlWylt_eCofjgyQ",
+            "name": "k1",
+            "owner": "elastic",
+            "role_descriptors": {"r": {"cluster": ["manage_ml"]}},
+        }
+    ],
+}
+"""The recorded users, and the API key that one of the rows created."""
+_JSON = {"Content-Type": "application/json"}
+_INVALIDATE = b'{"ids":["-hsDBaIBk9in8ZFTU348"]}'
+_ELASTIC = "Basic " + base64.b64encode(f"elastic:{_PASSWORD}".encode()).decode()
 
 
 LACKING = ("inference", "ml", "root", "security", "xpack")
@@ -62,11 +85,19 @@ def plain(row: Row, version: str) -> InProcess:
 def secured(row: Row, version: str) -> InProcess:
     """A node with security: its users, and the deployment that the path names."""
     double = plain(row, version) if _part_missing(row) else _complete(row, version)
-    headers = dict(row.data["request"]["headers"])
-    if "Authorization" in headers or row.data["response"]["status"] == 401:
-        # The other rows of the secured node were sent with credentials that were not written down.
-        double.double.user = _user(headers)
+    declared = file.declared(SECURITY, double.cluster.version)
+    double.cluster.security = Security(declared, double.cluster.version, double.cluster.milliseconds)
+    if row.data["note"] == "invalidated api key":
+        double.request("DELETE", "/_security/api_key", {"Authorization": _ELASTIC, **_JSON}, _INVALIDATE)
     return double
+
+
+def sent_headers(row: Row) -> dict[str, str]:
+    """The headers of a request; those of the secured node were sent as ``elastic`` unless the row says otherwise."""
+    headers = dict(row.data["request"]["headers"])
+    if "security" in row.node and row.data["response"]["status"] != 401:
+        headers.setdefault("Authorization", _ELASTIC)
+    return headers
 
 
 def masterless(row: Row, version: str) -> InProcess:
@@ -87,18 +118,6 @@ SITUATIONS = {
     "8.19.21 state not recovered": not_recovered,
 }
 """What a row calls its node, and the double that stands in for it."""
-
-
-def _user(headers: dict[str, str]) -> User | None:
-    scheme, _space, value = headers.get("Authorization", "").partition(" ")
-    if scheme == "ApiKey":
-        return User("elastic", ("manage_ml",), api_key=_API_KEY)
-    name = "u_admin"
-    if scheme == "Basic" and re.fullmatch(r"[A-Za-z0-9+/]+=*", value):
-        name = base64.b64decode(value).decode().partition(":")[0]
-    role, privileges = _USERS.get(name, _USERS["u_admin"])
-    password = _PASSWORD if name in _USERS else None
-    return User(name if name in _USERS else "u_admin", tuple(privileges), password, roles=(role,))
 
 
 def deploy(double: InProcess, encoded: str, operation: str) -> None:

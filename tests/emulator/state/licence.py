@@ -1,0 +1,113 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Licences: types, what they include, when they end.
+
+Sources: the recorded ``GET /_license`` (http:313), the documentation of the licensing APIs, the server's public source;
+the refusal of machine learning from the ``errors`` records (``license_ml``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from ..wire import errors
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+TYPES: Final = ("basic", "standard", "gold", "platinum", "enterprise", "trial")
+"""Each includes what those before it include."""
+EXPIRED: Final = "expired"
+"""As a value of the option or the setting: a platinum licence whose time is over."""
+CHOICES: Final = (*TYPES, EXPIRED)
+DEFAULT: Final = "trial"
+ML_NEEDS: Final = "platinum"
+_DAY: Final = 86_400_000
+_TRIAL_DAYS: Final = 30
+_PAID_DAYS: Final = 365
+_SELF_GENERATED: Final = ("basic", "trial")
+
+
+def date(milliseconds: int) -> str:
+    """As the server writes a point in time."""
+    found = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Licence:
+    """One licence; without ``expiry`` it never ends."""
+
+    type: str
+    issued_to: str
+    issue: int
+    expiry: int | None = None
+    uid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
+    issuer: str = "elasticsearch"
+    start: int = -1
+
+    def active(self, now: int) -> bool:
+        """Whether its time is not over."""
+        return self.expiry is None or self.expiry > now
+
+    def includes(self, needed: str, now: int) -> bool:
+        """Whether something that takes at least a type of licence is there."""
+        return self.active(now) and TYPES.index(self.type) >= TYPES.index(needed)
+
+    def as_json(self, now: int) -> dict[str, Any]:
+        """As ``GET /_license`` shows it."""
+        body: dict[str, Any] = {
+            "status": "active" if self.active(now) else EXPIRED,
+            "uid": self.uid,
+            "type": self.type,
+            "issue_date": date(self.issue),
+            "issue_date_in_millis": self.issue,
+        }
+        if self.expiry is not None:
+            body |= {"expiry_date": date(self.expiry), "expiry_date_in_millis": self.expiry}
+        units = self.type == "enterprise"
+        return body | {
+            "max_nodes": None if units else 1000,
+            "max_resource_units": 1000 if units else None,
+            "issued_to": self.issued_to,
+            "issuer": self.issuer,
+            "start_date_in_millis": self.start,
+        }
+
+
+def new(kind: str, issued_to: str, now: int) -> Licence:
+    """A licence that begins now, or one that ended yesterday."""
+    if kind == EXPIRED:
+        return Licence(ML_NEEDS, issued_to, now - _PAID_DAYS * _DAY, now - _DAY, issuer="API")
+    if kind not in TYPES:
+        raise ValueError(f"no licence {kind!r}; there are {', '.join(CHOICES)}")
+    if kind == "basic":
+        return Licence(kind, issued_to, now)
+    days = _TRIAL_DAYS if kind in _SELF_GENERATED else _PAID_DAYS
+    return Licence(kind, issued_to, now, now + days * _DAY, issuer=_issuer(kind))
+
+
+def _issuer(kind: str) -> str:
+    return "elasticsearch" if kind in _SELF_GENERATED else "API"
+
+
+def current(cluster: Cluster) -> Licence:
+    """The licence that counts: that of the setting ``license``, if there is one."""
+    chosen = cluster.settings.get("license")
+    return cluster.licence if chosen is None else new(str(chosen), cluster.name, cluster.milliseconds())
+
+
+def non_compliant(feature: str) -> errors.ApiError:
+    """The licence does not include a feature."""
+    reason = f"current license is non-compliant for [{feature}]"
+    return errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": feature})
+
+
+def check_ml(cluster: Cluster) -> None:
+    """403 unless the licence includes machine learning (section 3.1 #3)."""
+    if not current(cluster).includes(ML_NEEDS, cluster.milliseconds()):
+        raise non_compliant("ml")
