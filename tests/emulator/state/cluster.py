@@ -85,6 +85,7 @@ class Cluster:
         self.round_listeners: list[Callable[[], bool]] = []
         self.licence = licence.new(config.license, self.name, self.milliseconds())
         self.security: Security | None = None
+        self._without_security = config.without | {"security"}
         if config.security is not None:
             self.security = Security(config.security, self.version, self.milliseconds)
         for model_id, size in config.models:
@@ -95,6 +96,11 @@ class Cluster:
         return self.now() // 1_000_000
 
     # --- settings ---
+
+    @property
+    def without(self) -> frozenset[str]:
+        """Parts of the server that are not there; the security APIs are not registered where security is off."""
+        return self._without_security if self.security is None else self.config.without
 
     @property
     def version_number(self) -> str:

@@ -69,7 +69,7 @@ class Api:
         double = self.double
         early = _decoded(call)
         cluster = double.cluster
-        found = (None, []) if early else ROUTER.find(call, cluster.version, cluster.config.without)
+        found = (None, []) if early else ROUTER.find(call, cluster.version, cluster.without)
         route, methods = found
         noted = double.journal.begin(call)
         reply: Reply | None = None
@@ -131,7 +131,9 @@ class Api:
         early = _decoded(call)
         if early is not None:
             return {"status": early.status}
-        task = asyncio.ensure_future(self._respond(call, *ROUTER.find(call, self.double.cluster.version)))
+        task = asyncio.ensure_future(
+            self._respond(call, *ROUTER.find(call, self.double.cluster.version, self.double.cluster.without))
+        )
         self._others.add(task)
         task.add_done_callback(self._others.discard)
         while not task.done() and not call.committed:
@@ -160,9 +162,6 @@ class Api:
         if media_first:
             self._authenticate(call)
         security = double.cluster.security
-        if route is not None and route.operation == "security" and security is None:
-            # Without security its APIs are not registered at all.
-            route, methods = None, []
         if route is None:
             return refusal(call, methods)
         if double.cluster.flavor == "serverless" and not route.serverless:
