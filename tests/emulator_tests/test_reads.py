@@ -245,7 +245,7 @@ def test_alias_moves_only_when_told() -> None:
     assert moved.body == {"acknowledged": True}
     found = api.send("GET", "/_ml/trained_models/nick").body["trained_model_configs"]
     assert [each["model_id"] for each in found] == ["other"]
-    assert api.send("DELETE", "/_ml/trained_models/m/model_aliases/nick").status == 400
+    assert api.send("DELETE", "/_ml/trained_models/m/model_aliases/nick").status == 409
     assert api.send("DELETE", "/_ml/trained_models/other/model_aliases/nick").status == 200
 
 

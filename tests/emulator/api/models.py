@@ -1,9 +1,10 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trained models over HTTP: create, upload, read, delete, and aliases; as much as deployments need.
+"""Trained models over HTTP: create, upload, read, delete; as much as deployments need.
 
-Server behaviour notes, sections 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
+Server behaviour notes, section 1.5; ``model_config`` and ``ids`` records; order of checks and texts beyond them: the
+public transport actions that put and get models, and the public YAML tests ``ml/inference_crud``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from ..double import Double
 from ..state import model_config, models, operations
+from ..state.cluster import Cluster
 from ..state.models import Model
 from ..wire import errors, xcontent
 from ..wire.call import Call, Reply
@@ -27,8 +29,6 @@ _PUT: Final = "cluster:admin/xpack/ml/inference/put"
 _DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
 _PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
 _VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
-_PUT_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/put"
-_DELETE_ALIAS: Final = "cluster:admin/xpack/ml/inference/model_aliases/delete"
 _PACKAGE_BYTES: Final = 438123914
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
@@ -49,18 +49,24 @@ def put_model(double: Double, call: Call) -> Prepared:
     cluster = double.cluster
     model_id = call.path_parameters["model_id"]
     config = model_config.parse(call.take_body(), cluster.version)
-    call.boolean("defer_definition_decompression", False)
+    deferred = call.boolean("defer_definition_decompression", False)
     if cluster.version.at_least((8, 10, 0)):
         call.boolean("wait_for_completion", False)
     packaged = model_id.startswith(".") and "model_type" not in config
-    complaints = models.id_complaints(model_id) + ([] if packaged else model_config.complaints(config))
+    complaints = ([] if packaged else model_config.complaints(config)) + models.id_complaints(model_id)
+    complaints += models.creation_complaints(model_id, config)
+    if not complaints and deferred and "compressed_definition" in config and not config.get("model_size_bytes"):
+        what = "when [defer_definition_decompression] is true and a compressed definition is provided"
+        complaints = [f"{what}, model_size_bytes must be set"]
 
     async def run() -> Reply:
+        _check_unique(cluster, model_id, config.get("tags") or [])
         if model_id in cluster.models:
             reason = f"Trained machine learning model [{model_id}] already exists"
             raise errors.ApiError(400, "resource_already_exists_exception", reason)
         model_type = str(config.get("model_type", model_config.PYTORCH if packaged else "tree_ensemble"))
-        created = Model(model_id, 0, model_type, complete=model_type != model_config.PYTORCH, has_vocabulary=False)
+        size = int(config.get("model_size_bytes", 0))
+        created = Model(model_id, size, model_type, complete=model_type != model_config.PYTORCH, has_vocabulary=False)
         if packaged:
             # Elastic's own models are downloaded by the server; here that takes no time.
             created.complete, created.has_vocabulary, created.bytes = True, True, _PACKAGE_BYTES
@@ -71,6 +77,19 @@ def put_model(double: Double, call: Call) -> Prepared:
         return Reply(200, created.as_json(cluster.version, definition_status=False))
 
     return Prepared(_PUT, run, complaints)
+
+
+def _check_unique(cluster: Cluster, model_id: str, tags: list[str]) -> None:
+    """An id is not an alias, a deployment or a tag at the same time."""
+    if model_id in cluster.aliases:
+        words = f"requested model_id [{model_id}] is the same as an existing model_alias"
+        raise errors.status(400, f"{words}. Model model_aliases and ids must be unique")
+    if model_id in cluster.assignments:
+        raise errors.status(400, f"Cannot create model [{model_id}] the id is the same as an current model deployment")
+    if any(model_id in each.tags for each in cluster.models.values()):
+        raise errors.status(400, f"The provided model_id {model_id} must not match existing tags.")
+    if not cluster.models.keys().isdisjoint(tags):
+        raise errors.status(400, f"The provided tags [{', '.join(tags)}] must not match existing model_ids.")
 
 
 def put_part(double: Double, call: Call) -> Prepared:
@@ -134,25 +153,43 @@ def get_models(double: Double, call: Call) -> Prepared:
     includes = (call.text("include") or "").split(",")
     call.boolean("decompress_definition", True)
     exclude_generated = call.boolean("exclude_generated", False)
-    call.text("tags")
+    tags = {tag for tag in (call.text("tags") or "").split(",") if tag}
     first, size = page(call)
 
     async def run() -> Reply:
         resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
-        missing = models.missing_exact(resolved, set(cluster.models))
-        found = models.expand(resolved, list(cluster.models))
+        # Models without the tags do not exist for the request.
+        known = [each.id for each in cluster.models.values() if tags <= set(each.tags)]
+        missing = models.missing_exact(resolved, set(known))
+        found = models.expand(resolved, known)
         if missing or (not found and not allow_no_match):
             raise models.missing_model(",".join(missing) or expression, cluster.version)
+        shown = found[first : first + size]
         status = "definition_status" in includes
-
-        def shown(model_id: str) -> dict[str, Any]:
-            model = cluster.models[model_id]
-            return model.as_json(cluster.version, definition_status=status, exclude_generated=exclude_generated)
-
-        listed = [shown(found_id) for found_id in found[first : first + size]]
+        _check_includes([cluster.models[found_id] for found_id in shown], includes)
+        listed = [
+            cluster.models[found_id].as_json(
+                cluster.version,
+                definition_status=status,
+                exclude_generated=exclude_generated,
+                aliases=sorted(alias for alias, meant in cluster.aliases.items() if meant == found_id),
+            )
+            for found_id in shown
+        ]
         return Reply(200, {"count": len(found), "trained_model_configs": listed})
 
     return Prepared(_GET, run)
+
+
+def _check_includes(shown: list[Model], includes: list[str]) -> None:
+    """Definitions and their status are for one model at a time, the status for PyTorch models only."""
+    if "definition" in includes and len(shown) > 1:
+        raise errors.status(400, "Getting model definition is not supported when getting more than one model")
+    if "definition_status" in includes and len(shown) > 1:
+        words = "Getting the model download status is not supported when getting more than one model"
+        raise errors.status(400, words)
+    if "definition_status" in includes and any(each.model_type != model_config.PYTORCH for each in shown):
+        raise errors.status(400, "Definition status is only relevant to PyTorch model types")
 
 
 def delete_model(double: Double, call: Call) -> Prepared:
@@ -181,59 +218,7 @@ def delete_model(double: Double, call: Call) -> Prepared:
 
 
 def _existing(double: Double, model_id: str) -> Model:
-    model = double.cluster.models.get(model_id)
-    if model is None:
-        raise models.missing_model(model_id, double.cluster.version)
-    return model
-
-
-# --- aliases ---
-
-
-def put_alias(double: Double, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/model_aliases/{alias}``."""
-    cluster = double.cluster
-    model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
-    reassign = call.boolean("reassign", False)
-
-    async def run() -> Reply:
-        _existing(double, model_id)
-        if alias in cluster.models:
-            # The wording is [U].
-            raise errors.status(400, f"model_alias [{alias}] cannot be the same as an existing trained model_id")
-        held_by = cluster.aliases.get(alias)
-        if held_by not in (None, model_id) and not reassign:
-            # The wording is [U].
-            reason = f"cannot assign model_alias [{alias}] to model_id [{model_id}]"
-            reason += f" as model_alias already refers to [{held_by}]. "
-            raise errors.status(400, reason + "Set parameter [reassign] to [true] if model_alias should be reassigned.")
-        if held_by != model_id:
-            cluster.aliases[alias] = model_id
-            cluster.publish(by_api=True)
-            call.committed = True
-        return Reply(200, ACKNOWLEDGED)
-
-    return Prepared(_PUT_ALIAS, run, models.alias_complaints(alias, model_id, cluster.version))
-
-
-def delete_alias(double: Double, call: Call) -> Prepared:
-    """``DELETE _ml/trained_models/{model_id}/model_aliases/{alias}``."""
-    cluster = double.cluster
-    model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
-
-    async def run() -> Reply:
-        if alias not in cluster.aliases:
-            # The wording is [U].
-            raise errors.not_found(f"model_alias [{alias}] could not be found")
-        if cluster.aliases[alias] != model_id:
-            # The wording is [U].
-            raise errors.status(400, f"model_alias [{alias}] does not refer to provided model_id [{model_id}]")
-        del cluster.aliases[alias]
-        cluster.publish(by_api=True)
-        call.committed = True
-        return Reply(200, ACKNOWLEDGED)
-
-    return Prepared(_DELETE_ALIAS, run)
+    return models.existing(double.cluster.models, model_id, double.cluster.version)
 
 
 _BASE: Final = "/_ml/trained_models"
@@ -244,6 +229,4 @@ ROUTES: Final = (
     Route("DELETE", f"{_BASE}/{{model_id}}", "model", delete_model),
     Route("PUT", f"{_BASE}/{{model_id}}/definition/{{part}}", "model", put_part),
     Route("PUT", f"{_BASE}/{{model_id}}/vocabulary", "model", put_vocabulary),
-    Route("PUT", f"{_BASE}/{{model_id}}/model_aliases/{{model_alias}}", "model", put_alias),
-    Route("DELETE", f"{_BASE}/{{model_id}}/model_aliases/{{model_alias}}", "model", delete_alias),
 )

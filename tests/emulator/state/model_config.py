@@ -19,8 +19,9 @@ from .versions import Features, features
 Json = dict[str, Any]
 PYTORCH: Final = "pytorch"
 _TYPES: Final = ("tree_ensemble", "lang_ident", PYTORCH)
-_TEXTS: Final = ("model_id", "description")
+_TEXTS: Final = ("model_id", "description", "created_by", "version", "license_level", "compressed_definition")
 _OBJECTS: Final = ("inference_config", "metadata", "tags", "input", "location", "default_field_map", "definition")
+_REST: Final = ("create_time", "model_package")
 _NEWER: Final = ("platform_architecture", "prefix_strings")
 _SHOWN: Final = ("description", "tags", "metadata", "input", "prefix_strings", "platform_architecture")
 _BERT: Final = {
@@ -50,7 +51,9 @@ def _model_type(text: str) -> str:
 def _parser(number: str) -> ObjectParser:
     fields: list[Field] = [object_parser.text(name) for name in _TEXTS]
     fields += [object_parser.converted("model_type", _model_type)]
-    fields += [object_parser.anything(name) for name in _OBJECTS]
+    fields += [object_parser.anything(name) for name in (*_OBJECTS, *_REST)]
+    fields += [object_parser.integer("model_size_bytes", ("estimated_heap_memory_usage_bytes",))]
+    fields += [object_parser.integer("estimated_operations")]
     if features(number).at_least((8, 12, 0)):
         fields += [object_parser.anything(name) for name in _NEWER]
     return ObjectParser("trained_model_config", fields)
@@ -59,7 +62,7 @@ def _parser(number: str) -> ObjectParser:
 def complaints(config: Json) -> list[str]:
     """Validation messages about the configuration, not about the id."""
     found = []
-    if "model_type" not in config and "definition" not in config:
+    if not config.keys() & {"model_type", "definition", "compressed_definition"}:
         found.append("[model_type] must be set if [definition] is not defined.")
     if "inference_config" not in config:
         found.append("[inference_config] must not be null.")

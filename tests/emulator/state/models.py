@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..wire import errors
@@ -45,7 +46,24 @@ class Model:
         """Whether any part of the definition is there."""
         return self.complete or bool(self.parts)
 
-    def as_json(self, version: Features, *, definition_status: bool, exclude_generated: bool = False) -> dict[str, Any]:
+    @property
+    def tags(self) -> list[str]:
+        """Its tags."""
+        return list(self.config.get("tags") or [])
+
+    @property
+    def field_names(self) -> list[str]:
+        """The fields it reads; the one of PyTorch models unless said otherwise."""
+        return list((self.config.get("input") or {}).get("field_names", ["text_field"]))
+
+    def as_json(
+        self,
+        version: Features,
+        *,
+        definition_status: bool,
+        exclude_generated: bool = False,
+        aliases: Sequence[str] = (),
+    ) -> dict[str, Any]:
         """As GET shows it."""
         body: dict[str, Any] = {"model_id": self.id, "model_type": self.model_type}
         if not exclude_generated:
@@ -58,6 +76,8 @@ class Model:
                 "license_level": "platinum",
             }
         body |= {"tags": [], "input": {"field_names": ["text_field"]}, **self.config}
+        if aliases:
+            body["metadata"] = {**(self.config.get("metadata") or {}), "model_aliases": list(aliases)}
         if self.has_location:
             body["location"] = {"index": {"name": ".ml-inference-native"}}
         if definition_status and version.at_least((8, 8, 0)):
@@ -99,6 +119,41 @@ def id_complaints(model_id: str) -> list[str]:
     if not is_short_enough(model_id):
         found.append(f"Invalid model_id; '{model_id}' cannot contain more than {ID_LIMIT} characters.")
     return found
+
+
+_MADE_BY_SERVER: Final = ("version", "created_by", "create_time", "license_level", "location")
+_MADE_METADATA: Final = ("total_feature_importance", "model_aliases")
+
+
+def creation_complaints(model_id: str, config: Mapping[str, Any]) -> list[str]:
+    """Validation messages about a new configuration that come after those about the id (the public configuration
+    class, in its order)."""
+    tags = list(config.get("tags") or [])
+    found = []
+    if bad := [tag for tag in tags if not (is_valid_id(tag) and is_short_enough(tag))]:
+        words = "must only can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores"
+        ends = f"must start and end with alphanumeric, and must be less than {ID_LIMIT} characters."
+        found.append(f"Invalid tags [{', '.join(bad)}]; {words}, {ends}")
+    if model_id in tags:
+        found.append("none of the tags must equal the model_id")
+    if "input" in config and "inference_config" in config:
+        names = list(config["input"].get("field_names", []))
+        if not names:
+            found.append("[input.field_names] must not be empty")
+        if any("." in name and not all(name.split(".")) for name in names):
+            found.append("[input.field_names] must only contain valid dot delimited field names")
+    metadata = config.get("metadata") or {}
+    illegal = [name for name in _MADE_BY_SERVER if config.get(name) is not None]
+    illegal += [f"metadata.{name}" for name in _MADE_METADATA if metadata.get(name) is not None]
+    illegal += ["model_package"] if config.get("model_package") is not None else []
+    return found + [f"illegal to set [{name}] at inference model creation" for name in illegal]
+
+
+def existing(known: Mapping[str, Model], model_id: str, version: Features) -> Model:
+    """A model, or 404."""
+    if model_id not in known:
+        raise missing_model(model_id, version)
+    return known[model_id]
 
 
 def alias_complaints(alias: str, model_id: str, version: Features) -> list[str]:

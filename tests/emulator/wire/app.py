@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from ..api import admin as admin_api
+from ..api import aliases as alias_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
 from ..api import indices as index_api
@@ -37,7 +38,14 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ROUTER: Final = Router(
-    [*cluster_api.ROUTES, *admin_api.ROUTES, *model_api.ROUTES, *deployment_api.ROUTES, *index_api.ROUTES]
+    [
+        *cluster_api.ROUTES,
+        *admin_api.ROUTES,
+        *model_api.ROUTES,
+        *alias_api.ROUTES,
+        *deployment_api.ROUTES,
+        *index_api.ROUTES,
+    ]
 )
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
 TRANSPORT: Final = "double.transport"

@@ -56,11 +56,11 @@ def _configuration(row: Row, version: str) -> Outcome:
         del shown["model_type"]
     played = {"json": shown, "refused": _refused(parser_of_models.complaints(config))}
     recorded = {"json": data["json"], "refused": data.get("validate_error", {}).get("json")}
-    for name, options in (("json_exclude_generated", {"exclude_generated": True}), ("json_fully_defined", {})):
+    for name in ("json_exclude_generated", "json_fully_defined"):
         if name in data:
             recorded[name] = data[name]
             defined = name == "json_fully_defined"
-            played[name] = model.as_json(features(version), definition_status=defined, **options)
+            played[name] = model.as_json(features(version), definition_status=defined, exclude_generated=not defined)
     return recorded, played
 
 
