@@ -130,11 +130,17 @@ class Api:
         """The model with this id or alias, or ``None``."""
         query = {"include": "definition_status"} if self.server.has(8, 8) else {}
         try:
-            answer = self._client.read(f"read model '{model_id}'", f"/_ml/trained_models/{quoted(model_id)}", query)
+            return self._model(model_id, query)
         except ApiError as exc:
             if exc.not_found:
                 return None
-            raise
+            if not query or exc.status != 400:
+                raise
+        # Elasticsearch refuses to tell the status of a model that is not a PyTorch model.
+        return self._model(model_id, {})
+
+    def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
+        answer = self._client.read(f"read model '{model_id}'", f"/_ml/trained_models/{quoted(model_id)}", query)
         found = answer.get("trained_model_configs") or []
         return Model.from_api(found[0]) if found else None
 
