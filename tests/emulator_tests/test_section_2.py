@@ -201,6 +201,9 @@ def test_sums_over_nodes() -> None:
     stats = row["deployment_stats"]
     assert stats["peak_throughput_per_minute"] == sum(each["peak_throughput_per_minute"] for each in stats["nodes"])
     assert row["inference_stats"]["inference_count"] == sum(each["inference_count"] for each in stats["nodes"]) == 60
+    api.effect("fail_route", deployment_id="m", node_id="n2", reason="boom")
+    row = api.stats("m")["trained_model_stats"][0]
+    assert row["inference_stats"]["inference_count"] == row["deployment_stats"]["nodes"][0]["inference_count"] == 40
 
 
 @pytest.mark.parametrize("state", ["starting", "failed", "stopping"])

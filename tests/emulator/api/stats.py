@@ -91,7 +91,7 @@ def _bytes(name: str, amount: int, *, human: bool) -> dict[str, Any]:
 
 def inference_stats(cluster: Cluster, deployment_id: str, each: Assignment) -> dict[str, Any]:
     """The row's ``inference_stats``: summed over the nodes."""
-    used = [cluster.usage.get((deployment_id, node_id), Usage()) for node_id in each.routes]
+    used = [cluster.usage.get((deployment_id, node_id), Usage()) for node_id in _running_nodes(cluster, each)]
     return {
         "failure_count": sum(usage.errors + usage.timeouts + usage.rejected for usage in used),
         "inference_count": sum(usage.inferences for usage in used),
@@ -124,7 +124,7 @@ def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict
     if version.priority:
         body["priority"] = params.priority
     body |= _time("start_time", each.start_time // 1_000_000, human=human)
-    usages = [cluster.usage.get((params.deployment_id, node_id), Usage()) for node_id in each.routes]
+    usages = [cluster.usage.get((params.deployment_id, node_id), Usage()) for node_id in _running_nodes(cluster, each)]
     body |= _counters(usages, with_inferences=True)
     body["peak_throughput_per_minute"] = sum(usage.peak_throughput for usage in usages)
     body["nodes"] = [_node_row(cluster, each, node_id, human=human) for node_id in each.routes]
@@ -158,6 +158,11 @@ def _counters(usages: list[Usage], *, with_inferences: bool) -> dict[str, int]:
     if with_inferences:
         sums["inference_count"] = sum(usage.inferences for usage in usages)
     return {name: count for name, count in sums.items() if count > 0}
+
+
+def _running_nodes(cluster: Cluster, each: Assignment) -> list[str]:
+    """The nodes whose rows show what was counted: only they enter the sums."""
+    return [node_id for node_id, route in each.routes.items() if route.state == STARTED and node_id in cluster.nodes]
 
 
 def _node_row(cluster: Cluster, each: Assignment, node_id: str, *, human: bool) -> dict[str, Any]:
