@@ -16,6 +16,7 @@ from ..wire import errors
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
+from . import ml_defaults
 
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _METRICS: Final = ("version", "master_node", "nodes", "metadata")
@@ -54,16 +55,16 @@ def root_json(cluster: Cluster) -> dict[str, Any]:
 
 
 def info(double: Double, call: Call) -> Prepared:
-    """``GET _ml/info``: small, but plausible."""
+    """``GET _ml/info``."""
     cluster = double.cluster
 
     async def run() -> Reply:
         memory = sum(node.available() for node in cluster.nodes.values())
-        limits: dict[str, Any] = {"total_ml_memory": f"{memory >> 20}mb"}
+        limits: dict[str, Any] = {**ml_defaults.limits(cluster), "total_ml_memory": f"{memory >> 20}mb"}
         if cluster.version.at_least((8, 12, 0)):
             limits["total_ml_processors"] = sum(node.cores() for node in cluster.nodes.values())
         body = {
-            "defaults": {"anomaly_detectors": {}, "datafeeds": {"scroll_size": 1000}},
+            "defaults": ml_defaults.defaults(cluster),
             "upgrade_mode": False,
             "native_code": {"version": cluster.version.number, "build_hash": "0" * 14},
             "limits": limits,
