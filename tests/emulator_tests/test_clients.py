@@ -61,8 +61,13 @@ def _asked(process: Process, server: str) -> tuple[set[str], set[str]]:
     return typed, untyped
 
 
-WITHOUT_METHOD = {"DELETE /", "POST /{index}/_doc/{id}"}
-"""What no client has a typed method for: deleting nothing, and the second way to write a document."""
+WITHOUT_METHOD = {
+    "DELETE /",
+    "POST /{index}/_doc/{id}",
+    "GET /_ingest/pipeline/_simulate",
+    "GET /_ingest/pipeline/{id}/_simulate",
+}
+"""What no client has a typed method for: deleting nothing, and the second way to do something."""
 
 
 def _served(server: str) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from ..double import Double
 from ..state import assignment, operations
+from ..state.assignment import Assignment
 from ..wire import errors, values
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
@@ -87,6 +88,11 @@ def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | No
 
 
 async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
+    return Reply(200, assignment.envelope(await started(double, call, request)))
+
+
+async def started(double: Double, call: Call, request: StartRequest) -> Assignment:
+    """Starts a deployment and waits as the request says; endpoints do it, too."""
     cluster = double.cluster
     begun = operations.start(cluster, request)
     call.committed = True
@@ -105,7 +111,7 @@ async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
     if not in_time:
         raise operations.start_timed_out(deployment_id, request.timeout, cluster.choices)
     cluster.audit_line(begun.params.model_id, "Started deployment")
-    return Reply(200, assignment.envelope(cluster.assignments[deployment_id]))
+    return cluster.assignments[deployment_id]
 
 
 # --- update ---
@@ -165,14 +171,19 @@ def stop(double: Double, call: Call) -> Prepared:
 
 
 async def _stop(double: Double, call: Call, request: StopRequest) -> Reply:
+    await stopped(double, call, request)
+    return Reply(200, {"stopped": True})
+
+
+async def stopped(double: Double, call: Call, request: StopRequest) -> None:
+    """Stops a deployment and waits until it is gone; endpoints do it, too."""
     cluster = double.cluster
     before = cluster.writes
     found = operations.stop(cluster, request)
-    call.committed = cluster.writes != before
+    call.committed = call.committed or cluster.writes != before
     if found:
         stopping = cluster.assignments[request.deployment_id]
         await double.clock.wait(lambda: cluster.assignments.get(request.deployment_id) is not stopping, None)
-    return Reply(200, {"stopped": True})
 
 
 # --- stats ---

@@ -29,7 +29,7 @@ _PUT: Final = "cluster:admin/xpack/ml/inference/put"
 _DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
 _PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
 _VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
-_PACKAGE_BYTES: Final = 438123914
+PACKAGE_BYTES: Final = 438123914
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
@@ -69,7 +69,7 @@ def put_model(double: Double, call: Call) -> Prepared:
         created = Model(model_id, size, model_type, complete=model_type != model_config.PYTORCH, has_vocabulary=False)
         if packaged:
             # Elastic's own models are downloaded by the server; here that takes no time.
-            created.complete, created.has_vocabulary, created.bytes = True, True, _PACKAGE_BYTES
+            created.complete, created.has_vocabulary, created.bytes = True, True, PACKAGE_BYTES
         created.config = model_config.shown(config, cluster.version)
         created.create_time = cluster.now() // 1_000_000
         cluster.models[model_id] = created

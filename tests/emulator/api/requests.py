@@ -131,6 +131,8 @@ class UpdateRequest:
     timeout: TimeValue = DEFAULT_TIMEOUT
     internal: bool = False
     """Set by the scaler, which may set 0 and may set a number while adaptive allocations are enabled."""
+    by_endpoint: bool = False
+    """Set by the update of the inference endpoint that owns the deployment."""
 
     def complaints(self) -> list[str]:
         """Validation messages in the server's order."""

@@ -15,6 +15,7 @@ from ..api import requests
 from ..state import adaptive, licence, nodes, operations
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
 from ..state.cluster import Cluster, LoadFailure
+from ..state.pipelines import Pipeline
 from ..state.usage import Usage
 from ..wire import errors, suggest, values
 
@@ -161,14 +162,27 @@ def _infer(cluster: Cluster, effect: Effect) -> None:
 
 
 def _put_pipeline_reference(cluster: Cluster, effect: Effect) -> None:
-    names = cluster.pipelines.setdefault(effect["pipeline"], [])
-    if effect["model_id"] not in names:
-        names.append(effect["model_id"])
+    """A pipeline with one inference processor, or one processor more; nothing is checked."""
+    name, model_id = effect["pipeline"], effect["model_id"]
+    pipeline = cluster.pipelines.setdefault(name, Pipeline(name, {"processors": []}))
+    if model_id not in pipeline.references:
+        pipeline.config["processors"].append({"inference": {"model_id": model_id}})
     cluster.publish()
 
 
 def _remove_pipeline(cluster: Cluster, effect: Effect) -> None:
     cluster.pipelines.pop(effect["pipeline"], None)
+    cluster.publish()
+
+
+def _put_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
+    """An index with a ``semantic_text`` field that names an inference endpoint."""
+    cluster.semantic_text.setdefault(effect["index"], set()).add(effect["inference_id"])
+    cluster.publish()
+
+
+def _remove_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
+    cluster.semantic_text.pop(effect["index"], None)
     cluster.publish()
 
 
@@ -188,4 +202,6 @@ _ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "infer": _infer,
     "put_pipeline_reference": _put_pipeline_reference,
     "remove_pipeline": _remove_pipeline,
+    "put_semantic_text_reference": _put_semantic_text_reference,
+    "remove_semantic_text_reference": _remove_semantic_text_reference,
 }

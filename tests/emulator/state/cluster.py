@@ -19,9 +19,11 @@ from ..security.store import Declared, Security
 from ..wire.values import parse_bytes
 from . import licence, rebalance
 from .assignment import STOPPING, Assignment
+from .endpoints import Endpoint
 from .indices import Index
 from .models import Model
 from .nodes import Node
+from .pipelines import Pipeline
 from .unknowns import Choices
 from .usage import Usage
 from .versions import features
@@ -73,8 +75,13 @@ class Cluster:
         self.ever_assigned = False
         self.models: dict[str, Model] = {}
         self.aliases: dict[str, str] = {}
-        self.pipelines: dict[str, list[str]] = {}
         self.indices: dict[str, Index] = {}
+        self.pipelines: dict[str, Pipeline] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.no_defaults: set[str] = set()
+        """Default endpoints that somebody deleted by force."""
+        self.semantic_text: dict[str, set[str]] = {}
+        """Indices whose mapping names inference endpoints."""
         self.settings: dict[str, Any] = {}
         self.audit: list[dict[str, Any]] = []
         self.usage: dict[tuple[str, str], Usage] = {}
@@ -202,8 +209,8 @@ class Cluster:
         return self.models.get(self.aliases.get(name, name))
 
     def references(self, name: str) -> list[str]:
-        """Ingest pipelines that name a model, deployment or alias."""
-        return sorted(pipeline for pipeline, names in self.pipelines.items() if name in names)
+        """Ingest pipelines that name a model, deployment, alias or inference endpoint."""
+        return sorted(pipeline.id for pipeline in self.pipelines.values() if name in pipeline.references)
 
     # --- the control port's view ---
 
@@ -219,9 +226,11 @@ class Cluster:
                 for model in self.models.values()
             },
             "aliases": dict(self.aliases),
-            "pipelines": {name: list(names) for name, names in self.pipelines.items()},
             "without": sorted(self.config.without),
             "indices": {name: len(index.documents) for name, index in self.indices.items()},
+            "pipelines": {name: pipeline.references for name, pipeline in self.pipelines.items()},
+            "endpoints": {name: endpoint.as_json(self.version) for name, endpoint in self.endpoints.items()},
+            "semantic_text": {index: sorted(names) for index, names in self.semantic_text.items()},
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),
             "held": sorted(self.held),

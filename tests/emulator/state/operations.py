@@ -14,7 +14,7 @@ from typing import Final
 from ..api.requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from ..wire import errors
 from ..wire.values import ByteSize
-from . import licence, models, rebalance, reducer
+from . import endpoints, licence, models, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
@@ -42,6 +42,7 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
             400,
             f"Could not start model deployment because an existing deployment with the same id [{deployment_id}] exist",
         )
+    endpoints.check_start(cluster, request.model_id)
     model = _deployable(cluster, request.model_id, deployment_id)
     if cluster.settings.get("feature_reset"):
         what = f"cannot create new assignment [{deployment_id}] for model [{model.id}]"
@@ -193,7 +194,9 @@ def start_timed_out(deployment_id: str, timeout: object, choices: Choices) -> er
 
 
 def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
-    """Section 3.2, rows 6 to 12, and the commit. Even an update that changes nothing leaves an audit line (3.4)."""
+    """Section 3.2, rows 5 to 12, and the commit. Even an update that changes nothing leaves an audit line (3.4)."""
+    if not (request.internal or request.by_endpoint):
+        endpoints.check_update(cluster, request.deployment_id)
     assignment = cluster.assignments.get(request.deployment_id)
     if assignment is None:
         raise errors.not_found(f"No known model deployment with id [{request.deployment_id}]")
@@ -208,6 +211,17 @@ def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
         assignment.params.model_id, f"Updated number_of_allocations to [{'null' if number is None else number}]"
     )
     return assignment
+
+
+def update_by_endpoint(
+    cluster: Cluster, deployment_id: str, number: int | None, adaptive: AdaptiveSettings | None
+) -> Assignment:
+    """The update that an inference endpoint asks for; whether the number is checked like anybody's is [U]."""
+    internal = cluster.version.endpoint_update_check and cluster.choices["endpoint_update_is_internal"] == "yes"
+    request = UpdateRequest(deployment_id, number, adaptive, internal=internal, by_endpoint=True)
+    if complaints := request.complaints():
+        raise errors.validation(complaints)
+    return update(cluster, request)
 
 
 def _as_master_reads(cluster: Cluster, given: AdaptiveSettings | None) -> AdaptiveSettings | None:
@@ -304,6 +318,7 @@ def stop(cluster: Cluster, request: StopRequest) -> bool:
         raise errors.not_found(f"No known model deployment with id [{request.deployment_id}]")
     if not request.force:
         _check_references(cluster, request.deployment_id)
+        endpoints.check_stop(cluster, request.deployment_id)
     if assignment.state != STOPPING:
         assignment.stop(STOPPED_BY_CLIENT)
         cluster.publish(by_api=True)

@@ -31,6 +31,19 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "update_query_parameter_in_8_14": ("refuse", "accept"),
     # Whether 8.0 knew force when stopping; 8.1 does.
     "stop_force_in_8_0": ("accept", "refuse"),
+    # Inference endpoints and deployments: starting a model named like an endpoint, stopping, updating a deployment of
+    # an endpoint. The versions are those of the pull requests; patches in between are not known.
+    "endpoint_start_check": (BY_VERSION, "refuse", "accept"),
+    "endpoint_stop_check": (BY_VERSION, "refuse", "accept"),
+    "endpoint_update_check": (BY_VERSION, "refuse", "accept"),
+    # How the refusal of the stop ends: only its beginning is known.
+    "endpoint_stop_advice": ("none", "use_force"),
+    # An endpoint whose deployment could not be started is there nevertheless (seen in 9.2.0; some versions in between
+    # started the deployment first).
+    "endpoint_after_failed_start": ("kept", "removed"),
+    # Whether an update of an endpoint changes adaptive allocations, too, and whether it may set a number besides them.
+    "endpoint_update_adaptive": (BY_VERSION, "accept", "refuse"),
+    "endpoint_update_is_internal": ("yes", "no"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
 }
@@ -45,6 +58,11 @@ class Choices:
     def __getitem__(self, name: str) -> str:
         """What is played."""
         return self._chosen.get(name, POSSIBILITIES[name][0])
+
+    def decides(self, name: str, by_version: bool) -> bool:
+        """Whether a check refuses: as chosen, or as the version does."""
+        chosen = self[name]
+        return by_version if chosen == BY_VERSION else chosen == "refuse"
 
     def choose(self, name: str, possibility: str) -> None:
         """Plays another possibility; ``ValueError`` if there is no such."""

@@ -44,6 +44,26 @@ class Features:
     low_priority_adaptive: bool
     """``max_number_of_allocations`` is checked at start with low priority; an update above 1 is refused too."""
     manage_inference: bool
+    endpoints: bool
+    """Inference endpoints exist; at first each path names the task type."""
+    endpoint_paths_without_type: bool
+    endpoint_names: bool
+    """Answers say ``endpoints`` and ``inference_id`` instead of ``models`` and ``model_id``."""
+    endpoint_references: bool
+    """Deleting an endpoint knows ``dry_run`` and ``force`` and looks for pipelines and indices."""
+    one_service: bool
+    """``elser`` is a name of the service ``elasticsearch``; endpoints may use an existing deployment."""
+    endpoint_update: bool
+    endpoint_update_without_type: bool
+    chunking: bool
+    """Answers show chunking settings, numbers of allocations of now, and no empty task settings."""
+    rerank_default: bool
+    endpoint_start_check: bool
+    endpoint_id_text: bool
+    endpoint_stop_check: bool
+    endpoint_update_check: bool
+    """A deployment that an endpoint made is updated through the endpoint only; endpoints know whose it is."""
+    pipeline_dates: bool
     elser_estimate: bool
     end_of_file_type: bool
     """Truncated JSON has a type of its own."""
@@ -121,6 +141,23 @@ def features(number: str) -> Features:
         # are [U].
         low_priority_adaptive=since((8, 19, 10), (9, 2, 4), (9, 3, 0)),
         manage_inference=since((8, 14, 0)),
+        # Inference endpoints: the numbers of the public pull requests; a patch in between is [U].
+        endpoints=since((8, 11, 0)),
+        endpoint_paths_without_type=since((8, 13, 0)),
+        endpoint_names=since((8, 15, 0)),
+        endpoint_references=since((8, 15, 0)),  # 109123, 110487
+        one_service=since((8, 16, 0)),
+        endpoint_update=since((8, 16, 0)),  # 114457; its messages are recorded in 8.16.0
+        endpoint_update_without_type=since((8, 17, 2), (8, 18, 0)),  # 121231
+        chunking=since((8, 17, 0)),  # 115233
+        rerank_default=since((8, 18, 0)),
+        endpoint_start_check=since((8, 13, 0)),  # 103996; its message is recorded in 8.13.4, not in 8.10.4
+        endpoint_id_text=since((8, 18, 0)),  # 119543
+        # 129325, June 2025. 9.0 did not get it: no patch of it is reached.
+        endpoint_stop_check=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),
+        # 130940, in the release notes of 9.2.0; its message is recorded in 9.5.3, not in 8.19.21 and 9.1.10.
+        endpoint_update_check=since((9, 2, 0)),
+        pipeline_dates=since((9, 2, 0)),  # 130847
         elser_estimate=since((8, 11, 0)),
         # Recorded in 8.19.14 and 9.1.10, absent in 8.19.0 and 9.0.1. The exact patch numbers are [U].
         end_of_file_type=since((8, 19, 1), (9, 1, 0)),

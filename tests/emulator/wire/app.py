@@ -22,6 +22,8 @@ from ..api import aliases as alias_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
 from ..api import indices as index_api
+from ..api import inference_endpoints as endpoint_api
+from ..api import ingest as ingest_api
 from ..api import models as model_api
 from ..control import delivery, kinds
 from ..control.delivery import Written
@@ -45,6 +47,8 @@ ROUTER: Final = Router(
         *alias_api.ROUTES,
         *deployment_api.ROUTES,
         *index_api.ROUTES,
+        *endpoint_api.ROUTES,
+        *ingest_api.ROUTES,
     ]
 )
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"

@@ -1,0 +1,232 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inference endpoints over HTTP: put, get, update, delete.
+
+Elasticsearch's public rest-api-spec and inference sources; server behaviour notes, sections 3.1 to 3.3. An endpoint is
+stored first and its deployment is started then, so that a start that fails leaves the endpoint behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..double import Double
+from ..state import endpoint_config, endpoint_update, endpoints, models
+from ..state.cluster import Cluster
+from ..state.endpoints import ANY, Endpoint
+from ..state.models import Model
+from ..state.versions import Features
+from ..wire import errors, xcontent
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared, Route
+from ..wire.values import TimeValue
+from ..wire.xcontent import Parser
+from . import deployments
+from .models import PACKAGE_BYTES
+from .requests import StartRequest, StopRequest
+
+Json = dict[str, Any]
+_ACTION: Final = "cluster:admin/xpack/inference/{}"
+_ID: Final = "inference_id"
+_TYPE_OR_ID: Final = "task_type_or_id"
+_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+_WILDCARDS: Final = ("_all", "*")
+
+
+def _target(double: Double, call: Call) -> tuple[str, str]:
+    """Task type (``any`` if the path has none) and id."""
+    parameters = call.path_parameters
+    if _ID in parameters:
+        return endpoint_config.task_type(parameters[_TYPE_OR_ID], double.cluster), parameters[_ID]
+    return ANY, parameters.get(_TYPE_OR_ID, "_all")
+
+
+def _body(double: Double, call: Call) -> tuple[bytes, Json]:
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body is required")
+    return body, xcontent.read_map(Parser(body, double.cluster.version))
+
+
+def _id_complaints(endpoint_id: str) -> list[str]:
+    if models.is_valid_id(endpoint_id):
+        return []
+    text = f"Invalid inference_id; '{endpoint_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or "
+    return [text + "underscores; must start and end with alphanumeric"]
+
+
+# --- put ---
+
+
+def put(double: Double, call: Call) -> Prepared:
+    """``PUT _inference/[{task_type}/]{id}``."""
+    cluster = double.cluster
+    in_path, endpoint_id = _target(double, call)
+    _raw, body = _body(double, call)
+    timeout = call.time("timeout", _TIMEOUT) if cluster.version.at_least((8, 18, 0)) else _TIMEOUT
+
+    async def run() -> Reply:
+        created = endpoint_config.parse(cluster, endpoint_id, in_path, body)
+        if endpoint_id in cluster.endpoints:
+            reason = f"Inference endpoint [{endpoint_id}] already exists"
+            raise errors.ApiError(400, "resource_already_exists_exception", reason)
+        cluster.endpoints[endpoint_id] = created
+        cluster.publish(by_api=True)
+        call.committed = True
+        if created.in_cluster and not created.attached:
+            try:
+                await deploy(double, call, created, timeout)
+            except errors.ApiError:
+                if cluster.choices["endpoint_after_failed_start"] == "removed":
+                    cluster.endpoints.pop(endpoint_id, None)
+                    cluster.publish(by_api=True)
+                raise
+        return Reply(200, created.as_json(cluster.version))
+
+    return Prepared(_ACTION.format("put"), run, _id_complaints(endpoint_id))
+
+
+async def deploy(double: Double, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
+    """Starts the deployment of an endpoint; a packaged model is fetched first if it is not there."""
+    cluster = double.cluster
+    if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
+        _fetch(cluster, endpoint.model_id)
+    request = StartRequest(endpoint.model_id, endpoint.id, cluster.version)
+    request.queue_capacity = cluster.version.default_queue_capacity
+    request.number_of_allocations = endpoint.service_settings.get("num_allocations")
+    request.threads_per_allocation = endpoint.service_settings["num_threads"]
+    request.adaptive = endpoint.adaptive
+    request.timeout = timeout
+    if complaints := request.complaints():
+        raise errors.validation(complaints)
+    try:
+        await deployments.started(double, call, request)
+    except errors.ApiError as error:
+        if error.type != "resource_not_found_exception":
+            raise
+        raise errors.not_found(_not_found_text(endpoint)) from None
+
+
+def _fetch(cluster: Cluster, model_id: str) -> None:
+    cluster.models[model_id] = Model(model_id, PACKAGE_BYTES, create_time=cluster.now() // 1_000_000)
+
+
+def _not_found_text(endpoint: Endpoint) -> str:
+    text = f"Could not deploy model [{endpoint.model_id}] as the model cannot be found."
+    if endpoint.model_id in endpoints.PACKAGED:
+        return text
+    return f"{text} Custom models need to be loaded into the cluster with Eland before they can be started."
+
+
+# --- get ---
+
+
+def get(double: Double, call: Call) -> Prepared:
+    """``GET _inference[/{id}]``, ``GET _inference/{task_type}/{id}``; ``_all`` and ``*`` are all of them."""
+    cluster = double.cluster
+    task_type, endpoint_id = _target(double, call)
+
+    async def run() -> Reply:
+        if endpoint_id in _WILDCARDS:
+            found = [each for each in endpoints.known(cluster).values() if task_type in (ANY, each.task_type)]
+        else:
+            found = [endpoints.of_type(endpoints.existing(cluster, endpoint_id), task_type)]
+        key = "endpoints" if cluster.version.endpoint_names else "models"
+        return Reply(200, {key: [endpoints.shown(cluster, each) for each in found]})
+
+    monitor = cluster.version.at_least((8, 13, 0))
+    return Prepared("cluster:monitor/xpack/inference/get" if monitor else _ACTION.format("get"), run)
+
+
+# --- update ---
+
+
+def update(double: Double, call: Call) -> Prepared:
+    """``PUT _inference/[{task_type}/]{id}/_update``: the number of allocations of the endpoint's own deployment."""
+    cluster = double.cluster
+    if _ID not in call.path_parameters and not cluster.version.endpoint_update_without_type:
+        raise errors.status(400, "Inference ID must be provided in the path")
+    in_path, endpoint_id = _target(double, call)
+    raw, body = _body(double, call)
+    call.time("master_timeout", _TIMEOUT)
+    if cluster.version.at_least((9, 2, 0)):
+        call.time("timeout", _TIMEOUT)
+
+    async def run() -> Reply:
+        before = cluster.writes
+        updated = endpoint_update.update(cluster, endpoint_id, in_path, raw, body)
+        call.committed = cluster.writes != before
+        return Reply(200, updated.as_json(cluster.version))
+
+    return Prepared(_ACTION.format("update"), run, _id_complaints(endpoint_id))
+
+
+# --- delete ---
+
+
+def delete(double: Double, call: Call) -> Prepared:
+    """``DELETE _inference/[{task_type}/]{id}``: stops the deployment that the endpoint made."""
+    cluster = double.cluster
+    task_type, endpoint_id = _target(double, call)
+    knows = cluster.version.endpoint_references
+    dry_run = call.boolean("dry_run", False) if knows else False
+    force = call.boolean("force", False) if knows else False
+
+    async def run() -> Reply:
+        found = endpoints.of_type(endpoints.existing(cluster, endpoint_id), task_type)
+        if not knows:
+            await _delete(double, call, found)
+            return Reply(200, {"acknowledged": True})
+        pipelines = cluster.references(endpoint_id)
+        indexes = sorted(index for index, names in cluster.semantic_text.items() if endpoint_id in names)
+        text = endpoints.references_text(endpoint_id, pipelines, indexes, cluster.version)
+        if dry_run:
+            listed = {"pipelines": pipelines, "indexes": indexes, "error_message": text}
+            return Reply(200, {"acknowledged": False, **listed})
+        if not force:
+            _check_deletable(found, text)
+        await _delete(double, call, found)
+        return Reply(200, {"acknowledged": True, "pipelines": [], "indexes": []})
+
+    return Prepared(_ACTION.format("delete"), run)
+
+
+def _check_deletable(endpoint: Endpoint, references: str) -> None:
+    if endpoint.id in endpoints.DEFAULT_IDS:
+        # Since when is [U].
+        what = f"[{endpoint.id}] is a reserved inference endpoint."
+        raise errors.status(400, f"{what} Use the force=true query parameter to delete the inference endpoint.")
+    if references:
+        raise errors.status(409, references)
+
+
+async def _delete(double: Double, call: Call, endpoint: Endpoint) -> None:
+    cluster = double.cluster
+    if endpoint.in_cluster and not endpoint.attached:
+        await deployments.stopped(double, call, StopRequest(endpoint.deployment_id, force=True))
+    cluster.endpoints.pop(endpoint.id, None)
+    if endpoint.id in endpoints.DEFAULT_IDS:
+        cluster.no_defaults.add(endpoint.id)
+    cluster.publish(by_api=True)
+    call.committed = True
+
+
+def _plain(version: Features) -> bool:
+    return version.endpoint_paths_without_type
+
+
+_BASE: Final = "/_inference"
+_ONE: Final = f"{_BASE}/{{{_TYPE_OR_ID}}}"
+_TWO: Final = f"{_ONE}/{{{_ID}}}"
+ROUTES: Final = (
+    Route("GET", _BASE, "endpoint", get, lambda version: version.chunking),
+    Route("GET", _ONE, "endpoint", get, _plain),
+    Route("GET", _TWO, "endpoint", get, lambda version: version.endpoints),
+    Route("PUT", _ONE, "endpoint", put, _plain),
+    Route("PUT", _TWO, "endpoint", put, lambda version: version.endpoints),
+    Route("DELETE", _ONE, "endpoint", delete, _plain),
+    Route("DELETE", _TWO, "endpoint", delete, lambda version: version.endpoints),
+    Route("PUT", f"{_ONE}/_update", "endpoint", update, lambda version: version.endpoint_update),
+    Route("PUT", f"{_TWO}/_update", "endpoint", update, lambda version: version.endpoint_update),
+)

@@ -1,0 +1,237 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inference endpoints: what they are, how answers show them, and how they protect deployments.
+
+An endpoint of the service ``elasticsearch`` owns a deployment that has its id, or is attached to another one.
+Server behaviour notes, sections 3.1 (row 7), 3.2 (row 5) and 3.3; Elasticsearch's public inference sources.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..wire import errors
+from .adaptive import AdaptiveSettings, from_json
+from .versions import Features
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+Json = dict[str, Any]
+
+ELASTICSEARCH: Final = "elasticsearch"
+ELSER: Final = "elser"
+IN_CLUSTER: Final = (ELASTICSEARCH, ELSER)
+SPARSE: Final = "sparse_embedding"
+TEXT: Final = "text_embedding"
+RERANK: Final = "rerank"
+ANY: Final = "any"
+
+ELSER_1: Final = ".elser_model_1"
+ELSER_2: Final = ".elser_model_2"
+E5: Final = ".multilingual-e5-small"
+RERANKER: Final = ".rerank-v1"
+LINUX: Final = "_linux-x86_64"
+PACKAGED: Final = (ELSER_1, ELSER_2, ELSER_2 + LINUX, E5, E5 + LINUX, RERANKER)
+
+DEFAULT_CHUNKING: Final[Mapping[str, Any]] = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
+DEFAULT_IDS: Final[Mapping[str, tuple[str, str]]] = {
+    ".elser-2-elasticsearch": (SPARSE, ELSER_2),
+    ".multilingual-e5-small-elasticsearch": (TEXT, E5),
+    ".rerank-v1-elasticsearch": (RERANK, RERANKER),
+}
+_SECRETS: Final = frozenset(
+    {"api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters"}
+)
+_ORDER: Final = ("num_allocations", "num_threads", "model_id", "adaptive_allocations", "deployment_id")
+
+
+@dataclasses.dataclass
+class Endpoint:
+    """One endpoint; the settings are JSON as answers show them."""
+
+    id: str
+    task_type: str
+    service: str
+    service_settings: Json
+    task_settings: Json = dataclasses.field(default_factory=dict)
+    chunking_settings: Json | None = None
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether a deployment of this cluster does its work."""
+        return self.service in IN_CLUSTER
+
+    @property
+    def attached(self) -> bool:
+        """Whether it uses a deployment that it did not make."""
+        return "deployment_id" in self.service_settings
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment that does its work."""
+        return str(self.service_settings.get("deployment_id", self.id))
+
+    @property
+    def model_id(self) -> str:
+        """The model behind it."""
+        return str(self.service_settings["model_id"])
+
+    @property
+    def adaptive(self) -> AdaptiveSettings | None:
+        """Adaptive allocations, if any were given."""
+        given = self.service_settings.get("adaptive_allocations")
+        return None if given is None else from_json(given)
+
+    def as_json(self, version: Features, allocations: int | None = None) -> Json:
+        """As answers show it; ``allocations`` is what the deployment has now."""
+        settings = {name: value for name, value in self.service_settings.items() if name not in _SECRETS}
+        if allocations is not None:
+            settings["num_allocations"] = allocations
+        if self.in_cluster:
+            names = [*_ORDER, *(name for name in settings if name not in _ORDER)]
+            settings = {name: settings[name] for name in names if name in settings}
+        body: Json = {
+            "inference_id" if version.endpoint_names else "model_id": self.id,
+            "task_type": self.task_type,
+            "service": self.service,
+            "service_settings": settings,
+        }
+        if self.task_settings or not version.chunking:
+            body["task_settings"] = dict(self.task_settings)
+        if version.chunking and self.chunking_settings is not None:
+            body["chunking_settings"] = dict(self.chunking_settings)
+        return body
+
+
+# --- which there are ---
+
+
+def packaged_variant(cluster: Cluster, model_id: str) -> str:
+    """The variant of a packaged model that suits the ML nodes; ``ml_platform`` is a setting of the double."""
+    return model_id + LINUX if platform(cluster) == "linux-x86_64" and model_id != RERANKER else model_id
+
+
+def platform(cluster: Cluster) -> str:
+    """What the ML nodes run on."""
+    return str(cluster.settings.get("ml_platform", "linux-x86_64"))
+
+
+def defaults(cluster: Cluster) -> dict[str, Endpoint]:
+    """Endpoints that are there without being created; they deploy their model when they are first used."""
+    if not cluster.version.chunking:
+        return {}
+    settings = cluster.settings
+    bounds = {
+        "min_number_of_allocations": int(settings.get("xpack.ml.models.default_allocations.min", 0)),
+        "max_number_of_allocations": int(settings.get("xpack.ml.models.default_allocations.max", 32)),
+    }
+    found = {}
+    for endpoint_id, (task_type, model_id) in DEFAULT_IDS.items():
+        if task_type == RERANK and not cluster.version.rerank_default:
+            continue
+        found[endpoint_id] = Endpoint(
+            endpoint_id,
+            task_type,
+            ELASTICSEARCH,
+            {
+                "num_threads": 1,
+                "model_id": packaged_variant(cluster, model_id),
+                "adaptive_allocations": {"enabled": True, **bounds},
+            },
+            {"return_documents": True} if task_type == RERANK else {},
+            None if task_type == RERANK else dict(DEFAULT_CHUNKING),
+        )
+    return found
+
+
+def known(cluster: Cluster) -> dict[str, Endpoint]:
+    """All endpoints by id, in the order of their ids."""
+    found = {**defaults(cluster), **cluster.endpoints}
+    return {endpoint_id: found[endpoint_id] for endpoint_id in sorted(found) if endpoint_id not in cluster.no_defaults}
+
+
+def existing(cluster: Cluster, endpoint_id: str) -> Endpoint:
+    """An endpoint, or 404."""
+    found = known(cluster).get(endpoint_id)
+    if found is None:
+        # The wording before 8.14 is [U].
+        word = "Inference endpoint" if cluster.version.at_least((8, 14, 0)) else "Model"
+        raise errors.not_found(f"{word} not found [{endpoint_id}]")
+    return found
+
+
+def of_type(endpoint: Endpoint, task_type: str) -> Endpoint:
+    """The endpoint, if it has the type that the path names; 400 otherwise."""
+    if task_type not in (ANY, endpoint.task_type):
+        raise errors.status(
+            400,
+            f"Requested task type [{task_type}] does not match the inference endpoint's task type"
+            f" [{endpoint.task_type}]",
+        )
+    return endpoint
+
+
+def shown(cluster: Cluster, endpoint: Endpoint) -> Json:
+    """As GET shows it: with the number of allocations that the deployment has now."""
+    assignment = cluster.assignments.get(endpoint.deployment_id) if endpoint.in_cluster else None
+    now = assignment.params.number_of_allocations if assignment is not None and cluster.version.chunking else None
+    return endpoint.as_json(cluster.version, now)
+
+
+# --- protection of deployments ---
+
+
+def check_start(cluster: Cluster, model_id: str) -> None:
+    """Section 3.1, row 7: no deployment of a model that is named like an endpoint."""
+    if cluster.choices.decides("endpoint_start_check", cluster.version.endpoint_start_check) and model_id in known(
+        cluster
+    ):
+        reason = f"Model IDs must be unique. Requested model ID [{model_id}] matches existing model IDs but must not."
+        raise errors.status(400, reason)
+
+
+def check_update(cluster: Cluster, deployment_id: str) -> None:
+    """Section 3.2, row 5: whose deployment it is; endpoints that are merely attached do not matter."""
+    found = known(cluster).get(deployment_id)
+    checked = cluster.choices.decides("endpoint_update_check", cluster.version.endpoint_update_check)
+    if checked and found is not None and found.in_cluster:
+        what = f"Cannot update deployment [{deployment_id}] as it was created by inference endpoint [{found.id}]."
+        raise errors.status(409, f"{what} This model deployment must be updated through the inference API.")
+
+
+def check_stop(cluster: Cluster, deployment_id: str) -> None:
+    """Section 3.3: no stop of a deployment that an endpoint made, or uses."""
+    if not cluster.choices.decides("endpoint_stop_check", cluster.version.endpoint_stop_check):
+        return
+    advice = "; use force to stop the deployment" if cluster.choices["endpoint_stop_advice"] == "use_force" else ""
+    mine = [each for each in known(cluster).values() if each.in_cluster and each.deployment_id == deployment_id]
+    for endpoint in sorted(mine, key=lambda each: (each.attached, each.id)):
+        how = "used" if endpoint.attached else "created"
+        reason = f"Cannot stop deployment [{deployment_id}] as it {'is' if endpoint.attached else 'was'} {how}"
+        raise errors.status(409, f"{reason} by inference endpoint [{endpoint.id}]{advice}")
+
+
+# --- references to endpoints ---
+
+
+def references_text(endpoint_id: str, pipelines: list[str], indexes: list[str], version: Features) -> str:
+    """Why an endpoint cannot be deleted; empty if it can."""
+    parts = []
+    advice = "or use force to ignore this warning and delete the inference endpoint."
+    if pipelines:
+        parts.append(
+            f"Inference endpoint {endpoint_id} is referenced by pipelines: [{', '.join(pipelines)}]. "
+            f"Ensure that no pipelines are using this inference endpoint, {advice}"
+        )
+    if indexes:
+        # Since when the blank in front is gone is [U].
+        blank = "" if version.at_least((9, 2, 0)) else " "
+        parts.append(
+            f"{blank}Inference endpoint {endpoint_id} is being used in the mapping for indexes: "
+            f"[{', '.join(indexes)}]. Ensure that no index mappings are using this inference endpoint, {advice}"
+        )
+    return "".join(parts)

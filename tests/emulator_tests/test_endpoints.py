@@ -1,0 +1,594 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Inference endpoints: put, get, update, delete (Elasticsearch's public inference sources and tests)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator_tests.api import Answer, Api
+
+ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+VERSIONS = ("8.17.10", "8.19.21", "9.1.10", "9.5.3")
+
+
+def put(api: Api, endpoint_id: str = "e", task: str | None = "sparse_embedding", **settings: Any) -> Answer:
+    """A put of the service ``elasticsearch`` with one allocation of model ``m`` unless told otherwise."""
+    given = {"num_allocations": 1, "num_threads": 1, "model_id": "m", **settings}
+    body = {"service": "elasticsearch", "service_settings": {k: v for k, v in given.items() if v is not None}}
+    path = f"/_inference/{task}/{endpoint_id}" if task else f"/_inference/{endpoint_id}"
+    return api.send("PUT", path, body)
+
+
+def attach(api: Api, endpoint_id: str, deployment_id: str, **more: Any) -> Answer:
+    """An endpoint on an existing deployment."""
+    settings = {"deployment_id": deployment_id, **more}
+    body = {"service": "elasticsearch", "service_settings": settings}
+    return api.send("PUT", f"/_inference/sparse_embedding/{endpoint_id}", body)
+
+
+def change(api: Api, endpoint_id: str = "e", task: str = "sparse_embedding", **settings: Any) -> Answer:
+    """An update of settings of the service."""
+    return api.send("PUT", f"/_inference/{task}/{endpoint_id}/_update", {"service_settings": settings})
+
+
+def shown(api: Api, endpoint_id: str = "e") -> Any:
+    """The endpoint as GET shows it."""
+    return api.send("GET", f"/_inference/{endpoint_id}").body["endpoints"][0]
+
+
+# --- put ---
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_put_starts_a_deployment_of_the_same_id(version: str) -> None:
+    api = Api(version, clock="eager")
+    answer = put(api)
+    assert answer.body == {
+        "inference_id": "e",
+        "task_type": "sparse_embedding",
+        "service": "elasticsearch",
+        "service_settings": {"num_allocations": 1, "num_threads": 1, "model_id": "m"},
+        "chunking_settings": {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1},
+    }
+    deployment = api.assignment("e")
+    assert deployment["assignment_state"] == "started"
+    assert deployment["task_parameters"]["model_id"] == "m"
+    assert api.writes()[-1]["committed"]
+
+
+def test_put_with_adaptive_allocations() -> None:
+    api = Api(clock="eager")
+    settings = put(api, num_allocations=None, adaptive_allocations=ADAPTIVE).body["service_settings"]
+    assert settings == {"num_threads": 1, "model_id": "m", "adaptive_allocations": ADAPTIVE}
+    assert api.assignment("e")["adaptive_allocations"] == ADAPTIVE
+    api.effect("set_number", deployment_id="e", number_of_allocations=3)
+    assert shown(api)["service_settings"]["num_allocations"] == 3
+
+
+def test_put_without_type_in_the_path() -> None:
+    api = Api(clock="eager")
+    settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
+    body = {"task_type": "sparse_embedding", "service": "elasticsearch", "service_settings": settings}
+    assert api.send("PUT", "/_inference/e", body).body["task_type"] == "sparse_embedding"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("sparse_embedding/e", {}, "Inference endpoint configuration is missing the [service] setting"),
+        ("sparse_embedding/e", {"service": "none"}, "Unknown service [none]"),
+        ("e", {"service": "elasticsearch"}, "model is missing required setting [task_type]"),
+        ("e", {"task_type": "any", "service": "x"}, "task_type [any] is not valid type for inference"),
+        (
+            "rerank/e",
+            {"task_type": "text_embedding", "service": "x"},
+            "Cannot resolve conflicting task_type parameter in the request URL [rerank]"
+            " and the request body [text_embedding]",
+        ),
+        ("nothing/e", {"service": "elasticsearch"}, "Unknown task_type [nothing]"),
+        ("rerank/e", {"service": "elasticsearch"}, "Missing required field [service_settings]"),
+        (
+            "rerank/e",
+            {"service": "elasticsearch", "service_settings": {}, "foo": {"a": [1, True]}},
+            "Configuration contains settings [{foo={a=[1, true]}}] unknown to the [elasticsearch] service",
+        ),
+        (
+            "rerank/e",
+            {"service": "elasticsearch", "service_settings": {"deployment_id": "none"}},
+            "Cannot find deployment [none]",
+        ),
+    ],
+)
+def test_refused_configurations(path: str, body: Any, reason: str) -> None:
+    answer = Api().send("PUT", f"/_inference/{path}", body)
+    assert (answer.type, answer.reason) == ("status_exception", reason)
+    assert answer.status == (404 if "find" in reason else 400)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaints"),
+    [
+        (
+            {"num_allocations": None, "num_threads": None},
+            [
+                "[service_settings] does not contain the required setting [num_threads]",
+                "[service_settings] does not contain one of the required settings"
+                " [num_allocations, adaptive_allocations]",
+            ],
+        ),
+        (
+            {"num_threads": 0},
+            ["[service_settings] Invalid value [0]. [num_threads] must be a positive integer"],
+        ),
+        (
+            {"num_threads": "1"},
+            ["field [num_threads] is not of the expected type. The value [1] cannot be converted to a [Integer]"],
+        ),
+        (
+            {
+                "adaptive_allocations": {"enabled": False, "foo": 1, "min_number_of_allocations": 5}
+                | {"max_number_of_allocations": 4}
+            },
+            [
+                "[adaptive_allocations] does not allow the setting [foo]",
+                "[min_number_of_allocations] must not be larger than [max_number_of_allocations]",
+            ],
+        ),
+    ],
+)
+def test_refused_settings(settings: Any, complaints: list[str]) -> None:
+    answer = put(Api(), **settings)
+    listed = "".join(f"{number}: {each};" for number, each in enumerate(complaints, 1))
+    assert (answer.status, answer.type) == (400, "validation_exception")
+    assert answer.reason == f"Validation Failed: {listed}"
+
+
+def test_cast_that_java_refuses() -> None:
+    answer = Api().send("PUT", "/_inference/rerank/e", {"service": "elasticsearch", "service_settings": "x"})
+    assert (answer.status, answer.type) == (500, "class_cast_exception")
+
+
+def test_model_id_is_needed() -> None:
+    answer = put(Api(), model_id=None)
+    reason = "Error parsing service settings, model_id must be provided"
+    assert (answer.status, answer.type, answer.reason) == (400, "illegal_argument_exception", reason)
+
+
+def test_unknown_model() -> None:
+    answer = put(Api(), model_id="none")
+    assert (answer.status, answer.type) == (404, "resource_not_found_exception")
+    assert answer.reason.startswith("No known trained model with model_id [none]")
+
+
+def test_invalid_and_reserved_ids() -> None:
+    api = Api()
+    reason = (
+        "Validation Failed: 1: Invalid inference_id; '.e' can contain lowercase alphanumeric (a-z and 0-9), "
+        "hyphens or underscores; must start and end with alphanumeric;"
+    )
+    assert put(api, ".e").reason == reason
+    assert put(api, ".elser-2-elasticsearch").status == 400
+
+
+def test_task_of_the_model_must_fit() -> None:
+    api = Api(clock="eager")
+    body = {"model_type": "pytorch", "inference_config": {"text_embedding": {"embedding_size": 8}}}
+    assert api.send("PUT", "/_ml/trained_models/vectors", body).status == 200
+    answer = put(api, model_id="vectors")
+    assert answer.reason == (
+        "Deployed model [vectors] with type [text_embedding] does not match the requested task type [sparse_embedding]"
+    )
+    body["inference_config"] = {"ner": {}}
+    assert api.send("PUT", "/_ml/trained_models/names", body).status == 200
+    answer = put(api, model_id="names")
+    assert answer.reason == "Deployed model [names] has type [ner] which does not map to any supported task types"
+
+
+def test_embedding_settings() -> None:
+    api = Api(clock="eager")
+    answer = put(api, task="text_embedding", similarity="dot_product", dimensions=8)
+    assert answer.body["service_settings"] == {
+        "num_allocations": 1,
+        "num_threads": 1,
+        "model_id": "m",
+        "similarity": "dot_product",
+        "dimensions": 8,
+        "element_type": "float",
+    }
+
+
+def test_rerank_shows_its_task_settings() -> None:
+    api = Api(clock="eager")
+    body = put(api, task="rerank").body
+    assert body["task_settings"] == {"return_documents": True}
+    assert "chunking_settings" not in body
+
+
+def test_packaged_models_are_fetched() -> None:
+    api = Api(clock="eager")
+    answer = put(api, model_id=".elser_model_2_linux-x86_64")
+    assert answer.status == 200
+    assert ".elser_model_2_linux-x86_64" in api.double.cluster.models
+    api.effect("set_setting", name="ml_platform", value="linux-aarch64")
+    refused = put(api, "other", model_id=".elser_model_2_linux-x86_64")
+    assert refused.reason == (
+        "Error parsing request config, model id does not match any models available on this platform."
+        " Was [.elser_model_2_linux-x86_64]. You may need to use a platform agnostic model."
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("8.15.3", "elser"), ("8.16.0", "elasticsearch"), ("9.5.3", "elasticsearch")]
+)
+def test_elser_is_a_service_of_its_own_before_8_16(version: str, name: str) -> None:
+    api = Api(version, clock="eager")
+    body = {"service": "elser", "service_settings": {"num_allocations": 1, "num_threads": 1}}
+    answer = api.send("PUT", "/_inference/sparse_embedding/e", body)
+    assert answer.body["service"] == name
+    assert answer.body["service_settings"]["model_id"] == ".elser_model_2_linux-x86_64"
+
+
+def test_other_services_are_kept_and_never_called() -> None:
+    api = Api(clock="eager")
+    settings = {"api_key": "secret", "model_id": "text-embedding-3-small"}
+    answer = api.send("PUT", "/_inference/text_embedding/e", {"service": "openai", "service_settings": settings})
+    assert answer.body["service_settings"] == {"model_id": "text-embedding-3-small"}
+    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert "secret" not in str(api.double.control("GET", "/state")["endpoints"])
+    again = api.send("PUT", "/_inference/text_embedding/e", {"service": "openai", "service_settings": settings})
+    assert (again.status, again.type) == (400, "resource_already_exists_exception")
+    assert again.reason == "Inference endpoint [e] already exists"
+
+
+# --- ids are unique ---
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("8.17.10", "Model IDs must be unique. Requested model ID [e] matches existing model IDs but must not."),
+        (
+            "9.5.3",
+            "Inference endpoint IDs must be unique. "
+            "Requested inference endpoint ID [e] matches existing trained model ID(s) but must not.",
+        ),
+    ],
+)
+def test_id_of_a_deployment(version: str, reason: str) -> None:
+    """It is also what a second put of the same endpoint gets, because the deployment has its id."""
+    api = Api(version, clock="eager")
+    assert put(api).status == 200
+    answer = put(api)
+    assert (answer.status, answer.type, answer.reason) == (400, "status_exception", reason)
+
+
+def test_id_of_a_model_that_is_deployed() -> None:
+    api = Api(clock="eager")
+    api.started("d")
+    assert put(api, "m", model_id="other").reason.startswith("Inference endpoint IDs must be unique.")
+
+
+def test_id_of_a_model_that_is_not_deployed_fails_when_it_is_started() -> None:
+    """Section 3.1, row 7, met by the endpoint itself (issue 111312)."""
+    api = Api(clock="eager")
+    answer = put(api, "m")
+    reason = "Model IDs must be unique. Requested model ID [m] matches existing model IDs but must not."
+    assert (answer.status, answer.reason) == (400, reason)
+    assert shown(api, "m")["service_settings"]["model_id"] == "m"
+
+
+# --- starts that fail ---
+
+
+def test_endpoint_stays_when_its_start_fails() -> None:
+    """Seen in 9.2.0 (issue 137127); the other possibility is played on demand."""
+    both: dict[str, Any] = {"num_allocations": 1, "adaptive_allocations": ADAPTIVE}
+    api = Api(clock="eager")
+    answer = put(api, **both)
+    assert (answer.status, answer.type) == (400, "action_request_validation_exception")
+    assert answer.reason == (
+        "Validation Failed: 1: [number_of_allocations] cannot be set if adaptive allocations is enabled;"
+    )
+    assert shown(api)["service_settings"]["num_allocations"] == 1
+    assert "e" not in api.double.cluster.assignments
+    assert api.double.control("GET", "/unknowns")["endpoint_after_failed_start"] == "kept"
+    api.double.control("POST", "/unknowns", {"endpoint_after_failed_start": "removed"})
+    assert put(api, "f", **both).status == 400
+    assert api.send("GET", "/_inference/f").status == 404
+
+
+def test_no_room_for_the_deployment() -> None:
+    api = Api(clock="eager")
+    answer = put(api, num_allocations=99)
+    assert (answer.status, answer.type) == (429, "status_exception")
+
+
+def test_incomplete_model() -> None:
+    api = Api(clock="eager")
+    api.double.control("POST", "/models", {"model_id": "part", "missing_parts": "all"})
+    answer = put(api, model_id="part")
+    assert (answer.status, answer.reason) == (
+        404,
+        "Could not deploy model [part] as the model cannot be found."
+        " Custom models need to be loaded into the cluster with Eland before they can be started.",
+    )
+
+
+def test_start_that_takes_too_long() -> None:
+    api = Api()
+    answer = put(api)
+    assert (answer.status, answer.type) == (408, "model_deployment_timeout_exception")
+    assert api.assignment("e")["assignment_state"] == "starting"
+    assert api.send("GET", "/_inference/e").status == 200
+
+
+# --- attached ---
+
+
+def test_attach_to_a_deployment() -> None:
+    api = Api(clock="eager")
+    api.started("d", 2)
+    expected = {"num_allocations": 2, "num_threads": 1, "model_id": "m", "deployment_id": "d"}
+    assert attach(api, "e", "d").body["service_settings"] == expected
+    assert attach(api, "f", "d", model_id="m").status == 200
+    refused = attach(api, "g", "d", model_id="x")
+    reason = "Deployment [d] uses model [m] which does not match the model [x] in the request."
+    assert (refused.status, refused.reason) == (400, reason)
+    api.update("d", number_of_allocations=3)
+    assert shown(api)["service_settings"] == {**expected, "num_allocations": 3}
+    assert api.send("DELETE", "/_inference/e").body["acknowledged"] is True
+    assert "d" in api.double.cluster.assignments
+
+
+# --- get ---
+
+
+def test_defaults_by_version() -> None:
+    def ids(version: str, path: str = "/_inference/_all") -> list[str]:
+        body = Api(version).send("GET", path).body
+        listed: list[Any] = body["endpoints" if "endpoints" in body else "models"]
+        return [each.get("inference_id", each.get("model_id")) for each in listed]
+
+    assert ids("8.14.0") == ids("8.16.0") == []
+    assert ids("8.17.10") == [".elser-2-elasticsearch", ".multilingual-e5-small-elasticsearch"]
+    assert ids("9.5.3", "/_inference") == [
+        ".elser-2-elasticsearch",
+        ".multilingual-e5-small-elasticsearch",
+        ".rerank-v1-elasticsearch",
+    ]
+    assert ids("9.5.3", "/_inference/rerank/*") == [".rerank-v1-elasticsearch"]
+
+
+def test_bounds_of_default_endpoints_are_settings() -> None:
+    """Section 6: where ``xpack.ml.models.default_allocations`` applies."""
+    api = Api()
+    api.effect("set_setting", name="xpack.ml.models.default_allocations.max", value=5)
+    assert shown(api, ".elser-2-elasticsearch")["service_settings"] == {
+        "num_threads": 1,
+        "model_id": ".elser_model_2_linux-x86_64",
+        "adaptive_allocations": {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 5},
+    }
+
+
+def test_get_what_is_not_there() -> None:
+    answer = Api().send("GET", "/_inference/none")
+    assert (answer.status, answer.type) == (404, "resource_not_found_exception")
+    assert answer.reason == "Inference endpoint not found [none]"
+
+
+def test_get_with_another_type() -> None:
+    api = Api(clock="eager")
+    put(api)
+    answer = api.send("GET", "/_inference/rerank/e")
+    reason = "Requested task type [rerank] does not match the inference endpoint's task type [sparse_embedding]"
+    assert (answer.status, answer.reason) == (400, reason)
+
+
+def test_older_names_and_routes() -> None:
+    api = Api("8.12.0", clock="eager")
+    body = {"service": "elser", "service_settings": {"num_allocations": 1, "num_threads": 1}}
+    assert api.send("PUT", "/_inference/sparse_embedding/e", body).body["model_id"] == "e"
+    listed = api.send("GET", "/_inference/sparse_embedding/e").body["models"]
+    assert listed[0]["task_settings"] == {}
+    # A path of one name was no path of endpoints then, so it is one of an index and a type.
+    assert api.send("GET", "/_inference/e").status == 405
+    assert api.send("DELETE", "/_inference/sparse_embedding/e").body == {"acknowledged": True}
+    assert Api("8.10.4").send("GET", "/_inference/sparse_embedding/e").status == 400
+
+
+# --- update ---
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_update_changes_the_deployment(version: str) -> None:
+    api = Api(version, clock="eager")
+    put(api)
+    answer = change(api, num_allocations=3)
+    assert answer.body["service_settings"] == {"num_allocations": 3, "num_threads": 1, "model_id": "m"}
+    assert api.assignment("e")["task_parameters"]["number_of_allocations"] == 3
+    assert api.audit()[-1] == "Updated number_of_allocations to [3]"
+    assert shown(api)["service_settings"]["num_allocations"] == 3
+
+
+def test_update_of_adaptive_allocations() -> None:
+    api = Api(clock="eager")
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    wider = {**ADAPTIVE, "max_number_of_allocations": 6}
+    assert change(api, adaptive_allocations=wider).body["service_settings"]["adaptive_allocations"] == wider
+    assert api.assignment("e")["adaptive_allocations"] == wider
+
+
+@pytest.mark.parametrize(("choice", "status"), [("yes", 200), ("no", 400)])
+def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
+    """An internal update may set a number, anybody's may not; which one an endpoint's is, nobody says."""
+    api = Api(clock="eager")
+    api.double.control("POST", "/unknowns", {"endpoint_update_is_internal": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, num_allocations=3)
+    assert answer.status == status
+    if status == 400:
+        assert answer.reason.endswith("cannot be set if adaptive allocations is enabled;")
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "status"),
+    [
+        ("9.1.10", "by_version", 400),
+        ("9.5.3", "by_version", 200),
+        ("9.5.3", "refuse", 400),
+        ("9.1.10", "accept", 200),
+    ],
+)
+def test_possibilities_of_adaptive_updates(version: str, choice: str, status: int) -> None:
+    """Before, only a number could be updated (pull request 114457)."""
+    api = Api(version, clock="eager")
+    api.double.control("POST", "/unknowns", {"endpoint_update_adaptive": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, adaptive_allocations={**ADAPTIVE, "max_number_of_allocations": 2})
+    assert answer.status == status
+    if status == 400:
+        assert answer.reason.startswith("Failed to parse [num_allocations] of update request [")
+
+
+def test_update_that_changes_nothing() -> None:
+    api = Api(clock="eager")
+    put(api)
+    before = api.state_version
+    assert change(api, num_allocations=1).status == 200
+    # Other settings are ignored without a word (issue 137129).
+    assert change(api, num_threads=4).body["service_settings"]["num_threads"] == 1
+    assert api.state_version == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reason"),
+    [
+        ("sparse_embedding/e", {}, 400, "Request body is empty"),
+        ("e", {"service_settings": {}}, 400, "model is missing required setting [task_type]"),
+        ("rerank/e", {"service_settings": {}}, 400, "Task type must match the task type of the existing endpoint"),
+        (
+            "rerank/none",
+            {"task_settings": {}},
+            404,
+            "The inference endpoint [none] does not exist and cannot be updated",
+        ),
+        (
+            "rerank/e",
+            {"service": "x"},
+            400,
+            "Request contained fields which cannot be updated, remove these fields and try again [{service=x}]",
+        ),
+        ("rerank/e", {"task_settings": 1}, 400, "Unable to parse task settings in the request [{task_settings=1}]"),
+    ],
+)
+def test_refused_updates(path: str, body: Any, status: int, reason: str) -> None:
+    api = Api(clock="eager")
+    put(api)
+    answer = api.send("PUT", f"/_inference/{path}/_update", body)
+    assert (answer.status, answer.reason) == (status, reason)
+
+
+def test_update_of_an_endpoint_whose_deployment_is_gone() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.effect("remove_deployment", deployment_id="e")
+    assert change(api, num_allocations=2).status == 404
+
+
+def test_update_through_an_attached_endpoint() -> None:
+    """9.2 on: whose deployment it is decides who changes it; before, anybody does."""
+    api = Api(clock="eager")
+    api.started("d")
+    put(api)
+    attach(api, "on-d", "d")
+    attach(api, "on-e", "e")
+    answer = change(api, "on-d", num_allocations=2)
+    assert (answer.status, answer.reason) == (
+        409,
+        "Cannot update inference endpoint [on-d] using model deployment [d]."
+        " The model deployment must be updated through the trained models API.",
+    )
+    answer = change(api, "on-e", num_allocations=2)
+    assert (answer.status, answer.reason) == (
+        409,
+        "Cannot update inference endpoint [on-e] for model deployment [e] as it was created by another inference"
+        " endpoint. The model can only be updated using inference endpoint id [e].",
+    )
+    older = Api("9.1.10", clock="eager")
+    older.started("d")
+    attach(older, "on-d", "d")
+    assert change(older, "on-d", num_allocations=2).status == 200
+    assert older.assignment("d")["task_parameters"]["number_of_allocations"] == 2
+
+
+def test_update_that_does_not_fit_changes_nothing() -> None:
+    api = Api(clock="eager")
+    put(api)
+    assert change(api, num_allocations=99).status == 429
+    assert shown(api)["service_settings"]["num_allocations"] == 1
+
+
+def test_type_in_the_body_of_an_update_by_version() -> None:
+    body = {"task_type": "sparse_embedding", "service_settings": {"num_allocations": 2}}
+    for version, status in (("8.17.0", 400), ("8.17.10", 200), ("9.5.3", 200)):
+        api = Api(version, clock="eager")
+        put(api)
+        assert api.send("PUT", "/_inference/e/_update", body).status == status
+    assert Api("8.15.3").send("PUT", "/_inference/sparse_embedding/e/_update", body).status == 400
+
+
+# --- delete ---
+
+
+def test_delete_stops_the_deployment() -> None:
+    api = Api(clock="eager")
+    put(api)
+    answer = api.send("DELETE", "/_inference/e")
+    assert answer.body == {"acknowledged": True, "pipelines": [], "indexes": []}
+    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.send("DELETE", "/_inference/e").status == 404
+
+
+def test_delete_while_something_names_it() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.effect("put_pipeline_reference", pipeline="p", model_id="e")
+    api.effect("put_semantic_text_reference", index="i", inference_id="e")
+    text = (
+        "Inference endpoint e is referenced by pipelines: [p]. Ensure that no pipelines are using this inference"
+        " endpoint, or use force to ignore this warning and delete the inference endpoint."
+        "Inference endpoint e is being used in the mapping for indexes: [i]. Ensure that no index mappings are using"
+        " this inference endpoint, or use force to ignore this warning and delete the inference endpoint."
+    )
+    answer = api.send("DELETE", "/_inference/e")
+    assert (answer.status, answer.type, answer.reason) == (409, "status_exception", text)
+    dry = api.send("DELETE", "/_inference/e", None, dry_run="true")
+    assert (dry.status, dry.body) == (
+        200,
+        {"acknowledged": False, "pipelines": ["p"], "indexes": ["i"], "error_message": text},
+    )
+    assert api.send("GET", "/_inference/e").status == 200
+    assert api.send("DELETE", "/_inference/sparse_embedding/e", None, force="true").body["acknowledged"] is True
+
+
+def test_delete_of_a_default() -> None:
+    api = Api()
+    answer = api.send("DELETE", "/_inference/.elser-2-elasticsearch")
+    assert answer.reason == (
+        "[.elser-2-elasticsearch] is a reserved inference endpoint."
+        " Use the force=true query parameter to delete the inference endpoint."
+    )
+    assert api.send("DELETE", "/_inference/.elser-2-elasticsearch", None, force="").status == 200
+    assert api.send("GET", "/_inference/.elser-2-elasticsearch").status == 404
+
+
+def test_reset_forgets_endpoints() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.double.control("POST", "/reset")
+    assert api.double.control("GET", "/state")["endpoints"] == {}
