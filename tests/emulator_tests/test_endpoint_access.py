@@ -1,0 +1,67 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who may use endpoints and pipelines, and where they are (notes, section 8; privileges records)."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from emulator_tests.api import Api
+
+ROUTES = {
+    ("GET", "/_inference/_all"): "cluster:monitor/xpack/inference/get",
+    ("PUT", "/_inference/rerank/e"): "cluster:admin/xpack/inference/put",
+    ("PUT", "/_inference/rerank/e/_update"): "cluster:admin/xpack/inference/update",
+    ("DELETE", "/_inference/e"): "cluster:admin/xpack/inference/delete",
+    ("GET", "/_ingest/pipeline"): "cluster:admin/ingest/pipeline/get",
+    ("PUT", "/_ingest/pipeline/p"): "cluster:admin/ingest/pipeline/put",
+    ("DELETE", "/_ingest/pipeline/p"): "cluster:admin/ingest/pipeline/delete",
+    ("POST", "/_ingest/pipeline/_simulate"): "cluster:admin/ingest/pipeline/simulate",
+}
+GRANTED = {
+    "none": (),
+    "monitor_inference": ("/inference/get",),
+    "manage_inference": ("/inference/",),
+    "manage_ml": (),
+    "read_pipeline": ("pipeline/get", "pipeline/simulate"),
+    "manage_pipeline": ("pipeline/",),
+    "manage": ("/",),
+}
+
+
+def _status(api: Api, method: str, path: str) -> tuple[int, str]:
+    headers = {"Authorization": "Basic " + base64.b64encode(b"u:p").decode()}
+    body = b'{"a": 1}' if method in ("PUT", "POST") else None
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    status, _headers, answer = api.double.request(method, path, headers, body)
+    return status, str(json.loads(answer).get("error"))
+
+
+@pytest.mark.parametrize("privilege", GRANTED)
+def test_privileges(privilege: str) -> None:
+    """Section 8: endpoints have privileges of their own; managing models does not grant them."""
+    api = Api()
+    api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
+    for (method, path), action in ROUTES.items():
+        status, text = _status(api, method, path)
+        assert (status == 403) != any(part in action for part in GRANTED[privilege]), (action, status)
+        if status == 403:
+            assert f"action [{action}] is unauthorized for user [u]" in text
+
+
+def test_serverless_has_them() -> None:
+    """Section 8: endpoints and pipelines are public there, too."""
+    api = Api(flavor="serverless", clock="eager")
+    settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
+    body = {"service": "elasticsearch", "service_settings": settings}
+    assert api.send("PUT", "/_inference/sparse_embedding/e", body).status == 200
+    assert api.assignment("e")["adaptive_allocations"]["enabled"] is True
+    assert api.send("PUT", "/_ingest/pipeline/p", {"processors": []}).status == 200
+    assert api.send("GET", "/_ingest/pipeline/p").status == 200
+    assert api.send("DELETE", "/_inference/e").status == 200
