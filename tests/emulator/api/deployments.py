@@ -8,11 +8,14 @@ Server behaviour notes, sections 1.1 to 1.4 and 3.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from ..double import Double
 from ..state import assignment, operations
 from ..state.assignment import Assignment
+from ..state.cluster import Cluster
+from ..state.models import Model
 from ..wire import errors, values
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
@@ -94,7 +97,7 @@ async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
 async def started(double: Double, call: Call, request: StartRequest) -> Assignment:
     """Starts a deployment and waits as the request says; endpoints do it, too."""
     cluster = double.cluster
-    begun = operations.start(cluster, request)
+    begun = await _begin(double, request)
     call.committed = True
     deployment_id = begun.params.deployment_id
     if call.failing_route is not None:
@@ -112,6 +115,24 @@ async def started(double: Double, call: Call, request: StartRequest) -> Assignme
         raise operations.start_timed_out(deployment_id, request.timeout, cluster.choices)
     cluster.audit_line(begun.params.model_id, "Started deployment")
     return cluster.assignments[deployment_id]
+
+
+async def _begin(double: Double, request: StartRequest) -> assignment.Assignment:
+    """The commit; a start waits for the download of its model, at most as long as for its nodes."""
+    cluster = double.cluster
+    deadline = cluster.now() + request.timeout.nanos
+    while True:
+        try:
+            return operations.start(cluster, request)
+        except operations.StillDownloading as busy:
+            if cluster.now() >= deadline:
+                raise
+            ends = min(deadline, busy.model.download_ends or deadline)
+            await double.clock.wait_until(ends, functools.partial(_is_replaced, cluster, busy.model))
+
+
+def _is_replaced(cluster: Cluster, model: Model) -> bool:
+    return cluster.models.get(model.id) is not model
 
 
 # --- update ---

@@ -1,148 +1,150 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trained models over HTTP: create, upload, read, delete; as much as deployments need.
+"""Trained models over HTTP: create, read, delete.
 
-Server behaviour notes, section 1.5; ``model_config`` and ``ids`` records; order of checks and texts beyond them: the
-public transport actions that put and get models, and the public YAML tests ``ml/inference_crud``.
+Server behaviour notes, sections 1.5 and 10; ``model_config`` and ``ids`` records; the order of checks and their texts
+are those of Elasticsearch's public transport actions.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
+import gzip
+import json
 from typing import Any, Final
 
 from ..double import Double
-from ..state import model_config, models, operations
+from ..state import licence, model_config, models, operations, packages
 from ..state.cluster import Cluster
 from ..state.models import Model
-from ..wire import errors, xcontent
+from ..wire import errors
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
-from ..wire.xcontent import Parser
+from ..wire.values import TimeValue
+from . import requests
 from .deployments import page
 from .requests import StopRequest
 
+Json = dict[str, Any]
 _GET: Final = "cluster:monitor/xpack/ml/inference/get"
 _PUT: Final = "cluster:admin/xpack/ml/inference/put"
 _DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
-_PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
-_VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
 PACKAGE_BYTES: Final = 438123914
+_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+_MANAGED: Final = "lang_ident_model_1"
+_INCLUDES: Final = (
+    "definition",
+    "total_feature_importance",
+    "feature_importance_baseline",
+    "hyperparameters",
+    "definition_status",
+)
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
-def read_json(double: Double, call: Call) -> dict[str, Any]:
-    """A body that must be an object."""
-    body = call.take_body()
-    if not body:
-        raise errors.parse_failure("request body is required")
-    return xcontent.read_map(Parser(body, double.cluster.version))
-
-
-# --- models ---
+# --- create ---
 
 
 def put_model(double: Double, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts."""
+    """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts, or is downloaded."""
     cluster = double.cluster
     model_id = call.path_parameters["model_id"]
     config = model_config.parse(call.take_body(), cluster.version)
+    requests.check_same_model(config.pop("model_id", None), model_id, as_status=False)
     deferred = call.boolean("defer_definition_decompression", False)
-    if cluster.version.at_least((8, 10, 0)):
-        call.boolean("wait_for_completion", False)
-    packaged = model_id.startswith(".") and "model_type" not in config
-    complaints = ([] if packaged else model_config.complaints(config)) + models.id_complaints(model_id)
-    complaints += models.creation_complaints(model_id, config)
+    wait = call.boolean("wait_for_completion", False) if cluster.version.at_least((8, 8, 0)) else False
+    packaged = model_config.is_packaged(model_id, cluster.version)
+    complaints = [] if packaged else model_config.complaints(config)
+    complaints += models.id_complaints(model_id) + model_config.further_complaints(config, model_id)
     if not complaints and deferred and "compressed_definition" in config and not config.get("model_size_bytes"):
         what = "when [defer_definition_decompression] is true and a compressed definition is provided"
         complaints = [f"{what}, model_size_bytes must be set"]
 
     async def run() -> Reply:
-        _check_unique(cluster, model_id, config.get("tags") or [])
-        if model_id in cluster.models:
-            reason = f"Trained machine learning model [{model_id}] already exists"
-            raise errors.ApiError(400, "resource_already_exists_exception", reason)
-        model_type = str(config.get("model_type", model_config.PYTORCH if packaged else "tree_ensemble"))
-        size = int(config.get("model_size_bytes", 0))
-        created = Model(model_id, size, model_type, complete=model_type != model_config.PYTORCH, has_vocabulary=False)
-        if packaged:
-            # Elastic's own models are downloaded by the server; here that takes no time.
-            created.complete, created.has_vocabulary, created.bytes = True, True, PACKAGE_BYTES
-        created.config = model_config.shown(config, cluster.version)
-        created.create_time = cluster.now() // 1_000_000
-        cluster.models[model_id] = created
+        created = _existing_download(cluster, model_id) or _create(cluster, model_id, config, packaged=packaged)
         call.committed = True
+        if wait and created.download_ends is not None:
+            await double.clock.wait_until(created.download_ends)
+        created.settle(cluster.now())
         return Reply(200, created.as_json(cluster.version, definition_status=False))
 
     return Prepared(_PUT, run, complaints)
 
 
-def _check_unique(cluster: Cluster, model_id: str, tags: list[str]) -> None:
-    """An id is not an alias, a deployment or a tag at the same time."""
+def _existing_download(cluster: Cluster, model_id: str) -> Model | None:
+    """A model that is being downloaded is not created again."""
+    model = cluster.models.get(model_id)
+    return None if model is None or model.settle(cluster.now()) else model
+
+
+def _create(cluster: Cluster, model_id: str, config: Json, *, packaged: bool) -> Model:
+    licence.check_ml(cluster)
+    definition = config.pop("definition", None)
+    _check_definition(model_id, config, definition)
+    _check_names(cluster, model_id)
+    package = None
+    if packaged:
+        package = packages.find(model_id, cluster.version, models.config_version(cluster.version))
+        if found := model_config.package_complaints(config | ({"definition": definition} if definition else {})):
+            raise errors.validation(found)
+        config = {**package.config(), **config}
+    _check_tags(cluster, model_id, config.get("tags", []))
+    if model_id in cluster.models:
+        reason = f"Trained machine learning model [{model_id}] already exists"
+        raise errors.ApiError(400, "resource_already_exists_exception", reason)
+    created = _built(cluster, model_id, config, definition)
+    if package is not None:
+        created.bytes, created.package = package.size, package.shown(cluster.version)
+        created.download_ends = cluster.now() + int(cluster.inferences.download_ms * 1_000_000)
+        created.settle(cluster.now())
+    cluster.models[model_id] = created
+    return created
+
+
+def _built(cluster: Cluster, model_id: str, config: Json, definition: Json | None) -> Model:
+    tree = definition is not None or "compressed_definition" in config
+    default = "tree_ensemble" if tree else model_config.PYTORCH
+    model_type = str(config.get("model_type", default))
+    size = int(config.get("model_size_bytes", 0))
+    created = Model(model_id, size, model_type, complete=tree, has_vocabulary=False, has_location=not tree)
+    if definition is not None:
+        created.bytes, created.operations = model_config.tree_size(definition)
+        created.definition = definition
+    created.config = model_config.shown(config, cluster.version)
+    created.create_time = cluster.now() // 1_000_000
+    return created
+
+
+def _check_definition(model_id: str, config: Json, definition: Json | None) -> None:
+    """A tree's definition must fit the rest."""
+    if definition is None:
+        return
+    kind = config.get("model_type", "tree_ensemble")
+    if kind != "tree_ensemble":
+        raise errors.status(400, f"model_type [{kind}] does not match the model definition type [tree_ensemble]")
+    task, target = config["inference_config"][0], model_config.target_type(definition)
+    if task != target:
+        what = f"Model [{model_id}] inference config type [{task}]"
+        raise errors.status(400, f"{what} does not support definition target type [{target}]")
+
+
+def _check_names(cluster: Cluster, model_id: str) -> None:
     if model_id in cluster.aliases:
-        words = f"requested model_id [{model_id}] is the same as an existing model_alias"
-        raise errors.status(400, f"{words}. Model model_aliases and ids must be unique")
+        what = f"requested model_id [{model_id}] is the same as an existing model_alias."
+        raise errors.status(400, f"{what} Model model_aliases and ids must be unique")
     if model_id in cluster.assignments:
         raise errors.status(400, f"Cannot create model [{model_id}] the id is the same as an current model deployment")
-    if any(model_id in each.tags for each in cluster.models.values()):
+
+
+def _check_tags(cluster: Cluster, model_id: str, tags: list[str]) -> None:
+    if any(model_id in model.tags for model in cluster.models.values()):
         raise errors.status(400, f"The provided model_id {model_id} must not match existing tags.")
-    if not cluster.models.keys().isdisjoint(tags):
+    if set(tags) & set(cluster.models):
         raise errors.status(400, f"The provided tags [{', '.join(tags)}] must not match existing model_ids.")
 
 
-def put_part(double: Double, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/definition/{part}``: complete when every part is there."""
-    model_id = call.path_parameters["model_id"]
-    part = call.path_parameters["part"]
-    body = read_json(double, call)
-    complaints = _part_complaints(part, body)
-
-    async def run() -> Reply:
-        model = _existing(double, model_id)
-        model.total_parts = int(body["total_parts"])
-        model.parts.add(int(part))
-        if len(model.parts) == model.total_parts:
-            model.complete, model.bytes = True, int(body["total_definition_length"])
-        call.committed = True
-        return Reply(200, ACKNOWLEDGED)
-
-    return Prepared(_PART, run, complaints)
-
-
-def _part_complaints(part: str, body: dict[str, Any]) -> list[str]:
-    total = int(body.get("total_parts", 0))
-    found = []
-    if not part.isdigit():
-        raise errors.illegal_argument(
-            f"Failed to parse int parameter [part] with value [{part}]", errors.number_format(part)
-        )
-    if int(part) >= total:
-        found.append(f"[part] must be less than total_parts; found [{part}] and [{total}]")
-    if int(body.get("total_definition_length", 0)) <= 0:
-        found.append("[total_definition_length] must be greater than 0")
-    if total <= 0:
-        found.append("[total_parts] must be greater than 0")
-    try:
-        base64.b64decode(str(body.get("definition", "")), validate=True)
-    except binascii.Error as cause:
-        raise errors.illegal_argument(f"Illegal base64: {cause}") from None
-    return found
-
-
-def put_vocabulary(double: Double, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/vocabulary``."""
-    model_id = call.path_parameters["model_id"]
-    body = read_json(double, call)
-    complaints = [] if body.get("vocabulary") else ["[vocabulary] must not be empty"]
-
-    async def run() -> Reply:
-        _existing(double, model_id).has_vocabulary = True
-        call.committed = True
-        return Reply(200, ACKNOWLEDGED)
-
-    return Prepared(_VOCABULARY, run, complaints)
+# --- read ---
 
 
 def get_models(double: Double, call: Call) -> Prepared:
@@ -150,75 +152,129 @@ def get_models(double: Double, call: Call) -> Prepared:
     cluster = double.cluster
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
-    includes = (call.text("include") or "").split(",")
-    call.boolean("decompress_definition", True)
+    includes = _includes(cluster, call)
+    decompress = call.boolean("decompress_definition", True)
     exclude_generated = call.boolean("exclude_generated", False)
-    tags = {tag for tag in (call.text("tags") or "").split(",") if tag}
+    tags = [tag for tag in (call.text("tags") or "").split(",") if tag]
     first, size = page(call)
+    human = call.flag("human")
 
     async def run() -> Reply:
-        resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
-        # Models without the tags do not exist for the request.
-        known = [each.id for each in cluster.models.values() if tags <= set(each.tags)]
-        missing = models.missing_exact(resolved, set(known))
-        found = models.expand(resolved, known)
-        if missing or (not found and not allow_no_match):
-            raise models.missing_model(",".join(missing) or expression, cluster.version)
-        shown = found[first : first + size]
-        status = "definition_status" in includes
-        _check_includes([cluster.models[found_id] for found_id in shown], includes)
-        listed = [
-            cluster.models[found_id].as_json(
+        found = _found(cluster, expression, tags, allow_no_match=allow_no_match)
+        shown_ids = found[first : first + size]
+        _check_one(cluster, shown_ids, includes)
+        listed = []
+        for model_id in shown_ids:
+            model = cluster.models[model_id]
+            model.settle(cluster.now())
+            body = model.as_json(
                 cluster.version,
-                definition_status=status,
+                definition_status="definition_status" in includes,
                 exclude_generated=exclude_generated,
-                aliases=sorted(alias for alias, meant in cluster.aliases.items() if meant == found_id),
+                human=human,
+                old_size_name=call.media is not None and call.media.rest_api_version == 7,
+                aliases=sorted(alias for alias, meant in cluster.aliases.items() if meant == model_id),
             )
-            for found_id in shown
-        ]
+            if "definition" in includes and model.definition is not None:
+                body |= _definition(model.definition, decompress=decompress)
+            listed.append(body)
         return Reply(200, {"count": len(found), "trained_model_configs": listed})
 
     return Prepared(_GET, run)
 
 
-def _check_includes(shown: list[Model], includes: list[str]) -> None:
-    """Definitions and their status are for one model at a time, the status for PyTorch models only."""
-    if "definition" in includes and len(shown) > 1:
+def _includes(cluster: Cluster, call: Call) -> list[str]:
+    known = [name for name in _INCLUDES if name != "definition_status" or cluster.version.at_least((8, 8, 0))]
+    given = [name for name in (call.text("include") or "").split(",") if name]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        what = f"unknown [include] parameters [{', '.join(unknown)}]"
+        raise errors.status(400, f"{what}. Valid options are [{', '.join(known)}]")
+    return given
+
+
+def _found(cluster: Cluster, expression: str, tags: list[str], *, allow_no_match: bool) -> list[str]:
+    """Ids in order; an exact id that names nothing is 404 even with ``allow_no_match``."""
+    resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
+    aliased = {model_id for alias, model_id in cluster.aliases.items() if models.expand(expression, [alias])}
+    found = sorted({*models.expand(resolved, list(cluster.models)), *(aliased & set(cluster.models))})
+    tagged = [each for each in found if set(tags) <= set(cluster.models[each].tags)]
+    missing = models.missing_exact(resolved, set(tagged) if tags else set(cluster.models))
+    if missing or (not tagged and not allow_no_match):
+        raise models.missing_model(",".join(missing) or expression, cluster.version)
+    return tagged
+
+
+def _check_one(cluster: Cluster, shown_ids: list[str], includes: list[str]) -> None:
+    """Definitions and their status are for one model at a time."""
+    if "definition" in includes and len(shown_ids) > 1:
         raise errors.status(400, "Getting model definition is not supported when getting more than one model")
-    if "definition_status" in includes and len(shown) > 1:
-        words = "Getting the model download status is not supported when getting more than one model"
-        raise errors.status(400, words)
-    if "definition_status" in includes and any(each.model_type != model_config.PYTORCH for each in shown):
+    if "definition_status" not in includes or not shown_ids:
+        return
+    if len(shown_ids) > 1:
+        what = "Getting the model download status is not supported when getting more than one model"
+        raise errors.status(400, what)
+    if cluster.models[shown_ids[0]].model_type != model_config.PYTORCH:
         raise errors.status(400, "Definition status is only relevant to PyTorch model types")
 
 
+def _definition(definition: Json, *, decompress: bool) -> Json:
+    if decompress:
+        return {"definition": definition}
+    packed = gzip.compress(json.dumps(definition, separators=(",", ":")).encode(), mtime=0)
+    return {"compressed_definition": base64.b64encode(packed).decode()}
+
+
+# --- delete ---
+
+
 def delete_model(double: Double, call: Call) -> Prepared:
-    """``DELETE _ml/trained_models/{model_id}``: refused while deployed, unless forced."""
+    """``DELETE _ml/trained_models/{model_id}``: refused while used or deployed, unless forced."""
     cluster, model_id = double.cluster, call.path_parameters["model_id"]
-    force = call.boolean("force", False)
-    call.text("timeout")
+    force = call.boolean("force", False) if cluster.version.at_least((8, 1, 0)) else False
+    call.time("timeout", _TIMEOUT)
 
     async def run() -> Reply:
-        if model_id not in cluster.models:
-            raise models.missing_model(model_id, cluster.version)
-        used = [key for key, each in cluster.assignments.items() if each.params.model_id == model_id]
-        if used and not force:
+        aliases = sorted(alias for alias, target in cluster.aliases.items() if target == model_id)
+        if not force:
+            _check_references(cluster, model_id, aliases)
+        deployed = any(each.params.model_id == model_id for each in cluster.assignments.values())
+        if deployed and not force:
             raise errors.status(
                 409, f"Cannot delete model [{model_id}] as it is currently deployed; use force to delete the model"
             )
-        if model_id in cluster.assignments:
+        if deployed and model_id in cluster.assignments:
             # Only the deployment that is named like the model is stopped.
             operations.stop(cluster, StopRequest(model_id, force=True))
             await double.clock.wait(lambda: model_id not in cluster.assignments, None)
-        cluster.models.pop(model_id, None)
+        _delete(cluster, model_id, aliases)
         call.committed = True
         return Reply(200, ACKNOWLEDGED)
 
     return Prepared(_DELETE, run)
 
 
-def _existing(double: Double, model_id: str) -> Model:
-    return models.existing(double.cluster.models, model_id, double.cluster.version)
+def _check_references(cluster: Cluster, model_id: str, aliases: list[str]) -> None:
+    advice = "; use force to delete the model" if cluster.version.at_least((8, 1, 0)) else ""
+    if cluster.references(model_id):
+        what = f"Cannot delete model [{model_id}] as it is still referenced by ingest processors"
+        raise errors.status(409, what + advice)
+    used = next((alias for alias in aliases if cluster.references(alias)), None)
+    if used is not None:
+        what = f"Cannot delete model [{model_id}] as it has a model_alias [{used}]"
+        raise errors.status(409, f"{what} that is still referenced by ingest processors{advice}")
+
+
+def _delete(cluster: Cluster, model_id: str, aliases: list[str]) -> None:
+    if aliases:
+        for alias in aliases:
+            del cluster.aliases[alias]
+        cluster.publish(by_api=True)
+    if model_id == _MANAGED:
+        raise errors.status(400, f"Unable to delete model [{model_id}] as it is required by machine learning")
+    if cluster.models.pop(model_id, None) is None:
+        raise models.not_stored(model_id)
+    cluster.audit_line(model_id, "trained model deleted")
 
 
 _BASE: Final = "/_ml/trained_models"
@@ -227,6 +283,4 @@ ROUTES: Final = (
     Route("GET", f"{_BASE}/{{model_id}}", "model", get_models),
     Route("PUT", f"{_BASE}/{{model_id}}", "model", put_model),
     Route("DELETE", f"{_BASE}/{{model_id}}", "model", delete_model),
-    Route("PUT", f"{_BASE}/{{model_id}}/definition/{{part}}", "model", put_part),
-    Route("PUT", f"{_BASE}/{{model_id}}/vocabulary", "model", put_vocabulary),
 )

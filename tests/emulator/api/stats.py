@@ -13,11 +13,14 @@ from typing import Any, Final
 from ..state import models
 from ..state.assignment import FAILED, STARTED, STOPPED, Assignment
 from ..state.cluster import Cluster
+from ..state.model_config import PYTORCH
+from ..state.models import Model
 from ..state.usage import Usage
 from ..wire import errors
 from ..wire.values import human_bytes, millis_text
 
 ALL_FAILED: Final = "All node routes are failed; see node route reason for details"
+_UNUSED: Final = Usage()
 _NATIVE_BASE: Final = 36
 """What the records add to the plain estimate in ``required_native_memory_bytes``."""
 
@@ -38,7 +41,12 @@ def rows(
         if listed is not None:
             listed.append(deployment_id)
     page = sorted(by_model)[start : start + size]
-    found = [row for model_id in page for row in _model_rows(cluster, model_id, by_model[model_id], human=human)]
+    deployed = _by_model(cluster)
+    found = [
+        row
+        for model_id in page
+        for row in _model_rows(cluster, model_id, deployed.get(model_id, []), by_model[model_id], human=human)
+    ]
     return {"count": len(by_model), "trained_model_stats": found}
 
 
@@ -56,33 +64,60 @@ def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match
         raise models.missing_model(named, cluster.version)
 
 
-def _model_rows(cluster: Cluster, model_id: str, only: list[str] | None, *, human: bool) -> list[dict[str, Any]]:
-    """One row for each deployment; one without deployment if there is none."""
-    mine = sorted(key for key, each in cluster.assignments.items() if each.params.model_id == model_id)
+def _by_model(cluster: Cluster) -> dict[str, list[str]]:
+    """Deployments of each model, in order."""
+    found: dict[str, list[str]] = {}
+    for deployment_id in sorted(cluster.assignments):
+        found.setdefault(cluster.assignments[deployment_id].params.model_id, []).append(deployment_id)
+    return found
+
+
+def _model_rows(
+    cluster: Cluster, model_id: str, mine: list[str], only: list[str] | None, *, human: bool
+) -> list[dict[str, Any]]:
+    """One row for each deployment; one without deployment if there is none.
+
+    A deployment whose statistics could not be fetched has no row (section 10).
+    """
     base = _model_part(cluster, model_id, mine if only is None else only, human=human)
     if not mine:
         return [base]
     found = []
     for deployment_id in mine:
-        if only is None or deployment_id in only:
+        if (only is None or deployment_id in only) and deployment_id not in cluster.inferences.unfetched_deployments:
             each = cluster.assignments[deployment_id]
-            stats = deployment_stats(cluster, each, human=human)
-            found.append(
-                {**base, "inference_stats": inference_stats(cluster, deployment_id, each), "deployment_stats": stats}
-            )
+            usages = _usages(cluster, deployment_id, each)
+            overall = _overall(cluster, usages)
+            stats = _deployment_stats(cluster, each, usages, human=human)
+            found.append({**base, "inference_stats": overall, "deployment_stats": stats})
     return found
 
 
 def _model_part(cluster: Cluster, model_id: str, deployments: list[str], *, human: bool) -> dict[str, Any]:
     body: dict[str, Any] = {"model_id": model_id}
     model = cluster.models.get(model_id)
-    if model is not None:
-        needed = 240 * (1 << 20) + 2 * model.bytes + _NATIVE_BASE
+    if model is not None and model_id not in cluster.inferences.unfetched_sizes:
+        needed = _required(cluster, model, deployments)
         sizes = _bytes("model_size", model.bytes, human=human) | _bytes("required_native_memory", needed, human=human)
         body["model_size_stats"] = sizes
     names = {model_id, *deployments}
     body["pipeline_count"] = len({pipeline for name in names for pipeline in cluster.references(name)})
     return body
+
+
+def _required(cluster: Cluster, model: Model, deployments: list[str]) -> int:
+    """Native memory of a model with all allocations of the matched deployments; none without a definition.
+
+    Section 2.3 (it varies with the query) and 5.1 (the estimate).
+    """
+    if model.bytes <= 0 or model.model_type != PYTORCH:
+        return 0
+    base = 240 * (1 << 20) + 2 * model.bytes + _NATIVE_BASE
+    once, each = (model.per_memory(f"per_{name}_memory_bytes") for name in ("deployment", "allocation"))
+    if not (once > 0 and each > 0 and cluster.version.per_memory):
+        return base
+    listed = (cluster.assignments[name].params.number_of_allocations for name in deployments)
+    return max(base, once + each * sum(listed) + model.bytes)
 
 
 def _bytes(name: str, amount: int, *, human: bool) -> dict[str, Any]:
@@ -91,18 +126,36 @@ def _bytes(name: str, amount: int, *, human: bool) -> dict[str, Any]:
 
 def inference_stats(cluster: Cluster, deployment_id: str, each: Assignment) -> dict[str, Any]:
     """The row's ``inference_stats``: summed over the nodes."""
-    used = [cluster.usage.get((deployment_id, node_id), Usage()) for node_id in _running_nodes(cluster, each)]
+    return _overall(cluster, _usages(cluster, deployment_id, each))
+
+
+def _overall(cluster: Cluster, usages: list[Usage]) -> dict[str, Any]:
+    failures = inferences = 0
+    for usage in usages:
+        failures += usage.errors + usage.timeouts + usage.rejected
+        inferences += usage.inferences
     return {
-        "failure_count": sum(usage.errors + usage.timeouts + usage.rejected for usage in used),
-        "inference_count": sum(usage.inferences for usage in used),
+        "failure_count": failures,
+        "inference_count": inferences,
         "cache_miss_count": 0,
         "missing_all_fields_count": 0,
         "timestamp": cluster.now() // 1_000_000,
     }
 
 
+def _usages(cluster: Cluster, deployment_id: str, each: Assignment) -> list[Usage]:
+    """The counters of all nodes whose rows show them, as they are now."""
+    now = cluster.now()
+    found = (cluster.usage.get((deployment_id, node_id)) for node_id in _running_nodes(cluster, each))
+    return [_UNUSED if usage is None else usage.settle(now) for usage in found]
+
+
 def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict[str, Any]:
     """The row's ``deployment_stats``."""
+    return _deployment_stats(cluster, each, _usages(cluster, each.params.deployment_id, each), human=human)
+
+
+def _deployment_stats(cluster: Cluster, each: Assignment, usages: list[Usage], *, human: bool) -> dict[str, Any]:
     params, version = each.params, each.version
     body: dict[str, Any] = {}
     if version.deployment_id:
@@ -124,7 +177,6 @@ def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict
     if version.priority:
         body["priority"] = params.priority
     body |= _time("start_time", each.start_time // 1_000_000, human=human)
-    usages = [cluster.usage.get((params.deployment_id, node_id), Usage()) for node_id in _running_nodes(cluster, each)]
     body |= _counters(usages, with_inferences=True)
     body["peak_throughput_per_minute"] = sum(usage.peak_throughput for usage in usages)
     body["nodes"] = [_node_row(cluster, each, node_id, human=human) for node_id in each.routes]
@@ -150,13 +202,16 @@ def _time(name: str, millis: int, *, human: bool) -> dict[str, Any]:
 
 
 def _counters(usages: list[Usage], *, with_inferences: bool) -> dict[str, int]:
-    sums = {
-        "error_count": sum(usage.errors for usage in usages),
-        "rejected_execution_count": sum(usage.rejected for usage in usages),
-        "timeout_count": sum(usage.timeouts for usage in usages),
-    }
+    """Counts that are shown only above zero."""
+    failed = rejected = timeouts = inferences = 0
+    for usage in usages:
+        failed += usage.errors
+        rejected += usage.rejected
+        timeouts += usage.timeouts
+        inferences += usage.inferences
+    sums = {"error_count": failed, "rejected_execution_count": rejected, "timeout_count": timeouts}
     if with_inferences:
-        sums["inference_count"] = sum(usage.inferences for usage in usages)
+        sums["inference_count"] = inferences
     return {name: count for name, count in sums.items() if count > 0}
 
 
@@ -185,7 +240,7 @@ def _running(each: Assignment, allocations: int, usage: Usage, *, human: bool) -
     body: dict[str, Any] = {"routing_state": {"routing_state": STARTED}, "inference_count": usage.inferences}
     body |= _known("average_inference_time_ms", usage.average_ms)
     body |= _known("average_inference_time_ms_excluding_cache_hits", usage.average_without_hits_ms)
-    if each.version.at_least((9, 5, 0)):
+    if usage.process_memory is not None and each.version.at_least((9, 5, 0)):
         body |= _known("average_inference_process_memory_rss_bytes", usage.process_memory)
     body["inference_cache_hit_count"] = usage.cache_hits
     if usage.last_access is not None:

@@ -13,17 +13,12 @@ from typing import Any, Final
 
 from ..api import requests
 from ..state import adaptive, licence, nodes, operations
-from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING, Assignment
+from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
-from ..state.usage import Usage
 from ..wire import errors, suggest, values
-
-Effect = Mapping[str, Any]
-
-
-class BadEffect(ValueError):
-    """An effect that names nothing, or says nothing known."""
+from . import inference_effects
+from .inference_effects import BadEffect, Effect
 
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
@@ -54,11 +49,7 @@ def node(cluster: Cluster, node_id: str) -> nodes.Node:
     return cluster.nodes[node_id]
 
 
-def _assignment(cluster: Cluster, effect: Effect) -> Assignment:
-    deployment_id = effect["deployment_id"]
-    if deployment_id not in cluster.assignments:
-        raise BadEffect(f"no deployment [{deployment_id}]")
-    return cluster.assignments[deployment_id]
+_assignment = inference_effects.assignment
 
 
 def _set_number(cluster: Cluster, effect: Effect) -> None:
@@ -147,20 +138,6 @@ def _set_setting(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
-def _infer(cluster: Cluster, effect: Effect) -> None:
-    """Requests go to routes in turn, as many to each as it has allocations."""
-    each = _assignment(cluster, effect)
-    count, time_ms = int(effect.get("count", 1)), float(effect.get("time_ms", 10))
-    routable = {node_id: route.current for node_id, route in each.routes.items() if route.routable}
-    total = sum(routable.values())
-    left = count
-    for index, (node_id, current) in enumerate(sorted(routable.items())):
-        mine = left if index == len(routable) - 1 else count * current // total
-        left -= mine
-        usage = cluster.usage.setdefault((effect["deployment_id"], node_id), Usage())
-        usage.count(mine, time_ms, cluster.now() // 1_000_000)
-
-
 def _put_pipeline_reference(cluster: Cluster, effect: Effect) -> None:
     """A pipeline with one inference processor, or one processor more; nothing is checked."""
     name, model_id = effect["pipeline"], effect["model_id"]
@@ -199,7 +176,7 @@ _ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "add_node": _add_node,
     "remove_node": _remove_node,
     "set_setting": _set_setting,
-    "infer": _infer,
+    **inference_effects.ACTIONS,
     "put_pipeline_reference": _put_pipeline_reference,
     "remove_pipeline": _remove_pipeline,
     "put_semantic_text_reference": _put_semantic_text_reference,

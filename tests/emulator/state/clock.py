@@ -71,6 +71,19 @@ class Clock:
             await self._change(left)
         return True
 
+    async def wait_until(self, moment: int, early: Callable[[], bool] = lambda: False) -> None:
+        """Waits for a moment of the cluster's clock, or until ``early``.
+
+        Where a wait makes time pass (eager), or nobody else could make it pass (in process), it passes at once.
+        """
+        while (left := moment - self._cluster.now()) > 0 and not early():
+            if self.closed:
+                raise WaitsForever
+            if self.alone or self.mode == "eager":
+                self._cluster.pass_time(left)
+                return
+            await self._change(left / 1e9)
+
     async def _change(self, timeout: float | None) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)

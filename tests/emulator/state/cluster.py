@@ -21,6 +21,7 @@ from . import licence, rebalance
 from .assignment import STOPPING, Assignment
 from .endpoints import Endpoint
 from .indices import Index
+from .inferences import Inferences
 from .models import Model
 from .nodes import Node
 from .pipelines import Pipeline
@@ -62,7 +63,8 @@ class Cluster:
 
     def __init__(self, config: Config = Config(), now: Callable[[], int] = time.time_ns) -> None:
         self.config = config
-        self.now = now
+        self._source = now
+        self._ahead = 0
         self.version = features(config.version)
         self.flavor = config.flavor
         self.name = "double"
@@ -88,6 +90,7 @@ class Cluster:
         self.held: set[str] = set()
         self.choices = Choices()
         self.load_failures: list[LoadFailure] = []
+        self.inferences = Inferences()
         self.listeners: list[Callable[[], None]] = []
         self.round_listeners: list[Callable[[], bool]] = []
         self.licence = licence.new(config.license, self.name, self.milliseconds())
@@ -97,6 +100,18 @@ class Cluster:
             self.security = Security(config.security, self.version, self.milliseconds)
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
+
+    # --- time ---
+
+    def now(self) -> int:
+        """Epoch nanoseconds on the double's clock."""
+        return self._source() + self._ahead
+
+    def pass_time(self, nanoseconds: int) -> None:
+        """The clock goes ahead; who waits for a moment looks again."""
+        self._ahead += nanoseconds
+        for listener in self.listeners:
+            listener()
 
     def milliseconds(self) -> int:
         """What time it is, in milliseconds since the epoch."""
@@ -234,6 +249,7 @@ class Cluster:
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),
             "held": sorted(self.held),
+            "inference_times": dict(self.inferences.times_ms),
             "unknowns": self.choices.as_json(),
             "audit": list(self.audit),
             "license": licence.current(self).as_json(self.milliseconds()),

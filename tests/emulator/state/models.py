@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..wire import errors
+from ..wire.values import human_bytes, millis_text
+from . import model_config
 from .model_config import PYTORCH
 from .versions import Features
 
-_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?")
 _ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z])?")
-ID_LIMIT: Final = 64
+ID_LIMIT: Final = model_config.ID_LIMIT
 WILDCARDS: Final = ("_all", "*")
 
 
@@ -33,6 +34,7 @@ class Model:
     model_type: str = PYTORCH
     has_location: bool = True
     downloading: bool = False
+    """A download that never ends by itself; see ``download_ends``."""
     total_parts: int | None = None
     parts: set[int] = dataclasses.field(default_factory=set)
     complete: bool = True
@@ -40,6 +42,13 @@ class Model:
     has_vocabulary: bool = True
     create_time: int = 0
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    download_ends: int | None = None
+    """When the server has the whole package, in nanoseconds of the double's clock."""
+    package: dict[str, Any] | None = None
+    definition: dict[str, Any] | None = None
+    """Of a tree; PyTorch definitions are not kept."""
+    operations: int = 0
+    part_bytes: int = 0
 
     @property
     def has_definition(self) -> bool:
@@ -56,33 +65,63 @@ class Model:
         """The fields it reads; the one of PyTorch models unless said otherwise."""
         return list((self.config.get("input") or {}).get("field_names", ["text_field"]))
 
+    def settle(self, now: int) -> bool:
+        """Whether no download is under way any more."""
+        if self.download_ends is not None and now >= self.download_ends:
+            self.download_ends, self.complete, self.has_vocabulary = None, True, True
+        return self.download_ends is None and not self.downloading
+
+    def add_part(self, part: int, size: int, total_parts: int, total_bytes: int) -> None:
+        """A part of the definition; it is complete when the last part is there and all bytes are."""
+        self.parts.add(part)
+        self.total_parts = total_parts
+        self.part_bytes += size
+        if self.bytes == 0:
+            self.bytes = total_bytes
+        if total_parts - 1 in self.parts and self.part_bytes == total_bytes:
+            self.complete = True
+
     def as_json(
         self,
         version: Features,
         *,
         definition_status: bool,
         exclude_generated: bool = False,
+        human: bool = False,
+        old_size_name: bool = False,
         aliases: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """As GET shows it."""
+        """As GET shows it. ``old_size_name`` is for clients that speak version 7 of the REST API."""
         body: dict[str, Any] = {"model_id": self.id, "model_type": self.model_type}
+        config = dict(self.config)
+        if "platform_architecture" in config:
+            body["platform_architecture"] = config.pop("platform_architecture")
+        prefixes = config.pop("prefix_strings", None)
+        if self.package is not None:
+            body["model_package"] = self.package
         if not exclude_generated:
-            body |= {
-                "created_by": "api_user",
-                "version": _config_version(version),
-                "create_time": self.create_time,
-                "model_size_bytes": self.bytes,
-                "estimated_operations": 0,
-                "license_level": "platinum",
-            }
-        body |= {"tags": [], "input": {"field_names": ["text_field"]}, **self.config}
+            body |= self._generated(version, human=human, old_size_name=old_size_name)
+        body |= {"tags": [], "input": {"field_names": ["text_field"]}, **config}
         if aliases:
-            body["metadata"] = {**(self.config.get("metadata") or {}), "model_aliases": list(aliases)}
+            body["metadata"] = {**(config.get("metadata") or {}), "model_aliases": list(aliases)}
         if self.has_location:
             body["location"] = {"index": {"name": ".ml-inference-native"}}
         if definition_status and version.at_least((8, 8, 0)):
             body["fully_defined"] = self.complete
+        if prefixes is not None:
+            body["prefix_strings"] = prefixes
         return body
+
+    def _generated(self, version: Features, *, human: bool, old_size_name: bool) -> dict[str, Any]:
+        body: dict[str, Any] = {"created_by": "api_user", "version": config_version(version)}
+        if human:
+            body["create_time_string"] = millis_text(self.create_time)
+        body["create_time"] = self.create_time
+        for name in ("estimated_heap_memory_usage", "model_size") if old_size_name else ("model_size",):
+            if human:
+                body[name] = human_bytes(self.bytes)
+            body[f"{name}_bytes"] = self.bytes
+        return body | {"estimated_operations": self.operations, "license_level": "platinum"}
 
     def per_memory(self, name: str) -> int:
         """``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which sit in the metadata."""
@@ -90,16 +129,18 @@ class Model:
         return int(found)
 
 
-def _config_version(version: Features) -> str:
-    """The version of the configuration format, which is not the product's from 8.10 on."""
-    if version.at_least((8, 13, 0)):
+def config_version(version: Features) -> str:
+    """The version of the configuration format, which is not the product's from 8.10 on; 8.11 and 8.12 are [G]."""
+    if version.at_least((8, 12, 0)):
         return "12.0.0"
+    if version.at_least((8, 11, 0)):
+        return "11.0.0"
     return "10.0.0" if version.at_least((8, 10, 0)) else version.number
 
 
 def is_valid_id(model_id: str) -> bool:
     """The server's general rule for ids."""
-    return _ID.fullmatch(model_id) is not None
+    return model_config.ID.fullmatch(model_id) is not None
 
 
 def is_short_enough(model_id: str) -> bool:
@@ -119,34 +160,6 @@ def id_complaints(model_id: str) -> list[str]:
     if not is_short_enough(model_id):
         found.append(f"Invalid model_id; '{model_id}' cannot contain more than {ID_LIMIT} characters.")
     return found
-
-
-_MADE_BY_SERVER: Final = ("version", "created_by", "create_time", "license_level", "location")
-_MADE_METADATA: Final = ("total_feature_importance", "model_aliases")
-
-
-def creation_complaints(model_id: str, config: Mapping[str, Any]) -> list[str]:
-    """Validation messages about a new configuration that come after those about the id (the public configuration
-    class, in its order)."""
-    tags = list(config.get("tags") or [])
-    found = []
-    if bad := [tag for tag in tags if not (is_valid_id(tag) and is_short_enough(tag))]:
-        words = "must only can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores"
-        ends = f"must start and end with alphanumeric, and must be less than {ID_LIMIT} characters."
-        found.append(f"Invalid tags [{', '.join(bad)}]; {words}, {ends}")
-    if model_id in tags:
-        found.append("none of the tags must equal the model_id")
-    if "input" in config and "inference_config" in config:
-        names = list(config["input"].get("field_names", []))
-        if not names:
-            found.append("[input.field_names] must not be empty")
-        if any("." in name and not all(name.split(".")) for name in names):
-            found.append("[input.field_names] must only contain valid dot delimited field names")
-    metadata = config.get("metadata") or {}
-    illegal = [name for name in _MADE_BY_SERVER if config.get(name) is not None]
-    illegal += [f"metadata.{name}" for name in _MADE_METADATA if metadata.get(name) is not None]
-    illegal += ["model_package"] if config.get("model_package") is not None else []
-    return found + [f"illegal to set [{name}] at inference model creation" for name in illegal]
 
 
 def existing(known: Mapping[str, Model], model_id: str, version: Features) -> Model:
@@ -187,6 +200,11 @@ def missing_exact(expression: str, known: set[str]) -> list[str]:
     return [
         token for token in expression.split(",") if token not in WILDCARDS and "*" not in token and token not in known
     ]
+
+
+def not_stored(model_id: str) -> errors.ApiError:
+    """404 of the calls that read or delete the stored configuration of one model."""
+    return errors.not_found(f"Could not find trained model [{model_id}]")
 
 
 def missing_model(model_id: str, version: Features) -> errors.ApiError:

@@ -83,9 +83,8 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
         raise errors.status(
             400, reason + "Deployment id can be the same as the model being deployed but cannot match a different model"
         )
-    if model.downloading:
-        advice = f"Wait for trained model [{model.id}] download task to complete then try again"
-        raise errors.status(408, f"Model download task is currently running. {advice}")
+    if not model.settle(cluster.now()):
+        raise StillDownloading(model)
     if not model.has_definition:
         raise errors.not_found(f"Could not find trained model definition [{model.id}]")
     if not model.complete:
@@ -93,6 +92,15 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
             400, f"Model definition truncated. Unable to deserialize trained model definition [{model.id}]"
         )
     return model
+
+
+class StillDownloading(errors.ApiError):
+    """Section 3.1, row 13: what a start hears if the download does not end in its time."""
+
+    def __init__(self, model: Model) -> None:
+        advice = f"Wait for trained model [{model.id}] download task to complete then try again"
+        super().__init__(408, "status_exception", f"Model download task is currently running. {advice}")
+        self.model = model
 
 
 def _one_model(cluster: Cluster, name: str) -> Model:

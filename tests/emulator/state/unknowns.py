@@ -44,6 +44,11 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     # Whether an update of an endpoint changes adaptive allocations, too, and whether it may set a number besides them.
     "endpoint_update_adaptive": (BY_VERSION, "accept", "refuse"),
     "endpoint_update_is_internal": ("yes", "no"),
+    # Whether inference waits for the first allocation of a deployment without any (section 6), or is refused while it
+    # wakes; public code has both, behind a flag that the 8.16 line does not have.
+    "scale_from_zero": ("wait", "refuse"),
+    # What ends such a wait: 500 at once if all nodes failed and 500 for a time-out (older public code), or 409 and 408.
+    "scale_from_zero_errors": (BY_VERSION, "newest", "older"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
 }

@@ -22,9 +22,12 @@ from ..api import aliases as alias_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
 from ..api import indices as index_api
+from ..api import infer as infer_api
 from ..api import inference_endpoints as endpoint_api
 from ..api import ingest as ingest_api
+from ..api import memory as memory_api
 from ..api import models as model_api
+from ..api import uploads as upload_api
 from ..control import delivery, kinds
 from ..control.delivery import Written
 from ..control.faults import Asked, Fault, decisive
@@ -44,8 +47,11 @@ ROUTER: Final = Router(
         *cluster_api.ROUTES,
         *admin_api.ROUTES,
         *model_api.ROUTES,
+        *upload_api.ROUTES,
         *alias_api.ROUTES,
         *deployment_api.ROUTES,
+        *infer_api.ROUTES,
+        *memory_api.ROUTES,
         *index_api.ROUTES,
         *endpoint_api.ROUTES,
         *ingest_api.ROUTES,

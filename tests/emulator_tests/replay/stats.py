@@ -134,8 +134,12 @@ def _model_stats(row: Row, version: str) -> Outcome:
     recorded = row.data["json"]
     cluster = cluster_of(version, *_two_deployments(version) if "deploy" in row.data["case"] else ())
     expression = "dep2" if "only_one" in row.data["case"] else "mod"
-    if row.data["case"] == "undeployed":
+    if row.data["case"] in ("undeployed", "size_stats_missing"):
         cluster.assignments.clear()
+    if row.data["case"] == "size_stats_missing":
+        cluster.inferences.unfetched_sizes.add("mod")
+    if row.data["case"] == "deployed_but_stats_missing":
+        cluster.inferences.unfetched_deployments.update(cluster.assignments)
     played = stats.rows(cluster, expression, human=False, start=0, size=100, allow_no_match=True)
     for each in played["trained_model_stats"]:
         if "deployment_stats" in each:

@@ -1,0 +1,162 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Uploading a model: parts of its definition, and its vocabulary.
+
+Fields, checks and texts: Elasticsearch's public request and transport classes; ``messages`` records.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Final
+
+from ..double import Double
+from ..state import inference_config, licence, models
+from ..state.inference_parsers import texts
+from ..state.models import Model
+from ..wire import errors, object_parser, xcontent
+from ..wire.call import Call, Reply
+from ..wire.object_parser import Field, ObjectParser
+from ..wire.router import Prepared, Route
+from ..wire.xcontent import Parser
+
+Json = dict[str, Any]
+_PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
+_VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
+_MAX_PARTS: Final = 10_000
+_ACKNOWLEDGED: Final = {"acknowledged": True}
+_BASE: Final = "/_ml/trained_models/{model_id}"
+
+
+def _binary(parser: Parser) -> bytes:
+    try:
+        return base64.b64decode(parser.text, validate=True)
+    except (binascii.Error, ValueError):
+        reason = "Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): Illegal base64 content"
+        raise errors.ApiError(400, "json_parse_exception", reason) from None
+
+
+def _numbers(parser: Parser) -> list[float]:
+    found = []
+    while parser.next_token() != xcontent.END_ARRAY:
+        try:
+            found.append(float(parser.text))
+        except ValueError:
+            raise errors.number_format(parser.text) from None
+    return found
+
+
+_PART_PARSER: Final = ObjectParser(
+    "put_trained_model_part_action",
+    [
+        Field("definition", frozenset({xcontent.VALUE_STRING}), _binary),
+        object_parser.integer("total_definition_length"),
+        object_parser.integer("total_parts"),
+    ],
+)
+
+
+def _vocabulary_parser(*, scores: bool) -> ObjectParser:
+    fields = [texts("vocabulary"), texts("merges")]
+    if scores:
+        fields.append(Field("scores", frozenset({xcontent.START_ARRAY}), _numbers))
+    return ObjectParser("put_trained_model_vocabulary", fields)
+
+
+def _fields(double: Double, call: Call, parser: ObjectParser) -> Json:
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body is required")
+    return parser.parse(Parser(body, double.cluster.version)).values
+
+
+def _stored(double: Double, model_id: str) -> Model:
+    licence.check_ml(double.cluster)
+    model = double.cluster.models.get(model_id)
+    if model is None:
+        raise models.not_stored(model_id)
+    return model
+
+
+def put_part(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}/definition/{part}``: in any order, each part once."""
+    model_id = call.path_parameters["model_id"]
+    call.parameters["part"] = call.path_parameters["part"]
+    part = call.integer("part", -1)
+    given = _fields(double, call, _PART_PARSER)
+    if "definition" not in given:
+        raise errors.illegal_argument("[definition] must not be null.")
+    total, length = given.get("total_parts", 0), given.get("total_definition_length", 0)
+
+    async def run() -> Reply:
+        model = _stored(double, model_id)
+        if not model.has_location:
+            raise errors.status(400, f"cannot put definition for model [{model_id}] as location is null")
+        if part in model.parts:
+            reason = f"Trained machine learning model chunked doc [{model_id}][{part}] already exists"
+            raise errors.ApiError(400, "resource_already_exists_exception", reason)
+        model.add_part(part, len(given["definition"]), total, length)
+        call.committed = True
+        return Reply(200, _ACKNOWLEDGED)
+
+    return Prepared(_PART, run, _part_complaints(part, total, length))
+
+
+def _part_complaints(part: int, total: int, length: int) -> list[str]:
+    found = []
+    if part < 0:
+        found.append("[part] must be greater or equal to 0")
+    if total <= 0:
+        found.append("[total_parts] must be greater than 0")
+    if total > _MAX_PARTS:
+        found.append(f"[total_parts] must be less than or equal to {_MAX_PARTS}")
+    if length <= 0:
+        found.append("[total_definition_length] must be greater than 0")
+    if part >= total:
+        found.append("[part] must be less than total_parts")
+    return found
+
+
+def put_vocabulary(double: Double, call: Call) -> Prepared:
+    """``PUT _ml/trained_models/{model_id}/vocabulary``."""
+    model_id = call.path_parameters["model_id"]
+    given = _fields(double, call, _vocabulary_parser(scores=double.cluster.version.at_least((8, 9, 0))))
+    if "vocabulary" not in given:
+        raise errors.illegal_argument("[vocabulary] must not be null.")
+
+    async def run() -> Reply:
+        model = _stored(double, model_id)
+        settings = inference_config.stored(model.config)
+        if settings.task not in inference_config.TASKS:
+            raise errors.status(400, f"cannot put vocabulary for model [{model_id}] as it is not an NLP model")
+        _check_tokenizer(model_id, settings.tokenization, given)
+        model.has_vocabulary = True
+        call.committed = True
+        return Reply(200, _ACKNOWLEDGED)
+
+    return Prepared(_VOCABULARY, run, _vocabulary_complaints(given))
+
+
+def _vocabulary_complaints(given: Json) -> list[str]:
+    if not given["vocabulary"]:
+        return ["[vocabulary] must not be empty"]
+    scores = given.get("scores")
+    if scores and len(scores) != len(given["vocabulary"]):
+        return ["[scores] must have same length as [vocabulary]"]
+    return []
+
+
+def _check_tokenizer(model_id: str, tokenization: str, given: Json) -> None:
+    """Some tokenizers need more than words; the wording is [G]."""
+    needed = {"roberta": "merges", "xlm_roberta": "scores"}.get(tokenization)
+    if needed == "merges" and not given.get(needed):
+        what = f"cannot put vocabulary for model [{model_id}] as tokenizer type [{tokenization}]"
+        raise errors.status(400, f"{what} requires [{needed}] to be provided and non-empty")
+
+
+ROUTES: Final = (
+    Route("PUT", f"{_BASE}/definition/{{part}}", "model", put_part),
+    Route("PUT", f"{_BASE}/vocabulary", "model", put_vocabulary),
+)

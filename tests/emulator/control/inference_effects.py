@@ -1,0 +1,162 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effects about inference: what other clients ask for, how long it takes, what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ..state import infer
+from ..state.assignment import FAILED, STARTED, Assignment
+from ..state.cluster import Cluster
+from ..state.inferences import InferenceFailure
+from ..state.usage import Usage
+from ..state.work import Job
+
+Effect = Mapping[str, Any]
+
+
+class BadEffect(ValueError):
+    """An effect that names nothing, or says nothing known."""
+
+
+def assignment(cluster: Cluster, effect: Effect) -> Assignment:
+    """The deployment that an effect names."""
+    deployment_id = effect["deployment_id"]
+    if deployment_id not in cluster.assignments:
+        raise BadEffect(f"no deployment [{deployment_id}]")
+    return cluster.assignments[deployment_id]
+
+
+def _count_of(effect: Effect, name: str, default: int) -> int:
+    count = int(effect.get(name, default))
+    if count < 0:
+        raise BadEffect(f"{name} must not be negative")
+    return count
+
+
+def _infer(cluster: Cluster, effect: Effect) -> None:
+    """Counts requests that are over already; they go to routes in turn, as many to each as it has allocations."""
+    each = assignment(cluster, effect)
+    count, time_ms = _count_of(effect, "count", 1), float(effect.get("time_ms", 10))
+    hits = min(count, _count_of(effect, "cache_hits", 0))
+    routable = {node_id: route.current for node_id, route in each.routes.items() if route.routable}
+    total = sum(routable.values())
+    left, left_hits = count, hits
+    for index, (node_id, current) in enumerate(sorted(routable.items())):
+        last = index == len(routable) - 1
+        mine = left if last else count * current // total
+        my_hits = left_hits if last else hits * current // total
+        left, left_hits = left - mine, left_hits - my_hits
+        usage = cluster.usage.setdefault((effect["deployment_id"], node_id), Usage())
+        usage.count(mine, time_ms, cluster.now() // 1_000_000, hits=my_hits)
+
+
+def _queue_inferences(cluster: Cluster, effect: Effect) -> None:
+    """Other clients' requests enter the queues now; each text is another one unless ``text`` is given."""
+    each = assignment(cluster, effect)
+    timeout = int(float(effect.get("timeout_ms", 10_000)) * 1_000_000)
+    if not infer.targets(each):
+        raise BadEffect(f"no node takes requests for [{effect['deployment_id']}]")
+    for number, node_id in enumerate(infer.spread(cluster, each, _count_of(effect, "count", 1))):
+        usage = cluster.usage.get((effect["deployment_id"], node_id))
+        if usage is None:
+            continue
+        text = str(effect.get("text", f"queued {cluster.now()} {number}"))
+        infer.enqueue(cluster, each, usage, node_id, Job(text, infer.time_of(cluster, each), timeout))
+    cluster.publish()
+
+
+def _fail_inference(cluster: Cluster, effect: Effect) -> None:
+    status = effect.get("status")
+    failure = InferenceFailure(
+        effect.get("deployment_id"),
+        str(effect.get("reason", "failed by the test")),
+        int(effect.get("times", 1)),
+        None if status is None else int(status),
+    )
+    cluster.inferences.failures.append(failure)
+
+
+def _set_inference_time(cluster: Cluster, effect: Effect) -> None:
+    time_ms = float(effect["time_ms"])
+    if time_ms < 0:
+        raise BadEffect("time_ms must not be negative")
+    cluster.inferences.times_ms[str(effect["deployment_id"])] = time_ms
+
+
+def _crash_process(cluster: Cluster, effect: Effect) -> None:
+    """The native process dies: whoever waits hears why, counters begin again, the route fails unless it restarts."""
+    each = assignment(cluster, effect)
+    node_id = effect.get("node_id") or next(iter(sorted(each.routes)), None)
+    if node_id is None or node_id not in each.routes:
+        raise BadEffect(f"no route of [{effect['deployment_id']}] on node [{node_id}]")
+    reason = str(effect.get("reason", "killed by the test"))
+    key = (str(effect["deployment_id"]), str(node_id))
+    usage = cluster.usage.pop(key, None)
+    if usage is not None:
+        usage.ended = f"inference native process died unexpectedly with failure [{reason}]"
+    if effect.get("restart"):
+        if each.routes[key[1]].state == STARTED:
+            cluster.usage[key] = Usage(start_time=cluster.now() // 1_000_000)
+    else:
+        each.routes[key[1]].state = FAILED
+        each.routes[key[1]].reason = f"inference process crashed due to reason [{reason}]"
+    cluster.publish()
+
+
+def _set_process_memory(cluster: Cluster, effect: Effect) -> None:
+    """What ``average_inference_process_memory_rss_bytes`` says (9.5); null hides it."""
+    key = (str(effect["deployment_id"]), str(effect["node_id"]))
+    amount = effect.get("bytes")
+    cluster.usage[key].process_memory = None if amount is None else int(amount)
+
+
+def _unfetched_stats(cluster: Cluster, effect: Effect) -> None:
+    """Statistics of a deployment, or the size of a model, cannot be fetched, or can again."""
+    if (effect.get("deployment_id") is None) == (effect.get("model_id") is None):
+        raise BadEffect("give deployment_id or model_id")
+    by_deployment = effect.get("deployment_id") is not None
+    held = cluster.inferences.unfetched_deployments if by_deployment else cluster.inferences.unfetched_sizes
+    name = str(effect["deployment_id" if by_deployment else "model_id"])
+    if effect.get("enabled", True):
+        held.add(name)
+    else:
+        held.discard(name)
+
+
+def _set_download_time(cluster: Cluster, effect: Effect) -> None:
+    """How long packaged models take that are created from now on; with ``model_id`` what is left of that one."""
+    seconds = float(effect["seconds"])
+    if seconds < 0:
+        raise BadEffect("seconds must not be negative")
+    if effect.get("model_id") is None:
+        cluster.inferences.download_ms = seconds * 1000
+        return
+    model = cluster.models[str(effect["model_id"])]
+    if model.settle(cluster.now()):
+        raise BadEffect(f"[{model.id}] is not being downloaded")
+    model.download_ends = cluster.now() + int(seconds * 1e9)
+    cluster.publish()
+
+
+def _pass_time(cluster: Cluster, effect: Effect) -> None:
+    seconds = float(effect["seconds"])
+    if seconds < 0:
+        raise BadEffect("time does not go back")
+    cluster.pass_time(int(seconds * 1e9))
+
+
+ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
+    "infer": _infer,
+    "queue_inferences": _queue_inferences,
+    "fail_inference": _fail_inference,
+    "set_inference_time": _set_inference_time,
+    "crash_process": _crash_process,
+    "set_process_memory": _set_process_memory,
+    "unfetched_stats": _unfetched_stats,
+    "set_download_time": _set_download_time,
+    "pass_time": _pass_time,
+}

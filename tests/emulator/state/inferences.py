@@ -1,0 +1,43 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the double was told about inference, and what it remembers about requests that are under way."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class InferenceFailure:
+    """The next inferences fail: in the native process, or with a status of their own."""
+
+    deployment_id: str | None
+    reason: str
+    times: int = 1
+    status: int | None = None
+
+
+@dataclasses.dataclass
+class Inferences:
+    """Times by deployment (milliseconds with one thread), failures to come, turns, and requests that wait."""
+
+    times_ms: dict[str, float] = dataclasses.field(default_factory=dict)
+    failures: list[InferenceFailure] = dataclasses.field(default_factory=list)
+    turns: dict[str, int] = dataclasses.field(default_factory=dict)
+    download_ms: float = 500.0
+    """How long the download of a packaged model takes."""
+    unfetched_deployments: set[str] = dataclasses.field(default_factory=set)
+    """Deployments whose statistics cannot be fetched at the moment."""
+    unfetched_sizes: set[str] = dataclasses.field(default_factory=set)
+    """Models whose size cannot be fetched at the moment."""
+    waiting: int = 0
+    """Requests that wait for the first allocation of any deployment."""
+
+    def take_failure(self, deployment_id: str) -> InferenceFailure | None:
+        """The failure that hits the next inference of a deployment; -1 times is for ever."""
+        for failure in self.failures:
+            if failure.times != 0 and failure.deployment_id in (None, deployment_id):
+                failure.times -= failure.times > 0
+                return failure
+        return None
