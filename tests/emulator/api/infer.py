@@ -82,7 +82,7 @@ def infer_model(double: Double, call: Call) -> Prepared:
     request = _request(double, call, _INTERNAL)
 
     async def run() -> Reply:
-        return Reply(200, {"inference_results": await _infer(double, request)})
+        return Reply(200, {"inference_results": await results(double, request)})
 
     return Prepared(_ACTION, run)
 
@@ -98,7 +98,7 @@ def infer_deployment(double: Double, call: Call) -> Prepared:
         raise errors.validation(["multiple documents are not supported"], "validation_exception")
 
     async def run() -> Reply:
-        return Reply(200, (await _infer(double, request))[0])
+        return Reply(200, (await results(double, request))[0])
 
     complaints = ["multiple documents are not supported"] if several else []
     return Prepared(_ACTION if version.assignment_names else _OLD_ACTION, run, complaints)
@@ -107,7 +107,7 @@ def infer_deployment(double: Double, call: Call) -> Prepared:
 # --- the work ---
 
 
-async def _infer(double: Double, request: InferRequest) -> list[Json]:
+async def results(double: Double, request: InferRequest) -> list[Json]:
     cluster = double.cluster
     assignment = infer.find(cluster, request.id)
     if assignment is None and cluster.resolve_model(request.id) is None:

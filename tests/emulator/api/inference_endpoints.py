@@ -34,7 +34,7 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _WILDCARDS: Final = ("_all", "*")
 
 
-def _target(double: Double, call: Call) -> tuple[str, str]:
+def target(double: Double, call: Call) -> tuple[str, str]:
     """Task type (``any`` if the path has none) and id."""
     parameters = call.path_parameters
     if _ID in parameters:
@@ -62,7 +62,7 @@ def _id_complaints(endpoint_id: str) -> list[str]:
 def put(double: Double, call: Call) -> Prepared:
     """``PUT _inference/[{task_type}/]{id}``."""
     cluster = double.cluster
-    in_path, endpoint_id = _target(double, call)
+    in_path, endpoint_id = target(double, call)
     _raw, body = _body(double, call)
     timeout = call.time("timeout", _TIMEOUT) if cluster.version.at_least((8, 18, 0)) else _TIMEOUT
 
@@ -125,7 +125,7 @@ def _not_found_text(endpoint: Endpoint) -> str:
 def get(double: Double, call: Call) -> Prepared:
     """``GET _inference[/{id}]``, ``GET _inference/{task_type}/{id}``; ``_all`` and ``*`` are all of them."""
     cluster = double.cluster
-    task_type, endpoint_id = _target(double, call)
+    task_type, endpoint_id = target(double, call)
 
     async def run() -> Reply:
         if endpoint_id in _WILDCARDS:
@@ -147,7 +147,7 @@ def update(double: Double, call: Call) -> Prepared:
     cluster = double.cluster
     if _ID not in call.path_parameters and not cluster.version.endpoint_update_without_type:
         raise errors.status(400, "Inference ID must be provided in the path")
-    in_path, endpoint_id = _target(double, call)
+    in_path, endpoint_id = target(double, call)
     raw, body = _body(double, call)
     call.time("master_timeout", _TIMEOUT)
     if cluster.version.at_least((9, 2, 0)):
@@ -168,7 +168,7 @@ def update(double: Double, call: Call) -> Prepared:
 def delete(double: Double, call: Call) -> Prepared:
     """``DELETE _inference/[{task_type}/]{id}``: stops the deployment that the endpoint made."""
     cluster = double.cluster
-    task_type, endpoint_id = _target(double, call)
+    task_type, endpoint_id = target(double, call)
     knows = cluster.version.endpoint_references
     dry_run = call.boolean("dry_run", False) if knows else False
     force = call.boolean("force", False) if knows else False
@@ -217,16 +217,16 @@ def _plain(version: Features) -> bool:
 
 
 _BASE: Final = "/_inference"
-_ONE: Final = f"{_BASE}/{{{_TYPE_OR_ID}}}"
-_TWO: Final = f"{_ONE}/{{{_ID}}}"
+ONE: Final = f"{_BASE}/{{{_TYPE_OR_ID}}}"
+TWO: Final = f"{ONE}/{{{_ID}}}"
 ROUTES: Final = (
     Route("GET", _BASE, "endpoint", get, lambda version: version.chunking),
-    Route("GET", _ONE, "endpoint", get, _plain),
-    Route("GET", _TWO, "endpoint", get, lambda version: version.endpoints),
-    Route("PUT", _ONE, "endpoint", put, _plain),
-    Route("PUT", _TWO, "endpoint", put, lambda version: version.endpoints),
-    Route("DELETE", _ONE, "endpoint", delete, _plain),
-    Route("DELETE", _TWO, "endpoint", delete, lambda version: version.endpoints),
-    Route("PUT", f"{_ONE}/_update", "endpoint", update, lambda version: version.endpoint_update),
-    Route("PUT", f"{_TWO}/_update", "endpoint", update, lambda version: version.endpoint_update),
+    Route("GET", ONE, "endpoint", get, _plain),
+    Route("GET", TWO, "endpoint", get, lambda version: version.endpoints),
+    Route("PUT", ONE, "endpoint", put, _plain),
+    Route("PUT", TWO, "endpoint", put, lambda version: version.endpoints),
+    Route("DELETE", ONE, "endpoint", delete, _plain),
+    Route("DELETE", TWO, "endpoint", delete, lambda version: version.endpoints),
+    Route("PUT", f"{ONE}/_update", "endpoint", update, lambda version: version.endpoint_update),
+    Route("PUT", f"{TWO}/_update", "endpoint", update, lambda version: version.endpoint_update),
 )

@@ -21,6 +21,7 @@ from ..api import admin as admin_api
 from ..api import aliases as alias_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
+from ..api import endpoint_inference as endpoint_infer_api
 from ..api import indices as index_api
 from ..api import infer as infer_api
 from ..api import inference_endpoints as endpoint_api
@@ -54,6 +55,7 @@ ROUTER: Final = Router(
         *memory_api.ROUTES,
         *index_api.ROUTES,
         *endpoint_api.ROUTES,
+        *endpoint_infer_api.ROUTES,
         *ingest_api.ROUTES,
     ]
 )
