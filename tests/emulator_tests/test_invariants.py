@@ -24,6 +24,7 @@ from emulator.state.zones import plan_all
 from emulator_tests import oracle
 from emulator_tests.api import Answer, Api
 from emulator_tests.plain import facts_of, nameless
+from emulator_tests.schedules import COUNTED
 
 MB: Final = 1 << 20
 ML: Final = "/_ml/trained_models"
@@ -34,7 +35,7 @@ VERSIONS: Final = (
     *("8.0.1", "8.2.3", "8.3.3", "8.4.3", "8.6.2", "8.8.2", "8.10.4", "8.13.4", "8.15.5"),
     *("8.16.1", "8.17.0", "8.19.14", "9.0.8", "9.1.10", "9.5.3"),
 )
-SCHEDULES: Final = int(os.environ.get("EMULATOR_SCHEDULES", "150"))
+SCHEDULES: Final = int(os.environ.get("EMULATOR_SCHEDULES", "120"))
 
 numbers = st.integers(1, 12)
 threads = st.sampled_from((1, 2, 4))
@@ -65,6 +66,7 @@ class Cluster(RuleBasedStateMachine):
         if answer is None:
             return
         event(f"answered {answer.status}")
+        COUNTED["answers compared"] += 1
         if answer.status == 200:
             key = "assignment" if self.version.assignment_names else "allocation"
             expected = {key: oracle.assignment(facts_of(self.api.double.cluster, deployment_id))}
@@ -260,6 +262,7 @@ class Cluster(RuleBasedStateMachine):
             each.params.model_id for each in cluster.assignments.values()
         )
         for row in deployed:
+            COUNTED["answers compared"] += 1
             stats = row["deployment_stats"]
             facts = facts_of(cluster, stats.get("deployment_id", stats["model_id"]))
             assert json.dumps(nameless(stats)) == json.dumps(oracle.deployment_stats(facts))
@@ -274,11 +277,14 @@ class Cluster(RuleBasedStateMachine):
         expected = {name: oracle.assignment(facts_of(cluster, name)) for name in cluster.assignments}
         wanted = {"metadata": {key: expected}} if cluster.ever_assigned else {}
         assert json.dumps(answer.body) == json.dumps(wanted)
+        COUNTED["answers compared"] += 1
+        COUNTED["steps"] += 1
 
     def teardown(self) -> None:
         """In the end every node has what it should."""
         if not hasattr(self, "api"):
             return
+        COUNTED["schedules"] += 1
         self.api.settle()
         for each in self.api.double.cluster.assignments.values():
             assert all(route.current == route.target for route in each.routes.values() if route.state == "started")

@@ -99,6 +99,24 @@ def test_low_priority(choice: str, version: str, refused: bool) -> None:
     assert api.update(number_of_allocations=2).status == status
 
 
+@pytest.mark.parametrize(
+    ("choice", "status", "kind"),
+    [
+        ("validation", 400, "action_request_validation_exception"),
+        ("bad_request", 400, "status_exception"),
+        ("conflict", 409, "status_exception"),
+    ],
+)
+def test_forms_of_that_refusal(choice: str, status: int, kind: str) -> None:
+    """Section 3.2, row 11 [U]: neither status nor text is known; nothing changes."""
+    api = Api()
+    api.double.control("POST", "/unknowns", {"low_priority_update_error": choice})
+    api.started(priority="low")
+    before = api.state_version
+    answer = api.update(number_of_allocations=2)
+    assert (answer.status, answer.type, api.state_version) == (status, kind, before)
+
+
 def test_increase_without_room() -> None:
     """Section 3.2, row 12."""
     api = Api()

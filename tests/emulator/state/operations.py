@@ -273,7 +273,11 @@ def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -
     chosen = cluster.choices["low_priority_update"]
     refuses = cluster.version.low_priority_adaptive if chosen == BY_VERSION else chosen == "refuse"
     if refuses and assignment.params.priority == "low" and number > 1:
-        raise errors.validation(["[number_of_allocations] must be 1 when [priority] is low"])
+        text = "[number_of_allocations] must be 1 when [priority] is low"
+        kind = cluster.choices["low_priority_update_error"]
+        if kind == "validation":
+            raise errors.validation([text])
+        raise errors.status(400 if kind == "bad_request" else 409, text)
 
 
 def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:

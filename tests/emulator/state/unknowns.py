@@ -20,6 +20,8 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "start_timeout_type": ("model_deployment_timeout_exception", "status_exception"),
     # An update of a low-priority deployment to more than one allocation.
     "low_priority_update": (BY_VERSION, "refuse", "accept"),
+    # What that refusal looks like: neither status nor text is known.
+    "low_priority_update_error": ("validation", "bad_request", "conflict"),
     # Whether stop reads finish_pending_work from the query, too.
     "stop_query_finish_pending_work": ("refuse", "accept"),
     # Whether a bad media type is complained of before or after missing credentials.

@@ -1,0 +1,37 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Figures of a run of the double's tests, also when several processes share it."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import pytest
+
+from emulator_tests import schedules
+
+_SUM: collections.Counter[str] = collections.Counter()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What this process has counted goes to the one that started it."""
+    sent = getattr(session.config, "workeroutput", None)
+    if sent is None:
+        _SUM.update(schedules.COUNTED)
+    else:
+        sent["schedules"] = dict(schedules.COUNTED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Another process is done."""
+    _SUM.update(getattr(node, "workeroutput", {}).get("schedules", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line, if schedules ran."""
+    if _SUM:
+        terminalreporter.write_line("invariants: " + ", ".join(f"{count} {name}" for name, count in _SUM.items()))
