@@ -26,8 +26,9 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "stop_query_finish_pending_work": ("refuse", "accept"),
     # Whether a bad media type is complained of before or after missing credentials.
     "media_type_and_credentials": ("before", "after"),
-    # How long a start waits by default before 8.10, and what its 408 said in versions of old.
+    # How long a start waits by default before 8.10.
     "start_timeout_before_8_10": ("20s", "30s"),
+    # What a start's 408 said in versions of old.
     "start_timeout_text": ("timed_out_after", "starting_deployment_timed_out"),
     # Whether 8.14 knew number_of_allocations as a query parameter of an update; 8.15 does.
     "update_query_parameter_in_8_14": ("refuse", "accept"),
