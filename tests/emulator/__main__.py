@@ -61,6 +61,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         choices=sorted(set(PLUGINS.values())),
         help="a part of the server that the nodes lack; may be repeated",
     )
+    parser.add_argument(
+        "--scaler-interval",
+        type=float,
+        default=Config.scaler_interval,
+        help="seconds between looks of the adaptive allocations scaler; 0 is never (default: %(default)s)",
+    )
     parser.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
     return parser.parse_args(argv)
 
@@ -69,7 +75,15 @@ def config(options: argparse.Namespace) -> Config:
     """The cluster to begin with."""
     features(options.version)
     nodes = tuple(options.node) if options.node else (Node("n1"), Node("n2"))
-    return Config(options.version, options.flavor, nodes, tuple(options.model or ()), frozenset(options.without or ()))
+    without = frozenset(options.without or ())
+    return Config(
+        options.version,
+        options.flavor,
+        nodes,
+        tuple(options.model or ()),
+        without,
+        scaler_interval=options.scaler_interval,
+    )
 
 
 def main() -> int:

@@ -22,6 +22,8 @@ class Double:
         self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False
     ) -> None:
         self._begin = (config, mode, interval, alone)
+        self.address = "127.0.0.1:9200"
+        """Where the API is, as the nodes publish it."""
         self._build()
 
     def reset(self, config: Config | None = None) -> None:

@@ -79,6 +79,7 @@ async def serve(double: Double, port: int, control_port: int = 0, parent_pid: in
     tasks = [asyncio.create_task(_ticks(double))]
     if parent_pid is not None:
         tasks.append(asyncio.create_task(_parent_gone(parent_pid)))
+    double.address = f"{HOST}:{sockets[0].getsockname()[1]}"
     urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in sockets]
     line = {"url": urls[0], "control_url": urls[1], "pid": os.getpid(), "version": double.cluster.version.number}
     sys.stdout.write(json.dumps(line) + "\n")

@@ -24,9 +24,10 @@ def test_audit_lines() -> None:
     api.effect("remove_node", node_id="n2")
     api.stop()
     lines = api.audit()
-    assert lines[0] == "Started deployment"
-    assert lines[1] == "Updated number_of_allocations to [6]"
-    assert lines[2].startswith("Rebalanced trained model allocations because [")
+    planned = "Rebalanced trained model allocations because [model deployment {}]"
+    assert lines[:2] == [planned.format("started"), "Started deployment"]
+    assert lines[2:4] == [planned.format("updated"), "Updated number_of_allocations to [6]"]
+    assert lines[4] == "Rebalanced trained model allocations because [nodes changed]"
     assert lines[-1] == "Stopped deployment"
 
 

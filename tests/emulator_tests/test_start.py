@@ -40,7 +40,8 @@ def test_waiting_lets_an_eager_clock_tick(wait_for: str) -> None:
     api = Api(clock="eager")
     answer = api.start(number_of_allocations=5, wait_for=wait_for)
     assert {route["routing_state"] for route in answer.assignment["routing_table"].values()} == {"started"}
-    assert api.audit() == ["Started deployment"]
+    planned = "Rebalanced trained model allocations because [model deployment started]"
+    assert api.audit() == [planned, "Started deployment"]
 
 
 def test_defaults_follow_the_model_and_the_version() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..double import Double
+from ..state import settings
 from ..state.cluster import Cluster
 from ..wire import errors, xcontent
 from ..wire.call import Call, Reply
@@ -36,8 +37,6 @@ _COMPARE: Final = {
     None: int.__eq__,
 }
 _WAITS: Final = ("wait_for_events", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards")
-_NUMBERS: Final = ("cluster.max_shards_per_node", "xpack.ml.max_lazy_ml_nodes")
-_KNOWN_SETTINGS: Final = ("xpack.ml.", "cluster.max_shards_per_node", "cluster.routing.allocation.awareness.attributes")
 
 
 # --- health ---
@@ -86,12 +85,13 @@ def _node_condition(text: str | None) -> Any:
 
 def health_json(cluster: Cluster, *, timed_out: bool, human: bool) -> Json:
     """The answer body."""
+    red = not (cluster.coordination.master and cluster.coordination.recovered)
     body: Json = {
         "cluster_name": cluster.name,
-        "status": "green",
+        "status": "red" if red else "green",
         "timed_out": timed_out,
         "number_of_nodes": len(cluster.nodes),
-        "number_of_data_nodes": len(cluster.nodes),
+        "number_of_data_nodes": data_nodes(cluster),
     }
     counts = ["active_primary", "active", "relocating", "initializing", "unassigned"]
     if cluster.version.at_least((8, 16, 0)):
@@ -103,8 +103,13 @@ def health_json(cluster: Cluster, *, timed_out: bool, human: bool) -> Json:
         body["task_max_waiting_in_queue"] = "0s"
     body["task_max_waiting_in_queue_millis"] = 0
     if human:
-        body["active_shards_percent"] = "100.0%"
-    return body | {"active_shards_percent_as_number": 100.0}
+        body["active_shards_percent"] = "NaN%" if red else "100.0%"
+    return body | {"active_shards_percent_as_number": "NaN" if red else 100.0}
+
+
+def data_nodes(cluster: Cluster) -> int:
+    """Nodes with a data role."""
+    return sum(any(role.startswith("data") for role in node.roles) for node in cluster.nodes.values())
 
 
 # --- settings ---
@@ -137,36 +142,17 @@ def put_settings(double: Double, call: Call) -> Prepared:
     has_ml = "ml" not in double.cluster.config.without
 
     async def run() -> Reply:
-        for kind, settings in wanted.items():
-            for name in settings:
-                if not name.startswith(_KNOWN_SETTINGS) or (name.startswith("xpack.ml.") and not has_ml):
-                    raise errors.illegal_argument(f"{kind} setting [{name}], not recognized")
-        for settings in wanted.values():
-            for name, value in settings.items():
-                _check_type(name, value)
-        for settings in wanted.values():
-            for name, value in settings.items():
-                _set(double.cluster, name, value)
+        for kind in ("transient", "persistent"):
+            settings.check(kind, wanted[kind], double.cluster.version, has_ml=has_ml)
+        for each in wanted.values():
+            settings.changed(double.cluster.settings, each)
         double.cluster.publish(by_api=True)
         call.committed = True
-        shown = {kind: _shown(settings, flat=flat) for kind, settings in wanted.items()}
+        shown = {kind: _shown(each, flat=flat) for kind, each in wanted.items()}
         return Reply(200, {"acknowledged": True, **shown})
 
-    return Prepared("cluster:admin/settings/update", run, complaints)
-
-
-def _check_type(name: str, value: Any) -> None:
-    """Settings that are numbers (recorded for ``cluster.max_shards_per_node``)."""
-    if name in _NUMBERS and value is not None and not re.fullmatch(r"[+-]?\d+", str(value)):
-        cause = errors.number_format(str(value))
-        raise errors.illegal_argument(f"Failed to parse value [{value}] for setting [{name}]", cause)
-
-
-def _set(cluster: Cluster, name: str, value: Any) -> None:
-    if value is None:
-        cluster.settings.pop(name, None)
-    else:
-        cluster.settings[name] = value
+    names = [name for each in wanted.values() for name in each]
+    return Prepared("cluster:admin/settings/update", run, complaints, settings.only_lifts_blocks(names))
 
 
 def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -177,9 +163,9 @@ def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, value
 
 
-def _shown(settings: Json, *, flat: bool) -> Json:
+def _shown(given: Json, *, flat: bool) -> Json:
     """Values are texts; names are nested unless ``flat_settings`` is given."""
-    texts = {name: str(value) for name, value in settings.items() if value is not None and "." in name}
+    texts = {name: settings.text_of(value) for name, value in given.items() if value is not None and "." in name}
     if flat:
         return texts
     nested: Json = {}

@@ -19,7 +19,7 @@ from ..wire.values import TimeValue
 from . import ml_defaults
 
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
-_METRICS: Final = ("version", "master_node", "nodes", "metadata")
+_METRICS: Final = ("version", "master_node", "blocks", "nodes", "metadata")
 
 
 def root(double: Double, call: Call) -> Prepared:
@@ -59,10 +59,11 @@ def info(double: Double, call: Call) -> Prepared:
     cluster = double.cluster
 
     async def run() -> Reply:
-        memory = sum(node.available() for node in cluster.nodes.values())
+        nodes = [node for node in cluster.nodes.values() if node.ml]
+        memory = sum(node.available() for node in nodes)
         limits: dict[str, Any] = {**ml_defaults.limits(cluster), "total_ml_memory": f"{memory >> 20}mb"}
         if cluster.version.at_least((8, 12, 0)):
-            limits["total_ml_processors"] = sum(node.cores() for node in cluster.nodes.values())
+            limits["total_ml_processors"] = sum(node.cores() for node in nodes)
         body = {
             "defaults": ml_defaults.defaults(cluster),
             "upgrade_mode": False,
@@ -101,7 +102,8 @@ def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
     everything = "_all" in metrics
     parts: dict[str, dict[str, Any]] = {
         "version": {"version": cluster.state_version, "state_uuid": f"state-{cluster.state_version}"},
-        "master_node": {"master_node": next(iter(sorted(cluster.nodes)), "master")},
+        "master_node": {"master_node": cluster.master_node},
+        "blocks": {"blocks": _blocks(cluster)},
         "nodes": {"nodes": {node.id: node.discovery_json(cluster.version.number) for node in cluster.nodes.values()}},
         "metadata": {"metadata": _metadata(cluster)},
     }
@@ -111,8 +113,15 @@ def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
     return body
 
 
+def _blocks(cluster: Cluster) -> dict[str, Any]:
+    blocks = cluster.coordination.blocks(cluster.settings)
+    return {"global": {str(block.id): block.as_json() for block in blocks}} if blocks else {}
+
+
 def _metadata(cluster: Cluster) -> dict[str, Any]:
     body: dict[str, Any] = {"cluster_uuid": cluster.uuid, "cluster_uuid_committed": True}
+    if not cluster.coordination.recovered:
+        return body
     if cluster.ever_assigned:
         key = "trained_model_assignment" if cluster.version.assignment_names else "trained_model_allocation"
         body[key] = {name: each.as_json() for name, each in cluster.assignments.items()}

@@ -16,6 +16,7 @@ from ..state import assignment, operations
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
 from ..state.models import Model
+from ..state.reducer import NothingToReduce
 from ..wire import errors, values
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
@@ -155,7 +156,12 @@ def update(double: Double, call: Call) -> Prepared:
 
     async def run() -> Reply:
         before = double.cluster.writes
-        updated = operations.update(double.cluster, request)
+        try:
+            updated = operations.update(double.cluster, request)
+        except NothingToReduce:
+            if double.cluster.choices["reducer_refusal"] == "hangs":
+                await double.clock.wait(lambda: False, None)
+            raise
         call.committed = double.cluster.writes != before
         return Reply(200, assignment.envelope(updated))
 
@@ -204,7 +210,17 @@ async def stopped(double: Double, call: Call, request: StopRequest) -> None:
     call.committed = call.committed or cluster.writes != before
     if found:
         stopping = cluster.assignments[request.deployment_id]
-        await double.clock.wait(lambda: cluster.assignments.get(request.deployment_id) is not stopping, None)
+        await double.clock.wait(lambda: _is_stopped(cluster, request.deployment_id, stopping), None)
+
+
+def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assignment) -> bool:
+    """Whether the assignment is gone. If metadata is blocked, nobody can remove it: section 3.3."""
+    if cluster.assignments.get(deployment_id) is not stopping:
+        return True
+    if cluster.coordination.master and not cluster.commits:
+        what = "failed to delete model assignment after nodes unallocated the deployment. Attempt to stop again"
+        raise errors.ApiError(500, "exception", what)
+    return False
 
 
 # --- stats ---

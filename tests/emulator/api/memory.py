@@ -90,7 +90,7 @@ def _row(cluster: Cluster, node: Node, *, human: bool) -> Json:
     heap = {"heap_max": _HEAP, "java_inference_max": _HEAP * 4 // 10, "java_inference": 0}
     return {
         **{name: shown[name] for name in ("name", "ephemeral_id", "transport_address")},
-        "attributes": {key: value for key, value in node.attributes().items() if key.startswith("ml.")},
+        "attributes": {key: value for key, value in node.attributes.items() if key.startswith("ml.")},
         "roles": shown["roles"],
         "mem": memory,
         "jvm": _sizes(heap, human=human),

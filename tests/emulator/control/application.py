@@ -17,7 +17,7 @@ from starlette.routing import Route
 from ..double import Double
 from ..security import file as security_file
 from ..security.store import Security
-from ..state import catch_up
+from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
 from ..wire import app
@@ -32,7 +32,7 @@ class BadRequest(ValueError):
 
 def get_state(double: Double, body: Body) -> Any:
     """Everything."""
-    clock = {"mode": double.clock.mode, "interval": double.clock.interval, "ticks": double.cluster.ticks}
+    clock = {**_clock(double), "ticks": double.cluster.ticks}
     shown = {
         **double.cluster.as_json(),
         "clock": clock,
@@ -64,15 +64,35 @@ def get_audit(double: Double, body: Body) -> Any:
     return list(double.cluster.audit)
 
 
+def _clock(double: Double) -> dict[str, Any]:
+    clock, now = double.clock, double.cluster.now
+    return {
+        "mode": clock.mode,
+        "interval": clock.interval,
+        "scaler_interval": clock.scaler_interval,
+        "frozen": now.frozen,
+        "now": now.millis,
+    }
+
+
 def set_clock(double: Double, body: Body) -> Any:
-    """Mode and interval."""
+    """Mode and intervals; the double's own time."""
     mode = body.get("mode", double.clock.mode)
     if mode not in MODES:
         raise BadRequest(f"mode must be one of {', '.join(MODES)}")
     double.clock.mode = mode
     double.clock.interval = float(body.get("interval", double.clock.interval))
+    double.clock.scaler_interval = float(body.get("scaler_interval", double.clock.scaler_interval))
+    double.cluster.now.freeze(bool(body.get("frozen", double.cluster.now.frozen)))
+    double.cluster.now.advance(float(body.get("advance", 0)))
     double.cluster.publish()
-    return {"mode": double.clock.mode, "interval": double.clock.interval}
+    return _clock(double)
+
+
+def tick_scaler(double: Double, body: Body) -> Any:
+    """Looks of the adaptive allocations scaler; before each the double's time goes on."""
+    scaler.run(double.cluster, int(body.get("ticks", 1)), float(body.get("seconds", scaler.INTERVAL)))
+    return {key: each.params.number_of_allocations for key, each in double.cluster.assignments.items()}
 
 
 def tick(double: Double, body: Body) -> Any:
@@ -170,6 +190,7 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
     ("POST", "/clock"): set_clock,
     ("POST", "/tick"): tick,
     ("POST", "/settle"): settle,
+    ("POST", "/scaler"): tick_scaler,
     ("GET", "/faults"): get_faults,
     ("POST", "/faults"): add_fault,
     ("DELETE", "/faults"): clear_faults,

@@ -17,7 +17,7 @@ from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
 from ..wire import errors, suggest, values
-from . import inference_effects
+from . import cluster_effects, inference_effects
 from .inference_effects import BadEffect, Effect
 
 
@@ -120,14 +120,6 @@ def _release(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
-def _add_node(cluster: Cluster, effect: Effect) -> None:
-    cluster.add_node(nodes.from_json(dict(effect)))
-
-
-def _remove_node(cluster: Cluster, effect: Effect) -> None:
-    cluster.remove_node(node(cluster, effect["node_id"]).id)
-
-
 def _set_setting(cluster: Cluster, effect: Effect) -> None:
     if effect["name"] == "license" and effect.get("value") not in (None, *licence.CHOICES):
         raise BadEffect(f"no licence {effect['value']!r}; there are {', '.join(licence.CHOICES)}")
@@ -173,12 +165,11 @@ _ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "fail_next_load": _fail_next_load,
     "hold": _hold,
     "release": _release,
-    "add_node": _add_node,
-    "remove_node": _remove_node,
     "set_setting": _set_setting,
     **inference_effects.ACTIONS,
     "put_pipeline_reference": _put_pipeline_reference,
     "remove_pipeline": _remove_pipeline,
     "put_semantic_text_reference": _put_semantic_text_reference,
     "remove_semantic_text_reference": _remove_semantic_text_reference,
+    **cluster_effects.ACTIONS,
 }

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def tick(cluster: Cluster) -> bool:
     """One round; whether anything changed."""
     cluster.ticks += 1
+    if not cluster.commits:
+        # Nobody takes what the nodes report.
+        return False
     changed = any([listener() for listener in cluster.round_listeners])
     gone = []
     for deployment_id, each in list(cluster.assignments.items()):
@@ -74,12 +77,23 @@ def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool
             route.state, route.reason = FAILED, failure.reason
     if loading:
         return True
-    changed = False
+    changed = _drain_round(cluster, deployment_id, each)
     for route in each.routes.values():
         if route.state == STARTED and route.current != route.target:
             route.current = route.target
             changed = True
     return changed
+
+
+def _drain_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:
+    """A route on a node that shuts down ends when another is started, or if it is the only one (section 4.7)."""
+    draining = [node_id for node_id, route in each.routes.items() if route.state == STOPPING]
+    if not draining or not (each.started_nodes() or len(draining) == len(each.routes)):
+        return False
+    for node_id in draining:
+        del each.routes[node_id]
+        cluster.usage.pop((deployment_id, node_id), None)
+    return True
 
 
 def _failure(cluster: Cluster, node_id: str) -> LoadFailure | None:

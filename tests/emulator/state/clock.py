@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from . import catch_up
+from . import catch_up, scaler
 from .cluster import Cluster
 
 MODES: Final = ("auto", "manual", "eager")
@@ -30,6 +30,7 @@ class Clock:
     def __init__(self, cluster: Cluster, mode: str, interval: float = DEFAULT_INTERVAL, *, alone: bool = False) -> None:
         self.mode = mode
         self.interval = interval
+        self.scaler_interval = cluster.config.scaler_interval
         self.alone = alone
         self.closed = False
         self._cluster = cluster
@@ -44,6 +45,7 @@ class Clock:
     def tick_if_auto(self) -> None:
         """One round, if the nodes catch up by themselves; the server calls it at each interval."""
         if self.mode == "auto":
+            scaler.look_if_due(self._cluster, self.scaler_interval)
             catch_up.tick(self._cluster)
 
     def close(self) -> None:

@@ -19,12 +19,18 @@ from ..security.store import Declared, Security
 from ..wire.values import parse_bytes
 from . import licence, rebalance
 from .assignment import STOPPING, Assignment
+from .coordination import Coordination
 from .endpoints import Endpoint
+from .estimators import Memory
 from .indices import Index
 from .inferences import Inferences
+from .load import Load
 from .models import Model
 from .nodes import Node
 from .pipelines import Pipeline
+from .settings import LAZY_NODES, NODE_SIZE, PROCESSORS_SCALE
+from .shutdown import Shutdown
+from .timeline import Timeline
 from .unknowns import Choices
 from .usage import Usage
 from .versions import features
@@ -47,6 +53,8 @@ class Config:
     """Plugins that the nodes lack (``wire.router.PLUGINS``)."""
     security: Declared | None = None
     license: str = licence.DEFAULT
+    scaler_interval: float = 10.0
+    """Seconds of the double's time between two looks of the scaler; 0 is never. Only the clock ``auto`` drives it."""
 
 
 @dataclasses.dataclass
@@ -63,8 +71,8 @@ class Cluster:
 
     def __init__(self, config: Config = Config(), now: Callable[[], int] = time.time_ns) -> None:
         self.config = config
-        self._source = now
-        self._ahead = 0
+        self.now = Timeline(now)
+        self.begun = self.now.millis
         self.version = features(config.version)
         self.flavor = config.flavor
         self.name = "double"
@@ -89,6 +97,10 @@ class Cluster:
         self.usage: dict[tuple[str, str], Usage] = {}
         self.held: set[str] = set()
         self.choices = Choices()
+        self.coordination = Coordination()
+        self.loads: dict[str, Load] = {}
+        self.scaler = Memory()
+        self.shutdowns: dict[str, Shutdown] = {}
         self.load_failures: list[LoadFailure] = []
         self.inferences = Inferences()
         self.listeners: list[Callable[[], None]] = []
@@ -103,13 +115,9 @@ class Cluster:
 
     # --- time ---
 
-    def now(self) -> int:
-        """Epoch nanoseconds on the double's clock."""
-        return self._source() + self._ahead
-
     def pass_time(self, nanoseconds: int) -> None:
         """The clock goes ahead; who waits for a moment looks again."""
-        self._ahead += nanoseconds
+        self.now.advance(nanoseconds / 1e9)
         for listener in self.listeners:
             listener()
 
@@ -132,21 +140,32 @@ class Cluster:
     @property
     def processors_scale(self) -> float:
         """``xpack.ml.allocated_processors_scale``."""
-        return float(self.settings.get("xpack.ml.allocated_processors_scale", 1))
+        return float(self.settings.get(PROCESSORS_SCALE, 1))
 
     @property
     def is_master_node(self) -> bool:
         """Whether the node that takes the requests is the master (section 7, trap 5)."""
         return bool(self.settings.get("is_master_node", True))
 
+    @property
+    def master_node(self) -> str | None:
+        """The elected master: the first node that may be one."""
+        if not self.coordination.master:
+            return None
+        return next((key for key, node in sorted(self.nodes.items()) if "master" in node.roles), "master")
+
+    @property
+    def commits(self) -> bool:
+        """Whether the master can publish a new state."""
+        return self.coordination.commits(self.settings)
+
     def scaling_possible(self) -> bool:
         """Section 4.3: more lazy nodes allowed than there are, or a smallest node below the largest allowed size."""
-        if int(self.settings.get("xpack.ml.max_lazy_ml_nodes", 0)) > len(self.nodes):
+        nodes = self.assignable()
+        if int(self.settings.get(LAZY_NODES, 0)) > len(nodes):
             return True
-        largest = parse_bytes(
-            str(self.settings.get("xpack.ml.max_ml_node_size", "0b")), "xpack.ml.max_ml_node_size"
-        ).bytes
-        return any(node.memory < largest for node in self.nodes.values())
+        largest = parse_bytes(str(self.settings.get(NODE_SIZE, "0b")), NODE_SIZE).bytes
+        return any(node.memory < largest for node in nodes.values())
 
     # --- cluster state ---
 
@@ -168,6 +187,9 @@ class Cluster:
         """Removes a deployment and what was counted for it; the caller publishes."""
         self.assignments.pop(deployment_id, None)
         self.held.discard(deployment_id)
+        self.loads.pop(deployment_id, None)
+        self.scaler.forget(deployment_id)
+        self.scaler.scaled_up.pop(deployment_id, None)
         for key in [key for key in self.usage if key[0] == deployment_id]:
             del self.usage[key]
 
@@ -180,10 +202,19 @@ class Cluster:
             each.routes, each.reason = proposal.routes, proposal.reason
 
     def rebalance(self, reason: str) -> None:
-        """A full rebalance in the background."""
-        self.apply(rebalance.propose(self, self.assignments))
-        self.audit_line(None, f"Rebalanced trained model allocations because [{reason}]")
+        """A full rebalance in the background; its audit line is written only if it changes something."""
+        if not self.commits:
+            return
+        proposals = rebalance.propose(self, self.assignments)
+        if all(each.is_in(self.assignments[key]) for key, each in proposals.items()):
+            return
+        self.apply(proposals)
+        self.rebalanced(reason)
         self.publish()
+
+    def rebalanced(self, reason: str) -> None:
+        """The audit line of a rebalance that changed something."""
+        self.audit_line(None, f"Rebalanced trained model allocations because [{reason}]")
 
     def audit_line(self, model_id: str | None, message: str) -> None:
         """A line in the notifications index; not a change of cluster state."""
@@ -191,24 +222,77 @@ class Cluster:
 
     # --- nodes ---
 
+    def assignable(self) -> dict[str, Node]:
+        """ML nodes that do not shut down (section 5.1)."""
+        return {key: node for key, node in self.nodes.items() if node.ml and key not in self.shutdowns}
+
     def add_node(self, node: Node) -> None:
         """A join: plans again only if a deployment lacks something (section 4.7)."""
         self.nodes[node.id] = node
         self.publish()
-        active = [each for each in self.assignments.values() if each.state != STOPPING]
-        if any(not each.is_satisfied(self.nodes) or each.has_outdated_routes() for each in active):
-            self.rebalance(NODES_CHANGED)
+        if node.id in self.assignable():
+            self.look_after_nodes()
 
-    def remove_node(self, node_id: str) -> None:
-        """A loss: what it carried is placed elsewhere if it fits."""
+    def remove_node(self, node_id: str, *, plan: bool = True) -> None:
+        """A loss: what it carried is placed elsewhere if it fits.
+
+        A node that was told to shut down has been planned for already. ``plan`` false: the master has not done so yet.
+        """
         self.nodes.pop(node_id, None)
         hit = [each for each in self.assignments.values() if node_id in each.routes]
         for each in hit:
-            if each.state == STOPPING:
+            if each.state == STOPPING or node_id in self.shutdowns:
                 del each.routes[node_id]
         self.publish()
-        if hit:
+        if plan and hit and node_id not in self.shutdowns:
             self.rebalance(NODES_CHANGED)
+
+    def look_after_nodes(self) -> None:
+        """What the master does when nodes join, return, or when it is elected."""
+        active = [each for each in self.assignments.values() if each.state != STOPPING]
+        nodes = self.assignable()
+        lost = any(set(each.routes) - set(self.nodes) for each in active)
+        if lost or any(not each.is_satisfied(nodes) or each.has_outdated_routes() for each in active):
+            self.rebalance(NODES_CHANGED)
+
+    def put_shutdown(self, shutdown: Shutdown) -> None:
+        """A node is told to shut down: its routes drain, others are planned (section 4.7)."""
+        new = shutdown.node_id not in self.shutdowns
+        self.shutdowns[shutdown.node_id] = shutdown
+        self.publish(by_api=True)
+        active = [each for each in self.assignments.values() if each.state != STOPPING]
+        if not new or not any(shutdown.node_id in each.routes for each in active):
+            return
+        if self.choices["zero_allocations"] == "dropped_on_shutdown":
+            self.drop_empty()
+        self.rebalance(NODES_CHANGED)
+
+    def drop_empty(self) -> None:
+        """A known bug: deployments without allocations vanish (issues 146806 and 137134 of elastic/elasticsearch)."""
+        for deployment_id, each in list(self.assignments.items()):
+            if each.params.number_of_allocations == 0 and each.state != STOPPING:
+                self.drop_assignment(deployment_id)
+
+    def delete_shutdown(self, node_id: str) -> None:
+        """A node that stays, or has come back."""
+        del self.shutdowns[node_id]
+        self.publish(by_api=True)
+        if node_id in self.nodes:
+            self.look_after_nodes()
+
+    # --- coordination ---
+
+    def elect_master(self) -> None:
+        """A master is there again; it looks at what has happened."""
+        self.coordination.master = True
+        self.publish()
+        self.look_after_nodes()
+
+    def recover(self) -> None:
+        """The state is there."""
+        self.coordination.recovered = True
+        self.publish()
+        self.look_after_nodes()
 
     # --- indices ---
 
@@ -248,6 +332,9 @@ class Cluster:
             "semantic_text": {index: sorted(names) for index, names in self.semantic_text.items()},
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),
+            "loads": {key: dataclasses.asdict(each) for key, each in self.loads.items()},
+            "coordination": self.coordination.as_json(),
+            "shutdowns": {key: each.as_json() for key, each in self.shutdowns.items()},
             "held": sorted(self.held),
             "inference_times": dict(self.inferences.times_ms),
             "unknowns": self.choices.as_json(),

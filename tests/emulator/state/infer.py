@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..api.requests import UpdateRequest
 from ..wire import errors
 from ..wire.values import TimeValue
 from . import inference_config, operations
@@ -112,17 +111,7 @@ def not_allocated(name: str) -> str:
 
 def wake(cluster: Cluster, assignment: Assignment) -> bool:
     """Asks for one allocation; whether the deployment is one that wakes (section 6: adaptive must be enabled)."""
-    settings = assignment.adaptive
-    if settings is None or not settings.is_enabled or (settings.minimum or 0) > 0:
-        return False
-    if assignment.params.number_of_allocations == 0:
-        deployment_id = assignment.params.deployment_id
-        try:
-            operations.update(cluster, UpdateRequest(deployment_id, 1, internal=True))
-        except errors.ApiError:
-            text = f"adaptive allocations scaler: scaling [{deployment_id}] to [1] allocations failed."
-            cluster.audit_line(assignment.params.model_id, text)
-    return True
+    return scaler.wake(cluster, assignment.params.deployment_id)
 
 
 def newest_waiting(cluster: Cluster) -> bool:

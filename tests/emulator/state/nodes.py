@@ -10,58 +10,124 @@ notes, section 5.1).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..wire.values import parse_bytes
 from .assignment import MEBIBYTE
 
 OVERHEAD: Final = 30 * MEBIBYTE
+ROLES: Final = (
+    "data",
+    "data_cold",
+    "data_content",
+    "data_frozen",
+    "data_hot",
+    "data_warm",
+    "ingest",
+    "master",
+    "ml",
+    "remote_cluster_client",
+    "transform",
+)
+LINUX: Final = "linux-x86_64"
+_PROCESSORS: Final = "ml.allocated_processors_double"
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One ML node; ``zone`` ``None`` means that no awareness attribute is set."""
+    """One node. ``zone`` ``None`` means that it has no attribute of this name."""
 
     id: str
     processors: float = 8.0
     memory: int = 16 << 30
     zone: str | None = None
     given_name: str | None = None
+    roles: tuple[str, ...] = ROLES
+    architecture: str = LINUX
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Further attributes."""
+    plugin: bool = True
+    """Whether it has the attributes that plugins give it. Without, the planner knows no processors (section 5.1)."""
+    jobs_memory: int = 0
+    """Bytes that anomaly detection and the like take."""
+    load_error: str | None = None
+    """Why the load of the node cannot be detected."""
 
     @property
     def name(self) -> str:
         """Differs from the id on purpose: nothing may mix them up."""
         return self.given_name or f"name-{self.id}"
 
+    @property
+    def ml(self) -> bool:
+        """Whether allocations may go there."""
+        return "ml" in self.roles
+
     def cores(self, scale: float = 1.0) -> int:
-        """Whole processors for the planner."""
-        return math.ceil(self.processors / scale)
+        """Whole processors for the planner; none without the attribute."""
+        return math.ceil(self.processors / scale) if _PROCESSORS in self.attributes else 0
 
     def available(self) -> int:
         """Bytes the planner may hand out."""
-        return max(0, self.memory - OVERHEAD)
+        return max(0, self.memory - OVERHEAD - self.jobs_memory)
 
+    @functools.cached_property
     def attributes(self) -> dict[str, str]:
-        """Node attributes as ``_nodes`` and ``_stats`` show them."""
-        found = {"ml.allocated_processors_double": str(float(self.processors)), "ml.machine_memory": str(self.memory)}
+        """Node attributes as ``_nodes`` and ``_stats`` show them; made once, so not to be changed."""
+        found = {}
+        if self.plugin and self.ml:
+            found = {
+                "ml.allocated_processors": str(math.ceil(self.processors)),
+                _PROCESSORS: str(float(self.processors)),
+                "ml.machine_memory": str(self.memory),
+                "ml.max_jvm_size": str(self.jvm_size),
+            }
+        if self.plugin:
+            found["xpack.installed"] = "true"
         if self.zone is not None:
             found["zone"] = self.zone
-        return found
+        return found | dict(self.extra)
+
+    @property
+    def jvm_size(self) -> int:
+        """Half of the memory, at most 31 GB, as the server chooses its heap by default; plausible."""
+        return min(self.memory // 2, 31 << 30)
 
     def as_json(self) -> dict[str, Any]:
-        """As the control port shows it."""
-        return {"name": self.name, "processors": self.processors, "memory": self.memory, "zone": self.zone}
+        """As the control port shows it: what is not usual only where it is so."""
+        body: dict[str, Any] = {
+            "name": self.name,
+            "processors": self.processors,
+            "memory": self.memory,
+            "zone": self.zone,
+        }
+        usual = Node(self.id)
+        for name in ("roles", "architecture", "extra", "plugin", "jobs_memory", "load_error"):
+            if getattr(self, name) != getattr(usual, name):
+                body[name] = getattr(self, name)
+        return body
+
+    @functools.cached_property
+    def _discovery(self) -> dict[str, dict[str, Any]]:
+        return {}
 
     def discovery_json(self, version: str) -> dict[str, Any]:
-        """As ``_stats`` shows it."""
+        """As ``_stats`` and the cluster state show it; made once, so not to be changed."""
+        if version not in self._discovery:
+            self._discovery[version] = self._as_discovered(version)
+        return self._discovery[version]
+
+    def _as_discovered(self, version: str) -> dict[str, Any]:
         return {
             "name": self.name,
             "ephemeral_id": f"eph-{self.id}",
             "transport_address": "127.0.0.1:9300",
             "external_id": self.name,
-            "attributes": self.attributes(),
-            "roles": ["ml"],
+            "attributes": self.attributes,
+            "roles": list(self.roles),
             "version": version,
             "min_index_version": 7000099,
             "max_index_version": 8521000,
@@ -84,10 +150,17 @@ def memory_bytes(value: int | str) -> int:
 
 
 def from_json(body: dict[str, Any]) -> Node:
-    """A node out of a control request: ``node_id``, ``processors``, ``memory``, ``zone``."""
+    """A node out of a control request."""
+    extra = {str(name): str(value) for name, value in dict(body.get("attributes") or {}).items()}
     return Node(
         str(body["node_id"]),
         float(body.get("processors", 8)),
         memory_bytes(body.get("memory", "16gb")),
         body.get("zone"),
+        body.get("name"),
+        tuple(body.get("roles", ROLES)),
+        str(body.get("architecture", LINUX)),
+        extra,
+        jobs_memory=memory_bytes(body.get("jobs_memory", 0)),
+        load_error=body.get("load_error"),
     )

@@ -20,6 +20,7 @@ from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, 
 from .cluster import Cluster, new_assignment
 from .model_config import PYTORCH
 from .models import Model
+from .nodes import Node
 from .unknowns import BY_VERSION, Choices
 
 MAX_DEPLOYMENTS: Final = 100
@@ -51,10 +52,26 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
     proposals = new_assignment(cluster, assignment)
     mine = proposals[deployment_id]
     _check_room(cluster, mine, assignment.params.number_of_allocations)
+    if cluster.choices["zero_allocations"] == "dropped_on_start":
+        cluster.drop_empty()
     cluster.put_assignment(assignment)
-    cluster.apply(proposals)
+    cluster.apply({key: each for key, each in proposals.items() if key in cluster.assignments})
+    cluster.rebalanced("model deployment started")
+    _check_architectures(cluster, assignment)
     cluster.publish(by_api=True)
     return assignment
+
+
+def _check_architectures(cluster: Cluster, assignment: Assignment) -> None:
+    """Section 3.1, last row: where nodes differ, what was just planned is stopped again."""
+    found = sorted({node.architecture for node in cluster.assignable().values()})
+    if len(found) < 2:
+        return
+    if cluster.choices["several_architectures"] == "not_found":
+        cluster.drop_assignment(assignment.params.deployment_id)
+        raise errors.not_found(f"assignment with id [{assignment.params.deployment_id}] not found")
+    why = "ML nodes in this cluster have multiple platform architectures, but can only have one for this model"
+    assignment.stop(f"{why} ([{assignment.params.model_id}]); detected architectures: [{', '.join(found)}]")
 
 
 def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
@@ -295,20 +312,24 @@ def _increase(cluster: Cluster, assignment: Assignment, number: int) -> None:
     proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: wanted})
     if proposals[assignment.params.deployment_id].total_target < number and not cluster.scaling_possible():
         raise errors.status(429, NOT_ENOUGH.format("update"))
+    before = assignment.total_target
     assignment.params.number_of_allocations = number
     cluster.apply(proposals)
+    if assignment.total_target > before:
+        cluster.rebalanced("model deployment updated")
 
 
 def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
     total = assignment.total_target
-    assignment.params.number_of_allocations = number
     if number >= total:
+        assignment.params.number_of_allocations = number
         if number == total:
             assignment.reason = None
         return
-    zones = {key: [node.id for node in nodes] for key, nodes in rebalance.zones(cluster.nodes.values()).items()}
+    zones = {key: [node.id for node in nodes] for key, nodes in rebalance.zones_of(cluster, _ml_nodes(cluster)).items()}
     targets = {node_id: route.target for node_id, route in assignment.routes.items()}
-    left = reducer.reduce_allocations(targets, zones, number)
+    left = reducer.reduce_allocations(targets, zones, number, last_zone=cluster.choices["reducer_tie"] == "last_zone")
+    assignment.params.number_of_allocations = number
     for node_id in list(assignment.routes):
         if node_id in left:
             assignment.routes[node_id].target = left[node_id]
@@ -316,6 +337,11 @@ def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
             del assignment.routes[node_id]
             cluster.usage.pop((assignment.params.deployment_id, node_id), None)
     assignment.reason = None
+
+
+def _ml_nodes(cluster: Cluster) -> list[Node]:
+    """The reducer knows the nodes that shut down, too."""
+    return [node for node in cluster.nodes.values() if node.ml]
 
 
 # --- stop ---

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from ..wire.values import human_bytes
+from . import settings
 from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment, Route
 from .nodes import Node
 from .planner import PlanDeployment, PlanNode
@@ -21,6 +22,10 @@ from .zones import Planned, plan_all
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+
+
+SHUTTING_DOWN: Final = "node is shutting down"
+"""The reason of a route that drains; older versions may say ``nodes changed`` [U]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +40,37 @@ class Proposal:
         """Allocations it would get."""
         return sum(route.target for route in self.routes.values())
 
+    def is_in(self, assignment: Assignment) -> bool:
+        """Whether it would change nothing."""
+        return (self.routes, self.reason) == (assignment.routes, assignment.reason)
 
-def zones(nodes: Iterable[Node]) -> dict[str, list[Node]]:
-    """Nodes by zone; one zone if a node lacks the attribute."""
+
+def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str, list[Node]]:
+    """Nodes by zone: by the values of the awareness attributes (section 5.3). One zone if a node lacks one of them.
+
+    As long as nobody has set which attributes count, ``zone`` does: the double is started that way.
+    """
     listed = list(nodes)
-    if any(node.zone is None for node in listed):
+    given = ["zone"] if names is None else names
+    if not given or any(name not in node.attributes for node in listed for name in given):
         return {"": listed}
     found: dict[str, list[Node]] = {}
     for node in listed:
-        found.setdefault(node.zone or "", []).append(node)
+        found.setdefault(",".join(node.attributes[name] for name in given), []).append(node)
     return found
+
+
+def zones_of(cluster: Cluster, nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    """Zones as the cluster's settings define them."""
+    return zones(nodes, settings.attributes(cluster.settings))
 
 
 def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Proposal]:
     """A plan for ``wanted``, which holds each deployment with the number it should have."""
     planned_for = {key: each for key, each in wanted.items() if each.state != STOPPING}
-    room = _room(cluster, wanted.values())
-    by_zone = {key: [room[node.id] for node in nodes] for key, nodes in zones(cluster.nodes.values()).items()}
+    loaded = [node for node in cluster.assignable().values() if node.load_error is None]
+    room = _room(cluster, {node.id: node for node in loaded}, wanted.values())
+    by_zone = {key: [room[node.id] for node in listed] for key, listed in zones_of(cluster, loaded).items()}
     parts: dict[str, list[PlanDeployment]] = {"normal": [], "low": []}
     for key, each in planned_for.items():
         parts[each.params.priority].append(_plan_deployment(key, each, room))
@@ -59,10 +78,10 @@ def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Pro
     return {key: _proposal(cluster, each, planned) for key, each in planned_for.items()}
 
 
-def _room(cluster: Cluster, wanted: Iterable[Assignment]) -> dict[str, PlanNode]:
+def _room(cluster: Cluster, nodes: Mapping[str, Node], wanted: Iterable[Assignment]) -> dict[str, PlanNode]:
     """Room by node. A stopping deployment holds its room until its routes are gone [U]."""
-    memory = {node.id: node.available() for node in cluster.nodes.values()}
-    cores = {node.id: node.cores(cluster.processors_scale) for node in cluster.nodes.values()}
+    memory = {node.id: node.available() for node in nodes.values()}
+    cores = {node.id: node.cores(cluster.processors_scale) for node in nodes.values()}
     for each in wanted:
         if each.state != STOPPING:
             continue
@@ -104,6 +123,10 @@ def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
             routes[node_id] = Route(old.current, number, STARTING, "")
         else:
             routes[node_id] = Route(old.current, number, old.state, old.reason)
+    for node_id in sorted(set(each.routes) & set(cluster.shutdowns)):
+        old = each.routes[node_id]
+        if old.state in (STARTING, STARTED):
+            routes[node_id] = Route(old.current, old.target, STOPPING, SHUTTING_DOWN)
     return Proposal(routes, explain(cluster, each, planned))
 
 
@@ -111,9 +134,10 @@ def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
     """Why the deployment is not fully placed (section 5.5); nothing if it is, or if no node explains itself."""
     if sum(planned.placement[each.params.deployment_id].values()) >= each.params.number_of_allocations:
         return None
-    if not cluster.nodes:
+    nodes = cluster.assignable()
+    if not nodes:
         return "No ML nodes exist in the cluster"
-    texts = {node_id: _lack(cluster, cluster.nodes[node_id], each, planned) for node_id in sorted(cluster.nodes)}
+    texts = {node_id: _lack(cluster, nodes[node_id], each, planned) for node_id in sorted(nodes)}
     told = [
         f"Could not assign (more) allocations on node [{node_id}]. Reason: {text}"
         for node_id, text in texts.items()
@@ -123,6 +147,8 @@ def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
 
 
 def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> str | None:
+    if node.load_error is not None:
+        return node.load_error
     needed = each.params.memory(each.params.number_of_allocations, cluster.version)
     free = planned.memory[node.id]
     if needed > free:

@@ -3,29 +3,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Taking allocations away without a new plan.
 
-Server behaviour notes, section 4.4. Ties between zones are unspecified in the server; here the first zone key wins [U].
+Server behaviour notes, section 4.4. Ties between zones are unspecified in the server (``reducer_tie``) [U].
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..wire import errors
+
 Zones = Mapping[str, Sequence[str]]
 
 
-def reduce_allocations(targets: Mapping[str, int], zones: Zones, wanted: int) -> dict[str, int]:
-    """Targets by node that add up to ``wanted``; nodes that lose everything are left out."""
-    result = {node: number for node, number in targets.items() if number > 0}
+class NothingToReduce(errors.ApiError):  # noqa: N818
+    """The nodes that are in a zone have too little already (section 3.2, row 15)."""
+
+    def __init__(self) -> None:
+        reason = "request to reduce allocations is greater than or equal to the existing target number of allocations"
+        super().__init__(400, "illegal_argument_exception", reason)
+
+
+def reduce_allocations(
+    targets: Mapping[str, int], zones: Zones, wanted: int, *, last_zone: bool = False
+) -> dict[str, int]:
+    """Targets by node; those in zones add up to ``wanted``. Nodes that lose everything are left out.
+
+    Allocations on nodes that are in no zone are not looked at.
+    """
+    somewhere = {node for nodes in zones.values() for node in nodes}
+    result = {node: number for node, number in targets.items() if number > 0 and node in somewhere}
+    if sum(result.values()) <= wanted:
+        raise NothingToReduce
     while (surplus := sum(result.values()) - wanted) > 0:
         by_zone = {key: [node for node in nodes if node in result] for key, nodes in zones.items()}
         totals = {key: sum(result[node] for node in nodes) for key, nodes in by_zone.items()}
-        zone = max(sorted(totals), key=lambda key: totals[key])
+        zone = max(sorted(totals, reverse=last_zone), key=lambda key: totals[key])
         node = min(by_zone[zone], key=lambda each: (result[each], each))
         if result[node] == 1 or (result[node] <= surplus and _zone_can_lose(zone, result[node], totals)):
             del result[node]
         else:
             result[node] -= 1
-    return result
+    return result | {node: number for node, number in targets.items() if node not in somewhere}
 
 
 def _zone_can_lose(zone: str, amount: int, totals: Mapping[str, int]) -> bool:

@@ -54,6 +54,20 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "scale_from_zero_errors": (BY_VERSION, "newest", "older"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
+    # Between zones that tie, the server's map order decides which one loses an allocation first (section 4.4).
+    "reducer_tie": ("first_zone", "last_zone"),
+    # A decrease that the reducer refuses because a route is in no zone (section 3.2, row 15): does anybody answer?
+    "reducer_refusal": ("hangs", "answers_400"),
+    # A deployment at zero may vanish when a node shuts down (elastic/elasticsearch issue 146806, repaired by its pull
+    # request 146910) or when another one is started (issue 137134, seen in 9.2.0). In which patches is not known.
+    "zero_allocations": ("kept", "dropped_on_shutdown", "dropped_on_start"),
+    # Whether the default bounds of adaptive allocations hold where a deployment has none of its own (section 6).
+    "default_allocations": ("unused", "scaler_bounds"),
+    # A deployment at zero whose minimum is raised: without nodes there are no statistics to act on.
+    "scaler_from_zero": ("stays", "raised"),
+    # A start where nodes have several architectures: the notes say that the assignment is put to stopping; the public
+    # source looks for it in the state before the start, where it is not.
+    "several_architectures": ("stopping", "not_found"),
 }
 
 

@@ -71,6 +71,8 @@ class Features:
     """A task that times out in the master's queue is 429 with ``timed_out``, not 500 or 503."""
     timed_out_header: bool
     """That answer names a header ``X-Timed-Out`` too."""
+    scaler_times: bool
+    """The scaler's times can be set; to zero goes what rested for a day, not for a quarter of an hour."""
     default_queue_capacity: int
     max_queue_capacity: int
 
@@ -164,6 +166,8 @@ def features(number: str) -> Features:
         timeouts_are_429=since((9, 0, 0)),
         # Recorded in 9.0.1 and 9.1.10, absent in 9.5.3.
         timed_out_header=since((9, 0, 0)) and not since((9, 2, 0)),
+        # elastic/elasticsearch pull request 128914, June 2025: in 8.19.0 and 9.1.0, after 9.0.0.
+        scaler_times=since((8, 19, 0)) and triple[:2] != (9, 0),
         default_queue_capacity=10000 if large_queue else 1024,
         max_queue_capacity=100000 if large_queue else 1000000,
     )

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 from ..api import admin as admin_api
 from ..api import aliases as alias_api
+from ..api import availability
+from ..api import cat as cat_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
 from ..api import endpoint_inference as endpoint_infer_api
@@ -28,6 +30,7 @@ from ..api import inference_endpoints as endpoint_api
 from ..api import ingest as ingest_api
 from ..api import memory as memory_api
 from ..api import models as model_api
+from ..api import nodes as node_api
 from ..api import uploads as upload_api
 from ..control import delivery, kinds
 from ..control.delivery import Written
@@ -53,6 +56,8 @@ ROUTER: Final = Router(
         *deployment_api.ROUTES,
         *infer_api.ROUTES,
         *memory_api.ROUTES,
+        *node_api.ROUTES,
+        *cat_api.ROUTES,
         *index_api.ROUTES,
         *endpoint_api.ROUTES,
         *endpoint_infer_api.ROUTES,
@@ -195,6 +200,7 @@ class Api:
             raise errors.validation(prepared.complaints)
         if security is not None and call.identity is not None:
             authorization.authorize(prepared, call.identity, security)
+        await availability.admit(double, prepared, call)
         reply = await prepared.run()
         reply.headers += [
             ("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings

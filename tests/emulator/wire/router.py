@@ -34,6 +34,10 @@ class Prepared:
     """Everybody who is authenticated may do it, since it is about themselves."""
     own_keys: bool = False
     """It is about the caller's own API keys, which takes a lesser privilege."""
+    passes_blocks: bool = False
+    """A change of settings that lifts a read-only block is not held back by it."""
+    local: bool = False
+    """The node that is asked answers, whether there is a master or not."""
 
 
 Handler = Callable[["Double", Call], Prepared]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from emulator.security import authentication, authorization, file
 from emulator.security.store import Security
-from emulator.state import licence, models, operations
+from emulator.state import coordination, licence, models, operations
 from emulator.state.unknowns import Choices
 from emulator.state.versions import Features, features
 from emulator.wire import errors as made
@@ -66,7 +66,17 @@ def _capacity(version: Features) -> ApiError:
     return made.status(429, operations.NO_CAPACITY, ApiError(500, "illegal_state_exception", _NO_NODES))
 
 
+def _blocked(settings: dict[str, bool], **state: bool) -> ApiError:
+    """What a write to metadata meets."""
+    blocks = coordination.Coordination(**state).blocking(coordination.METADATA_WRITE, settings)
+    return coordination.blocked(blocks)
+
+
 _MADE: dict[str, Callable[[Features], ApiError]] = {
+    "timeout_exception": lambda version: coordination.timed_out("timeout_exception", "timed out", version, 500),
+    "cluster_block_no_master": lambda version: _blocked({}, master=False),
+    "cluster_block_not_recovered": lambda version: _blocked({}, recovered=False),
+    "cluster_block_read_only": lambda version: _blocked({coordination.READ_ONLY: True}),
     "resource_not_found": lambda version: made.not_found("No known model deployment with id [dep]"),
     "resource_not_found_model": lambda version: made.not_found("Could not find trained model [mod]"),
     "status_with_cause": _capacity,

@@ -37,6 +37,12 @@ _CIRCUMSTANCES: Final = (
     # Made at random.
     (re.compile(r'(\{"id":")[^"]{20}(","name":"k1","api_key":")[^"]{22}(","encoded":")[^"]{60}"'), r"\1\2\3"),
     (re.compile(r'("(?:uid|issue_date|issue_date_in_millis)" : )("[^"]*"|\d+)'), r"\1"),
+    # Identity and port of a node, time of day.
+    (re.compile(r'("nodes":\{")[^"]+'), r"\1node"),
+    (re.compile(r'("publish_address":"127.0.0.1:)\d+'), r"\1port"),
+    (re.compile(r'"epoch":"\d+","timestamp":"[\d:]+"'), "now"),
+    (re.compile(r"^\d+ \d\d:\d\d:\d\d "), "now "),
+    (re.compile(r'("(?:shards|pri)":")1'), r"\g<1>0"),
 )
 
 

@@ -77,7 +77,6 @@ def _with_model(**facts: Any) -> Callable[[InProcess], str]:
 
 
 _START = ("POST", "/_ml/trained_models/m/deployment/_start", None)
-_SECOND = ("POST", "/_ml/trained_models/m/deployment/_start?deployment_id=second", None)
 _UPDATE = ("POST", "/_ml/trained_models/m/deployment/_update", {"number_of_allocations": 2})
 _STOP = ("POST", "/_ml/trained_models/m/deployment/_stop", None)
 _SMALL = {"model_type": "pytorch", "inference_config": {"fill_mask": {}}}
@@ -92,7 +91,7 @@ _SITUATIONS: dict[str, _Situation] = {
     "INFERENCE_DEPLOYMENT_STARTED": ([], _audited(_START)),
     "INFERENCE_DEPLOYMENT_UPDATED_NUMBER_OF_ALLOCATIONS": (["2"], _audited(_START, _UPDATE)),
     "INFERENCE_DEPLOYMENT_STOPPED": ([], _audited(_START, _STOP)),
-    "INFERENCE_DEPLOYMENT_REBALANCED": (["model deployment stopped"], _audited(_START, _SECOND, _STOP)),
+    "INFERENCE_DEPLOYMENT_REBALANCED": (["model deployment started"], _audited(_START)),
     "MODEL_DEFINITION_TRUNCATED": (["x"], _with_model(complete=False, parts={0})),
     "MODEL_DOWNLOAD_IN_PROGRESS": (["x"], _with_model(downloading=True)),
 }

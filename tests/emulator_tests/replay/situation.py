@@ -66,8 +66,13 @@ def _part_missing(row: Row) -> bool:
     return "xpack.ml." in (row.data["request"]["body"] or "") or path == "/" or path.startswith("/_ml/")
 
 
+def _node(row: Row) -> Node:
+    """The recorded nodes have no plugin that gives them attributes."""
+    return Node("n1", 64, given_name="n1", plugin=not row.data["request"]["path"].startswith("/_nodes"))
+
+
 def _complete(row: Row, version: str) -> InProcess:
-    double = InProcess(version, [Node("n1", 64)])
+    double = InProcess(version, [_node(row)])
     double.cluster.name = "oracle"
     match = DEPLOYMENT.match(row.data["request"]["path"])
     if match is not None:
@@ -77,7 +82,7 @@ def _complete(row: Row, version: str) -> InProcess:
 
 def plain(row: Row, version: str) -> InProcess:
     """A node without security."""
-    double = InProcess(version, [Node("n1", 64)], without=LACKING)
+    double = InProcess(version, [_node(row)], without=LACKING)
     double.cluster.name = "oracle"
     return double
 
@@ -101,13 +106,17 @@ def sent_headers(row: Row) -> dict[str, str]:
 
 
 def masterless(row: Row, version: str) -> InProcess:
-    """A node that has no elected master."""
-    return plain(row, version)
+    """A node that has no elected master, and never had one: it has no recovered state either."""
+    double = not_recovered(row, version)
+    double.control("POST", "/effects", {"do": "lose_master"})
+    return double
 
 
 def not_recovered(row: Row, version: str) -> InProcess:
     """A node whose cluster state is not recovered."""
-    return plain(row, version)
+    double = plain(row, version)
+    double.control("POST", "/effects", {"do": "lose_state"})
+    return double
 
 
 SITUATIONS = {

@@ -29,12 +29,18 @@ _ABSENT = object()
 
 def cluster_of(version: str, *recorded: Json) -> Cluster:
     """A cluster that holds the deployments the record shows."""
-    nodes = tuple(Node(node_id, 4, 8 << 30) for node_id in ("nodeA", "nodeB"))
+    nodes = tuple(_node(node_id) for node_id in ("nodeA", "nodeB"))
     cluster = Cluster(Config(version, nodes=nodes))
     cluster.models["mod"] = Model("mod", SIZE)
     for body in recorded:
         cluster.put_assignment(_assignment(cluster, body))
     return cluster
+
+
+def _node(node_id: str) -> Node:
+    """The recorded nodes have two attributes and one role."""
+    attributes = {"ml.allocated_processors_double": "4.0", "ml.machine_memory": str(8 << 30)}
+    return Node(node_id, 4, 8 << 30, roles=("ml",), plugin=False, extra=attributes)
 
 
 def _assignment(cluster: Cluster, body: Json) -> Assignment:
@@ -65,7 +71,7 @@ def _node_id(cluster: Cluster, row: Json, number: int) -> str:
         return str(next(iter(node)))
     node_id = f"{_ANONYMOUS}{number}"
     if node is not _ABSENT:
-        cluster.nodes[node_id] = Node(node_id, 4, 8 << 30)
+        cluster.nodes[node_id] = _node(node_id)
     return node_id
 
 

@@ -1,0 +1,116 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Effects on the cluster itself: nodes, master, blocks, load.
+
+Server behaviour notes, sections 3.2 (rows 13 and 14), 4.7, 5.1 and 6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ..state import nodes, scaler, shutdown
+from ..state.cluster import Cluster
+from ..state.load import Load
+from ..state.shutdown import Shutdown
+
+Effect = Mapping[str, Any]
+
+
+def _add_node(cluster: Cluster, effect: Effect) -> None:
+    cluster.add_node(nodes.from_json(dict(effect)))
+
+
+def _node(cluster: Cluster, effect: Effect) -> nodes.Node:
+    if effect["node_id"] not in cluster.nodes:
+        raise ValueError(f"no node [{effect['node_id']}]")
+    return cluster.nodes[effect["node_id"]]
+
+
+def _remove_node(cluster: Cluster, effect: Effect) -> None:
+    cluster.remove_node(_node(cluster, effect).id, plan=bool(effect.get("plan", True)))
+
+
+def _set_node(cluster: Cluster, effect: Effect) -> None:
+    """Other jobs on a node, or a load that cannot be detected; the end of a job plans again (section 4.3)."""
+    node = _node(cluster, effect)
+    memory = nodes.memory_bytes(effect.get("jobs_memory", node.jobs_memory))
+    cluster.nodes[node.id] = dataclasses.replace(
+        node,
+        jobs_memory=memory,
+        load_error=effect.get("load_error", node.load_error),
+        architecture=str(effect.get("architecture", node.architecture)),
+    )
+    cluster.publish()
+    if memory < node.jobs_memory:
+        cluster.rebalance("ML [anomaly detection] job stopped")
+
+
+def _shut_down_node(cluster: Cluster, effect: Effect) -> None:
+    kind = str(effect.get("type", "restart")).lower()
+    if kind not in shutdown.TYPES:
+        raise ValueError(f"type must be one of {', '.join(shutdown.TYPES)}")
+    cluster.put_shutdown(
+        Shutdown(_node(cluster, effect).id, kind, str(effect.get("reason", "by the test")), cluster.now.millis)
+    )
+
+
+def _keep_node(cluster: Cluster, effect: Effect) -> None:
+    if effect["node_id"] not in cluster.shutdowns:
+        raise ValueError(f"[{effect['node_id']}] does not shut down")
+    cluster.delete_shutdown(effect["node_id"])
+
+
+def _lose_master(cluster: Cluster, effect: Effect) -> None:
+    cluster.coordination.master = False
+    cluster.publish()
+
+
+def _elect_master(cluster: Cluster, effect: Effect) -> None:
+    cluster.elect_master()
+
+
+def _lose_state(cluster: Cluster, effect: Effect) -> None:
+    cluster.coordination.recovered = False
+    cluster.publish()
+
+
+def _recover_state(cluster: Cluster, effect: Effect) -> None:
+    cluster.recover()
+
+
+def _time_events_out(cluster: Cluster, effect: Effect) -> None:
+    cluster.coordination.event_timeouts = int(effect.get("times", 1))
+
+
+def _set_load(cluster: Cluster, effect: Effect) -> None:
+    deployment_id = effect["deployment_id"]
+    if deployment_id not in cluster.assignments:
+        raise ValueError(f"no deployment [{deployment_id}]")
+    given = Load(float(effect["requests_per_second"]), float(effect.get("inference_time_ms", 10)))
+    if given.requests_per_second < 0 or given.inference_time_ms < 0:
+        raise ValueError("a load is not negative")
+    cluster.loads[deployment_id] = given
+
+
+def _tick_scaler(cluster: Cluster, effect: Effect) -> None:
+    scaler.run(cluster, int(effect.get("ticks", 1)), float(effect.get("seconds", scaler.INTERVAL)))
+
+
+ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
+    "add_node": _add_node,
+    "remove_node": _remove_node,
+    "set_node": _set_node,
+    "shut_down_node": _shut_down_node,
+    "keep_node": _keep_node,
+    "lose_master": _lose_master,
+    "elect_master": _elect_master,
+    "lose_state": _lose_state,
+    "recover_state": _recover_state,
+    "time_events_out": _time_events_out,
+    "set_load": _set_load,
+    "scaler_tick": _tick_scaler,
+}

@@ -1,0 +1,45 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The double's own time, from which every timestamp comes: it can be frozen and moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Timeline:
+    """Epoch nanoseconds. Calling it reads it."""
+
+    def __init__(self, source: Callable[[], int]) -> None:
+        self._source = source
+        self._ahead = 0
+        self._stopped: int | None = None
+
+    def __call__(self) -> int:
+        """Now."""
+        return (self._source() if self._stopped is None else self._stopped) + self._ahead
+
+    @property
+    def millis(self) -> int:
+        """Now, in epoch milliseconds."""
+        return self() // 1_000_000
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._stopped is not None
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Stands still, or goes on from where it stands: it never goes back."""
+        if frozen and self._stopped is None:
+            self._stopped = self._source()
+        elif not frozen and self._stopped is not None:
+            self._ahead -= self._source() - self._stopped
+            self._stopped = None
+
+    def advance(self, seconds: float) -> None:
+        """Moves on, frozen or not; ``ValueError`` for going back."""
+        if seconds < 0:
+            raise ValueError("time does not go back")
+        self._ahead += round(seconds * 1e9)
