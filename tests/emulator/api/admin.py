@@ -152,7 +152,7 @@ def put_settings(double: Double, call: Call) -> Prepared:
         return Reply(200, {"acknowledged": True, **shown})
 
     names = [name for each in wanted.values() for name in each]
-    return Prepared("cluster:admin/settings/update", run, complaints, settings.only_lifts_blocks(names))
+    return Prepared("cluster:admin/settings/update", run, complaints, passes_blocks=settings.only_lifts_blocks(names))
 
 
 def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..wire import errors
 from ..wire.values import TimeValue
-from . import inference_config, operations
+from . import inference_config, operations, scaler
 from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment
 from .cluster import Cluster
 from .inferences import InferenceFailure
