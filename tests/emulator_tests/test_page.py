@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,8 +30,9 @@ from emulator_tests.process import TESTS, Process, running
 PAGE = (TESTS.parent / "docs/docsite/rst/server_double.rst").read_text()
 _BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 BLOCKS = [(language, textwrap.dedent(text)) for language, text in _BLOCK.findall(PAGE)]
-# The first one starts the double itself.
-STARTING, *STEERING = [text for language, text in BLOCKS if language == "sh"]
+SHELL = [text for language, text in BLOCKS if language == "sh"]
+STARTING, SECURED = [text for text in SHELL if "elasticsearch-double" in text]
+STEERING = [text for text in SHELL if "elasticsearch-double" not in text]
 [JOB] = [text for language, text in BLOCKS if language == "yaml"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 [SCRIPT] = [text for language, text in BLOCKS if language == "javascript"]
@@ -67,7 +70,8 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
     try:
         printed = popen.communicate(timeout=60)[0]
     finally:
-        popen.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
     assert popen.returncode == 0, printed
     return printed
 
@@ -77,6 +81,13 @@ def test_in_a_shell(tmp_path: Path, environment: dict[str, str]) -> None:
     printed = run(["bash", "-euc", STARTING], tmp_path, environment)
     assert '"allocation_count":2' in printed
     assert json.loads((tmp_path / "double.json").read_text())["version"] == "8.19.21"
+
+
+@needs_curl
+def test_in_a_shell_with_security(tmp_path: Path, environment: dict[str, str]) -> None:
+    printed = run(["bash", "-euc", SECURED], tmp_path, environment)
+    for expected in ('"count":1', "is unauthorized for user [runner]", "missing authentication credentials"):
+        assert expected in printed
 
 
 def free_port() -> str:
@@ -109,7 +120,7 @@ def test_in_node(tmp_path: Path, environment: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def double() -> Iterator[Process]:
-    with running("--model", "sentiment") as found:
+    with running("--node", "n1=8,16gb", "--node", "n2=8,16gb", "--model", "sentiment") as found:
         yield found
 
 
