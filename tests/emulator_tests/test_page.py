@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -83,7 +84,11 @@ def test_in_a_shell(tmp_path: Path, environment: dict[str, str]) -> None:
     assert json.loads((tmp_path / "double.json").read_text())["version"] == "8.19.21"
 
 
+NO_TLS = not ((TESTS / "emulator/security/tls.py").exists() and importlib.util.find_spec("trustme"))
+
+
 @needs_curl
+@pytest.mark.skipif(NO_TLS, reason="needs trustme")
 def test_in_a_shell_with_security(tmp_path: Path, environment: dict[str, str]) -> None:
     printed = run(["bash", "-euc", SECURED], tmp_path, environment)
     for expected in ('"count":1', "is unauthorized for user [runner]", "missing authentication credentials"):
