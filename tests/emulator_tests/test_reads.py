@@ -177,8 +177,9 @@ def test_serverless() -> None:
     )
     api.double.control("POST", "/unknowns", {"serverless_missing_api_status": "404"})
     assert api.send("GET", "/_cluster/state").status == 404
-    root = api.send("GET", "/").body["version"]
-    assert (root["number"], root["build_flavor"]) == ("8.11.0", "serverless")
+    root = api.send("GET", "/").body
+    assert root["name"] == "serverless"
+    assert (root["version"]["number"], root["version"]["build_flavor"]) == ("8.11.0", "serverless")
     assert api.start(number_of_allocations=2).assignment["adaptive_allocations"]["enabled"]
 
 
