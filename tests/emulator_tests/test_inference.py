@@ -20,7 +20,7 @@ _LABELS = ["negative", "positive"]
 
 def infer(api: Api, name: str = "m", text: Any = "some text", config: Json | None = None, **query: Any) -> Answer:
     """Inference on one text."""
-    body: Json = {"docs": [{"text_field": text}]}
+    body: Json = {"docs": [{"input": text}]}
     if config is not None:
         body["inference_config"] = config
     return api.send("POST", f"{_ML}/{name}/_infer", body, **query)
@@ -118,7 +118,7 @@ def test_several_documents_are_answered_in_their_order() -> None:
     api = Api()
     api.started(number=6)
     texts = [f"text {number}" for number in range(12)]
-    answer = api.send("POST", f"{_ML}/m/_infer", {"docs": [{"text_field": text} for text in texts]})
+    answer = api.send("POST", f"{_ML}/m/_infer", {"docs": [{"input": text} for text in texts]})
     assert answer.body["inference_results"] == [infer(api, text=text).body["inference_results"][0] for text in texts]
     # Four of the six allocations are on the first node.
     assert [node["inference_count"] for node in api.deployment_stats()["nodes"]] == [16, 8]
@@ -127,7 +127,7 @@ def test_several_documents_are_answered_in_their_order() -> None:
 def test_old_path_takes_one_document_and_warns() -> None:
     api = Api()
     api.started()
-    body: Json = {"docs": [{"text_field": "a"}]}
+    body: Json = {"docs": [{"input": "a"}]}
     answer = api.send("POST", f"{_ML}/m/deployment/_infer", body)
     assert answer.body == infer(api, text="a").body["inference_results"][0]
     assert "is deprecated! Use [POST /_ml/trained_models/{model_id}/_infer] instead." in answer.headers["Warning"]
@@ -141,7 +141,7 @@ def test_new_path_is_not_in_8_2_where_the_old_one_does_not_warn() -> None:
     api.start()
     api.settle()
     assert "error" in infer(api).body
-    answer = api.send("POST", f"{_ML}/m/deployment/_infer", {"docs": [{"text_field": "a"}]})
+    answer = api.send("POST", f"{_ML}/m/deployment/_infer", {"docs": [{"input": "a"}]})
     assert answer.status == 200
     assert "Warning" not in answer.headers
 
@@ -156,18 +156,18 @@ def test_new_path_is_not_in_8_2_where_the_old_one_does_not_warn() -> None:
         ({}, 400, "[docs] must not be null."),
         ({"docs": []}, 400, "Validation Failed: 1: at least one document is required ;"),
         ({"docs": "x"}, 400, "docs doesn't support values of type: VALUE_STRING"),
-        ({"docs": [{"other": "x"}]}, 400, "Input field [text_field] does not exist in the source document"),
-        ({"docs": ["x"]}, 400, "Input field [text_field] does not exist in the source document"),
-        ({"docs": [{"text_field": ["x", 1]}]}, 400, "Input value [[x, 1]] for field [text_field] must be a string"),
-        ({"docs": [{"text_field": "x"}], "doc": 1}, 400, "unknown field [doc] did you mean [docs]?"),
-        ({"docs": [{"text_field": "x"}], "timeout": "2"}, 400, "failed to parse field [timeout]"),
+        ({"docs": [{"other": "x"}]}, 400, "Input field [input] does not exist in the source document"),
+        ({"docs": ["x"]}, 400, "Input field [input] does not exist in the source document"),
+        ({"docs": [{"input": ["x", 1]}]}, 400, "Input value [[x, 1]] for field [input] must be a string"),
+        ({"docs": [{"input": "x"}], "doc": 1}, 400, "unknown field [doc] did you mean [docs]?"),
+        ({"docs": [{"input": "x"}], "timeout": "2"}, 400, "failed to parse field [timeout]"),
         (
-            {"docs": [{"text_field": "x"}], "inference_config": {"ner": {}}},
+            {"docs": [{"input": "x"}], "inference_config": {"ner": {}}},
             403,
             "Trained model [m] is configured for task [pass_through] but called with task [ner]",
         ),
         (
-            {"docs": [{"text_field": "x"}], "inference_config": {"pass_through": {"tokenization": {"roberta": {}}}}},
+            {"docs": [{"input": "x"}], "inference_config": {"pass_through": {"tokenization": {"roberta": {}}}}},
             400,
             "Tokenization config of type [bert] can not be updated with a request of type [roberta]",
         ),
@@ -328,7 +328,7 @@ def test_more_allocations_take_more_at_once() -> None:
     api = Api()
     api.started(number=4)
     api.effect("set_inference_time", deployment_id="m", time_ms=1000)
-    docs = [{"text_field": f"text {number}"} for number in range(8)]
+    docs = [{"input": f"text {number}"} for number in range(8)]
     before = api.double.cluster.now()
     assert api.send("POST", f"{_ML}/m/_infer", {"docs": docs}).status == 200
     assert 2.0 <= (api.double.cluster.now() - before) / 1e9 < 2.9
@@ -362,7 +362,7 @@ def test_one_failed_document_fails_all() -> None:
     api = Api()
     api.started()
     api.effect("fail_inference", times=1)
-    docs = [{"text_field": "a"}, {"text_field": "b"}]
+    docs = [{"input": "a"}, {"input": "b"}]
     assert api.send("POST", f"{_ML}/m/_infer", {"docs": docs}).status == 500
     assert api.deployment_stats()["inference_count"] == 1
 

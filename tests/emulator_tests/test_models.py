@@ -25,7 +25,7 @@ _TREE: Json = {
     "inference_config": {"regression": {}},
     "definition": {"trained_model": {"tree": {"feature_names": ["field1"], "tree_structure": [{"node_index": 0}]}}},
 }
-_PACKAGE: Json = {"input": {"field_names": ["text_field"]}}
+_PACKAGE: Json = {"input": {"field_names": ["input"]}}
 
 
 def put(api: Api, model_id: str, body: Json, **query: Any) -> Answer:

@@ -219,7 +219,7 @@ def test_upload() -> None:
 
 def test_packaged_model() -> None:
     api = Api()
-    answer = api.send("PUT", "/_ml/trained_models/.elser_model_2", {"input": {"field_names": ["text_field"]}})
+    answer = api.send("PUT", "/_ml/trained_models/.elser_model_2", {"input": {"field_names": ["input"]}})
     assert answer.status == 200
     assert api.start(".elser_model_2").status == 200
 

@@ -90,7 +90,7 @@ def test_deployment_adds_up_its_nodes() -> None:
     api.effect("infer", deployment_id="m", count=60)
     api.effect("fail_inference", times=3)
     for number in range(3):
-        api.send("POST", f"{_ML}/m/_infer", {"docs": [{"text_field": f"{number}"}]})
+        api.send("POST", f"{_ML}/m/_infer", {"docs": [{"input": f"{number}"}]})
     row = api.stats("m")["trained_model_stats"][0]
     stats = row["deployment_stats"]
     assert stats["inference_count"] == sum(each["inference_count"] for each in stats["nodes"]) == 60

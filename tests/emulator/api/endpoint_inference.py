@@ -109,7 +109,7 @@ async def _results(double: Double, endpoint: Endpoint, given: Json, timeout: Tim
 
 
 def _field(config: Json) -> str:
-    return str((config.get("input") or {}).get("field_names", ["text_field"])[0])
+    return str((config.get("input") or {}).get("field_names", ["input"])[0])
 
 
 def _ranked(endpoint: Endpoint, given: Json, scores: list[float]) -> list[Json]:

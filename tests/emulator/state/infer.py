@@ -195,7 +195,7 @@ def _send(
     settings: inference_config.Settings,
     timeout: TimeValue,
 ) -> Sent:
-    fields = ["text_field"] if model is None else model.config.get("input", {}).get("field_names", ["text_field"])
+    fields = ["input"] if model is None else model.config.get("input", {}).get("field_names", ["input"])
     try:
         sent.text = extract(doc, fields[0])
         inference_config.check_input(settings, sent.text)

@@ -119,7 +119,7 @@ def further_complaints(config: Json, model_id: str) -> list[str]:
         found.append(f"Invalid tags [{', '.join(bad)}]; {rule}")
     if model_id in tags:
         found.append("none of the tags must equal the model_id")
-    names = config.get("input", {}).get("field_names", ["text_field"])
+    names = config.get("input", {}).get("field_names", ["input"])
     if not names:
         found.append("[input.field_names] must not be empty")
     if any("" in name.split(".") for name in names if "." in name):

@@ -63,7 +63,7 @@ class Model:
     @property
     def field_names(self) -> list[str]:
         """The fields it reads; the one of PyTorch models unless said otherwise."""
-        return list((self.config.get("input") or {}).get("field_names", ["text_field"]))
+        return list((self.config.get("input") or {}).get("field_names", ["input"]))
 
     def settle(self, now: int) -> bool:
         """Whether no download is under way any more."""
@@ -101,7 +101,7 @@ class Model:
             body["model_package"] = self.package
         if not exclude_generated:
             body |= self._generated(version, human=human, old_size_name=old_size_name)
-        body |= {"tags": [], "input": {"field_names": ["text_field"]}, **config}
+        body |= {"tags": [], "input": {"field_names": ["input"]}, **config}
         if aliases:
             body["metadata"] = {**(config.get("metadata") or {}), "model_aliases": list(aliases)}
         if self.has_location:

@@ -24,6 +24,8 @@ CREATED = 1730548200000
 
 
 def _model(config: Json, version: str) -> Model:
+    # Whoever recorded gave each model without an input this one, even those that cannot have any.
+    config = {"input": {"field_names": ["text_field"]}, **config}
     shown = parser_of_models.shown(config, features(version))
     return Model("mod", SIZE, str(config.get("model_type")), create_time=CREATED, config=shown)
 
