@@ -8,14 +8,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from . import NEWEST
+from .security import CLIENT_CERTIFICATES, TLS, NoTls
+from .state import licence
 from .state.clock import DEFAULT_INTERVAL
 from .state.cluster import Config
 from .state.nodes import Node, parse_node
 from .state.versions import features
 from .wire.router import PLUGINS
 from .wire.values import parse_bytes
+
+if TYPE_CHECKING:
+    from .security.tls import Tls
 
 _MODEL_BYTES = 100 << 20
 
@@ -67,23 +73,49 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=Config.scaler_interval,
         help="seconds between looks of the adaptive allocations scaler; 0 is never (default: %(default)s)",
     )
+    parser.add_argument("--security", metavar="FILE", help="users, roles, keys, tokens: security is on")
+    parser.add_argument("--tls", nargs="?", const="valid", choices=TLS, help="HTTPS with certificates made for the run")
+    parser.add_argument("--client-certificates", choices=CLIENT_CERTIFICATES, help="whether clients have certificates")
+    parser.add_argument("--license", choices=licence.CHOICES, default=licence.DEFAULT, help="default: %(default)s")
     parser.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
     return parser.parse_args(argv)
 
 
 def config(options: argparse.Namespace) -> Config:
     """The cluster to begin with."""
-    features(options.version)
+    version = features(options.version)
     nodes = tuple(options.node) if options.node else (Node("n1"), Node("n2"))
-    without = frozenset(options.without or ())
+    models, without = tuple(options.model or ()), frozenset(options.without or ())
+    security = None
+    if options.security is not None:
+        from .security.file import load
+
+        security = load(options.security, version)
     return Config(
         options.version,
         options.flavor,
         nodes,
-        tuple(options.model or ()),
+        models,
         without,
+        security=security,
+        license=options.license,
         scaler_interval=options.scaler_interval,
     )
+
+
+def certificates(options: argparse.Namespace, begin: Config) -> Tls | None:
+    """What TLS needs, if options or file ask for it."""
+    kind, clients = options.tls, options.client_certificates
+    if begin.security is not None:
+        kind, clients = kind or begin.security.tls, clients or begin.security.client_certificates
+    clients = clients or "none"
+    if kind is None:
+        if clients != "none":
+            raise ValueError("client certificates need TLS: --tls, or tls in the settings of the security file")
+        return None
+    from .security.tls import make
+
+    return make(kind, clients)
 
 
 def main() -> int:
@@ -91,7 +123,8 @@ def main() -> int:
     options = arguments()
     try:
         begin = config(options)
-    except ValueError as error:
+        tls = certificates(options, begin)
+    except (ValueError, NoTls) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     # Late: the libraries take most of the start-up time, and a wrong option should not wait for them.
@@ -100,9 +133,12 @@ def main() -> int:
     from .double import Double
     from .server import serve
 
-    uvloop.run(
-        serve(Double(begin, options.clock, options.interval), options.port, options.control_port, options.parent_pid)
-    )
+    double = Double(begin, options.clock, options.interval)
+    try:
+        uvloop.run(serve(double, options.port, options.control_port, options.parent_pid, tls))
+    finally:
+        if tls is not None:
+            tls.remove()
     return 0
 
 

@@ -12,14 +12,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from . import NEWEST
 from .control import application as control
 from .double import Double
+from .state import licence
 from .state.cluster import Cluster, Config
 from .state.nodes import Node
+from .state.versions import features
 from .wire.app import TRANSPORT, Api
+
+if TYPE_CHECKING:
+    from .security.store import Declared
 
 _LOCAL = threading.local()
 
@@ -64,6 +70,14 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _declared(security: str | Path | Mapping[str, Any], version: str) -> Declared:
+    """A security file, or what one would say."""
+    from .security import file
+
+    known = features(version)
+    return file.declared(security, known) if isinstance(security, Mapping) else file.load(security, known)
+
+
 class InProcess:
     """A double in this process. ``clock`` is ``eager`` or ``manual``: nothing runs between requests."""
 
@@ -75,11 +89,15 @@ class InProcess:
         clock: str = "eager",
         flavor: str = "default",
         without: Iterable[str] = (),
+        security: str | Path | Mapping[str, Any] | None = None,
+        license_type: str = licence.DEFAULT,
     ) -> None:
         if clock not in ("eager", "manual"):
             raise ValueError("in process the clock is eager or manual")
         given = (Node("n1"), Node("n2")) if nodes is None else tuple(nodes)
-        self.double = Double(Config(version, flavor, given, tuple(models), frozenset(without)), clock, alone=True)
+        declared = None if security is None else _declared(security, version)
+        begin = Config(version, flavor, given, tuple(models), frozenset(without), declared, license_type)
+        self.double = Double(begin, clock, alone=True)
         self._api = Api(self.double)
 
     @property
@@ -149,6 +167,8 @@ class InProcess:
                 begin.nodes if nodes is None else tuple(nodes),
                 begin.models if models is None else tuple(models),
                 begin.without,
+                begin.security,
+                begin.license,
             )
         )
 

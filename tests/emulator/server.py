@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import types
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .control.application import application
 from .double import Double
-from .wire.app import TRANSPORT, Api
+from .wire.app import CERTIFICATE, TRANSPORT, Api
+
+if TYPE_CHECKING:
+    from .security.tls import Tls
 
 HOST: Final = "127.0.0.1"
 _PARENT_CHECK: Final = 0.5
@@ -32,10 +37,15 @@ class Protocol(HttpToolsProtocol):
         """A new request on this connection."""
         super().on_message_begin()
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
+        tunnel = self.transport.get_extra_info("ssl_object")
+        if tunnel is not None:
+            from .security.tls import distinguished_name
+
+            extensions[CERTIFICATE] = distinguished_name(tunnel.getpeercert())
         self.scope["extensions"] = extensions
 
 
-def _server(app: Any) -> uvicorn.Server:
+def _server(app: Any, context: ssl.SSLContext | None = None) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         host=HOST,
@@ -55,6 +65,7 @@ def _server(app: Any) -> uvicorn.Server:
     )
     server = uvicorn.Server(config)
     config.load()
+    config.ssl = context
     server.lifespan = config.lifespan_class(config)
     return server
 
@@ -67,21 +78,29 @@ def _listen(port: int) -> socket.socket:
     return found
 
 
-async def serve(double: Double, port: int, control_port: int = 0, parent_pid: int | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, or until the parent is gone."""
+async def serve(
+    double: Double, port: int, control_port: int = 0, parent_pid: int | None = None, tls: Tls | None = None
+) -> None:
+    """Serves until SIGTERM or SIGINT, or until the parent is gone. The control port has no TLS."""
     sockets = [_listen(port), _listen(control_port)]
-    servers = [_server(Api(double)), _server(application(double))]
+    servers = [_server(Api(double), tls.context if tls else None), _server(application(double))]
     for server, each in zip(servers, sockets, strict=True):
         await server.startup(sockets=[each])
     for number in (signal.SIGTERM, signal.SIGINT):
         # Not through the event loop: the end must not wait for anything that runs there.
-        signal.signal(number, _end)
+        signal.signal(number, functools.partial(_end, tls))
     tasks = [asyncio.create_task(_ticks(double))]
     if parent_pid is not None:
         tasks.append(asyncio.create_task(_parent_gone(parent_pid)))
-    double.address = f"{HOST}:{sockets[0].getsockname()[1]}"
-    urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in sockets]
-    line = {"url": urls[0], "control_url": urls[1], "pid": os.getpid(), "version": double.cluster.version.number}
+    ports = [each.getsockname()[1] for each in sockets]
+    double.address = f"{HOST}:{ports[0]}"
+    line = {
+        "url": f"{'http' if tls is None else 'https'}://{HOST}:{ports[0]}",
+        "control_url": f"http://{HOST}:{ports[1]}",
+        "pid": os.getpid(),
+        "version": double.cluster.version.number,
+        **(tls.shown if tls else {}),
+    }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
     done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +109,9 @@ async def serve(double: Double, port: int, control_port: int = 0, parent_pid: in
         task.result()
 
 
-def _end(number: int, frame: types.FrameType | None) -> None:
+def _end(tls: Tls | None, number: int, frame: types.FrameType | None) -> None:
+    if tls is not None:
+        tls.remove()
     os._exit(0)
 
 

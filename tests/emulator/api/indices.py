@@ -84,7 +84,7 @@ def get(double: Double, call: Call) -> Prepared:
     async def run() -> Reply:
         return Reply(200, {index.name: index.as_json() for index in _resolved(cluster, expression)})
 
-    return Prepared("indices:admin/get", run)
+    return Prepared("indices:admin/get", run, indices=expression.split(","))
 
 
 def create(double: Double, call: Call) -> Prepared:
@@ -102,7 +102,7 @@ def create(double: Double, call: Call) -> Prepared:
         call.committed = True
         return Reply(200, {"acknowledged": True, "shards_acknowledged": True, "index": name})
 
-    return Prepared("indices:admin/create", run)
+    return Prepared("indices:admin/create", run, indices=(name,))
 
 
 def delete(double: Double, call: Call) -> Prepared:
@@ -123,7 +123,7 @@ def delete(double: Double, call: Call) -> Prepared:
         call.committed = True
         return Reply(200, {"acknowledged": True})
 
-    return Prepared("indices:admin/delete", run, complaints)
+    return Prepared("indices:admin/delete", run, complaints, expression.split(","))
 
 
 # --- documents ---
@@ -164,7 +164,7 @@ def put_document(double: Double, call: Call) -> Prepared:
             else Reply(200, _written(index, document, result))
         )
 
-    return Prepared("indices:data/write/index", run)
+    return Prepared("indices:data/write/index", run, indices=(name,))
 
 
 def _written(index: Index, document: Document, result: str) -> Json:
@@ -191,7 +191,7 @@ def get_document(double: Double, call: Call) -> Prepared:
         body |= {"_version": document.version, "_seq_no": document.number, "_primary_term": 1}
         return Reply(200, body | {"found": True, "_source": document.source})
 
-    return Prepared("indices:data/read/get", run)
+    return Prepared("indices:data/read/get", run, indices=(path["index"],))
 
 
 def delete_document(double: Double, call: Call) -> Prepared:
@@ -206,7 +206,7 @@ def delete_document(double: Double, call: Call) -> Prepared:
         call.committed = known
         return Reply(200 if known else 404, _written(index, document, "deleted" if known else "not_found"))
 
-    return Prepared("indices:data/write/delete", run)
+    return Prepared("indices:data/write/delete", run, indices=(path["index"],))
 
 
 def _one(cluster: Cluster, name: str) -> Index:

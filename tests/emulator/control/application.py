@@ -15,8 +15,6 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ..double import Double
-from ..security import file as security_file
-from ..security.store import Security
 from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
@@ -139,8 +137,9 @@ def set_privileges(double: Double, body: Body) -> Any:
     cluster = double.cluster
     cluster.security = None
     if body.get("privileges") is not None:
-        declared = security_file.one_user(body, cluster.version)
-        cluster.security = Security(declared, cluster.version, cluster.milliseconds)
+        from ..security.file import one_user
+
+        cluster.secure(one_user(body, cluster.version))
     return {"security": cluster.security is not None}
 
 

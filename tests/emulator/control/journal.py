@@ -17,6 +17,10 @@ _KEPT: Final = 50_000
 """Requests; without writes, that is some 20 MB."""
 _SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie", "es-secondary-authorization"})
 _EMPTY: Final[dict[str, str]] = {}
+_SECRET_FIELDS: Final = frozenset(
+    {"password", "api_key", "access_token", "refresh_token", "token", "service_account_token", "kerberos_ticket"}
+)
+"""What the server leaves out of its own audit log, too."""
 _READS: Final = ("GET", "HEAD", "OPTIONS")
 
 
@@ -93,6 +97,13 @@ def _readable(body: bytes) -> Any:
         return None
     text = body.decode("utf-8", "replace")
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=_without_secrets)
     except ValueError:
-        return text
+        return "<not JSON>" if any(name in text for name in _SECRET_FIELDS) else text
+
+
+def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
+    for name in _SECRET_FIELDS & body.keys():
+        if isinstance(body[name], str):
+            body[name] = "<hidden>"
+    return body

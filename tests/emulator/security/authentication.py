@@ -181,7 +181,7 @@ def _by_certificate(security: Security, name: str) -> Identity:
     """The PKI realm: the common name is the user's, roles come from a mapping and may be none (documentation)."""
     common = _COMMON_NAME.search(name)
     username = common[1] if common else name
-    user = security.certificates.get(name)
+    user = security.certificates.get(store.normal_name(name))
     if user is None:
         user = User(username, realm=store.PKI)
     return of_user(security, dataclasses.replace(user, metadata={**user.metadata, "pki_dn": name}))
@@ -226,6 +226,11 @@ def _bearer(security: Security, value: str) -> Identity:
     service = _service_token(value)
     if service is not None:
         return _service_account(security, *service)
+    return of_token(security, value)
+
+
+def of_token(security: Security, value: str) -> Identity:
+    """The identity behind a bearer token."""
     token = security.tokens.get(value)
     if token is None:
         raise _not_accepted(security, "oauth2 token: invalid token")

@@ -19,15 +19,13 @@ from typing import Any, Final, TypeVar
 from ..state.versions import Features
 from ..wire import errors
 from ..wire.values import parse_time
-from . import index_privileges, privileges, roles, store
+from . import CLIENT_CERTIFICATES, TLS, index_privileges, privileges, roles, store
 from .builtin_roles import builtin
 from .roles import Role
 from .store import Declared, ServiceAccount, User
 
 Json = Mapping[str, Any]
 _T = TypeVar("_T")
-TLS: Final = ("valid", "expired", "wrong_name", "unknown_ca", "self_signed")
-CLIENT_CERTIFICATES: Final = ("none", "optional", "required")
 _TOP: Final = ("settings", "users", "roles", "api_keys", "tokens", "service_accounts", "certificates")
 _USER: Final = ("password", "roles", "full_name", "email", "enabled", "metadata", "realm")
 _KEY: Final = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -136,6 +137,11 @@ class Declared:
     client_certificates: str = "none"
 
 
+def normal_name(name: str) -> str:
+    """A distinguished name without blanks after its commas."""
+    return re.sub(r",\s+", ",", name.strip())
+
+
 class Security:
     """Security, switched on: everybody and everything that can authenticate."""
 
@@ -145,7 +151,7 @@ class Security:
         self.token_service = declared.token_service
         self.users = {user.username: user for user in declared.users}
         self.own_roles = {role.name: role for role in declared.roles}
-        self.certificates = dict(declared.certificates)
+        self.certificates = {normal_name(name): user for name, user in declared.certificates.items()}
         self.service_accounts = {each.principal: each for each in declared.service_accounts}
         self.api_keys: dict[str, ApiKey] = {}
         self.tokens: dict[str, Token] = {}

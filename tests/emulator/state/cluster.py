@@ -12,10 +12,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import NEWEST
-from ..security.store import Declared, Security
 from ..wire.values import parse_bytes
 from . import licence, rebalance
 from .assignment import STOPPING, Assignment
@@ -34,6 +33,9 @@ from .timeline import Timeline
 from .unknowns import Choices
 from .usage import Usage
 from .versions import features
+
+if TYPE_CHECKING:
+    from ..security.store import Declared, Security
 
 NODES_CHANGED: Final = "nodes changed"
 DEPLOYMENT_STOPPED: Final = "model deployment stopped"
@@ -106,12 +108,20 @@ class Cluster:
         self.listeners: list[Callable[[], None]] = []
         self.round_listeners: list[Callable[[], bool]] = []
         self.licence = licence.new(config.license, self.name, self.milliseconds())
+        self.trial_used = config.license == "trial"
         self.security: Security | None = None
         self._without_security = config.without | {"security"}
         if config.security is not None:
-            self.security = Security(config.security, self.version, self.milliseconds)
+            self.secure(config.security)
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
+
+    def secure(self, declared: Declared) -> None:
+        """Switches security on, with nobody but those that are declared."""
+        # Late: most doubles ask nobody who they are.
+        from ..security.store import Security
+
+        self.security = Security(declared, self.version, self.milliseconds)
 
     # --- time ---
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..api import admin as admin_api
 from ..api import aliases as alias_api
-from ..api import availability
+from ..api import availability, security_routes
 from ..api import cat as cat_api
 from ..api import cluster_info as cluster_api
 from ..api import deployments as deployment_api
@@ -28,6 +28,7 @@ from ..api import indices as index_api
 from ..api import infer as infer_api
 from ..api import inference_endpoints as endpoint_api
 from ..api import ingest as ingest_api
+from ..api import licence as licence_api
 from ..api import memory as memory_api
 from ..api import models as model_api
 from ..api import nodes as node_api
@@ -36,7 +37,6 @@ from ..control import delivery, kinds
 from ..control.delivery import Written
 from ..control.faults import Asked, Fault, decisive
 from ..double import Double
-from ..security import authentication, authorization
 from ..state.clock import WaitsForever
 from . import errors, media, render
 from .call import Call, Reply, decode
@@ -62,11 +62,15 @@ ROUTER: Final = Router(
         *endpoint_api.ROUTES,
         *endpoint_infer_api.ROUTES,
         *ingest_api.ROUTES,
+        *security_routes.ROUTES,
+        *licence_api.ROUTES,
     ]
 )
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
 TRANSPORT: Final = "double.transport"
 """The scope extension through which a connection can be dropped."""
+CERTIFICATE: Final = "double.certificate"
+"""The scope extension that names the client's certificate."""
 _LOOK: Final = 0.005
 
 
@@ -199,7 +203,7 @@ class Api:
         if prepared.complaints:
             raise errors.validation(prepared.complaints)
         if security is not None and call.identity is not None:
-            authorization.authorize(prepared, call.identity, security)
+            _late("authorization").authorize(prepared, call.identity, security)
         await availability.admit(double, prepared, call)
         reply = await prepared.run()
         reply.headers += [
@@ -210,7 +214,12 @@ class Api:
     def _authenticate(self, call: Call) -> None:
         security = self.double.cluster.security
         if security is not None:
-            call.identity = authentication.authenticate(call, security)
+            call.identity = _late("authentication").authenticate(call, security)
+
+
+def _late(module: str) -> Any:
+    """A module of security, which is imported only where security is on."""
+    return importlib.import_module(f"emulator.security.{module}")
 
 
 def _decoded(call: Call) -> Reply | None:
@@ -265,9 +274,11 @@ async def _read(scope: Scope, receive: Receive) -> Call:
         body += message.get("body", b"")
     if body and headers.get("content-encoding", "").lower() == "gzip":
         body = gzip.decompress(body)
-    return Call(
+    call = Call(
         scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body
     )
+    call.certificate = scope["extensions"].get(CERTIFICATE)
+    return call
 
 
 def _rendered(call: Call, reply: Reply) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ import re
 from emulator.inprocess import InProcess
 from emulator.security import file
 from emulator.security.store import Security
+from emulator.state import licence
 from emulator.state.assignment import Assignment, Route, TaskParams
 from emulator.state.models import Model
 from emulator.state.nodes import Node
@@ -92,6 +93,9 @@ def secured(row: Row, version: str) -> InProcess:
     double = plain(row, version) if _part_missing(row) else _complete(row, version)
     declared = file.declared(SECURITY, double.cluster.version)
     double.cluster.security = Security(declared, double.cluster.version, double.cluster.milliseconds)
+    if row.data["request"]["path"].startswith("/_license"):
+        # Elsewhere the stand-ins for machine learning asked for no licence.
+        double.cluster.licence = licence.new("basic", double.cluster.name, double.cluster.milliseconds())
     if row.data["note"] == "invalidated api key":
         double.request("DELETE", "/_security/api_key", {"Authorization": _ELASTIC, **_JSON}, _INVALIDATE)
     return double

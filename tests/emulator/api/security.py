@@ -1,0 +1,206 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who am I, and what may I do: ``_security/_authenticate``, ``_has_privileges``, users, roles, privileges.
+
+Sources: http:338-348, 393, 396; the documentation of the security APIs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ..double import Double
+from ..security import index_privileges, privileges, roles, store
+from ..security.authentication import Identity
+from ..security.permission import Permission
+from ..security.roles import ApplicationGrant, IndexGrant
+from ..security.store import Security
+from ..wire import errors, xcontent
+from ..wire.call import Call, Reply
+from ..wire.router import Prepared
+from ..wire.xcontent import Parser
+
+Json = dict[str, Any]
+PREFIX: Final = "cluster:admin/xpack/security/"
+_CHECKED: Final = ("cluster", "index", "application")
+
+
+def present(double: Double) -> Security:
+    """Security; its routes are not there without it."""
+    security = double.cluster.security
+    if security is None:
+        raise errors.PlainError(500, "security is off")
+    return security
+
+
+def identity(call: Call) -> Identity:
+    """Who asks; the routes here are never reached without credentials."""
+    if call.identity is None:
+        raise errors.PlainError(500, "nobody is authenticated")
+    return call.identity
+
+
+def required_body(call: Call) -> bytes:
+    """The body of a request that has to have one (http:348)."""
+    body = call.take_body()
+    if not body:
+        raise errors.parse_failure("request body or source parameter is required")
+    return body
+
+
+def reply(body: Any, status: int = 200) -> Prepared:
+    """An answer that takes no work; the caller sets action and rights."""
+
+    async def run() -> Reply:
+        return Reply(status, body)
+
+    return Prepared("", run)
+
+
+def authenticate(double: Double, call: Call) -> Prepared:
+    """``GET _security/_authenticate``."""
+    prepared = reply(identity(call).as_json())
+    prepared.action, prepared.same_user = f"{PREFIX}user/authenticate", True
+    return prepared
+
+
+# --- has privileges ---
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    cluster: tuple[str, ...]
+    indices: tuple[IndexGrant, ...]
+    applications: tuple[ApplicationGrant, ...]
+
+
+def has_privileges(double: Double, call: Call) -> Prepared:
+    """``_security/user[/{username}]/_has_privileges``: for everybody about themselves."""
+    who = identity(call)
+    username = call.path_parameters.get("username", who.effective.username)
+    wanted = _wanted(required_body(call), double)
+    complaints = [] if any(dataclasses.astuple(wanted)) else ["must specify at least one privilege"]
+
+    async def run() -> Reply:
+        return Reply(200, _answer(username, wanted, who.rights, present(double)))
+
+    same = username == who.effective.username
+    return Prepared(f"{PREFIX}user/has_privileges", run, complaints, same_user=same)
+
+
+def _wanted(body: bytes, double: Double) -> _Wanted:
+    """What is asked for. The texts of what is wrong are [G]."""
+    read = xcontent.read_map(Parser(body, double.cluster.version))
+    unknown = next((name for name in read if name not in _CHECKED), None)
+    if unknown is not None:
+        raise errors.parse_failure(f"failed to parse privileges check. unexpected field [{unknown}]")
+    return _Wanted(
+        roles.texts(read.get("cluster"), "cluster"),
+        roles.index_grants(read.get("index"), "has_privileges"),
+        roles.application_grants(read.get("application"), "has_privileges"),
+    )
+
+
+def _answer(username: str, wanted: _Wanted, rights: Permission, security: Security) -> Json:
+    cluster = {
+        name: rights.has_cluster(privileges.resolve(name, security.version)) for name in java_order(wanted.cluster)
+    }
+    index: dict[str, dict[str, bool]] = {}
+    for each in wanted.indices:
+        for name in each.names:
+            found = {
+                privilege: rights.has_index(index_privileges.resolve(privilege), name, restricted=each.restricted)
+                for privilege in java_order(each.privileges)
+            }
+            index.setdefault(name, {}).update(found)
+    application: dict[str, dict[str, dict[str, bool]]] = {}
+    for grant in wanted.applications:
+        resources = application.setdefault(grant.application, {})
+        for resource in sorted(grant.resources):
+            found = {
+                privilege: rights.has_application(grant.application, privilege, resource)
+                for privilege in java_order(grant.privileges)
+            }
+            resources.setdefault(resource, {}).update(found)
+    nested = [*index.values(), *(each for resources in application.values() for each in resources.values())]
+    return {
+        "username": username,
+        "has_all_requested": all(cluster.values()) and all(all(each.values()) for each in nested),
+        "cluster": cluster,
+        "index": dict(sorted(index.items())),
+        "application": application,
+    }
+
+
+def java_order(names: Iterable[str]) -> list[str]:
+    """The order in which a Java hash map gives its keys back (http:339: not that of the request)."""
+    unique = list(dict.fromkeys(names))
+    size = 16
+    while len(unique) > size * 3 // 4:
+        size *= 2
+    return sorted(unique, key=lambda name: _java_hash(name) & (size - 1))
+
+
+def _java_hash(text: str) -> int:
+    value = 0
+    raw = text.encode("utf-16-be")
+    for place in range(0, len(raw), 2):
+        value = (31 * value + int.from_bytes(raw[place : place + 2], "big")) & 0xFFFFFFFF
+    return value ^ (value >> 16)
+
+
+# --- users and roles ---
+
+
+def users(double: Double, call: Call) -> Prepared:
+    """``GET _security/user[/{username}]``: native and built-in users; those of the file realm are not shown."""
+    call.boolean("with_profile_uid", False)
+    asked = call.path_parameters.get("username")
+    shown = {user.username: user.as_json() for user in present(double).users.values() if user.realm != store.FILE}
+    return _named(shown, asked, f"{PREFIX}user/get")
+
+
+def list_roles(double: Double, call: Call) -> Prepared:
+    """``GET _security/role[/{name}]``."""
+    shown = {name: role.as_json() for name, role in present(double).roles.items()}
+    return _named(shown, call.path_parameters.get("name"), f"{PREFIX}role/get")
+
+
+def _named(shown: Mapping[str, Json], asked: str | None, action: str) -> Prepared:
+    """All of them, or those that are asked for; 404 if none of those exists."""
+    found = dict(shown) if asked is None else {name: shown[name] for name in asked.split(",") if name in shown}
+    prepared = reply(found, 404 if asked is not None and not found else 200)
+    prepared.action = action
+    return prepared
+
+
+def own_privileges(double: Double, call: Call) -> Prepared:
+    """``GET _security/user/_privileges``: the rights of who asks, put together."""
+    found = identity(call).rights.roles
+    cluster = sorted({name for role in found for name in role.cluster})
+    indices = [
+        {
+            "names": sorted(grant.names),
+            "privileges": sorted(grant.privileges),
+            "allow_restricted_indices": grant.restricted,
+        }
+        for grant in dict.fromkeys(grant for role in found for grant in role.indices)
+    ]
+    applications = [each.as_json() for each in dict.fromkeys(grant for role in found for grant in role.applications)]
+    run_as = sorted({name for role in found for name in role.run_as})
+    prepared = reply(
+        {"cluster": cluster, "global": [], "indices": indices, "applications": applications, "run_as": run_as}
+    )
+    prepared.action, prepared.same_user = f"{PREFIX}user/list_privileges", True
+    return prepared
+
+
+def builtin_privileges(double: Double, call: Call) -> Prepared:
+    """``GET _security/privilege/_builtin``."""
+    cluster = sorted(privileges.named(double.cluster.version))
+    prepared = reply({"cluster": cluster, "index": sorted(index_privileges.names())})
+    prepared.action = f"{PREFIX}privilege/builtin/get"
+    return prepared
