@@ -60,7 +60,8 @@ class Cluster(Actions):
         for each in self.api.double.cluster.assignments.values():
             # What drains on a node that shuts down comes on top (section 4.7).
             leaving = self.api.double.cluster.shutdowns
-            placed = sum(route.target for node, route in each.routes.items() if node not in leaving)
+            staying = [route for node, route in each.routes.items() if node not in leaving]
+            placed = sum(route.target for route in staying if route.state != "stopping")
             assert placed <= max(0, each.params.number_of_allocations)
             assert set(each.routes) <= set(self.api.double.cluster.nodes)
             assert each.max_assigned >= each.total_current
