@@ -17,11 +17,11 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .control.application import application
 from .double import Double
-from .wire.app import CERTIFICATE, TRANSPORT, Api
+from .wire.app import Api
+from .wire.connection import Connection
 
 if TYPE_CHECKING:
     from .security.tls import Tls
@@ -30,27 +30,12 @@ HOST: Final = "127.0.0.1"
 _PARENT_CHECK: Final = 0.5
 
 
-class Protocol(HttpToolsProtocol):
-    """Hands the transport to the application, which may have to drop the connection."""
-
-    def on_message_begin(self) -> None:
-        """A new request on this connection."""
-        super().on_message_begin()
-        extensions: dict[str, Any] = {TRANSPORT: self.transport}
-        tunnel = self.transport.get_extra_info("ssl_object")
-        if tunnel is not None:
-            from .security.tls import distinguished_name
-
-            extensions[CERTIFICATE] = distinguished_name(tunnel.getpeercert())
-        self.scope["extensions"] = extensions
-
-
 def _server(app: Any, context: ssl.SSLContext | None = None) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         host=HOST,
         port=0,
-        http=Protocol,
+        http=Connection,
         ws="none",
         loop="none",
         lifespan="off",

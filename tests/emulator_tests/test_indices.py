@@ -54,6 +54,9 @@ def test_life_of_a_document(api: Api) -> None:
     second = api.send("PUT", "/texts/_doc/1", {"text": "b"})
     assert (second.status, second.body["result"], second.body["_version"]) == (200, "updated", 2)
     assert api.send("GET", "/texts/_doc/1").body["_source"] == {"text": "b"}
+    conflict = api.send("PUT", "/texts/_doc/1", {"text": "c"}, op_type="create")
+    assert (conflict.status, conflict.type) == (409, "version_conflict_engine_exception")
+    assert conflict.reason == "1: version conflict, document already exists (current version [2])"
     assert api.send("DELETE", "/texts/_doc/1").body["result"] == "deleted"
     assert api.send("DELETE", "/texts/_doc/1").status == 404
     assert api.send("GET", "/texts/_doc/1").body == {"_index": "texts", "_id": "1", "found": False}

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import fnmatch
 from typing import Any, Final
+from urllib.parse import quote
 
 from ..double import Double
 from ..state.cluster import Cluster
 from ..state.indices import Document, Index
 from ..wire import errors, xcontent
 from ..wire.call import Call, Reply
+from ..wire.failures import version_conflict
 from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
 from ..wire.xcontent import Parser
@@ -63,6 +65,8 @@ def _check_new(cluster: Cluster, name: str) -> None:
         raise errors.ApiError(
             400, "resource_already_exists_exception", f"index [{name}/{uuid}] already exists", extra=extra
         )
+    if not name:
+        raise _invalid(name, "must not be empty")
     if name[0] in "_-+":
         raise _invalid(name, "must not start with '_', '-', or '+'")
     if name != name.lower():
@@ -132,7 +136,7 @@ def delete(double: Double, call: Call) -> Prepared:
 def _document_options(call: Call) -> None:
     for name in ("routing", "refresh", "version", "version_type", "if_seq_no", "if_primary_term", "pipeline"):
         call.text(name)
-    for name in ("op_type", "wait_for_active_shards", "require_alias"):
+    for name in ("wait_for_active_shards", "require_alias"):
         call.text(name)
     call.time("timeout", _TIMEOUT)
 
@@ -142,6 +146,7 @@ def put_document(double: Double, call: Call) -> Prepared:
     cluster, path = double.cluster, call.path_parameters
     name, given = path["index"], path.get("id")
     _document_options(call)
+    only_new = call.text("op_type") == "create"
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
@@ -154,10 +159,12 @@ def put_document(double: Double, call: Call) -> Prepared:
         index = cluster.indices[name]
         document_id = f"auto-{index.operations}" if given is None else given
         earlier = index.documents.get(document_id)
+        if earlier is not None and only_new:
+            raise version_conflict(document_id, earlier.version, name, index.uuid)
         document = index.write(document_id, source)
         call.committed = True
         result = "created" if earlier is None else "updated"
-        location = [("Location", f"/{name}/_doc/{document_id}")]
+        location = [("Location", f"/{quote(name)}/_doc/{quote(document_id, safe='')}")]
         return (
             Reply(201, _written(index, document, result), location)
             if earlier is None

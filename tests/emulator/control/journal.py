@@ -98,7 +98,7 @@ def _readable(body: bytes) -> Any:
     text = body.decode("utf-8", "replace")
     try:
         return json.loads(text, object_hook=_without_secrets)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "<not JSON>" if any(name in text for name in _SECRET_FIELDS) else text
 
 

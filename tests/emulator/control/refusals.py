@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from ..state import coordination
 from ..state.operations import NO_CAPACITY, NOT_ENOUGH
 from ..state.versions import Features
 from ..wire import errors
@@ -41,13 +42,7 @@ def master_timeout(version: Features) -> errors.ApiError:
     503 in 8.x; in 9.x a 429 that is no matter of capacity: it has ``timed_out``. The name of the task is [U].
     """
     kind, reason = "process_cluster_event_timeout_exception", "failed to process cluster event (update) within 30s"
-    if not version.timeouts_are_429:
-        return errors.ApiError(503, kind, reason)
-    extra: errors.Json = {"timed_out": True}
-    if not version.timed_out_header:
-        return errors.ApiError(429, kind, reason, extra=extra)
-    header = {"X-Timed-Out": "?1"}
-    return errors.ApiError(429, kind, reason, extra={**extra, "header": header}, headers=tuple(header.items()))
+    return coordination.timed_out(kind, reason, version, 503)
 
 
 def no_master() -> errors.ApiError:

@@ -127,9 +127,10 @@ def event_timeout(source: str, timeout: object, version: Features) -> errors.Api
 
 def timed_out(kind: str, reason: str, version: Features, before_9: int) -> errors.ApiError:
     """A time-out: 429 and marked as one since 9.0; 9.0 and 9.1 mark it a second time."""
-    if version.major < 9:
+    if not version.timeouts_are_429:
         return errors.ApiError(before_9, kind, reason)
     extra: dict[str, Any] = {"timed_out": True}
-    if version.triple < (9, 2, 0):
-        extra["header"] = {"X-Timed-Out": "?1"}
-    return errors.ApiError(429, kind, reason, extra=extra)
+    header = {"X-Timed-Out": "?1"} if version.timed_out_header else {}
+    if header:
+        extra["header"] = header
+    return errors.ApiError(429, kind, reason, extra=extra, headers=tuple(header.items()))

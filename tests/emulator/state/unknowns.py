@@ -52,6 +52,8 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "scale_from_zero": ("wait", "refuse"),
     # What ends such a wait: 500 at once if all nodes failed and 500 for a time-out (older public code), or 409 and 408.
     "scale_from_zero_errors": (BY_VERSION, "newest", "older"),
+    # What becomes of a request whose body cannot be decompressed: no answer, or a 400.
+    "broken_compression": ("drop", "bad_request"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
     # Between zones that tie, the server's map order decides which one loses an allocation first (section 4.4).

@@ -13,7 +13,6 @@ import asyncio
 import functools
 import gzip
 import importlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -38,7 +37,7 @@ from ..control.delivery import Written
 from ..control.faults import Asked, Fault, decisive
 from ..double import Double
 from ..state.clock import WaitsForever
-from . import errors, media, render
+from . import content, errors, media, render
 from .call import Call, Reply, decode
 from .router import Route, Router, refusal
 
@@ -67,6 +66,8 @@ ROUTER: Final = Router(
     ]
 )
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
+BODY_COMPLETE: Final = "double.body_complete"
+"""The scope extension that says whether the whole body has come with the head."""
 TRANSPORT: Final = "double.transport"
 """The scope extension through which a connection can be dropped."""
 CERTIFICATE: Final = "double.certificate"
@@ -85,13 +86,28 @@ class Api:
         """ASGI entry."""
         if scope["type"] != "http":
             return
-        call = await _read(scope, receive)
-        reply, fault = await self._answer(call)
+        call = _begun(scope)
+        if (_is_whole(scope) or self._admitted(call)) and not await _read_body(call, receive):
+            return  # the client has gone before its request was whole
         transport = scope["extensions"][TRANSPORT]
+        plain = content.decompressed(call.body, call.headers.get("content-encoding", ""))
+        if plain is None and self.double.cluster.choices["broken_compression"] == "drop":
+            await delivery.end(None, transport, receive)
+            return
+        call.broken, call.body = plain is None, plain or b""
+        reply, fault = await self._answer(call)
         if reply is None:
             await delivery.end(fault, transport, receive)
         else:
             await delivery.deliver(_written(call, reply, fault), fault, transport, receive, send)
+
+    def _admitted(self, call: Call) -> bool:
+        """Whether the body is worth waiting for: the credentials are looked at before it is there (recorded)."""
+        try:
+            self._authenticate(call)
+        except errors.ApiError:
+            return False
+        return True
 
     async def _answer(self, call: Call) -> tuple[Reply | None, Fault | None]:
         """The answer with faults and journal, and the fault that decides; no reply: the connection gets no answer."""
@@ -173,7 +189,7 @@ class Api:
         try:
             return await self._work(call, route, methods)
         except errors.ApiError as error:
-            return _refused(error)
+            return _refused(error, trace=call.traced)
         except errors.PlainError as error:
             return Reply(error.status, error.body(), list(error.headers), filterable=False)
 
@@ -225,6 +241,8 @@ def _late(module: str) -> Any:
 def _decoded(call: Call) -> Reply | None:
     """Decodes the query, looks at the path; a refusal if an escape is wrong."""
     try:
+        if call.broken:
+            raise errors.illegal_argument("the body cannot be decompressed")
         decode(call.path, plus=False)
         call.decode_query()
     except errors.ApiError as error:
@@ -232,8 +250,8 @@ def _decoded(call: Call) -> Reply | None:
     return None
 
 
-def _refused(error: errors.ApiError) -> Reply:
-    return Reply(error.status, error.body(), list(error.headers), product=error.product, filterable=False)
+def _refused(error: errors.ApiError, *, trace: bool = False) -> Reply:
+    return Reply(error.status, error.body(trace=trace), list(error.headers), product=error.product, filterable=False)
 
 
 def _check_content_type(call: Call) -> None:
@@ -243,16 +261,7 @@ def _check_content_type(call: Call) -> None:
     if sent is None or sent.format is None:
         raise errors.PlainError(406, f"Content-Type header [{call.headers.get('content-type', '')}] is not supported")
     if sent.format == media.YAML:
-        call.body = _json_of_yaml(call.body)
-
-
-def _json_of_yaml(body: bytes) -> bytes:
-    """YAML is read through JSON; places in complaints are then those of the JSON."""
-    try:
-        loaded = importlib.import_module("yaml").safe_load(body)
-    except ImportError:
-        raise errors.illegal_argument("the double reads YAML only where PyYAML is installed") from None
-    return json.dumps(loaded).encode()
+        call.body = content.json_of_yaml(call.body)
 
 
 def _fail_within(call: Call, fault: Fault) -> None:
@@ -265,20 +274,33 @@ def _fail_within(call: Call, fault: Fault) -> None:
 # --- bytes ---
 
 
-async def _read(scope: Scope, receive: Receive) -> Call:
+def _begun(scope: Scope) -> Call:
+    """A request without its body."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    if body and headers.get("content-encoding", "").lower() == "gzip":
-        body = gzip.decompress(body)
     call = Call(
-        scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body
+        scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, b""
     )
     call.certificate = scope["extensions"].get(CERTIFICATE)
     return call
+
+
+def _is_whole(scope: Scope) -> bool:
+    said = scope["extensions"].get(BODY_COMPLETE)
+    return said is None or bool(said())
+
+
+async def _read_body(call: Call, receive: Receive) -> bool:
+    """Whether all of it came."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return False
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    call.body = b"".join(parts)
+    return True
 
 
 def _rendered(call: Call, reply: Reply) -> tuple[bytes, str]:

@@ -55,6 +55,8 @@ class Call:
         self.failing_route: tuple[str | None, str] | None = None
         self.certificate: str | None = None
         self.identity: Identity | None = None
+        self.broken = False
+        """The body could not be decompressed."""
         self._asked: set[str] = set(ALWAYS)
         self._body_read = False
 
@@ -62,6 +64,11 @@ class Call:
     def uri(self) -> str:
         """Path and query as they came."""
         return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def traced(self) -> bool:
+        """Whether errors show where in the server they come from."""
+        return self.parameters.get("error_trace", "false") in ("", "true")
 
     # --- decoding ---
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
 
@@ -20,6 +20,8 @@ _PLAIN_JAVA = frozenset(
         "illegal_state_exception",
         "number_format_exception",
         "input_coercion_exception",
+        "marked_y_a_m_l_exception",
+        "stream_constraints_exception",
         "json_parse_exception",
         "json_e_o_f_exception",
         "runtime_exception",
@@ -27,6 +29,38 @@ _PLAIN_JAVA = frozenset(
         "bad_parameter_exception",
     }
 )
+
+
+_UNNAMED: Final = "org.elasticsearch.ElasticsearchException$1"
+_FRAME: Final = "org.elasticsearch.double.Frames.areNotPlayed(Unknown Source)"
+_PACKAGES: Final = {
+    "illegal_argument_exception": "java.lang.",
+    "illegal_state_exception": "java.lang.",
+    "number_format_exception": "java.lang.",
+    "runtime_exception": "java.lang.",
+    "json_parse_exception": "com.fasterxml.jackson.core.",
+    "json_e_o_f_exception": "com.fasterxml.jackson.core.io.",
+    "input_coercion_exception": "com.fasterxml.jackson.core.exc.",
+    "marked_y_a_m_l_exception": "com.fasterxml.jackson.dataformat.yaml.snakeyaml.error.",
+    "stream_constraints_exception": "com.fasterxml.jackson.core.exc.",
+    "x_content_parse_exception": "org.elasticsearch.xcontent.",
+    "x_content_e_o_f_exception": "org.elasticsearch.xcontent.",
+    "action_request_validation_exception": "org.elasticsearch.action.",
+    "validation_exception": "org.elasticsearch.common.",
+    "media_type_header_exception": "org.elasticsearch.rest.",
+    "bad_parameter_exception": "org.elasticsearch.rest.",
+    "index_not_found_exception": "org.elasticsearch.index.",
+    "invalid_index_name_exception": "org.elasticsearch.indices.",
+}
+"""Where exceptions live; those that are not here live in ``org.elasticsearch``."""
+_PREFIXED: Final = frozenset({"exception", "status_exception", "security_exception", "parse_exception"})
+"""The rendered name of these leaves out that they begin with Elasticsearch."""
+
+
+def java_name(kind: str) -> str:
+    """The class behind a rendered name."""
+    simple = "".join(part.capitalize() for part in kind.split("_"))
+    return _PACKAGES.get(kind, "org.elasticsearch.") + ("Elasticsearch" if kind in _PREFIXED else "") + simple
 
 
 @dataclasses.dataclass(eq=False)
@@ -48,13 +82,30 @@ class ApiError(Exception):
     def __post_init__(self) -> None:
         super().__init__(self.reason)
 
-    def as_json(self) -> Json:
+    def as_json(self, *, trace: bool = False) -> Json:
         """Type, reason and causes, without root cause and status."""
         body: Json = {"type": self.type, "reason": self.reason}
         if self.caused_by is not None:
-            body["caused_by"] = self.caused_by.as_json()
+            body["caused_by"] = self.caused_by.as_json(trace=trace)
         body.update(self.extra)
+        if trace:
+            body["stack_trace"] = self.stack_trace()
         return body
+
+    def stack_trace(self, wrapper: str | None = None) -> str:
+        """What ``error_trace`` adds, to causes too [I]. The frames of a build are not played."""
+        lines = [self._headline()]
+        if wrapper is not None:
+            lines = [f"{wrapper}: {self.reason}", f"Caused by: {lines[0]}"]
+        cause = self.caused_by
+        while cause is not None:
+            lines.append(f"Caused by: {cause._headline()}")
+            cause = cause.caused_by
+        return "".join(f"{line}\n\tat {_FRAME}\n" for line in lines)
+
+    def _headline(self) -> str:
+        """As Java prints an exception: its class, and its message if it has one."""
+        return java_name(self.type) + ("" if self.reason is None else f": {self.reason}")
 
     def root(self) -> ApiError:
         """The exception that ``root_cause`` shows: the innermost one that is not a plain Java exception."""
@@ -63,14 +114,18 @@ class ApiError(Exception):
             return self
         return cause.root()
 
-    def error_object(self) -> Json:
+    def error_object(self, *, trace: bool = False) -> Json:
         """The value of ``error``."""
         root = self.root()
-        return {"root_cause": [{"type": root.type, "reason": root.reason, **root.extra}], **self.as_json()}
+        cause: Json = {"type": root.type, "reason": root.reason, **root.extra}
+        if trace:
+            # A plain Java exception becomes a root cause through a class without a name.
+            cause["stack_trace"] = root.stack_trace(_UNNAMED if root.type in _PLAIN_JAVA else None)
+        return {"root_cause": [cause], **self.as_json(trace=trace)}
 
-    def body(self) -> Json:
+    def body(self, *, trace: bool = False) -> Json:
         """The whole answer body."""
-        return {"error": self.error_object(), "status": self.status}
+        return {"error": self.error_object(trace=trace), "status": self.status}
 
 
 @dataclasses.dataclass(eq=False)

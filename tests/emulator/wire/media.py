@@ -27,6 +27,7 @@ _FORMATS: Final = {
     "application/yaml": YAML,
     "application/vnd.elasticsearch+yaml": YAML,
 }
+_MOST_DIGITS: Final = 9
 _VERSIONED: Final = "application/vnd.elasticsearch+"
 
 
@@ -80,7 +81,9 @@ def _parse_one(text: str, whole: str, header: str) -> MediaType:
         key, separator, value = parameter.strip().partition("=")
         if parameter.strip() and not separator:
             raise _headers_error(header, errors.illegal_argument(f"invalid parameters for header [{whole}]"))
-        if key == "compatible-with" and value.isdigit():
+        if key == "compatible-with" and value.isdecimal():
+            if len(value) > _MOST_DIGITS:
+                raise _headers_error(header, errors.number_format(value))
             version = int(value)
     return MediaType(name.strip(), version, whole)
 

@@ -8,8 +8,9 @@ Server behaviour notes, section 0; forms from the recorded HTTP answers.
 
 from __future__ import annotations
 
-import fnmatch
+import functools
 import json
+import re
 from typing import Any, Final
 
 _MISSING: Final = object()
@@ -20,12 +21,12 @@ _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, ch
 
 def compact(body: Any) -> bytes:
     """One line without blanks."""
-    return _COMPACT.encode(body).encode()
+    return _COMPACT.encode(body).encode(errors="replace")
 
 
 def pretty(body: Any) -> bytes:
     """``?pretty``: two blanks, a blank on both sides of the colon, a newline at the end."""
-    return (_pretty(body, "") + "\n").encode()
+    return (_pretty(body, "") + "\n").encode(errors="replace")
 
 
 def _pretty(body: Any, indent: str) -> str:
@@ -46,7 +47,9 @@ def _pretty(body: Any, indent: str) -> str:
 
 def yaml(body: Any) -> bytes:
     """Block style, texts in double quotes."""
-    return ("---\n" + _yaml_block(body, "")).encode()
+    if not body and isinstance(body, (dict, list)):
+        return f"--- {json.dumps(body)}\n".encode()
+    return ("---\n" + _yaml_block(body, "")).encode(errors="replace")
 
 
 def _yaml_block(body: Any, indent: str) -> str:
@@ -63,7 +66,7 @@ def _yaml_block(body: Any, indent: str) -> str:
         for value in body:
             text = (
                 _yaml_block(value, indent + "  ")
-                if isinstance(value, (dict, list))
+                if value and isinstance(value, (dict, list))
                 else f"{json.dumps(value, ensure_ascii=False)}\n"
             )
             lines.append(f"{indent}- {text.lstrip()}")
@@ -90,6 +93,12 @@ def _split(pattern: str) -> tuple[str, ...]:
     return tuple(part.replace("\0", ".") for part in marked.split("."))
 
 
+@functools.lru_cache(maxsize=256)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """A star stands for anything; nothing else is special."""
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+
+
 def _step(patterns: list[tuple[str, ...]], key: str) -> tuple[bool, list[tuple[str, ...]]]:
     """Whether a pattern ends at ``key``, and what is left of those that go on."""
     rest: list[tuple[str, ...]] = []
@@ -99,7 +108,7 @@ def _step(patterns: list[tuple[str, ...]], key: str) -> tuple[bool, list[tuple[s
             if len(pattern) == 1:
                 return True, []
             pattern = pattern[1:]
-        if fnmatch.fnmatchcase(key, pattern[0]):
+        if _glob(pattern[0]).fullmatch(key):
             if len(pattern) == 1:
                 return True, []
             rest.append(pattern[1:])

@@ -64,7 +64,8 @@ class Route:
 
 def split(path: str) -> list[str]:
     """Segments of a path, still encoded; slashes at the end do not count."""
-    return path[1:].rstrip("/").split("/") if len(path) > 1 else []
+    text = path[1:].rstrip("/")
+    return text.split("/") if text else []
 
 
 PLUGINS: Final = {
@@ -131,6 +132,7 @@ def _chosen(call: Call, parts: Sequence[str], segments: Sequence[str], known: Se
 
 
 def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
+    """An empty segment can be a name (recorded for an empty deployment id)."""
     return all(part.startswith("{") or part == segment for part, segment in zip(parts, segments, strict=True))
 
 

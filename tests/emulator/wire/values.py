@@ -29,6 +29,8 @@ _LONG: Final = re.compile(r"[+-]?\d+")
 _DOUBLE: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)[dDfF]?")
 INT_MAX: Final = 2**31 - 1
 INT_MIN: Final = -(2**31)
+_LONG_MAX: Final = 2**63 - 1
+_MOST_DIGITS: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +97,14 @@ def parse_time(text: str, setting: str) -> TimeValue:
     raise errors.illegal_argument(f"{_no_time(text, setting)}: unit is missing or unrecognized")
 
 
+def _long(digits: str) -> int | None:
+    """What Java's ``parseLong`` reads; ``None`` for anything else, numbers out of range included."""
+    if len(digits) > _MOST_DIGITS or not _LONG.fullmatch(digits):
+        return None
+    number = int(digits)
+    return number if -_LONG_MAX - 1 <= number <= _LONG_MAX else None
+
+
 def _no_time(text: str, setting: str) -> str:
     return f"failed to parse setting [{setting}] with value [{text}] as a time value"
 
@@ -105,8 +115,8 @@ def _has_longer_unit(normal: str, unit: str) -> bool:
 
 def _time_number(text: str, normal: str, unit: str, setting: str) -> int:
     digits = normal[: -len(unit)].strip()
-    if _LONG.fullmatch(digits):
-        number = int(digits)
+    number = _long(digits)
+    if number is not None:
         if number < 0 and number != -1:
             raise errors.illegal_argument(f"{_no_time(text, setting)}: negative durations are not supported")
         return number
@@ -136,11 +146,11 @@ def parse_bytes(text: str, setting: str) -> ByteSize:
 
 def _plain_bytes(text: str, lower: str, setting: str) -> ByteSize:
     digits = lower[:-1].strip()
-    if not _LONG.fullmatch(digits):
+    amount = _long(digits)
+    if amount is None:
         raise errors.parse_failure(
             f"failed to parse setting [{setting}] with value [{text}]", errors.number_format(digits)
         )
-    amount = int(digits)
     if amount < -1:
         cause = errors.illegal_argument(f"Values less than -1 bytes are not supported: {text}")
         raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause)
@@ -149,16 +159,16 @@ def _plain_bytes(text: str, lower: str, setting: str) -> ByteSize:
 
 def _sized(text: str, lower: str, ending: str, unit: str, size: int, setting: str) -> ByteSize:
     digits = lower[: -len(ending)].strip()
-    if _LONG.fullmatch(digits):
-        amount = int(digits)
-        if amount < 0:
-            cause = errors.illegal_argument(f"Values less than -1 bytes are not supported: {amount}{unit}")
-            raise errors.parse_failure(
-                f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause
-            )
-        return ByteSize(amount * size, f"{amount}{unit}")
+    number = _long(digits)
+    if number is not None:
+        if 0 <= number * size <= _LONG_MAX:
+            return ByteSize(number * size, f"{number}{unit}")
+        rule = "less than -1" if number < 0 else f"greater than {_LONG_MAX}"
+        cause = errors.illegal_argument(f"Values {rule} bytes are not supported: {number}{unit}")
+        raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause)
     if _DOUBLE.fullmatch(digits):
-        amount = int(float(digits) * size)
+        # Java cuts what no long can hold.
+        amount = int(min(max(float(digits.rstrip("dDfF")) * size, -_LONG_MAX), _LONG_MAX))
         return ByteSize(amount, f"{amount}b", fractional=True, given=text)
     raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}]", errors.number_format(digits))
 
@@ -172,7 +182,7 @@ def parse_boolean(text: str) -> bool:
 
 def parse_int_parameter(text: str, name: str) -> int:
     """An ``int`` query parameter: strict, unlike body fields."""
-    if _LONG.fullmatch(text) and INT_MIN <= int(text) <= INT_MAX:
+    if _long(text) is not None and INT_MIN <= int(text) <= INT_MAX:
         return int(text)
     raise errors.illegal_argument(
         f"Failed to parse int parameter [{name}] with value [{text}]", errors.number_format(text)

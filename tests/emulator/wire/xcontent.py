@@ -33,6 +33,8 @@ _WORD: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff]+")
 _STRING: Final = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
 _BLANKS: Final = re.compile(rb"[ \t\r\n]*")
 _LITERALS: Final = {b"true": VALUE_BOOLEAN, b"false": VALUE_BOOLEAN, b"null": VALUE_NULL}
+_MOST_DIGITS: Final = 1000
+_MOST_LEVELS: Final = 1000
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -57,19 +59,28 @@ def read_map(parser: Parser) -> dict[str, Any]:
 
 def read_value(parser: Parser) -> Any:
     """The value at the current token as plain JSON."""
-    if parser.token == START_OBJECT:
-        found = {}
-        while parser.next_token() != END_OBJECT:
+    if parser.token not in (START_OBJECT, START_ARRAY):
+        return parser.text if parser.token == VALUE_STRING else json.loads(parser.text)
+    # No recursion: the server's limit of depth is above Python's.
+    whole: Any = {} if parser.token == START_OBJECT else []
+    open_values, name = [whole], ""
+    while open_values:
+        token, inner = parser.next_token(), open_values[-1]
+        if token in (END_OBJECT, END_ARRAY):
+            open_values.pop()
+            continue
+        if token == FIELD_NAME:
             name = parser.text
-            parser.next_token()
-            found[name] = read_value(parser)
-        return found
-    if parser.token == START_ARRAY:
-        values = []
-        while parser.next_token() != END_ARRAY:
-            values.append(read_value(parser))
-        return values
-    return parser.text if parser.token == VALUE_STRING else json.loads(parser.text)
+            continue
+        opened: Any = {START_OBJECT: {}, START_ARRAY: []}.get(str(token))
+        value = opened if opened is not None else read_value(parser)
+        if isinstance(inner, dict):
+            inner[name] = value
+        else:
+            inner.append(value)
+        if opened is not None:
+            open_values.append(opened)
+    return whole
 
 
 class Parser:
@@ -178,6 +189,9 @@ class Parser:
         if match is None:
             self._at += 1
             raise self._unexpected("expected digit (0-9) to follow minus sign, for valid numeric value")
+        if len(match[0]) > _MOST_DIGITS:
+            self._at = match.end()
+            raise self._too_much("Number value length", len(match[0]), _MOST_DIGITS, "getMaxNumberLength()")
         self._set(VALUE_NUMBER)
         self._at = match.end()
         self.text = match[0].decode()
@@ -232,6 +246,8 @@ class Parser:
         self._set(token)
         self._levels.append(_Level(kind, self.location))
         self._at += 1
+        if len(self._levels) > _MOST_LEVELS:
+            raise self._too_much("Document nesting depth", len(self._levels), _MOST_LEVELS, "getMaxNestingDepth()")
         return token
 
     def _close(self, token: str) -> str:
@@ -285,6 +301,11 @@ class Parser:
         return errors.ApiError(
             400, "x_content_parse_exception", f"[{line}:{column}] {full}", errors.ApiError(400, cause, full)
         )
+
+    def _too_much(self, what: str, found: int, most: int, rule: str) -> errors.ApiError:
+        """Jackson's limits, with the words of its public source; how the server wraps them is [I]."""
+        words = f"{what} ({found}) exceeds the maximum allowed ({most}, from `StreamReadConstraints.{rule}`)"
+        return self._failure(words, "stream_constraints_exception", self._here())
 
     def _end_of_input(self, detail: str) -> errors.ApiError:
         self._at = len(self._body)

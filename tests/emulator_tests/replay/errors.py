@@ -16,6 +16,7 @@ from emulator.state.versions import Features, features
 from emulator.wire import errors as made
 from emulator.wire.call import Reply
 from emulator.wire.errors import ApiError
+from emulator.wire.failures import failure, version_conflict
 from emulator.wire.router import Prepared
 from emulator_tests.recordings import Row
 from emulator_tests.replay import UNPLAYED, Outcome
@@ -72,6 +73,22 @@ def _blocked(settings: dict[str, bool], **state: bool) -> ApiError:
     return coordination.blocked(blocks)
 
 
+def _known(reason: str) -> Callable[[Features], ApiError]:
+    """Something of a part of machine learning that is not played: its form only."""
+    return lambda version: failure("resource_already_exists_exception", reason)
+
+
+def _missing(reason: str) -> Callable[[Features], ApiError]:
+    return lambda version: failure("resource_not_found_exception", reason)
+
+
+def _guessed_timeout(version: Features) -> ApiError:
+    """The recorder's guess is the other possibility of a switch."""
+    choices = Choices()
+    choices.choose("start_timeout_type", "status_exception")
+    return operations.start_timed_out("dep", "30s", choices)
+
+
 _MADE: dict[str, Callable[[Features], ApiError]] = {
     "timeout_exception": lambda version: coordination.timed_out("timeout_exception", "timed out", version, 500),
     "cluster_block_no_master": lambda version: _blocked({}, master=False),
@@ -107,6 +124,21 @@ _MADE: dict[str, Callable[[Features], ApiError]] = {
     "ExceptionsHelper.serverError": lambda version: ApiError(500, "exception", "ID"),
     "ExceptionsHelper.badRequestException(varargs)": lambda version: made.status(400, "text [A]"),
     "ExceptionsHelper.serverError(varargs)": lambda version: ApiError(500, "exception", "text [A]"),
+    "master_not_discovered": lambda version: failure("master_not_discovered_exception", ""),
+    "not_master": lambda version: failure("not_master_exception", "no longer master"),
+    "failed_to_commit": lambda version: failure(
+        "failed_to_commit_cluster_state_exception", "node is no longer the master"
+    ),
+    "es_rejected": lambda version: failure("es_rejected_execution_exception", "queue full"),
+    "version_conflict": lambda version: version_conflict("id1", 1, "idx", "uuid"),
+    "task_cancelled": lambda version: failure("task_cancelled_exception", "task cancelled [by user request]"),
+    "ExceptionsHelper.dataFrameAnalyticsAlreadyExists": _known("A data frame analytics with id [ID] already exists"),
+    "ExceptionsHelper.datafeedAlreadyExists": _known("A datafeed with id [ID] already exists"),
+    "ExceptionsHelper.jobAlreadyExists": _known("The job cannot be created with the Id 'ID'. The Id is already used."),
+    "ExceptionsHelper.missingDataFrameAnalytics": _missing("No known data frame analytics with id [ID]"),
+    "ExceptionsHelper.missingDatafeedException": _missing("No datafeed with id [ID] exists"),
+    "ExceptionsHelper.missingJobException": _missing("No known job with id 'ID'"),
+    "model_deployment_timeout_like": _guessed_timeout,
     "model_deployment_timeout": lambda version: operations.start_timed_out("dep", "30s", Choices()),
 }
 

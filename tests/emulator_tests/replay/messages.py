@@ -76,10 +76,37 @@ def _with_model(**facts: Any) -> Callable[[InProcess], str]:
     return ask
 
 
+def _after(method: str, target: str, body: Any, *before: tuple[str, str, Any]) -> Callable[[InProcess], str]:
+    """What the error of a request says that comes after others; there is a model ``x``, too."""
+
+    def ask(double: InProcess) -> str:
+        double.cluster.models["x"] = Model("x", 1000)
+        for earlier_method, earlier_target, earlier in before:
+            raw = None if earlier is None else json.dumps(earlier).encode()
+            double.request(earlier_method, earlier_target, _JSON if raw else {}, raw)
+        raw = None if body is None else json.dumps(body).encode()
+        return _error(double, method, target, raw)
+
+    return ask
+
+
+def _alias_moved(double: InProcess) -> str:
+    """The warning about an alias that moves to a model with other input fields."""
+    double.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
+    double.cluster.models["x"] = Model("x", 1000, config={"input": {"field_names": ["c", "d"]}})
+    double.request("PUT", "/_ml/trained_models/m/model_aliases/nick")
+    headers = double.request("PUT", "/_ml/trained_models/x/model_aliases/nick?reassign=true")[1]
+    return "\n".join(value for name, value in headers if name.lower() == "warning")
+
+
 _START = ("POST", "/_ml/trained_models/m/deployment/_start", None)
 _UPDATE = ("POST", "/_ml/trained_models/m/deployment/_update", {"number_of_allocations": 2})
 _STOP = ("POST", "/_ml/trained_models/m/deployment/_stop", None)
 _SMALL = {"model_type": "pytorch", "inference_config": {"fill_mask": {}}}
+_FOREIGN = {"service": "openai", "service_settings": {"api_key": "k", "model_id": "e"}}
+_OWN = {"service": "elasticsearch", "service_settings": {"num_allocations": 1, "num_threads": 1, "model_id": "m"}}
+_ATTACHED = {"service": "elasticsearch", "service_settings": {"deployment_id": "e"}}
+_CHANGE = {"service_settings": {"num_allocations": 2}}
 _Situation = tuple[list[str], Callable[[InProcess], str]]
 _SITUATIONS: dict[str, _Situation] = {
     "ID_TOO_LONG": (["model_id", _LONG, "64"], _reason("PUT", f"/_ml/trained_models/{_LONG}", _SMALL)),
@@ -92,6 +119,39 @@ _SITUATIONS: dict[str, _Situation] = {
     "INFERENCE_DEPLOYMENT_UPDATED_NUMBER_OF_ALLOCATIONS": (["2"], _audited(_START, _UPDATE)),
     "INFERENCE_DEPLOYMENT_STOPPED": ([], _audited(_START, _STOP)),
     "INFERENCE_DEPLOYMENT_REBALANCED": (["model deployment started"], _audited(_START)),
+    "INFERENCE_INVALID_TAGS": (
+        ["[-A-]", "64"],
+        _reason("PUT", "/_ml/trained_models/new", {**_SMALL, "tags": ["-A-"]}),
+    ),
+    "INFERENCE_TAGS_AND_MODEL_IDS_UNIQUE": (
+        ["[m]"],
+        _reason("PUT", "/_ml/trained_models/new", {**_SMALL, "tags": ["m"]}),
+    ),
+    "INFERENCE_TOO_MANY_DEFINITIONS_REQUESTED": (
+        [],
+        _after("GET", "/_ml/trained_models/_all?include=definition", None),
+    ),
+    "TRAINED_MODEL_INPUTS_DIFFER_SIGNIFICANTLY": (["x", "m"], _alias_moved),
     "MODEL_DEFINITION_TRUNCATED": (["x"], _with_model(complete=False, parts={0})),
     "MODEL_DOWNLOAD_IN_PROGRESS": (["x"], _with_model(downloading=True)),
+    "MODEL_ID_MATCHES_EXISTING_MODEL_IDS_BUT_MUST_NOT": (
+        ["x"],
+        _after(
+            "POST", "/_ml/trained_models/x/deployment/_start", None, ("PUT", "/_inference/text_embedding/x", _FOREIGN)
+        ),
+    ),
+    "INFERENCE_ENTITY_NON_EXISTANT_NO_UPDATE": (
+        ["x"],
+        _after("PUT", "/_inference/sparse_embedding/x/_update", _CHANGE),
+    ),
+    "INFERENCE_REFERENCE_CANNOT_UPDATE_ANOTHER_ENDPOINT": (
+        ["b", "e", "e"],
+        _after(
+            "PUT",
+            "/_inference/sparse_embedding/b/_update",
+            _CHANGE,
+            ("PUT", "/_inference/sparse_embedding/e", _OWN),
+            ("PUT", "/_inference/sparse_embedding/b", _ATTACHED),
+        ),
+    ),
 }

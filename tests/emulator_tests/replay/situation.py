@@ -140,6 +140,9 @@ def deploy(double: InProcess, encoded: str, operation: str) -> None:
     cluster.models["m"] = Model("m", SIZE)
     if operation == "start":
         cluster.models[name] = Model(name, SIZE)
+        if name == "toobigcause":
+            # The stand-in's condition is not known; the double gives the same answer as a fault.
+            double.control("POST", "/faults", {"operation": "start", "do": {"type": "capacity"}})
         return
     if name == "missing":
         return
@@ -148,6 +151,8 @@ def deploy(double: InProcess, encoded: str, operation: str) -> None:
     cluster.put_assignment(each)
     if name == "notstarted":
         each.routes, each.state = {}, "starting"
+    # The stand-in takes any number but that of one deployment: more nodes could come.
+    cluster.settings["xpack.ml.max_lazy_ml_nodes"] = 0 if name == "toobig" else 99
     if name == "toobig":
         cluster.nodes = {"n1": Node("n1", 1)}
     if name == "adaptive":
