@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trained models: create, upload, download, read, delete, aliases (notes, sections 1.5, 3.1 and 10; public classes)."""
+"""Trained models: create, upload, download (notes, sections 3.1 and 10; public classes)."""
 
 from __future__ import annotations
 
@@ -15,40 +15,22 @@ import pytest
 
 from emulator.state import packages
 from emulator_tests.api import Answer, Api
+from emulator_tests.models import EMBED, ML, TREE, Json, put
 
-Json = dict[str, Any]
-_ML = "/_ml/trained_models"
-_EMBED: Json = {"model_type": "pytorch", "inference_config": {"text_embedding": {}}}
-_TREE: Json = {
-    "input": {"field_names": ["field1"]},
-    "tags": ["regression"],
-    "inference_config": {"regression": {}},
-    "definition": {"trained_model": {"tree": {"feature_names": ["field1"], "tree_structure": [{"node_index": 0}]}}},
-}
 _PACKAGE: Json = {"input": {"field_names": ["input"]}}
-
-
-def put(api: Api, model_id: str, body: Json, **query: Any) -> Answer:
-    """A new model."""
-    return api.send("PUT", f"{_ML}/{model_id}", body, **query)
 
 
 def part(api: Api, number: int, model_id: str = "new", size: int = 4, **body: Any) -> Answer:
     """One part of a definition of two."""
     text = base64.b64encode(b"x" * size).decode()
     full = {"definition": text, "total_definition_length": 8, "total_parts": 2, **body}
-    return api.send("PUT", f"{_ML}/{model_id}/definition/{number}", full)
+    return api.send("PUT", f"{ML}/{model_id}/definition/{number}", full)
 
 
 def defined(api: Api, model_id: str = "new") -> bool:
     """``fully_defined``."""
-    answer = api.send("GET", f"{_ML}/{model_id}", None, include="definition_status")
+    answer = api.send("GET", f"{ML}/{model_id}", None, include="definition_status")
     return bool(answer.body["trained_model_configs"][0]["fully_defined"])
-
-
-def ids(answer: Answer) -> list[str]:
-    """Ids of the models in an answer."""
-    return [each["model_id"] for each in answer.body["trained_model_configs"]]
 
 
 # --- create ---
@@ -69,7 +51,7 @@ def ids(answer: Answer) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_a_new_model_may_not_say(change: Json, complaint: str) -> None:
-    answer = put(Api(), "new", {**_EMBED, **change})
+    answer = put(Api(), "new", {**EMBED, **change})
     assert (answer.status, answer.type) == (400, "action_request_validation_exception")
     assert answer.reason == f"Validation Failed: 1: {complaint};"
 
@@ -133,14 +115,14 @@ def test_tokenization_is_checked(tokenization: Json, innermost: str) -> None:
     ],
 )
 def test_defaults_are_shown(config: Json, expected: Json) -> None:
-    ((task, settings),) = put(Api(), "new", {**_EMBED, "inference_config": config}).body["inference_config"].items()
+    ((task, settings),) = put(Api(), "new", {**EMBED, "inference_config": config}).body["inference_config"].items()
     assert task in config
     assert {name: settings[name] for name in expected} == expected
     assert list(settings)[:2] == ["vocabulary", "tokenization"]
 
 
 def test_mask_token_must_be_the_tokenizers() -> None:
-    answer = put(Api(), "new", {**_EMBED, "inference_config": {"fill_mask": {"mask_token": "<mask>"}}})
+    answer = put(Api(), "new", {**EMBED, "inference_config": {"fill_mask": {"mask_token": "<mask>"}}})
     cause = answer.body["error"]["caused_by"]["caused_by"]
     assert cause == {
         "type": "illegal_argument_exception",
@@ -151,8 +133,8 @@ def test_mask_token_must_be_the_tokenizers() -> None:
 def test_names_are_unique() -> None:
     api = Api()
     api.started("dep")
-    api.send("PUT", f"{_ML}/m/model_aliases/nick")
-    put(api, "tagged", {**_EMBED, "tags": ["sticker"]})
+    api.send("PUT", f"{ML}/m/model_aliases/nick")
+    put(api, "tagged", {**EMBED, "tags": ["sticker"]})
     expected = {
         "nick": "requested model_id [nick] is the same as an existing model_alias. "
         "Model model_aliases and ids must be unique",
@@ -161,35 +143,35 @@ def test_names_are_unique() -> None:
         "m": "Trained machine learning model [m] already exists",
     }
     for model_id, reason in expected.items():
-        answer = put(api, model_id, _EMBED)
+        answer = put(api, model_id, EMBED)
         assert (answer.status, answer.reason) == (400, reason)
-    reason = put(api, "new", {**_EMBED, "tags": ["m"]}).reason
+    reason = put(api, "new", {**EMBED, "tags": ["m"]}).reason
     assert reason == "The provided tags [m] must not match existing model_ids."
 
 
 def test_id_in_the_body_must_be_that_of_the_path() -> None:
-    answer = put(Api(), "new", {**_EMBED, "model_id": "other"})
+    answer = put(Api(), "new", {**EMBED, "model_id": "other"})
     assert answer.type == "illegal_argument_exception"
     assert answer.reason.startswith("Inconsistent model_id; 'other' specified in the body differs from 'new'")
 
 
 def test_tree() -> None:
     api = Api()
-    assert put(api, "tree", _TREE).body["model_type"] == "tree_ensemble"
-    wrong = put(api, "wrong", {**_TREE, "inference_config": {"classification": {}}})
+    assert put(api, "tree", TREE).body["model_type"] == "tree_ensemble"
+    wrong = put(api, "wrong", {**TREE, "inference_config": {"classification": {}}})
     assert wrong.reason == (
         "Model [wrong] inference config type [classification] does not support definition target type [regression]"
     )
-    shown = api.send("GET", f"{_ML}/tree", None, include="definition").body["trained_model_configs"][0]
-    assert shown["definition"] == _TREE["definition"]
+    shown = api.send("GET", f"{ML}/tree", None, include="definition").body["trained_model_configs"][0]
+    assert shown["definition"] == TREE["definition"]
     query = {"include": "definition", "decompress_definition": "false", "exclude_generated": "true"}
-    shown = api.send("GET", f"{_ML}/tree", None, **query).body["trained_model_configs"][0]
-    assert json.loads(gzip.decompress(base64.b64decode(shown["compressed_definition"]))) == _TREE["definition"]
+    shown = api.send("GET", f"{ML}/tree", None, **query).body["trained_model_configs"][0]
+    assert json.loads(gzip.decompress(base64.b64decode(shown["compressed_definition"]))) == TREE["definition"]
     assert "create_time" not in shown
-    answer = api.send("POST", f"{_ML}/tree/_infer", {"docs": [{"field1": 1}, {"field1": 2}]})
+    answer = api.send("POST", f"{ML}/tree/_infer", {"docs": [{"field1": 1}, {"field1": 2}]})
     assert [list(each) for each in answer.body["inference_results"]] == [["predicted_value"]] * 2
     assert api.start("tree").reason.endswith("Only PyTorch models can be deployed")
-    assert api.send("GET", f"{_ML}/tree", None, include="definition_status").reason == (
+    assert api.send("GET", f"{ML}/tree", None, include="definition_status").reason == (
         "Definition status is only relevant to PyTorch model types"
     )
 
@@ -199,7 +181,7 @@ def test_tree() -> None:
 
 def test_parts_come_in_any_order_and_once() -> None:
     api = Api()
-    put(api, "new", _EMBED)
+    put(api, "new", EMBED)
     assert part(api, 1).status == 200
     again = part(api, 1)
     assert (again.status, again.type, again.reason) == (
@@ -215,7 +197,7 @@ def test_parts_come_in_any_order_and_once() -> None:
 
 def test_definition_of_the_wrong_length_is_not_complete() -> None:
     api = Api()
-    put(api, "new", _EMBED)
+    put(api, "new", EMBED)
     for number in range(2):
         part(api, number, size=3)
     assert not defined(api)
@@ -233,15 +215,15 @@ def test_definition_of_the_wrong_length_is_not_complete() -> None:
 )
 def test_bad_parts(number: int, body: Json, complaints: list[str]) -> None:
     api = Api()
-    put(api, "new", _EMBED)
+    put(api, "new", EMBED)
     listed = "".join(f"{index}: {text};" for index, text in enumerate(complaints, 1))
     assert part(api, number, **body).reason == f"Validation Failed: {listed}"
 
 
 def test_parts_are_parsed_strictly() -> None:
     api = Api()
-    put(api, "new", _EMBED)
-    path = f"{_ML}/new/definition"
+    put(api, "new", EMBED)
+    path = f"{ML}/new/definition"
     assert api.send("PUT", f"{path}/x", {}).reason == "Failed to parse int parameter [part] with value [x]"
     assert api.send("PUT", f"{path}/0", {}).reason == "[definition] must not be null."
     assert part(api, 0, foo=1).reason.endswith("[put_trained_model_part_action] unknown field [foo]")
@@ -261,14 +243,14 @@ def test_parts_are_parsed_strictly() -> None:
 )  # fmt: skip
 def test_bad_vocabulary(body: Json, reason: str) -> None:
     api = Api()
-    put(api, "new", _EMBED)
-    assert api.send("PUT", f"{_ML}/new/vocabulary", body).reason == reason
+    put(api, "new", EMBED)
+    assert api.send("PUT", f"{ML}/new/vocabulary", body).reason == reason
 
 
 def test_vocabulary_is_for_texts() -> None:
     api = Api()
-    put(api, "tree", _TREE)
-    answer = api.send("PUT", f"{_ML}/tree/vocabulary", {"vocabulary": ["a"]})
+    put(api, "tree", TREE)
+    answer = api.send("PUT", f"{ML}/tree/vocabulary", {"vocabulary": ["a"]})
     assert answer.reason == "cannot put vocabulary for model [tree] as it is not an NLP model"
 
 
@@ -323,9 +305,9 @@ def test_model_is_deleted_during_its_download() -> None:
     api = Api()
     api.effect("set_download_time", seconds=600)
     put(api, ".elser_model_2", _PACKAGE)
-    assert api.send("DELETE", f"{_ML}/.elser_model_2").status == 200
+    assert api.send("DELETE", f"{ML}/.elser_model_2").status == 200
     api.effect("pass_time", seconds=600)
-    assert api.send("GET", f"{_ML}/.elser_model_2").status == 404
+    assert api.send("GET", f"{ML}/.elser_model_2").status == 404
 
 
 def test_package_cannot_be_changed_is_known_and_needs_a_new_server() -> None:
@@ -340,191 +322,3 @@ def test_package_cannot_be_changed_is_known_and_needs_a_new_server() -> None:
     assert old.reason == (
         "Validation Failed: 1: The model [elser_model_2] requires that all nodes are at least version [11.0.0];"
     )
-
-
-# --- read ---
-
-
-@pytest.fixture
-def shelf() -> Api:
-    """Five models, two with tags."""
-    api = Api(models=(("a", 1), ("b", 1), ("c", 1)))
-    put(api, "x1", {**_EMBED, "tags": ["one", "both"]})
-    put(api, "x2", {**_EMBED, "tags": ["two", "both"]})
-    return api
-
-
-@pytest.mark.parametrize(
-    ("path", "query", "count", "expected"),
-    [
-        ("", {}, 5, ["a", "b", "c", "x1", "x2"]),
-        ("/*", {"from": 1, "size": 2}, 5, ["b", "c"]),
-        ("/x*", {}, 2, ["x1", "x2"]),
-        ("/c,x*", {}, 3, ["c", "x1", "x2"]),
-        ("/none*", {}, 0, []),
-        ("/*", {"tags": "both"}, 2, ["x1", "x2"]),
-        ("/*", {"tags": "both,two"}, 1, ["x2"]),
-        ("/*", {"tags": "nope"}, 0, []),
-    ],
-)
-def test_which_models(shelf: Api, path: str, query: Json, count: int, expected: list[str]) -> None:
-    answer = shelf.send("GET", _ML + path, None, **query)
-    assert (answer.body["count"], ids(answer)) == (count, expected)
-
-
-def test_models_that_are_not_there(shelf: Api) -> None:
-    assert shelf.send("GET", f"{_ML}/none").status == 404
-    assert shelf.send("GET", f"{_ML}/none*", None, allow_no_match="false").status == 404
-
-
-def test_some_things_are_shown_of_one_model_only(shelf: Api) -> None:
-    for include, reason in (
-        ("definition", "Getting model definition is not supported when getting more than one model"),
-        ("definition_status", "Getting the model download status is not supported when getting more than one model"),
-    ):
-        answer = shelf.send("GET", f"{_ML}/*", None, include=include)
-        assert (answer.status, answer.reason) == (400, reason)
-    assert shelf.send("GET", f"{_ML}/*", None, include="nope").reason.startswith("unknown [include] parameters [nope]")
-
-
-def test_aliases_and_human_sizes_are_shown(shelf: Api) -> None:
-    shelf.send("PUT", f"{_ML}/x1/model_aliases/nick")
-    (body,) = shelf.send("GET", f"{_ML}/nick", None, human="true").body["trained_model_configs"]
-    assert body["metadata"] == {"model_aliases": ["nick"]}
-    assert body["model_size"] == "0b"
-    assert body["create_time_string"].endswith("Z")
-    assert ids(shelf.send("GET", f"{_ML}/ni*")) == ["x1"]
-
-
-def test_old_name_of_the_size_for_old_clients() -> None:
-    api = Api("8.19.21", models=(("m", 7),))
-    media = "application/vnd.elasticsearch+json;compatible-with=7"
-    _status, _headers, raw = api.double.request("GET", f"{_ML}/m", {"Accept": media})
-    (body,) = json.loads(raw)["trained_model_configs"]
-    assert body["estimated_heap_memory_usage_bytes"] == body["model_size_bytes"] == 7
-
-
-def test_model_without_definition_needs_no_memory() -> None:
-    """Section 2.3: sizes; recorded for a size of nothing."""
-    api = Api()
-    put(api, "new", _EMBED)
-    (row,) = api.stats("new")["trained_model_stats"]
-    assert row["model_size_stats"] == {"model_size_bytes": 0, "required_native_memory_bytes": 0}
-
-
-# --- delete ---
-
-
-def test_delete_what_pipelines_use() -> None:
-    """Section 1.5."""
-    api = Api()
-    api.effect("put_pipeline_reference", pipeline="p", model_id="m")
-    answer = api.send("DELETE", f"{_ML}/m")
-    assert (answer.status, answer.reason) == (
-        409,
-        "Cannot delete model [m] as it is still referenced by ingest processors; use force to delete the model",
-    )
-    assert api.send("DELETE", f"{_ML}/m", None, force="true").status == 200
-
-
-def test_delete_what_pipelines_use_by_an_alias() -> None:
-    """Section 1.5."""
-    api = Api()
-    api.send("PUT", f"{_ML}/m/model_aliases/nick")
-    api.effect("put_pipeline_reference", pipeline="p", model_id="nick")
-    answer = api.send("DELETE", f"{_ML}/m")
-    assert (answer.status, answer.reason) == (
-        409,
-        "Cannot delete model [m] as it has a model_alias [nick] that is still referenced by ingest processors; "
-        "use force to delete the model",
-    )
-    held = api.send("DELETE", f"{_ML}/m/model_aliases/nick")
-    assert (held.status, held.reason) == (
-        409,
-        "Cannot delete model_alias [nick] as it is still referenced by ingest processors",
-    )
-    assert api.send("DELETE", f"{_ML}/m", None, force="true").status == 200
-    assert api.double.control("GET", "/state")["aliases"] == {}
-
-
-def test_force_stops_only_the_deployment_of_that_name() -> None:
-    """Section 1.5: force stops the deployment whose id is the model's, then deletes."""
-    api = Api(clock="eager")
-    for name in ("m", "second"):
-        api.started(name)
-    assert api.send("DELETE", f"{_ML}/m").status == 409
-    assert api.send("DELETE", f"{_ML}/m", None, force="true", timeout="5s").status == 200
-    assert list(api.double.control("GET", "/state")["deployments"]) == ["second"]
-    assert api.send("DELETE", f"{_ML}/m").reason == (
-        "Cannot delete model [m] as it is currently deployed; use force to delete the model"
-    )
-    api.effect("remove_deployment", deployment_id="second")
-    assert api.send("DELETE", f"{_ML}/m").reason == "Could not find trained model [m]"
-
-
-def test_force_is_not_in_8_0() -> None:
-    assert "unrecognized parameter: [force]" in Api("8.0.1").send("DELETE", f"{_ML}/m", None, force="true").reason
-
-
-# --- aliases ---
-
-
-def test_alias_is_assigned_once() -> None:
-    api = Api()
-    path = f"{_ML}/m/model_aliases/nick"
-    assert api.send("PUT", path).status == 200
-    again = api.send("PUT", path)
-    assert (again.status, again.reason) == (
-        400,
-        "cannot assign model_alias [nick] to model_id [m] as model_alias already refers to [m]. "
-        "Set parameter [reassign] to [true] if model_alias should be reassigned.",
-    )
-    assert api.send("PUT", path, None, reassign="true").status == 200
-    taken = api.send("PUT", f"{_ML}/m/model_aliases/other")
-    assert taken.reason == "model_alias cannot be the same as an existing trained model_id"
-    missing = api.send("DELETE", f"{_ML}/m/model_aliases/none")
-    assert (missing.status, missing.type, missing.reason) == (
-        404,
-        "status_exception",
-        "model_alias [none] could not be found",
-    )
-
-
-def test_alias_moves_between_models_of_one_kind() -> None:
-    api = Api()
-    put(api, "ner", {**_EMBED, "inference_config": {"ner": {}}})
-    put(api, "embed", _EMBED)
-    put(api, "tree", _TREE)
-    api.send("PUT", f"{_ML}/embed/model_aliases/nick")
-    path = "model_aliases/nick?reassign=true"
-    assert api.send("PUT", f"{_ML}/ner/{path}").reason == (
-        "cannot reassign model_alias [nick] to model [ner] with inference config type [ner] "
-        "from model [embed] with type [text_embedding]"
-    )
-    api.send("PUT", f"{_ML}/m/{path}")
-    assert api.send("PUT", f"{_ML}/tree/{path}").reason == (
-        "cannot reassign model_alias [nick] to model [tree] with type [tree_ensemble] "
-        "from model [m] with type [pytorch]"
-    )
-
-
-def test_alias_moves_from_a_running_model_to_a_running_one() -> None:
-    api = Api()
-    api.started("m")
-    api.send("PUT", f"{_ML}/m/model_aliases/nick")
-    path = f"{_ML}/other/model_aliases/nick?reassign=true"
-    what = "cannot reassign model_alias [nick] to model [other]"
-    assert api.send("PUT", path).reason == f"{what} from model [m] as it is not yet deployed"
-    api.start("other")
-    assert api.send("PUT", path).reason == f"{what}  from model [m] as it is not yet allocated to any nodes"
-    api.settle()
-    assert api.send("PUT", path).status == 200
-
-
-def test_alias_that_moves_to_other_inputs_warns() -> None:
-    api = Api()
-    for name, fields in (("one", ["a", "b"]), ("two", ["c", "d"])):
-        put(api, name, {**_EMBED, "input": {"field_names": fields}})
-    api.send("PUT", f"{_ML}/one/model_aliases/nick")
-    answer = api.send("PUT", f"{_ML}/two/model_aliases/nick", None, reassign="true")
-    assert "differ significantly" in answer.headers["Warning"]

@@ -1,0 +1,206 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Inference endpoints: update and delete (Elasticsearch's public inference sources and tests)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator_tests.api import Api
+from emulator_tests.endpoints import ADAPTIVE, VERSIONS, attach, change, put, shown
+
+# --- update ---
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_update_changes_the_deployment(version: str) -> None:
+    api = Api(version, clock="eager")
+    put(api)
+    answer = change(api, num_allocations=3)
+    assert answer.body["service_settings"] == {"num_allocations": 3, "num_threads": 1, "model_id": "m"}
+    assert api.assignment("e")["task_parameters"]["number_of_allocations"] == 3
+    assert api.audit()[-1] == "Updated number_of_allocations to [3]"
+    assert shown(api)["service_settings"]["num_allocations"] == 3
+
+
+def test_update_of_adaptive_allocations() -> None:
+    api = Api(clock="eager")
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    wider = {**ADAPTIVE, "max_number_of_allocations": 6}
+    assert change(api, adaptive_allocations=wider).body["service_settings"]["adaptive_allocations"] == wider
+    assert api.assignment("e")["adaptive_allocations"] == wider
+
+
+@pytest.mark.parametrize(("choice", "status"), [("yes", 200), ("no", 400)])
+def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
+    """An internal update may set a number, anybody's may not; which one an endpoint's is, nobody says."""
+    api = Api(clock="eager")
+    api.double.control("POST", "/unknowns", {"endpoint_update_is_internal": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, num_allocations=3)
+    assert answer.status == status
+    if status == 400:
+        assert answer.reason.endswith("cannot be set if adaptive allocations is enabled;")
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "status"),
+    [
+        ("9.1.10", "by_version", 400),
+        ("9.5.3", "by_version", 200),
+        ("9.5.3", "refuse", 400),
+        ("9.1.10", "accept", 200),
+    ],
+)
+def test_possibilities_of_adaptive_updates(version: str, choice: str, status: int) -> None:
+    """Before, only a number could be updated (pull request 114457)."""
+    api = Api(version, clock="eager")
+    api.double.control("POST", "/unknowns", {"endpoint_update_adaptive": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, adaptive_allocations={**ADAPTIVE, "max_number_of_allocations": 2})
+    assert answer.status == status
+    if status == 400:
+        assert answer.reason.startswith("Failed to parse [num_allocations] of update request [")
+
+
+def test_update_that_changes_nothing() -> None:
+    api = Api(clock="eager")
+    put(api)
+    before = api.state_version
+    assert change(api, num_allocations=1).status == 200
+    # Other settings are ignored without a word (issue 137129).
+    assert change(api, num_threads=4).body["service_settings"]["num_threads"] == 1
+    assert api.state_version == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reason"),
+    [
+        ("sparse_embedding/e", {}, 400, "Request body is empty"),
+        ("e", {"service_settings": {}}, 400, "model is missing required setting [task_type]"),
+        ("rerank/e", {"service_settings": {}}, 400, "Task type must match the task type of the existing endpoint"),
+        (
+            "rerank/none",
+            {"task_settings": {}},
+            404,
+            "The inference endpoint [none] does not exist and cannot be updated",
+        ),
+        (
+            "rerank/e",
+            {"service": "x"},
+            400,
+            "Request contained fields which cannot be updated, remove these fields and try again [{service=x}]",
+        ),
+        ("rerank/e", {"task_settings": 1}, 400, "Unable to parse task settings in the request [{task_settings=1}]"),
+    ],
+)
+def test_refused_updates(path: str, body: Any, status: int, reason: str) -> None:
+    api = Api(clock="eager")
+    put(api)
+    answer = api.send("PUT", f"/_inference/{path}/_update", body)
+    assert (answer.status, answer.reason) == (status, reason)
+
+
+def test_update_of_an_endpoint_whose_deployment_is_gone() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.effect("remove_deployment", deployment_id="e")
+    assert change(api, num_allocations=2).status == 404
+
+
+def test_update_through_an_attached_endpoint() -> None:
+    """9.2 on: whose deployment it is decides who changes it; before, anybody does."""
+    api = Api(clock="eager")
+    api.started("d")
+    put(api)
+    attach(api, "on-d", "d")
+    attach(api, "on-e", "e")
+    answer = change(api, "on-d", num_allocations=2)
+    assert (answer.status, answer.reason) == (
+        409,
+        "Cannot update inference endpoint [on-d] using model deployment [d]."
+        " The model deployment must be updated through the trained models API.",
+    )
+    answer = change(api, "on-e", num_allocations=2)
+    assert (answer.status, answer.reason) == (
+        409,
+        "Cannot update inference endpoint [on-e] for model deployment [e] as it was created by another inference"
+        " endpoint. The model can only be updated using inference endpoint id [e].",
+    )
+    older = Api("9.1.10", clock="eager")
+    older.started("d")
+    attach(older, "on-d", "d")
+    assert change(older, "on-d", num_allocations=2).status == 200
+    assert older.assignment("d")["task_parameters"]["number_of_allocations"] == 2
+
+
+def test_update_that_does_not_fit_changes_nothing() -> None:
+    api = Api(clock="eager")
+    put(api)
+    assert change(api, num_allocations=99).status == 429
+    assert shown(api)["service_settings"]["num_allocations"] == 1
+
+
+def test_type_in_the_body_of_an_update_by_version() -> None:
+    body = {"task_type": "sparse_embedding", "service_settings": {"num_allocations": 2}}
+    for version, status in (("8.17.0", 400), ("8.17.10", 200), ("9.5.3", 200)):
+        api = Api(version, clock="eager")
+        put(api)
+        assert api.send("PUT", "/_inference/e/_update", body).status == status
+    assert Api("8.15.3").send("PUT", "/_inference/sparse_embedding/e/_update", body).status == 400
+
+
+# --- delete ---
+
+
+def test_delete_stops_the_deployment() -> None:
+    api = Api(clock="eager")
+    put(api)
+    answer = api.send("DELETE", "/_inference/e")
+    assert answer.body == {"acknowledged": True, "pipelines": [], "indexes": []}
+    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.send("DELETE", "/_inference/e").status == 404
+
+
+def test_delete_while_something_names_it() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.effect("put_pipeline_reference", pipeline="p", model_id="e")
+    api.effect("put_semantic_text_reference", index="i", inference_id="e")
+    text = (
+        "Inference endpoint e is referenced by pipelines: [p]. Ensure that no pipelines are using this inference"
+        " endpoint, or use force to ignore this warning and delete the inference endpoint."
+        "Inference endpoint e is being used in the mapping for indexes: [i]. Ensure that no index mappings are using"
+        " this inference endpoint, or use force to ignore this warning and delete the inference endpoint."
+    )
+    answer = api.send("DELETE", "/_inference/e")
+    assert (answer.status, answer.type, answer.reason) == (409, "status_exception", text)
+    dry = api.send("DELETE", "/_inference/e", None, dry_run="true")
+    assert (dry.status, dry.body) == (
+        200,
+        {"acknowledged": False, "pipelines": ["p"], "indexes": ["i"], "error_message": text},
+    )
+    assert api.send("GET", "/_inference/e").status == 200
+    assert api.send("DELETE", "/_inference/sparse_embedding/e", None, force="true").body["acknowledged"] is True
+
+
+def test_delete_of_a_default() -> None:
+    api = Api()
+    answer = api.send("DELETE", "/_inference/.elser-2-elasticsearch")
+    assert answer.reason == (
+        "[.elser-2-elasticsearch] is a reserved inference endpoint."
+        " Use the force=true query parameter to delete the inference endpoint."
+    )
+    assert api.send("DELETE", "/_inference/.elser-2-elasticsearch", None, force="").status == 200
+    assert api.send("GET", "/_inference/.elser-2-elasticsearch").status == 404
+
+
+def test_reset_forgets_endpoints() -> None:
+    api = Api(clock="eager")
+    put(api)
+    api.double.control("POST", "/reset")
+    assert api.double.control("GET", "/state")["endpoints"] == {}
