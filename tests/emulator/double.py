@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from .control import effects
 from .control.faults import Fault, Faults
@@ -13,6 +14,12 @@ from .control.journal import Journal
 from .control.passing import Passing
 from .state.clock import DEFAULT_INTERVAL, Clock
 from .state.cluster import Cluster, Config
+
+_NAMED: Final[Mapping[str, tuple[effects.Effect, effects.Effect | None]]] = {
+    "master_lost": ({"do": "lose_master"}, {"do": "elect_master"}),
+    "scaler_tick": ({"do": "scaler_tick"}, None),
+}
+"""Faults that are effects under a shorter name, and what ends them."""
 
 
 class Double:
@@ -55,9 +62,10 @@ class Double:
             mode, self.clock.mode = self.clock.mode, "manual"
             self.passing.begin(lambda: self._thaw(mode), do, now=before)
             return {"applied": True}
-        result = effects.apply(self.cluster, do["effect"])
-        if "back" in do:
-            self.passing.begin(lambda: effects.apply(self.cluster, do["back"]), do, now=before)
+        effect, back = _NAMED.get(fault.type) or (do["effect"], do.get("back"))
+        result = effects.apply(self.cluster, effect)
+        if back is not None:
+            self.passing.begin(lambda: effects.apply(self.cluster, back), do, now=before)
         return result
 
     def _thaw(self, mode: str) -> None:

@@ -307,6 +307,39 @@ def test_a_frozen_clock() -> None:
     assert (api.deployment_stats()["state"], api.double.double.clock.mode) == ("starting", "eager")
 
 
+def test_the_master_is_lost_for_two_requests() -> None:
+    """Section 0: 503; what any node knows is still answered, and counts as a request."""
+    api = Api()
+    api.started()
+    api.fault("update", {"type": "master_lost", "requests": 2})
+    refused = api.update(number_of_allocations=2)
+    assert (refused.status, refused.type) == (503, "master_not_discovered_exception")
+    assert api.deployment_stats()["number_of_allocations"] == 1
+    assert api.update(number_of_allocations=2).status == 200
+
+
+def test_the_master_is_lost_for_two_rounds(server: Process) -> None:
+    server.control("POST", "/clock", {"mode": "manual"})
+    plant(server, "health", {"type": "master_lost", "ticks": 2})
+    health = "/_cluster/health?master_timeout=1ms"
+    assert [server.api("GET", health)[0] for _ in range(2)] == [503, 503]
+    server.control("POST", "/tick", {"steps": 3})
+    assert server.api("GET", health)[0] == 200
+
+
+def test_the_scaler_looks_between_two_requests() -> None:
+    """Section 6: the second look is the first that may scale."""
+    api = Api(nodes={"n1": 16})
+    settings = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}
+    api.send("POST", START, {"adaptive_allocations": settings}, wait_for="starting")
+    api.settle()
+    api.effect("set_load", deployment_id="m", requests_per_second=100, inference_time_ms=50)
+    api.fault("stats", {"type": "scaler_tick"}, when="after", times=2)
+    numbers = [api.deployment_stats()["number_of_allocations"] for _ in range(3)]
+    assert numbers[:2] == [1, 1]
+    assert numbers[2] > 1
+
+
 def test_an_effect_that_passes() -> None:
     api = Api()
     api.started()

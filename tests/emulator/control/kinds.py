@@ -78,6 +78,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "delay": Kind(BESIDES, {"seconds": _needed(SECONDS)}),
     "effect": Kind(BESIDES, {"effect": _needed(ACTION), "back": ACTION, **_WHILE}),
     "node_lost": Kind(BESIDES, {"node_id": _needed(TEXT), **_WHILE}),
+    "master_lost": Kind(BESIDES, _WHILE),
+    "scaler_tick": Kind(BESIDES),
     "frozen_clock": Kind(BESIDES, {"requests": COUNT}),
     "request": Kind(BESIDES, {"method": _needed(TEXT), "path": _needed(PATH), "body": ANY, "headers": OBJECT}),
     # the connection
