@@ -49,6 +49,8 @@ class Double:
         self.passing = Passing()
         self.cluster.round_listeners.append(self.passing.round_begins)
         self.read_only = False
+        self._freezers = 0
+        self._unfrozen = (mode, False)
 
     def apply(self, fault: Fault) -> Any:
         """What a fault does to the cluster; what comes of it."""
@@ -59,8 +61,8 @@ class Double:
             self.passing.begin(lambda: self.cluster.add_node(node), do, now=before)
             return {"applied": True}
         if fault.type == "frozen_clock":
-            mode, self.clock.mode = self.clock.mode, "manual"
-            self.passing.begin(lambda: self._thaw(mode), do, now=before)
+            self._freeze()
+            self.passing.begin(self._thaw, do, now=before)
             return {"applied": True}
         effect, back = _NAMED.get(fault.type) or (do["effect"], do.get("back"))
         result = effects.apply(self.cluster, effect)
@@ -68,6 +70,17 @@ class Double:
             self.passing.begin(lambda: effects.apply(self.cluster, back), do, now=before)
         return result
 
-    def _thaw(self, mode: str) -> None:
-        self.clock.mode = mode
-        self.cluster.publish()
+    def _freeze(self) -> None:
+        """Neither rounds nor time; whoever freezes first keeps what it was like."""
+        self._freezers += 1
+        if self._freezers == 1:
+            self._unfrozen = (self.clock.mode, self.cluster.now.frozen)
+            self.clock.mode = "manual"
+            self.cluster.now.freeze()
+
+    def _thaw(self) -> None:
+        self._freezers -= 1
+        if self._freezers == 0:
+            self.clock.mode, frozen = self._unfrozen
+            self.cluster.now.freeze(frozen)
+            self.cluster.publish()

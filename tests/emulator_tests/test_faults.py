@@ -304,7 +304,22 @@ def test_a_frozen_clock() -> None:
     api = Api(clock="eager")
     api.fault("start", {"type": "frozen_clock", "requests": 2})
     assert api.start(wait_for="started").status == 408
-    assert (api.deployment_stats()["state"], api.double.double.clock.mode) == ("starting", "eager")
+    assert api.clock()["frozen"]
+    now = api.clock()["now"]
+    assert (api.deployment_stats()["state"], api.clock()["mode"]) == ("starting", "eager")
+    assert not api.clock()["frozen"]
+    assert api.clock()["now"] - now < 60_000
+
+
+def test_two_freezes_of_the_clock_end_with_the_last() -> None:
+    api = Api(clock="eager")
+    for requests in (2, 3):
+        api.fault("stats", {"type": "frozen_clock", "requests": requests})
+    seen = []
+    for _request in range(3):
+        api.stats()
+        seen.append((api.clock()["mode"], api.clock()["frozen"]))
+    assert seen == [("manual", True), ("manual", True), ("eager", False)]
 
 
 def test_the_master_is_lost_for_two_requests() -> None:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 def tick(cluster: Cluster) -> bool:
     """One round; whether anything changed."""
     cluster.ticks += 1
+    # First, since the master itself may be what comes back in this round.
+    changed = any([listener() for listener in cluster.round_listeners])
     if not cluster.commits:
         # Nobody takes what the nodes report.
-        return False
-    changed = any([listener() for listener in cluster.round_listeners])
+        return changed
     gone = []
     for deployment_id, each in list(cluster.assignments.items()):
         if deployment_id in cluster.held:
