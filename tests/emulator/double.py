@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .control import effects
+from .control import effects, named
 from .control.faults import Fault, Faults
 from .control.journal import Journal
 from .control.passing import Passing
 from .state.clock import DEFAULT_INTERVAL, Clock
 from .state.cluster import Cluster, Config
 
-_NAMED: Final[Mapping[str, tuple[effects.Effect, effects.Effect | None]]] = {
+_NAMED: Final[Mapping[str, tuple[named.Effect, named.Effect | None]]] = {
     "master_lost": ({"do": "lose_master"}, {"do": "elect_master"}),
     "scaler_tick": ({"do": "scaler_tick"}, None),
 }
@@ -56,7 +56,7 @@ class Double:
         """What a fault does to the cluster; what comes of it."""
         do, before = fault.do, fault.when == "before"
         if fault.type == "node_lost":
-            node = effects.node(self.cluster, do["node_id"])
+            node = named.node(self.cluster, do)
             self.cluster.remove_node(node.id)
             self.passing.begin(lambda: self.cluster.add_node(node), do, now=before)
             return {"applied": True}

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import NEWEST
+from .app import Api
 from .control import application as control
 from .double import Double
 from .state import licence
 from .state.cluster import Cluster, Config
 from .state.nodes import Node
 from .state.versions import features
-from .wire.app import TRANSPORT, Api
+from .wire.call import TRANSPORT
 
 if TYPE_CHECKING:
     from .security.store import Declared

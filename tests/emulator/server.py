@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
+from .app import Api
 from .control.application import application
 from .double import Double
-from .wire.app import Api
 from .wire.connection import Connection
 
 if TYPE_CHECKING:

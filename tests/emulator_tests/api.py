@@ -131,6 +131,11 @@ class Api:
         """Rounds until nothing changes."""
         self.double.control("POST", "/settle")
 
+    def clock(self, **changes: Any) -> Json:
+        """The clock, after changes if any are given: ``advance`` is seconds."""
+        found: Json = self.double.control("POST", "/clock", changes)
+        return found
+
     def writes(self) -> list[Json]:
         """The journal."""
         found: list[Json] = self.double.control("GET", "/journal")

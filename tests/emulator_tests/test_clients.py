@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from emulator.app import ROUTER
 from emulator.state.versions import features
-from emulator.wire.app import ROUTER
 from emulator.wire.call import Call
 from emulator_tests.clients import install
 from emulator_tests.process import Process, running

@@ -15,11 +15,11 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.api import requests
+from emulator.app import ROUTER
 from emulator.inprocess import ConnectionDropped, InProcess
+from emulator.state import requests
 from emulator.state.versions import features
 from emulator.wire import errors, render
-from emulator.wire.app import ROUTER
 
 VERSIONS = ("8.0.0", "8.5.3", "8.10.4", "8.13.4", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

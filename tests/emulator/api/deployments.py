@@ -12,16 +12,16 @@ import functools
 from typing import Final
 
 from ..double import Double
-from ..state import assignment, operations
+from ..state import assignment, operations, requests
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
 from ..state.models import Model
 from ..state.reducer import NothingToReduce
+from ..state.requests import StartRequest, StopRequest, UpdateRequest
 from ..wire import errors, values
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
-from . import requests, stats
-from .requests import StartRequest, StopRequest, UpdateRequest
+from . import stats
 
 _STATS_ACTION: Final = "cluster:monitor/xpack/ml/inference/stats/get"
 _PAGE_SIZE: Final = 100

@@ -16,6 +16,7 @@ from ..state import endpoint_config, endpoint_update, endpoints, models
 from ..state.cluster import Cluster
 from ..state.endpoints import ANY, Endpoint
 from ..state.models import Model
+from ..state.requests import StartRequest, StopRequest
 from ..state.versions import Features
 from ..wire import errors, xcontent
 from ..wire.call import Call, Reply
@@ -24,7 +25,6 @@ from ..wire.values import TimeValue
 from ..wire.xcontent import Parser
 from . import deployments
 from .models import PACKAGE_BYTES
-from .requests import StartRequest, StopRequest
 
 Json = dict[str, Any]
 _ACTION: Final = "cluster:admin/xpack/inference/{}"

@@ -15,16 +15,15 @@ import json
 from typing import Any, Final
 
 from ..double import Double
-from ..state import licence, model_config, models, operations, packages
+from ..state import licence, model_config, models, operations, packages, requests
 from ..state.cluster import Cluster
 from ..state.models import Model
+from ..state.requests import StopRequest
 from ..wire import errors
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
-from . import requests
 from .deployments import page
-from .requests import StopRequest
 
 Json = dict[str, Any]
 _GET: Final = "cluster:monitor/xpack/ml/inference/get"

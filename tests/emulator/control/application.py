@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from .. import app
 from ..double import Double
 from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
-from ..wire import app
 from . import effects, faults
 
 Body = Mapping[str, Any]

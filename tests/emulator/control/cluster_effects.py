@@ -10,33 +10,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..state import nodes, scaler, shutdown
 from ..state.cluster import Cluster
 from ..state.load import Load
 from ..state.shutdown import Shutdown
-
-Effect = Mapping[str, Any]
+from . import named
+from .named import BadEffect, Effect
 
 
 def _add_node(cluster: Cluster, effect: Effect) -> None:
     cluster.add_node(nodes.from_json(dict(effect)))
 
 
-def _node(cluster: Cluster, effect: Effect) -> nodes.Node:
-    if effect["node_id"] not in cluster.nodes:
-        raise ValueError(f"no node [{effect['node_id']}]")
-    return cluster.nodes[effect["node_id"]]
-
-
 def _remove_node(cluster: Cluster, effect: Effect) -> None:
-    cluster.remove_node(_node(cluster, effect).id, plan=bool(effect.get("plan", True)))
+    cluster.remove_node(named.node(cluster, effect).id, plan=bool(effect.get("plan", True)))
 
 
 def _set_node(cluster: Cluster, effect: Effect) -> None:
     """Other jobs on a node, or a load that cannot be detected; the end of a job plans again (section 4.3)."""
-    node = _node(cluster, effect)
+    node = named.node(cluster, effect)
     memory = nodes.memory_bytes(effect.get("jobs_memory", node.jobs_memory))
     cluster.nodes[node.id] = dataclasses.replace(
         node,
@@ -52,15 +46,15 @@ def _set_node(cluster: Cluster, effect: Effect) -> None:
 def _shut_down_node(cluster: Cluster, effect: Effect) -> None:
     kind = str(effect.get("type", "restart")).lower()
     if kind not in shutdown.TYPES:
-        raise ValueError(f"type must be one of {', '.join(shutdown.TYPES)}")
+        raise BadEffect(f"type must be one of {', '.join(shutdown.TYPES)}")
     cluster.put_shutdown(
-        Shutdown(_node(cluster, effect).id, kind, str(effect.get("reason", "by the test")), cluster.now.millis)
+        Shutdown(named.node(cluster, effect).id, kind, str(effect.get("reason", "by the test")), cluster.now.millis)
     )
 
 
 def _keep_node(cluster: Cluster, effect: Effect) -> None:
     if effect["node_id"] not in cluster.shutdowns:
-        raise ValueError(f"[{effect['node_id']}] does not shut down")
+        raise BadEffect(f"[{effect['node_id']}] does not shut down")
     cluster.delete_shutdown(effect["node_id"])
 
 
@@ -87,13 +81,11 @@ def _time_events_out(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_load(cluster: Cluster, effect: Effect) -> None:
-    deployment_id = effect["deployment_id"]
-    if deployment_id not in cluster.assignments:
-        raise ValueError(f"no deployment [{deployment_id}]")
+    named.assignment(cluster, effect)
     given = Load(float(effect["requests_per_second"]), float(effect.get("inference_time_ms", 10)))
     if given.requests_per_second < 0 or given.inference_time_ms < 0:
-        raise ValueError("a load is not negative")
-    cluster.loads[deployment_id] = given
+        raise BadEffect("a load is not negative")
+    cluster.loads[effect["deployment_id"]] = given
 
 
 def _tick_scaler(cluster: Cluster, effect: Effect) -> None:

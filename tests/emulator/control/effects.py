@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ..api import requests
-from ..state import adaptive, licence, nodes, operations
+from ..state import adaptive, licence, operations, requests
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
 from ..wire import errors, suggest, values
 from . import cluster_effects, inference_effects
-from .inference_effects import BadEffect, Effect
+from .named import BadEffect, Effect, assignment, node_of_route
 
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
@@ -42,39 +41,29 @@ def known(effect: Any) -> None:
         raise BadEffect(f"unknown effect: {named!r}{hint}; known: {', '.join(sorted(_ACTIONS))}")
 
 
-def node(cluster: Cluster, node_id: str) -> nodes.Node:
-    """A node that is there."""
-    if node_id not in cluster.nodes:
-        raise BadEffect(f"no node [{node_id}]; there are {', '.join(sorted(cluster.nodes)) or 'none'}")
-    return cluster.nodes[node_id]
-
-
-_assignment = inference_effects.assignment
-
-
 def _set_number(cluster: Cluster, effect: Effect) -> None:
     """As the scaler does: an internal update, which may set 0 and leaves an audit line."""
-    _assignment(cluster, effect)
+    assignment(cluster, effect)
     operations.update(
         cluster, requests.UpdateRequest(effect["deployment_id"], int(effect["number_of_allocations"]), internal=True)
     )
 
 
 def _set_adaptive(cluster: Cluster, effect: Effect) -> None:
-    each = _assignment(cluster, effect)
+    each = assignment(cluster, effect)
     given = effect.get("adaptive_allocations")
     each.adaptive = None if given is None else adaptive.from_json(given)
     cluster.publish()
 
 
 def _remove_deployment(cluster: Cluster, effect: Effect) -> None:
-    _assignment(cluster, effect)
+    assignment(cluster, effect)
     cluster.drop_assignment(effect["deployment_id"])
     cluster.publish()
 
 
 def _stop_deployment(cluster: Cluster, effect: Effect) -> None:
-    each = _assignment(cluster, effect)
+    each = assignment(cluster, effect)
     if each.state != STOPPING:
         each.stop(STOPPED_BY_CLIENT)
         cluster.publish()
@@ -96,12 +85,9 @@ def _start_deployment(cluster: Cluster, effect: Effect) -> None:
 
 
 def _fail_route(cluster: Cluster, effect: Effect) -> None:
-    each = _assignment(cluster, effect)
-    node_id = effect.get("node_id") or next(iter(sorted(each.routes)), None)
-    if node_id is None or node_id not in each.routes:
-        raise BadEffect(f"no route of [{effect['deployment_id']}] on node [{node_id}]")
-    each.routes[node_id].state = FAILED
-    each.routes[node_id].reason = effect.get("reason", "failed by the test")
+    route = assignment(cluster, effect).routes[node_of_route(cluster, effect)]
+    route.state = FAILED
+    route.reason = effect.get("reason", "failed by the test")
     cluster.publish()
 
 

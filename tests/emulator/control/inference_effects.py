@@ -6,28 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..state import infer
-from ..state.assignment import FAILED, STARTED, Assignment
+from ..state.assignment import FAILED, STARTED
 from ..state.cluster import Cluster
 from ..state.inferences import InferenceFailure
 from ..state.usage import Usage
 from ..state.work import Job
-
-Effect = Mapping[str, Any]
-
-
-class BadEffect(ValueError):
-    """An effect that names nothing, or says nothing known."""
-
-
-def assignment(cluster: Cluster, effect: Effect) -> Assignment:
-    """The deployment that an effect names."""
-    deployment_id = effect["deployment_id"]
-    if deployment_id not in cluster.assignments:
-        raise BadEffect(f"no deployment [{deployment_id}]")
-    return cluster.assignments[deployment_id]
+from .named import BadEffect, Effect, assignment, node_of_route
 
 
 def _count_of(effect: Effect, name: str, default: int) -> int:
@@ -90,11 +77,8 @@ def _set_inference_time(cluster: Cluster, effect: Effect) -> None:
 def _crash_process(cluster: Cluster, effect: Effect) -> None:
     """The native process dies: whoever waits hears why, counters begin again, the route fails unless it restarts."""
     each = assignment(cluster, effect)
-    node_id = effect.get("node_id") or next(iter(sorted(each.routes)), None)
-    if node_id is None or node_id not in each.routes:
-        raise BadEffect(f"no route of [{effect['deployment_id']}] on node [{node_id}]")
     reason = str(effect.get("reason", "killed by the test"))
-    key = (str(effect["deployment_id"]), str(node_id))
+    key = (str(effect["deployment_id"]), node_of_route(cluster, effect))
     usage = cluster.usage.pop(key, None)
     if usage is not None:
         usage.ended = f"inference native process died unexpectedly with failure [{reason}]"

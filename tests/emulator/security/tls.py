@@ -127,12 +127,3 @@ def _client(ca: Any, folder: Path) -> dict[str, str]:
     found.private_key_pem.write_to_path(paths["client_key"])
     Path(paths["client_cert"]).write_bytes(b"".join(pem.bytes() for pem in found.cert_chain_pems))
     return {**paths, "client_dn": CLIENT_DN}
-
-
-def distinguished_name(certificate: dict[str, Any] | None) -> str | None:
-    """The subject of a peer's certificate as the PKI realm writes it: the last part first, as Java writes it."""
-    if not certificate:
-        return None
-    short = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C"}
-    parts = [f"{short.get(name, name)}={value}" for part in certificate["subject"] for name, value in part]
-    return ", ".join(reversed(parts))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from ..api.requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from ..wire import errors
 from ..wire.values import ByteSize
 from . import endpoints, licence, models, rebalance, reducer
@@ -21,6 +20,7 @@ from .cluster import Cluster, new_assignment
 from .model_config import PYTORCH
 from .models import Model
 from .nodes import Node
+from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
 from .unknowns import BY_VERSION, Choices
 
 MAX_DEPLOYMENTS: Final = 100

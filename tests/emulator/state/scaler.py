@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..api.requests import UpdateRequest
 from ..wire import errors
 from . import load, operations, settings
 from .adaptive import AdaptiveSettings
 from .assignment import STARTED, STARTING, Assignment
 from .cluster import Cluster
 from .estimators import DeploymentScaler, Sample
+from .requests import UpdateRequest
 
 INTERVAL: Final = 10.0
 _COOLDOWN: Final = 300.0

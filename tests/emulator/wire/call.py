@@ -21,6 +21,12 @@ from .values import TimeValue
 if TYPE_CHECKING:
     from ..security.authentication import Identity
 
+BODY_COMPLETE: Final = "double.body_complete"
+"""The scope extension that says whether the whole body has come with the head."""
+TRANSPORT: Final = "double.transport"
+"""The scope extension through which a connection can be dropped."""
+CERTIFICATE: Final = "double.certificate"
+"""The scope extension that names the client's certificate."""
 ALWAYS: Final = frozenset({"pretty", "human", "error_trace", "format", "filter_path"})
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})", re.DOTALL)
 

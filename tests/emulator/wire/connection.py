@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import errors, render
-from .app import BODY_COMPLETE, CERTIFICATE, TRANSPORT
+from .call import BODY_COMPLETE, CERTIFICATE, TRANSPORT
 
 MAX_LINE: Final = 4096
 MAX_HEADERS: Final = 16384
@@ -111,8 +111,6 @@ class Connection(HttpToolsProtocol):
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
         tunnel = self.transport.get_extra_info("ssl_object")
         if tunnel is not None:
-            from ..security.tls import distinguished_name
-
             extensions[CERTIFICATE] = distinguished_name(tunnel.getpeercert())
         self.scope["extensions"] = extensions
         self._header_bytes = self._body_bytes = 0
@@ -170,3 +168,12 @@ class Connection(HttpToolsProtocol):
         self._answer = _TOO_LARGE + (b"connection: close\r\n\r\n" if close else b"\r\n")
         self._closing = close
         raise _Refused
+
+
+def distinguished_name(certificate: dict[str, Any] | None) -> str | None:
+    """The subject of a peer's certificate as the PKI realm writes it: the last part first, as Java writes it."""
+    if not certificate:
+        return None
+    short = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C"}
+    parts = [f"{short.get(name, name)}={value}" for part in certificate["subject"] for name, value in part]
+    return ", ".join(reversed(parts))

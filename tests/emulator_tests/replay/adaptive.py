@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.api.requests import parse_update
 from emulator.state import adaptive as settings_of
 from emulator.state.adaptive import RESET, AdaptiveSettings
+from emulator.state.requests import parse_update
 from emulator.state.versions import features
 from emulator.wire import errors
 from emulator.wire.xcontent import Parser

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from emulator.api import requests
 from emulator.inprocess import InProcess
+from emulator.state import requests
 from emulator.state.versions import features
 from emulator_tests.recordings import Row
 from emulator_tests.replay import UNPLAYED, Outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.api import requests
+from emulator.state import requests
 from emulator.state.adaptive import RESET
 from emulator.state.versions import Features, features
 from emulator.wire import errors, values

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emulator.api.requests import PRIORITIES, WAIT_STATES
 from emulator.state.assignment import FAILED, STARTED, STARTING, Assignment, Route, TaskParams
+from emulator.state.requests import PRIORITIES, WAIT_STATES
 from emulator.state.versions import features
 from emulator.wire.values import ByteSize
 from emulator_tests import situations

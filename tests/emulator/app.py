@@ -16,30 +16,30 @@ import importlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from ..api import admin as admin_api
-from ..api import aliases as alias_api
-from ..api import availability, security_routes
-from ..api import cat as cat_api
-from ..api import cluster_info as cluster_api
-from ..api import deployments as deployment_api
-from ..api import endpoint_inference as endpoint_infer_api
-from ..api import indices as index_api
-from ..api import infer as infer_api
-from ..api import inference_endpoints as endpoint_api
-from ..api import ingest as ingest_api
-from ..api import licence as licence_api
-from ..api import memory as memory_api
-from ..api import models as model_api
-from ..api import nodes as node_api
-from ..api import uploads as upload_api
-from ..control import delivery, kinds
-from ..control.delivery import Written
-from ..control.faults import Asked, Fault, decisive
-from ..double import Double
-from ..state.clock import WaitsForever
-from . import content, errors, media, render
-from .call import Call, Reply, decode
-from .router import Route, Router, refusal
+from .api import admin as admin_api
+from .api import aliases as alias_api
+from .api import availability, security_routes
+from .api import cat as cat_api
+from .api import cluster_info as cluster_api
+from .api import deployments as deployment_api
+from .api import endpoint_inference as endpoint_infer_api
+from .api import indices as index_api
+from .api import infer as infer_api
+from .api import inference_endpoints as endpoint_api
+from .api import ingest as ingest_api
+from .api import licence as licence_api
+from .api import memory as memory_api
+from .api import models as model_api
+from .api import nodes as node_api
+from .api import uploads as upload_api
+from .control import delivery, kinds
+from .control.delivery import Written
+from .control.faults import Asked, Fault, decisive
+from .double import Double
+from .state.clock import WaitsForever
+from .wire import content, errors, media, render
+from .wire.call import BODY_COMPLETE, CERTIFICATE, TRANSPORT, Call, Reply, decode
+from .wire.router import Route, Router, refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,12 +66,6 @@ ROUTER: Final = Router(
     ]
 )
 READ_ONLY: Final = "the double is read-only: a check-mode run tried to write"
-BODY_COMPLETE: Final = "double.body_complete"
-"""The scope extension that says whether the whole body has come with the head."""
-TRANSPORT: Final = "double.transport"
-"""The scope extension through which a connection can be dropped."""
-CERTIFICATE: Final = "double.certificate"
-"""The scope extension that names the client's certificate."""
 _LOOK: Final = 0.005
 
 

@@ -13,13 +13,13 @@ import dataclasses
 import functools
 from typing import Final
 
-from ..state import adaptive
-from ..state.adaptive import AdaptiveSettings
-from ..state.versions import Features, features
 from ..wire import errors, object_parser, values, xcontent
 from ..wire.object_parser import Field, ObjectParser
 from ..wire.values import ByteSize, TimeValue
 from ..wire.xcontent import Parser
+from . import adaptive
+from .adaptive import AdaptiveSettings
+from .versions import Features, features
 
 START: Final = "cluster:admin/xpack/ml/trained_models/deployment/start"
 UPDATE: Final = "cluster:admin/xpack/ml/trained_models/deployment/update"
