@@ -13,6 +13,9 @@ import pytest
 from emulator_tests.api import Api
 from emulator_tests.endpoints import ADAPTIVE, VERSIONS, attach, put, shown
 
+OPTIMIZED = ".elser_model_2_linux-x86_64"
+
+
 # --- put ---
 
 
@@ -181,17 +184,35 @@ def test_rerank_shows_its_task_settings() -> None:
     assert "chunking_settings" not in body
 
 
-def test_packaged_models_are_fetched() -> None:
+def test_packaged_models_are_downloaded_first() -> None:
+    """As the public service creates them: with a wait, and with a field of another name than usual."""
     api = Api(clock="eager")
-    answer = put(api, model_id=".elser_model_2_linux-x86_64")
-    assert answer.status == 200
-    assert ".elser_model_2_linux-x86_64" in api.double.cluster.models
-    api.effect("set_setting", name="ml_platform", value="linux-aarch64")
-    refused = put(api, "other", model_id=".elser_model_2_linux-x86_64")
+    api.effect("set_download_time", seconds=60)
+    before = api.clock()["now"]
+    assert put(api, model_id=OPTIMIZED).status == 200
+    assert api.clock()["now"] - before >= 60_000
+    (model,) = api.send("GET", f"/_ml/trained_models/{OPTIMIZED}").body["trained_model_configs"]
+    assert (model["input"], "model_package" in model) == ({"field_names": ["text_field"]}, True)
+    assert put(api, "again", model_id=OPTIMIZED).status == 200
+    assert api.clock()["now"] - before < 90_000
+
+
+@pytest.mark.parametrize("others", [["linux-aarch64"], ["linux-x86_64", "linux-aarch64"]])
+def test_optimized_models_need_nodes_that_are_alike(others: list[str]) -> None:
+    """As the public service and its tests choose: what suits all nodes with machine learning."""
+    api = Api(clock="eager", nodes={"n1": 8})
+    default = "/_inference/.elser-2-elasticsearch"
+    assert api.send("GET", default).body["endpoints"][0]["service_settings"]["model_id"] == OPTIMIZED
+    for number, architecture in enumerate(others, 2):
+        api.effect("add_node", node_id=f"n{number}", architecture=architecture)
+    if "linux-x86_64" not in others:
+        api.effect("remove_node", node_id="n1")
+    refused = put(api, "other", model_id=OPTIMIZED)
     assert refused.reason == (
         "Error parsing request config, model id does not match any models available on this platform."
-        " Was [.elser_model_2_linux-x86_64]. You may need to use a platform agnostic model."
+        f" Was [{OPTIMIZED}]. You may need to use a platform agnostic model."
     )
+    assert api.send("GET", default).body["endpoints"][0]["service_settings"]["model_id"] == ".elser_model_2"
 
 
 @pytest.mark.parametrize(

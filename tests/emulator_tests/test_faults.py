@@ -355,6 +355,20 @@ def test_the_scaler_looks_between_two_requests() -> None:
     assert numbers[2] > 1
 
 
+def test_time_passes_between_two_requests() -> None:
+    """Section 3.1, row 13: a download that ends before the start."""
+    api = Api()
+    api.effect("set_download_time", seconds=60)
+    path = "/_ml/trained_models/.elser_model_2"
+    assert api.send("PUT", path, {"input": {"field_names": ["input"]}}).status == 200
+    api.fault("model", {"type": "effect", "effect": {"do": "pass_time", "seconds": 60}}, when="after")
+    fully = [
+        api.send("GET", path, None, include="definition_status").body["trained_model_configs"][0]["fully_defined"]
+        for _request in range(2)
+    ]
+    assert fully == [False, True]
+
+
 def test_an_effect_that_passes() -> None:
     api = Api()
     api.started()

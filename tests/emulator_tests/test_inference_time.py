@@ -58,7 +58,7 @@ def test_full_queue() -> None:
     )
     stats = api.deployment_stats()
     assert (stats["rejected_execution_count"], stats["nodes"][0]["number_of_pending_requests"]) == (1, 3)
-    api.effect("pass_time", seconds=1)
+    api.clock(advance=1)
     assert infer(api).status == 200
     assert api.deployment_stats()["inference_count"] == 4
 
@@ -78,7 +78,7 @@ def test_request_that_queues_too_long_is_never_worked_on() -> None:
     api.started()
     api.effect("set_inference_time", deployment_id="m", time_ms=1000)
     api.effect("queue_inferences", deployment_id="m", count=3, timeout_ms=1500)
-    api.effect("pass_time", seconds=10)
+    api.clock(advance=10)
     stats = api.deployment_stats()
     assert (stats["inference_count"], stats["timeout_count"]) == (1, 2)
 

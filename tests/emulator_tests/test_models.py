@@ -281,7 +281,7 @@ def test_download_takes_time() -> None:
     )
     # Who asks for it again meanwhile is told about the same model.
     assert put(api, ".elser_model_2", _PACKAGE).status == 200
-    api.effect("pass_time", seconds=60)
+    api.clock(advance=60)
     assert defined(api, ".elser_model_2")
     assert "already exists" in put(api, ".elser_model_2", _PACKAGE).reason
     assert api.start(".elser_model_2").status == 200
@@ -306,7 +306,7 @@ def test_model_is_deleted_during_its_download() -> None:
     api.effect("set_download_time", seconds=600)
     put(api, ".elser_model_2", _PACKAGE)
     assert api.send("DELETE", f"{ML}/.elser_model_2").status == 200
-    api.effect("pass_time", seconds=600)
+    api.clock(advance=600)
     assert api.send("GET", f"{ML}/.elser_model_2").status == 404
 
 

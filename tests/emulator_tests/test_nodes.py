@@ -420,12 +420,12 @@ def test_frozen_time() -> None:
     api.started()
     first = api.deployment_stats()["start_time"]
     assert api.deployment_stats()["start_time"] == first == frozen["now"]
-    moved = api.double.control("POST", "/clock", {"advance": 60})
+    moved = api.clock(advance=60)
     assert moved["now"] == frozen["now"] + 60_000
     gone_on = api.double.control("POST", "/clock", {"frozen": False})
     assert not gone_on["frozen"]
     assert moved["now"] <= gone_on["now"] < moved["now"] + 30_000
     with pytest.raises(ValueError, match="time does not go back"):
-        api.double.control("POST", "/clock", {"advance": -1})
+        api.clock(advance=-1)
     api.double.control("POST", "/reset")
     assert not api.double.cluster.now.frozen

@@ -108,7 +108,7 @@ def test_inferences_are_counted_where_they_run() -> None:
     assert stats["inference_count"] == 60
     assert sum(node["inference_count"] for node in stats["nodes"]) == 60
     assert {node["average_inference_time_ms"] for node in stats["nodes"]} == {20.0}
-    api.effect("pass_time", seconds=60)
+    api.clock(advance=60)
     assert api.deployment_stats()["peak_throughput_per_minute"] == 60
     row = api.stats("m")["trained_model_stats"][0]
     assert row["inference_stats"]["inference_count"] == 60

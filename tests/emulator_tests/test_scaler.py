@@ -23,7 +23,7 @@ def adaptive(version: str = "9.5.3", number: int = 1, cores: int = 16, **bounds:
     api.double.control("POST", "/clock", {"frozen": True})
     api.started(number=number)
     assert api.update(adaptive_allocations={"enabled": True, **bounds}).status == 200
-    api.double.control("POST", "/clock", {"advance": 301})
+    api.clock(advance=301)
     return api
 
 
@@ -275,7 +275,7 @@ def test_rests_unless_it_is_told_where_the_clock_is_not_automatic() -> None:
     api = adaptive()
     load(api, 100, 50)
     api.tick(5)
-    api.double.control("POST", "/clock", {"advance": 3600})
+    api.clock(advance=3600)
     assert number(api) == 1
     assert api.double.cluster.scaler.last_look is None
 
@@ -287,7 +287,7 @@ def test_looks_when_it_is_due() -> None:
     for _time in range(5):
         scaler.look_if_due(cluster, 10)
     assert number(api) == 1
-    api.double.control("POST", "/clock", {"advance": 10})
+    api.clock(advance=10)
     scaler.look_if_due(cluster, 0)
     assert number(api) == 1
     scaler.look_if_due(cluster, 10)

@@ -133,7 +133,7 @@ def test_keys_of_a_row() -> None:
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
     api.effect("infer", deployment_id="m", count=9, time_ms=12.5)
-    api.effect("pass_time", seconds=60)
+    api.clock(advance=60)
     body = api.stats("m")
     row = body["trained_model_stats"][0]
     assert list(body) == ["count", "trained_model_stats"]

@@ -72,11 +72,11 @@ def test_statistics_age_with_the_clock_of_the_double() -> None:
     api.started()
     api.effect("infer", deployment_id="m", count=90, time_ms=4, cache_hits=30)
     assert (node(api)["throughput_last_minute"], node(api)["peak_throughput_per_minute"]) == (0, 0)
-    api.effect("pass_time", seconds=60)
+    api.clock(advance=60)
     row = node(api)
     assert (row["throughput_last_minute"], row["peak_throughput_per_minute"]) == (90, 90)
     assert (row["average_inference_time_ms_last_minute"], row["inference_cache_hit_count_last_minute"]) == (4, 30)
-    api.effect("pass_time", seconds=60)
+    api.clock(advance=60)
     row = node(api)
     assert (row["throughput_last_minute"], row["peak_throughput_per_minute"]) == (0, 90)
     assert "average_inference_time_ms_last_minute" not in row
@@ -132,7 +132,7 @@ def test_pending_requests() -> None:
     api.effect("set_inference_time", deployment_id="m", time_ms=1000)
     api.effect("queue_inferences", deployment_id="m", count=5)
     assert node(api)["number_of_pending_requests"] == 5
-    api.effect("pass_time", seconds=3)
+    api.clock(advance=3)
     assert (node(api)["number_of_pending_requests"], node(api)["inference_count"]) == (2, 3)
 
 

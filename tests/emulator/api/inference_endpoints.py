@@ -12,10 +12,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..double import Double
-from ..state import endpoint_config, endpoint_update, endpoints, models
-from ..state.cluster import Cluster
+from ..state import creation, endpoint_config, endpoint_update, endpoints, models
 from ..state.endpoints import ANY, Endpoint
-from ..state.models import Model
 from ..state.requests import StartRequest, StopRequest
 from ..state.versions import Features
 from ..wire import errors, xcontent
@@ -24,7 +22,6 @@ from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
 from ..wire.xcontent import Parser
 from . import deployments
-from .models import PACKAGE_BYTES
 
 Json = dict[str, Any]
 _ACTION: Final = "cluster:admin/xpack/inference/{}"
@@ -91,7 +88,7 @@ async def deploy(double: Double, call: Call, endpoint: Endpoint, timeout: TimeVa
     """Starts the deployment of an endpoint; a packaged model is fetched first if it is not there."""
     cluster = double.cluster
     if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
-        _fetch(cluster, endpoint.model_id)
+        await _fetch(double, endpoint.model_id)
     request = StartRequest(endpoint.model_id, endpoint.id, cluster.version)
     request.queue_capacity = cluster.version.default_queue_capacity
     request.number_of_allocations = endpoint.service_settings.get("num_allocations")
@@ -108,8 +105,11 @@ async def deploy(double: Double, call: Call, endpoint: Endpoint, timeout: TimeVa
         raise errors.not_found(_not_found_text(endpoint)) from None
 
 
-def _fetch(cluster: Cluster, model_id: str) -> None:
-    cluster.models[model_id] = Model(model_id, PACKAGE_BYTES, create_time=cluster.now() // 1_000_000)
+async def _fetch(double: Double, model_id: str) -> None:
+    """As the public service creates it: it waits for the download, and names the field as ever."""
+    created = creation.create(double.cluster, model_id, {"input": {"field_names": ["text_field"]}})
+    if created.download_ends is not None:
+        await double.clock.wait_until(created.download_ends)
 
 
 def _not_found_text(endpoint: Endpoint) -> str:

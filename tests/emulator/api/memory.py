@@ -8,10 +8,10 @@ Shape and order of keys: Elasticsearch's public action class and REST tests.
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Any, Final
 
 from ..double import Double
+from ..state import node_filter
 from ..state.cluster import Cluster
 from ..state.nodes import OVERHEAD, Node
 from ..wire.call import Call, Reply
@@ -33,7 +33,7 @@ def memory_stats(double: Double, call: Call) -> Prepared:
     human = call.flag("human")
 
     async def run() -> Reply:
-        nodes = selected(double.cluster, expression)
+        nodes = node_filter.resolve(double.cluster, expression)
         body = {
             "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
             "cluster_name": double.cluster.name,
@@ -42,24 +42,6 @@ def memory_stats(double: Double, call: Call) -> Prepared:
         return Reply(200, body)
 
     return Prepared(_ACTION, run)
-
-
-def selected(cluster: Cluster, expression: str) -> list[Node]:
-    """A comma list of ids, names and patterns, ``_all``, ``_local``, ``_master``, ``ml:true`` and the like."""
-    found: dict[str, Node] = {}
-    for token in expression.split(","):
-        found |= {node.id: node for node in cluster.nodes.values() if _named(cluster, node, token)}
-        if token == "ml:false":
-            found.clear()
-    return list(found.values())
-
-
-def _named(cluster: Cluster, node: Node, token: str) -> bool:
-    if token in ("_all", "ml:true", "*"):
-        return True
-    if token in ("_local", "_master"):
-        return node.id == min(cluster.nodes)
-    return any(fnmatch.fnmatchcase(text, token) for text in (node.id, node.name))
 
 
 def native_inference(cluster: Cluster, node_id: str) -> int:

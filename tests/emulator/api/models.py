@@ -15,9 +15,8 @@ import json
 from typing import Any, Final
 
 from ..double import Double
-from ..state import licence, model_config, models, operations, packages, requests
+from ..state import creation, model_config, models, operations, requests
 from ..state.cluster import Cluster
-from ..state.models import Model
 from ..state.requests import StopRequest
 from ..wire import errors
 from ..wire.call import Call, Reply
@@ -29,7 +28,6 @@ Json = dict[str, Any]
 _GET: Final = "cluster:monitor/xpack/ml/inference/get"
 _PUT: Final = "cluster:admin/xpack/ml/inference/put"
 _DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
-PACKAGE_BYTES: Final = 438123914
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _MANAGED: Final = "lang_ident_model_1"
 _INCLUDES: Final = (
@@ -53,15 +51,14 @@ def put_model(double: Double, call: Call) -> Prepared:
     requests.check_same_model(config.pop("model_id", None), model_id, as_status=False)
     deferred = call.boolean("defer_definition_decompression", False)
     wait = call.boolean("wait_for_completion", False) if cluster.version.at_least((8, 8, 0)) else False
-    packaged = model_config.is_packaged(model_id, cluster.version)
-    complaints = [] if packaged else model_config.complaints(config)
+    complaints = [] if model_config.is_packaged(model_id, cluster.version) else model_config.complaints(config)
     complaints += models.id_complaints(model_id) + model_config.further_complaints(config, model_id)
     if not complaints and deferred and "compressed_definition" in config and not config.get("model_size_bytes"):
         what = "when [defer_definition_decompression] is true and a compressed definition is provided"
         complaints = [f"{what}, model_size_bytes must be set"]
 
     async def run() -> Reply:
-        created = _existing_download(cluster, model_id) or _create(cluster, model_id, config, packaged=packaged)
+        created = creation.create(cluster, model_id, config)
         call.committed = True
         if wait and created.download_ends is not None:
             await double.clock.wait_until(created.download_ends)
@@ -69,78 +66,6 @@ def put_model(double: Double, call: Call) -> Prepared:
         return Reply(200, created.as_json(cluster.version, definition_status=False))
 
     return Prepared(_PUT, run, complaints)
-
-
-def _existing_download(cluster: Cluster, model_id: str) -> Model | None:
-    """A model that is being downloaded is not created again."""
-    model = cluster.models.get(model_id)
-    return None if model is None or model.settle(cluster.now()) else model
-
-
-def _create(cluster: Cluster, model_id: str, config: Json, *, packaged: bool) -> Model:
-    licence.check_ml(cluster)
-    definition = config.pop("definition", None)
-    _check_definition(model_id, config, definition)
-    _check_names(cluster, model_id)
-    package = None
-    if packaged:
-        package = packages.find(model_id, cluster.version, models.config_version(cluster.version))
-        if found := model_config.package_complaints(config | ({"definition": definition} if definition else {})):
-            raise errors.validation(found)
-        config = {**package.config(), **config}
-    _check_tags(cluster, model_id, config.get("tags", []))
-    if model_id in cluster.models:
-        reason = f"Trained machine learning model [{model_id}] already exists"
-        raise errors.ApiError(400, "resource_already_exists_exception", reason)
-    created = _built(cluster, model_id, config, definition)
-    if package is not None:
-        created.bytes, created.package = package.size, package.shown(cluster.version)
-        created.download_ends = cluster.now() + int(cluster.inferences.download_ms * 1_000_000)
-        created.settle(cluster.now())
-    cluster.models[model_id] = created
-    return created
-
-
-def _built(cluster: Cluster, model_id: str, config: Json, definition: Json | None) -> Model:
-    tree = definition is not None or "compressed_definition" in config
-    default = "tree_ensemble" if tree else model_config.PYTORCH
-    model_type = str(config.get("model_type", default))
-    size = int(config.get("model_size_bytes", 0))
-    created = Model(model_id, size, model_type, complete=tree, has_vocabulary=False, has_location=not tree)
-    if definition is not None:
-        created.bytes, created.operations = model_config.tree_size(definition)
-        created.definition = definition
-    created.config = model_config.shown(config, cluster.version)
-    created.create_time = cluster.now() // 1_000_000
-    return created
-
-
-def _check_definition(model_id: str, config: Json, definition: Json | None) -> None:
-    """A tree's definition must fit the rest."""
-    if definition is None:
-        return
-    kind = config.get("model_type", "tree_ensemble")
-    if kind != "tree_ensemble":
-        raise errors.status(400, f"model_type [{kind}] does not match the model definition type [tree_ensemble]")
-    task, target = config["inference_config"][0], model_config.target_type(definition)
-    if task != target:
-        what = f"Model [{model_id}] inference config type [{task}]"
-        raise errors.status(400, f"{what} does not support definition target type [{target}]")
-
-
-def _check_names(cluster: Cluster, model_id: str) -> None:
-    if model_id in cluster.aliases:
-        what = f"requested model_id [{model_id}] is the same as an existing model_alias."
-        raise errors.status(400, f"{what} Model model_aliases and ids must be unique")
-    if model_id in cluster.assignments:
-        raise errors.status(400, f"Cannot create model [{model_id}] the id is the same as an current model deployment")
-
-
-def _check_tags(cluster: Cluster, model_id: str, tags: list[str]) -> None:
-    if any(model_id in model.tags for model in cluster.models.values()):
-        raise errors.status(400, f"The provided model_id {model_id} must not match existing tags.")
-    if set(tags) & set(cluster.models):
-        raise errors.status(400, f"The provided tags [{', '.join(tags)}] must not match existing model_ids.")
 
 
 # --- read ---

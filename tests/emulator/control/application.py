@@ -82,8 +82,7 @@ def set_clock(double: Double, body: Body) -> Any:
     double.clock.interval = float(body.get("interval", double.clock.interval))
     double.clock.scaler_interval = float(body.get("scaler_interval", double.clock.scaler_interval))
     double.cluster.now.freeze(bool(body.get("frozen", double.cluster.now.frozen)))
-    double.cluster.now.advance(float(body.get("advance", 0)))
-    double.cluster.publish()
+    double.cluster.pass_time(float(body.get("advance", 0)))
     return _clock(double)
 
 

@@ -92,6 +92,11 @@ def _tick_scaler(cluster: Cluster, effect: Effect) -> None:
     scaler.run(cluster, int(effect.get("ticks", 1)), float(effect.get("seconds", scaler.INTERVAL)))
 
 
+def _pass_time(cluster: Cluster, effect: Effect) -> None:
+    """What ``POST /clock`` does, where it has to happen between two requests."""
+    cluster.pass_time(float(effect["seconds"]))
+
+
 ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "add_node": _add_node,
     "remove_node": _remove_node,
@@ -105,4 +110,5 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "time_events_out": _time_events_out,
     "set_load": _set_load,
     "scaler_tick": _tick_scaler,
+    "pass_time": _pass_time,
 }

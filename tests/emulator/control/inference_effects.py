@@ -126,13 +126,6 @@ def _set_download_time(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
-def _pass_time(cluster: Cluster, effect: Effect) -> None:
-    seconds = float(effect["seconds"])
-    if seconds < 0:
-        raise BadEffect("time does not go back")
-    cluster.pass_time(int(seconds * 1e9))
-
-
 ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "infer": _infer,
     "queue_inferences": _queue_inferences,
@@ -142,5 +135,4 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "set_process_memory": _set_process_memory,
     "unfetched_stats": _unfetched_stats,
     "set_download_time": _set_download_time,
-    "pass_time": _pass_time,
 }

@@ -82,7 +82,7 @@ class Clock:
             if self.closed:
                 raise WaitsForever
             if self.alone or self.mode == "eager":
-                self._cluster.pass_time(left)
+                self._cluster.pass_time(left / 1e9)
                 return
             await self._change(left / 1e9)
 

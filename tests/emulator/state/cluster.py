@@ -125,9 +125,9 @@ class Cluster:
 
     # --- time ---
 
-    def pass_time(self, nanoseconds: int) -> None:
-        """The clock goes ahead; who waits for a moment looks again."""
-        self.now.advance(nanoseconds / 1e9)
+    def pass_time(self, seconds: float) -> None:
+        """The clock goes ahead; who waits for a moment looks again. ``ValueError`` for going back."""
+        self.now.advance(seconds)
         for listener in self.listeners:
             listener()
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
+from . import nodes
 from .adaptive import AdaptiveSettings, from_json
+from .packages import PACKAGES
 from .versions import Features
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ ELSER_1: Final = ".elser_model_1"
 ELSER_2: Final = ".elser_model_2"
 E5: Final = ".multilingual-e5-small"
 RERANKER: Final = ".rerank-v1"
-LINUX: Final = "_linux-x86_64"
-PACKAGED: Final = (ELSER_1, ELSER_2, ELSER_2 + LINUX, E5, E5 + LINUX, RERANKER)
+LINUX: Final = f"_{nodes.LINUX}"
+PACKAGED: Final = tuple(f".{name}" for name in PACKAGES)
 
 DEFAULT_CHUNKING: Final[Mapping[str, Any]] = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 DEFAULT_IDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -111,13 +113,9 @@ class Endpoint:
 
 
 def packaged_variant(cluster: Cluster, model_id: str) -> str:
-    """The variant of a packaged model that suits the ML nodes; ``ml_platform`` is a setting of the double."""
-    return model_id + LINUX if platform(cluster) == "linux-x86_64" and model_id != RERANKER else model_id
-
-
-def platform(cluster: Cluster) -> str:
-    """What the ML nodes run on."""
-    return str(cluster.settings.get("ml_platform", "linux-x86_64"))
+    """The variant of a packaged model for the ML nodes: the optimized one if it suits all of them (public service)."""
+    architectures = {node.architecture for node in cluster.nodes.values() if node.ml}
+    return model_id + LINUX if architectures == {nodes.LINUX} and model_id != RERANKER else model_id
 
 
 def defaults(cluster: Cluster) -> dict[str, Endpoint]:

@@ -29,7 +29,7 @@ _NANOS: Final = 10**9
 def run(cluster: Cluster, ticks: int = 1, seconds: float = INTERVAL) -> None:
     """Looks at the cluster so many times; before each look the double's time goes on by an interval."""
     for _tick in range(ticks):
-        cluster.now.advance(seconds)
+        cluster.pass_time(seconds)
         look(cluster)
 
 
