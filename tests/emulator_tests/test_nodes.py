@@ -243,11 +243,10 @@ def test_processors_scale() -> None:
         ("rack", {"a1": 2, "a2": 2}),
         ("zone,rack", {"a1": 1, "a2": 1, "b1": 1, "b2": 1}),
         ("", {"a1": 4}),
-        ("colour", {"a1": 4}),
     ],
 )
 def test_awareness_attributes_make_the_zones(attributes: str | None, targets: dict[str, int]) -> None:
-    """Section 5.3: distinct combinations of their values; one zone if there are none, or nodes lack them."""
+    """Section 5.3: distinct combinations of their values; one zone if there are none."""
     api = Api(nodes={})
     for zone in "ab":
         for rack in "12":
@@ -259,6 +258,22 @@ def test_awareness_attributes_make_the_zones(attributes: str | None, targets: di
         assert api.send("PUT", "/_cluster/settings", {"persistent": {name: attributes}}).status == 200
     api.started(number=4)
     assert api.counts() == targets
+
+
+@pytest.mark.parametrize(("choice", "number", "targets"), [("left_out", 4, {"b1": 4}), ("one_zone", 8, {"a1": 8})])
+def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[str, int]) -> None:
+    """Section 5.3: they get nothing, or there is but one zone."""
+    api = Api(nodes={})
+    api.double.control("POST", "/unknowns", {"missing_attributes": choice})
+    api.effect("add_node", node_id="a1", processors=8)
+    api.effect("add_node", node_id="b1", processors=4, zone="b")
+    api.effect("set_setting", name="cluster.routing.allocation.awareness.attributes", value="zone")
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    api.started(number=8)
+    assert api.targets() == targets
+    reason = api.assignment().get("reason", "")
+    assert ("on node [a1]. Reason: This node has insufficient available memory" in reason) is (number < 8)
+    assert ("free memory [0 (0b)]" in reason) is (number < 8)
 
 
 @pytest.mark.parametrize(("choice", "left"), [("first_zone", {"a1": 1, "b1": 2}), ("last_zone", {"a1": 2, "b1": 1})])

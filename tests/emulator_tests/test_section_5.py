@@ -63,6 +63,18 @@ def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, An
     assert enough.targets("d") == {"n1": 1}
 
 
+@pytest.mark.parametrize(
+    ("version", "choice", "targets"),
+    [("9.5.3", "counted", {}), ("9.5.3", "ignored", {"n1": 1}), ("8.10.4", "ignored", {})],
+)
+def test_large_cache(version: str, choice: str, targets: dict[str, int]) -> None:
+    """Section 5.1: whether the planner, too, reckons with a cache larger than the model."""
+    api = alone(version, memory=(440 + 30) * MB)
+    api.double.control("POST", "/unknowns", {"planner_cache": choice})
+    api.start(cache_size="150mb")
+    assert api.targets() == targets
+
+
 def test_memory_by_allocation() -> None:
     """Section 5.1: the larger of the two estimates."""
     for number, fits in ((2, True), (3, False)):

@@ -212,8 +212,8 @@ class Cluster:
             each.routes, each.reason = proposal.routes, proposal.reason
 
     def rebalance(self, reason: str) -> None:
-        """A full rebalance in the background; its audit line is written only if it changes something."""
-        if not self.commits:
+        """A full rebalance in the background, if something lacks; its audit line is written only if that changes."""
+        if not self.commits or not self.lacks_something():
             return
         proposals = rebalance.propose(self, self.assignments)
         if all(each.is_in(self.assignments[key]) for key, each in proposals.items()):
@@ -241,7 +241,7 @@ class Cluster:
         self.nodes[node.id] = node
         self.publish()
         if node.id in self.assignable():
-            self.look_after_nodes()
+            self.rebalance(NODES_CHANGED)
 
     def remove_node(self, node_id: str, *, plan: bool = True) -> None:
         """A loss: what it carried is placed elsewhere if it fits.
@@ -257,13 +257,14 @@ class Cluster:
         if plan and hit and node_id not in self.shutdowns:
             self.rebalance(NODES_CHANGED)
 
-    def look_after_nodes(self) -> None:
-        """What the master does when nodes join, return, or when it is elected."""
-        active = [each for each in self.assignments.values() if each.state != STOPPING]
+    def lacks_something(self) -> bool:
+        """Whether a deployment has less than its number, or a route that is outdated or leads nowhere (section 4.7)."""
         nodes = self.assignable()
-        lost = any(set(each.routes) - set(self.nodes) for each in active)
-        if lost or any(not each.is_satisfied(nodes) or each.has_outdated_routes() for each in active):
-            self.rebalance(NODES_CHANGED)
+        return any(
+            not each.is_satisfied(nodes) or each.has_outdated_routes() or set(each.routes) - set(self.nodes)
+            for each in self.assignments.values()
+            if each.state != STOPPING
+        )
 
     def put_shutdown(self, shutdown: Shutdown) -> None:
         """A node is told to shut down: its routes drain, others are planned (section 4.7)."""
@@ -288,7 +289,7 @@ class Cluster:
         del self.shutdowns[node_id]
         self.publish(by_api=True)
         if node_id in self.nodes:
-            self.look_after_nodes()
+            self.rebalance(NODES_CHANGED)
 
     # --- coordination ---
 
@@ -296,13 +297,13 @@ class Cluster:
         """A master is there again; it looks at what has happened."""
         self.coordination.master = True
         self.publish()
-        self.look_after_nodes()
+        self.rebalance(NODES_CHANGED)
 
     def recover(self) -> None:
         """The state is there."""
         self.coordination.recovered = True
         self.publish()
-        self.look_after_nodes()
+        self.rebalance(NODES_CHANGED)
 
     # --- indices ---
 

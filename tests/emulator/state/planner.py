@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where allocations go: the greedy plan of one zone and the rules that preserve what is placed.
 
-Server behaviour notes, sections 5.1, 5.2 and 5.4. The double plans greedily only: node-by-node parity with a real
+Server behaviour notes, sections 5.1, 5.2 and 5.4; where they are short, elastic/elasticsearch's public classes of the
+package ``inference.assignment.planning`` (facts only). The double plans greedily only: node-by-node parity with a real
 cluster holds when everything fits; with several deployments and too little room only the invariants hold (no node
 over its capacity, no deployment above its number, hosts kept).
 """
@@ -11,7 +12,7 @@ over its capacity, no deployment above its number, hosts kept).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 LOW_PRIORITY_CORES: Final = 100
@@ -51,12 +52,17 @@ class PlanDeployment:
         """Whether it is on a node now."""
         return bool(self.current)
 
+    @property
+    def previous(self) -> bool:
+        """Whether it had a place once, and wants one."""
+        return self.ever_assigned and self.allocations > 0
+
 
 class Plan:
-    """Allocations by deployment and node, with the room that is left."""
+    """Allocations by deployment and node, with the room that is left. Nodes that tie are taken in the given order."""
 
     def __init__(self, nodes: Iterable[PlanNode], deployments: Iterable[PlanDeployment]) -> None:
-        self.nodes = {node.id: node for node in sorted(nodes, key=lambda node: node.id)}
+        self.nodes = {node.id: node for node in nodes}
         self.deployments = {deployment.id: deployment for deployment in deployments}
         self.memory = {node.id: node.memory for node in self.nodes.values()}
         self.cores = {node.id: node.cores for node in self.nodes.values()}
@@ -80,124 +86,117 @@ class Plan:
         """Allocations of a deployment."""
         return sum(self.placed[deployment_id].values())
 
-    def remaining(self, deployment: PlanDeployment) -> int:
-        """Allocations still without a place."""
-        return max(0, deployment.allocations - self.total(deployment.id))
-
     def satisfies_all(self) -> bool:
-        """Whether everything has a place."""
-        return all(self.remaining(deployment) == 0 for deployment in self.deployments.values())
+        """Whether everything has a place, and nothing has more than it wants."""
+        return all(self.total(each.id) == each.allocations for each in self.deployments.values())
 
     def satisfies_current(self) -> bool:
-        """Whether each deployment has at least what it has now (or what it wants, if that is less)."""
-        return all(
-            self.total(deployment.id) >= min(sum(deployment.current.values()), deployment.allocations)
-            for deployment in self.deployments.values()
-        )
+        """Whether each deployment has at least what it has now, wherever that is."""
+        return all(self.total(each.id) >= sum(each.current.values()) for each in self.deployments.values())
 
     def assigned_before(self) -> int:
         """How many deployments that ever had a place still have one."""
-        return sum(
-            1 for deployment in self.deployments.values() if deployment.ever_assigned and self.total(deployment.id) > 0
-        )
+        return sum(1 for each in self.deployments.values() if each.previous and self.total(each.id) > 0)
+
+    def forgets(self) -> bool:
+        """Whether a deployment that ever had a place has none."""
+        return self.assigned_before() < sum(each.previous for each in self.deployments.values())
 
     def quality(self) -> tuple[bool, float, int]:
         """Better is larger: current satisfied, allocations (a little more on their hosts), less memory."""
-        weighted = 0.0
+        weighted, memory = 0.0, 0
         for deployment in self.deployments.values():
             for node_id, allocations in self.placed[deployment.id].items():
                 weighted += allocations * (_HOST_WEIGHT if node_id in deployment.current else 1.0)
-        return self.satisfies_current(), round(weighted, 6), sum(self.memory.values())
+                memory += deployment.memory
+        return self.satisfies_current(), round(weighted, 6), -memory
 
 
 def plan(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
     """The plan of one zone (section 5.4)."""
-    wanted = _placeable(nodes, deployments)
-    best = _best_preserving(nodes, wanted)
-    if previous_first and best.assigned_before() < sum(deployment.ever_assigned for deployment in wanted):
-        other = _one_for_each_previous(nodes, wanted)
+    listed = sorted(nodes, key=lambda node: node.id)
+    wanted = sorted(deployments, key=lambda deployment: deployment.id)
+    best = _best_preserving(listed, wanted)
+    if previous_first and best.forgets():
+        other = _one_for_each_previous(listed, wanted)
         if other.assigned_before() > best.assigned_before():
-            best = other
-    return _with_everyone(best, deployments)
-
-
-def _placeable(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> list[PlanDeployment]:
-    """Deployments that fit on no node at all are dropped."""
-    return [
-        deployment
-        for deployment in deployments
-        if deployment.allocations > 0
-        and any(deployment.memory <= node.memory and deployment.threads <= node.cores for node in nodes)
-    ]
-
-
-def _with_everyone(best: Plan, deployments: Sequence[PlanDeployment]) -> Plan:
-    for deployment in deployments:
-        best.deployments.setdefault(deployment.id, deployment)
-        best.placed.setdefault(deployment.id, {})
+            return other
     return best
 
 
 def _best_preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> Plan:
     """Preserve-one is enough if it places all; else preserve-all may be better."""
-    one = _preserving(nodes, deployments, everything=False)
+    one = preserving(nodes, deployments, everything=False)
+    if not one.satisfies_current():
+        return preserving(nodes, deployments, everything=True)
     if one.satisfies_all():
         return one
-    everything = _preserving(nodes, deployments, everything=True)
-    if not one.satisfies_current():
-        return everything
+    everything = preserving(nodes, deployments, everything=True)
     return everything if everything.quality() >= one.quality() else one
 
 
-def _preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, everything: bool) -> Plan:
-    """Keeps one allocation (or all) on each node that has the deployment now, then places the rest freely."""
+def preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, everything: bool) -> Plan:
+    """Keeps one allocation (or all) on each node that has the deployment now, then places the rest freely.
+
+    What is kept counts even on nodes that are not planned here, in other zones: there is that much less to place.
+    """
     result = Plan(nodes, deployments)
+    elsewhere = dict.fromkeys(result.deployments, 0)
     for deployment in deployments:
         for node_id, allocations in deployment.current.items():
-            keep = min(allocations if everything else 1, result.remaining(deployment))
-            if keep > 0 and node_id in result.nodes and result.fits(deployment, node_id, keep):
+            keep = allocations if everything else 1
+            if node_id not in result.nodes:
+                elsewhere[deployment.id] += keep
+            elif result.fits(deployment, node_id, keep):
                 result.place(deployment, node_id, keep)
-    fill(result, deployments)
+    _fill(result, deployments, elsewhere)
     return result
 
 
 def _one_for_each_previous(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> Plan:
-    """One allocation for each deployment that ever had any, the large ones first, then the rest."""
-    result = Plan(nodes, deployments)
-    previous = [
-        dataclasses.replace(deployment, allocations=1) for deployment in deployments if deployment.ever_assigned
-    ]
-    fill(result, previous)
-    fill(result, deployments)
-    return result
+    """One allocation for each deployment that ever had any, wherever they were; then a plan that preserves these."""
+    previous = [dataclasses.replace(each, allocations=1, current={}) for each in deployments if each.previous]
+    first = Plan(nodes, previous)
+    _fill(first, previous, {})
+    return plan(
+        nodes,
+        [dataclasses.replace(each, current=dict(first.placed.get(each.id, {}))) for each in deployments],
+        previous_first=False,
+    )
 
 
-def fill(result: Plan, deployments: Sequence[PlanDeployment]) -> None:
-    """Greedy bin packing into the room that is left."""
-    largest = max((deployment.memory for deployment in deployments), default=0) or 1
+def _fill(result: Plan, deployments: Sequence[PlanDeployment], elsewhere: Mapping[str, int]) -> None:
+    """Greedy bin packing into the room that is left; what fits on no node is left out."""
+    roomiest = max(result.memory.values(), default=0)
+    most_cores = max(result.cores.values(), default=0)
+    listed = [each for each in deployments if (each.hosted or each.memory <= roomiest) and each.threads <= most_cores]
+    largest = max((each.memory for each in listed), default=0) or 1
+    sizes = {node_id: memory / largest for node_id, memory in result.memory.items()}
 
     def weight(deployment: PlanDeployment) -> float:
         return (2 if deployment.hosted else 1) * (deployment.memory / largest) * deployment.threads
 
-    for deployment in sorted(deployments, key=lambda each: (-weight(each), each.id)):
-        _pack(result, deployment)
+    for deployment in sorted(listed, key=lambda each: -weight(each)):
+        _pack(result, deployment, sizes, elsewhere.get(deployment.id, 0))
 
 
-def _pack(result: Plan, deployment: PlanDeployment) -> None:
-    roomiest = max((node.memory for node in result.nodes.values()), default=0) or 1
-    while remaining := result.remaining(deployment):
+def _pack(result: Plan, deployment: PlanDeployment, sizes: Mapping[str, float], elsewhere: int) -> None:
+    """``sizes`` is the room of the nodes before anything was packed, in terms of the largest deployment."""
+    wanted = deployment.allocations - elsewhere
+    while (remaining := wanted - result.total(deployment.id)) > 0:
         usable = [node_id for node_id in result.nodes if result.fits(deployment, node_id, 1)]
         if not usable:
             return
         threads = remaining * deployment.threads
 
         def cost(node_id: str, threads: int = threads) -> float:
-            hosts = node_id in deployment.current or node_id in result.placed[deployment.id]
             free = result.cores[node_id]
-            memory = result.nodes[node_id].memory / roomiest
-            return (0 if hosts else 1) + (0 if free >= threads else 1) + 0.01 * abs(free - threads) - 0.01 * memory
+            host = 0 if node_id in deployment.current else 1
+            raw = host + (0 if free >= threads else 1) + 0.01 * abs(free - threads) - 0.01 * sizes[node_id]
+            # Rounded: what ties must not depend on the order of additions.
+            return round(raw, 9)
 
-        node_id = min(usable, key=lambda each: (round(cost(each), 9), each))
+        node_id = min(usable, key=cost)
         number = min(result.cores[node_id] // deployment.threads, remaining)
         while not result.fits(deployment, node_id, number):
             number -= 1

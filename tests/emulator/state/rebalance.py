@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..wire.values import human_bytes
 from . import settings
-from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment, Route
-from .nodes import Node
+from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment, Route, TaskParams
+from .nodes import OVERHEAD, Node
 from .planner import PlanDeployment, PlanNode
 from .zones import Planned, plan_all
 
@@ -46,23 +46,36 @@ class Proposal:
 
 
 def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str, list[Node]]:
-    """Nodes by zone: by the values of the awareness attributes (section 5.3). One zone if a node lacks one of them.
+    """Nodes by zone: by the values of the awareness attributes (section 5.3), in the order of the values put together.
 
-    As long as nobody has set which attributes count, ``zone`` does: the double is started that way.
+    A node that lacks one of them is in no zone (public ``NodeAvailabilityZoneMapper``). As long as nobody has set
+    which attributes count, ``zone`` does if all nodes have it: the double is started that way.
     """
     listed = list(nodes)
-    given = ["zone"] if names is None else names
-    if not given or any(name not in node.attributes for node in listed for name in given):
-        return {"": listed}
+    if names is None:
+        names = ["zone"] if all("zone" in node.attributes for node in listed) else []
     found: dict[str, list[Node]] = {}
     for node in listed:
-        found.setdefault(",".join(node.attributes[name] for name in given), []).append(node)
+        if all(name in node.attributes for name in names):
+            found.setdefault("".join(node.attributes[name] for name in names), []).append(node)
     return found
 
 
 def zones_of(cluster: Cluster, nodes: Iterable[Node]) -> dict[str, list[Node]]:
-    """Zones as the cluster's settings define them."""
-    return zones(nodes, settings.attributes(cluster.settings))
+    """Zones as the cluster's settings define them; what nodes without the attributes do is [U]."""
+    listed, names = list(nodes), settings.attributes(cluster.settings)
+    if cluster.choices["missing_attributes"] == "one_zone" and any(
+        name not in node.attributes for node in listed for name in names or ()
+    ):
+        return zones(listed, [])
+    return zones(listed, names)
+
+
+def _memory(cluster: Cluster, params: TaskParams, allocations: int) -> int:
+    """Bytes that allocations need on a node, as the planner reckons; whether a large cache counts is [U]."""
+    if cluster.choices["planner_cache"] == "ignored" and cluster.version.per_memory:
+        params = dataclasses.replace(params, cache_size=None)
+    return params.memory(allocations, cluster.version)
 
 
 def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Proposal]:
@@ -73,7 +86,7 @@ def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Pro
     by_zone = {key: [room[node.id] for node in listed] for key, listed in zones_of(cluster, loaded).items()}
     parts: dict[str, list[PlanDeployment]] = {"normal": [], "low": []}
     for key, each in planned_for.items():
-        parts[each.params.priority].append(_plan_deployment(key, each, room))
+        parts[each.params.priority].append(_plan_deployment(cluster, key, each, room))
     planned = plan_all(by_zone, parts["normal"], parts["low"])
     return {key: _proposal(cluster, each, planned) for key, each in planned_for.items()}
 
@@ -87,29 +100,29 @@ def _room(cluster: Cluster, nodes: Mapping[str, Node], wanted: Iterable[Assignme
             continue
         for node_id, route in each.routes.items():
             if node_id in memory:
-                memory[node_id] -= each.params.memory(route.target, cluster.version)
+                memory[node_id] -= _memory(cluster, each.params, route.target)
                 cores[node_id] -= (
                     route.target * each.params.threads_per_allocation if each.params.priority == "normal" else 0
                 )
     return {node_id: PlanNode(node_id, max(0, memory[node_id]), max(0, cores[node_id])) for node_id in memory}
 
 
-def _plan_deployment(key: str, each: Assignment, room: Mapping[str, PlanNode]) -> PlanDeployment:
+def _plan_deployment(cluster: Cluster, key: str, each: Assignment, room: Mapping[str, PlanNode]) -> PlanDeployment:
     current = {
         node_id: route.target
         for node_id, route in each.routes.items()
-        if node_id in room and route.state in (STARTING, STARTED, FAILED) and route.target > 0
+        if node_id in room and route.state in (STARTING, STARTED, FAILED) and min(route.current, route.target) > 0
     }
     params = each.params
     grows = params.per_deployment_memory_bytes > 0 and params.per_allocation_memory_bytes > 0
     return PlanDeployment(
         key,
-        params.memory(1, each.version),
+        _memory(cluster, params, 1),
         params.number_of_allocations,
         params.threads_per_allocation,
         current,
         each.max_assigned > 0,
-        functools.partial(params.memory, version=each.version) if grows else None,
+        functools.partial(_memory, cluster, params) if grows else None,
     )
 
 
@@ -149,17 +162,28 @@ def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
 def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> str | None:
     if node.load_error is not None:
         return node.load_error
-    needed = each.params.memory(each.params.number_of_allocations, cluster.version)
-    free = planned.memory[node.id]
+    # A node that the awareness attributes leave out has no room.
+    free, free_cores = planned.memory.get(node.id, 0), planned.cores.get(node.id, 0)
+    threads, cores = each.params.threads_per_allocation, node.cores(cluster.processors_scale)
+    needed = _memory(cluster, each.params, each.params.number_of_allocations)
     if needed > free:
+        overhead = 0 if _runs_something(cluster, node) or free_cores < cores else OVERHEAD
+        free, needed = free + overhead, needed + overhead
         memory, left, wanted = (f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed))
         have = f"Available memory for ML {memory}, free memory {left}"
         return (
             f"This node has insufficient available memory. {have}, estimated memory required for this model {wanted}."
         )
-    threads, cores = each.params.threads_per_allocation, node.cores(cluster.processors_scale)
-    if threads > planned.cores[node.id]:
-        have = f"Available processors [{cores}], free processors [{planned.cores[node.id]}]"
+    if threads > free_cores:
+        have = f"Available processors [{cores}], free processors [{free_cores}]"
         need = f"processors required for each allocation of this model [{threads}]"
         return f"This node has insufficient allocated processors. {have}, {need}"
     return None
+
+
+def _runs_something(cluster: Cluster, node: Node) -> bool:
+    """Whether the native overhead of the node is spent already; else its reason adds it to both figures.
+
+    Public ``TrainedModelAssignmentRebalancer``.
+    """
+    return node.jobs_memory > 0 or any(node.id in each.routes for each in cluster.assignments.values())

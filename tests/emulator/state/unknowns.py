@@ -58,6 +58,10 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "serverless_missing_api_status": ("410", "404"),
     # Between zones that tie, the server's map order decides which one loses an allocation first (section 4.4).
     "reducer_tie": ("first_zone", "last_zone"),
+    # Nodes without one of the awareness attributes: public code gives them nothing, section 5.3 makes all one zone.
+    "missing_attributes": ("left_out", "one_zone"),
+    # Whether the planner reckons with a cache larger than the model (section 5.1); public code since 8.11 seems not to.
+    "planner_cache": ("counted", "ignored"),
     # A decrease that the reducer refuses because a route is in no zone (section 3.2, row 15): does anybody answer?
     "reducer_refusal": ("hangs", "answers_400"),
     # A deployment at zero may vanish when a node shuts down (elastic/elasticsearch issue 146806, repaired by its pull

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Planning over availability zones and priorities.
 
-Server behaviour notes, sections 5.2 and 5.3.
+Server behaviour notes, sections 5.2 and 5.3; elastic/elasticsearch's public zone-aware planner for what they leave
+out: a zone's plan reckons with the allocations of the other zones, too, so a deployment that has its number stays put.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ class Planned:
 
 def plan_all(zones: Zones, normal: Sequence[PlanDeployment], low: Sequence[PlanDeployment]) -> Planned:
     """Normal priority first, zone aware; low priority into the memory that is left."""
-    first = _zone_aware(zones, normal, previous_first=False)
-    if first.assigned_before() < sum(deployment.ever_assigned and deployment.allocations > 0 for deployment in normal):
-        first = _zone_aware(zones, normal, previous_first=True)
+    first = _normal(zones, normal)
     placement = {deployment_id: dict(nodes) for deployment_id, nodes in first.placed.items()}
     memory = dict(first.memory)
     if low:
@@ -41,47 +40,57 @@ def plan_all(zones: Zones, normal: Sequence[PlanDeployment], low: Sequence[PlanD
     return Planned(placement, memory, dict(first.cores))
 
 
+def _normal(zones: Zones, deployments: Sequence[PlanDeployment]) -> Plan:
+    """With several zones, previously assigned deployments come first only if one of them would get nothing."""
+    if len(zones) <= 1:
+        nodes = [node for listed in zones.values() for node in listed]
+        return planner.plan(nodes, deployments, previous_first=True)
+    first = _zone_aware(zones, deployments, previous_first=False)
+    return _zone_aware(zones, deployments, previous_first=True) if first.forgets() else first
+
+
 def _low(first: Plan, low: Sequence[PlanDeployment]) -> Plan:
-    """Low priority takes memory only: cores count as plenty."""
-    nodes = [PlanNode(node_id, first.memory[node_id], LOW_PRIORITY_CORES) for node_id in first.nodes]
-    return planner.plan(
-        nodes, sorted(low, key=lambda deployment: (deployment.memory, deployment.id)), previous_first=True
-    )
+    """Low priority takes memory only: cores count as plenty. The small ones keep their hosts before the large ones."""
+    left = dict(first.memory)
+    nodes = [PlanNode(node_id, left[node_id], LOW_PRIORITY_CORES) for node_id in first.nodes]
+    wanted = []
+    for each in sorted(low, key=lambda deployment: (deployment.memory, deployment.id)):
+        current = {}
+        for node_id, number in each.current.items():
+            if each.memory <= left.get(node_id, 0):
+                current[node_id] = number
+                left[node_id] -= each.memory
+        wanted.append(dataclasses.replace(each, current=current))
+    return planner.plan(nodes, wanted, previous_first=True)
 
 
 def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
-    everywhere = [node for key in sorted(zones) for node in zones[key]]
-    if len(zones) <= 1:
-        return planner.plan(everywhere, deployments, previous_first=previous_first)
     placed: Placement = {deployment.id: {} for deployment in deployments}
     for index, key in enumerate(sorted(zones)):
-        share = _share(deployments, placed, zones[key], len(zones) - index)
+        share = _share(deployments, placed, len(zones) - index, previous_first=previous_first)
         part = planner.plan(zones[key], share, previous_first=previous_first)
         for deployment_id, nodes in part.placed.items():
             placed[deployment_id] |= nodes
-    return _left_overs(everywhere, deployments, placed)
+    return _left_overs(zones, deployments, placed)
 
 
 def _share(
-    deployments: Sequence[PlanDeployment], placed: Placement, nodes: Sequence[PlanNode], zones_left: int
+    deployments: Sequence[PlanDeployment], placed: Placement, zones_left: int, *, previous_first: bool
 ) -> list[PlanDeployment]:
     """What one zone is asked to take: an even share of what has no place yet."""
-    here = {node.id for node in nodes}
     shares = []
     for deployment in deployments:
         remaining = deployment.allocations - sum(placed[deployment.id].values())
         if remaining <= 0:
             continue
-        current = {node_id: number for node_id, number in deployment.current.items() if node_id in here}
-        shares.append(dataclasses.replace(deployment, allocations=1 + (remaining - 1) // zones_left, current=current))
+        ever = deployment.ever_assigned and previous_first and remaining == deployment.allocations
+        number = 1 + (remaining - 1) // zones_left
+        shares.append(dataclasses.replace(deployment, allocations=number, ever_assigned=ever))
     return shares
 
 
-def _left_overs(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], placed: Placement) -> Plan:
-    """One pass over all nodes that keeps everything placed."""
-    result = Plan(nodes, deployments)
-    for deployment in deployments:
-        for node_id, allocations in placed[deployment.id].items():
-            result.place(deployment, node_id, allocations)
-    planner.fill(result, deployments)
-    return result
+def _left_overs(zones: Zones, deployments: Sequence[PlanDeployment], placed: Placement) -> Plan:
+    """One pass over all nodes that keeps everything placed, and takes the nodes in the order of the zones."""
+    nodes = [node for key in sorted(zones) for node in sorted(zones[key], key=lambda node: node.id)]
+    kept = [dataclasses.replace(each, current=placed[each.id]) for each in deployments]
+    return planner.preserving(nodes, kept, everything=True)

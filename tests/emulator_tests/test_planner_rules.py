@@ -1,0 +1,274 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The planner's rules one by one, where the worked examples do not need them, and what holds for any input."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from emulator.state.planner import PlanDeployment, PlanNode
+from emulator.state.zones import Planned, plan_all
+from emulator_tests.api import Api
+
+GB = 1 << 30
+AMPLE = 100 * GB
+Current = dict[str, int]
+
+
+def nodes(cores: Mapping[str, int], memory: int = AMPLE) -> list[PlanNode]:
+    """Nodes of equal memory."""
+    return [PlanNode(name, memory, number) for name, number in cores.items()]
+
+
+# --- the cost of a node, the order of deployments ---
+
+
+@pytest.mark.parametrize(("memory", "host"), [(GB, "n2"), (4 * GB, "n1")])
+def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int, host: str) -> None:
+    """Section 5.4: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
+    room = [PlanNode("n1", 10 * GB, 4), PlanNode("n2", 14 * GB, 6)]
+    assert plan_all({"": room}, [PlanDeployment("a", memory, 4, 1)], []).placement == {"a": {host: 4}}
+
+
+def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
+    """Section 5.4: the room of a node is what its present deployments leave."""
+    room = [PlanNode("n1", 20 * GB, 5), PlanNode("n2", 14 * GB, 4)]
+    big = PlanDeployment("big", 10 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
+    # Both have four cores left; 10 GB are less than 14.
+    found = plan_all({"": room}, [big, PlanDeployment("a", GB, 3, 1)], []).placement
+    assert found == {"big": {"n1": 1}, "a": {"n2": 3}}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "first"),
+    [
+        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", 2 * GB, 4, 1), "b"),
+        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", GB, 2, 2), "b"),
+        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", GB, 4, 1), "a"),
+        (PlanDeployment("a", 3 * GB, 4, 1), PlanDeployment("b", GB, 2, 2), "a"),
+    ],
+)
+def test_large_deployments_first(a: PlanDeployment, b: PlanDeployment, first: str) -> None:
+    """Section 5.4: memory times threads; ties by id."""
+    placed = plan_all({"": nodes({"n1": 4})}, [a, b], []).placement
+    assert [name for name, found in placed.items() if found] == [first]
+
+
+def test_what_is_hosted_counts_twice() -> None:
+    """Section 5.4: one that is there comes before a newcomer of less than twice its size."""
+    for memory, expected in ((15, {"a": 3}), (25, {"a": 1, "b": 2})):
+        found = plan_all(
+            {"": nodes({"n1": 3})},
+            [PlanDeployment("a", 10, 3, 1, {"n1": 1}, ever_assigned=True), PlanDeployment("b", memory, 2, 1)],
+            [],
+        )
+        assert {key: sum(each.values()) for key, each in found.placement.items() if each} == expected
+
+
+# --- what is preserved ---
+
+
+def test_all_is_kept_where_one_is_not_enough() -> None:
+    """Section 5.4: if preserving one takes something from another deployment, each keeps what it has."""
+    room = nodes({"n1": 4})
+    a = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 1}, ever_assigned=True)
+    b = PlanDeployment("b", GB, 3, 1, {"n1": 3}, ever_assigned=True)
+    assert plan_all({"": room}, [a, b], []).placement == {"a": {"n1": 1}, "b": {"n1": 3}}
+
+
+def test_better_of_two_plans() -> None:
+    """Section 5.4: where both keep what there is and something is missing, more allocations on hosts win."""
+    room = nodes({"n1": 2, "n2": 3, "n3": 1})
+    one = PlanDeployment("a", GB, 3, 2, {"n1": 1}, ever_assigned=True)
+    found = plan_all({"": room}, [one], []).placement["a"]
+    assert found == {"n1": 1, "n2": 1}
+
+
+def test_previously_assigned_come_first() -> None:
+    """Section 5.4: one that ever had a place is not left with none by a newcomer."""
+    room = {"": nodes({"n1": 1})}
+    new = PlanDeployment("new", 4 * GB, 1, 1)
+    assert plan_all(room, [PlanDeployment("old", GB, 1, 1), new], []).placement == {"old": {}, "new": {"n1": 1}}
+    old = PlanDeployment("old", GB, 1, 1, ever_assigned=True)
+    assert plan_all(room, [old, new], []).placement == {"old": {"n1": 1}, "new": {}}
+
+
+def test_previously_assigned_come_first_in_zones() -> None:
+    """Section 5.3: the second round, if the first one leaves such a deployment without a place."""
+    room = {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}
+    new = PlanDeployment("new", 4 * GB, 2, 1)
+    old = PlanDeployment("old", GB, 1, 1, ever_assigned=True)
+    assert plan_all(room, [old, new], []).placement == {"old": {"a1": 1}, "new": {"b1": 1}}
+
+
+def test_nothing_is_placed_for_a_deployment_at_zero() -> None:
+    """Section 5.4: not even if it had allocations once."""
+    none = PlanDeployment("a", GB, 0, 1, ever_assigned=True)
+    for room in ({"": nodes({"n1": 4})}, {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}):
+        assert plan_all(room, [none], []).placement == {"a": {}}
+
+
+# --- zones ---
+
+
+def test_left_overs_of_a_zone() -> None:
+    """Section 5.3: what a later zone cannot take goes back to an earlier one."""
+    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 1})}
+    assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"a1": 3, "b1": 1}}
+
+
+def test_left_overs_go_by_zone() -> None:
+    """Section 5.3: nodes that tie are taken in the order of their zones, not of their ids."""
+    room = {"z1": nodes({"n2": 4}), "z2": nodes({"n1": 3}), "z3": nodes({"n3": 0})}
+    assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"n2": 3, "n1": 1}}
+
+
+def test_a_zone_more_moves_nothing() -> None:
+    """Section 5.3, public zone-aware planner: a zone's plan has to keep what there is anywhere."""
+    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
+    old = PlanDeployment("a", GB, 4, 1, {"a1": 4}, ever_assigned=True)
+    assert plan_all(room, [old], []).placement == {"a": {"a1": 4}}
+
+
+def test_growth_over_zones_is_left_to_the_last_pass() -> None:
+    """Section 5.3, public zone-aware planner: each zone counts what the others have as its own."""
+    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
+    old = PlanDeployment("a", GB, 6, 1, {"a1": 2, "b1": 2}, ever_assigned=True)
+    assert plan_all(room, [old], []).placement == {"a": {"a1": 4, "b1": 2}}
+
+
+# --- low priority ---
+
+
+def test_small_ones_of_low_priority_keep_their_hosts() -> None:
+    """Section 5.2: by memory, ascending."""
+    large = PlanDeployment("a", 2 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
+    small = PlanDeployment("b", GB, 1, 1, {"n1": 1}, ever_assigned=True)
+    found = plan_all({"": nodes({"n1": 0}, 5 * GB // 2)}, [], [large, small]).placement
+    assert found == {"a": {}, "b": {"n1": 1}}
+
+
+def test_low_priority_takes_the_memory_that_normal_left() -> None:
+    """Section 5.2: and no cores, which stay for the reasons of others."""
+    normal = PlanDeployment("a", 3 * GB, 4, 1)
+    low = [PlanDeployment("b", GB, 1, 1), PlanDeployment("c", GB, 1, 1)]
+    found = plan_all({"": nodes({"n1": 4}, 4 * GB)}, [normal], low)
+    assert found == Planned({"a": {"n1": 4}, "b": {"n1": 1}, "c": {}}, {"n1": 0}, {"n1": 0})
+
+
+# --- when nothing is planned ---
+
+
+def test_what_has_its_number_is_not_planned_again() -> None:
+    """Section 4.7: where all are satisfied, a stop or a join moves nothing; a start does, as all are planned again."""
+    api = Api()
+    api.started("low", model_id="other", priority="low")
+    api.started("a", 4)
+    api.update("a", number_of_allocations=5)
+    api.settle()
+    assert api.targets("a") == {"n1": 1, "n2": 4}
+    api.effect("stop_deployment", deployment_id="low")
+    api.settle()
+    assert api.targets("a") == {"n1": 1, "n2": 4}
+    assert "stopped" not in " ".join(line for line in api.audit() if line.startswith("Rebalanced"))
+    api.started("b", model_id="other", priority="low")
+    assert api.targets("a") == {"n1": 4, "n2": 1}
+
+
+def test_reason_of_a_node_that_runs_something() -> None:
+    """Section 5.5: its native overhead is spent already, so it is in neither figure."""
+    api = Api(nodes={}, models=(("m", GB), ("small", 100 << 20)))
+    api.effect("add_node", node_id="n1", processors=4, memory=2 * GB)
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    api.started("small", model_id="small")
+    free, needed = 2 * GB - (30 << 20) - (440 << 20), 2 * GB + (240 << 20)
+    reason = api.start().assignment["reason"]
+    assert f"free memory [{free} (" in reason
+    assert f"required for this model [{needed} (" in reason
+
+
+# --- whatever comes ---
+
+some_cores = st.lists(st.integers(0, 6), min_size=1, max_size=3)
+some_threads = st.sampled_from((1, 2, 4))
+
+
+def by_zone(room: list[PlanNode], zoned: bool) -> dict[str, list[PlanNode]]:
+    """Each node a zone of its own, or all in one."""
+    return {node.id: [node] for node in room} if zoned else {"": room}
+
+
+@given(cores=some_cores, number=st.integers(0, 12), each=some_threads, zoned=st.booleans(), data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_as_many_as_the_best_of_all_placements(
+    cores: list[int], number: int, each: int, zoned: bool, data: st.DataObject
+) -> None:
+    """Section 5.4: one deployment, ample memory; all placements tried out. What it has is where it may be."""
+    places = [range(have // each + 1) for have in cores]
+    best = max(sum(found) for found in itertools.product(*places) if sum(found) <= number)
+    has = [data.draw(st.integers(0, place[-1])) for place in places]
+    assume(sum(has) <= number)
+    room = nodes({f"n{index}": have for index, have in enumerate(cores)})
+    current = {f"n{index}": have for index, have in enumerate(has) if have}
+    wanted = PlanDeployment("d", GB, number, each, current, ever_assigned=bool(current))
+    found = plan_all(by_zone(room, zoned), [wanted], []).placement["d"]
+    assert sum(found.values()) == best
+    assert all(found[node] * each <= cores[int(node[1:])] for node in found)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]:
+    """Nodes, deployments that are placed somehow within their room, and of low priority."""
+    room = [PlanNode(f"n{index}", draw(st.integers(0, 8)) * GB, draw(st.integers(0, 6))) for index in range(3)]
+    memory, cores = {node.id: node.memory for node in room}, {node.id: node.cores for node in room}
+    kinds: dict[bool, list[PlanDeployment]] = {False: [], True: []}
+    for index in range(draw(st.integers(2, 4))):
+        low = index == 3
+        each, size = (1 if low else draw(some_threads)), draw(st.integers(1, 4)) * GB
+        current: Current = {}
+        for node in room:
+            most = 1 if low else cores[node.id] // each
+            here = draw(st.integers(0, most)) if size <= memory[node.id] and not (low and current) else 0
+            if here:
+                current[node.id] = here
+                memory[node.id] -= size
+                cores[node.id] -= 0 if low else here * each
+        number = 1 if low else sum(current.values()) + draw(st.integers(0, 4))
+        kinds[low].append(PlanDeployment(f"d{index}", size, number, each, current, draw(st.booleans())))
+    return room, kinds[False], kinds[True]
+
+
+@given(situation=situations(), zoned=st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_nothing_is_over_its_room(
+    situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]], zoned: bool
+) -> None:
+    """Section 5.4: neither nodes nor numbers, and what is left adds up, whatever was where before."""
+    room, normal, low = situation
+    planned = plan_all(by_zone(room, zoned), normal, low)
+    for node in room:
+        cores = sum(planned.placement[each.id].get(node.id, 0) * each.threads for each in normal)
+        memory = sum(each.memory for each in [*normal, *low] if planned.placement[each.id].get(node.id))
+        assert (cores + planned.cores[node.id], memory + planned.memory[node.id]) == (node.cores, node.memory)
+        assert min(planned.cores[node.id], planned.memory[node.id]) >= 0
+    for each in [*normal, *low]:
+        assert sum(planned.placement[each.id].values()) <= each.allocations
+
+
+@given(situation=situations())
+@settings(max_examples=400, deadline=None)
+def test_hosts_are_kept(situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]) -> None:
+    """Section 5.4: unless one that ever had a place has none, each node keeps what it hosts, and nobody gets less."""
+    room, normal, _low = situation
+    assume(all(each.current or not each.ever_assigned for each in normal))
+    placement = plan_all({"": room}, normal, []).placement
+    for each in normal:
+        assert set(each.current) <= set(placement[each.id])
+        assert sum(placement[each.id].values()) >= sum(each.current.values())
