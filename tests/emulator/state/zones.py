@@ -69,9 +69,20 @@ def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous
     for index, key in enumerate(sorted(zones)):
         share = _share(deployments, placed, len(zones) - index, previous_first=previous_first)
         part = planner.plan(zones[key], share, previous_first=previous_first)
-        for deployment_id, nodes in part.placed.items():
-            placed[deployment_id] |= nodes
+        for each in deployments:
+            wanted = each.allocations - sum(placed[each.id].values())
+            placed[each.id] |= _at_most(wanted, part.placed.get(each.id, {}))
     return _left_overs(zones, deployments, placed)
+
+
+def _at_most(wanted: int, found: Mapping[str, int]) -> dict[str, int]:
+    """What a zone keeps can be more than is left to place, if an earlier zone gave to a deployment of this one."""
+    result = {}
+    for node_id, number in found.items():
+        if taken := min(number, wanted):
+            result[node_id] = taken
+            wanted -= taken
+    return result
 
 
 def _share(
