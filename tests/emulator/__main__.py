@@ -33,52 +33,52 @@ def _model(text: str) -> tuple[str, int]:
     return model_id, int(size) if size.isdigit() else parse_bytes(size, "model").bytes
 
 
-def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    found = argparse.ArgumentParser(
         prog="python -m emulator", description="A stand-in for Elasticsearch's trained-model deployment APIs."
     )
-    parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
-    parser.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
-    parser.add_argument("--version", default=NEWEST, help="the Elasticsearch version to play (default: %(default)s)")
-    parser.add_argument("--flavor", choices=("default", "serverless"), default="default")
-    parser.add_argument(
+    found.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
+    found.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
+    found.add_argument("--version", default=NEWEST, help="the Elasticsearch version to play (default: %(default)s)")
+    found.add_argument("--flavor", choices=("default", "serverless"), default="default")
+    found.add_argument(
         "--node",
         action="append",
         type=parse_node,
         metavar="NAME=PROCESSORS,MEMORY[,ZONE]",
         help="an ML node; may be repeated",
     )
-    parser.add_argument(
+    found.add_argument(
         "--model", action="append", type=_model, metavar="ID[=BYTES]", help="a complete PyTorch model; may be repeated"
     )
-    parser.add_argument(
+    found.add_argument(
         "--clock",
         choices=("auto", "manual", "eager"),
         default="auto",
         help="when nodes catch up (default: %(default)s)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--interval", type=float, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
     )
-    parser.add_argument(
+    found.add_argument(
         "--without",
         action="append",
         choices=sorted(set(PLUGINS.values())),
         help="a part of the server that the nodes lack; may be repeated",
     )
-    parser.add_argument(
+    found.add_argument(
         "--scaler-interval",
         type=float,
         default=Config.scaler_interval,
         help="seconds between looks of the adaptive allocations scaler; 0 is never (default: %(default)s)",
     )
-    parser.add_argument("--security", metavar="FILE", help="users, roles, keys, tokens: security is on")
-    parser.add_argument("--tls", nargs="?", const="valid", choices=TLS, help="HTTPS with certificates made for the run")
-    parser.add_argument("--client-certificates", choices=CLIENT_CERTIFICATES, help="whether clients have certificates")
-    parser.add_argument("--license", choices=licence.CHOICES, default=licence.DEFAULT, help="default: %(default)s")
-    parser.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
-    return parser.parse_args(argv)
+    found.add_argument("--security", metavar="FILE", help="users, roles, keys, tokens: security is on")
+    found.add_argument("--tls", nargs="?", const="valid", choices=TLS, help="HTTPS with certificates made for the run")
+    found.add_argument("--client-certificates", choices=CLIENT_CERTIFICATES, help="whether clients have certificates")
+    found.add_argument("--license", choices=licence.CHOICES, default=licence.DEFAULT, help="default: %(default)s")
+    found.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
+    return found
 
 
 def config(options: argparse.Namespace) -> Config:
@@ -120,7 +120,7 @@ def certificates(options: argparse.Namespace, begin: Config) -> Tls | None:
 
 def main() -> int:
     """Runs until it is told to end."""
-    options = arguments()
+    options = parser().parse_args()
     try:
         begin = config(options)
         tls = certificates(options, begin)

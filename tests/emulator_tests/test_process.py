@@ -35,6 +35,19 @@ def test_first_line_says_where_it_is() -> None:
         assert process.control("GET", "/state")["counters"] == {"requests": 1, "reads": 1, "writes": 0}
 
 
+def test_nothing_heavy_is_loaded_for_options_that_are_not_given() -> None:
+    """TLS and security bring the slowest libraries; without a port there is no need of a server either."""
+    rare = {"cryptography", "trustme", "yaml"}
+    port = {"starlette", "uvicorn", "httptools", "uvloop"}
+    script = "import sys; {}; print(*{{name.partition('.')[0] for name in sys.modules}}, *sys.modules)"
+    for imported, late in (("emulator.__main__, emulator.server", rare), ("emulator.inprocess", rare | port)):
+        command = [sys.executable, "-c", script.format(f"import {imported}")]
+        done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60, check=True)
+        loaded = set(done.stdout.split())
+        assert "emulator.double" in loaded
+        assert (late | {"emulator.security.store", "emulator.security.tls"}) & loaded == set()
+
+
 def test_options() -> None:
     nodes = ("--node", "a=4,8gb,z1", "--node", "b=2.5,4gb,z2")
     with running("--version", "8.9.2", *nodes, "--clock", "manual", "--interval", "9", "--model", "big=2gb") as process:

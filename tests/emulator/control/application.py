@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import app
 from ..double import Double
@@ -20,6 +15,9 @@ from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
 from . import effects, faults
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 Body = Mapping[str, Any]
 
@@ -179,7 +177,7 @@ def add_model(double: Double, body: Body) -> Any:
     return model.as_json(cluster.version, definition_status=True)
 
 
-_HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
+HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
     ("GET", "/state"): get_state,
     ("GET", "/journal"): get_journal,
     ("DELETE", "/journal"): clear_journal,
@@ -204,7 +202,7 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
 
 def handle(double: Double, method: str, path: str, body: Body | None = None) -> tuple[int, Any]:
     """One control request: status and JSON."""
-    handler = _HANDLERS.get((method, path))
+    handler = HANDLERS.get((method, path))
     if handler is None:
         return 404, {"error": f"no such control: {method} {path}"}
     try:
@@ -215,6 +213,11 @@ def handle(double: Double, method: str, path: str, body: Body | None = None) -> 
 
 def application(double: Double) -> Starlette:
     """The control port as an ASGI application."""
+    # Late: in process nobody needs a port.
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
 
     async def answer(request: Request) -> JSONResponse:
         try:

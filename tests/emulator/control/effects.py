@@ -23,7 +23,7 @@ from .named import BadEffect, Effect, assignment, node_of_route
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
     """Applies one effect; what the server would have refused comes back as ``refused``."""
     known(effect)
-    action = _ACTIONS[effect["do"]]
+    action = ACTIONS[effect["do"]]
     try:
         action(cluster, effect)
     except errors.ApiError as refusal:
@@ -35,10 +35,10 @@ def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
 
 def known(effect: Any) -> None:
     """``BadEffect`` unless it names an effect; what it says of the cluster is looked at when it happens."""
-    if effect is not None and (not isinstance(effect, Mapping) or effect.get("do") not in _ACTIONS):
+    if effect is not None and (not isinstance(effect, Mapping) or effect.get("do") not in ACTIONS):
         named = effect.get("do") if isinstance(effect, Mapping) else effect
-        hint = suggest.did_you_mean(str(named), _ACTIONS)
-        raise BadEffect(f"unknown effect: {named!r}{hint}; known: {', '.join(sorted(_ACTIONS))}")
+        hint = suggest.did_you_mean(str(named), ACTIONS)
+        raise BadEffect(f"unknown effect: {named!r}{hint}; known: {', '.join(sorted(ACTIONS))}")
 
 
 def _set_number(cluster: Cluster, effect: Effect) -> None:
@@ -141,7 +141,7 @@ def _remove_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
+ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "set_number": _set_number,
     "set_adaptive": _set_adaptive,
     "remove_deployment": _remove_deployment,
