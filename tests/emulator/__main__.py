@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from .security import CLIENT_CERTIFICATES, TLS, NoTls
 from .state import licence
 from .state.clock import DEFAULT_INTERVAL
 from .state.cluster import Config
-from .state.nodes import Node, parse_node
+from .state.nodes import parse_node
 from .state.versions import features
 from .wire.router import PLUGINS
 from .wire.values import parse_bytes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .security.tls import Tls
 
 _MODEL_BYTES = 100 << 20
+_NODES = ("n1=8,16gb", "n2=8,16gb")
 
 
 def _model(text: str) -> tuple[str, int]:
@@ -31,6 +33,19 @@ def _model(text: str) -> tuple[str, int]:
     if not size:
         return model_id, _MODEL_BYTES
     return model_id, int(size) if size.isdigit() else parse_bytes(size, "model").bytes
+
+
+def _seconds(text: str) -> float:
+    found = float(text)
+    if not (math.isfinite(found) and found >= 0):
+        raise ValueError
+    return found
+
+
+def _interval(text: str) -> float:
+    if not (found := _seconds(text)):
+        raise ValueError
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         help="when nodes catch up (default: %(default)s)",
     )
     found.add_argument(
-        "--interval", type=float, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
+        "--interval", type=_interval, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
     )
     found.add_argument(
         "--without",
@@ -69,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--scaler-interval",
-        type=float,
+        type=_seconds,
         default=Config.scaler_interval,
         help="seconds between looks of the adaptive allocations scaler; 0 is never (default: %(default)s)",
     )
@@ -84,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 def config(options: argparse.Namespace) -> Config:
     """The cluster to begin with."""
     version = features(options.version)
-    nodes = tuple(options.node) if options.node else (Node("n1"), Node("n2"))
+    nodes = tuple(options.node or map(parse_node, _NODES))
     models, without = tuple(options.model or ()), frozenset(options.without or ())
     security = None
     if options.security is not None:

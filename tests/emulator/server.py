@@ -21,6 +21,7 @@ import uvicorn
 from .app import Api
 from .control.application import application
 from .double import Double
+from .state.clock import DEFAULT_INTERVAL
 from .wire.connection import Connection
 
 if TYPE_CHECKING:
@@ -101,9 +102,15 @@ def _end(tls: Tls | None, number: int, frame: types.FrameType | None) -> None:
 
 
 async def _ticks(double: Double) -> None:
+    """A round each interval, which may change meanwhile: nobody should wait for the end of a longer one."""
+    time = asyncio.get_running_loop().time
+    last = time()
     while True:
-        await asyncio.sleep(double.clock.interval)
-        double.clock.tick_if_auto()
+        left = last + double.clock.interval - time()
+        await asyncio.sleep(min(left, DEFAULT_INTERVAL))
+        if left <= DEFAULT_INTERVAL:
+            last = time()
+            double.clock.tick_if_auto()
 
 
 async def _parent_gone(parent_pid: int) -> None:

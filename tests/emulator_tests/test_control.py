@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -94,6 +95,47 @@ def test_clock_can_be_changed() -> None:
     assert api.start(wait_for="started").assignment["assignment_state"] == "started"
     with pytest.raises(ValueError, match="mode must be one of"):
         api.double.control("POST", "/clock", {"mode": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/clock", [1]),
+        ("/clock", {"mdoe": "eager"}),
+        ("/clock", {"interval": 0}),
+        ("/clock", {"interval": float("nan")}),
+        ("/clock", {"scaler_interval": -1}),
+        ("/clock", {"advance": float("inf")}),
+        ("/clock", {"mode": "eager", "frozen": "no"}),
+        ("/tick", {"step": 2}),
+        ("/tick", {"steps": float("inf")}),
+        ("/tick", {"steps": -1}),
+        ("/settle", "all"),
+        ("/scaler", {"seconds": float("inf")}),
+        ("/read_only", {"enabled": "false"}),
+        ("/reset", {"everything": True}),
+        ("/models", {"model_id": "x", "fully_defined": "no"}),
+    ],
+)
+def test_nonsense_changes_nothing(path: str, body: Any) -> None:
+    api = Api()
+    before = api.double.control("GET", "/state")
+    with pytest.raises(ValueError, match=f"POST {path}: "):
+        api.double.control("POST", path, body)
+    after = api.double.control("GET", "/state")
+    for state in (before, after):
+        del state["clock"]["now"]
+    assert after == before
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", '"\\ud800"'])
+def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
+    api = Api()
+    body = f'{{"number_of_allocations":{number}}}'
+    api.send("POST", "/_ml/trained_models/m/deployment/_update", body.encode())
+    (entry,) = api.writes()
+    assert entry["body"] == body
+    json.dumps(api.double.control("GET", "/state"), allow_nan=False, ensure_ascii=False).encode()
 
 
 def test_ticks() -> None:

@@ -31,6 +31,7 @@ def test_first_line_says_where_it_is() -> None:
         assert process.first["url"] != process.first["control_url"]
         assert json.loads(process.api("GET", "/")[2])["version"]["number"] == NEWEST
         assert process.control("GET", "/state")["models"]["m"]["bytes"] == 1000
+        assert set(process.control("GET", "/state")["nodes"]) == {"id-n1", "id-n2"}
         # The control port is not part of what is played.
         assert process.control("GET", "/state")["counters"] == {"requests": 1, "reads": 1, "writes": 0}
 
@@ -61,7 +62,17 @@ def test_options() -> None:
     assert state["models"]["big"]["bytes"] == 2 << 30
 
 
-@pytest.mark.parametrize("wrong", [("--version", "7.17.0"), ("--version", "new"), ("--node", "a"), ("--flavor", "x")])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--version", "7.17.0"),
+        ("--version", "new"),
+        ("--node", "a"),
+        ("--flavor", "x"),
+        ("--interval", "0"),
+        ("--scaler-interval", "nan"),
+    ],
+)
 def test_wrong_options(wrong: tuple[str, str]) -> None:
     with launch(*wrong) as popen:
         assert popen.wait(timeout=30) == 2
@@ -78,6 +89,18 @@ def test_ends_when_told(number: signal.Signals) -> None:
         process.popen.send_signal(number)
         assert process.popen.wait(timeout=10) == 0
         connection.close()
+
+
+def test_another_interval_holds_at_once() -> None:
+    """Nobody waits for the end of a longer interval: not after a change, and not after a reset."""
+    with running("--model", "m=1000") as process:
+        for path, body in (("/clock", {"interval": 0.01}), ("/reset", None)):
+            process.control("POST", "/clock", {"interval": 3600})
+            begun = process.control("GET", "/state")["clock"]["ticks"]
+            while process.control("GET", "/state")["clock"]["ticks"] > begun:
+                begun += 1
+            process.control("POST", path, body)
+            assert process.api("POST", "/_ml/trained_models/m/deployment/_start?timeout=20s")[0] == 200
 
 
 def test_ends_with_its_parent() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,28 +72,53 @@ def _clock(double: Double) -> dict[str, Any]:
     }
 
 
+def _seconds(body: Body, name: str, default: float) -> float:
+    found = float(body.get(name, default))
+    if not (math.isfinite(found) and found >= 0):
+        raise BadRequest(f"{name} must be a number of seconds, 0 or more")
+    return found
+
+
+def _count(body: Body, name: str) -> int:
+    found = int(body.get(name, 1))
+    if found < 0:
+        raise BadRequest(f"{name} must be 0 or more")
+    return found
+
+
+def _flag(body: Body, name: str, *, default: bool) -> bool:
+    found = body.get(name, default)
+    if not isinstance(found, bool):
+        raise BadRequest(f"{name} must be true or false")
+    return found
+
+
 def set_clock(double: Double, body: Body) -> Any:
     """Mode and intervals; the double's own time."""
-    mode = body.get("mode", double.clock.mode)
+    clock = double.clock
+    mode = body.get("mode", clock.mode)
     if mode not in MODES:
         raise BadRequest(f"mode must be one of {', '.join(MODES)}")
-    double.clock.mode = mode
-    double.clock.interval = float(body.get("interval", double.clock.interval))
-    double.clock.scaler_interval = float(body.get("scaler_interval", double.clock.scaler_interval))
-    double.cluster.now.freeze(bool(body.get("frozen", double.cluster.now.frozen)))
-    double.cluster.pass_time(float(body.get("advance", 0)))
+    interval = _seconds(body, "interval", clock.interval)
+    if interval == 0:
+        raise BadRequest("interval must be more than 0")
+    scaler_interval, advance = _seconds(body, "scaler_interval", clock.scaler_interval), _seconds(body, "advance", 0)
+    frozen = _flag(body, "frozen", default=double.cluster.now.frozen)
+    clock.mode, clock.interval, clock.scaler_interval = mode, interval, scaler_interval
+    double.cluster.now.freeze(frozen)
+    double.cluster.pass_time(advance)
     return _clock(double)
 
 
 def tick_scaler(double: Double, body: Body) -> Any:
     """Looks of the adaptive allocations scaler; before each the double's time goes on."""
-    scaler.run(double.cluster, int(body.get("ticks", 1)), float(body.get("seconds", scaler.INTERVAL)))
+    scaler.run(double.cluster, _count(body, "ticks"), _seconds(body, "seconds", scaler.INTERVAL))
     return {key: each.params.number_of_allocations for key, each in double.cluster.assignments.items()}
 
 
 def tick(double: Double, body: Body) -> Any:
     """A number of rounds."""
-    changed = [catch_up.tick(double.cluster) for _step in range(int(body.get("steps", 1)))]
+    changed = [catch_up.tick(double.cluster) for _step in range(_count(body, "steps"))]
     return {"changed": any(changed), "ticks": double.cluster.ticks}
 
 
@@ -125,7 +151,7 @@ def apply_effect(double: Double, body: Body) -> Any:
 
 def set_read_only(double: Double, body: Body) -> Any:
     """Whether writes are refused."""
-    double.read_only = bool(body.get("enabled", True))
+    double.read_only = _flag(body, "enabled", default=True)
     return {"enabled": double.read_only}
 
 
@@ -162,13 +188,13 @@ def add_model(double: Double, body: Body) -> Any:
     """A model without an upload."""
     cluster = double.cluster
     missing = body.get("missing_parts")
-    complete = bool(body.get("fully_defined", True)) and not missing
+    complete = _flag(body, "fully_defined", default=True) and not missing
     model = Model(
         str(body["model_id"]),
         int(body.get("bytes", 100 << 20)),
         str(body.get("model_type", "pytorch")),
-        has_location=bool(body.get("has_location", True)),
-        downloading=bool(body.get("downloading", False)),
+        has_location=_flag(body, "has_location", default=True),
+        downloading=_flag(body, "downloading", default=False),
         parts=set() if complete or missing == "all" else {0},
         complete=complete,
         create_time=cluster.now() // 1_000_000,
@@ -198,16 +224,38 @@ HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
     ("POST", "/reset"): reset,
     ("POST", "/models"): add_model,
 }
+_NAMES: Final[Mapping[str, str]] = {
+    "/clock": "mode interval scaler_interval frozen advance",
+    "/tick": "steps",
+    "/scaler": "ticks seconds",
+    "/read_only": "enabled",
+    "/privileges": "username password api_key bearer_token roles privileges",
+    "/models": "model_id bytes model_type fully_defined missing_parts has_location downloading",
+}
+"""What a body may say. Effects, faults and unknowns look at their own."""
+_OWN_NAMES: Final = ("/effects", "/faults", "/unknowns")
 
 
-def handle(double: Double, method: str, path: str, body: Body | None = None) -> tuple[int, Any]:
+def _checked(path: str, body: Any) -> Body:
+    """The body of a control request; a misspelt name must not go unnoticed."""
+    if body is None:
+        return {}
+    if not isinstance(body, Mapping):
+        raise BadRequest("a body must be an object")
+    known = _NAMES.get(path, "").split()
+    if path not in _OWN_NAMES and (strange := sorted(set(body) - set(known))):
+        raise BadRequest(f"{path} does not know {', '.join(strange)}; known: {', '.join(known) or 'nothing'}")
+    return body
+
+
+def handle(double: Double, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """One control request: status and JSON."""
     handler = HANDLERS.get((method, path))
     if handler is None:
         return 404, {"error": f"no such control: {method} {path}"}
     try:
-        return 200, handler(double, body or {})
-    except (ValueError, TypeError, KeyError) as error:
+        return 200, handler(double, _checked(path, body))
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         return 400, {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -223,7 +271,7 @@ def application(double: Double) -> Starlette:
         try:
             body = await request.json() if await request.body() else None
             status, found = handle(double, request.method, request.url.path, body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             status, found = 400, {"error": str(error)}
         return JSONResponse(found, status)
 

@@ -83,7 +83,7 @@ class Journal:
 
     def as_json(self) -> list[dict[str, Any]]:
         """The writes."""
-        return [dataclasses.asdict(entry) for entry in self.entries]
+        return [dict(vars(entry)) for entry in self.entries]
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -97,7 +97,10 @@ def _readable(body: bytes) -> Any:
         return None
     text = body.decode("utf-8", "replace")
     try:
-        return json.loads(text, object_hook=_without_secrets)
+        found = json.loads(text, object_hook=_without_secrets)
+        # What Python reads but JSON cannot say (NaN, 1e400, half a surrogate pair) would break every look at it.
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+        return found
     except (ValueError, RecursionError):
         return "<not JSON>" if any(name in text for name in _SECRET_FIELDS) else text
 

@@ -6,6 +6,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from typing import Final
+
+from emulator.inprocess import InProcess
 from emulator.security import privileges as security
 from emulator.security.builtin_roles import builtin
 from emulator.security.permission import Permission
@@ -13,21 +19,33 @@ from emulator.state.versions import features
 from emulator_tests.recordings import Row
 from emulator_tests.replay import Outcome
 
-_PLAYED_ACTIONS = {
-    "cluster:monitor/xpack/ml/info/get",
-    "cluster:monitor/xpack/ml/inference/get",
-    "cluster:monitor/xpack/ml/inference/stats/get",
-    "cluster:admin/xpack/ml/inference/put",
-    "cluster:admin/xpack/ml/inference/delete",
-    "cluster:admin/xpack/ml/inference/model_aliases/put",
-    "cluster:admin/xpack/ml/inference/model_aliases/delete",
-    "cluster:admin/xpack/ml/trained_models/part/put",
-    "cluster:admin/xpack/ml/trained_models/vocabulary/put",
-    "cluster:admin/xpack/ml/trained_models/deployment/start",
-    "cluster:admin/xpack/ml/trained_models/deployment/stop",
-    "cluster:admin/xpack/ml/trained_models/deployment/update",
+_MODEL: Final = "/_ml/trained_models/m"
+_ASKED: Final[dict[str, tuple[str, str, object]]] = {
+    "DeleteTrainedModelAction": ("DELETE", _MODEL, None),
+    "DeleteTrainedModelAliasAction": ("DELETE", f"{_MODEL}/model_aliases/a", None),
+    "GetInferenceModelAction": ("GET", "/_inference/_all", None),
+    "GetTrainedModelsAction": ("GET", _MODEL, None),
+    "GetTrainedModelsStatsAction": ("GET", f"{_MODEL}/_stats", None),
+    "MlInfoAction": ("GET", "/_ml/info", None),
+    "PutInferenceModelAction": ("PUT", "/_inference/sparse_embedding/e", {"service": "elser"}),
+    "PutTrainedModelAction": (
+        "PUT",
+        "/_ml/trained_models/new",
+        {"model_type": "pytorch", "inference_config": {"ner": {}}},
+    ),
+    "PutTrainedModelAliasAction": ("PUT", f"{_MODEL}/model_aliases/a", None),
+    "PutTrainedModelDefinitionPartAction": (
+        "PUT",
+        f"{_MODEL}/definition/0",
+        {"definition": "AA==", "total_definition_length": 1, "total_parts": 1},
+    ),
+    "PutTrainedModelVocabularyAction": ("PUT", f"{_MODEL}/vocabulary", {"vocabulary": ["a"]}),
+    "StartTrainedModelDeploymentAction": ("POST", f"{_MODEL}/deployment/_start", None),
+    "StopTrainedModelDeploymentAction": ("POST", f"{_MODEL}/deployment/_stop", None),
+    "UpdateTrainedModelDeploymentAction": ("POST", f"{_MODEL}/deployment/_update", {"number_of_allocations": 2}),
 }
-"""The actions of machine learning that the double plays."""
+"""A request that needs each of the actions that the double plays."""
+_REFUSED: Final = re.compile(r"action \[([^]]+)\] is unauthorized")
 
 
 def privileges(row: Row, version: str) -> Outcome:
@@ -35,8 +53,20 @@ def privileges(row: Row, version: str) -> Outcome:
     if row.data["key"] == "privileges":
         return row.data["value"], _granted(row, version)
     if row.data["key"] == "action_names":
-        return _PLAYED_ACTIONS, _PLAYED_ACTIONS & set(row.data["value"].values())
+        recorded = {name: action for name, action in row.data["value"].items() if name in _ASKED}
+        return recorded, {name: _needed(name, version) for name in recorded}
     return row.data["value"], _roles(row, version)
+
+
+def _needed(name: str, version: str) -> str:
+    """The action that somebody without any privilege is told to lack."""
+    double = InProcess(version, models=[("m", 1000)])
+    double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": []})
+    method, path, body = _ASKED[name]
+    headers = {"Authorization": "Basic " + base64.b64encode(b"u:p").decode(), "Content-Type": "application/json"}
+    answer = double.request(method, path, headers, None if body is None else json.dumps(body).encode())[2].decode()
+    found = _REFUSED.search(answer)
+    return answer if found is None else found[1]
 
 
 def _granted(row: Row, version: str) -> dict[str, list[str] | None]:
