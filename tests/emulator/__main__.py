@@ -16,10 +16,9 @@ from .security import CLIENT_CERTIFICATES, TLS, NoTls
 from .state import licence
 from .state.clock import DEFAULT_INTERVAL
 from .state.cluster import Config
-from .state.nodes import parse_node
+from .state.nodes import memory_bytes, parse_node
 from .state.versions import features
 from .wire.router import PLUGINS
-from .wire.values import parse_bytes
 
 if TYPE_CHECKING:
     from .security.tls import Tls
@@ -30,9 +29,11 @@ _NODES = ("n1=8,16gb", "n2=8,16gb")
 
 def _model(text: str) -> tuple[str, int]:
     model_id, _equals, size = text.partition("=")
+    if not model_id:
+        raise ValueError
     if not size:
         return model_id, _MODEL_BYTES
-    return model_id, int(size) if size.isdigit() else parse_bytes(size, "model").bytes
+    return model_id, memory_bytes(int(size) if size.isdigit() else size)
 
 
 def _seconds(text: str) -> float:
@@ -146,11 +147,14 @@ def main() -> int:
     import uvloop
 
     from .double import Double
-    from .server import serve
+    from .server import CannotListen, serve
 
     double = Double(begin, options.clock, options.interval)
     try:
         uvloop.run(serve(double, options.port, options.control_port, options.parent_pid, tls))
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     finally:
         if tls is not None:
             tls.remove()

@@ -56,10 +56,17 @@ def _server(app: Any, context: ssl.SSLContext | None = None) -> uvicorn.Server:
     return server
 
 
+class CannotListen(Exception):  # noqa: N818
+    """A port that is taken, or that is none."""
+
+
 def _listen(port: int) -> socket.socket:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind((HOST, port))
+    try:
+        found.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        raise CannotListen(f"port {port}: {error}") from error
     found.listen(1024)
     return found
 

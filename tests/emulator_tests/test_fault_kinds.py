@@ -344,7 +344,7 @@ def test_a_route_fails_while_the_start_waits(server: Process) -> None:
     server.control("POST", "/clock", {"mode": "manual"})
     server.control("POST", "/faults", {"do": {"type": "route_failed", "reason": "no memory"}})
     status, _headers, raw = server.api("POST", START)
-    reason = "Could not start trained model deployment, the following nodes failed with errors [{n1=no memory}]"
+    reason = "Could not start trained model deployment, the following nodes failed with errors [{id-n1=no memory}]"
     assert (status, json.loads(raw)["error"]["reason"]) == (500, reason)
     assert server.control("GET", "/state")["deployments"] == {}
     assert server.control("GET", "/journal")[-1]["committed"]

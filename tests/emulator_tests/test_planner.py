@@ -104,18 +104,16 @@ def test_zones_without_room_for_all() -> None:
 @pytest.mark.parametrize(
     ("targets", "zones", "wanted", "expected"),
     [
-        ({"n1": 4, "n2": 1}, {"": ["n1", "n2"]}, 4, {"n1": 4}),
-        ({"n1": 4, "n2": 4}, {"": ["n1", "n2"]}, 4, {"n2": 4}),
-        ({"a1": 2, "b1": 2}, {"a": ["a1"], "b": ["b1"]}, 2, {"a1": 1, "b1": 1}),
-        ({"a1": 2, "a2": 1, "b1": 2}, {"a": ["a1", "a2"], "b": ["b1"]}, 3, {"a1": 1, "b1": 2}),
-        ({"a1": 1, "b1": 1}, {"a": ["a1"], "b": ["b1"]}, 0, {}),
+        ({"n1": 4, "n2": 1}, {"": ["n1", "n2"]}, 4, [{"n1": 4}]),
+        ({"n1": 4, "n2": 4}, {"": ["n1", "n2"]}, 4, [{"n1": 4}, {"n2": 4}]),
+        ({"a1": 2, "b1": 2}, {"a": ["a1"], "b": ["b1"]}, 2, [{"a1": 1, "b1": 1}]),
+        ({"a1": 2, "a2": 1, "b1": 2}, {"a": ["a1", "a2"], "b": ["b1"]}, 3, [{"a1": 2, "b1": 1}, {"a1": 1, "b1": 2}]),
+        ({"a1": 1, "b1": 1}, {"a": ["a1"], "b": ["b1"]}, 0, [{}]),
     ],
 )
-def test_reducer(targets: Current, zones: dict[str, list[str]], wanted: int, expected: Current) -> None:
-    """Section 4.4. Where zones tie the notes leave open which one loses; the sums are what counts."""
-    found = reduce_allocations(targets, zones, wanted)
-    assert sorted(found.values()) == sorted(expected.values())
-    assert sum(found.values()) == wanted
+def test_reducer(targets: Current, zones: dict[str, list[str]], wanted: int, expected: list[Current]) -> None:
+    """Section 4.4. Where nodes or zones tie the notes leave open which one loses."""
+    assert reduce_allocations(targets, zones, wanted) in expected
 
 
 def test_reducer_takes_single_steps_where_a_whole_node_is_too_much() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,13 +72,28 @@ def test_options() -> None:
         ("--flavor", "x"),
         ("--interval", "0"),
         ("--scaler-interval", "nan"),
+        ("--model", "m=large"),
+        ("--model", "=5"),
+        ("--node", "a=-1,1gb"),
+        ("--node", "a=nan,1gb"),
+        ("--node", "a=1,much"),
+        ("--port", "99999"),
     ],
 )
 def test_wrong_options(wrong: tuple[str, str]) -> None:
     with launch(*wrong) as popen:
         assert popen.wait(timeout=30) == 2
         assert popen.stderr is not None
-        assert popen.stderr.read()
+        said = popen.stderr.read()
+    assert said
+    assert "Traceback" not in said
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, launch("--port", str(other.getsockname()[1])) as popen:
+        assert popen.wait(timeout=30) == 2
+        assert popen.stderr is not None
+        assert popen.stderr.read().startswith(f"port {other.getsockname()[1]}: ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

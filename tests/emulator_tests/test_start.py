@@ -90,9 +90,10 @@ def test_old_names_in_the_query() -> None:
 
 def test_old_names_in_the_body_warn() -> None:
     """Section 1.1."""
-    answer = Api().start(body={"model_threads": 2})
-    assert answer.assignment["task_parameters"]["number_of_allocations"] == 2
-    assert "Deprecated field [model_threads] used" in answer.headers["Warning"]
+    for old, new in (("model_threads", "number_of_allocations"), ("inference_threads", "threads_per_allocation")):
+        answer = Api().start(body={old: 2})
+        assert answer.assignment["task_parameters"][new] == 2
+        assert f"Deprecated field [{old}] used" in answer.headers["Warning"]
 
 
 def test_query_wins_over_body() -> None:

@@ -146,7 +146,10 @@ def test_model_id_is_no_deployment_id() -> None:
 
 def test_other_model_in_the_body() -> None:
     """Sections 1.2 and 3.2."""
-    answer = Api().update(model_id="other", number_of_allocations=1)
+    api = Api()
+    api.started("d")
+    assert api.update("d", model_id="d", number_of_allocations=1).status == 200
+    answer = api.update("d", model_id="other", number_of_allocations=1)
     assert (answer.status, answer.type) == (400, "status_exception")
 
 

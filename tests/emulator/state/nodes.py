@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..wire.errors import ApiError
 from ..wire.values import parse_bytes
 from .assignment import MEBIBYTE
 
@@ -141,12 +142,26 @@ def parse_node(text: str) -> Node:
     if not name or len(parts) not in (2, 3):
         raise ValueError(f"not NAME=PROCESSORS,MEMORY[,ZONE]: {text!r}")
     zone = parts[2] if len(parts) == 3 else None
-    return Node(f"id-{name}", float(parts[0]), memory_bytes(parts[1]), zone, given_name=name)
+    return Node(f"id-{name}", processors(parts[0]), memory_bytes(parts[1]), zone, given_name=name)
+
+
+def processors(value: float | str) -> float:
+    """A number of processors; ``ValueError`` for what no machine has."""
+    found = float(value)
+    if not (math.isfinite(found) and found >= 0):
+        raise ValueError(f"not a number of processors: {value!r}")
+    return found
 
 
 def memory_bytes(value: int | str) -> int:
-    """Bytes from a number or a text such as ``16gb``."""
-    return value if isinstance(value, int) else parse_bytes(value, "memory").bytes
+    """Bytes from a number or a text such as ``16gb``; ``ValueError`` otherwise."""
+    try:
+        found = value if isinstance(value, int) else parse_bytes(value, "memory").bytes
+    except ApiError as error:
+        raise ValueError(str(error)) from error
+    if found < 0:
+        raise ValueError(f"not a size of memory: {value!r}")
+    return found
 
 
 def from_json(body: dict[str, Any]) -> Node:
@@ -154,7 +169,7 @@ def from_json(body: dict[str, Any]) -> Node:
     extra = {str(name): str(value) for name, value in dict(body.get("attributes") or {}).items()}
     return Node(
         str(body["node_id"]),
-        float(body.get("processors", 8)),
+        processors(body.get("processors", 8)),
         memory_bytes(body.get("memory", "16gb")),
         body.get("zone"),
         body.get("name"),
