@@ -84,16 +84,20 @@ class Api:
         if (_is_whole(scope) or self._admitted(call)) and not await _read_body(call, receive):
             return  # the client has gone before its request was whole
         transport = scope["extensions"][TRANSPORT]
+        clock = self.double.clock
         plain = content.decompressed(call.body, call.headers.get("content-encoding", ""))
         if plain is None and self.double.cluster.choices["broken_compression"] == "drop":
-            await delivery.end(None, transport, receive)
+            await delivery.end(None, transport, receive, clock)
             return
         call.broken, call.body = plain is None, plain or b""
         reply, fault = await self._answer(call)
         if reply is None:
-            await delivery.end(fault, transport, receive)
-        else:
-            await delivery.deliver(_written(call, reply, fault), fault, transport, receive, send)
+            await delivery.end(fault, transport, receive, clock)
+            return
+        try:
+            await delivery.deliver(_written(call, reply, fault), fault, transport, receive, send, clock)
+        except WaitsForever:
+            await delivery.end(None, transport, receive, clock)
 
     def _admitted(self, call: Call) -> bool:
         """Whether the body is worth waiting for: the credentials are looked at before it is there (recorded)."""
@@ -152,7 +156,7 @@ class Api:
             if fault.when != when:
                 continue
             if fault.type == "delay":
-                await asyncio.sleep(float(fault.do["seconds"]))
+                await self.double.clock.pause(float(fault.do["seconds"]))
             elif fault.type == "request":
                 fault.results.append(await self._another_client(fault.do))
             elif fault.kind.role == kinds.BESIDES:

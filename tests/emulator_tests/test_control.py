@@ -138,6 +138,18 @@ def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
     json.dumps(api.double.control("GET", "/state"), allow_nan=False, ensure_ascii=False).encode()
 
 
+def test_settings_of_no_kind_are_not_kept() -> None:
+    """What the server refuses as a setting it refuses here, too; of the double's own there are some."""
+    api = Api()
+    for name, value in (("xpack.ml.max_lazy_ml_nodes", "x"), ("xpack.ml.allocated_processors_scale", 0)):
+        refused = api.effect("set_setting", name=name, value=value)["refused"]
+        assert refused["status"] == 400
+    for name, value in (("nope", 1), ("mixed_versions", "no"), ("license", "free")):
+        with pytest.raises(ValueError, match=name):
+            api.effect("set_setting", name=name, value=value)
+    assert api.double.control("GET", "/state")["settings"] == {}
+
+
 def test_ticks() -> None:
     api = Api()
     api.start()

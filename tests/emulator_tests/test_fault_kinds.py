@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import email.utils
+import http.client
 import json
 import socket
 import warnings
@@ -357,3 +358,21 @@ def test_a_named_route_fails_in_this_process() -> None:
     answer = api.start(number_of_allocations=8, wait_for="fully_allocated")
     assert (answer.status, api.double.cluster.assignments) == (500, {})
     assert "[{n2=failed by a fault}]" in answer.reason
+
+
+@pytest.mark.parametrize(
+    "kind", [{"type": "delay", "seconds": 3600}, {"type": "hang"}, {"type": "slow_body", "seconds": 3600}]
+)
+def test_a_reset_ends_what_a_fault_holds_up(server: Process, kind: dict[str, Any]) -> None:
+    """Whoever waits gets no answer, and what was late changes nothing of what comes after."""
+    server.control("POST", "/effects", {"do": "remove_deployment", "deployment_id": "m"})
+    server.control("POST", "/faults", {"operation": "start", "do": kind})
+    connection = server.connection()
+    connection.request("POST", START)
+    while not server.control("GET", "/faults")[0]["fired"]:
+        pass
+    server.control("POST", "/reset")
+    with pytest.raises((OSError, http.client.HTTPException)):
+        connection.getresponse().read()
+    connection.close()
+    assert server.control("GET", "/state")["deployments"] == {}

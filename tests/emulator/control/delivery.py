@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from ..state.clock import Clock
 from ..state.versions import Features
 from ..wire import errors, render
 from ..wire.call import Call, Reply
@@ -113,14 +114,16 @@ def _set(written: Written, name: bytes, value: bytes) -> None:
     written.headers = [*(each for each in written.headers if each[0].lower() != name), (name, value)]
 
 
-async def deliver(written: Written, fault: Fault | None, transport: Any, receive: Receive, send: Send) -> None:
-    """Sends an answer, in the way that a fault wants."""
+async def deliver(
+    written: Written, fault: Fault | None, transport: Any, receive: Receive, send: Send, clock: Clock
+) -> None:
+    """Sends an answer, in the way that a fault wants; ``WaitsForever`` if the double is reset meanwhile."""
     body = b"" if written.silent else written.body
     await send({"type": "http.response.start", "status": written.status, "headers": written.headers})
     if fault is None or not body or fault.type not in ("truncate", "overrun", "slow_body"):
         await send({"type": "http.response.body", "body": body})
     elif fault.type == "slow_body":
-        await _slowly(body, int(fault.do.get("pieces", 4)), float(fault.do.get("seconds", 0.1)), send)
+        await _slowly(body, int(fault.do.get("pieces", 4)), float(fault.do.get("seconds", 0.1)), send, clock)
     elif fault.type == "overrun":
         # What is more than the length says comes where the client looks for its next answer.
         await send({"type": "http.response.body", "body": body[: len(body) // 2]})
@@ -133,10 +136,10 @@ async def deliver(written: Written, fault: Fault | None, transport: Any, receive
         await send({"type": "http.response.body", "body": body})
 
 
-async def _slowly(body: bytes, pieces: int, seconds: float, send: Send) -> None:
+async def _slowly(body: bytes, pieces: int, seconds: float, send: Send, clock: Clock) -> None:
     size = max(1, -(-len(body) // pieces))
     for start in range(0, len(body), size):
-        await asyncio.sleep(seconds)
+        await clock.pause(seconds)
         await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
@@ -144,7 +147,7 @@ async def _slowly(body: bytes, pieces: int, seconds: float, send: Send) -> None:
 # --- no answer ---
 
 
-async def end(fault: Fault | None, transport: Any, receive: Receive) -> None:
+async def end(fault: Fault | None, transport: Any, receive: Receive, clock: Clock) -> None:
     """The end of a connection that gets no answer; without a fault, of one that would wait for ever."""
     how = fault.type if fault is not None else "drop"
     if how == "reset":
@@ -156,8 +159,21 @@ async def end(fault: Fault | None, transport: Any, receive: Receive) -> None:
         transport.close()
     elif how != "hang":
         transport.abort()
+    else:
+        await _hang(transport, receive, clock)
+        return
     # The server would answer for us before the connection is gone.
     await _until_gone(receive)
+
+
+async def _hang(transport: Any, receive: Receive, clock: Clock) -> None:
+    """No answer until the client goes, or until the double is reset."""
+    gone, closing = asyncio.ensure_future(_until_gone(receive)), asyncio.ensure_future(clock.closing())
+    done, waiting = await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    if gone not in done:
+        transport.abort()
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -11,13 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ..state import adaptive, licence, operations, requests
+from ..state import adaptive, licence, operations, requests, settings
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
 from ..wire import errors, suggest, values
 from . import cluster_effects, inference_effects
 from .named import BadEffect, Effect, assignment, node_of_route
+
+_SWITCH: Final = (True, False)
+_OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "license": licence.CHOICES,
+    "mixed_versions": _SWITCH,
+    "feature_reset": _SWITCH,
+    "is_master_node": _SWITCH,
+}
+"""Settings of the double itself, and what each may be."""
 
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
@@ -107,12 +116,17 @@ def _release(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_setting(cluster: Cluster, effect: Effect) -> None:
-    if effect["name"] == "license" and effect.get("value") not in (None, *licence.CHOICES):
-        raise BadEffect(f"no licence {effect['value']!r}; there are {', '.join(licence.CHOICES)}")
-    if effect.get("value") is None:
-        cluster.settings.pop(effect["name"], None)
+    name, value = effect["name"], effect.get("value")
+    if name in settings.KNOWN:
+        settings.check("persistent", {name: value}, cluster.version)
+    elif name not in _OWN_SETTINGS:
+        raise BadEffect(f"no setting {name!r}; of the double there are {', '.join(_OWN_SETTINGS)}")
+    elif value is not None and value not in _OWN_SETTINGS[name]:
+        raise BadEffect(f"{name} is one of {', '.join(map(str, _OWN_SETTINGS[name]))}, not {value!r}")
+    if value is None:
+        cluster.settings.pop(name, None)
     else:
-        cluster.settings[effect["name"]] = effect["value"]
+        cluster.settings[name] = value
     cluster.publish()
 
 

@@ -86,6 +86,20 @@ class Clock:
                 return
             await self._change(left / 1e9)
 
+    async def pause(self, seconds: float) -> None:
+        """Real time goes by, whatever happens to the cluster; ``WaitsForever`` if it is gone meanwhile."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0 and not self.closed:
+            await self._change(left)
+        if self.closed:
+            raise WaitsForever
+
+    async def closing(self) -> None:
+        """Waits until the cluster is gone."""
+        while not self.closed:
+            await self._change(None)
+
     async def _change(self, timeout: float | None) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
