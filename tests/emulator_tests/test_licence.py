@@ -132,7 +132,7 @@ def test_reset_brings_the_licence_back() -> None:
 def test_unknown_licences() -> None:
     with pytest.raises(ValueError, match="no licence 'free'"):
         InProcess(license_type="free")
-    with pytest.raises(ValueError, match="no licence 'free'"):
+    with pytest.raises(ValueError, match="license is one of basic, .*, not 'free'"):
         Api().effect("set_setting", name="license", value="free")
 
 

@@ -90,6 +90,14 @@ def _after(method: str, target: str, body: Any, *before: tuple[str, str, Any]) -
     return ask
 
 
+def _part_twice(double: InProcess) -> str:
+    """The error of a part of a definition that is there already."""
+    double.request("PUT", "/_ml/trained_models/new", _JSON, json.dumps(_SMALL).encode())
+    part = json.dumps({"definition": "AAAA", "total_definition_length": 3, "total_parts": 2}).encode()
+    double.request("PUT", "/_ml/trained_models/new/definition/0", _JSON, part)
+    return _error(double, "PUT", "/_ml/trained_models/new/definition/0", part)
+
+
 def _alias_moved(double: InProcess) -> str:
     """The warning about an alias that moves to a model with other input fields."""
     double.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
@@ -119,6 +127,11 @@ _SITUATIONS: dict[str, _Situation] = {
     "INFERENCE_DEPLOYMENT_UPDATED_NUMBER_OF_ALLOCATIONS": (["2"], _audited(_START, _UPDATE)),
     "INFERENCE_DEPLOYMENT_STOPPED": ([], _audited(_START, _STOP)),
     "INFERENCE_DEPLOYMENT_REBALANCED": (["model deployment started"], _audited(_START)),
+    "INFERENCE_CANNOT_DELETE_ML_MANAGED_MODEL": (
+        ["lang_ident_model_1"],
+        _reason("DELETE", "/_ml/trained_models/lang_ident_model_1"),
+    ),
+    "INFERENCE_TRAINED_MODEL_DOC_EXISTS": (["new", "0"], _part_twice),
     "INFERENCE_INVALID_TAGS": (
         ["[-A-]", "64"],
         _reason("PUT", "/_ml/trained_models/new", {**_SMALL, "tags": ["-A-"]}),
