@@ -65,6 +65,57 @@ def test_update_and_stop_do_not_ask(kind: str) -> None:
     assert _start(api) == 200
 
 
+def _statuses(api: Api) -> dict[str, int]:
+    """What each request about models says."""
+    base = "/_ml/trained_models"
+    config = {"model_type": "pytorch", "inference_config": {"pass_through": {}}, "input": {"field_names": ["f"]}}
+    part = {"definition": "AA==", "total_definition_length": 1, "total_parts": 1}
+    requests: dict[str, tuple[str, str, Any]] = {
+        "put": ("PUT", f"{base}/new", config),
+        "part": ("PUT", f"{base}/other/definition/0", part),
+        "vocabulary": ("PUT", f"{base}/other/vocabulary", {"vocabulary": ["a"]}),
+        "alias": ("PUT", f"{base}/other/model_aliases/nick", None),
+        "start": ("POST", f"{base}/other/deployment/_start?wait_for=starting", None),
+        "infer": ("POST", f"{base}/m/_infer", {"docs": [{"input": "a"}]}),
+        "get": ("GET", base, None),
+        "stats": ("GET", f"{base}/_stats", None),
+        "update": ("POST", f"{base}/m/deployment/_update", {"number_of_allocations": 2}),
+        "cache": ("POST", f"{base}/m/deployment/cache/_clear", None),
+        "unalias": ("DELETE", f"{base}/other/model_aliases/nick", None),
+    }
+    return {name: api.send(*request).status for name, request in requests.items()}
+
+
+def test_what_a_licence_blocks() -> None:
+    """Section 3.1 #3; for the others the public transport actions: those that create, load or infer ask."""
+    api = Api()
+    api.started()
+    api.effect("set_setting", name="license", value="gold")
+    found = _statuses(api)
+    assert {name for name, status in found.items() if status == 403} == {
+        "put",
+        "part",
+        "vocabulary",
+        "alias",
+        "start",
+        "infer",
+    }
+    assert {name for name, status in found.items() if status == 200} == {"get", "stats", "update", "cache"}
+    assert found["unalias"] == 404
+    api.effect("set_setting", name="license", value="platinum")
+    assert 403 not in _statuses(api).values()
+
+
+def test_inference_without_a_licence_looks_for_the_model() -> None:
+    """Public source of the inference action: the stored model of that name says whether it needs a licence."""
+    api = Api()
+    api.started("d")
+    api.effect("set_setting", name="license", value="basic")
+    refused = api.send("POST", "/_ml/trained_models/d/_infer", {"docs": [{"input": "a"}]})
+    assert (refused.status, refused.reason) == (404, "Could not find trained model [d]")
+    assert api.send("POST", "/_ml/trained_models/m/_infer", {"docs": [{"input": "a"}]}).status == 403
+
+
 def test_a_trial_ends() -> None:
     api = Api()
     assert _start(api) == 200
@@ -100,7 +151,7 @@ def test_from_basic_to_trial_and_back() -> None:
 def test_put(method: str, changed: dict[str, Any], status: str) -> None:
     api = Api(license_type="basic")
     given = {"type": "platinum", "uid": "u", "signature": "s", "expiry_date_in_millis": 9_999_999_999_999, **changed}
-    answer = api.send(method, "/_license", {"licenses": [given]}).body
+    answer = api.send(method, "/_license", {"licenses": [given]}, acknowledge="true").body
     assert answer == {"acknowledged": True, "license_status": status}
     assert api.send("GET", "/_license").body["license"]["type"] == ("platinum" if status == "valid" else "basic")
     assert _start(api) == (200 if status == "valid" else 403)

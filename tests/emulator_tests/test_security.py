@@ -168,6 +168,72 @@ def test_has_privileges(method: str) -> None:
     assert every["has_all_requested"] is True
 
 
+_ROLE = "failed to parse indices privileges for role [reader]."
+_CHECK = "failed to parse privileges check [reader]."
+_STRINGS = "expected a string array but"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "cause"),
+    [
+        ({}, f"{_CHECK} All privilege fields [cluster,index,applications] are missing", None),
+        ({"foo": []}, f"{_CHECK} unexpected field [foo]", None),
+        (
+            {"cluster": "monitor"},
+            "failed to parse role [reader]",
+            f"could not parse [cluster] field. {_STRINGS} found [VALUE_STRING] value instead",
+        ),
+        (
+            {"cluster": [5]},
+            "failed to parse role [reader]",
+            f"could not parse [null] field. {_STRINGS} one of the value in the array is [VALUE_NUMBER]",
+        ),
+        ({"index": {}}, f"{_ROLE} expected field [index] value to be an array, but found [START_OBJECT] instead", None),
+        (
+            {"index": ["a"]},
+            f"{_ROLE} expected field [null] value to be an array of objects, "
+            "but found an array element of type [VALUE_STRING]",
+            None,
+        ),
+        ({"index": [{"names": ["a"]}]}, f"{_ROLE} missing required [privileges] field", None),
+        ({"index": [{"privileges": ["read"]}]}, f"{_ROLE} missing required [names] field", None),
+        ({"index": [{"names": []}]}, f"{_ROLE} [names] cannot be an empty array", None),
+        ({"index": [{"foo": 1}]}, f"{_ROLE} unexpected field [foo]", None),
+        (
+            {"index": [{"names": 5}]},
+            f"{_ROLE} expected field [names] value to be a string or an array of strings, "
+            "but found [VALUE_NUMBER] instead",
+            None,
+        ),
+        (
+            {"index": [{"allow_restricted_indices": None}]},
+            f"{_ROLE} expected field [allow_restricted_indices] value to be a boolean, but found [VALUE_NULL] instead",
+            None,
+        ),
+        (
+            {"index": [{"names": "a", "privileges": ["read"], "query": "{}"}]},
+            "Field [query] is not supported in a has_privileges request",
+            None,
+        ),
+        (
+            {"index": [{"names": "a", "privileges": ["read"], "field_security": {"grant": ["f"]}}]},
+            "Field [field_security] is not supported in a has_privileges request",
+            None,
+        ),
+        (
+            {"application": [{"application": "a", "privileges": ["b"]}]},
+            "failed to parse application privileges for role [reader]. missing required [resources] field",
+            None,
+        ),
+    ],
+)
+def test_malformed_checks(body: Any, reason: str, cause: str | None) -> None:
+    """Section 0: 400; texts of the public parser of role descriptors, which also reads privileges to check."""
+    refused = Secured().send("reader", "POST", "/_security/user/_has_privileges", body)
+    assert (refused.status, refused.type, refused.reason) == (400, "parse_exception", reason)
+    assert refused.body["error"].get("caused_by", {}).get("reason") == cause
+
+
 def test_has_privileges_complaints() -> None:
     """Section 0: unknown privileges are a 400."""
     double, path = Secured(), "/_security/user/_has_privileges"
@@ -175,8 +241,11 @@ def test_has_privileges_complaints() -> None:
     assert double.send("reader", "POST", path, {"cluster": ["bogus"]}).reason.startswith("unknown cluster privilege")
     index = {"index": [{"names": ["a"], "privileges": ["bogus"]}]}
     assert double.send("reader", "POST", path, index).reason.startswith("unknown index privilege [bogus]")
-    assert double.send("reader", "POST", path, {}).type == "action_request_validation_exception"
-    assert double.send("reader", "POST", path, {"foo": []}).type == "parse_exception"
+    refused = double.send("reader", "POST", path, {"cluster": []})
+    assert refused.reason == "Validation Failed: 1: must specify at least one privilege;"
+    everything = {"grant": ["*"]}
+    plain = {"index": [{"names": "a", "privileges": ["read"], "field_security": everything}], "applications": []}
+    assert double.send("reader", "POST", path, plain).body["index"] == {"a": {"read": False}}
 
 
 def test_has_privileges_of_another() -> None:
@@ -260,8 +329,9 @@ def test_java_base64(text: str, complaint: str) -> None:
         ({"users": {"u": {"realm": "ldap"}}}, "security: users.u.realm: expected one of file, native, reserved"),
         ({"users": {"u": {"roles": [1]}}}, "could not parse [roles]"),
         ({"roles": {"r": {"cluster": ["bogus"]}}}, "security: roles.r: unknown cluster privilege [bogus]"),
+        ({"roles": {"r": {"cluster": "monitor"}}}, "[cluster] field. expected a string array but found [VALUE_STRING]"),
         ({"roles": {"r": {"foo": 1}}}, "failed to parse role [r]. unexpected field [foo]"),
-        ({"roles": {"r": {"indices": [{"names": "a", "privileges": "bogus"}]}}}, "unknown index privilege [bogus]"),
+        ({"roles": {"r": {"indices": [{"names": "a", "privileges": ["bogus"]}]}}}, "unknown index privilege [bogus]"),
         ({"api_keys": [{"api_key": "a:b"}]}, "security: api_keys[0].owner: expected one of the users"),
         ({"api_keys": {}}, None),
         ({"api_keys": {"a": 1}}, "security: api_keys: expected a list"),

@@ -134,7 +134,7 @@ def test_a_key_may_look_at_itself() -> None:
 
 def test_what_is_shown_of_a_key() -> None:
     double = Secured()
-    created = _created(double, "elastic", metadata={"a": 1}, role_descriptors={"r": {"cluster": "monitor"}})
+    created = _created(double, "elastic", metadata={"a": 1}, role_descriptors={"r": {"cluster": ["monitor"]}})
     found = double.send("elastic", "GET", f"{KEYS}?id={created['id']}&with_limited_by=true").body["api_keys"][0]
     assert found.pop("creation") > 0
     limited = found.pop("limited_by")
@@ -299,8 +299,28 @@ def test_complaints_about_tokens(body: Any, error: str) -> None:
 def test_tokens_may_be_off() -> None:
     """Section 0: the challenge and the API are there only where tokens are on."""
     double = Secured(security={"users": {"elastic": {"password": "p1", "roles": ["superuser"]}}})
-    assert double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).reason == (
-        "security tokens are not enabled"
+    off = double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"})
+    assert (off.status, off.type, off.reason) == (
+        400,
+        "feature_not_enabled_exception",
+        "security tokens are not enabled",
     )
+    assert off.body["error"]["disabled.feature"] == "security_tokens"
+    assert double.send("elastic", "DELETE", TOKEN, {"token": "t"}).type == "feature_not_enabled_exception"
+    # What is wrong with the request, or with the password in it, comes first.
+    assert double.send("elastic", "POST", TOKEN, {"grant_type": "magic"}).body["error"] == "unsupported_grant_type"
+    wrong = {"grant_type": "password", "username": "elastic", "password": "x"}
+    assert double.send("elastic", "POST", TOKEN, wrong).status == 401
     refused = double.send(basic("elastic", "x"), "GET", "/")
     assert refused.body["error"]["header"]["WWW-Authenticate"] == ['Basic realm="security", charset="UTF-8"', "ApiKey"]
+
+
+def test_tokens_need_a_licence() -> None:
+    """Public source of the security plugin: the token service is there from the standard licence on."""
+    double = Secured(license_type="basic")
+    for method, body in (("POST", {"grant_type": "client_credentials"}), ("DELETE", {"token": "bearer"})):
+        refused = double.send("elastic", method, TOKEN, body)
+        assert (refused.status, refused.reason) == (403, "current license is non-compliant for [security tokens]")
+    assert double.send("Bearer bearer", "GET", ME).status == 200
+    double.double.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": "standard"})
+    assert double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).status == 200

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..double import Double
-from ..state import model_config, models
+from ..state import licence, model_config, models
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
 from ..state.models import Model
@@ -40,6 +40,8 @@ def put_alias(double: Double, call: Call) -> Prepared:
         if alias in cluster.models:
             raise errors.status(400, "model_alias cannot be the same as an existing trained model_id")
         new = models.existing(cluster.models, model_id, cluster.version)
+        if new.license_level != "basic":
+            licence.check_ml(cluster)
         # The alias may outlive its model; then nothing is compared.
         if (old := cluster.models.get(held_by or "")) is not None:
             _check_reassignment(cluster, alias, old, new)

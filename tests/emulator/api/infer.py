@@ -14,8 +14,9 @@ import json
 from typing import Any, Final
 
 from ..double import Double
-from ..state import infer, inference_config, inference_parsers, licence, predictions
+from ..state import infer, inference_config, inference_parsers, licence, models, predictions
 from ..state.assignment import Assignment
+from ..state.cluster import Cluster
 from ..state.infer import InferRequest, Sent
 from ..state.versions import features
 from ..wire import errors, object_parser, values, xcontent
@@ -109,10 +110,10 @@ def infer_deployment(double: Double, call: Call) -> Prepared:
 
 async def results(double: Double, request: InferRequest) -> list[Json]:
     cluster = double.cluster
+    _check_licence(cluster, request.id)
     assignment = infer.find(cluster, request.id)
     if assignment is None and cluster.resolve_model(request.id) is None:
         infer.undeployed(cluster, request.id)
-    licence.check_ml(cluster)
     if assignment is None:
         return _locally(double, request)
     infer.check_state(assignment)
@@ -129,6 +130,20 @@ async def results(double: Double, request: InferRequest) -> list[Json]:
     if request.update is not None:
         settings = settings.apply(request.update)
     return [predictions.predict(settings, each.text) for each in sent]
+
+
+def _check_licence(cluster: Cluster, name: str) -> None:
+    """Without a licence the stored model of that very name says whether it needs one.
+
+    So names of deployments and aliases are not found then (public source of the inference action).
+    """
+    if licence.includes_ml(cluster):
+        return
+    model = cluster.models.get(name)
+    if model is None:
+        raise models.not_stored(name)
+    if model.license_level != "basic":
+        raise licence.non_compliant("ml")
 
 
 def _locally(double: Double, request: InferRequest) -> list[Json]:

@@ -25,7 +25,6 @@ from ..wire.xcontent import Parser
 
 Json = dict[str, Any]
 PREFIX: Final = "cluster:admin/xpack/security/"
-_CHECKED: Final = ("cluster", "index", "application")
 
 
 def present(double: Double) -> Security:
@@ -81,7 +80,7 @@ def has_privileges(double: Double, call: Call) -> Prepared:
     """``_security/user[/{username}]/_has_privileges``: for everybody about themselves."""
     who = identity(call)
     username = call.path_parameters.get("username", who.effective.username)
-    wanted = _wanted(required_body(call), double)
+    wanted = _wanted(required_body(call), username, double)
     complaints = [] if any(dataclasses.astuple(wanted)) else ["must specify at least one privilege"]
 
     async def run() -> Reply:
@@ -91,17 +90,36 @@ def has_privileges(double: Double, call: Call) -> Prepared:
     return Prepared(f"{PREFIX}user/has_privileges", run, complaints, same_user=same)
 
 
-def _wanted(body: bytes, double: Double) -> _Wanted:
-    """What is asked for. The texts of what is wrong are [G]."""
+def _wanted(body: bytes, username: str, double: Double) -> _Wanted:
+    """What is asked for; complaints name the user where those about roles name the role (public source)."""
     read = xcontent.read_map(Parser(body, double.cluster.version))
-    unknown = next((name for name in read if name not in _CHECKED), None)
-    if unknown is not None:
-        raise errors.parse_failure(f"failed to parse privileges check. unexpected field [{unknown}]")
-    return _Wanted(
-        roles.texts(read.get("cluster"), "cluster"),
-        roles.index_grants(read.get("index"), "has_privileges"),
-        roles.application_grants(read.get("application"), "has_privileges"),
-    )
+    start = f"failed to parse privileges check [{username}]."
+    cluster: tuple[str, ...] | None = None
+    indices: tuple[IndexGrant, ...] | None = None
+    applications: tuple[ApplicationGrant, ...] | None = None
+    for field, value in read.items():
+        if field == "index":
+            indices = roles.index_grants(value, username, field)
+            for each in value:
+                _check_plain(each)
+        elif field == "cluster":
+            cluster = roles.string_array(value, field, username)
+        elif field in ("application", "applications"):
+            applications = roles.application_grants(value, username, field)
+        else:
+            raise errors.parse_failure(f"{start} unexpected field [{field}]")
+    if cluster is None and indices is None and applications is None:
+        raise errors.parse_failure(f"{start} All privilege fields [cluster,index,applications] are missing")
+    return _Wanted(cluster or (), indices or (), applications or ())
+
+
+def _check_plain(grant: Mapping[str, Any]) -> None:
+    """Fields and documents cannot be asked about; all fields are as none."""
+    fields = grant.get("field_security") or {}
+    limited = isinstance(fields, Mapping) and (fields.get("except") or fields.get("grant", ["*"]) != ["*"])
+    for name, given in (("field_security", limited), ("query", grant.get("query"))):
+        if given:
+            raise errors.parse_failure(f"Field [{name}] is not supported in a has_privileges request")
 
 
 def _answer(username: str, wanted: _Wanted, rights: Permission, security: Security) -> Json:

@@ -14,6 +14,7 @@ from ..double import Double
 from ..security import authentication
 from ..security.authentication import Identity
 from ..security.store import TOKEN_LIFE, Security, Token
+from ..state import licence
 from ..wire import errors, object_parser
 from ..wire.call import Call, Reply
 from ..wire.object_parser import ObjectParser
@@ -50,29 +51,44 @@ def create(double: Double, call: Call) -> Prepared:
     given = _CREATE.parse(Parser(required_body(call), double.cluster.version)).values
     who, kind = identity(call), given.get("grant_type")
 
+    _check_licence(double)
+
     async def run() -> Reply:
         security = present(double)
-        _check_enabled(security)
         complaint = _complaint(given)
         if complaint is not None:
             return complaint
-        if kind == "refresh_token":
-            return _refreshed(security, call, given["refresh_token"])
-        if kind == "password":
-            where = f"action [{_ACTION}create]"
-            mine = authentication.with_password(security, given["username"], given["password"], where)
-            return _issued(security, call, mine, refresh=True)
         if kind == "_kerberos":
             return _refused("invalid_grant", "the double has no Kerberos realm")
-        return _issued(security, call, who, refresh=False)
+        mine = _granted(security, given) if kind == "password" else who
+        _check_enabled(security)
+        if kind == "refresh_token":
+            return _refreshed(security, call, given["refresh_token"])
+        return _issued(security, call, mine, refresh=kind == "password")
 
     return Prepared(f"{_ACTION}{'refresh' if kind == 'refresh_token' else 'create'}", run)
 
 
+def _granted(security: Security, given: dict[str, Any]) -> Identity:
+    where = f"action [{_ACTION}create]"
+    return authentication.with_password(security, given["username"], given["password"], where)
+
+
+def _check_licence(double: Double) -> None:
+    """The token service is a feature from the standard licence on (public source: the security plugin)."""
+    cluster = double.cluster
+    if not licence.current(cluster).includes("standard", cluster.milliseconds()):
+        raise licence.non_compliant("security tokens")
+
+
 def _check_enabled(security: Security) -> None:
-    """Tokens have to be on: they are by default only with TLS (documentation). The form of the refusal is [G]."""
+    """Tokens have to be on: they are by default only with TLS (documentation).
+
+    Type, status, text and the further key are those of the public FeatureNotEnabledException; metadata is rendered
+    without its ``es.``.
+    """
     if not security.token_service:
-        extra = {"es.disabled.feature": "security_tokens"}
+        extra = {"disabled.feature": "security_tokens"}
         reason = "security tokens are not enabled"
         raise errors.ApiError(400, "feature_not_enabled_exception", reason, extra=extra)
 
@@ -128,6 +144,7 @@ def invalidate(double: Double, call: Call) -> Prepared:
     """``DELETE _security/oauth2/token``; 404 if there is nothing of the kind."""
     given = _INVALIDATE.parse(Parser(required_body(call), double.cluster.version)).values
     complaints = _invalidate_complaints(given)
+    _check_licence(double)
 
     async def run() -> Reply:
         security = present(double)

@@ -301,4 +301,5 @@ def _parsed(read: Callable[[], _T], where: str) -> _T:
     try:
         return read()
     except errors.ApiError as error:
-        raise BadSecurityFile(f"{where}: {error.reason}") from None
+        cause = "" if error.caused_by is None else f": {error.caused_by.reason}"
+        raise BadSecurityFile(f"{where}: {error.reason}{cause}") from None

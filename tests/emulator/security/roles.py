@@ -88,36 +88,91 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _objects(value: Any, where: str) -> Iterable[Mapping[str, Any]]:
+def _token(value: Any) -> str:
+    """How the server's parser names what it found."""
+    kinds = {bool: "VALUE_BOOLEAN", str: "VALUE_STRING", type(None): "VALUE_NULL", dict: "START_OBJECT"}
+    return kinds.get(type(value), "START_ARRAY" if isinstance(value, (list, tuple)) else "VALUE_NUMBER")
+
+
+def string_array(value: Any, field: str, role: str) -> tuple[str, ...] | None:
+    """A list of texts; one text is none, null is nothing (public source of the role descriptor's parser)."""
     if value is None:
-        return ()
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, Mapping) for each in value):
-        raise errors.parse_failure(f"failed to parse {where}. expected an array of objects")
+        return None
+    expected = "expected a string array but"
+    if not isinstance(value, (list, tuple)):
+        complaint = f"could not parse [{field}] field. {expected} found [{_token(value)}] value instead"
+        raise _wrapped(role, complaint)
+    wrong = next((each for each in value if not isinstance(each, str)), None)
+    if wrong is not None or None in value:
+        # Within an array the server's parser has no name for the field.
+        complaint = f"could not parse [null] field. {expected} one of the value in the array is [{_token(wrong)}]"
+        raise _wrapped(role, complaint)
+    return tuple(value)
+
+
+def _wrapped(role: str, complaint: str) -> errors.ApiError:
+    return errors.parse_failure(f"failed to parse role [{role}]", errors.parse_failure(complaint))
+
+
+def _objects(value: Any, kind: str, field: str, role: str) -> Iterable[Mapping[str, Any]]:
+    start = f"failed to parse {kind} privileges for role [{role}]. expected field"
+    if not isinstance(value, (list, tuple)):
+        raise errors.parse_failure(f"{start} [{field}] value to be an array, but found [{_token(value)}] instead")
+    for each in value:
+        if not isinstance(each, Mapping):
+            what = f"value to be an array of objects, but found an array element of type [{_token(each)}]"
+            raise errors.parse_failure(f"{start} [null] {what}")
     return value
 
 
-def index_grants(value: Any, where: str) -> tuple[IndexGrant, ...]:
-    """Grants on indices."""
-    found = []
-    for each in _objects(value, f"indices privileges for {where}"):
-        unknown = next((name for name in each if name not in _INDEX_FIELDS), None)
-        if unknown is not None:
-            raise errors.parse_failure(f"failed to parse indices privileges for {where}. unexpected field [{unknown}]")
-        names, privileges = texts(each.get("names"), "names"), texts(each.get("privileges"), "privileges")
-        if not names or not privileges:
-            missing = "privileges" if names else "names"
-            raise errors.parse_failure(f"failed to parse indices privileges for {where}. missing required [{missing}]")
-        found.append(IndexGrant(names, privileges, bool(each.get("allow_restricted_indices", False))))
-    return tuple(found)
+def index_grants(value: Any, role: str, field: str = "indices") -> tuple[IndexGrant, ...]:
+    """Grants on indices; complaints name the role, or in its place the user whose privileges are checked."""
+    return tuple(_index_grant(each, role) for each in _objects(value, "indices", field, role))
 
 
-def application_grants(value: Any, where: str) -> tuple[ApplicationGrant, ...]:
-    """Grants of applications."""
+def _index_grant(given: Mapping[str, Any], role: str) -> IndexGrant:
+    start = f"failed to parse indices privileges for role [{role}]."
+    read: dict[str, tuple[str, ...] | None] = {"names": None, "privileges": None}
+    for field, value in given.items():
+        if field == "names":
+            read["names"] = _index_names(value, role, start)
+        elif field == "privileges":
+            read["privileges"] = string_array(value, field, role)
+        elif field == "allow_restricted_indices":
+            if not isinstance(value, bool):
+                what = f"expected field [{field}] value to be a boolean, but found [{_token(value)}] instead"
+                raise errors.parse_failure(f"{start} {what}")
+        elif field not in _INDEX_FIELDS:
+            raise errors.parse_failure(f"{start} unexpected field [{field}]")
+    for field, found in read.items():
+        if found is None:
+            raise errors.parse_failure(f"{start} missing required [{field}] field")
+    return IndexGrant(read["names"] or (), read["privileges"] or (), bool(given.get("allow_restricted_indices", False)))
+
+
+def _index_names(value: Any, role: str, start: str) -> tuple[str, ...] | None:
+    """One name, or a list of at least one."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise errors.parse_failure(f"{start} [names] cannot be an empty array")
+        return string_array(value, "names", role)
+    what = "expected field [names] value to be a string or an array of strings"
+    raise errors.parse_failure(f"{start} {what}, but found [{_token(value)}] instead")
+
+
+def application_grants(value: Any, role: str, field: str = "applications") -> tuple[ApplicationGrant, ...]:
+    """Grants of applications; what is said where the application's name is missing is [G]."""
+    start = f"failed to parse application privileges for role [{role}]."
     found = []
-    for each in _objects(value, f"application privileges for {where}"):
+    for each in _objects(value, "application", field, role):
+        for name in ("resources", "privileges"):
+            if each.get(name) is None:
+                raise errors.parse_failure(f"{start} missing required [{name}] field")
         if not isinstance(each.get("application"), str):
-            raise errors.parse_failure(f"failed to parse application privileges for {where}. missing [application]")
-        privileges, resources = texts(each.get("privileges"), "privileges"), texts(each.get("resources"), "resources")
+            raise errors.parse_failure(f"{start} missing required [application] field")
+        privileges, resources = texts(each["privileges"], "privileges"), texts(each["resources"], "resources")
         found.append(ApplicationGrant(each["application"], privileges, resources))
     return tuple(found)
 
@@ -129,12 +184,12 @@ def from_json(name: str, body: Any) -> Role:
     unknown = next((field for field in body if field not in (*_FIELDS, *_LATER_FIELDS)), None)
     if unknown is not None:
         raise errors.parse_failure(f"failed to parse role [{name}]. unexpected field [{unknown}]")
-    where = f"role [{name}]"
+    indices = next((field for field in ("indices", "index") if field in body), None)
     return Role(
         name,
-        texts(body.get("cluster"), "cluster"),
-        index_grants(body.get("indices", body.get("index")), where),
-        application_grants(body.get("applications"), where),
-        texts(body.get("run_as", body.get("runAs")), "run_as"),
+        string_array(body.get("cluster"), "cluster", name) or (),
+        index_grants(body[indices], name, indices) if indices else (),
+        application_grants(body["applications"], name) if "applications" in body else (),
+        string_array(body.get("run_as", body.get("runAs")), "run_as", name) or (),
         metadata=dict(body.get("metadata") or {}),
     )

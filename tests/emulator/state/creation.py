@@ -28,12 +28,15 @@ def _existing_download(cluster: Cluster, model_id: str) -> Model | None:
 
 
 def create(cluster: Cluster, model_id: str, config: Json) -> Model:
-    """A new model out of a parsed configuration, or the one that is being downloaded already."""
+    """A new model out of a parsed configuration, or the one that is being downloaded already.
+
+    The licence is asked for before anything else (public source of the action).
+    """
+    licence.check_ml(cluster)
     return _existing_download(cluster, model_id) or _create(cluster, model_id, config)
 
 
 def _create(cluster: Cluster, model_id: str, config: Json) -> Model:
-    licence.check_ml(cluster)
     definition = config.pop("definition", None)
     _check_definition(model_id, config, definition)
     _check_names(cluster, model_id)

@@ -107,7 +107,16 @@ def non_compliant(feature: str) -> errors.ApiError:
     return errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": feature})
 
 
+def includes_ml(cluster: Cluster) -> bool:
+    """Whether machine learning is included."""
+    return current(cluster).includes(ML_NEEDS, cluster.milliseconds())
+
+
 def check_ml(cluster: Cluster) -> None:
-    """403 unless the licence includes machine learning (section 3.1 #3)."""
-    if not current(cluster).includes(ML_NEEDS, cluster.milliseconds()):
+    """403 unless the licence includes machine learning (section 3.1 #3).
+
+    As in the public actions: to start, to create a model, to put its parts and vocabulary, an alias of a platinum
+    model, to infer with one. Reading, update, stop, deletion and clearing a cache do not ask.
+    """
+    if not includes_ml(cluster):
         raise non_compliant("ml")

@@ -49,6 +49,10 @@ class Model:
     """Of a tree; PyTorch definitions are not kept."""
     operations: int = 0
     part_bytes: int = 0
+    license_level: str = "platinum"
+    created_by: str = "api_user"
+    made_in: str | None = None
+    """The version of its configuration, if it is not the cluster's."""
 
     @property
     def has_definition(self) -> bool:
@@ -113,7 +117,7 @@ class Model:
         return body
 
     def _generated(self, version: Features, *, human: bool, old_size_name: bool) -> dict[str, Any]:
-        body: dict[str, Any] = {"created_by": "api_user", "version": config_version(version)}
+        body: dict[str, Any] = {"created_by": self.created_by, "version": self.made_in or config_version(version)}
         if human:
             body["create_time_string"] = millis_text(self.create_time)
         body["create_time"] = self.create_time
@@ -121,7 +125,7 @@ class Model:
             if human:
                 body[name] = human_bytes(self.bytes)
             body[f"{name}_bytes"] = self.bytes
-        return body | {"estimated_operations": self.operations, "license_level": "platinum"}
+        return body | {"estimated_operations": self.operations, "license_level": self.license_level}
 
     def per_memory(self, name: str) -> int:
         """``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which sit in the metadata."""
