@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import effects, kinds
+from .journal import without_secret_headers
 from .kinds import BESIDES, Field, Kind
 
 _GROUPS: Final = ("any", "any_write", "any_read")
@@ -92,7 +93,10 @@ class Fault:
 
     def as_json(self) -> dict[str, Any]:
         """As the control port shows it."""
-        return dataclasses.asdict(self)
+        shown = dataclasses.asdict(self)
+        if isinstance(self.do.get("headers"), Mapping):
+            shown["do"] = {**shown["do"], "headers": without_secret_headers(self.do["headers"])}
+        return shown
 
 
 def _pattern(path: str) -> str:

@@ -9,18 +9,42 @@ import collections
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..wire.call import Call
 
 _KEPT: Final = 50_000
 """Requests; without writes, that is some 20 MB."""
-_SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie", "es-secondary-authorization"})
+_SECRET: Final = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "es-secondary-authorization",
+        "es-client-authentication",
+        "es-secondary-x-client-authentication",
+    }
+)
 _EMPTY: Final[dict[str, str]] = {}
 _SECRET_FIELDS: Final = frozenset(
-    {"password", "api_key", "access_token", "refresh_token", "token", "service_account_token", "kerberos_ticket"}
+    {
+        "password",
+        "api_key",
+        "access_token",
+        "refresh_token",
+        "token",
+        "service_account_token",
+        "kerberos_ticket",
+        "access_key",
+        "secret_key",
+        "service_account_json",
+        "client_secret",
+        "secret_parameters",
+    }
 )
-"""What the server leaves out of its own audit log, too."""
+"""What the server leaves out of its own audit log, too, and the secret settings of inference services."""
+_HIDDEN: Final = "<hidden>"
 _READS: Final = ("GET", "HEAD", "OPTIONS")
 
 
@@ -64,13 +88,13 @@ class Journal:
         # A client repeats its headers: kept once, they are the smallest part of a long log.
         if headers != self._headers:
             self._headers = headers
-        line = Line(call.method, sys.intern(call.path), call.parameters or _EMPTY, self._headers)
+        line = Line(call.method, sys.intern(call.path), _query(call), self._headers)
         self.requests.append(line)
         if call.method in _READS:
             self.counters["reads"] += 1
             return line, None
         self.counters["writes"] += 1
-        entry = Entry(self.counters["writes"], call.method, call.path, call.parameters, _readable(call.body))
+        entry = Entry(self.counters["writes"], call.method, call.path, _query(call), _readable(call.body))
         self.entries.append(entry)
         return line, entry
 
@@ -92,6 +116,20 @@ class Journal:
         self.counters.update(requests=0, reads=0, writes=0)
 
 
+def _query(call: Call) -> dict[str, str]:
+    """The parameters; secrets have no place there, but somebody may try."""
+    if not call.parameters:
+        return _EMPTY
+    if _SECRET_FIELDS.isdisjoint(call.parameters):
+        return call.parameters
+    return {name: _HIDDEN if name in _SECRET_FIELDS else value for name, value in call.parameters.items()}
+
+
+def without_secret_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers as the control port shows them."""
+    return {name: _HIDDEN if name.lower() in _SECRET else value for name, value in headers.items()}
+
+
 def _readable(body: bytes) -> Any:
     if not body:
         return None
@@ -107,6 +145,7 @@ def _readable(body: bytes) -> Any:
 
 def _without_secrets(body: dict[str, Any]) -> dict[str, Any]:
     for name in _SECRET_FIELDS & body.keys():
-        if isinstance(body[name], str):
-            body[name] = "<hidden>"
+        # An object (that of a granted API key) has been looked through already.
+        if body[name] is not None and not isinstance(body[name], dict):
+            body[name] = _HIDDEN
     return body
