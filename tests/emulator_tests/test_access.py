@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from emulator.wire.app import ROUTER
+from emulator.app import ROUTER
 from emulator.wire.router import Route
 from emulator_tests.process import running
 from emulator_tests.secured import SECURITY, Secured, api_key
