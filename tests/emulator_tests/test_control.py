@@ -114,6 +114,7 @@ def test_clock_can_be_changed() -> None:
         ("/scaler", {"seconds": float("inf")}),
         ("/read_only", {"enabled": "false"}),
         ("/reset", {"everything": True}),
+        ("/unknowns", {"reducer_tie": "last_zone", "zero_allocations": "maybe"}),
         ("/models", {"model_id": "x", "fully_defined": "no"}),
     ],
 )
@@ -141,7 +142,7 @@ def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
 def test_settings_of_no_kind_are_not_kept() -> None:
     """What the server refuses as a setting it refuses here, too; of the double's own there are some."""
     api = Api()
-    for name, value in (("xpack.ml.max_lazy_ml_nodes", "x"), ("xpack.ml.allocated_processors_scale", 0)):
+    for name, value in (("xpack.ml.max_lazy_ml_nodes", "1_0"), ("xpack.ml.allocated_processors_scale", 0)):
         refused = api.effect("set_setting", name=name, value=value)["refused"]
         assert refused["status"] == 400
     for name, value in (("nope", 1), ("mixed_versions", "no"), ("license", "free")):

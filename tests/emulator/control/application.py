@@ -15,6 +15,7 @@ from ..double import Double
 from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
+from ..state.unknowns import Choices
 from . import effects, faults
 
 if TYPE_CHECKING:
@@ -173,8 +174,9 @@ def get_unknowns(double: Double, body: Body) -> Any:
 
 def set_unknowns(double: Double, body: Body) -> Any:
     """Plays other possibilities."""
-    for name, possibility in body.items():
-        double.cluster.choices.choose(name, str(possibility))
+    for choices in (Choices(), double.cluster.choices):  # tried first: all of them, or none
+        for name, possibility in body.items():
+            choices.choose(name, str(possibility))
     return double.cluster.choices.as_json()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -44,7 +45,10 @@ class Setting:
 def _integer(least: int | None = None, most: int | None = None) -> Check:
     def check(text: str, name: str) -> int:
         try:
-            number = int(text, 10)
+            # Java reads neither 1_000 nor blanks.
+            if not re.fullmatch(r"[+-]?[0-9]+", text):
+                raise ValueError
+            number = int(text)
         except ValueError:
             reason = f"Failed to parse value [{text}] for setting [{name}]"
             raise errors.illegal_argument(reason, errors.number_format(text)) from None

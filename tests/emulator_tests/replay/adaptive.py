@@ -30,7 +30,7 @@ def _parsed(body: str, version: str) -> dict[str, Any]:
     try:
         settings = settings_of.read(Parser(body.encode(), features(version)))
     except errors.ApiError as error:
-        return {"status": 400, "json": error.body()}
+        return {"status": error.status, "json": error.body()}
     complaints = settings.complaints()
     shown: dict[str, Any] = errors.validation(complaints).body() if complaints else settings.as_json()
     return {

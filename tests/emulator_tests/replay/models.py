@@ -51,7 +51,7 @@ def _configuration(row: Row, version: str) -> Outcome:
     try:
         config = parser_of_models.parse(data["body"].encode(), features(version))
     except errors.ApiError as error:
-        return data["json"], error.body()
+        return [data["status"], data["json"]], [error.status, error.body()]
     model = _model(config, version)
     shown = model.as_json(features(version), definition_status=False)
     if "model_type" not in config:
@@ -110,7 +110,10 @@ def aliases(row: Row, version: str) -> Outcome:
     if alias is None or model_id is None:
         return data["json"], UNPLAYED
     if "put_alias" in data:
-        return data["validation"], models.alias_complaints(alias, model_id, features(version)) or None
+        complaints = models.alias_complaints(alias, model_id, features(version))
+        refused = errors.validation(complaints) if complaints else None
+        recorded = [data["validation"], data.get("status"), data.get("json")]
+        return recorded, [complaints or None, refused and refused.status, refused and refused.body()]
     double = InProcess(version, models=[(model_id, 1)])
     double.cluster.aliases[alias] = model_id
     status, _headers, raw = double.request("DELETE", f"/_ml/trained_models/{model_id}/model_aliases/{alias}")

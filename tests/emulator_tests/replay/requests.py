@@ -18,19 +18,24 @@ from emulator_tests.replay import Outcome
 _DEPLOYMENT_IN_QUERY = "deployment_id (query) = "
 Triple = tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]
 """What was parsed, what was refused, and warnings."""
+Answer = tuple[int, Triple]
+"""The status, too: 200 for what is neither refused by the parser nor by validation."""
 
 
-def _recorded(row: Row) -> Triple:
+def _recorded(row: Row) -> Answer:
     warnings = [text.strip('"').replace("\\", "") for text in row.data.get("warnings", [])]
-    return row.data["parsed"], row.data["error"], warnings
+    return row.data["status"], (row.data["parsed"], row.data["error"], warnings)
 
 
 def _body(row: Row) -> bytes:
     return (row.data["body"] or "").encode()
 
 
-def _refused(complaints: list[str]) -> dict[str, Any] | None:
-    return errors.validation(complaints).error_object() if complaints else None
+def _validated(parsed: dict[str, Any], complaints: list[str], warnings: list[str]) -> Answer:
+    if not complaints:
+        return 200, (parsed, None, warnings)
+    refused = errors.validation(complaints)
+    return refused.status, (parsed, refused.error_object(), warnings)
 
 
 def update_request(row: Row, version: str) -> Outcome:
@@ -40,7 +45,7 @@ def update_request(row: Row, version: str) -> Outcome:
     try:
         request = requests.parse_update(_body(row), "dep", features(version))
     except errors.ApiError as error:
-        played: Triple = (None, error.error_object(), [])
+        played: Answer = error.status, (None, error.error_object(), [])
     else:
         parsed: dict[str, Any] = {
             "deployment_id": request.deployment_id,
@@ -50,7 +55,7 @@ def update_request(row: Row, version: str) -> Outcome:
         if features(version).adaptive:
             parsed["adaptive_allocations"] = None if request.adaptive is None else request.adaptive.as_json()
             parsed["is_reset_placeholder"] = request.adaptive is RESET
-        played = (parsed, _refused(request.complaints()), [])
+        played = _validated(parsed, request.complaints(), [])
     return _recorded(row), played
 
 
@@ -63,11 +68,11 @@ def start_request(row: Row, version: str) -> Outcome:
     try:
         request = requests.parse_start(_body(row), model_id, deployment_id, features(version))
     except errors.ApiError as error:
-        played: Triple = (None, error.error_object(), [])
+        played: Answer = error.status, (None, error.error_object(), [])
     else:
         fractional = requests.fractional_warning(request)
         warnings = request.warnings + ([] if fractional is None else [fractional])
-        played = (_start_json(request, features(version)), _refused(request.complaints()), warnings)
+        played = _validated(_start_json(request, features(version)), request.complaints(), warnings)
     return _recorded(row), played
 
 
@@ -108,13 +113,13 @@ def stop_request(row: Row, version: str) -> Outcome:
     try:
         request = requests.parse_stop(_body(row), "dep", features(version))
     except errors.ApiError as error:
-        played: Triple = (None, error.error_object(), [])
+        played: Answer = error.status, (None, error.error_object(), [])
     else:
         parsed: dict[str, Any] = {"id": request.deployment_id, "allow_no_match": request.allow_no_match}
         parsed |= {"force": request.force, "timeout": None}
         if features(version).finish_pending_work:
             parsed["finish_pending_work"] = request.finish_pending_work
-        played = (parsed, None, [])
+        played = 200, (parsed, None, [])
     return _recorded(row), played
 
 
