@@ -225,6 +225,45 @@ class Actions(RuleBasedStateMachine):
         else:
             self.send("DELETE", path, None, force="true")
 
+    @precondition(lambda self: self.api.double.cluster.endpoints and self.version.endpoint_update)
+    @rule(data=st.data(), number=numbers, later=rounds)
+    def update_endpoint(self, data: st.DataObject, number: int, later: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.api.double.cluster.endpoints)))
+        body = {"service_settings": {"num_allocations": number}}
+        answer = self.send("PUT", f"/_inference/text_embedding/{name}/_update", body)
+        self.check_other("an endpoint's update", answer)
+        if answer is not None and answer.status == 200 and name in self.deployments:
+            assert answer.body["service_settings"]["num_allocations"] == self.wanted()[name]
+        self.api.tick(later)
+
+    # --- inference ---
+
+    @precondition(lambda self: self.deployments and self.version.assignment_names)
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def ask(self, data: st.DataObject, count: int) -> None:
+        """Who gets an answer has been counted, once for each document."""
+        name = data.draw(st.sampled_from(self.deployments))
+        before = self.answered(name)
+        docs = [{"input": f"text {number}"} for number in range(count)]
+        answer = self.send("POST", f"{ML}/{name}/_infer", {"docs": docs}, timeout="1s")
+        self.check_other("inference", answer)
+        if answer is not None and answer.status == 200:
+            assert len(answer.body["inference_results"]) == count
+            assert self.answered(name) == before + count
+
+    def answered(self, name: str) -> int:
+        """Inferences of a deployment, over its nodes."""
+        return sum(each.inferences for key, each in self.api.double.cluster.usage.items() if key[0] == name)
+
+    def check_other(self, what: str, answer: Answer | None) -> None:
+        """An answer, or an error in its envelope."""
+        if answer is None:
+            return
+        event(f"{what}: {answer.status}")
+        if answer.status != 200:
+            assert answer.body["status"] == answer.status
+            assert list(answer.body["error"])[:3] == ["root_cause", "type", "reason"]
+
     # --- load, shutdown, zones, master ---
 
     @precondition(lambda self: self.deployments and self.version.adaptive)
