@@ -228,13 +228,13 @@ class Actions(RuleBasedStateMachine):
     @precondition(lambda self: self.api.double.cluster.endpoints and self.version.endpoint_update)
     @rule(data=st.data(), number=numbers, later=rounds)
     def update_endpoint(self, data: st.DataObject, number: int, later: int) -> None:
+        self.api.tick(later)
         name = data.draw(st.sampled_from(sorted(self.api.double.cluster.endpoints)))
         body = {"service_settings": {"num_allocations": number}}
         answer = self.send("PUT", f"/_inference/text_embedding/{name}/_update", body)
         self.check_other("an endpoint's update", answer)
         if answer is not None and answer.status == 200 and name in self.deployments:
             assert answer.body["service_settings"]["num_allocations"] == self.wanted()[name]
-        self.api.tick(later)
 
     # --- inference ---
 

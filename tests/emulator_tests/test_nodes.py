@@ -53,6 +53,15 @@ def test_shutdown_drains_after_another_route_has_started() -> None:
     assert api.counts() == {"n2": 3}
 
 
+def test_shutdown_while_loading() -> None:
+    """Section 4.7: a route that is starting drains, too."""
+    api = Api()
+    api.start()
+    shut_down(api, "n1")
+    table = api.assignment()["routing_table"]
+    assert {node: route["routing_state"] for node, route in table.items()} == {"n1": "stopping", "n2": "starting"}
+
+
 def test_shutdown_of_the_only_node() -> None:
     """Section 4.7: it drains as it was the only one; the deployment stays, partial and with a reason."""
     api = Api(nodes={"n1": 4})

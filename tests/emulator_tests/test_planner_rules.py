@@ -57,8 +57,15 @@ def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
 )
 def test_large_deployments_first(a: PlanDeployment, b: PlanDeployment, first: str) -> None:
     """Section 5.4: memory times threads; ties by id."""
-    placed = plan_all({"": nodes({"n1": 4})}, [a, b], []).placement
-    assert [name for name, found in placed.items() if found] == [first]
+    for order in ([a, b], [b, a]):
+        placed = plan_all({"": nodes({"n1": 4})}, order, []).placement
+        assert [name for name, found in placed.items() if found] == [first]
+
+
+def test_hosts_first() -> None:
+    """Section 5.4: a node that has the deployment comes before one whose cores would fit better."""
+    a = PlanDeployment("a", GB, 2, 1, {"n2": 1}, ever_assigned=True)
+    assert plan_all({"": nodes({"n1": 2, "n2": 4})}, [a], []).placement == {"a": {"n2": 2}}
 
 
 def test_what_is_hosted_counts_twice() -> None:
@@ -84,11 +91,17 @@ def test_all_is_kept_where_one_is_not_enough() -> None:
 
 
 def test_better_of_two_plans() -> None:
-    """Section 5.4: where both keep what there is and something is missing, more allocations on hosts win."""
-    room = nodes({"n1": 2, "n2": 3, "n3": 1})
-    one = PlanDeployment("a", GB, 3, 2, {"n1": 1}, ever_assigned=True)
-    found = plan_all({"": room}, [one], []).placement["a"]
-    assert found == {"n1": 1, "n2": 1}
+    """Section 5.4: both keep what there is, something is missing; hosts and allocations decide, ties keep all."""
+    a, b = PlanDeployment("a", 3 * GB, 3, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", 3 * GB, 1, 2)
+    hosts = plan_all({"": nodes({"n1": 2, "n2": 2})}, [a, b], []).placement
+    assert hosts == {"a": {"n1": 2, "n2": 1}, "b": {}}
+    a, b = PlanDeployment("a", GB, 2, 2), PlanDeployment("b", GB, 2, 1, {"n2": 2}, ever_assigned=True)
+    more = plan_all({"": nodes({"n1": 1, "n2": 3})}, [a, b], []).placement
+    assert more == {"a": {"n2": 1}, "b": {"n1": 1, "n2": 1}}
+    a = PlanDeployment("a", 3 * GB, 3, 1, {"n1": 1, "n2": 2}, ever_assigned=True)
+    b = PlanDeployment("b", 3 * GB, 1, 1)
+    same = plan_all({"": nodes({"n1": 2, "n2": 4}, 4 * GB)}, [a, b], []).placement
+    assert same == {"a": {"n1": 1, "n2": 2}, "b": {}}
 
 
 def test_previously_assigned_come_first() -> None:
@@ -192,6 +205,25 @@ def test_reason_of_a_node_that_runs_something() -> None:
     reason = api.start().assignment["reason"]
     assert f"free memory [{free} (" in reason
     assert f"required for this model [{needed} (" in reason
+
+
+def test_low_priority_that_stops_holds_no_processors() -> None:
+    """Section 5.2: until it is gone it holds memory only."""
+    api = Api(nodes={"n1": 4})
+    api.started("low", model_id="other", priority="low")
+    api.effect("stop_deployment", deployment_id="low")
+    assert api.start(number_of_allocations=4).status == 200
+    assert api.targets() == {"n1": 4}
+
+
+def test_failed_route_keeps_what_ran() -> None:
+    """Section 4.3: only a started route takes a new target."""
+    api = Api()
+    api.started(number=4)
+    api.update(number_of_allocations=2)
+    api.effect("fail_route", deployment_id="m", reason="boom")
+    api.settle()
+    assert (api.counts(), api.targets()) == ({"n1": 4}, {"n1": 2})
 
 
 # --- whatever comes ---
