@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from emulator.state.assignment import Route
 from emulator.state.planner import PlanDeployment, PlanNode
 from emulator.state.zones import Planned, plan_all
 from emulator_tests.api import Api
@@ -104,6 +105,13 @@ def test_better_of_two_plans() -> None:
     assert same == {"a": {"n1": 1, "n2": 2}, "b": {}}
 
 
+def test_allocations_on_hosts_are_worth_more() -> None:
+    """Section 5.4: of two plans with as many allocations."""
+    room = [PlanNode("n1", 4 * GB, 3), PlanNode("n2", 8 * GB, 2)]
+    a, b = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", GB, 2, 2)
+    assert plan_all({"": room}, [a, b], []).placement == {"a": {"n1": 3, "n2": 1}, "b": {}}
+
+
 def test_previously_assigned_come_first() -> None:
     """Section 5.4: one that ever had a place is not left with none by a newcomer."""
     room = {"": nodes({"n1": 1})}
@@ -193,6 +201,15 @@ def test_what_has_its_number_is_not_planned_again() -> None:
     assert "stopped" not in " ".join(line for line in api.audit() if line.startswith("Rebalanced"))
     api.started("b", model_id="other", priority="low")
     assert api.targets("a") == {"n1": 4, "n2": 1}
+
+
+def test_outdated_routes_are_planned_again() -> None:
+    """Section 4.7: a route of 0 of 0 allocations, as masters of old wrote it, goes with the next join."""
+    api = Api()
+    api.started(number=4)
+    api.double.cluster.assignments["m"].routes["n2"] = Route(0, 0, "started")
+    api.effect("add_node", node_id="n3", processors=1)
+    assert api.targets() == {"n1": 4}
 
 
 def test_reason_of_a_node_that_runs_something() -> None:
