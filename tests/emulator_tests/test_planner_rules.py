@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emulator.state.assignment import Route
+from emulator.state.nodes import Node
 from emulator.state.planner import PlanDeployment, PlanNode
 from emulator.state.zones import Planned, plan_all
 from emulator_tests.api import Api
@@ -201,6 +202,28 @@ def test_what_has_its_number_is_not_planned_again() -> None:
     assert "stopped" not in " ".join(line for line in api.audit() if line.startswith("Rebalanced"))
     api.started("b", model_id="other", priority="low")
     assert api.targets("a") == {"n1": 4, "n2": 1}
+
+
+def test_what_is_loading_counts_as_placed() -> None:
+    """Section 4.7: starting routes satisfy a deployment as started ones do, so a join moves nothing."""
+    api = Api()
+    api.started(number=4)
+    api.update(number_of_allocations=5)
+    api.effect("add_node", node_id="n3", processors=1)
+    assert api.targets() == {"n1": 1, "n2": 4}
+
+
+def test_loss_of_a_node_that_carries_nothing() -> None:
+    """Section 4.7: no reason to plan again, even if something lacks allocations that would fit by now."""
+    api = Api()
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    api.effect("add_node", node_id="n3", processors=0)
+    api.started(number=9)
+    api.double.cluster.nodes["n1"] = Node("n1", 5)
+    api.effect("remove_node", node_id="n3")
+    assert api.targets() == {"n1": 4, "n2": 4}
+    api.effect("add_node", node_id="n3", processors=0)
+    assert sum(api.targets().values()) == 9
 
 
 def test_outdated_routes_are_planned_again() -> None:
