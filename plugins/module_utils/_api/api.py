@@ -15,20 +15,20 @@ from .._records.model import Model
 from .._records.server import Server
 from .calls import encode, quoted
 from .client import Call, Client
+from .sight import Json, Sight
 
 PAGE = 1000
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
-
-
-class Reading(t.NamedTuple):
-    """What ``_stats`` says under one id.
-
-    ``siblings``: ids of other deployments of the model with that id. ``namesake``: there is a model with that id.
-    """
-
-    deployment: Deployment | None
-    siblings: tuple[str, ...] = ()
-    namesake: bool = False
+_OF_DEPLOYMENT = (
+    "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
+    "inference_threads,priority,queue_capacity,cache_size,state,reason,start_time,allocation_status,"
+    "nodes.node.*.name,nodes.routing_state,nodes.number_of_allocations,nodes.model_threads"
+)
+_NEEDED = ",".join(
+    ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
+    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _OF_DEPLOYMENT.split(","))
+)
+"""What of ``_stats`` a decision looks at. A row of nothing but its model's id still tells that the model exists."""
 
 
 class Api:
@@ -57,54 +57,32 @@ class Api:
         number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
         return Server(number, "default", "")
 
-    def poll(self, deployment_id: str, repeat: bool = True) -> Reading:
-        """The deployment as ``_stats`` shows it, without targets of its routes; one request unless *repeat*."""
+    def look(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Sight:
+        """What ``_stats`` shows of one deployment (and of the model with that id), or of all.
+
+        One request, unless *repeat*. *usage*: with the counters, too.
+        """
+        rows = self._all_rows(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
+        return Sight(rows, lambda: self.assignments(repeat), whole=deployment_id is None)
+
+    def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
         path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
+        query = {"size": str(PAGE), "filter_path": _NEEDED}
         try:
-            answer = self._client.read(f"read deployment '{deployment_id}'", path, {"size": str(PAGE)}, repeat=repeat)
+            answer = self._client.read(f"read deployment '{deployment_id}'", path, query, repeat=repeat)
         except ApiError as exc:
             if exc.not_found:
-                return Reading(None)
+                return []
             raise
-        rows = answer.get("trained_model_stats") or []
-        deployed = [Deployment.from_stats(row) for row in rows if row.get("deployment_stats")]
-        return Reading(
-            deployment=next((each for each in deployed if each.deployment_id == deployment_id), None),
-            siblings=tuple(
-                sorted(
-                    each.deployment_id
-                    for each in deployed
-                    if each.model_id == deployment_id and each.deployment_id != deployment_id
-                )
-            ),
-            namesake=any(row.get("model_id") == deployment_id for row in rows),
-        )
+        return list(answer.get("trained_model_stats") or ())
 
-    def read(self, deployment_id: str, repeat: bool = True) -> Reading:
-        """As :meth:`poll`, with the routing table of the cluster state where the user may read it."""
-        reading = self.poll(deployment_id, repeat)
-        assignment = self.assignments(repeat).get(deployment_id)
-        if assignment is None:
-            return reading
-        return reading._replace(deployment=_merged(reading.deployment, assignment))
-
-    def read_all(self, routing: bool) -> list[tuple[Deployment, dict[str, t.Any]]]:
-        """Every deployment, with its row of ``_stats``, sorted by id. *routing*: with the cluster state, too."""
-        assignments = self.assignments() if routing else {}
-        found = []
-        for row in self._rows():
-            if row.get("deployment_stats"):
-                deployment = Deployment.from_stats(row)
-                assignment = assignments.get(deployment.deployment_id)
-                found.append((deployment if assignment is None else _merged(deployment, assignment), row))
-        return sorted(found, key=lambda pair: pair[0].deployment_id)
-
-    def _rows(self) -> t.Iterator[dict[str, t.Any]]:
+    def _all_rows(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
         """Rows of all models; ``size`` and ``from`` count models, not rows."""
         start, total = 0, 1
         while start < total:
-            query = {"from": str(start), "size": str(PAGE)}
-            answer = self._client.read("read the deployments", "/_ml/trained_models/_stats", query)
+            query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _NEEDED})
+            path = "/_ml/trained_models/_stats"
+            answer = self._client.read("read the deployments", path, query, repeat=repeat)
             yield from answer.get("trained_model_stats") or ()
             start, total = start + PAGE, int(answer.get("count") or 0)
 
@@ -155,9 +133,3 @@ class Api:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _merged(deployment: Deployment | None, assignment: t.Mapping[str, t.Any]) -> Deployment:
-    """Statistics and cluster state are read one after the other: what only one of them has still counts."""
-    from_state = Deployment.from_assignment(assignment, "cluster_state", {})
-    return from_state if deployment is None else deployment.with_assignment(from_state)

@@ -23,14 +23,18 @@ UNSURE_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
 class Ruling(t.NamedTuple):
-    """``done``: it took effect. ``again``: it did not, and may be sent again. ``refused``: neither, see ``why``."""
+    """``done``: it took effect. ``again``: it did not, and may be sent again. ``final``: it did not, and never will.
 
-    outcome: t.Literal["done", "again", "refused"]
+    ``refused``: something else is there now, see ``why``.
+    """
+
+    outcome: t.Literal["done", "again", "final", "refused"]
     why: str = ""
 
 
 DONE = Ruling("done")
 AGAIN = Ruling("again")
+FINAL = Ruling("final")
 
 
 def is_unsure(action: Action, error: ApiError) -> bool:
@@ -47,11 +51,14 @@ def reconcile(
     plan: Plan, action: Action, wanted: Wanted, model_id: str | None, error: ApiError, seen: Deployment | None
 ) -> Ruling:
     """Rule on *action* of *plan* after the unsure *error*, from what is there now."""
-    if action.kind == "start":
-        return _started(plan, action, wanted, model_id, seen)
     if action.kind == "stop":
         return _stopped(plan.before, error, seen)
-    return _updated(plan.before, wanted, model_id, seen)
+    if action.kind == "start":
+        ruling = _started(plan, action, wanted, model_id, seen)
+    else:
+        ruling = _updated(plan.before, wanted, model_id, seen)
+    # The server tried, failed, and said so: it would again.
+    return FINAL if ruling is AGAIN and error.status == 500 else ruling
 
 
 def _started(plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:

@@ -109,17 +109,22 @@ class Deployment:
         )
 
     def with_assignment(self, other: Deployment) -> Deployment:
-        """This reading of ``_stats``, with what only the cluster state of the same deployment can tell."""
+        """This reading of ``_stats``, brought up to date by *other*, the cluster state read after it.
+
+        Counts are those of the routes (none before 8.4); that all routes failed is what only the statistics say.
+        """
         mine = {route.node_id: route for route in self.routes}
+        counted = all(route.current_allocations is not None for route in other.routes)
+        still_failed = self.assignment_state == "failed" and len(other.failed_routes) == len(other.routes)
         return dataclasses.replace(
-            self,
-            cache_size=other.cache_size,
-            cache_size_exact=True,
+            other,
             model_bytes=other.model_bytes if self.model_bytes is None else self.model_bytes,
             # Before 8.6 the statistics may show wrong threads after a rebalance.
             threads_per_allocation=other.threads_per_allocation or self.threads_per_allocation,
+            assignment_state=self.assignment_state if still_failed else other.assignment_state,
+            reason=self.reason if still_failed else other.reason,
+            allocation_status=other.allocation_status if counted else self.allocation_status,
             routes=tuple(route.completed(mine.get(route.node_id)) for route in other.routes),
-            routing_source=other.routing_source,
         )
 
     @property

@@ -12,6 +12,7 @@ import typing as t
 from .._api.api import Api
 from .._api.client import Call
 from .._plan.compare import unmet
+from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, changeability, goneness, readiness
 from .._plan.reconcile import is_unsure, reconcile, strange
@@ -19,6 +20,8 @@ from .._records.action import Action
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
+from .clock import Clock
+from .conduct import Due, Seen, Sleep, Steps, Wait
 from .report import Report
 from .wait import Judge, Unsatisfied, Watch, hopeless
 
@@ -30,44 +33,76 @@ ALREADY = (400, 404, 409)
 
 
 class Change:
-    """One plan being carried out on one cluster."""
+    """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all."""
 
     def __init__(
-        self, api: Api, wanted: Wanted, model_id: str | None, plan: Plan, report: Report, watch: Watch
+        self,
+        api: Api,
+        wanted: Wanted,
+        waiting: Waiting,
+        model_id: str | None,
+        plan: Plan,
+        report: Report,
+        server_timeout: str,
+        clock: Clock,
     ) -> None:
+        self.deployment_id = wanted.deployment_id
+        self.watch = Watch(waiting, clock)
+        self.error: Exception | None = None
         self._api = api
         self._wanted = wanted
+        self._waiting = waiting
         self._model_id = model_id
         self._plan = plan
         self._report = report
-        self._watch = watch
+        self._server_timeout = server_timeout
+        self._to_do = list(plan.actions)
+        self._awaits_gone = plan.awaits_gone
 
-    def apply(self, server_timeout: str) -> None:
-        """Send the writes of the plan in their order.
+    @property
+    def frees_later(self) -> bool:
+        return self._awaits_gone or any(turn(self._plan, action).frees for action in self._to_do)
 
-        :raises ApiError: the server refused one; nothing is sent after it.
-        :raises Unsatisfied: a write could not be sent in time, or somebody else got in between.
+    def steps(self) -> Steps:
+        """Writes and waits, in their order.
+
+        :raises ApiError: the server refused a write; nothing is sent after it.
+        :raises Unsatisfied: a write could not be sent in time, somebody else got in between, what the task waits for is
+            not reached, or what is there in the end is not what is wanted.
         """
-        if self._plan.awaits_gone and self._plan.actions:
-            self._await("gone", self._goneness)
-        for action in self._plan.actions:
-            self._perform(action, server_timeout)
+        try:
+            yield from self._apply()
+            if self._waiting.wait and not self._plan.skipped_because:
+                yield from self._settle()
+                self._report.reached = True
+            elif self._plan.changed and self._plan.after is None:
+                self._report.seen = self._look()
+        except (Unsatisfied, ApiError):
+            self._report.reached = False if self.watch.polls else None
+            raise
+        finally:
+            self._report.seconds, self._report.polls = self.watch.seconds, self.watch.polls
 
-    def settle(self, waiting: Waiting) -> None:
-        """Wait for what the task waits for, unless it is there already.
+    def _apply(self) -> Steps:
+        if self._plan.awaits_gone and self._to_do:
+            yield from self._await("gone", self._goneness)
+            self._awaits_gone = False
+        while self._to_do:
+            yield from self._perform(self._to_do[0])
+            del self._to_do[0]
 
-        :raises Unsatisfied: it is not reached, or what is there in the end is not what is wanted.
-        """
+    def _settle(self) -> Steps:
+        """Wait for what the task waits for, unless it is there already."""
         if self._plan.after is None:
             if self._report.seen is not None:
-                self._await("gone", self._goneness)
+                yield from self._await("gone", self._goneness)
             return
 
         def judge(seen: Deployment | None) -> Verdict:
-            return readiness(seen, waiting.wait_for, allow_zero=self._wanted.allow_zero)
+            return readiness(seen, self._waiting.wait_for, allow_zero=self._wanted.allow_zero)
 
         if self._plan.changed or judge(self._report.seen).outcome != "ready":
-            self._await(waiting.wait_for, judge)
+            yield from self._await(self._waiting.wait_for, judge)
         self._confirm()
 
     def _confirm(self) -> None:
@@ -84,17 +119,18 @@ class Change:
     def _goneness(self, seen: Deployment | None) -> Verdict:
         return goneness(seen, self._plan.before)
 
-    def _perform(self, action: Action, server_timeout: str) -> None:
-        call = self._api.encode(action, server_timeout)
+    def _perform(self, action: Action) -> Steps:
+        call = self._api.encode(action, self._server_timeout)
         sent = 0
         while True:
-            self._prepare(action)
+            yield from self._prepare(action)
+            yield Due(turn(self._plan, action))
             sent += 1
             try:
                 answer = self._api.send(action, call, self._names())
             except ApiError as error:
                 if self._ruled_again(action, call, error):
-                    if sent == ATTEMPTS or not self._watch.pause():
+                    if sent == ATTEMPTS or not (yield Sleep()):
                         raise
                     continue
                 if sent == 1 and error.status in ALREADY:
@@ -105,13 +141,13 @@ class Change:
             self._report.took_effect(call)
             return
 
-    def _prepare(self, action: Action) -> None:
+    def _prepare(self, action: Action) -> Steps:
         """The server takes an update only from a started deployment, and a start only when the old one is gone."""
         seen = self._report.seen
         if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
-            self._await("ready for an update", changeability)
+            yield from self._await("ready for an update", changeability)
         if action.kind == "start" and seen is not None:
-            self._await("gone", self._goneness)
+            yield from self._await("gone", self._goneness)
 
     def _ruled_again(self, action: Action, call: Call, error: ApiError) -> bool:
         """After an error: true to send again, false if the write took effect.
@@ -121,7 +157,7 @@ class Change:
         """
         unsure = is_unsure(action, error)
         try:
-            self._report.seen = self._api.read(action.deployment_id).deployment
+            self._report.seen = self._look()
         except ApiError as second:
             if not unsure:
                 raise error from second
@@ -134,29 +170,33 @@ class Change:
             raise Unsatisfied(
                 f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
             ) from error
-        if ruling.outcome == "again" and error.status == 500 and action.kind != "stop":
+        if ruling.outcome == "final":
             raise error
         return ruling.outcome == "again"
 
-    def _await(self, what: str, judge: Judge) -> None:
-        """Wait by polls, and confirm with a full reading, which alone shows the targets of the routes."""
-        deployment_id = self._wanted.deployment_id
-        while True:
-            seen, verdict = self._watch.until(lambda: self._api.poll(deployment_id, repeat=False).deployment, judge)
-            self._report.seen = seen
-            if seen is not None:
-                with contextlib.suppress(ApiError):
-                    self._report.seen = self._api.read(deployment_id, repeat=False).deployment
-            if verdict.outcome == "ready":
-                verdict = judge(self._report.seen)
-            if verdict.outcome != "pending" or not self._watch.pause():
-                break
+    def _await(self, what: str, judge: Judge) -> Steps:
+        """Wait, and confirm with the cluster state, which alone shows the targets of the routes."""
+        seen: Seen = yield Wait(judge, at_once=True)
+        verdict = self._confirmed(seen, judge)
+        while verdict.outcome == "pending" and self.watch.left:
+            seen = yield Wait(judge, at_once=False)
+            verdict = self._confirmed(seen, judge)
         if verdict.outcome == "hopeless":
-            raise Unsatisfied(hopeless(deployment_id, what, verdict))
+            raise Unsatisfied(hopeless(self.deployment_id, what, verdict))
         if verdict.outcome == "pending":
             raise Unsatisfied(
-                f"Deployment '{deployment_id}' is not {what} after {self._watch.timeout:g} seconds: {verdict.why}."
+                f"Deployment '{self.deployment_id}' is not {what} after {self.watch.timeout:g} seconds: {verdict.why}."
             )
+
+    def _confirmed(self, seen: Seen, judge: Judge) -> Verdict:
+        self._report.seen = seen.sight.statistics(self.deployment_id)
+        if self._report.seen is not None:
+            with contextlib.suppress(ApiError):
+                self._report.seen = seen.sight.deployment(self.deployment_id)
+        return judge(self._report.seen) if seen.verdict.outcome == "ready" else seen.verdict
+
+    def _look(self) -> Deployment | None:
+        return self._api.look(self.deployment_id).deployment(self.deployment_id)
 
     def _names(self) -> dict[str, str]:
         known = self._report.seen or self._plan.before

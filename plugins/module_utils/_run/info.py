@@ -50,9 +50,11 @@ def blank() -> Json:
 
 
 def _items(api: Api, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
-    for deployment, row in api.read_all(routing="routing" in gather):
-        if any(fnmatch.fnmatchcase(deployment.deployment_id, pattern) for pattern in patterns):
-            yield _item(deployment, row, gather)
+    sight = api.look(usage=True)
+    for deployment_id in sight:
+        if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
+            seen = sight.deployment(deployment_id) if "routing" in gather else sight.statistics(deployment_id)
+            yield _item(t.cast("Deployment", seen), sight.rows[deployment_id], gather)
 
 
 def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:

@@ -1,0 +1,176 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many changes at once: writes in the order of their turns, and one poll for all who wait."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._api.sight import Sight
+from .._plan.order import Turn
+from .._plan.readiness import Verdict
+from .._records.errors import ApiError
+from .clock import Clock
+from .wait import Judge, Unsatisfied, Watch
+
+_PASSING = ("connection", "timeout", "unavailable", "answer")
+
+
+class Due(t.NamedTuple):
+    """A change is about to write; it goes on when its turn has come."""
+
+    turn: Turn
+
+
+class Sleep(t.NamedTuple):
+    """A change goes on after one sleep, with true; or at once with false if its time is up."""
+
+
+class Wait(t.NamedTuple):
+    """A change goes on, with a :class:`Seen`, when *judge* is no longer undecided or its time is up.
+
+    ``at_once``: look before the first sleep.
+    """
+
+    judge: Judge
+    at_once: bool
+
+
+class Seen(t.NamedTuple):
+    """The last look of a wait, and the verdict on it."""
+
+    sight: Sight
+    verdict: Verdict
+
+
+Step = Due | Sleep | Wait
+Steps = t.Generator[Step, t.Any, None]
+
+
+class Change(t.Protocol):
+    """What can be conducted."""
+
+    watch: Watch
+    error: Exception | None
+
+    @property
+    def deployment_id(self) -> str: ...
+
+    @property
+    def frees_later(self) -> bool:
+        """Whether a write that frees room has yet to be sent."""
+
+    def steps(self) -> Steps: ...
+
+
+class _Player:
+    """One change, and the step it stands at; ``None`` when it is over."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self.watch = change.watch
+        self.step: Step | None = None
+        self.looked = False
+        self._held_since: float | None = None
+        self._steps = change.steps()
+        self.go(None)
+
+    def go(self, answer: t.Any) -> None:
+        self._move(lambda: self._steps.send(answer))
+
+    def fail(self, error: ApiError) -> None:
+        self._move(lambda: self._steps.throw(error))
+
+    def _move(self, move: t.Callable[[], Step]) -> None:
+        self.looked = False
+        try:
+            self.step = move()
+        except StopIteration:
+            self.step = None
+        except (Unsatisfied, ApiError) as exc:
+            self.step, self.change.error = None, exc
+
+    def hold(self, now: float) -> None:
+        """Others come first: the time until :meth:`release` is not this change's."""
+        if self._held_since is None:
+            self._held_since = now
+
+    def release(self, now: float) -> None:
+        if self._held_since is not None:
+            self.watch.hold(now - self._held_since)
+            self._held_since = None
+        self.watch.start()
+        self.go(None)
+
+    def see(self, sight: Sight) -> None:
+        """Go on if what is seen ends the wait, or the time is up."""
+        if isinstance(self.step, Wait):
+            verdict = self.step.judge(sight.statistics(self.change.deployment_id))
+            if verdict.outcome != "pending" or not self.watch.left:
+                self.go(Seen(sight, verdict))
+
+    @property
+    def turn(self) -> Turn | None:
+        return self.step.turn if isinstance(self.step, Due) else None
+
+
+def conduct(changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock) -> None:
+    """Bring all *changes* to their end. What goes wrong with one is kept in its ``error``; the others go on."""
+    players = [_Player(change) for change in changes]
+    while True:
+        while _write(players, clock):
+            pass
+        waiting = [player for player in players if isinstance(player.step, (Sleep, Wait))]
+        if not waiting:
+            return
+        _rest(waiting, clock)
+        looking = [player for player in waiting if isinstance(player.step, Wait)]
+        if looking:
+            _look(looking, look)
+
+
+def _write(players: t.Sequence[_Player], clock: Clock) -> bool:
+    """Let the change go on whose turn it is; false if there is none. Nothing takes room that is still to be freed."""
+    due = [player for player in players if player.turn is not None]
+    if any(player.step is not None and player.change.frees_later for player in players):
+        for player in due:
+            if t.cast("Turn", player.turn).takes:
+                player.hold(clock.monotonic())
+        due = [player for player in due if not t.cast("Turn", player.turn).takes]
+    if not due:
+        return False
+    min(due, key=lambda player: t.cast("Turn", player.turn)).release(clock.monotonic())
+    return True
+
+
+def _rest(waiting: t.Sequence[_Player], clock: Clock) -> None:
+    """Sleep once, unless somebody has just begun to wait and is to look at once."""
+    for player in waiting:
+        player.watch.start()
+        if isinstance(player.step, Sleep) and not player.watch.left:
+            player.go(False)
+            return
+    if any(isinstance(player.step, Wait) and player.step.at_once and not player.looked for player in waiting):
+        return
+    clock.sleep(min(min(player.watch.every, player.watch.left) for player in waiting))
+    for player in waiting:
+        if isinstance(player.step, Sleep):
+            player.go(True)
+
+
+def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> None:
+    """One look for all. One that fails in passing is repeated while there is time."""
+    for player in looking:
+        player.looked = True
+        player.watch.polls += 1
+    try:
+        sight = look()
+    except ApiError as exc:
+        for player in looking:
+            if exc.kind not in _PASSING or not player.watch.left:
+                player.fail(exc)
+        return
+    for player in looking:
+        player.see(sight)

@@ -1,0 +1,126 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One deployment of a task: decide from what was seen, apply unless in check mode, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._api.api import Api
+from .._api.gates import refuse_unsendable
+from .._api.sight import Reading, Sight
+from .._plan.decide import Situation, decide
+from .._plan.plan import Plan
+from .._plan.readiness import readiness
+from .._plan.rules import on_this_server, refuse_unstartable
+from .._records.errors import ApiError, Refusal
+from .._records.model import Model
+from .._records.wanted import Waiting, Wanted
+from .change import Change
+from .clock import Clock
+from .conduct import conduct
+from .report import Report
+from .wait import Unsatisfied, hopeless
+
+Failure = (Refusal, ApiError, Unsatisfied)
+
+
+@dataclasses.dataclass
+class Job:
+    """What one deployment of a task wants, and what became of it. ``error``: why it failed."""
+
+    wanted: Wanted
+    waiting: Waiting
+    report: Report
+    error: Exception | None = None
+    model_id: str | None = None
+
+    def decide(self, api: Api, sight: Sight) -> None:
+        """Make the plan; every refusal that can be known before a write comes from here, into ``error``."""
+        try:
+            self._decide(api, sight)
+        except Failure as exc:
+            self.error = exc
+
+    def _decide(self, api: Api, sight: Sight) -> None:
+        report, wanted = self.report, on_this_server(self.wanted, api.server)
+        self.wanted = wanted
+        reading = sight.reading(wanted.deployment_id)
+        report.current = report.seen = reading.deployment
+        report.read = True
+        model = _named_model(api, wanted, reading)
+        self.model_id = model.model_id if model else wanted.model_id
+        plan = decide(
+            wanted, Situation(reading.deployment, self.model_id, _siblings(api, sight, wanted, reading, model))
+        )
+        if plan.start:
+            starting = str(plan.start.settings["model_id"])
+            refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
+        refuse_unsendable(api.server, plan.actions)
+        report.plan = plan
+        _refuse_hopeless(plan, wanted, self.waiting, report)
+
+    def foretell(self, api: Api, server_timeout: str) -> None:
+        """Check mode: what would be sent, and what would be there."""
+        plan = t.cast(Plan, self.report.plan)
+        self.report.calls = [api.encode(action, server_timeout) for action in plan.actions]
+        self.report.changed = plan.changed
+        if plan.changed or plan.awaits_gone:
+            self.report.seen, self.report.predicted = plan.after, True
+
+    def change(self, api: Api, server_timeout: str, clock: Clock) -> Change:
+        plan = t.cast(Plan, self.report.plan)
+        return Change(api, self.wanted, self.waiting, self.model_id, plan, self.report, server_timeout, clock)
+
+
+def bring_about(
+    api: Api, jobs: t.Sequence[Job], sight: Sight, server_timeout: str, check_mode: bool, clock: Clock
+) -> None:
+    """Bring every deployment into the state it is wanted in. What goes wrong with one is kept in its ``error``."""
+    for job in jobs:
+        job.decide(api, sight)
+    planned = [job for job in jobs if job.error is None]
+    if check_mode:
+        for job in planned:
+            job.foretell(api, server_timeout)
+        return
+    changes = [job.change(api, server_timeout, clock) for job in planned]
+    conduct(changes, lambda: api.look(None if sight.whole else jobs[0].wanted.deployment_id, repeat=False), clock)
+    for job, change in zip(planned, changes, strict=True):
+        job.error = change.error
+
+
+def _named_model(api: Api, wanted: Wanted, reading: Reading) -> Model | None:
+    """The model that the task names, perhaps by an alias, where it matters and is not plainly the one that runs."""
+    current = reading.deployment
+    if current is not None:
+        plain = wanted.model_id in (None, current.model_id)
+        return None if plain or wanted.state == "stopped" else api.model(str(wanted.model_id))
+    starting = wanted.state != "stopped" and wanted.on_missing == "start"
+    if not starting and wanted.deployment_id_given:
+        return None
+    return api.model(wanted.model_id or wanted.deployment_id)
+
+
+def _siblings(api: Api, sight: Sight, wanted: Wanted, reading: Reading, model: Model | None) -> tuple[str, ...]:
+    """Other deployments of a model that the task names alone, and that does not run under the name it was given."""
+    if wanted.deployment_id_given or reading.deployment is not None:
+        return ()
+    if model is None or model.model_id == wanted.deployment_id:
+        return reading.siblings
+    behind_alias = (sight if sight.whole else api.look(model.model_id)).reading(model.model_id)
+    own = () if behind_alias.deployment is None else (model.model_id,)
+    return own + behind_alias.siblings
+
+
+def _refuse_hopeless(plan: Plan, wanted: Wanted, waiting: Waiting, report: Report) -> None:
+    """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
+    if plan.actions or plan.awaits_gone or plan.skipped_because or plan.after is None or not waiting.wait:
+        return
+    verdict = readiness(report.seen, waiting.wait_for, allow_zero=wanted.allow_zero)
+    if verdict.outcome == "hopeless":
+        report.reached = False
+        raise Unsatisfied(hopeless(wanted.deployment_id, waiting.wait_for, verdict))
