@@ -148,6 +148,7 @@ author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment_info
+  - module: mlops.elasticsearch.trained_model_deployments
 """
 
 EXAMPLES = r"""
@@ -370,7 +371,7 @@ ansible_facts:
           true in check mode if the task would change something.
         - C(run) marks the run of Ansible that wrote the entry. Entries of other runs, from a fact cache, are dropped.
       type: dict
-      returned: always
+      returned: if O(fact_name) is set and the cluster was read
       sample:
         sentiment:
           deployment: {deployment_id: sentiment, number_of_allocations: 4}

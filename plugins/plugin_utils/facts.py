@@ -20,16 +20,16 @@ def run_of(task_uuid: str) -> str:
     return task_uuid.rpartition("-")[0]
 
 
-def grown(key: tuple[str, str, str], run: str, known: t.Any, new: Json, deployment_id: str) -> Json:
-    """The value of the fact after a task on *deployment_id*.
+def grown(key: tuple[str, str, str], run: str, known: t.Any, new: Json, told: t.Collection[str]) -> Json:
+    """The value of the fact after a task on the deployments *told*.
 
     *known*: its value before the task, perhaps with entries of an earlier run out of a fact cache, which are dropped.
-    *new*: the entry of the deployment, or nothing if it does not run.
+    *new*: the entries of those of them that run.
     """
     earlier = known if isinstance(known, dict) else {}
     kept = {name: entry for name, entry in earlier.items() if isinstance(entry, dict) and entry.get("run") == run}
     kept = _of_this_loop.get(key, kept)
-    merged = {name: entry for name, entry in kept.items() if name != deployment_id}
+    merged = {name: entry for name, entry in kept.items() if name not in told}
     merged.update({name: {**entry, "run": run} for name, entry in new.items()})
     _of_this_loop[key] = merged
     return merged

@@ -23,24 +23,24 @@ def test_the_run_is_what_tasks_share() -> None:
 
 
 def test_a_second_task_adds() -> None:
-    first = grown(key(), RUN, None, {"a": {"n": 1}}, "a")
+    first = grown(key(), RUN, None, {"a": {"n": 1}}, ["a"])
     assert first == {"a": {"n": 1, "run": RUN}}
-    assert grown(key(), RUN, first, {"b": {"n": 2}}, "b") == {**first, "b": {"n": 2, "run": RUN}}
+    assert grown(key(), RUN, first, {"b": {"n": 2}}, ["b"]) == {**first, "b": {"n": 2, "run": RUN}}
 
 
 def test_loop_items_add_though_each_sees_the_facts_from_before_the_loop() -> None:
     loop = key()
-    before = grown(key(), RUN, None, {"a": {"n": 1}}, "a")
-    grown(loop, RUN, before, {"b": {}}, "b")
-    assert sorted(grown(loop, RUN, before, {"c": {}}, "c")) == ["a", "b", "c"]
+    before = grown(key(), RUN, None, {"a": {"n": 1}}, ["a"])
+    grown(loop, RUN, before, {"b": {}}, ["b"])
+    assert sorted(grown(loop, RUN, before, {"c": {}}, ["c"])) == ["a", "b", "c"]
 
 
 def test_a_stop_removes_its_deployment_alone() -> None:
     before = {"a": {"run": RUN}, "b": {"run": RUN}}
-    assert grown(key(), RUN, before, {}, "a") == {"b": {"run": RUN}}
+    assert grown(key(), RUN, before, {}, ["a"]) == {"b": {"run": RUN}}
 
 
 def test_entries_of_another_run_are_dropped() -> None:
     before = {"old": {"run": "other"}, "odd": 1, "mine": {"run": RUN}}
-    assert sorted(grown(key(), RUN, before, {"new": {}}, "new")) == ["mine", "new"]
-    assert grown(key(), RUN, "text", {}, "x") == {}
+    assert sorted(grown(key(), RUN, before, {"new": {}}, ["new"])) == ["mine", "new"]
+    assert grown(key(), RUN, "text", {}, ["x"]) == {}

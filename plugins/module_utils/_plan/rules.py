@@ -81,6 +81,7 @@ def refuse_unstartable(deployment_id: str, model_id: str, model: Model | None, n
             f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
             f"'{deployment_id}' is the id of another trained model",
             hint="Choose a deployment_id that is no model's id.",
+            of_list=True,
         )
 
 

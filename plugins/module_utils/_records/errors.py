@@ -21,10 +21,16 @@ class Difference(t.NamedTuple):
 
 
 class Refusal(Exception):
-    """The plan cannot be made: decided from what was read, before any write, the same in both modes."""
+    """The plan cannot be made: decided from what was read, before any write, the same in both modes.
 
-    def __init__(self, reason: str, differences: t.Sequence[Difference] = (), hint: str = "") -> None:
+    ``of_list``: a mistake in what was asked, whatever is there; a list with one is not carried out at all.
+    """
+
+    def __init__(
+        self, reason: str, differences: t.Sequence[Difference] = (), hint: str = "", *, of_list: bool = False
+    ) -> None:
         self.reason = reason
+        self.of_list = of_list
         self.differences = tuple(differences)
         self.hint = hint
         super().__init__(self.sentence)
@@ -34,6 +40,12 @@ class Refusal(Exception):
         """The reason, each difference, and what to do, as one text."""
         named = ": " + "; ".join(str(each) for each in self.differences) if self.differences else ""
         return f"{self.reason}{named}." + (f" {self.hint}" if self.hint else "")
+
+
+def refuse_together(wrong: t.Sequence[str]) -> None:
+    """Refuse a list of deployments with every sentence in *wrong*; without any, do nothing."""
+    if wrong:
+        raise Refusal(" ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix("."))
 
 
 class ApiError(Exception):

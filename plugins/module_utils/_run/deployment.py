@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._api.api import Api
@@ -14,7 +15,7 @@ from .._api.gates import refuse_old_server, refuse_unsupported
 from .._options import deployment as options
 from .._options.connection import Connection, connection
 from .clock import Clock, SystemClock
-from .job import Failure, Job, bring_about
+from .job import Failure, Job, carry_out
 from .report import Json, Outcome, Report
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Client]
@@ -35,7 +36,12 @@ def run(
             report.server = api.server
             refuse_old_server(api.server)
             refuse_unsupported(api.server, job.wanted)
-            bring_about(api, [job], api.look(job.wanted.deployment_id), server_timeout, check_mode, clock)
+            look = functools.partial(api.look, job.wanted.deployment_id)
+            job.decide(api, look())
+            if check_mode and not job.error:
+                job.foretell(api, server_timeout)
+            elif not job.error:
+                carry_out(api, [job], look, server_timeout, clock)
         finally:
             api.close()
     except Failure as exc:

@@ -22,7 +22,7 @@ from .._records.wanted import Waiting, Wanted
 from .change import Change
 from .clock import Clock
 from .conduct import conduct
-from .report import Report
+from .report import Json, Report
 from .wait import Unsatisfied, hopeless
 
 Failure = (Refusal, ApiError, Unsatisfied)
@@ -63,33 +63,31 @@ class Job:
         report.plan = plan
         _refuse_hopeless(plan, wanted, self.waiting, report)
 
+    @property
+    def plan(self) -> Plan:
+        """What was decided; there is one unless there is an ``error``."""
+        return t.cast("Plan", self.report.plan)
+
     def foretell(self, api: Api, server_timeout: str) -> None:
         """Check mode: what would be sent, and what would be there."""
-        plan = t.cast(Plan, self.report.plan)
-        self.report.calls = [api.encode(action, server_timeout) for action in plan.actions]
-        self.report.changed = plan.changed
-        if plan.changed or plan.awaits_gone:
-            self.report.seen, self.report.predicted = plan.after, True
+        self.report.calls = [api.encode(action, server_timeout) for action in self.plan.actions]
+        self.report.changed = self.plan.changed
+        if self.plan.changed or self.plan.awaits_gone:
+            self.report.seen, self.report.predicted = self.plan.after, True
 
     def change(self, api: Api, server_timeout: str, clock: Clock) -> Change:
-        plan = t.cast(Plan, self.report.plan)
-        return Change(api, self.wanted, self.waiting, self.model_id, plan, self.report, server_timeout, clock)
+        return Change(api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, clock)
+
+    def result(self) -> Json:
+        """What is said of it as one of many."""
+        return self.report.item() | (self.report.failure(self.error) if self.error else {})
 
 
-def bring_about(
-    api: Api, jobs: t.Sequence[Job], sight: Sight, server_timeout: str, check_mode: bool, clock: Clock
-) -> None:
-    """Bring every deployment into the state it is wanted in. What goes wrong with one is kept in its ``error``."""
-    for job in jobs:
-        job.decide(api, sight)
-    planned = [job for job in jobs if job.error is None]
-    if check_mode:
-        for job in planned:
-            job.foretell(api, server_timeout)
-        return
-    changes = [job.change(api, server_timeout, clock) for job in planned]
-    conduct(changes, lambda: api.look(None if sight.whole else jobs[0].wanted.deployment_id, repeat=False), clock)
-    for job, change in zip(planned, changes, strict=True):
+def carry_out(api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock) -> None:
+    """Do what was decided. What goes wrong with one of *jobs* is kept in its ``error``."""
+    changes = [job.change(api, server_timeout, clock) for job in jobs]
+    conduct(changes, lambda: look(repeat=False), clock)
+    for job, change in zip(jobs, changes, strict=True):
         job.error = change.error
 
 

@@ -43,48 +43,82 @@ class Report:
     seconds: float = 0.0
     polls: int = 0
     reached: bool | None = None
+    ledger: list[Call] = dataclasses.field(default_factory=list)
+    """The writes of all deployments of the task, in the order in which they were sent."""
 
     def succeeded(self) -> Outcome:
-        return Outcome(self.as_result(), self.plan.warnings if self.plan else ())
+        return Outcome(self.as_result(), self.warnings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.plan.warnings if self.plan else ()
 
     def took_effect(self, call: Call) -> None:
         """Note a write that changed something, or may have."""
         self.calls.append(call)
+        self.ledger.append(call)
         self.changed = True
 
     def failed(self, error: Exception) -> Outcome:
         """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
-        result = {**self.as_result(), "failed": True, "msg": str(error)}
+        return Outcome({**self.as_result(), **self.failure(error)}, self.warnings)
+
+    def failure(self, error: Exception) -> Json:
+        """The result keys that *error* changes or adds."""
+        result: Json = {"failed": True, "msg": str(error)}
         if not self.changed:
             result["operation"] = "none"
         if self.plan is not None:
             result["after"] = owned_settings(self.seen)
-            result["diff"] = {"before": result["before"], "after": result["after"]}
+            result["diff"] = {"before": self._before() or {}, "after": result["after"]}
         cause = error if isinstance(error, ApiError) else error.__cause__
         if isinstance(cause, ApiError):
             result["error"] = cause.as_result()
-        return Outcome(result, self.plan.warnings if self.plan else ())
+        return result
 
     def as_result(self) -> Json:
+        """Everything that a task on one deployment returns."""
+        return {
+            **self.item(),
+            "server": self.server and self.server.as_result(),
+            "ansible_facts": {self.fact_name: self.facts()} if self.fact_name and self.read else {},
+        }
+
+    @property
+    def operation(self) -> str:
+        return self.plan.operation if self.plan and (self.changed or self.predicted) else "none"
+
+    @property
+    def skipped_because(self) -> str | None:
+        return self.plan.skipped_because if self.plan else None
+
+    def item(self) -> Json:
+        """What is said of the deployment, whether it is one of many or not."""
         before, after = self._before(), self._after()
         seen = self.seen
-        table = seen.routing_table() if seen else {}
-        allocations = seen.allocations() if seen else _NOTHING_RUNS if self.read else None
-        entry = {"deployment": seen and seen.as_result(), "routing_table": table, "allocations": allocations}
-        facts = {self.deployment_id: {**entry, "predicted": self.predicted}} if seen else {}
         return {
             "changed": self.changed,
-            "operation": self.plan.operation if self.plan and (self.changed or self.predicted) else "none",
-            "skipped_because": self.plan.skipped_because if self.plan else None,
-            **entry,
+            "operation": self.operation,
+            "skipped_because": self.skipped_because,
+            **self._entry(),
             "routing_source": seen.routing_source if seen else "prediction" if self.predicted else "stats",
             "before": before,
             "after": after,
             "diff": {"before": before or {}, "after": after or {}},
             "api_calls": [call.as_result() for call in self.calls],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
-            "server": self.server and self.server.as_result(),
-            "ansible_facts": {self.fact_name: facts} if self.fact_name and self.read else {},
+        }
+
+    def facts(self) -> Json:
+        """The entry of the fact: deployment id to what runs, nothing if it does not."""
+        return {self.deployment_id: {**self._entry(), "predicted": self.predicted}} if self.seen else {}
+
+    def _entry(self) -> Json:
+        seen = self.seen
+        return {
+            "deployment": seen and seen.as_result(),
+            "routing_table": seen.routing_table() if seen else {},
+            "allocations": seen.allocations() if seen else _NOTHING_RUNS if self.read else None,
         }
 
     def _before(self) -> Json | None:

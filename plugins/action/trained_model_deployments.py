@@ -1,0 +1,25 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module trained_model_deployments inside the controller, and the facts of the whole run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
+
+Json = dict[str, t.Any]
+
+
+class ActionModule(DeploymentAction):
+    SPEC = SPEC
+    run_task = staticmethod(run)
+    blank = staticmethod(blank)
+
+    @staticmethod
+    def told(params: Json, outcome: Json) -> t.Collection[str]:
+        return {item["deployment_id"] for item in outcome["deployments"]}

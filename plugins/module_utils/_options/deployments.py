@@ -1,0 +1,95 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task may say of many deployments."""
+
+from __future__ import annotations
+
+import fnmatch
+import typing as t
+
+from .._records.errors import Refusal, refuse_together
+from .._records.wanted import Waiting, Wanted
+from . import deployment
+from .connection import CONNECTION
+from .deployment import DEPLOYMENT, FACTS, WAIT
+from .spec import Spec
+
+ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout")
+"""Options of waiting that an item may set for itself."""
+
+ITEM = Spec(
+    {
+        **DEPLOYMENT.argument_spec,
+        **{
+            name: {key: value for key, value in WAIT.argument_spec[name].items() if key != "default"}
+            for name in ITEM_WAIT
+        },
+    },
+    required_one_of=DEPLOYMENT.required_one_of,
+    mutually_exclusive=DEPLOYMENT.mutually_exclusive,
+)
+
+DEPLOYMENTS = Spec(
+    {
+        "deployments": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": ITEM.argument_spec,
+            "required_one_of": [list(names) for names in ITEM.required_one_of],
+            "mutually_exclusive": [list(names) for names in ITEM.mutually_exclusive],
+        },
+        "stop_unlisted": {"type": "bool", "default": False},
+        "unlisted_except": {"type": "list", "elements": "str"},
+        "detail": {"type": "str", "choices": ["all", "changed"], "default": "all"},
+    },
+)
+
+SPEC = CONNECTION.merge(DEPLOYMENTS).merge(WAIT).merge(FACTS)
+
+Item = tuple[Wanted, Waiting]
+
+
+def label(index: int, item: t.Mapping[str, t.Any]) -> str:
+    """What a sentence calls an item: its place in the list, from 0, and its id."""
+    named = item.get("deployment_id") or item.get("model_id")
+    return f"deployments[{index}]" + (f" ('{named}')" if named else "")
+
+
+def items(params: t.Mapping[str, t.Any]) -> list[Item]:
+    """What validated options want, item by item.
+
+    :raises Refusal: with everything that is wrong with any of them.
+    """
+    found, wrong = [], []
+    for index, given in enumerate(params["deployments"]):
+        item = given | {name: params[name] for name in ITEM_WAIT if given.get(name) is None}
+        try:
+            found.append((deployment.wanted(item), deployment.waiting({**item, "wait_sleep": params["wait_sleep"]})))
+        except Refusal as exc:
+            wrong.append(f"{label(index, given)}: {exc}")
+    refuse_together(wrong)
+    return found
+
+
+def is_kept(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
+    """Whether a deployment that is not listed is to be left alone.
+
+    :raises Refusal: unlisted ones are to be stopped, and nobody said which are not.
+    """
+    if not params["stop_unlisted"]:
+        return lambda deployment_id: True
+    patterns = params["unlisted_except"]
+    if patterns is None:
+        raise Refusal(
+            "stop_unlisted is set without unlisted_except",
+            hint="Name those of others as patterns, or give an empty list to stop everything that is not listed.",
+        )
+    return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
+
+
+def unlisted(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
+    """The wish to stop a deployment that is not listed."""
+    return Wanted(deployment_id=deployment_id, state="stopped"), deployment.waiting(params)

@@ -1,0 +1,50 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only a list of deployments can get wrong, and the order of its writes. Pure."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from .._records.action import Action
+from .._records.errors import Refusal, refuse_together
+from .order import turn
+from .plan import Plan
+
+LIMIT = 100
+"""How many deployments a cluster takes (server behaviour, errors of start)."""
+
+
+def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
+    """Refuse a list that no cluster can carry out. *starting*: whether the item with the same place is to run."""
+    wrong = []
+    for name, number in collections.Counter(ids).items():
+        if number > 1:
+            places = ", ".join(f"deployments[{place}]" for place, each in enumerate(ids) if each == name)
+            wrong.append(f"Deployment '{name}' is wanted {number} times, by {places}.")
+    if sum(starting) > LIMIT:
+        wrong.append(f"{sum(starting)} deployments are wanted, and Elasticsearch takes at most {LIMIT}.")
+    refuse_together(wrong)
+
+
+def refuse_too_many(there: t.Collection[str], plans: t.Iterable[Plan]) -> None:
+    """Refuse to start more deployments than fit beside those that are *there* and stay."""
+    after = set(there)
+    for plan in plans:
+        for action in plan.actions:
+            (after.discard if action.kind == "stop" else after.add)(action.deployment_id)
+    if len(after) > max(LIMIT, len(there)):
+        raise Refusal(
+            f"The cluster has {len(there)} deployments and would have {len(after)}: "
+            f"Elasticsearch takes at most {LIMIT}",
+            hint="Stop some, or set stop_unlisted.",
+        )
+
+
+def in_order(plans: t.Sequence[Plan]) -> list[tuple[int, Action]]:
+    """The actions of all *plans* as they are sent when none has to wait; with the place of its plan."""
+    every = [(place, action) for place, plan in enumerate(plans) for action in plan.actions]
+    return sorted(every, key=lambda each: turn(plans[each[0]], each[1]))

@@ -1,0 +1,161 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many deployments of one cluster: one reading, one plan, one wait."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from .._api.api import Api
+from .._api.client import Call, Client
+from .._api.gates import refuse_old_server, refuse_unsupported
+from .._api.sight import Sight
+from .._options import deployments as options
+from .._options.connection import connection
+from .._options.deployment import fact_name, server_timeout
+from .._plan.fleet import in_order, refuse_list, refuse_too_many
+from .._records.errors import Refusal, refuse_together
+from .._records.server import Server
+from .clock import Clock, SystemClock
+from .deployment import Connect
+from .job import Failure, Job, carry_out
+from .report import Json, Outcome, Report
+
+Params = t.Mapping[str, t.Any]
+
+
+def run(params: Params, check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None) -> Outcome:
+    """Bring all deployments into the states that validated *params* want.
+
+    What goes wrong with one of them does not keep the others; the result is failed in the end.
+    """
+    fleet = _Fleet(params, check_mode, clock or SystemClock())
+    try:
+        fleet.run(connect)
+    except Failure as exc:
+        return Outcome({**fleet.as_result(), "failed": True, "msg": str(exc)})
+    return fleet.outcome()
+
+
+def blank() -> Json:
+    """The result when nothing was read."""
+    return _Fleet({"fact_name": "", "detail": "all"}, False, SystemClock()).as_result()
+
+
+class _Fleet:
+    def __init__(self, params: Params, check_mode: bool, clock: Clock) -> None:
+        self._params = params
+        self._check_mode = check_mode
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._server: Server | None = None
+        self._jobs: list[Job] = []
+        self._calls: list[Call] = []
+        self._read = False
+
+    def run(self, connect: Connect) -> None:
+        """Read, decide, and unless in check mode carry out.
+
+        :raises Refusal: the list is wrong as a whole; nothing was written.
+        :raises ApiError: the cluster could not be read; nothing was written.
+        """
+        params = self._params
+        items, kept, timeout = options.items(params), options.is_kept(params), server_timeout(params)
+        refuse_list([wanted.deployment_id for wanted, _ in items], [wanted.state != "stopped" for wanted, _ in items])
+        fact_name(params)
+        api = Api(connect(connection(params), self._clock.sleep))
+        try:
+            self._server = api.server
+            refuse_old_server(api.server)
+            self._jobs = [self._job(item) for item in items]
+            self._refuse_unsupported(api)
+            sight = api.look()
+            listed = {job.wanted.deployment_id for job in self._jobs}
+            strangers = [each for each in sight if each not in listed and not kept(each)]
+            self._jobs += [self._job(options.unlisted(each, params)) for each in strangers]
+            self._decide(api, sight)
+            if self._check_mode:
+                self._foretell(api, timeout)
+            else:
+                carry_out(api, [job for job in self._jobs if not job.error], api.look, timeout, self._clock)
+        finally:
+            api.close()
+
+    def _job(self, item: options.Item) -> Job:
+        wanted, waiting = item
+        return Job(wanted, waiting, Report(wanted.deployment_id, "", ledger=self._calls))
+
+    def _refuse_unsupported(self, api: Api) -> None:
+        wrong = []
+        for job in self._jobs:
+            try:
+                refuse_unsupported(api.server, job.wanted)
+            except Refusal as exc:
+                wrong.append(f"'{job.wanted.deployment_id}': {exc}")
+        refuse_together(wrong)
+
+    def _decide(self, api: Api, sight: Sight) -> None:
+        for job in self._jobs:
+            job.decide(api, sight)
+        refuse_together([str(job.error) for job in self._jobs if isinstance(job.error, Refusal) and job.error.of_list])
+        refuse_too_many(list(sight), [job.report.plan for job in self._jobs if job.report.plan])
+        self._read = True
+
+    def _foretell(self, api: Api, timeout: str) -> None:
+        planned = [job for job in self._jobs if not job.error]
+        for job in planned:
+            job.foretell(api, timeout)
+        plans = [job.plan for job in planned]
+        self._calls += [api.encode(action, timeout) for _place, action in in_order(plans)]
+
+    def outcome(self) -> Outcome:
+        failed = [job for job in self._jobs if job.error]
+        result = self.as_result()
+        if failed:
+            told = " ".join(f"'{job.wanted.deployment_id}': {job.error}" for job in failed)
+            result |= {"failed": True, "msg": f"{len(failed)} of {len(self._jobs)} deployments failed. {told}"}
+        return Outcome(result, tuple(text for job in self._jobs for text in job.report.warnings))
+
+    def as_result(self) -> Json:
+        items = [self._item(job) for job in self._jobs] if self._read else []
+        changed = [job for job in self._jobs if job.report.changed]
+        polls = max((job.report.polls for job in self._jobs), default=0)
+        facts: Json = {}
+        if self._params["fact_name"]:
+            for job in self._jobs:
+                facts |= job.report.facts()
+        return {
+            "changed": bool(changed),
+            "deployments": items,
+            "summary": self._summary(),
+            "diff": {
+                side: {job.wanted.deployment_id: job.result()["diff"][side] for job in changed}
+                for side in ("before", "after")
+            },
+            "api_calls": [call.as_result() for call in self._calls],
+            "waited": {"seconds": round(self._clock.monotonic() - self._began, 3) if polls else 0.0, "polls": polls},
+            "server": self._server and self._server.as_result(),
+            "ansible_facts": {self._params["fact_name"]: facts} if self._params["fact_name"] and self._read else {},
+        }
+
+    def _item(self, job: Job) -> Json:
+        named = {"deployment_id": job.wanted.deployment_id}
+        quiet = not job.report.changed and not job.error and not job.report.skipped_because
+        if self._params["detail"] == "changed" and quiet:
+            return {**named, "changed": False, "operation": "none"}
+        return {**named, **job.result()}
+
+    def _summary(self) -> Json:
+        reports = [job.report for job in self._jobs]
+        operations = collections.Counter(report.operation for report in reports if report.changed)
+        return {
+            "deployments": len(reports),
+            "changed": sum(report.changed for report in reports),
+            "unchanged": sum(not job.report.changed and job.error is None for job in self._jobs),
+            "failed": sum(job.error is not None for job in self._jobs),
+            "skipped": sum(report.skipped_because is not None for report in reports),
+            "operations": dict(sorted(operations.items())),
+        }
