@@ -23,9 +23,9 @@ def unforeseen(sentence: str) -> bool:
     return _UNFORESEEN.search(sentence) is not None
 
 
-def there(double: Double) -> Json | None:
-    """The assignment of the deployment the laws are about."""
-    return double.deployments().get(deployment_id(double))
+def there(double: Double, name: str | None = None) -> Json | None:
+    """The assignment of a deployment, or of the one the laws are about."""
+    return double.deployments().get(name or deployment_id(double))
 
 
 def task_parameters(assignment: Json) -> Json:
@@ -43,7 +43,7 @@ def scaler(assignment: Json) -> Json:
 
 def same_as_there(double: Double, result: Json) -> list[str]:
     """Where a result of a real run says something else than is there."""
-    assignment, told = there(double), result["deployment"]
+    assignment, told = there(double, result.get("deployment_id")), result["deployment"]
     if told is None or assignment is None:
         gone = told is None and (assignment is None or not result["waited"]["polls"])
         return [] if gone else [f"deployment is told as {told}, is {assignment}"]
@@ -75,7 +75,7 @@ def _routes(result: Json, assignment: Json) -> list[tuple[str, t.Any, t.Any]]:
 
 def reached(double: Double, options: Json, result: Json) -> bool:
     """Law 3: everything the task names is there, or the result says why not."""
-    assignment = there(double)
+    assignment = there(double, options.get("deployment_id"))
     state = options.get("state", "started")
     if state == "stopped":
         return assignment is None or not options.get("wait", True)

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from urllib.parse import urlencode
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
@@ -16,8 +18,9 @@ from elastic_transport._node._base import NodeApiResponse
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, deployments, info
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 
@@ -78,6 +81,22 @@ class Double:
         outcome = deployment.run(checked.validated_parameters, check_mode, connect=self.connect, clock=self.clock)
         return {**outcome.result, "warnings": list(outcome.warnings)}
 
+    def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
+        """The result of the module ``trained_model_deployments``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**many.SPEC.to_kwargs()).validate(
+            {
+                "hosts": ["http://double:9200"],
+                "wait_timeout": 30,
+                "request_retries": 1,
+                **self.login,
+                **given,
+                "deployments": list(items),
+            }
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = deployments.run(checked.validated_parameters, check_mode, connect=self.connect, clock=self.clock)
+        return {**outcome.result, "warnings": list(outcome.warnings)}
+
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
         """The result of the module ``trained_model_deployment_info``."""
         params = {
@@ -94,6 +113,12 @@ class Double:
     def api(self, method: str, target: str) -> int:
         """The status of a request by none of the collection's code."""
         return self._inner.request(method, target, {}, None)[0]
+
+    def send(self, call: Json) -> int:
+        """The status of a write, sent as a result of check mode tells it, by none of the collection's code."""
+        body = None if call["body"] is None else json.dumps(call["body"]).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self._inner.request(call["method"], f"{call['path']}?{urlencode(call['query'])}", headers, body)[0]
 
     def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
         return self._inner.control(method, path, body)

@@ -57,11 +57,12 @@ class Change:
         self._report = report
         self._server_timeout = server_timeout
         self._to_do = list(plan.actions)
-        self._awaits_gone = plan.awaits_gone
+        self._going = plan.awaits_gone or any(action.kind == "stop" for action in plan.actions)
 
     @property
     def frees_later(self) -> bool:
-        return self._awaits_gone or any(turn(self._plan, action).frees for action in self._to_do)
+        """A stop has freed its room when it is seen to be complete."""
+        return self._going or any(turn(self._plan, action).frees for action in self._to_do)
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -85,8 +86,7 @@ class Change:
 
     def _apply(self) -> Steps:
         if self._plan.awaits_gone and self._to_do:
-            yield from self._await("gone", self._goneness)
-            self._awaits_gone = False
+            yield from self._await_gone()
         while self._to_do:
             yield from self._perform(self._to_do[0])
             del self._to_do[0]
@@ -94,8 +94,7 @@ class Change:
     def _settle(self) -> Steps:
         """Wait for what the task waits for, unless it is there already."""
         if self._plan.after is None:
-            if self._report.seen is not None:
-                yield from self._await("gone", self._goneness)
+            yield from self._await_gone()
             return
 
         def judge(seen: Deployment | None) -> Verdict:
@@ -116,8 +115,10 @@ class Change:
             named = "; ".join(map(str, differences))
             raise Unsatisfied(f"Deployment '{seen.deployment_id}' was changed by somebody else meanwhile: {named}.")
 
-    def _goneness(self, seen: Deployment | None) -> Verdict:
-        return goneness(seen, self._plan.before)
+    def _await_gone(self) -> Steps:
+        if self._report.seen is not None:
+            yield from self._await("gone", lambda seen: goneness(seen, self._plan.before))
+        self._going = False
 
     def _perform(self, action: Action) -> Steps:
         call = self._api.encode(action, self._server_timeout)
@@ -146,8 +147,8 @@ class Change:
         seen = self._report.seen
         if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
             yield from self._await("ready for an update", changeability)
-        if action.kind == "start" and seen is not None:
-            yield from self._await("gone", self._goneness)
+        if action.kind == "start":
+            yield from self._await_gone()
 
     def _ruled_again(self, action: Action, call: Call, error: ApiError) -> bool:
         """After an error: true to send again, false if the write took effect.

@@ -116,19 +116,23 @@ class _Player:
         return self.step.turn if isinstance(self.step, Due) else None
 
 
-def conduct(changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock) -> None:
-    """Bring all *changes* to their end. What goes wrong with one is kept in its ``error``; the others go on."""
+def conduct(changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock) -> Sight | None:
+    """Bring all *changes* to their end. What goes wrong with one is kept in its ``error``; the others go on.
+
+    Returns the last look, unless something was written after it.
+    """
     players = [_Player(change) for change in changes]
+    last: Sight | None = None
     while True:
         while _write(players, clock):
-            pass
+            last = None
         waiting = [player for player in players if isinstance(player.step, (Sleep, Wait))]
         if not waiting:
-            return
+            return last
         _rest(waiting, clock)
         looking = [player for player in waiting if isinstance(player.step, Wait)]
         if looking:
-            _look(looking, look)
+            last = _look(looking, look)
 
 
 def _write(players: t.Sequence[_Player], clock: Clock) -> bool:
@@ -160,7 +164,7 @@ def _rest(waiting: t.Sequence[_Player], clock: Clock) -> None:
             player.go(True)
 
 
-def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> None:
+def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> Sight | None:
     """One look for all. One that fails in passing is repeated while there is time."""
     for player in looking:
         player.looked = True
@@ -171,6 +175,7 @@ def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> None:
         for player in looking:
             if exc.kind not in _PASSING or not player.watch.left:
                 player.fail(exc)
-        return
+        return None
     for player in looking:
         player.see(sight)
+    return sight

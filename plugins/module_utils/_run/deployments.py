@@ -22,7 +22,7 @@ from .._records.server import Server
 from .clock import Clock, SystemClock
 from .deployment import Connect
 from .job import Failure, Job, carry_out
-from .report import Json, Outcome, Report
+from .report import Json, Outcome, Report, failure
 
 Params = t.Mapping[str, t.Any]
 
@@ -36,7 +36,7 @@ def run(params: Params, check_mode: bool, *, connect: Connect = Client, clock: C
     try:
         fleet.run(connect)
     except Failure as exc:
-        return Outcome({**fleet.as_result(), "failed": True, "msg": str(exc)})
+        return Outcome({**fleet.as_result(), **failure(exc)})
     return fleet.outcome()
 
 

@@ -19,7 +19,7 @@ from .._records.errors import ApiError, Refusal
 from .._records.usage import health, nodes, usage
 from .clock import Clock, SystemClock
 from .deployment import Connect
-from .report import Json, Outcome
+from .report import Json, Outcome, failure
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 
@@ -38,8 +38,7 @@ def run(
         finally:
             api.close()
     except (Refusal, ApiError) as exc:
-        error = {"error": exc.as_result()} if isinstance(exc, ApiError) else {}
-        return Outcome({**result, **error, "failed": True, "msg": str(exc)})
+        return Outcome({**result, **failure(exc)})
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
 

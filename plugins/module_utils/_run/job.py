@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -86,9 +87,19 @@ class Job:
 def carry_out(api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock) -> None:
     """Do what was decided. What goes wrong with one of *jobs* is kept in its ``error``."""
     changes = [job.change(api, server_timeout, clock) for job in jobs]
-    conduct(changes, lambda: look(repeat=False), clock)
+    sight = conduct(changes, lambda: look(repeat=False), clock)
     for job, change in zip(jobs, changes, strict=True):
         job.error = change.error
+    if len(jobs) > 1 and any(job.report.polls for job in jobs):
+        _look_again(jobs, sight, look)
+
+
+def _look_again(jobs: t.Sequence[Job], sight: Sight | None, look: t.Callable[..., Sight]) -> None:
+    """What was done for one deployment may have moved those that were reported before it."""
+    with contextlib.suppress(ApiError):
+        sight = sight or look()
+        for job in jobs:
+            job.report.seen = sight.deployment(job.wanted.deployment_id)
 
 
 def _named_model(api: Api, wanted: Wanted, reading: Reading) -> Model | None:

@@ -26,6 +26,13 @@ class Outcome(t.NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+def failure(error: Exception) -> Json:
+    """What any failed result has: the sentence, and what the server or the connection said."""
+    cause = error if isinstance(error, ApiError) else error.__cause__
+    said = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
+    return {"failed": True, "msg": str(error), **said}
+
+
 @dataclasses.dataclass
 class Report:
     """What is known so far. ``seen`` is the deployment as it is, or in check mode as it would be."""
@@ -65,15 +72,12 @@ class Report:
 
     def failure(self, error: Exception) -> Json:
         """The result keys that *error* changes or adds."""
-        result: Json = {"failed": True, "msg": str(error)}
+        result = failure(error)
         if not self.changed:
             result["operation"] = "none"
         if self.plan is not None:
             result["after"] = owned_settings(self.seen)
             result["diff"] = {"before": self._before() or {}, "after": result["after"]}
-        cause = error if isinstance(error, ApiError) else error.__cause__
-        if isinstance(cause, ApiError):
-            result["error"] = cause.as_result()
         return result
 
     def as_result(self) -> Json:

@@ -1,0 +1,269 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws for many deployments at once: random fleets, random wishes, tight and ample clusters."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import typing as t
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from laws.pairs import VERSIONS, WISHES, deployment_id, named, prepared, states
+from laws.truth import reached, same_as_there, unforeseen
+from support.double import Double
+
+Json = dict[str, t.Any]
+PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
+MODELS = (("m", 100 << 20), ("large", 1500 << 20))
+RELEASES = ("8.9.2", "8.16.0", "9.5.3")
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+laws = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fleet:
+    """A cluster, what runs on it, and what is wanted of it."""
+
+    version: str
+    nodes: tuple[str, ...]
+    running: tuple[Json, ...]
+    items: tuple[Json, ...]
+    stop_unlisted: bool
+
+    def build(self) -> Double:
+        double = Double(self.version, self.nodes, MODELS)
+        for each in self.running:
+            double.control("POST", "/effects", {"do": "start_deployment", **each})
+        double.settle()
+        double.forget()
+        return double
+
+    def run(self, double: Double, check_mode: bool = False) -> Json:
+        unlisted: Json = {"stop_unlisted": True, "unlisted_except": ["d9"]} if self.stop_unlisted else {}
+        return double.run_many(self.items, check_mode, **unlisted)
+
+
+numbers = st.integers(1, 6)
+threads = st.sampled_from((1, 1, 2, 4))
+
+
+@st.composite
+def fleets(draw: st.DrawFn, most: int = 30, stopping: bool = True) -> Fleet:
+    version = draw(st.sampled_from(RELEASES))
+    zones = draw(st.sampled_from((("",), (",a", ",b"), (",a", ",b", ",c"))))
+    nodes = [
+        f"n{place}={draw(st.sampled_from((2, 4, 8, 16)))},{draw(st.sampled_from(('2gb', '8gb', '64gb')))}"
+        f"{zones[place % len(zones)]}"
+        for place in range(draw(st.integers(1, 8)))
+    ]
+    ids = st.integers(0, most - 1).map("d{}".format)
+    running = [_running(draw, name) for name in draw(st.lists(ids, unique=True, max_size=most))]
+    items = [_item(draw, name, version, stopping) for name in draw(st.lists(ids, unique=True, max_size=most))]
+    return Fleet(version, tuple(nodes), tuple(running), tuple(items), draw(st.booleans()))
+
+
+def _running(draw: st.DrawFn, name: str) -> Json:
+    low = draw(st.integers(0, 5)) == 0
+    return {
+        "model_id": draw(st.sampled_from(("m", "large"))),
+        "deployment_id": name,
+        **(
+            {"priority": "low"}
+            if low
+            else {"number_of_allocations": draw(numbers), "threads_per_allocation": draw(threads)}
+        ),
+    }
+
+
+def _item(draw: st.DrawFn, name: str, version: str, stopping: bool) -> Json:
+    kind = draw(st.integers(0, 9))
+    if kind <= 1 and stopping:
+        return {"deployment_id": name, "state": "stopped"}
+    item: Json = {"deployment_id": name, "model_id": draw(st.sampled_from(("m", "large")))}
+    if kind == 2:
+        return {**item, "priority": "low", "replace": "stop_start", "number_of_allocations": 1}
+    if kind == 3 and version != "8.9.2":
+        return {**item, "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}
+    if kind == 4:
+        return {"deployment_id": name, "on_missing": "skip", "number_of_allocations": draw(numbers)}
+    if kind >= 8:
+        item |= {"replace": "stop_start", "threads_per_allocation": draw(threads)}
+    return {**item, "number_of_allocations": draw(numbers)}
+
+
+@laws
+@given(fleets())
+def test_check_mode_predicts_and_a_second_run_writes_nothing(fleet: Fleet) -> None:
+    with fleet.build() as checked, fleet.build() as real:
+        checked.read_only()
+        predicted = fleet.run(checked, check_mode=True)
+        assert checked.journal() == []
+        happened = fleet.run(real)
+        if not happened["deployments"] and fleet.items:
+            assert predicted["msg"] == happened["msg"]
+            assert real.journal() == []
+            return
+        _predicts(predicted, happened)
+        _is_true(real, happened)
+        _frees_before_it_takes(happened, fleet)
+        if not happened.get("failed"):
+            real.forget()
+            again = fleet.run(real)
+            assert not again.get("failed"), again["msg"]
+            assert (again["changed"], real.journal(), real.control("GET", "/audit")) == (False, [], [])
+
+
+def _predicts(predicted: Json, happened: Json) -> None:
+    assert len(predicted["deployments"]) == len(happened["deployments"])
+    for told, done in zip(predicted["deployments"], happened["deployments"], strict=True):
+        if told.get("failed"):
+            assert told["msg"] == done.get("msg")
+        elif done.get("failed"):
+            assert unforeseen(done["msg"]), done["msg"]
+        else:
+            assert {key: told[key] for key in PREDICTED} == {key: done[key] for key in PREDICTED}
+    if not happened.get("failed"):
+        assert predicted["api_calls"] == happened["api_calls"]
+        assert predicted["diff"] == happened["diff"]
+        assert predicted["summary"] == happened["summary"]
+
+
+def _is_true(double: Double, happened: Json) -> None:
+    for item in happened["deployments"]:
+        assert same_as_there(double, item) == []
+    committed = [entry for entry in double.journal() if entry["status"] == 200]
+    told = [(call["method"], call["path"], call["query"], call["body"]) for call in happened["api_calls"]]
+    assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed]
+
+
+def _frees_before_it_takes(happened: Json, fleet: Fleet) -> None:
+    """Whatever frees room is sent before whatever takes it."""
+    before = {each["deployment_id"]: each.get("number_of_allocations", 1) for each in fleet.running}
+    taking = False
+    for call in happened["api_calls"]:
+        verb = call["path"].rpartition("/")[2]
+        name = call["path"].split("/")[3]
+        count = (call["body"] or {}).get("number_of_allocations") if verb == "_update" else None
+        frees = verb == "_stop" or (count is not None and count < before.get(name, 1))
+        assert not (frees and taking), happened["api_calls"]
+        taking = taking or verb == "_start" or (count is not None and count > before.get(name, 1))
+
+
+@laws
+@given(fleets(most=4))
+def test_no_order_would_have_fit_more(fleet: Fleet) -> None:
+    """Where the server refuses a write for lack of room, it refuses one in every order of the same writes."""
+    with fleet.build() as real:
+        happened = fleet.run(real)
+    if "capacity" not in {(item.get("error") or {}).get("kind") for item in happened["deployments"]}:
+        return
+    with fleet.build() as checked:
+        calls = fleet.run(checked, check_mode=True)["api_calls"]
+    for order in itertools.permutations(range(len(calls))):
+        with fleet.build() as other:
+            assert not _all_fit(other, [calls[place] for place in order]), [calls[place] for place in order]
+
+
+def _all_fit(double: Double, calls: t.Sequence[Json]) -> bool:
+    for call in calls:
+        if double.send(call) != 200:
+            return False
+        double.settle()
+    return True
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@laws
+@given(fleets(most=8), st.integers(0, 12), st.booleans())
+def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, sent: bool) -> None:
+    """The process dies at any write, before or after the server has taken it."""
+    with fleet.build() as whole:
+        if fleet.run(whole).get("failed"):
+            return
+    with fleet.build() as double:
+        writes = itertools.count()
+        write = Client.write
+
+        def dying(self: Client, what: str, call: t.Any) -> t.Any:
+            number = next(writes)
+            if number == survived and not sent:
+                raise Killed
+            answer = write(self, what, call)
+            if number == survived:
+                raise Killed
+            return answer
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Client, "write", dying)
+            with contextlib.suppress(Killed):
+                fleet.run(double)
+        double.settle()
+        again = fleet.run(double)
+        assert not again.get("failed"), again["msg"]
+        for item, result in zip(fleet.items, again["deployments"], strict=False):
+            assert reached(double, item, result), item
+
+
+FAULTS: dict[str, Json] = {
+    "dropped before": {"operation": "any_write", "do": {"type": "drop"}},
+    "dropped after": {"operation": "any_write", "when": "after", "do": {"type": "drop"}},
+    "gateway": {"operation": "any_write", "do": {"type": "answer", "status": 502, "body": "<html></html>"}},
+    "busy": {"operation": "any_write", "do": {"type": "answer", "status": 503, "body": {"error": "busy"}}},
+    "poll lost": {"operation": "stats", "after": 1, "do": {"type": "drop"}},
+    "node lost": {
+        "operation": "any_write",
+        "do": {"type": "effect", "effect": {"do": "remove_node", "node_id": "id-n0"}},
+    },
+}
+
+
+@laws
+@given(fleets(most=8), st.sampled_from(sorted(FAULTS)), st.integers(0, 6))
+def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, fault: str, after: int) -> None:
+    with fleet.build() as checked:
+        refused = {item.get("msg") for item in fleet.run(checked, check_mode=True)["deployments"]}
+    with fleet.build() as double:
+        double.control("POST", "/faults", {"after": after, "times": 1, "when": "before", **FAULTS[fault]})
+        happened = fleet.run(double)
+        for item in happened["deployments"]:
+            if not item.get("failed"):
+                assert same_as_there(double, item) == []
+        double.control("DELETE", "/faults")
+        double.settle()
+        again = fleet.run(double)
+        for item, result in zip(fleet.items, again["deployments"], strict=False):
+            if not result.get("failed"):
+                assert reached(double, item, result), item
+            else:
+                assert result["msg"] in refused or unforeseen(result["msg"]), result["msg"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_deployment_is_the_list_of_one(version: str) -> None:
+    """Whatever the state and the wish: both modules say and send the same."""
+    for state in states(version):
+        for wish in WISHES:
+            with prepared(version, state, "full") as single, prepared(version, state, "full") as listed:
+                options = named(single, wish)
+                alone = single.run(**options)
+                together = listed.run_many([{"deployment_id": deployment_id(listed), **options}])
+                where = f"{version}, {state}, {wish}"
+                if not together["deployments"]:
+                    assert alone["msg"].rstrip(".") in together["msg"], where
+                    continue
+                [item] = together["deployments"]
+                del item["deployment_id"]
+                keys = item.keys() - {"waited", "deployment"}
+                assert {key: alone[key] for key in keys} == {key: item[key] for key in keys}, where
+                assert together["ansible_facts"] == {} or together["changed"] == alone["changed"], where

@@ -1,0 +1,274 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many deployments in one task: what the list may say, in which order things happen, what they cost."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as cluster:
+        yield cluster
+
+
+def started(double: Double, **numbers: int) -> None:
+    for name, number in numbers.items():
+        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
+    double.settle()
+    double.forget()
+
+
+def verbs(result: Json) -> list[str]:
+    """Id and verb of each write, in their order."""
+    told = []
+    for call in result["api_calls"]:
+        name = call["query"].get("deployment_id") or call["path"].split("/")[3]
+        told.append(f"{name} {call['path'].rpartition('_')[2]}")
+    return told
+
+
+def requests(double: Double) -> list[str]:
+    return [f"{entry['method']} {entry['path']}" for entry in double.control("GET", "/requests")]
+
+
+def item(result: Json, name: str) -> Json:
+    return next(each for each in result["deployments"] if each["deployment_id"] == name)
+
+
+# --- the list ---
+
+
+def test_a_list_is_refused_with_all_reasons_at_once(double: Double) -> None:
+    wrong: list[Json] = [
+        {"deployment_id": "a", "number_of_allocations": 0},
+        {"deployment_id": "b"},
+        {"model_id": "m", "cache_size": "much"},
+    ]
+    result = double.run_many(wrong)
+    assert result["failed"]
+    assert "deployments[0] ('a'): number_of_allocations must be 1 or more" in result["msg"]
+    assert "deployments[2] ('m'): cache_size 'much'" in result["msg"]
+    assert requests(double) == []
+
+
+def test_an_id_is_named_once(double: Double) -> None:
+    result = double.run_many([{"deployment_id": "a"}, {"model_id": "m"}, {"model_id": "a"}, {"deployment_id": "m"}])
+    assert "Deployment 'a' is wanted 2 times, by deployments[0], deployments[2]." in result["msg"]
+    assert "Deployment 'm' is wanted 2 times, by deployments[1], deployments[3]." in result["msg"]
+    assert requests(double) == []
+
+
+def test_a_thousand_are_too_many(double: Double) -> None:
+    result = double.run_many([{"deployment_id": f"d{number}", "model_id": "m"} for number in range(1000)])
+    assert "1000 deployments are wanted, and Elasticsearch takes at most 100" in result["msg"]
+
+
+def test_more_than_fit_beside_those_that_are_there(double: Double) -> None:
+    started(double, **{f"d{number}": 1 for number in range(7)})
+    many = [{"deployment_id": f"e{number}", "model_id": "m"} for number in range(94)]
+    result = double.run_many(many)
+    assert "has 7 deployments and would have 101" in result["msg"]
+    assert double.journal() == []
+    room = double.run_many(many, check_mode=True, stop_unlisted=True, unlisted_except=["d[1-6]"])
+    assert not room.get("failed")
+    assert room["summary"]["operations"] == {"start": 94, "stop": 1}
+
+
+def test_the_id_of_another_model_stops_the_whole_list(double: Double) -> None:
+    result = double.run_many([{"model_id": "m"}, {"deployment_id": "other", "model_id": "m"}])
+    assert "'other' is the id of another trained model" in result["msg"]
+    assert double.journal() == []
+
+
+def test_what_the_server_does_not_have_stops_the_whole_list() -> None:
+    with Double("8.5.3") as old:
+        result = old.run_many(
+            [{"model_id": "m"}, {"deployment_id": "a", "model_id": "m"}, {"model_id": "other", "priority": "low"}]
+        )
+        assert "'a': Elasticsearch 8.5.3 does not have a deployment_id of its own" in result["msg"]
+        assert "'other': Elasticsearch 8.5.3 does not have priority low" in result["msg"]
+        assert old.journal() == []
+
+
+def test_a_dead_cluster_gives_the_same_keys(double: Double) -> None:
+    alive = double.run_many([])
+    dead = double.run_many([{"model_id": "m"}], hosts=["http://dead:9200"], request_retries=0)
+    assert dead["failed"]
+    assert dead["error"]["kind"] == "connection"
+    assert alive.keys() == dead.keys() - {"failed", "msg", "error"}
+
+
+# --- those that are not listed ---
+
+
+def test_stopping_what_is_not_listed_needs_a_word_on_the_others(double: Double) -> None:
+    started(double, a=1, b=1)
+    assert "stop_unlisted is set without unlisted_except" in double.run_many([], stop_unlisted=True)["msg"]
+    assert double.journal() == []
+
+
+def test_what_is_not_listed_is_stopped(double: Double) -> None:
+    started(double, a=1, b=1, mine=1)
+    result = double.run_many([{"deployment_id": "a"}], stop_unlisted=True, unlisted_except=["m*"])
+    assert [each["deployment_id"] for each in result["deployments"]] == ["a", "b"]
+    assert verbs(result) == ["b stop"]
+    assert sorted(double.deployments()) == ["a", "mine"]
+    assert sorted(result["ansible_facts"]["elasticsearch_deployments"]) == ["a"]
+
+
+# --- order ---
+
+
+def test_room_is_freed_before_it_is_taken(double: Double) -> None:
+    started(double, grows=1, shrinks=4, goes=2)
+    wanted: list[Json] = [
+        {"deployment_id": "low", "model_id": "m", "priority": "low"},
+        {"deployment_id": "new", "model_id": "m"},
+        {"deployment_id": "grows", "number_of_allocations": 5},
+        {"deployment_id": "shrinks", "number_of_allocations": 1},
+        {"deployment_id": "goes", "state": "stopped"},
+    ]
+    predicted = double.run_many(wanted, check_mode=True)
+    result = double.run_many(wanted)
+    assert not result.get("failed"), result["msg"]
+    assert verbs(result) == ["goes stop", "shrinks update", "grows update", "new start", "low start"]
+    assert predicted["api_calls"] == result["api_calls"]
+
+
+def test_takers_wait_for_a_decrease_that_cannot_be_sent_yet(double: Double) -> None:
+    """An update needs a started deployment; the time others are held back for that is not theirs."""
+    double.effect("start_deployment", model_id="m", deployment_id="shrinks", number_of_allocations=8)
+    wanted: list[Json] = [
+        {"deployment_id": "new", "model_id": "m", "number_of_allocations": 4, "wait_timeout": 3},
+        {"deployment_id": "shrinks", "number_of_allocations": 4},
+    ]
+    double.effect("hold", deployment_id="shrinks")
+    release = {"type": "effect", "effect": {"do": "release", "deployment_id": "shrinks"}}
+    double.fault("stats", release, after=4)
+    result = double.run_many(wanted)
+    assert not result.get("failed"), result["msg"]
+    assert verbs(result) == ["shrinks update", "new start"]
+    assert result["waited"]["seconds"] > 3 >= item(result, "new")["waited"]["seconds"]
+
+
+def test_a_replacement_starts_when_the_old_one_is_gone(double: Double) -> None:
+    started(double, a=2, b=2)
+    wanted: list[Json] = [
+        {"deployment_id": "a", "threads_per_allocation": 2, "replace": "stop_start"},
+        {"deployment_id": "b", "state": "restarted"},
+    ]
+    result = double.run_many(wanted)
+    assert verbs(result) == ["a stop", "b stop", "a start", "b start"]
+    assert result["summary"]["operations"] == {"replace": 1, "restart": 1}
+
+
+# --- failures ---
+
+
+def test_one_that_fails_does_not_keep_the_others(double: Double) -> None:
+    started(double, fixed=1)
+    wanted: list[Json] = [
+        {"deployment_id": "fixed", "threads_per_allocation": 2},
+        {"deployment_id": "large", "model_id": "m", "number_of_allocations": 50},
+        {"deployment_id": "fine", "model_id": "m"},
+        {"deployment_id": "lost", "on_missing": "skip"},
+    ]
+    result = double.run_many(wanted)
+    assert result["failed"]
+    assert result["msg"].startswith("2 of 4 deployments failed. 'fixed': Deployment 'fixed' cannot be changed in place")
+    assert "'large': Cannot start deployment 'large'" in result["msg"]
+    counts = {name: result["summary"][name] for name in ("deployments", "changed", "unchanged", "failed", "skipped")}
+    assert counts == {"deployments": 4, "changed": 1, "unchanged": 1, "failed": 2, "skipped": 1}
+    assert item(result, "large")["error"]["kind"] == "capacity"
+    assert sorted(double.deployments()) == ["fine", "fixed"]
+
+
+def test_a_poll_that_fails_for_good_ends_all_who_wait(double: Double) -> None:
+    double.fault("stats", {"type": "answer", "status": 403, "body": {"error": {"type": "security_exception"}}}, after=1)
+    result = double.run_many([{"deployment_id": name, "model_id": "m"} for name in "ab"])
+    assert result["summary"]["failed"] == 2
+    assert result["changed"]
+
+
+def test_a_write_that_never_comes_through_ends_with_its_time(double: Double) -> None:
+    double.fault("start", {"type": "drop"}, times=-1)
+    result = double.run_many(
+        [{"deployment_id": "a", "model_id": "m", "wait_timeout": 1}, {"deployment_id": "b", "model_id": "m"}]
+    )
+    assert result["summary"]["failed"] == 2
+    assert double.deployments() == {}
+
+
+# --- results ---
+
+
+def test_detail_keeps_what_was_not_changed_short(double: Double) -> None:
+    started(double, same=1, grows=1)
+    wanted: list[Json] = [{"deployment_id": "same"}, {"deployment_id": "grows", "number_of_allocations": 2}]
+    result = double.run_many(wanted, detail="changed", fact_name="")
+    assert item(result, "same") == {"deployment_id": "same", "changed": False, "operation": "none"}
+    assert item(result, "grows")["allocations"]["running"] == 2
+    assert sorted(result["diff"]["before"]) == ["grows"]
+    assert result["ansible_facts"] == {}
+
+
+def test_items_take_the_waiting_of_the_task_unless_they_say_otherwise(double: Double) -> None:
+    wanted: list[Json] = [
+        {"deployment_id": "a", "model_id": "m"},
+        {"deployment_id": "b", "model_id": "m", "wait": True},
+    ]
+    result = double.run_many(wanted, wait=False)
+    assert item(result, "a")["waited"] == {"seconds": 0.0, "polls": 0, "reached": None}
+    assert item(result, "b")["waited"]["reached"] is True
+    # b was waited for, so what is told of a is as recent.
+    assert item(result, "a")["routing_source"] == "cluster_state"
+
+
+def test_what_moved_others_is_told_of_them(double: Double) -> None:
+    """The second start moves routes of what was there before; the facts say where they are in the end."""
+    started(double, a=4)
+    result = double.run_many(
+        [{"deployment_id": "a"}, {"deployment_id": "b", "model_id": "m", "number_of_allocations": 4}]
+    )
+    for name, assignment in double.deployments().items():
+        told = {node: route["current_allocations"] for node, route in item(result, name)["routing_table"].items()}
+        assert told == {node: route["current_allocations"] for node, route in assignment["routing_table"].items()}
+
+
+# --- what it costs ---
+
+
+@pytest.mark.parametrize("number", [1, 10, 50])
+def test_reading_costs_the_same_whatever_the_number(number: int) -> None:
+    with Double("9.5.3", nodes=["n1=64,64gb"]) as double:
+        started(double, **{f"d{each}": 1 for each in range(number)})
+        wanted: list[Json] = [
+            {"deployment_id": f"d{each}", "model_id": "m", "number_of_allocations": 1} for each in range(number)
+        ]
+        result = double.run_many(wanted)
+        assert not result["changed"]
+        read = ["GET /", "GET /_ml/trained_models/_stats", "GET /_cluster/state/metadata"]
+        assert requests(double) == read
+        double.allow("manage_ml")
+        double.forget()
+        double.run_many(wanted)
+        forbidden = ["GET /_ml/info", "GET /_ml/trained_models/_stats"]
+        assert [each for each in requests(double) if each not in ("GET /", "GET /_cluster/state/metadata")] == forbidden
+
+
+def test_all_wait_in_the_same_polls(double: Double) -> None:
+    wanted: list[Json] = [{"deployment_id": f"d{each}", "model_id": "m"} for each in range(5)]
+    result = double.run_many(wanted)
+    polls = [each for each in requests(double) if each.endswith("_stats")]
+    assert len(polls) == 1 + result["waited"]["polls"]
+    assert result["waited"]["polls"] <= 3
