@@ -22,6 +22,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.conne
     secrets,
     with_environment,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import label
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
@@ -58,7 +59,7 @@ class MlAction(ActionBase):
             return {**result, **self.blank(), "failed": True, "msg": str(exc)}
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return {**result, **self.blank(), "failed": True, "msg": self._sentence(checked.errors)}
+            return {**result, **self.blank(), "failed": True, "msg": self._sentence(checked.errors, arguments)}
         params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values)
@@ -70,12 +71,24 @@ class MlAction(ActionBase):
         """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
         return outcome
 
-    def _sentence(self, errors: AnsibleValidationErrorMultiple) -> str:
-        """What AnsibleModule would say."""
-        unsupported = isinstance(errors[0], UnsupportedError)
-        return (
-            f"Unsupported parameters for ({self._task.action}) module: {errors.msg}" if unsupported else str(errors.msg)
-        )
+    def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
+        """What AnsibleModule would say; of items in a list, which one is meant."""
+        of_items = " ".join(self._wrong_items(arguments))
+        if of_items or not isinstance(errors[0], UnsupportedError):
+            return of_items or str(errors.msg)
+        return f"Unsupported parameters for ({self._task.action}) module: {errors.msg}"
+
+    def _wrong_items(self, arguments: Json) -> t.Iterator[str]:
+        lists = {name: option for name, option in self.SPEC.argument_spec.items() if option.get("elements") == "dict"}
+        for name, option in lists.items():
+            rules = {rule: option[rule] for rule in ("mutually_exclusive", "required_one_of") if rule in option}
+            checker = ArgumentSpecValidator(option["options"], **rules)
+            items = arguments.get(name)
+            for index, item in enumerate(items if isinstance(items, list) else ()):
+                checked = checker.validate(item) if isinstance(item, dict) else None
+                if checked and checked.error_messages:
+                    kind = "Unsupported parameters: " if isinstance(checked.errors[0], UnsupportedError) else ""
+                    yield f"{label(index, item)}: {kind}{checked.errors.msg}."
 
     def _in_process(self) -> bool:
         """Become, async, another machine, and another Python that has the client, need the module."""

@@ -2,24 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task costs: a loop of 20 items with nothing to change, four ways, in one run on one server double.
+"""What tasks cost, side by side in one run on server doubles.
 
-Usage: python tests/bench/run.py [--runs N]
+Usage: python tests/bench/run.py [--small] [--only SCENE]... [--json FILE] [--plots FOLDER]
 
-Prints the median of the runs of each way, and its ratio to a loop that only prints, which is what Ansible itself costs.
-The ways take turns, so that a machine that is slow for a while is slow for all of them.
+The ways of a scene take turns, so that a machine that is slow for a while is slow for all of them. Figures are medians
+of whole ``ansible-playbook`` processes, and ratios to the first way of the scene.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import typing as t
 from pathlib import Path
 
@@ -27,89 +26,121 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
 import conftest  # noqa: E402  (makes the collection importable)
+from bench.playbook import Json, Sample, measure  # noqa: E402
+from bench.scenes import SMALL, Scene, Sizes, scenes  # noqa: E402
 from support.emulator_process import Emulator, emulator  # noqa: E402
 
-ITEMS = 20
-MODULE = "mlops.elasticsearch.trained_model_deployment"
-WISH = {"model_id": "m", "deployment_id": "d{{ item }}", "number_of_allocations": 1}
+CLUSTER = ("--node", "n1=1000,1000gb", "--model", "m=1048576", "--interval", "0.01")
 
 
-def ways(server: Emulator) -> dict[str, tuple[str, dict[str, t.Any]]]:
-    """Name of the way to connection and task."""
-    task = {MODULE: {"hosts": server.url, **WISH}}
-    stats = {"url": f"{server.url}/_ml/trained_models/d{{{{ item }}}}/_stats", "return_content": True}
+def bring_up(server: Emulator, number: int) -> None:
+    """Let as many deployments run, by the control port."""
+    for each in range(number):
+        body = {"do": "start_deployment", "model_id": "m", "deployment_id": f"d{each}"}
+        server.control("POST", "/effects", body)
+    server.control("POST", "/settle")
+
+
+def played(scene: Scene, runs: int, folder: Path) -> dict[str, list[Sample]]:
+    """Samples of each way."""
+    found: dict[str, list[Sample]] = {}
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(emulator(*CLUSTER, *scene.options)) for _each in range(scene.servers)]
+        for server in servers:
+            bring_up(server, scene.running)
+        (folder / "result.json").write_text(json.dumps(_result(servers[0], scene.running)), encoding="utf-8")
+        for run in range(runs + 1):
+            for way in scene.ways(run):
+                for server in servers:
+                    scene.prepare(server)
+                sample = measure(folder, way, scene.hosts, scene.forks, servers)
+                if run:
+                    found.setdefault(way.name, []).append(sample)
+    return found
+
+
+def _result(server: Emulator, number: int) -> Json:
+    """What the fleet task returns of a cluster on which nothing is to be changed."""
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
+    from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import run
+    from bench.scenes import wishes
+
+    given = {"hosts": [server.url], "deployments": wishes(number)}
+    params = ArgumentSpecValidator(**SPEC.to_kwargs()).validate(given).validated_parameters
+    return run(params, False).result
+
+
+def summary(samples: t.Sequence[Sample]) -> Json:
+    seconds = [sample.seconds for sample in samples]
     return {
-        "debug": ("local", {"ansible.builtin.debug": {"msg": "{{ item }}"}}),
-        "action plugin": ("local", task),
-        "module": ("loopback", task),
-        "uri, reading only": ("local", {"ansible.builtin.uri": stats}),
+        "seconds": round(statistics.median(seconds), 3),
+        "fastest": round(min(seconds), 3),
+        "slowest": round(max(seconds), 3),
+        "peak_mb": round(max(sample.peak_mb for sample in samples), 1),
+        "requests": samples[-1].requests,
+        "received_kb": round(samples[-1].received_kb, 1),
     }
 
 
-def seconds(folder: Path, connection: str, task: dict[str, t.Any]) -> float:
-    """Wall time of one run of ``ansible-playbook`` with a loop over the task.
-
-    :raises SystemExit: if it failed or changed anything, because then it measured something else.
-    """
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {"ansible_connection": connection, "ansible_python_interpreter": sys.executable},
-        "tasks": [{**task, "loop": list(range(ITEMS))}],
-    }
-    path = folder / "play.json"
-    path.write_text(json.dumps([play]))
-    env = {
-        **os.environ,
-        "ANSIBLE_CONNECTION_PLUGINS": str(TESTS / "support" / "connection"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-    }
-    began = time.perf_counter()
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), str(path)],
-        env=env,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    took = time.perf_counter() - began
-    if done.returncode or "changed=0" not in done.stdout:
-        raise SystemExit(done.stdout + done.stderr)
-    return took
+def table(scene: Scene, ways: dict[str, Json]) -> str:
+    """What a person reads."""
+    first = next(iter(ways.values()))["seconds"]
+    head = f"  {'':32} {'median':>8} {'ratio':>7} {'range':>15} {'memory':>9} {'requests':>9} {'received':>10}"
+    lines = [f"{scene.title}", head]
+    for name, each in ways.items():
+        span = f"{each['fastest']:.2f}-{each['slowest']:.2f} s"
+        lines.append(
+            f"  {name:32} {each['seconds']:6.2f} s {each['seconds'] / first:6.1f}x {span:>15} "
+            f"{each['peak_mb']:6.0f} MB {each['requests']:9} {each['received_kb']:7.0f} kB"
+        )
+    return "\n".join(lines)
 
 
-def prepare(server: Emulator) -> None:
-    """Bring about what the loop wants, by the API."""
-    for number in range(ITEMS):
-        target = f"/_ml/trained_models/m/deployment/_start?deployment_id=d{number}&wait_for=fully_allocated"
-        server.api("POST", target)
-    server.control("DELETE", "/journal")
+def capacity(requests: int = 2000) -> float:
+    """Requests a second that one double answers, so that a reader sees what it does not limit."""
+    from bench.double import load
+
+    with emulator(*CLUSTER) as server:
+        bring_up(server, 1)
+        took = load(int(server.url.rpartition(":")[2]), "/_ml/trained_models/d0/_stats", requests)
+    return 1 / statistics.median(took)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each way, after one that warms up")
-    runs = parser.parse_args().runs
-    with tempfile.TemporaryDirectory() as name, emulator("--node", "n1=32,64gb", "--model", "m=1048576") as server:
-        prepare(server)
-        measured: dict[str, list[float]] = {way: [] for way in ways(server)}
-        for turn in range(runs + 1):
-            for way, (connection, task) in ways(server).items():
-                took = seconds(Path(name), connection, task)
-                if turn:
-                    measured[way].append(took)
-        written = len(server.writes())
-    floor = statistics.median(measured["debug"])
-    print(
-        f"{ITEMS} items with nothing to change, median of {runs} runs of the whole ansible-playbook, {written} writes"
+    parser.add_argument("--small", action="store_true", help="tiny numbers, to see that it works")
+    parser.add_argument("--only", action="append", metavar="SCENE", help="this scene; may be repeated")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--plots", type=Path, help="the folder for plots as SVG; needs matplotlib")
+    options = parser.parse_args()
+    sizes = SMALL if options.small else Sizes()
+    report: Json = {"python": sys.version.split()[0], "ansible": _ansible(), "requests_per_second": round(capacity())}
+    print(f"one double answers {report['requests_per_second']} requests a second", flush=True)
+    report["scenes"] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for scene in scenes(sizes):
+            if options.only and scene.name not in options.only:
+                continue
+            samples = played(scene, scene.runs or sizes.runs, Path(name))
+            ways = {way: summary(each) for way, each in samples.items()}
+            report["scenes"][scene.name] = {"title": scene.title, "ways": ways}
+            print("\n" + table(scene, ways), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if options.plots:
+        from bench.plots import draw
+
+        draw(report, options.plots)
+    return 0
+
+
+def _ansible() -> str:
+    told = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "--version"], capture_output=True, text=True, check=True
     )
-    for way, each in measured.items():
-        middle = statistics.median(each)
-        print(f"  {way:18} {middle:6.2f} s   {middle / floor:5.1f} x debug   ({min(each):.2f} to {max(each):.2f})")
-    return 0 if not written else 1
+    return told.stdout.split("[core ")[-1].partition("]")[0]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,186 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The scenes of the benchmark: each a job, and the ways to do it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from bench.playbook import Json, Way
+from support.emulator_process import Emulator
+
+ONE = "mlops.elasticsearch.trained_model_deployment"
+MANY = "mlops.elasticsearch.trained_model_deployments"
+STATS = "/_ml/trained_models/d{{ item }}/_stats"
+UPDATE = "/_ml/trained_models/d{{ item.item }}/deployment/_update"
+DEBUG = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }}"}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much of everything; ``runs`` are counted, after one that warms up."""
+
+    runs: int = 5
+    items: int = 20
+    growth: tuple[int, ...] = (1, 10, 100)
+    hosts: int = 40
+    clusters: int = 200
+    deployments: int = 100
+    starts: int = 30
+    load_seconds: float = 2.0
+
+
+SMALL = Sizes(runs=1, items=2, growth=(1, 3), hosts=2, clusters=3, deployments=3, starts=2, load_seconds=0.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One table: ``ways`` are done in turn, each time after ``prepare``; the first is what the others are compared to.
+
+    ``ways`` is given the number of the run, for jobs that change something.
+    """
+
+    name: str
+    title: str
+    ways: t.Callable[[int], list[Way]]
+    running: int = 0
+    hosts: int = 1
+    forks: int = 10
+    servers: int = 1
+    options: tuple[str, ...] = ()
+    prepare: t.Callable[[Emulator], None] = lambda server: None
+    runs: int | None = None
+
+
+def wishes(number: int, **settings: t.Any) -> list[Json]:
+    return [{"deployment_id": f"d{each}", "model_id": "m", **settings} for each in range(number)]
+
+
+def many(number: int, name: str = "fleet task", changes: int = 0, **options: t.Any) -> Way:
+    settings = options.pop("settings", {"number_of_allocations": 1})
+    return Way(name, [{MANY: {"deployments": wishes(number, **settings), **options}}], changes)
+
+
+def loop(number: int, name: str, task: Json, changes: int = 0, connection: str = "local") -> Way:
+    return Way(name, [{**task, "loop": list(range(number))}], changes, connection)
+
+
+def one(count: int = 1, **options: t.Any) -> Json:
+    return {ONE: {"model_id": "m", "deployment_id": "d{{ item }}", "number_of_allocations": count, **options}}
+
+
+def read(target: str = STATS) -> Json:
+    return {"ansible.builtin.uri": {"url": "{{ url }}" + target, "return_content": True}}
+
+
+def by_hand(number: int, count: int) -> Way:
+    """Read, compare, update by uri: two loops."""
+    shown = "item.json.trained_model_stats[0].deployment_stats.number_of_allocations"
+    update = {
+        "ansible.builtin.uri": {
+            "url": "{{ url }}" + UPDATE,
+            "method": "POST",
+            "body_format": "json",
+            "body": {"number_of_allocations": count},
+        },
+        "when": f"{shown} != {count}",
+        "loop": "{{ read.results }}",
+        "loop_control": {"label": "{{ item.item }}"},
+    }
+    return Way("uri", [{**read(), "loop": list(range(number)), "register": "read"}, update], number)
+
+
+def scenes(sizes: Sizes) -> list[Scene]:
+    return [*_one_cluster(sizes), *_many_clusters(sizes), _starts(sizes)]
+
+
+def _one_cluster(sizes: Sizes) -> t.Iterator[Scene]:
+    items = sizes.items
+    debug = loop(items, "debug", {"ansible.builtin.debug": {"msg": "{{ item }}"}})
+    yield Scene(
+        "unchanged",
+        f"{items} deployments, nothing to change",
+        lambda run: [
+            debug,
+            many(items),
+            loop(items, "loop, action plugin", one()),
+            loop(items, "loop, module", one(), connection="loopback"),
+            loop(items, "loop, uri that only reads", read()),
+        ],
+        running=items,
+    )
+
+    def changing(run: int) -> list[Way]:
+        # Each way turns the count from the one to the next, so that the next has something to change.
+        counts = [1 + (3 * run + step + 1) % 2 for step in range(3)]
+        return [
+            debug,
+            many(items, changes=items, settings={"number_of_allocations": counts[0]}),
+            loop(items, "loop, action plugin", one(counts[1]), items),
+            by_hand(items, counts[2]),
+        ]
+
+    yield Scene("changed", f"{items} changes", changing, running=items)
+    alone = Way("one deployment", [{ONE: {"deployment_id": "d0", "number_of_allocations": 1}}])
+    yield Scene(
+        "growth",
+        "one task, nothing to change: growth with the number of deployments",
+        lambda run: [alone, *(many(number, f"fleet task, {number}") for number in sizes.growth)],
+        running=max(sizes.growth),
+    )
+
+
+def _many_clusters(sizes: Sizes) -> t.Iterator[Scene]:
+    hosts, number = sizes.hosts, sizes.deployments
+    debug = Way("debug", [DEBUG])
+    alone = {ONE: {"deployment_id": "d0", "number_of_allocations": 1}}
+    yield Scene(
+        "hosts",
+        f"{hosts} clusters, one deployment each, nothing to change, 10 forks",
+        lambda run: [
+            debug,
+            Way("action plugin", [alone]),
+            Way("module", [alone], connection="loopback"),
+            Way("uri that only reads", [read(STATS.replace("{{ item }}", "0"))]),
+        ],
+        running=1,
+        hosts=hosts,
+        servers=2,
+    )
+    yield Scene(
+        "clusters",
+        f"{sizes.clusters} clusters of {number} deployments, nothing to change, 10 forks",
+        lambda run: [
+            debug,
+            many(number, "fleet task, quiet", fact_name="", detail="changed"),
+            Way("same result, nothing done", [{"same_result": {}}]),
+            many(number, "fleet task, all keys and facts"),
+        ],
+        running=number,
+        hosts=sizes.clusters,
+        servers=2,
+    )
+
+
+def _starts(sizes: Sizes) -> Scene:
+    number = sizes.starts
+
+    def stop_all(server: Emulator) -> None:
+        for each in range(number):
+            server.control("POST", "/effects", {"do": "remove_deployment", "deployment_id": f"d{each}"})
+
+    return Scene(
+        "starts",
+        f"{number} starts, each of which takes {sizes.load_seconds:g} s to load",
+        lambda run: [
+            many(number, changes=number),
+            loop(number, "loop, action plugin", one(), number),
+        ],
+        options=("--load-time", str(sizes.load_seconds)),
+        prepare=stop_all,
+        # The loop alone takes a minute; what varies between runs is far below what is compared.
+        runs=min(sizes.runs, 2),
+    )
