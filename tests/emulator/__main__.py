@@ -78,6 +78,13 @@ def parser() -> argparse.ArgumentParser:
         "--interval", type=_interval, default=DEFAULT_INTERVAL, help="seconds between rounds of the automatic clock"
     )
     found.add_argument(
+        "--load-time",
+        type=float,
+        default=Config.load_time,
+        metavar="SECONDS",
+        help="how long a node takes to load a model; for the clock auto (default: the next round)",
+    )
+    found.add_argument(
         "--without",
         action="append",
         choices=sorted(set(PLUGINS.values())),
@@ -116,6 +123,7 @@ def config(options: argparse.Namespace) -> Config:
         security=security,
         license=options.license,
         scaler_interval=options.scaler_interval,
+        load_time=options.load_time,
     )
 
 

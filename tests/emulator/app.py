@@ -94,8 +94,10 @@ class Api:
         if reply is None:
             await delivery.end(fault, transport, receive, clock)
             return
+        written = _written(call, reply, fault)
+        self.double.journal.counters["bytes_sent"] += len(written.body)
         try:
-            await delivery.deliver(_written(call, reply, fault), fault, transport, receive, send, clock)
+            await delivery.deliver(written, fault, transport, receive, send, clock)
         except WaitsForever:
             await delivery.end(None, transport, receive, clock)
 

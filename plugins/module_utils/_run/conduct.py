@@ -106,10 +106,9 @@ class _Player:
 
     def see(self, sight: Sight) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
-        if isinstance(self.step, Wait):
-            verdict = self.step.judge(sight.statistics(self.change.deployment_id))
-            if verdict.outcome != "pending" or not self.watch.left:
-                self.go(Seen(sight, verdict))
+        verdict = t.cast("Wait", self.step).judge(sight.statistics(self.change.deployment_id))
+        if verdict.outcome != "pending" or not self.watch.left:
+            self.go(Seen(sight, verdict))
 
     @property
     def turn(self) -> Turn | None:

@@ -45,6 +45,11 @@ def get_journal(double: Double, body: Body) -> Any:
     return double.journal.as_json()
 
 
+def get_counters(double: Double, body: Body) -> Any:
+    """Requests, reads, writes, and the bytes of all answers' bodies."""
+    return dict(double.journal.counters)
+
+
 def clear_journal(double: Double, body: Body) -> Any:
     """Forgets journal, request log and audit records."""
     double.journal.clear()
@@ -207,6 +212,7 @@ def add_model(double: Double, body: Body) -> Any:
 
 HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
     ("GET", "/state"): get_state,
+    ("GET", "/counters"): get_counters,
     ("GET", "/journal"): get_journal,
     ("DELETE", "/journal"): clear_journal,
     ("GET", "/requests"): get_requests,

@@ -79,7 +79,7 @@ class Journal:
         self.entries: list[Entry] = []
         self.requests: collections.deque[Line] = collections.deque(maxlen=_KEPT)
         self._headers: dict[str, str] = {}
-        self.counters = {"requests": 0, "reads": 0, "writes": 0}
+        self.counters = {"requests": 0, "reads": 0, "writes": 0, "bytes_sent": 0}
 
     def begin(self, call: Call) -> tuple[Line, Entry | None]:
         """Notes a request; its status comes later, with ``end``."""
@@ -113,7 +113,7 @@ class Journal:
         """Forgets everything."""
         self.entries.clear()
         self.requests.clear()
-        self.counters.update(requests=0, reads=0, writes=0)
+        self.counters.update(requests=0, reads=0, writes=0, bytes_sent=0)
 
 
 def _query(call: Call) -> dict[str, str]:

@@ -69,7 +69,10 @@ def _stop_round(each: Assignment) -> bool:
 
 def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:
     loading = [(node_id, route) for node_id, route in each.routes.items() if route.state == STARTING]
+    loaded = _loaded(cluster, deployment_id, [node_id for node_id, _route in loading])
     for node_id, route in loading:
+        if node_id not in loaded:
+            continue
         failure = _failure(cluster, node_id)
         if failure is None:
             route.state, route.reason = STARTED, ""
@@ -77,13 +80,23 @@ def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool
         else:
             route.state, route.reason = FAILED, failure.reason
     if loading:
-        return True
+        return bool(loaded)
     changed = _drain_round(cluster, deployment_id, each)
     for route in each.routes.values():
         if route.state == STARTED and route.current != route.target:
             route.current = route.target
             changed = True
     return changed
+
+
+def _loaded(cluster: Cluster, deployment_id: str, nodes: list[str]) -> list[str]:
+    """Those of the nodes that have had the time it takes to load a model."""
+    if not cluster.config.load_time:
+        return nodes
+    now, began = cluster.now(), cluster.loading.get(deployment_id, {})
+    began = {node_id: began.get(node_id, now) for node_id in nodes}
+    cluster.loading[deployment_id] = began
+    return [node_id for node_id in nodes if now - began[node_id] >= cluster.config.load_time * 1e9]
 
 
 def _drain_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:

@@ -57,6 +57,8 @@ class Config:
     license: str = licence.DEFAULT
     scaler_interval: float = 10.0
     """Seconds of the double's time between two looks of the scaler; 0 is never. Only the clock ``auto`` drives it."""
+    load_time: float = 0.0
+    """Seconds of the double's time that a node takes to load a model, at least a round."""
 
 
 @dataclasses.dataclass
@@ -98,6 +100,8 @@ class Cluster:
         self.audit: list[dict[str, Any]] = []
         self.usage: dict[tuple[str, str], Usage] = {}
         self.held: set[str] = set()
+        self.loading: dict[str, dict[str, int]] = {}
+        """Deployment to node to the nanosecond at which it began to load."""
         self.choices = Choices()
         self.coordination = Coordination()
         self.loads: dict[str, Load] = {}
@@ -197,6 +201,7 @@ class Cluster:
         """Removes a deployment and what was counted for it; the caller publishes."""
         self.assignments.pop(deployment_id, None)
         self.held.discard(deployment_id)
+        self.loading.pop(deployment_id, None)
         self.loads.pop(deployment_id, None)
         self.scaler.forget(deployment_id)
         self.scaler.scaled_up.pop(deployment_id, None)
