@@ -34,8 +34,9 @@ sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests catch it
 	$(VENV)/test/bin/python tests/mutants/run.py
 
-bench: $(VENV)/demo/.made ## measure seconds a task
-	$(VENV)/demo/bin/python tests/bench/run.py
+bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and debug (ten minutes)
+	@mkdir -p .build
+	$(VENV)/bench/bin/python tests/bench/run.py --json .build/bench.json --plots .build/bench
 
 bench-double: $(VENV)/demo/.made ## measure the server double: requests a second, start-up, memory
 	$(VENV)/demo/bin/python tests/bench/double.py
@@ -49,6 +50,7 @@ clean: ## delete the virtual environments and everything built
 # One environment for each use, made again when its requirements change.
 $(VENV)/demo/.made: requirements/demo.txt
 $(VENV)/test/.made: requirements/demo.txt requirements/test.txt
+$(VENV)/bench/.made: requirements/demo.txt requirements/bench.txt
 $(VENV)/check/.made: requirements/demo.txt requirements/test.txt requirements/check.txt
 $(VENV)/%/.made: | python
 	$(PYTHON) -m venv --clear $(@D)

@@ -25,7 +25,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.conne
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import label
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.shared import shared
 
 # Workers are forked from the process that loads this file: they all find the library imported.
 HAS_CLIENT = preload()
@@ -40,7 +42,7 @@ class MlAction(ActionBase):
 
     @staticmethod
     @abc.abstractmethod
-    def run_task(params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
+    def run_task(params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = ...) -> Outcome:
         """What the module does with validated *params*."""
 
     @staticmethod
@@ -96,7 +98,7 @@ class MlAction(ActionBase):
         return bool(HAS_CLIENT and plain_local and not self._task.async_val)
 
     def _run_here(self, params: Json, masked: set[str]) -> Json:
-        outcome = self.run_task(params, self._task.check_mode)
+        outcome = self.run_task(params, self._task.check_mode, connect=shared)
         result = dict(outcome.result)
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)

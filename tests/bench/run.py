@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -110,12 +111,15 @@ def capacity(requests: int = 2000) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, help="counted runs of each way, after one that warms up")
     parser.add_argument("--small", action="store_true", help="tiny numbers, to see that it works")
     parser.add_argument("--only", action="append", metavar="SCENE", help="this scene; may be repeated")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--plots", type=Path, help="the folder for plots as SVG; needs matplotlib")
     options = parser.parse_args()
     sizes = SMALL if options.small else Sizes()
+    if options.runs:
+        sizes = dataclasses.replace(sizes, runs=options.runs)
     report: Json = {"python": sys.version.split()[0], "ansible": _ansible(), "requests_per_second": round(capacity())}
     print(f"one double answers {report['requests_per_second']} requests a second", flush=True)
     report["scenes"] = {}

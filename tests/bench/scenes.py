@@ -118,12 +118,12 @@ def _one_cluster(sizes: Sizes) -> t.Iterator[Scene]:
         counts = [1 + (3 * run + step + 1) % 2 for step in range(3)]
         return [
             debug,
-            many(items, changes=items, settings={"number_of_allocations": counts[0]}),
-            loop(items, "loop, action plugin", one(counts[1]), items),
+            many(items, changes=items, settings={"number_of_allocations": counts[0]}, wait=False),
+            loop(items, "loop, action plugin", one(counts[1], wait=False), items),
             by_hand(items, counts[2]),
         ]
 
-    yield Scene("changed", f"{items} changes", changing, running=items)
+    yield Scene("changed", f"{items} changes, not waited for", changing, running=items)
     alone = Way("one deployment", [{ONE: {"deployment_id": "d0", "number_of_allocations": 1}}])
     yield Scene(
         "growth",
@@ -169,8 +169,8 @@ def _starts(sizes: Sizes) -> Scene:
     number = sizes.starts
 
     def stop_all(server: Emulator) -> None:
-        for each in range(number):
-            server.control("POST", "/effects", {"do": "remove_deployment", "deployment_id": f"d{each}"})
+        for name in server.control("GET", "/state")["deployments"]:
+            server.control("POST", "/effects", {"do": "remove_deployment", "deployment_id": name})
 
     return Scene(
         "starts",

@@ -16,6 +16,7 @@ from elastic_transport import ConnectionError as DroppedError
 from elastic_transport._models import DEFAULT
 from elastic_transport._node._base import NodeApiResponse
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
@@ -69,8 +70,8 @@ class Double:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Client:
-        return Client(connection, sleep, node_class=_node_class(self._inner))
+    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Api:
+        return Api(Client(connection, sleep, node_class=_node_class(self._inner)))
 
     def run(self, check_mode: bool = False, **given: t.Any) -> Json:
         """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""

@@ -303,3 +303,12 @@ def test_a_library_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_the_client_does_not_take() -> None:
     with pytest.raises(ApiError, match="Cannot set up the connection to nonsense: "):
         Client(Connection(("nonsense",)))
+
+
+@pytest.mark.parametrize(("deployment_id", "asked"), [("d", "trained_model_assignment.d,"), ("d.1", "assignment,")])
+def test_only_what_is_needed_travels(double: Double, deployment_id: str, asked: str) -> None:
+    """A dot in a filter would be a step down: then the whole table is asked for."""
+    double.run(model_id="m", deployment_id=deployment_id)
+    assert double.run(deployment_id=deployment_id)["routing_source"] == "cluster_state"
+    [*_earlier, last] = [each for each in double.control("GET", "/requests") if "_cluster/state" in each["path"]]
+    assert asked in last["query"]["filter_path"]

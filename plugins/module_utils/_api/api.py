@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from .._options.connection import Connection
 from .._records.action import Action
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
@@ -18,6 +20,7 @@ from .client import Call, Client
 from .sight import Json, Sight
 
 PAGE = 1000
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
 _OF_DEPLOYMENT = (
     "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
@@ -33,6 +36,11 @@ _NEEDED = ",".join(
 
 class Api:
     """One cluster in the collection's words. The server's version is read once."""
+
+    @classmethod
+    def connected(cls, connection: Connection, sleep: t.Callable[[float], None]) -> t.Self:
+        """*sleep*: what passes the time between two tries of a reading."""
+        return cls(Client(connection, sleep))
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -63,7 +71,7 @@ class Api:
         One request, unless *repeat*. *usage*: with the counters, too.
         """
         rows = self._all_rows(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
-        return Sight(rows, lambda: self.assignments(repeat), whole=deployment_id is None)
+        return Sight(rows, lambda: self.assignments(deployment_id, repeat), whole=deployment_id is None)
 
     def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
         path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
@@ -86,11 +94,16 @@ class Api:
             yield from answer.get("trained_model_stats") or ()
             start, total = start + PAGE, int(answer.get("count") or 0)
 
-    def assignments(self, repeat: bool = True) -> dict[str, t.Any]:
-        """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist."""
+    def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
+        """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist.
+
+        Without a *deployment_id* all; with one perhaps others, too.
+        """
         if not self._state_readable or self.server.serverless:
             return {}
-        query = {"filter_path": ",".join(f"metadata.{key}" for key in _STATE_KEYS)}
+        # A dot in an id would be taken for a step down.
+        only = f".{deployment_id}" if deployment_id and _PLAIN.fullmatch(deployment_id) else ""
+        query = {"filter_path": ",".join(f"metadata.{key}{only}" for key in _STATE_KEYS)}
         try:
             state = self._client.read(
                 "read the routing table", "/_cluster/state/metadata", query, privilege="monitor", repeat=repeat

@@ -10,7 +10,6 @@ import functools
 import typing as t
 
 from .._api.api import Api
-from .._api.client import Client
 from .._api.gates import refuse_old_server, refuse_unsupported
 from .._options import deployment as options
 from .._options.connection import Connection, connection
@@ -18,11 +17,11 @@ from .clock import Clock, SystemClock
 from .job import Failure, Job, carry_out
 from .report import Json, Outcome, Report
 
-Connect = t.Callable[[Connection, t.Callable[[float], None]], Client]
+Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
 
 
 def run(
-    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None
+    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None
 ) -> Outcome:
     """Bring one deployment into the state that validated *params* want. Known errors come back as a failed result."""
     clock = clock or SystemClock()
@@ -31,7 +30,7 @@ def run(
         job = Job(options.wanted(params), options.waiting(params), report)
         server_timeout = options.server_timeout(params)
         report.fact_name = options.fact_name(params)
-        api = Api(connect(connection(params), clock.sleep))
+        api = connect(connection(params), clock.sleep)
         try:
             report.server = api.server
             refuse_old_server(api.server)

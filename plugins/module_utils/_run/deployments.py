@@ -10,7 +10,7 @@ import collections
 import typing as t
 
 from .._api.api import Api
-from .._api.client import Call, Client
+from .._api.client import Call
 from .._api.gates import refuse_old_server, refuse_unsupported
 from .._api.sight import Sight
 from .._options import deployments as options
@@ -27,7 +27,7 @@ from .report import Json, Outcome, Report, failure
 Params = t.Mapping[str, t.Any]
 
 
-def run(params: Params, check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None) -> Outcome:
+def run(params: Params, check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None) -> Outcome:
     """Bring all deployments into the states that validated *params* want.
 
     What goes wrong with one of them does not keep the others; the result is failed in the end.
@@ -66,7 +66,7 @@ class _Fleet:
         items, kept, timeout = options.items(params), options.is_kept(params), server_timeout(params)
         refuse_list([wanted.deployment_id for wanted, _ in items], [wanted.state != "stopped" for wanted, _ in items])
         fact_name(params)
-        api = Api(connect(connection(params), self._clock.sleep))
+        api = connect(connection(params), self._clock.sleep)
         try:
             self._server = api.server
             refuse_old_server(api.server)

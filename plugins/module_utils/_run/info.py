@@ -11,7 +11,6 @@ import fnmatch
 import typing as t
 
 from .._api.api import Api
-from .._api.client import Client
 from .._api.gates import refuse_old_server
 from .._options.connection import connection
 from .._records.deployment import Deployment
@@ -25,12 +24,12 @@ HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 
 
 def run(
-    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Client, clock: Clock | None = None
+    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None
 ) -> Outcome:
     """The deployments that match, with what is asked for. *check_mode* makes no difference."""
     result = blank()
     try:
-        api = Api(connect(connection(params), (clock or SystemClock()).sleep))
+        api = connect(connection(params), (clock or SystemClock()).sleep)
         try:
             refuse_old_server(api.server)
             result["server"] = api.server.as_result()
