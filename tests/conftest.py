@@ -40,6 +40,16 @@ def _forget_clusters() -> None:
             del os.environ[name]
 
 
+def _shrink_nothing() -> None:
+    """Let Hypothesis show the first failing example, for runs that only ask whether there is one."""
+    if os.environ.get("NO_SHRINKING"):
+        from hypothesis import Phase, settings
+
+        settings.register_profile("no shrinking", phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("no shrinking")
+
+
 _link_collection()
 _use_paths()
 _forget_clusters()
+_shrink_nothing()
