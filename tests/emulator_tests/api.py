@@ -89,6 +89,11 @@ class Api:
         found: Json = answer.body
         return found
 
+    def deployment_ids(self, expression: str, **query: Any) -> list[str]:
+        """Deployment ids of the rows of ``_stats``; ``-`` for a row without a deployment."""
+        rows = self.stats(expression, **query)["trained_model_stats"]
+        return [row.get("deployment_stats", {}).get("deployment_id", "-") for row in rows]
+
     def deployment_stats(self, deployment_id: str = "m") -> Json:
         """The one row of a deployment."""
         rows = self.stats(deployment_id)["trained_model_stats"]

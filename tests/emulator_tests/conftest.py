@@ -2,18 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Figures of a run of the double's tests, also when several processes share it."""
+"""A double in a process of its own for the tests of a file; figures of a run, also when several processes share it."""
 
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from emulator_tests import schedules
+from emulator_tests.process import Process, running
 
 _SUM: collections.Counter[str] = collections.Counter()
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Process]:
+    """One for each file."""
+    with running("--model", "m") as found:
+        yield found
+
+
+@pytest.fixture
+def server(process: Process) -> Process:
+    """As new for each test, with one allocation of ``m`` started."""
+    process.control("POST", "/reset")
+    assert process.api("POST", "/_ml/trained_models/m/deployment/_start")[0] == 200
+    process.control("DELETE", "/journal")
+    return process
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

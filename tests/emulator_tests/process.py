@@ -39,6 +39,11 @@ class Process:
         assert status == 200, raw
         return json.loads(raw)
 
+    def allocations(self, deployment_id: str = "m") -> int:
+        """The number that a deployment has been told to have."""
+        state = self.control("GET", "/state")
+        return int(state["deployments"][deployment_id]["task_parameters"]["number_of_allocations"])
+
     def connection(self) -> http.client.HTTPConnection:
         """An open connection to the API."""
         address = urlsplit(self.first["url"])

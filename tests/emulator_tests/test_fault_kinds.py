@@ -11,7 +11,6 @@ import http.client
 import json
 import socket
 import warnings
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ import pytest
 
 from emulator.inprocess import ConnectionDropped
 from emulator_tests.api import Api
-from emulator_tests.process import Process, running
+from emulator_tests.process import Process
 
 START = "/_ml/trained_models/m/deployment/_start"
 UPDATE = "/_ml/trained_models/m/deployment/_update"
@@ -73,25 +72,6 @@ STATUSES = {
 }
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[Process]:
-    with running("--model", "m") as found:
-        yield found
-
-
-@pytest.fixture
-def server(process: Process) -> Process:
-    """As new for each test, with one allocation started."""
-    process.control("POST", "/reset")
-    assert process.api("POST", START)[0] == 200
-    return process
-
-
-def deployed(server: Process) -> int:
-    found = server.control("GET", "/state")["deployments"]["m"]["task_parameters"]["number_of_allocations"]
-    return int(found)
-
-
 def label(value: Any) -> str:
     return " ".join(str(each) for each in value.values()) if isinstance(value, dict) else ""
 
@@ -102,13 +82,13 @@ def test_instead_of_the_answer_with_a_client(
     server: Process, do: Json, raised: type[Exception] | None, when: str
 ) -> None:
     assert _seen_by_a_client(server, do, when) == raised
-    assert deployed(server) == (1 if when == "before" else 2)
+    assert server.allocations() == (1 if when == "before" else 2)
 
 
 @pytest.mark.parametrize(("do", "raised"), SPOILT, ids=label)
 def test_the_real_answer_spoilt_with_a_client(server: Process, do: Json, raised: type[Exception] | None) -> None:
     assert _seen_by_a_client(server, do, "before") == raised
-    assert deployed(server) == 2
+    assert server.allocations() == 2
 
 
 def _seen_by_a_client(server: Process, do: Json, when: str) -> type[Exception] | None:
@@ -276,7 +256,7 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
     api = Api()
     api.fault("info", {"type": "too_many_requests", "retry_after": 7})
     api.fault("info", {"type": "too_many_requests", "retry_after": 7, "as_date": True})
-    values = [dict(api.double.request("GET", "/")[1])["Retry-After"] for _ in range(2)]
+    values = [dict(api.double.request("GET", "/")[1])["Retry-After"] for _request in range(2)]
     assert values[0] == "7"
     assert email.utils.parsedate_to_datetime(values[1]).tzinfo is not None
 

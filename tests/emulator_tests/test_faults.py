@@ -9,41 +9,20 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.process import Process, running
+from emulator_tests.process import Process
 
 START = "/_ml/trained_models/m/deployment/_start"
 UPDATE = "/_ml/trained_models/m/deployment/_update"
 STATS = "/_ml/trained_models/m/_stats"
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[Process]:
-    with running("--model", "m") as found:
-        yield found
-
-
-@pytest.fixture
-def server(process: Process) -> Process:
-    """As new for each test, with one allocation started."""
-    process.control("POST", "/reset")
-    assert process.api("POST", START)[0] == 200
-    process.control("DELETE", "/journal")
-    return process
-
-
 def plant(server: Process, operation: str, do: dict[str, Any], **arguments: Any) -> None:
     server.control("POST", "/faults", {"operation": operation, "do": do, **arguments})
-
-
-def number(server: Process) -> int:
-    found = server.control("GET", "/state")["deployments"]["m"]["task_parameters"]["number_of_allocations"]
-    return int(found)
 
 
 @pytest.mark.parametrize(("when", "expected"), [("before", 1), ("after", 2)])
@@ -51,7 +30,7 @@ def test_drop(server: Process, when: str, expected: int) -> None:
     plant(server, "update", {"type": "drop"}, when=when)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         server.api("POST", UPDATE, {"number_of_allocations": 2})
-    assert number(server) == expected
+    assert server.allocations() == expected
     (entry,) = server.control("GET", "/journal")
     assert (entry["status"], entry["committed"]) == (None, when == "after")
     assert server.api("GET", STATS)[0] == 200
@@ -63,14 +42,14 @@ def test_answer_of_a_gateway(server: Process) -> None:
     status, headers, raw = server.api("POST", UPDATE, {"number_of_allocations": 2})
     assert (status, headers["retry-after"], headers["content-type"], raw) == (503, "1", "text/html", b"<html>")
     assert "x-elastic-product" not in headers
-    assert number(server) == 1
+    assert server.allocations() == 1
 
 
 def test_answer_instead_of_the_real_one(server: Process) -> None:
     plant(server, "update", {"type": "answer", "status": 502, "body": {"error": "x"}}, when="after")
     status, headers, raw = server.api("POST", UPDATE, {"number_of_allocations": 2})
     assert (status, headers["content-type"], json.loads(raw)) == (502, "application/json", {"error": "x"})
-    assert number(server) == 2
+    assert server.allocations() == 2
     assert server.control("GET", "/journal")[0]["committed"]
 
 
@@ -267,7 +246,7 @@ def test_a_node_is_lost_for_two_requests(when: str, seen: list[int]) -> None:
     api = Api(nodes={"n1": 4, "n2": 4})
     nodes = int(api.send("GET", "/_cluster/health").body["number_of_nodes"])
     api.fault("any", {"type": "node_lost", "node_id": "n2", "requests": 2}, when=when)
-    lost = [nodes - api.send("GET", "/_cluster/health").body["number_of_nodes"] for _ in seen]
+    lost = [nodes - api.send("GET", "/_cluster/health").body["number_of_nodes"] for _request in seen]
     assert lost == seen
 
 
@@ -337,7 +316,7 @@ def test_the_master_is_lost_for_two_rounds(server: Process) -> None:
     server.control("POST", "/clock", {"mode": "manual"})
     plant(server, "health", {"type": "master_lost", "ticks": 2})
     health = "/_cluster/health?master_timeout=1ms"
-    assert [server.api("GET", health)[0] for _ in range(2)] == [503, 503]
+    assert [server.api("GET", health)[0] for _request in range(2)] == [503, 503]
     server.control("POST", "/tick", {"steps": 3})
     assert server.api("GET", health)[0] == 200
 
@@ -350,7 +329,7 @@ def test_the_scaler_looks_between_two_requests() -> None:
     api.settle()
     api.effect("set_load", deployment_id="m", requests_per_second=100, inference_time_ms=50)
     api.fault("stats", {"type": "scaler_tick"}, when="after", times=2)
-    numbers = [api.deployment_stats()["number_of_allocations"] for _ in range(3)]
+    numbers = [api.deployment_stats()["number_of_allocations"] for _request in range(3)]
     assert numbers[:2] == [1, 1]
     assert numbers[2] > 1
 

@@ -13,12 +13,6 @@ import pytest
 from emulator_tests.api import Api
 
 
-def ids(api: Api, expression: str) -> list[str]:
-    """Deployment ids of the rows, ``-`` for a row without a deployment."""
-    found = api.stats(expression)["trained_model_stats"]
-    return [row.get("deployment_stats", {}).get("deployment_id", "-") for row in found]
-
-
 @pytest.fixture
 def two() -> Api:
     """Two deployments of ``m``, ``other`` is idle."""
@@ -44,7 +38,7 @@ def two() -> Api:
 )
 def test_rows(two: Api, expression: str, count: int, expected: list[str]) -> None:
     """Section 1.4."""
-    assert ids(two, expression) == expected
+    assert two.deployment_ids(expression) == expected
     assert two.stats(expression)["count"] == count
 
 
@@ -53,13 +47,13 @@ def test_model_wins_over_deployment_of_the_same_id() -> None:
     api = Api()
     api.started("m")
     api.started("second")
-    assert ids(api, "m") == ["m", "second"]
+    assert api.deployment_ids("m") == ["m", "second"]
 
 
 def test_alias_shows_its_model(two: Api) -> None:
     """Section 1.4."""
     two.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
-    assert ids(two, "nick") == ["d1", "d2"]
+    assert two.deployment_ids("nick") == ["d1", "d2"]
 
 
 @pytest.mark.parametrize(

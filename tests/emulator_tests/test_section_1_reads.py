@@ -16,12 +16,6 @@ MODELS = "/_ml/trained_models"
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
 
 
-def deployments(api: Api, expression: str, **query: Any) -> list[str]:
-    """Deployment ids of the rows; ``-`` for a row without a deployment."""
-    found = api.stats(expression, **query)["trained_model_stats"]
-    return [row.get("deployment_stats", {}).get("deployment_id", "-") for row in found]
-
-
 @pytest.fixture
 def api() -> Api:
     """Two deployments of ``m``, ``other`` is idle."""
@@ -43,23 +37,23 @@ def test_parameters_of_stats(api: Api) -> None:
     assert (plain["count"], len(plain["trained_model_stats"])) == (spelled["count"], 3)
     assert api.send("GET", path, None, tags="x").status == 400
     assert api.send("GET", f"{MODELS}/x*/_stats", None, allow_no_match="false").status == 404
-    assert deployments(api, "*", size=1) == ["d1", "d2"]
-    assert deployments(api, "*", **{"from": 1}) == ["-"]
+    assert api.deployment_ids("*", size=1) == ["d1", "d2"]
+    assert api.deployment_ids("*", **{"from": 1}) == ["-"]
 
 
 def test_paths_of_stats(api: Api) -> None:
     """Section 1.4: models, deployments, patterns, lists."""
-    assert deployments(api, "m") == ["d1", "d2"]
-    assert deployments(api, "d2") == ["d2"]
-    assert deployments(api, "d*,other") == ["d1", "d2", "-"]
-    assert deployments(api, "ot*") == ["-"]
+    assert api.deployment_ids("m") == ["d1", "d2"]
+    assert api.deployment_ids("d2") == ["d2"]
+    assert api.deployment_ids("d*,other") == ["d1", "d2", "-"]
+    assert api.deployment_ids("ot*") == ["-"]
 
 
 def test_deployment_ids_in_stats_by_version() -> None:
     """Section 1.4: a deployment id is known since 8.8."""
     newer = Api("8.8.0")
     newer.start(deployment_id="d")
-    assert deployments(newer, "d") == ["d"]
+    assert newer.deployment_ids("d") == ["d"]
     older = Api("8.7.1")
     older.start()
     assert older.send("GET", f"{MODELS}/d/_stats").status == 404
@@ -75,8 +69,8 @@ def test_row_of_an_idle_model(api: Api) -> None:
 def test_model_or_deployment(api: Api) -> None:
     """Section 1.4: a model's id gives all its rows, a deployment's its own; a model wins over a deployment."""
     api.started("m")
-    assert sorted(deployments(api, "m")) == ["d1", "d2", "m"]
-    assert deployments(api, "d1") == ["d1"]
+    assert sorted(api.deployment_ids("m")) == ["d1", "d2", "m"]
+    assert api.deployment_ids("d1") == ["d1"]
 
 
 def test_count_is_of_models(api: Api) -> None:
@@ -88,7 +82,7 @@ def test_count_is_of_models(api: Api) -> None:
 def test_alias_in_stats(api: Api) -> None:
     """Section 1.4: its model's rows appear by accident."""
     api.send("PUT", f"{MODELS}/m/model_aliases/nick")
-    assert deployments(api, "nick") == ["d1", "d2"]
+    assert api.deployment_ids("nick") == ["d1", "d2"]
 
 
 @pytest.mark.parametrize("choice", ["no_known_trained_model", "could_not_find_trained_model"])

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..double import Double
 from ..state import settings
 from ..state.cluster import Cluster
-from ..wire import errors, xcontent
+from ..wire import errors, render, xcontent
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
@@ -166,16 +166,7 @@ def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _shown(given: Json, *, flat: bool) -> Json:
     """Values are texts; names are nested unless ``flat_settings`` is given."""
     texts = {name: settings.text_of(value) for name, value in given.items() if value is not None and "." in name}
-    if flat:
-        return texts
-    nested: Json = {}
-    for name, value in texts.items():
-        *parents, last = name.split(".")
-        inner = nested
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        inner[last] = value
-    return nested
+    return texts if flat else render.nested(texts)
 
 
 ROUTES: Final = (

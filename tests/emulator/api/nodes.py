@@ -18,7 +18,7 @@ from ..state import node_filter
 from ..state.cluster import Cluster
 from ..state.nodes import Node
 from ..state.shutdown import TYPES, Shutdown
-from ..wire import errors, suggest, xcontent
+from ..wire import errors, render, suggest, xcontent
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
 from ..wire.values import TimeValue
@@ -108,7 +108,7 @@ def _info(double: Double, node: Node, metrics: set[str]) -> Json:
     parts: dict[str, Json] = {
         "settings": {
             "cluster": {"name": cluster.name},
-            "node": {"name": node.name, "roles": list(node.roles), "attr": _nested(node.attributes)},
+            "node": {"name": node.name, "roles": list(node.roles), "attr": render.nested(node.attributes)},
         },
         "os": {
             "refresh_interval_in_millis": 1000,
@@ -131,17 +131,6 @@ def _info(double: Double, node: Node, metrics: set[str]) -> Json:
 def _attributes(node: Node) -> Json:
     """Left out if there are none (rows 76 and 189)."""
     return {"attributes": dict(node.attributes)} if node.attributes else {}
-
-
-def _nested(flat: Any) -> Json:
-    body: Json = {}
-    for name, value in flat.items():
-        *parents, last = name.split(".")
-        inner = body
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-        inner[last] = value
-    return body
 
 
 # --- stats ---

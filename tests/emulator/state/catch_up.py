@@ -23,7 +23,9 @@ def tick(cluster: Cluster) -> bool:
     """One round; whether anything changed."""
     cluster.ticks += 1
     # First, since the master itself may be what comes back in this round.
-    changed = any([listener() for listener in cluster.round_listeners])
+    changed = False
+    for listener in cluster.round_listeners:
+        changed |= listener()
     if not cluster.commits:
         # Nobody takes what the nodes report.
         return changed

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 _MISSING: Final = object()
@@ -71,6 +72,18 @@ def _yaml_block(body: Any, indent: str) -> str:
             )
             lines.append(f"{indent}- {text.lstrip()}")
     return "".join(lines)
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Names with dots as objects in objects."""
+    body: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, last = name.split(".")
+        inner = body
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return body
 
 
 def filtered(body: Any, expression: str) -> Any:
