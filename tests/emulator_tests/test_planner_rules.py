@@ -166,6 +166,23 @@ def test_growth_over_zones_is_left_to_the_last_pass() -> None:
     assert plan_all(room, [old], []).placement == {"a": {"a1": 4, "b1": 2}}
 
 
+def test_zones_give_no_more_than_is_wanted() -> None:
+    """Section 5.4: not even if an earlier zone gave to a deployment that a later one keeps."""
+    room = {"z0": [PlanNode("n0", 2 * GB, 2)], "z1": [PlanNode("n1", GB, 2)], "z2": [PlanNode("n2", 0, 0)]}
+    wanted = [
+        PlanDeployment("d0", GB, 1, 1, ever_assigned=True),
+        PlanDeployment("d1", 2 * GB, 1, 1, {"n0": 1}),
+        PlanDeployment("d2", GB, 2, 1, {"n1": 2}),
+    ]
+    assert sum(plan_all(room, wanted, []).placement["d2"].values()) == 2
+
+
+def test_as_many_as_the_memory_takes() -> None:
+    """Section 5.1: where each allocation needs memory, a node may take some of what its cores would."""
+    wanted = PlanDeployment("a", 2 * GB, 4, 1, memory_of=lambda allocations: (1 + allocations) * GB)
+    assert plan_all({"": nodes({"n1": 4}, 3 * GB)}, [wanted], []).placement == {"a": {"n1": 2}}
+
+
 # --- low priority ---
 
 
@@ -202,6 +219,29 @@ def test_what_has_its_number_is_not_planned_again() -> None:
     assert "stopped" not in " ".join(line for line in api.audit() if line.startswith("Rebalanced"))
     api.started("b", model_id="other", priority="low")
     assert api.targets("a") == {"n1": 4, "n2": 1}
+
+
+def test_failed_routes_are_hosts() -> None:
+    """Section 4.7: a plan keeps the node where it failed, though another would come first."""
+    api = Api()
+    api.started("b", 4, model_id="other")
+    api.started("a", 1)
+    api.effect("stop_deployment", deployment_id="b")
+    api.settle()
+    api.effect("fail_route", deployment_id="a", reason="boom")
+    api.started("b", model_id="other")
+    assert (api.targets("a"), api.targets("b")) == ({"n2": 1}, {"n1": 1})
+
+
+def test_what_stops_is_not_planned() -> None:
+    """Section 4.6: its routes and its reason stay while others are planned."""
+    api = Api()
+    api.started("a", 4)
+    api.effect("stop_deployment", deployment_id="a")
+    before = api.assignment("a")
+    api.start("other")
+    assert api.assignment("a") == before
+    assert before["reason"] == "client API call"
 
 
 def test_what_is_loading_counts_as_placed() -> None:
