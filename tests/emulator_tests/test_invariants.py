@@ -58,10 +58,10 @@ class Cluster(Actions):
     @invariant()
     def no_deployment_is_above_its_number(self) -> None:
         for each in self.api.double.cluster.assignments.values():
-            # What drains on a node that shuts down comes on top (section 4.7).
+            # What drains on a node that shuts down comes on top, and what failed until a plan is needed (section 4.7).
             leaving = self.api.double.cluster.shutdowns
             staying = [route for node, route in each.routes.items() if node not in leaving]
-            placed = sum(route.target for route in staying if route.state != "stopping")
+            placed = sum(route.target for route in staying if route.state not in ("stopping", "failed"))
             assert placed <= max(0, each.params.number_of_allocations)
             assert set(each.routes) <= set(self.api.double.cluster.nodes)
             assert each.max_assigned >= each.total_current

@@ -233,6 +233,18 @@ def test_failed_routes_are_hosts() -> None:
     assert (api.targets("a"), api.targets("b")) == ({"n2": 1}, {"n1": 1})
 
 
+def test_failed_route_on_top_goes_with_the_next_plan() -> None:
+    """Section 4.7: it stays as long as the others are enough, and no plan gives more than the number."""
+    api = Api()
+    api.start()
+    api.effect("shut_down_node", node_id="n1", type="restart")
+    api.effect("fail_route", deployment_id="m", node_id="n1", reason="boom")
+    api.effect("keep_node", node_id="n1")
+    assert api.targets() == {"n1": 1, "n2": 1}
+    api.start("other")
+    assert api.targets() == {"n2": 1}
+
+
 def test_what_stops_is_not_planned() -> None:
     """Section 4.6: its routes and its reason stay while others are planned."""
     api = Api()

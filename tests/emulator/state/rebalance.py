@@ -108,11 +108,6 @@ def _room(cluster: Cluster, nodes: Mapping[str, Node], wanted: Iterable[Assignme
 
 
 def _plan_deployment(cluster: Cluster, key: str, each: Assignment, room: Mapping[str, PlanNode]) -> PlanDeployment:
-    current = {
-        node_id: route.target
-        for node_id, route in each.routes.items()
-        if node_id in room and route.state in (STARTING, STARTED, FAILED) and min(route.current, route.target) > 0
-    }
     params = each.params
     grows = params.per_deployment_memory_bytes > 0 and params.per_allocation_memory_bytes > 0
     return PlanDeployment(
@@ -120,10 +115,22 @@ def _plan_deployment(cluster: Cluster, key: str, each: Assignment, room: Mapping
         _memory(cluster, params, 1),
         params.number_of_allocations,
         params.threads_per_allocation,
-        current,
+        _hosts(each, room),
         each.max_assigned > 0,
         functools.partial(_memory, cluster, params) if grows else None,
     )
+
+
+def _hosts(each: Assignment, room: Mapping[str, PlanNode]) -> dict[str, int]:
+    """Targets that a plan begins with; failed ones last, and not more than the number."""
+    current = {}
+    left = each.params.number_of_allocations
+    for node_id, route in sorted(each.routes.items(), key=lambda item: item[1].state == FAILED):
+        counts = node_id in room and route.state in (STARTING, STARTED, FAILED) and route.current > 0
+        if counts and 0 < route.target <= left:
+            current[node_id] = route.target
+            left -= route.target
+    return current
 
 
 def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
