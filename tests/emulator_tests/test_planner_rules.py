@@ -36,7 +36,9 @@ def nodes(cores: Mapping[str, int], memory: int = AMPLE) -> list[PlanNode]:
 def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int, host: str) -> None:
     """Section 5.4: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
     room = [PlanNode("n1", 10 * GB, 4), PlanNode("n2", 14 * GB, 6)]
-    assert plan_all({"": room}, [PlanDeployment("a", memory, 4, 1)], []).placement == {"a": {host: 4}}
+    a, nowhere = PlanDeployment("a", memory, 4, 1), PlanDeployment("b", 900 * GB, 1, 1)
+    for wanted in ([a], [a, nowhere]):
+        assert plan_all({"": room}, wanted, []).placement["a"] == {host: 4}
 
 
 def test_memory_that_is_kept_does_not_count_for_a_node() -> None:

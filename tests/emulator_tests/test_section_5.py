@@ -108,6 +108,15 @@ def test_processors_are_not_over_subscribed() -> None:
     assert api.targets() == {"n1": 3}
 
 
+def test_what_stops_holds_its_room() -> None:
+    """Section 5.1: until its routes are gone, as far as is known."""
+    api = Api()
+    api.started("a", 4)
+    api.effect("stop_deployment", deployment_id="a")
+    api.start("other", number_of_allocations=4)
+    assert (api.targets("a"), api.targets("other")) == ({"n1": 4}, {"n2": 4})
+
+
 # --- order ---
 
 
