@@ -74,7 +74,8 @@ def test_a_thousand_are_too_many(double: Double) -> None:
     assert "1000 deployments are wanted, and Elasticsearch takes at most 100" in result["msg"]
 
 
-def test_more_than_fit_beside_those_that_are_there(double: Double) -> None:
+def test_more_than_fit_beside_those_that_are_there() -> None:
+    double = Double("9.5.3", nodes=["n1=200,64gb"])
     started(double, **{f"d{number}": 1 for number in range(7)})
     many = [{"deployment_id": f"e{number}", "model_id": "m"} for number in range(94)]
     result = double.run_many(many)
@@ -108,6 +109,32 @@ def test_a_dead_cluster_gives_the_same_keys(double: Double) -> None:
     assert dead["error"]["kind"] == "connection"
     assert alive.keys() == dead.keys() - {"failed", "msg", "error"}
     assert alive.keys() - {"warnings"} == deployments.blank().keys()
+
+
+def test_a_total_that_cannot_fit_is_refused_before_any_write(double: Double) -> None:
+    """Eight processors; two of them are held by a deployment that is left alone."""
+    started(double, stays=2, shrinks=4)
+    wanted: list[Json] = [
+        {"deployment_id": "new", "model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 3},
+        {"deployment_id": "low", "model_id": "m", "priority": "low"},
+        {"deployment_id": "shrinks", "number_of_allocations": 1},
+    ]
+    for check_mode in (True, False):
+        result = double.run_many(wanted, check_mode)
+        assert "would need 9 processors, and the ML nodes have 8. Want fewer allocations" in result["msg"]
+    assert double.journal() == []
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
+    assert double.run_many(wanted, check_mode=True)["summary"]["changed"] == 3
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=None)
+    wanted[2]["state"] = "stopped"
+    del wanted[2]["number_of_allocations"]
+    assert not double.run_many(wanted).get("failed")
+
+
+def test_capacity_is_read_only_where_room_is_taken(double: Double) -> None:
+    started(double, a=2)
+    double.run_many([{"deployment_id": "a", "number_of_allocations": 1}])
+    assert [each for each in requests(double) if "_nodes" in each] == []
 
 
 # --- those that are not listed ---
@@ -179,6 +206,7 @@ def test_a_replacement_starts_when_the_old_one_is_gone(double: Double) -> None:
 
 def test_one_that_fails_does_not_keep_the_others(double: Double) -> None:
     started(double, fixed=1)
+    double.allow("manage_ml")  # without monitor, nobody knows before that there is no room
     wanted: list[Json] = [
         {"deployment_id": "fixed", "threads_per_allocation": 2},
         {"deployment_id": "large", "model_id": "m", "number_of_allocations": 50},

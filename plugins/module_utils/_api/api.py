@@ -11,6 +11,7 @@ import typing as t
 
 from .._options.connection import Connection
 from .._records.action import Action
+from .._records.capacity import Capacity
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.model import Model
@@ -116,6 +117,20 @@ class Api:
             return {}
         metadata = state.get("metadata") or {}
         return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
+
+    def capacity(self) -> Capacity | None:
+        """What machine learning has to run on; ``None`` if the user may not read it, or nobody tells."""
+        if self.server.serverless or not self.server.has(8, 4):  # before, nodes took what they were given
+            return None
+        settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
+        try:
+            nodes = self._client.read(
+                "read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, privilege="monitor"
+            )
+            found = self._client.read("read the settings", "/_cluster/settings", settings, privilege="monitor")
+        except ApiError:
+            return None  # it only spares requests that are bound to fail
+        return Capacity.from_api(nodes, found)
 
     def model(self, model_id: str) -> Model | None:
         """The model with this id or alias, or ``None``."""

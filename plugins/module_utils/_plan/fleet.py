@@ -10,6 +10,8 @@ import collections
 import typing as t
 
 from .._records.action import Action
+from .._records.capacity import Capacity
+from .._records.deployment import Deployment
 from .._records.errors import Refusal, refuse_together
 from .order import turn
 from .plan import Plan
@@ -42,6 +44,39 @@ def refuse_too_many(there: t.Collection[str], plans: t.Iterable[Plan]) -> None:
             f"Elasticsearch takes at most {LIMIT}",
             hint="Stop some, or set stop_unlisted.",
         )
+
+
+def takes_room(plans: t.Iterable[Plan]) -> bool:
+    return any(turn(plan, action).takes for plan in plans for action in plan.actions)
+
+
+def refuse_too_much(capacity: Capacity, there: t.Iterable[Deployment], plans: t.Sequence[Plan]) -> None:
+    """Refuse plans that need more processors than there are, unless the cluster may grow.
+
+    *there*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no processors
+    of its own (server behaviour, planner).
+    """
+    if capacity.may_grow:
+        return
+    changed = {action.deployment_id for plan in plans for action in plan.actions}
+    kept = [_held(each) for each in there if each.deployment_id not in changed and each.priority != "low"]
+    afters = [plan.after for plan in plans if plan.changed and plan.after and plan.after.priority != "low"]
+    needed = sum(kept) + sum((each.number_of_allocations or 0) * _threads(each) for each in afters)
+    if needed > sum(capacity.processors):
+        raise Refusal(
+            f"The deployments would need {needed} processors, and the ML nodes have {sum(capacity.processors)}",
+            hint="Want fewer allocations or threads, stop others, or add ML nodes.",
+        )
+
+
+def _held(deployment: Deployment) -> int:
+    """Processors in use now."""
+    running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
+    return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
+
+
+def _threads(deployment: Deployment) -> int:
+    return deployment.threads_per_allocation or 1
 
 
 def in_order(plans: t.Sequence[Plan]) -> list[tuple[int, Action]]:

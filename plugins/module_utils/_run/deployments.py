@@ -16,7 +16,7 @@ from .._api.sight import Sight
 from .._options import deployments as options
 from .._options.connection import connection
 from .._options.deployment import fact_name, server_timeout
-from .._plan.fleet import in_order, refuse_list, refuse_too_many
+from .._plan.fleet import in_order, refuse_list, refuse_too_many, refuse_too_much, takes_room
 from .._records.errors import Refusal, refuse_together
 from .._records.server import Server
 from .clock import Clock, SystemClock
@@ -101,7 +101,11 @@ class _Fleet:
         for job in self._jobs:
             job.decide(api, sight)
         refuse_together([str(job.error) for job in self._jobs if isinstance(job.error, Refusal) and job.error.of_list])
-        refuse_too_many(list(sight), [job.report.plan for job in self._jobs if job.report.plan])
+        plans = [job.plan for job in self._jobs if not job.error]
+        refuse_too_many(list(sight), plans)
+        capacity = api.capacity() if takes_room(plans) else None
+        if capacity:
+            refuse_too_much(capacity, filter(None, map(sight.deployment, sight)), plans)
         self._read = True
 
     def _foretell(self, api: Api, timeout: str) -> None:

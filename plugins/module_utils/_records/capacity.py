@@ -1,0 +1,46 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How many processors a cluster has for machine learning, as far as a user may read it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing as t
+
+Raw = t.Mapping[str, t.Any]
+_PROCESSORS = ("ml.allocated_processors_double", "ml.allocated_processors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Capacity:
+    """``processors``: of each ML node. ``may_grow``: nodes may be added, or replaced by larger ones."""
+
+    processors: tuple[int, ...]
+    may_grow: bool
+
+    @classmethod
+    def from_api(cls, nodes: Raw, settings: Raw) -> Capacity | None:
+        """From ``GET _nodes`` and ``GET _cluster/settings`` with defaults; ``None`` if a node tells no processors.
+
+        Source: server behaviour, update up and inputs of the planner.
+        """
+        told = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
+        found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in told]
+        if None in found:
+            return None
+        scale = float(_setting(settings, "allocated_processors_scale", "1"))
+        lazy = int(_setting(settings, "max_lazy_ml_nodes", "0")) > len(told)
+        larger = _setting(settings, "max_ml_node_size", "0b") not in ("0", "0b")
+        return cls(tuple(math.ceil(float(t.cast(str, each)) / scale) for each in found), lazy or larger)
+
+
+def _setting(settings: Raw, name: str, default: str) -> str:
+    """Its value: transient settings win over persistent ones, and those over what the nodes began with."""
+    for kind in ("transient", "persistent", "defaults"):
+        value = (((settings.get(kind) or {}).get("xpack") or {}).get("ml") or {}).get(name)
+        if value is not None:
+            return str(value)
+    return default
