@@ -99,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--security", metavar="FILE", help="users, roles, keys, tokens: security is on")
     found.add_argument("--tls", nargs="?", const="valid", choices=TLS, help="HTTPS with certificates made for the run")
     found.add_argument("--client-certificates", choices=CLIENT_CERTIFICATES, help="whether clients have certificates")
+    found.add_argument("--with-lang-ident", action="store_true", help="list lang_ident_model_1, as real clusters do")
     found.add_argument("--license", choices=licence.CHOICES, default=licence.DEFAULT, help="default: %(default)s")
     found.add_argument("--parent-pid", type=int, help="end when this process is not the parent any more")
     return found
@@ -124,6 +125,7 @@ def config(options: argparse.Namespace) -> Config:
         license=options.license,
         scaler_interval=options.scaler_interval,
         load_time=options.load_time,
+        lang_ident=options.with_lang_ident,
     )
 
 

@@ -31,6 +31,7 @@ from .api import licence as licence_api
 from .api import memory as memory_api
 from .api import models as model_api
 from .api import nodes as node_api
+from .api import tasks as task_api
 from .api import uploads as upload_api
 from .control import delivery, kinds
 from .control.delivery import Written
@@ -56,6 +57,7 @@ ROUTER: Final = Router(
         *infer_api.ROUTES,
         *memory_api.ROUTES,
         *node_api.ROUTES,
+        *task_api.ROUTES,
         *cat_api.ROUTES,
         *index_api.ROUTES,
         *endpoint_api.ROUTES,

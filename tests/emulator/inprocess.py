@@ -92,12 +92,15 @@ class InProcess:
         without: Iterable[str] = (),
         security: str | Path | Mapping[str, Any] | None = None,
         license_type: str = licence.DEFAULT,
+        lang_ident: bool = False,
     ) -> None:
         if clock not in ("eager", "manual"):
             raise ValueError("in process the clock is eager or manual")
         given = (Node("n1"), Node("n2")) if nodes is None else tuple(nodes)
         declared = None if security is None else _declared(security, version)
-        begin = Config(version, flavor, given, tuple(models), frozenset(without), declared, license_type)
+        begin = Config(
+            version, flavor, given, tuple(models), frozenset(without), declared, license_type, lang_ident=lang_ident
+        )
         self.double = Double(begin, clock, alone=True)
         self._api = Api(self.double)
 

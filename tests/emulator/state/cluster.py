@@ -24,7 +24,7 @@ from .estimators import Memory
 from .indices import Index
 from .inferences import Inferences
 from .load import Load
-from .models import Model
+from .models import LANG_IDENT, Model, language_identification
 from .nodes import Node
 from .pipelines import Pipeline
 from .settings import LAZY_NODES, NODE_SIZE, PROCESSORS_SCALE
@@ -59,6 +59,8 @@ class Config:
     """Seconds of the double's time between two looks of the scaler; 0 is never. Only the clock ``auto`` drives it."""
     load_time: float = 0.0
     """Seconds of the double's time that a node takes to load a model, at least a round."""
+    lang_ident: bool = False
+    """Whether the model that every real cluster lists is there."""
 
 
 @dataclasses.dataclass
@@ -117,6 +119,8 @@ class Cluster:
         self._without_security = config.without | {"security"}
         if config.security is not None:
             self.secure(config.security)
+        if config.lang_ident:
+            self.models[LANG_IDENT] = language_identification()
         for model_id, size in config.models:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
 

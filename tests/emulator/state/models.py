@@ -21,6 +21,7 @@ from .model_config import PYTORCH
 from .versions import Features
 
 _ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z])?")
+LANG_IDENT: Final = "lang_ident_model_1"
 ID_LIMIT: Final = model_config.ID_LIMIT
 WILDCARDS: Final = ("_all", "*")
 
@@ -131,6 +132,38 @@ class Model:
         """``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which sit in the metadata."""
         found = (self.config.get("metadata") or {}).get(name, 0)
         return int(found)
+
+
+def language_identification() -> Model:
+    """The model that the server brings along, as the documentation and public clusters show it.
+
+    Its operations, times and the settings of its inference are [G].
+    """
+    classification = {
+        "num_top_classes": 5,
+        "top_classes_results_field": "top_classes",
+        "results_field": "predicted_value",
+        "prediction_field_type": "string",
+        "num_top_feature_importance_values": 0,
+    }
+    config = {
+        "description": "Model used for identifying language from arbitrary input text.",
+        "tags": ["lang_ident", "prepackaged"],
+        "input": {"field_names": ["text"]},
+        "inference_config": {"classification": classification},
+    }
+    return Model(
+        LANG_IDENT,
+        1_053_992,
+        "lang_ident",
+        has_location=False,
+        config=config,
+        create_time=1_575_548_914_594,
+        operations=39_629,
+        license_level="basic",
+        created_by="_xpack",
+        made_in="7.6.0",
+    )
 
 
 def config_version(version: Features) -> str:
