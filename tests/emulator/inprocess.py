@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -98,9 +99,8 @@ class InProcess:
             raise ValueError("in process the clock is eager or manual")
         given = (Node("n1"), Node("n2")) if nodes is None else tuple(nodes)
         declared = None if security is None else _declared(security, version)
-        begin = Config(
-            version, flavor, given, tuple(models), frozenset(without), declared, license_type, lang_ident=lang_ident
-        )
+        begin = Config(version, flavor, given, tuple(models), frozenset(without), declared, license_type)
+        begin = dataclasses.replace(begin, lang_ident=lang_ident)
         self.double = Double(begin, clock, alone=True)
         self._api = Api(self.double)
 
@@ -165,14 +165,11 @@ class InProcess:
         """Back to the beginning, with changes if any are given."""
         begin = self.cluster.config
         self.double.reset(
-            Config(
-                version or begin.version,
-                begin.flavor,
-                begin.nodes if nodes is None else tuple(nodes),
-                begin.models if models is None else tuple(models),
-                begin.without,
-                begin.security,
-                begin.license,
+            dataclasses.replace(
+                begin,
+                version=version or begin.version,
+                nodes=begin.nodes if nodes is None else tuple(nodes),
+                models=begin.models if models is None else tuple(models),
             )
         )
 

@@ -34,6 +34,7 @@ NAMES |= {
     "indices": "logs",
     "name": "superuser",
     "model_alias": "nick",
+    "task_id": "n1:1",
 }
 DOCS = {"docs": [{"_source": {"a": 1}}], "pipeline": {"processors": []}}
 ENDPOINT = {

@@ -42,7 +42,7 @@ def test_a_download_goes_on(api: Api) -> None:
     api.double.control("POST", "/clock", {"advance": 5})
     (half,) = _tasks(api, group_by="none", **DETAILED)["tasks"]
     assert half["status"]["downloaded_parts"] == total // 2
-    assert half["running_time_in_nanos"] == 5 * 10**9
+    assert half["running_time_in_nanos"] // 10**9 == 5
     api.double.control("POST", "/clock", {"advance": 5})
     assert _tasks(api, **DETAILED) == {"nodes": {}}
 

@@ -60,9 +60,8 @@ def list_tasks(double: Double, call: Call) -> Prepared:
     nodes = [each for each in (call.text("nodes") or "").split(",") if each]
     group_by = call.text("group_by") or "nodes"
     if group_by not in _GROUPS:
-        raise errors.illegal_argument(
-            f"[group_by] parameter must be one of [nodes], [parents] or [none] but was [{group_by}]"
-        )
+        known = "must be one of [nodes], [parents] or [none]"
+        raise errors.illegal_argument(f"[group_by] parameter {known} but was [{group_by}]")
     detailed, parent = call.boolean("detailed", False), call.text("parent_task_id")
     call.boolean("wait_for_completion", False)
     call.time("timeout", _TIMEOUT)
