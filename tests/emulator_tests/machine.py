@@ -226,9 +226,9 @@ class Actions(RuleBasedStateMachine):
             self.send("DELETE", path, None, force="true")
 
     @precondition(lambda self: self.api.double.cluster.endpoints and self.version.endpoint_update)
-    @rule(data=st.data(), number=numbers, later=rounds)
-    def update_endpoint(self, data: st.DataObject, number: int, later: int) -> None:
-        self.api.tick(later)
+    @rule(data=st.data(), number=numbers)
+    def update_endpoint(self, data: st.DataObject, number: int) -> None:
+        self.api.settle()
         name = data.draw(st.sampled_from(sorted(self.api.double.cluster.endpoints)))
         body = {"service_settings": {"num_allocations": number}}
         answer = self.send("PUT", f"/_inference/text_embedding/{name}/_update", body)
