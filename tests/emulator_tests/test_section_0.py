@@ -266,7 +266,17 @@ def test_filter_path(version: str) -> None:
 @BOTH
 @pytest.mark.parametrize(
     ("given", "number"),
-    [('"2"', 2), ("1.5", 1), ("1e2", 100), ("null", None), ("true", None), ("[]", None), ("{}", None), ("2.9", 2)],
+    [
+        ('"2"', 2),
+        ("1.5", 1),
+        ("1e2", 100),
+        ("null", None),
+        ("true", None),
+        ("[]", None),
+        ("{}", None),
+        ("2.9", 2),
+        ('"\u0663"', None),
+    ],
 )
 def test_numbers_in_a_body_are_coerced(version: str, given: str, number: int | None) -> None:
     """Section 0."""

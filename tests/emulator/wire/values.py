@@ -26,7 +26,7 @@ _TIME_UNITS: Final = (
 )
 _BYTE_UNITS: Final = (("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40), ("p", 1 << 50))
 _LONG: Final = re.compile(r"[+-]?\d+")
-_DOUBLE: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)[dDfF]?")
+_DOUBLE: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)[dDfF]?", re.ASCII)
 INT_MAX: Final = 2**31 - 1
 INT_MIN: Final = -(2**31)
 _LONG_MAX: Final = 2**63 - 1
