@@ -139,6 +139,25 @@ def test_force_stops_only_the_deployment_of_that_name() -> None:
     assert api.send("DELETE", f"{ML}/m").reason == "Could not find trained model [m]"
 
 
+def test_statistics_of_a_deployment_whose_model_is_gone() -> None:
+    """Section 1.4: rows are those of stored models, by whatever name they are asked for."""
+    api = Api(clock="eager")
+    api.started("second")
+    assert api.send("GET", f"{ML}/_stats").body["count"] == api.send("GET", f"{ML}").body["count"]
+    before = [row["model_id"] for row in api.send("GET", f"{ML}/_stats").body["trained_model_stats"]]
+    assert api.send("DELETE", f"{ML}/m", None, force="true").status == 200
+    assert list(api.double.control("GET", "/state")["deployments"]) == ["second"]
+    for path in ("_stats", "*/_stats", "_all/_stats"):
+        answer = api.send("GET", f"{ML}/{path}")
+        assert [row["model_id"] for row in answer.body["trained_model_stats"]] == [
+            each for each in before if each != "m"
+        ]
+        assert answer.body["count"] == len(before) - 1
+    for name in ("m", "second", "sec*"):
+        answer = api.send("GET", f"{ML}/{name}/_stats")
+        assert (answer.status, "[m]" in answer.reason) == (404, True)
+
+
 def test_force_is_not_in_8_0() -> None:
     assert "unrecognized parameter: [force]" in Api("8.0.1").send("DELETE", f"{ML}/m", None, force="true").reason
 

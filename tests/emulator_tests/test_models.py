@@ -170,6 +170,10 @@ def test_tree() -> None:
     assert "create_time" not in shown
     answer = api.send("POST", f"{ML}/tree/_infer", {"docs": [{"field1": 1}, {"field1": 2}]})
     assert [list(each) for each in answer.body["inference_results"]] == [["predicted_value"]] * 2
+    answer = api.send("POST", f"{ML}/tree/_infer", {"docs": [{"other": 1}, {"field1": 2}, {}]})
+    warning = {"warning": "Model [tree] could not be inferred as all fields were missing"}
+    first, second, third = answer.body["inference_results"]
+    assert (first, list(second), third) == (warning, ["predicted_value"], warning)
     assert api.start("tree").reason.endswith("Only PyTorch models can be deployed")
     assert api.send("GET", f"{ML}/tree", None, include="definition_status").reason == (
         "Definition status is only relevant to PyTorch model types"

@@ -18,6 +18,8 @@ from ..state import infer, inference_config, inference_parsers, licence, models,
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
 from ..state.infer import InferRequest, Sent
+from ..state.inference_config import Settings
+from ..state.models import Model
 from ..state.versions import features
 from ..wire import errors, object_parser, values, xcontent
 from ..wire.call import Call, Reply
@@ -150,7 +152,17 @@ def _locally(double: Double, request: InferRequest) -> list[Json]:
     """A model that needs no deployment: trees and language identification."""
     model = infer.undeployed(double.cluster, request.id)
     settings = inference_config.stored(model.config or {"inference_config": {"classification": {}}})
-    return [predictions.predict(settings, json.dumps(doc, sort_keys=True)) for doc in request.docs]
+    return [_local_result(model, settings, doc) for doc in request.docs]
+
+
+def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
+    """A document without any field of the model is a warning, no failure (``messages`` record 23)."""
+    renamed = model.config.get("default_field_map") or {}
+    wanted = set(model.config.get("input", {}).get("field_names", ()))
+    wanted |= {name for name, feature in renamed.items() if feature in wanted}
+    if wanted and not any(infer.has_field(doc, name) for name in wanted):
+        return {"warning": f"Model [{model.id}] could not be inferred as all fields were missing"}
+    return predictions.predict(settings, json.dumps(doc, sort_keys=True))
 
 
 async def _first_allocation(double: Double, assignment: Assignment, request: InferRequest) -> None:

@@ -36,7 +36,7 @@ def rows(
     names = set(known_models) | set(cluster.assignments) | set(cluster.aliases)
     _check_matches(cluster, expression, names, bool(wanted_models or wanted_deployments), allow_no_match)
     by_model: dict[str, list[str] | None] = {model_id: None for model_id in wanted_models}
-    for deployment_id in wanted_deployments:
+    for deployment_id in _with_models(cluster, expression, wanted_deployments):
         listed = by_model.setdefault(cluster.assignments[deployment_id].params.model_id, [])
         if listed is not None:
             listed.append(deployment_id)
@@ -59,9 +59,26 @@ def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match
     missing = models.missing_exact(expression, names)
     if missing or not (any_match or allow_no_match):
         named = ",".join(missing) or expression
-        if cluster.choices["stats_missing_text"] == "could_not_find_trained_model":
-            raise errors.not_found(f"Could not find trained model [{named}]")
-        raise models.missing_model(named, cluster.version)
+        raise _missing(cluster, named)
+
+
+def _missing(cluster: Cluster, named: str) -> errors.ApiError:
+    if cluster.choices["stats_missing_text"] == "could_not_find_trained_model":
+        return errors.not_found(f"Could not find trained model [{named}]")
+    return models.missing_model(named, cluster.version)
+
+
+def _with_models(cluster: Cluster, expression: str, deployment_ids: set[str]) -> list[str]:
+    """The deployments whose models are still there.
+
+    The models of deployments that are named must be stored; asked for everything, the server looks at stored models
+    only (public source of the action that gets statistics of trained models, 8.8 and later).
+    """
+    found = {each: cluster.assignments[each].params.model_id for each in sorted(deployment_ids)}
+    gone = sorted({model_id for model_id in found.values() if model_id not in cluster.models})
+    if gone and expression not in models.WILDCARDS:
+        raise _missing(cluster, ",".join(gone))
+    return [each for each, model_id in found.items() if model_id in cluster.models]
 
 
 def _by_model(cluster: Cluster) -> dict[str, list[str]]:

@@ -262,14 +262,24 @@ def _error(sent: Sent, is_gone: bool, timeout: TimeValue) -> errors.ApiError | N
     return errors.status(500, f"Error in inference process: [{sent.failure.reason}]")
 
 
+def _value(doc: Json, field: str) -> Any:
+    """A field, which may be nested."""
+    if field in doc:
+        return doc[field]
+    value: Any = doc
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def has_field(doc: Json, field: str) -> bool:
+    """Whether a document says anything of a field."""
+    return _value(doc, field) is not None
+
+
 def extract(doc: Json, field: str) -> str:
     """The text of the model's one input field, which may be nested."""
-    value: Any = doc
-    if field in doc:
-        value = doc[field]
-    else:
-        for part in field.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+    value = _value(doc, field)
     if value is None:
         raise errors.status(400, f"Input field [{field}] does not exist in the source document")
     if not isinstance(value, str):

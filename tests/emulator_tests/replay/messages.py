@@ -98,6 +98,18 @@ def _part_twice(double: InProcess) -> str:
     return _error(double, "PUT", "/_ml/trained_models/new/definition/0", part)
 
 
+def _without_fields(double: InProcess) -> str:
+    """The warning in a tree's result."""
+    tree = {"tree": {"feature_names": ["a"], "tree_structure": [{"node_index": 0}]}}
+    body = {
+        "input": {"field_names": ["a"]},
+        "inference_config": {"regression": {}},
+        "definition": {"trained_model": tree},
+    }
+    double.request("PUT", "/_ml/trained_models/x", _JSON, json.dumps(body).encode())
+    return double.request("POST", "/_ml/trained_models/x/_infer", _JSON, b'{"docs":[{"b":1}]}')[2].decode()
+
+
 def _alias_moved(double: InProcess) -> str:
     """The warning about an alias that moves to a model with other input fields."""
     double.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
@@ -132,6 +144,7 @@ _SITUATIONS: dict[str, _Situation] = {
         _reason("DELETE", "/_ml/trained_models/lang_ident_model_1"),
     ),
     "INFERENCE_TRAINED_MODEL_DOC_EXISTS": (["new", "0"], _part_twice),
+    "INFERENCE_WARNING_ALL_FIELDS_MISSING": (["x"], _without_fields),
     "INFERENCE_INVALID_TAGS": (
         ["[-A-]", "64"],
         _reason("PUT", "/_ml/trained_models/new", {**_SMALL, "tags": ["-A-"]}),
