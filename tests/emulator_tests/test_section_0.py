@@ -364,8 +364,8 @@ def test_forbidden(path: str, granted: str) -> None:
     answer = ask(secured("monitor_ml"), "POST", path, headers, body)
     action = f"cluster:admin/xpack/ml/trained_models/deployment/{path.rpartition('_')[2]}"
     assert (answer.status, answer.type) == (403, "security_exception")
-    assert answer.reason.startswith(f"action [{action}] is unauthorized for user [u] with effective roles [")
-    assert answer.reason.endswith(f"], this action is granted by the cluster privileges [{granted}]")
+    assert answer.reason.startswith(f"action [{action}] is unauthorized for user [u] with effective roles [u_role], ")
+    assert answer.reason.endswith(f" [u_role], this action is granted by the cluster privileges [{granted}]")
 
 
 # --- what real clients do ---

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import emulator
 from emulator.inprocess import InProcess
 from emulator.state import requests
 from emulator.state.versions import features
-from emulator_tests.recordings import Row
-from emulator_tests.replay import UNPLAYED, Outcome
+from emulator_tests.recordings import Row, rows
+from emulator_tests.replay import Outcome
 
 
 def misc(row: Row, version: str) -> Outcome:
     """One fact."""
     value, played = row.data["value"], _FACTS.get(row.data["key"])
     if played is None:
-        return value, UNPLAYED
+        raise KeyError(row.data["key"])
     found = played(version)
     # Older classes do not name all constants.
     return value, {name: found[name] for name in value if name in found} if isinstance(value, dict) else found
@@ -49,9 +51,28 @@ def _number(version: str) -> Any:
     return json.loads(InProcess(version).request("GET", "/")[2])["version"]["number"]
 
 
+def _task_names(_version: str) -> Any:
+    """The names of tasks that stand anywhere in the double."""
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(emulator.__file__).parent.rglob("*.py")))
+    recorded = next(row.data["value"] for row in rows("misc") if row.data["key"] == "ml_tasks")
+    return {name: text for name, text in recorded.items() if f'"{text}"' in source}
+
+
+def _update_task(version: str) -> Any:
+    """How the list of tasks describes an update."""
+    double = InProcess(version, models=[("dep", 1)])
+    double.request("POST", "/_ml/trained_models/dep/deployment/_start")
+    body = json.dumps({"number_of_allocations": 2}).encode()
+    double.request("POST", "/_ml/trained_models/dep/deployment/_update", {"content-type": "application/json"}, body)
+    nodes = json.loads(double.request("GET", "/_tasks?detailed=true")[2]).get("nodes", {})
+    return [task.get("description") for node in nodes.values() for task in node["tasks"].values()]
+
+
 _FACTS: dict[str, Callable[[str], Any]] = {
     "version": _number,
     "start_constants": _start_constants,
     "start_default_timeout": lambda version: requests.new_start("m", "m", features(version)).timeout.text,
     "update_defaults": _update_defaults,
+    "ml_tasks": _task_names,
+    "update_to_string": _update_task,
 }
