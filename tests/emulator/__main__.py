@@ -109,6 +109,9 @@ def config(options: argparse.Namespace) -> Config:
     """The cluster to begin with."""
     version = features(options.version)
     nodes = tuple(options.node or map(parse_node, _NODES))
+    names = [node.name for node in nodes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two nodes are called {', '.join(twice)}")
     models, without = tuple(options.model or ()), frozenset(options.without or ())
     security = None
     if options.security is not None:

@@ -33,7 +33,7 @@ from .api import models as model_api
 from .api import nodes as node_api
 from .api import tasks as task_api
 from .api import uploads as upload_api
-from .control import delivery, kinds
+from .control import delivery, effects, kinds
 from .control.delivery import Written
 from .control.faults import Asked, Fault, decisive
 from .double import Double
@@ -164,7 +164,14 @@ class Api:
             elif fault.type == "request":
                 fault.results.append(await self._another_client(fault.do))
             elif fault.kind.role == kinds.BESIDES:
-                fault.results.append(self.double.apply(fault))
+                fault.results.append(self._applied(fault))
+
+    def _applied(self, fault: Fault) -> Any:
+        """What comes of an effect; one whose target is gone does nothing, and says so in its results."""
+        try:
+            return self.double.apply(fault)
+        except effects.IMPOSSIBLE as error:
+            return {"applied": False, "reason": str(error)}
 
     async def _another_client(self, do: Mapping[str, Any]) -> dict[str, Any]:
         """A request by somebody else, not journaled and not hit by faults; waited for until it changes something."""

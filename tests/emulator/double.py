@@ -67,8 +67,15 @@ class Double:
         effect, back = _NAMED.get(fault.type) or (do["effect"], do.get("back"))
         result = effects.apply(self.cluster, effect)
         if back is not None:
-            self.passing.begin(lambda: effects.apply(self.cluster, back), do, now=before)
+            self.passing.begin(lambda: self._undo(fault, back), do, now=before)
         return result
+
+    def _undo(self, fault: Fault, back: named.Effect) -> None:
+        """The end of what passes; if its target is gone, the fault's results say so."""
+        try:
+            effects.apply(self.cluster, back)
+        except effects.IMPOSSIBLE as error:
+            fault.results.append({"applied": False, "reason": str(error)})
 
     def _freeze(self) -> None:
         """Neither rounds nor time; whoever freezes first keeps what it was like."""

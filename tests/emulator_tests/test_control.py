@@ -183,6 +183,12 @@ def test_effects_of_others() -> None:
         {"do": "set_number", "deployment_id": "none", "number_of_allocations": 1},
         {"do": "fail_route", "deployment_id": "m", "node_id": "n9"},
         {"do": "remove_node", "node_id": "n9"},
+        {"do": "add_node", "node_id": "n3", "roles": "ml"},
+        {"do": "add_node", "node_id": "n3", "roles": ["mll"]},
+        {"do": "add_node", "node_id": "n3", "zone": 5},
+        {"do": "add_node", "node_id": None},
+        {"do": "pass_time", "seconds": 1e30},
+        {"do": "pass_time", "seconds": float("nan")},
     ],
 )
 def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:

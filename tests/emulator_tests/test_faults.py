@@ -273,10 +273,54 @@ def test_settling_waits_for_what_comes_back() -> None:
 
 
 def test_a_node_that_is_not_there_cannot_be_lost() -> None:
-    api = Api()
-    api.fault("stats", {"type": "node_lost", "node_id": "n9"})
     with pytest.raises(ValueError, match=r"no node \[n9\]; there are n1, n2"):
-        api.stats()
+        Api().fault("stats", {"type": "node_lost", "node_id": "n9"})
+
+
+def test_a_node_that_has_gone_is_not_lost_again() -> None:
+    """The request is answered as if nothing had fired; why stands in the fault's results."""
+    api = Api()
+    api.fault("stats", {"type": "node_lost", "node_id": "n1"})
+    api.effect("remove_node", node_id="n1")
+    assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
+    assert api.double.control("GET", "/faults")[0]["results"] == [
+        {"applied": False, "reason": "no node [n1]; there are n2"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"do": "remove_deployment", "deployment_id": "gone"},
+        {"do": "set_number"},
+        {"do": "pass_time", "seconds": 1e30},
+        {"do": "pass_time", "seconds": None},
+    ],
+)
+def test_an_effect_that_cannot_be_answers_nobody(server: Process, effect: dict[str, Any]) -> None:
+    plant(server, "any", {"type": "effect", "effect": effect})
+    assert server.api("GET", "/_ml/trained_models/_stats")[0] == 200
+    (result,) = server.control("GET", "/faults")[0]["results"]
+    assert result["applied"] is False
+    assert result["reason"]
+
+
+def test_what_cannot_be_undone_stands_in_the_results() -> None:
+    api = Api()
+    effect = {"do": "hold", "deployment_id": "m"}
+    back = {"do": "remove_deployment", "deployment_id": "gone"}
+    api.fault("stats", {"type": "effect", "effect": effect, "back": back, "requests": 1})
+    assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
+    results = api.double.control("GET", "/faults")[0]["results"]
+    assert results == [{"applied": True}, {"applied": False, "reason": "no deployment [gone]"}]
+
+
+def test_a_full_queue_of_the_master_delays_no_reads() -> None:
+    api = Api()
+    api.started()
+    api.fault("any", {"type": "master_timeout"})
+    assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
+    assert api.send("POST", "/_ml/trained_models/m/deployment/_stop").type == "process_cluster_event_timeout_exception"
 
 
 def test_a_frozen_clock() -> None:
@@ -380,6 +424,9 @@ def test_what_an_effect_is_refused_is_shown() -> None:
         ({"operation": "start", "do": {"type": "drop2"}}, r"unknown do.type \[drop2\] did you mean \[drop\]\?"),
         ({"operation": "nothing", "do": {"type": "drop"}}, "operation must be one of .*cluster_state.*any_read"),
         ({"operation": "stop", "do": {"type": "timeout"}}, "timeout can hit only start, not stop"),
+        ({"operation": "stats", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),
+        ({"operation": "any_read", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),
+        ({"method": "GET", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),
         ({"operation": "any_read", "do": {"type": "conflict"}}, "can hit only start, update, stop"),
         ({"operation": "stop", "when": "later", "do": {"type": "drop"}}, r"\[when\] must be one of before, after"),
         ({"operation": "stop", "do": {"type": "answer"}}, r"\[status\] is missing"),

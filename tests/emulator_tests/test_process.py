@@ -68,6 +68,9 @@ def test_options() -> None:
     [
         ("--version", "7.17.0"),
         ("--version", "new"),
+        ("--version", "9.9.9"),
+        ("--version", "8.20.0"),
+        ("--version", "10.0.0"),
         ("--node", "a"),
         ("--flavor", "x"),
         ("--interval", "0"),
@@ -78,9 +81,10 @@ def test_options() -> None:
         ("--node", "a=nan,1gb"),
         ("--node", "a=1,much"),
         ("--port", "99999"),
+        ("--node", "a=1,1gb", "--node", "a=2,1gb"),
     ],
 )
-def test_wrong_options(wrong: tuple[str, str]) -> None:
+def test_wrong_options(wrong: tuple[str, ...]) -> None:
     with launch(*wrong) as popen:
         assert popen.wait(timeout=30) == 2
         assert popen.stderr is not None

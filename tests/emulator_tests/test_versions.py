@@ -10,6 +10,7 @@ import dataclasses
 
 import pytest
 
+from emulator.inprocess import InProcess
 from emulator.state.versions import Features, features
 from emulator_tests.recordings import files, rows
 
@@ -75,6 +76,15 @@ def test_queue_capacity(number: str, default: int, largest: int) -> None:
     """Sections 1.1 and 7: changed with 8.17.0."""
     known = features(number)
     assert (known.default_queue_capacity, known.max_queue_capacity) == (default, largest)
+
+
+@pytest.mark.parametrize("number", ["8.20.0", "9.6.0", "9.9.9", "10.0.0"])
+def test_minors_that_are_not_known(number: str) -> None:
+    """Section 7: what comes after is not played under a name of its own; patches of known minors are."""
+    with pytest.raises(ValueError, match="not a version that is known"):
+        InProcess(number)
+    assert features("8.19.99").at_least((8, 19, 21))
+    assert features("9.5.99").at_least((9, 5, 3))
 
 
 def test_gates_exist() -> None:

@@ -16,7 +16,7 @@ from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
 from ..state.unknowns import Choices
-from . import effects, faults
+from . import effects, faults, named
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -140,7 +140,10 @@ def get_faults(double: Double, body: Body) -> Any:
 
 def add_fault(double: Double, body: Body) -> Any:
     """One more fault."""
-    double.faults.planted.append(faults.from_json(body, app.ROUTER.operations))
+    fault = faults.from_json(body, app.ROUTER.operations)
+    if fault.type == "node_lost":
+        named.node(double.cluster, fault.do)  # may still go before the fault fires; then its results say so
+    double.faults.planted.append(fault)
     return double.faults.planted[-1].as_json()
 
 
@@ -263,7 +266,7 @@ def handle(double: Double, method: str, path: str, body: Any = None) -> tuple[in
         return 404, {"error": f"no such control: {method} {path}"}
     try:
         return 200, handler(double, _checked(path, body))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except effects.IMPOSSIBLE as error:
         return 400, {"error": f"{type(error).__name__}: {error}"}
 
 

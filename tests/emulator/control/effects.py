@@ -19,6 +19,8 @@ from ..wire import errors, suggest, values
 from . import cluster_effects, inference_effects
 from .named import BadEffect, Effect, assignment, node_of_route
 
+IMPOSSIBLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""What an effect raises that names nothing, or says what makes no sense."""
 _SWITCH: Final = (True, False)
 _OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
     "license": licence.CHOICES,

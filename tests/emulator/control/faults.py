@@ -21,6 +21,19 @@ from .kinds import BESIDES, Field, Kind
 
 _GROUPS: Final = ("any", "any_write", "any_read")
 _READS: Final = ("GET", "HEAD")
+_NOT_QUEUED: Final = (
+    "any_read",
+    "cache",
+    "cluster_state",
+    "health",
+    "infer",
+    "info",
+    "memory",
+    "nodes",
+    "stats",
+    "tasks",
+)
+"""What never waits in the master's queue."""
 _METHOD: Final = re.compile(r"[A-Z]+")
 _FIELDS: Final[Mapping[str, Field]] = {
     "operation": kinds.TEXT,
@@ -83,6 +96,8 @@ class Fault:
         """Whether it is aimed at such a request."""
         if self.kind.operations is not None and asked.operation not in self.kind.operations:
             return False
+        if self.type == "master_timeout" and (asked.method in _READS or asked.operation in _NOT_QUEUED):
+            return False
         if self.method is not None and asked.method != self.method:
             return False
         if self._path is not None and self._path.fullmatch(asked.path) is None:
@@ -117,6 +132,8 @@ def from_json(body: Mapping[str, Any], operations: frozenset[str]) -> Fault:
         raise ValueError(f"operation must be one of {', '.join([*sorted(operations), *_GROUPS])}")
     if kind.operations is not None and operation not in (*kind.operations, "any", "any_write"):
         raise ValueError(f"{body['do']['type']} can hit only {', '.join(kind.operations)}, not {operation}")
+    if body["do"]["type"] == "master_timeout" and (operation in _NOT_QUEUED or body.get("method") in _READS):
+        raise ValueError("master_timeout can hit only what waits in the master's queue: writes, not reads")
     if "nth" in body and "after" in body:
         raise ValueError("nth and after exclude each other: nth n is after n - 1")
     return Fault(

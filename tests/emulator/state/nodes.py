@@ -164,8 +164,27 @@ def memory_bytes(value: int | str) -> int:
     return found
 
 
+def _text(body: Mapping[str, Any], name: str, *, null: bool) -> None:
+    value = body.get(name)
+    if not (isinstance(value, str) and value) and not (null and value is None):
+        raise ValueError(f"{name} must be a text, not {value!r}")
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    """A node that no text could describe must not come about in silence."""
+    if "node_id" in body:
+        _text(body, "node_id", null=False)
+    for name in ("zone", "name", "load_error"):
+        _text(body, name, null=True)
+    roles = body.get("roles", [])
+    if not isinstance(roles, list | tuple) or (unknown := [each for each in roles if each not in ROLES]):
+        wrong = roles if not isinstance(roles, list | tuple) else unknown
+        raise ValueError(f"roles must be a list of {', '.join(ROLES)}, not {wrong!r}")
+
+
 def from_json(body: dict[str, Any]) -> Node:
-    """A node out of a control request."""
+    """A node out of a control request; ``ValueError`` if it makes no sense."""
+    _check(body)
     extra = {str(name): str(value) for name, value in dict(body.get("attributes") or {}).items()}
     return Node(
         str(body["node_id"]),

@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+_LONGEST: Final = 10**9
+"""Seconds, some thirty years: every time stays one that a calendar knows."""
 
 
 class Timeline:
@@ -42,4 +46,6 @@ class Timeline:
         """Moves on, frozen or not; ``ValueError`` for going back."""
         if seconds < 0:
             raise ValueError("time does not go back")
+        if not seconds <= _LONGEST:
+            raise ValueError(f"time goes on by at most {_LONGEST} seconds at once, not {seconds!r}")
         self._ahead += round(seconds * 1e9)

@@ -16,6 +16,8 @@ import re
 
 Triple = tuple[int, int, int]
 
+NEWEST_MINORS = {8: 19, 9: 5}
+"""The last minor of each major that is known."""
 _FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-[A-Za-z0-9.-]+)?")
 
 
@@ -92,13 +94,15 @@ class Features:
 
 
 def parse(number: str) -> Triple:
-    """``8.9.2`` as numbers; raises ``ValueError`` for anything the double does not play (before 8.0)."""
+    """``8.9.2`` as numbers; raises ``ValueError`` for anything the double does not play: before 8.0, unknown minors."""
     match = _FORM.fullmatch(number)
     if match is None:
         raise ValueError(f"not a version: {number!r}")
     triple = (int(match[1]), int(match[2]), int(match[3]))
     if triple < (8, 0, 0):
         raise ValueError(f"versions before 8.0 are not played: {number!r}")
+    if triple[1] > NEWEST_MINORS.get(triple[0], -1):
+        raise ValueError(f"not a version that is known, 8.0 to 8.19 and 9.0 to 9.5 are played: {number!r}")
     return triple
 
 
