@@ -32,7 +32,7 @@ FEATURES: Final = frozenset(
         "xpack",
     }
 )
-_GATE: Final = re.compile(r"gte_v(\d+\.\d+\.\d+)")
+_GATE: Final = re.compile(r"gte_v(\d+)\.(\d+)\.(\d+)")
 
 
 def why_skipped(suite: Suite, steps: Iterable[Step], version: str, flavor: str) -> str | None:
@@ -78,7 +78,7 @@ def _listed(value: Any) -> list[str]:
 def _has(feature: str, version: str) -> bool:
     """Features other than versions are of the newest servers; the tests of a release go with it."""
     gate = _GATE.fullmatch(feature)
-    return gate is None or parse(version) >= parse(gate[1])
+    return gate is None or parse(version) >= (int(gate[1]), int(gate[2]), int(gate[3]))
 
 
 def _in_range(text: str, version: Triple) -> bool:
