@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._api.sight import Sight
@@ -18,17 +19,24 @@ from .wait import Judge, Unsatisfied, Watch
 _PASSING = ("connection", "timeout", "unavailable", "answer")
 
 
-class Due(t.NamedTuple):
+class Step:
+    """Where a change stands."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Due(Step):
     """A change is about to write; it goes on when its turn has come."""
 
     turn: Turn
 
 
-class Sleep(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Sleep(Step):
     """A change goes on after one sleep, with true; or at once with false if its time is up."""
 
 
-class Wait(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Wait(Step):
     """A change goes on, with a :class:`Seen`, when *judge* is no longer undecided or its time is up.
 
     ``at_once``: look before the first sleep.
@@ -45,7 +53,6 @@ class Seen(t.NamedTuple):
     verdict: Verdict
 
 
-Step = Due | Sleep | Wait
 Steps = t.Generator[Step, t.Any, None]
 
 

@@ -64,7 +64,8 @@ class _Fleet:
         """
         params = self._params
         items, kept, timeout = options.items(params), options.is_kept(params), server_timeout(params)
-        refuse_list([wanted.deployment_id for wanted, _ in items], [wanted.state != "stopped" for wanted, _ in items])
+        wishes = [wanted for wanted, _waiting in items]
+        refuse_list([each.deployment_id for each in wishes], [each.state != "stopped" for each in wishes])
         fact_name(params)
         api = connect(connection(params), self._clock.sleep)
         try:

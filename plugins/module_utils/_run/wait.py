@@ -13,7 +13,11 @@ from .._records.deployment import Deployment
 from .._records.wanted import Waiting
 from .clock import Clock
 
-Judge = t.Callable[["Deployment | None"], Verdict]
+
+class Judge(t.Protocol):
+    """Says of what was seen whether a wait is over."""
+
+    def __call__(self, seen: Deployment | None, /) -> Verdict: ...
 
 
 class Unsatisfied(Exception):
