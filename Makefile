@@ -19,7 +19,7 @@ demo: $(VENV)/demo/.made ## watch the collection work, against an Elasticsearch 
 	tests/demo.sh $(VENV)/demo/bin
 
 test: $(VENV)/test/.made ## run every test, with coverage
-	$(VENV)/test/bin/pytest tests -n auto --cov --cov-report=
+	$(VENV)/test/bin/pytest tests -n auto --dist worksteal --cov --cov-report=
 	$(VENV)/test/bin/coverage report --skip-covered
 	@echo "The planner and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \

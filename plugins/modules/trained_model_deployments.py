@@ -16,8 +16,9 @@ description:
     then starts, those of low priority last. Nothing waits for the nodes in between.
   - An item that fails does not keep the others. The task fails in the end and names each.
   - A mistake in the list itself is refused before any write, with all reasons at once. Such are an id that is there
-    twice, an id that is another model's, an option that the server does not have, and more deployments than the
-    100 that a cluster takes.
+    twice, an id that is another model's, an option that the server does not have, more deployments than the 100 that a
+    cluster takes, and a total of more processors than its ML nodes have.
+  - The last is only known with the cluster privilege C(monitor), and no mistake where the cluster may grow.
   - Each item is decided as by M(mlops.elasticsearch.trained_model_deployment).
 options:
   deployments:

@@ -16,20 +16,25 @@ import pytest
 RUN = Path(__file__).resolve().parent.parent / "bench" / "run.py"
 
 
-def test_each_scene_runs(tmp_path: Path) -> None:
+def test_scenes_run(tmp_path: Path) -> None:
+    """Three of the six, which use everything there is; each run of a playbook takes a second."""
+    chosen = [f"--only={name}" for name in ("changed", "clusters", "starts")]
     figures = tmp_path / "figures.json"
     done = subprocess.run(
-        [sys.executable, str(RUN), "--small", "--json", str(figures)], capture_output=True, text=True, check=False
+        [sys.executable, str(RUN), "--small", *chosen, "--json", str(figures)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     scenes = json.loads(figures.read_text())["scenes"]
-    assert sorted(scenes) == ["changed", "clusters", "growth", "hosts", "starts", "unchanged"]
+    assert sorted(scenes) == ["changed", "clusters", "starts"]
     for name, scene in scenes.items():
         assert scene["title"] in done.stdout
         for way, each in scene["ways"].items():
             assert each["seconds"] > 0, (name, way)
-    ways = scenes["unchanged"]["ways"]
-    assert ways["fleet task"]["requests"] == 3
+    ways = scenes["changed"]["ways"]
+    assert ways["fleet task"]["requests"] == 3 + 2 + 2, "reading, what room there is, two writes"
     assert ways["debug"]["requests"] == 0
 
 
