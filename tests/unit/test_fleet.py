@@ -10,8 +10,10 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Waiting
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployments
-from support.double import Double
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.wait import Watch
+from support.double import Double, TurnedClock
 
 Json = dict[str, t.Any]
 
@@ -302,3 +304,28 @@ def test_all_wait_in_the_same_polls(double: Double) -> None:
     polls = [each for each in requests(double) if each.endswith("_stats")]
     assert len(polls) == 1 + result["waited"]["polls"]
     assert result["waited"]["polls"] <= 3
+
+
+def test_time_held_back_counts_neither_before_nor_after_the_beginning(double: Double) -> None:
+    """The replacement has stopped its deployment when it is held back; the other has not begun."""
+    started(double, replaced=1)
+    double.effect("start_deployment", model_id="m", deployment_id="shrinks", number_of_allocations=4)
+    double.effect("hold", deployment_id="shrinks")
+    release = {"type": "effect", "effect": {"do": "release", "deployment_id": "shrinks"}}
+    double.fault("stats", release, after=8)
+    wanted: list[Json] = [
+        {"deployment_id": "replaced", "state": "restarted", "wait_timeout": 3},
+        {"deployment_id": "shrinks", "number_of_allocations": 2},
+    ]
+    result = double.run_many(wanted)
+    assert not result.get("failed"), result["msg"]
+    assert result["waited"]["seconds"] > 6
+
+
+def test_a_watch_that_has_not_begun_gains_nothing_by_being_held() -> None:
+    watch = Watch(Waiting(timeout=5), TurnedClock(lambda: None))
+    watch.hold(100)
+    watch.start()
+    assert watch.left == 5
+    watch.hold(100)
+    assert watch.left == 105

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -15,10 +16,12 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adapt
     AdaptiveWish,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import (
+    AllocationStatus,
     Deployment,
     iso_time,
     owned_settings,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.sizes import human_size, parse_size
 
@@ -197,3 +200,12 @@ def test_owned_settings_have_the_same_keys_with_and_without_a_deployment() -> No
 def test_the_count_is_the_scalers_while_it_is_enabled() -> None:
     adaptive = Deployment("d", "m", number_of_allocations=3, adaptive_allocations=AdaptiveAllocations(True, 1, 4))
     assert owned_settings(adaptive)["number_of_allocations"] is None
+
+
+def test_the_cluster_state_is_read_later_and_wins() -> None:
+    stats = Deployment("d", "m", number_of_allocations=2, allocation_status=AllocationStatus(2, 2, "fully_allocated"))
+    lost = Route("n2", None, "starting", None, 0, 2)
+    state = dataclasses.replace(stats, routes=(lost,), allocation_status=AllocationStatus(0, 2, "starting"))
+    assert stats.with_assignment(state).running == 0
+    uncounted = dataclasses.replace(state, routes=(dataclasses.replace(lost, current_allocations=None),))
+    assert stats.with_assignment(uncounted).running == 2

@@ -45,8 +45,9 @@ class Watch:
             self._began = self._clock.monotonic()
 
     def hold(self, seconds: float) -> None:
-        """Time that passed because others came first does not count."""
-        self._held += seconds
+        """Time that passed because others came first does not count, if it has begun at all."""
+        if self._began is not None:
+            self._held += seconds
 
     @property
     def _passed(self) -> float:
