@@ -126,7 +126,7 @@ class _Fleet:
 
     def as_result(self) -> Json:
         items = [self._item(job) for job in self._jobs] if self._read else []
-        changed = [job for job in self._jobs if job.report.changed]
+        changed = [item for item in items if item["changed"]]
         polls = max((job.report.polls for job in self._jobs), default=0)
         facts: Json = {}
         if self._params["fact_name"]:
@@ -137,8 +137,7 @@ class _Fleet:
             "deployments": items,
             "summary": self._summary(),
             "diff": {
-                side: {job.wanted.deployment_id: job.result()["diff"][side] for job in changed}
-                for side in ("before", "after")
+                side: {item["deployment_id"]: item["diff"][side] for item in changed} for side in ("before", "after")
             },
             "api_calls": [call.as_result() for call in self._calls],
             "waited": {"seconds": round(self._clock.monotonic() - self._began, 3) if polls else 0.0, "polls": polls},
