@@ -16,7 +16,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import preload
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
     VARIABLES,
     secrets,

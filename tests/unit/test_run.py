@@ -13,8 +13,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import client as client_file
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
@@ -285,7 +285,7 @@ def test_a_server_that_speaks_no_tls() -> None:
 
 def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "elasticsearch", None)
-    client_file.preload()
+    preload()
     with pytest.raises(ApiError, match=f"version 8 or newer, is needed by {sys.executable}") as caught:
         Client(Connection(("http://a:1",)))
     assert caught.value.kind == "library"

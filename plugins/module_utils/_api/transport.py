@@ -1,0 +1,65 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way to a cluster: elasticsearch-py's client, set up from a :class:`Connection`."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from .._options.connection import Connection
+from .._records.errors import ApiError
+
+if t.TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+
+def preload() -> bool:
+    """Import elasticsearch now, so that forked workers have it; false if this Python does not have it."""
+    try:
+        import elasticsearch  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
+    try:
+        import elasticsearch
+        from elastic_transport import TextSerializer
+    except ImportError as exc:
+        raise ApiError("library", _missing_library(str(exc))) from exc
+    if int(elasticsearch.__version__[0]) < 8:
+        number = ".".join(map(str, elasticsearch.__version__))
+        raise ApiError("library", _missing_library(f"found version {number} in {elasticsearch.__file__}"))
+    tls: dict[str, t.Any] = {}
+    if any(host.startswith("https:") for host in connection.hosts):
+        tls = {"verify_certs": connection.validate_certs, "ssl_show_warn": False}
+        if connection.ca_path:
+            tls["ca_certs"] = connection.ca_path
+    options: dict[str, t.Any] = {
+        "hosts": list(connection.hosts),
+        **connection.credentials(),
+        "request_timeout": connection.request_timeout,
+        # The library would repeat writes, too: repetition is decided here, request by request.
+        "max_retries": 0,
+        "retry_on_timeout": False,
+        "randomize_nodes_in_pool": False,
+        # Pages of proxies: as text their status and first words can be told.
+        "serializers": {kind: TextSerializer() for kind in ("text/html", "text/plain", "application/xml")},
+        **tls,
+        **transport,
+    }
+    try:
+        return elasticsearch.Elasticsearch(**options)
+    except (ValueError, OSError) as exc:
+        raise ApiError("connection", f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}") from exc
+
+
+def _missing_library(found: str) -> str:
+    return (
+        f"The Python package elasticsearch, version 8 or newer, is needed by {sys.executable}: {found}. "
+        "Install it there, for instance with pip, or choose another Python with ansible_python_interpreter."
+    )
