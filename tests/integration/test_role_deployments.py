@@ -39,7 +39,7 @@ PLAY = """
       rescue:
         - name: Tell which items failed
           ansible.builtin.debug:
-            msg: "{{ deployments_results | select('failed') | map(attribute='deployments_item.deployment_id') }}"
+            msg: "{{ deployments_results | select('failed') | map(attribute='deployment_id') }}"
 
     - name: Use the results
       ansible.builtin.debug:
@@ -59,7 +59,7 @@ PLAY = """
         msg: "{{ ansible_facts.elasticsearch_deployments | default({}) | list | sort }}"
 """
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 2}
-INGEST = {"model_id": "sentiment", "deployment_id": "ingest", "queue_capacity": 500, "wait_sleep": 0.2}
+INGEST = {"model_id": "sentiment", "deployment_id": "ingest", "queue_capacity": 500}
 
 
 def read(path: str) -> t.Any:
@@ -90,25 +90,24 @@ def test_defaults_of_the_spec_are_those_of_the_role() -> None:
     }
 
 
-def test_items_take_what_the_module_takes() -> None:
-    module = importlib.import_module(f"{OPTIONS}.deployment")
-    expected = {**module.DEPLOYMENT.argument_spec, **module.WAIT.argument_spec}
-    assert comparable(spec()["deployments_list"]["options"]) == comparable(expected)
+def module_options() -> Json:
+    return t.cast(Json, importlib.import_module(f"{OPTIONS}.deployments").SPEC.argument_spec)
 
 
-def test_options_of_all_items_are_those_of_the_module() -> None:
-    module = importlib.import_module(f"{OPTIONS}.deployment")
-    for_all = {name.removeprefix(PREFIX): option for name, option in spec().items() if name != "deployments_list"}
-    assert comparable(for_all) == comparable({**module.WAIT.argument_spec, **module.FACTS.argument_spec})
+def test_options_are_those_of_the_module() -> None:
+    connection = importlib.import_module(f"{OPTIONS}.connection").CONNECTION.argument_spec
+    module = {name: option for name, option in module_options().items() if name not in connection}
+    own = {name.removeprefix(PREFIX): option for name, option in spec().items()}
+    assert comparable({**own, "deployments": own["list"]}) == comparable({**module, "list": module["deployments"]})
 
 
 def test_every_option_is_handed_on() -> None:
-    [task] = [task for task in read("tasks/main.yml")[1]["block"] if "loop" in task]
-    arguments = task["mlops.elasticsearch.trained_model_deployment"]
-    items = set(spec()["deployments_list"]["options"])
-    assert set(arguments) == items | {"fact_name"}
-    assert all(f"deployments_item.{name} |" in arguments[name] for name in items)
-    assert all(name in arguments[name.removeprefix(PREFIX)] for name in set(spec()) - {"deployments_list"})
+    [task] = read("tasks/main.yml")[0]["block"]
+    arguments = task["mlops.elasticsearch.trained_model_deployments"]
+    own = {name.removeprefix(PREFIX) for name in spec()} - {"list"}
+    assert set(arguments) == own | {"deployments"}
+    assert arguments["deployments"] == "{{ deployments_list }}"
+    assert all(arguments[name] == f"{{{{ {PREFIX}{name} | default(omit) }}}}" for name in own)
 
 
 def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
@@ -140,7 +139,8 @@ def test_options_of_all_items_yield_to_those_of_an_item(cluster: Emulator) -> No
         "deployments_fact_name": "",
     }
     played = run_playbook(PLAY, extra_vars=given).must_pass()
-    reached = [result["waited"]["reached"] for result in played.named("Bring about a deployment")[0].result["results"]]
+    [task] = played.named("Bring about the deployments")
+    reached = [item["waited"]["reached"] for item in task.result["deployments"]]
     assert reached == [True, None]
     assert played.result("Use the facts")["msg"] == []
 
@@ -156,7 +156,7 @@ def test_one_failure_stops_nothing_and_is_told(cluster: Emulator) -> None:
 @pytest.mark.parametrize(
     ("items", "sentence"),
     [
-        ([SEARCH, {"model_id": "search"}], "Two items of deployments_list mean the same deployment: search, search"),
+        ([SEARCH, {"model_id": "search"}], "'search' is wanted 2 times, by deployments[0], deployments[1]"),
         ([{"state": "started"}], "one of the following is required: deployment_id, model_id"),
         ([{**SEARCH, "allocations": 2}], "allocations"),
         ([{**SEARCH, "threads_per_allocation": 3}], "value of threads_per_allocation must be one of"),
@@ -166,6 +166,19 @@ def test_refuses_what_makes_no_sense(cluster: Emulator, items: list[Json], sente
     played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": items})
     assert sentence in played.output
     assert cluster.writes() == []
+
+
+def test_what_is_not_listed_is_stopped_when_asked(cluster: Emulator) -> None:
+    run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": [SEARCH, INGEST]}).must_pass()
+    given = {
+        "url": cluster.url,
+        "deployments_list": [],
+        "deployments_stop_unlisted": True,
+        "deployments_unlisted_except": ["search"],
+    }
+    played = run_playbook(PLAY, extra_vars=given).must_pass()
+    assert played.result("Use the results")["msg"] == ["stop"]
+    assert set(cluster.control("GET", "/state")["deployments"]) == {"search"}
 
 
 def test_an_empty_list_is_no_error(cluster: Emulator) -> None:
