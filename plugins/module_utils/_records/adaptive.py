@@ -30,7 +30,7 @@ class AdaptiveAllocations:
         return cls(bool(raw.get("enabled")), None if low == UNSET else low, None if high == UNSET else high)
 
     def as_result(self) -> dict[str, t.Any]:
-        return dataclasses.asdict(self)
+        return dict(vars(self))
 
 
 OFF = AdaptiveAllocations()

@@ -160,7 +160,7 @@ class Deployment:
             "assignment_state": self.assignment_state,
             "reason": self.reason,
             "start_time": self.start_time,
-            "allocation_status": dataclasses.asdict(status) if status else None,
+            "allocation_status": dict(vars(status)) if status else None,
         }
 
     def routing_table(self) -> dict[str, dict[str, t.Any]]:

@@ -34,9 +34,14 @@ class Route:
         return dataclasses.replace(self, node_name=other.node_name, current_allocations=current)
 
     def as_result(self) -> dict[str, t.Any]:
-        result = dataclasses.asdict(self)
-        del result["node_id"]
-        return result
+        """All fields but ``node_id``, which is the key of the table."""
+        return {
+            "node_name": self.node_name,
+            "routing_state": self.routing_state,
+            "reason": self.reason,
+            "current_allocations": self.current_allocations,
+            "target_allocations": self.target_allocations,
+        }
 
 
 def routes_from_stats(nodes: t.Iterable[Raw]) -> tuple[Route, ...]:

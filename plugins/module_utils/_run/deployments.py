@@ -114,7 +114,8 @@ class _Fleet:
         for job in planned:
             job.foretell(api, timeout)
         plans = [job.plan for job in planned]
-        self._calls += [api.encode(action, timeout) for _place, action in in_order(plans)]
+        for place, action in in_order(plans):
+            self._calls.append(planned[place].report.calls[plans[place].actions.index(action)])
 
     def outcome(self) -> Outcome:
         failed = [job for job in self._jobs if job.error]
@@ -125,13 +126,9 @@ class _Fleet:
         return Outcome(result, tuple(text for job in self._jobs for text in job.report.warnings))
 
     def as_result(self) -> Json:
-        items = [self._item(job) for job in self._jobs] if self._read else []
+        items, facts = self._items_and_facts()
         changed = [item for item in items if item["changed"]]
         polls = max((job.report.polls for job in self._jobs), default=0)
-        facts: Json = {}
-        if self._params["fact_name"]:
-            for job in self._jobs:
-                facts |= job.report.facts()
         return {
             "changed": bool(changed),
             "deployments": items,
@@ -145,12 +142,18 @@ class _Fleet:
             "ansible_facts": {self._params["fact_name"]: facts} if self._params["fact_name"] and self._read else {},
         }
 
-    def _item(self, job: Job) -> Json:
-        named = {"deployment_id": job.wanted.deployment_id}
-        quiet = not job.report.changed and not job.error and not job.report.skipped_because
-        if self._params["detail"] == "changed" and quiet:
-            return {**named, "changed": False, "operation": "none"}
-        return {**named, **job.result()}
+    def _items_and_facts(self) -> tuple[list[Json], Json]:
+        """What is said of each deployment: rendered once for both, and only if somebody reads it."""
+        items: list[Json] = []
+        facts: Json = {}
+        for job in self._jobs if self._read else ():
+            named = {"deployment_id": job.wanted.deployment_id}
+            brief = self._params["detail"] == "changed" and job.uneventful
+            item = {} if brief and not self._params["fact_name"] else {**named, **job.result()}
+            items.append({**named, "changed": False, "operation": "none"} if brief else item)
+            if self._params["fact_name"]:
+                facts |= job.report.facts(item)
+        return items, facts
 
     def _summary(self) -> Json:
         reports = [job.report for job in self._jobs]

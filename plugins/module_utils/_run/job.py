@@ -69,6 +69,11 @@ class Job:
         """What was decided; there is one unless there is an ``error``."""
         return t.cast("Plan", self.report.plan)
 
+    @property
+    def uneventful(self) -> bool:
+        """Whether there is nothing to tell: not changed, not failed, not skipped."""
+        return not self.report.changed and not self.error and not self.report.skipped_because
+
     def foretell(self, api: Api, server_timeout: str) -> None:
         """Check mode: what would be sent, and what would be there."""
         self.report.calls = [api.encode(action, server_timeout) for action in self.plan.actions]

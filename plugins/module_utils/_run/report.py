@@ -82,10 +82,11 @@ class Report:
 
     def as_result(self) -> Json:
         """Everything that a task on one deployment returns."""
+        item = self.item()
         return {
-            **self.item(),
+            **item,
             "server": self.server and self.server.as_result(),
-            "ansible_facts": {self.fact_name: self.facts()} if self.fact_name and self.read else {},
+            "ansible_facts": {self.fact_name: self.facts(item)} if self.fact_name and self.read else {},
         }
 
     @property
@@ -113,9 +114,10 @@ class Report:
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
         }
 
-    def facts(self) -> Json:
-        """The entry of the fact: deployment id to what runs, nothing if it does not."""
-        return {self.deployment_id: {**self._entry(), "predicted": self.predicted}} if self.seen else {}
+    def facts(self, item: Json) -> Json:
+        """The entry of the fact: deployment id to what runs, nothing if it does not. *item*: what :meth:`item` said."""
+        entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
+        return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.seen else {}
 
     def _entry(self) -> Json:
         seen = self.seen
