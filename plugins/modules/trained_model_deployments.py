@@ -350,7 +350,7 @@ deployments:
       description:
         - What the server or the connection said.
         - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-          V(answer), V(capacity), V(unavailable), V(library) and V(server)."
+          V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
       returned: if a request failed
       type: dict
       sample:
@@ -400,7 +400,7 @@ error:
   description:
     - What the server or the connection said.
     - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-      V(answer), V(capacity), V(unavailable), V(library) and V(server)."
+      V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
   returned: if the cluster could not be read
   type: dict
   sample:

@@ -121,7 +121,7 @@ def test_a_dead_cluster_fails_alone(tmp_path: Path) -> None:
             "well": "ok",
         }
         [failed] = [task for task in played.named("Fleet") if task.host == "dead"]
-        assert "host='127.0.0.1', port=9" in failed.result["msg"]
+        assert "no connection to http://127.0.0.1:9: connection refused" in failed.result["msg"]
         shown = {
             task.host: list(task.result["ansible_facts.elasticsearch_deployments"]) for task in played.named("Show")
         }

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.calls import encode
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.errors import Answer, from_answer
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.errors import Answer, Request, from_answer
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.gates import (
     refuse_old_server,
     refuse_unsendable,
@@ -161,13 +161,24 @@ def error(status: int, **content: t.Any) -> Answer:
         (error(403, reason="current license is non-compliant for [ml]"), "licence", "Machine learning needs a licence"),
         (error(403, reason="index is blocked"), "server", "answered 403: index is blocked"),
         (error(429, type="status_exception"), "capacity", "add ML nodes"),
-        (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready"),
+        (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready or has too much"),
         (error(429, timed_out=True), "unavailable", "is not ready"),
-        (Answer(429, "slow down"), "unavailable", "answered 429: slow down"),
-        (Answer(502, "<html>Bad  Gateway\n</html>"), "unavailable", "<html>Bad Gateway </html>"),
+        (
+            Answer(429, "slow down", genuine=False),
+            "unavailable",
+            "a gateway at http://es:9200 answered 429: slow down.",
+        ),
+        (Answer(502, "<html>Bad  Gateway\n</html>", genuine=False), "unavailable", "answered 502: Bad Gateway."),
         (error(503, reason=None), "unavailable", "answered 503"),
-        (Answer(404, "<html>nothing here</html>"), "answer", "does not look like Elasticsearch"),
-        (Answer(404, None), "answer", "answered 404: empty answer"),
+        (Answer(404, "<html>nothing here</html>"), "answer", "answered 404: nothing here. It is not Elasticsearch"),
+        (Answer(404, None, genuine=False), "answer", "what answers at http://es:9200 answered 404: nothing."),
+        (Answer(404, {"ok": False}, genuine=False), "answer", 'answered 404: {"ok": false}. It is not Elasticsearch'),
+        (Answer(404, "<p></p>", genuine=False), "answer", "answered 404: an empty page."),
+        (Answer(401, "Unauthorized", genuine=False), "credentials", "It is not Elasticsearch that asks"),
+        (Answer(413, None, genuine=False), "server", "answered 413: nothing. The request is too large"),
+        (Answer(413, None), "server", "Elasticsearch answered 413: nothing. The request is too large"),
+        (error(406), "server", "Does a proxy in between change the headers"),
+        (error(400, type="media_type_header_exception"), "server", "change the headers Accept or Content-Type"),
         (Answer(400, {"error": "no handler found for uri [/x]"}), "server", "no handler found for uri [/x]"),
         (error(500), "server", "answered 500: r"),
         (
@@ -178,12 +189,59 @@ def error(status: int, **content: t.Any) -> Answer:
             "[1:2] failed to parse: For input: deep",
         ),
         (error(400, reason="same", caused_by={"reason": "same"}), "server", "answered 400: same"),
+        (error(400, reason="outer", caused_by={"reason": 7, "caused_by": {}}), "server", "answered 400: outer: 7."),
         (Answer(400, {"error": 5}), "server", "answered 400"),
     ],
 )
 def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
-    made = from_answer("start deployment 'd'", "manage_ml", answer)
+    made = from_answer(Request("start deployment 'd'", "manage_ml", "http://es:9200"), answer)
     assert made.kind == kind
     assert said in str(made)
     assert str(made).startswith("Cannot start deployment 'd': ")
     assert made.status == answer.status
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("https://user:hunter2@Login.example.com/in?token=hunter2#hunter2", "https://Login.example.com"),
+        ("//es.example.com/x", "http://es.example.com"),
+        ("/login?from=hunter2", "another path of the same server"),
+        ("", "no address"),
+        ("http://[::1", "an address that is none"),
+    ],
+)
+def test_a_redirect_tells_no_more_than_where_it_leads(location: str, told: str) -> None:
+    made = from_answer(Request("look", hosts="http://es:9200"), Answer(302, "", genuine=False, location=location))
+    assert (made.kind, made.status) == ("redirect", 302)
+    assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and points to {told}. Redirects are not")
+    assert "hunter2" not in str(made)
+
+
+def test_a_long_text_is_cut_and_half_a_secret_is_not_left() -> None:
+    secret = "s3cr3t" * 5
+    for length in range(150, 210, 7):
+        body = "x" * length + secret + "y" * 9000
+        made = from_answer(Request("look", secrets=[secret]), Answer(404, body, genuine=False))
+        assert "s3cr3t" not in str(made)
+        assert len(str(made)) < 500
+    reason = from_answer(Request("look", secrets=[secret]), error(400, reason="r" * 990 + secret + "z" * 5000)).reason
+    assert reason is not None
+    assert "s3cr3t" not in reason
+    assert len(reason) < 1010
+
+
+def test_a_short_text_is_left_to_who_hides_secrets() -> None:
+    """Ansible masks whole results, and masks the same text everywhere alike."""
+    made = from_answer(Request("look", secrets=["hunter2"]), error(400, reason="no hunter2"))
+    assert "no hunter2" in str(made)
+
+
+def test_what_a_terminal_would_obey_is_left_out() -> None:
+    made = from_answer(Request("look"), Answer(500, {"error": {"reason": "a\x1b[2Jb\r\n\x00c"}}))
+    assert ": a [2Jb c." in str(made)
+
+
+def test_a_page_is_told_without_its_markup() -> None:
+    page = "<!-- x --><html><STYLE>a{}</STYLE><title>502 Bad</title><script>if (a<b) go()</script><h1>Gateway</h1>"
+    assert "answered 502: 502 Bad Gateway." in str(from_answer(Request("look"), Answer(502, page, genuine=False)))

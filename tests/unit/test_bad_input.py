@@ -118,15 +118,19 @@ def test_the_version_is_read_without_the_privilege_monitor(double: Double) -> No
 ANSWERS: dict[str, tuple[Json, str]] = {
     "a page of a proxy": (
         {"headers": {"content-type": "text/html"}, "body": "<html>Hello</html>"},
-        "<html>Hello</html>",
+        "is a web page: Hello. A proxy or a login page in between answers for Elasticsearch.",
     ),
-    "nothing": ({"body": ""}, "begins with: nothing"),
-    "a list": ({"body": "[1, 2]"}, "begins with: [1, 2]"),
+    "nothing": ({"body": ""}, "is empty. Something in between"),
+    "a list": ({"body": [1, 2]}, "is JSON but not an object: [1, 2]. Check what answers at the address in hosts."),
     "cut JSON": (
         {"headers": {"content-type": "application/json"}, "body": '{"trained_model_stats": ['},
-        "Unable to deserialize as JSON",
+        'is JSON that breaks off or is damaged, and begins with: {"trained_model_stats": [. Something in between',
     ),
-    "an unknown type": ({"headers": {"content-type": "image/png"}, "body": "x"}, "image/png"),
+    "an unknown type": (
+        {"headers": {"content-type": "image/png"}, "body": "x"},
+        "is not JSON (it is called image/png), but begins with: x. Check what answers",
+    ),
+    "an odd type": ({"headers": {"content-type": "model/obj"}, "body": "x"}, "is empty. Something in between"),
 }
 
 
@@ -135,29 +139,34 @@ ANSWERS: dict[str, tuple[Json, str]] = {
 def test_answers_nobody_expects(double: Double, name: str, operation: str) -> None:
     answer, said = ANSWERS[name]
     double.fault("any_read" if operation == "info" else "stats", {"type": "answer", "status": 200, **answer}, times=-1)
-    sentence = refused(double, model_id="m")
-    assert said in sentence
-    assert "Check that hosts is the address of Elasticsearch itself" in sentence
+    assert f"the answer of http://double:9200 {said}" in refused(double, model_id="m")
 
 
-def test_something_that_is_not_elasticsearch(double: Double) -> None:
-    answer = {"type": "answer", "status": 200, "body": {"version": {"number": "2.11.0"}}, "product": False}
-    double.fault("any_read", answer, times=-1)
-    assert "what answers is not Elasticsearch (its answer lacks the header X-Elastic-Product)" in refused(
-        double, model_id="m"
-    )
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"version": {"number": "n"}}, "what answers at http://double:9200 is not Elasticsearch (its answer lacks the"),
+        ({"version": "1.0"}, "is not Elasticsearch (its answer lacks the header X-Elastic-Product). Check hosts"),
+        ({"version": {"distribution": "opensearch", "number": "2.11.0"}}, "is OpenSearch 2.11.0, not Elasticsearch."),
+        ({"version": {"number": "7.10.2"}}, "Elasticsearch 7.10.2 is too old. This collection needs 8.0 or newer."),
+        ("<h1>Log in</h1>", "a web page answers at http://double:9200, not Elasticsearch: Log in. Check hosts"),
+    ],
+)
+def test_something_that_is_not_elasticsearch(double: Double, body: t.Any, said: str) -> None:
+    double.fault("any_read", {"type": "answer", "status": 200, "body": body, "product": False}, times=-1)
+    assert said in refused(double, model_id="m")
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(404, "answer"), (413, "answer"), (502, "unavailable"), (503, "unavailable"), (429, "unavailable")],
+    [(404, "answer"), (413, "server"), (502, "unavailable"), (503, "unavailable"), (429, "unavailable")],
 )
 def test_errors_of_a_gateway(double: Double, status: int, kind: str) -> None:
     page = {"headers": {"content-type": "text/html"}, "body": "<h1>Sorry</h1>"}
     double.fault("any_read", {"type": "answer", "status": status, **page}, times=-1)
     result = double.run(model_id="m")
     assert (result["error"]["kind"], result["error"]["status"]) == (kind, status)
-    assert f"answered {status}: <h1>Sorry</h1>" in result["msg"]
+    assert f"answered {status}: Sorry." in result["msg"]
 
 
 def test_reads_are_repeated_as_often_as_asked(double: Double) -> None:
@@ -170,11 +179,45 @@ def test_reads_are_repeated_as_often_as_asked(double: Double) -> None:
     assert double.run(model_id="m", state="stopped", request_retries=2)["failed"]
 
 
-def test_a_retry_after_that_cannot_be_read(double: Double) -> None:
-    page = {"type": "answer", "status": 503, "headers": {"retry-after": "soon"}, "body": {}}
+@pytest.mark.parametrize(
+    "after", ["soon", "-5", "1e3", "Fri, 99 Foo 2026 00:00:00 GMT", "Fri, 31 Dec 999999 23:59:59 GMT"]
+)
+def test_a_retry_after_that_cannot_be_read(double: Double, after: str) -> None:
+    page = {"type": "answer", "status": 503, "headers": {"retry-after": after}, "body": {}}
     double.fault("stats", page, times=3)
     assert not double.run(model_id="m", state="stopped", request_retries=3).get("failed")
     assert 0 < double.clock.monotonic() < 3
+
+
+def test_a_retry_after_may_be_a_date(double: Double) -> None:
+    double.fault("stats", {"type": "too_many_requests", "retry_after": 20, "as_date": True})
+    assert not double.run(model_id="m", state="stopped", request_retries=1).get("failed")
+    assert 15 < double.clock.monotonic() <= 20
+
+
+def test_no_pause_is_longer_than_half_a_minute(double: Double) -> None:
+    double.fault("stats", {"type": "too_many_requests", "retry_after": 3600})
+    assert not double.run(model_id="m", state="stopped", request_retries=1).get("failed")
+    assert double.clock.monotonic() == pytest.approx(30)
+
+
+NEVER: dict[str, Json] = {
+    "no room": {"status": 429, "body": {"error": {"type": "status_exception", "reason": "no room"}}},
+    "credentials": {"status": 401, "body": {"error": {"type": "security_exception", "reason": "who?"}}},
+    "privilege": {"status": 403, "body": {"error": {"type": "security_exception", "reason": "a is unauthorized"}}},
+    "bad request": {"status": 400, "body": {"error": {"type": "parse_exception", "reason": "what?"}}},
+    "its own failure": {"status": 500, "body": {"error": {"type": "exception", "reason": "oh"}}},
+    "a redirect": {"status": 302, "body": None, "headers": {"location": "http://elsewhere/"}},
+    "too large": {"status": 413, "body": None, "product": False},
+}
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_what_a_repetition_cannot_cure_is_not_repeated(double: Double, name: str) -> None:
+    double.fault("stats", {"type": "answer", **NEVER[name]}, times=-1)
+    assert double.run(model_id="m", request_retries=5)["failed"]
+    assert double.clock.monotonic() == 0
+    assert double.control("GET", "/faults")[0]["fired"] == 1
 
 
 def test_no_room_is_told_with_the_servers_reason(double: Double) -> None:

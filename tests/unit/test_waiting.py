@@ -25,7 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deplo
     AllocationStatus,
     Deployment,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError, Kind
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
 
@@ -152,7 +152,7 @@ EXISTS = "Could not start model deployment because an existing deployment with t
     ],
 )
 def test_what_leaves_open_if_a_write_took_effect(
-    action: Action, kind: str, status: int | None, reason: str | None, unsure: bool
+    action: Action, kind: Kind, status: int | None, reason: str | None, unsure: bool
 ) -> None:
     assert is_unsure(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
 

@@ -12,10 +12,10 @@ import time
 import typing as t
 import warnings
 
-from .._options.connection import Connection
-from .._records.errors import ApiError
+from .._options.connection import Connection, secrets
 from . import errors
-from .failures import Transient, from_exception
+from .errors import Request
+from .failures import Transient, from_exception, unusable_address
 from .transport import connect
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
@@ -45,6 +45,8 @@ class Client:
         self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
         self._client = connect(connection, transport)
+        self._timeout = connection.request_timeout
+        self._secrets = secrets(vars(connection))
 
     def close(self) -> None:
         self._client.close()
@@ -95,13 +97,18 @@ class Client:
                     call.method, call.path, params=call.query or None, headers=headers, body=call.body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
-            raise from_exception(what, privilege, exc) from exc
-        except ValueError:
-            # Its text, and what it came from, would show the header that cannot be sent.
-            raise ApiError("connection", f"Cannot {what}: the request has a value that HTTP cannot carry.") from None
+            raise from_exception(self._request(what, privilege), exc) from exc
+        except ValueError as exc:
+            # Neither it nor what it came from: they would show the header that cannot be sent.
+            raise unusable_address(self._request(what, privilege), exc) from None
         if not isinstance(answer.body, dict):
-            raise errors.not_understood(what, answer.meta.status, answer.body)
+            content_type = answer.meta.headers.get("content-type") or ""
+            raise errors.not_understood(self._request(what, privilege), answer.meta.status, answer.body, content_type)
         return answer.body
+
+    def _request(self, what: str, privilege: str) -> Request:
+        hosts = ", ".join(node.base_url for node in self._client.transport.node_pool.all())
+        return Request(what, privilege, hosts, self._timeout, self._secrets)
 
 
 def _pause(tries: int, retry_after: str | None) -> float:
@@ -110,7 +117,7 @@ def _pause(tries: int, retry_after: str | None) -> float:
     from urllib3.util import Retry
 
     if retry_after:
-        with contextlib.suppress(InvalidHeader):
+        with contextlib.suppress(InvalidHeader, ValueError, OverflowError):  # a date that no calendar has
             return min(30.0, Retry().parse_retry_after(retry_after))
     return min(10.0, 0.1 * 2.0**tries)
 

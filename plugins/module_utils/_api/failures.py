@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
-from .._records.errors import ApiError
-from . import errors
+import http.client
+import socket
+import ssl
+import typing as t
 
-_RETRIED = (429, *errors.GATEWAY)
+from .._records.errors import ApiError
+from . import errors, tls
+from .errors import Request
+from .words import cut
 
 
 class Transient(Exception):
@@ -21,43 +26,115 @@ class Transient(Exception):
         super().__init__(str(error))
 
 
-def from_exception(what: str, privilege: str, exc: Exception) -> Exception:
-    """The error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`.
-
-    *what* completes "Cannot ...", *privilege* is what the request needs.
-    """
+def from_exception(request: Request, exc: Exception) -> Exception:
+    """The error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`."""
     import elasticsearch
 
     if isinstance(exc, elasticsearch.UnsupportedProductError):
-        return _wrong_product(what)
+        return errors.another_product(request, exc.body)
     if isinstance(exc, elasticsearch.ApiError):
-        error = errors.from_answer(what, privilege, errors.Answer(exc.meta.status, exc.body))
-        retried = exc.meta.status in _RETRIED
-        return Transient(error, exc.meta.headers.get("retry-after")) if retried else error
-    return _transport_error(what, exc)
+        headers = exc.meta.headers
+        genuine = headers.get("x-elastic-product") == "Elasticsearch"
+        answer = errors.Answer(exc.meta.status, exc.body, genuine, headers.get("location") or "")
+        error = errors.from_answer(request, answer)
+        return Transient(error, headers.get("retry-after")) if error.kind == "unavailable" else error
+    if isinstance(exc, elasticsearch.SerializationError):
+        return errors.not_understood(request, None, None, str(exc.message))
+    return _no_answer(request, exc)
 
 
-def _wrong_product(what: str) -> ApiError:
-    return ApiError(
-        "product",
-        f"Cannot {what}: what answers is not Elasticsearch (its answer lacks the header X-Elastic-Product). "
-        "Check hosts; a proxy may also remove the header.",
-    )
+def unusable_address(request: Request, exc: ValueError) -> ApiError:
+    """For a request that could not be made. The text of *exc* may show a header, unless it is about the address."""
+    from urllib3.exceptions import LocationValueError
+
+    if isinstance(exc, LocationValueError):
+        told = f"the address is not one that can be asked for: {cut(str(exc), 200)}. Check hosts."
+    else:
+        told = "the request has a value that HTTP cannot carry."
+    return ApiError("connection", f"Cannot {request.what}: {told}")
 
 
-def _transport_error(what: str, exc: Exception) -> Exception:
-    import elasticsearch
+def _no_answer(request: Request, exc: Exception) -> Exception:
+    from urllib3.exceptions import DecodeError
+
+    causes = list(_causes(exc))
+    text = cut(str(getattr(exc, "message", exc)), 300, request.secrets)
+    if any(isinstance(each, DecodeError) for each in causes):
+        told = f"the answer of {request.hosts} is said to be compressed, but cannot be unpacked"
+        return ApiError("answer", f"Cannot {request.what}: {told}. Check what a proxy in between does with answers.")
+    broken = next((each for each in causes if tls.broke_off(each)), None)
+    if broken is None and _is_tls(exc, causes):
+        innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
+        happened, hint = tls.trouble(innermost, text)
+        return ApiError("tls", f"Cannot {request.what}: no TLS connection to {request.hosts}: {happened}. {hint}")
+    if any(isinstance(each, http.client.BadStatusLine) and not _closed(each) for each in causes):
+        return _no_http(request, causes)
+    return Transient(_timed_out(request, causes) or _not_connected(request, causes, text))
+
+
+def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
+    """*exc* and what it came from, outermost first."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _is_tls(exc: Exception, causes: t.Iterable[BaseException]) -> bool:
     from elastic_transport import TlsError
 
-    # The text of the exception itself says no more than "Connection error".
-    text = " ".join(str(getattr(exc, "message", exc)).split())
-    if isinstance(exc, elasticsearch.SerializationError):
-        return errors.not_understood(what, None, text)
-    if isinstance(exc, TlsError) or "CERTIFICATE_VERIFY_FAILED" in text:
-        hint = "Check the name in hosts, and set ca_path to the certificate authority of the cluster."
-        return ApiError("tls", f"Cannot {what}: no TLS connection: {text}. {hint}")
-    if isinstance(exc, elasticsearch.ConnectionTimeout):
+    return isinstance(exc, TlsError) or any(isinstance(each, ssl.SSLError) for each in causes)
+
+
+def _closed(exc: BaseException) -> bool:
+    return isinstance(exc, ConnectionResetError)  # RemoteDisconnected is both
+
+
+def _no_http(request: Request, causes: t.Iterable[BaseException]) -> ApiError:
+    line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
+    if line.startswith(("\x15\x03", "\x16\x03")):
+        told = f"{request.hosts} answered in TLS. Write https:// in hosts."
+        return ApiError("tls", f"Cannot {request.what}: {told}")
+    told = f"what answers at {request.hosts} does not speak HTTP, but says: {cut(line, 60, request.secrets)}"
+    return ApiError("answer", f"Cannot {request.what}: {told}. Check the port in hosts.")
+
+
+def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError | None:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+    from urllib3.exceptions import TimeoutError as NoAnswerInTime
+
+    waited = next((each for each in causes if isinstance(each, NoAnswerInTime)), None)
+    if waited is None or isinstance(waited, NewConnectionError):
+        return None
+    if isinstance(waited, ConnectTimeoutError):
+        told = f"no connection to {request.hosts} within {request.timeout:g} seconds"
+        hint = "A firewall may drop what is sent; or the machine is down."
+    else:
+        told = f"no answer from {request.hosts} within {request.timeout:g} seconds"
         hint = "The cluster may be busy; request_timeout sets how long one request may take."
-        return Transient(ApiError("timeout", f"Cannot {what}: no answer in time: {text}. {hint}"))
-    hint = "Check hosts and that the cluster can be reached from where this runs."
-    return Transient(ApiError("connection", f"Cannot {what}: no connection: {text}. {hint}"))
+    return ApiError("timeout", f"Cannot {request.what}: {told}. {hint}")
+
+
+def _not_connected(request: Request, causes: t.Sequence[BaseException], text: str) -> ApiError:
+    told, hint = _lost(request.hosts, causes, text)
+    return ApiError("connection", f"Cannot {request.what}: {told}. {hint}")
+
+
+def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
+    lost = next((each for each in reversed(causes) if isinstance(each, (OSError, http.client.HTTPException))), None)
+    reach = "Check hosts and that the cluster can be reached from where this runs."
+    if isinstance(lost, socket.gaierror):
+        told = f"the name in {hosts} cannot be resolved ({lost.strerror})"
+        return told, "Check its spelling in hosts, and the name service of the machine where this runs."
+    if isinstance(lost, ConnectionRefusedError):
+        return f"no connection to {hosts}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
+    if isinstance(lost, http.client.IncompleteRead):
+        return f"the connection to {hosts} broke off in the middle of the answer", "Look at what stands in between."
+    if isinstance(lost, http.client.RemoteDisconnected) or (lost is not None and tls.broke_off(lost)):
+        return f"{hosts} closed the connection without an answer", f"If it speaks TLS, hosts need https://. {reach}"
+    if isinstance(lost, ConnectionResetError):
+        return f"{hosts} reset the connection", f"If it speaks TLS, hosts need https://. {reach}"
+    if isinstance(lost, OSError) and lost.strerror:
+        return f"no connection to {hosts} ({lost.strerror})", reach
+    return f"no connection to {hosts}: {text}", reach

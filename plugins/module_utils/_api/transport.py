@@ -13,6 +13,7 @@ from .._options.connection import Connection
 from .._records.errors import ApiError
 
 if t.TYPE_CHECKING:
+    from elastic_transport import Serializer
     from elasticsearch import Elasticsearch
 
 
@@ -28,7 +29,6 @@ def preload() -> bool:
 def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
     try:
         import elasticsearch
-        from elastic_transport import TextSerializer
     except ImportError as exc:
         raise ApiError("library", _missing_library(str(exc))) from exc
     if int(elasticsearch.__version__[0]) < 8:
@@ -47,8 +47,7 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         "max_retries": 0,
         "retry_on_timeout": False,
         "randomize_nodes_in_pool": False,
-        # Pages of proxies: as text their status and first words can be told.
-        "serializers": {kind: TextSerializer() for kind in ("text/html", "text/plain", "application/xml")},
+        "serializers": _serializers(),
         **tls,
         **transport,
     }
@@ -56,6 +55,27 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         return elasticsearch.Elasticsearch(**options)
     except (ValueError, OSError) as exc:
         raise ApiError("connection", f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}") from exc
+
+
+def _serializers() -> dict[str, Serializer]:
+    """JSON as ever; what is none becomes text, instead of an exception that knows neither status nor headers."""
+    from elastic_transport import SerializationError, TextSerializer
+    from elasticsearch.serializer import JsonSerializer
+
+    class Text(TextSerializer):
+        def loads(self, data: bytes) -> str:
+            return data.decode("utf-8", "replace")
+
+    class Json(JsonSerializer):
+        def loads(self, data: bytes) -> t.Any:
+            try:
+                return super().loads(data)
+            except SerializationError:
+                return data.decode("utf-8", "replace")
+
+    json = ("application/json", "application/vnd.elasticsearch+json")
+    others = ("text/html", "text/plain", "text/*", "application/*", "image/*")
+    return {**dict.fromkeys(others, Text()), **dict.fromkeys(json, Json())}
 
 
 def _missing_library(found: str) -> str:

@@ -48,24 +48,39 @@ def refuse_together(wrong: t.Sequence[str]) -> None:
         raise Refusal(" ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix("."))
 
 
+Kind = t.Literal[
+    "connection",  # none, or it was lost
+    "timeout",
+    "tls",
+    "credentials",  # nobody knows who asks
+    "privilege",  # who asks may not
+    "licence",
+    "product",  # what answers is not Elasticsearch, or too old
+    "redirect",
+    "answer",  # it cannot be understood
+    "capacity",  # no room on the machine learning nodes
+    "unavailable",  # the cluster or a gateway before it
+    "library",  # the Python package is missing or too old
+    "server",  # any other refusal
+]
+
+
 class ApiError(Exception):
     """A request that did not succeed.
 
-    ``kind`` is one of ``connection``, ``timeout``, ``tls``, ``credentials``, ``privilege``, ``licence``, ``product``,
-    ``answer`` (it could not be understood), ``capacity``, ``unavailable``, ``server``. ``status`` is the HTTP status
-    (``None`` if there was no answer), ``error_type`` and ``reason`` are the server's own.
+    ``status`` is the HTTP status (``None`` if there was no answer), ``error_type`` and ``reason`` are the server's own.
     """
 
     def __init__(
         self,
-        kind: str,
+        kind: Kind,
         sentence: str,
         *,
         status: int | None = None,
         error_type: str | None = None,
         reason: str | None = None,
     ) -> None:
-        self.kind = kind
+        self.kind: Kind = kind
         self.status = status
         self.error_type = error_type
         self.reason = reason

@@ -1,0 +1,59 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Words of others, fit to stand in a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+LONGEST_REASON = 1000
+"""Characters of a reason of Elasticsearch, which may name many nodes."""
+
+LONGEST_BODY = 200
+"""Characters of a page or of what was meant to be JSON: enough to recognise who speaks."""
+
+_HIDDEN = "********"
+_LOOKED_AT = 5000
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def cut(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
+    """*text* on one line, of at most *longest* characters.
+
+    Where something is cut off, *secrets* are hidden before: half a secret would not be recognised later.
+    """
+    if len(text) > longest:
+        text = _without(secrets, text)
+    line = _flat(text[:_LOOKED_AT])
+    return line if len(line) <= longest else line[:longest].rstrip() + " ..."
+
+
+def told(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
+    """What *body* says to a reader: the text of a page without its markup, or the beginning of anything else."""
+    if body is None or body == "":
+        return "nothing"
+    text = body if isinstance(body, str) else json.dumps(body)
+    if len(text) > LONGEST_BODY:
+        text = _without(secrets, text)
+    if is_page(text):
+        text = _MARKUP.sub(" ", text[:_LOOKED_AT])
+    return cut(text, LONGEST_BODY) or "an empty page"
+
+
+def is_page(body: t.Any) -> bool:
+    return isinstance(body, str) and body.lstrip()[:1] == "<"
+
+
+def _without(secrets: t.Iterable[str], text: str) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def _flat(text: str) -> str:
+    """One line without control characters: a terminal would obey them."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
