@@ -124,6 +124,17 @@ def _one_cluster(sizes: Sizes) -> t.Iterator[Scene]:
         ]
 
     yield Scene("changed", f"{items} changes, not waited for", changing, running=items)
+    number = sizes.deployments
+
+    def all_changing(run: int) -> list[Way]:
+        twice, once = {"number_of_allocations": 2}, {"number_of_allocations": 1}
+        return [
+            many(number, "fleet task, nothing to change"),
+            many(number, "fleet task, not waited for", number, settings=twice, wait=False),
+            many(number, "fleet task, waited for", number, settings=once, wait_sleep=0.1),
+        ]
+
+    yield Scene("hundred", f"{number} changes in one task", all_changing, running=number)
     alone = Way("one deployment", [{ONE: {"deployment_id": "d0", "number_of_allocations": 1}}])
     yield Scene(
         "growth",
