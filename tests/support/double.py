@@ -20,7 +20,11 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api impor
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
+    CONNECTION,
+    Connection,
+    connection,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, deployments, info
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
@@ -72,6 +76,13 @@ class Double:
 
     def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Api:
         return Api(Client(connection, sleep, node_class=_node_class(self._inner)))
+
+    def connected(self) -> Api:
+        """The cluster as the collection sees it, with the rights of :meth:`allow`."""
+        given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
+        checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(given)
+        assert not checked.error_messages, checked.error_messages
+        return self.connect(connection(checked.validated_parameters), self.clock.sleep)
 
     def run(self, check_mode: bool = False, **given: t.Any) -> Json:
         """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""

@@ -98,16 +98,6 @@ def test_without_the_privilege_to_read(double: Double) -> None:
     assert refused(double, model_id="m").endswith("Grant the cluster privilege monitor_ml.")
 
 
-def test_without_the_privilege_to_write(double: Double) -> None:
-    double.allow("monitor_ml")
-    assert double.run(check_mode=True, model_id="m")["operation"] == "start"
-    result = double.run(model_id="m")
-    assert result["error"]["status"] == 403
-    assert result["msg"].endswith("Grant the cluster privilege manage_ml.")
-    assert "user [runner]" in result["msg"]
-    assert double.deployments() == {}
-
-
 def test_the_version_is_read_without_the_privilege_monitor(double: Double) -> None:
     double.allow("manage_ml")
     result = double.run(model_id="m")

@@ -18,6 +18,7 @@ from .._records.model import Model
 from .._records.server import Server
 from .calls import encode, quoted
 from .client import Call, Client
+from .privileges import PATH, Rights, to_ask
 from .sight import Json, Sight
 
 PAGE = 1000
@@ -47,6 +48,7 @@ class Api:
         self._client = client
         self._server: Server | None = None
         self._state_readable = True
+        self._rights: Rights | None = None
 
     @property
     def server(self) -> Server:
@@ -149,6 +151,24 @@ class Api:
         answer = self._client.read(f"read model '{model_id}'", f"/_ml/trained_models/{quoted(model_id)}", query)
         found = answer.get("trained_model_configs") or []
         return Model.from_api(found[0]) if found else None
+
+    def refuse_unprivileged(self, actions: t.Collection[Action]) -> None:
+        """Refuse writes that the user may not send. Asked once; where nobody answers, the write itself will tell.
+
+        :raises ApiError: Elasticsearch says that the user lacks the privilege.
+        """
+        if actions and self._rights is None:
+            self._rights = self._read_rights()
+        if self._rights is not None:
+            self._rights.refuse(actions)
+
+    def _read_rights(self) -> Rights:
+        try:
+            question = {"cluster": to_ask(self.server)}
+            return Rights.from_api(self._client.read("read the privileges of the user", PATH, body=question))
+        except ApiError:
+            # No security, a proxy that hides the path, or a fault in passing: only a plain no is one.
+            return Rights("", {})
 
     def encode(self, action: Action, server_timeout: str) -> Call:
         return encode(action, self.server, server_timeout)

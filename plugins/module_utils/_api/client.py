@@ -57,15 +57,16 @@ class Client:
         path: str,
         query: dict[str, str] | None = None,
         *,
+        body: dict[str, t.Any] | None = None,
         privilege: str = "monitor_ml",
         repeat: bool = True,
     ) -> t.Any:
-        """The JSON object of ``GET path``.
+        """The JSON object of ``GET path``. *body*: a question too long for the address.
 
         :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
             *repeat* allows it.
         """
-        call = Call("GET", path, query or {})
+        call = Call("GET", path, query or {}, body)
         for tries in range(self._retries if repeat else 0):
             try:
                 return self._send(what, call, privilege)

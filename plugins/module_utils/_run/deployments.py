@@ -121,8 +121,8 @@ class _Fleet:
         failed = [job for job in self._jobs if job.error]
         result = self.as_result()
         if failed:
-            told = " ".join(f"'{job.wanted.deployment_id}': {job.error}" for job in failed)
-            result |= {"failed": True, "msg": f"{len(failed)} of {len(self._jobs)} deployments failed. {told}"}
+            told = f"{len(failed)} of {len(self._jobs)} deployments failed. {_told(failed)}"
+            result |= {"failed": True, "msg": told}
         return Outcome(result, tuple(text for job in self._jobs for text in job.report.warnings))
 
     def as_result(self) -> Json:
@@ -166,3 +166,11 @@ class _Fleet:
             "skipped": sum(report.skipped_because is not None for report in reports),
             "operations": dict(sorted(operations.items())),
         }
+
+
+def _told(failed: t.Iterable[Job]) -> str:
+    """Each error once, after the ids of the deployments that have it."""
+    sentences: dict[str, list[str]] = {}
+    for job in failed:
+        sentences.setdefault(str(job.error), []).append(f"'{job.wanted.deployment_id}'")
+    return " ".join(f"{', '.join(ids)}: {sentence}" for sentence, ids in sentences.items())

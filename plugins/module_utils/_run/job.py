@@ -90,7 +90,16 @@ class Job:
 
 
 def carry_out(api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock) -> None:
-    """Do what was decided. What goes wrong with one of *jobs* is kept in its ``error``."""
+    """Do what was decided. What goes wrong with one of *jobs* is kept in its ``error``.
+
+    If the user may not send one of the writes, none is sent; what needs none goes on.
+    """
+    try:
+        api.refuse_unprivileged([action for job in jobs for action in job.plan.actions])
+    except ApiError as exc:
+        for job in jobs:
+            job.error = exc if job.plan.actions else None
+        jobs = [job for job in jobs if not job.error]
     changes = [job.change(api, server_timeout, clock) for job in jobs]
     sight = conduct(changes, lambda: look(repeat=False), clock)
     for job, change in zip(jobs, changes, strict=True):
