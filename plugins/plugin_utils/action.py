@@ -18,12 +18,9 @@ from ansible.module_utils.errors import AnsibleValidationErrorMultiple, Unsuppor
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
-    VARIABLES,
-    secrets,
-    with_environment,
-)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.credentials import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import label
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import NAMES, with_environment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
@@ -117,7 +114,7 @@ class MlAction(ActionBase):
 
     def _compute_environment_string(self, raw_environment_out: Json | None = None) -> str:
         """The task's variables for a module, without those handed on as options: Ansible shows them at -vvv."""
-        others = {name: value for name, value in self._task_variables().items() if name not in VARIABLES}
+        others = {name: value for name, value in self._task_variables().items() if name not in NAMES}
         if raw_environment_out is not None:
             raw_environment_out.clear()
             raw_environment_out.update(others)

@@ -9,21 +9,20 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-import certifi
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
     CONNECTION,
-    ENVIRONMENT,
     Connection,
     connection,
-    secrets,
-    with_environment,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.credentials import secrets
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import with_environment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 
 HOST = {"hosts": ["http://127.0.0.1:9200"]}
+TLS = {"hosts": ["https://127.0.0.1:9200"]}
 
 
 def resolved(given: dict[str, t.Any], environ: dict[str, str] | None = None) -> Connection:
@@ -37,32 +36,6 @@ def refused(given: dict[str, t.Any], environ: dict[str, str] | None = None) -> s
     with pytest.raises(Refusal) as caught:
         resolved(given, environ)
     return str(caught.value)
-
-
-VALUES = {
-    "hosts": ("http://a:1,https://b:2", ("http://a:1", "https://b:2")),
-    "api_key": ("abc", "abc"),
-    "bearer_token": ("abc", "abc"),
-    "validate_certs": ("no", False),
-}
-
-
-@pytest.mark.parametrize("option", sorted(VALUES))
-def test_each_variable_is_read(option: str) -> None:
-    text, value = VALUES[option]
-    for variable in ENVIRONMENT[option]:
-        given = {} if option == "hosts" else HOST
-        assert getattr(resolved(given, {variable: text}), option) == value
-
-
-def test_user_and_password_come_from_variables() -> None:
-    found = resolved(HOST, {"ELASTICSEARCH_USERNAME": "ada", "ELASTICSEARCH_PASSWORD": "secret-1"})
-    assert found.credentials() == {"basic_auth": ("ada", "secret-1")}
-
-
-def test_ca_path_comes_from_a_variable() -> None:
-    file = certifi.where()
-    assert resolved(HOST, {"ELASTICSEARCH_CA_PATH": file}).ca_path == file
 
 
 def test_endpoints_win_over_url() -> None:
@@ -146,10 +119,10 @@ def test_addresses(text: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"hosts": None}, "No cluster is named. Set hosts, or the variable ELASTICSEARCH_URL."),
+        ({"hosts": None}, "No cluster is named. Set hosts or cloud_id, or the variable ELASTICSEARCH_URL."),
         ({"hosts": ["localhost:9200"]}, "'localhost:9200' in hosts is not a URL"),
         ({"hosts": ["http://a:port"]}, "An address in hosts is not a URL"),
-        ({"hosts": ["https://elastic:hunter2@es:1"]}, "The address of es in hosts contains credentials"),
+        ({"hosts": ["https://elastic:hunter2@es:1"]}, "The address of es:1 in hosts contains credentials"),
         ({"api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given: api_key, bearer_token"),
         ({"api_key": "a\nb"}, "api_key contains characters that no api_key has"),
         ({"bearer_token": "€4711"}, "bearer_token contains characters"),
@@ -159,7 +132,7 @@ def test_addresses(text: str, address: str) -> None:
         ({"password": "a"}, "password is given without username"),
         ({"request_timeout": 0}, "request_timeout must be above 0 seconds"),
         ({"request_retries": -1}, "request_retries must be 0 or more"),
-        ({"ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be read: No such file or directory"),
+        ({**TLS, "ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be read: No such file or directory"),
     ],
 )
 def test_refusals(given: dict[str, t.Any], said: str) -> None:
@@ -184,4 +157,4 @@ def test_the_line_end_of_a_file_is_no_part_of_a_secret() -> None:
 def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
-    assert refused({**HOST, "ca_path": str(file)}) == f"ca_path {file} has no certificate in PEM format."
+    assert refused({**TLS, "ca_path": str(file)}) == f"ca_path {file} has no certificate in PEM format."

@@ -11,6 +11,7 @@ import typing as t
 
 from .._options.connection import Connection
 from .._records.errors import ApiError
+from .nodes import node_class
 
 if t.TYPE_CHECKING:
     from elastic_transport import Serializer
@@ -34,11 +35,6 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
     if int(elasticsearch.__version__[0]) < 8:
         number = ".".join(map(str, elasticsearch.__version__))
         raise ApiError("library", _missing_library(f"found version {number} in {elasticsearch.__file__}"))
-    tls: dict[str, t.Any] = {}
-    if any(host.startswith("https:") for host in connection.hosts):
-        tls = {"verify_certs": connection.validate_certs, "ssl_show_warn": False}
-        if connection.ca_path:
-            tls["ca_certs"] = connection.ca_path
     options: dict[str, t.Any] = {
         "hosts": list(connection.hosts),
         **connection.credentials(),
@@ -48,7 +44,8 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         "retry_on_timeout": False,
         "randomize_nodes_in_pool": False,
         "serializers": _serializers(),
-        **tls,
+        "node_class": node_class(connection),
+        **({"headers": dict(connection.headers)} if connection.headers else {}),
         **transport,
     }
     try:

@@ -1,0 +1,149 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host of a cluster as elasticsearch-py sees it: with a proxy in between, and only the trust that was asked for.
+
+The client's own node knows no proxy, shows no client certificate if it is not to verify the server's, trusts the
+authorities of the system beside those it is given, and takes a fingerprint for proof that is only the name of one
+(:mod:`.pinning`).
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import typing as t
+
+from .._options.connection import Connection
+
+if t.TYPE_CHECKING:
+    from elastic_transport import NodeConfig, Urllib3HttpNode
+    from urllib3 import HTTPConnectionPool, ProxyManager
+
+Options = dict[str, t.Any]
+
+
+def node_class(connection: Connection) -> type[Urllib3HttpNode]:
+    """What the client makes of each host of *connection*."""
+    from elastic_transport import BaseNode, Urllib3HttpNode
+
+    class Node(Urllib3HttpNode):
+        def __init__(self, config: NodeConfig) -> None:
+            BaseNode.__init__(self, config)  # its own would set up TLS in another way
+            self.pool = t.cast("HTTPConnectionPool", _way(connection, config))
+
+    return Node
+
+
+def _way(connection: Connection, config: NodeConfig) -> t.Any:
+    """What has ``urlopen`` and ``close`` of a pool of connections."""
+    import urllib3
+
+    name = f"[{config.host}]" if ":" in config.host else config.host
+    base = f"{config.scheme}://{name}:{config.port}"
+    proxy = connection.proxy_for(base)
+    options = {
+        "timeout": urllib3.Timeout(total=config.request_timeout),
+        "maxsize": config.connections_per_node,
+        "block": True,
+    }
+    if config.scheme == "http":
+        return _plain(connection, config, options, proxy, base)
+    if not connection.ca_fingerprint:
+        return _secure(connection, config, {**options, "ssl_context": context(connection)}, proxy)
+    from .pinning import Pinned
+
+    def pool(trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+        if connection.client_cert:
+            trust.load_cert_chain(connection.client_cert, connection.client_key)
+        return _secure(connection, config, {**options, "ssl_context": trust, "assert_hostname": False}, proxy, pools)
+
+    return Pinned(connection.ca_fingerprint, pool)
+
+
+def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None, base: str) -> t.Any:
+    import urllib3
+
+    if not proxy:
+        return urllib3.HTTPConnectionPool(config.host, config.port, **options)
+    if proxy.startswith("https:"):
+        options["ssl_context"] = _context_of_proxy(connection)
+    return _Forwarded(base, _manager(connection, proxy, options).connection_from_host(config.host, config.port, "http"))
+
+
+def _secure(
+    connection: Connection,
+    config: NodeConfig,
+    options: Options,
+    proxy: str | None,
+    pools: type[HTTPConnectionPool] | None = None,
+) -> HTTPConnectionPool:
+    import urllib3
+
+    pools = pools or urllib3.HTTPSConnectionPool
+    options["cert_reqs"] = options["ssl_context"].verify_mode
+    if not proxy:
+        return pools(config.host, config.port, **options)
+    if proxy.startswith("https:"):
+        options["proxy_ssl_context"] = _context_of_proxy(connection)
+    manager = _manager(connection, proxy, options)
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pools}
+    return manager.connection_from_host(config.host, config.port, "https")
+
+
+def _manager(connection: Connection, proxy: str, options: Options) -> ProxyManager:
+    import urllib3
+
+    headers = {}
+    if connection.proxy_username:
+        pair = f"{connection.proxy_username}:{connection.proxy_password}"
+        headers["proxy-authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+
+
+def context(connection: Connection) -> ssl.SSLContext:
+    """Whom to trust: the authorities of ``ca_path`` alone, or those of the system and of certifi, or anybody."""
+    found = _trusting(connection, connection.ca_path)
+    if connection.client_cert:
+        found.load_cert_chain(connection.client_cert, connection.client_key)
+    return found
+
+
+def _context_of_proxy(connection: Connection) -> ssl.SSLContext:
+    """A proxy that speaks TLS may have a certificate that the system trusts, or one of the same authority."""
+    found = _trusting(connection, None)
+    if connection.ca_path:
+        found.load_verify_locations(connection.ca_path)
+    return found
+
+
+def _trusting(connection: Connection, ca_path: str | None) -> ssl.SSLContext:
+    found = ssl.create_default_context(cafile=ca_path)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not connection.validate_certs:
+        import urllib3
+        from urllib3.exceptions import InsecureRequestWarning
+
+        found.check_hostname = False
+        found.verify_mode = ssl.CERT_NONE
+        urllib3.disable_warnings(InsecureRequestWarning)  # one for each request, and the task has said so
+    elif not ca_path:
+        import certifi
+
+        found.load_verify_locations(certifi.where())
+    return found
+
+
+class _Forwarded:
+    """Requests without TLS that a proxy forwards: it wants the whole address."""
+
+    def __init__(self, base: str, pool: HTTPConnectionPool) -> None:
+        self._base = base
+        self._pool = pool
+
+    def urlopen(self, method: str, target: str, **options: t.Any) -> t.Any:
+        return self._pool.urlopen(method, self._base + target, assert_same_host=False, **options)
+
+    def close(self) -> None:
+        self._pool.close()

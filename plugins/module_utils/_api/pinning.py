@@ -1,0 +1,114 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trust by the fingerprint of one certificate: the server's, or of an authority above it.
+
+A server sends its certificates to everybody, so it proves nothing that one with the fingerprint is among those that it
+sends: that one has to have signed the others. This takes two handshakes. The first, over which no request is sent,
+finds the certificate; the second trusts nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import typing as t
+
+if t.TYPE_CHECKING:
+    from urllib3 import HTTPConnectionPool
+
+_DER = 2  # _ssl.ENCODING_DER
+
+
+class Pool(t.Protocol):
+    def __call__(self, trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+        """A pool that trusts as *trust* says, of class *pools*."""
+
+
+class Pinned:
+    """What has ``urlopen`` and ``close`` of a pool of connections; *fingerprint* is SHA-256 in hexadecimal digits."""
+
+    def __init__(self, fingerprint: str, pool: Pool) -> None:
+        self._fingerprint = fingerprint
+        self._make = pool
+        self._pool: HTTPConnectionPool | None = None
+
+    def urlopen(self, method: str, target: str, **options: t.Any) -> t.Any:
+        if self._pool is None:
+            import urllib3
+
+            self._pool = self._make(_trusting(self._certificate(options)), urllib3.HTTPSConnectionPool)
+        return self._pool.urlopen(method, target, **options)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    def _certificate(self, options: dict[str, t.Any]) -> bytes:
+        """The certificate with the fingerprint, in DER.
+
+        :raises ssl.SSLError: if the server does not send it.
+        """
+        probe = self._make(_trusting(None), _looking_pool())
+        how = {name: options[name] for name in ("retries", "timeout") if name in options}
+        try:
+            probe.urlopen("GET", "/", **how)
+        except _Shown as shown:
+            chain = shown.chain
+        finally:
+            probe.close()
+        found = {hashlib.sha256(certificate).hexdigest(): certificate for certificate in chain}
+        if self._fingerprint not in found:
+            raise ssl.SSLError(
+                f"Fingerprints did not match. Expected {self._fingerprint}, the server sends {', '.join(found)}"
+            )
+        return found[self._fingerprint]
+
+
+class _Shown(Exception):
+    """What a server sent in a handshake. Not an error of a connection, so that nobody handles it as one."""
+
+    def __init__(self, chain: list[bytes]) -> None:
+        super().__init__()
+        self.chain = chain
+
+
+def _looking_pool() -> type[HTTPConnectionPool]:
+    """Connections that end as soon as the server has shown its certificates."""
+    import urllib3
+    import urllib3.connection
+
+    class Looking(urllib3.connection.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            raise _Shown(_chain(self.sock))
+
+    class LookingPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Looking
+
+    return LookingPool
+
+
+def _chain(sock: t.Any) -> list[bytes]:
+    """The certificates that the server sent, in DER."""
+    sock = getattr(sock, "sslobj", sock)  # TLS within the TLS of a proxy
+    if hasattr(sock, "get_unverified_chain"):  # public since Python 3.13
+        return list(sock.get_unverified_chain())
+    return [each.public_bytes(_DER) for each in sock._sslobj.get_unverified_chain()]
+
+
+def _trusting(certificate: bytes | None) -> ssl.SSLContext:
+    """Trust in one certificate and what it has signed, or for ``None`` no question asked.
+
+    Names are not compared: who holds a certificate of the authority that Elasticsearch made for itself is the cluster.
+    """
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    found.check_hostname = False
+    if certificate is None:
+        found.verify_mode = ssl.CERT_NONE
+    else:
+        found.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not be a root
+        found.load_verify_locations(cadata=certificate)
+    return found
