@@ -12,7 +12,8 @@ import time
 import typing as t
 import warnings
 
-from .._options.connection import Connection, secrets
+from .._options.connection import Connection
+from .._options.credentials import secrets
 from . import errors
 from .errors import Request
 from .failures import Transient, from_exception, unusable_address
