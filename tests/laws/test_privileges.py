@@ -1,0 +1,152 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Users with every combination of privileges, and every licence: what they see, what they may change."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import pytest
+
+from emulator.state.licence import CHOICES
+from support.double import Double
+
+Json = dict[str, t.Any]
+PRIVILEGES = ("monitor", "monitor_ml", "manage_inference", "manage_ml", "manage", "all")
+USERS = [("none",), *(each for size in range(1, 7) for each in itertools.combinations(PRIVILEGES, size))]
+SERVERS = [
+    ("8.9.2", "default"),
+    ("8.16.0", "default"),
+    ("8.19.21", "default"),
+    ("9.5.3", "default"),
+    ("9.5.3", "serverless"),
+]
+
+# The table of the server's documentation, by hand: what is asked for must not be what the code under test believes.
+READS = {"monitor", "monitor_ml", "manage_ml", "manage", "all"}
+SEES_STATE = {"monitor", "manage", "all"}
+UPDATES = {"manage_ml", "manage", "all"}
+STARTS_AND_STOPS = UPDATES | {"manage_inference"}
+
+
+def writes(version: str) -> list[tuple[Json, str]]:
+    """Tasks, and the write that each sends."""
+    # On serverless a plain number is the scaler's, and not every user sees that it is serverless.
+    bounds: Json = {"adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}
+    return [
+        ({"deployment_id": "d", **({"number_of_allocations": 2} if version == "8.9.2" else bounds)}, "update"),
+        ({"deployment_id": "e", "model_id": "m"}, "start"),
+        ({"deployment_id": "e", "state": "stopped"}, "stop"),
+    ]
+
+
+UPDATE, START, STOP = (options for options, _operation in writes("9.5.3"))
+
+
+def prepared(version: str, flavor: str, user: t.Sequence[str]) -> Double:
+    """Deployment d runs."""
+    double = Double(version, flavor=flavor)
+    double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
+    double.settle()
+    double.forget()
+    double.allow(*user)
+    return double
+
+
+def may(user: t.Sequence[str], operation: str, version: str) -> bool:
+    unknown = {"manage_inference"} if version == "8.9.2" else set()
+    return bool((set(user) - unknown) & (UPDATES if operation == "update" else STARTS_AND_STOPS))
+
+
+def sees_nothing(result: Json) -> bool:
+    return bool(result["failed"]) and result["msg"].endswith("Grant the cluster privilege monitor_ml.")
+
+
+@pytest.mark.parametrize(("version", "flavor"), SERVERS)
+@pytest.mark.parametrize("user", USERS, ids="+".join)
+def test_reading_and_check_mode(user: tuple[str, ...], version: str, flavor: str) -> None:
+    """One privilege is enough, and the source of the routing table says whether there is another."""
+    source = "cluster_state" if flavor == "default" and SEES_STATE & set(user) else "stats"
+    with prepared(version, flavor, user) as double:
+        double.read_only()
+        info = double.info()
+        checked = [double.run(check_mode=True, **options) for options, _operation in writes(version)[:2]]
+        same = [double.run(check_mode, deployment_id="d", model_id="m") for check_mode in (True, False)]
+        assert double.journal() == []
+    if not READS & set(user):
+        assert all(map(sees_nothing, [info, *checked, *same]))
+        return
+    assert [each["routing_source"] for each in (*info["deployments"], *same)] == [source] * 3
+    assert [each["operation"] for each in (*checked, *same)] == ["update", "start", "none", "none"]
+    targets = {route["target_allocations"] for route in info["deployments"][0]["routing_table"].values()}
+    assert (targets == {None}) == (source == "stats")
+
+
+@pytest.mark.parametrize(("version", "flavor"), SERVERS)
+@pytest.mark.parametrize("user", USERS, ids="+".join)
+def test_changing(user: tuple[str, ...], version: str, flavor: str) -> None:
+    """Who may not write sends no write."""
+    with prepared(version, flavor, user) as double:
+        for options, operation in writes(version):
+            double.forget()
+            result = double.run(**options)
+            if not READS & set(user):
+                assert sees_nothing(result)
+                assert double.journal() == []
+            elif may(user, operation, version):
+                assert result["operation"] == operation, result.get("msg")
+                assert [entry["status"] for entry in double.journal()] == [200]
+            elif operation == "stop":
+                assert result["operation"] == "none"  # what could not be started
+            else:
+                assert result["msg"].startswith(f"Cannot {operation} a deployment: user 'runner' lacks")
+                assert double.journal() == []
+
+
+@pytest.mark.parametrize("user", [each for each in USERS if READS & set(each)], ids="+".join)
+def test_a_list(user: tuple[str, ...]) -> None:
+    """All or nothing: a list is not begun by who may not finish it."""
+    items = [UPDATE, START]
+    with prepared("9.5.3", "default", user) as double:
+        assert double.run_many(items, check_mode=True)["summary"]["changed"] == 2
+        assert double.journal() == []
+        result = double.run_many(items)
+        written = len(double.journal())
+    whole = may(user, "update", "9.5.3")
+    assert (result["summary"]["changed"], result["summary"]["failed"], written) == ((2, 0, 2) if whole else (0, 2, 0))
+
+
+# --- licences ---
+
+
+@pytest.mark.parametrize("licence", CHOICES)
+def test_licences(licence: str) -> None:
+    """Without one for machine learning nothing can be started; all else works."""
+    included = licence in ("platinum", "enterprise", "trial")
+    with prepared("9.5.3", "default", ("manage_ml", "monitor")) as double:
+        double.effect("set_setting", name="license", value=licence)
+        assert double.info()["deployments"][0]["health"] == "ok"
+        assert double.run(check_mode=True, **START)["operation"] == "start"
+        assert double.run(**UPDATE)["operation"] == "update"
+        double.forget()
+        result = double.run(**START)
+        assert len(double.journal()) == 1
+        if included:
+            assert result["operation"] == "start"
+        else:
+            assert (result["error"]["kind"], result["error"]["status"]) == ("licence", 403)
+            assert "current license is non-compliant for [ml]" in result["msg"]
+            assert result["msg"].endswith("Machine learning needs a licence that includes it, or a trial.")
+        assert double.run(**{**STOP, "deployment_id": "d"})["operation"] == "stop"
+    assert result["changed"] == included
+
+
+@pytest.mark.parametrize("licence", ["basic", "expired"])
+def test_the_privilege_is_told_before_the_licence(licence: str) -> None:
+    with prepared("9.5.3", "default", ("monitor_ml",)) as double:
+        double.effect("set_setting", name="license", value=licence)
+        assert double.run(**START)["error"]["kind"] == "privilege"
+        assert double.journal() == []
