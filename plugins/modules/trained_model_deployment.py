@@ -134,6 +134,7 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+  - mlops.elasticsearch.guard
   - mlops.elasticsearch.wait
 attributes:
   check_mode:
@@ -200,6 +201,14 @@ EXAMPLES = r"""
         deployment_id: sentiment-search
         threads_per_allocation: 4
         replace: stop_start
+
+    - name: Scale from three to four, unless somebody has scaled it meanwhile
+      mlops.elasticsearch.trained_model_deployment:
+        deployment_id: sentiment-ingest
+        number_of_allocations: 4
+        guard:
+          number_of_allocations: 3
+          max: 8
 
     - name: Stop what only ingest needs
       mlops.elasticsearch.trained_model_deployment:

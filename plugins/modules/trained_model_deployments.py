@@ -91,6 +91,26 @@ options:
       finish_pending_work:
         description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.
         type: bool
+      guard:
+        description: How far the number of allocations of this deployment may be moved.
+        type: dict
+        suboptions:
+          number_of_allocations:
+            description: The number that is expected before the change.
+            type: int
+          min:
+            description: The lowest number that may be set. A value above V(0) forbids a stop.
+            type: int
+          max:
+            description: The highest number that may be set.
+            type: int
+          max_step:
+            description: By how much the number may be changed, up or down.
+            type: int
+      on_guarded:
+        description: Overrides O(on_guarded) for the guard of this deployment.
+        type: str
+        choices: [fail, skip]
       wait:
         description: Overrides O(wait) for this deployment.
         type: bool
@@ -118,6 +138,24 @@ options:
       - An empty list leaves none.
     type: list
     elements: str
+  guard:
+    description:
+      - How far the whole list may move numbers of allocations. A list that goes beyond it is not carried out at all.
+      - A deployment that is not there has V(0), so starts and stops count, those of O(stop_unlisted) too. Items that
+        fail or are skipped do not count.
+    type: dict
+    suboptions:
+      max_total_step:
+        description: The largest sum of all changes of numbers, up or down.
+        type: int
+  on_guarded:
+    description:
+      - What to do if a guard is broken, O(guard) or that of an item.
+      - V(fail) refuses the whole list before any write if it is that of the list, else only the item fails.
+      - V(skip) changes nothing, of the whole list or of the item, and says so in C(skipped_because) of each.
+    type: str
+    choices: [fail, skip]
+    default: fail
   detail:
     description:
       - How much RV(deployments) says. With V(changed) an item that was not changed, not skipped and did not fail has
@@ -183,6 +221,8 @@ EXAMPLES = r"""
           - {deployment_id: sentiment-search}
         stop_unlisted: true
         unlisted_except: [".*"]
+        guard:
+          max_total_step: 4
 """
 
 RETURN = r"""

@@ -62,7 +62,7 @@ class MlAction(ActionBase):
             return {**result, **self.blank(), "failed": True, "msg": self._sentence(checked.errors, arguments)}
         params = dict(checked.validated_parameters)
         if self._in_process():
-            outcome = self._run_here(params, checked._no_log_values)
+            outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
         else:
             outcome = self._run_module(arguments, task_vars)
         return {**result, **self.finished(params, outcome, task_vars)}
@@ -95,13 +95,17 @@ class MlAction(ActionBase):
         plain_local = self._connection.transport == "local" and not self._connection.become
         return bool(HAS_CLIENT and plain_local and not self._task.async_val)
 
-    def _run_here(self, params: Json, masked: set[str]) -> Json:
-        outcome = self.run_task(params, self._task.check_mode, connect=shared)
+    def _run_here(self, params: Json, masked: set[str], task_vars: Json) -> Json:
+        outcome = self._outcome(params, masked, task_vars)
         result = dict(outcome.result)
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)
         # Ansible masks secrets in results of modules only.
-        return masking(result, masked | secrets(params))
+        return masking(result, masked)
+
+    def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
+        """Run the code of the module. *masked*: what nobody may be shown."""
+        return self.run_task(params, self._task.check_mode, connect=shared)
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         if self._task.async_val and "fact_name" in self.SPEC.argument_spec:

@@ -9,15 +9,41 @@ from __future__ import annotations
 import abc
 import typing as t
 
+from ansible.module_utils.common.parameters import remove_values
+from ansible.utils.display import Display
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.progress import Tell, silent
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, plain
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.shared import shared
+
+display = Display()
 
 
 class DeploymentAction(MlAction):
     @staticmethod
     @abc.abstractmethod
+    def run_task(
+        params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, tell: Tell = silent
+    ) -> Outcome:
+        """What the module does with validated *params*; *tell* is told how a wait goes on."""
+
+    @staticmethod
+    @abc.abstractmethod
     def told(params: Json, outcome: Json) -> t.Collection[str]:
         """The ids of the deployments that the task has brought about, whether or not they run now."""
+
+    def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
+        """Run the code of the module, and show at ``-v`` how a wait goes on."""
+
+        def tell(line: str) -> None:
+            display.v(remove_values(line, masked), host=task_vars.get("inventory_hostname"))
+
+        watched = silent if self._task.no_log else tell
+        return self.run_task(params, self._task.check_mode, connect=shared, tell=watched)
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")

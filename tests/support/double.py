@@ -64,6 +64,8 @@ class Double:
         self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self._inner.tick)
         self.login: Json = {}
+        self.told: list[str] = []
+        """What those who watch were told while waiting."""
 
     def close(self) -> None:
         self._inner.close()
@@ -90,7 +92,8 @@ class Double:
             {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
         )
         assert not checked.error_messages, checked.error_messages
-        outcome = deployment.run(checked.validated_parameters, check_mode, connect=self.connect, clock=self.clock)
+        params = checked.validated_parameters
+        outcome = deployment.run(params, check_mode, connect=self.connect, clock=self.clock, tell=self.told.append)
         return {**outcome.result, "warnings": list(outcome.warnings)}
 
     def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
@@ -106,7 +109,8 @@ class Double:
             }
         )
         assert not checked.error_messages, checked.error_messages
-        outcome = deployments.run(checked.validated_parameters, check_mode, connect=self.connect, clock=self.clock)
+        params = checked.validated_parameters
+        outcome = deployments.run(params, check_mode, connect=self.connect, clock=self.clock, tell=self.told.append)
         return {**outcome.result, "warnings": list(outcome.warnings)}
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:

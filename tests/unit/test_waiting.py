@@ -95,8 +95,8 @@ def test_zero_is_ready_if_allowed() -> None:
     ("deployment", "said"),
     [
         (BROKEN, "node ml-failed failed (no memory)"),
-        (PARTLY, "2 of 4 allocations run, and it is started; ml-starting is starting"),
-        (dataclasses.replace(STARTING, reason="no room"), "it is starting; ml-starting is starting (no room)"),
+        (PARTLY, "2 of 4 allocations run, and it is started; node ml-starting is starting"),
+        (dataclasses.replace(STARTING, reason="no room"), "it is starting; node ml-starting is starting (no room)"),
         (STOPPING, "the deployment is being stopped (client API call)"),
         (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),
         (seen(0, 0), "its number is 0"),

@@ -14,6 +14,7 @@ from .._records.errors import Refusal
 from .._records.sizes import parse_size
 from .._records.wanted import Waiting, Wanted
 from .connection import CONNECTION
+from .guard import GUARD, guard
 from .spec import Spec
 
 DEFAULT_FACT = "elasticsearch_deployments"
@@ -63,7 +64,7 @@ WAIT = Spec(
 
 FACTS = Spec({"fact_name": {"type": "str", "default": DEFAULT_FACT}})
 
-SPEC = CONNECTION.merge(DEPLOYMENT).merge(WAIT).merge(FACTS)
+SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS)
 
 _TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -93,6 +94,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         deployment_id_given=bool(params["deployment_id"]),
         adaptive_allocations=adaptive,
         model_id=params["model_id"] or None,
+        guard=guard(params),
         **{
             name: params[name]
             for name in (
@@ -108,6 +110,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
                 "on_adaptive",
                 "allow_zero",
                 "finish_pending_work",
+                "on_guarded",
             )
         },
     )

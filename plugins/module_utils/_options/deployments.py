@@ -14,18 +14,20 @@ from .._records.wanted import Waiting, Wanted
 from . import deployment
 from .connection import CONNECTION
 from .deployment import DEPLOYMENT, FACTS, WAIT
+from .guard import GUARD, LIST_GUARD
 from .spec import Spec
 
 ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout")
 """Options of waiting that an item may set for itself."""
+INHERITED = ("on_guarded", *ITEM_WAIT)
+"""Options that an item has from the task, unless it sets them for itself."""
 
+_OF_TASK = GUARD.argument_spec | WAIT.argument_spec
 ITEM = Spec(
     {
         **DEPLOYMENT.argument_spec,
-        **{
-            name: {key: value for key, value in WAIT.argument_spec[name].items() if key != "default"}
-            for name in ITEM_WAIT
-        },
+        "guard": GUARD.argument_spec["guard"],
+        **{name: {key: value for key, value in _OF_TASK[name].items() if key != "default"} for name in INHERITED},
     },
     required_one_of=DEPLOYMENT.required_one_of,
     mutually_exclusive=DEPLOYMENT.mutually_exclusive,
@@ -47,7 +49,7 @@ DEPLOYMENTS = Spec(
     },
 )
 
-SPEC = CONNECTION.merge(DEPLOYMENTS).merge(WAIT).merge(FACTS)
+SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS)
 
 Item = tuple[Wanted, Waiting]
 
@@ -65,7 +67,7 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
     """
     found, wrong = [], []
     for index, given in enumerate(params["deployments"]):
-        item = given | {name: params[name] for name in ITEM_WAIT if given.get(name) is None}
+        item = given | {name: params[name] for name in INHERITED if given.get(name) is None}
         try:
             found.append((deployment.wanted(item), deployment.waiting({**item, "wait_sleep": params["wait_sleep"]})))
         except Refusal as exc:

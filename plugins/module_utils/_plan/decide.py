@@ -16,6 +16,7 @@ from .._records.errors import Difference, Refusal
 from .._records.wanted import Wanted
 from . import start
 from .compare import adaptive_after, adaptive_wish, count_differences, fixed_differences
+from .guard import guarded
 from .plan import Operation, Plan
 from .rules import refuse_contradictions, refuse_fixed
 
@@ -36,8 +37,12 @@ class Situation(t.NamedTuple):
 def decide(wanted: Wanted, situation: Situation) -> Plan:
     """The plan that turns *situation* into what is *wanted*.
 
-    :raises Refusal: if there is none.
+    :raises Refusal: if there is none, or a guard forbids it.
     """
+    return guarded(wanted, _unguarded(wanted, situation))
+
+
+def _unguarded(wanted: Wanted, situation: Situation) -> Plan:
     current = situation.current
     if wanted.state == "stopped":
         return _stopped(wanted, situation)

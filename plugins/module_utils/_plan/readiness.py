@@ -103,7 +103,7 @@ def _failed(route: Route) -> str:
 def _missing(seen: Deployment) -> str:
     """What has not come yet, and what the server and the nodes say of it."""
     waiting = [
-        f"{route.node_name or route.node_id} is {route.routing_state}{_because(route.reason)}"
+        f"node {route.node_name or route.node_id} is {route.routing_state}{_because(route.reason)}"
         for route in seen.routes
         if route.routing_state != "started"
     ]

@@ -13,6 +13,7 @@ from .._records.deployment import Deployment
 from .._records.errors import ApiError, Difference
 from .._records.wanted import Wanted
 from .compare import started_otherwise, unmet
+from .guard import breach
 from .plan import Plan
 from .readiness import another, is_another
 
@@ -56,7 +57,7 @@ def reconcile(
     if action.kind == "start":
         ruling = _started(plan, action, wanted, model_id, seen)
     else:
-        ruling = _updated(plan.before, wanted, model_id, seen)
+        ruling = _updated(plan, wanted, model_id, seen)
     # The server tried, failed, and said so: it would again.
     return FINAL if ruling is AGAIN and error.status == 500 else ruling
 
@@ -90,9 +91,12 @@ def _stopped(before: Deployment | None, error: ApiError, seen: Deployment | None
     return Ruling("refused", "it still runs") if error.status == 500 else AGAIN
 
 
-def _updated(before: Deployment | None, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
+def _updated(plan: Plan, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
     if seen is None or seen.assignment_state in ("stopping", "failed"):
         return Ruling("refused", f"it is {seen.assignment_state if seen else 'gone'} now")
     if not unmet(wanted, seen, model_id):
         return DONE
-    return Ruling("refused", another(seen)) if is_another(seen, before) else AGAIN
+    if is_another(seen, plan.before):
+        return Ruling("refused", another(seen))
+    moved = breach(wanted.guard, seen, plan.after)
+    return Ruling("refused", f"its guard forbids to send it again: {moved}") if moved else AGAIN

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from .adaptive import AdaptiveWish
+from .guard import NOTHING, Guard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Wanted:
     on_adaptive: t.Literal["fail", "skip", "override"] = "fail"
     allow_zero: bool = False
     finish_pending_work: bool | None = None
+    guard: Guard = NOTHING
+    on_guarded: t.Literal["fail", "skip"] = "fail"
 
     @property
     def plain_count(self) -> bool:

@@ -12,6 +12,7 @@ import typing as t
 from .._api.api import Api
 from .._api.client import Call
 from .._plan.compare import unmet
+from .._plan.guard import breach
 from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, changeability, goneness, readiness
@@ -147,6 +148,9 @@ class Change:
         seen = self._report.seen
         if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
             yield from self._await("ready for an update", changeability)
+            moved = breach(self._wanted.guard, self._report.seen, self._plan.after)
+            if moved:
+                raise Unsatisfied(f"Deployment '{self.deployment_id}' was changed by somebody else meanwhile: {moved}.")
         if action.kind == "start":
             yield from self._await_gone()
 
@@ -180,7 +184,7 @@ class Change:
         seen: Seen = yield Wait(judge, at_once=True)
         verdict = self._confirmed(seen, judge)
         while verdict.outcome == "pending" and self.watch.left:
-            seen = yield Wait(judge, at_once=False)
+            seen = yield Wait(judge, at_once=False, why=verdict.why)
             verdict = self._confirmed(seen, judge)
         if verdict.outcome == "hopeless":
             raise Unsatisfied(hopeless(self.deployment_id, what, verdict))

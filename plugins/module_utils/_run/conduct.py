@@ -14,6 +14,7 @@ from .._plan.order import Turn
 from .._plan.readiness import Verdict
 from .._records.errors import ApiError
 from .clock import Clock
+from .progress import Progress, Standing, Tell, silent
 from .wait import Judge, Unsatisfied, Watch
 
 _PASSING = ("connection", "timeout", "unavailable", "answer")
@@ -39,11 +40,12 @@ class Sleep(Step):
 class Wait(Step):
     """A change goes on, with a :class:`Seen`, when *judge* is no longer undecided or its time is up.
 
-    ``at_once``: look before the first sleep.
+    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end.
     """
 
     judge: Judge
     at_once: bool
+    why: str = ""
 
 
 class Seen(t.NamedTuple):
@@ -80,6 +82,7 @@ class _Player:
         self.watch = change.watch
         self.step: Step | None = None
         self.looked = False
+        self.why = ""
         self._held_since: float | None = None
         self._steps = change.steps()
         self.go(None)
@@ -114,20 +117,27 @@ class _Player:
     def see(self, sight: Sight) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
         verdict = t.cast("Wait", self.step).judge(sight.statistics(self.change.deployment_id))
+        self.why = verdict.why
         if verdict.outcome != "pending" or not self.watch.left:
             self.go(Seen(sight, verdict))
+            self.why = self.step.why if isinstance(self.step, Wait) else ""
 
     @property
     def turn(self) -> Turn | None:
         return self.step.turn if isinstance(self.step, Due) else None
 
 
-def conduct(changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock) -> Sight | None:
+def conduct(
+    changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock, tell: Tell = silent
+) -> Sight | None:
     """Bring all *changes* to their end. What goes wrong with one is kept in its ``error``; the others go on.
+
+    Now and then *tell* is told how those stand that are waited for.
 
     Returns the last look, unless something was written after it.
     """
     players = [_Player(change) for change in changes]
+    progress = Progress(tell, clock)
     last: Sight | None = None
     while True:
         while _write(players, clock):
@@ -139,6 +149,7 @@ def conduct(changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clo
         looking = [player for player in waiting if isinstance(player.step, Wait)]
         if looking:
             last = _look(looking, look)
+            progress.show([_standing(player) for player in players])
 
 
 def _write(players: t.Sequence[_Player], clock: Clock) -> bool:
@@ -179,9 +190,15 @@ def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> Sight | 
         sight = look()
     except ApiError as exc:
         for player in looking:
+            player.why = str(exc)
             if exc.kind not in _PASSING or not player.watch.left:
                 player.fail(exc)
         return None
     for player in looking:
         player.see(sight)
     return sight
+
+
+def _standing(player: _Player) -> Standing:
+    why = player.why if isinstance(player.step, Wait) else ""
+    return Standing(player.change.deployment_id, why, over=player.step is None, failed=player.change.error is not None)

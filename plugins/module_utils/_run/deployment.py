@@ -15,15 +15,24 @@ from .._options import deployment as options
 from .._options.connection import Connection, connection
 from .clock import Clock, SystemClock
 from .job import Failure, Job, carry_out
+from .progress import Tell, silent
 from .report import Json, Outcome, Report
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
 
 
 def run(
-    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None
+    params: t.Mapping[str, t.Any],
+    check_mode: bool,
+    *,
+    connect: Connect = Api.connected,
+    clock: Clock | None = None,
+    tell: Tell = silent,
 ) -> Outcome:
-    """Bring one deployment into the state that validated *params* want. Known errors come back as a failed result."""
+    """Bring one deployment into the state that validated *params* want. Known errors come back as a failed result.
+
+    *tell* is told of the progress of a long wait.
+    """
     clock = clock or SystemClock()
     report = Report(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
     try:
@@ -40,7 +49,7 @@ def run(
             if check_mode and not job.error:
                 job.foretell(api, server_timeout)
             elif not job.error:
-                carry_out(api, [job], look, server_timeout, clock)
+                carry_out(api, [job], look, server_timeout, clock, tell)
         finally:
             api.close()
     except Failure as exc:

@@ -16,23 +16,34 @@ from .._api.sight import Sight
 from .._options import deployments as options
 from .._options.connection import connection
 from .._options.deployment import fact_name, server_timeout
+from .._options.guard import max_total_step
 from .._plan.fleet import in_order, refuse_list, refuse_too_many, refuse_too_much, takes_room
+from .._plan.guard import guarded_list
 from .._records.errors import Refusal, refuse_together
 from .._records.server import Server
 from .clock import Clock, SystemClock
 from .deployment import Connect
 from .job import Failure, Job, carry_out
+from .progress import Tell, silent
 from .report import Json, Outcome, Report, failure
 
 Params = t.Mapping[str, t.Any]
 
 
-def run(params: Params, check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None) -> Outcome:
+def run(
+    params: Params,
+    check_mode: bool,
+    *,
+    connect: Connect = Api.connected,
+    clock: Clock | None = None,
+    tell: Tell = silent,
+) -> Outcome:
     """Bring all deployments into the states that validated *params* want.
 
-    What goes wrong with one of them does not keep the others; the result is failed in the end.
+    What goes wrong with one of them does not keep the others; the result is failed in the end. *tell* is told of the
+    progress of a long wait.
     """
-    fleet = _Fleet(params, check_mode, clock or SystemClock())
+    fleet = _Fleet(params, check_mode, clock or SystemClock(), tell)
     try:
         fleet.run(connect)
     except Failure as exc:
@@ -46,10 +57,11 @@ def blank() -> Json:
 
 
 class _Fleet:
-    def __init__(self, params: Params, check_mode: bool, clock: Clock) -> None:
+    def __init__(self, params: Params, check_mode: bool, clock: Clock, tell: Tell = silent) -> None:
         self._params = params
         self._check_mode = check_mode
         self._clock = clock
+        self._tell = tell
         self._began = clock.monotonic()
         self._server: Server | None = None
         self._jobs: list[Job] = []
@@ -64,6 +76,7 @@ class _Fleet:
         """
         params = self._params
         items, kept, timeout = options.items(params), options.is_kept(params), server_timeout(params)
+        max_step = max_total_step(params)
         wishes = [wanted for wanted, _waiting in items]
         refuse_list([each.deployment_id for each in wishes], [each.state != "stopped" for each in wishes])
         fact_name(params)
@@ -77,11 +90,12 @@ class _Fleet:
             listed = {job.wanted.deployment_id for job in self._jobs}
             strangers = [each for each in sight if each not in listed and not kept(each)]
             self._jobs += [self._job(options.unlisted(each, params)) for each in strangers]
-            self._decide(api, sight)
+            self._decide(api, sight, max_step)
             if self._check_mode:
                 self._foretell(api, timeout)
             else:
-                carry_out(api, [job for job in self._jobs if not job.error], api.look, timeout, self._clock)
+                jobs = [job for job in self._jobs if not job.error]
+                carry_out(api, jobs, api.look, timeout, self._clock, self._tell)
         finally:
             api.close()
 
@@ -98,11 +112,14 @@ class _Fleet:
                 wrong.append(f"'{job.wanted.deployment_id}': {exc}")
         refuse_together(wrong)
 
-    def _decide(self, api: Api, sight: Sight) -> None:
+    def _decide(self, api: Api, sight: Sight, max_step: int | None) -> None:
         for job in self._jobs:
             job.decide(api, sight)
         refuse_together([str(job.error) for job in self._jobs if isinstance(job.error, Refusal) and job.error.of_list])
-        plans = [job.plan for job in self._jobs if not job.error]
+        planned = [job for job in self._jobs if not job.error]
+        plans = guarded_list([job.plan for job in planned], max_step, self._params["on_guarded"])
+        for job, plan in zip(planned, plans, strict=True):
+            job.report.plan = plan
         refuse_too_many(list(sight), plans)
         capacity = api.capacity() if takes_room(plans) else None
         if capacity:

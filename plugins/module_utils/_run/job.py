@@ -23,6 +23,7 @@ from .._records.wanted import Waiting, Wanted
 from .change import Change
 from .clock import Clock
 from .conduct import conduct
+from .progress import Tell
 from .report import Json, Report
 from .wait import Unsatisfied, hopeless
 
@@ -89,8 +90,10 @@ class Job:
         return self.report.item() | (self.report.failure(self.error) if self.error else {})
 
 
-def carry_out(api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock) -> None:
-    """Do what was decided. What goes wrong with one of *jobs* is kept in its ``error``.
+def carry_out(
+    api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock, tell: Tell
+) -> None:
+    """Do what was decided, and *tell* of it meanwhile. What goes wrong with one of *jobs* is kept in its ``error``.
 
     If the user may not send one of the writes, none is sent; what needs none goes on.
     """
@@ -101,7 +104,7 @@ def carry_out(api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], ser
             job.error = exc if job.plan.actions else None
         jobs = [job for job in jobs if not job.error]
     changes = [job.change(api, server_timeout, clock) for job in jobs]
-    sight = conduct(changes, lambda: look(repeat=False), clock)
+    sight = conduct(changes, lambda: look(repeat=False), clock, tell)
     for job, change in zip(jobs, changes, strict=True):
         job.error = change.error
     if len(jobs) > 1 and any(job.report.polls for job in jobs):

@@ -1,0 +1,69 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What somebody who watches a wait is told: one line now and then, and only if something has changed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .clock import Clock
+
+EVERY = 5.0
+"""Seconds between two lines, at least."""
+NAMED = 10
+"""How many deployments a line names."""
+
+Tell = t.Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """For those whom nobody watches: a module can say nothing before its result."""
+
+
+class Standing(t.NamedTuple):
+    """How far one deployment is. ``why``: what it still waits for, if it does."""
+
+    deployment_id: str
+    why: str
+    over: bool
+    failed: bool
+
+
+class Progress:
+    """Tells, at most every :data:`EVERY` seconds, what has changed since it told last."""
+
+    def __init__(self, tell: Tell, clock: Clock) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._told_at: float | None = None
+        self._told: dict[str, str] = {}
+        self._count = ""
+
+    def show(self, standings: t.Sequence[Standing]) -> None:
+        """*standings*: of all deployments of the task, after a look."""
+        now, count = self._clock.monotonic(), _count(standings)
+        news = [each for each in standings if each.why and each.why != self._told.get(each.deployment_id)]
+        if all(each.over for each in standings) or not (news or count != self._count):
+            return
+        if self._told_at is not None and now - self._told_at < EVERY:
+            return
+        self._told_at, self._count = now, count
+        self._told |= {each.deployment_id: each.why for each in standings}
+        self._tell(_line(count, news))
+
+
+def _count(standings: t.Sequence[Standing]) -> str:
+    if len(standings) == 1:
+        return ""
+    failed = sum(each.failed for each in standings)
+    done = sum(each.over for each in standings) - failed
+    return f"{done} of {len(standings)} done" + (f", {failed} failed" if failed else "")
+
+
+def _line(count: str, news: t.Sequence[Standing]) -> str:
+    said = [f"{each.deployment_id}: {each.why}" for each in news[:NAMED]]
+    if len(news) > NAMED:
+        said.append(f"and {len(news) - NAMED} more")
+    return ". ".join([count, *said] if count else said)

@@ -1,0 +1,314 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Guards: what breaks them, what they say, and that nothing is sent then."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import max_total_step
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.guard import breach
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
+    AdaptiveAllocations,
+    AdaptiveWish,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.guard import Guard
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from support.double import Double
+
+Json = dict[str, t.Any]
+FOUR = Deployment("d", "m", number_of_allocations=4, threads_per_allocation=1, assignment_state="started")
+SCALED = Deployment("d", "m", 4, AdaptiveAllocations(True, 1, 8), 1, assignment_state="started")
+STOPPING = Deployment("d", "m", 4, threads_per_allocation=1, assignment_state="stopping")
+UNTOLD = Deployment("d", "m", threads_per_allocation=1, assignment_state="failed")
+REPLACE: Json = {"replace": "stop_start", "threads_per_allocation": 2}
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as made:
+        yield made
+
+
+def started(double: Double, **numbers: int) -> None:
+    for name, number in numbers.items():
+        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
+    double.settle()
+    double.forget()
+
+
+# --- what breaks a guard ---
+
+# The way 4 -> 6 and its neighbours: each part of the guard at its edge, on both sides.
+EDGES = [
+    (Guard(expected=4), 6, ""),
+    (Guard(expected=3), 6, "number_of_allocations 3 was expected before"),
+    (Guard(expected=6), 6, "number_of_allocations 6 was expected before"),
+    (Guard(high=6), 6, ""),
+    (Guard(high=5), 6, "6 is above max 5"),
+    (Guard(low=6), 6, ""),
+    (Guard(low=7), 6, "6 is below min 7"),
+    (Guard(step=2), 6, ""),
+    (Guard(step=1), 6, "a step of 2 is above max_step 1"),
+    (Guard(step=2), 2, ""),
+    (Guard(step=1), 2, "a step of 2 is above max_step 1"),
+    (Guard(step=0), 5, "a step of 1 is above max_step 0"),
+    (Guard(4, 1, 6, 2), 6, ""),
+]
+
+
+@pytest.mark.parametrize(("guard", "number", "said"), EDGES)
+def test_each_part_at_its_edge(guard: Guard, number: int, said: str) -> None:
+    wanted = Wanted("d", number_of_allocations=number, guard=guard)
+    if not said:
+        assert decide(wanted, Situation(FOUR)).changed
+        return
+    with pytest.raises(Refusal) as caught:
+        decide(wanted, Situation(FOUR))
+    assert str(caught.value) == (
+        f"Deployment 'd' is guarded: number_of_allocations would go from 4 to {number}, and {said}. "
+        "Nothing was changed. Ask for a number that the guard allows, or change the guard."
+    )
+
+
+def test_all_that_is_broken_is_in_one_sentence() -> None:
+    with pytest.raises(Refusal) as caught:
+        decide(Wanted("d", number_of_allocations=9, guard=Guard(3, 1, 8, 2)), Situation(FOUR))
+    said = "number_of_allocations 3 was expected before; 9 is above max 8; a step of 5 is above max_step 2."
+    assert f"would go from 4 to 9, and {said}" in str(caught.value)
+
+
+BROKEN = Guard(expected=99, low=100, high=100, step=0)
+"""No change passes it."""
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted"),
+    [
+        (FOUR, {}),
+        (FOUR, {"number_of_allocations": 4}),
+        (FOUR, {"initial_number_of_allocations": 9}),
+        (FOUR, {"adaptive_allocations": AdaptiveWish(True, 1, 8)}),  # the number is the scaler's from then on
+        (FOUR, REPLACE),  # it comes back with the number that it had
+        (FOUR, {"state": "restarted"}),
+        (SCALED, {"number_of_allocations": 9, "on_adaptive": "skip"}),
+        (SCALED, {"number_of_allocations": 4, "on_adaptive": "override"}),
+        (SCALED, {"adaptive_allocations": AdaptiveWish(enabled=False)}),
+        (None, {"state": "stopped"}),
+        (None, {"on_missing": "skip"}),
+        (STOPPING, {"state": "stopped"}),
+    ],
+)
+def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wanted: Json) -> None:
+    unguarded = decide(Wanted("d", **wanted), Situation(current))
+    assert decide(Wanted("d", guard=BROKEN, **wanted), Situation(current)) == unguarded
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "way"),
+    [
+        (FOUR, {"number_of_allocations": 5}, "from 4 to 5"),
+        (SCALED, {"number_of_allocations": 5, "on_adaptive": "override"}, "from 4 to 5"),
+        (FOUR, {"state": "stopped"}, "from 4 to 0"),
+        (SCALED, {"state": "stopped"}, "from 4 to 0"),
+        (None, {"number_of_allocations": 5}, "from 0 to 5"),
+        (None, {"initial_number_of_allocations": 5}, "from 0 to 5"),
+        (None, {"adaptive_allocations": AdaptiveWish(True, 3, 8)}, "from 0 to 3"),
+        (None, {}, "from 0 to 1"),
+        (FOUR, {**REPLACE, "number_of_allocations": 2}, "from 4 to 2"),
+        (FOUR, {"state": "restarted", "number_of_allocations": 2}, "from 4 to 2"),
+        (SCALED, {"state": "restarted"}, "from 4 to 1"),  # a start under the scaler begins with its lower bound
+        (STOPPING, {"number_of_allocations": 2}, "from 0 to 2"),
+        (STOPPING, {"state": "restarted"}, "from 0 to 4"),
+        (UNTOLD, {"state": "restarted"}, "from an unknown number to 1"),
+    ],
+)
+def test_what_changes_the_number_is_guarded(current: Deployment | None, wanted: Json, way: str) -> None:
+    with pytest.raises(Refusal, match=f"number_of_allocations would go {way}, and number_of_allocations 99 was exp"):
+        decide(Wanted("d", guard=BROKEN, **wanted), Situation(current))
+
+
+def test_a_step_from_nobody_knows_where_is_too_long() -> None:
+    assert breach(Guard(step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
+    assert breach(Guard(low=1, high=8), UNTOLD, FOUR) == ""
+    assert breach(Guard(step=0), FOUR, UNTOLD) == ""
+
+
+def test_a_skip_leaves_everything_as_it_is_and_says_why() -> None:
+    wanted = Wanted("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
+    plan = decide(wanted, Situation(FOUR))
+    assert (plan.changed, plan.operation, plan.before, plan.after) == (False, "none", FOUR, FOUR)
+    assert plan.skipped_because == (
+        "on_guarded is skip: number_of_allocations would go from 4 to 9, and 9 is above max 8"
+    )
+
+
+# --- what may be said of them ---
+
+
+@pytest.mark.parametrize(
+    ("guard", "said"),
+    [
+        ({"min": 3, "max": 2}, "guard.min 3 is above guard.max 2"),
+        ({"min": -1}, "guard.min must be 0 or more, not -1"),
+        ({"max": -1}, "guard.max must be 0 or more, not -1"),
+        ({"max_step": -1}, "guard.max_step must be 0 or more, not -1"),
+        ({"number_of_allocations": -1}, "guard.number_of_allocations must be 0 or more, not -1"),
+    ],
+)
+def test_guards_that_nothing_passes_are_refused(double: Double, guard: Json, said: str) -> None:
+    assert said in double.run(model_id="m", guard=guard)["msg"]
+    in_list = double.run_many([{"model_id": "m", "guard": guard}])["msg"]
+    assert f"deployments[0] ('m'): {said}" in in_list
+    assert double.control("GET", "/requests") == []
+
+
+def test_a_list_has_a_guard_of_its_own(double: Double) -> None:
+    assert "guard.max_total_step must be 0 or more, not -1" in double.run_many([], guard={"max_total_step": -1})["msg"]
+    assert max_total_step({"guard": None}) is None
+    for spec, guard in ((options.SPEC, {"max_total_step": 1}), (many.SPEC, {"max": 1})):
+        given = {"model_id": "m", "deployments": [], "hosts": ["http://a"], "guard": guard}
+        assert "guard" in "".join(ArgumentSpecValidator(**spec.to_kwargs()).validate(given).error_messages)
+
+
+def test_an_empty_guard_guards_nothing(double: Double) -> None:
+    assert double.run(model_id="m", guard={})["operation"] == "start"
+
+
+# --- on a cluster ---
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"number_of_allocations": 4}, {"state": "stopped"}, {"state": "restarted", "number_of_allocations": 4}],
+)
+@pytest.mark.parametrize("on_guarded", ["fail", "skip"])
+def test_both_modes_decide_the_same_and_send_nothing(double: Double, given: Json, on_guarded: str) -> None:
+    started(double, d=2)
+    task = {"deployment_id": "d", "guard": {"max_step": 1}, "on_guarded": on_guarded, **given}
+    checked, real = double.run(check_mode=True, **task), double.run(**task)
+    assert checked == real
+    assert (real["changed"], real["operation"], real["api_calls"], double.journal()) == (False, "none", [], [])
+    assert real["deployment"]["number_of_allocations"] == 2
+    if on_guarded == "fail":
+        assert "is guarded: number_of_allocations would go from 2 to" in real["msg"]
+    else:
+        assert not real.get("failed")
+        assert real["skipped_because"].startswith("on_guarded is skip: number_of_allocations would go from 2 to")
+
+
+def test_a_number_that_moved_is_not_taken_for_the_expected_one(double: Double) -> None:
+    """Scale from two to three, as the pipeline says; at 3 a.m. somebody has made it six."""
+    started(double, d=6)
+    task: Json = {"deployment_id": "d", "number_of_allocations": 3, "guard": {"number_of_allocations": 2}}
+    assert "number_of_allocations 2 was expected before" in double.run(**task)["msg"]
+    double.effect("set_number", deployment_id="d", number_of_allocations=3)
+    double.settle()
+    assert not double.run(**task).get("failed")  # there already: nothing to guard
+
+
+def test_a_write_is_not_sent_again_over_a_number_that_moved(double: Double) -> None:
+    """The answer is lost, the write was, and meanwhile somebody else has changed the number."""
+    started(double, d=2)
+    double.fault("update", {"type": "drop"})
+    double.fault("update", {"type": "effect", "effect": moved(6)})
+    result = double.run(deployment_id="d", number_of_allocations=3, guard={"max_step": 1})
+    assert (
+        "is not as planned: its guard forbids to send it again: number_of_allocations would go from 6 to 3, "
+        "and a step of 3 is above max_step 1."
+    ) in result["msg"]
+    assert result["deployment"]["number_of_allocations"] == 6
+    assert len(double.journal()) == 1
+
+
+def test_a_write_that_had_to_wait_looks_at_the_guard_again(double: Double) -> None:
+    double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
+    double.fault("stats", {"type": "effect", "effect": moved(6)}, after=2)  # the plan's reading, and one while starting
+    result = double.run(deployment_id="d", number_of_allocations=3, guard={"number_of_allocations": 2})
+    assert "'d' was changed by somebody else meanwhile: number_of_allocations would go from 6 to 3" in result["msg"]
+    assert (result["changed"], double.journal()) == (False, [])
+
+
+def moved(number: int) -> Json:
+    return {"do": "set_number", "deployment_id": "d", "number_of_allocations": number}
+
+
+# --- a list ---
+
+LIST: list[Json] = [
+    {"deployment_id": "a", "number_of_allocations": 3},
+    {"deployment_id": "b", "state": "stopped"},
+    {"deployment_id": "c", "model_id": "m", "number_of_allocations": 1},
+    {"deployment_id": "same", "number_of_allocations": 1},
+]
+
+
+def test_a_list_that_moves_too_much_is_refused_as_a_whole(double: Double) -> None:
+    started(double, a=1, b=2, same=1)
+    checked, real = (double.run_many(LIST, check_mode, guard={"max_total_step": 4}) for check_mode in (True, False))
+    assert (
+        checked["msg"]
+        == real["msg"]
+        == (
+            "The list is guarded: the list would move numbers of allocations by 5 in all, and max_total_step is 4 "
+            "('a' from 1 to 3, 'b' from 2 to 0, 'c' from 0 to 1). "
+            "Nothing was changed. Ask for less at once, or change the guard."
+        )
+    )
+    assert (real["changed"], real["deployments"], double.journal()) == (False, [], [])
+    assert double.run_many(LIST, guard={"max_total_step": 5})["summary"]["changed"] == 3
+
+
+def test_a_list_that_moves_too_much_is_skipped_as_a_whole(double: Double) -> None:
+    started(double, a=1, b=2, same=1)
+    task: Json = {"guard": {"max_total_step": 4}, "on_guarded": "skip"}
+    checked, real = (double.run_many(LIST, check_mode, **task) for check_mode in (True, False))
+    assert not real.get("failed")
+    assert checked["deployments"][:3] == real["deployments"][:3]
+    assert [bool(item["skipped_because"]) for item in real["deployments"]] == [True, True, True, False]
+    assert (
+        "on_guarded is skip: the list would move numbers of allocations by 5"
+        in real["deployments"][0]["skipped_because"]
+    )
+    assert real["summary"] | {"skipped": 3, "changed": 0, "failed": 0} == real["summary"]
+    assert (real["changed"], double.journal()) == (False, [])
+
+
+def test_what_is_stopped_unlisted_counts(double: Double) -> None:
+    """A list that lost most of its lines must not empty the cluster."""
+    started(double, a=1, b=2, c=3)
+    task: Json = {"stop_unlisted": True, "unlisted_except": [], "guard": {"max_total_step": 2}}
+    result = double.run_many([{"deployment_id": "a"}], **task)
+    assert "by 5 in all, and max_total_step is 2 ('c' from 3 to 0, 'b' from 2 to 0)" in result["msg"]
+    assert sorted(double.deployments()) == ["a", "b", "c"]
+
+
+def test_an_item_that_its_own_guard_keeps_does_not_count(double: Double) -> None:
+    started(double, a=1, b=1)
+    items = [
+        {"deployment_id": "a", "number_of_allocations": 4, "guard": {"max": 2}},
+        {"deployment_id": "b", "number_of_allocations": 2},
+    ]
+    result = double.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
+    assert [item["operation"] for item in result["deployments"]] == ["none", "update"]
+    assert "4 is above max 2" in result["deployments"][0]["skipped_because"]
+    items[0]["on_guarded"] = "fail"
+    result = double.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
+    assert result["msg"].startswith("1 of 2 deployments failed. 'a': Deployment 'a' is guarded:")
+
+
+def test_a_long_list_is_named_in_part(double: Double) -> None:
+    items = [{"deployment_id": f"d{number}", "model_id": "m"} for number in range(12)]
+    result = double.run_many(items, guard={"max_total_step": 3})
+    assert "by 12 in all" in result["msg"]
+    assert "'d9' from 0 to 1 and 2 more)" in result["msg"]
