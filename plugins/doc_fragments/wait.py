@@ -31,14 +31,28 @@ options:
     default: false
   wait_timeout:
     description:
-      - Seconds to wait in all. When they are over the task fails, says what is missing, and the change stays.
+      - Seconds to wait in all. When they are over the task fails and says what is missing; see O(on_unsatisfied).
       - Also limits the wait before a write that needs one, such as the end of a stop before a start.
+      - A rollback and a recovery have as long once more.
     type: float
     default: 300.0
   wait_sleep:
     description: Seconds between two looks.
     type: float
     default: 2.0
+  on_unsatisfied:
+    description:
+      - What to do if a change was accepted, and what is waited for does not come about.
+      - V(fail) fails, and the change stays.
+      - V(keep) warns instead of failing, whether this run or an earlier one made the change. A change that is only half
+        done, such as a stop before a start, still fails.
+      - V(rollback) restores what was before, waits for it, and fails. What somebody else has changed, stopped or started
+        meanwhile is not touched. Restored are the count, adaptive allocations and what is fixed at start; what did not
+        run before is stopped.
+      - A start that is refused after its stop is always answered by a start with the settings of before.
+    type: str
+    choices: [fail, keep, rollback]
+    default: fail
   server_timeout:
     description:
       - How long the server may take to acknowledge a change, as a time of Elasticsearch.

@@ -118,6 +118,16 @@ options:
     type: str
     choices: [fail, skip, override]
     default: fail
+  on_failed:
+    description:
+      - What to do if the deployment is there, and all its nodes have failed.
+      - V(fail) fails and tells why they failed. V(recover) stops the deployment and starts it with its own settings,
+        overlaid with what is given. Nothing answers meanwhile.
+      - With V(recover) a deployment counts as failed, too, if it has nodes, is starting, and none of its allocations has
+        come up when O(wait_timeout) is over. Check mode cannot know that and warns.
+    type: str
+    choices: [fail, recover]
+    default: fail
   finish_pending_work:
     description:
       - Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer. Left out, the server decides.
@@ -220,8 +230,8 @@ RETURN = r"""
 operation:
   description:
     - What was done, or in check mode would be done.
-    - One of V(none), V(start), V(update), V(stop), V(restart) and V(replace). After a failure that changed nothing it
-      is V(none).
+    - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). After a failure that changed
+      nothing it is V(none), after one that restored what was before V(rollback).
   returned: always
   type: str
   sample: update
@@ -312,7 +322,7 @@ before:
 after:
   description:
     - The same, after. Null where only the server fills it in. After a failure it is what was seen last.
-    - C(state) is V(restarted) for a restart.
+    - C(state) is V(restarted) for a restart and a recovery.
   returned: always
   type: dict
   sample:

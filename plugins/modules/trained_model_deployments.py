@@ -88,6 +88,11 @@ options:
         type: str
         choices: [fail, skip, override]
         default: fail
+      on_failed:
+        description: What to do if the deployment is there, and all its nodes have failed.
+        type: str
+        choices: [fail, recover]
+        default: fail
       finish_pending_work:
         description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.
         type: bool
@@ -126,6 +131,10 @@ options:
           - Overrides O(wait_timeout) for this deployment. Time in which it was held back, so that others could free
             room first, does not count.
         type: float
+      on_unsatisfied:
+        description: Overrides O(on_unsatisfied) for this deployment.
+        type: str
+        choices: [fail, keep, rollback]
   stop_unlisted:
     description:
       - Whether to stop every deployment of the cluster that O(deployments) does not name.
@@ -257,8 +266,8 @@ deployments:
     operation:
       description:
         - What was done, or in check mode would be done.
-        - One of V(none), V(start), V(update), V(stop), V(restart) and V(replace). V(none) after a failure that changed
-          nothing.
+        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). V(none) after a failure
+          that changed nothing, V(rollback) after one that restored what was before.
       returned: always
       type: str
       sample: update
@@ -349,7 +358,7 @@ deployments:
     after:
       description:
         - The same, after. Null where only the server fills it in. After a failure it is what was seen last.
-        - C(state) is V(restarted) for a restart.
+        - C(state) is V(restarted) for a restart and a recovery.
       returned: unless detail is changed and it was not changed
       type: dict
       sample:

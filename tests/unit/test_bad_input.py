@@ -218,14 +218,6 @@ def test_no_room_is_told_with_the_servers_reason(double: Double) -> None:
     assert (result["deployment"], result["changed"]) == (None, False)
 
 
-def test_a_replacement_without_room_tells_that_nothing_runs_now(double: Double) -> None:
-    double.run(model_id="m", number_of_allocations=4)
-    result = double.run(model_id="m", threads_per_allocation=32, replace="stop_start")
-    assert result["error"]["status"] == 429
-    assert (result["changed"], result["deployment"]) == (True, None)
-    assert [call["path"].rpartition("/")[2] for call in result["api_calls"]] == ["_stop"]
-
-
 def test_info_without_credentials(double: Double) -> None:
     double.allow("monitor_ml")
     double.login = {}

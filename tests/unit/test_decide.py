@@ -236,13 +236,13 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
                 RUNNING, assignment_state="failed", routes=(Route("n", "ml-1", "failed", "no memory", None, 2),)
             ),
             {"number_of_allocations": 3},
-            "has failed on all its nodes and cannot be updated: number_of_allocations is 2, wanted is 3. "
-            "Node ml-1: no memory. Set state to restarted",
+            "has failed on all its nodes: number_of_allocations is 2, wanted is 3. "
+            "Node ml-1: no memory. Set on_failed to recover",
         ),
         (
             dataclasses.replace(RUNNING, assignment_state="failed"),
             {"number_of_allocations": 3},
-            "wanted is 3. Set state to restarted",
+            "wanted is 3. Set on_failed to recover",
         ),
     ],
 )

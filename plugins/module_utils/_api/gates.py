@@ -29,7 +29,7 @@ def refuse_old_server(server: Server) -> None:
 def refuse_unsupported(server: Server, wanted: Wanted) -> None:
     """Refuse options that this server does not know, or knows with a smaller range."""
     adaptive = wanted.adaptive_allocations
-    stopping = wanted.state != "started" or wanted.replace == "stop_start"
+    stopping = wanted.state != "started" or wanted.replace == "stop_start" or wanted.on_failed == "recover"
     needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
         (wanted.cache_size is not None, "cache_size", (8, 4)),
         (wanted.priority == "low", "priority low", (8, 6)),

@@ -41,6 +41,7 @@ DEPLOYMENT = Spec(
         "replace": {"type": "str", "choices": ["never", "stop_start"], "default": "never"},
         "on_missing": {"type": "str", "choices": ["start", "fail", "skip"], "default": "start"},
         "on_adaptive": {"type": "str", "choices": ["fail", "skip", "override"], "default": "fail"},
+        "on_failed": {"type": "str", "choices": ["fail", "recover"], "default": "fail"},
         "finish_pending_work": {"type": "bool"},
     },
     required_one_of=(("deployment_id", "model_id"),),
@@ -58,6 +59,7 @@ WAIT = Spec(
         "allow_zero": {"type": "bool", "default": False},
         "wait_timeout": {"type": "float", "default": 300.0},
         "wait_sleep": {"type": "float", "default": 2.0},
+        "on_unsatisfied": {"type": "str", "choices": ["fail", "keep", "rollback"], "default": "fail"},
         "server_timeout": {"type": "str", "default": "30s"},
     }
 )
@@ -108,6 +110,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
                 "replace",
                 "on_missing",
                 "on_adaptive",
+                "on_failed",
                 "allow_zero",
                 "finish_pending_work",
                 "on_guarded",
@@ -122,7 +125,8 @@ def waiting(params: t.Mapping[str, t.Any]) -> Waiting:
         raise Refusal(f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
     if params["wait_sleep"] <= 0:
         raise Refusal(f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
-    return Waiting(params["wait"], params["wait_for"], params["wait_timeout"], params["wait_sleep"])
+    names = ("wait", "wait_for", "wait_timeout", "wait_sleep", "on_unsatisfied")
+    return Waiting(*(params[name] for name in names))
 
 
 def server_timeout(params: t.Mapping[str, t.Any]) -> str:

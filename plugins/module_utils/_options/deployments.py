@@ -17,7 +17,7 @@ from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
 from .spec import Spec
 
-ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout")
+ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
 """Options of waiting that an item may set for itself."""
 INHERITED = ("on_guarded", *ITEM_WAIT)
 """Options that an item has from the task, unless it sets them for itself."""

@@ -44,6 +44,16 @@ def count_differences(wanted: Wanted, current: Deployment) -> tuple[Difference, 
     return tuple(found)
 
 
+def moved(one: Deployment, other: Deployment) -> tuple[Difference, ...]:
+    """What an update could have changed between two readings; a count that the scaler owns in *one* is anybody's."""
+    found = []
+    if (one.adaptive_allocations or OFF) != (other.adaptive_allocations or OFF):
+        found.append(Difference("adaptive_allocations", _plain(other), _plain(one)))
+    if not one.adaptive and one.number_of_allocations != other.number_of_allocations:
+        found.append(Difference("number_of_allocations", other.number_of_allocations, one.number_of_allocations))
+    return tuple(found)
+
+
 def unmet(wanted: Wanted, seen: Deployment, model_id: str | None) -> tuple[Difference, ...]:
     """Everything the task names that *seen* does not have: none means that the wanted settings are there."""
     return fixed_differences(wanted, seen, model_id) + count_differences(wanted, seen)

@@ -54,6 +54,16 @@ def _unguarded(wanted: Wanted, situation: Situation) -> Plan:
     return _started(wanted, situation, current)
 
 
+def recover(wanted: Wanted, situation: Situation) -> Plan:
+    """The plan that stops what does not come up, and starts it again.
+
+    :raises Refusal: if there is none.
+    """
+    current = t.cast("Deployment", situation.current)
+    _refuse_taking_over(wanted, current)
+    return _anew(wanted, situation, current, "recover")
+
+
 def _stopped(wanted: Wanted, situation: Situation) -> Plan:
     current = situation.current
     if current is None:
@@ -97,7 +107,19 @@ def _started(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
         refuse_fixed(current.deployment_id, fixed)
     if fixed:
         return _anew(wanted, situation, current, "replace")
+    if current.assignment_state == "failed":
+        return _failed(wanted, situation, current)
     return _in_place(wanted, current)
+
+
+def _failed(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
+    if wanted.on_failed == "recover":
+        return recover(wanted, situation)
+    raise Refusal(
+        f"Deployment '{current.deployment_id}' has failed on all its nodes",
+        count_differences(wanted, current),
+        hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it anew.",
+    )
 
 
 def _in_place(wanted: Wanted, current: Deployment) -> Plan:
@@ -105,16 +127,22 @@ def _in_place(wanted: Wanted, current: Deployment) -> Plan:
     after = _updated(wanted, current)
     _refuse_frozen_zero(wanted, after)
     if not differences:
-        return Plan(current, current, skipped_because=_left_to_scaler(wanted, current))
-    refuse_contradictions(after)
-    if current.assignment_state == "failed":
-        raise Refusal(
-            f"Deployment '{current.deployment_id}' has failed on all its nodes and cannot be updated",
-            differences,
-            hint=f"{_reasons(current)}Set state to restarted to stop it and start it anew.",
+        return Plan(
+            current, current, warnings=_stuck(wanted, current), skipped_because=_left_to_scaler(wanted, current)
         )
+    refuse_contradictions(after)
     action = Action("update", current.deployment_id, _update_settings(wanted, current, differences))
-    return Plan(current, after, "update", (action,))
+    return Plan(current, after, "update", (action,), _stuck(wanted, current))
+
+
+def _stuck(wanted: Wanted, current: Deployment) -> tuple[str, ...]:
+    """How long it has been starting is not known: that is seen by waiting only, and no plan can say it."""
+    if wanted.on_failed == "fail" or current.assignment_state != "starting":
+        return ()
+    return (
+        f"Deployment '{current.deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it "
+        "is stopped and started again, because on_failed is recover.",
+    )
 
 
 def _anew(wanted: Wanted, situation: Situation, current: Deployment, operation: Operation) -> Plan:

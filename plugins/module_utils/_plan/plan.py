@@ -12,7 +12,7 @@ import typing as t
 from .._records.action import Action
 from .._records.deployment import Deployment
 
-Operation = t.Literal["none", "start", "update", "stop", "restart", "replace"]
+Operation = t.Literal["none", "start", "update", "stop", "restart", "replace", "recover", "rollback"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Wanted:
     replace: t.Literal["never", "stop_start"] = "never"
     on_missing: t.Literal["start", "fail", "skip"] = "start"
     on_adaptive: t.Literal["fail", "skip", "override"] = "fail"
+    on_failed: t.Literal["fail", "recover"] = "fail"
     allow_zero: bool = False
     finish_pending_work: bool | None = None
     guard: Guard = NOTHING
@@ -54,3 +55,4 @@ class Waiting:
     wait_for: t.Literal["started", "fully_allocated", "steady"] = "fully_allocated"
     timeout: float = 300
     sleep: float = 2
+    on_unsatisfied: t.Literal["fail", "keep", "rollback"] = "fail"

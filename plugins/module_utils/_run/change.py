@@ -17,14 +17,14 @@ from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, changeability, goneness, readiness
 from .._plan.reconcile import is_unsure, reconcile, strange
-from .._records.action import Action
+from .._plan.rollback import Written
+from .._records.action import Action, Kind
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
-from .clock import Clock
 from .conduct import Due, Seen, Sleep, Steps, Wait
 from .report import Report
-from .wait import Judge, Unsatisfied, Watch, hopeless
+from .wait import Judge, NotReached, Unsatisfied, Watch, hopeless
 
 ATTEMPTS = 4
 """How often a write is sent at most, each time after a reading showed that it took no effect."""
@@ -34,7 +34,10 @@ ALREADY = (400, 404, 409)
 
 
 class Change:
-    """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all."""
+    """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
+
+    ``settling``: all writes are done, and what the task waits for is all that is missing.
+    """
 
     def __init__(
         self,
@@ -45,11 +48,11 @@ class Change:
         plan: Plan,
         report: Report,
         server_timeout: str,
-        clock: Clock,
+        watch: Watch,
     ) -> None:
         self.deployment_id = wanted.deployment_id
-        self.watch = Watch(waiting, clock)
-        self.error: Exception | None = None
+        self.watch = watch
+        self.settling = False
         self._api = api
         self._wanted = wanted
         self._waiting = waiting
@@ -58,12 +61,18 @@ class Change:
         self._report = report
         self._server_timeout = server_timeout
         self._to_do = list(plan.actions)
+        self._kinds: set[Kind] = set()
+        self._start_time: str | None = None
         self._going = plan.awaits_gone or any(action.kind == "stop" for action in plan.actions)
 
     @property
     def frees_later(self) -> bool:
         """A stop has freed its room when it is seen to be complete."""
         return self._going or any(turn(self._plan, action).frees for action in self._to_do)
+
+    @property
+    def written(self) -> Written:
+        return Written(frozenset(self._kinds), self._start_time)
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -74,6 +83,7 @@ class Change:
         """
         try:
             yield from self._apply()
+            self.settling = True
             if self._waiting.wait and not self._plan.skipped_because:
                 yield from self._settle()
                 self._report.reached = True
@@ -140,8 +150,14 @@ class Change:
             else:
                 if action.kind != "stop":  # a stop is believed when nothing is to be seen any more
                     self._report.seen = answer
-            self._report.took_effect(call)
+            self._took_effect(action, call)
+            if action.kind == "start" and self._report.seen:
+                self._start_time = self._report.seen.start_time
             return
+
+    def _took_effect(self, action: Action, call: Call) -> None:
+        self._report.took_effect(call)
+        self._kinds.add(action.kind)
 
     def _prepare(self, action: Action) -> Steps:
         """The server takes an update only from a started deployment, and a start only when the old one is gone."""
@@ -166,7 +182,7 @@ class Change:
         except ApiError as second:
             if not unsure:
                 raise error from second
-            self._report.took_effect(call)  # as far as anybody knows
+            self._took_effect(action, call)  # as far as anybody knows
             raise Unsatisfied(f"{error} Whether it took effect is not known: {second}") from error
         if not unsure:
             raise error
@@ -187,9 +203,9 @@ class Change:
             seen = yield Wait(judge, at_once=False, why=verdict.why)
             verdict = self._confirmed(seen, judge)
         if verdict.outcome == "hopeless":
-            raise Unsatisfied(hopeless(self.deployment_id, what, verdict))
+            raise NotReached(hopeless(self.deployment_id, what, verdict))
         if verdict.outcome == "pending":
-            raise Unsatisfied(
+            raise NotReached(
                 f"Deployment '{self.deployment_id}' is not {what} after {self.watch.timeout:g} seconds: {verdict.why}."
             )
 

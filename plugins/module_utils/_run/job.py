@@ -20,12 +20,12 @@ from .._plan.rules import on_this_server, refuse_unstartable
 from .._records.errors import ApiError, Refusal
 from .._records.model import Model
 from .._records.wanted import Waiting, Wanted
-from .change import Change
+from .attempt import Attempt
 from .clock import Clock
 from .conduct import conduct
 from .progress import Tell
 from .report import Json, Report
-from .wait import Unsatisfied, hopeless
+from .wait import Unsatisfied, Watch, hopeless, kept
 
 Failure = (Refusal, ApiError, Unsatisfied)
 
@@ -39,6 +39,8 @@ class Job:
     report: Report
     error: Exception | None = None
     model_id: str | None = None
+    hopeless: str | None = None
+    """What will never come about, and is kept as it is."""
 
     def decide(self, api: Api, sight: Sight) -> None:
         """Make the plan; every refusal that can be known before a write comes from here, into ``error``."""
@@ -63,7 +65,7 @@ class Job:
             refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
         refuse_unsendable(api.server, plan.actions)
         report.plan = plan
-        _refuse_hopeless(plan, wanted, self.waiting, report)
+        self._refuse_hopeless()
 
     @property
     def plan(self) -> Plan:
@@ -81,9 +83,25 @@ class Job:
         self.report.changed = self.plan.changed
         if self.plan.changed or self.plan.awaits_gone:
             self.report.seen, self.report.predicted = self.plan.after, True
+        if self.hopeless:
+            self.report.notes.append(kept(self.hopeless))
 
-    def change(self, api: Api, server_timeout: str, clock: Clock) -> Change:
-        return Change(api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, clock)
+    def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
+        watch = Watch(self.waiting, clock)
+        return Attempt(api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, watch)
+
+    def _refuse_hopeless(self) -> None:
+        """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
+        plan, waiting, report = self.plan, self.waiting, self.report
+        if plan.actions or plan.awaits_gone or plan.skipped_because or plan.after is None or not waiting.wait:
+            return
+        verdict = readiness(report.seen, waiting.wait_for, allow_zero=self.wanted.allow_zero)
+        if verdict.outcome == "hopeless":
+            told = hopeless(self.wanted.deployment_id, waiting.wait_for, verdict)
+            if waiting.on_unsatisfied != "keep":
+                report.reached = False
+                raise Unsatisfied(told)
+            self.hopeless = told
 
     def result(self) -> Json:
         """What is said of it as one of many."""
@@ -103,7 +121,7 @@ def carry_out(
         for job in jobs:
             job.error = exc if job.plan.actions else None
         jobs = [job for job in jobs if not job.error]
-    changes = [job.change(api, server_timeout, clock) for job in jobs]
+    changes = [job.attempt(api, server_timeout, clock) for job in jobs]
     sight = conduct(changes, lambda: look(repeat=False), clock, tell)
     for job, change in zip(jobs, changes, strict=True):
         job.error = change.error
@@ -140,13 +158,3 @@ def _siblings(api: Api, sight: Sight, wanted: Wanted, reading: Reading, model: M
     behind_alias = (sight if sight.whole else api.look(model.model_id)).reading(model.model_id)
     own = () if behind_alias.deployment is None else (model.model_id,)
     return own + behind_alias.siblings
-
-
-def _refuse_hopeless(plan: Plan, wanted: Wanted, waiting: Waiting, report: Report) -> None:
-    """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
-    if plan.actions or plan.awaits_gone or plan.skipped_because or plan.after is None or not waiting.wait:
-        return
-    verdict = readiness(report.seen, waiting.wait_for, allow_zero=wanted.allow_zero)
-    if verdict.outcome == "hopeless":
-        report.reached = False
-        raise Unsatisfied(hopeless(wanted.deployment_id, waiting.wait_for, verdict))

@@ -50,6 +50,9 @@ class Report:
     seconds: float = 0.0
     polls: int = 0
     reached: bool | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """Warnings that only came up while the plan was carried out."""
+    rolled_back: bool = False
     ledger: list[Call] = dataclasses.field(default_factory=list)
     """The writes of all deployments of the task, in the order in which they were sent."""
 
@@ -58,7 +61,7 @@ class Report:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return self.plan.warnings if self.plan else ()
+        return (*(self.plan.warnings if self.plan else ()), *self.notes)
 
     def took_effect(self, call: Call) -> None:
         """Note a write that changed something, or may have."""
@@ -91,6 +94,8 @@ class Report:
 
     @property
     def operation(self) -> str:
+        if self.rolled_back:
+            return "rollback"
         return self.plan.operation if self.plan and (self.changed or self.predicted) else "none"
 
     @property
@@ -134,5 +139,5 @@ class Report:
         if self.plan is None:
             return None
         after = owned_settings(self.plan.after)
-        # A restart changes no setting, and would not show in a diff.
-        return {**after, "state": "restarted"} if self.plan.operation == "restart" else after
+        # It may change no setting, and would not show in a diff.
+        return {**after, "state": "restarted"} if self.plan.operation in ("restart", "recover") else after

@@ -24,9 +24,18 @@ class Unsatisfied(Exception):
     """The wanted state was not reached; the message says what is missing."""
 
 
+class NotReached(Unsatisfied):
+    """Time ran out, or what was waited for cannot come about any more."""
+
+
 def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:
     """The sentence for a wait that cannot end well."""
     return f"Deployment '{deployment_id}' will not become {what}: {verdict.why}."
+
+
+def kept(told: str) -> str:
+    """The warning instead of the failure *told*."""
+    return f"{told} The task goes on, because on_unsatisfied is keep."
 
 
 class Watch:
@@ -37,6 +46,7 @@ class Watch:
         self.every = waiting.sleep
         self.polls = 0
         self._clock = clock
+        self._allowed = waiting.timeout
         self._began: float | None = None
         self._held = 0.0
 
@@ -49,6 +59,10 @@ class Watch:
         if self._began is not None:
             self._held += seconds
 
+    def renew(self) -> None:
+        """Give the whole budget once more, to what is done after the first was used. Seconds and polls count on."""
+        self._allowed = self._passed - self._held + self.timeout
+
     @property
     def _passed(self) -> float:
         return 0.0 if self._began is None else self._clock.monotonic() - self._began
@@ -60,4 +74,4 @@ class Watch:
     @property
     def left(self) -> float:
         """Seconds until the time is up; 0 if it is."""
-        return max(0.0, self.timeout + self._held - self._passed)
+        return max(0.0, self._allowed + self._held - self._passed)

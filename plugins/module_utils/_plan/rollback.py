@@ -1,0 +1,148 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way back: from a plan that ended badly, and what is seen now, to plans that restore what was before. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._records.action import Action, Kind
+from .._records.adaptive import OFF, UNSET, AdaptiveWish
+from .._records.deployment import Deployment
+from .._records.errors import Refusal
+from .._records.wanted import Wanted
+from . import start
+from .compare import moved
+from .decide import Situation, decide
+from .plan import Plan
+from .readiness import PREDICATES, another, is_another
+from .reconcile import strange
+
+
+class Written(t.NamedTuple):
+    """Which writes of a plan took effect, or may have. ``start_time``: of the deployment that its start made."""
+
+    kinds: frozenset[Kind] = frozenset()
+    start_time: str | None = None
+
+
+class Undo(t.NamedTuple):
+    """One plan of the way back, and what it restores."""
+
+    wanted: Wanted
+    plan: Plan
+
+
+def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None) -> list[Undo]:
+    """The plans that restore what was before *plan*, in their order; none if that is there.
+
+    :raises Refusal: what is there is not what *plan* left: somebody else has been there. Or no request can restore it.
+    """
+    _refuse_anothers(wanted, model_id, plan, written, seen)
+    before = plan.before
+    if before is None or before.assignment_state == "stopping":
+        return _stopped(wanted.deployment_id, plan, seen)
+    if seen is None or seen.assignment_state == "stopping":
+        return [_anew(before, seen, ())]
+    fixed = "start" in written.kinds and _fixed(plan.start) != _fixed(_own_start(before))
+    if not fixed and not moved(before, seen):
+        return []
+    if fixed or seen.assignment_state != "started":
+        return [_anew(before, seen, (_stop(wanted.deployment_id, plan),))]
+    return _updates(before, seen)
+
+
+def as_before(before: Deployment | None, wait_for: str) -> str | None:
+    """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran."""
+    if before is None or PREDICATES[wait_for](before):
+        return wait_for
+    return "started" if before.running else None
+
+
+def _refuse_anothers(
+    wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None
+) -> None:
+    """Refuse to touch what somebody else has done meanwhile."""
+    if "start" in written.kinds:
+        _refuse_unlike_start(wanted, model_id, plan, written, seen)
+    elif seen is not None and is_another(seen, plan.before):
+        raise Refusal(another(seen))
+    elif "update" in written.kinds:
+        if seen is None or seen.assignment_state == "stopping":
+            raise Refusal("it was stopped by somebody else meanwhile")
+        after, before = t.cast("Deployment", plan.after), t.cast("Deployment", plan.before)
+        differences = moved(after, seen)
+        if differences and moved(before, seen):
+            raise Refusal("it was changed by somebody else meanwhile", differences)
+
+
+def _refuse_unlike_start(
+    wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None
+) -> None:
+    if written.start_time is None and seen is None:
+        return  # nobody knows whether it took effect; it did not
+    if seen is None or seen.assignment_state == "stopping":
+        raise Refusal("it was stopped by somebody else meanwhile")
+    if written.start_time not in (None, seen.start_time):
+        raise Refusal(another(seen))
+    differences = strange(plan, t.cast("Action", plan.start), wanted, model_id, seen)
+    if differences:
+        raise Refusal("it was changed by somebody else meanwhile", differences)
+
+
+def _stopped(deployment_id: str, plan: Plan, seen: Deployment | None) -> list[Undo]:
+    if seen is None:
+        return []
+    going = seen.assignment_state == "stopping"
+    actions = () if going else (_stop(deployment_id, plan),)
+    return [Undo(Wanted(deployment_id, state="stopped"), Plan(seen, None, "rollback", actions, (), awaits_gone=going))]
+
+
+def _anew(before: Deployment, seen: Deployment | None, stop: tuple[Action, ...]) -> Undo:
+    action, after, warnings = start.carried(Wanted(before.deployment_id), before, None)
+    going = seen is not None and not stop
+    plan = Plan(seen, after, "rollback", (*stop, action), warnings, awaits_gone=going)
+    return Undo(Wanted(before.deployment_id, allow_zero=True), plan)
+
+
+def _updates(before: Deployment, seen: Deployment) -> list[Undo]:
+    """One update; or two, where the count has to be set before the scaler gets it back."""
+    stored, count = before.adaptive_allocations or OFF, before.number_of_allocations or None
+    wish = None
+    if before.adaptive_allocations or seen.adaptive_allocations:
+        low, high = (
+            UNSET if bound is None else bound
+            for bound in (stored.min_number_of_allocations, stored.max_number_of_allocations)
+        )
+        wish = AdaptiveWish(stored.enabled, low, high)
+    if not before.adaptive:
+        if count is None:
+            raise Refusal("its count was 0, which no request can set")
+        return [_update(Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish), seen)]
+    found = []
+    if not seen.adaptive and count not in (None, seen.number_of_allocations):
+        found.append(_update(Wanted(before.deployment_id, number_of_allocations=count), seen))
+        seen = t.cast("Deployment", found[0].plan.after)
+    return [*found, _update(Wanted(before.deployment_id, adaptive_allocations=wish, allow_zero=True), seen)]
+
+
+def _update(wanted: Wanted, seen: Deployment) -> Undo:
+    return Undo(wanted, dataclasses.replace(decide(wanted, Situation(seen)), operation="rollback"))
+
+
+def _own_start(before: Deployment) -> Action:
+    return start.carried(Wanted(before.deployment_id), before, None)[0]
+
+
+def _fixed(action: Action | None) -> dict[str, t.Any]:
+    settings = action.settings if action else {}
+    return {name: settings.get(name) for name in ("model_id", *start.FIXED)}
+
+
+def _stop(deployment_id: str, plan: Plan) -> Action:
+    """A stop like that of *plan*, if it had one."""
+    alike = next((action for action in plan.actions if action.kind == "stop"), None)
+    return Action("stop", deployment_id, alike.settings if alike else {})

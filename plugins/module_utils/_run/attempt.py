@@ -1,0 +1,156 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan being carried out, and what follows where it does not end well: it is kept, recovered or rolled back."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._api.api import Api
+from .._plan.decide import Situation, recover
+from .._plan.plan import Plan
+from .._plan.readiness import is_stuck
+from .._plan.rollback import Undo, as_before, undo
+from .._records.action import Action
+from .._records.errors import ApiError, Refusal
+from .._records.wanted import Waiting, Wanted
+from .change import Change
+from .conduct import Steps
+from .report import Report
+from .wait import NotReached, Unsatisfied, Watch, kept
+
+Ended = (Unsatisfied, ApiError)
+
+
+class Attempt:
+    """One deployment of a task, until nothing more is to be done for it."""
+
+    def __init__(
+        self,
+        api: Api,
+        wanted: Wanted,
+        waiting: Waiting,
+        model_id: str | None,
+        plan: Plan,
+        report: Report,
+        server_timeout: str,
+        watch: Watch,
+    ) -> None:
+        self.deployment_id = wanted.deployment_id
+        self.watch = watch
+        self.error: Exception | None = None
+        self._api = api
+        self._wanted = wanted
+        self._waiting = waiting
+        self._model_id = model_id
+        self._plan = plan
+        self._report = report
+        self._server_timeout = server_timeout
+        self._change = self._begin(wanted, waiting, plan)
+
+    @property
+    def frees_later(self) -> bool:
+        return self._change.frees_later
+
+    def _begin(self, wanted: Wanted, waiting: Waiting, plan: Plan) -> Change:
+        model_id = self._model_id if wanted is self._wanted else None
+        return Change(self._api, wanted, waiting, model_id, plan, self._report, self._server_timeout, self.watch)
+
+    def steps(self) -> Steps:
+        """Writes and waits, in their order.
+
+        :raises ApiError: the server refused a write; nothing was written before it that would have to be restored.
+        :raises Unsatisfied: what is wanted is not there; the message says what became of it.
+        """
+        try:
+            yield from self._change.steps()
+        except Ended as error:
+            if self._is_stuck(error):
+                yield from self._recover(t.cast("NotReached", error))
+            else:
+                yield from self._end(error)
+
+    def _end(self, error: Exception) -> Steps:
+        """After *error*: keep what is there, restore what was, or leave it at that."""
+        if self._is_kept(error):
+            self._report.notes.append(kept(str(error)))
+        elif self._is_to_undo(error):
+            yield from self._roll_back(error)
+        else:
+            raise error
+
+    def _is_kept(self, error: Exception) -> bool:
+        seen, plan = self._report.seen, self._plan
+        theirs = seen is None or (seen.assignment_state == "stopping" and plan.after is not None)
+        settled = isinstance(error, NotReached) and self._change.settling
+        return settled and self._waiting.on_unsatisfied == "keep" and not theirs
+
+    def _is_to_undo(self, error: Exception) -> bool:
+        """Whether the task asks for it; or the start was refused after the stop, and nothing would run."""
+        kinds = self._change.written.kinds
+        broken = isinstance(error, ApiError) and "stop" in kinds and "start" not in kinds and self._plan.start
+        return bool(kinds and (broken or self._waiting.on_unsatisfied == "rollback"))
+
+    def _is_stuck(self, error: Exception) -> bool:
+        """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock."""
+        waited = isinstance(error, NotReached) and not self._change.written.kinds
+        asked = self._wanted.on_failed == "recover" and self._wanted.state == "started"
+        return waited and asked and not self.watch.left and is_stuck(self._report.seen, self._plan.before)
+
+    def _recover(self, error: NotReached) -> Steps:
+        """Stop what is stuck, and start it again."""
+        try:
+            plan = recover(self._wanted, Situation(self._report.seen, self._model_id))
+        except Refusal as refusal:
+            raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from error
+        self._plan = self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
+        self._change = self._begin(self._wanted, self._waiting, self._plan)
+        self.watch.renew()
+        try:
+            yield from self._change.steps()
+        except Ended as second:
+            yield from self._end(second)
+
+    def _roll_back(self, error: Exception) -> Steps:
+        """Restore what was before.
+
+        :raises Unsatisfied: always: what went wrong, and what became of it.
+        """
+        calls = len(self._report.calls)
+        self.watch.renew()
+        try:
+            self._report.seen = self._api.look(self.deployment_id).deployment(self.deployment_id)
+            for each in self._way_back(error):
+                self._change = self._begin(each.wanted, self._waiting_for(each), each.plan)
+                yield from self._change.steps()
+        except Refusal as refusal:
+            told = f"It was not rolled back: {refusal}"
+        except Ended as second:
+            told = f"Rolling it back failed, too: {second}"
+        else:
+            undone = len(self._report.calls) > calls
+            told = "It was rolled back: what was before is there." if undone else "It is as it was before."
+        self._report.rolled_back = len(self._report.calls) > calls
+        self._report.reached = False if self.watch.polls else None
+        cause = error if isinstance(error, ApiError) else error.__cause__
+        raise Unsatisfied(f"{error} {told}") from cause
+
+    def _way_back(self, error: Exception) -> list[Undo]:
+        found = undo(self._wanted, self._model_id, self._plan, self._change.written, self._report.seen)
+        refused = self._refused_start(error)
+        if any(each.plan.start and each.plan.start == refused for each in found):
+            raise Refusal("it is stopped now, and what was refused is the start with its own settings")
+        return found
+
+    def _refused_start(self, error: Exception) -> Action | None:
+        tried = isinstance(error, ApiError) and "start" not in self._change.written.kinds
+        return self._plan.start if tried else None
+
+    def _waiting_for(self, each: Undo) -> Waiting:
+        wait_for = as_before(self._plan.before, self._waiting.wait_for) if each.plan.after else self._waiting.wait_for
+        if wait_for is None:
+            return dataclasses.replace(self._waiting, wait=False)
+        return dataclasses.replace(self._waiting, wait_for=t.cast("t.Any", wait_for))

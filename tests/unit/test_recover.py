@@ -1,0 +1,216 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What does not run although it should: refused replacements, failed and stuck deployments, stops that hang."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as made:
+        yield made
+
+
+def started(double: Double, **options: t.Any) -> Json:
+    double.effect("start_deployment", model_id="m", deployment_id="d", **options)
+    double.settle()
+    double.forget()
+    return task(double)
+
+
+def task(double: Double) -> Json:
+    return t.cast("Json", double.deployments()["d"]["task_parameters"])
+
+
+def verbs(result: Json) -> list[str]:
+    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
+
+
+def answer(status: int, reason: str) -> Json:
+    return {
+        "type": "answer",
+        "status": status,
+        "body": {"error": {"type": "status_exception", "reason": reason}, "status": status},
+    }
+
+
+REFUSALS = {
+    "no room": (429, "Could not start deployment because no ML nodes with sufficient capacity were found"),
+    "not valid": (400, "Could not start model deployment"),
+    "no model": (404, "Could not find trained model [m]"),
+    "does not load": (500, "Could not start trained model deployment, the following nodes failed"),
+}
+
+
+@pytest.mark.parametrize("on_unsatisfied", ["fail", "keep", "rollback"])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_replacement_starts_what_was_before(double: Double, refusal: str, on_unsatisfied: str) -> None:
+    was = started(double, number_of_allocations=2, queue_capacity=77, cache_size="123kb")
+    status, reason = REFUSALS[refusal]
+    double.fault("start", answer(status, reason))
+    change = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": on_unsatisfied}
+    result = double.run(deployment_id="d", **change)
+    assert reason in result["msg"]
+    assert result["msg"].endswith("It was rolled back: what was before is there.")
+    assert (result["error"]["status"], result["operation"], verbs(result)) == (status, "rollback", ["_stop", "_start"])
+    assert task(double) == was
+    assert result["after"] == result["before"]
+
+
+def test_a_replacement_without_room_starts_what_was_before(double: Double) -> None:
+    was = started(double, number_of_allocations=4)
+    result = double.run(deployment_id="d", threads_per_allocation=32, replace="stop_start")
+    assert (result["error"]["status"], result["operation"]) == (429, "rollback")
+    assert task(double) == was
+
+
+def test_neither_the_new_nor_the_old_settings_are_taken(double: Double) -> None:
+    started(double, number_of_allocations=4)
+    double.fault("start", answer(400, "planted"), times=-1)
+    result = double.run(deployment_id="d", threads_per_allocation=2, replace="stop_start")
+    assert result["msg"].count("answered 400: planted") == 2
+    assert "Rolling it back failed, too: Cannot start deployment 'd'" in result["msg"]
+    assert (result["deployment"], result["operation"], verbs(result)) == (None, "replace", ["_stop"])
+
+
+def test_a_refused_start_with_its_own_settings_is_not_sent_again(double: Double) -> None:
+    started(double, number_of_allocations=4)
+    double.fault("start", answer(400, "planted"))
+    result = double.run(deployment_id="d", state="restarted")
+    assert "It was not rolled back: it is stopped now, and what was refused is the start" in result["msg"]
+    assert [entry["path"].rpartition("/")[2] for entry in double.journal()] == ["_stop", "_start"]
+
+
+def test_a_refused_start_of_nothing_leaves_nothing(double: Double) -> None:
+    double.fault("start", answer(400, "planted"))
+    result = double.run(model_id="m", deployment_id="d", on_unsatisfied="rollback")
+    assert result["msg"].endswith("answered 400: planted.")
+
+
+def test_a_strangers_start_after_the_stop_is_left_alone(double: Double) -> None:
+    started(double, number_of_allocations=2)
+    stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "queue_capacity": 5}
+    double.fault("start", {"type": "effect", "effect": stranger})
+    result = double.run(deployment_id="d", threads_per_allocation=2, replace="stop_start", on_unsatisfied="rollback")
+    assert "It was not rolled back: it was stopped and started again meanwhile" in result["msg"]
+    assert task(double)["queue_capacity"] == 5
+
+
+def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(double: Double) -> None:
+    was = started(double, number_of_allocations=2)
+    double.fault("start", {"type": "drop"})
+    double.fault("stats", {"type": "drop"}, after=2)
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    change = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": "rollback"}
+    result = double.run(deployment_id="d", request_retries=0, **change)
+    assert "Whether it took effect is not known" in result["msg"]
+    assert "It was rolled back" in result["msg"]
+    assert task(double) == was
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_failed_deployment_fails_the_task(double: Double, wait: bool) -> None:
+    started(double, number_of_allocations=2)
+    double.effect("fail_route", deployment_id="d", reason="planted")
+    for check_mode in (True, False):
+        result = double.run(check_mode, deployment_id="d", wait=wait)
+        assert result["msg"] == (
+            "Deployment 'd' has failed on all its nodes. Node n1: planted. "
+            "Set on_failed to recover to stop it and start it anew."
+        )
+    assert double.journal() == []
+
+
+@pytest.mark.parametrize("named", [{}, {"number_of_allocations": 3}])
+def test_a_failed_deployment_is_started_anew(double: Double, named: Json) -> None:
+    was = started(double, number_of_allocations=2, queue_capacity=77, threads_per_allocation=2)
+    double.effect("fail_route", deployment_id="d", reason="planted")
+    options = {"deployment_id": "d", "on_failed": "recover", **named}
+    checked, result = double.run(True, **options), double.run(**options)
+    assert not result.get("failed"), result.get("msg")
+    assert (result["operation"], verbs(result)) == ("recover", ["_stop", "_start"])
+    for key in ("changed", "operation", "diff", "api_calls", "warnings"):
+        assert checked[key] == result[key]
+    assert result["after"]["state"] == "restarted"
+    assert task(double) == {**was, **named}
+    assert double.run(**options)["changed"] is False
+
+
+def stuck(double: Double, **options: t.Any) -> Json:
+    double.effect("start_deployment", model_id="m", deployment_id="d", **options)
+    double.effect("hold", deployment_id="d")
+    double.forget()
+    return task(double)
+
+
+def test_what_hangs_in_starting_is_started_anew_when_the_task_has_waited(double: Double) -> None:
+    was = stuck(double, number_of_allocations=2, queue_capacity=77)
+    double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
+    options = {"deployment_id": "d", "on_failed": "recover", "number_of_allocations": 3, "wait_timeout": 6}
+    checked, result = double.run(True, **options), double.run(**options)
+    assert not result.get("failed"), result.get("msg")
+    assert result["operation"] == "recover"
+    assert "If no allocation of it runs at the end of wait_timeout" in checked["warnings"][0]
+    assert checked["warnings"] == result["warnings"]
+    assert verbs(result) == ["_stop", "_start"]
+    assert task(double) == {**was, "number_of_allocations": 3}
+    assert 6 < result["waited"]["seconds"] < 12
+
+
+def test_what_hangs_in_starting_is_left_without_being_asked(double: Double) -> None:
+    stuck(double)
+    result = double.run(deployment_id="d", wait_timeout=6)
+    assert "is not fully_allocated after 6 seconds" in result["msg"]
+    assert double.journal() == []
+
+
+def test_what_has_no_node_is_not_stuck(double: Double) -> None:
+    """It waits for room, and would lose its place in the plan."""
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    started(double, threads_per_allocation=32)
+    result = double.run(deployment_id="d", on_failed="recover", wait_timeout=6)
+    assert "insufficient allocated processors" in result["msg"]
+    assert double.journal() == []
+
+
+def test_what_was_started_anew_by_another_while_waiting_is_not_stuck(double: Double) -> None:
+    stuck(double)
+    double.fault("stats", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}, after=2)
+    double.fault("stats", {"type": "effect", "effect": {"do": "pass_time", "seconds": 1}}, after=2)
+    again = {"do": "start_deployment", "model_id": "m", "deployment_id": "d"}
+    double.fault("stats", {"type": "effect", "effect": again}, after=2)
+    double.fault("stats", {"type": "effect", "effect": {"do": "hold", "deployment_id": "d"}}, after=2)
+    result = double.run(deployment_id="d", on_failed="recover", wait_timeout=6)
+    assert "is not fully_allocated after 6 seconds" in result["msg"]
+    assert double.journal() == []
+
+
+def test_a_recovery_that_does_not_help_is_rolled_back_or_told(double: Double) -> None:
+    stuck(double, number_of_allocations=2)
+    double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
+    double.effect("fail_next_load", reason="planted", times=-1)
+    options = {"on_failed": "recover", "number_of_allocations": 3, "on_unsatisfied": "rollback"}
+    result = double.run(deployment_id="d", wait_timeout=6, **options)
+    assert result["msg"].count("node n1 failed (planted)") >= 1
+    assert result["operation"] == "rollback"
+    assert task(double)["number_of_allocations"] == 2
+
+
+def test_a_recovery_that_cannot_be_says_why(double: Double) -> None:
+    stuck(double)
+    scaler = {"do": "set_adaptive", "deployment_id": "d", "adaptive_allocations": {"enabled": True}}
+    double.fault("stats", {"type": "effect", "effect": scaler}, after=2)
+    result = double.run(deployment_id="d", wait_timeout=6, on_failed="recover", number_of_allocations=1)
+    assert "is not fully_allocated after 6 seconds" in result["msg"]
+    assert "It cannot be recovered: Deployment 'd' has adaptive allocations enabled" in result["msg"]
+    assert double.journal() == []
