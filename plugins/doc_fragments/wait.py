@@ -46,9 +46,9 @@ options:
       - V(fail) fails, and the change stays.
       - V(keep) warns instead of failing, whether this run or an earlier one made the change. A change that is only half
         done, such as a stop before a start, still fails.
-      - V(rollback) restores what was before, waits for it, and fails. What somebody else has changed, stopped or started
-        meanwhile is not touched. Restored are the count, adaptive allocations and what is fixed at start; what did not
-        run before is stopped.
+      - V(rollback) restores what was before, waits for it, and fails. What somebody else has changed, stopped or
+        started meanwhile is not touched. Restored are the count, adaptive allocations and what is fixed at start; what
+        did not run before is stopped.
       - A start that is refused after its stop is always answered by a start with the settings of before.
     type: str
     choices: [fail, keep, rollback]

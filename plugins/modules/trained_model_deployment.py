@@ -123,8 +123,8 @@ options:
       - What to do if the deployment is there, and all its nodes have failed.
       - V(fail) fails and tells why they failed. V(recover) stops the deployment and starts it with its own settings,
         overlaid with what is given. Nothing answers meanwhile.
-      - With V(recover) a deployment counts as failed, too, if it has nodes, is starting, and none of its allocations has
-        come up when O(wait_timeout) is over. Check mode cannot know that and warns.
+      - With V(recover) a deployment counts as failed, too, if it has nodes, is starting, and none of its allocations
+        has come up when O(wait_timeout) is over. Check mode cannot know that and warns.
     type: str
     choices: [fail, recover]
     default: fail

@@ -58,7 +58,7 @@ def test_a_refused_replacement_starts_what_was_before(double: Double, refusal: s
     was = started(double, number_of_allocations=2, queue_capacity=77, cache_size="123kb")
     status, reason = REFUSALS[refusal]
     double.fault("start", answer(status, reason))
-    change = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": on_unsatisfied}
+    change: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": on_unsatisfied}
     result = double.run(deployment_id="d", **change)
     assert reason in result["msg"]
     assert result["msg"].endswith("It was rolled back: what was before is there.")
@@ -111,7 +111,7 @@ def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(d
     double.fault("start", {"type": "drop"})
     double.fault("stats", {"type": "drop"}, after=2)
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
-    change = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": "rollback"}
+    change: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": "rollback"}
     result = double.run(deployment_id="d", request_retries=0, **change)
     assert "Whether it took effect is not known" in result["msg"]
     assert "It was rolled back" in result["msg"]
@@ -135,7 +135,7 @@ def test_a_failed_deployment_fails_the_task(double: Double, wait: bool) -> None:
 def test_a_failed_deployment_is_started_anew(double: Double, named: Json) -> None:
     was = started(double, number_of_allocations=2, queue_capacity=77, threads_per_allocation=2)
     double.effect("fail_route", deployment_id="d", reason="planted")
-    options = {"deployment_id": "d", "on_failed": "recover", **named}
+    options: Json = {"deployment_id": "d", "on_failed": "recover", **named}
     checked, result = double.run(True, **options), double.run(**options)
     assert not result.get("failed"), result.get("msg")
     assert (result["operation"], verbs(result)) == ("recover", ["_stop", "_start"])
@@ -156,7 +156,7 @@ def stuck(double: Double, **options: t.Any) -> Json:
 def test_what_hangs_in_starting_is_started_anew_when_the_task_has_waited(double: Double) -> None:
     was = stuck(double, number_of_allocations=2, queue_capacity=77)
     double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
-    options = {"deployment_id": "d", "on_failed": "recover", "number_of_allocations": 3, "wait_timeout": 6}
+    options: Json = {"deployment_id": "d", "on_failed": "recover", "number_of_allocations": 3, "wait_timeout": 6}
     checked, result = double.run(True, **options), double.run(**options)
     assert not result.get("failed"), result.get("msg")
     assert result["operation"] == "recover"
@@ -199,7 +199,7 @@ def test_a_recovery_that_does_not_help_is_rolled_back_or_told(double: Double) ->
     stuck(double, number_of_allocations=2)
     double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
     double.effect("fail_next_load", reason="planted", times=-1)
-    options = {"on_failed": "recover", "number_of_allocations": 3, "on_unsatisfied": "rollback"}
+    options: Json = {"on_failed": "recover", "number_of_allocations": 3, "on_unsatisfied": "rollback"}
     result = double.run(deployment_id="d", wait_timeout=6, **options)
     assert result["msg"].count("node n1 failed (planted)") >= 1
     assert result["operation"] == "rollback"

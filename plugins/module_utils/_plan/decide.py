@@ -57,11 +57,11 @@ def _unguarded(wanted: Wanted, situation: Situation) -> Plan:
 def recover(wanted: Wanted, situation: Situation) -> Plan:
     """The plan that stops what does not come up, and starts it again.
 
-    :raises Refusal: if there is none.
+    :raises Refusal: if there is none, or a guard forbids it.
     """
     current = t.cast("Deployment", situation.current)
     _refuse_taking_over(wanted, current)
-    return _anew(wanted, situation, current, "recover")
+    return guarded(wanted, _anew(wanted, situation, current, "recover"))
 
 
 def _stopped(wanted: Wanted, situation: Situation) -> Plan:
@@ -114,7 +114,7 @@ def _started(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
 
 def _failed(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
     if wanted.on_failed == "recover":
-        return recover(wanted, situation)
+        return _anew(wanted, situation, current, "recover")
     raise Refusal(
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
         count_differences(wanted, current),
