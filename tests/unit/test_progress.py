@@ -128,7 +128,8 @@ def test_a_wait_that_the_cluster_state_does_not_confirm_says_what_is_missing(dou
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 6}
     double.fault("cluster_state", {"type": "effect", "effect": effect}, after=1)
     double.run(model_id="m", number_of_allocations=2, wait_sleep=10, wait_timeout=20)
-    assert double.told[0] == "m: 3 of 6 allocations run, and it is started; node id-n2 is starting"
+    start = "m: 3 of 6 allocations run, and it is started"
+    assert double.told[0] == f"{start}; node n1 runs 3 and is to run 4; node id-n2 is starting"
 
 
 def test_check_mode_has_nothing_to_tell(double: Double) -> None:

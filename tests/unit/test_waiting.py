@@ -95,7 +95,11 @@ def test_zero_is_ready_if_allowed() -> None:
     ("deployment", "said"),
     [
         (BROKEN, "node ml-failed failed (no memory)"),
-        (PARTLY, "2 of 4 allocations run, and it is started; node ml-starting is starting"),
+        (
+            PARTLY,
+            "2 of 4 allocations run, and it is started; node ml-started runs 2 and is to run 4; "
+            "node ml-starting is starting",
+        ),
         (dataclasses.replace(STARTING, reason="no room"), "it is starting; node ml-starting is starting (no room)"),
         (STOPPING, "the deployment is being stopped (client API call)"),
         (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),

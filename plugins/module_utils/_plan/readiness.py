@@ -32,10 +32,7 @@ def is_fully_allocated(deployment: Deployment) -> bool:
 
 def is_steady(deployment: Deployment) -> bool:
     """Every route started and at its target (as far as the source tells targets), and their sum the number."""
-    settled = all(
-        route.routing_state == "started" and route.target_allocations in (None, route.current_allocations)
-        for route in deployment.routes
-    )
+    settled = all(map(_settled, deployment.routes))
     total = sum(route.current_allocations or 0 for route in deployment.routes)
     return settled and deployment.assignment_state == "started" and total == deployment.number_of_allocations
 
@@ -109,14 +106,21 @@ def _failed(route: Route) -> str:
 
 def _missing(seen: Deployment) -> str:
     """What has not come yet, and what the server and the nodes say of it."""
-    waiting = [
-        f"node {route.node_name or route.node_id} is {route.routing_state}{_because(route.reason)}"
-        for route in seen.routes
-        if route.routing_state != "started"
-    ]
     parts = [f"{seen.running} of {seen.number_of_allocations} allocations run, and it is {seen.assignment_state}"]
-    parts += waiting
+    parts += [_behind(route) for route in seen.routes if not _settled(route)]
     return "; ".join(parts) + _because(seen.reason)
+
+
+def _settled(route: Route) -> bool:
+    """Started and at its target, as far as the source tells targets."""
+    return route.routing_state == "started" and route.target_allocations in (None, route.current_allocations)
+
+
+def _behind(route: Route) -> str:
+    node = f"node {route.node_name or route.node_id}"
+    if route.routing_state == "started":
+        return f"{node} runs {route.current_allocations} and is to run {route.target_allocations}"
+    return f"{node} is {route.routing_state}{_because(route.reason)}"
 
 
 def _because(reason: str | None) -> str:

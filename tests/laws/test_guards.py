@@ -1,0 +1,162 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The law of the guard: a task does what it does without one, or it does nothing at all.
+
+Which of the two is told by a twin of the cluster on which the same task runs without a guard: how its counts moved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+SAME = ("changed", "operation", "skipped_because", "before", "after", "diff", "api_calls")
+laws = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+NODES = ("n1=64,64gb", "n2=64,64gb")
+
+numbers = st.integers(1, 6)
+bounds = st.builds(
+    lambda low, more: {"enabled": True, "min_number_of_allocations": low, "max_number_of_allocations": low + more},
+    numbers,
+    st.integers(0, 3),
+)
+RUNNING: st.SearchStrategy[Json | None] = st.one_of(
+    st.none(),
+    st.builds(lambda number: {"number_of_allocations": number}, numbers),
+    st.builds(lambda scaler: {"adaptive_allocations": scaler}, bounds),
+)
+WISHES: st.SearchStrategy[Json] = st.one_of(
+    st.just({"state": "stopped"}),
+    st.just({}),
+    st.builds(lambda number: {"number_of_allocations": number, "on_adaptive": "override"}, numbers),
+    st.builds(lambda number: {"number_of_allocations": number, "on_adaptive": "skip"}, numbers),
+    st.builds(
+        lambda number: {"state": "restarted", "number_of_allocations": number, "on_adaptive": "override"}, numbers
+    ),
+    st.builds(lambda number: {"initial_number_of_allocations": number}, numbers),
+    st.builds(lambda threads: {"threads_per_allocation": threads, "replace": "stop_start"}, st.sampled_from((1, 2, 4))),
+    st.builds(lambda scaler: {"adaptive_allocations": scaler}, bounds),
+    st.just({"adaptive_allocations": {"enabled": False}}),
+    st.just({"state": "restarted"}),
+)
+limits = st.none() | st.integers(0, 7)
+
+
+@st.composite
+def guards(draw: st.DrawFn) -> Json:
+    low, high = draw(limits), draw(limits)
+    if low is not None and high is not None:
+        low, high = sorted((low, high))
+    given = {"number_of_allocations": draw(limits), "min": low, "max": high, "max_step": draw(limits)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """What runs on it, by deployment id."""
+
+    running: t.Mapping[str, Json | None]
+
+    def build(self) -> Double:
+        double = Double("9.5.3", NODES)
+        for name, options in self.running.items():
+            if options is not None:
+                double.effect("start_deployment", model_id="m", deployment_id=name, **options)
+        double.settle()
+        double.forget()
+        return double
+
+
+def counts(double: Double) -> dict[str, int]:
+    there = double.deployments().items()
+    return {name: int(each["task_parameters"]["number_of_allocations"]) for name, each in there}
+
+
+def broken(guard: Json, before: int, after: int) -> list[str]:
+    """The parts of *guard* that do not allow the way."""
+    passes = {
+        "number_of_allocations": lambda value: before == value,
+        "min": lambda value: after >= value,
+        "max": lambda value: after <= value,
+        "max_step": lambda value: before - value <= after <= before + value,
+    }
+    return [] if before == after else [name for name, value in guard.items() if not passes[name](value)]
+
+
+@laws
+@given(RUNNING, WISHES, guards(), st.sampled_from(("fail", "skip")))
+def test_one_deployment(running: Json | None, wish: Json, guard: Json, on_guarded: str) -> None:
+    cluster = Cluster({"d": running})
+    task: Json = {"deployment_id": "d", "model_id": "m", **wish}
+    with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
+        before = counts(free)
+        unguarded = free.run(**task)
+        assert not unguarded.get("failed"), unguarded["msg"]
+        checked.read_only()
+        told = checked.run(check_mode=True, guard=guard, on_guarded=on_guarded, **task)
+        done = real.run(guard=guard, on_guarded=on_guarded, **task)
+        parts = broken(guard, before.get("d", 0), counts(free).get("d", 0))
+        if not parts:
+            assert not done.get("failed"), done["msg"]
+            assert [{key: each[key] for key in SAME} for each in (told, done)] == [_same(unguarded)] * 2
+            assert counts(real) == counts(free)
+            return
+        assert (real.journal(), counts(real), done["changed"], done["operation"]) == ([], before, False, "none")
+        assert told.get("msg") == done.get("msg")
+        assert told["skipped_because"] == done["skipped_because"]
+        sentence = done["msg"] if on_guarded == "fail" else done["skipped_because"]
+        said = {
+            "number_of_allocations": "was expected before",
+            "min": "below min",
+            "max": "above max ",
+            "max_step": "max_step",
+        }
+        assert [name for name in guard if said[name] in sentence] == parts, sentence
+
+
+@laws
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), RUNNING, max_size=6),
+    st.dictionaries(st.sampled_from("abcdef"), WISHES, max_size=5),
+    st.booleans(),
+    st.integers(0, 12),
+    st.sampled_from(("fail", "skip")),
+)
+def test_a_list(
+    running: dict[str, Json | None], wishes: dict[str, Json], alone: bool, limit: int, on_guarded: str
+) -> None:
+    cluster = Cluster(running)
+    items = [{"deployment_id": name, "model_id": "m", **wish} for name, wish in wishes.items()]
+    rest: Json = {"stop_unlisted": True, "unlisted_except": []} if alone else {}
+    guard: Json = {"guard": {"max_total_step": limit}, "on_guarded": on_guarded}
+    with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
+        before = counts(free)
+        unguarded = free.run_many(items, **rest)
+        assert not unguarded.get("failed"), unguarded["msg"]
+        after = counts(free)
+        total = sum(abs(after.get(name, 0) - before.get(name, 0)) for name in before.keys() | after.keys())
+        checked.read_only()
+        told, done = checked.run_many(items, check_mode=True, **rest, **guard), real.run_many(items, **rest, **guard)
+        assert told.get("msg") == done.get("msg")
+        if total <= limit:
+            assert not done.get("failed"), done["msg"]
+            assert [_same(item) for item in done["deployments"]] == [_same(item) for item in unguarded["deployments"]]
+            assert counts(real) == after
+            return
+        assert (real.journal(), counts(real), done["changed"]) == ([], before, False)
+        assert f"by {total} in all" in (done["msg"] if on_guarded == "fail" else str(done["deployments"]))
+        skipped = [bool(item["skipped_because"]) for item in done["deployments"]]
+        wanted = [item["changed"] or bool(item["skipped_because"]) for item in unguarded["deployments"]]
+        assert skipped == ([] if on_guarded == "fail" else wanted)
+
+
+def _same(result: Json) -> Json:
+    return {key: result[key] for key in SAME}

@@ -1,0 +1,152 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits from beginning to end: what ends them, what they say then, and what was seen last."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
+from laws.truth import same_as_there
+from support.double import Double
+
+Json = dict[str, t.Any]
+PREDICATES = ("started", "fully_allocated", "steady")
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3") as made:
+        yield made
+
+
+def may_grow(double: Double) -> None:
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+
+
+def slow_second_node(double: Double) -> None:
+    """n1 is full with four of five, n2 has the fifth and does not finish loading it."""
+    double.run(model_id="m", number_of_allocations=4)
+    double.effect("hold", deployment_id="m")
+
+
+@pytest.mark.parametrize(("wait_for", "reached"), [("started", True), ("fully_allocated", False), ("steady", False)])
+def test_what_is_waited_for_makes_the_difference(double: Double, wait_for: str, reached: bool) -> None:
+    slow_second_node(double)
+    result = double.run(model_id="m", number_of_allocations=5, wait_for=wait_for, wait_timeout=10)
+    assert result["waited"]["reached"] is reached
+    assert bool(result.get("failed")) is not reached
+    if not reached:
+        assert f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; node " in result["msg"]
+
+
+def test_all_of_them_is_not_yet_steady(double: Double) -> None:
+    """On the way from four to five the old node runs all four until the new one has loaded: eight, then five."""
+    double.run(model_id="m", number_of_allocations=4)
+    task: Json = {"model_id": "m", "number_of_allocations": 5, "wait_sleep": 1}
+    full = double.run(**task, wait_for="fully_allocated")
+    assert full["deployment"]["allocation_status"]["allocation_count"] == 8
+    steady = double.run(**task, wait_for="steady")
+    assert steady["changed"] is False
+    assert steady["deployment"]["allocation_status"]["allocation_count"] == 5
+
+
+@pytest.mark.parametrize("wait_for", PREDICATES)
+def test_none_of_none_is_not_ready_unless_allowed(double: Double, wait_for: str) -> None:
+    asleep = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
+    double.run(model_id="m", adaptive_allocations=asleep)
+    double.effect("set_number", deployment_id="m", number_of_allocations=0)
+    double.settle()
+    task: Json = {"model_id": "m", "wait_for": wait_for}
+    for check_mode in (True, False):
+        assert "allow_zero accepts that" in double.run(check_mode, **task)["msg"]
+        assert double.run(check_mode, **task, allow_zero=True).get("failed") is None
+
+
+def test_a_node_that_fails_ends_the_wait_of_an_update(double: Double) -> None:
+    double.run(model_id="m", number_of_allocations=4)
+    double.effect("fail_next_load", reason="no memory for it", times=1)
+    result = double.run(model_id="m", number_of_allocations=6, wait_timeout=100)
+    assert "'m' will not become fully_allocated: node n2 failed (no memory for it)." in result["msg"]
+    assert result["waited"]["seconds"] < 10
+    assert {route["routing_state"] for route in result["routing_table"].values()} == {"started", "failed"}
+
+
+def test_a_cluster_that_may_grow_is_waited_for_and_what_is_missing_named(double: Double) -> None:
+    may_grow(double)
+    result = double.run(model_id="m", number_of_allocations=10, wait_timeout=60)
+    assert result["waited"]["seconds"] == 60
+    for said in (
+        "is not fully_allocated after 60 seconds: 8 of 10 allocations run, and it is started",
+        "Could not assign (more) allocations on node [id-n1]",
+        "Could not assign (more) allocations on node [id-n2]",
+        "Available processors [4], free processors [0]",
+    ):
+        assert said in result["msg"]
+    assert result["allocations"] == {"wanted": 10, "assigned": 8, "running": 8, "missing": 2}
+
+
+def test_a_cluster_that_grows_in_time_ends_the_wait(double: Double) -> None:
+    may_grow(double)
+    grown = {"do": "add_node", "node_id": "id-n3", "name": "n3", "processors": 4, "memory": "16gb"}
+    double.fault("stats", {"type": "effect", "effect": grown}, after=5)
+    result = double.run(model_id="m", number_of_allocations=10, wait_timeout=60)
+    assert not result.get("failed"), result.get("msg")
+    assert result["allocations"]["running"] == 10
+
+
+@pytest.mark.parametrize("wait_for", PREDICATES)
+def test_what_was_seen_last_is_what_is_there(double: Double, wait_for: str) -> None:
+    may_grow(double)
+    slow_second_node(double)
+    result = double.run(model_id="m", number_of_allocations=12, wait_for=wait_for, wait_timeout=7)
+    assert same_as_there(double, {**result, "deployment_id": "m"}) == []
+    assert {route["node_name"] for route in result["routing_table"].values()} == {"n1", "n2"}
+
+
+# --- polls that fail ---
+
+PASSING: dict[str, Json] = {
+    "dropped": {"type": "drop"},
+    "busy": {"type": "answer", "status": 503, "body": {"error": {"type": "t", "reason": "no master"}}},
+    "a gateway": {"type": "answer", "status": 502, "body": "<html></html>"},
+    "a gateway's time": {"type": "answer", "status": 504, "body": "<html></html>"},
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_poll_that_fails_in_passing_is_repeated(double: Double, fault: str) -> None:
+    double.fault("stats", PASSING[fault], after=1, times=3)
+    result = double.run(model_id="m", request_retries=0)
+    assert not result.get("failed"), result.get("msg")
+    assert result["waited"]["polls"] > 3
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_repeating_ends_with_the_time(double: Double, fault: str) -> None:
+    double.fault("stats", PASSING[fault], after=1, times=-1)
+    before = double.clock.monotonic()
+    result = double.run(model_id="m", request_retries=3, wait_timeout=9)
+    assert result["failed"]
+    assert double.clock.monotonic() - before == result["waited"]["seconds"] == 9
+    # The answer to the start is what was seen last.
+    assert (result["changed"], result["routing_source"], result["waited"]["reached"]) == (True, "assignment", False)
+
+
+def test_a_poll_that_is_forbidden_ends_the_wait_at_once(double: Double) -> None:
+    forbidden = {"type": "answer", "status": 403, "body": {"error": {"type": "security_exception", "reason": "no"}}}
+    double.fault("stats", forbidden, after=1, times=-1)
+    result = double.run(model_id="m")
+    assert (result["error"]["status"], result["waited"]["seconds"]) == (403, 0)
+
+
+def test_a_clock_that_is_set_moves_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SystemClock()
+    before = clock.monotonic()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 0 <= clock.monotonic() - before < 60
