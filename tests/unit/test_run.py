@@ -289,7 +289,7 @@ def test_a_server_that_speaks_no_tls() -> None:
 
 def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "elasticsearch", None)
-    preload()
+    assert not preload()
     with pytest.raises(ApiError, match=f"version 8 or newer, is needed by {sys.executable}") as caught:
         Client(Connection(("http://a:1",)))
     assert caught.value.kind == "library"
@@ -300,6 +300,7 @@ def test_a_library_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     old.__version__ = (7, 17, 9)  # type: ignore[attr-defined]
     old.__file__ = "/usr/lib/elasticsearch/__init__.py"
     monkeypatch.setitem(sys.modules, "elasticsearch", old)
+    assert not preload()
     with pytest.raises(ApiError, match="found version 7.17.9 in /usr/lib/elasticsearch/__init__.py"):
         Client(Connection(("http://a:1",)))
 

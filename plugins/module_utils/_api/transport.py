@@ -18,23 +18,21 @@ if t.TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 
+OLDEST = 8
+"""The first major version of the library that will do."""
+
+
 def preload() -> bool:
-    """Import elasticsearch now, so that forked workers have it; false if this Python does not have it."""
-    try:
-        import elasticsearch  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    """Import elasticsearch now, so that forked workers have it; false if this Python has none that will do."""
+    return not _lacking()
 
 
 def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
-    try:
-        import elasticsearch
-    except ImportError as exc:
-        raise ApiError("library", _missing_library(str(exc))) from exc
-    if int(elasticsearch.__version__[0]) < 8:
-        number = ".".join(map(str, elasticsearch.__version__))
-        raise ApiError("library", _missing_library(f"found version {number} in {elasticsearch.__file__}"))
+    lacking = _lacking()
+    if lacking:
+        raise ApiError("library", _missing_library(lacking))
+    import elasticsearch
+
     options: dict[str, t.Any] = {
         "hosts": list(connection.hosts),
         **connection.credentials(),
@@ -75,8 +73,20 @@ def _serializers() -> dict[str, Serializer]:
     return {**dict.fromkeys(others, Text()), **dict.fromkeys(json, Json())}
 
 
+def _lacking() -> str:
+    """What this Python has instead of the library; empty if it has it."""
+    try:
+        import elasticsearch
+    except ImportError as exc:
+        return str(exc)
+    if int(elasticsearch.__version__[0]) >= OLDEST:
+        return ""
+    number = ".".join(map(str, elasticsearch.__version__))
+    return f"found version {number} in {elasticsearch.__file__}"
+
+
 def _missing_library(found: str) -> str:
     return (
-        f"The Python package elasticsearch, version 8 or newer, is needed by {sys.executable}: {found}. "
+        f"The Python package elasticsearch, version {OLDEST} or newer, is needed by {sys.executable}: {found}. "
         "Install it there, for instance with pip, or choose another Python with ansible_python_interpreter."
     )

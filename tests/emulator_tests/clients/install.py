@@ -26,6 +26,8 @@ import pytest
 HERE: Final = Path(__file__).resolve().parent
 CACHE: Final = HERE.parents[2] / ".cache" / "clients"
 PYTHON: Final = "elasticsearch-py"
+ALONE: Final = "elasticsearch-py-alone"
+"""Without aiohttp, which doubles the time of its import: what playbooks are run with."""
 JAVASCRIPT: Final = "elasticsearch-js"
 NODE: Final = "node"
 RELEASES: Final[dict[str, dict[str, list[str]]]] = json.loads((HERE / "releases.json").read_text("utf-8"))
@@ -70,8 +72,9 @@ def _installed(client: str, release: str) -> Path | str:
 
 
 def _install(client: str, packages: Sequence[str], place: Path) -> str | None:
-    where = ("--target", str(place)) if client == PYTHON else ("--prefix", str(place))
-    command = [*(_PIP if client == PYTHON else _NPM), *where, *packages]
+    python = client in (PYTHON, ALONE)
+    where = ("--target", str(place)) if python else ("--prefix", str(place))
+    command = [*(_PIP if python else _NPM), *where, *packages]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as failure:

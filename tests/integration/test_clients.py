@@ -1,0 +1,160 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The oldest and the newest releases of elasticsearch-py, each with servers of all ages, both ways.
+
+``make clients`` runs more of the tests with each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emulator_tests.clients import install
+from support.emulator_process import Emulator, emulator
+from support.playbook import Played, run_playbook
+
+Json = dict[str, t.Any]
+MODULE = "mlops.elasticsearch.trained_model_deployment"
+CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
+OLD = "7.17.13"
+CLIENTS = [release for release in install.RELEASES[install.ALONE] if release != OLD]
+SERVERS = ("8.0.1", "8.9.2", "8.16.0", "8.19.21", "9.5.3")
+WAYS = ("local", "loopback")
+
+
+def play(way: str, tasks: list[Json], path: Path | None, **variables: str) -> Played:
+    """*path*: a folder from which everybody imports first."""
+    book = {
+        "name": "Test",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}", **variables},
+        "tasks": tasks,
+    }
+    folders = ([str(path)] if path else []) + [os.environ["PYTHONPATH"]]
+    environment = {"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS), "PYTHONPATH": os.pathsep.join(folders)}
+    return run_playbook(yaml.safe_dump([book], sort_keys=False), env=environment)
+
+
+# --- a whole life with each ---
+
+
+def life(server: str, url: str, way: str) -> list[tuple[str, Json, str]]:
+    """Tasks by name, and what comes of them; as a module, which takes its time, fewer."""
+    there: Json = {"model_id": "m", "hosts": [url], "wait_sleep": 0.1}
+    more: Json = {"number_of_allocations": 2} if server != "8.0.1" else {"number_of_allocations": 1}
+    steps = [
+        (f"{server} start", {MODULE: {**there, "number_of_allocations": 1}}, "start"),
+        (f"{server} change", {MODULE: {**there, **more}}, "update" if server != "8.0.1" else "none"),
+        (f"{server} list", {f"{MODULE}s": {"deployments": [{"model_id": "m"}], "hosts": [url]}}, "1 unchanged"),
+        (f"{server} read", {f"{MODULE}_info": {"hosts": [url]}}, "ok"),
+        (f"{server} stop", {MODULE: {**there, "state": "stopped"}}, "stop"),
+    ]
+    return steps if way == "local" else [step for step in steps if MODULE in step[1]]
+
+
+def came(result: Json) -> str:
+    """What a task of the life came to, in a word or two."""
+    if "operation" in result:
+        return str(result["operation"])
+    if result["deployments"][0].get("health"):
+        return str(result["deployments"][0]["health"])
+    return f"{result['summary']['unchanged']} unchanged"
+
+
+def used(server: Emulator) -> set[str]:
+    """The clients that asked for anything, as they call themselves."""
+    return {line["headers"].get("user-agent", "").split(" ")[0] for line in server.control("GET", "/requests")}
+
+
+@pytest.fixture(scope="module")
+def servers() -> t.Iterator[dict[str, Emulator]]:
+    with contextlib.ExitStack() as stack:
+        yield {version: stack.enter_context(emulator("--model", "m=1048576", version=version)) for version in SERVERS}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> None:
+    """Each client with each server, also those of a lower major."""
+    for server in servers.values():
+        server.control("POST", "/reset", {})
+    path = install.folder(install.ALONE, client)
+    steps = [step for version, server in servers.items() for step in life(version, server.url, way)]
+    played = play(way, [{"name": name, **task} for name, task, _comes in steps], path).must_pass()
+    found = {version: used(server) for version, server in servers.items()}
+    sent = {version: [entry["status"] for entry in server.writes()] for version, server in servers.items()}
+    for name, _task, comes in steps:
+        assert came(played.result(name)) == comes, name
+    assert found == dict.fromkeys(SERVERS, {f"elasticsearch-py/{client}"})
+    assert sent == {version: [200] * (2 if version == "8.0.1" else 3) for version in SERVERS}
+
+
+# --- a client that will not do ---
+
+
+def refused(way: str, path: Path | None, **variables: str) -> str:
+    """The sentence of a task on nothing that could answer."""
+    task = {"name": "Read", f"{MODULE}_info": {"hosts": ["http://127.0.0.1:1"]}, "ignore_errors": True}
+    result = play(way, [task], path, **variables).must_pass().result("Read")
+    assert result["error"]["kind"] == "library"
+    return str(result["msg"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_is_too_old(way: str) -> None:
+    path = install.folder(install.ALONE, OLD)
+    assert refused(way, path) == (
+        f"The Python package elasticsearch, version 8 or newer, is needed by {sys.executable}: "
+        f"found version {OLD} in {path}/elasticsearch/__init__.py. "
+        "Install it there, for instance with pip, or choose another Python with ansible_python_interpreter."
+    )
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python without any package."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder / "bin" / "python")
+
+
+def test_no_client_on_another_machine(bare: str) -> None:
+    sentence = refused("loopback", None, ansible_python_interpreter=bare)
+    assert f"version 8 or newer, is needed by {bare}: No module named 'elasticsearch'." in sentence
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder that hides the client: whoever imports it finds nothing."""
+    (tmp_path / "elasticsearch.py").write_text("raise ModuleNotFoundError(\"No module named 'elasticsearch'\")\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_client_in_the_controller(way: str, broken: Path) -> None:
+    sentence = refused(way, broken)
+    assert f"version 8 or newer, is needed by {sys.executable}: No module named 'elasticsearch'." in sentence
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["missing", "too old"])
+def test_another_python_that_has_one_is_used(hidden: bool, broken: Path, tmp_path: Path) -> None:
+    """With a local connection, too: the controller's own is not needed."""
+    first = broken if hidden else install.folder(install.ALONE, OLD)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    with emulator("--model", "m=1048576") as server:
+        task = {"name": "Start", MODULE: {"model_id": "m", "hosts": [server.url]}}
+        played = play("local", [task], first, ansible_python_interpreter=str(python)).must_pass()
+        assert played.result("Start")["operation"] == "start"
