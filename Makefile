@@ -9,7 +9,7 @@ VENV ?= .venv
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
 
-.PHONY: help demo test check sanity mutants bench bench-double build clean python
+.PHONY: help demo test check sanity mutants clients bench bench-double build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,9 @@ sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 
 mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests catch it
 	$(VENV)/test/bin/python tests/mutants/run.py
+
+clients: $(VENV)/test/.made ## run what touches the client with the oldest and the newest elasticsearch-py
+	$(VENV)/test/bin/python tests/clients/run.py
 
 bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and debug (ten minutes)
 	@mkdir -p .build

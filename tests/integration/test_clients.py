@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import typing as t
@@ -25,7 +26,8 @@ from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
 MODULE = "mlops.elasticsearch.trained_model_deployment"
-CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
+TESTS = Path(__file__).resolve().parent.parent
+CONNECTIONS = TESTS / "support" / "connection"
 OLD = "7.17.13"
 CLIENTS = [release for release in install.RELEASES[install.ALONE] if release != OLD]
 SERVERS = ("8.0.1", "8.9.2", "8.16.0", "8.19.21", "9.5.3")
@@ -158,3 +160,38 @@ def test_another_python_that_has_one_is_used(hidden: bool, broken: Path, tmp_pat
         task = {"name": "Start", MODULE: {"model_id": "m", "hosts": [server.url]}}
         played = play("local", [task], first, ansible_python_interpreter=str(python)).must_pass()
         assert played.result("Start")["operation"] == "start"
+
+
+# --- the table of `make clients` ---
+
+
+def table(tests: Path) -> tuple[int, list[list[str]]]:
+    """The status, and the two lines of the table for one client, in columns."""
+    command = [sys.executable, str(TESTS / "clients" / "run.py"), "--processes", "1", "--client", CLIENTS[-1]]
+    done = subprocess.run([*command, str(tests)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, [re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines()[-2:]]
+
+
+PLAYING = """
+import elasticsearch
+from support import played
+
+def test_two():
+    played.VERSIONS.update(("8.19.21", "9.5.3"))
+
+def test_one():
+    played.VERSIONS.add("8.19.3")
+    assert {sound}, elasticsearch.__file__
+"""
+
+
+@pytest.mark.parametrize(("sound", "counted"), [(True, "2"), (False, "1, 1 failed")])
+def test_the_table_counts_by_server(sound: bool, counted: str, tmp_path: Path) -> None:
+    install.folder(install.ALONE, CLIENTS[-1])
+    path = tmp_path / "test_playing.py"
+    path.write_text(PLAYING.format(sound=sound))
+    status, [head, row] = table(path)
+    assert status == (0 if sound else 1)
+    assert head == ["client", "8.19", "9.5", "all tests"]
+    assert row == [CLIENTS[-1], counted, "1", counted]

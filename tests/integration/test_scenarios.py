@@ -49,7 +49,10 @@ SCENARIOS: list[tuple[Json, str]] = [
     ({"model_id": "m"}, "start"),
     ({"model_id": "nope"}, "Cannot start deployment 'nope': the cluster has no trained model 'nope'"),
     ({"deployment_id": "gone", "on_missing": "skip"}, "none"),
-    ({"model_id": "m", "hosts": ["{{ url_with_password }}"]}, "The address of 127.0.0.1 in hosts contains credentials"),
+    (
+        {"model_id": "m", "hosts": ["{{ url_with_password }}"]},
+        "The address of 127.0.0.1:1 in hosts contains credentials",
+    ),
     ({"model_id": "m", "api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given"),
     ({"model_id": "m", "server_timeout": "2m"}, "server_timeout 2m must be shorter than request_timeout"),
     ({"model_id": "m", "state": "stopped"}, "stop"),

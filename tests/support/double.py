@@ -28,6 +28,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.conne
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, deployments, info
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
+from support import played
 
 Json = dict[str, t.Any]
 USER = {"username": "runner", "password": "not-a-secret"}
@@ -61,6 +62,7 @@ class Double:
         flavor: str = "default",
     ) -> None:
         self.version = version
+        played.VERSIONS.add(version)
         self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self._inner.tick)
         self.login: Json = {}

@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from support import played
+
 TESTS = Path(__file__).resolve().parent.parent
 ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
 
@@ -46,6 +48,7 @@ class Emulator(t.NamedTuple):
 @contextlib.contextmanager
 def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
     """A fresh double on free ports, ended with the block. *options* replace the one node and the one model."""
+    played.VERSIONS.add(version)
     command = [sys.executable, "-m", "emulator", "--version", version, "--parent-pid", str(os.getpid())]
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
     with tempfile.TemporaryFile("w+") as errors:

@@ -37,7 +37,7 @@ _NPM: Final = ("npm", "install", "--silent", "--no-audit", "--no-fund", "--no-sa
 
 def folder(client: str, release: str) -> Path:
     """Where a release is, installed if need be."""
-    found = _installed(client, release)
+    found = installed(client, release)
     if isinstance(found, Path):
         return found
     why = f"{client} {release} cannot be installed: {found}"
@@ -53,7 +53,7 @@ def node() -> Path:
 
 
 @functools.cache
-def _installed(client: str, release: str) -> Path | str:
+def installed(client: str, release: str) -> Path | str:
     """The folder, or why there is none; tests that run at the same time wait for each other."""
     place = CACHE / f"{client}-{release}"
     CACHE.mkdir(parents=True, exist_ok=True)
