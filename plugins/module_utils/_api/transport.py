@@ -43,13 +43,18 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         "randomize_nodes_in_pool": False,
         "serializers": _serializers(),
         "node_class": node_class(connection),
-        **({"headers": dict(connection.headers)} if connection.headers else {}),
+        **_headers(connection),
         **transport,
     }
     try:
         return elasticsearch.Elasticsearch(**options)
     except (ValueError, OSError) as exc:
         raise ApiError("connection", f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}") from exc
+
+
+def _headers(connection: Connection) -> dict[str, t.Any]:
+    headers = dict(connection.headers + connection.secret_headers)
+    return {"headers": headers} if headers else {}
 
 
 def _serializers() -> dict[str, Serializer]:

@@ -110,15 +110,22 @@ def scheme(address: str) -> str:
 def _covers(entry: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
-    except ValueError:
-        pass  # one of them is a name, or there is a port
+    network = _network(entry)
+    if network is not None:
+        return _network(host) is not None and ipaddress.ip_address(host) in network
     name, colon, only_port = entry.rpartition(":")
     if colon and only_port.isdigit():
-        return int(only_port) == (port or 0) and _covers(name.strip("[]"), host, port)
+        return int(only_port) == port and _covers(name, host, port)
     name = entry.lstrip("*").lstrip(".")
-    return bool(name) and (host == name or host.endswith(f".{name}"))
+    return bool(name) and (host == name or (host.endswith(f".{name}") and _network(host) is None))
+
+
+def _network(text: str) -> t.Any:
+    """An address, or a network of them; ``None`` for a name."""
+    try:
+        return ipaddress.ip_network(text.strip("[]"), strict=False)
+    except ValueError:
+        return None
 
 
 def _split(what: str, text: str, example: str) -> tuple[urllib.parse.SplitResult, int | None]:

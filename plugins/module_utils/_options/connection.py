@@ -57,7 +57,8 @@ class Connection:
     ca_fingerprint: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    secret_headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     proxy: str | None = None
     proxy_username: str | None = None
     proxy_password: str | None = dataclasses.field(default=None, repr=False)
@@ -92,8 +93,7 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
         values[name] = header_text(name, values[name])
     values["ca_fingerprint"] = fingerprint(values["ca_fingerprint"])
     refuse_bad_tls(values, hosts)
-    headers = extra_headers({name: values.pop(name) for name in ("headers", "secret_headers")})
-    return Connection(hosts=hosts, headers=headers, **{**values, **_proxy(values)})
+    return Connection(hosts=hosts, **{**values, **extra_headers(values), **_proxy(values)})
 
 
 def _hosts(hosts: t.Sequence[str] | None, cloud_id: str | None) -> tuple[str, ...]:

@@ -54,15 +54,16 @@ def header_text(name: str, value: str | None) -> str | None:
 
 
 def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Every text in the options that gives credentials away, also in the form that a request carries.
+    """Every text in the options, or in the fields of a connection, that gives credentials away.
+
+    Also in the form that a request carries.
 
     Credentials inside an address are refused later, and must not be shown until then either.
     """
     api_key = params.get("api_key") or ""
-    headers = params.get("secret_headers")
     found = {api_key, api_key.partition(":")[2], params.get("bearer_token") or ""}
     # Shorter ones are refused: to hide them would hide half of the refusal.
-    values = map(str, headers.values()) if isinstance(headers, dict) else ()
+    values = map(str, dict(params.get("secret_headers") or {}).values())
     found |= {value for value in values if len(value) >= SHORTEST_SECRET}
     pairs = {api_key.strip()} if ":" in api_key else set()
     for name, word in (("username", "password"), ("proxy_username", "proxy_password")):

@@ -24,22 +24,24 @@ _TAKEN = {
 """What nobody may set, in lower case, and what to do instead."""
 
 
-def extra_headers(params: t.Mapping[str, t.Any]) -> tuple[tuple[str, str], ...]:
-    """Names and values of ``headers`` and ``secret_headers``, in the order of their names.
+def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """``headers`` and ``secret_headers``, each as pairs of name and value.
 
     :raises Refusal: a sentence that shows no value.
     """
-    found: dict[str, tuple[str, str]] = {}
-    for option in ("headers", "secret_headers"):
+    found: dict[str, dict[str, str]] = {"headers": {}, "secret_headers": {}}
+    names: set[str] = set()
+    for option, pairs in found.items():
         for name, value in (params.get(option) or {}).items():
             _refuse_name(option, str(name))
-            if str(name).lower() in found:
+            if str(name).lower() in names:
                 raise Refusal(
                     f"The header {name} is given twice", hint="Names differ by more than upper and lower case."
                 )
-            found[str(name).lower()] = (str(name), _value(option, str(name), value))
+            names.add(str(name).lower())
+            pairs[str(name)] = _value(option, str(name), value)
     refuse_short_secrets(params)
-    return tuple(found[name] for name in sorted(found))
+    return {option: tuple(sorted(pairs.items())) for option, pairs in found.items()}
 
 
 def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
