@@ -48,8 +48,10 @@ class Pinned:
     def _certificate(self, options: dict[str, t.Any]) -> bytes:
         """The certificate with the fingerprint, in DER.
 
-        :raises ssl.SSLError: if the server does not send it.
+        :raises urllib3.exceptions.SSLError: if the server does not send it.
         """
+        from urllib3.exceptions import SSLError
+
         probe = self._make(_trusting(None), _looking_pool())
         how = {name: options[name] for name in ("retries", "timeout") if name in options}
         try:
@@ -60,7 +62,7 @@ class Pinned:
             probe.close()
         found = {hashlib.sha256(certificate).hexdigest(): certificate for certificate in chain}
         if self._fingerprint not in found:
-            raise ssl.SSLError(
+            raise SSLError(
                 f"Fingerprints did not match. Expected {self._fingerprint}, the server sends {', '.join(found)}"
             )
         return found[self._fingerprint]
