@@ -24,10 +24,14 @@ ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
 
 
 class Emulator(t.NamedTuple):
-    """``url`` plays Elasticsearch, ``control_url`` is for the test: it looks behind the scenes and plants faults."""
+    """``url`` plays Elasticsearch, ``control_url`` is for the test: it looks behind the scenes and plants faults.
+
+    ``shown`` is all that the double tells of itself, such as the paths of certificates.
+    """
 
     url: str
     control_url: str
+    shown: dict[str, t.Any]
 
     def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """The JSON answer of the control port, ``None`` if it is empty."""
@@ -67,7 +71,7 @@ def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
                 errors.seek(0)
                 raise RuntimeError(f"the emulator did not start: {errors.read()}")
             addresses = json.loads(line)
-            yield Emulator(addresses["url"], addresses["control_url"])
+            yield Emulator(addresses["url"], addresses["control_url"], addresses)
         finally:
             process.terminate()
             try:

@@ -1,0 +1,163 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Through a real forward proxy: with TLS and without, with credentials, with a cloud id; and past it."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from support.emulator_process import Emulator
+from support.forward_proxy import Proxy, forward_proxy
+from support.sockets import read, run
+from support.ways_in import TRUSTS, WAYS, certificate, secured, trusting
+
+WHO = "/_security/_authenticate"
+CREDENTIALS: dict[str, t.Any] = {"proxy_username": "ada", "proxy_password": "pässwörd"}
+USER, LOGIN = WAYS["api_key"]
+
+
+class Setting(t.NamedTuple):
+    plain: Emulator
+    tls: Emulator
+    proxy: Proxy
+    locked: Proxy
+
+    def reach(self, trust: str) -> dict[str, t.Any]:
+        return {**trusting(trust, self.plain if trust == "http" else self.tls), **LOGIN}
+
+    def asked(self, trust: str, times: int = 1) -> list[str]:
+        """What a proxy is asked for. A fingerprint takes one more connection, to look at certificates."""
+        double = self.plain if trust == "http" else self.tls
+        method = "GET" if trust == "http" else "CONNECT"
+        return [f"{method} {double.url.partition('//')[2]}"] * (2 * times if trust == "ca_fingerprint" else times)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
+    folder = tmp_path_factory.mktemp("users")
+    with (
+        secured(folder) as plain,
+        secured(folder, "--tls") as tls,
+        forward_proxy() as proxy,
+        forward_proxy("--basic-auth", "ada:pässwörd") as locked,
+    ):
+        yield Setting(plain, tls, proxy, locked)
+
+
+@pytest.fixture
+def setting(servers: Setting) -> Setting:
+    servers.proxy.forget()
+    servers.locked.forget()
+    return servers
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_requests_go_through_the_proxy(setting: Setting, trust: str) -> None:
+    assert read(WHO, **setting.reach(trust), proxy=setting.proxy.url)["username"] == USER
+    assert setting.proxy.seen() == setting.asked(trust)
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_the_proxy_is_told_who_asks(setting: Setting, trust: str) -> None:
+    assert read(WHO, **setting.reach(trust), proxy=setting.locked.url, **CREDENTIALS)["username"] == USER
+    assert setting.locked.seen() == setting.asked(trust)
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_the_proxy_keeps_out_whom_it_does_not_know(setting: Setting, trust: str) -> None:
+    with pytest.raises(ApiError, match="407"):
+        read(WHO, **setting.reach(trust), proxy=setting.locked.url)
+    with pytest.raises(ApiError, match="407") as caught:
+        read(WHO, **setting.reach(trust), proxy=setting.locked.url, proxy_username="ada", proxy_password="wrong-one")
+    assert "wrong-one" not in str(caught.value)
+    assert setting.locked.seen() == []
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_no_proxy_leads_past_it(setting: Setting, trust: str) -> None:
+    for no_proxy in (["127.0.0.0/8"], ["*"], "es.example.com,127.0.0.1"):
+        assert read(WHO, **setting.reach(trust), proxy=setting.proxy.url, no_proxy=no_proxy)["username"] == USER
+    assert setting.proxy.seen() == []
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_variables_name_the_proxy(setting: Setting, trust: str, case: t.Callable[[str], str]) -> None:
+    environ = {case(f"{'http' if trust == 'http' else 'https'}_proxy"): setting.proxy.url.removeprefix("http://")}
+    assert read(WHO, environ, **setting.reach(trust))["username"] == USER
+    assert setting.proxy.seen() == setting.asked(trust)
+    assert read(WHO, {**environ, case("no_proxy"): "localhost, 127.0.0.1"}, **setting.reach(trust))["username"] == USER
+    assert setting.proxy.seen() == setting.asked(trust)
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_credentials_of_a_variable_are_taken_out_of_it(setting: Setting, trust: str) -> None:
+    address = setting.locked.url.replace("//", "//ada:p%C3%A4ssw%C3%B6rd@")
+    environ = {"HTTP_PROXY": address, "HTTPS_PROXY": address}
+    assert read(WHO, environ, **setting.reach(trust))["username"] == USER
+    assert setting.locked.seen() == setting.asked(trust)
+
+
+def test_a_cloud_id_and_its_name_are_the_proxys_business(setting: Setting) -> None:
+    """Only the proxy can resolve names that end in ``.invalid``."""
+    _, _, port = setting.tls.url.rpartition(":")
+    cloud_id = "tests:" + base64.b64encode(f"eu.invalid:{port}$abc123$def".encode()).decode()
+    pinned = {"cloud_id": cloud_id, "ca_fingerprint": setting.tls.shown["ca_fingerprint"], **LOGIN}
+    assert read(WHO, **pinned, proxy=setting.proxy.url)["username"] == USER
+    assert set(setting.proxy.seen()) == {f"CONNECT abc123.eu.invalid:{port}"}
+    with pytest.raises(ApiError, match="the name in https://abc123.eu.invalid:.* cannot be resolved"):
+        read(WHO, **pinned)
+
+
+def test_a_client_certificate_goes_through_the_tunnel(setting: Setting) -> None:
+    options = {**trusting("ca_path", setting.tls), **certificate(setting.tls), "proxy": setting.proxy.url}
+    assert read(WHO, **options)["username"] == "by-certificate"
+    assert setting.proxy.seen() == setting.asked("ca_path")
+
+
+def test_another_fingerprint_is_refused_behind_a_proxy(setting: Setting) -> None:
+    options = {**setting.reach("ca_fingerprint"), "ca_fingerprint": "ab" * 32, "proxy": setting.proxy.url}
+    with pytest.raises(ApiError, match="another fingerprint than ca_fingerprint"):
+        read(WHO, **options)
+
+
+def test_a_whole_task_goes_through_it(setting: Setting) -> None:
+    setting.tls.control("DELETE", "/journal")
+    options = {**setting.reach("ca_path"), "proxy": setting.proxy.url, "model_id": "sentiment"}
+    assert run(**options)["operation"] == "start"
+    assert run(**options)["operation"] == "none"
+    assert run(**options, state="stopped")["operation"] == "stop"
+    assert [write["committed"] for write in setting.tls.writes()] == [True, True]
+    assert set(setting.proxy.seen()) == set(setting.asked("ca_path"))
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_the_proxy_may_speak_tls_itself(setting: Setting, trust: str, tmp_path: Path) -> None:
+    """Its certificate is checked by what the system trusts, or by ca_path."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert("127.0.0.1")
+    leaf.private_key_pem.write_to_path(str(tmp_path / "key"))
+    leaf.cert_chain_pems[0].write_to_path(str(tmp_path / "cert"))
+    ours = Path(setting.tls.shown["ca_path"]).read_bytes()
+    (tmp_path / "both").write_bytes(authority.cert_pem.bytes() + ours)
+    files = ("--cert-file", str(tmp_path / "cert"), "--key-file", str(tmp_path / "key"))
+    with forward_proxy(*files, scheme="https") as proxy, pytest.MonkeyPatch.context() as patch:
+        options = {**setting.reach(trust), "proxy": proxy.url}
+        if trust == "ca_path":
+            options["ca_path"] = str(tmp_path / "both")
+        elif trust != "validate_certs":
+            with pytest.raises(ApiError) as caught:
+                read(WHO, **options)
+            assert caught.value.kind == "tls"
+            patch.setenv("SSL_CERT_FILE", str(tmp_path / "both"))
+        assert read(WHO, **options)["username"] == USER
+        assert proxy.seen()[-1] == setting.asked(trust)[0]
