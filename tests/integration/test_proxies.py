@@ -74,8 +74,9 @@ def test_the_proxy_is_told_who_asks(setting: Setting, trust: str) -> None:
 
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_the_proxy_keeps_out_whom_it_does_not_know(setting: Setting, trust: str) -> None:
-    with pytest.raises(ApiError, match="407"):
+    with pytest.raises(ApiError, match=f"the proxy {setting.locked.url} .*407.* Check proxy_username") as caught:
         read(WHO, **setting.reach(trust), proxy=setting.locked.url)
+    assert caught.value.kind == "credentials"
     with pytest.raises(ApiError, match="407") as caught:
         read(WHO, **setting.reach(trust), proxy=setting.locked.url, proxy_username="ada", proxy_password="wrong-one")
     assert "wrong-one" not in str(caught.value)
@@ -118,6 +119,22 @@ def test_a_cloud_id_and_its_name_are_the_proxys_business(setting: Setting) -> No
         read(WHO, **pinned)
 
 
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_a_proxy_that_is_not_there_is_to_blame_itself(setting: Setting, trust: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read(WHO, **setting.reach(trust), proxy="http://127.0.0.1:9")
+    assert "no connection to the proxy http://127.0.0.1:9 (Connection refused). Check proxy" in str(caught.value)
+    with pytest.raises(ApiError) as caught:
+        read(WHO, **setting.reach(trust), proxy="http://nowhere.invalid:9")
+    assert "no connection to the proxy http://nowhere.invalid:9 (" in str(caught.value)
+
+
+def test_a_proxy_that_does_not_find_the_cluster_says_so(setting: Setting) -> None:
+    with pytest.raises(ApiError) as caught:
+        read(WHO, hosts=["https://127.0.0.1:9"], proxy=setting.proxy.url)
+    assert f"the proxy {setting.proxy.url} does not lead to https://127.0.0.1:9: 502 Bad Gateway" in str(caught.value)
+
+
 def test_a_client_certificate_goes_through_the_tunnel(setting: Setting) -> None:
     options = {**trusting("ca_path", setting.tls), **certificate(setting.tls), "proxy": setting.proxy.url}
     assert read(WHO, **options)["username"] == "by-certificate"
@@ -158,6 +175,7 @@ def test_the_proxy_may_speak_tls_itself(setting: Setting, trust: str, tmp_path: 
             with pytest.raises(ApiError) as caught:
                 read(WHO, **options)
             assert caught.value.kind == "tls"
+            assert f"no TLS connection to the proxy {proxy.url}: the authority" in str(caught.value)
             patch.setenv("SSL_CERT_FILE", str(tmp_path / "both"))
         assert read(WHO, **options)["username"] == USER
         assert proxy.seen()[-1] == setting.asked(trust)[0]

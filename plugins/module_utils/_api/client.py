@@ -48,6 +48,7 @@ class Client:
         self._client = connect(connection, transport)
         self._timeout = connection.request_timeout
         self._secrets = secrets(vars(connection))
+        self._proxy = connection.proxy or ""
 
     def close(self) -> None:
         self._client.close()
@@ -110,7 +111,7 @@ class Client:
 
     def _request(self, what: str, privilege: str) -> Request:
         hosts = ", ".join(node.base_url for node in self._client.transport.node_pool.all())
-        return Request(what, privilege, hosts, self._timeout, self._secrets)
+        return Request(what, privilege, hosts, self._timeout, self._secrets, self._proxy)
 
 
 def _pause(tries: int, retry_after: str | None) -> float:

@@ -29,6 +29,7 @@ class Request(t.NamedTuple):
     """What an error needs to know of the request. ``what`` completes "Cannot ...".
 
     ``hosts``: addresses, with commas. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
+    ``proxy``: its address, if there is one.
     """
 
     what: str
@@ -36,6 +37,7 @@ class Request(t.NamedTuple):
     hosts: str = ""
     timeout: float = 0.0
     secrets: t.Collection[str] = ()
+    proxy: str = ""
 
 
 class Answer(t.NamedTuple):
@@ -170,6 +172,9 @@ def _from_another(request: Request, answer: Answer) -> _Ruling:
     if answer.status == 401:
         hint = "It is not Elasticsearch that asks for credentials: check hosts, and what a proxy in between wants."
         return _Ruling("credentials", there, hint)
+    if answer.status == 407:
+        hint = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
+        return _Ruling("credentials", f"the proxy {request.proxy}", hint)
     if answer.status == 413:
         return _Ruling("server", there, _TOO_LARGE)
     if _PLAIN_TO_TLS in told(answer.body).lower():

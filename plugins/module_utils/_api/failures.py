@@ -12,7 +12,7 @@ import ssl
 import typing as t
 
 from .._records.errors import ApiError
-from . import errors, tls
+from . import errors, proxies, tls
 from .errors import Request
 from .words import cut
 
@@ -58,6 +58,9 @@ def _no_answer(request: Request, exc: Exception) -> Exception:
     from urllib3.exceptions import DecodeError
 
     causes = list(_causes(exc))
+    by_proxy = proxies.trouble(request, causes)
+    if by_proxy is not None:
+        return Transient(by_proxy.error) if by_proxy.passing else by_proxy.error
     text = cut(str(getattr(exc, "message", exc)), 300, request.secrets)
     if any(isinstance(each, DecodeError) for each in causes):
         told = f"the answer of {request.hosts} is said to be compressed, but cannot be unpacked"
