@@ -1,0 +1,166 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A gateway, and a proxy, that repeats to everybody what a request carried: in errors, redirects, pages and answers.
+
+The path of a request begins with how it answers and with a name: ``/html/a-task/_ml/info``. The rest goes to a server.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import html
+import http.client
+import http.server
+import json
+import threading
+import typing as t
+import urllib.parse
+from collections.abc import Iterator, Mapping
+
+JSON = "application/vnd.elasticsearch+json;compatible-with=8"
+PASS = "pass"
+"""Answer as the server does; the others of :data:`WAYS` fail, but ``gossip`` which succeeds."""
+WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "cut", "key")
+_REDIRECT = 307
+
+
+class Seen(t.NamedTuple):
+    """The headers of one request, by lower-case name. ``name``: the second part of its path."""
+
+    name: str
+    headers: dict[str, str]
+
+
+class Hostile(t.NamedTuple):
+    """``address`` is that of a proxy, too. ``seen`` grows with each request."""
+
+    address: str
+    seen: list[Seen]
+
+    def url(self, way: str, name: str) -> str:
+        return f"{self.address}/{way}/{name}"
+
+
+@contextlib.contextmanager
+def hostile(server: str) -> Iterator[Hostile]:
+    """In front of *server*, a URL."""
+    seen: list[Seen] = []
+    backend = urllib.parse.urlsplit(server).netloc
+
+    class Handler(_Handler):
+        behind = backend
+        notes = seen
+
+    gateway = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    gateway.daemon_threads = True
+    thread = threading.Thread(target=gateway.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Hostile(f"http://127.0.0.1:{gateway.server_port}", seen)
+    finally:
+        gateway.shutdown()
+        thread.join()
+        gateway.server_close()
+
+
+def gossip(headers: Mapping[str, str]) -> list[str]:
+    """Everything that can be read out of *headers*: values, their words, and what is encoded in them; the longest first."""
+    told: set[str] = set()
+    for value in headers.values():
+        told |= {value, *value.split()}
+        for word in value.split():
+            with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+                pair = base64.b64decode(word, validate=True).decode()
+                told |= {pair, *pair.split(":", 1)}
+    return sorted(told, key=lambda text: (-len(text), text))
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    behind: str
+    notes: list[Seen]
+
+    def do_GET(self) -> None:
+        target = urllib.parse.urlsplit(self.path)
+        _empty, way, name, rest = target.path.split("/", 3)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {header.lower(): value for header, value in self.headers.items()}
+        self.notes.append(Seen(name, headers))
+        if way in (PASS, "gossip") or (way == "write" and self.command == "GET"):
+            query = f"?{target.query}" if target.query else ""
+            self._forward(f"/{rest}{query}", body, gossip(headers) if way == "gossip" else [])
+        else:
+            getattr(self, f"_{way}")(gossip(headers))
+
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
+
+    def _forward(self, path: str, body: bytes, told: list[str]) -> None:
+        passed = {name: value for name, value in self.headers.items() if name.lower() in ("accept", "content-type")}
+        connection = http.client.HTTPConnection(self.behind, timeout=60)
+        try:
+            connection.request(self.command, path, body or None, passed)
+            answer = connection.getresponse()
+            content, kind = answer.read(), answer.getheader("Content-Type") or JSON
+        finally:
+            connection.close()
+        if told:
+            content = json.dumps(_with_gossip(json.loads(content), " ".join(told))).encode()
+        self._answer(answer.status, content, kind, {"Warning": f'299 Elasticsearch "{told[-1]}"'} if told else {})
+
+    def _error(self, told: list[str]) -> None:
+        cause = {"type": "t", "reason": " ".join(reversed(told)), "headers": dict.fromkeys(told, told)}
+        error = {"type": "illegal_argument_exception", "reason": " ".join(told), "caused_by": cause}
+        self._answer(400, json.dumps({"error": error, "status": 400}).encode(), JSON)
+
+    _write = _error
+
+    def _key(self, told: list[str]) -> None:
+        """JSON that is none of Elasticsearch's, with credentials as keys."""
+        self._answer(400, json.dumps(dict.fromkeys(told, told[0])).encode(), JSON)
+
+    def _reason(self, told: list[str]) -> None:
+        self._answer(400, b"", JSON, reason=" ".join(told))
+
+    def _redirect(self, told: list[str]) -> None:
+        place = urllib.parse.quote(told[0], safe="")
+        content = html.escape(" ".join(told)).encode()
+        self._answer(_REDIRECT, content, "text/html", {"Location": f"http://{place}@127.0.0.1:9/{place}?{place}"})
+
+    def _page(self, told: list[str]) -> None:
+        page = f"<html><title>{html.escape(' '.join(told))}</title>{told}</html>"
+        self._answer(502, page.encode(), "text/html; charset=utf-8")
+
+    def _text(self, told: list[str]) -> None:
+        self._answer(200, " ".join(told).encode(), "text/plain; charset=utf-8")
+
+    def _cut(self, told: list[str]) -> None:
+        content = json.dumps({"error": " ".join(told), "status": 200}).encode()
+        self._answer(200, content[:-9], JSON)
+
+    def _answer(
+        self, status: int, content: bytes, kind: str, headers: Mapping[str, str] | None = None, reason: str | None = None
+    ) -> None:
+        self.send_response(status, reason.encode("utf-8").decode("latin-1") if reason else None)
+        for name, value in {"X-Elastic-Product": "Elasticsearch", "Content-Type": kind, **(headers or {})}.items():
+            self.send_header(name, value.encode("utf-8").decode("latin-1"))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+def _with_gossip(answer: t.Any, told: str) -> t.Any:
+    """A good answer with *told* wherever a text means nothing to a program."""
+    if isinstance(answer, list):
+        return [_with_gossip(item, told) for item in answer]
+    if not isinstance(answer, dict):
+        return answer
+    speaking = {name: told for name in ("cluster_name", "reason") if name in answer}
+    return {**{name: _with_gossip(value, told) for name, value in answer.items()}, **speaking}
