@@ -18,9 +18,9 @@ from ansible.module_utils.errors import AnsibleValidationErrorMultiple, Unsuppor
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.credentials import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import label
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import NAMES, with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.secrets import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
@@ -53,13 +53,14 @@ class MlAction(ActionBase):
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        given = plain(self._task.args)
         try:
-            arguments = with_environment(plain(self._task.args), self._environment())
+            arguments = with_environment(given, self._environment())
         except Refusal as exc:
-            return {**result, **self.blank(), "failed": True, "msg": str(exc)}
+            return {**result, **self._refused(str(exc), given)}
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return {**result, **self.blank(), "failed": True, "msg": self._sentence(checked.errors, arguments)}
+            return {**result, **self._refused(self._sentence(checked.errors, arguments), arguments)}
         params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
@@ -70,6 +71,9 @@ class MlAction(ActionBase):
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
         return outcome
+
+    def _refused(self, sentence: str, arguments: Json) -> Json:
+        return masking({**self.blank(), "failed": True, "msg": sentence}, secrets(arguments))
 
     def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
         """What AnsibleModule would say; of items in a list, which one is meant."""

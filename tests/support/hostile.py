@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 JSON = "application/vnd.elasticsearch+json;compatible-with=8"
 PASS = "pass"
 """Answer as the server does; the others of :data:`WAYS` fail, but ``gossip`` which succeeds."""
-WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "cut", "key")
+WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "kind", "other", "cut", "key")
 _REDIRECT = 307
 
 
@@ -68,7 +68,7 @@ def hostile(server: str) -> Iterator[Hostile]:
 
 
 def gossip(headers: Mapping[str, str]) -> list[str]:
-    """Everything that can be read out of *headers*: values, their words, and what is encoded in them; the longest first."""
+    """Everything that can be read out of *headers*, the longest first: values, words, and what is encoded in them."""
     told: set[str] = set()
     for value in headers.values():
         told |= {value, *value.split()}
@@ -113,7 +113,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _error(self, told: list[str]) -> None:
         cause = {"type": "t", "reason": " ".join(reversed(told)), "headers": dict.fromkeys(told, told)}
-        error = {"type": "illegal_argument_exception", "reason": " ".join(told), "caused_by": cause}
+        error = {"type": told[0], "reason": " ".join(told), "caused_by": cause}
         self._answer(400, json.dumps({"error": error, "status": 400}).encode(), JSON)
 
     _write = _error
@@ -128,7 +128,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _redirect(self, told: list[str]) -> None:
         place = urllib.parse.quote(told[0], safe="")
         content = html.escape(" ".join(told)).encode()
-        self._answer(_REDIRECT, content, "text/html", {"Location": f"http://{place}@127.0.0.1:9/{place}?{place}"})
+        self._answer(_REDIRECT, content, "text/html", {"Location": f"http://{place}@{place}/{place}?{place}"})
 
     def _page(self, told: list[str]) -> None:
         page = f"<html><title>{html.escape(' '.join(told))}</title>{told}</html>"
@@ -137,16 +137,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _text(self, told: list[str]) -> None:
         self._answer(200, " ".join(told).encode(), "text/plain; charset=utf-8")
 
+    def _kind(self, told: list[str]) -> None:
+        self._answer(200, b"?", f"application/{told[0].split()[-1].rstrip('=')}")
+
+    def _other(self, told: list[str]) -> None:
+        """Another product, with a strange version."""
+        version = {"distribution": "opensearch", "number": told[-1]}
+        self._answer(200, json.dumps({"version": version}).encode(), JSON, {"X-Elastic-Product": told[0]})
+
     def _cut(self, told: list[str]) -> None:
         content = json.dumps({"error": " ".join(told), "status": 200}).encode()
         self._answer(200, content[:-9], JSON)
 
     def _answer(
-        self, status: int, content: bytes, kind: str, headers: Mapping[str, str] | None = None, reason: str | None = None
+        self,
+        status: int,
+        content: bytes,
+        kind: str,
+        headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
-        self.send_response(status, reason.encode("utf-8").decode("latin-1") if reason else None)
+        self.send_response(status, _one_line(reason) if reason else None)
         for name, value in {"X-Elastic-Product": "Elasticsearch", "Content-Type": kind, **(headers or {})}.items():
-            self.send_header(name, value.encode("utf-8").decode("latin-1"))
+            self.send_header(name, _one_line(value))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
@@ -154,6 +167,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002
         """Say nothing."""
+
+
+def _one_line(text: str) -> str:
+    """UTF-8, as a head of HTTP can carry it."""
+    return text.encode().decode("latin-1")
 
 
 def _with_gossip(answer: t.Any, told: str) -> t.Any:

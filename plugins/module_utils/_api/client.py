@@ -13,7 +13,6 @@ import typing as t
 import warnings
 
 from .._options.connection import Connection
-from .._options.credentials import secrets
 from . import errors
 from .errors import Request
 from .failures import Transient, from_exception, unusable_address
@@ -47,7 +46,7 @@ class Client:
         self._sleep = sleep
         self._client = connect(connection, transport)
         self._timeout = connection.request_timeout
-        self._secrets = secrets(vars(connection))
+        self._secrets = connection.secrets
         self._proxy = connection.proxy or ""
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def not_understood(request: Request, status: int | None, body: t.Any, content_ty
         what = f"is JSON that breaks off or is damaged, and begins with: {words}"
         hint = "Something in between may have cut it off; try again."
     elif isinstance(body, str):
-        named = f" (it is called {cut(content_type, 60)})" if content_type else ""
+        named = f" (it is called {cut(content_type, 60, request.secrets)})" if content_type else ""
         what, hint = f"is not JSON{named}, but begins with: {words}", "Check what answers at the address in hosts."
     else:
         what, hint = f"is JSON but not an object: {words}", "Check what answers at the address in hosts."
@@ -101,7 +101,7 @@ def another_product(request: Request, body: t.Any) -> ApiError:
     """What answered 200, but does not say that it is Elasticsearch."""
     version = body.get("version") if isinstance(body, dict) else None
     version = version if isinstance(version, dict) else {}
-    number = cut(str(version.get("number") or ""), 20)
+    number = cut(str(version.get("number") or ""), 20, request.secrets)
     if version.get("distribution") == "opensearch":
         said = f"what answers at {request.hosts} is OpenSearch {number}, not Elasticsearch"
         hint = "This collection needs Elasticsearch 8.0 or newer."
@@ -117,16 +117,17 @@ def another_product(request: Request, body: t.Any) -> ApiError:
 
 
 def _redirected(request: Request, answer: Answer) -> ApiError:
+    place = _origin(answer.location, request)
     return ApiError(
         "redirect",
-        f"Cannot {request.what}: {request.hosts} answered {answer.status} and points to {_origin(answer.location)}. "
+        f"Cannot {request.what}: {request.hosts} answered {answer.status} and points to {place}. "
         "Redirects are not followed, the credentials would go with them. "
         "Put the address of Elasticsearch itself into hosts.",
         status=answer.status,
     )
 
 
-def _origin(location: str) -> str:
+def _origin(location: str, request: Request) -> str:
     """Where a redirect leads, without what its path, its query, and its user may give away."""
     try:
         url = urllib.parse.urlsplit(location)
@@ -134,7 +135,7 @@ def _origin(location: str) -> str:
         return "an address that is none"
     if not url.netloc:
         return "another path of the same server" if location else "no address"
-    return cut(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100)
+    return cut(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100, request.secrets)
 
 
 def _from_elasticsearch(request: Request, answer: Answer, error_type: str | None, reason: str | None) -> _Ruling:
@@ -198,7 +199,7 @@ def _said(body: t.Any, request: Request) -> tuple[str | None, str | None]:
             reason = f"{reason}: {deeper}"
         cause = cause.get("caused_by")
     error_type = error.get("type")
-    return error_type and cut(str(error_type), 100), reason and _bounded(str(reason), request)
+    return error_type and cut(str(error_type), 100, request.secrets), reason and _bounded(str(reason), request)
 
 
 def _bounded(text: str, request: Request) -> str:

@@ -37,7 +37,7 @@ def told(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
     if body is None or body == "":
         return "nothing"
     text = body if isinstance(body, str) else json.dumps(body)
-    if len(text) > LONGEST_BODY:
+    if len(text) > LONGEST_BODY or is_page(text):  # markup may be taken out of the middle of a secret
         text = _without(secrets, text)
     if is_page(text):
         text = _MARKUP.sub(" ", text[:_LOOKED_AT])

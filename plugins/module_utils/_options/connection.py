@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import math
 import typing as t
@@ -15,6 +16,7 @@ from .addresses import cloud_address, host_address, is_excepted, proxy_address
 from .credentials import header_text, refuse_half, refuse_two_ways
 from .environment import refuse_two_clusters
 from .headers import extra_headers
+from .secrets import secrets
 from .spec import Spec
 from .tls import fingerprint, refuse_bad_tls
 
@@ -65,6 +67,7 @@ class Connection:
     no_proxy: tuple[str, ...] = ()
     request_timeout: float = 60.0
     request_retries: int = 3
+    secrets: frozenset[str] = dataclasses.field(default=frozenset(), repr=False)
 
     def credentials(self) -> dict[str, t.Any]:
         """The one authentication argument of the client, or none."""
@@ -72,7 +75,8 @@ class Connection:
             key_id, colon, key = self.api_key.partition(":")
             return {"api_key": (key_id, key) if colon else self.api_key}
         if self.username:
-            return {"basic_auth": (self.username, self.password)}
+            # As Elasticsearch reads it. Of a pair the client makes ASCII, which not every password is.
+            return {"basic_auth": base64.b64encode(f"{self.username}:{self.password}".encode()).decode()}
         return {"bearer_auth": self.bearer_token} if self.bearer_token else {}
 
     def proxy_for(self, address: str) -> str | None:
@@ -93,7 +97,7 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
         values[name] = header_text(name, values[name])
     values["ca_fingerprint"] = fingerprint(values["ca_fingerprint"])
     refuse_bad_tls(values, hosts)
-    return Connection(hosts=hosts, **{**values, **extra_headers(values), **_proxy(values)})
+    return Connection(hosts=hosts, secrets=secrets(params), **{**values, **extra_headers(values), **_proxy(values)})
 
 
 def _hosts(hosts: t.Sequence[str] | None, cloud_id: str | None) -> tuple[str, ...]:

@@ -2,15 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""As whom a task speaks to the cluster, and what of that must never be shown."""
+"""As whom a task speaks to the cluster."""
 
 from __future__ import annotations
 
-import base64
 import typing as t
 
 from .._records.errors import Refusal
-from .addresses import userinfo
 
 AUTHENTICATION = ("api_key", "username", "password", "bearer_token")
 SHORTEST_SECRET = 8
@@ -51,27 +49,3 @@ def header_text(name: str, value: str | None) -> str | None:
     if not text.isascii() or not text.isprintable():
         raise Refusal(f"{name} contains characters that no {name} has", hint="Perhaps it spans several lines.")
     return text
-
-
-def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Every text in the options, or in the fields of a connection, that gives credentials away.
-
-    Also in the form that a request carries.
-
-    Credentials inside an address are refused later, and must not be shown until then either.
-    """
-    api_key = params.get("api_key") or ""
-    found = {api_key, api_key.partition(":")[2], params.get("bearer_token") or ""}
-    # Shorter ones are refused: to hide them would hide half of the refusal.
-    values = map(str, dict(params.get("secret_headers") or {}).values())
-    found |= {value for value in values if len(value) >= SHORTEST_SECRET}
-    pairs = {api_key.strip()} if ":" in api_key else set()
-    for name, word in (("username", "password"), ("proxy_username", "proxy_password")):
-        username, password = params.get(name) or "", params.get(word) or ""
-        found.add(password)
-        pairs |= {f"{username}:{password}"} if password else set()
-    found |= {base64.b64encode(pair.encode()).decode() for pair in pairs}
-    for text in (*(params.get("hosts") or ()), params.get("proxy") or ""):
-        found |= {userinfo(text), userinfo(text).partition(":")[2]}
-    found |= {text.strip() for text in found}
-    return found - {""}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._options.credentials import secrets
+from .._options.secrets import secrets
 from .report import Outcome
 
 if t.TYPE_CHECKING:

@@ -1,0 +1,95 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must never be shown: secrets, what a request makes of them, and how an answer may write them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import typing as t
+import urllib.parse
+
+from .addresses import userinfo
+from .credentials import SHORTEST_SECRET
+
+_PAIRS = (("username", "password"), ("proxy_username", "proxy_password"))
+
+
+def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
+    """Every text in the options, checked or not, that gives credentials away, in each form in which it may come back.
+
+    An id of an API key and a user are names: errors name them, and they open nothing. Parts with fewer than
+    ``SHORTEST_SECRET`` characters are left out: to hide them would hide other things.
+    """
+    whole = {_text(params.get(name)) for name in ("api_key", "bearer_token", "password", "proxy_password")}
+    parts: set[str] = set()
+    headers = params.get("secret_headers")
+    # Shorter ones are refused, and to hide them would hide half of the refusal.
+    for value in map(_text, headers.values()) if isinstance(headers, dict) else ():
+        parts |= {value, *_carried(value)}
+    parts |= _of_api_key(_text(params.get("api_key")).strip())
+    for names in _PAIRS:
+        username, password = (_text(params.get(name)) for name in names)
+        parts |= {_encoded(f"{username}:{password}")} if password else set()
+    # Refused before anything is sent, and not to be shown until then either.
+    for address in (*_texts(params.get("hosts")), _text(params.get("proxy"))):
+        pair = userinfo(address)
+        (whole if ":" in pair else parts).add(pair)
+        parts |= _halves(pair)
+    found = whole | {part for part in parts if len(part) >= SHORTEST_SECRET}
+    return frozenset(form for text in found for form in _forms(text)) - {""}
+
+
+def _of_api_key(api_key: str) -> set[str]:
+    """The other form of a key, and the half of it that is secret."""
+    pair = api_key if ":" in api_key else _decoded(api_key)
+    return {pair, _encoded(pair), *_halves(pair)} if pair else set()
+
+
+def _carried(header: str) -> set[str]:
+    """What a header such as ``Basic dXNlcjpwYXNz`` is made of."""
+    words = header.split()
+    pairs = [_decoded(word) for word in words]
+    return {*words, *pairs}.union(*map(_halves, pairs))
+
+
+def _halves(pair: str) -> set[str]:
+    """The secret half of ``name:secret``."""
+    secret = pair.partition(":")[2]
+    return {secret, urllib.parse.unquote(secret)}
+
+
+def _encoded(pair: str) -> str:
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _decoded(text: str) -> str:
+    """The ``name:secret`` that *text* encodes, or nothing."""
+    try:
+        pair = base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return pair if ":" in pair else ""
+
+
+def _forms(text: str) -> t.Iterator[str]:
+    """*text* as it is, without what surrounds it or fills it up, on one line; each as others write it."""
+    for each in {text, text.strip(), " ".join(text.split()), text.rstrip("=")}:
+        yield each
+        yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+        yield from (urllib.parse.quote(each), urllib.parse.quote(each, safe=""), urllib.parse.quote_plus(each))
+        yield from (html.escape(each, quote=quotes) for quotes in (True, False))
+        yield from (repr(each)[1:-1], repr(each.encode())[2:-1])
+        yield each.encode().decode("latin-1")  # UTF-8 in a header
+
+
+def _texts(value: t.Any) -> list[str]:
+    return [_text(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _text(value: t.Any) -> str:
+    return "" if value is None else str(value)

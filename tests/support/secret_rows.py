@@ -1,0 +1,142 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tasks with canaries: for each module, each way to authenticate, each source of a secret, and each answer."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import typing as t
+import urllib.parse
+from collections.abc import Iterator
+
+from support.canaries import Canary, canary
+from support.documents import MODULES
+from support.hostile import PASS, WAYS, Hostile
+
+Json = dict[str, t.Any]
+_BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
+
+# What a task says to each module: something to be done, so that a result has much to tell.
+TASKS: dict[str, Json] = {
+    "trained_model_deployment": {"model_id": "m", "state": "restarted", **_BRIEFLY},
+    "trained_model_deployment_info": {"gather": ["routing", "nodes", "usage"]},
+    "trained_model_deployments": {"deployments": [{"model_id": "m", "state": "restarted"}], **_BRIEFLY},
+}
+
+# What has to be written otherwise in JSON, in a URL, in HTML, in Python and by a shell stands around some of them.
+KEY = canary("api_key", before="VuaCfGcBCdbkQm-e5aOx:")
+ENCODED = canary("encoded api_key", before="b9aAfGcBCdbkQm-e5aOy:")
+PASSWORD = canary("password", before="ä\"&<%'", behind="'>\\$+/  ä")
+BEARER = canary("bearer_token")
+HEADER = canary("secret_headers", before="Token \"&<%'", behind="'>\\$+/")
+PROXY = canary("proxy_password", before="ä\"&<%'", behind="'>\\$+/")
+IN_PROXY = canary("credentials in a proxy's address", before="p@&<%'", behind="?>+/:")
+IN_HOST = canary("credentials in an address of hosts", before="p%40")
+EVERY = (KEY, ENCODED, PASSWORD, BEARER, HEADER, PROXY, IN_PROXY, IN_HOST)
+
+AUTHENTICATION: dict[str, dict[str, str]] = {
+    "key": {"api_key": KEY.value},
+    "encoded": {"api_key": base64.b64encode(ENCODED.value.encode()).decode()},
+    "password": {"username": "ada", "password": PASSWORD.value},
+    "bearer": {"bearer_token": BEARER.value},
+}
+_CARRIED = {"key": KEY, "encoded": ENCODED, "password": PASSWORD, "bearer": BEARER}
+HEADERS = {"secret_headers": {"X-Gateway": HEADER.value}}
+SOURCES = ("options", "environment", "task")
+"""Where secrets come from: options, the environment of the process, or the keyword ``environment``."""
+
+
+class Row(t.NamedTuple):
+    """One task. ``answer``: a way of the gateway, or what is asked for of a server that works."""
+
+    module: str
+    answer: str
+    authentication: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        return "-".join(self)
+
+    @property
+    def fails(self) -> bool:
+        """An answer to a write is none to a module that only reads."""
+        reads_on = self.answer == "write" and self.module.endswith("_info")
+        return self.answer not in (PASS, "gossip", "check", "async") and not reads_on
+
+    def carried(self) -> set[Canary]:
+        """What its requests have to have with them."""
+        if self.answer == "userinfo":
+            return set()
+        return {_CARRIED[self.authentication], HEADER, PROXY if self.source == "options" else IN_PROXY}
+
+    def task(self, gateway: Hostile) -> Json:
+        task: Json = {"name": self.name, "ignore_errors": True, "check_mode": self.answer == "check"}
+        options = {"request_retries": 0, "secret_headers": "{{ secrets.headers }}", **TASKS[self.module]}
+        if self.answer != "userinfo":
+            options["hosts"] = [gateway.url(self.answer if self.answer in WAYS else PASS, self.name)]
+        if self.source == "options":
+            options |= _variables(self.authentication) | {name: f"{{{{ secrets.{name} }}}}" for name in _PROXY}
+            options |= {"hosts": ["{{ secrets.hosts }}"]} if self.answer == "userinfo" else {}
+        else:
+            task["environment"] = self._environment()
+        if self.answer == "async":
+            task |= {"async": 60, "poll": 1}
+        return {**task, f"mlops.elasticsearch.{self.module}": options}
+
+    def _environment(self) -> dict[str, str]:
+        """Variables of the task. What is empty counts as not set: so it takes one way of those of the process."""
+        given = _variables(self.authentication)
+        others = {name for each in AUTHENTICATION.values() for name in each} - given.keys()
+        here = dict.fromkeys(others, "") | (given if self.source == "task" else {})
+        found = {f"ELASTICSEARCH_{name.upper()}": value for name, value in here.items()}
+        return found | ({"http_proxy": "{{ secrets.http_proxy }}"} if self.source == "task" else {})
+
+
+_PROXY = ("proxy", "proxy_username", "proxy_password")
+
+
+def _variables(authentication: str) -> dict[str, str]:
+    """Options with a variable each: what a playbook says literally, Ansible quotes when a task fails."""
+    return {name: f"{{{{ secrets.{authentication}.{name} }}}}" for name in AUTHENTICATION[authentication]}
+
+
+def variables(gateway: Hostile) -> Json:
+    """What the tasks' variables come from."""
+    proxy = {"proxy": gateway.address, "proxy_username": "pat", "proxy_password": PROXY.value}
+    addresses = {"hosts": _with_userinfo(gateway, IN_HOST.value), "http_proxy": process(gateway)["HTTP_PROXY"]}
+    return {"secrets": {**AUTHENTICATION, "headers": HEADERS["secret_headers"], **proxy, **addresses}}
+
+
+def process(gateway: Hostile) -> dict[str, str]:
+    """The environment of the process, which all tasks see."""
+    given = {name: value for way, each in AUTHENTICATION.items() if way != "encoded" for name, value in each.items()}
+    return {
+        **{f"ELASTICSEARCH_{name.upper()}": value for name, value in given.items()},
+        "ELASTICSEARCH_URL": _with_userinfo(gateway, IN_HOST.value),
+        "HTTP_PROXY": _with_userinfo(gateway, urllib.parse.quote(IN_PROXY.value, safe="")),
+    }
+
+
+def _with_userinfo(gateway: Hostile, password: str) -> str:
+    return gateway.address.replace("//", f"//pat:{password}@")
+
+
+def rows(way: str, number: int) -> Iterator[Row]:
+    """Each answer with each way to authenticate; modules and sources in turn, otherwise for another *number* (0 or 1).
+
+    A task outside the controller takes a second: there one number has half of them, the other the other half.
+    """
+    answers = ("check", "userinfo", *WAYS, *(("async",) if way == "loopback" else ()))
+    turn = itertools.count(number)
+    for (at, answer), (place, authentication) in itertools.product(enumerate(answers), enumerate(AUTHENTICATION)):
+        if way == "loopback" and (at + place) % 2 != number:
+            continue
+        # A process has one of the two forms of a key. Ansible shows the task's variables where it looks after a job.
+        never = {("encoded", "environment"), ("async", "task")}
+        sources = [source for source in SOURCES if not {(authentication, source), (answer, source)} & never]
+        module = MODULES[(at + place + number) % len(MODULES)]
+        yield Row(module, answer, authentication, sources[next(turn) % len(sources)])
