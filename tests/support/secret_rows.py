@@ -84,7 +84,7 @@ class Row(t.NamedTuple):
         else:
             task["environment"] = self._environment()
         if self.answer == "async":
-            task |= {"async": 60, "poll": 1}
+            task |= {"async": 60, "poll": 0, "register": "job"}
         return {**task, f"mlops.elasticsearch.{self.module}": options}
 
     def _environment(self) -> dict[str, str]:
@@ -125,6 +125,16 @@ def _with_userinfo(gateway: Hostile, password: str) -> str:
     return gateway.address.replace("//", f"//pat:{password}@")
 
 
+WAIT: Json = {
+    "name": "Wait for the job",
+    "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
+    "register": "done",
+    "until": "done is finished",
+    "retries": 100,
+    "delay": 0.2,
+}
+
+
 def rows(way: str, number: int) -> Iterator[Row]:
     """Each answer with each way to authenticate; modules and sources in turn, otherwise for another *number* (0 or 1).
 
@@ -135,8 +145,7 @@ def rows(way: str, number: int) -> Iterator[Row]:
     for (at, answer), (place, authentication) in itertools.product(enumerate(answers), enumerate(AUTHENTICATION)):
         if way == "loopback" and (at + place) % 2 != number:
             continue
-        # A process has one of the two forms of a key. Ansible shows the task's variables where it looks after a job.
-        never = {("encoded", "environment"), ("async", "task")}
-        sources = [source for source in SOURCES if not {(authentication, source), (answer, source)} & never]
+        # A process has one of the two forms of a key.
+        sources = [source for source in SOURCES if (authentication, source) != ("encoded", "environment")]
         module = MODULES[(at + place + number) % len(MODULES)]
         yield Row(module, answer, authentication, sources[next(turn) % len(sources)])
