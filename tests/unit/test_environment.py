@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import typing as t
 
 import pytest
+import yaml
 
+from ansible_collections.mlops.elasticsearch.plugins.doc_fragments.connection import ModuleDocFragment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import CONNECTION
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import (
     GROUPS,
@@ -20,6 +23,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.envir
     with_environment,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from support.documents import ROOT
 
 CLOUD_ID = "production:" + base64.b64encode(b"eu.example.com$abc$def").decode()
 HOST = {"hosts": ["https://es.example.com"]}
@@ -119,6 +123,28 @@ def test_the_data_name_options_that_exist_and_each_variable_once() -> None:
     assert len(NAMES) == len(VARIABLES)
     assert {variable.option for variable in VARIABLES} <= options.keys()
     assert {name for group in GROUPS for name in group} <= options.keys()
+
+
+def test_the_table_of_the_guide_is_the_data() -> None:
+    guide = (ROOT / "docs/docsite/rst/connections.rst").read_text()
+    rows = re.findall(r"^   \* - (.+)\n     - (.+)\n     - (.+)\n", guide, re.MULTILINE)
+    told = [tuple(re.findall("``(.+?)``", cell) for cell in row) for row in rows[1:]]
+    options = dict.fromkeys(variable.option for variable in VARIABLES)
+    assert told == [
+        (
+            [option],
+            [variable.name for variable in VARIABLES if variable.option == option],
+            list(next((group for group in GROUPS if option in group), (option,))),
+        )
+        for option in options
+    ]
+
+
+def test_each_option_documents_its_variables() -> None:
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    for name, option in documented.items():
+        told = set(re.findall(r"E\((\w+)\)", str(option["description"])))
+        assert told == {variable.name for variable in VARIABLES if variable.option == name}
 
 
 def refused(given: dict[str, t.Any], environ: dict[str, str]) -> str:

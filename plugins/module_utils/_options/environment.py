@@ -94,6 +94,7 @@ def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str])
     hidden = {name for group in GROUPS if not options.keys().isdisjoint(group) for name in group} | options.keys()
     usual = [variable for variable in VARIABLES if variable.option not in ("proxy", "no_proxy", *TLS)]
     _complete(usual, options, sources, hidden, environ)
+    refuse_two_clusters(options, sources)
     if any(scheme(address) == "https" for address in _addresses(options)):
         _complete([variable for variable in VARIABLES if variable.option in TLS], options, sources, hidden, environ)
     if options.keys().isdisjoint(PROXY):
@@ -144,7 +145,6 @@ def _complete_proxy(
 
 
 def _refuse(options: Options, sources: t.Mapping[str, str]) -> None:
-    refuse_two_clusters(options, sources)
     refuse_two_ways(options, sources)
     refuse_two_trusts(options, sources)
     refuse_half_certificate(options, sources)
