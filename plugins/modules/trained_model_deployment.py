@@ -128,6 +128,26 @@ options:
     type: str
     choices: [fail, recover]
     default: fail
+  on_referenced:
+    description:
+      - What to do if a stop is needed (O(state=stopped), O(state=restarted), O(replace=stop_start)) and an inference
+        endpoint, an ingest pipeline or a model alias uses the deployment; see RV(used_by).
+      - V(fail) fails before anything is stopped, and names them. V(force) stops it nevertheless.
+      - Reading them needs the cluster privileges C(monitor_inference) (or C(monitor)) and C(read_pipeline). Of what the
+        user may not read the task warns, and leaves it to Elasticsearch to refuse the stop. Where its version stops
+        what inference endpoints use without a word (before 8.19, and 9.0), the task fails.
+    type: str
+    choices: [fail, force]
+    default: fail
+  on_endpoint_owned:
+    description:
+      - What to do if the number of allocations or the adaptive allocations of a deployment are to be changed that an
+        inference endpoint made, whose id it then has.
+      - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that both agree. That needs the cluster
+        privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or newer.
+    type: str
+    choices: [fail, update_endpoint]
+    default: fail
   finish_pending_work:
     description:
       - Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer. Left out, the server decides.
@@ -220,10 +240,16 @@ EXAMPLES = r"""
           number_of_allocations: 3
           max: 8
 
-    - name: Stop what only ingest needs
+    - name: Stop what only ingest needs, unless somebody still uses it
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest
         state: stopped
+
+    - name: Restart what others use, too, which fails them meanwhile
+      mlops.elasticsearch.trained_model_deployment:
+        deployment_id: sentiment-search
+        state: restarted
+        on_referenced: force
 """
 
 RETURN = r"""
@@ -359,6 +385,16 @@ waited:
   returned: always
   type: dict
   sample: {seconds: 2.1, polls: 2, reached: true}
+used_by:
+  description:
+    - Who uses the deployment, by kind, if a stop was planned; else null. It is looked up for no other task.
+    - A kind that the user may not read is null.
+  returned: always
+  type: dict
+  sample:
+    inference_endpoints: [search-endpoint]
+    ingest_pipelines: [enrich]
+    model_aliases: []
 server:
   description: The Elasticsearch that answered. C(cluster_name) is empty if the user may not read it.
   returned: always

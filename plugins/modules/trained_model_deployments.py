@@ -93,6 +93,16 @@ options:
         type: str
         choices: [fail, recover]
         default: fail
+      on_referenced:
+        description: What to do if an inference endpoint, ingest pipeline or model alias uses what is to be stopped.
+        type: str
+        choices: [fail, force]
+        default: fail
+      on_endpoint_owned:
+        description: What to do if an inference endpoint made the deployment whose allocations are to be changed.
+        type: str
+        choices: [fail, update_endpoint]
+        default: fail
       finish_pending_work:
         description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.
         type: bool
@@ -395,6 +405,16 @@ deployments:
       returned: unless detail is changed and it was not changed
       type: dict
       sample: {seconds: 2.1, polls: 2, reached: true}
+    used_by:
+      description:
+        - Who uses the deployment, by kind, if a stop was planned; else null. It is looked up for no other task.
+        - A kind that the user may not read is null.
+      returned: unless detail is changed and it was not changed
+      type: dict
+      sample:
+        inference_endpoints: [search-endpoint]
+        ingest_pipelines: [enrich]
+        model_aliases: []
     error:
       description:
         - What the server or the connection said.

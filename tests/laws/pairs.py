@@ -13,7 +13,7 @@ from support.double import Double
 Json = dict[str, t.Any]
 
 VERSIONS = ("8.0.1", "8.3.3", "8.5.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
-ACCESS = {"full": ("manage_ml", "monitor"), "stats": ("manage_ml",)}
+ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), "stats": ("manage_ml", "read_pipeline")}
 """Cluster privileges: with and without the one that shows the cluster state."""
 
 
@@ -136,13 +136,15 @@ def states(double_version: str) -> list[str]:
     return [name for name, state in STATES.items() if release >= state.since]
 
 
-def prepared(version: str, state: str, access: str) -> Double:
-    """A fresh cluster in *state*, its journal empty."""
+def prepared(version: str, state: str, access: str, wish: str = "") -> Double:
+    """A fresh cluster in *state*, its journal empty. There is an alias only if the *wish* is made by it."""
     double = Double(version)
-    assert double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+    if wish == "by alias":
+        assert double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
     STATES[state].make(double)
     double.forget()
-    double.allow(*ACCESS[access])
+    inference = ["monitor_inference"] if access == "stats" and double.has(8, 14) else []
+    double.allow(*ACCESS[access], *inference)
     return double
 
 

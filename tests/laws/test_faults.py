@@ -147,7 +147,7 @@ def _committed(double: Double, verb: str) -> int:
 
 @pytest.mark.parametrize(("version", "state", "wish", "write", "name"), CASES)
 def test_a_fault_in_the_middle(version: str, state: str, wish: str, write: str, name: str) -> None:
-    with prepared(version, state, "full") as double:
+    with prepared(version, state, "full", wish) as double:
         options = named(double, wish)
         _plant(double, FAULTS[name], write)
         first = double.run(**options)

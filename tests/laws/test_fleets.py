@@ -256,7 +256,7 @@ def test_one_deployment_is_the_list_of_one(version: str) -> None:
     """Whatever the state and the wish: both modules say and send the same."""
     for state in states(version):
         for wish in WISHES:
-            with prepared(version, state, "full") as single, prepared(version, state, "full") as listed:
+            with prepared(version, state, "full", wish) as single, prepared(version, state, "full", wish) as listed:
                 options = named(single, wish)
                 alone = single.run(**options)
                 together = listed.run_many([{"deployment_id": deployment_id(listed), **options}])

@@ -27,7 +27,7 @@ PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 @pytest.mark.parametrize(("version", "state"), PAIRS)
 def test_laws(version: str, state: str, access: str) -> None:
     for wish in WISHES:
-        with prepared(version, state, access) as checked, prepared(version, state, access) as real:
+        with prepared(version, state, access, wish) as checked, prepared(version, state, access, wish) as real:
             options = named(real, wish)
             where = f"{version}, {state}, {access}, {wish}"
             predicted = _check_mode(checked, options, where)
@@ -128,7 +128,10 @@ def test_a_restart_restarts_each_time() -> None:
 @pytest.mark.parametrize("named", [{"model_id": "alias"}, {"deployment_id": "alias"}])
 def test_an_alias_as_the_only_name(version: str, named: Json) -> None:
     """It never stops or doubles in silence what runs under the model's own name."""
-    with prepared(version, "nothing", "full") as checked, prepared(version, "nothing", "full") as double:
+    with (
+        prepared(version, "nothing", "full", "by alias") as checked,
+        prepared(version, "nothing", "full", "by alias") as double,
+    ):
         for each in (checked, double):
             each.effect("start_deployment", model_id="m", deployment_id="m")
             each.settle()

@@ -27,7 +27,6 @@ class Sequences(RuleBasedStateMachine):
     @initialize(version=st.sampled_from(["8.9.2", "8.16.0", "9.5.3"]))
     def begin(self, version: str) -> None:
         self.double = Double(version)
-        assert self.double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
 
     @rule(wish=st.sampled_from(sorted(WISHES)))
     def run_a_task(self, wish: str) -> None:
@@ -57,6 +56,11 @@ class Sequences(RuleBasedStateMachine):
     @rule()
     def a_route_fails(self) -> None:
         self.double.effect("fail_route", deployment_id=deployment_id(self.double), reason="planted")
+
+    @rule(method=st.sampled_from(["PUT", "DELETE"]))
+    def an_alias_comes_or_goes(self, method: str) -> None:
+        """While it is there, the deployment is in use."""
+        self.double.api(method, "/_ml/trained_models/m/model_aliases/alias")
 
     @rule()
     def nodes_catch_up(self) -> None:

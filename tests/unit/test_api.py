@@ -75,7 +75,11 @@ def test_an_update_says_all_in_the_body() -> None:
 def test_a_stop_wants_to_know_if_there_was_nothing() -> None:
     assert encode(Action("stop", "d"), server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false"}, None)
     with_pending = Action("stop", "d", {"finish_pending_work": True})
-    assert encode(with_pending, server("9.1.0"), "30s").body == {"finish_pending_work": True}
+    # The server looks at the query only where there is no body.
+    body = {"allow_no_match": False, "finish_pending_work": True}
+    assert encode(with_pending, server("9.1.0"), "30s")[2:] == ({}, body)
+    forced = Action("stop", "d", {"force": True})
+    assert encode(forced, server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false", "force": "true"}, None)
 
 
 GATES: list[tuple[dict[str, t.Any], str, str, str]] = [

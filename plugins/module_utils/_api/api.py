@@ -19,6 +19,7 @@ from .._records.server import Server
 from .calls import encode, quoted
 from .client import Call, Client
 from .privileges import PATH, Rights, to_ask
+from .references import ReferenceReader
 from .sight import Json, Sight
 
 PAGE = 1000
@@ -49,6 +50,7 @@ class Api:
         self._server: Server | None = None
         self._state_readable = True
         self._rights: Rights | None = None
+        self.references = ReferenceReader(client, lambda: self.server)
 
     @property
     def server(self) -> Server:
@@ -174,8 +176,9 @@ class Api:
         return encode(action, self.server, server_timeout)
 
     def send(self, action: Action, call: Call, names: t.Mapping[str, str]) -> Deployment | None:
-        """Send a write once. The deployment of the answer, if there is one (a stop has none)."""
-        answer = self._client.write(f"{action.kind} deployment '{action.deployment_id}'", call)
+        """Send a write once. The deployment of the answer, if it has one (of a stop and an endpoint it has not)."""
+        privilege = "manage_ml" if action.endpoint_type is None else "manage_inference"
+        answer = self._client.write(f"{action.kind} deployment '{action.deployment_id}'", call, privilege=privilege)
         assignment = answer.get("assignment") or answer.get("allocation")
         return Deployment.from_assignment(assignment, "assignment", names) if assignment else None
 

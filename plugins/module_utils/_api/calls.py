@@ -22,10 +22,23 @@ def encode(action: Action, server: Server, server_timeout: str) -> Call:
         return _start(action, server, server_timeout)
     path = deployment_path(action.deployment_id, f"_{action.kind}")
     settings = dict(action.settings)
+    if action.endpoint_type is not None:
+        return _endpoint_update(action, action.endpoint_type)
     if action.kind == "update":
         return Call("POST", path, {"timeout": server_timeout}, settings)
     # A stop of nothing is an answer worth having: by default the server says that it stopped it.
-    return Call("POST", path, {"allow_no_match": "false"}, settings or None)
+    settings = {"allow_no_match": False, **settings}
+    if "finish_pending_work" in settings:  # a body alone can say it, and next to one the query is not read
+        return Call("POST", path, {}, settings)
+    return Call("POST", path, {name: as_text(value) for name, value in settings.items()})
+
+
+def _endpoint_update(action: Action, task_type: str) -> Call:
+    settings = dict(action.settings)
+    if "number_of_allocations" in settings:
+        settings["num_allocations"] = settings.pop("number_of_allocations")
+    path = f"/_inference/{quoted(task_type)}/{quoted(action.deployment_id)}/_update"
+    return Call("PUT", path, {}, {"service_settings": settings})
 
 
 def deployment_path(deployment_id: str, verb: str) -> str:

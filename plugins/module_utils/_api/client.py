@@ -78,13 +78,13 @@ class Client:
         except Transient as transient:
             raise transient.error from transient
 
-    def write(self, what: str, call: Call) -> t.Any:
+    def write(self, what: str, call: Call, *, privilege: str = "manage_ml") -> t.Any:
         """The JSON object of the answer to *call*, sent exactly once.
 
         :raises ApiError: also where it is not known whether the write took effect.
         """
         try:
-            return self._send(what, call, "manage_ml")
+            return self._send(what, call, privilege)
         except Transient as transient:
             raise transient.error from transient
 

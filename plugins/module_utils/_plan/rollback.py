@@ -20,6 +20,7 @@ from .decide import Situation, decide
 from .plan import Plan
 from .readiness import PREDICATES, another, is_another
 from .reconcile import strange
+from .references import by_endpoint
 
 
 class Written(t.NamedTuple):
@@ -52,7 +53,7 @@ def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, see
         return []
     if fixed or seen.assignment_state != "started":
         return [_anew(before, seen, (_stop(wanted.deployment_id, plan),))]
-    return _updates(before, seen)
+    return _updates(before, seen, plan)
 
 
 def as_before(before: Deployment | None, wait_for: str) -> str | None:
@@ -108,8 +109,9 @@ def _anew(before: Deployment, seen: Deployment | None, stop: tuple[Action, ...])
     return Undo(Wanted(before.deployment_id, allow_zero=True), plan)
 
 
-def _updates(before: Deployment, seen: Deployment) -> list[Undo]:
+def _updates(before: Deployment, seen: Deployment, plan: Plan) -> list[Undo]:
     """One update; or two, where the count has to be set before the scaler gets it back."""
+    task_type = next((action.endpoint_type for action in plan.actions if action.endpoint_type), None)
     stored, count = before.adaptive_allocations or OFF, before.number_of_allocations or None
     wish = None
     if before.adaptive_allocations or seen.adaptive_allocations:
@@ -121,16 +123,18 @@ def _updates(before: Deployment, seen: Deployment) -> list[Undo]:
     if not before.adaptive:
         if count is None:
             raise Refusal("its count was 0, which no request can set")
-        return [_update(Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish), seen)]
+        return [_update(Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish), seen, task_type)]
     found = []
     if not seen.adaptive and count not in (None, seen.number_of_allocations):
-        found.append(_update(Wanted(before.deployment_id, number_of_allocations=count), seen))
+        found.append(_update(Wanted(before.deployment_id, number_of_allocations=count), seen, task_type))
         seen = t.cast("Deployment", found[0].plan.after)
-    return [*found, _update(Wanted(before.deployment_id, adaptive_allocations=wish, allow_zero=True), seen)]
+    return [*found, _update(Wanted(before.deployment_id, adaptive_allocations=wish, allow_zero=True), seen, task_type)]
 
 
-def _update(wanted: Wanted, seen: Deployment) -> Undo:
-    return Undo(wanted, dataclasses.replace(decide(wanted, Situation(seen)), operation="rollback"))
+def _update(wanted: Wanted, seen: Deployment, task_type: str | None) -> Undo:
+    """By way of the deployment's inference endpoint, if that is how it was changed."""
+    plan = dataclasses.replace(decide(wanted, Situation(seen)), operation="rollback")
+    return Undo(wanted, by_endpoint(plan, task_type) if task_type else plan)
 
 
 def _own_start(before: Deployment) -> Action:

@@ -18,9 +18,11 @@ class Action:
 
     ``settings`` by kind: ``start`` has ``model_id`` and any of the options fixed at start, ``number_of_allocations``,
     ``adaptive_allocations`` (the object to send); ``update`` has one or both of the last two; ``stop`` may have
-    ``finish_pending_work``.
+    ``finish_pending_work`` and ``force``. ``endpoint_type``: the update goes by way of the inference endpoint that has
+    the deployment's id and this task type.
     """
 
     kind: Kind
     deployment_id: str
     settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    endpoint_type: str | None = None

@@ -69,6 +69,7 @@ class ApiError(Exception):
     """A request that did not succeed.
 
     ``status`` is the HTTP status (``None`` if there was no answer), ``error_type`` and ``reason`` are the server's own.
+    ``empty``: the answer is a JSON object without anything in it, as where Elasticsearch finds nothing to list.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class ApiError(Exception):
         status: int | None = None,
         error_type: str | None = None,
         reason: str | None = None,
+        empty: bool = False,
     ) -> None:
         self.kind: Kind = kind
         self.status = status
         self.error_type = error_type
         self.reason = reason
+        self.empty = empty
         super().__init__(sentence)
 
     @property

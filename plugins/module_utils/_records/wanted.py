@@ -36,6 +36,8 @@ class Wanted:
     on_missing: t.Literal["start", "fail", "skip"] = "start"
     on_adaptive: t.Literal["fail", "skip", "override"] = "fail"
     on_failed: t.Literal["fail", "recover"] = "fail"
+    on_referenced: t.Literal["fail", "force"] = "fail"
+    on_endpoint_owned: t.Literal["fail", "update_endpoint"] = "fail"
     allow_zero: bool = False
     finish_pending_work: bool | None = None
     guard: Guard = NOTHING

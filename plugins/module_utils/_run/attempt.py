@@ -19,6 +19,7 @@ from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting, Wanted
 from .change import Change
 from .conduct import Steps
+from .references import protect
 from .report import Report
 from .wait import NotReached, Unsatisfied, Watch, kept
 
@@ -104,6 +105,7 @@ class Attempt:
         """Stop what is stuck, and start it again."""
         try:
             plan = recover(self._wanted, Situation(self._report.seen, self._model_id))
+            plan = protect(self._api, None, self._wanted, plan, self._report)
         except Refusal as refusal:
             raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from error
         self._plan = self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)

@@ -153,6 +153,8 @@ class Change:
             self._took_effect(action, call)
             if action.kind == "start" and self._report.seen:
                 self._start_time = self._report.seen.start_time
+            if action.kind == "update" and self._report.seen is None:  # an endpoint does not tell of its deployment
+                self._report.seen = self._look()
             return
 
     def _took_effect(self, action: Action, call: Call) -> None:

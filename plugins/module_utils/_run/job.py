@@ -24,6 +24,7 @@ from .attempt import Attempt
 from .clock import Clock
 from .conduct import conduct
 from .progress import Tell
+from .references import protect, restore
 from .report import Json, Report
 from .wait import Unsatisfied, Watch, hopeless, kept
 
@@ -56,6 +57,9 @@ class Job:
         report.current = report.seen = reading.deployment
         report.read = True
         model = _named_model(api, wanted, reading)
+        if model is None and _starts_what_is_not_there(wanted, reading):
+            self.wanted = wanted = restore(api, wanted)
+            model = _named_model(api, wanted, reading)
         self.model_id = model.model_id if model else wanted.model_id
         plan = decide(
             wanted, Situation(reading.deployment, self.model_id, _siblings(api, sight, wanted, reading, model))
@@ -63,6 +67,7 @@ class Job:
         if plan.start:
             starting = str(plan.start.settings["model_id"])
             refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
+        plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
         report.plan = plan
         self._refuse_hopeless()
@@ -158,3 +163,9 @@ def _siblings(api: Api, sight: Sight, wanted: Wanted, reading: Reading, model: M
     behind_alias = (sight if sight.whole else api.look(model.model_id)).reading(model.model_id)
     own = () if behind_alias.deployment is None else (model.model_id,)
     return own + behind_alias.siblings
+
+
+def _starts_what_is_not_there(wanted: Wanted, reading: Reading) -> bool:
+    """Whether a start is asked for by an id alone that is neither a deployment's nor a model's."""
+    starting = wanted.state != "stopped" and wanted.on_missing == "start"
+    return starting and reading.deployment is None and wanted.model_id is None

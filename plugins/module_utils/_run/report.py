@@ -53,6 +53,7 @@ class Report:
     notes: list[str] = dataclasses.field(default_factory=list)
     """Warnings that only came up while the plan was carried out."""
     rolled_back: bool = False
+    used_by: Json | None = None
     ledger: list[Call] = dataclasses.field(default_factory=list)
     """The writes of all deployments of the task, in the order in which they were sent."""
 
@@ -117,6 +118,7 @@ class Report:
             "diff": {"before": before or {}, "after": after or {}},
             "api_calls": [call.as_result() for call in self.calls],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
+            "used_by": self.used_by,
         }
 
     def facts(self, item: Json) -> Json:

@@ -1,0 +1,51 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who uses a deployment is looked up where it matters only: before a stop, and before what an endpoint may own."""
+
+from __future__ import annotations
+
+from .._api.api import Api
+from .._api.sight import Sight
+from .._plan import references as rules
+from .._plan.plan import Plan
+from .._records.deployment import Deployment
+from .._records.references import References, UsedBy
+from .._records.wanted import Wanted
+from .report import Report
+
+
+def protect(api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: Report) -> Plan:
+    """The *plan* as those who use the deployment allow it; who they are is noted in the *report*.
+
+    *sight*: of all deployments, if there is one.
+
+    :raises Refusal: they do not.
+    :raises ApiError: they could not be read, for another reason than a privilege that lacks.
+    """
+    if plan.before is not None and rules.stops(plan):
+        users = _users(api, sight, plan.before)
+        report.used_by = users.as_result()
+        return rules.protected(wanted, plan, users, api.server)
+    if rules.may_be_owned(plan, api.server):
+        return rules.through_owner(wanted, plan, api.references.endpoints, api.server)
+    return plan
+
+
+def _users(api: Api, sight: Sight | None, deployment: Deployment) -> UsedBy:
+    read = api.references
+    found = References(read.endpoints, read.pipelines, read.aliases)
+    model_id, namesake = deployment.model_id, False
+    if rules.names_its_model(deployment, found):
+        namesake = model_id in (sight if sight and sight.whole else api.look(model_id)).rows
+    return rules.used_by(deployment, found, namesake=namesake)
+
+
+def restore(api: Api, wanted: Wanted) -> Wanted:
+    """What is wanted of a deployment that is not there, if an inference endpoint still lives by it.
+
+    Without one, or where endpoints may not be read, that is *wanted* as it was.
+    """
+    endpoint = rules.lost(wanted, api.references.endpoints or ())
+    return rules.restored(wanted, endpoint) if endpoint else wanted

@@ -1,0 +1,370 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws where somebody uses the deployment: it is stopped by force or not at all, and check mode knows."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+NOBODY: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": []}
+BLIND = "blind"
+ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), BLIND: ("manage_ml",)}
+VERSIONS = ("8.3.3", "8.9.2", "8.16.0", "8.18.8", "8.19.21", "9.0.1", "9.5.3")
+ALIAS = "/_ml/trained_models/m/model_aliases/alias"
+
+
+def _put(double: Double, path: str, body: Json | None = None) -> None:
+    assert double.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200, path
+
+
+def _pipeline(double: Double, name: str, *processors: Json, **more: t.Any) -> None:
+    _put(double, f"/_ingest/pipeline/{name}", {"processors": list(processors), **more})
+
+
+def _inference(model_id: str) -> Json:
+    return {"inference": {"model_id": model_id}}
+
+
+def _started(double: Double, name: str) -> None:
+    double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=2)
+    double.settle()
+
+
+def _endpoint(double: Double, name: str, **settings: t.Any) -> None:
+    body = {"service": "elasticsearch", "service_settings": settings}
+    _put(double, f"/_inference/sparse_embedding/{name}", body)
+
+
+def _by_alias(double: Double) -> None:
+    _started(double, "d")
+    _put(double, ALIAS)
+    _pipeline(double, "p", _inference("alias"))
+
+
+def _through_pipelines(double: Double) -> None:
+    """In a loop of a failure handler of the third pipeline; the second and third call each other."""
+    _started(double, "d")
+    deep = {"foreach": {"field": "f", "processor": _inference("d")}}
+    _pipeline(double, "p3", {"set": {"field": "a", "value": 1, "on_failure": [deep]}}, {"pipeline": {"name": "p2"}})
+    _pipeline(double, "p2", {"pipeline": {"name": "p3"}})
+    _pipeline(double, "p1", {"drop": {}}, on_failure=[{"pipeline": {"name": "p2"}}, {"pipeline": {"name": "{{any}}"}}])
+    _pipeline(double, "q", _inference("other"), {"set": {"field": "inference", "value": {"model_id": "d"}}})
+
+
+def _beside_the_models_own(double: Double) -> None:
+    """Who names the model means the deployment with the model's id, if there is one."""
+    _started(double, "d")
+    _started(double, "m")
+    _put(double, ALIAS)
+    _pipeline(double, "p", _inference("alias"), _inference("m"))
+
+
+def _owned(double: Double) -> None:
+    _endpoint(double, "d", model_id="m", num_allocations=2, num_threads=1)
+    double.settle()
+
+
+def _attached(double: Double) -> None:
+    _started(double, "d")
+    _endpoint(double, "e", deployment_id="d")
+    _pipeline(double, "p", _inference("e"))
+
+
+class Use(t.NamedTuple):
+    """How it comes about, who uses the deployment then, the version that first has it, and the deployment.
+
+    ``hidden``: who may not look it up does not notice, and neither does the server.
+    """
+
+    make: t.Callable[[Double], object]
+    users: Json
+    since: tuple[int, int] = (8, 8)
+    name: str = "d"
+    hidden: bool = False
+
+    @property
+    def used_by(self) -> Json:
+        return {**NOBODY, **self.users}
+
+
+def _named_like_the_model(double: Double) -> None:
+    _started(double, "m")
+    _pipeline(double, "p", _inference("m"))
+
+
+def _by_the_models_name(double: Double) -> None:
+    _started(double, "d")
+    _pipeline(double, "p", _inference("m"))
+
+
+USES = {
+    "nobody": Use(lambda double: _started(double, "d"), {}),
+    "pipelines": Use(_through_pipelines, {"ingest_pipelines": ["p1", "p2", "p3"]}),
+    "named like the model": Use(_named_like_the_model, {"ingest_pipelines": ["p"]}, (8, 0), "m"),
+    "by the model's name": Use(_by_the_models_name, {"ingest_pipelines": ["p"]}, hidden=True),
+    "pipeline by alias": Use(_by_alias, {"ingest_pipelines": ["p"], "model_aliases": ["alias"]}),
+    "others": Use(_beside_the_models_own, {}),
+    "owner": Use(_owned, {"inference_endpoints": ["d"]}, (8, 16)),
+    "attached": Use(_attached, {"inference_endpoints": ["e"], "ingest_pipelines": ["p"]}, (8, 16)),
+}
+WISHES: dict[str, Json] = {
+    "stopped": {"state": "stopped"},
+    "restarted": {"state": "restarted"},
+    "replaced": {"threads_per_allocation": 2, "replace": "stop_start"},
+    "another model": {"model_id": "other", "replace": "stop_start"},
+}
+
+
+def _wishes(name: str) -> dict[str, Json]:
+    """A deployment with the id of a model can be of that model only."""
+    return {wish: options for wish, options in WISHES.items() if name == "d" or options.get("model_id") is None}
+
+
+CASES = [
+    (version, name, access)
+    for version in VERSIONS
+    for name, use in USES.items()
+    for access in ACCESS
+    if tuple(map(int, version.split("."))) >= use.since
+]
+
+
+def _prepared(version: str, use: str, access: str) -> Double:
+    double = Double(version)
+    USES[use].make(double)
+    double.forget()
+    double.allow(*ACCESS[access])
+    return double
+
+
+def _committed(double: Double, verb: str) -> list[Json]:
+    return [entry for entry in double.journal() if entry["committed"] and entry["path"].endswith(verb)]
+
+
+@pytest.mark.parametrize(("version", "use", "access"), CASES)
+def test_nothing_referenced_is_stopped_without_force(version: str, use: str, access: str) -> None:
+    name = USES[use].name
+    for wish, options in _wishes(name).items():
+        with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
+            where = f"{version}, {use}, {access}, {wish}"
+            before = real.deployments()[name]
+            checked.read_only()
+            predicted = checked.run(check_mode=True, deployment_id=name, **options)
+            happened = real.run(deployment_id=name, **options)
+            assert checked.journal() == [], where
+            assert predicted["used_by"] == happened["used_by"] == _seen(USES[use].used_by, version, access), where
+            assert predicted["warnings"] == happened["warnings"], where
+            assert not any((entry["query"] or {}).get("force") for entry in real.journal()), where
+            used = USES[use].used_by != NOBODY
+            if used and not (USES[use].hidden and access == BLIND):
+                assert happened["failed"], where
+                assert real.deployments()[name] == before, where
+            elif access == "full":
+                assert not happened.get("failed"), f"{where}: {happened.get('msg')}"
+            if predicted.get("failed"):
+                assert (predicted["msg"], real.journal()) == (happened["msg"], []), where
+            elif happened.get("failed"):
+                assert access == BLIND, where
+                assert "409" in happened["msg"], where
+                assert happened["changed"] is False, where
+
+
+def _seen(used_by: Json, version: str, access: str) -> Json:
+    if access == "full":
+        return used_by
+    endpoints = None if tuple(map(int, version.split("."))) >= (8, 11) else []
+    return {**used_by, "inference_endpoints": endpoints, "ingest_pipelines": None}
+
+
+@pytest.mark.parametrize(("version", "use", "access"), CASES)
+def test_force_stops_it_and_is_sent_only_where_it_is_needed(version: str, use: str, access: str) -> None:
+    name = USES[use].name
+    for wish, options in _wishes(name).items():
+        with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
+            where = f"{version}, {use}, {access}, {wish}"
+            forcing = {"deployment_id": name, "on_referenced": "force", **options}
+            predicted, happened = checked.run(check_mode=True, **forcing), real.run(**forcing)
+            assert not happened.get("failed"), f"{where}: {happened.get('msg')}"
+            keys = ("api_calls", "used_by", "warnings", "operation", "diff")
+            assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}, where
+            [stop] = _committed(real, "_stop")
+            needed = USES[use].used_by != NOBODY or access == BLIND
+            assert (stop["query"].get("force") == "true") == needed, where
+            assert bool(happened["warnings"]) == needed, where
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_nobody_is_looked_up_without_a_stop(access: str) -> None:
+    with _prepared("9.5.3", "attached", access) as double:
+        for options in ({}, {"number_of_allocations": 3}, {"model_id": "m", "number_of_allocations": 2}):
+            result = double.run(deployment_id="d" if "model_id" not in options else "fresh", **options)
+            assert not result.get("failed"), result.get("msg")
+            assert result["used_by"] is None
+        paths = [each["path"] for each in double.control("GET", "/requests")]
+        assert not any(path.startswith("/_ingest") for path in paths)
+
+
+def test_a_fleet_looks_up_once() -> None:
+    with _prepared("9.5.3", "attached", "full") as double:
+        double.login = {}
+        double.control("POST", "/privileges", {"privileges": None})
+        for name in ("a", "b", "c"):
+            _started(double, name)
+        _pipeline(double, "of-b", _inference("b"))
+        double.forget()
+        items = [{"deployment_id": name, "state": "stopped"} for name in ("a", "b", "c", "d")]
+        items[3]["on_referenced"] = "force"
+        result = double.run_many(items)
+        found = {item["deployment_id"]: item for item in result["deployments"]}
+        assert [name for name, item in found.items() if item.get("failed")] == ["b"]
+        assert found["b"]["msg"].startswith("Deployment 'b' is used by ingest pipeline 'of-b', and would")
+        assert found["d"]["used_by"]["inference_endpoints"] == ["e"]
+        assert sorted(double.deployments()) == ["b"]
+        paths = [each["path"] for each in double.control("GET", "/requests") if each["method"] == "GET"]
+        assert (paths.count("/_inference/_all"), paths.count("/_ingest/pipeline")) == (1, 1)
+        assert paths.count("/_ml/trained_models") == 1
+
+
+# --- deployments of endpoints ---
+
+BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+CHANGES: dict[str, Json] = {
+    "count": {"number_of_allocations": 3},
+    "adaptive": {"adaptive_allocations": BOUNDS},
+    "wider": {"adaptive_allocations": {"max_number_of_allocations": 6}},
+    "out of the scaler's hands": {"number_of_allocations": 3, "on_adaptive": "override"},
+}
+
+
+def _owner(version: str, *, adaptive: bool = False) -> Double:
+    double = Double(version)
+    scaled: Json = {"adaptive_allocations": BOUNDS} if adaptive else {"num_allocations": 2}
+    _endpoint(double, "d", model_id="m", num_threads=1, **scaled)
+    double.settle()
+    double.forget()
+    return double
+
+
+def _since(change: Json, *, adaptive: bool) -> tuple[int, int]:
+    return (9, 2) if adaptive or "adaptive_allocations" in change else (8, 19)
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.1.10", "9.5.3"])
+def test_an_endpoint_and_its_deployment_agree(version: str, change: str, adaptive: bool) -> None:
+    if adaptive and change in ("count", "adaptive"):
+        return  # refused by on_adaptive, or nothing to do
+    options = {"deployment_id": "d", "on_endpoint_owned": "update_endpoint", **CHANGES[change]}
+    with _owner(version, adaptive=adaptive) as checked, _owner(version, adaptive=adaptive) as real:
+        checked.read_only()
+        predicted, happened = checked.run(check_mode=True, **options), real.run(**options)
+        assert checked.journal() == []
+        keys = ("api_calls", "diff", "operation", "changed") if not happened.get("failed") else ("msg",)
+        assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}
+        since = _since(options, adaptive=adaptive)
+        if not real.has(*since):
+            assert happened["msg"].endswith(f"It needs {since[0]}.{since[1]} or newer.")
+            assert real.journal() == []
+            return
+        assert not happened.get("failed"), happened.get("msg")
+        assert [entry["path"] for entry in real.journal()] == ["/_inference/sparse_embedding/d/_update"]
+        stored = real.control("GET", "/state")["endpoints"]["d"]["service_settings"]
+        deployment = happened["deployment"]
+        if deployment["adaptive_allocations"] is not None:
+            assert stored["adaptive_allocations"].items() <= deployment["adaptive_allocations"].items()
+        if "number_of_allocations" in options:
+            assert stored["num_allocations"] == deployment["number_of_allocations"] == 3
+        real.forget()
+        assert real.run(**options)["changed"] is False
+        assert real.journal() == []
+
+
+@pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.5.3"])
+def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version: str) -> None:
+    for options in ({"number_of_allocations": 3}, {"adaptive_allocations": BOUNDS}):
+        with _owner(version) as double:
+            predicted, happened = (double.run(mode, deployment_id="d", **options) for mode in (True, False))
+            assert predicted["msg"] == happened["msg"]
+            assert happened["msg"].startswith("Deployment 'd' belongs to the inference endpoint of that name")
+            assert double.journal() == []
+            assert not double.run(deployment_id="d", number_of_allocations=2).get("failed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("fail", "as it was created by inference endpoint"), ("update_endpoint", "cannot be read")]
+)
+def test_an_owner_that_may_not_be_seen(asked: str, said: str) -> None:
+    with _owner("9.5.3") as double:
+        double.allow("manage_ml")
+        result = double.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned=asked)
+        assert said in result["msg"]
+        assert result["changed"] is False
+
+
+def test_who_may_not_change_endpoints_is_told_so() -> None:
+    with _owner("9.5.3") as double:
+        double.allow("manage_ml", "monitor")
+        result = double.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned="update_endpoint")
+        assert result["msg"].endswith("Grant the cluster privilege manage_inference.")
+
+
+def test_an_update_through_an_endpoint_is_seen_without_waiting() -> None:
+    with _owner("9.5.3") as double:
+        asked = {"number_of_allocations": 3, "on_endpoint_owned": "update_endpoint", "wait": False}
+        result = double.run(deployment_id="d", **asked)
+        assert (result["changed"], result["deployment"]["number_of_allocations"]) == (True, 3)
+
+
+def test_an_attached_endpoint_does_not_own() -> None:
+    with _prepared("9.5.3", "attached", "full") as double:
+        for asked in ("fail", "update_endpoint"):
+            count = 3 if asked == "fail" else 4
+            result = double.run(deployment_id="d", number_of_allocations=count, on_endpoint_owned=asked)
+            assert result["api_calls"][0]["path"].endswith("/d/deployment/_update")
+
+
+# --- lost deployments ---
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("version", ["8.16.0", "9.5.3"])
+def test_a_lost_deployment_is_started_as_its_endpoint_says(version: str, adaptive: bool) -> None:
+    with _owner(version, adaptive=adaptive) as checked, _owner(version, adaptive=adaptive) as real:
+        for each in (checked, real):
+            each.effect("remove_deployment", deployment_id="d")
+        predicted, happened = checked.run(check_mode=True, deployment_id="d"), real.run(deployment_id="d")
+        assert not happened.get("failed"), happened.get("msg")
+        assert (predicted["api_calls"], predicted["diff"]) == (happened["api_calls"], happened["diff"])
+        deployment = happened["deployment"]
+        assert (deployment["deployment_id"], deployment["model_id"]) == ("d", "m")
+        if adaptive:
+            assert deployment["adaptive_allocations"] == BOUNDS
+        else:
+            assert deployment["number_of_allocations"] == 2
+        assert real.run(deployment_id="d")["changed"] is False
+
+
+def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
+    for options in ({"number_of_allocations": 1}, {"initial_number_of_allocations": 1}, {"threads_per_allocation": 2}):
+        with _owner("9.5.3", adaptive=True) as double:
+            double.effect("remove_deployment", deployment_id="d")
+            result = double.run(deployment_id="d", **options)
+            assert not result.get("failed"), result.get("msg")
+            assert result["deployment"]["number_of_allocations"] == 1
+            assert (result["deployment"]["adaptive_allocations"] is None) == ("threads_per_allocation" not in options)
+            assert result["deployment"]["threads_per_allocation"] == options.get("threads_per_allocation", 1)
+
+
+def test_without_an_endpoint_it_is_a_model_that_lacks() -> None:
+    for privileges in (("manage_ml",), ("manage_ml", "monitor")):
+        with Double("9.5.3") as double:
+            double.allow(*privileges)
+            assert "has no trained model 'd'" in double.run(deployment_id="d")["msg"]
