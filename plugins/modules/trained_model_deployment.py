@@ -245,10 +245,11 @@ EXAMPLES = r"""
         deployment_id: sentiment-ingest
         state: stopped
 
-    - name: Restart what others use, too, which fails them meanwhile
+    - name: Lengthen the queue although pipelines or endpoints use the deployment, and fail meanwhile
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-search
-        state: restarted
+        queue_capacity: 20000
+        replace: stop_start
         on_referenced: force
 """
 

@@ -179,7 +179,7 @@ def test_nothing_referenced_is_stopped_without_force(version: str, use: str, acc
 def _seen(used_by: Json, version: str, access: str) -> Json:
     if access == "full":
         return used_by
-    endpoints = None if tuple(map(int, version.split("."))) >= (8, 11) else []
+    endpoints: list[str] | None = None if tuple(map(int, version.split("."))) >= (8, 11) else []
     return {**used_by, "inference_endpoints": endpoints, "ingest_pipelines": None}
 
 
@@ -289,7 +289,8 @@ def test_an_endpoint_and_its_deployment_agree(version: str, change: str, adaptiv
 
 @pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.5.3"])
 def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version: str) -> None:
-    for options in ({"number_of_allocations": 3}, {"adaptive_allocations": BOUNDS}):
+    asked: list[Json] = [{"number_of_allocations": 3}, {"adaptive_allocations": BOUNDS}]
+    for options in asked:
         with _owner(version) as double:
             predicted, happened = (double.run(mode, deployment_id="d", **options) for mode in (True, False))
             assert predicted["msg"] == happened["msg"]
@@ -318,7 +319,7 @@ def test_who_may_not_change_endpoints_is_told_so() -> None:
 
 def test_an_update_through_an_endpoint_is_seen_without_waiting() -> None:
     with _owner("9.5.3") as double:
-        asked = {"number_of_allocations": 3, "on_endpoint_owned": "update_endpoint", "wait": False}
+        asked: Json = {"number_of_allocations": 3, "on_endpoint_owned": "update_endpoint", "wait": False}
         result = double.run(deployment_id="d", **asked)
         assert (result["changed"], result["deployment"]["number_of_allocations"]) == (True, 3)
 
@@ -353,7 +354,12 @@ def test_a_lost_deployment_is_started_as_its_endpoint_says(version: str, adaptiv
 
 
 def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
-    for options in ({"number_of_allocations": 1}, {"initial_number_of_allocations": 1}, {"threads_per_allocation": 2}):
+    said: list[Json] = [
+        {"number_of_allocations": 1},
+        {"initial_number_of_allocations": 1},
+        {"threads_per_allocation": 2},
+    ]
+    for options in said:
         with _owner("9.5.3", adaptive=True) as double:
             double.effect("remove_deployment", deployment_id="d")
             result = double.run(deployment_id="d", **options)

@@ -76,7 +76,7 @@ def from_answer(request: Request, answer: Answer) -> ApiError:
         status=answer.status,
         error_type=error_type,
         reason=reason,
-        empty=answer.body == {},
+        empty=answer.genuine and answer.body == {},
     )
 
 
