@@ -197,11 +197,11 @@ def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, 
         writes = itertools.count()
         write = Client.write
 
-        def dying(self: Client, what: str, call: t.Any) -> t.Any:
+        def dying(self: Client, *told: t.Any, **more: t.Any) -> t.Any:
             number = next(writes)
             if number == survived and not sent:
                 raise Killed
-            answer = write(self, what, call)
+            answer = write(self, *told, **more)
             if number == survived:
                 raise Killed
             return answer
