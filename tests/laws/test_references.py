@@ -374,3 +374,41 @@ def test_without_an_endpoint_it_is_a_model_that_lacks() -> None:
         with Double("9.5.3") as double:
             double.allow(*privileges)
             assert "has no trained model 'd'" in double.run(deployment_id="d")["msg"]
+
+
+# --- the way back ---
+
+
+@pytest.mark.parametrize(("change", "adaptive"), [("count", False), ("out of the scaler's hands", True)])
+def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: bool) -> None:
+    with _owner("9.5.3", adaptive=adaptive) as double:
+        before = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
+        double.effect("hold", deployment_id="d")
+        asked = {"on_endpoint_owned": "update_endpoint", "on_unsatisfied": "rollback", "wait_timeout": 6}
+        result = double.run(deployment_id="d", **CHANGES[change], **asked)
+        assert "It was rolled back" in result["msg"], result["msg"]
+        after = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
+        assert after.get("adaptive_allocations") == before.get("adaptive_allocations")
+        assert adaptive or after["num_allocations"] == before["num_allocations"] == 2
+        assert {entry["path"] for entry in double.journal()} == {"/_inference/sparse_embedding/d/_update"}
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_what_is_used_is_recovered_by_force_only(stuck: bool) -> None:
+    """Also on a server that would stop it without a word."""
+    with _owner("8.18.8") as double:
+        if stuck:
+            double.effect("remove_deployment", deployment_id="d")
+            double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
+            double.effect("hold", deployment_id="d")
+        else:
+            double.effect("fail_route", deployment_id="d", reason="planted")
+        asked: Json = {"deployment_id": "d", "on_failed": "recover", "wait_timeout": 6}
+        refused = double.run(**asked)
+        assert "Deployment 'd' is used by inference endpoint 'd'" in refused["msg"]
+        assert (refused["changed"], double.journal()) == (False, [])
+        double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
+        recovered = double.run(**asked, on_referenced="force")
+        assert not recovered.get("failed"), recovered.get("msg")
+        assert recovered["operation"] == "recover"
+        assert recovered["used_by"]["inference_endpoints"] == ["d"]

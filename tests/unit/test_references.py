@@ -93,7 +93,7 @@ def test_endpoints_before_8_15_have_other_names() -> None:
 
 
 def test_aliases_are_those_of_models_that_have_some() -> None:
-    models = [{"model_id": "m", "metadata": {"model_aliases": ["b", "a"]}}, {"model_id": "n"}]
+    models: list[Json] = [{"model_id": "m", "metadata": {"model_aliases": ["b", "a"]}}, {"model_id": "n"}]
     assert references.aliases(models) == {"m": ("a", "b")}
 
 
@@ -142,8 +142,8 @@ def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **wanted
 
 
 def test_what_nobody_uses_is_stopped_as_planned() -> None:
-    for wanted in ({}, {"on_referenced": "force"}):
-        plan = protected(UsedBy(), **wanted)
+    for on_referenced in ("fail", "force"):
+        plan = protected(UsedBy(), on_referenced=on_referenced)
         assert (plan.actions[0], plan.warnings) == (STOP, ("before",))
 
 

@@ -123,7 +123,8 @@ def _updates(before: Deployment, seen: Deployment, plan: Plan) -> list[Undo]:
     if not before.adaptive:
         if count is None:
             raise Refusal("its count was 0, which no request can set")
-        return [_update(Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish), seen, task_type)]
+        wanted = Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish)
+        return [_update(wanted, seen, task_type)]
     found = []
     if not seen.adaptive and count not in (None, seen.number_of_allocations):
         found.append(_update(Wanted(before.deployment_id, number_of_allocations=count), seen, task_type))
