@@ -384,7 +384,7 @@ def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: b
     with _owner("9.5.3", adaptive=adaptive) as double:
         before = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
         double.effect("hold", deployment_id="d")
-        asked = {"on_endpoint_owned": "update_endpoint", "on_unsatisfied": "rollback", "wait_timeout": 6}
+        asked: Json = {"on_endpoint_owned": "update_endpoint", "on_unsatisfied": "rollback", "wait_timeout": 6}
         result = double.run(deployment_id="d", **CHANGES[change], **asked)
         assert "It was rolled back" in result["msg"], result["msg"]
         after = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
