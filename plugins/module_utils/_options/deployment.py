@@ -75,6 +75,27 @@ _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 360
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+_AS_GIVEN = (
+    "state",
+    "number_of_allocations",
+    "initial_number_of_allocations",
+    "threads_per_allocation",
+    "priority",
+    "queue_capacity",
+    "cache_size",
+    "replace",
+    "on_missing",
+    "on_adaptive",
+    "on_failed",
+    "on_referenced",
+    "on_endpoint_owned",
+    "allow_zero",
+    "finish_pending_work",
+    "on_guarded",
+)
+"""Options that are wanted as they are."""
+
+
 def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     """What validated options want.
 
@@ -99,27 +120,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         adaptive_allocations=adaptive,
         model_id=params["model_id"] or None,
         guard=guard(params),
-        **{
-            name: params[name]
-            for name in (
-                "state",
-                "number_of_allocations",
-                "initial_number_of_allocations",
-                "threads_per_allocation",
-                "priority",
-                "queue_capacity",
-                "cache_size",
-                "replace",
-                "on_missing",
-                "on_adaptive",
-                "on_failed",
-                "on_referenced",
-                "on_endpoint_owned",
-                "allow_zero",
-                "finish_pending_work",
-                "on_guarded",
-            )
-        },
+        **{name: params[name] for name in _AS_GIVEN},
     )
 
 
