@@ -20,6 +20,8 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") i
 _MARKDOWN = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _GUIDE = re.compile(r"^( *)\.\. code-block:: yaml(?:\+jinja)?\n\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
 
+_ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.MULTILINE | re.DOTALL)
+
 
 def block(module: str, name: str) -> t.Any:
     """DOCUMENTATION, EXAMPLES or RETURN of a module, parsed."""
@@ -40,3 +42,13 @@ def plays() -> Iterator[tuple[str, str]]:
             # What is no list is a file of another kind, such as requirements.yml.
             if isinstance(parsed, list):
                 yield f"{path.relative_to(ROOT)}: {parsed[0]['name']}", each
+
+
+def rows(guide: str) -> list[list[str]]:
+    """The rows of all list-tables of a guide without their heads, as cells on one line each."""
+    text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text()
+    found = []
+    for table in text.split(".. list-table::")[1:]:
+        _head, *rest = (re.split(r"^     - ", match, flags=re.MULTILINE) for match in _ROW.findall(table))
+        found += [[" ".join(cell.split()) for cell in row] for row in rest]
+    return found

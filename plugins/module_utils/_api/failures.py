@@ -135,9 +135,15 @@ def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str
     if isinstance(lost, http.client.IncompleteRead):
         return f"the connection to {hosts} broke off in the middle of the answer", "Look at what stands in between."
     if isinstance(lost, http.client.RemoteDisconnected) or (lost is not None and tls.broke_off(lost)):
-        return f"{hosts} closed the connection without an answer", f"If it speaks TLS, hosts need https://. {reach}"
+        return f"{hosts} closed the connection without an answer", _perhaps_tls(hosts)
     if isinstance(lost, ConnectionResetError):
-        return f"{hosts} reset the connection", f"If it speaks TLS, hosts need https://. {reach}"
+        return f"{hosts} reset the connection", _perhaps_tls(hosts)
     if isinstance(lost, OSError) and lost.strerror:
         return f"no connection to {hosts} ({lost.strerror})", reach
     return f"no connection to {hosts}: {text}", reach
+
+
+def _perhaps_tls(hosts: str) -> str:
+    if hosts.startswith("https:"):
+        return "It may have just ended, or want a client certificate."
+    return "It may have just ended, or speak TLS: then hosts need https://."

@@ -1,0 +1,269 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each row of the guide about errors of connections, on real sockets: text, kind, and whether readings are repeated."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+import types
+import typing as t
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from unittest import mock
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment_info as info_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
+from support import odd_servers as odd
+from support.documents import rows
+from support.emulator_process import Emulator, emulator
+
+Json = dict[str, t.Any]
+ROWS = {cells[0].strip("`"): cells[1:] for cells in rows("connection_errors")}
+
+
+class Ground(t.NamedTuple):
+    """What servers stand on. ``authority`` is trusted, ``stranger`` is not."""
+
+    double: Emulator
+    authority: odd.Authority
+    stranger: odd.Authority
+
+    def plain(self, act: odd.Act) -> AbstractContextManager[Json]:
+        return self._at("http", odd.serving(act))
+
+    def secure(self, name: str = odd.LOOPBACK, since: int = -1, until: int = 1) -> AbstractContextManager[Json]:
+        server = odd.serving(ANYTHING, self.authority.context(name, since=since, until=until))
+        return self._at("https", server, ca_path=self.authority.path)
+
+    @contextmanager
+    def _at(self, scheme: str, server: AbstractContextManager[int], **given: t.Any) -> Iterator[Json]:
+        with server as port:
+            yield {"hosts": [f"{scheme}://{odd.LOOPBACK}:{port}"], **given}
+
+    def port(self, server: AbstractContextManager[int], scheme: str = "http", **given: t.Any) -> t.Any:
+        return self._at(scheme, server, **given)
+
+    def with_fault(self, operation: str, do: Json, **given: t.Any) -> AbstractContextManager[Json]:
+        self.double.control("POST", "/faults", {"operation": operation, "times": -1, "do": do})
+        return nullcontext({"hosts": [self.double.url], **given})
+
+    def as_user(self, *privileges: str, password: str = "right-password") -> AbstractContextManager[Json]:
+        user = {"username": "runner", "password": "right-password"}
+        self.double.control("POST", "/privileges", {**user, "privileges": list(privileges)})
+        return nullcontext({"hosts": [self.double.url], **user, "password": password})
+
+    def licensed(self, licence: str) -> AbstractContextManager[Json]:
+        self.double.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": licence})
+        return nullcontext({"hosts": [self.double.url], **START})
+
+
+ANYTHING = odd.telling({"cluster_name": "c"})
+START = {"model_id": "m"}
+OPENSEARCH = {
+    "version": {"distribution": "opensearch", "number": "2.6.0"},
+    "tagline": "The OpenSearch Project: https://opensearch.org/",
+}
+NGINX_400 = "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>"
+BREAKER = {"error": {"type": "circuit_breaking_exception", "reason": "[parent] Data too large"}, "status": 429}
+MEDIA = {"error": "Content-Type header [text/plain] is not supported", "status": 406}
+
+
+def page(status: str, text: str) -> odd.Act:
+    return odd.answering(status, text, Content_Type="text/html")
+
+
+def version(number: str) -> Json:
+    return {"cluster_name": "c", "version": {"number": number, "build_flavor": "default"}}
+
+
+def demanding(on: Ground) -> t.Any:
+    return on.port(odd.serving(ANYTHING, on.authority.demanding()), "https", ca_path=on.authority.path)
+
+
+def unpackable(on: Ground) -> t.Any:
+    return on.with_fault("any_read", {"type": "broken_gzip"})
+
+
+def without_library(found: t.Any) -> Callable[[Ground], t.Any]:
+    @contextmanager
+    def imported(_on: Ground) -> Iterator[Json]:
+        with mock.patch.dict(sys.modules, elasticsearch=found):
+            yield {"hosts": [f"http://{odd.LOOPBACK}:1"]}
+
+    return imported
+
+
+def old_library() -> types.ModuleType:
+    old = types.ModuleType("elasticsearch")
+    vars(old).update(__version__=(7, 17, 9), __file__="/usr/lib/elasticsearch/__init__.py")
+    return old
+
+
+def gateway(kind: str) -> Callable[[Ground], t.Any]:
+    return lambda on: on.with_fault("any_read", {"type": kind})
+
+
+CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
+    # Reaching the cluster
+    "cannot be resolved": lambda _on: nullcontext({"hosts": ["http://es.invalid:9200"]}),
+    "connection refused": lambda on: on.port(odd.refusing()),
+    "no connection to ... within ... seconds": lambda on: on.port(odd.full(), request_timeout=0.2),
+    "no answer from ... within ... seconds": lambda on: on.port(odd.serving(odd.silent), request_timeout=0.2),
+    "reset the connection": lambda on: on.plain(odd.resetting),
+    "closed the connection without an answer": lambda on: on.plain(odd.closing),
+    "broke off in the middle of the answer": lambda on: on.with_fault("any_read", {"type": "truncate", "cut": True}),
+    "does not speak HTTP": lambda on: on.plain(odd.saying(b"SSH-2.0-OpenSSH_9.7\r\n")),
+    "the address is not one that can be asked for": lambda _on: nullcontext({"hosts": ["http://es..example.com"]}),
+    "answered ... and points to ...": lambda on: on.plain(
+        odd.answering("302 Found", Location="https://u:hunter2@login.example.com/?back=hunter2")
+    ),
+    # TLS
+    "the certificate has expired": lambda on: on.secure(since=-3, until=-1),
+    "the certificate is not valid yet": lambda on: on.secure(since=1, until=3),
+    "the certificate is for another name": lambda on: on.secure("es.example.com"),
+    "the authority of the certificate is not known": lambda on: on.port(
+        odd.serving(ANYTHING, on.stranger.context()), "https", ca_path=on.authority.path
+    ),
+    "(TLSV13_ALERT_CERTIFICATE_REQUIRED)": demanding,
+    "does not speak TLS": lambda on: on.port(nullcontext(int(on.double.url.rpartition(":")[2])), "https"),
+    "answered in TLS": lambda on: on.with_fault("any_read", {"type": "garbage", "text": "\x15\x03\x03\x00\x02\x02F"}),
+    "It speaks TLS": lambda on: on.plain(page("400 Bad Request", NGINX_400)),
+    # Who may
+    "Elasticsearch answered 401": lambda on: on.as_user("manage_ml", password="wrong-password"),
+    "It is not Elasticsearch that asks for credentials": lambda on: on.plain(
+        page("401 Unauthorized", "<h1>401 Authorization Required</h1>")
+    ),
+    "Grant the cluster privilege ...": lambda on: on.as_user("read_pipeline"),
+    "Machine learning needs a licence": lambda on: on.licensed("basic"),
+    "what answers at ... answered 403": lambda on: on.plain(page("403 Forbidden", "<h1>No</h1>")),
+    # Not Elasticsearch
+    "is OpenSearch": lambda on: on.plain(odd.telling(OPENSEARCH, product=False)),
+    "is not Elasticsearch (its answer lacks the header X-Elastic-Product)": lambda on: on.with_fault(
+        "any_read", {"type": "no_product"}
+    ),
+    "a web page answers at ...": lambda on: on.plain(page("200 OK", "<h1>Welcome</h1>")),
+    "what answers at ... answered 404": lambda on: on.plain(page("404 Not Found", "<h1>No</h1>")),
+    "Cannot ...: Elasticsearch ... is too old. This collection needs 8.0 or newer": lambda on: on.plain(
+        odd.telling(version("7.10.2"), product=False)
+    ),
+    "Elasticsearch ... is too old. This collection needs 8.0 or newer": lambda on: on.plain(
+        odd.telling(version("7.17.28"))
+    ),
+    # Answers
+    "is empty": lambda on: on.with_fault("any_read", {"type": "empty"}),
+    "is JSON that breaks off or is damaged": lambda on: on.with_fault("any_read", {"type": "truncate"}),
+    "is not JSON": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": "pong"}),
+    "is a web page": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": "<h1>Hi</h1>"}),
+    "is JSON but not an object": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": [1]}),
+    "is said to be compressed": unpackable,
+    "Does a proxy in between change the headers": lambda on: on.with_fault(
+        "start", {"type": "answer", "status": 406, "body": MEDIA}, **START
+    ),
+    "The request is too large": lambda on: on.with_fault(
+        "start", {"type": "answer", "status": 413, "body": None, "product": False}, **START
+    ),
+    # Not now
+    "a gateway at ... answered 429": gateway("too_many_requests"),
+    "a gateway at ... answered 502": gateway("bad_gateway"),
+    "a gateway at ... answered 503": gateway("service_unavailable"),
+    "a gateway at ... answered 504": gateway("gateway_timeout"),
+    "The cluster is not ready or has too much to do": lambda on: on.with_fault(
+        "any_read", {"type": "answer", "status": 429, "body": BREAKER}
+    ),
+    "Retrying does not help": lambda on: on.with_fault("start", {"type": "capacity"}, **START),
+    # The Python package
+    "is needed by ...: import of elasticsearch halted": without_library(None),
+    "is needed by ...: found version": without_library(old_library()),
+}
+
+
+class Pauses:
+    """A clock that only counts the pauses."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def monotonic(self) -> float:
+        return float(self.taken)
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.taken += 1
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("authorities")
+    with emulator("--model", "m=1048576") as double:
+        yield Ground(double, odd.Authority(str(folder / "known.pem")), odd.Authority(str(folder / "unknown.pem")))
+
+
+def run(given: Json, clock: Pauses) -> Json:
+    """The result of a task that reads everything, or starts a deployment."""
+    starts = "model_id" in given
+    spec = options.SPEC if starts else info_options.SPEC
+    checked = ArgumentSpecValidator(**spec.to_kwargs()).validate({"request_retries": 1, **given})
+    assert not checked.error_messages
+    task = deployment.run if starts else info.run
+    return task(checked.validated_parameters, False, clock=clock).result
+
+
+def pattern(text: str) -> str:
+    return ".*".join(re.escape(part) for part in text.split("..."))
+
+
+def test_the_table_has_a_case_for_each_row_and_a_row_for_each_case() -> None:
+    assert CASES.keys() == ROWS.keys()
+    assert len(rows("connection_errors")) == len(ROWS), "a row is there twice"
+
+
+def test_the_table_has_each_kind() -> None:
+    assert {cells[0].strip("`") for cells in ROWS.values()} - {"(none)"} == set(t.get_args(Kind))
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_a_row(ground: Ground, text: str) -> None:
+    ground.double.control("POST", "/reset")
+    kind, meaning, remedy, repeated = ROWS[text]
+    clock = Pauses()
+    with CASES[text](ground) as given:
+        result = run(given, clock)
+    assert result["failed"]
+    assert re.search(pattern(text), result["msg"]), result["msg"]
+    assert result["msg"].startswith(("Cannot ", "Elasticsearch 7", "The Python package"))
+    assert result["msg"].endswith((".", "?"))
+    assert "hunter2" not in str(result)
+    assert "object at 0x" not in str(result)
+    assert result.get("error", {}).get("kind", "(none)") == kind.strip("`")
+    assert repeated == ("yes" if clock.taken else "no")
+    assert meaning
+    assert remedy
+    assert len(ground.double.writes()) == (1 if "model_id" in given else 0)
+
+
+def test_a_compressed_answer_is_read(ground: Ground) -> None:
+    """By default nobody asks for one, but a proxy may compress anyway."""
+    body = gzip.compress(json.dumps(version("7.17.28")).encode())
+    act = odd.answering("200 OK", body, product=True, Content_Type="application/json", Content_Encoding="gzip")
+    with ground.plain(act) as given:
+        assert run(given, Pauses())["msg"].startswith("Elasticsearch 7.17.28 is too old.")
+
+
+@pytest.mark.parametrize("by", ["nginx", "haproxy", "envoy", "awselb"])
+@pytest.mark.parametrize("kind", ["too_many_requests", "bad_gateway", "service_unavailable", "gateway_timeout"])
+def test_the_words_of_a_gateway_are_kept(ground: Ground, kind: str, by: str) -> None:
+    ground.double.control("POST", "/reset")
+    with ground.with_fault("any_read", {"type": kind, "by": by}) as given:
+        message = run(given, Pauses())["msg"]
+    assert "<" not in message
+    assert re.search(r"a gateway at http://127\.0\.0\.1:\d+ answered \d+: \w+.*\. It ", message), message

@@ -1,0 +1,148 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Servers on real sockets that are no Elasticsearch, or that never come to say so."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import socket
+import ssl
+import struct
+import threading
+import typing as t
+from collections.abc import Callable, Iterator
+
+import trustme
+
+Act = Callable[[socket.socket], None]
+LOOPBACK = "127.0.0.1"
+_DAY = datetime.timedelta(days=1)
+
+
+@contextlib.contextmanager
+def serving(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a server that does *act* with each connection and then closes it, one after the other."""
+    listening = socket.create_server((LOOPBACK, 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection = listening.accept()[0]
+            except OSError:  # closed
+                return
+            # A client that is not content goes away in the middle.
+            with connection, contextlib.suppress(OSError):
+                if tls is None:
+                    act(connection)
+                else:
+                    with tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+                        _act_in_tls(act, secured)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield int(listening.getsockname()[1])
+    finally:
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)  # wakes accept
+        listening.close()
+        thread.join()
+
+
+def _act_in_tls(act: Act, secured: ssl.SSLSocket) -> None:
+    try:
+        secured.do_handshake()
+    except ssl.SSLError:
+        # What was sent along must be taken, or the alert that tells why would be lost with it.
+        while socket.socket.recv(secured, 65536):
+            pass
+    else:
+        act(secured)
+
+
+def answering(status: str, body: str | bytes = "", *, product: bool = False, **headers: str) -> Act:
+    """Read one request and answer. *headers*: names with underscores."""
+    content = body.encode() if isinstance(body, str) else body
+    named = {"Content-Length": str(len(content)), "Connection": "close"}
+    named |= {"X-Elastic-Product": "Elasticsearch"} if product else {}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in named.items())]
+    return saying("\r\n".join([*lines, "", ""]).encode() + content)
+
+
+def telling(body: t.Any, *, product: bool = True) -> Act:
+    """Answer 200 with *body* as JSON."""
+    return answering("200 OK", json.dumps(body), product=product, Content_Type="application/json")
+
+
+def saying(text: bytes) -> Act:
+    def act(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(text)
+
+    return act
+
+
+def closing(connection: socket.socket) -> None:
+    connection.recv(65536)
+
+
+def resetting(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def silent(connection: socket.socket) -> None:
+    """Take what comes and say nothing, until the other side gives up."""
+    while connection.recv(65536):
+        pass
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A port that is taken, and where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind((LOOPBACK, 0))
+        yield int(bound.getsockname()[1])
+
+
+@contextlib.contextmanager
+def full() -> Iterator[int]:
+    """A port whose queue of connections is full: what comes now waits to be connected, as behind a firewall."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((LOOPBACK, 0))
+        listening.listen(0)
+        for _each in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield int(listening.getsockname()[1])
+
+
+class Authority:
+    """Who issues certificates; ``path``: its own, in PEM format."""
+
+    def __init__(self, path: str) -> None:
+        self._inner = trustme.CA()
+        self.path = path
+        self._inner.cert_pem.write_to_path(path)
+
+    def context(self, name: str = LOOPBACK, *, since: int = -1, until: int = 1) -> ssl.SSLContext:
+        """For a server called *name*, valid *since* and *until* so many days from now."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        issued = self._inner.issue_cert(name, not_before=now + since * _DAY, not_after=now + until * _DAY)
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(made)
+        return made
+
+    def demanding(self) -> ssl.SSLContext:
+        """For a server that wants a certificate of this authority from its clients, too."""
+        made = self.context()
+        made.verify_mode = ssl.CERT_REQUIRED
+        self._inner.configure_trust(made)
+        return made
