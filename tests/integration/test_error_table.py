@@ -57,10 +57,10 @@ class Ground(t.NamedTuple):
         self.double.control("POST", "/faults", {"operation": operation, "times": -1, "do": do})
         return nullcontext({"hosts": [self.double.url], **given})
 
-    def as_user(self, *privileges: str, password: str = "right-password") -> AbstractContextManager[Json]:
+    def as_user(self, *privileges: str, **given: str) -> AbstractContextManager[Json]:
         user = {"username": "runner", "password": "right-password"}
         self.double.control("POST", "/privileges", {**user, "privileges": list(privileges)})
-        return nullcontext({"hosts": [self.double.url], **user, "password": password})
+        return nullcontext({"hosts": [self.double.url], **user, **given})
 
     def licensed(self, licence: str) -> AbstractContextManager[Json]:
         self.double.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": licence})
@@ -86,8 +86,17 @@ def version(number: str) -> Json:
     return {"cluster_name": "c", "version": {"number": number, "build_flavor": "default"}}
 
 
-def demanding(on: Ground) -> t.Any:
-    return on.port(odd.serving(ANYTHING, on.authority.demanding()), "https", ca_path=on.authority.path)
+def demanding(on: Ground, **given: str) -> t.Any:
+    return on.port(odd.serving(ANYTHING, on.authority.demanding()), "https", ca_path=on.authority.path, **given)
+
+
+def through(proxy: AbstractContextManager[int]) -> AbstractContextManager[Json]:
+    @contextmanager
+    def way() -> Iterator[Json]:
+        with proxy as port:
+            yield {"hosts": ["https://es.invalid:9200"], "proxy": f"http://{odd.LOOPBACK}:{port}"}
+
+    return way()
 
 
 def unpackable(on: Ground) -> t.Any:
@@ -127,6 +136,14 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "answered ... and points to ...": lambda on: on.plain(
         odd.answering("302 Found", Location="https://u:hunter2@login.example.com/?back=hunter2")
     ),
+    "no connection to the proxy": lambda _on: through(odd.refusing()),
+    "Check proxy_username and proxy_password": lambda _on: through(
+        odd.serving(odd.answering("407 Proxy Authentication Required"))
+    ),
+    "the proxy ... does not lead to ...: 403": lambda _on: through(odd.serving(odd.answering("403 Forbidden"))),
+    "the proxy ... does not lead to ...: 503": lambda _on: through(
+        odd.serving(odd.answering("503 Service Unavailable"))
+    ),
     # TLS
     "the certificate has expired": lambda on: on.secure(since=-3, until=-1),
     "the certificate is not valid yet": lambda on: on.secure(since=1, until=3),
@@ -134,7 +151,11 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "the authority of the certificate is not known": lambda on: on.port(
         odd.serving(ANYTHING, on.stranger.context()), "https", ca_path=on.authority.path
     ),
-    "(TLSV13_ALERT_CERTIFICATE_REQUIRED)": demanding,
+    "the certificate has another fingerprint than ca_fingerprint": lambda on: on.port(
+        odd.serving(ANYTHING, on.authority.context()), "https", ca_fingerprint="ab" * 32
+    ),
+    "the server wants a client certificate": demanding,
+    "the server does not take the client certificate": lambda on: demanding(on, **on.stranger.client()),
     "does not speak TLS": lambda on: on.port(nullcontext(int(on.double.url.rpartition(":")[2])), "https"),
     "answered in TLS": lambda on: on.with_fault("any_read", {"type": "garbage", "text": "\x15\x03\x03\x00\x02\x02F"}),
     "It speaks TLS": lambda on: on.plain(page("400 Bad Request", NGINX_400)),
@@ -144,6 +165,7 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
         page("401 Unauthorized", "<h1>401 Authorization Required</h1>")
     ),
     "Grant the cluster privilege ...": lambda on: on.as_user("read_pipeline"),
+    "lacks the cluster privilege": lambda on: on.as_user("monitor_ml", model_id="m"),
     "Machine learning needs a licence": lambda on: on.licensed("basic"),
     "what answers at ... answered 403": lambda on: on.plain(page("403 Forbidden", "<h1>No</h1>")),
     # Not Elasticsearch
@@ -248,7 +270,7 @@ def test_a_row(ground: Ground, text: str) -> None:
     assert repeated == ("yes" if clock.taken else "no")
     assert meaning
     assert remedy
-    assert len(ground.double.writes()) == (1 if "model_id" in given else 0)
+    assert len(ground.double.writes()) == (1 if "model_id" in given and "username" not in given else 0)
 
 
 def test_a_compressed_answer_is_read(ground: Ground) -> None:

@@ -140,6 +140,14 @@ class Authority:
         issued.configure_cert(made)
         return made
 
+    def client(self) -> dict[str, str]:
+        """Options for a client that has a certificate of this authority. The files lie beside ``path``."""
+        issued = self._inner.issue_cert("client@example.com")
+        files = {"client_cert": f"{self.path}.cert", "client_key": f"{self.path}.key"}
+        issued.cert_chain_pems[0].write_to_path(files["client_cert"])
+        issued.private_key_pem.write_to_path(files["client_key"])
+        return files
+
     def demanding(self) -> ssl.SSLContext:
         """For a server that wants a certificate of this authority from its clients, too."""
         made = self.context()

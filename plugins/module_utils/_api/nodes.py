@@ -12,8 +12,11 @@ authorities of the system beside those it is given, and takes a fingerprint for 
 from __future__ import annotations
 
 import base64
+import contextlib
+import ipaddress
 import ssl
 import typing as t
+import urllib.parse
 
 from .._options.connection import Connection
 
@@ -68,7 +71,7 @@ def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: 
     if not proxy:
         return urllib3.HTTPConnectionPool(config.host, config.port, **options)
     if proxy.startswith("https:"):
-        options["ssl_context"] = _context_of_proxy(connection)
+        options["ssl_context"] = _context_of_proxy(connection, proxy)
     return _Forwarded(base, _manager(connection, proxy, options).connection_from_host(config.host, config.port, "http"))
 
 
@@ -82,11 +85,12 @@ def _secure(
     import urllib3
 
     pools = pools or urllib3.HTTPSConnectionPool
+    _leave_numbers(options["ssl_context"], config.host)
     options["cert_reqs"] = options["ssl_context"].verify_mode
     if not proxy:
         return pools(config.host, config.port, **options)
     if proxy.startswith("https:"):
-        options["proxy_ssl_context"] = _context_of_proxy(connection)
+        options["proxy_ssl_context"] = _context_of_proxy(connection, proxy)
     manager = _manager(connection, proxy, options)
     manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pools}
     return manager.connection_from_host(config.host, config.port, "https")
@@ -110,12 +114,20 @@ def context(connection: Connection) -> ssl.SSLContext:
     return found
 
 
-def _context_of_proxy(connection: Connection) -> ssl.SSLContext:
+def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
     """A proxy that speaks TLS may have a certificate that the system trusts, or one of the same authority."""
     found = _trusting(connection, None)
     if connection.ca_path:
         found.load_verify_locations(connection.ca_path)
+    _leave_numbers(found, urllib.parse.urlsplit(proxy).hostname or "")
     return found
+
+
+def _leave_numbers(trust: ssl.SSLContext, host: str) -> None:
+    """Leave it to urllib3 to compare a certificate with an IP address: before 2, it tells the module ssl none."""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        trust.check_hostname = False
 
 
 def _trusting(connection: Connection, ca_path: str | None) -> ssl.SSLContext:

@@ -15,7 +15,8 @@ _UNKNOWN = (2, 18, 19, 20, 21)
 """Numbers of OpenSSL (``X509_V_ERR_...``), the same in every version."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
-_WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+_REFUSED = ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED", "UNKNOWN_CA")
+_AGREE = "Check hosts, and what TLS versions, ciphers and client certificates the cluster takes."
 _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
 
 
@@ -30,7 +31,12 @@ def broke_off(exc: BaseException) -> bool:
     """Whether the connection ended, rather than that the two sides did not agree."""
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         return True
-    return isinstance(exc, ssl.SSLError) and exc.reason in _BROKEN_OFF
+    return _reason(exc) in _BROKEN_OFF
+
+
+def _reason(exc: BaseException | None) -> str:
+    """OpenSSL's name for what happened; an error that was not made by the module ssl has none."""
+    return str(getattr(exc, "reason", None) or "") if isinstance(exc, ssl.SSLError) else ""
 
 
 def trouble(exc: BaseException | None, text: str) -> Trouble:
@@ -42,14 +48,20 @@ def trouble(exc: BaseException | None, text: str) -> Trouble:
         return Trouble("the certificate has another fingerprint than ca_fingerprint", hint)
     if "doesn't match" in text:
         return _another_name(text)
-    reason = str(exc.reason or "") if isinstance(exc, ssl.SSLError) else ""
+    reason = _reason(exc)
     if reason in _NO_TLS:
         return Trouble("what answers there does not speak TLS", "If that is meant to be, write http:// in hosts.")
-    if any(each in reason for each in _WANTS_CERTIFICATE):
-        return Trouble(
-            f"the other side ended it ({reason})", "It may ask for a client certificate, or for other ciphers."
-        )
-    return Trouble(text, "Check hosts, and what TLS versions and certificates the cluster takes.")
+    return _alert(reason) if "_ALERT_" in reason else Trouble(text, _AGREE)
+
+
+def _alert(reason: str) -> Trouble:
+    """*reason*: what OpenSSL calls the last words of the other side."""
+    if "CERTIFICATE_REQUIRED" in reason:
+        return Trouble(f"the server wants a client certificate ({reason})", "Set client_cert and client_key.")
+    if any(each in reason for each in _REFUSED):
+        hint = "Check client_cert: its authority must be one that the cluster trusts, and it must not have expired."
+        return Trouble(f"the server does not take the client certificate ({reason})", hint)
+    return Trouble(f"the server ended it ({reason})", _AGREE)
 
 
 def _not_trusted(exc: ssl.SSLCertVerificationError) -> Trouble:
@@ -61,7 +73,7 @@ def _not_trusted(exc: ssl.SSLCertVerificationError) -> Trouble:
     if exc.verify_code in _OTHER_NAME:
         return _another_name(said)
     if exc.verify_code in _UNKNOWN:
-        hint = "Set ca_path to the certificate authority of the cluster."
+        hint = "Set ca_path to the certificate authority of the cluster, or ca_fingerprint to its fingerprint."
         return Trouble(f"the authority of the certificate is not known ({said})", hint)
     return Trouble(f"the certificate is not trusted ({said})", "Look at the certificate of the cluster.")
 
