@@ -214,3 +214,15 @@ def test_a_recovery_that_cannot_be_says_why(double: Double) -> None:
     assert "is not fully_allocated after 6 seconds" in result["msg"]
     assert "It cannot be recovered: Deployment 'd' has adaptive allocations enabled" in result["msg"]
     assert double.journal() == []
+
+
+def test_who_may_not_write_does_not_recover(double: Double) -> None:
+    """Nothing was planned at first, so nothing was asked for; the recovery is the first write."""
+    stuck(double)
+    double.allow("monitor_ml", "monitor")
+    double.forget()
+    result = double.run(deployment_id="d", wait_timeout=6, on_failed="recover")
+    assert "is not fully_allocated after 6 seconds" in result["msg"]
+    assert "It cannot be recovered: Cannot start or stop a deployment: user 'runner' lacks" in result["msg"]
+    assert (result["error"]["kind"], result["changed"]) == ("privilege", False)
+    assert double.journal() == []

@@ -106,8 +106,9 @@ class Attempt:
         try:
             plan = recover(self._wanted, Situation(self._report.seen, self._model_id))
             plan = protect(self._api, None, self._wanted, plan, self._report)
-        except Refusal as refusal:
-            raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from error
+            self._api.refuse_unprivileged(plan.actions)
+        except (Refusal, ApiError) as refusal:
+            raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
         self._plan = self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
         self._change = self._begin(self._wanted, self._waiting, self._plan)
         self.watch.renew()
