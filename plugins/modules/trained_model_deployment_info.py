@@ -36,6 +36,8 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+notes:
+  - Needs the cluster privilege C(monitor_ml). With C(monitor) it sees the whole routing table.
 author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:

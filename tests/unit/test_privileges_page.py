@@ -1,0 +1,89 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of the guide on privileges is true: with what it names a task works, with less it does not."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from support.double import Double
+
+Json = dict[str, t.Any]
+PAGE = (Path(__file__).resolve().parents[2] / "docs/docsite/rst/privileges.rst").read_text()
+ROW = re.compile(r"   \* - (.*)\n     - (.*)\n")
+ROWS = dict(ROW.findall(PAGE)[1:])
+
+
+def reads(double: Double) -> bool:
+    checked = [double.run(check_mode=True, model_id="m"), double.run(check_mode=True, model_id="other")]
+    return bool(double.info()["deployments"]) and not any(each.get("failed") for each in checked)
+
+
+def sees_targets(double: Double) -> bool:
+    seen = double.info()["deployments"]
+    return bool(seen) and seen[0]["routing_source"] == "cluster_state"
+
+
+def knows_the_processors(double: Double) -> bool:
+    result = double.run_many([{"model_id": "other", "number_of_allocations": 50}], check_mode=True)
+    return "processors" in result.get("msg", "")
+
+
+def starts_and_stops(double: Double) -> bool:
+    tasks: list[Json] = [
+        {"model_id": "other"},
+        {"model_id": "other", "state": "restarted"},
+        {"model_id": "other", "threads_per_allocation": 2, "replace": "stop_start"},
+        {"model_id": "other", "state": "stopped"},
+    ]
+    return all(double.run(**task)["changed"] for task in tasks)
+
+
+def changes(double: Double) -> bool:
+    return bool(double.run(model_id="m", number_of_allocations=2)["changed"])
+
+
+TASKS: dict[str, t.Callable[[Double], bool]] = {
+    "read deployments, and run any task in check mode": reads,
+    "see where each allocation is to run": sees_targets,
+    "know beforehand that a list needs more processors than there are": knows_the_processors,
+    "start, stop, restart or replace a deployment": starts_and_stops,
+    "change a running deployment": changes,
+}
+WAYS = [(task, way.split("``")[1::2]) for task, needs in ROWS.items() for way in needs.split(", or ")]
+
+
+def works(task: str, privileges: t.Sequence[str]) -> bool:
+    with Double("9.5.3") as double:
+        double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+        double.settle()
+        double.allow(*privileges)
+        return TASKS[task](double)
+
+
+def test_the_table_is_whole() -> None:
+    assert list(ROWS) == list(TASKS)
+
+
+@pytest.mark.parametrize(("task", "privileges"), WAYS)
+def test_what_is_named_is_enough(task: str, privileges: list[str]) -> None:
+    assert works(task, privileges)
+
+
+@pytest.mark.parametrize(("task", "privileges"), WAYS)
+def test_less_is_not(task: str, privileges: list[str]) -> None:
+    for left_out in privileges:
+        assert not works(task, [each for each in privileges if each != left_out]), left_out
+
+
+def test_the_sentence_is_the_one_that_is_said() -> None:
+    with Double("9.5.3") as double:
+        double.allow("monitor_ml")
+        said = double.run(model_id="m")["msg"].replace("'runner'", "'reviewer'")
+    assert said in " ".join(PAGE.split())
