@@ -176,10 +176,10 @@ attributes:
     support: partial
     details: O(state=restarted) restarts each time. Everything else changes nothing the second time.
 notes:
-  - Check mode, and a task that finds nothing to do, need the cluster privilege C(monitor_ml). With C(monitor) they see the
-    whole routing table.
-  - Changes need C(manage_ml); to start and to stop, C(manage_inference) beside C(monitor_ml) is enough. Before the first
-    write it is asked whether the user has it. See the guide on privileges.
+  - Check mode, and a task that finds nothing to do, need the cluster privilege C(monitor_ml). With C(monitor) they
+    see the whole routing table.
+  - Changes need C(manage_ml); to start and to stop, C(manage_inference) beside C(monitor_ml) is enough. Before the
+    first write it is asked whether the user has it. See the guide on privileges.
 author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:

@@ -11,7 +11,13 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.privileges import PATH, Rights, allowing, to_ask
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.privileges import (
+    ALLOWING,
+    PATH,
+    Rights,
+    as_write,
+    to_ask,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action, Kind
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
@@ -73,8 +79,8 @@ def test_once_for_a_connection(double: Double) -> None:
     """The items of a loop share theirs: what the first one learnt holds for all writes of the others."""
     double.allow("manage_ml")
     api = double.connected()
-    for kind in t.get_args(Kind):
-        api.refuse_unprivileged([Action(kind, "d")])
+    for action in (*ACTIONS.values(), Action("update", "d")):
+        api.refuse_unprivileged([action])
     assert asked(double) == ["GET"]
 
 
@@ -131,11 +137,17 @@ ACTIONS = {
     "update": Action("update", "m", {"number_of_allocations": 2}),
     "stop": Action("stop", "m"),
 }
+BY_ENDPOINT = Action("update", "m", {"number_of_allocations": 2}, endpoint_type="sparse_embedding")
 SERVERS = [
     *((version, "default") for version in ("8.0.1", "8.13.4", "8.15.3", "8.19.21", "9.5.3")),
     ("9.5.3", "serverless"),
 ]
-CASES = [(*server, kind) for server in SERVERS for kind in t.get_args(Kind) if kind != "update" or server[0] != "8.0.1"]
+CASES = [
+    (*server, action)
+    for server in SERVERS
+    for action in (*ACTIONS.values(), BY_ENDPOINT)
+    if (action.kind != "update" or server[0] != "8.0.1") and (action is not BY_ENDPOINT or server[0] > "8.19")
+]
 
 
 def refused_here(api: Api, action: Action) -> bool:
@@ -154,31 +166,39 @@ def refused_there(api: Api, action: Action) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("version", "flavor", "kind"), CASES)
-def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, kind: Kind) -> None:
+@pytest.mark.parametrize(("version", "flavor", "action"), CASES)
+def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, action: Action) -> None:
     """Each privilege that could allow a write, and some that do not."""
     seen = set()
     with Double(version, flavor=flavor) as double:
         for privilege in ("manage", "all", "monitor", "monitor_ml", "none", *to_ask(Server(version, flavor, ""))):
             double.allow(privilege, "monitor")
             api = double.connected()
-            here, there = refused_here(api, ACTIONS[kind]), refused_there(api, ACTIONS[kind])
+            here, there = refused_here(api, action), refused_there(api, action)
             assert here == there, privilege
             seen.add(here)
     assert seen == {True, False}
 
 
 def test_each_kind_of_write_has_its_privileges() -> None:
-    for kind in t.get_args(Kind):
-        assert allowing(kind)[0] == "manage_ml"
+    assert {as_write(action) for action in (*ACTIONS.values(), BY_ENDPOINT)} == ALLOWING.keys()
+    assert {action.kind for action in ACTIONS.values()} == set(t.get_args(Kind))
 
 
 def test_only_names_that_the_server_knows_are_asked_for() -> None:
     assert "manage_inference" not in to_ask(Server("8.13.4", "default", ""))
     assert to_ask(Server("9.1.0", "serverless", "")) == ["manage_inference", "manage_ml"]
-    assert set(to_ask(Server("8.14.0", "default", ""))) == {
-        name for kind in t.get_args(Kind) for name in allowing(kind)
-    }
+    assert set(to_ask(Server("8.14.0", "default", ""))) == {name for names in ALLOWING.values() for name in names}
+
+
+def test_each_privilege_that_lacks_is_named(double: Double) -> None:
+    double.allow("monitor_ml")
+    with pytest.raises(ApiError) as caught:
+        double.connected().refuse_unprivileged([*ACTIONS.values(), BY_ENDPOINT])
+    assert str(caught.value).startswith(
+        "Cannot start a deployment or stop a deployment or update a deployment or update an inference endpoint: "
+        "user 'runner' lacks the cluster privilege manage_inference and manage_ml, and nothing was changed."
+    )
 
 
 # --- where nobody answers ---

@@ -223,6 +223,8 @@ def test_who_may_not_write_does_not_recover(double: Double) -> None:
     double.forget()
     result = double.run(deployment_id="d", wait_timeout=6, on_failed="recover")
     assert "is not fully_allocated after 6 seconds" in result["msg"]
-    assert "It cannot be recovered: Cannot start or stop a deployment: user 'runner' lacks" in result["msg"]
+    assert (
+        "It cannot be recovered: Cannot start a deployment or stop a deployment: user 'runner' lacks" in result["msg"]
+    )
     assert (result["error"]["kind"], result["changed"]) == ("privilege", False)
     assert double.journal() == []

@@ -16,10 +16,16 @@ from .._records.server import Server
 PATH = "/_security/user/_has_privileges"
 """Every user may ask it about themselves."""
 
-WRITING = "manage_ml"
+_ML = "manage_ml"
 _INFERENCE = "manage_inference"
-_GRANTING = {"start": (WRITING, _INFERENCE), "stop": (WRITING, _INFERENCE), "update": (WRITING,)}
-"""Kind of a write to the cluster privileges that allow it."""
+_DEPLOYMENT = "cluster:admin/xpack/ml/trained_models/deployment"
+ALLOWING = {
+    "start a deployment": (_ML, _INFERENCE, f"{_DEPLOYMENT}/start"),
+    "stop a deployment": (_ML, _INFERENCE, f"{_DEPLOYMENT}/stop"),
+    "update a deployment": (_ML, f"{_DEPLOYMENT}/update"),
+    "update an inference endpoint": (_INFERENCE, "cluster:admin/xpack/inference/update"),
+}
+"""Write to what allows it, each alone: cluster privileges, and the server's action, which a role may name, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +40,9 @@ class Rights:
         cluster = raw.get("cluster")
         return cls(str(raw.get("username") or ""), cluster if isinstance(cluster, dict) else {})
 
-    def lacks(self, kind: str) -> bool:
-        """Whether Elasticsearch said no to each privilege that allows writes of *kind*. No word is no refusal."""
-        answers = [self.granted[name] for name in allowing(kind) if name in self.granted]
+    def lacks(self, write: str) -> bool:
+        """Whether Elasticsearch said no to all that allows *write*. No word is no refusal."""
+        answers = [self.granted[name] for name in ALLOWING[write] if name in self.granted]
         return bool(answers) and all(answer is False for answer in answers)
 
     def refuse(self, actions: t.Iterable[Action]) -> None:
@@ -44,26 +50,24 @@ class Rights:
 
         :raises ApiError: of the kind ``privilege``, without a status: nothing was sent.
         """
-        # An update of an endpoint needs another privilege; it is alone in its plan, so its own refusal is early enough.
-        kinds = {action.kind for action in actions if action.endpoint_type is None}
-        lacking = sorted(kind for kind in kinds if self.lacks(kind))
+        lacking = sorted(write for write in {as_write(action) for action in actions} if self.lacks(write))
         if lacking:
+            privileges = sorted({ALLOWING[write][0] for write in lacking})
             raise ApiError(
                 "privilege",
-                f"Cannot {' or '.join(lacking)} a deployment: user '{self.username}' lacks the cluster privilege "
-                f"{WRITING}, and nothing was changed. Grant it to a role of the user; an API key has only what it was "
-                "made with.",
+                f"Cannot {' or '.join(lacking)}: user '{self.username}' lacks the cluster privilege "
+                f"{' and '.join(privileges)}, and nothing was changed. Grant it to a role of the user; an API key has "
+                "only what it was made with.",
             )
 
 
-def allowing(kind: str) -> tuple[str, ...]:
-    """The privileges, each of which allows writes of *kind*; a role may also name the server's action itself."""
-    return (*_GRANTING[kind], f"cluster:admin/xpack/ml/trained_models/deployment/{kind}")
+def as_write(action: Action) -> str:
+    return f"{action.kind} a deployment" if action.endpoint_type is None else "update an inference endpoint"
 
 
 def to_ask(server: Server) -> list[str]:
     """All that allows anything, of what *server* knows: it refuses a question with a name that it does not."""
-    known = {name for kind in _GRANTING for name in allowing(kind)}
+    known = {name for names in ALLOWING.values() for name in names}
     if not server.has(8, 14):
         known.discard(_INFERENCE)
     # Roles of serverless projects cannot name actions.
