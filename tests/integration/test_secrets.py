@@ -74,6 +74,7 @@ def environment(callback: str, folder: Path) -> dict[str, str]:
         **CALLBACKS[callback],
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(collections),
         "ANSIBLE_CONNECTION_PLUGINS": str(SUPPORT / "connection"),
+        "ANSIBLE_DISPLAY_TRACEBACK": "always",
         "ANSIBLE_LOG_PATH": str(folder / "log"),
         "ANSIBLE_CACHE_PLUGIN": "jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 JSON = "application/vnd.elasticsearch+json;compatible-with=8"
 PASS = "pass"
 """Answer as the server does; the others of :data:`WAYS` fail, but ``gossip`` which succeeds."""
-WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "kind", "other", "cut", "key")
+WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "kind", "other", "cut", "key", "tunnel")
 _REDIRECT = 307
 
 
@@ -42,6 +42,8 @@ class Hostile(t.NamedTuple):
     seen: list[Seen]
 
     def url(self, way: str, name: str) -> str:
+        if way == "tunnel":
+            return f"https://{name}.invalid"
         return f"{self.address}/{way}/{name}"
 
 
@@ -95,6 +97,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._forward(f"/{rest}{query}", body, gossip(headers) if way == "gossip" else [])
         else:
             getattr(self, f"_{way}")(gossip(headers))
+
+    def do_CONNECT(self) -> None:
+        """A proxy that lets nobody through. The name is that of the host which is asked for."""
+        headers = {header.lower(): value for header, value in self.headers.items()}
+        self.notes.append(Seen(self.path.partition(".")[0], headers))
+        told = gossip(headers)
+        self._answer(407, html.escape(" ".join(told)).encode(), "text/html", {"Proxy-Authenticate": told[0]}, told[0])
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
 

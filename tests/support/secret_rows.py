@@ -71,7 +71,8 @@ class Row(t.NamedTuple):
         """What its requests have to have with them."""
         if self.answer == "userinfo":
             return set()
-        return {_CARRIED[self.authentication], HEADER, PROXY if self.source == "options" else IN_PROXY}
+        of_proxy = PROXY if self.source == "options" else IN_PROXY
+        return {of_proxy} if self.answer == "tunnel" else {_CARRIED[self.authentication], HEADER, of_proxy}
 
     def task(self, gateway: Hostile) -> Json:
         task: Json = {"name": self.name, "ignore_errors": True, "check_mode": self.answer == "check"}
@@ -93,7 +94,8 @@ class Row(t.NamedTuple):
         others = {name for each in AUTHENTICATION.values() for name in each} - given.keys()
         here = dict.fromkeys(others, "") | (given if self.source == "task" else {})
         found = {f"ELASTICSEARCH_{name.upper()}": value for name, value in here.items()}
-        return found | ({"http_proxy": "{{ secrets.http_proxy }}"} if self.source == "task" else {})
+        proxies = dict.fromkeys(("http_proxy", "https_proxy"), "{{ secrets.proxy_with_userinfo }}")
+        return found | (proxies if self.source == "task" else {})
 
 
 _PROXY = ("proxy", "proxy_username", "proxy_password")
@@ -107,17 +109,19 @@ def _variables(authentication: str) -> dict[str, str]:
 def variables(gateway: Hostile) -> Json:
     """What the tasks' variables come from."""
     proxy = {"proxy": gateway.address, "proxy_username": "pat", "proxy_password": PROXY.value}
-    addresses = {"hosts": _with_userinfo(gateway, IN_HOST.value), "http_proxy": process(gateway)["HTTP_PROXY"]}
+    addresses = {"hosts": _with_userinfo(gateway, IN_HOST.value), "proxy_with_userinfo": process(gateway)["HTTP_PROXY"]}
     return {"secrets": {**AUTHENTICATION, "headers": HEADERS["secret_headers"], **proxy, **addresses}}
 
 
 def process(gateway: Hostile) -> dict[str, str]:
     """The environment of the process, which all tasks see."""
     given = {name: value for way, each in AUTHENTICATION.items() if way != "encoded" for name, value in each.items()}
+    proxy = _with_userinfo(gateway, urllib.parse.quote(IN_PROXY.value, safe=""))
     return {
         **{f"ELASTICSEARCH_{name.upper()}": value for name, value in given.items()},
         "ELASTICSEARCH_URL": _with_userinfo(gateway, IN_HOST.value),
-        "HTTP_PROXY": _with_userinfo(gateway, urllib.parse.quote(IN_PROXY.value, safe="")),
+        "HTTP_PROXY": proxy,
+        "HTTPS_PROXY": proxy,
     }
 
 
