@@ -160,6 +160,16 @@ def test_never_starts_what_does_not_exist(cluster: Emulator, tmp_path: Path) -> 
     assert cluster.writes() == []
 
 
+def test_the_template_bounds_the_answers(cluster: Emulator, tmp_path: Path) -> None:
+    given = {**ANSWERS, "guard": {"max": 2}}
+    for dry_run in ("true", "false"):
+        refused = job(tmp_path / dry_run, cluster.url, {**given, "dry_run": dry_run})
+        assert refused.rc != 0
+        assert "would go from 1 to 3, and 3 is above max 2" in refused.result["msg"]
+    assert cluster.writes() == []
+    assert job(tmp_path / "within", cluster.url, {**given, "number_of_allocations": 2}).result["changed"]
+
+
 def test_survey_asks_for_variables_of_the_playbook() -> None:
     text = (ROOT / "playbooks/scale.yml").read_text()
     documented = {line.split()[1] for line in text.splitlines() if line.startswith("#   ")}

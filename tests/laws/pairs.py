@@ -113,6 +113,8 @@ WISHES: dict[str, Json] = {
     "adaptive off, two": {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 2},
     "two, overriding": {"number_of_allocations": 2, "on_adaptive": "override"},
     "two, skipping": {"number_of_allocations": 2, "on_adaptive": "skip"},
+    "two, guarded": {"number_of_allocations": 2, "guard": {"number_of_allocations": 1, "max": 3}},
+    "five, guarded": {"number_of_allocations": 5, "guard": {"min": 1, "max_step": 3}, "on_guarded": "skip"},
     "zero is fine": {"allow_zero": True},
     "only if there": {"number_of_allocations": 3, "on_missing": "skip"},
     "must be there": {"number_of_allocations": 3, "on_missing": "fail"},

@@ -80,7 +80,9 @@ def reached(double: Double, options: Json, result: Json) -> bool:
     if state == "stopped":
         return assignment is None or not options.get("wait", True)
     if assignment is None:
-        return options.get("on_missing") == "skip" and result["skipped_because"] is not None
+        return (
+            "skip" in (options.get("on_missing"), options.get("on_guarded")) and result["skipped_because"] is not None
+        )
     task, now = task_parameters(assignment), scaler(assignment)
     for name in ("threads_per_allocation", "queue_capacity", "priority"):
         if name in options and task.get(name, "normal") != options[name]:
