@@ -45,6 +45,17 @@ def starts_and_stops(double: Double) -> bool:
     return all(double.run(**task)["changed"] for task in tasks)
 
 
+def sees_users(kind: str) -> t.Callable[[Double], bool]:
+    def sees(double: Double) -> bool:
+        return double.run(check_mode=True, model_id="m", state="stopped")["used_by"][kind] is not None
+
+    return sees
+
+
+def changes_by_endpoint(double: Double) -> bool:
+    return bool(double.run(deployment_id="e", number_of_allocations=2, on_endpoint_owned="update_endpoint")["changed"])
+
+
 def changes(double: Double) -> bool:
     return bool(double.run(model_id="m", number_of_allocations=2)["changed"])
 
@@ -53,17 +64,26 @@ TASKS: dict[str, t.Callable[[Double], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "see where each allocation is to run": sees_targets,
     "know beforehand that a list needs more processors than there are": knows_the_processors,
+    "see which inference endpoints use what is to be stopped": sees_users("inference_endpoints"),
+    "see which ingest pipelines use what is to be stopped": sees_users("ingest_pipelines"),
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
+    "change the deployment of an inference endpoint by way of the endpoint": changes_by_endpoint,
 }
+BESIDE = [name for name in TASKS if "inference endpoint" in name or "ingest pipeline" in name]
+"""What needs the privilege to read, too, without saying so in each row."""
 WAYS = [(task, way.split("``")[1::2]) for task, needs in ROWS.items() for way in needs.split(", or ")]
 
 
 def works(task: str, privileges: t.Sequence[str]) -> bool:
     with Double("9.5.3") as double:
         double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+        settings = {"model_id": "m", "num_allocations": 1, "num_threads": 1}
+        endpoint = {"service": "elasticsearch", "service_settings": settings}
+        path = "/_inference/sparse_embedding/e"
+        assert double.send({"method": "PUT", "path": path, "query": {}, "body": endpoint}) == 200
         double.settle()
-        double.allow(*privileges)
+        double.allow(*privileges, *(["monitor_ml"] if task in BESIDE else []))
         return TASKS[task](double)
 
 
