@@ -99,7 +99,8 @@ options:
       - What to do if a setting differs that is fixed at start.
       - V(never) fails and names each difference.
       - V(stop_start) stops the deployment and starts it anew, with all other settings carried over. Nothing answers
-        meanwhile. If the task is killed in between, a second run starts with the settings that it names.
+        meanwhile. If the start is refused, the deployment is started with the settings that it had, and the task
+        fails. What a task loses that is killed in between is told at O(recovery_file).
     type: str
     choices: [never, stop_start]
     default: never
@@ -152,6 +153,18 @@ options:
     description:
       - Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer. Left out, the server decides.
     type: bool
+  recovery_file:
+    description:
+      - Where to keep the whole start request before a stop that precedes a start (a replacement, a restart, a recovery,
+        and the rollback of these), on the machine where the task's code runs, which is the controller for a local
+        connection. It must outlive the task, so not in a container's own file system. Its folder must exist.
+      - A run that finds the deployment gone or going, and this file, starts with the settings in it, overlaid with what
+        the task names. O(on_missing) does not apply then, and a guard compares with what is in the file. The file
+        is removed as soon as the deployment is there.
+      - Without it, a task that is killed between the stop and the start loses every setting that it does not name.
+      - A file of another deployment or cluster, or one that cannot be read, fails the task before any write, and is
+        left as it is. O(state=stopped) takes no notice of it. Check mode reads it, and neither writes nor removes it.
+    type: path
   fact_name:
     description:
       - Name of the fact that collects the deployments of the run, by deployment id, to be read as

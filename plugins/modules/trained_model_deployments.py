@@ -126,6 +126,11 @@ options:
         description: Overrides O(on_guarded) for the guard of this deployment.
         type: str
         choices: [fail, skip]
+      recovery_file:
+        description:
+          - Where to keep the start request before a stop that precedes a start, on the machine where the code runs.
+          - Each item needs a file of its own.
+        type: path
       wait:
         description: Overrides O(wait) for this deployment.
         type: bool

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import typing as t
 from urllib.parse import urlencode
@@ -34,6 +36,10 @@ Json = dict[str, t.Any]
 USER = {"username": "runner", "password": "not-a-secret"}
 NODES = ("n1=4,16gb", "n2=4,16gb")
 MODELS = (("m", 1 << 20), ("other", 2 << 20))
+
+
+class Killed(BaseException):
+    """The process is gone."""
 
 
 class TurnedClock:
@@ -137,6 +143,32 @@ class Double:
         body = None if call["body"] is None else json.dumps(call["body"]).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._inner.request(call["method"], f"{call['path']}?{urlencode(call['query'])}", headers, body)[0]
+
+    @contextlib.contextmanager
+    def kill(self, survived: int = 0, sent: bool = False, what: str = "") -> t.Iterator[None]:
+        """Within this context the process dies at the request after *survived* others; *sent*: when that was answered.
+
+        *what*: a part of their paths, so that others do not count.
+        Nothing in the code under test catches :class:`Killed`, as nothing catches a SIGKILL.
+        """
+        request, numbers = self._inner.request, itertools.count()
+
+        def dying(method: str, target: str, *arguments: t.Any) -> t.Any:
+            number = next(numbers) if what in target else None
+            if number == survived and not sent:
+                raise Killed
+            answer = request(method, target, *arguments)
+            if number == survived:
+                raise Killed
+            return answer
+
+        self._inner.request = dying  # type: ignore[method-assign]
+        try:
+            yield
+        except Killed:
+            pass
+        finally:
+            self._inner.request = request  # type: ignore[method-assign]
 
     def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
         return self._inner.control(method, path, body)

@@ -228,3 +228,48 @@ def test_who_may_not_write_does_not_recover(double: Double) -> None:
     )
     assert (result["error"]["kind"], result["changed"]) == ("privilege", False)
     assert double.journal() == []
+
+
+def test_a_stop_that_hangs_is_sent_once_more(double: Double) -> None:
+    started(double)
+    double.effect("hold", deployment_id="d")
+    double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=1)
+    result = double.run(deployment_id="d", state="stopped", wait_timeout=12)
+    assert not result.get("failed"), result["msg"]
+    assert verbs(result) == ["_stop", "_stop"]
+    assert 6 <= result["waited"]["seconds"] < 12
+
+
+def test_a_stop_that_hangs_for_ever_is_told(double: Double) -> None:
+    started(double)
+    double.effect("hold", deployment_id="d")
+    double.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}}, after=1)
+    result = double.run(deployment_id="d", state="stopped", wait_timeout=6)
+    assert result["msg"] == (
+        "Deployment 'd' is not gone after 6 seconds: it is still stopping (client API call); node n1 is started. "
+        "A second stop after 4 seconds did not help."
+    )
+    assert (result["operation"], verbs(result)) == ("stop", ["_stop", "_stop"])
+    assert result["deployment"]["assignment_state"] == "stopping"
+
+
+def test_a_second_stop_that_is_refused_is_told(double: Double) -> None:
+    started(double)
+    double.effect("hold", deployment_id="d")
+    double.effect("stop_deployment", deployment_id="d")
+    double.fault("stop", answer(409, "planted"))
+    result = double.run(deployment_id="d", state="stopped", wait_timeout=6)
+    assert "A second stop after 4 seconds did not help: Cannot stop deployment 'd': Elas" in result["msg"]
+    assert (result["changed"], verbs(result)) == (False, [])
+
+
+def test_what_another_has_started_is_not_stopped_again(double: Double) -> None:
+    started(double)
+    double.effect("hold", deployment_id="d")
+    double.fault("stats", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}, after=3)
+    double.fault("stats", {"type": "effect", "effect": {"do": "pass_time", "seconds": 1}}, after=3)
+    again = {"do": "start_deployment", "model_id": "m", "deployment_id": "d"}
+    double.fault("stats", {"type": "effect", "effect": again}, after=3)
+    result = double.run(deployment_id="d", state="stopped", wait_timeout=6)
+    assert "it was stopped and started again meanwhile" in result["msg"]
+    assert verbs(result) == ["_stop"]

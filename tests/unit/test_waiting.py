@@ -113,7 +113,10 @@ def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str
 
 def test_goneness() -> None:
     assert goneness(None).outcome == "ready"
-    assert goneness(STOPPING) == ("pending", "it is still stopping (client API call)")
+    assert goneness(STOPPING) == (
+        "pending",
+        "it is still stopping (client API call); node ml-started is started",
+    )
     assert goneness(STOPPING, STOPPING).outcome == "pending"
     assert goneness(OTHER_START, FULL).outcome == "hopeless"
 

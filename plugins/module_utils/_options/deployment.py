@@ -45,6 +45,7 @@ DEPLOYMENT = Spec(
         "on_referenced": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
         "on_endpoint_owned": {"type": "str", "choices": ["fail", "update_endpoint"], "default": "fail"},
         "finish_pending_work": {"type": "bool"},
+        "recovery_file": {"type": "path"},
     },
     required_one_of=(("deployment_id", "model_id"),),
     mutually_exclusive=(("number_of_allocations", "initial_number_of_allocations"),),
@@ -119,6 +120,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         deployment_id_given=bool(params["deployment_id"]),
         adaptive_allocations=adaptive,
         model_id=params["model_id"] or None,
+        recovery_file=params["recovery_file"] or None,
         guard=guard(params),
         **{name: params[name] for name in _AS_GIVEN},
     )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import typing as t
 
 from .._records.errors import Refusal, refuse_together
@@ -72,8 +73,21 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
             found.append((deployment.wanted(item), deployment.waiting({**item, "wait_sleep": params["wait_sleep"]})))
         except Refusal as exc:
             wrong.append(f"{label(index, given)}: {exc}")
-    refuse_together(wrong)
+    refuse_together(wrong or _shared_files([wish for wish, _waiting in found]))
     return found
+
+
+def _shared_files(wishes: t.Sequence[Wanted]) -> list[str]:
+    """A sentence for each recovery file that is to be that of several deployments."""
+    users: dict[str, list[str]] = {}
+    for wish in wishes:
+        if wish.recovery_file:
+            users.setdefault(os.path.normpath(wish.recovery_file), []).append(f"'{wish.deployment_id}'")
+    return [
+        f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; each needs one of its own."
+        for path, ids in users.items()
+        if len(ids) > 1
+    ]
 
 
 def is_kept(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:

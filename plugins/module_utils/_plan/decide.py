@@ -13,6 +13,7 @@ from .._records.action import Action
 from .._records.adaptive import OFF
 from .._records.deployment import Deployment
 from .._records.errors import Difference, Refusal
+from .._records.recovery import Recovery
 from .._records.wanted import Wanted
 from . import start
 from .compare import adaptive_after, adaptive_wish, count_differences, fixed_differences
@@ -26,12 +27,13 @@ class Situation(t.NamedTuple):
 
     ``model_id``: the wanted model with its alias resolved, ``None`` if not given and nothing to take it from.
     ``siblings``: ids of the model's other deployments, when the task named only the model and nothing runs under
-    the model's own id.
+    the model's own id. ``lost``: what a run left that ended between a stop and a start.
     """
 
     current: Deployment | None
     model_id: str | None = None
     siblings: tuple[str, ...] = ()
+    lost: Recovery | None = None
 
 
 def decide(wanted: Wanted, situation: Situation) -> Plan:
@@ -39,7 +41,26 @@ def decide(wanted: Wanted, situation: Situation) -> Plan:
 
     :raises Refusal: if there is none, or a guard forbids it.
     """
+    going, lost = situation.current, situation.lost
+    gone = going is None or going.assignment_state == "stopping"
+    if lost is not None and gone and lost.precedes(going) and wanted.state != "stopped":
+        return _resumed(wanted, situation, lost.deployment)
     return guarded(wanted, _unguarded(wanted, situation))
+
+
+def _resumed(wanted: Wanted, situation: Situation, lost: Deployment) -> Plan:
+    """Start what an earlier run stopped and did not start again, overlaid with what the task names."""
+    going = situation.current
+    _refuse_taking_over(wanted, lost)
+    named = situation._replace(model_id=situation.model_id if wanted.model_id else None)
+    plan = guarded(wanted, _anew(wanted, named, lost, "start"))
+    if not plan.actions:
+        return dataclasses.replace(plan, before=going, after=going)
+    told = (
+        f"Deployment '{wanted.deployment_id}' was stopped by a run that ended before it started it again. "
+        "What the task does not name is taken from the recovery file.",
+    )
+    return Plan(going, plan.after, "start", plan.actions[-1:], told + plan.warnings, awaits_gone=going is not None)
 
 
 def _unguarded(wanted: Wanted, situation: Situation) -> Plan:

@@ -37,6 +37,12 @@ class Plan:
         return bool(self.actions)
 
     @property
+    def keeps_start(self) -> bool:
+        """Whether settings would be lost with the process: a start follows, and repeats what is on its way out."""
+        going = self.awaits_gone or any(action.kind == "stop" for action in self.actions)
+        return self.start is not None and going and self.operation != "start"
+
+    @property
     def start(self) -> Action | None:
         """The start among the actions, if there is one."""
         return next((action for action in self.actions if action.kind == "start"), None)

@@ -68,7 +68,14 @@ def goneness(seen: Deployment | None, before: Deployment | None = None) -> Verdi
     """Whether the stop of *before* is complete."""
     if seen is not None and is_another(seen, before):
         return Verdict("hopeless", another(seen))
-    return READY if seen is None else Verdict("pending", f"it is still {seen.assignment_state}{_because(seen.reason)}")
+    if seen is None:
+        return READY
+    return Verdict("pending", "; ".join([f"it is still {seen.assignment_state}{_because(seen.reason)}", *_held(seen)]))
+
+
+def _held(seen: Deployment) -> list[str]:
+    """The nodes that have not let go of it."""
+    return [f"node {route.node_name or route.node_id} is {route.routing_state}" for route in seen.routes]
 
 
 def is_another(seen: Deployment, before: Deployment | None) -> bool:

@@ -20,6 +20,8 @@ class Server:
     version: str
     flavor: str
     cluster_name: str
+    cluster_uuid: str = ""
+    """Empty where the user may not read it, or the cluster has not formed yet."""
 
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any]) -> Server:
@@ -28,6 +30,7 @@ class Server:
             version=str(version.get("number") or ""),
             flavor=str(version.get("build_flavor") or "default"),
             cluster_name=str(raw.get("cluster_name") or ""),
+            cluster_uuid=str(raw.get("cluster_uuid") or "").replace("_na_", ""),
         )
 
     @property
@@ -45,4 +48,4 @@ class Server:
         return self.serverless or self.release >= since
 
     def as_result(self) -> dict[str, str]:
-        return dataclasses.asdict(self)
+        return {"version": self.version, "flavor": self.flavor, "cluster_name": self.cluster_name}

@@ -40,6 +40,7 @@ class Wanted:
     on_endpoint_owned: t.Literal["fail", "update_endpoint"] = "fail"
     allow_zero: bool = False
     finish_pending_work: bool | None = None
+    recovery_file: str | None = None
     guard: Guard = NOTHING
     on_guarded: t.Literal["fail", "skip"] = "fail"
 

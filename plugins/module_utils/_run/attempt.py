@@ -19,6 +19,7 @@ from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting, Wanted
 from .change import Change
 from .conduct import Steps
+from .recovery import RecoveryFile
 from .references import protect
 from .report import Report
 from .wait import NotReached, Unsatisfied, Watch, kept
@@ -39,6 +40,7 @@ class Attempt:
         report: Report,
         server_timeout: str,
         watch: Watch,
+        file: RecoveryFile | None,
     ) -> None:
         self.deployment_id = wanted.deployment_id
         self.watch = watch
@@ -50,6 +52,7 @@ class Attempt:
         self._plan = plan
         self._report = report
         self._server_timeout = server_timeout
+        self._file = file
         self._change = self._begin(wanted, waiting, plan)
 
     @property
@@ -58,7 +61,8 @@ class Attempt:
 
     def _begin(self, wanted: Wanted, waiting: Waiting, plan: Plan) -> Change:
         model_id = self._model_id if wanted is self._wanted else None
-        return Change(self._api, wanted, waiting, model_id, plan, self._report, self._server_timeout, self.watch)
+        keep = self._file.keep if self._file else lambda plan: None
+        return Change(self._api, wanted, waiting, model_id, plan, self._report, self._server_timeout, self.watch, keep)
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -67,12 +71,28 @@ class Attempt:
         :raises Unsatisfied: what is wanted is not there; the message says what became of it.
         """
         try:
+            yield from self._try()
+        except Ended:
+            self._clear()
+            raise
+        self._clear()
+
+    def _try(self) -> Steps:
+        try:
             yield from self._change.steps()
         except Ended as error:
             if self._is_stuck(error):
                 yield from self._recover(t.cast("NotReached", error))
             else:
                 yield from self._end(error)
+
+    def _clear(self) -> None:
+        """Remove the recovery file if what it holds runs, or something that has come after it; else tell of it."""
+        seen, started = self._report.seen, self._change.written.start_time
+        stands = seen is not None and seen.assignment_state != "stopping" and started in (None, seen.start_time)
+        if self._file:
+            told = self._file.remove() if stands and self._change.complete else self._file.kept
+            self._report.notes += [told] if told else []
 
     def _end(self, error: Exception) -> Steps:
         """After *error*: keep what is there, restore what was, or leave it at that."""

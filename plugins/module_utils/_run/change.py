@@ -22,7 +22,7 @@ from .._records.action import Action, Kind
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
-from .conduct import Due, Seen, Sleep, Steps, Wait
+from .conduct import Due, Seen, Sleep, Step, Steps, Wait
 from .report import Report
 from .wait import Judge, NotReached, Unsatisfied, Watch, hopeless
 
@@ -49,7 +49,9 @@ class Change:
         report: Report,
         server_timeout: str,
         watch: Watch,
+        keep: t.Callable[[Plan], None],
     ) -> None:
+        """*keep*: writes the start of a plan down, where that is asked for."""
         self.deployment_id = wanted.deployment_id
         self.watch = watch
         self.settling = False
@@ -60,6 +62,8 @@ class Change:
         self._plan = plan
         self._report = report
         self._server_timeout = server_timeout
+        self._keep = keep
+        self._second_stop = ""
         self._to_do = list(plan.actions)
         self._kinds: set[Kind] = set()
         self._start_time: str | None = None
@@ -95,7 +99,13 @@ class Change:
         finally:
             self._report.seconds, self._report.polls = self.watch.seconds, self.watch.polls
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be written."""
+        return not self._to_do
+
     def _apply(self) -> Steps:
+        self._keep(self._plan)
         if self._plan.awaits_gone and self._to_do:
             yield from self._await_gone()
         while self._to_do:
@@ -128,8 +138,30 @@ class Change:
 
     def _await_gone(self) -> Steps:
         if self._report.seen is not None:
-            yield from self._await("gone", lambda seen: goneness(seen, self._plan.before))
+            verdict = yield from self._watch_on(self._goneness, until=self.watch.left / 2)
+            if verdict.outcome == "pending" and self.watch.left:
+                self._stop_again()
+                verdict = yield from self._watch_on(self._goneness)
+            self._conclude("gone", verdict)
         self._going = False
+
+    def _goneness(self, seen: Deployment | None) -> Verdict:
+        return goneness(seen, self._plan.before)
+
+    def _stop_again(self) -> None:
+        """A stop that hangs may have been forgotten by the server, which takes another one (server behaviour, stop)."""
+        if self._report.seen is None or self._report.seen.assignment_state != "stopping":
+            return
+        action = next((each for each in self._plan.actions if each.kind == "stop"), Action("stop", self.deployment_id))
+        call = self._api.encode(action, self._server_timeout)
+        after = self.watch.seconds
+        try:
+            self._api.send(action, call, {})
+        except ApiError as exc:
+            self._second_stop = f" A second stop after {after:g} seconds did not help: {exc}"
+        else:
+            self._second_stop = f" A second stop after {after:g} seconds did not help."
+            self._report.sent_again(call)
 
     def _perform(self, action: Action) -> Steps:
         call = self._api.encode(action, self._server_timeout)
@@ -198,17 +230,28 @@ class Change:
         return ruling.outcome == "again"
 
     def _await(self, what: str, judge: Judge) -> Steps:
-        """Wait, and confirm with the cluster state, which alone shows the targets of the routes."""
-        seen: Seen = yield Wait(judge, at_once=True)
+        self._conclude(what, (yield from self._watch_on(judge)))
+
+    def _watch_on(self, judge: Judge, until: float = 0.0) -> t.Generator[Step, t.Any, Verdict]:
+        """Wait, and confirm with the cluster state, which alone shows the targets of the routes.
+
+        *until*: seconds left at which to go on in any case.
+        """
+        seen: Seen = yield Wait(judge, at_once=True, until=until)
         verdict = self._confirmed(seen, judge)
-        while verdict.outcome == "pending" and self.watch.left:
-            seen = yield Wait(judge, at_once=False, why=verdict.why)
+        while verdict.outcome == "pending" and self.watch.left > until:
+            seen = yield Wait(judge, at_once=False, why=verdict.why, until=until)
             verdict = self._confirmed(seen, judge)
+        return verdict
+
+    def _conclude(self, what: str, verdict: Verdict) -> None:
+        """:raises NotReached: unless *verdict* is ready."""
         if verdict.outcome == "hopeless":
             raise NotReached(hopeless(self.deployment_id, what, verdict))
         if verdict.outcome == "pending":
             raise NotReached(
                 f"Deployment '{self.deployment_id}' is not {what} after {self.watch.timeout:g} seconds: {verdict.why}."
+                f"{self._second_stop}"
             )
 
     def _confirmed(self, seen: Seen, judge: Judge) -> Verdict:

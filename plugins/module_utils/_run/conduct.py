@@ -40,12 +40,14 @@ class Sleep(Step):
 class Wait(Step):
     """A change goes on, with a :class:`Seen`, when *judge* is no longer undecided or its time is up.
 
-    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end.
+    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end. ``until``: how many
+    seconds are left when its time is up.
     """
 
     judge: Judge
     at_once: bool
     why: str = ""
+    until: float = 0.0
 
 
 class Seen(t.NamedTuple):
@@ -116,9 +118,10 @@ class _Player:
 
     def see(self, sight: Sight) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
-        verdict = t.cast("Wait", self.step).judge(sight.statistics(self.change.deployment_id))
+        wait = t.cast("Wait", self.step)
+        verdict = wait.judge(sight.statistics(self.change.deployment_id))
         self.why = verdict.why
-        if verdict.outcome != "pending" or not self.watch.left:
+        if verdict.outcome != "pending" or self.watch.left <= wait.until:
             self.go(Seen(sight, verdict))
             self.why = self.step.why if isinstance(self.step, Wait) else ""
 

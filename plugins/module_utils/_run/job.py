@@ -16,6 +16,7 @@ from .._api.sight import Reading, Sight
 from .._plan.decide import Situation, decide
 from .._plan.plan import Plan
 from .._plan.readiness import readiness
+from .._plan.resume import superseded
 from .._plan.rules import on_this_server, refuse_unstartable
 from .._records.errors import ApiError, Refusal
 from .._records.model import Model
@@ -24,6 +25,7 @@ from .attempt import Attempt
 from .clock import Clock
 from .conduct import conduct
 from .progress import Tell
+from .recovery import RecoveryFile
 from .references import protect, restore
 from .report import Json, Report
 from .wait import Unsatisfied, Watch, hopeless, kept
@@ -40,6 +42,7 @@ class Job:
     report: Report
     error: Exception | None = None
     model_id: str | None = None
+    file: RecoveryFile | None = None
     hopeless: str | None = None
     """What will never come about, and is kept as it is."""
 
@@ -61,15 +64,19 @@ class Job:
             self.wanted = wanted = restore(api, wanted)
             model = _named_model(api, wanted, reading)
         self.model_id = model.model_id if model else wanted.model_id
-        plan = decide(
-            wanted, Situation(reading.deployment, self.model_id, _siblings(api, sight, wanted, reading, model))
-        )
+        siblings = _siblings(api, sight, wanted, reading, model)
+        if wanted.recovery_file and wanted.state != "stopped":
+            self.file = RecoveryFile(wanted.recovery_file, wanted.deployment_id, api.server)
+        lost = self.file.read() if self.file else None
+        plan = decide(wanted, Situation(reading.deployment, self.model_id, siblings, lost))
+        if self.file and plan.keeps_start:
+            self.file.refuse_unwritable()
         if plan.start:
             starting = str(plan.start.settings["model_id"])
             refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
-        report.plan = plan
+        report.plan = dataclasses.replace(plan, warnings=superseded(lost, reading.deployment) + plan.warnings)
         self._refuse_hopeless()
 
     @property
@@ -93,7 +100,9 @@ class Job:
 
     def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
         watch = Watch(self.waiting, clock)
-        return Attempt(api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, watch)
+        return Attempt(
+            api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, watch, self.file
+        )
 
     def _refuse_hopeless(self) -> None:
         """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""

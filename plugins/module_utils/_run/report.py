@@ -66,9 +66,13 @@ class Report:
 
     def took_effect(self, call: Call) -> None:
         """Note a write that changed something, or may have."""
+        self.sent_again(call)
+        self.changed = True
+
+    def sent_again(self, call: Call) -> None:
+        """Note a write that only repeats what is under way."""
         self.calls.append(call)
         self.ledger.append(call)
-        self.changed = True
 
     def failed(self, error: Exception) -> Outcome:
         """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
