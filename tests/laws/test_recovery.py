@@ -1,0 +1,187 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws of the way back: nothing is lost with the process, a rollback restores, and strangers are left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.double import NODES, Double
+
+Json = dict[str, t.Any]
+OWNED = ("model_id", "number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
+SAME = ("changed", "operation", "skipped_because", "before", "after", "diff", "api_calls", "warnings")
+AMPLE = ("n1=32,64gb", "n2=32,64gb")
+RELEASES = ("8.9.2", "8.16.0", "9.5.3")
+SLOW = [HealthCheck.too_slow]
+laws = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=SLOW)
+
+numbers, threads = st.integers(1, 6), st.sampled_from((1, 2, 4))
+queues, caches = st.sampled_from((77, 500)), st.sampled_from(("123kb", "2mb"))
+FIXED = {"threads_per_allocation": threads, "queue_capacity": queues, "cache_size": caches}
+BOUNDS = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
+COUNT: st.SearchStrategy[Json] = st.builds(lambda number: {"number_of_allocations": number}, numbers)
+running: st.SearchStrategy[Json] = st.builds(
+    lambda count, fixed: {**count, **fixed},
+    st.one_of(COUNT, st.just({"adaptive_allocations": BOUNDS})),
+    st.fixed_dictionaries({}, optional=FIXED),
+)
+named: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {}, optional={**FIXED, "number_of_allocations": numbers, "model_id": st.sampled_from(("m", "other"))}
+)
+WAYS: tuple[Json, ...] = (
+    {"replace": "stop_start"},
+    {"state": "restarted"},
+    {"replace": "stop_start", "on_failed": "recover"},
+)
+
+
+def build(version: str, before: Json, nodes: t.Sequence[str] = NODES, failed: bool = False) -> Double:
+    double = Double(version, nodes)
+    if version == "8.9.2" and "adaptive_allocations" in before:
+        before = {**before, "adaptive_allocations": None}
+    double.effect("start_deployment", model_id="m", deployment_id="d", **before)
+    double.settle()
+    if failed:
+        for node in double.deployments()["d"]["routing_table"]:
+            double.effect("fail_route", deployment_id="d", node_id=node, reason="planted")
+    double.forget()
+    return double
+
+
+def there(double: Double) -> Json | None:
+    """What a user owns, by none of the collection's code; -1 and "never set" are the same to the server."""
+    assignment = double.deployments().get("d")
+    if assignment is None:
+        return None
+    scaler = assignment.get("adaptive_allocations") or {"enabled": False}
+    found = {name: assignment["task_parameters"][name] for name in OWNED}
+    if scaler["enabled"]:
+        del found["number_of_allocations"]
+    return {**found, "adaptive_allocations": {name: value for name, value in scaler.items() if value != -1}}
+
+
+def overlaid(before: Json, change: Json) -> Json:
+    after = {**before, **{name: value for name, value in change.items() if name in OWNED}}
+    if "number_of_allocations" in change and before["adaptive_allocations"]["enabled"]:
+        after["adaptive_allocations"] = {**before["adaptive_allocations"], "enabled": False}
+    if (
+        "model_id" in change
+        and "cache_size" not in change
+        and before["cache_size"].endswith("b")
+        and (before["cache_size"].removesuffix("b").isdigit())
+    ):
+        del after["cache_size"]  # the default is the size of the model
+    return after
+
+
+kills = st.tuples(st.integers(0, 14), st.booleans())
+
+
+@laws
+@given(
+    st.sampled_from(RELEASES), running, named, st.sampled_from(WAYS), st.lists(kills, min_size=1, max_size=3), st.data()
+)
+def test_what_a_killed_run_leaves_is_all_there(
+    version: str, before: Json, change: Json, way: Json, deaths: list[tuple[int, bool]], data: st.DataObject
+) -> None:
+    """The process dies before or after any request, again and again: in the end nothing is lost."""
+    cluster = (version, before, AMPLE, "on_failed" in way)
+    with tempfile.TemporaryDirectory() as folder, build(*cluster) as double:
+        was = t.cast("Json", there(double))
+        file = Path(folder, "d")
+        options: Json = {"deployment_id": "d", "on_adaptive": "override", "recovery_file": str(file), **way, **change}
+        for survived, sent in deaths:
+            with double.kill(survived, sent):
+                double.run(**options)
+            if data.draw(st.booleans()):
+                double.settle()
+        content = file.read_bytes() if file.exists() else None
+        predicted = double.run(True, **options)
+        assert (file.read_bytes() if file.exists() else None) == content
+        double.settle()
+        double.forget()
+        result = double.run(**options)
+        assert not result.get("failed"), result["msg"]
+        if predicted["before"] == result["before"]:  # else a stop has come to its end in between
+            assert {key: predicted[key] for key in SAME} == {key: result[key] for key in SAME}
+        wanted = overlaid(was, change)
+        now = t.cast("Json", there(double))
+        assert {name: now[name] for name in wanted} == wanted
+        assert list(Path(folder).iterdir()) == []
+
+
+@laws
+@given(st.sampled_from(RELEASES), st.one_of(st.none(), running), named, st.sampled_from(WAYS[:2]), st.integers(0, 2))
+def test_a_rollback_restores_exactly_what_was_before(
+    version: str, before: Json | None, change: Json, way: Json, broken: int
+) -> None:
+    """On a cluster that takes more than it has room for, and whose nodes may not load what is new."""
+    with build(version, before) if before else Double(version) as double:
+        was = there(double)
+        double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+        if broken:
+            double.effect("fail_next_load", reason="planted", times=broken)
+        options: Json = {"deployment_id": "d", "model_id": "m", "on_adaptive": "override", "wait_timeout": 6, **way}
+        result = double.run(**{**options, **change}, on_unsatisfied="rollback")
+        committed = [entry["path"] for entry in double.journal() if entry["committed"]]
+        assert [call["path"] for call in result["api_calls"]] == committed
+        if not result.get("failed"):
+            assert result["operation"] != "rollback"
+            return
+        if result["changed"] and "Rolling it back failed, too" not in result["msg"]:
+            assert "It was rolled back" in result["msg"] or "It is as it was before" in result["msg"], result["msg"]
+        assert there(double) == was, result["msg"]
+
+
+@laws
+@given(st.sampled_from(RELEASES), running, named, st.sampled_from((*WAYS[:2], {"state": "stopped"})), st.integers(0, 9))
+def test_what_a_stranger_starts_meanwhile_is_left_alone(
+    version: str, before: Json, change: Json, way: Json, after: int
+) -> None:
+    """Between the first write and the end somebody else stops the deployment and starts another of the same name."""
+    with build(version, before) as double:
+        double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+        options: Json = {"on_adaptive": "override", "wait_timeout": 12, "on_unsatisfied": "rollback", **way, **change}
+        with _stranger(double, after) as acted:
+            result = double.run(deployment_id="d", **options)
+        if acted:
+            assert there(double) == acted[0], result.get("msg")
+
+
+@contextlib.contextmanager
+def _stranger(double: Double, after: int) -> t.Iterator[list[Json | None]]:
+    """Acts right before the statistics are read for the *after*-th time after a write; yields what it has started."""
+    acted: list[Json | None] = []
+    seen = {"writes": 0, "reads": 0}
+    request = double._inner.request
+
+    def watched(method: str, target: str, *rest: t.Any) -> t.Any:
+        if method == "POST" and "/deployment/" in target:
+            seen["writes"] += 1
+        elif seen["writes"] and "_stats" in target:
+            seen["reads"] += 1
+            if seen["reads"] == after + 1:
+                acted.append(_started_anew(double))
+        return request(method, target, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(double._inner, "request", watched)
+        yield acted
+
+
+def _started_anew(double: Double) -> Json | None:
+    if "d" in double.deployments():
+        double.effect("remove_deployment", deployment_id="d")
+    double.effect("pass_time", seconds=1)
+    double.effect("start_deployment", model_id="m", deployment_id="d", queue_capacity=5)
+    return there(double)
