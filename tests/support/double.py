@@ -12,6 +12,7 @@ import json
 import typing as t
 from urllib.parse import urlencode
 
+import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
 from elastic_transport import ConnectionError as DroppedError
@@ -162,13 +163,10 @@ class Double:
                 raise Killed
             return answer
 
-        self._inner.request = dying  # type: ignore[method-assign]
-        try:
-            yield
-        except Killed:
-            pass
-        finally:
-            self._inner.request = request  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._inner, "request", dying)
+            with contextlib.suppress(Killed):
+                yield
 
     def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
         return self._inner.control(method, path, body)

@@ -325,7 +325,7 @@ def test_a_file_that_cannot_be_removed_is_told(double: Double, path: Path, monke
     assert "is not needed any more, and cannot be removed: Permission denied." in result["warnings"][0]
 
 
-@pytest.mark.parametrize("where", ["fsync", "replace"])
+@pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
 def test_a_process_that_dies_while_writing_leaves_the_old_or_nothing(
     double: Double, path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -335,7 +335,7 @@ def test_a_process_that_dies_while_writing_leaves_the_old_or_nothing(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((os, "fsync") if where == "fsync" else (Path, "replace")), die)
+        patch.setattr(where, die)
         with pytest.raises(Killed):
             double.run(deployment_id="d", recovery_file=str(path), **REPLACE)
     assert (path.exists(), double.journal()) == (False, [])
