@@ -185,11 +185,15 @@ def test_a_run_after_a_killed_process_ends_what_it_began(server: Emulator, tmp_p
 
 BAD_NETWORKS: dict[str, list[Json]] = {
     "slow": [{"operation": "any", "times": 6, "when": "before", "do": {"type": "delay", "seconds": 0.3}}],
-    "half of the readings are reset": [
+    "half of the readings are dropped": [
         {"operation": "any_read", "after": each, "times": 1, "do": {"type": "drop"}} for each in (0, 2, 4, 6)
     ],
-    "busy for a while": [
-        {"operation": "any_read", "times": 3, "do": {"type": "answer", "status": 503, "body": {"error": "busy"}}}
+    "half of all connections are reset": [
+        {"operation": "any", "after": each, "times": 1, "do": {"type": "reset"}} for each in range(0, 12, 2)
+    ],
+    "half of all connections are reset when the work is done": [
+        {"operation": "any", "after": each, "times": 1, "when": "after", "do": {"type": "reset"}}
+        for each in range(0, 12, 2)
     ],
 }
 
@@ -204,5 +208,6 @@ def test_a_bad_network_is_survived_with_readings_repeated_only(server: Emulator,
     }
     result = play(server, "local", [task]).must_pass().result("Fleet")
     assert result["summary"]["operations"] == {"start": 5}
-    written = [entry["query"]["deployment_id"] for entry in server.writes()]
-    assert sorted(written) == [f"d{each}" for each in range(5)]
+    assert all(fault["fired"] for fault in server.control("GET", "/faults"))
+    effective = [entry["query"]["deployment_id"] for entry in server.writes() if entry["committed"]]
+    assert sorted(effective) == [f"d{each}" for each in range(5)]

@@ -176,7 +176,13 @@ def test_a_retry_after_that_cannot_be_read(double: Double, after: str) -> None:
     page = {"type": "answer", "status": 503, "headers": {"retry-after": after}, "body": {}}
     double.fault("stats", page, times=3)
     assert not double.run(model_id="m", state="stopped", request_retries=3).get("failed")
-    assert 0 < double.clock.monotonic() < 3
+    assert double.clock.monotonic() == pytest.approx(1 + 3 + 9)
+
+
+def test_a_lost_connection_is_tried_again_at_once(double: Double) -> None:
+    double.fault("stats", {"type": "drop"}, times=3)
+    assert not double.run(model_id="m", state="stopped", request_retries=3).get("failed")
+    assert double.clock.monotonic() == pytest.approx(0.1 + 0.2 + 0.4)
 
 
 def test_a_retry_after_may_be_a_date(double: Double) -> None:

@@ -72,7 +72,7 @@ class Client:
             try:
                 return self._send(what, call, privilege)
             except Transient as transient:
-                self._sleep(_pause(tries, transient.retry_after))
+                self._sleep(_pause(tries, transient))
         try:
             return self._send(what, call, privilege)
         except Transient as transient:
@@ -113,15 +113,20 @@ class Client:
         return Request(what, privilege, hosts, self._timeout, self._secrets, self._proxy)
 
 
-def _pause(tries: int, retry_after: str | None) -> float:
-    """Seconds to the next try: what the server asks for (30 at most), or a growing pause (10 at most)."""
+def _pause(tries: int, transient: Transient) -> float:
+    """Seconds to the next try: what the server asks for (30 at most), or a growing pause (10 at most).
+
+    Who says that the cluster is not ready is given time: a node that takes part again needs about ten seconds. A lost
+    connection is tried again at once, on the next host or by the next machine behind the same name.
+    """
     from urllib3.exceptions import InvalidHeader
     from urllib3.util import Retry
 
-    if retry_after:
+    if transient.retry_after:
         with contextlib.suppress(InvalidHeader, ValueError, OverflowError):  # a date that no calendar has
-            return min(30.0, Retry().parse_retry_after(retry_after))
-    return min(10.0, 0.1 * 2.0**tries)
+            return min(30.0, Retry().parse_retry_after(transient.retry_after))
+    growing = 3.0**tries if transient.error.kind == "unavailable" else 0.1 * 2.0**tries
+    return min(10.0, growing)
 
 
 def as_text(value: t.Any) -> str:
