@@ -239,6 +239,20 @@ def test_a_write_that_had_to_wait_looks_at_the_guard_again(double: Double) -> No
     assert (result["changed"], double.journal()) == (False, [])
 
 
+@pytest.mark.parametrize(("on_guarded", "said"), [("fail", "cannot be recovered: "), ("skip", "is not recovered: ")])
+def test_what_is_stuck_and_guarded_is_not_called_done(double: Double, on_guarded: str, said: str) -> None:
+    """A restart would bring it back with the scaler's lower bound, which is two less than it has."""
+    scaler = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 8}
+    double.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=scaler)
+    double.effect("set_adaptive", deployment_id="d", adaptive_allocations={**scaler, "min_number_of_allocations": 1})
+    double.effect("hold", deployment_id="d")
+    result = double.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
+    assert result["failed"]
+    assert f"node n1 is starting. It {said}" in result["msg"]
+    assert "number_of_allocations would go from 3 to 1, and a step of 2 is above max_step 1" in result["msg"]
+    assert double.journal() == []
+
+
 def moved(number: int) -> Json:
     return {"do": "set_number", "deployment_id": "d", "number_of_allocations": number}
 

@@ -129,6 +129,8 @@ class Attempt:
             self._api.refuse_unprivileged(plan.actions)
         except (Refusal, ApiError) as refusal:
             raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
+        if plan.skipped_because:
+            raise Unsatisfied(f"{error} It is not recovered: {plan.skipped_because}.") from error
         self._plan = self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
         self._change = self._begin(self._wanted, self._waiting, self._plan)
         self.watch.renew()
