@@ -26,7 +26,11 @@ from emulator_tests.clients import install  # noqa: E402
 
 OLDEST_MAJOR: Final = 8
 CLIENTS: Final = [each for each in install.RELEASES[install.ALONE] if int(each.split(".")[0]) >= OLDEST_MAJOR]
-SUITE: Final = ("tests/unit", "tests/laws", "tests/integration/test_scenarios.py")
+SUITE: Final = (
+    "tests/unit",
+    "tests/laws",
+    *(f"tests/integration/test_{name}.py" for name in ("scenarios", "ways_in", "proxies", "failover")),
+)
 SERVERS: Final = ("8.0", "8.9", "8.16", "8.19", "9.5")
 """What each client has to be tried with; where the tests play more, that is shown, too."""
 
