@@ -18,5 +18,7 @@ PATCHES = sorted((ROOT / "tests/mutants").glob("*.patch"))
 
 @pytest.mark.parametrize("path", PATCHES, ids=lambda path: path.stem)
 def test_every_fault_can_be_planted(path: Path) -> None:
-    tried = subprocess.run(["git", "apply", "--check", str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    tried = subprocess.run(
+        ["git", "apply", "--check", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert tried.returncode == 0, tried.stderr
