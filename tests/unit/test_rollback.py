@@ -206,6 +206,26 @@ def test_what_somebody_else_started_is_not_touched(double: Double, change: Json)
     assert "d" in double.deployments()
 
 
+def test_a_lost_start_of_nothing_leaves_nothing(double: Double) -> None:
+    """Neither the answer nor the look after it comes; the next one tells that nothing was started."""
+    double.fault("start", {"type": "drop"})
+    double.fault("stats", {"type": "drop"}, after=1)
+    result = run(double, model_id="m", request_retries=0)
+    assert "Whether it took effect is not known" in result["msg"]
+    assert result["msg"].endswith("It is as it was before.")
+    assert double.deployments() == {}
+
+
+def test_the_bounds_of_the_scaler_are_restored_and_its_count_is_left_to_it(double: Double) -> None:
+    before = started(double, adaptive_allocations=BOUNDS)
+    moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
+    double.fault("stats", {"type": "effect", "effect": moved}, after=1)
+    result = run(double, adaptive_allocations={**BOUNDS, "max_number_of_allocations": 20})
+    assert "8 of 10 allocations run" in result["msg"]
+    assert "It was rolled back: what was before is there." in result["msg"]
+    assert settings(double) == {**before, "number_of_allocations": 10}
+
+
 def test_somebody_else_rolled_back_already(double: Double) -> None:
     started(double, number_of_allocations=2)
     effect = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 2}

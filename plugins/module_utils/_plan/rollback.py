@@ -57,8 +57,11 @@ def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, see
 
 
 def as_before(before: Deployment | None, wait_for: str) -> str | None:
-    """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran."""
-    if before is None or PREDICATES[wait_for](before):
+    """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran.
+
+    How many are to run is the scaler's where it owns the count, and may be more than there is room for.
+    """
+    if before is None or (PREDICATES[wait_for](before) and not before.adaptive):
         return wait_for
     return "started" if before.running else None
 

@@ -1,0 +1,83 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What rollback, recovery and the recovery file say is in the tables of the guide "Running unattended"."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from support.documents import ROOT
+from support.double import Double
+
+Json = dict[str, t.Any]
+GUIDE = (ROOT / "docs/docsite/rst/unattended.rst").read_text()
+QUOTED = re.findall(r"^   \* - ``(.+)``$", GUIDE[GUIDE.index("Rollback and recovery\n~~~") :], re.MULTILINE)
+REPLACE: Json = {"threads_per_allocation": 2, "replace": "stop_start"}
+LAZY: Json = {"do": "set_setting", "name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
+REFUSED: Json = {"type": "answer", "status": 400, "body": {"error": {"type": "t", "reason": "planted"}}}
+BROKEN = '{"format": 1}'
+OTHER = (
+    '{"format": 1, "deployment_id": "e", "cluster_uuid": "", "cluster_name": "", "start_time": null, '
+    '"settings": {"model_id": "m"}}'
+)
+ELSEWHERE = OTHER.replace('"e"', '"d"').replace('"cluster_name": ""', '"cluster_name": "far"')
+EARLIER = OTHER.replace('"e"', '"d"').replace('"model_id": "m"', '"model_id": "m", "queue_capacity": 7')
+
+
+class Situation(t.NamedTuple):
+    """``do``: effects before the task. ``faults``: of which operation, what, and after how many."""
+
+    task: Json
+    do: t.Sequence[Json] = ()
+    faults: t.Sequence[tuple[str, Json, int]] = ()
+    file: str | None = None
+    running: bool = True
+
+
+TOO_MANY: Json = {"number_of_allocations": 10, "on_unsatisfied": "rollback"}
+GONE: Json = {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}
+HOLD: Json = {"do": "hold", "deployment_id": "d"}
+BACK: Json = {"type": "effect", "effect": {"do": "set_number", "deployment_id": "d", "number_of_allocations": 1}}
+FAILED: Json = {"do": "fail_route", "deployment_id": "d", "reason": "planted"}
+SITUATIONS = {
+    "It was rolled back": Situation(TOO_MANY, [LAZY]),
+    "It is as it was before.": Situation(TOO_MANY, [LAZY], [("stats", BACK, 3)]),
+    "it was stopped by somebody else meanwhile": Situation(TOO_MANY, [LAZY], [("stats", GONE, 3)]),
+    "what was refused is the start with its own settings": Situation(
+        {"state": "restarted"}, (), [("start", REFUSED, 0)]
+    ),
+    "Rolling it back failed, too": Situation(TOO_MANY, [LAZY], [("update", REFUSED, 1)]),
+    "because on_unsatisfied is keep": Situation({**TOO_MANY, "on_unsatisfied": "keep"}, [LAZY]),
+    "has failed on all its nodes": Situation({}, [FAILED]),
+    "A second stop after": Situation({"state": "stopped"}, [HOLD], [("stop", REFUSED, 1)]),
+    "was stopped by a run that ended before it started it again": Situation({}, file=EARLIER, running=False),
+    "is not used: the deployment was started after": Situation({}, file=EARLIER),
+    "cannot be understood": Situation({}, file=BROKEN),
+    "Give each deployment a file of its own.": Situation({}, file=OTHER),
+    "Give each cluster a file of its own.": Situation({}, file=ELSEWHERE),
+    "its folder does not exist": Situation({**REPLACE, "recovery_file": "/nowhere/at/all"}),
+}
+
+
+@pytest.mark.parametrize("quoted", SITUATIONS)
+def test_what_is_said_is_in_a_table(quoted: str, tmp_path: Path) -> None:
+    assert quoted in QUOTED
+    situation, path = SITUATIONS[quoted], tmp_path / "file"
+    if situation.file:
+        path.write_text(situation.file)
+    with Double("9.5.3") as double:
+        if situation.running:
+            double.effect("start_deployment", model_id="m", deployment_id="d")
+            double.settle()
+        for effect in situation.do:
+            double.effect(**effect)
+        for operation, fault, after in situation.faults:
+            double.fault(operation, fault, after=after)
+        result = double.run(**{"deployment_id": "d", "wait_timeout": 6, "recovery_file": str(path), **situation.task})
+    assert quoted in " ".join([result.get("msg", ""), *result["warnings"]])
