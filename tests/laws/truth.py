@@ -95,4 +95,6 @@ def reached(double: Double, options: Json, result: Json) -> bool:
             return False
     if "number_of_allocations" in options and result["skipped_because"] is None:
         return task["number_of_allocations"] == options["number_of_allocations"] and not now["enabled"]
+    if options.get("on_unsatisfied") == "keep" and result["warnings"]:
+        return str(result["warnings"][-1]).endswith("because on_unsatisfied is keep.")
     return not options.get("wait", True) or result["waited"]["reached"] is True or bool(result["skipped_because"])

@@ -183,6 +183,20 @@ def test_what_has_no_node_is_not_stuck(double: Double) -> None:
     assert double.journal() == []
 
 
+def test_what_still_loads_on_one_node_is_not_stuck_when_another_has_failed(double: Double) -> None:
+    stuck(double, number_of_allocations=6)
+    double.effect("fail_route", deployment_id="d", node_id="id-n1", reason="planted")
+    result = double.run(deployment_id="d", on_failed="recover", wait_timeout=6)
+    assert "node n1 failed (planted)" in result["msg"]
+    assert double.journal() == []
+
+
+def test_a_change_that_could_not_be_sent_is_not_kept(double: Double) -> None:
+    stuck(double)
+    result = double.run(deployment_id="d", number_of_allocations=3, on_unsatisfied="keep", wait_timeout=6)
+    assert "is not ready for an update after 6 seconds" in result["msg"]
+
+
 def test_what_was_started_anew_by_another_while_waiting_is_not_stuck(double: Double) -> None:
     stuck(double)
     double.fault("stats", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}, after=2)
