@@ -258,6 +258,19 @@ EXAMPLES = r"""
           number_of_allocations: 3
           max: 8
 
+    - name: Scale up, or leave everything as it was
+      mlops.elasticsearch.trained_model_deployment:
+        deployment_id: sentiment-ingest
+        number_of_allocations: 5
+        wait_timeout: 600
+        on_unsatisfied: rollback
+
+    - name: Start it again if it has failed, and lose nothing if the task is killed meanwhile
+      mlops.elasticsearch.trained_model_deployment:
+        deployment_id: sentiment-ingest
+        on_failed: recover
+        recovery_file: "{{ recovery_folder }}/sentiment-ingest.json"
+
     - name: Stop what only ingest needs, unless somebody still uses it
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,12 @@ from support.playbook import Json, Played, run_playbook
 
 ADDRESS = "https://es.example.com:9200"
 COLLECTION = "mlops.elasticsearch."
-VALUES = {"elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA==", "deployment_id": "sentiment", "number_of_allocations": 3}
+VALUES = {
+    "elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA==",
+    "deployment_id": "sentiment",
+    "number_of_allocations": 3,
+    "recovery_folder": tempfile.gettempdir(),
+}
 # Playbooks that use the collection, and the one of the guide that shows how it goes without. Those about connections
 # need a cluster that has security (test_connections_guide.py).
 PLAYS = [(name, text) for name, text in plays() if "ansible.builtin.uri" not in text and "connections.rst" not in name]

@@ -30,6 +30,7 @@ TASKS: list[Json] = [
     {INFO: {"gather": ["routing", "nodes", "usage"]}},
     {INFO: {"gather": ["usage"]}},
     {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {ONE: {"deployment_id": "search", "threads_per_allocation": 32, "replace": "stop_start"}, "ignore_errors": True},
     {ONE: {"deployment_id": "search", "state": "stopped"}},
     {MANY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest"}]}, "check_mode": True},
     {MANY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest"}]}},

@@ -226,6 +226,15 @@ def test_the_bounds_of_the_scaler_are_restored_and_its_count_is_left_to_it(doubl
     assert settings(double) == {**before, "number_of_allocations": 10}
 
 
+def test_a_scaler_that_was_not_there_is_turned_off_again(double: Double) -> None:
+    before = started(double, number_of_allocations=2)
+    moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
+    double.fault("stats", {"type": "effect", "effect": moved}, after=1)
+    result = run(double, adaptive_allocations={**BOUNDS, "max_number_of_allocations": 20})
+    assert "It was rolled back: what was before is there." in result["msg"]
+    assert settings(double) == before
+
+
 def test_somebody_else_rolled_back_already(double: Double) -> None:
     started(double, number_of_allocations=2)
     effect = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 2}
