@@ -303,3 +303,27 @@ def test_what_had_no_room_before_is_not_waited_for(double: Double) -> None:
     result = run(double, queue_capacity=78, replace="stop_start")
     assert "It was rolled back: what was before is there." in result["msg"]
     assert settings(double) == was
+
+
+def test_items_of_a_list_are_rolled_back_or_kept_each_for_itself(double: Double) -> None:
+    for name in ("d", "e", "f"):
+        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=1)
+    double.settle()
+    was = settings(double)
+    double.fault("start", {"type": "answer", "status": 400, "body": {"error": {"type": "t", "reason": "planted"}}})
+    items: list[Json] = [
+        {"deployment_id": "d", "number_of_allocations": 9},
+        {"deployment_id": "e", "number_of_allocations": 9, "on_unsatisfied": "keep"},
+        {"deployment_id": "f", "queue_capacity": 77, "replace": "stop_start"},
+    ]
+    result = double.run_many(items, wait_timeout=6, on_unsatisfied="rollback")
+    told = {item["deployment_id"]: item for item in result["deployments"]}
+    assert "It was rolled back" in told["d"]["msg"]
+    assert settings(double) == was
+    assert ("failed" in told["e"], told["e"]["operation"]) == (False, "update")
+    assert "because on_unsatisfied is keep" in result["warnings"][0]
+    assert "planted" in told["f"]["msg"]
+    assert told["f"]["after"] == told["f"]["before"]
+    assert result["summary"]["operations"] == {"rollback": 2, "update": 1}
+    committed = [entry["path"] for entry in double.journal() if entry["committed"]]
+    assert [call["path"] for call in result["api_calls"]] == committed
