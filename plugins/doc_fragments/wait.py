@@ -49,6 +49,7 @@ options:
       - V(rollback) restores what was before, waits for it, and fails. What somebody else has changed, stopped or
         started meanwhile is not touched. Restored are the count, adaptive allocations and what is fixed at start; what
         did not run before is stopped.
+      - Without O(wait) nothing is waited for, and so nothing is missing.
       - A start that is refused after its stop is always answered by a start with the settings of before.
     type: str
     choices: [fail, keep, rollback]
