@@ -185,7 +185,8 @@ def test_what_has_no_node_is_not_stuck(double: Double) -> None:
 
 def test_what_still_loads_on_one_node_is_not_stuck_when_another_has_failed(double: Double) -> None:
     stuck(double, number_of_allocations=6)
-    double.effect("fail_route", deployment_id="d", node_id="id-n1", reason="planted")
+    fails = {"do": "fail_route", "deployment_id": "d", "node_id": "id-n1", "reason": "planted"}
+    double.fault("stats", {"type": "effect", "effect": fails}, after=2)
     result = double.run(deployment_id="d", on_failed="recover", wait_timeout=6)
     assert "node n1 failed (planted)" in result["msg"]
     assert double.journal() == []
