@@ -89,7 +89,7 @@ def below(prefix: str, target: str) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("dead_first", [True, False])
 def test_reading_goes_on_with_the_next_host(cluster: Emulator, dead: str, dead_first: bool) -> None:
     hosts = [dead, cluster.url] if dead_first else [cluster.url, dead]
-    for _ in range(3):
+    for _time in range(3):
         assert read("/", hosts=hosts, request_retries=0)["version"]["number"]
 
 

@@ -111,7 +111,7 @@ def test_credentials_of_a_variable_are_taken_out_of_it(setting: Setting, trust: 
 
 def test_a_cloud_id_and_its_name_are_the_proxys_business(setting: Setting) -> None:
     """Only the proxy can resolve names that end in ``.invalid``."""
-    _, _, port = setting.tls.url.rpartition(":")
+    port = setting.tls.url.rpartition(":")[2]
     cloud_id = "tests:" + base64.b64encode(f"eu.invalid:{port}$abc123$def".encode()).decode()
     pinned = {"cloud_id": cloud_id, "ca_fingerprint": setting.tls.shown["ca_fingerprint"], **LOGIN}
     assert read(WHO, **pinned, proxy=setting.proxy.url)["username"] == USER

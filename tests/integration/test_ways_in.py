@@ -72,7 +72,7 @@ def test_nobody_is_needed_where_they_are_not(doubles: Doubles, trust: str) -> No
 
 def test_a_cloud_id_leads_to_its_cluster(doubles: Doubles) -> None:
     """The address in it is put together of two parts, here ``127`` and ``0.0.1``."""
-    _, _, port = doubles.tls.url.rpartition(":")
+    port = doubles.tls.url.rpartition(":")[2]
     cloud_id = "tests:" + base64.b64encode(f"0.0.1:{port}$127$kibana".encode()).decode()
     user, options = WAYS["api_key"]
     trust = {name: value for name, value in doubles.options("ca_path").items() if name != "hosts"}

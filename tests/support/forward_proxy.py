@@ -59,7 +59,7 @@ def forward_proxy(*options: str, scheme: str = "http") -> Iterator[Proxy]:
 
 
 def _port(process: subprocess.Popen[bytes], file: Path) -> int:
-    for _ in range(1000):
+    for _time in range(1000):
         if file.exists() and file.read_text().strip():
             return int(file.read_text().split()[0])
         assert process.poll() is None, "the proxy did not start"

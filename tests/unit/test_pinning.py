@@ -71,7 +71,7 @@ def chain(authority: trustme.CA, name: str = "127.0.0.1") -> bytes:
 def test_the_authority_is_trusted_by_its_fingerprint(serve: Serve, authority: trustme.CA) -> None:
     server = serve(chain(authority))
     assert read(server, fingerprint(authority.cert_pem.bytes())) == {"cluster_name": "behind TLS"}
-    assert [path for path, _ in server.seen] == ["/path", "/path"], "to look at certificates takes no request"
+    assert [path for path, _headers in server.seen] == ["/path", "/path"], "to look at certificates takes no request"
 
 
 def test_so_is_the_certificate_of_the_server_itself(serve: Serve, authority: trustme.CA) -> None:

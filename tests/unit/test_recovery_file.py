@@ -46,11 +46,11 @@ def verbs(double: Double) -> list[str]:
     return [entry["path"].rpartition("/")[2] for entry in double.journal()]
 
 
-def left(double: Double, path: Path, change: Json = REPLACE) -> None:
+def left(double: Double, path: Path, change: Json | None = None) -> None:
     """What a run leaves that dies right before the start."""
     started(double)
     with double.kill(what="_start"):
-        double.run(deployment_id="d", recovery_file=str(path), **change)
+        double.run(deployment_id="d", recovery_file=str(path), **(change or REPLACE))
     assert (double.deployments(), verbs(double)) == ({}, ["_stop"])
     double.forget()
 

@@ -36,23 +36,33 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
             BaseNode.__init__(self, config)  # its own would set up TLS in another way
             self.pool = t.cast("HTTPConnectionPool", _way(connection, config))
 
+        @property
+        def path_prefix(self) -> str:
+            """What comes before each path: a proxy that forwards requests wants the whole address."""
+            base = _base(config := self.config)
+            forwarded = config.scheme == "http" and connection.proxy_for(base)
+            return (base if forwarded else "") + super().path_prefix
+
     return Node
 
 
+def _base(config: NodeConfig) -> str:
+    name = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{config.scheme}://{name}:{config.port}"
+
+
 def _way(connection: Connection, config: NodeConfig) -> t.Any:
-    """What has ``urlopen`` and ``close`` of a pool of connections."""
+    """A pool of connections, or what behaves like one."""
     import urllib3
 
-    name = f"[{config.host}]" if ":" in config.host else config.host
-    base = f"{config.scheme}://{name}:{config.port}"
-    proxy = connection.proxy_for(base)
+    proxy = connection.proxy_for(_base(config))
     options = {
         "timeout": urllib3.Timeout(total=config.request_timeout),
         "maxsize": config.connections_per_node,
         "block": True,
     }
     if config.scheme == "http":
-        return _plain(connection, config, options, proxy, base)
+        return _plain(connection, config, options, proxy)
     if not connection.ca_fingerprint:
         return _secure(connection, config, {**options, "ssl_context": context(connection)}, proxy)
     from .pinning import Pinned
@@ -65,14 +75,23 @@ def _way(connection: Connection, config: NodeConfig) -> t.Any:
     return Pinned(connection.ca_fingerprint, pool)
 
 
-def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None, base: str) -> t.Any:
+def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None) -> HTTPConnectionPool:
     import urllib3
+
+    class Forwarding(urllib3.HTTPConnectionPool):
+        def is_same_host(self, url: str) -> bool:
+            return True  # the pool is the proxy's, and the addresses are those of the cluster
+
+    class TlsForwarding(urllib3.HTTPSConnectionPool):
+        is_same_host = Forwarding.is_same_host
 
     if not proxy:
         return urllib3.HTTPConnectionPool(config.host, config.port, **options)
     if proxy.startswith("https:"):
         options["ssl_context"] = _context_of_proxy(connection, proxy)
-    return _Forwarded(base, _manager(connection, proxy, options).connection_from_host(config.host, config.port, "http"))
+    manager = _manager(connection, proxy, options)
+    manager.pool_classes_by_scheme = {"http": Forwarding, "https": TlsForwarding}
+    return manager.connection_from_host(config.host, config.port, "http")
 
 
 def _secure(
@@ -145,17 +164,3 @@ def _trusting(connection: Connection, ca_path: str | None) -> ssl.SSLContext:
 
         found.load_verify_locations(certifi.where())
     return found
-
-
-class _Forwarded:
-    """Requests without TLS that a proxy forwards: it wants the whole address."""
-
-    def __init__(self, base: str, pool: HTTPConnectionPool) -> None:
-        self._base = base
-        self._pool = pool
-
-    def urlopen(self, method: str, target: str, **options: t.Any) -> t.Any:
-        return self._pool.urlopen(method, self._base + target, assert_same_host=False, **options)
-
-    def close(self) -> None:
-        self._pool.close()

@@ -27,25 +27,28 @@ class Pool(t.Protocol):
 
 
 class Pinned:
-    """What has ``urlopen`` and ``close`` of a pool of connections; *fingerprint* is SHA-256 in hexadecimal digits."""
+    """A pool of connections that is made when something is first asked of it: only then is there somebody to look at.
+
+    *fingerprint* is SHA-256 in hexadecimal digits.
+    """
 
     def __init__(self, fingerprint: str, pool: Pool) -> None:
         self._fingerprint = fingerprint
         self._make = pool
         self._pool: HTTPConnectionPool | None = None
 
-    def urlopen(self, method: str, target: str, **options: t.Any) -> t.Any:
+    def __getattr__(self, name: str) -> t.Any:
         if self._pool is None:
             import urllib3
 
-            self._pool = self._make(_trusting(self._certificate(options)), urllib3.HTTPSConnectionPool)
-        return self._pool.urlopen(method, target, **options)
+            self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
+        return getattr(self._pool, name)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()
 
-    def _certificate(self, options: dict[str, t.Any]) -> bytes:
+    def _certificate(self) -> bytes:
         """The certificate with the fingerprint, in DER.
 
         :raises urllib3.exceptions.SSLError: if the server does not send it.
@@ -53,9 +56,8 @@ class Pinned:
         from urllib3.exceptions import SSLError
 
         probe = self._make(_trusting(None), _looking_pool())
-        how = {name: options[name] for name in ("retries", "timeout") if name in options}
         try:
-            probe.urlopen("GET", "/", **how)
+            probe.request("GET", "/", retries=False)
         except _Shown as shown:
             chain = shown.chain
         finally:

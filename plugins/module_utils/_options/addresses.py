@@ -69,7 +69,7 @@ def without_userinfo(text: str) -> tuple[str, str, str]:
     if not at:
         return text, "", ""
     start, slashes, credentials = before.rpartition("//")
-    username, _, password = credentials.partition(":")
+    username, _colon, password = credentials.partition(":")
     return f"{start}{slashes}{host}", urllib.parse.unquote(username), urllib.parse.unquote(password)
 
 
@@ -81,8 +81,8 @@ def cloud_address(cloud_id: str) -> str:
     try:
         encoded = cloud_id.strip().rpartition(":")[2]
         domain, elasticsearch, *_rest = base64.b64decode(encoded, validate=True).decode("ascii").split("$")
-        domain, _, port = domain.partition(":")
-        elasticsearch, _, own_port = elasticsearch.partition(":")
+        domain, _colon, port = domain.partition(":")
+        elasticsearch, _colon, own_port = elasticsearch.partition(":")
         if not domain or not elasticsearch:
             raise ValueError("a part of it is empty")
         return host_address(f"https://{elasticsearch}.{domain}:{own_port or port or 443}")

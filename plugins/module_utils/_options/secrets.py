@@ -78,7 +78,7 @@ def _decoded(text: str) -> str:
 
 def _forms(text: str) -> t.Iterator[str]:
     """*text* as it is, without what surrounds it or fills it up, on one line; each as others write it."""
-    for each in {text, text.strip(), " ".join(text.split()), text.rstrip("=")}:
+    for each in sorted({text, text.strip(), " ".join(text.split()), text.rstrip("=")}):
         yield each
         yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
         yield from (urllib.parse.quote(each), urllib.parse.quote(each, safe=""), urllib.parse.quote_plus(each))

@@ -98,11 +98,15 @@ def _check_settings(settings: dict[str, t.Any]) -> None:
     _check("settings.model_id", bool(settings.get("model_id")))
     for name, value in settings.items():
         if name in _COUNTS:
-            _check(f"settings.{name}", type(value) is int and value > 0)
+            _check(f"settings.{name}", _is_number(value) and value > 0)
         elif name in _TEXTS:
             _check(f"settings.{name}", isinstance(value, str))
     adaptive = settings.get("adaptive_allocations", {})
     _check("settings.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
     for name, value in adaptive.items():
-        wanted = bool if name == "enabled" else int
-        _check(f"settings.adaptive_allocations.{name}", type(value) is wanted)
+        fits = isinstance(value, bool) if name == "enabled" else _is_number(value)
+        _check(f"settings.adaptive_allocations.{name}", fits)
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
