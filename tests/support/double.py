@@ -34,6 +34,7 @@ from emulator.state.nodes import parse_node
 from support import played
 
 Json = dict[str, t.Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]
 USER = {"username": "runner", "password": "not-a-secret"}
 NODES = ("n1=4,16gb", "n2=4,16gb")
 MODELS = (("m", 1 << 20), ("other", 2 << 20))
@@ -71,7 +72,7 @@ class Double:
         self.version = version
         played.VERSIONS.add(version)
         self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
-        self.clock = TurnedClock(self._inner.tick)
+        self.clock = TurnedClock(self.pass_time)
         self.login: Json = {}
         self.told: list[str] = []
         """What those who watch were told while waiting."""
@@ -79,14 +80,25 @@ class Double:
     def close(self) -> None:
         self._inner.close()
 
-    def __enter__(self) -> Double:
+    def __enter__(self) -> t.Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def request(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
+        """One request of the code under test; a test may put itself in between.
+
+        :raises ConnectionDropped: there is no answer.
+        """
+        return self._inner.request(method, target, headers, body)
+
+    def pass_time(self) -> None:
+        """What happens while the code under test sleeps once; a test may put itself in between."""
+        self._inner.tick()
+
     def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Api:
-        return Api(Client(connection, sleep, node_class=_node_class(self._inner)))
+        return Api(Client(connection, sleep, node_class=_node_class(self.request)))
 
     def connected(self) -> Api:
         """The cluster as the collection sees it, with the rights of :meth:`allow`."""
@@ -204,7 +216,7 @@ class Double:
         return tuple(int(part) for part in self.version.split(".")) >= since
 
 
-def _node_class(inner: InProcess) -> type[BaseNode]:
+def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
     class DoubleNode(BaseNode):
         """A node of the client whose socket is a function call."""
 
@@ -222,7 +234,7 @@ def _node_class(inner: InProcess) -> type[BaseNode]:
             if self.config.host == "dead":
                 raise DroppedError("connection refused")
             try:
-                status, answered, content = inner.request(method, target, dict(headers or {}), body)
+                status, answered, content = send(method, target, dict(headers or {}), body)
             except ConnectionDropped as exc:
                 raise DroppedError("connection dropped", errors=(exc,)) from exc
             meta = ApiResponseMeta(

@@ -109,7 +109,7 @@ def test_a_strangers_start_after_the_stop_is_left_alone(double: Double) -> None:
 def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(double: Double) -> None:
     was = started(double, number_of_allocations=2)
     double.fault("start", {"type": "drop"})
-    double.fault("stats", {"type": "drop"}, after=2)
+    double.fault("stats", {"type": "drop"}, after=3)
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     change: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": "rollback"}
     result = double.run(deployment_id="d", request_retries=0, **change)

@@ -62,7 +62,7 @@ def restarted_by_another(double: Double) -> None:
     started(double)
     again = {"do": "start_deployment", "model_id": "m", "deployment_id": "d"}
     double.fault("stop", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}})
-    double.fault("stats", {"type": "effect", "effect": again}, after=1)
+    double.fault("stats", {"type": "effect", "effect": again}, after=2)
 
 
 def lost_answer(double: Double) -> None:

@@ -15,7 +15,7 @@ from .._plan.compare import unmet
 from .._plan.guard import breach
 from .._plan.order import turn
 from .._plan.plan import Plan
-from .._plan.readiness import Verdict, changeability, goneness, readiness
+from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
 from .._plan.reconcile import is_unsure, reconcile, strange
 from .._plan.rollback import Written
 from .._records.action import Action, Kind
@@ -169,6 +169,8 @@ class Change:
         while True:
             yield from self._prepare(action)
             yield Due(turn(self._plan, action))
+            if action.kind == "stop" and self._is_gone():
+                return  # somebody else did the same first
             sent += 1
             try:
                 answer = self._api.send(action, call, self._names())
@@ -183,11 +185,14 @@ class Change:
                 if action.kind != "stop":  # a stop is believed when nothing is to be seen any more
                     self._report.seen = answer
             self._took_effect(action, call)
-            if action.kind == "start" and self._report.seen:
-                self._start_time = self._report.seen.start_time
-            if action.kind == "update" and self._report.seen is None:  # an endpoint does not tell of its deployment
-                self._report.seen = self._look()
+            self._note(action)
             return
+
+    def _note(self, action: Action) -> None:
+        if action.kind == "start" and self._report.seen:
+            self._start_time = self._report.seen.start_time
+        if action.kind == "update" and self._report.seen is None:  # an endpoint does not tell of its deployment
+            self._report.seen = self._look()
 
     def _took_effect(self, action: Action, call: Call) -> None:
         self._report.took_effect(call)
@@ -203,6 +208,18 @@ class Change:
                 raise Unsatisfied(f"Deployment '{self.deployment_id}' was changed by somebody else meanwhile: {moved}.")
         if action.kind == "start":
             yield from self._await_gone()
+
+    def _is_gone(self) -> bool:
+        """Look once more right before a stop, which hits whatever has the id: what others did since is not undone.
+
+        :raises Unsatisfied: somebody else has started it anew.
+        """
+        seen = self._api.look(self.deployment_id).statistics(self.deployment_id)
+        if seen is None or is_another(seen, self._plan.before):
+            self._report.seen = seen
+        if seen is not None and is_another(seen, self._plan.before):
+            raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {another(seen)}.")
+        return seen is None
 
     def _ruled_again(self, action: Action, call: Call, error: ApiError) -> bool:
         """After an error: true to send again, false if the write took effect.

@@ -1,0 +1,124 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A double on which others act between any two requests of the code under test, and while it sleeps."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Iterable
+
+from support.double import Answer, Double
+
+Json = dict[str, t.Any]
+Assignments = dict[str, Json]
+Moment = t.Literal["request", "answer", "sleep"]
+
+
+class Look(t.NamedTuple):
+    """One request of a run, and the assignments before and after it.
+
+    ``sent``: query and body. ``status`` is None if the answer was lost.
+    """
+
+    run: str
+    method: str
+    path: str
+    sent: tuple[str, bytes | None]
+    status: int | None
+    before: Assignments
+    after: Assignments
+
+    @property
+    def verb(self) -> str:
+        """The last part of the path: ``_stats``, ``_start``, ``_stop``, ``_update`` and so on."""
+        return self.path.rpartition("/")[2]
+
+
+class Stage(Double):
+    """It keeps each request. *between* is called before each request, after its answer, and before each sleep."""
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.looks: list[Look] = []
+        self.between: t.Callable[[Moment], object] = lambda moment: None
+
+    def request(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
+        self.between("request")
+        before = self.assignments()
+        status: int | None = None
+        try:
+            answer = super().request(method, target, headers, body)
+            status = answer[0]
+        finally:
+            path, _mark, query = target.partition("?")
+            self.looks.append(
+                Look(threading.current_thread().name, method, path, (query, body), status, before, self.assignments())
+            )
+        self.between("answer")
+        return answer
+
+    def pass_time(self) -> None:
+        self.between("sleep")
+        super().pass_time()
+
+    def assignments(self) -> Assignments:
+        """Like :meth:`deployments`, in a fraction of the time."""
+        return {name: each.as_json() for name, each in self._inner.cluster.assignments.items()}
+
+    def of_run(self, run: str) -> list[Look]:
+        return [look for look in self.looks if look.run == run]
+
+
+class Relay:
+    """Two runs at once, of which only one goes on at a time. *switches* says at each moment if the other takes over."""
+
+    def __init__(self, stage: Stage, switches: Iterable[bool]) -> None:
+        stage.between = self.pause
+        self._switches = iter(switches)
+        self._baton = threading.Condition()
+        self._runner = ""
+        self._waiting: list[str] = []
+
+    def race(self, runs: t.Mapping[str, t.Callable[[], Json]]) -> dict[str, Json]:
+        """The results of *runs*, which begin in their order.
+
+        :raises AssertionError: one of them ended without a result.
+        """
+        results: dict[str, Json] = {}
+        self._runner, *rest = runs
+        self._waiting = rest
+        threads = [threading.Thread(target=self._run, args=(name, runs[name], results), name=name) for name in runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results.keys() == runs.keys(), "a run ended with an exception"
+        return results
+
+    def _run(self, name: str, run: t.Callable[[], Json], results: dict[str, Json]) -> None:
+        with self._baton:
+            self._baton.wait_for(lambda: self._runner == name)
+        try:
+            results[name] = run()
+        finally:
+            self._hand_over(stay=False)
+
+    def pause(self, moment: Moment) -> None:
+        """What *stage* calls between requests: here the other may take over."""
+        if not self._waiting:
+            return
+        if next(self._switches, False):
+            self._hand_over(stay=True)
+
+    def _hand_over(self, stay: bool) -> None:
+        with self._baton:
+            mine = self._runner
+            self._runner = self._waiting.pop(0) if self._waiting else ""
+            if stay:
+                self._waiting.append(mine)
+            self._baton.notify_all()
+            if stay:
+                self._baton.wait_for(lambda: self._runner == mine)
