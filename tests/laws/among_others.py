@@ -56,16 +56,21 @@ def _read_first(looks: t.Sequence[Look], name: str) -> set[str | None]:
 
 def took_effect(look: Look, name: str) -> bool:
     """Whether this write changed what the task owns of the deployment."""
+    return name in changed_by(look)
+
+
+def changed_by(look: Look) -> set[str]:
+    """The deployments that this write started, stopped or updated. What is being stopped is no longer there."""
     if not look.path.endswith(("/_start", "/_stop", "/_update")):
-        return False
-    return bool(_owned(look.before.get(name)) != _owned(look.after.get(name)))
+        return set()
+    names = look.before.keys() | look.after.keys()
+    return {name for name in names if _owned(look.before.get(name)) != _owned(look.after.get(name))}
 
 
 def _owned(assignment: Json | None) -> t.Any:
-    if assignment is None:
+    if assignment is None or assignment["assignment_state"] == "stopping":
         return None
-    stopping = assignment["assignment_state"] == "stopping"
-    return assignment["task_parameters"], assignment.get("adaptive_allocations"), assignment["start_time"], stopping
+    return assignment["task_parameters"], assignment.get("adaptive_allocations"), assignment["start_time"]
 
 
 def _start_time(assignments: Assignments, name: str) -> str | None:

@@ -24,6 +24,8 @@ from support.stage import Look, Moment, Relay, Stage
 
 Json = dict[str, t.Any]
 VERSIONS = ("8.9.2", "8.16.0", "9.5.3")
+ALIKE: Json = {"on_referenced": "force", "wait_timeout": 8}
+"""The model has an alias."""
 MOMENTS = 60
 """No run of these tests has more of them."""
 
@@ -94,7 +96,7 @@ CASES = [(state, wish, more, act) for state, wish, more in PAIRS for act in ACTS
 def test_somebody_acts_in_the_middle(state: str, wish: str, more: Json, act: str) -> None:
     for when in range(MOMENTS):
         with prepared("9.5.3", state) as stage:
-            options: Json = {**named(stage, wish), **more, "wait_timeout": 8}
+            options: Json = {**named(stage, wish), **more, **ALIKE}
             if not _acted(stage, options, ACTS[act], BACK.get(act, ()), when):
                 return
             stage.between = lambda moment: None
@@ -138,7 +140,7 @@ def test_two_runs_at_once(version: str, state: str, wishes: list[str], switches:
         return
     with prepared(version, state) as stage:
         tasks: dict[str, Json] = {
-            run: {**named(stage, wish), "on_unsatisfied": unsatisfied, "wait_timeout": 8}
+            run: {**named(stage, wish), "on_unsatisfied": unsatisfied, **ALIKE}
             for run, wish in zip(("one", "another"), wishes, strict=True)
         }
         results = Relay(stage, switches).race({run: _running(stage, options) for run, options in tasks.items()})

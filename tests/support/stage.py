@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -14,6 +15,19 @@ from support.double import Answer, Double
 
 Json = dict[str, t.Any]
 Assignments = dict[str, Json]
+Result = t.TypeVar("Result")
+
+_THREADS = concurrent.futures.ThreadPoolExecutor(2)
+"""They stay, because each has an event loop of its own for the double."""
+
+
+class _Own(threading.local):
+    """``run``: whose requests a thread sends."""
+
+    run = ""
+
+
+_OWN = _Own()
 Moment = t.Literal["request", "answer", "sleep"]
 
 
@@ -54,9 +68,7 @@ class Stage(Double):
             status = answer[0]
         finally:
             path, _mark, query = target.partition("?")
-            self.looks.append(
-                Look(threading.current_thread().name, method, path, (query, body), status, before, self.assignments())
-            )
+            self.looks.append(Look(_OWN.run, method, path, (query, body), status, before, self.assignments()))
         self.between("answer")
         return answer
 
@@ -82,27 +94,19 @@ class Relay:
         self._runner = ""
         self._waiting: list[str] = []
 
-    def race(self, runs: t.Mapping[str, t.Callable[[], Json]]) -> dict[str, Json]:
-        """The results of *runs*, which begin in their order.
-
-        :raises AssertionError: one of them ended without a result.
-        """
-        results: dict[str, Json] = {}
+    def race(self, runs: t.Mapping[str, t.Callable[[], Result]]) -> dict[str, Result]:
+        """The results of *runs*, which begin in their order. What one of them raises is raised."""
         self._runner, *rest = runs
         self._waiting = rest
-        threads = [threading.Thread(target=self._run, args=(name, runs[name], results), name=name) for name in runs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert results.keys() == runs.keys(), "a run ended with an exception"
-        return results
+        going = {name: _THREADS.submit(self._run, name, run) for name, run in runs.items()}
+        return {name: each.result() for name, each in going.items()}
 
-    def _run(self, name: str, run: t.Callable[[], Json], results: dict[str, Json]) -> None:
+    def _run(self, name: str, run: t.Callable[[], Result]) -> Result:
+        _OWN.run = name
         with self._baton:
             self._baton.wait_for(lambda: self._runner == name)
         try:
-            results[name] = run()
+            return run()
         finally:
             self._hand_over(stay=False)
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
 from .._records import references
@@ -27,6 +26,8 @@ _ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for nam
 _PIPELINES = "**.inference.model_id,**.pipeline.name"
 _ALIASES = "count,trained_model_configs.model_id,trained_model_configs.metadata.model_aliases"
 
+T = t.TypeVar("T")
+
 
 class ReferenceReader:
     """Everything that may use deployments of a cluster; ``None`` is what may not be read.
@@ -37,9 +38,19 @@ class ReferenceReader:
     def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
         self._client = client
         self._read_server = server
+        self._known: dict[str, t.Any] = {}
 
-    @functools.cached_property
+    def _once(self, read: t.Callable[[], T]) -> T:
+        """What *read* says, asked once. (Before Python 3.12 a cached property has one lock for all objects.)"""
+        if read.__name__ not in self._known:
+            self._known[read.__name__] = read()
+        return t.cast("T", self._known[read.__name__])
+
+    @property
     def endpoints(self) -> tuple[Endpoint, ...] | None:
+        return self._once(self._read_endpoints)
+
+    def _read_endpoints(self) -> tuple[Endpoint, ...] | None:
         server = self._read_server()
         if not server.has(8, 11):
             return ()
@@ -56,8 +67,11 @@ class ReferenceReader:
             return None
         return references.endpoints(answer)
 
-    @functools.cached_property
+    @property
     def pipelines(self) -> Pipelines | None:
+        return self._once(self._read_pipelines)
+
+    def _read_pipelines(self) -> Pipelines | None:
         query = {"filter_path": _PIPELINES}
         try:
             answer = self._client.read(
@@ -71,8 +85,11 @@ class ReferenceReader:
             return None
         return references.pipelines(answer)
 
-    @functools.cached_property
+    @property
     def aliases(self) -> Aliases | None:
+        return self._once(self._read_aliases)
+
+    def _read_aliases(self) -> Aliases | None:
         try:
             return references.aliases(self._models())
         except ApiError as exc:
