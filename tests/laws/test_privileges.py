@@ -30,6 +30,9 @@ READS = {"monitor", "monitor_ml", "manage_ml", "manage", "all"}
 SEES_STATE = {"monitor", "manage", "all"}
 UPDATES = {"manage_ml", "manage", "all"}
 STARTS_AND_STOPS = UPDATES | {"manage_inference"}
+SEES_ENDPOINTS = {"monitor", "manage_inference", "manage", "all"}
+STOPS_WHAT_ENDPOINTS_USE = {"8.16.0"}
+"""Servers that would do so unasked: nothing is stopped there by who cannot see the endpoints."""
 
 
 def writes(version: str) -> list[tuple[Json, str]]:
@@ -95,6 +98,9 @@ def test_changing(user: tuple[str, ...], version: str, flavor: str) -> None:
             result = double.run(**options)
             if not READS & set(user):
                 assert sees_nothing(result)
+                assert double.journal() == []
+            elif operation == "stop" and version in STOPS_WHAT_ENDPOINTS_USE and not SEES_ENDPOINTS & set(user):
+                assert result["operation"] == "none"
                 assert double.journal() == []
             elif may(user, operation, version):
                 assert result["operation"] == operation, result.get("msg")
