@@ -9,7 +9,7 @@ VENV ?= .venv
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
 
-.PHONY: help demo test check sanity mutants clients bench bench-double build clean python
+.PHONY: help demo test check sanity mutants clients faults bench bench-double build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,9 @@ mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests 
 
 clients: $(VENV)/test/.made ## run what touches the client with the oldest and the newest elasticsearch-py
 	$(VENV)/test/bin/python tests/clients/run.py
+
+faults: $(VENV)/test/.made ## play random faults, races and kills, and judge each by the laws (ten minutes, or MINUTES=...)
+	PYTHONPATH=tests $(VENV)/test/bin/python -m faults --minutes $(or $(MINUTES),10)
 
 bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and debug (ten minutes)
 	@mkdir -p .build

@@ -1,0 +1,92 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Random schedules of faults, races and kills, for some minutes; every one is judged by the laws.
+
+What breaks a law is made as small as possible, and shown with the command that plays it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+import random
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from faults.batch import BATCH, Outcome, batch
+from faults.play import Json, Tally, play
+from faults.processes import kill
+
+COMMAND = "PYTHONPATH=tests .venv/test/bin/python -m faults"
+
+
+def main(given: t.Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m faults", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="for how long (10)")
+    parser.add_argument("--seed", type=int, help="begin with this one; the next seeds follow (a random one)")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
+    parser.add_argument("--replay", metavar="SCHEDULE", help="play this one schedule: JSON, or a file with it")
+    parser.add_argument("--kill", type=int, metavar="SEED", help="kill the real process of this one seed")
+    chosen = parser.parse_args(given)
+    if chosen.replay:
+        return told(play(_schedule(chosen.replay), Tally()))
+    if chosen.kill is not None:
+        return told(kill(chosen.kill))
+    first = random.SystemRandom().randrange(1 << 32) if chosen.seed is None else chosen.seed
+    return run(first, chosen.minutes * 60, chosen.at_once)
+
+
+def run(first: int, seconds: float, at_once: int) -> int:
+    """Play batch after batch until the time is over."""
+    print(f"seeds from {first}: {BATCH} schedules each", flush=True)
+    end, tally, failed = time.monotonic() + seconds, Tally(), 0
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(at_once, mp_context=context) as pool:
+        seeds = iter(range(first, sys.maxsize))
+        going = {pool.submit(batch, next(seeds)) for _ in range(at_once)}
+        while going:
+            over, going = concurrent.futures.wait(going, return_when=concurrent.futures.FIRST_COMPLETED)
+            for each in over:
+                outcome = each.result()
+                tally.add(outcome.tally)
+                failed += show(outcome)
+                if time.monotonic() < end and not failed:
+                    going.add(pool.submit(batch, next(seeds)))
+    counted = ", ".join(f"{number} {name}" for name, number in dataclasses.asdict(tally).items())
+    print(f"{counted}; {failed} broke a law")
+    return 1 if failed else 0
+
+
+def show(outcome: Outcome) -> bool:
+    """Tell of a schedule that broke a law, if there is one."""
+    if not outcome.broken:
+        return False
+    print(f"seed {outcome.seed}:")
+    for law in outcome.broken:
+        print(f"  {law}")
+    again = f"--kill {outcome.seed}" if outcome.schedule is None else f"--replay '{json.dumps(outcome.schedule)}'"
+    print(f"  {COMMAND} {again}", flush=True)
+    return True
+
+
+def _schedule(given: str) -> Json:
+    text = given if given.startswith("{") else Path(given).read_text()
+    return t.cast("Json", json.loads(text))
+
+
+def told(broken: t.Sequence[str]) -> int:
+    """Tell which laws broke."""
+    print("\n".join(broken) or "no law broke")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The schedules of one seed, by Hypothesis: it draws them, and makes the one that breaks a law small."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from faults.play import Json, Tally, play
+from faults.processes import kill
+from faults.schedules import schedules
+
+BATCH = 50
+"""Schedules of one seed."""
+PROCESSES = 2
+"""One of so many seeds kills a real process, too, which takes as long as half a batch."""
+
+
+class Broken(Exception):
+    """A schedule broke a law."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a batch came to.
+
+    ``broken``: the laws that broke. ``schedule``: the smallest that breaks them; without one it was the killed process.
+    """
+
+    seed: int
+    tally: Tally
+    schedule: Json | None = None
+    broken: tuple[str, ...] = ()
+
+
+def batch(number: int) -> Outcome:
+    """Play the schedules of one seed; stop at the first that breaks a law, and make it small."""
+    logging.disable(logging.WARNING)  # the client tells of each lost connection
+    outcome = Outcome(number, Tally())
+
+    @seed(number)
+    @settings(
+        max_examples=BATCH,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(schedules())
+    def judged(schedule: Json) -> None:
+        broken = play(schedule, outcome.tally)
+        if broken:
+            outcome.schedule, outcome.broken = schedule, tuple(broken)
+            raise Broken
+
+    try:
+        judged()
+    except Broken:
+        return outcome
+    outcome.schedule, outcome.broken = None, ()
+    if number % PROCESSES == 0:
+        outcome.tally.processes += 1
+        outcome.broken = tuple(kill(number))
+    return outcome

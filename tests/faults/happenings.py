@@ -1,0 +1,117 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may happen at any moment of a run: answers that get lost or fail, and what others and nodes do meanwhile."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import strategies as st
+
+Json = dict[str, t.Any]
+
+BUSY = {"type": "answer", "status": 503, "body": {"error": {"type": "busy", "reason": "busy"}, "status": 503}}
+BROKEN = {
+    "type": "answer",
+    "status": 500,
+    "body": {"error": {"type": "exception", "reason": "it broke"}, "status": 500},
+}
+
+ANYWHERE: tuple[Json, ...] = (
+    {"type": "drop"},
+    {"type": "reset"},
+    {"type": "garbage"},
+    {"type": "empty"},
+    {"type": "truncate"},
+    {"type": "overrun"},
+    {"type": "content_type"},
+    {"type": "no_product"},
+    {"type": "broken_gzip"},
+    {"type": "no_master"},
+    *(
+        {"type": kind, "by": by}
+        for kind in ("bad_gateway", "service_unavailable", "gateway_timeout")
+        for by in ("nginx", "envoy")
+    ),
+    BUSY,
+    BROKEN,
+)
+"""Faults of any request."""
+BEFORE: tuple[Json, ...] = (
+    {"type": "redirect", "location": "http://elsewhere.invalid/"},
+    {"type": "too_many_requests"},
+)
+"""What something between says instead of passing a request on."""
+OF_WRITES: tuple[tuple[str, Json], ...] = (
+    ("any_write", {"type": "conflict"}),
+    ("any_write", {"type": "master_timeout"}),
+    ("start", {"type": "timeout"}),
+    ("start", {"type": "route_failed"}),
+    ("start", {"type": "capacity"}),
+    ("update", {"type": "capacity"}),
+)
+"""Faults of writes, as the server itself has them."""
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> Json:
+    """A fault that hits one of the next requests."""
+    if draw(st.booleans()):
+        operation, do = draw(st.sampled_from(OF_WRITES))
+        when = "before"
+    else:
+        operation = draw(st.sampled_from(("any", "any_write", "stats")))
+        do = draw(st.sampled_from(ANYWHERE + BEFORE))
+        when = "before" if do in BEFORE else draw(st.sampled_from(("before", "after")))
+    return {"operation": operation, "do": do, "when": when, "times": draw(st.sampled_from((1, 1, 1, 2, 4)))}
+
+
+def of_nodes() -> st.SearchStrategy[Json]:
+    """What happens to nodes and master; nobody else writes."""
+    return st.sampled_from(
+        (
+            {"do": "remove_node", "node_id": "id-n1"},
+            {"do": "lose_master"},
+            {"do": "elect_master"},
+            {"do": "time_events_out", "times": 1},
+            {"do": "fail_next_load", "reason": "planted"},
+            {"do": "lose_state"},
+            {"do": "recover_state"},
+        )
+    )
+
+
+@st.composite
+def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
+    """What another client, the scaler or a node does to a deployment."""
+    name = draw(st.sampled_from(names))
+    started: Json = {
+        "do": "start_deployment",
+        "model_id": name if name in ("m", "other") else "m",
+        "number_of_allocations": 2,
+    }
+    what = draw(
+        st.sampled_from(
+            (
+                {"do": "stop_deployment"},
+                {"do": "remove_deployment"},
+                {"do": "set_number", "number_of_allocations": 3},
+                {"do": "fail_route", "reason": "planted"},
+                {"do": "hold"},
+                {"do": "release"},
+                started,
+                {**started, "queue_capacity": 77},
+            )
+        )
+    )
+    return {**what, "deployment_id": name}
+
+
+RECOVERY: tuple[Json, ...] = (
+    {"do": "recover_state"},
+    {"do": "elect_master"},
+    {"do": "add_node", "node_id": "id-n1", "processors": 8, "memory": "16gb"},
+)
+"""Ends what lasts; the deployments are released one by one."""

@@ -1,0 +1,240 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Play one schedule and judge it by the laws."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import tempfile
+import typing as t
+from pathlib import Path
+
+from faults import judge
+from faults.happenings import RECOVERY
+from faults.judge import Item, Run
+from support.stage import Moment, Relay, Stage
+
+Json = dict[str, t.Any]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclasses.dataclass
+class Tally:
+    """What was tried."""
+
+    schedules: int = 0
+    requests: int = 0
+    faults: int = 0
+    happenings: int = 0
+    kills: int = 0
+    processes: int = 0
+
+    def add(self, other: Tally) -> None:
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def play(schedule: Json, tally: Tally) -> list[str]:
+    """Every law that *schedule* broke, in words."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder, _Stage(schedule, Path(folder), tally) as stage:
+        broken = stage.foretell()
+        stage.carry_out()
+        broken += stage.judged()
+        stage.recover()
+        broken += stage.carry_out_again()
+    tally.schedules += 1
+    tally.requests += len(stage.looks)
+    return broken
+
+
+class _Stage(Stage):
+    """The cluster of a schedule, its tasks, and what happens at each moment."""
+
+    def __init__(self, schedule: Json, folder: Path, tally: Tally) -> None:
+        super().__init__(schedule["version"], schedule["nodes"])
+        self._schedule = schedule
+        self._folder = folder
+        self._tally = tally
+        self._moments = 0
+        self._results: dict[str, Json | None] = {}
+        self._predicted: Json = {}
+        self._used = self._prepare()
+        self._before = self.assignments()
+
+    def _prepare(self) -> frozenset[str]:
+        """Bring the beginning about; the ids of deployments that others use."""
+        for effect in self._schedule["running"]:
+            self._act(effect)
+        used = set()
+        for request in self._schedule["users"]:
+            if self._ask(request) == 200 and "alias" not in request["path"]:
+                used.add(request["path"].rpartition("-")[2])
+        if self._schedule["privileges"] != ["all"]:
+            self.allow(*self._schedule["privileges"])
+        self.forget()
+        return frozenset(used)
+
+    def _ask(self, request: Json) -> int:
+        body = None if request["body"] is None else json.dumps(request["body"]).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self._inner.request(request["method"], request["path"], headers, body)[0]
+
+    def _act(self, effect: Json) -> None:
+        if effect["do"] == "settle":
+            self.settle()
+            return
+        with contextlib.suppress(ValueError):  # there may be nothing to act on
+            self.control("POST", "/effects", effect)
+
+    # --- the runs ---
+
+    def _play(self, task: Json, check_mode: bool = False) -> Json:
+        """The result of a task; that of one deployment as a list of one."""
+        placed = self._placed(task)
+        if placed["deployments"] is not None:
+            return self.run_many(placed["deployments"], check_mode, **placed["options"])
+        result = self.run(check_mode, **placed["options"])
+        return {**result, "deployments": [{**result, "deployment_id": placed["options"]["deployment_id"]}]}
+
+    def _placed(self, task: Json) -> Json:
+        """Each deployment has a recovery file of its own, if it is to have one."""
+        placed: Json = json.loads(json.dumps(task))
+        for item in placed["deployments"] or [placed["options"]]:
+            if "recovery_file" in item:
+                item["recovery_file"] = str(self._folder / f"{item['deployment_id']}.json")
+        return placed
+
+    def _items(self, task: Json) -> list[Item]:
+        """What is wanted of each deployment, with what it has from the list."""
+        if task["deployments"] is None:
+            return [Item(task["options"]["deployment_id"], task["options"])]
+        return [Item(each["deployment_id"], {**task["options"], **each}) for each in task["deployments"]]
+
+    def foretell(self) -> list[str]:
+        """Law 1, and what law 2 needs."""
+        self.control("POST", "/read_only", {"enabled": True})
+        self._predicted = self._play(self._schedule["task"], check_mode=True)
+        broken = ["check mode wrote"] if self.journal() else []
+        broken += ["check mode changed something"] if self.assignments() != self._before else []
+        broken += [f"check mode left {path.name}" for path in self._folder.iterdir()]
+        self.control("POST", "/read_only", {"enabled": False})
+        self.forget()
+        self.looks.clear()
+        return broken
+
+    def carry_out(self) -> None:
+        """The task, and the second one in turns with it, among all that happens."""
+        tasks = {"first": self._schedule["task"]}
+        if self._schedule["second"]:
+            tasks["second"] = self._schedule["second"]
+        relay = Relay(self, self._schedule["switches"])
+
+        def between(moment: Moment) -> None:
+            self._happen()
+            relay.pause(moment)
+
+        self.between = between
+        self._results = dict(relay.race({name: self._mortal(task) for name, task in tasks.items()}))
+        self.between = lambda moment: None
+
+    def _mortal(self, task: Json) -> t.Callable[[], Json | None]:
+        def run() -> Json | None:
+            try:
+                return self._play(task)
+            except Killed:
+                self._tally.kills += 1
+                return None
+
+        return run
+
+    def _happen(self) -> None:
+        """What the schedule says of this moment."""
+        moment, self._moments = self._moments, self._moments + 1
+        for happening in self._schedule["happenings"]:
+            if happening["at"] == moment:
+                self._tally.happenings += 1
+                if "operation" in happening["what"]:
+                    self.control("POST", "/faults", happening["what"])
+                else:
+                    self._act(happening["what"])
+        if self._schedule["killed"] == moment:
+            raise Killed
+
+    # --- the laws ---
+
+    @property
+    def _acts(self) -> list[Json]:
+        return [each["what"] for each in self._schedule["happenings"] if "do" in each["what"]]
+
+    @property
+    def _alone(self) -> bool:
+        """Whether nobody else changes deployments, nodes among them."""
+        lost = [each for each in self._schedule["happenings"] if judge.loses(each["what"])]
+        return not self._schedule["second"] and not lost
+
+    @property
+    def _undisturbed(self) -> bool:
+        return self._alone and not self._schedule["happenings"] and self._schedule["killed"] is None
+
+    def judged(self) -> list[str]:
+        """What the runs did wrong."""
+        broken: list[str] = []
+        for name, result in self._results.items():
+            task = self._schedule["task" if name == "first" else "second"]
+            run = Run(self, self.of_run(name), self._items(task), result, self._alone)
+            broken += judge.broken(run, self._used, task["options"])
+        if self._undisturbed:
+            broken += judge.unpredicted(self._predicted, self._results["first"] or {})
+        return broken
+
+    def recover(self) -> None:
+        """Everything that went wrong is over."""
+        faults = self.control("GET", "/faults")
+        self._tally.faults += sum(each["fired"] for each in faults)
+        self.control("DELETE", "/faults")
+        for effect in RECOVERY:
+            self._act(effect)
+        for name in list(self.assignments()):
+            self._act({"do": "release", "deployment_id": name})
+        self.settle()
+
+    def carry_out_again(self) -> list[str]:
+        """Law 6: a clean run reaches what is wanted, or says in check mode, too, why not."""
+        task = self._schedule["task"]
+        predicted = self._play(task, check_mode=True)
+        self.looks.append(judge.BREAK)
+        results = Relay(self, ()).race({"first": lambda: self._play(task)})
+        result = results["first"]
+        items = self._items(task)
+        looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
+        run = Run(self, looks, items, result, True)
+        broken = [f"again: {each}" for each in judge.broken(run, self._used, task["options"])]
+        broken += [f"again: {each}" for each in judge.unpredicted(predicted, result)]
+        if self._alone:
+            broken += judge.repeated(self.of_run("first"))
+        if result.get("failed"):
+            return broken
+        broken += judge.lost_settings(self._before, self.assignments(), self._kept())
+        broken += [f"{path.name} was left" for path in self._folder.iterdir()]
+        return broken + self._third(task, items)
+
+    def _kept(self) -> list[Item]:
+        """Of which deployments what the task does not name is promised to be as before."""
+        whole = self._results["first"] is not None and not self._results["first"].get("failed")
+        items = self._items(self._schedule["task"])
+        return [item for item in items if self._alone and (whole or "recovery_file" in item.options)]
+
+    def _third(self, task: Json, items: list[Item]) -> list[str]:
+        if any(item.options.get("state") == "restarted" or not item.options.get("wait", True) for item in items):
+            return []
+        self.forget()
+        third = self._play(task)
+        broken = [f"a second clean run changed {third['diff']}"] if third["changed"] else []
+        return broken + [f"a second clean run wrote {each['path']}" for each in self.journal()]

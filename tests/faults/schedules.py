@@ -1,0 +1,186 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Random schedules: a cluster, a task, and what happens at which moment of it. All of it is JSON."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import strategies as st
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import DEPLOYMENT, WAIT
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import ITEM, SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import GUARD
+from faults.happenings import faults, of_nodes, of_others
+
+Json = dict[str, t.Any]
+
+VERSIONS = ("8.3.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.5.3")
+MODELS = ("m", "other")
+MOMENTS = 40
+"""Happenings and kills come at one of so many moments; most runs have fewer."""
+
+number = st.integers(1, 6)
+BOUNDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "enabled": st.booleans(),
+        "min_number_of_allocations": st.integers(-1, 3),
+        "max_number_of_allocations": st.sampled_from((-1, 3, 6)),
+    },
+)
+VALUES: dict[str, st.SearchStrategy[t.Any]] = {
+    "number_of_allocations": number,
+    "initial_number_of_allocations": number,
+    "adaptive_allocations": BOUNDS,
+    "threads_per_allocation": st.sampled_from((1, 2, 4)),
+    "queue_capacity": st.sampled_from((100, 1000)),
+    "cache_size": st.sampled_from(("0", "1mb", "1536kb")),
+    "wait_timeout": st.sampled_from((0.0, 8.0, 20.0)),
+    "wait_sleep": st.sampled_from((0.5, 2.0)),
+    "recovery_file": st.just("FOLDER/ID.json"),
+    "max_total_step": st.integers(0, 6),
+}
+"""For options that are neither a choice nor a flag; numbers of a guard have any."""
+ALWAYS = ("deployment_id", "model_id")
+"""Which deployment is meant, and the model to start, are drawn by themselves."""
+NOT_VARIED = ("server_timeout",)
+"""It only tells the server when to give up, and the double has no queue to wait in."""
+
+
+def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
+    """What a task may say of an option, drawn from its specification.
+
+    :raises KeyError: the specification does not say enough, and there is nothing in ``VALUES``.
+    """
+    if name in VALUES:
+        return VALUES[name]
+    if "choices" in option:
+        return st.sampled_from(option["choices"])
+    if option["type"] == "bool":
+        return st.booleans()
+    if name == "guard":
+        within = {each: VALUES.get(each, st.integers(0, 6)) for each in option["options"]}
+        return st.fixed_dictionaries({}, optional=within)
+    raise KeyError(f"tests/faults/schedules.py has no values for option {name}")
+
+
+def _options(names: t.Mapping[str, Json], exclusive: t.Iterable[t.Collection[str]]) -> st.SearchStrategy[Json]:
+    """A few options of a specification at a time."""
+    known = {name: values(name, option) for name, option in names.items() if name not in ALWAYS + NOT_VARIED}
+
+    def lawful(chosen: frozenset[str]) -> bool:
+        return all(len(chosen & set(group)) <= 1 for group in exclusive)
+
+    few = st.frozensets(st.sampled_from(sorted(known)), max_size=6).filter(lawful)
+    return few.flatmap(lambda chosen: st.fixed_dictionaries({name: known[name] for name in sorted(chosen)}))
+
+
+ONE = _options(
+    DEPLOYMENT.argument_spec | GUARD.argument_spec | WAIT.argument_spec,
+    tuple(map(tuple, DEPLOYMENT.mutually_exclusive)),
+)
+ITEMS = _options(ITEM.argument_spec, tuple(map(tuple, ITEM.mutually_exclusive)))
+LIST = _options(
+    {
+        name: option
+        for name, option in SPEC.argument_spec.items()
+        if name in ("guard", "on_guarded", *WAIT.argument_spec)
+    },
+    (),
+)
+
+
+def names(version: str) -> tuple[str, ...]:
+    """Ids of deployments. Before 8.8 a deployment has the id of its model."""
+    return MODELS if _release(version) < (8, 8) else ("d", "e", "m")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+@st.composite
+def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
+    """The effects that bring a deployment about, in one of the states it can be in."""
+    start: Json = {"do": "start_deployment", "deployment_id": name}
+    start["model_id"] = name if name in MODELS else draw(st.sampled_from(MODELS))
+    form = draw(st.sampled_from(("plain", "plain", "fixed", "low", "adaptive")))
+    if form == "low" and _release(version) >= (8, 6):
+        start["priority"] = "low"
+    elif form == "adaptive" and _release(version) >= (8, 16):
+        start["adaptive_allocations"] = {"enabled": draw(st.booleans()), "min_number_of_allocations": draw(number)}
+    else:
+        start["number_of_allocations"] = draw(number)
+        if form == "fixed":
+            start |= {"threads_per_allocation": draw(st.sampled_from((1, 2))), "queue_capacity": 500}
+    then = draw(st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold")))
+    settled: list[Json] = [] if draw(st.integers(0, 5)) == 0 else [{"do": "settle"}]
+    return [start, *settled, *([{"do": then, "deployment_id": name}] if then else [])]
+
+
+@st.composite
+def users(draw: st.DrawFn, name: str) -> list[Json]:
+    """Requests by which others come to use a deployment."""
+    kind = draw(st.sampled_from((None, None, "alias", "pipeline", "endpoint")))
+    if kind == "alias":
+        return [{"method": "PUT", "path": f"/_ml/trained_models/m/model_aliases/alias-of-{name}x", "body": None}]
+    if kind == "pipeline":
+        body = {"processors": [{"inference": {"model_id": name}}]}
+        return [{"method": "PUT", "path": f"/_ingest/pipeline/of-{name}", "body": body}]
+    if kind == "endpoint":
+        service = {"service": "elasticsearch", "service_settings": {"deployment_id": name}}
+        return [{"method": "PUT", "path": f"/_inference/text_embedding/at-{name}", "body": service}]
+    return []
+
+
+@st.composite
+def tasks(draw: st.DrawFn, version: str) -> Json:
+    """What is given to one of the two modules."""
+    ids = names(version)
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(ids))
+        return {"deployments": None, "options": {**_named(draw, name), **draw(ONE)}}
+    chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=3))
+    options = draw(LIST)
+    if draw(st.integers(0, 4)) == 0:
+        options |= {"stop_unlisted": True, "unlisted_except": draw(st.sampled_from(([], ["m"])))}
+    return {"deployments": [{**_named(draw, name), **draw(ITEMS)} for name in chosen], "options": options}
+
+
+def _named(draw: st.DrawFn, name: str) -> Json:
+    if name in MODELS:
+        return {"deployment_id": name, **draw(st.sampled_from(({}, {"model_id": name})))}
+    return {"deployment_id": name, "model_id": draw(st.sampled_from(("m", "m", "m", "other")))}
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Json:
+    """A cluster, a task, perhaps a second one at the same time, and what happens when.
+
+    A third of the schedules is left in peace by everybody else, so that all laws hold of them.
+    """
+    version = draw(st.sampled_from(VERSIONS))
+    ids = names(version)
+    there = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3))
+    kind = draw(st.sampled_from(("faults", "others", "two runs")))
+    what = faults() | of_nodes() if kind == "faults" else faults() | of_others(ids)
+    happenings = [
+        {"at": at, "what": draw(what)}
+        for at in draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=4).map(sorted))
+    ]
+    second = draw(tasks(version)) if kind == "two runs" else None
+    return {
+        "version": version,
+        "nodes": draw(st.sampled_from((["n1=4,16gb", "n2=4,16gb"], ["n1=8,16gb"], ["n1=8,2gb,a", "n2=2,16gb,b"]))),
+        "privileges": draw(st.sampled_from((["all"], ["manage_ml", "monitor", "read_pipeline"], ["manage_ml"]))),
+        "running": [effect for name in there for effect in draw(running(version, name))],
+        "users": [request for name in there for request in draw(users(name))],
+        "task": draw(tasks(version)),
+        "second": second,
+        "switches": draw(st.lists(st.booleans(), max_size=MOMENTS)) if second else [],
+        "happenings": happenings,
+        "killed": draw(st.none() | st.integers(0, MOMENTS - 1)),
+    }
