@@ -55,7 +55,10 @@ def batch(number: int) -> Outcome:
     )
     @given(schedules())
     def judged(schedule: Json) -> None:
-        broken = play(schedule, outcome.tally)
+        try:
+            broken = play(schedule, outcome.tally)
+        except Exception as exc:  # whatever it is, it is no result
+            broken = [f"{type(exc).__name__}: {exc}"]
         if broken:
             outcome.schedule, outcome.broken = schedule, tuple(broken)
             raise Broken

@@ -98,9 +98,10 @@ def _wrong(run: Run, result: Json) -> list[str]:
 
 def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
     found = untrue(run.stage, run.looks, item.name, each) if run.alone else []
+    told = {"warnings": result["warnings"], **each}
     kept = any("on_unsatisfied is keep" in warning for warning in result["warnings"])
     if each.get("failed") or not (each["skipped_because"] or kept):
-        found += unreached(run.stage, run.looks, {**item.options, "deployment_id": item.name}, each)
+        found += unreached(run.stage, run.looks, {**item.options, "deployment_id": item.name}, told)
     wrote = any(took_effect(look, item.name) for look in run.looks)
     if wrote and not each["changed"]:
         found.append(f"it was changed, which is not told: {each.get('msg')}")
