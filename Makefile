@@ -42,7 +42,7 @@ faults: $(VENV)/test/.made ## play random faults, races and kills, and judge eac
 
 bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and debug (ten minutes)
 	@mkdir -p .build
-	$(VENV)/bench/bin/python tests/bench/run.py --json .build/bench.json --plots .build/bench
+	$(VENV)/bench/bin/python tests/bench/run.py --json .build/bench.json --plots docs/images --page docs/speed.md
 
 bench-double: $(VENV)/demo/.made ## measure the server double: requests a second, start-up, memory
 	$(VENV)/demo/bin/python tests/bench/double.py

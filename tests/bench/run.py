@@ -4,7 +4,7 @@
 
 """What tasks cost, side by side in one run on server doubles.
 
-Usage: python tests/bench/run.py [--small] [--only SCENE]... [--json FILE] [--plots FOLDER]
+Usage: python tests/bench/run.py [--small] [--only SCENE]... [--json FILE] [--plots FOLDER] [--page FILE]
 
 The ways of a scene take turns, so that a machine that is slow for a while is slow for all of them. Figures are medians
 of whole ``ansible-playbook`` processes, and ratios to the first way of the scene.
@@ -116,6 +116,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="SCENE", help="this scene; may be repeated")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--plots", type=Path, help="the folder for plots as SVG; needs matplotlib")
+    parser.add_argument("--page", type=Path, help="the page whose figures are to be these; needs --plots")
     options = parser.parse_args()
     sizes = SMALL if options.small else Sizes()
     if options.runs:
@@ -137,6 +138,10 @@ def main() -> int:
         from bench.plots import draw
 
         draw(report, options.plots)
+    if options.page:
+        from bench.page import write
+
+        write(report, options.page, options.plots)
     return 0
 
 

@@ -38,6 +38,23 @@ def test_scenes_run(tmp_path: Path) -> None:
     assert ways["debug"]["requests"] == 0
 
 
+def test_figures_are_written_into_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(RUN.parent.parent))
+    from bench.page import MARK, write
+
+    way = {"seconds": 1.5, "fastest": 1.0, "slowest": 2.0, "peak_mb": 67.2, "requests": 3, "received_kb": 98.6}
+    scene = {"title": "twenty at once", "ways": {"debug": {**way, "seconds": 0.5}, "fleet task": way}}
+    report = {"ansible": "2.19.0", "python": "3.11.7", "requests_per_second": 4000, "scenes": {"many": scene}}
+    page = tmp_path / "speed.md"
+    page.write_text("words of a person\n" + MARK + "old figures\n")
+    write(report, page, tmp_path / "images")
+    text = page.read_text()
+    assert text.startswith("words of a person\n")
+    assert "old figures" not in text
+    assert "![Twenty at once](images/bench_many.svg)" in text
+    assert "| fleet task | 1.50 s | 3.0 | 1.00-2.00 s | 67 MB | 3 | 99 kB |" in text
+
+
 def test_a_way_that_writes_too_little_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(RUN.parent.parent))
     from bench.playbook import Way, measure
