@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import abc
+import datetime
 import json
 import os
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
@@ -53,8 +53,9 @@ class MlAction(ActionBase):
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        given = plain(self._task.args)
+        given: Json = dict(self._task.args)
         try:
+            given = {name: plain(value, name) for name, value in given.items()}
             arguments = with_environment(given, self._environment())
         except Refusal as exc:
             return {**result, **self._refused(str(exc), given)}
@@ -129,8 +130,12 @@ class MlAction(ActionBase):
         return str(self._connection._shell.env_prefix(**others))
 
     def _environment(self) -> dict[str, str]:
-        """The variables a module on this machine would see: the task's own over the controller's."""
-        return {**os.environ, **{name: str(value) for name, value in plain(self._task_variables()).items()}}
+        """The variables a module on this machine would see: the task's own over the controller's.
+
+        One without a value is empty, and so counts as not set.
+        """
+        given = {name: plain(value, f"environment {name}") for name, value in self._task_variables().items()}
+        return {**os.environ, **{name: "" if value is None else str(value) for name, value in given.items()}}
 
     def _task_variables(self) -> Json:
         """What the keyword environment gives this task."""
@@ -149,10 +154,12 @@ def masking(result: Json, texts: t.Collection[str]) -> Json:
     return {**remove_values(result, texts), **flags}
 
 
-def plain(value: t.Any) -> t.Any:
+def plain(value: t.Any, told: str) -> t.Any:
     """*value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves on them.
 
-    :raises AnsibleError: for a type that JSON does not have.
+    A date becomes the text that YAML took for one, as Ansible hands it to modules. *told*: the option.
+
+    :raises Refusal: for a type that JSON does not have.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -163,9 +170,11 @@ def plain(value: t.Any) -> t.Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, dict):
-        return {plain(name): plain(item) for name, item in value.items()}
+        return {plain(name, told): plain(item, f"{told}.{name}") for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
+        return [plain(item, told) for item in value]
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
     if type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
         return str(value)
-    raise AnsibleError(f"An option has a value of type {type(value).__name__}, which is not JSON")
+    raise Refusal(f"{told} has a value that JSON does not have", hint="Put it into quotes.")

@@ -50,7 +50,7 @@ class DeploymentAction(MlAction):
         if not name or not isinstance(new, dict) or name not in new:
             return outcome
         uuid, owner = str(self._task._uuid), self._owner(task_vars)
-        known = plain(self._facts_of(owner, task_vars).get(name))
+        known = plain(self._facts_of(owner, task_vars).get(name), f"The fact {name}")
         facts = grown((uuid, owner, name), run_of(uuid), known, new[name], self.told(params, outcome))
         return {**outcome, "ansible_facts": {name: facts}}
 

@@ -14,6 +14,7 @@ import types
 import typing as t
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -103,19 +104,22 @@ def unpackable(on: Ground) -> t.Any:
     return on.with_fault("any_read", {"type": "broken_gzip"})
 
 
-def without_library(found: t.Any) -> Callable[[Ground], t.Any]:
-    @contextmanager
-    def imported(_on: Ground) -> Iterator[Json]:
-        with mock.patch.dict(sys.modules, elasticsearch=found):
-            yield {"hosts": [f"http://{odd.LOOPBACK}:1"]}
+@contextmanager
+def without_library(_on: Ground) -> Iterator[Json]:
+    """No folder in which Python looks has it."""
+    places = [place for place in sys.path if not (Path(place) / "elasticsearch").exists()]
+    with mock.patch.object(sys, "path", places), mock.patch.dict(sys.modules):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "elasticsearch"]:
+            del sys.modules[name]
+        yield {"hosts": [f"http://{odd.LOOPBACK}:1"]}
 
-    return imported
 
-
-def old_library() -> types.ModuleType:
+@contextmanager
+def with_old_library(_on: Ground) -> Iterator[Json]:
     old = types.ModuleType("elasticsearch")
     vars(old).update(__version__=(7, 17, 9), __file__="/usr/lib/elasticsearch/__init__.py")
-    return old
+    with mock.patch.dict(sys.modules, elasticsearch=old):
+        yield {"hosts": [f"http://{odd.LOOPBACK}:1"]}
 
 
 def gateway(kind: str) -> Callable[[Ground], t.Any]:
@@ -204,8 +208,8 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     ),
     "Retrying does not help": lambda on: on.with_fault("start", {"type": "capacity"}, **START),
     # The Python package
-    "is needed by ...: import of elasticsearch halted": without_library(None),
-    "is needed by ...: found version": without_library(old_library()),
+    "is needed by ...: No module named": without_library,
+    "is needed by ...: found version": with_old_library,
 }
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import importlib
 import typing as t
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
         yield Setting(plain, tls, proxy)
 
 
-def play(connection: str, tasks: list[Json], env: Environment | None = None, **keywords: t.Any) -> Played:
+def play(connection: str, tasks: list[Json], env: Environment | None = None, *args: str, **keywords: t.Any) -> Played:
     playbook = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -102,7 +103,7 @@ def play(connection: str, tasks: list[Json], env: Environment | None = None, **k
         **keywords,
     }
     environment = {"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS), **(env or {})}
-    return run_playbook(yaml.safe_dump([playbook]), env=environment).must_pass()
+    return run_playbook(yaml.safe_dump([playbook]), *args, env=environment).must_pass()
 
 
 def status(played: Played) -> dict[str, str]:
@@ -230,3 +231,72 @@ def test_refusals_are_the_same_on_both_paths(setting: Setting, connection: str) 
         assert task.status == "ignored"
         assert task.result["msg"].startswith(wrong[task.task][1]), task.result["msg"]
         assert "hunter2" not in str(task.result)
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
+def test_refusals_name_the_variable(connection: str) -> None:
+    """And what a variable holds that would be a secret elsewhere is shown nowhere, with any ``-v``."""
+    host = {"hosts": "https://es.invalid"}
+    wrong: dict[str, tuple[Json, Environment, str]] = {
+        "cloud": ({}, {"ELASTIC_CLOUD_ID": "hunter2"}, "cloud_id (from ELASTIC_CLOUD_ID) is malformed."),
+        "url": (
+            {},
+            {"ELASTICSEARCH_URL": "localhost:9200"},
+            "'localhost:9200' in hosts (from ELASTICSEARCH_URL) is not a URL.",
+        ),
+        "print": (
+            host,
+            {"ELASTICSEARCH_CA_FINGERPRINT": "ab"},
+            "ca_fingerprint (from ELASTICSEARCH_CA_FINGERPRINT) is not a SHA-256 fingerprint.",
+        ),
+        "key": (host, {"ELASTICSEARCH_API_KEY": "hunter2\nx"}, "api_key (from ELASTICSEARCH_API_KEY) contains"),
+        "blank": (host, {"ELASTICSEARCH_API_KEY": " \n"}, "api_key (from ELASTICSEARCH_API_KEY) is blank."),
+        "half": (
+            host,
+            {"HTTPS_PROXY": "http://hunter2-hunter2@127.0.0.1:9"},
+            "proxy_username (from HTTPS_PROXY) is given without proxy_password.",
+        ),
+    }
+    tasks: list[Json] = [
+        {"name": name, INFO: options, "environment": environ} for name, (options, environ, _said) in wrong.items()
+    ]
+    played = play(connection, tasks, {}, "-vvvv")
+    for task in played.tasks:
+        assert task.status == "ignored"
+        assert task.result["msg"].startswith(wrong[task.task][2]), task.result["msg"]
+        assert task.result["deployments"] == []
+        assert "hunter2" not in str(task.result)
+    alone = play(connection, [task for task in tasks if task["name"] == "half"], {}, "-vvvv")
+    assert "hunter2" not in alone.output
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
+def test_what_looks_empty_or_odd_in_yaml(setting: Setting, connection: str) -> None:
+    """Entries without a value are empty, a date is the text it was written as, and what does not count is not read."""
+    key = {"ELASTICSEARCH_API_KEY": setting.key}
+    url = setting.plain.url
+    options: Json = {"hosts": url, "request_retries": 0}
+    tasks: list[Json] = [
+        {"name": "none", INFO: options, "environment": {**key, "ELASTICSEARCH_BEARER_TOKEN": None}},
+        {
+            "name": "none goes over the controller's",
+            INFO: options,
+            "environment": {"ELASTICSEARCH_API_KEY": None, "ELASTICSEARCH_BEARER_TOKEN": "a-bearer-token"},
+        },
+        {
+            "name": "does not count",
+            INFO: {**options, "validate_certs": True},
+            "environment": {"ELASTICSEARCH_INSECURE": "maybe"},
+        },
+        {"name": "a date", INFO: {**options, "headers": {"X-Date": datetime.date(2024, 1, 1)}}},
+        {"name": "empty numbers", INFO: {"hosts": url, "request_timeout": "", "request_retries": None}},
+        {"name": "a comma", INFO: {**options, "hosts": f"{url},"}},
+        {"name": "twice", INFO: {**options, "hosts": [url, f"{url}/"]}},
+        {"name": "bytes", INFO: {**options, "headers": {"X-Bytes": b"\xff\x00"}}},
+    ]
+    played = play(connection, tasks, key)
+    outcome = status(played)
+    assert outcome.pop("bytes") == "ignored"
+    assert set(outcome.values()) == {"ok"}, played.output
+    assert played.result("bytes")["msg"].startswith("headers.X-Bytes has a value that JSON does not have.")
+    assert played.result("bytes")["deployments"] == []

@@ -106,10 +106,29 @@ def test_no_secret_is_in_what_python_shows_of_a_connection() -> None:
         ("http://es.example.com", "http://es.example.com:80"),
         ("https://es.example.com:9243/prefix/", "https://es.example.com:9243/prefix"),
         ("http://[::1]:9200", "http://[::1]:9200"),
+        ("http://es.example.com/team@eu", "http://es.example.com:80/team@eu"),
+        ("https://[::1]:9200/a/team@eu/", "https://[::1]:9200/a/team@eu"),
     ],
 )
 def test_addresses(text: str, address: str) -> None:
     assert resolved({"hosts": [text]}).hosts == (address,)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "https://es.example.com,",
+        ["https://es.example.com", "", " "],
+        "https://es.example.com,https://ES.example.com:443/",
+    ],
+)
+def test_empty_addresses_and_repeated_ones_do_not_count(hosts: t.Any) -> None:
+    assert resolved({"hosts": hosts}).hosts == ("https://es.example.com:443",)
+
+
+@pytest.mark.parametrize("name", ["request_timeout", "request_retries"])
+def test_an_empty_number_is_the_default(name: str) -> None:
+    assert getattr(resolved({**HOST, name: ""}), name) == CONNECTION.argument_spec[name]["default"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +138,9 @@ def test_addresses(text: str, address: str) -> None:
         ({"hosts": ["localhost:9200"]}, "'localhost:9200' in hosts is not a URL"),
         ({"hosts": ["http://a:port"]}, "An address in hosts is not a URL"),
         ({"hosts": ["https://elastic:hunter2@es:1"]}, "The address of es:1 in hosts contains credentials"),
+        ({"hosts": ["https://elastic:hunter2/x@es:1"]}, "The address of es:1 in hosts contains credentials"),
+        ({"hosts": ["https://elastic:4711/hunter2?x@es"]}, "The address of es in hosts contains credentials"),
+        ({"hosts": ["https://hunter2@es:1/team@eu"]}, "in hosts contains credentials"),
         ({"api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given: api_key, bearer_token"),
         ({"api_key": "a\nb"}, "api_key contains characters that no api_key has"),
         ({"bearer_token": "€4711"}, "bearer_token contains characters"),
@@ -128,6 +150,10 @@ def test_addresses(text: str, address: str) -> None:
         ({"password": "a"}, "password is given without username"),
         ({"request_timeout": 0}, "request_timeout must be above 0 seconds"),
         ({"request_retries": -1}, "request_retries must be 0 or more"),
+        ({"api_key": "  "}, "api_key is blank."),
+        ({"username": "a:b", "password": "4711"}, "username contains a colon."),
+        ({"hosts": ["http://a:0"]}, "An address in hosts has port 0, where nothing can listen."),
+        ({"hosts": ","}, "No cluster is named."),
         ({**TLS, "ca_path": "/nowhere/ca.pem"}, "ca_path /nowhere/ca.pem cannot be read: No such file or directory"),
     ],
 )

@@ -26,12 +26,14 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.error
 from support.documents import ROOT
 
 CLOUD_ID = "production:" + base64.b64encode(b"eu.example.com$abc$def").decode()
+PRINT = "ab" * 32
 HOST = {"hosts": ["https://es.example.com"]}
 # Variable to its text, and to the value of its option.
 VALUES: dict[str, tuple[str, t.Any]] = {
     "ELASTICSEARCH_ENDPOINTS": ("http://a:1, https://b:2", ["http://a:1", "https://b:2"]),
     "ELASTICSEARCH_URL": ("http://a:1", ["http://a:1"]),
     "ELASTIC_CLOUD_ID": (CLOUD_ID, CLOUD_ID),
+    "ELASTICSEARCH_CA_FINGERPRINT": (PRINT, PRINT),
     "ELASTICSEARCH_VALIDATE_CERTS": ("no", False),
     "ELASTICSEARCH_INSECURE": ("no", True),
     "no_proxy": ("a, b", ["a", "b"]),
@@ -46,7 +48,13 @@ BESIDE: dict[str, dict[str, str]] = {
     "no_proxy": {"https_proxy": "http://proxy:1"},
     "NO_PROXY": {"https_proxy": "http://proxy:1"},
 }
-GIVEN: dict[str, t.Any] = {"hosts": ["https://given:1"], "no_proxy": ["given"], "validate_certs": "given"}
+GIVEN: dict[str, t.Any] = {
+    "hosts": ["https://given:1"],
+    "cloud_id": CLOUD_ID,
+    "ca_fingerprint": "cd" * 32,
+    "no_proxy": ["given"],
+    "validate_certs": "given",
+}
 
 
 def each(variable: Variable) -> str:
@@ -92,8 +100,10 @@ def test_an_option_of_the_group_hides_each_variable(variable: Variable) -> None:
             "password": "username",
             "client_cert": "client_key",
             "client_key": "client_cert",
+            "proxy_username": "proxy_password",
+            "proxy_password": "proxy_username",
         }
-        options = {**hosts, option: GIVEN.get(option, CLOUD_ID if option == "cloud_id" else "http://given")}
+        options = {**hosts, option: GIVEN.get(option, "given")}
         if option in pair:
             options[pair[option]] = "other"
         expected = {**options, **({"proxy": others["https_proxy"]} if "https_proxy" in others else {})}
@@ -154,7 +164,7 @@ def refused(given: dict[str, t.Any], environ: dict[str, str]) -> str:
 
 
 TWO = {"ELASTICSEARCH_URL": "https://a", "ELASTIC_CLOUD_ID": CLOUD_ID}
-TRUSTS = {"ELASTICSEARCH_CA_PATH": "/ca.pem", "ELASTICSEARCH_CA_FINGERPRINT": "ab"}
+TRUSTS = {"ELASTICSEARCH_CA_PATH": "/ca.pem", "ELASTICSEARCH_CA_FINGERPRINT": PRINT}
 MIXED = {"hosts": ["http://a:1", "https://b:2"]}
 
 
@@ -211,6 +221,53 @@ MIXED = {"hosts": ["http://a:1", "https://b:2"]}
         (MIXED, {"HTTPS_PROXY": "b"}, "for which HTTPS_PROXY does not name the same proxy. Set proxy, or"),
         ({**HOST, "secret_headers": {"X-Key": "hunter2"}}, {}, "The value of X-Key in secret_headers has fewer than 8"),
         ({"cloud_id": "production"}, {}, "cloud_id is malformed."),
+        ({}, {"ELASTIC_CLOUD_ID": "nope"}, "cloud_id (from ELASTIC_CLOUD_ID) is malformed. Copy"),
+        (
+            {},
+            {"ELASTICSEARCH_URL": "localhost:9200"},
+            "'localhost:9200' in hosts (from ELASTICSEARCH_URL) is not a URL. It looks",
+        ),
+        (
+            {},
+            {"ELASTICSEARCH_ENDPOINTS": "http://a:1,http://b:port"},
+            "An address in hosts (from ELASTICSEARCH_ENDPOINTS) is not a URL.",
+        ),
+        ({}, {"ELASTICSEARCH_URL": "http://a:0"}, "An address in hosts (from ELASTICSEARCH_URL) has port 0"),
+        (
+            HOST,
+            {"ELASTICSEARCH_CA_FINGERPRINT": "ab"},
+            "ca_fingerprint (from ELASTICSEARCH_CA_FINGERPRINT) is not a SHA-256 fingerprint.",
+        ),
+        (
+            HOST,
+            {"ELASTICSEARCH_API_KEY": "hunter2\nhunter2"},
+            "api_key (from ELASTICSEARCH_API_KEY) contains characters that no api_key has.",
+        ),
+        (
+            HOST,
+            {"ELASTICSEARCH_BEARER_TOKEN": " \n"},
+            "bearer_token (from ELASTICSEARCH_BEARER_TOKEN) is blank. Leave it out",
+        ),
+        (
+            HOST,
+            {"ELASTICSEARCH_USERNAME": "ada:hunter2", "ELASTICSEARCH_PASSWORD": "hunter22"},
+            "username (from ELASTICSEARCH_USERNAME) contains a colon. What stands after it",
+        ),
+        (
+            HOST,
+            {"HTTPS_PROXY": "http://hunter22@proxy:1"},
+            "proxy_username (from HTTPS_PROXY) is given without proxy_password. Both are needed",
+        ),
+        (
+            HOST,
+            {"HTTPS_PROXY": "http://:hunter22@proxy:1"},
+            "proxy_password (from HTTPS_PROXY) is given without proxy_username.",
+        ),
+        (
+            HOST,
+            {"HTTPS_PROXY": "http://a%3Ab:hunter22@proxy:1"},
+            "proxy_username (from HTTPS_PROXY) contains a colon.",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_told_with_its_source(given: t.Any, environ: dict[str, str], sentence: str) -> None:
@@ -225,7 +282,7 @@ def test_variables_for_tls_are_ignored_without_it() -> None:
     cert = {**environ, "ELASTICSEARCH_CLIENT_KEY": "/key.pem", "ELASTICSEARCH_CA_PATH": ""}
     assert with_environment({"cloud_id": CLOUD_ID}, cert) == {
         "cloud_id": CLOUD_ID,
-        "ca_fingerprint": "ab",
+        "ca_fingerprint": PRINT,
         "client_cert": "/cert.pem",
         "client_key": "/key.pem",
     }
@@ -270,3 +327,28 @@ def test_hosts_that_are_exempt_need_no_proxy() -> None:
 def test_a_proxy_that_is_given_is_used_for_all_hosts() -> None:
     given = {**HOST, "proxy": "http://mine:1"}
     assert with_environment(given, {"HTTPS_PROXY": "http://other:1", "NO_PROXY": "*"}) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "environ"),
+    [
+        ({**HOST, "validate_certs": True}, {"ELASTICSEARCH_INSECURE": "maybe"}),
+        ({**HOST, "validate_certs": True}, {"ELASTICSEARCH_VALIDATE_CERTS": "maybe"}),
+        (HOST, {"ELASTICSEARCH_URL": "nowhere", "ELASTIC_CLOUD_ID": "nope"}),
+        ({**HOST, "ca_path": "/ca.pem"}, {"ELASTICSEARCH_CA_FINGERPRINT": "nope"}),
+        ({**HOST, "proxy": "http://proxy:1"}, {"HTTPS_PROXY": "socks5://token@elsewhere"}),
+    ],
+)
+def test_a_variable_that_does_not_count_may_say_anything(given: dict[str, t.Any], environ: dict[str, str]) -> None:
+    assert with_environment(given, environ) == given
+
+
+def test_a_later_variable_is_not_read() -> None:
+    environ = {"ELASTICSEARCH_VALIDATE_CERTS": "no", "ELASTICSEARCH_INSECURE": "maybe"}
+    assert with_environment(HOST, environ)["validate_certs"] is False
+
+
+@pytest.mark.parametrize("name", ["request_timeout", "request_retries", "headers", "proxy_username", "proxy_password"])
+@pytest.mark.parametrize("empty", ["", None])
+def test_what_has_no_variable_may_be_empty_too(name: str, empty: t.Any) -> None:
+    assert with_environment({**HOST, name: empty}, {}) == HOST

@@ -28,6 +28,8 @@ def encoded(pair: str) -> str:
 def test_of_an_api_key_its_secret_half_and_both_forms() -> None:
     for api_key in (f"{ID}:{KEY}", encoded(f"{ID}:{KEY}"), f" {ID}:{KEY}\n"):
         assert secrets({"api_key": api_key}) >= {f"{ID}:{KEY}", KEY, encoded(f"{ID}:{KEY}"), api_key}
+    # Elasticsearch also reads it without what fills it up.
+    assert secrets({"api_key": encoded(f"{ID}0:{KEY}").rstrip("=")}) >= {KEY, f"{ID}0:{KEY}"}
     # Errors name it, and who reads them needs it.
     assert ID not in secrets({"api_key": f"{ID}:{KEY}"})
     assert secrets({"api_key": "no-base64!"}) >= {"no-base64!"}
@@ -51,6 +53,11 @@ def test_of_an_address_what_stands_before_its_host() -> None:
     assert found == {"ada:hunter%3222", "hunter%3222", "hunter222", "pat:swordfish", "swordfish"} | {
         urllib.parse.quote(text, safe="") for text in ("ada:hunter%3222", "hunter%3222", "pat:swordfish")
     } | {urllib.parse.quote(text) for text in ("ada:hunter%3222", "hunter%3222", "pat:swordfish")}
+
+
+def test_the_path_of_an_address_is_no_secret() -> None:
+    assert secrets({"hosts": ["https://es.example.com/team@eu"]}) == set()
+    assert "12345/hunter22" in str(secrets({"proxy": "http://ada:12345/hunter22@proxy"}))
 
 
 def test_short_parts_are_left_alone() -> None:

@@ -15,42 +15,43 @@ import urllib.parse
 from .._records.errors import Refusal
 
 _CLOUD_ID = "Copy it whole from the page of the deployment: it looks like name:dXMtZWFzdC0x..."
+_WITH_PATH = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[^?#]*", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
-def host_address(text: str) -> str:
-    """An address of ``hosts`` as ``scheme://host:port/prefix``.
+def host_address(text: str, told: str = "hosts") -> str:
+    """An address of ``hosts`` as ``scheme://host:port/prefix``. *told*: the option, and its source.
 
     :raises Refusal: if it is not a URL, or has credentials in it.
     """
     example = "It looks like https://es.example.com:9200."
-    refuse_userinfo("hosts", text)
-    url, port = _split("An address in hosts", text, example)
+    _refuse_userinfo(told, text, host_userinfo(text))
+    url, port = _split(f"An address in {told}", text, example)
     if url.scheme not in _PORTS or not url.hostname:
-        raise Refusal(f"'{text}' in hosts is not a URL", hint=example)
+        raise Refusal(f"'{text}' in {told} is not a URL", hint=example)
     if url.query or url.fragment:
-        raise Refusal(f"The address of {url.hostname} in hosts has more than a path", hint=example)
+        raise Refusal(f"The address of {url.hostname} in {told} has more than a path", hint=example)
     return f"{_authority(url, port)}{url.path.rstrip('/')}"
 
 
 def proxy_address(text: str, told: str = "proxy") -> str:
     """The address of a proxy as ``scheme://host:port``. Without a scheme it is taken for ``http``, as other tools do.
 
-    *told*: where it comes from.
+    *told*: the option, and its source.
 
     :raises Refusal: if it is not the URL of an HTTP proxy, or has credentials in it.
     """
     example = "It looks like http://proxy.example.com:3128."
-    refuse_userinfo(told, text)
+    _refuse_userinfo(told, text, "@" in text)
     url, port = _split(f"The address in {told}", _with_scheme(text), example)
     if url.scheme not in _PORTS or not url.hostname or url.path.strip("/"):
         raise Refusal(f"'{text}' in {told} is not the URL of an HTTP proxy", hint=example)
     return _authority(url, port)
 
 
-def refuse_userinfo(told: str, text: str) -> None:
-    """Refuse an address with credentials in it, and do not repeat them. *told*: the option, and its source."""
-    if "@" in text:
+def _refuse_userinfo(told: str, text: str, credentials: object) -> None:
+    """Refuse an address that has *credentials* in it, and do not repeat them."""
+    if credentials:
         host = re.split("[/?#]", text.rpartition("@")[2].strip())[0]
         options = "proxy_username and proxy_password" if told.startswith("proxy") else "username and password"
         raise Refusal(
@@ -63,6 +64,11 @@ def userinfo(text: str) -> str:
     return text.rpartition("@")[0].rpartition("//")[2].strip()
 
 
+def host_userinfo(text: str) -> str:
+    """The same of an address in ``hosts``, where ``https://es/team@eu`` has its ``@`` in the path and is whole."""
+    return "" if _WITH_PATH.fullmatch(text.strip()) else userinfo(text)
+
+
 def without_userinfo(text: str) -> tuple[str, str, str]:
     """The address of a proxy as its variable has it: without credentials, user, password."""
     before, at, host = text.rpartition("@")
@@ -73,8 +79,10 @@ def without_userinfo(text: str) -> tuple[str, str, str]:
     return f"{start}{slashes}{host}", urllib.parse.unquote(username), urllib.parse.unquote(password)
 
 
-def cloud_address(cloud_id: str) -> str:
+def cloud_address(cloud_id: str, told: str = "cloud_id") -> str:
     """The address of Elasticsearch behind a cloud id: ``name:base64(domain[:port]$elasticsearch[:port]$kibana)``.
+
+    *told*: the option, and its source.
 
     :raises Refusal: if it is not one.
     """
@@ -87,7 +95,7 @@ def cloud_address(cloud_id: str) -> str:
             raise ValueError("a part of it is empty")
         return host_address(f"https://{elasticsearch}.{domain}:{own_port or port or 443}")
     except (ValueError, Refusal) as exc:
-        raise Refusal("cloud_id is malformed", hint=_CLOUD_ID) from exc
+        raise Refusal(f"{told} is malformed", hint=_CLOUD_ID) from exc
 
 
 def is_excepted(address: str, no_proxy: t.Sequence[str]) -> bool:
@@ -131,9 +139,12 @@ def _network(text: str) -> t.Any:
 def _split(what: str, text: str, example: str) -> tuple[urllib.parse.SplitResult, int | None]:
     try:
         url = urllib.parse.urlsplit(text.strip())
-        return url, url.port
+        port = url.port
     except ValueError as exc:
         raise Refusal(f"{what} is not a URL", hint=example) from exc
+    if port == 0:
+        raise Refusal(f"{what} has port 0, where nothing can listen", hint=example)
+    return url, port
 
 
 def _with_scheme(text: str) -> str:

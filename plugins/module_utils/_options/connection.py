@@ -13,7 +13,7 @@ import typing as t
 
 from .._records.errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address
-from .credentials import header_text, refuse_half, refuse_two_ways
+from .credentials import header_text, refuse_half_proxy, refuse_two_ways
 from .environment import refuse_two_clusters
 from .headers import extra_headers
 from .secrets import secrets
@@ -94,7 +94,7 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     refuse_two_ways(values, {})
     _refuse_bad_numbers(values)
     for name in ("api_key", "bearer_token"):
-        values[name] = header_text(name, values[name])
+        values[name] = header_text(name, values[name], {})
     values["ca_fingerprint"] = fingerprint(values["ca_fingerprint"])
     refuse_bad_tls(values, hosts)
     return Connection(hosts=hosts, secrets=secrets(params), **{**values, **extra_headers(values), **_proxy(values)})
@@ -102,14 +102,15 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
 
 def _hosts(hosts: t.Sequence[str] | None, cloud_id: str | None) -> tuple[str, ...]:
     refuse_two_clusters({"hosts": hosts, "cloud_id": cloud_id}, {})
-    addresses = (cloud_address(cloud_id),) if cloud_id else tuple(host_address(text) for text in hosts or ())
-    if not addresses:
+    # A comma at the end of a list leaves an empty address.
+    named = [cloud_address(cloud_id)] if cloud_id else [host_address(text) for text in hosts or () if text.strip()]
+    if not named:
         raise Refusal("No cluster is named", hint="Set hosts or cloud_id, or the variable ELASTICSEARCH_URL.")
-    return addresses
+    return tuple(dict.fromkeys(named))
 
 
 def _proxy(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    refuse_half(values, {}, ("proxy_username", "proxy_password"), "Both are needed for a proxy that asks for them.")
+    refuse_half_proxy(values, {})
     if values["proxy_username"] and not values["proxy"]:
         raise Refusal("proxy_username is given without proxy", hint="Set the address of the proxy, too.")
     return {

@@ -26,6 +26,14 @@ def refuse_two_ways(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str])
             hint="Give one, as options or as ELASTICSEARCH_ variables.",
         )
     refuse_half(values, sources, ("username", "password"), "Both are needed to authenticate with a password.")
+    _refuse_colon(values, sources, "username")
+
+
+def refuse_half_proxy(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+    """Refuse one of user and password for a proxy: a token that stands there alone would be shown like a user."""
+    pair = ("proxy_username", "proxy_password")
+    refuse_half(values, sources, pair, "Both are needed for a proxy that asks for them.")
+    _refuse_colon(values, sources, pair[0])
 
 
 def refuse_half(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pair: tuple[str, str], hint: str) -> None:
@@ -36,16 +44,28 @@ def refuse_half(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pai
         raise Refusal(f"{told(given[0], sources)} is given without {missing}", hint=hint)
 
 
+def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], name: str) -> None:
+    if ":" in str(values.get(name) or ""):
+        raise Refusal(
+            f"{told(name, sources)} contains a colon",
+            hint="What stands after it would be read as the beginning of the password.",
+        )
+
+
 def told(option: str, sources: t.Mapping[str, str]) -> str:
     """An option, with the variable that it comes from."""
     return f"{option} (from {sources[option]})" if option in sources else option
 
 
-def header_text(name: str, value: str | None) -> str | None:
+def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> str | None:
     """A secret that a header carries as it is. The line end of a file or a block in YAML is not part of it."""
-    if value is None:
+    if not value:
         return None
     text = value.strip()
+    if not text:
+        raise Refusal(f"{told(name, sources)} is blank", hint="Leave it out, or empty, to come without it.")
     if not text.isascii() or not text.isprintable():
-        raise Refusal(f"{name} contains characters that no {name} has", hint="Perhaps it spans several lines.")
+        raise Refusal(
+            f"{told(name, sources)} contains characters that no {name} has", hint="Perhaps it spans several lines."
+        )
     return text

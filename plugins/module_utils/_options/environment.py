@@ -9,10 +9,17 @@ from __future__ import annotations
 import typing as t
 
 from .._records.errors import Refusal
-from .addresses import cloud_address, is_excepted, proxy_address, refuse_userinfo, scheme, without_userinfo
-from .credentials import AUTHENTICATION, refuse_two_ways, told
+from .addresses import (
+    cloud_address,
+    host_address,
+    is_excepted,
+    proxy_address,
+    scheme,
+    without_userinfo,
+)
+from .credentials import AUTHENTICATION, header_text, refuse_half_proxy, refuse_two_ways, told
 from .headers import refuse_short_secrets
-from .tls import TLS, refuse_half_certificate, refuse_two_trusts
+from .tls import TLS, fingerprint, refuse_half_certificate, refuse_two_trusts
 
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "on", "1", "true", "t"), True),
@@ -80,6 +87,8 @@ PROXY = ("proxy", "proxy_username", "proxy_password")
 GROUPS = (CLUSTER, AUTHENTICATION, ("ca_path", "ca_fingerprint"), ("client_cert", "client_key"), PROXY)
 """One option of a group that is given leaves all variables of the group out of account. Others stand for themselves."""
 
+_WITHOUT_VARIABLE = ("headers", "secret_headers", "request_timeout", "request_retries")
+
 Options = dict[str, t.Any]
 
 
@@ -88,13 +97,14 @@ def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str])
 
     :raises Refusal: what contradicts itself, told with where it comes from, and what must not even reach a log.
     """
-    known = {*(variable.option for variable in VARIABLES), *PROXY, "headers", "secret_headers"}
+    known = {*(variable.option for variable in VARIABLES), *PROXY, *_WITHOUT_VARIABLE}
     options = {name: value for name, value in given.items() if name not in known or _is_set(value)}
     sources: dict[str, str] = {}
     hidden = {name for group in GROUPS if not options.keys().isdisjoint(group) for name in group} | options.keys()
     usual = [variable for variable in VARIABLES if variable.option not in ("proxy", "no_proxy", *TLS)]
     _complete(usual, options, sources, hidden, environ)
     refuse_two_clusters(options, sources)
+    _refuse_bad_addresses(options, sources)
     if any(scheme(address) == "https" for address in _addresses(options)):
         _complete([variable for variable in VARIABLES if variable.option in TLS], options, sources, hidden, environ)
     if options.keys().isdisjoint(PROXY):
@@ -111,8 +121,11 @@ def _complete(
     environ: t.Mapping[str, str],
 ) -> None:
     for variable in variables:
-        value = variable.read(variable.name, text) if (text := environ.get(variable.name)) else None
-        if _is_set(value) and variable.option not in hidden and variable.option not in options:
+        text = environ.get(variable.name)
+        if not text or variable.option in hidden or variable.option in options:
+            continue  # what does not count may say anything
+        value = variable.read(variable.name, text)
+        if _is_set(value):
             options[variable.option] = value
             sources[variable.option] = variable.name
 
@@ -148,11 +161,22 @@ def _refuse(options: Options, sources: t.Mapping[str, str]) -> None:
     refuse_two_ways(options, sources)
     refuse_two_trusts(options, sources)
     refuse_half_certificate(options, sources)
+    refuse_half_proxy(options, sources)
     refuse_short_secrets(options)
-    # Ansible logs the options that a module gets.
-    for name in ("hosts", "proxy"):
-        for text in _list(options.get(name)):
-            refuse_userinfo(told(name, sources), text)
+    texts = {name: value for name, value in options.items() if isinstance(value, str)}
+    for name in ("api_key", "bearer_token"):
+        header_text(name, texts.get(name), sources)
+    fingerprint(texts.get("ca_fingerprint"), told("ca_fingerprint", sources))
+    if "proxy" in texts:
+        proxy_address(texts["proxy"], told("proxy", sources))
+
+
+def _refuse_bad_addresses(options: Options, sources: t.Mapping[str, str]) -> None:
+    """Not later than here: Ansible logs the options that a module gets, and only here it is known whence they are."""
+    if isinstance(options.get("cloud_id"), str):
+        cloud_address(options["cloud_id"], told("cloud_id", sources))
+    for text in _list(options.get("hosts")):
+        host_address(text, told("hosts", sources))
 
 
 def refuse_two_clusters(options: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
@@ -172,7 +196,7 @@ def _list(value: t.Any) -> list[str]:
     """What Ansible makes of a list of texts."""
     if isinstance(value, str):
         return _items("", value)
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, str) and item.strip()] if isinstance(value, list) else []
 
 
 def _is_set(value: t.Any) -> bool:

@@ -47,14 +47,14 @@ def refuse_half_certificate(values: t.Mapping[str, t.Any], sources: t.Mapping[st
     refuse_half(values, sources, ("client_cert", "client_key"), hint)
 
 
-def fingerprint(text: str | None) -> str | None:
-    """64 hexadecimal digits in lower case, without colons."""
+def fingerprint(text: str | None, told: str = "ca_fingerprint") -> str | None:
+    """64 hexadecimal digits in lower case, without colons. *told*: the option, and its source."""
     if not text:
         return None
     digits = text.strip().replace(":", "").lower()
     if not _FINGERPRINT.fullmatch(digits):
         raise Refusal(
-            "ca_fingerprint is not a SHA-256 fingerprint",
+            f"{told} is not a SHA-256 fingerprint",
             hint="It has 64 hexadecimal digits, with or without colons, as Elasticsearch prints it at its first start.",
         )
     return digits
