@@ -30,6 +30,7 @@ SUITE: Final = (
     "tests/unit",
     "tests/laws",
     *(f"tests/integration/test_{name}.py" for name in ("scenarios", "ways_in", "proxies", "failover")),
+    *(f"tests/integration/test_{name}.py" for name in ("error_table", "repetitions", "privileges")),
 )
 SERVERS: Final = ("8.0", "8.9", "8.16", "8.19", "9.5")
 """What each client has to be tried with; where the tests play more, that is shown, too."""
@@ -67,7 +68,7 @@ def try_one(client: str, folder: Path, tests: Sequence[str], processes: str) -> 
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(folder), str(TESTS))),
-            "CLIENT_WANTED": client,
+            "CLIENT_WANTED": install.version(client),
             "CLIENT_COUNTS": str(counts),
         }
         command = [sys.executable, "-m", "pytest", "-q", "-n", processes, "--dist", "worksteal"]

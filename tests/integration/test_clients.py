@@ -98,7 +98,7 @@ def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> No
     sent = {version: [entry["status"] for entry in server.writes()] for version, server in servers.items()}
     for name, _task, comes in steps:
         assert came(played.result(name)) == comes, name
-    assert found == dict.fromkeys(SERVERS, {f"elasticsearch-py/{client}"})
+    assert found == dict.fromkeys(SERVERS, {f"elasticsearch-py/{install.version(client)}"})
     assert sent == {version: [200] * (2 if version == "8.0.1" else 3) for version in SERVERS}
 
 

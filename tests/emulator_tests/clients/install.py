@@ -46,6 +46,11 @@ def folder(client: str, release: str) -> Path:
     pytest.skip(why)
 
 
+def version(release: str) -> str:
+    """Of the client itself: ``8.0.0-on-old-transport`` has older packages below it."""
+    return release.partition("-")[0]
+
+
 def node() -> Path:
     """The Node.js program."""
     (release,) = RELEASES[NODE]
