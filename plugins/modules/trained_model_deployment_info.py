@@ -197,12 +197,12 @@ error:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
 
 
 def main() -> None:
-    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run)
+    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run, blank)
 
 
 if __name__ == "__main__":

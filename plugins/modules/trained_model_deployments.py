@@ -514,12 +514,12 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
 
 
 def main() -> None:
-    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run)
+    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run, blank)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import abc
 import datetime
-import json
 import os
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 
@@ -24,7 +23,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.secre
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.masking import masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome, failure
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.unexpected import Unexpected
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.shared import shared
 
 # Workers are forked from the process that loads this file: they all find the library imported.
@@ -52,22 +53,29 @@ class MlAction(ActionBase):
         self._supports_async = True
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+        try:
+            return {**result, **self._finished(task_vars or {})}
+        except AnsibleError:  # its own: a host that is not reached, a module that is not found
+            raise
+        except Exception as exc:
+            return {**result, **self.blank(), **failure(Unexpected(exc))}
+
+    def _finished(self, task_vars: Json) -> Json:
         given: Json = dict(self._task.args)
         try:
             given = {name: plain(value, name) for name, value in given.items()}
             arguments = with_environment(given, self._environment())
         except Refusal as exc:
-            return {**result, **self._refused(str(exc), given)}
+            return self._refused(str(exc), given)
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return {**result, **self._refused(self._sentence(checked.errors, arguments), arguments)}
+            return self._refused(self._sentence(checked.errors, arguments), arguments)
         params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
         else:
             outcome = self._run_module(arguments, task_vars)
-        return {**result, **self.finished(params, outcome, task_vars)}
+        return self.finished(params, outcome, task_vars)
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
@@ -106,7 +114,7 @@ class MlAction(ActionBase):
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)
         # Ansible masks secrets in results of modules only.
-        return masking(result, masked)
+        return masking(result, masked, {params.get("fact_name") or ""})
 
     def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
         """Run the code of the module. *masked*: what nobody may be shown."""
@@ -142,16 +150,6 @@ class MlAction(ActionBase):
         given: Json = {}
         super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
         return given
-
-
-def masking(result: Json, texts: t.Collection[str]) -> Json:
-    """*result* without *texts*, the secrets. What is true or false is none."""
-    # To walk through the result of a large fleet takes longer than all the rest: only if there is something to find.
-    shown = json.dumps(result)
-    if not any(json.dumps(text)[1:-1] in shown for text in texts):
-        return result
-    flags = {name: result[name] for name in ("changed", "failed") if name in result}
-    return {**remove_values(result, texts), **flags}
 
 
 def plain(value: t.Any, told: str) -> t.Any:

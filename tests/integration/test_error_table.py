@@ -191,6 +191,9 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "is not JSON": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": "pong"}),
     "is a web page": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": "<h1>Hi</h1>"}),
     "is JSON but not an object": lambda on: on.with_fault("any_read", {"type": "answer", "status": 200, "body": [1]}),
+    "is not as Elasticsearch writes it": lambda on: on.with_fault(
+        "any_read", {"type": "answer", "status": 200, "body": {"version": "8.0"}}
+    ),
     "is said to be compressed": unpackable,
     "Does a proxy in between change the headers": lambda on: on.with_fault(
         "start", {"type": "answer", "status": 406, "body": MEDIA}, **START

@@ -24,7 +24,22 @@ from collections.abc import Iterator, Mapping
 JSON = "application/vnd.elasticsearch+json;compatible-with=8"
 PASS = "pass"
 """Answer as the server does; the others of :data:`WAYS` fail, but ``gossip`` which succeeds."""
-WAYS = (PASS, "gossip", "error", "write", "reason", "redirect", "page", "text", "kind", "other", "cut", "key", "tunnel")
+WAYS = (
+    PASS,
+    "gossip",
+    "shape",
+    "error",
+    "write",
+    "reason",
+    "redirect",
+    "page",
+    "text",
+    "kind",
+    "other",
+    "cut",
+    "key",
+    "tunnel",
+)
 _REDIRECT = 307
 
 
@@ -92,7 +107,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {header.lower(): value for header, value in self.headers.items()}
         self.notes.append(Seen(name, headers))
-        if way in (PASS, "gossip") or (way == "write" and self.command == "GET"):
+        good = (way == "write" and self.command == "GET") or (way == "shape" and not rest)
+        if way in (PASS, "gossip") or good:
             query = f"?{target.query}" if target.query else ""
             self._forward(f"/{rest}{query}", body, gossip(headers) if way == "gossip" else [])
         else:
@@ -119,6 +135,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if told:
             content = json.dumps(_with_gossip(json.loads(content), " ".join(told))).encode()
         self._answer(answer.status, content, kind, {"Warning": f'299 Elasticsearch "{told[-1]}"'} if told else {})
+
+    def _shape(self, told: list[str]) -> None:
+        """Texts where there should be numbers and objects, and as names of what there is."""
+        body = {"count": told[0], "version": told[0], "trained_model_stats": [dict.fromkeys(told, told)]}
+        self._answer(200, json.dumps(body).encode(), JSON)
 
     def _error(self, told: list[str]) -> None:
         cause = {"type": "t", "reason": " ".join(reversed(told)), "headers": dict.fromkeys(told, told)}
@@ -184,10 +205,15 @@ def _one_line(text: str) -> str:
 
 
 def _with_gossip(answer: t.Any, told: str) -> t.Any:
-    """A good answer with *told* wherever a text means nothing to a program."""
+    """A good answer with *told* wherever a text means nothing to a program, also as ids of nodes."""
     if isinstance(answer, list):
         return [_with_gossip(item, told) for item in answer]
     if not isinstance(answer, dict):
         return answer
     speaking = {name: told for name in ("cluster_name", "reason") if name in answer}
-    return {**{name: _with_gossip(value, told) for name, value in answer.items()}, **speaking}
+    ids = {name: _named(answer[name], told) for name in ("node", "routing_table") if name in answer}
+    return {**{name: _with_gossip(value, told) for name, value in {**answer, **ids}.items()}, **speaking}
+
+
+def _named(nodes: t.Mapping[str, t.Any], told: str) -> dict[str, t.Any]:
+    return {f"{node_id} {told}": node for node_id, node in nodes.items()}

@@ -180,3 +180,18 @@ def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
     assert refused({**TLS, "ca_path": str(file)}) == f"ca_path {file} has no certificate in PEM format."
+
+
+@pytest.mark.parametrize("name", ["username", "password", "proxy_username", "proxy_password"])
+def test_bytes_that_are_no_utf8_are_refused(name: str) -> None:
+    """So Python reads them out of a variable."""
+    pairs = {"username": "ada", "password": "x", "proxy": "http://p:1", "proxy_username": "pat", "proxy_password": "x"}
+    sentence = refused({**HOST, **pairs, name: "n\udcf6rdlich-4711"})
+    assert (
+        sentence
+        == f"{name} has characters that cannot be sent. Write it in UTF-8, also where a variable or a file has it."
+    )
+
+
+def test_a_path_with_a_null_character_is_refused() -> None:
+    assert refused({"hosts": ["https://a"], "ca_path": "/a\0b"}).startswith("ca_path is no path: ")

@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
+from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.masking import KEYS, masking
+from support.documents import MODULES, block
+from support.double import Double
+
+Json = dict[str, t.Any]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,54 @@ def test_without_a_secret_in_it_a_result_stays_as_it_is() -> None:
     result: dict[str, t.Any] = {"changed": False, "deployments": [{"deployment_id": "a"}]}
     assert masking(result, {"canary-1"}) is result
     assert masking(result, set()) is result
+
+
+@pytest.mark.parametrize("way", ["routing_table", "diff", "ansible_facts"])
+def test_a_secret_in_a_key_is_masked(way: str) -> None:
+    masked = masking({"changed": True, way: {"ApiKey canary-1": {"deep": [{"canary-1": 1}]}}}, {"canary-1"})
+    assert "canary-1" not in str(masked)
+    assert masked[way].keys() == {"ApiKey ********"}
+
+
+def test_our_own_keys_stay_whatever_a_secret_is() -> None:
+    with Double("9.5.3") as double:
+        results = [
+            double.run(model_id="m", number_of_allocations=2),
+            double.info(),
+            double.run_many([{"model_id": "m"}]),
+        ]
+        results.append(double.run(model_id="nope"))
+        asleep = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 2}
+        results.append(double.run_many([{"model_id": "m", "adaptive_allocations": asleep}]))
+        results.append(double.run(model_id="m", state="restarted", finish_pending_work=True))
+        results.append(double.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
+    ids = {"id-n1", "id-n2", "m", "elasticsearch_deployments"}
+    assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
+    documented = [block(module, "RETURN") for module in MODULES]
+    assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_deployments"} <= KEYS
+    for result in results:
+        assert list(keys(masking(result, KEYS, {"elasticsearch_deployments"}))) == list(keys(result))
+
+
+def test_the_name_of_a_fact_stays() -> None:
+    masked = masking(
+        {"msg": "swordfish", "ansible_facts": {"swordfish": {"swordfish-1": {}}}}, {"swordfish"}, {"swordfish"}
+    )
+    assert masked["ansible_facts"] == {"swordfish": {"********-1": {}}}
+
+
+def keys(value: t.Any) -> Iterator[str]:
+    """Every key in *value*."""
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from keys(item)
+
+
+def named(documented: Json) -> Iterator[str]:
+    for name, described in documented.items():
+        yield name
+        yield from named(described.get("contains") or {})
 
 
 def test_what_is_true_is_no_secret() -> None:

@@ -16,6 +16,8 @@ from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.model import Model
 from .._records.server import Server
+from .._records.shape import Shape
+from . import shapes
 from .calls import encode, quoted
 from .client import Call, Client
 from .privileges import PATH, Rights, to_ask
@@ -61,11 +63,12 @@ class Api:
 
     def _read_server(self) -> Server:
         try:
-            return Server.from_api(self._client.read("read the version of the cluster", "/", privilege="monitor"))
+            what = "read the version of the cluster"
+            return Server.from_api(self._client.read(what, "/", privilege="monitor", shape=shapes.SERVER))
         except ApiError as exc:
             if exc.kind != "privilege":
                 raise
-        info = self._client.read("read the version of the cluster", "/_ml/info")
+        info = self._client.read("read the version of the cluster", "/_ml/info", shape=shapes.INFO)
         # "8.19.2 (Build 3f0...)" or plain "8.19.2": the native code has the version of the node.
         number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
         return Server(number, "default", "")
@@ -82,7 +85,8 @@ class Api:
         path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
         query = {"size": str(PAGE), "filter_path": _NEEDED}
         try:
-            answer = self._client.read(f"read deployment '{deployment_id}'", path, query, repeat=repeat)
+            what = f"read deployment '{deployment_id}'"
+            answer = self._client.read(what, path, query, repeat=repeat, shape=shapes.STATS)
         except ApiError as exc:
             if exc.not_found:
                 return []
@@ -95,9 +99,11 @@ class Api:
         while start < total:
             query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _NEEDED})
             path = "/_ml/trained_models/_stats"
-            answer = self._client.read("read the deployments", path, query, repeat=repeat)
-            yield from answer.get("trained_model_stats") or ()
-            start, total = start + PAGE, int(answer.get("count") or 0)
+            answer = self._client.read("read the deployments", path, query, repeat=repeat, shape=shapes.STATS)
+            rows = answer.get("trained_model_stats") or ()
+            yield from rows
+            # A count that is never reached would have us ask for ever.
+            start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
 
     def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
         """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist.
@@ -111,7 +117,12 @@ class Api:
         query = {"filter_path": ",".join(f"metadata.{key}{only}" for key in _STATE_KEYS)}
         try:
             state = self._client.read(
-                "read the routing table", "/_cluster/state/metadata", query, privilege="monitor", repeat=repeat
+                "read the routing table",
+                "/_cluster/state/metadata",
+                query,
+                privilege="monitor",
+                repeat=repeat,
+                shape=shapes.STATE,
             )
         except ApiError as exc:
             # Forbidden, or hidden by a flavor or a proxy that has no such path.
@@ -128,13 +139,17 @@ class Api:
             return None
         settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
         try:
-            nodes = self._client.read(
-                "read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, privilege="monitor"
+            found = (
+                self._ask("read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, shapes.NODES),
+                self._ask("read the settings", "/_cluster/settings", settings, shapes.CLUSTER_SETTINGS),
             )
-            found = self._client.read("read the settings", "/_cluster/settings", settings, privilege="monitor")
-        except ApiError:
+            return Capacity.from_api(*found)
+        except (ApiError, ValueError, ArithmeticError):  # numbers are texts there, which anybody may have written
             return None  # it only spares requests that are bound to fail
-        return Capacity.from_api(nodes, found)
+
+    def _ask(self, what: str, path: str, query: dict[str, str], shape: Shape) -> Json:
+        answer: Json = self._client.read(what, path, query, privilege="monitor", shape=shape)
+        return answer
 
     def model(self, model_id: str) -> Model | None:
         """The model with this id or alias, or ``None``."""
@@ -150,7 +165,8 @@ class Api:
         return self._model(model_id, {})
 
     def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
-        answer = self._client.read(f"read model '{model_id}'", f"/_ml/trained_models/{quoted(model_id)}", query)
+        path = f"/_ml/trained_models/{quoted(model_id)}"
+        answer = self._client.read(f"read model '{model_id}'", path, query, shape=shapes.MODELS)
         found = answer.get("trained_model_configs") or []
         return Model.from_api(found[0]) if found else None
 
@@ -167,7 +183,8 @@ class Api:
     def _read_rights(self) -> Rights:
         try:
             question = {"cluster": to_ask(self.server)}
-            return Rights.from_api(self._client.read("read the privileges of the user", PATH, body=question))
+            what = "read the privileges of the user"
+            return Rights.from_api(self._client.read(what, PATH, body=question, shape=shapes.RIGHTS))
         except ApiError:
             # No security, a proxy that hides the path, or a fault in passing: only a plain no is one.
             return Rights("", {})
@@ -178,7 +195,8 @@ class Api:
     def send(self, action: Action, call: Call, names: t.Mapping[str, str]) -> Deployment | None:
         """Send a write once. The deployment of the answer, if it has one (of a stop and an endpoint it has not)."""
         privilege = "manage_ml" if action.endpoint_type is None else "manage_inference"
-        answer = self._client.write(f"{action.kind} deployment '{action.deployment_id}'", call, privilege=privilege)
+        what = f"{action.kind} deployment '{action.deployment_id}'"
+        answer = self._client.write(what, call, privilege=privilege, shape=shapes.WRITTEN)
         assignment = answer.get("assignment") or answer.get("allocation")
         return Deployment.from_assignment(assignment, "assignment", names) if assignment else None
 

@@ -13,10 +13,14 @@ import typing as t
 import warnings
 
 from .._options.connection import Connection
-from . import errors
+from .._records.shape import Misshapen, Shape
+from . import errors, shapes
 from .errors import Request
 from .failures import Transient, from_exception, unusable_address
 from .transport import connect
+
+if t.TYPE_CHECKING:
+    from elastic_transport import ApiResponse
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
 """What servers 8.x and 9.x both accept, whatever the client's own major is."""
@@ -61,8 +65,9 @@ class Client:
         body: dict[str, t.Any] | None = None,
         privilege: str = "monitor_ml",
         repeat: bool = True,
+        shape: Shape = shapes.ANY,
     ) -> t.Any:
-        """The JSON object of ``GET path``. *body*: a question too long for the address.
+        """The JSON object of ``GET path``. *body*: a question too long for the address. *shape*: what it has to be.
 
         :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
             *repeat* allows it.
@@ -70,32 +75,48 @@ class Client:
         call = Call("GET", path, query or {}, body)
         for tries in range(self._retries if repeat else 0):
             try:
-                return self._send(what, call, privilege)
+                return self._send(what, call, privilege, shape)
             except Transient as transient:
                 self._sleep(_pause(tries, transient))
         try:
-            return self._send(what, call, privilege)
+            return self._send(what, call, privilege, shape)
         except Transient as transient:
             raise transient.error from transient
 
-    def write(self, what: str, call: Call, *, privilege: str = "manage_ml") -> t.Any:
+    def write(self, what: str, call: Call, *, privilege: str = "manage_ml", shape: Shape = shapes.ANY) -> t.Any:
         """The JSON object of the answer to *call*, sent exactly once.
 
         :raises ApiError: also where it is not known whether the write took effect.
         """
         try:
-            return self._send(what, call, privilege)
+            return self._send(what, call, privilege, shape)
         except Transient as transient:
             raise transient.error from transient
 
-    def _send(self, what: str, call: Call, privilege: str) -> t.Any:
+    def _send(self, what: str, call: Call, privilege: str, shape: Shape) -> t.Any:
+        """:raises ApiError: also of the kind ``answer``, if it is not an object of this *shape*."""
+        status = None
+        try:
+            answer = self._answer(what, call, privilege)
+            status = answer.meta.status
+            if not isinstance(answer.body, dict):
+                content_type = answer.meta.headers.get("content-type") or ""
+                raise errors.not_understood(self._request(what, privilege), status, answer.body, content_type)
+            shape(answer.body, "")
+        except Misshapen as exc:
+            raise shapes.misshapen(self._request(what, privilege), status, str(exc)) from None
+        except RecursionError:
+            raise shapes.misshapen(self._request(what, privilege), status, "it is nested too deeply") from None
+        return answer.body
+
+    def _answer(self, what: str, call: Call, privilege: str) -> ApiResponse[t.Any]:
         import elasticsearch
 
         headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if call.body is not None else {})}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
-                answer = self._client.perform_request(
+                return self._client.perform_request(
                     call.method, call.path, params=call.query or None, headers=headers, body=call.body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
@@ -103,10 +124,6 @@ class Client:
         except ValueError as exc:
             # Neither it nor what it came from: they would show the header that cannot be sent.
             raise unusable_address(self._request(what, privilege), exc) from None
-        if not isinstance(answer.body, dict):
-            content_type = answer.meta.headers.get("content-type") or ""
-            raise errors.not_understood(self._request(what, privilege), answer.meta.status, answer.body, content_type)
-        return answer.body
 
     def _request(self, what: str, privilege: str) -> Request:
         hosts = ", ".join(node.base_url for node in self._client.transport.node_pool.all())

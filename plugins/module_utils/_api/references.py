@@ -12,6 +12,7 @@ from .._records import references
 from .._records.errors import ApiError
 from .._records.references import Aliases, Endpoint, Pipelines
 from .._records.server import Server
+from . import shapes
 from .client import Client
 
 PAGE = 1000
@@ -58,7 +59,11 @@ class ReferenceReader:
         path = "/_inference/_all" if server.has(8, 13) else "/_inference/any/_all"
         try:
             answer = self._client.read(
-                "read the inference endpoints", path, {"filter_path": _ENDPOINTS}, privilege="monitor_inference"
+                "read the inference endpoints",
+                path,
+                {"filter_path": _ENDPOINTS},
+                privilege="monitor_inference",
+                shape=shapes.ENDPOINTS,
             )
         except ApiError as exc:
             if exc.status == 400 and "no handler found" in (exc.reason or ""):
@@ -75,7 +80,11 @@ class ReferenceReader:
         query = {"filter_path": _PIPELINES}
         try:
             answer = self._client.read(
-                "read the ingest pipelines", "/_ingest/pipeline", query, privilege="read_pipeline"
+                "read the ingest pipelines",
+                "/_ingest/pipeline",
+                query,
+                privilege="read_pipeline",
+                shape=shapes.PIPELINES,
             )
         except ApiError as exc:
             # Where there is no pipeline, Elasticsearch says so by status and an empty object.
@@ -100,9 +109,10 @@ class ReferenceReader:
         start, total = 0, 1
         while start < total:
             query = {"from": str(start), "size": str(PAGE), "filter_path": _ALIASES}
-            answer = self._client.read("read the model aliases", "/_ml/trained_models", query)
-            yield from answer.get("trained_model_configs") or ()
-            start, total = start + PAGE, int(answer.get("count") or 0)
+            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, shape=shapes.MODELS)
+            models = answer.get("trained_model_configs") or ()
+            yield from models
+            start, total = start + PAGE, (answer.get("count") or 0) if models else 0
 
 
 def _raise_visible(error: ApiError) -> None:

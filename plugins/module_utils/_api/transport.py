@@ -70,7 +70,7 @@ def _serializers() -> dict[str, Serializer]:
         def loads(self, data: bytes) -> t.Any:
             try:
                 return super().loads(data)
-            except SerializationError:
+            except (SerializationError, RecursionError):  # nested so deeply that it breaks the parser
                 return data.decode("utf-8", "replace")
 
     json = ("application/json", "application/vnd.elasticsearch+json")

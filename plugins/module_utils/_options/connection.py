@@ -13,7 +13,7 @@ import typing as t
 
 from .._records.errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address
-from .credentials import header_text, refuse_half_proxy, refuse_two_ways
+from .credentials import header_text, refuse_half_proxy, refuse_no_unicode, refuse_two_ways
 from .environment import refuse_two_clusters
 from .headers import extra_headers
 from .secrets import secrets
@@ -95,6 +95,8 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     _refuse_bad_numbers(values)
     for name in ("api_key", "bearer_token"):
         values[name] = header_text(name, values[name], {})
+    for name in ("username", "password", "proxy_username", "proxy_password"):
+        refuse_no_unicode(name, values[name])
     values["ca_fingerprint"] = fingerprint(values["ca_fingerprint"])
     refuse_bad_tls(values, hosts)
     return Connection(hosts=hosts, secrets=secrets(params), **{**values, **extra_headers(values), **_proxy(values)})

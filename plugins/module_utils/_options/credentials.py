@@ -69,3 +69,12 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
             f"{told(name, sources)} contains characters that no {name} has", hint="Perhaps it spans several lines."
         )
     return text
+
+
+def refuse_no_unicode(name: str, value: str | None) -> None:
+    """Refuse the bytes of a variable, or of a file, that are no UTF-8."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        hint = "Write it in UTF-8, also where a variable or a file has it."
+        raise Refusal(f"{name} has characters that cannot be sent", hint=hint) from None

@@ -63,7 +63,7 @@ def _halves(pair: str) -> set[str]:
 
 
 def _encoded(pair: str) -> str:
-    return base64.b64encode(pair.encode()).decode()
+    return base64.b64encode(_bytes(pair)).decode()
 
 
 def _decoded(text: str) -> str:
@@ -81,10 +81,16 @@ def _forms(text: str) -> t.Iterator[str]:
     for each in sorted({text, text.strip(), " ".join(text.split()), text.rstrip("=")}):
         yield each
         yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-        yield from (urllib.parse.quote(each), urllib.parse.quote(each, safe=""), urllib.parse.quote_plus(each))
+        yield from (urllib.parse.quote(_bytes(each)), urllib.parse.quote(_bytes(each), safe=""))
+        yield urllib.parse.quote_plus(_bytes(each))
         yield from (html.escape(each, quote=quotes) for quotes in (True, False))
-        yield from (repr(each)[1:-1], repr(each.encode())[2:-1])
-        yield each.encode().decode("latin-1")  # UTF-8 in a header
+        yield from (repr(each)[1:-1], repr(_bytes(each))[2:-1])
+        yield _bytes(each).decode("latin-1")  # UTF-8 in a header
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; a variable may also hold what is none, which is refused only where it is sent."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _texts(value: t.Any) -> list[str]:

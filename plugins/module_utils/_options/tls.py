@@ -96,5 +96,7 @@ def _refuse_unreadable(option: str, path: str) -> None:
     try:
         with open(path, "rb") as file:
             file.read(1)
+    except ValueError as exc:  # a null character, which no path has
+        raise Refusal(f"{option} is no path: it has characters that no path has") from exc
     except OSError as exc:
         raise Refusal(f"{option} {path} cannot be read: {exc.strerror}") from exc

@@ -10,7 +10,7 @@ import dataclasses
 import re
 import typing as t
 
-_NUMBER = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_NUMBER = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,9 @@ ATTEMPTS = 4
 ALREADY = (400, 404, 409)
 """Answers to a first try that leave no doubt: this request did nothing, because somebody else was quicker."""
 
+NOT_THEIRS = ("answer", "product")
+"""Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
+
 
 class Change:
     """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
@@ -179,7 +182,7 @@ class Change:
                     if sent == ATTEMPTS or not (yield Sleep()):
                         raise
                     continue
-                if sent == 1 and error.status in ALREADY:
+                if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
                     return  # somebody else did the same first
             else:
                 if action.kind != "stop":  # a stop is believed when nothing is to be seen any more

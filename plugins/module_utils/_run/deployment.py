@@ -17,6 +17,7 @@ from .clock import Clock, SystemClock
 from .job import Failure, Job, carry_out
 from .progress import Tell, silent
 from .report import Json, Outcome, Report
+from .unexpected import Unexpected
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
 
@@ -54,6 +55,8 @@ def run(
             api.close()
     except Failure as exc:
         return report.failed(exc)
+    except Exception as exc:
+        return report.failed(Unexpected(exc))
     return report.failed(job.error) if job.error else report.succeeded()
 
 

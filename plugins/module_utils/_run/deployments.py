@@ -26,6 +26,7 @@ from .deployment import Connect
 from .job import Failure, Job, carry_out
 from .progress import Tell, silent
 from .report import Json, Outcome, Report, failure
+from .unexpected import Unexpected
 
 Params = t.Mapping[str, t.Any]
 
@@ -48,6 +49,8 @@ def run(
         fleet.run(connect)
     except Failure as exc:
         return Outcome({**fleet.as_result(), **failure(exc)})
+    except Exception as exc:
+        return Outcome({**fleet.as_result(), **failure(Unexpected(exc))})
     return fleet.outcome()
 
 

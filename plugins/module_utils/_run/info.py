@@ -19,6 +19,7 @@ from .._records.usage import health, nodes, usage
 from .clock import Clock, SystemClock
 from .deployment import Connect
 from .report import Json, Outcome, failure
+from .unexpected import Unexpected
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 
@@ -38,6 +39,8 @@ def run(
             api.close()
     except (Refusal, ApiError) as exc:
         return Outcome({**result, **failure(exc)})
+    except Exception as exc:
+        return Outcome({**result, **failure(Unexpected(exc))})
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
 

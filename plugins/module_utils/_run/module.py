@@ -9,7 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from .._options.secrets import secrets
-from .report import Outcome
+from .masking import masking
+from .report import Json, Outcome, failure
+from .unexpected import Unexpected
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -17,12 +19,23 @@ if t.TYPE_CHECKING:
 Run = t.Callable[[t.Mapping[str, t.Any], bool], Outcome]
 
 
-def run_module(module: AnsibleModule, run: Run) -> t.NoReturn:
-    """Run and exit."""
-    module.no_log_values.update(secrets(module.params))
-    outcome = run(module.params, module.check_mode)
+def run_module(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> t.NoReturn:
+    """Run and exit. *blank*: the result of a module that has read nothing."""
+    # Ansible would show the traceback of an exception that is being handled: here, none is any more.
+    outcome = _outcome(module, run, blank)
     for warning in outcome.warnings:
         module.warn(warning)
     if outcome.result.get("failed"):
         module.fail_json(**outcome.result)
     module.exit_json(**outcome.result)
+
+
+def _outcome(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> Outcome:
+    try:
+        module.no_log_values.update(secrets(module.params))
+        outcome = run(module.params, module.check_mode)
+        # On its way out, Ansible masks values only.
+        names = {module.params.get("fact_name") or ""}
+        return outcome._replace(result=masking(outcome.result, module.no_log_values, names))
+    except Exception as exc:
+        return Outcome({**blank(), **failure(Unexpected(exc))})

@@ -1,0 +1,25 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The last line of defence: an exception that nobody foresaw."""
+
+from __future__ import annotations
+
+import traceback
+
+_OURS = "/mlops/elasticsearch/plugins/"
+
+
+class Unexpected(Exception):
+    """It names an exception and where it came from, but not its text, which may show what requests carry."""
+
+    def __init__(self, exc: BaseException) -> None:
+        frames = traceback.extract_tb(exc.__traceback__)
+        ours = [frame for frame in frames if _OURS in frame.filename] or frames
+        where = ", ".join(f"{frame.filename.rpartition(_OURS)[2]} line {frame.lineno}" for frame in reversed(ours[-3:]))
+        super().__init__(
+            f"This is a fault of mlops.elasticsearch: {type(exc).__name__} in {where}. "
+            "Please report this sentence, with the versions of the collection and of Elasticsearch. "
+            "See what is there before you run the task again."
+        )
