@@ -90,7 +90,9 @@ def read(double: Double) -> Json:
 TASKS = [(task, version) for version in ("8.0.1", "9.5.3") for task in (started, stopped, listed, read)]
 
 
-@pytest.mark.parametrize(("task", "version"), [*TASKS, (scaled, "9.5.3")], ids=str)
+@pytest.mark.parametrize(
+    ("task", "version"), [*TASKS, (scaled, "9.5.3")], ids=lambda each: getattr(each, "__name__", each)
+)
 def test_whatever_stands_wherever(task: t.Callable[[Double], Json], version: str) -> None:
     with Meddler(version) as plain:
         good = task(plain)
