@@ -194,6 +194,9 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "is not as Elasticsearch writes it": lambda on: on.with_fault(
         "any_read", {"type": "answer", "status": 200, "body": {"version": "8.0"}}
     ),
+    "is not called JSON but ...": lambda on: on.plain(
+        odd.answering("200 OK", json.dumps(version("9.1.0")), product=True, Content_Type="foo")
+    ),
     "is said to be compressed": unpackable,
     "Does a proxy in between change the headers": lambda on: on.with_fault(
         "start", {"type": "answer", "status": 406, "body": MEDIA}, **START

@@ -137,6 +137,16 @@ def test_servers_that_are_too_old(version: str) -> None:
         refuse_old_server(server(version))
 
 
+def test_a_version_is_one_line_without_control_characters() -> None:
+    strange = server("7.\x1b[31mred\n" + "9" * 3000)
+    for refuse in (refuse_old_server, lambda found: refuse_unsendable(found, [Action("update", "d", {})])):
+        with pytest.raises(Refusal) as caught:
+            refuse(strange)
+        assert str(caught.value).startswith("Elasticsearch 7. [31mred 999")
+        assert len(str(caught.value)) < 150
+        assert str(caught.value).isprintable()
+
+
 def test_a_version_that_cannot_be_read() -> None:
     with pytest.raises(Refusal, match="cannot be read. Grant the cluster privilege monitor"):
         refuse_old_server(server(""))
@@ -216,7 +226,7 @@ def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
     ],
 )
 def test_a_redirect_tells_no_more_than_where_it_leads(location: str, told: str) -> None:
-    made = from_answer(Request("look", hosts="http://es:9200"), Answer(302, "", genuine=False, location=location))
+    made = from_answer(Request("look", host="http://es:9200"), Answer(302, "", genuine=False, location=location))
     assert (made.kind, made.status) == ("redirect", 302)
     assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and points to {told}. Redirects are not")
     assert "hunter2" not in str(made)

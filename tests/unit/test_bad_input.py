@@ -120,7 +120,10 @@ ANSWERS: dict[str, tuple[Json, str]] = {
         {"headers": {"content-type": "image/png"}, "body": "x"},
         "is not JSON (it is called image/png), but begins with: x. Check what answers",
     ),
-    "an odd type": ({"headers": {"content-type": "model/obj"}, "body": "x"}, "is empty. Something in between"),
+    "an odd type": (
+        {"headers": {"content-type": "model/obj"}, "body": "x"},
+        "is not JSON (it is called model/obj), but begins with: x. Check what answers",
+    ),
 }
 
 

@@ -51,7 +51,7 @@ class Client:
         self._client = connect(connection, transport)
         self._timeout = connection.request_timeout
         self._secrets = connection.secrets
-        self._proxy = connection.proxy or ""
+        self._certificate = bool(connection.client_cert)
 
     def close(self) -> None:
         self._client.close()
@@ -126,8 +126,10 @@ class Client:
             raise unusable_address(self._request(what, privilege), exc) from None
 
     def _request(self, what: str, privilege: str) -> Request:
-        hosts = ", ".join(node.base_url for node in self._client.transport.node_pool.all())
-        return Request(what, privilege, hosts, self._timeout, self._secrets, self._proxy)
+        nodes: list[t.Any] = self._client.transport.node_pool.all()
+        node = max(nodes, key=lambda each: getattr(each, "asked", 0.0))  # tests bring nodes of their own
+        proxy = getattr(node, "proxy", "")
+        return Request(what, privilege, node.base_url, self._timeout, self._secrets, proxy, self._certificate)
 
 
 def _pause(tries: int, transient: Transient) -> float:
@@ -142,6 +144,7 @@ def _pause(tries: int, transient: Transient) -> float:
     if transient.retry_after:
         with contextlib.suppress(InvalidHeader, ValueError, OverflowError):  # a date that no calendar has
             return min(30.0, Retry().parse_retry_after(transient.retry_after))
+    tries = min(tries, 10)  # by then both are above 10 seconds
     growing = 3.0**tries if transient.error.kind == "unavailable" else 0.1 * 2.0**tries
     return min(10.0, growing)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 import urllib.parse
 
@@ -13,7 +14,9 @@ from .._records.errors import ApiError, Kind
 from .words import LONGEST_REASON, cut, is_page, told
 
 GATEWAY = (502, 503, 504)
-_LICENCE = "non-compliant for [ml]"
+_LICENCE = "license is non-compliant for ["
+"""What follows is the feature: ``ml``, or for inference endpoints ``inference``."""
+
 _PLAIN_TO_TLS = "plain http request was sent to https port"
 """What nginx says, and gateways made of it."""
 
@@ -28,16 +31,22 @@ _OF_A_GATEWAY = {
 class Request(t.NamedTuple):
     """What an error needs to know of the request. ``what`` completes "Cannot ...".
 
-    ``hosts``: addresses, with commas. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
-    ``proxy``: its address, if there is one.
+    ``host``: the address of the one that was asked. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
+    ``proxy``: the address of the one that leads to the host. ``certificate``: whether one of the client is shown.
     """
 
     what: str
     privilege: str = "monitor_ml"
-    hosts: str = ""
+    host: str = ""
     timeout: float = 0.0
     secrets: t.Collection[str] = ()
     proxy: str = ""
+    certificate: bool = False
+
+    @property
+    def there(self) -> str:
+        """The host, and what is in between: it may be to blame."""
+        return f"{self.host} (by way of the proxy {self.proxy})" if self.proxy else self.host
 
 
 class Answer(t.NamedTuple):
@@ -67,6 +76,8 @@ def from_answer(request: Request, answer: Answer) -> ApiError:
     error_type, reason = _said(answer.body, request)
     # Elasticsearch says what is wrong in JSON, or nothing.
     ours = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
+    if answer.status in _OF_A_GATEWAY and not answer.genuine:
+        ours = False  # gateways have errors in JSON, too
     ruling = _from_elasticsearch(request, answer, error_type, reason) if ours else _from_another(request, answer)
     words = cut(reason, LONGEST_REASON, request.secrets) if reason else told(answer.body, request.secrets)
     return ApiError(
@@ -87,6 +98,10 @@ def not_understood(request: Request, status: int | None, body: t.Any, content_ty
         what, hint = "is empty", "Something in between may have cut it off."
     elif is_page(body):
         what, hint = f"is a web page: {words}", "A proxy or a login page in between answers for Elasticsearch."
+    elif body == "null":
+        what, hint = "is JSON but not an object: null", "Check what answers at the address in hosts."
+    elif _is_json_text(body):
+        what, hint = f"is not called JSON but {cut(content_type, 60, request.secrets)}", _CHANGED
     elif isinstance(body, str) and "json" in (content_type or "json") and body.lstrip()[:1] in "{[":
         what = f"is JSON that breaks off or is damaged, and begins with: {words}"
         hint = "Something in between may have cut it off; try again."
@@ -95,7 +110,21 @@ def not_understood(request: Request, status: int | None, body: t.Any, content_ty
         what, hint = f"is not JSON{named}, but begins with: {words}", "Check what answers at the address in hosts."
     else:
         what, hint = f"is JSON but not an object: {words}", "Check what answers at the address in hosts."
-    return ApiError("answer", f"Cannot {request.what}: the answer of {request.hosts} {what}. {hint}", status=status)
+    return ApiError("answer", f"Cannot {request.what}: the answer of {request.there} {what}. {hint}", status=status)
+
+
+def _is_json_text(body: t.Any) -> bool:
+    """Whether *body* is whole JSON, only that its content type does not say so."""
+    if not isinstance(body, str) or body.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+_CHANGED = "A proxy in between may change the header Content-Type."
 
 
 def another_product(request: Request, body: t.Any) -> ApiError:
@@ -104,15 +133,15 @@ def another_product(request: Request, body: t.Any) -> ApiError:
     version = version if isinstance(version, dict) else {}
     number = cut(str(version.get("number") or ""), 20, request.secrets)
     if version.get("distribution") == "opensearch":
-        said = f"what answers at {request.hosts} is OpenSearch {number}, not Elasticsearch"
+        said = f"what answers at {request.there} is OpenSearch {number}, not Elasticsearch"
         hint = "This collection needs Elasticsearch 8.0 or newer."
     elif number.partition(".")[0] in ("5", "6", "7"):
         said, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
     elif is_page(body):
-        said = f"a web page answers at {request.hosts}, not Elasticsearch: {told(body, request.secrets)}"
+        said = f"a web page answers at {request.there}, not Elasticsearch: {told(body, request.secrets)}"
         hint = "Check hosts; a proxy or a login page may stand before the cluster."
     else:
-        said = f"what answers at {request.hosts} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
+        said = f"what answers at {request.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
         hint = "Check hosts; a proxy may also remove the header."
     return ApiError("product", f"Cannot {request.what}: {said}. {hint}")
 
@@ -121,7 +150,7 @@ def _redirected(request: Request, answer: Answer) -> ApiError:
     place = _origin(answer.location, request)
     return ApiError(
         "redirect",
-        f"Cannot {request.what}: {request.hosts} answered {answer.status} and points to {place}. "
+        f"Cannot {request.what}: {request.there} answered {answer.status} and points to {place}. "
         "Redirects are not followed, the credentials would go with them. "
         "Put the address of Elasticsearch itself into hosts.",
         status=answer.status,
@@ -168,9 +197,9 @@ _TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_lengt
 
 def _from_another(request: Request, answer: Answer) -> _Ruling:
     """A gateway, a firewall, or something else altogether."""
-    there = f"what answers at {request.hosts}"
+    there = f"what answers at {request.there}"
     if answer.status in _OF_A_GATEWAY:
-        return _Ruling("unavailable", f"a gateway at {request.hosts}", _OF_A_GATEWAY[answer.status])
+        return _Ruling("unavailable", f"a gateway at {request.there}", _OF_A_GATEWAY[answer.status])
     if answer.status == 401:
         hint = "It is not Elasticsearch that asks for credentials: check hosts, and what a proxy in between wants."
         return _Ruling("credentials", there, hint)

@@ -63,13 +63,13 @@ def _no_answer(request: Request, exc: Exception) -> Exception:
         return Transient(by_proxy.error) if by_proxy.passing else by_proxy.error
     text = cut(str(getattr(exc, "message", exc)), 300, request.secrets)
     if any(isinstance(each, DecodeError) for each in causes):
-        told = f"the answer of {request.hosts} is said to be compressed, but cannot be unpacked"
+        told = f"the answer of {request.there} is said to be compressed, but cannot be unpacked"
         return ApiError("answer", f"Cannot {request.what}: {told}. Check what a proxy in between does with answers.")
     broken = next((each for each in causes if tls.broke_off(each)), None)
     if broken is None and _is_tls(exc, causes):
         innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
-        happened, hint = tls.trouble(innermost, text)
-        return ApiError("tls", f"Cannot {request.what}: no TLS connection to {request.hosts}: {happened}. {hint}")
+        happened, hint = tls.trouble(innermost, text, request.certificate)
+        return ApiError("tls", f"Cannot {request.what}: no TLS connection to {request.there}: {happened}. {hint}")
     if any(isinstance(each, http.client.BadStatusLine) and not _closed(each) for each in causes):
         return _no_http(request, causes)
     return Transient(_timed_out(request, causes) or _not_connected(request, causes, text))
@@ -97,10 +97,11 @@ def _closed(exc: BaseException) -> bool:
 def _no_http(request: Request, causes: t.Iterable[BaseException]) -> ApiError:
     line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
     if line.startswith(("\x15\x03", "\x16\x03")):
-        told = f"{request.hosts} answered in TLS. Write https:// in hosts."
+        told = f"{request.there} answered in TLS. Write https:// in hosts."
         return ApiError("tls", f"Cannot {request.what}: {told}")
-    told = f"what answers at {request.hosts} does not speak HTTP, but says: {cut(line, 60, request.secrets)}"
-    return ApiError("answer", f"Cannot {request.what}: {told}. Check the port in hosts.")
+    hint = "Check the port in hosts." if not request.proxy else "Check the ports in proxy and in hosts."
+    told = f"what answers at {request.there} does not speak HTTP, but says: {cut(line, 60, request.secrets)}"
+    return ApiError("answer", f"Cannot {request.what}: {told}. {hint}")
 
 
 def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError | None:
@@ -111,16 +112,18 @@ def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError 
     if waited is None or isinstance(waited, NewConnectionError):
         return None
     if isinstance(waited, ConnectTimeoutError):
-        told = f"no connection to {request.hosts} within {request.timeout:g} seconds"
+        told = f"no connection to {request.there} within {request.timeout:g} seconds"
         hint = "A firewall may drop what is sent; or the machine is down."
     else:
-        told = f"no answer from {request.hosts} within {request.timeout:g} seconds"
+        told = f"no answer from {request.there} within {request.timeout:g} seconds"
         hint = "The cluster may be busy; request_timeout sets how long one request may take."
     return ApiError("timeout", f"Cannot {request.what}: {told}. {hint}")
 
 
 def _not_connected(request: Request, causes: t.Sequence[BaseException], text: str) -> ApiError:
-    told, hint = _lost(request.hosts, causes, text)
+    told, hint = _lost(request.there, causes, text)
+    if request.proxy:
+        hint = f"Check hosts and proxy, and that the cluster can be reached from the proxy {request.proxy}."
     return ApiError("connection", f"Cannot {request.what}: {told}. {hint}")
 
 

@@ -13,6 +13,7 @@ from .._records.adaptive import OFF
 from .._records.errors import Refusal
 from .._records.server import Server
 from .._records.wanted import Wanted
+from .words import cut
 
 OLDEST = (8, 0)
 MAX_QUEUE = 100_000
@@ -23,7 +24,7 @@ def refuse_old_server(server: Server) -> None:
     if not server.version:
         raise Refusal("The version of Elasticsearch cannot be read", hint="Grant the cluster privilege monitor.")
     if not server.has(*OLDEST):
-        raise Refusal(f"Elasticsearch {server.version} is too old", hint="This collection needs 8.0 or newer.")
+        raise Refusal(f"Elasticsearch {_named(server)} is too old", hint="This collection needs 8.0 or newer.")
 
 
 def refuse_unsupported(server: Server, wanted: Wanted) -> None:
@@ -53,13 +54,18 @@ def refuse_unsendable(server: Server, actions: t.Iterable[Action]) -> None:
         _refuse_long_queue(server, action.settings.get("queue_capacity"))
 
 
+def _named(server: Server) -> str:
+    """Its version as a word: whoever answers may have written anything there."""
+    return cut(server.version, 40)
+
+
 def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
     if not server.has(*since):
         needed = ".".join(map(str, since))
-        raise Refusal(f"Elasticsearch {server.version} does not have {name}", hint=f"It needs {needed} or newer.")
+        raise Refusal(f"Elasticsearch {_named(server)} does not have {name}", hint=f"It needs {needed} or newer.")
 
 
 def _refuse_long_queue(server: Server, length: int | None) -> None:
     longest = MAX_QUEUE if server.has(8, 17) else MAX_QUEUE_BEFORE_8_17
     if length is not None and length > longest:
-        raise Refusal(f"Elasticsearch {server.version} takes a queue_capacity of at most {longest}, not {length}")
+        raise Refusal(f"Elasticsearch {_named(server)} takes a queue_capacity of at most {longest}, not {length}")

@@ -15,10 +15,12 @@ import base64
 import contextlib
 import ipaddress
 import ssl
+import time
 import typing as t
 import urllib.parse
 
 from .._options.connection import Connection
+from .deadlines import LONGEST, Deadline, bounded
 
 if t.TYPE_CHECKING:
     from elastic_transport import NodeConfig, Urllib3HttpNode
@@ -32,9 +34,19 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
     from elastic_transport import BaseNode, Urllib3HttpNode
 
     class Node(Urllib3HttpNode):
+        """``asked``: when it was last, as a monotonic clock says. ``proxy``: in between, or nothing."""
+
         def __init__(self, config: NodeConfig) -> None:
             BaseNode.__init__(self, config)  # its own would set up TLS in another way
-            self.pool = t.cast("HTTPConnectionPool", _way(connection, config))
+            self.asked = 0.0
+            self.proxy = connection.proxy_for(_base(config)) or ""
+            self._deadline = Deadline()
+            self.pool = t.cast("HTTPConnectionPool", _way(connection, config, self._deadline))
+
+        def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            self.asked = time.monotonic()
+            self._deadline.set(connection.request_timeout)
+            return super().perform_request(*args, **kwargs)
 
         @property
         def path_prefix(self) -> str:
@@ -51,26 +63,28 @@ def _base(config: NodeConfig) -> str:
     return f"{config.scheme}://{name}:{config.port}"
 
 
-def _way(connection: Connection, config: NodeConfig) -> t.Any:
-    """A pool of connections, or what behaves like one."""
+def _way(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
+    """A pool of connections, or what behaves like one. A request is over when *deadline* says."""
     import urllib3
 
     proxy = connection.proxy_for(_base(config))
     options = {
-        "timeout": urllib3.Timeout(total=config.request_timeout),
+        "timeout": urllib3.Timeout(total=min(connection.request_timeout, LONGEST)),
         "maxsize": config.connections_per_node,
         "block": True,
     }
     if config.scheme == "http":
-        return _plain(connection, config, options, proxy)
+        return bounded(_plain(connection, config, options, proxy), deadline)
     if not connection.ca_fingerprint:
-        return _secure(connection, config, {**options, "ssl_context": context(connection)}, proxy)
+        options["ssl_context"] = context(connection)
+        return bounded(_secure(connection, config, options, proxy), deadline)
     from .pinning import Pinned
 
     def pool(trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
         if connection.client_cert:
             trust.load_cert_chain(connection.client_cert, connection.client_key)
-        return _secure(connection, config, {**options, "ssl_context": trust, "assert_hostname": False}, proxy, pools)
+        pinned = {**options, "ssl_context": trust, "assert_hostname": False}
+        return bounded(_secure(connection, config, pinned, proxy, pools), deadline)
 
     return Pinned(connection.ca_fingerprint, pool)
 

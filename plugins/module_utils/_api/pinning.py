@@ -15,6 +15,8 @@ import hashlib
 import ssl
 import typing as t
 
+from .tls import ALONE
+
 if t.TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
@@ -64,9 +66,8 @@ class Pinned:
             probe.close()
         found = {hashlib.sha256(certificate).hexdigest(): certificate for certificate in chain}
         if self._fingerprint not in found:
-            raise SSLError(
-                f"Fingerprints did not match. Expected {self._fingerprint}, the server sends {', '.join(found)}"
-            )
+            sent = f"{len(found)} certificates are sent" if len(found) > 1 else ALONE
+            raise SSLError(f"Fingerprints did not match: {sent}, none with {self._fingerprint}")
         return found[self._fingerprint]
 
 

@@ -41,7 +41,7 @@ def trouble(request: Request, causes: t.Sequence[BaseException]) -> Trouble | No
         return _refused(request, int(refused[1]), str(wrapped.original_error).partition(": ")[2])
     broken = next((each for each in all_causes if isinstance(each, ssl.SSLError)), None)
     if broken is not None and not tls.broke_off(broken):
-        happened = tls.trouble(broken, cut(str(broken), 300, request.secrets)).happened
+        happened = tls.trouble(broken, cut(str(broken), 300, request.secrets), shown=False).happened
         return _told(request, "tls", f"no TLS connection to the proxy {request.proxy}: {happened}. {_TRUST}", False)
     reasons = (each.strerror for each in all_causes if isinstance(each, OSError) and each.strerror)
     reason = next(reasons, None) or cut(str(wrapped.original_error), 300, request.secrets)
@@ -52,7 +52,7 @@ def _refused(request: Request, status: int, said: str) -> Trouble:
     """The proxy does not open a tunnel."""
     kind: t.Literal["credentials", "connection"] = "credentials" if status == 407 else "connection"
     hint = _CREDENTIALS if status == 407 else "See what the proxy allows, and whether it reaches the cluster."
-    told = f"the proxy {request.proxy} does not lead to {request.hosts}: {cut(said, 100, request.secrets)}. {hint}"
+    told = f"the proxy {request.proxy} does not lead to {request.host}: {cut(said, 100, request.secrets)}. {hint}"
     return _told(request, kind, told, status in GATEWAY)
 
 

@@ -16,6 +16,9 @@ _UNKNOWN = (2, 18, 19, 20, 21)
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 _REFUSED = ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED", "UNKNOWN_CA")
+ALONE = "one certificate is sent"
+"""In the text of an error: there is no authority beside the certificate of the server."""
+
 _AGREE = "Check hosts, and what TLS versions, ciphers and client certificates the cluster takes."
 _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
 
@@ -39,26 +42,39 @@ def _reason(exc: BaseException | None) -> str:
     return str(getattr(exc, "reason", None) or "") if isinstance(exc, ssl.SSLError) else ""
 
 
-def trouble(exc: BaseException | None, text: str) -> Trouble:
-    """*exc*: the innermost error of the module ssl, if there is one; *text*: what urllib3 says."""
+def trouble(exc: BaseException | None, text: str, shown: bool) -> Trouble:
+    """*exc*: the innermost error of the module ssl, if there is one; *text*: what urllib3 says.
+
+    *shown*: whether there is a client certificate, to be shown to a server that asks for one.
+    """
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _not_trusted(exc)
     if "ingerprint" in text:
-        hint = "Compare ca_fingerprint with what Elasticsearch has now; a certificate may have been renewed."
-        return Trouble("the certificate has another fingerprint than ca_fingerprint", hint)
+        return _another_fingerprint(text)
     if "doesn't match" in text:
         return _another_name(text)
     reason = _reason(exc)
     if reason in _NO_TLS:
         return Trouble("what answers there does not speak TLS", "If that is meant to be, write http:// in hosts.")
-    return _alert(reason) if "_ALERT_" in reason else Trouble(text, _AGREE)
+    return _alert(reason, shown) if "_ALERT_" in reason else Trouble(text, _AGREE)
 
 
-def _alert(reason: str) -> Trouble:
-    """*reason*: what OpenSSL calls the last words of the other side."""
-    if "CERTIFICATE_REQUIRED" in reason:
+def _another_fingerprint(text: str) -> Trouble:
+    hint = "Compare ca_fingerprint with what Elasticsearch has now; a certificate may have been renewed."
+    if ALONE in text:
+        hint += " If it is that of an authority, the server has to send the authority, too: it sends its own alone."
+    return Trouble("the certificate has another fingerprint than ca_fingerprint", hint)
+
+
+def _alert(reason: str, shown: bool) -> Trouble:
+    """*reason*: what OpenSSL calls the last words of the other side.
+
+    Without a certificate of ours some servers, such as those in Java, say that it is a bad one.
+    """
+    refused = any(each in reason for each in _REFUSED)
+    if "CERTIFICATE_REQUIRED" in reason or (refused and not shown):
         return Trouble(f"the server wants a client certificate ({reason})", "Set client_cert and client_key.")
-    if any(each in reason for each in _REFUSED):
+    if refused:
         hint = "Check client_cert: its authority must be one that the cluster trusts, and it must not have expired."
         return Trouble(f"the server does not take the client certificate ({reason})", hint)
     return Trouble(f"the server ended it ({reason})", _AGREE)

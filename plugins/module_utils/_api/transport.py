@@ -11,6 +11,7 @@ import typing as t
 
 from .._options.connection import Connection
 from .._records.errors import ApiError
+from .deadlines import LONGEST
 from .nodes import node_class
 
 if t.TYPE_CHECKING:
@@ -34,9 +35,9 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
     import elasticsearch
 
     options: dict[str, t.Any] = {
-        "hosts": list(connection.hosts),
+        "hosts": list(dict.fromkeys(connection.hosts)),  # the library takes none twice
         **connection.credentials(),
-        "request_timeout": connection.request_timeout,
+        "request_timeout": min(connection.request_timeout, LONGEST),
         # The library would repeat writes, too: repetition is decided here, request by request.
         "max_retries": 0,
         "retry_on_timeout": False,
@@ -47,9 +48,20 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         **transport,
     }
     try:
-        return elasticsearch.Elasticsearch(**options)
+        client = elasticsearch.Elasticsearch(**options)
     except (ValueError, OSError) as exc:
-        raise ApiError("connection", f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}") from exc
+        told = f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}. Check hosts."
+        raise ApiError("connection", told) from exc
+    client.transport.serializers.serializers = _OrText(options["serializers"])
+    return client
+
+
+class _OrText(dict[str, t.Any]):
+    """Serializers by content type. What is called something else is text: not even its status would be told else."""
+
+    def __missing__(self, name: str) -> Serializer:
+        found: Serializer = self.get(name.strip().lower()) or self["text/*"]
+        return found
 
 
 def _headers(connection: Connection) -> dict[str, t.Any]:
@@ -69,12 +81,13 @@ def _serializers() -> dict[str, Serializer]:
     class Json(JsonSerializer):
         def loads(self, data: bytes) -> t.Any:
             try:
-                return super().loads(data)
+                found = super().loads(data)
             except (SerializationError, RecursionError):  # nested so deeply that it breaks the parser
                 return data.decode("utf-8", "replace")
+            return "null" if found is None and data else found  # None is for an empty answer
 
     json = ("application/json", "application/vnd.elasticsearch+json")
-    others = ("text/html", "text/plain", "text/*", "application/*", "image/*")
+    others = ("text/html", "text/plain", "text/*")
     return {**dict.fromkeys(others, Text()), **dict.fromkeys(json, Json())}
 
 

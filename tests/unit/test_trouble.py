@@ -1,0 +1,266 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Servers, gateways and proxies that are slow, wrong, or strange, on real sockets: who is blamed, and how soon."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import client as clients
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Call, Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.failures import Transient
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError, Kind
+from support import odd_servers as odd
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Elastic-Product: Elasticsearch\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n"
+)
+WELL = odd.telling({"cluster_name": "c"})
+
+
+def dripping(before: bytes, drop: bytes, times: int = 60) -> odd.Act:
+    """Say *before*, and then *drop* every tenth of a second: never silent for long."""
+
+    def act(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(before)
+        for _each in range(times):
+            time.sleep(0.1)
+            connection.sendall(drop)
+
+    return act
+
+
+def address(port: int, scheme: str = "http") -> str:
+    return f"{scheme}://{odd.LOOPBACK}:{port}"
+
+
+def asked(*hosts: str, write: bool = False, **options: t.Any) -> t.Any:
+    options = {"request_retries": 0, **options}
+    client = Client(Connection(hosts, **options), lambda _seconds: None)
+    try:
+        return client.write("change", Call("POST", "/path", {}, {"a": 1})) if write else client.read("look", "/path")
+    finally:
+        client.close()
+
+
+def failed(*hosts: str, **options: t.Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        asked(*hosts, **options)
+    return caught.value
+
+
+DRIPS = {
+    "the answer": dripping(HEAD % 400, b" "),
+    "the headers": dripping(b"HTTP/1.1 200 OK\r\n", b"X-Again: 1\r\n"),
+    "a line": dripping(b"HTTP/1.1 ", b"2"),
+    "chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "patience": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("what", DRIPS)
+def test_a_request_takes_no_longer_than_request_timeout(what: str, write: bool) -> None:
+    with odd.serving(DRIPS[what]) as port:
+        began = time.monotonic()
+        error = failed(address(port), request_timeout=0.6, write=write)
+        took = time.monotonic() - began
+    assert error.kind == "timeout"
+    assert f"no answer from {address(port)} within 0.6 seconds" in str(error)
+    assert 0.55 < took < 1.5
+
+
+def test_nor_does_one_in_tls(tmp_path: Path) -> None:
+    authority = odd.Authority(str(tmp_path / "ca.pem"))
+    with odd.serving(DRIPS["the answer"], authority.context()) as port:
+        began = time.monotonic()
+        error = failed(address(port, "https"), request_timeout=0.6, ca_path=authority.path)
+        assert (error.kind, time.monotonic() - began < 1.5) == ("timeout", True)
+
+
+def test_nor_does_one_to_a_proxy_that_takes_its_time_for_the_tunnel() -> None:
+    with odd.serving(dripping(b"HTTP/1.1 200 OK\r\n", b"X-Again: 1\r\n")) as port:
+        began = time.monotonic()
+        error = failed("https://es.invalid:9200", request_timeout=0.6, proxy=address(port))
+        assert (error.kind, time.monotonic() - began < 1.5) == ("timeout", True)
+    assert f"(by way of the proxy {address(port)})" in str(error)
+
+
+def test_each_request_has_the_whole_time() -> None:
+    answer = HEAD.replace(b"Connection: close\r\n", b"") % 2
+
+    def slowly(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            time.sleep(0.4)
+            connection.sendall(answer)
+            time.sleep(0.3)
+            connection.sendall(b"{}")
+
+    with odd.serving(slowly) as port:
+        client = Client(Connection((address(port),), request_retries=0, request_timeout=1.2))
+        try:
+            assert [client.read("look", "/") for _each in range(3)] == [{}, {}, {}]
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("seconds", [1e7, 1e10, 1e18, 1e300])
+def test_a_very_long_time_is_no_error(seconds: float) -> None:
+    with odd.serving(WELL) as port:
+        assert asked(address(port), request_timeout=seconds) == {"cluster_name": "c"}
+
+
+def test_the_host_that_failed_is_named_alone() -> None:
+    with odd.serving(odd.silent) as hanging, odd.refusing() as refusing:
+        error = failed(address(hanging), address(refusing), request_timeout=0.3)
+        assert f"no connection to {address(refusing)}: connection refused" in str(error)
+        assert str(hanging) not in str(error)
+        error = failed(address(refusing), address(hanging), request_timeout=0.3)
+        assert f"no answer from {address(hanging)} within" in str(error)
+        assert str(refusing) not in str(error)
+
+
+def test_so_is_the_host_whose_answer_is_strange() -> None:
+    with odd.refusing() as refusing, odd.serving(odd.answering("404 Not Found", "<h1>No</h1>")) as page:
+        assert f"what answers at {address(page)} answered 404" in str(failed(address(refusing), address(page)))
+
+
+def test_a_host_may_be_named_twice() -> None:
+    with odd.serving(WELL) as port:
+        assert asked(address(port), address(port)) == {"cluster_name": "c"}
+
+
+def socks(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"\x05\x00")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        odd.closing,
+        odd.resetting,
+        odd.silent,
+        socks,
+        lambda connection: None,
+        odd.answering("403 Forbidden", "<h1>No</h1>"),
+    ],
+    ids=["closing", "resetting", "silent", "socks", "at once", "403"],
+)
+def test_a_proxy_that_fails_is_named(scheme: str, act: odd.Act) -> None:
+    with odd.serving(act) as port:
+        sentence = str(failed(f"{scheme}://es.invalid:9200", proxy=address(port), request_timeout=0.3))
+    assert f"the proxy {address(port)}" in sentence
+    assert "speak TLS: then hosts need" not in sentence
+
+
+def test_a_proxy_that_is_not_asked_is_not_named() -> None:
+    with odd.refusing() as port:
+        error = failed(address(port), proxy="http://proxy.invalid:3128", no_proxy=(odd.LOOPBACK,))
+    assert "proxy" not in str(error)
+
+
+ALERTS = {"bad_certificate": 42, "certificate_unknown": 46, "unknown_ca": 48}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_nobody_is_told_to_check_a_client_certificate_that_is_not_there(alert: str) -> None:
+    with odd.serving(odd.saying(bytes([21, 3, 3, 0, 2, 2, ALERTS[alert]]))) as port:
+        error = failed(address(port, "https"))
+    assert error.kind == "tls"
+    assert "the server wants a client certificate (" in str(error)
+    assert str(error).endswith("Set client_cert and client_key.")
+
+
+def test_an_authority_that_is_not_sent_cannot_be_recognised(tmp_path: Path) -> None:
+    authority = odd.Authority(str(tmp_path / "ca.pem"))
+    for sent, told in ((authority.context(), True), (with_authority(authority, tmp_path), False)):
+        with odd.serving(WELL, sent) as port:
+            error = failed(address(port, "https"), ca_fingerprint="ab" * 32)
+        assert "another fingerprint than ca_fingerprint" in str(error)
+        assert ("the server has to send the authority, too" in str(error)) is told
+
+
+def with_authority(authority: odd.Authority, folder: Path) -> ssl.SSLContext:
+    files = authority.client()
+    (folder / "chain.pem").write_bytes(
+        Path(files["client_key"]).read_bytes()
+        + Path(files["client_cert"]).read_bytes()
+        + Path(authority.path).read_bytes()
+    )
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(folder / "chain.pem")
+    return made
+
+
+@pytest.mark.parametrize("name", ["video/mp4", "foo", "application/x-ndjson", "application/vnd.elasticsearch+arrow"])
+def test_an_answer_of_any_type_keeps_its_status(name: str) -> None:
+    with odd.serving(odd.answering("502 Bad Gateway", "no upstream", Content_Type=name)) as port:
+        error = failed(address(port))
+    assert (error.kind, error.status) == ("unavailable", 502)
+    assert "answered 502: no upstream." in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("video/mp4", "hello", "is not JSON (it is called video/mp4), but begins with: hello."),
+        ("foo", '{"version": {}}', "is not called JSON but foo. A proxy in between"),
+        ("application/json", "null", "is JSON but not an object: null."),
+        ("text/plain", "{nothing}", "is not JSON (it is called text/plain), but begins with: {nothing}."),
+        ("foo", "[" * 100_000, "is not JSON (it is called foo), but begins with: ["),
+        ("application/json", "", "is empty."),
+    ],
+)
+def test_what_an_answer_is_called_is_told(name: str, body: str, said: str) -> None:
+    with odd.serving(odd.answering("200 OK", body, product=True, Content_Type=name)) as port:
+        error = failed(address(port))
+    assert error.kind == "answer"
+    assert said in str(error)
+
+
+def test_json_is_json_in_any_letters() -> None:
+    with odd.serving(odd.answering("200 OK", '{"a": 1}', product=True, Content_Type="Application/JSON")) as port:
+        assert asked(address(port)) == {"a": 1}
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "502 Bad", "503 Unavailable", "504 Timeout"])
+@pytest.mark.parametrize("product", [True, False])
+def test_json_of_a_gateway_is_not_taken_for_elasticsearch(status: str, product: bool) -> None:
+    body = json.dumps({"error": {"type": "upstream_down", "reason": "no healthy upstream"}})
+    act = odd.answering(status, body, product=product, Content_Type="application/json")
+    with odd.serving(act) as port:
+        error = failed(address(port))
+    who = "Elasticsearch" if product else f"a gateway at {address(port)}"
+    assert f"Cannot look: {who} answered {status[:3]}: no healthy upstream." in str(error)
+    assert error.kind == "unavailable"
+
+
+@pytest.mark.parametrize("feature", ["ml", "inference"])
+def test_a_licence_may_lack_either_feature(feature: str) -> None:
+    body = json.dumps(
+        {"error": {"type": "security_exception", "reason": f"current license is non-compliant for [{feature}]"}}
+    )
+    with odd.serving(odd.answering("403 Forbidden", body, product=True, Content_Type="application/json")) as port:
+        error = failed(address(port))
+    assert error.kind == "licence"
+    assert "Machine learning needs a licence" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "connection"])
+def test_pauses_are_bounded_however_often_one_tries(kind: Kind) -> None:
+    transient = Transient(ApiError(kind, "Cannot look."))
+    assert [clients._pause(tries, transient) for tries in (10, 647, 5000)] == [10.0, 10.0, 10.0]
