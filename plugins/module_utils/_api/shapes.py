@@ -161,7 +161,7 @@ def misshapen(request: Request, status: int | None, found: str) -> ApiError:
     """An answer that is a JSON object, and not the one that was asked for."""
     return ApiError(
         "answer",
-        f"Cannot {request.what}: the answer of {request.hosts} is not as Elasticsearch writes it: {found}. "
+        f"Cannot {request.what}: the answer of {request.there} is not as Elasticsearch writes it: {found}. "
         "See whether something in between changes answers; if not, please report it with the version of Elasticsearch.",
         status=status,
     )
