@@ -34,7 +34,7 @@ def test_scenes_run(tmp_path: Path) -> None:
         for way, each in scene["ways"].items():
             assert each["seconds"] > 0, (name, way)
     ways = scenes["changed"]["ways"]
-    assert ways["fleet task"]["requests"] == 3 + 1 + 2, "three readings, the privileges, two decreases"
+    assert ways["fleet task"]["requests"] == 3 + 1 + 1 + 2, "three readings, endpoints, privileges, two decreases"
     assert ways["debug"]["requests"] == 0
 
 
