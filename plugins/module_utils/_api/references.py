@@ -41,6 +41,10 @@ class ReferenceReader:
         self._read_server = server
         self._known: dict[str, t.Any] = {}
 
+    def forget(self) -> None:
+        """Time has passed: what is asked for next is read again."""
+        self._known.clear()
+
     def _once(self, read: t.Callable[[], T]) -> T:
         """What *read* says, asked once. (Before Python 3.12 a cached property has one lock for all objects.)"""
         if read.__name__ not in self._known:

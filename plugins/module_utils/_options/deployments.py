@@ -82,7 +82,7 @@ def _shared_files(wishes: t.Sequence[Wanted]) -> list[str]:
     users: dict[str, list[str]] = {}
     for wish in wishes:
         if wish.recovery_file:
-            users.setdefault(os.path.normpath(wish.recovery_file), []).append(f"'{wish.deployment_id}'")
+            users.setdefault(os.path.realpath(wish.recovery_file), []).append(f"'{wish.deployment_id}'")
     return [
         f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; each needs one of its own."
         for path, ids in users.items()

@@ -95,8 +95,10 @@ def is_stuck(seen: Deployment | None, before: Deployment | None) -> bool:
     return bool(seen.routes) and not seen.running
 
 
-def changeability(seen: Deployment | None) -> Verdict:
-    """Whether an update can be sent: the server takes one only while the deployment is started."""
+def changeability(seen: Deployment | None, before: Deployment | None = None) -> Verdict:
+    """Whether an update of *before* can be sent: the server takes one only while the deployment is started."""
+    if seen is not None and is_another(seen, before):
+        return Verdict("hopeless", another(seen))
     if seen is None or seen.assignment_state in ("stopping", "failed"):
         return Verdict("hopeless", f"it is {seen.assignment_state if seen else 'gone'}")
     return READY if seen.assignment_state == "started" else Verdict("pending", _missing(seen))

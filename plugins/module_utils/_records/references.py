@@ -12,8 +12,11 @@ import typing as t
 from .adaptive import AdaptiveAllocations
 
 Json = t.Mapping[str, t.Any]
-IN_CLUSTER = ("elasticsearch", "elser")
-"""Services of inference endpoints whose work a deployment of the cluster does."""
+IN_CLUSTER = ("elasticsearch", "elser", "text_embedding")
+"""Services of inference endpoints whose work a deployment of the cluster does.
+
+Elasticsearch 8.12 called ``text_embedding`` what is ``elasticsearch`` since 8.13 (pull request 105753).
+"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .._api.api import Api
 from .._plan.decide import Situation, recover
 from .._plan.plan import Plan
 from .._plan.readiness import is_stuck
+from .._plan.references import stops
 from .._plan.rollback import Undo, as_before, undo
 from .._records.action import Action
 from .._records.errors import ApiError, Refusal
@@ -91,7 +92,9 @@ class Attempt:
         seen, started = self._report.seen, self._change.written.start_time
         stands = seen is not None and seen.assignment_state != "stopping" and started in (None, seen.start_time)
         if self._file:
-            told = self._file.remove() if stands and self._change.complete else self._file.kept
+            # Where no stop came through, what this run wrote down still runs.
+            needless = self._file.written and "stop" not in self._change.written.kinds
+            told = self._file.remove() if stands and (self._change.complete or needless) else self._file.kept
             self._report.notes += [told] if told else []
 
     def _end(self, error: Exception) -> Steps:
@@ -125,6 +128,7 @@ class Attempt:
         """Stop what is stuck, and start it again."""
         try:
             plan = recover(self._wanted, Situation(self._report.seen, self._model_id))
+            self._api.references.forget()
             plan = protect(self._api, None, self._wanted, plan, self._report)
             self._api.refuse_unprivileged(plan.actions)
         except (Refusal, ApiError) as refusal:
@@ -168,7 +172,12 @@ class Attempt:
         refused = self._refused_start(error)
         if any(each.plan.start and each.plan.start == refused for each in found):
             raise Refusal("it is stopped now, and what was refused is the start with its own settings")
-        return found
+        self._api.references.forget()
+        return [each._replace(plan=self._protected(each.plan)) for each in found]
+
+    def _protected(self, plan: Plan) -> Plan:
+        """The *plan* as those allow it who have come to use the deployment since."""
+        return protect(self._api, None, self._wanted, plan, self._report) if stops(plan) else plan
 
     def _refused_start(self, error: Exception) -> Action | None:
         tried = isinstance(error, ApiError) and "start" not in self._change.written.kinds

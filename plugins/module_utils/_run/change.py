@@ -205,7 +205,7 @@ class Change:
         """The server takes an update only from a started deployment, and a start only when the old one is gone."""
         seen = self._report.seen
         if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
-            yield from self._await("ready for an update", changeability)
+            yield from self._await("ready for an update", lambda seen: changeability(seen, self._plan.before))
             moved = breach(self._wanted.guard, self._report.seen, self._plan.after)
             if moved:
                 raise Unsatisfied(f"Deployment '{self.deployment_id}' was changed by somebody else meanwhile: {moved}.")

@@ -59,15 +59,15 @@ class Job:
         reading = sight.reading(wanted.deployment_id)
         report.current = report.seen = reading.deployment
         report.read = True
+        if wanted.recovery_file and wanted.state != "stopped":
+            self.file = RecoveryFile(wanted.recovery_file, wanted.deployment_id, api.server)
+        lost = self.file.read() if self.file else None
         model = _named_model(api, wanted, reading)
-        if model is None and _starts_what_is_not_there(wanted, reading):
+        if model is None and lost is None and _starts_what_is_not_there(wanted, reading):
             self.wanted = wanted = restore(api, wanted)
             model = _named_model(api, wanted, reading)
         self.model_id = model.model_id if model else wanted.model_id
         siblings = _siblings(api, sight, wanted, reading, model)
-        if wanted.recovery_file and wanted.state != "stopped":
-            self.file = RecoveryFile(wanted.recovery_file, wanted.deployment_id, api.server)
-        lost = self.file.read() if self.file else None
         plan = decide(wanted, Situation(reading.deployment, self.model_id, siblings, lost))
         if self.file and plan.keeps_start:
             self.file.refuse_unwritable()

@@ -30,6 +30,8 @@ class RecoveryFile:
         self._path = Path(path)
         self._deployment_id = deployment_id
         self._server = server
+        self.written = False
+        """Whether this run wrote it."""
 
     def __str__(self) -> str:
         return f"recovery file '{self._path}'"
@@ -109,6 +111,7 @@ class RecoveryFile:
                 beside.unlink()  # left by a process that was killed right here
             _write(beside, json.dumps(kept.as_json(), indent=2, sort_keys=True) + "\n")
             beside.replace(self._path)
+            self.written = True
             _sync(self._path.parent)
         except OSError as exc:
             raise Unsatisfied(str(self._unwritable(exc.strerror or str(exc)))) from exc
