@@ -15,10 +15,10 @@ from faults.play import Json, Tally, play
 from faults.processes import kill
 from faults.schedules import schedules
 
-BATCH = 50
+BATCH = 100
 """Schedules of one seed."""
 PROCESSES = 2
-"""One of so many seeds kills a real process, too, which takes as long as half a batch."""
+"""One of so many seeds kills a real process, too, which takes seconds."""
 
 
 class Broken(Exception):

@@ -75,7 +75,6 @@ def of_nodes() -> st.SearchStrategy[Json]:
             {"do": "remove_node", "node_id": "id-n1"},
             {"do": "lose_master"},
             {"do": "elect_master"},
-            {"do": "time_events_out", "times": 1},
             {"do": "fail_next_load", "reason": "planted"},
             {"do": "lose_state"},
             {"do": "recover_state"},

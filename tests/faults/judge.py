@@ -51,7 +51,7 @@ def loses(what: Json) -> bool:
     return what["do"] not in _OF_MASTER
 
 
-_OF_MASTER = ("lose_master", "elect_master", "time_events_out", "lose_state", "recover_state")
+_OF_MASTER = ("lose_master", "elect_master", "lose_state", "recover_state")
 
 
 def broken(run: Run, used: frozenset[str], options: Json) -> list[str]:
@@ -98,8 +98,8 @@ def _wrong(run: Run, result: Json) -> list[str]:
 
 def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
     found = untrue(run.stage, run.looks, item.name, each) if run.alone else []
-    told = {"warnings": result["warnings"], **each}
-    kept = any("on_unsatisfied is keep" in warning for warning in result["warnings"])
+    kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
+    told = {**each, "warnings": kept}
     if each.get("failed") or not (each["skipped_because"] or kept):
         found += unreached(run.stage, run.looks, {**item.options, "deployment_id": item.name}, told)
     wrote = any(took_effect(look, item.name) for look in run.looks)
@@ -149,8 +149,9 @@ def unpredicted(predicted: Json, happened: Json) -> list[str]:
 
 
 def _unforeseen(sentence: str) -> bool:
-    """Whether check mode could not know: the nodes, or a pipeline that it was not allowed to read."""
-    return unforeseen(sentence) or "referenced by ingest processors; use force" in sentence
+    """Whether check mode could not know: the nodes, or a user of the deployment that it was not allowed to read."""
+    used = ("as it is referenced by ingest processors", "as it is used by inference endpoint")
+    return unforeseen(sentence) or any(each in sentence for each in used)
 
 
 def lost_settings(before: Assignments, after: Assignments, items: t.Iterable[Item]) -> list[str]:

@@ -19,7 +19,7 @@ Json = dict[str, t.Any]
 
 VERSIONS = ("8.3.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.5.3")
 MODELS = ("m", "other")
-MOMENTS = 40
+MOMENTS = 24
 """Happenings and kills come at one of so many moments; most runs have fewer."""
 
 number = st.integers(1, 6)
@@ -169,7 +169,7 @@ def schedules(draw: st.DrawFn) -> Json:
     what = faults() | of_nodes() if kind == "faults" else faults() | of_others(ids)
     happenings = [
         {"at": at, "what": draw(what)}
-        for at in draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=4).map(sorted))
+        for at in draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6).map(sorted))
     ]
     second = draw(tasks(version)) if kind == "two runs" else None
     return {
