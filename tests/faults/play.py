@@ -222,8 +222,12 @@ class _Stage(Stage):
         if result.get("failed"):
             return broken
         broken += judge.lost_settings(self._before, self.assignments(), self._kept())
-        broken += [f"{path.name} was left" for path in self._folder.iterdir()]
+        broken += [f"the recovery file of '{item.name}' was left" for item in items if self._left(item)]
         return broken + self._third(task, items)
+
+    def _left(self, item: Item) -> bool:
+        """Whether its recovery file is there, unless only the second task knows of it."""
+        return "recovery_file" in item.options and (self._folder / f"{item.name}.json").exists()
 
     def _kept(self) -> list[Item]:
         """Of which deployments what the task does not name is promised to be as before."""
