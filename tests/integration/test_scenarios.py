@@ -53,7 +53,10 @@ SCENARIOS: list[tuple[Json, str]] = [
         {"model_id": "m", "hosts": ["{{ url_with_password }}"]},
         "The address of 127.0.0.1:1 in hosts contains credentials",
     ),
-    ({"model_id": "m", "api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given"),
+    (
+        {"model_id": "m", "api_key": "key-1234", "bearer_token": "token-1234"},
+        "More than one way to authenticate is given",
+    ),
     ({"model_id": "m", "server_timeout": "2m"}, "server_timeout 2m must be shorter than request_timeout"),
     ({"model_id": "m", "state": "stopped"}, "stop"),
     ({"model_id": "m", "state": "stopped"}, "Cannot stop deployment 'm': it does not exist, and model 'm' runs as"),
