@@ -51,7 +51,7 @@ def run(first: int, seconds: float, at_once: int) -> int:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(at_once, mp_context=context) as pool:
         seeds = iter(range(first, sys.maxsize))
-        going = {pool.submit(batch, next(seeds)) for _ in range(at_once)}
+        going = {pool.submit(batch, next(seeds)) for _each in range(at_once)}
         while going:
             over, going = concurrent.futures.wait(going, return_when=concurrent.futures.FIRST_COMPLETED)
             for each in over:
