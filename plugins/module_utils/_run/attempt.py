@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._api.api import Api
 from .._plan.decide import Situation, recover
 from .._plan.plan import Plan
 from .._plan.readiness import is_stuck
@@ -18,12 +17,10 @@ from .._plan.rollback import Undo, as_before, undo
 from .._records.action import Action
 from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting, Wanted
-from .change import Change
+from .change import Change, Means
 from .conduct import Steps
-from .recovery import RecoveryFile
 from .references import protect
-from .report import Report
-from .wait import NotReached, Unsatisfied, Watch, kept
+from .wait import NotReached, Unsatisfied, kept
 
 Ended = (Unsatisfied, ApiError)
 
@@ -31,29 +28,18 @@ Ended = (Unsatisfied, ApiError)
 class Attempt:
     """One deployment of a task, until nothing more is to be done for it."""
 
-    def __init__(
-        self,
-        api: Api,
-        wanted: Wanted,
-        waiting: Waiting,
-        model_id: str | None,
-        plan: Plan,
-        report: Report,
-        server_timeout: str,
-        watch: Watch,
-        file: RecoveryFile | None,
-    ) -> None:
+    def __init__(self, means: Means, wanted: Wanted, waiting: Waiting, model_id: str | None, plan: Plan) -> None:
         self.deployment_id = wanted.deployment_id
-        self.watch = watch
+        self.watch = means.watch
         self.error: Exception | None = None
-        self._api = api
+        self._means = means
+        self._api = means.api
+        self._report = means.report
+        self._file = means.file
         self._wanted = wanted
         self._waiting = waiting
         self._model_id = model_id
         self._plan = plan
-        self._report = report
-        self._server_timeout = server_timeout
-        self._file = file
         self._change = self._begin(wanted, waiting, plan)
 
     @property
@@ -62,8 +48,7 @@ class Attempt:
 
     def _begin(self, wanted: Wanted, waiting: Waiting, plan: Plan) -> Change:
         model_id = self._model_id if wanted is self._wanted else None
-        keep = self._file.keep if self._file else lambda plan: None
-        return Change(self._api, wanted, waiting, model_id, plan, self._report, self._server_timeout, self.watch, keep)
+        return Change(self._means, wanted, waiting, model_id, plan)
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -127,9 +112,7 @@ class Attempt:
     def _recover(self, error: NotReached) -> Steps:
         """Stop what is stuck, and start it again."""
         try:
-            plan = recover(self._wanted, Situation(self._report.seen, self._model_id))
-            self._api.references.forget()
-            plan = protect(self._api, None, self._wanted, plan, self._report)
+            plan = self._protected(recover(self._wanted, Situation(self._report.seen, self._model_id)))
             self._api.refuse_unprivileged(plan.actions)
         except (Refusal, ApiError) as refusal:
             raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
@@ -172,12 +155,14 @@ class Attempt:
         refused = self._refused_start(error)
         if any(each.plan.start and each.plan.start == refused for each in found):
             raise Refusal("it is stopped now, and what was refused is the start with its own settings")
-        self._api.references.forget()
         return [each._replace(plan=self._protected(each.plan)) for each in found]
 
     def _protected(self, plan: Plan) -> Plan:
         """The *plan* as those allow it who have come to use the deployment since."""
-        return protect(self._api, None, self._wanted, plan, self._report) if stops(plan) else plan
+        if not stops(plan):
+            return plan
+        self._api.references.forget()
+        return protect(self._api, None, self._wanted, plan, self._report)
 
     def _refused_start(self, error: Exception) -> Action | None:
         tried = isinstance(error, ApiError) and "start" not in self._change.written.kinds

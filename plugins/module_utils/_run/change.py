@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from .._api.api import Api
@@ -23,6 +24,7 @@ from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
 from .conduct import Due, Seen, Sleep, Step, Steps, Wait
+from .recovery import RecoveryFile
 from .report import Report
 from .wait import Judge, NotReached, Unsatisfied, Watch, hopeless
 
@@ -36,36 +38,35 @@ NOT_THEIRS = ("answer", "product")
 """Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Means:
+    """What all that is done for one deployment of a task shares. ``file``: where a start is written down, if asked."""
+
+    api: Api
+    report: Report
+    server_timeout: str
+    watch: Watch
+    file: RecoveryFile | None
+
+
 class Change:
     """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
 
     ``settling``: all writes are done, and what the task waits for is all that is missing.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        wanted: Wanted,
-        waiting: Waiting,
-        model_id: str | None,
-        plan: Plan,
-        report: Report,
-        server_timeout: str,
-        watch: Watch,
-        keep: t.Callable[[Plan], None],
-    ) -> None:
-        """*keep*: writes the start of a plan down, where that is asked for."""
+    def __init__(self, means: Means, wanted: Wanted, waiting: Waiting, model_id: str | None, plan: Plan) -> None:
         self.deployment_id = wanted.deployment_id
-        self.watch = watch
+        self.watch = means.watch
         self.settling = False
-        self._api = api
+        self._api = means.api
+        self._report = means.report
+        self._server_timeout = means.server_timeout
+        self._file = means.file
         self._wanted = wanted
         self._waiting = waiting
         self._model_id = model_id
         self._plan = plan
-        self._report = report
-        self._server_timeout = server_timeout
-        self._keep = keep
         self._second_stop = ""
         self._to_do = list(plan.actions)
         self._kinds: set[Kind] = set()
@@ -108,7 +109,8 @@ class Change:
         return not self._to_do
 
     def _apply(self) -> Steps:
-        self._keep(self._plan)
+        if self._file:
+            self._file.keep(self._plan)
         if self._plan.awaits_gone and self._to_do:
             yield from self._await_gone()
         while self._to_do:
@@ -218,11 +220,12 @@ class Change:
         :raises Unsatisfied: somebody else has started it anew.
         """
         seen = self._api.look(self.deployment_id).statistics(self.deployment_id)
-        if seen is None or is_another(seen, self._plan.before):
-            self._report.seen = seen
-        if seen is not None and is_another(seen, self._plan.before):
+        if seen is not None and not is_another(seen, self._plan.before):
+            return False
+        self._report.seen = seen
+        if seen is not None:
             raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {another(seen)}.")
-        return seen is None
+        return True
 
     def _ruled_again(self, action: Action, call: Call, error: ApiError) -> bool:
         """After an error: true to send again, false if the write took effect.

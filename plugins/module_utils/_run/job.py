@@ -22,6 +22,7 @@ from .._records.errors import ApiError, Refusal
 from .._records.model import Model
 from .._records.wanted import Waiting, Wanted
 from .attempt import Attempt
+from .change import Means
 from .clock import Clock
 from .conduct import conduct
 from .progress import Tell
@@ -99,10 +100,8 @@ class Job:
             self.report.notes.append(kept(self.hopeless))
 
     def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
-        watch = Watch(self.waiting, clock)
-        return Attempt(
-            api, self.wanted, self.waiting, self.model_id, self.plan, self.report, server_timeout, watch, self.file
-        )
+        means = Means(api, self.report, server_timeout, Watch(self.waiting, clock), self.file)
+        return Attempt(means, self.wanted, self.waiting, self.model_id, self.plan)
 
     def _refuse_hopeless(self) -> None:
         """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
