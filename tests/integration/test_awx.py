@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.envir
 from support.canaries import canary, files, hits
 from support.documents import ROOT
 from support.emulator_process import ONE_NODE, Emulator, emulator
-from support.playbook import BIN, clean_environment
+from support.runner import run_job
 
 Json = dict[str, t.Any]
 DEFINITION: Json = yaml.safe_load((ROOT / "extensions/awx/credential_type.yml").read_text())
@@ -164,19 +163,7 @@ def run(folder: Path, variables: dict[str, str], play: Json) -> str:
         "env/envvars": json.dumps(variables),
         "env/cmdline": "-vvv",
     }
-    for name, text in contents.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    done = subprocess.run(
-        [str(BIN / "ansible-runner"), "run", str(folder), "--playbook", "job.yml"],
-        env=clean_environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_job(folder, contents, "--playbook", "job.yml")
     assert done.returncode == 0, done.stdout
     return done.stdout
 

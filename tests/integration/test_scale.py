@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,8 @@ import pytest
 import yaml
 
 from support.emulator_process import Emulator, emulator
-from support.playbook import BIN, Json, clean_environment
+from support.playbook import Json
+from support.runner import run_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SURVEY = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())
@@ -65,19 +65,7 @@ def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
             }
         ),
     }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        (folder / name).write_text(text)
-    done = subprocess.run(
-        [str(BIN / "ansible-runner"), "run", str(folder), "--playbook", "scale.yml", "--ident", "job"],
-        env=clean_environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_job(folder, files, "--playbook", "scale.yml", "--ident", "job")
     events = [json.loads(path.read_text()) for path in (folder / "artifacts/job/job_events").glob("*.json")]
     [stats] = [event for event in events if event["event"] == "playbook_on_stats"] or [{"event_data": {}}]
     return Job(done.returncode, done.stdout, events, stats["event_data"].get("artifact_data") or {})

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support import played
+from support.processes import ended_with_the_block
 
 TESTS = Path(__file__).resolve().parent.parent
 ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
@@ -65,21 +66,13 @@ def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
             text=True,
         )
         assert process.stdout is not None
-        try:
+        with ended_with_the_block(process):
             line = process.stdout.readline()  # empty if the process ended
             if not line:
                 errors.seek(0)
                 raise RuntimeError(f"the emulator did not start: {errors.read()}")
             addresses = json.loads(line)
             yield Emulator(addresses["url"], addresses["control_url"], addresses)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            finally:
-                process.kill()  # does nothing to one that has ended
-                process.wait()
-                process.stdout.close()
 
 
 def _request(method: str, url: str, body: t.Any) -> t.Any:

@@ -16,6 +16,8 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.processes import ended_with_the_block
+
 TESTS = Path(__file__).resolve().parent.parent
 SEEN = "PROXY_SEEN_FILE"
 
@@ -47,15 +49,8 @@ def forward_proxy(*options: str, scheme: str = "http") -> Iterator[Proxy]:
             cwd=folder,
             stdin=subprocess.DEVNULL,
         )
-        try:
+        with ended_with_the_block(process):
             yield Proxy(f"{scheme}://127.0.0.1:{_port(process, port)}", seen)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            finally:
-                process.kill()  # does nothing to one that has ended
-                process.wait()
 
 
 def _port(process: subprocess.Popen[bytes], file: Path) -> int:

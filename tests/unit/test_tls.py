@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import http.server
 import ssl
-import threading
 import typing as t
 from pathlib import Path
 
@@ -18,20 +16,7 @@ import trustme
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
-
-
-class Answering(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b'{"cluster_name": "behind TLS"}'
-        self.send_response(200)
-        self.send_header("X-Elastic-Product", "Elasticsearch")
-        self.send_header("Content-Type", "application/vnd.elasticsearch+json;compatible-with=8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: t.Any) -> None:
-        """Nothing is logged."""
+from support.tls_server import serving
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +28,8 @@ def authority() -> trustme.CA:
 def port(authority: trustme.CA) -> t.Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(context) as server:
+        yield server.port
 
 
 def read(address: str, **options: t.Any) -> t.Any:

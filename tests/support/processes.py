@@ -1,0 +1,29 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Programs that tests start, and that end with them."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import typing as t
+from collections.abc import Iterator
+
+Text = t.TypeVar("Text", str, bytes)
+
+
+@contextlib.contextmanager
+def ended_with_the_block(process: subprocess.Popen[Text]) -> Iterator[None]:
+    """Ask the *process* to end when the block does; if it does not within ten seconds, end it."""
+    with process:  # closes its pipes
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            finally:
+                process.kill()  # does nothing to one that has ended
+                process.wait()
