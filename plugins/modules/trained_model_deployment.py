@@ -125,7 +125,8 @@ options:
       - V(fail) fails and tells why they failed. V(recover) stops the deployment and starts it with its own settings,
         overlaid with what is given. Nothing answers meanwhile.
       - With V(recover) a deployment counts as failed, too, if it has nodes, is starting, and none of its allocations
-        has come up when O(wait_timeout) is over. Check mode cannot know that and warns.
+        has come up when O(wait_timeout) is over. Check mode cannot know that and warns. A task that does not wait
+        cannot know it either, and leaves it alone.
     type: str
     choices: [fail, recover]
     default: fail

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random schedules of faults, races and kills, for some minutes; every one is judged by the laws.
+"""Random schedules of faults, races and kills, each judged by the laws.
 
 What breaks a law is made as small as possible, and shown with the command that plays it again.
 """
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import itertools
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -31,6 +33,7 @@ COMMAND = "PYTHONPATH=tests .venv/test/bin/python -m faults"
 def main(given: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="for how long (10)")
+    parser.add_argument("--seeds", type=int, help=f"how many seeds instead, {BATCH} schedules each")
     parser.add_argument("--seed", type=int, help="begin with this one; the next seeds follow (a random one)")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
     parser.add_argument("--replay", metavar="SCHEDULE", help="play this one schedule: JSON, or a file with it")
@@ -41,17 +44,18 @@ def main(given: t.Sequence[str] | None = None) -> int:
     if chosen.kill is not None:
         return told(kill(chosen.kill))
     first = random.SystemRandom().randrange(1 << 32) if chosen.seed is None else chosen.seed
-    return run(first, chosen.minutes * 60, chosen.at_once)
-
-
-def run(first: int, seconds: float, at_once: int) -> int:
-    """Play batch after batch until the time is over."""
+    seeds = itertools.count(first) if chosen.seeds is None else range(first, first + chosen.seeds)
     print(f"seeds from {first}: {BATCH} schedules each", flush=True)
+    return run(seeds, math.inf if chosen.seeds else chosen.minutes * 60, chosen.at_once)
+
+
+def run(seeds: t.Iterable[int], seconds: float, at_once: int) -> int:
+    """Play batch after batch until there are no more *seeds*, or the time is over."""
     end, tally, failed = time.monotonic() + seconds, Tally(), 0
+    batches = iter(seeds)
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(at_once, mp_context=context) as pool:
-        seeds = iter(range(first, sys.maxsize))
-        going = {pool.submit(batch, next(seeds)) for _each in range(at_once)}
+        going = {pool.submit(batch, each) for each in itertools.islice(batches, at_once)}
         while going:
             over, going = concurrent.futures.wait(going, return_when=concurrent.futures.FIRST_COMPLETED)
             for each in over:
@@ -59,7 +63,7 @@ def run(first: int, seconds: float, at_once: int) -> int:
                 tally.add(outcome.tally)
                 failed += show(outcome)
                 if time.monotonic() < end and not failed:
-                    going.add(pool.submit(batch, next(seeds)))
+                    going |= {pool.submit(batch, each) for each in itertools.islice(batches, 1)}
     counted = ", ".join(f"{number} {name}" for name, number in dataclasses.asdict(tally).items())
     print(f"{counted}; {failed} broke a law")
     return 1 if failed else 0

@@ -11,7 +11,7 @@ import logging
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from faults.play import Json, Tally, play
+from faults.play import Endless, Json, Tally, play
 from faults.processes import kill
 from faults.schedules import schedules
 
@@ -57,7 +57,7 @@ def batch(number: int) -> Outcome:
     def judged(schedule: Json) -> None:
         try:
             broken = play(schedule, outcome.tally)
-        except Exception as exc:  # whatever it is, it is no result
+        except (Exception, Endless) as exc:  # whatever it is, it is no result
             broken = [f"{type(exc).__name__}: {exc}"]
         if broken:
             outcome.schedule, outcome.broken = schedule, tuple(broken)

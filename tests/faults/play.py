@@ -16,13 +16,22 @@ from pathlib import Path
 from faults import judge
 from faults.happenings import RECOVERY
 from faults.judge import Item, Run
+from support.double import Answer
 from support.stage import Moment, Relay, Stage
 
 Json = dict[str, t.Any]
 
 
+REQUESTS = 2000
+"""Ten times as many as any schedule took to its end."""
+
+
 class Killed(BaseException):
     """The process is gone."""
+
+
+class Endless(BaseException):
+    """It would go on for ever."""
 
 
 @dataclasses.dataclass
@@ -94,6 +103,11 @@ class _Stage(Stage):
             self.control("POST", "/effects", effect)
 
     # --- the runs ---
+
+    def request(self, *asked: t.Any) -> Answer:
+        if len(self.looks) == REQUESTS:
+            raise Endless(f"no end after {REQUESTS} requests")
+        return super().request(*asked)
 
     def _play(self, task: Json, check_mode: bool = False) -> Json:
         """The result of a task; that of one deployment as a list of one."""

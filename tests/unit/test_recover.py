@@ -174,6 +174,15 @@ def test_what_hangs_in_starting_is_left_without_being_asked(double: Double) -> N
     assert double.journal() == []
 
 
+@pytest.mark.parametrize("waiting", [{"wait": False}, {"wait_timeout": 0}])
+def test_who_does_not_wait_cannot_know_that_it_hangs(double: Double, waiting: Json) -> None:
+    stuck(double)
+    for check_mode in (True, False):
+        result = double.run(check_mode, deployment_id="d", on_failed="recover", **waiting)
+        assert not any("stopped and started again" in each for each in result["warnings"])
+    assert double.journal() == []
+
+
 def test_what_has_no_node_is_not_stuck(double: Double) -> None:
     """It waits for room, and would lose its place in the plan."""
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)

@@ -148,22 +148,10 @@ def _in_place(wanted: Wanted, current: Deployment) -> Plan:
     after = _updated(wanted, current)
     _refuse_frozen_zero(wanted, after)
     if not differences:
-        return Plan(
-            current, current, warnings=_stuck(wanted, current), skipped_because=_left_to_scaler(wanted, current)
-        )
+        return Plan(current, current, skipped_because=_left_to_scaler(wanted, current))
     refuse_contradictions(after)
     action = Action("update", current.deployment_id, _update_settings(wanted, current, differences))
-    return Plan(current, after, "update", (action,), _stuck(wanted, current))
-
-
-def _stuck(wanted: Wanted, current: Deployment) -> tuple[str, ...]:
-    """How long it has been starting is not known: that is seen by waiting only, and no plan can say it."""
-    if wanted.on_failed == "fail" or current.assignment_state != "starting":
-        return ()
-    return (
-        f"Deployment '{current.deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it "
-        "is stopped and started again, because on_failed is recover.",
-    )
+    return Plan(current, after, "update", (action,))
 
 
 def _anew(wanted: Wanted, situation: Situation, current: Deployment, operation: Operation) -> Plan:

@@ -88,13 +88,6 @@ def another(seen: Deployment) -> str:
     return f"it was stopped and started again meanwhile (at {seen.start_time})"
 
 
-def is_stuck(seen: Deployment | None, before: Deployment | None) -> bool:
-    """Whether *seen* has nodes, and they have not brought up a single allocation of it since *before* was read."""
-    if seen is None or is_another(seen, before) or seen.assignment_state != "starting":
-        return False
-    return bool(seen.routes) and not seen.running
-
-
 def changeability(seen: Deployment | None, before: Deployment | None = None) -> Verdict:
     """Whether an update of *before* can be sent: the server takes one only while the deployment is started."""
     if seen is not None and is_another(seen, before):

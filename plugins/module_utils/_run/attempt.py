@@ -11,9 +11,9 @@ import typing as t
 
 from .._plan.decide import Situation, recover
 from .._plan.plan import Plan
-from .._plan.readiness import is_stuck
 from .._plan.references import stops
 from .._plan.rollback import Undo, as_before, undo
+from .._plan.stuck import is_stuck, recovers_stuck
 from .._records.action import Action
 from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting, Wanted
@@ -106,7 +106,7 @@ class Attempt:
     def _is_stuck(self, error: Exception) -> bool:
         """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock."""
         waited = isinstance(error, NotReached) and not self._change.written.kinds
-        asked = self._wanted.on_failed == "recover" and self._wanted.state == "started"
+        asked = recovers_stuck(self._wanted, self._waiting)
         return waited and asked and not self.watch.left and is_stuck(self._report.seen, self._plan.before)
 
     def _recover(self, error: NotReached) -> Steps:

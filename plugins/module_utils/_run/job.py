@@ -18,6 +18,7 @@ from .._plan.plan import Plan
 from .._plan.readiness import readiness
 from .._plan.resume import superseded
 from .._plan.rules import on_this_server, refuse_unstartable
+from .._plan.stuck import may_be_stuck
 from .._records.errors import ApiError, Refusal
 from .._records.model import Model
 from .._records.wanted import Waiting, Wanted
@@ -77,7 +78,8 @@ class Job:
             refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
-        report.plan = dataclasses.replace(plan, warnings=superseded(lost, reading.deployment) + plan.warnings)
+        told = superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
+        report.plan = dataclasses.replace(plan, warnings=told + plan.warnings)
         self._refuse_hopeless()
 
     @property

@@ -73,5 +73,5 @@ class Watch:
 
     @property
     def left(self) -> float:
-        """Seconds until the time is up; 0 if it is."""
-        return max(0.0, self._allowed + self._held - self._passed)
+        """Seconds until the time is up, to the millisecond: what rounding leaves over is no time to sleep and look."""
+        return max(0.0, round(self._allowed + self._held - self._passed, 3))
