@@ -147,6 +147,7 @@ options:
         inference endpoint made, whose id it then has.
       - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that both agree. That needs the cluster
         privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or newer.
+      - A restart or a replacement goes past the endpoint, so neither value lets it change them as well.
     type: str
     choices: [fail, update_endpoint]
     default: fail

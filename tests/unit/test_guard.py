@@ -235,7 +235,7 @@ def test_a_write_that_had_to_wait_looks_at_the_guard_again(double: Double) -> No
     double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
     double.fault("stats", {"type": "effect", "effect": moved(6)}, after=2)  # the plan's reading, and one while starting
     result = double.run(deployment_id="d", number_of_allocations=3, guard={"number_of_allocations": 2})
-    assert "'d' was changed by somebody else meanwhile: number_of_allocations would go from 6 to 3" in result["msg"]
+    assert "'d' is guarded: number_of_allocations would go from 6 to 3, and number_of_allocations 2" in result["msg"]
     assert (result["changed"], double.journal()) == (False, [])
 
 

@@ -210,7 +210,7 @@ def test_a_lost_start_of_nothing_leaves_nothing(double: Double) -> None:
     """Neither the answer nor the look after it comes; the next one tells that nothing was started."""
     double.fault("start", {"type": "drop"})
     double.fault("stats", {"type": "drop"}, after=1)
-    result = run(double, model_id="m", request_retries=0)
+    result = run(double, model_id="m", request_retries=0, wait=False)
     assert "Whether it took effect is not known" in result["msg"]
     assert result["msg"].endswith("It is as it was before.")
     assert double.deployments() == {}

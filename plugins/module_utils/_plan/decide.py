@@ -157,6 +157,7 @@ def _in_place(wanted: Wanted, current: Deployment) -> Plan:
 def _anew(wanted: Wanted, situation: Situation, current: Deployment, operation: Operation) -> Plan:
     """Stop and start, with every setting carried over that the task does not name."""
     merged = _updated(wanted, current)
+    _refuse_frozen_zero(wanted, merged)
     action, after, warnings = start.carried(wanted, merged, situation.model_id)
     refuse_contradictions(after)
     skipped = _left_to_scaler(wanted, current)

@@ -43,6 +43,11 @@ class Plan:
         return self.start is not None and going and self.operation != "start"
 
     @property
+    def endpoint_type(self) -> str | None:
+        """The task type of the inference endpoint by whose way updates go, if there is one."""
+        return next((action.endpoint_type for action in self.actions if action.endpoint_type), None)
+
+    @property
     def start(self) -> Action | None:
         """The start among the actions, if there is one."""
         return next((action for action in self.actions if action.kind == "start"), None)

@@ -16,6 +16,7 @@ from .._records.errors import Refusal
 from .._records.references import KINDS, Endpoint, Kind, References, UsedBy
 from .._records.server import Server
 from .._records.wanted import Wanted
+from .compare import fixed_differences, moved
 from .plan import Plan
 
 
@@ -164,17 +165,47 @@ def through_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...] | 
                 hint=f"Grant the cluster privilege {_WORDS['inference_endpoints'].privilege}.",
             )
         return plan  # a server that minds says so
-    owner = next((each for each in endpoints if each.owner and each.deployment_id == wanted.deployment_id), None)
+    owner = _owner(wanted, endpoints)
     if owner is None:
         return plan
     if not asked:
-        raise Refusal(
-            f"Deployment '{wanted.deployment_id}' belongs to the inference endpoint of that name, "
-            "which would still have the old settings",
-            hint="Set on_endpoint_owned to update_endpoint, which changes both.",
-        )
+        raise _past_owner(wanted, "Set on_endpoint_owned to update_endpoint, which changes both.")
     _refuse_before(server, (9, 2) if _sets_scaler(plan) else (8, 19), owner)
     return by_endpoint(plan, owner.task_type)
+
+
+def under_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
+    """The *plan*, which stops something and starts it again, if what its inference endpoint has of it stays true.
+
+    An endpoint is told of another count, or other bounds, by an update alone; of what is fixed at the start never.
+
+    :raises Refusal: the endpoint would have another count, or other bounds.
+    """
+    before, after = plan.before, plan.after
+    if plan.operation == "rollback" or before is None or after is None or _owner(wanted, endpoints) is None:
+        return plan
+    if moved(after, before):
+        raise _past_owner(
+            wanted, f"Change them by a task of its own first, without a {plan.operation}: on_endpoint_owned says how."
+        )
+    stale = fixed_differences(wanted, before, after.model_id)
+    if not stale:
+        return plan
+    told = f"Inference endpoint '{wanted.deployment_id}' still has the old settings: "
+    named = "; ".join(f"{each.name} {each.current} instead of {each.wanted}" for each in stale)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, f"{told}{named}."))
+
+
+def _owner(wanted: Wanted, endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
+    return next((each for each in endpoints if each.owner and each.deployment_id == wanted.deployment_id), None)
+
+
+def _past_owner(wanted: Wanted, hint: str) -> Refusal:
+    return Refusal(
+        f"Deployment '{wanted.deployment_id}' belongs to the inference endpoint of that name, "
+        "which would still have the old settings",
+        hint=hint,
+    )
 
 
 def by_endpoint(plan: Plan, task_type: str) -> Plan:

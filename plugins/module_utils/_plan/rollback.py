@@ -56,6 +56,17 @@ def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, see
     return _updates(before, seen, plan)
 
 
+def untouched(plan: Plan, seen: Deployment) -> Plan:
+    """*plan*, one of the way back, if what it was made for is still what is *seen*.
+
+    :raises Refusal: somebody else has been there.
+    """
+    differences = moved(t.cast("Deployment", plan.before), seen)
+    if differences:
+        raise Refusal("it was changed by somebody else meanwhile", differences)
+    return plan
+
+
 def as_before(before: Deployment | None, wait_for: str) -> str | None:
     """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran.
 
@@ -114,7 +125,7 @@ def _anew(before: Deployment, seen: Deployment | None, stop: tuple[Action, ...])
 
 def _updates(before: Deployment, seen: Deployment, plan: Plan) -> list[Undo]:
     """One update; or two, where the count has to be set before the scaler gets it back."""
-    task_type = next((action.endpoint_type for action in plan.actions if action.endpoint_type), None)
+    task_type = plan.endpoint_type
     stored, count = before.adaptive_allocations or OFF, before.number_of_allocations or None
     wish = None
     if before.adaptive_allocations or seen.adaptive_allocations:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._plan.decide import Situation, recover
+from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
 from .._plan.references import stops
-from .._plan.rollback import Undo, as_before, undo
+from .._plan.renewal import renewed
+from .._plan.rollback import Undo, as_before, undo, untouched
 from .._plan.stuck import is_stuck, recovers_stuck
 from .._records.action import Action
+from .._records.deployment import Deployment
 from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting, Wanted
-from .change import Change, Means
+from .change import Aim, Change, Means
 from .conduct import Steps
 from .references import protect
-from .wait import NotReached, Unsatisfied, kept
-
-Ended = (Unsatisfied, ApiError)
+from .wait import Failure, NotReached, Unsatisfied, kept
 
 
 class Attempt:
@@ -39,16 +39,30 @@ class Attempt:
         self._wanted = wanted
         self._waiting = waiting
         self._model_id = model_id
-        self._plan = plan
-        self._change = self._begin(wanted, waiting, plan)
+        self._change = self._begin(plan, self._renew)
 
     @property
     def frees_later(self) -> bool:
         return self._change.frees_later
 
-    def _begin(self, wanted: Wanted, waiting: Waiting, plan: Plan) -> Change:
-        model_id = self._model_id if wanted is self._wanted else None
-        return Change(self._means, wanted, waiting, model_id, plan)
+    @property
+    def _plan(self) -> Plan:
+        """As it was made last."""
+        return t.cast("Plan", self._report.plan)
+
+    def _begin(self, plan: Plan, anew: t.Callable[[Plan, Deployment], Plan]) -> Change:
+        return Change(self._means, Aim(self._wanted, self._waiting, self._model_id, plan, anew))
+
+    def _renew(self, plan: Plan, seen: Deployment) -> Plan:
+        self._report.plan = renewed(plan, decide(self._wanted, Situation(seen, self._model_id)))
+        return self._report.plan
+
+    def _renew_recovery(self, plan: Plan, seen: Deployment) -> Plan:
+        """What has come up meanwhile, late as it is, is not stopped."""
+        found = is_stuck(seen, seen) or seen.assignment_state in ("stopping", "failed")
+        fresh = recover(self._wanted, Situation(seen, self._model_id)) if found else Plan(seen, seen)
+        self._report.plan = renewed(plan, fresh)
+        return self._report.plan
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -58,7 +72,7 @@ class Attempt:
         """
         try:
             yield from self._try()
-        except Ended:
+        except Failure:
             self._clear()
             raise
         self._clear()
@@ -66,7 +80,7 @@ class Attempt:
     def _try(self) -> Steps:
         try:
             yield from self._change.steps()
-        except Ended as error:
+        except Failure as error:
             if self._is_stuck(error):
                 yield from self._recover(t.cast("NotReached", error))
             else:
@@ -118,12 +132,12 @@ class Attempt:
             raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
         if plan.skipped_because:
             raise Unsatisfied(f"{error} It is not recovered: {plan.skipped_because}.") from error
-        self._plan = self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
-        self._change = self._begin(self._wanted, self._waiting, self._plan)
+        self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
+        self._change = self._begin(self._plan, self._renew_recovery)
         self.watch.renew()
         try:
             yield from self._change.steps()
-        except Ended as second:
+        except Failure as second:
             yield from self._end(second)
 
     def _roll_back(self, error: Exception) -> Steps:
@@ -136,11 +150,12 @@ class Attempt:
         try:
             self._report.seen = self._api.look(self.deployment_id).deployment(self.deployment_id)
             for each in self._way_back(error):
-                self._change = self._begin(each.wanted, self._waiting_for(each), each.plan)
+                aim = Aim(each.wanted, self._waiting_for(each), None, each.plan, untouched)
+                self._change = Change(self._means, aim)
                 yield from self._change.steps()
         except Refusal as refusal:
             told = f"It was not rolled back: {refusal}"
-        except Ended as second:
+        except Failure as second:
             told = f"Rolling it back failed, too: {second}"
         else:
             undone = len(self._report.calls) > calls

@@ -13,7 +13,6 @@ import typing as t
 from .._api.api import Api
 from .._api.client import Call
 from .._plan.compare import unmet
-from .._plan.guard import breach
 from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
@@ -23,16 +22,18 @@ from .._records.action import Action, Kind
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
-from .conduct import Due, Seen, Sleep, Step, Steps, Wait
+from .conduct import PASSING, Due, Seen, Sleep, Step, Steps, Wait
 from .recovery import RecoveryFile
 from .report import Report
-from .wait import Judge, NotReached, Unsatisfied, Watch, hopeless
+from .wait import Failure, Judge, NotReached, Unsatisfied, Watch, hopeless
 
 ATTEMPTS = 4
 """How often a write is sent at most, each time after a reading showed that it took no effect."""
 
 ALREADY = (400, 404, 409)
 """Answers to a first try that leave no doubt: this request did nothing, because somebody else was quicker."""
+
+CHANGEABLE = "ready for an update"
 
 NOT_THEIRS = ("answer", "product")
 """Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
@@ -49,34 +50,49 @@ class Means:
     file: RecoveryFile | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """What a change is to bring about.
+
+    ``anew``: makes a plan again, from a later reading of the deployment that it was made for.
+    """
+
+    wanted: Wanted
+    waiting: Waiting
+    model_id: str | None
+    plan: Plan
+    anew: t.Callable[[Plan, Deployment], Plan]
+
+
 class Change:
     """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
 
-    ``settling``: all writes are done, and what the task waits for is all that is missing.
+    ``plan``: as it was made last. ``settling``: all writes are done, and what is waited for is all that is missing.
     """
 
-    def __init__(self, means: Means, wanted: Wanted, waiting: Waiting, model_id: str | None, plan: Plan) -> None:
-        self.deployment_id = wanted.deployment_id
+    def __init__(self, means: Means, aim: Aim) -> None:
+        self.deployment_id = aim.wanted.deployment_id
         self.watch = means.watch
+        self.plan = aim.plan
         self.settling = False
         self._api = means.api
         self._report = means.report
         self._server_timeout = means.server_timeout
         self._file = means.file
-        self._wanted = wanted
-        self._waiting = waiting
-        self._model_id = model_id
-        self._plan = plan
+        self._wanted = aim.wanted
+        self._waiting = aim.waiting
+        self._model_id = aim.model_id
+        self._anew = aim.anew
         self._second_stop = ""
-        self._to_do = list(plan.actions)
+        self._to_do = list(aim.plan.actions)
         self._kinds: set[Kind] = set()
         self._start_time: str | None = None
-        self._going = plan.awaits_gone or any(action.kind == "stop" for action in plan.actions)
+        self._going = aim.plan.awaits_gone or any(action.kind == "stop" for action in aim.plan.actions)
 
     @property
     def frees_later(self) -> bool:
         """A stop has freed its room when it is seen to be complete."""
-        return self._going or any(turn(self._plan, action).frees for action in self._to_do)
+        return self._going or any(turn(self.plan, action).frees for action in self._to_do)
 
     @property
     def written(self) -> Written:
@@ -86,18 +102,19 @@ class Change:
         """Writes and waits, in their order.
 
         :raises ApiError: the server refused a write; nothing is sent after it.
+        :raises Refusal: what others have done meanwhile forbids the next write.
         :raises Unsatisfied: a write could not be sent in time, somebody else got in between, what the task waits for is
             not reached, or what is there in the end is not what is wanted.
         """
         try:
             yield from self._apply()
             self.settling = True
-            if self._waiting.wait and not self._plan.skipped_because:
+            if self._waiting.wait and not self.plan.skipped_because:
                 yield from self._settle()
                 self._report.reached = True
-            elif self._plan.changed and self._plan.after is None:
+            elif self.plan.changed and self.plan.after is None:
                 self._report.seen = self._look()
-        except (Unsatisfied, ApiError):
+        except Failure:
             self._report.reached = False if self.watch.polls else None
             raise
         finally:
@@ -110,33 +127,36 @@ class Change:
 
     def _apply(self) -> Steps:
         if self._file:
-            self._file.keep(self._plan)
-        if self._plan.awaits_gone and self._to_do:
-            yield from self._await_gone()
+            self._file.keep(self.plan)
         while self._to_do:
-            yield from self._perform(self._to_do[0])
-            del self._to_do[0]
+            yield from self._perform()
 
     def _settle(self) -> Steps:
         """Wait for what the task waits for, unless it is there already."""
-        if self._plan.after is None:
+        if self.plan.after is None:
             yield from self._await_gone()
             return
 
         def judge(seen: Deployment | None) -> Verdict:
             return readiness(seen, self._waiting.wait_for, allow_zero=self._wanted.allow_zero)
 
-        if self._plan.changed or judge(self._report.seen).outcome != "ready":
-            yield from self._await(self._waiting.wait_for, judge)
+        if self.plan.changed or judge(self._report.seen).outcome != "ready":
+            try:
+                yield from self._await(self._waiting.wait_for, judge)
+            except NotReached:
+                self._confirm()  # it may lack because somebody else asks for more
+                raise
         self._confirm()
 
     def _confirm(self) -> None:
         """An accepted write is not yet a fact: somebody else may have written after it."""
-        seen, start = t.cast("Deployment", self._report.seen), self._plan.start  # there, or waiting had failed
+        seen, start = self._report.seen, self.plan.start
+        if seen is None:
+            return
         if start is None:
             differences = unmet(self._wanted, seen, self._model_id)
         else:
-            differences = strange(self._plan, start, self._wanted, self._model_id, seen)
+            differences = strange(self.plan, start, self._wanted, self._model_id, seen)
         if differences:
             named = "; ".join(map(str, differences))
             raise Unsatisfied(f"Deployment '{seen.deployment_id}' was changed by somebody else meanwhile: {named}.")
@@ -151,13 +171,13 @@ class Change:
         self._going = False
 
     def _goneness(self, seen: Deployment | None) -> Verdict:
-        return goneness(seen, self._plan.before)
+        return goneness(seen, self.plan.before)
 
     def _stop_again(self) -> None:
         """A stop that hangs may have been forgotten by the server, which takes another one (server behaviour, stop)."""
         if self._report.seen is None or self._report.seen.assignment_state != "stopping":
             return
-        action = next((each for each in self._plan.actions if each.kind == "stop"), Action("stop", self.deployment_id))
+        action = next((each for each in self.plan.actions if each.kind == "stop"), Action("stop", self.deployment_id))
         call = self._api.encode(action, self._server_timeout)
         after = self.watch.seconds
         try:
@@ -168,30 +188,91 @@ class Change:
             self._second_stop = f" A second stop after {after:g} seconds did not help."
             self._report.sent_again(call)
 
-    def _perform(self, action: Action) -> Steps:
-        call = self._api.encode(action, self._server_timeout)
+    def _perform(self) -> Steps:
+        """Send the first of what is to be done, if what is there still asks for it."""
         sent = 0
-        while True:
-            yield from self._prepare(action)
-            yield Due(turn(self._plan, action))
-            if action.kind == "stop" and self._is_gone():
-                return  # somebody else did the same first
+        while (action := (yield from self._due(sent))) is not None:
+            call = self._api.encode(action, self._server_timeout)
             sent += 1
             try:
                 answer = self._api.send(action, call, self._names())
             except ApiError as error:
-                if self._ruled_again(action, call, error):
+                if (yield from self._ruled_again(action, call, error)):
                     if sent == ATTEMPTS or not (yield Sleep()):
                         raise
                     continue
                 if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
-                    return  # somebody else did the same first
+                    break  # somebody else did the same first
             else:
                 if action.kind != "stop":  # a stop is believed when nothing is to be seen any more
                     self._report.seen = answer
             self._took_effect(action, call)
             self._note(action)
-            return
+            break
+        if action is not None:
+            del self._to_do[0]
+
+    def _due(self, sent: int) -> t.Generator[Step, t.Any, Action | None]:
+        """The write whose turn has come; ``None`` if nothing of its kind is to be sent any more.
+
+        *sent*: how often it was sent, each time without a word on what became of it.
+        """
+        action = self._to_do[0]
+        if action.kind == "update":
+            return (yield from self._due_update(action))
+        if action.kind == "start":  # the server takes it only when the old one is gone
+            yield from self._await_gone()
+        yield Due(turn(self.plan, action))
+        return self._due_stop(action, sent) if action.kind == "stop" else action
+
+    def _due_update(self, action: Action) -> t.Generator[Step, t.Any, Action | None]:
+        """The server takes it from a started deployment only. What was asked for before a delay is asked for anew."""
+        while True:
+            seen = self._report.seen
+            waits = seen is None or seen.assignment_state != "started"
+            if waits:
+                yield from self._await(CHANGEABLE, lambda seen: changeability(seen, self.plan.before))
+            held = yield Due(turn(self.plan, action))
+            if not (waits or held):
+                return action
+            if held:
+                self._report.seen = self._look()
+            verdict = changeability(self._report.seen, self.plan.before)
+            if verdict.outcome != "pending":
+                self._conclude(CHANGEABLE, verdict)
+                return self._renewed(t.cast("Deployment", self._report.seen))
+
+    def _due_stop(self, action: Action, sent: int) -> Action | None:
+        """A stop hits whatever has the id, so there is a look right before: what others did since is not undone.
+
+        :raises Unsatisfied: somebody else has started it anew.
+        """
+        seen = self._look() if self.plan.start else self._api.look(self.deployment_id).statistics(self.deployment_id)
+        if seen is not None and is_another(seen, self.plan.before):
+            self._report.seen = seen
+            raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {another(seen)}.")
+        if seen is not None and sent:
+            return action
+        if seen is not None and seen.assignment_state != "stopping":
+            return self._renewed(seen)
+        self._report.seen = seen
+        if sent:  # one that was lost has come through late
+            self._took_effect(action, self._api.encode(action, self._server_timeout))
+        del self._to_do[0]
+        return None
+
+    def _renewed(self, seen: Deployment) -> Action | None:
+        """Make the plan anew from what is *seen* now; its first write, if it is of the kind that was due.
+
+        :raises Refusal: it cannot be made, or needs what was not planned.
+        """
+        due, before = self._to_do[0].kind, self.plan
+        self.plan = self._anew(before, seen)
+        self._to_do = list(self.plan.actions)
+        if self._file and self.plan.start != before.start:
+            self._file.keep(self.plan)
+        first = self._to_do[0] if self._to_do else None
+        return first if first and first.kind == due else None
 
     def _note(self, action: Action) -> None:
         if action.kind == "start" and self._report.seen:
@@ -203,31 +284,7 @@ class Change:
         self._report.took_effect(call)
         self._kinds.add(action.kind)
 
-    def _prepare(self, action: Action) -> Steps:
-        """The server takes an update only from a started deployment, and a start only when the old one is gone."""
-        seen = self._report.seen
-        if action.kind == "update" and (seen is None or seen.assignment_state != "started"):
-            yield from self._await("ready for an update", lambda seen: changeability(seen, self._plan.before))
-            moved = breach(self._wanted.guard, self._report.seen, self._plan.after)
-            if moved:
-                raise Unsatisfied(f"Deployment '{self.deployment_id}' was changed by somebody else meanwhile: {moved}.")
-        if action.kind == "start":
-            yield from self._await_gone()
-
-    def _is_gone(self) -> bool:
-        """Look once more right before a stop, which hits whatever has the id: what others did since is not undone.
-
-        :raises Unsatisfied: somebody else has started it anew.
-        """
-        seen = self._api.look(self.deployment_id).statistics(self.deployment_id)
-        if seen is not None and not is_another(seen, self._plan.before):
-            return False
-        self._report.seen = seen
-        if seen is not None:
-            raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {another(seen)}.")
-        return True
-
-    def _ruled_again(self, action: Action, call: Call, error: ApiError) -> bool:
+    def _ruled_again(self, action: Action, call: Call, error: ApiError) -> t.Generator[Step, t.Any, bool]:
         """After an error: true to send again, false if the write took effect.
 
         :raises ApiError: *error*, if the server refused for good.
@@ -235,7 +292,7 @@ class Change:
         """
         unsure = is_unsure(action, error)
         try:
-            self._report.seen = self._look()
+            self._report.seen = (yield from self._look_patiently()) if unsure else self._look()
         except ApiError as second:
             if not unsure:
                 raise error from second
@@ -243,7 +300,7 @@ class Change:
             raise Unsatisfied(f"{error} Whether it took effect is not known: {second}") from error
         if not unsure:
             raise error
-        ruling = reconcile(self._plan, action, self._wanted, self._model_id, error, self._report.seen)
+        ruling = reconcile(self.plan, action, self._wanted, self._model_id, error, self._report.seen)
         if ruling.outcome == "refused":
             raise Unsatisfied(
                 f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
@@ -284,9 +341,18 @@ class Change:
                 self._report.seen = seen.sight.deployment(self.deployment_id)
         return judge(self._report.seen) if seen.verdict.outcome == "ready" else seen.verdict
 
+    def _look_patiently(self) -> t.Generator[Step, t.Any, Deployment | None]:
+        """Look again, while there is time, where a look fails in passing: much depends on what became of the write."""
+        while True:
+            try:
+                return self._look()
+            except ApiError as error:
+                if error.kind not in PASSING or not self._waiting.wait or not (yield Sleep()):
+                    raise
+
     def _look(self) -> Deployment | None:
         return self._api.look(self.deployment_id).deployment(self.deployment_id)
 
     def _names(self) -> dict[str, str]:
-        known = self._report.seen or self._plan.before
+        known = self._report.seen or self.plan.before
         return known.node_names if known else {}

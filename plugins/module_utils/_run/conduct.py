@@ -15,9 +15,9 @@ from .._plan.readiness import Verdict
 from .._records.errors import ApiError
 from .clock import Clock
 from .progress import Progress, Standing, Tell, silent
-from .wait import Judge, Unsatisfied, Watch
+from .wait import Failure, Judge, Watch
 
-_PASSING = ("connection", "timeout", "unavailable", "answer")
+PASSING = ("connection", "timeout", "unavailable", "answer")
 
 
 class Step:
@@ -26,7 +26,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Due(Step):
-    """A change is about to write; it goes on when its turn has come."""
+    """A change is about to write; it goes on when its turn has come, with true if others were let go first."""
 
     turn: Turn
 
@@ -101,7 +101,7 @@ class _Player:
             self.step = move()
         except StopIteration:
             self.step = None
-        except (Unsatisfied, ApiError) as exc:
+        except Failure as exc:
             self.step, self.change.error = None, exc
 
     def hold(self, now: float) -> None:
@@ -110,11 +110,12 @@ class _Player:
             self._held_since = now
 
     def release(self, now: float) -> None:
+        held = self._held_since is not None
         if self._held_since is not None:
             self.watch.hold(now - self._held_since)
             self._held_since = None
         self.watch.start()
-        self.go(None)
+        self.go(held)
 
     def see(self, sight: Sight) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
@@ -194,7 +195,7 @@ def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> Sight | 
     except ApiError as exc:
         for player in looking:
             player.why = str(exc)
-            if exc.kind not in _PASSING or not player.watch.left:
+            if exc.kind not in PASSING or not player.watch.left:
                 player.fail(exc)
         return None
     for player in looking:

@@ -14,10 +14,11 @@ from .._api.gates import refuse_old_server, refuse_unsupported
 from .._options import deployment as options
 from .._options.connection import Connection, connection
 from .clock import Clock, SystemClock
-from .job import Failure, Job, carry_out
+from .job import Job, carry_out
 from .progress import Tell, silent
 from .report import Json, Outcome, Report
 from .unexpected import Unexpected
+from .wait import Failure
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
 

@@ -23,10 +23,11 @@ from .._records.errors import Refusal, refuse_together
 from .._records.server import Server
 from .clock import Clock, SystemClock
 from .deployment import Connect
-from .job import Failure, Job, carry_out
+from .job import Job, carry_out
 from .progress import Tell, silent
 from .report import Json, Outcome, Report, failure
 from .unexpected import Unexpected
+from .wait import Failure
 
 Params = t.Mapping[str, t.Any]
 

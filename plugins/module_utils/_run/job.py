@@ -19,7 +19,7 @@ from .._plan.readiness import readiness
 from .._plan.resume import superseded
 from .._plan.rules import on_this_server, refuse_unstartable
 from .._plan.stuck import may_be_stuck
-from .._records.errors import ApiError, Refusal
+from .._records.errors import ApiError
 from .._records.model import Model
 from .._records.wanted import Waiting, Wanted
 from .attempt import Attempt
@@ -30,9 +30,7 @@ from .progress import Tell
 from .recovery import RecoveryFile
 from .references import protect, restore
 from .report import Json, Report
-from .wait import Unsatisfied, Watch, hopeless, kept
-
-Failure = (Refusal, ApiError, Unsatisfied)
+from .wait import Failure, Unsatisfied, Watch, hopeless, kept
 
 
 @dataclasses.dataclass

@@ -27,7 +27,8 @@ def protect(api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: R
     if plan.before is not None and rules.stops(plan):
         users = _users(api, sight, plan.before)
         report.used_by = users.as_result()
-        return rules.protected(wanted, plan, users, api.server)
+        plan = rules.protected(wanted, plan, users, api.server)
+        return rules.under_owner(wanted, plan, api.references.endpoints or ())
     if rules.may_be_owned(plan, api.server):
         return rules.through_owner(wanted, plan, api.references.endpoints, api.server)
     return plan

@@ -144,6 +144,15 @@ class Report:
     def _after(self) -> Json | None:
         if self.plan is None:
             return None
-        after = owned_settings(self.plan.after)
+        after = self.plan.after
+        if after and self.seen and self._count_is_free:
+            after = dataclasses.replace(after, number_of_allocations=self.seen.number_of_allocations)
+        settings = owned_settings(after)
         # It may change no setting, and would not show in a diff.
-        return {**after, "state": "restarted"} if self.plan.operation in ("restart", "recover") else after
+        return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
+
+    @property
+    def _count_is_free(self) -> bool:
+        """Whether an update left the count as it was then, which may have been another than that of the reading."""
+        updates = [action.settings for action in self.plan.actions if action.kind == "update"] if self.plan else []
+        return bool(updates) and not any("number_of_allocations" in settings for settings in updates)

@@ -10,6 +10,7 @@ import typing as t
 
 from .._plan.readiness import Verdict
 from .._records.deployment import Deployment
+from .._records.errors import ApiError, Refusal
 from .._records.wanted import Waiting
 from .clock import Clock
 
@@ -26,6 +27,10 @@ class Unsatisfied(Exception):
 
 class NotReached(Unsatisfied):
     """Time ran out, or what was waited for cannot come about any more."""
+
+
+Failure = (Refusal, ApiError, Unsatisfied)
+"""How what is done for one deployment ends, if it does not end well."""
 
 
 def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:

@@ -1,0 +1,32 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan made again right before its writes, from a later reading. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .._records.errors import Refusal
+from .plan import Plan
+from .references import by_endpoint
+
+
+def renewed(plan: Plan, fresh: Plan) -> Plan:
+    """*fresh*, which a later reading gave, as far as *plan* was allowed by those who use the deployment.
+
+    Its stop is that of *plan*, and its updates go by the same way.
+
+    :raises Refusal: *fresh* needs a write of another kind.
+    """
+    planned = {action.kind: action for action in plan.actions}
+    if any(action.kind not in planned for action in fresh.actions):
+        raise Refusal(
+            f"Deployment '{fresh.actions[0].deployment_id}' was changed by somebody else meanwhile, "
+            f"and needs another change now: {fresh.operation} instead of {plan.operation}"
+        )
+    actions = tuple(planned["stop"] if action.kind == "stop" else action for action in fresh.actions)
+    warnings = tuple(dict.fromkeys(plan.warnings + fresh.warnings))
+    found = dataclasses.replace(fresh, actions=actions, warnings=warnings)
+    return by_endpoint(found, plan.endpoint_type) if plan.endpoint_type else found
