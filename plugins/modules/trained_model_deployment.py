@@ -161,11 +161,15 @@ options:
         and the rollback of these), on the machine where the task's code runs, which is the controller for a local
         connection. It must outlive the task, so not in a container's own file system. Its folder must exist.
       - A run that finds the deployment gone or going, and this file, starts with the settings in it, overlaid with what
-        the task names. O(on_missing) does not apply then, and a guard compares with what is in the file. The file
-        is removed as soon as the deployment is there.
+        the task names. O(on_missing) does not apply then, and a guard compares with what is in the file. If the start
+        is refused, what ran before is started again and the task fails; the file has that, too. The file is removed as
+        soon as the deployment is there.
       - Without it, a task that is killed between the stop and the start loses every setting that it does not name.
       - A file of another deployment or cluster, or one that cannot be read, fails the task before any write, and is
-        left as it is. O(state=stopped) takes no notice of it. Check mode reads it, and neither writes nor removes it.
+        left as it is. So is one that another run has written meanwhile; then nothing is stopped.
+      - With O(state=stopped) the file is removed when the deployment is gone, because what was to be started is not
+        wanted any more; one of another deployment or cluster is left alone.
+      - Check mode reads it, and neither writes nor removes it.
     type: path
   fact_name:
     description:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.double import Double, Killed
+from support.double import Double
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 2, "queue_capacity": 77, "cache_size": "123kb"}
@@ -53,25 +53,6 @@ def left(double: Double, path: Path, change: Json | None = None) -> None:
         double.run(deployment_id="d", recovery_file=str(path), **(change or REPLACE))
     assert (double.deployments(), verbs(double)) == ({}, ["_stop"])
     double.forget()
-
-
-def test_what_is_in_it(double: Double, path: Path) -> None:
-    started(double)
-    was = double.run(deployment_id="d")["deployment"]
-    with double.kill(what="_start"):
-        double.run(deployment_id="d", recovery_file=str(path), **REPLACE)
-    cluster = double.connected().server
-    assert cluster.cluster_uuid
-    assert json.loads(path.read_text()) == {
-        "format": 1,
-        "deployment_id": "d",
-        "cluster_name": cluster.cluster_name,
-        "cluster_uuid": cluster.cluster_uuid,
-        "start_time": was["start_time"],
-        "settings": {"model_id": "m", **OWN, "threads_per_allocation": 1, "priority": "normal"},
-    }
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize("change", [REPLACE, {"state": "restarted", "number_of_allocations": 1}])
@@ -232,6 +213,7 @@ BROKEN: dict[str, t.Any] = {
     "zero": {"settings": {"model_id": "m", "queue_capacity": 0}},
     "no word": {"settings": {"model_id": "m", "priority": None}},
     "no scaler": {"settings": {"model_id": "m", "adaptive_allocations": []}},
+    "nothing before": {"before": {}},
     "no switch": {"settings": {"model_id": "m", "adaptive_allocations": {"enabled": 1}}},
 }
 
@@ -247,14 +229,6 @@ def test_what_cannot_be_understood_is_neither_used_nor_lost(double: Double, path
     said = {double.run(mode, deployment_id="d", model_id="m", recovery_file=str(path))["msg"] for mode in (True, False)}
     assert f"The recovery file '{path}' cannot be understood: " in said.pop()
     assert (said, double.journal(), path.read_bytes()) == (set(), [], kept)
-
-
-def test_what_cannot_be_read_is_not_lost(double: Double, path: Path) -> None:
-    path.mkdir()
-    for mode in (True, False):
-        said = double.run(mode, deployment_id="d", model_id="m", recovery_file=str(path))["msg"]
-        assert said.startswith(f"The recovery file '{path}' cannot be read: Is a directory. It may hold the settings")
-    assert double.journal() == []
 
 
 def test_a_file_of_another_deployment_is_refused(double: Double, path: Path) -> None:
@@ -281,66 +255,6 @@ def test_whoever_may_not_read_which_cluster_it_is_uses_the_file(double: Double, 
     double.allow("manage_ml")
     assert not double.run(deployment_id="d", recovery_file=str(path)).get("failed")
     assert task(double)["queue_capacity"] == 77
-
-
-def test_a_folder_that_is_not_there_is_refused_before_the_stop(double: Double, path: Path) -> None:
-    started(double)
-    nowhere = path.parent / "missing" / "d.json"
-    for mode in (True, False):
-        result = double.run(mode, deployment_id="d", recovery_file=str(nowhere), **REPLACE)
-        assert result["msg"].startswith(f"The recovery file '{nowhere}' cannot be written: its folder does not exist.")
-    assert double.journal() == []
-
-
-def test_a_folder_that_cannot_be_written_is_refused_before_the_stop(
-    double: Double, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started(double)
-    monkeypatch.setattr(os, "access", lambda *_arguments: False)  # whoever runs this may be allowed everything
-    for mode in (True, False):
-        result = double.run(mode, deployment_id="d", recovery_file=str(path), **REPLACE)
-        assert "cannot be written: its folder is not writable. Nothing was stopped." in result["msg"]
-    assert double.journal() == []
-
-
-def test_a_file_that_cannot_be_written_after_all_stops_nothing(double: Double, path: Path) -> None:
-    started(double)
-    (path.parent / f".{path.name}.new").mkdir()
-    result = double.run(deployment_id="d", recovery_file=str(path), **REPLACE)
-    assert f"The recovery file '{path}' cannot be written: " in result["msg"]
-    assert (result["changed"], double.journal()) == (False, [])
-
-
-def test_a_file_that_cannot_be_removed_is_told(double: Double, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started(double)
-
-    def refuse(self: Path, missing_ok: bool = False) -> None:
-        if self == path:
-            raise PermissionError(13, "Permission denied")
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "unlink", refuse)
-    result = double.run(deployment_id="d", recovery_file=str(path), **REPLACE)
-    assert not result.get("failed")
-    assert "is not needed any more, and cannot be removed: Permission denied." in result["warnings"][0]
-
-
-@pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
-def test_a_process_that_dies_while_writing_leaves_the_old_or_nothing(
-    double: Double, path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    started(double)
-
-    def die(*_arguments: t.Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(where, die)
-        with pytest.raises(Killed):
-            double.run(deployment_id="d", recovery_file=str(path), **REPLACE)
-    assert (path.exists(), double.journal()) == (False, [])
-    assert not double.run(deployment_id="d", recovery_file=str(path), **REPLACE).get("failed")
-    assert os.listdir(path.parent) == []
 
 
 def test_each_item_of_a_list_has_its_own(double: Double, tmp_path: Path) -> None:

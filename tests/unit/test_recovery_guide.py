@@ -24,10 +24,10 @@ REFUSED: Json = {"type": "answer", "status": 400, "body": {"error": {"type": "t"
 BROKEN = '{"format": 1}'
 OTHER = (
     '{"format": 1, "deployment_id": "e", "cluster_uuid": "", "cluster_name": "", "start_time": null, '
-    '"settings": {"model_id": "m"}}'
+    '"settings": {"model_id": "m"}, "before": {"model_id": "m"}}'
 )
 ELSEWHERE = OTHER.replace('"e"', '"d"').replace('"cluster_name": ""', '"cluster_name": "far"')
-EARLIER = OTHER.replace('"e"', '"d"').replace('"model_id": "m"', '"model_id": "m", "queue_capacity": 7')
+EARLIER = OTHER.replace('"e"', '"d"').replace('"model_id": "m"}, ', '"model_id": "m", "queue_capacity": 7}, ')
 
 
 class Situation(t.NamedTuple):
@@ -61,6 +61,7 @@ SITUATIONS = {
     "cannot be understood": Situation({}, file=BROKEN),
     "Give each deployment a file of its own.": Situation({}, file=OTHER),
     "Give each cluster a file of its own.": Situation({}, file=ELSEWHERE),
+    "is not a regular file": Situation({"recovery_file": "/dev/null"}),
     "its folder does not exist": Situation({**REPLACE, "recovery_file": "/nowhere/at/all"}),
 }
 

@@ -44,23 +44,24 @@ def decide(wanted: Wanted, situation: Situation) -> Plan:
     going, lost = situation.current, situation.lost
     gone = going is None or going.assignment_state == "stopping"
     if lost is not None and gone and lost.precedes(going) and wanted.state != "stopped":
-        return _resumed(wanted, situation, lost.deployment)
+        return _resumed(wanted, situation, lost)
     return guarded(wanted, _unguarded(wanted, situation))
 
 
-def _resumed(wanted: Wanted, situation: Situation, lost: Deployment) -> Plan:
+def _resumed(wanted: Wanted, situation: Situation, lost: Recovery) -> Plan:
     """Start what an earlier run stopped and did not start again, overlaid with what the task names."""
     going = situation.current
-    _refuse_taking_over(wanted, lost)
+    _refuse_taking_over(wanted, lost.deployment)
     named = situation._replace(model_id=situation.model_id if wanted.model_id else None)
-    plan = guarded(wanted, _anew(wanted, named, lost, "start"))
+    plan = guarded(wanted, _anew(wanted, named, lost.deployment, "start"))
     if not plan.actions:
         return dataclasses.replace(plan, before=going, after=going)
     told = (
         f"Deployment '{wanted.deployment_id}' was stopped by a run that ended before it started it again. "
         "What the task does not name is taken from the recovery file.",
     )
-    return Plan(going, plan.after, "start", plan.actions[-1:], told + plan.warnings, awaits_gone=going is not None)
+    awaits = going is not None
+    return Plan(going, plan.after, "start", plan.actions[-1:], told + plan.warnings, awaits_gone=awaits, resumes=lost)
 
 
 def _unguarded(wanted: Wanted, situation: Situation) -> Plan:

@@ -54,14 +54,14 @@ def refuse_too_much(capacity: Capacity, there: t.Iterable[Deployment], plans: t.
     """Refuse plans that need more processors than there are, unless the cluster may grow.
 
     *there*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no processors
-    of its own (server behaviour, planner).
+    of its own (server behaviour, planner). What resumes needs room for what was stopped: where there is none for more,
+    the server says so, and that is started.
     """
     if capacity.may_grow:
         return
     changed = {action.deployment_id for plan in plans for action in plan.actions}
     kept = [_held(each) for each in there if each.deployment_id not in changed and each.priority != "low"]
-    afters = [plan.after for plan in plans if plan.changed and plan.after and plan.after.priority != "low"]
-    needed = sum(kept) + sum((each.number_of_allocations or 0) * _threads(each) for each in afters)
+    needed = sum(kept) + sum(_needed(plan) for plan in plans if plan.changed)
     if needed > sum(capacity.processors):
         raise Refusal(
             f"The deployments would need {needed} processors, and the ML nodes have {sum(capacity.processors)}",
@@ -73,6 +73,15 @@ def _held(deployment: Deployment) -> int:
     """Processors in use now."""
     running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
     return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
+
+
+def _needed(plan: Plan) -> int:
+    """Processors that there must be."""
+    ways = (plan.after, plan.resumes.stopped if plan.resumes else plan.after)
+    needs = [
+        0 if each.priority == "low" else (each.number_of_allocations or 0) * _threads(each) for each in ways if each
+    ]
+    return min(needs, default=0)
 
 
 def _threads(deployment: Deployment) -> int:

@@ -5,7 +5,8 @@
 """Guards: whether a plan moves counts further than the task allows. Pure.
 
 A deployment that is not there, or is being stopped, has 0 allocations: so a start, a stop, and a stop with a start that
-brings back another number change the count as an update does. What leaves the number as it is is never guarded.
+brings back another number change the count as an update does. A start that an earlier run has left goes on from the
+number in its recovery file. What leaves the number as it is is never guarded.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ def guarded_list(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded
 
     :raises Refusal: they break it and that is to fail.
     """
-    moving = [plan for plan in plans if plan.changed and _count(plan.before) != _count(plan.after)]
+    moving = [plan for plan in plans if plan.changed and _count(plan.origin) != _count(plan.after)]
     total = sum(_step(plan) for plan in moving)
     if max_total_step is None or total <= max_total_step:
         return plans
     moving.sort(key=_step, reverse=True)
-    named = [f"'{plan.actions[0].deployment_id}' {_way(plan.before, plan.after)}" for plan in moving[:NAMED]]
+    named = [f"'{plan.actions[0].deployment_id}' {_way(plan.origin, plan.after)}" for plan in moving[:NAMED]]
     more = f" and {len(moving) - NAMED} more" if len(moving) > NAMED else ""
     why = (
         f"the list would move numbers of allocations by {total} in all, and max_total_step is {max_total_step} "
@@ -93,7 +94,7 @@ def _count(deployment: Deployment | None) -> int | None:
 
 def _step(plan: Plan) -> int:
     """How far *plan* moves the count. What the cluster does not tell counts as 0."""
-    return abs((_count(plan.after) or 0) - (_count(plan.before) or 0))
+    return abs((_count(plan.after) or 0) - (_count(plan.origin) or 0))
 
 
 def _way(before: Deployment | None, after: Deployment | None) -> str:

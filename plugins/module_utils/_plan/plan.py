@@ -11,6 +11,7 @@ import typing as t
 
 from .._records.action import Action
 from .._records.deployment import Deployment
+from .._records.recovery import Recovery
 
 Operation = t.Literal["none", "start", "update", "stop", "restart", "replace", "recover", "rollback"]
 
@@ -21,7 +22,7 @@ class Plan:
 
     ``after`` is a prediction. ``awaits_gone``: the deployment is already being stopped, and must be gone before the
     first action (or, without actions, before the task is done). ``skipped_because``: why nothing is done although
-    something differs.
+    something differs. ``resumes``: what an earlier run has stopped, and left to this plan's start.
     """
 
     before: Deployment | None
@@ -31,6 +32,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     skipped_because: str | None = None
     awaits_gone: bool = False
+    resumes: Recovery | None = None
 
     @property
     def changed(self) -> bool:
@@ -46,6 +48,11 @@ class Plan:
     def endpoint_type(self) -> str | None:
         """The task type of the inference endpoint by whose way updates go, if there is one."""
         return next((action.endpoint_type for action in self.actions if action.endpoint_type), None)
+
+    @property
+    def origin(self) -> Deployment | None:
+        """Where the way of the count begins: a plan that resumes goes on with what was to be started."""
+        return self.resumes.deployment if self.resumes else self.before
 
     @property
     def start(self) -> Action | None:

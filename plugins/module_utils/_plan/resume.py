@@ -2,16 +2,31 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to say of settings that a run left behind, and that nobody needs any more. Pure."""
+"""What a run leaves behind for the case that it dies, and what to say of it when nobody needs it any more. Pure."""
 
 from __future__ import annotations
+
+import typing as t
 
 from .._records.deployment import Deployment
 from .._records.errors import Difference
 from .._records.recovery import Recovery
+from .._records.server import Server
 from .._records.wanted import Wanted
 from .compare import fixed_differences, moved
-from .start import FIXED
+from .plan import Plan
+from .start import FIXED, own
+
+
+def to_keep(plan: Plan, server: Server) -> Recovery | None:
+    """What is to be kept before *plan* stops something, if it starts it again."""
+    action = plan.start
+    if action is None or not plan.keeps_start:
+        return None
+    going = t.cast("Deployment", plan.before)  # keeps_start says so
+    before = action if plan.operation == "rollback" else own(going)
+    cluster = (server.cluster_uuid, server.cluster_name)
+    return Recovery(action.deployment_id, *cluster, going.start_time, dict(action.settings), dict(before.settings))
 
 
 def superseded(lost: Recovery | None, current: Deployment | None) -> tuple[str, ...]:

@@ -40,15 +40,17 @@ class Undo(t.NamedTuple):
 def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None) -> list[Undo]:
     """The plans that restore what was before *plan*, in their order; none if that is there.
 
+    What was before a plan that resumes is what the earlier run has stopped.
+
     :raises Refusal: what is there is not what *plan* left: somebody else has been there. Or no request can restore it.
     """
     _refuse_anothers(wanted, model_id, plan, written, seen)
-    before = plan.before
+    before = plan.resumes.stopped if plan.resumes else plan.before
     if before is None or before.assignment_state == "stopping":
         return _stopped(wanted.deployment_id, plan, seen)
     if seen is None or seen.assignment_state == "stopping":
         return [_anew(before, seen, ())]
-    fixed = "start" in written.kinds and _fixed(plan.start) != _fixed(_own_start(before))
+    fixed = "start" in written.kinds and _fixed(plan.start) != _fixed(start.own(before))
     if not fixed and not moved(before, seen):
         return []
     if fixed or seen.assignment_state != "started":
@@ -83,7 +85,7 @@ def _refuse_anothers(
     """Refuse to touch what somebody else has done meanwhile."""
     if "start" in written.kinds:
         _refuse_unlike_start(wanted, model_id, plan, written, seen)
-    elif seen is not None and is_another(seen, plan.before):
+    elif seen is not None and (is_another(seen, plan.before) or _comes_after_stop(plan, seen)):
         raise Refusal(another(seen))
     elif "update" in written.kinds:
         if seen is None or seen.assignment_state == "stopping":
@@ -92,6 +94,11 @@ def _refuse_anothers(
         differences = moved(after, seen)
         if differences and moved(before, seen):
             raise Refusal("it was changed by somebody else meanwhile", differences)
+
+
+def _comes_after_stop(plan: Plan, seen: Deployment) -> bool:
+    """Whether *plan* resumes, so that nothing was there any more, and *seen* is not what was still going then."""
+    return plan.resumes is not None and (plan.before is None or seen.assignment_state != "stopping")
 
 
 def _refuse_unlike_start(
@@ -150,10 +157,6 @@ def _update(wanted: Wanted, seen: Deployment, task_type: str | None) -> Undo:
     """By way of the deployment's inference endpoint, if that is how it was changed."""
     plan = dataclasses.replace(decide(wanted, Situation(seen)), operation="rollback")
     return Undo(wanted, by_endpoint(plan, task_type) if task_type else plan)
-
-
-def _own_start(before: Deployment) -> Action:
-    return start.carried(Wanted(before.deployment_id), before, None)[0]
 
 
 def _fixed(action: Action | None) -> dict[str, t.Any]:

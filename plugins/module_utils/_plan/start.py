@@ -47,6 +47,11 @@ def carried(wanted: Wanted, merged: Deployment, model_id: str | None) -> tuple[A
     return *_start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings), warnings
 
 
+def own(before: Deployment) -> Action:
+    """The start that would make *before* again."""
+    return carried(Wanted(before.deployment_id), before, None)[0]
+
+
 def _named(wanted: Wanted) -> dict[str, t.Any]:
     return {name: getattr(wanted, name) for name in FIXED if getattr(wanted, name) is not None}
 

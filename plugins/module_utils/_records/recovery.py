@@ -21,10 +21,10 @@ _BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
 
 @dataclasses.dataclass(frozen=True)
 class Recovery:
-    """The start that is to follow a stop.
+    """The start that is to follow a stop, and the one that would bring back what was there before.
 
-    ``settings``: as in the start's :class:`~.action.Action`. ``start_time``: of the deployment that the stop is for,
-    ``None`` if nothing ran when this was written.
+    ``settings``, ``before``: as in the :class:`~.action.Action` of a start. ``start_time``: of the deployment that the
+    stop is for, ``None`` if the server does not tell.
     """
 
     deployment_id: str
@@ -32,6 +32,7 @@ class Recovery:
     cluster_name: str
     start_time: str | None
     settings: t.Mapping[str, t.Any]
+    before: t.Mapping[str, t.Any]
 
     @classmethod
     def from_json(cls, raw: t.Any) -> Recovery:
@@ -48,8 +49,8 @@ class Recovery:
             _check(name, isinstance(raw[name], str))
         _check("deployment_id", bool(raw["deployment_id"]))
         _check("start_time", isinstance(raw["start_time"], (str, type(None))))
-        _check("settings", isinstance(raw["settings"], dict))
-        _check_settings(raw["settings"])
+        for name in names[4:]:
+            _check_settings(name, raw[name])
         return cls(**{name: raw[name] for name in names})
 
     def as_json(self) -> dict[str, t.Any]:
@@ -70,7 +71,15 @@ class Recovery:
     @property
     def deployment(self) -> Deployment:
         """The deployment as the start would make it; what only the server fills in is ``None``."""
-        settings, adaptive = self.settings, self.settings.get("adaptive_allocations")
+        return self._started(self.settings)
+
+    @property
+    def stopped(self) -> Deployment:
+        """The deployment as it was before the stop, as far as a start can make it again."""
+        return self._started(self.before)
+
+    def _started(self, settings: t.Mapping[str, t.Any]) -> Deployment:
+        adaptive = settings.get("adaptive_allocations")
         scaler = AdaptiveAllocations.from_api(adaptive)
         low = scaler.min_number_of_allocations if scaler else None
         return Deployment(
@@ -93,19 +102,19 @@ def _check(name: str, right: bool) -> None:
         raise ValueError(f"{name} is not what it should be")
 
 
-def _check_settings(settings: dict[str, t.Any]) -> None:
-    _check("settings", settings.keys() <= {*_COUNTS, *_TEXTS, "adaptive_allocations"})
-    _check("settings.model_id", bool(settings.get("model_id")))
+def _check_settings(where: str, settings: t.Any) -> None:
+    _check(where, isinstance(settings, dict) and settings.keys() <= {*_COUNTS, *_TEXTS, "adaptive_allocations"})
+    _check(f"{where}.model_id", bool(settings.get("model_id")))
     for name, value in settings.items():
         if name in _COUNTS:
-            _check(f"settings.{name}", _is_number(value) and value > 0)
+            _check(f"{where}.{name}", _is_number(value) and value > 0)
         elif name in _TEXTS:
-            _check(f"settings.{name}", isinstance(value, str))
+            _check(f"{where}.{name}", isinstance(value, str))
     adaptive = settings.get("adaptive_allocations", {})
-    _check("settings.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
+    _check(f"{where}.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
     for name, value in adaptive.items():
         fits = isinstance(value, bool) if name == "enabled" else _is_number(value)
-        _check(f"settings.adaptive_allocations.{name}", fits)
+        _check(f"{where}.adaptive_allocations.{name}", fits)
 
 
 def _is_number(value: t.Any) -> bool:

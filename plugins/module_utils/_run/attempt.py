@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -13,14 +14,17 @@ from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
 from .._plan.references import stops
 from .._plan.renewal import renewed
-from .._plan.rollback import Undo, as_before, undo, untouched
+from .._plan.resume import superseded
+from .._plan.rollback import Undo, Written, as_before, undo, untouched
 from .._plan.stuck import is_stuck, recovers_stuck
 from .._records.action import Action
 from .._records.deployment import Deployment
 from .._records.errors import ApiError, Refusal
+from .._records.recovery import Recovery
 from .._records.wanted import Waiting, Wanted
 from .change import Aim, Change, Means
 from .conduct import Steps
+from .recovery import RecoveryFile
 from .references import protect
 from .wait import Failure, NotReached, Unsatisfied, kept
 
@@ -40,6 +44,7 @@ class Attempt:
         self._waiting = waiting
         self._model_id = model_id
         self._change = self._begin(plan, self._renew)
+        self._before_undo = Written()
 
     @property
     def frees_later(self) -> bool:
@@ -73,9 +78,9 @@ class Attempt:
         try:
             yield from self._try()
         except Failure:
-            self._clear()
+            self._clear(failed=True)
             raise
-        self._clear()
+        self._clear(failed=False)
 
     def _try(self) -> Steps:
         try:
@@ -86,15 +91,36 @@ class Attempt:
             else:
                 yield from self._end(error)
 
-    def _clear(self) -> None:
+    def _clear(self, failed: bool) -> None:
         """Remove the recovery file if what it holds runs, or something that has come after it; else tell of it."""
-        seen, started = self._report.seen, self._change.written.start_time
-        stands = seen is not None and seen.assignment_state != "stopping" and started in (None, seen.start_time)
-        if self._file:
-            # Where no stop came through, what this run wrote down still runs.
-            needless = self._file.written and "stop" not in self._change.written.kinds
-            told = self._file.remove() if stands and (self._change.complete or needless) else self._file.kept
-            self._report.notes += [told] if told else []
+        file, seen = self._file, self._report.seen
+        if file is None or file.held is None:
+            return
+        if self._wanted.state == "stopped":
+            told = None if failed or seen else file.remove()  # a complete stop does away with what was to be started
+        elif seen and seen.assignment_state != "stopping" and self._makes_needless(seen, file, file.held):
+            told = file.remove()
+        else:
+            told = file.kept
+        self._report.notes += [told] if told else []
+
+    def _makes_needless(self, seen: Deployment, file: RecoveryFile, held: Recovery) -> bool:
+        """Whether *seen*, which runs, is what the *file* was for, or has come after what it has *held*."""
+        each = (self._before_undo, self._change.written)
+        if seen.start_time in {written.start_time for written in each if "start" in written.kinds}:
+            return True
+        if any("stop" in written.kinds for written in each):
+            self._report.notes += superseded(held, seen)
+            return held.start_time != seen.start_time
+        # No stop came through: what this run wrote down still runs. Another who wrote it may be at the stop just now.
+        return file.written or self._still_runs()
+
+    def _still_runs(self) -> bool:
+        """Whether it runs at a further look."""
+        with contextlib.suppress(ApiError):
+            seen = self._api.look(self.deployment_id).statistics(self.deployment_id)
+            return seen is not None and seen.assignment_state != "stopping"
+        return False
 
     def _end(self, error: Exception) -> Steps:
         """After *error*: keep what is there, restore what was, or leave it at that."""
@@ -114,8 +140,9 @@ class Attempt:
     def _is_to_undo(self, error: Exception) -> bool:
         """Whether the task asks for it; or the start was refused after the stop, and nothing would run."""
         kinds = self._change.written.kinds
-        broken = isinstance(error, ApiError) and "stop" in kinds and "start" not in kinds and self._plan.start
-        return bool(kinds and (broken or self._waiting.on_unsatisfied == "rollback"))
+        stopped = "stop" in kinds or self._plan.resumes
+        broken = isinstance(error, ApiError) and stopped and "start" not in kinds and self._plan.start
+        return bool(broken or (kinds and self._waiting.on_unsatisfied == "rollback"))
 
     def _is_stuck(self, error: Exception) -> bool:
         """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock."""
@@ -166,6 +193,7 @@ class Attempt:
         raise Unsatisfied(f"{error} {told}") from cause
 
     def _way_back(self, error: Exception) -> list[Undo]:
+        self._before_undo = self._change.written
         found = undo(self._wanted, self._model_id, self._plan, self._change.written, self._report.seen)
         refused = self._refused_start(error)
         if any(each.plan.start and each.plan.start == refused for each in found):
@@ -184,7 +212,8 @@ class Attempt:
         return self._plan.start if tried else None
 
     def _waiting_for(self, each: Undo) -> Waiting:
-        wait_for = as_before(self._plan.before, self._waiting.wait_for) if each.plan.after else self._waiting.wait_for
+        before = None if self._plan.resumes else self._plan.before  # how much of that ran nobody knows any more
+        wait_for = as_before(before, self._waiting.wait_for) if each.plan.after else self._waiting.wait_for
         if wait_for is None:
             return dataclasses.replace(self._waiting, wait=False)
         return dataclasses.replace(self._waiting, wait_for=t.cast("t.Any", wait_for))

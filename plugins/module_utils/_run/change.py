@@ -266,10 +266,10 @@ class Change:
 
         :raises Refusal: it cannot be made, or needs what was not planned.
         """
-        due, before = self._to_do[0].kind, self.plan
-        self.plan = self._anew(before, seen)
+        due = self._to_do[0].kind
+        self.plan = self._anew(self.plan, seen)
         self._to_do = list(self.plan.actions)
-        if self._file and self.plan.start != before.start:
+        if self._file:
             self._file.keep(self.plan)
         first = self._to_do[0] if self._to_do else None
         return first if first and first.kind == due else None

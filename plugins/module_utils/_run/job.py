@@ -19,8 +19,10 @@ from .._plan.readiness import readiness
 from .._plan.resume import superseded
 from .._plan.rules import on_this_server, refuse_unstartable
 from .._plan.stuck import may_be_stuck
-from .._records.errors import ApiError
+from .._records.errors import ApiError, Refusal
 from .._records.model import Model
+from .._records.recovery import Recovery
+from .._records.server import Server
 from .._records.wanted import Waiting, Wanted
 from .attempt import Attempt
 from .change import Means
@@ -59,9 +61,7 @@ class Job:
         reading = sight.reading(wanted.deployment_id)
         report.current = report.seen = reading.deployment
         report.read = True
-        if wanted.recovery_file and wanted.state != "stopped":
-            self.file = RecoveryFile(wanted.recovery_file, wanted.deployment_id, api.server)
-        lost = self.file.read() if self.file else None
+        lost = self._lost(api.server)
         model = _named_model(api, wanted, reading)
         if model is None and lost is None and _starts_what_is_not_there(wanted, reading):
             self.wanted = wanted = restore(api, wanted)
@@ -79,6 +79,21 @@ class Job:
         told = superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
         report.plan = dataclasses.replace(plan, warnings=told + plan.warnings)
         self._refuse_hopeless()
+
+    def _lost(self, server: Server) -> Recovery | None:
+        """What an earlier run has left. A stop needs nothing of it, whatever it is: it does away with it.
+
+        :raises Refusal: it cannot be used.
+        """
+        if not self.wanted.recovery_file:
+            return None
+        stops = self.wanted.state == "stopped"
+        self.file = RecoveryFile(self.wanted.recovery_file, self.wanted.deployment_id, server, keeps=not stops)
+        if not stops:
+            return self.file.read()
+        with contextlib.suppress(Refusal):
+            self.file.read()
+        return None
 
     @property
     def plan(self) -> Plan:

@@ -7,43 +7,64 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import stat
+import tempfile
 from pathlib import Path
 
 from .._plan.plan import Plan
+from .._plan.resume import to_keep
 from .._records.errors import Refusal
 from .._records.recovery import Recovery
 from .._records.server import Server
 from .wait import Unsatisfied
 
-MODE = 0o600
-"""It is nobody else's business what runs."""
 LARGEST = 1 << 20
 """Bytes; what is larger was never written here."""
 
 
 class RecoveryFile:
-    """The start request of one deployment, kept on the machine where this code runs."""
+    """The start request of one deployment, kept on the machine where this code runs.
 
-    def __init__(self, path: str, deployment_id: str, server: Server) -> None:
-        self._path = Path(path)
+    Other runs may write it, too: only what this run has read or written is ever replaced or removed.
+    """
+
+    def __init__(self, path: str, deployment_id: str, server: Server, *, keeps: bool = True) -> None:
+        """*keeps*: whether anything is to be written there."""
+        self._given = path
+        self._path = Path(os.path.realpath(path))  # of a link, what it leads to is the file
         self._deployment_id = deployment_id
         self._server = server
+        self._keeps = keeps
+        self._text: bytes | None = None
+        self.held: Recovery | None = None
+        """What this run has read or written."""
         self.written = False
         """Whether this run wrote it."""
 
     def __str__(self) -> str:
-        return f"recovery file '{self._path}'"
+        return f"recovery file '{self._given}'"
 
     def read(self) -> Recovery | None:
         """What an earlier run has left, if there is anything.
 
         :raises Refusal: what is there cannot be read, or belongs to something else. It stays as it is.
         """
+        text = self._content()
+        if text is not None:
+            self.held = self._understood(text)
+            self._text = text
+        return self.held
+
+    def _content(self) -> bytes | None:
+        """:raises Refusal: something is there, and it cannot be read."""
         try:
-            with self._path.open("rb") as file:
-                found = Recovery.from_json(json.loads(file.read(LARGEST)))
+            if not stat.S_ISREG(self._path.stat().st_mode):
+                raise Refusal(f"The {self} is not a regular file", hint="Choose another path.")
+            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # it may be a pipe by now
+                return file.read(LARGEST)
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -52,6 +73,11 @@ class RecoveryFile:
                 hint="It may hold the settings of a deployment that a run has stopped and not started again. "
                 "Make it readable, or choose another path.",
             ) from exc
+
+    def _understood(self, text: bytes) -> Recovery:
+        """:raises Refusal: it is something else than a start request of this deployment."""
+        try:
+            found = Recovery.from_json(json.loads(text))
         except (ValueError, RecursionError) as exc:
             raise Refusal(
                 f"The {self} cannot be understood: {exc}",
@@ -97,47 +123,86 @@ class RecoveryFile:
 
         The file is complete or not there at all: it is made beside, synced, moved to its place, and the folder synced.
 
-        :raises Unsatisfied: it cannot be written; nothing was stopped.
+        :raises Unsatisfied: it cannot be written, or another run has been there; nothing was stopped.
         """
-        if plan.start is None or not plan.keeps_start:
+        kept = to_keep(plan, self._server) if self._keeps else None
+        if kept is None:
             return
-        start_time = plan.before.start_time if plan.before else None
-        kept = Recovery(
-            self._deployment_id, self._server.cluster_uuid, self._server.cluster_name, start_time, plan.start.settings
-        )
-        beside = self._path.with_name(f".{self._path.name}.new")
+        text = json.dumps(kept.as_json(), indent=2, sort_keys=True).encode() + b"\n"
         try:
-            with contextlib.suppress(FileNotFoundError):
-                beside.unlink()  # left by a process that was killed right here
-            _write(beside, json.dumps(kept.as_json(), indent=2, sort_keys=True) + "\n")
-            beside.replace(self._path)
-            self.written = True
-            _sync(self._path.parent)
+            there = self._refuse_unknown()
+            if not self.written or there != text:
+                self._write(text)
+        except Refusal as refusal:
+            raise Unsatisfied(f"{refusal} Nothing was stopped.") from refusal
         except OSError as exc:
             raise Unsatisfied(str(self._unwritable(exc.strerror or str(exc)))) from exc
+        self.held = kept
+
+    def _refuse_unknown(self) -> bytes | None:
+        """What is there.
+
+        :raises Refusal: another run has written it since this one has looked.
+        """
+        there = self._content()
+        if there is None or there == self._text:
+            return there
+        self._understood(there)
+        raise Refusal(
+            f"The {self} was written by another run meanwhile",
+            hint="If that run is over, run the task again: it looks first, and decides anew.",
+        )
+
+    def _write(self, text: bytes) -> None:
+        self._sweep()
+        handle, beside = tempfile.mkstemp(".new", self._beside, self._path.parent)  # only its owner may read it
+        try:
+            with open(handle, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(handle)
+            os.replace(beside, self._path)
+        except OSError:
+            self._sweep()
+            raise
+        self._text, self.written = text, True
+        _sync(self._path.parent)
+
+    @property
+    def _beside(self) -> str:
+        """How the names begin under which it is made: as short for a long name as for any."""
+        return f".recovery-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
+
+    def _sweep(self) -> None:
+        """Remove what a process has left that was killed while it wrote."""
+        for left in self._path.parent.glob(f"{self._beside}*.new"):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether it is there as this run has read or written it."""
+        with contextlib.suppress(Refusal):
+            return self._text is not None and self._content() == self._text
+        return False
 
     @property
     def kept(self) -> str | None:
         """What to say if it is there, and nothing runs."""
-        if not self._path.exists():
+        if not self._is_known:
             return None
         return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
 
     def remove(self) -> str | None:
-        """Remove it, because what it holds runs. A warning if that cannot be done."""
+        """Remove it, because nobody needs what it holds any more. A warning if that cannot be done."""
+        if not self._is_known:
+            return None
         try:
             self._path.unlink(missing_ok=True)
         except OSError as exc:
             return f"The {self} is not needed any more, and cannot be removed: {exc.strerror}. Remove it by hand."
+        self._sweep()
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:
