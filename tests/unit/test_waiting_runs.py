@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import typing as t
 
 import pytest
+from elastic_transport import ConnectionTimeout
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import ReadTimeoutError
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
 from laws.truth import same_as_there
@@ -125,6 +129,19 @@ def test_a_poll_that_fails_in_passing_is_repeated(double: Double, fault: str) ->
     result = double.run(model_id="m", request_retries=0)
     assert not result.get("failed"), result.get("msg")
     assert result["waited"]["polls"] > 3
+
+
+def test_a_poll_that_takes_too_long_is_repeated(double: Double) -> None:
+    request, polls = double.request, itertools.count()
+
+    def slow(method: str, target: str, *rest: t.Any) -> t.Any:
+        if "/_stats" in target and next(polls) in (1, 2):
+            raise ConnectionTimeout("timed out") from ReadTimeoutError(HTTPConnectionPool("double"), target, "slow")
+        return request(method, target, *rest)
+
+    double.request = slow  # type: ignore[method-assign,assignment]
+    result = double.run(model_id="m", request_retries=0)
+    assert (result.get("msg"), result["waited"]["reached"]) == (None, True)
 
 
 @pytest.mark.parametrize("fault", PASSING)
