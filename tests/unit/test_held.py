@@ -146,6 +146,37 @@ def test_an_increase_that_was_held_back_is_not_for_what_is_gone(double: Double) 
     assert "'b' will not become ready for an update: it is gone" in behind_a_restart(double)["msg"]
 
 
+def asked(double: Double) -> list[str]:
+    """The paths of all requests from now on."""
+    request, paths = double.request, list[str]()
+
+    def noting(method: str, target: str, *rest: t.Any) -> t.Any:
+        paths.append(target.partition("?")[0])
+        return request(method, target, *rest)
+
+    double.request = noting  # type: ignore[method-assign,assignment]
+    return paths
+
+
+def test_one_look_is_made_for_all_who_were_held_back(double: Double) -> None:
+    names = [f"b{number}" for number in range(8)]
+    started(double, a=4, **dict.fromkeys(names, 1))
+    paths = asked(double)
+    more = [{"deployment_id": name, "number_of_allocations": 2} for name in names]
+    result = double.run_many([{"deployment_id": "a", "number_of_allocations": 1}, *more], wait=False)
+    assert len(result["api_calls"]) == 9
+    assert len([path for path in paths if path.endswith("/_stats")]) == 2
+
+
+def test_who_was_held_back_looks_alone_if_the_look_for_all_fails(double: Double) -> None:
+    started(double, a=4, b=1)
+    double.fault("stats", {"type": "drop"}, after=1)
+    meanwhile(double, "/a/deployment/_update", numbered(double, "b", 5), after=True)
+    guarded = {"deployment_id": "b", "number_of_allocations": 2, "guard": {"number_of_allocations": 1}}
+    result = double.run_many([{"deployment_id": "a", "number_of_allocations": 1}, guarded], wait=False)
+    assert "'b' is guarded: number_of_allocations would go from 5 to 2" in item(result, "b")["msg"]
+
+
 def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(double: Double) -> None:
     """The update of b is taken back while a is still being stopped; the increase waits for that."""
     started(double, a=1, b=3)

@@ -22,7 +22,7 @@ from .._records.action import Action, Kind
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
 from .._records.wanted import Waiting, Wanted
-from .conduct import PASSING, Due, Seen, Sleep, Step, Steps, Wait
+from .conduct import PASSING, Due, Held, Seen, Sleep, Step, Steps, Wait
 from .recovery import RecoveryFile
 from .report import Report
 from .wait import Failure, Judge, NotReached, Unsatisfied, Watch, hopeless
@@ -232,11 +232,11 @@ class Change:
             waits = seen is None or seen.assignment_state != "started"
             if waits:
                 yield from self._await(CHANGEABLE, lambda seen: changeability(seen, self.plan.before))
-            held = yield Due(turn(self.plan, action))
+            held: Held | None = yield Due(turn(self.plan, action))
             if not (waits or held):
                 return action
             if held:
-                self._report.seen = self._look()
+                self._report.seen = (held.sight or self._api.look(self.deployment_id)).statistics(self.deployment_id)
             verdict = changeability(self._report.seen, self.plan.before)
             if verdict.outcome != "pending":
                 self._conclude(CHANGEABLE, verdict)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -26,7 +27,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Due(Step):
-    """A change is about to write; it goes on when its turn has come, with true if others were let go first."""
+    """A change is about to write; it goes on when its turn has come: with :class:`Held` if others were let go first."""
 
     turn: Turn
 
@@ -57,6 +58,12 @@ class Seen(t.NamedTuple):
     verdict: Verdict
 
 
+class Held(t.NamedTuple):
+    """A write had to wait until others had freed room. ``sight``: a look after that, if one was made."""
+
+    sight: Sight | None
+
+
 Steps = t.Generator[Step, t.Any, None]
 
 
@@ -85,7 +92,8 @@ class _Player:
         self.step: Step | None = None
         self.looked = False
         self.why = ""
-        self._held_since: float | None = None
+        self.held_since: float | None = None
+        self.held: Held | None = None
         self._steps = change.steps()
         self.go(None)
 
@@ -106,15 +114,18 @@ class _Player:
 
     def hold(self, now: float) -> None:
         """Others come first: the time until :meth:`release` is not this change's."""
-        if self._held_since is None:
-            self._held_since = now
+        if self.held_since is None:
+            self.held_since = now
 
-    def release(self, now: float) -> None:
-        held = self._held_since is not None
-        if self._held_since is not None:
-            self.watch.hold(now - self._held_since)
-            self._held_since = None
+    def lift(self, now: float, held: Held) -> None:
+        """Nobody comes first any more."""
+        if self.held_since is not None:
+            self.watch.hold(now - self.held_since)
+            self.held_since, self.held = None, held
+
+    def release(self) -> None:
         self.watch.start()
+        held, self.held = self.held, None
         self.go(held)
 
     def see(self, sight: Sight) -> None:
@@ -144,7 +155,7 @@ def conduct(
     progress = Progress(tell, clock)
     last: Sight | None = None
     while True:
-        while _write(players, clock):
+        while _write(players, look, clock):
             last = None
         waiting = [player for player in players if isinstance(player.step, (Sleep, Wait))]
         if not waiting:
@@ -156,7 +167,7 @@ def conduct(
             progress.show([_standing(player) for player in players])
 
 
-def _write(players: t.Sequence[_Player], clock: Clock) -> bool:
+def _write(players: t.Sequence[_Player], look: t.Callable[[], Sight], clock: Clock) -> bool:
     """Let the change go on whose turn it is; false if there is none. Nothing takes room that is still to be freed."""
     due = [player for player in players if player.turn is not None]
     if any(player.step is not None and player.change.frees_later for player in players):
@@ -164,10 +175,22 @@ def _write(players: t.Sequence[_Player], clock: Clock) -> bool:
             if t.cast("Turn", player.turn).takes:
                 player.hold(clock.monotonic())
         due = [player for player in due if not t.cast("Turn", player.turn).takes]
+    elif any(player.held_since is not None for player in due):
+        _lift(due, look, clock)
     if not due:
         return False
-    min(due, key=lambda player: t.cast("Turn", player.turn)).release(clock.monotonic())
+    min(due, key=lambda player: t.cast("Turn", player.turn)).release()
     return True
+
+
+def _lift(due: t.Sequence[_Player], look: t.Callable[[], Sight], clock: Clock) -> None:
+    """Let go whom others kept waiting: an update is asked for anew then, so one look is made for all of them."""
+    sight = None
+    if any(player.turn is Turn.INCREASE for player in due if player.held_since is not None):
+        with contextlib.suppress(ApiError):
+            sight = look()
+    for player in due:
+        player.lift(clock.monotonic(), Held(sight))
 
 
 def _rest(waiting: t.Sequence[_Player], clock: Clock) -> None:
