@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What rollback, recovery and the recovery file say is in the tables of the guide "Running unattended"."""
+"""What rollback, recovery and the recovery file say is in the tables of the guide about failures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from support.documents import ROOT
 from support.double import Double
 
 Json = dict[str, t.Any]
-GUIDE = (ROOT / "docs/docsite/rst/unattended.rst").read_text()
-QUOTED = re.findall(r"^   \* - ``(.+)``$", GUIDE[GUIDE.index("Rollback and recovery\n~~~") :], re.MULTILINE)
+GUIDE = (ROOT / "docs/docsite/rst/failures.rst").read_text()
+QUOTED = re.findall(r"^   \* - ``(.+)``$", GUIDE[GUIDE.index("Rollback and recovery\n---") :], re.MULTILINE)
 REPLACE: Json = {"threads_per_allocation": 2, "replace": "stop_start"}
 LAZY: Json = {"do": "set_setting", "name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
 REFUSED: Json = {"type": "answer", "status": 400, "body": {"error": {"type": "t", "reason": "planted"}}}

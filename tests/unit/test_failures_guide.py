@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tables of the guide "Running unattended" and the failures they explain: each has the other."""
+"""The tables of the guide about failures and the failures they explain: each has the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.documents import ROOT
 from support.double import Double
 
 Json = dict[str, t.Any]
-GUIDE = (ROOT / "docs/docsite/rst/unattended.rst").read_text()
+GUIDE = (ROOT / "docs/docsite/rst/failures.rst").read_text()
 QUOTED = re.findall(r"^   \* - ``(.+)``$", GUIDE, re.MULTILINE)
 ASLEEP: Json = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 4}
 STRANGERS_STOP: Json = {"do": "stop_deployment", "deployment_id": "d"}
