@@ -56,7 +56,7 @@ options:
     type: dict
     suboptions:
       enabled:
-        description: Whether the scaler sets the number.
+        description: Whether the scaler sets the number. Elasticsearch Serverless has no other way.
         type: bool
       min_number_of_allocations:
         description: The scaler does not go below it. V(0) lets it scale to zero, V(-1) removes the bound.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Flaky
 
 from faults.play import Endless, Json, Tally, play
 from faults.processes import kill
@@ -48,7 +50,7 @@ def batch(number: int) -> Outcome:
         max_examples=BATCH,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate,) if os.environ.get("NO_SHRINKING") else (Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
         print_blob=False,
@@ -66,6 +68,9 @@ def batch(number: int) -> Outcome:
     try:
         judged()
     except Broken:
+        return outcome
+    except Flaky:  # what was found is told all the same
+        outcome.broken = (*outcome.broken, "(and held when the schedule was played again)")
         return outcome
     outcome.schedule, outcome.broken = None, ()
     if number % PROCESSES == 0:

@@ -21,6 +21,7 @@ BROKEN = {
 
 ANYWHERE: tuple[Json, ...] = (
     {"type": "drop"},
+    {"type": "hang"},
     {"type": "reset"},
     {"type": "garbage"},
     {"type": "empty"},
@@ -38,7 +39,7 @@ ANYWHERE: tuple[Json, ...] = (
     BUSY,
     BROKEN,
 )
-"""Faults of any request."""
+"""Faults of any request. A body that comes slowly is, to a client that bounds the whole request, late or never."""
 BEFORE: tuple[Json, ...] = (
     {"type": "redirect", "location": "http://elsewhere.invalid/"},
     {"type": "too_many_requests"},
@@ -68,11 +69,20 @@ def faults(draw: st.DrawFn) -> Json:
     return {"operation": operation, "do": do, "when": when, "times": draw(st.sampled_from((1, 1, 1, 2, 4)))}
 
 
+def delays() -> st.SearchStrategy[Json]:
+    """A request, an answer or a sleep that takes longer: time goes by, and the nodes go on meanwhile."""
+    return st.fixed_dictionaries({"do": st.just("delay"), "seconds": st.sampled_from((1.0, 5.0, 30.0))})
+
+
 def of_nodes() -> st.SearchStrategy[Json]:
     """What happens to nodes and master; nobody else writes."""
     return st.sampled_from(
         (
             {"do": "remove_node", "node_id": "id-n1"},
+            {"do": "set_node", "node_id": "id-n1", "jobs_memory": "15gb"},
+            {"do": "set_node", "node_id": "id-n1", "load_error": "planted"},
+            {"do": "shut_down_node", "node_id": "id-n1", "type": "restart"},
+            {"do": "shut_down_node", "node_id": "id-n1", "type": "remove"},
             {"do": "lose_master"},
             {"do": "elect_master"},
             {"do": "fail_next_load", "reason": "planted"},
@@ -84,7 +94,7 @@ def of_nodes() -> st.SearchStrategy[Json]:
 
 @st.composite
 def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
-    """What another client, the scaler or a node does to a deployment."""
+    """What another client, the scaler or a node does to a deployment, or somebody who comes to use it."""
     name = draw(st.sampled_from(names))
     started: Json = {
         "do": "start_deployment",
@@ -96,7 +106,9 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
             (
                 {"do": "stop_deployment"},
                 {"do": "remove_deployment"},
-                {"do": "set_number", "number_of_allocations": 3},
+                {"do": "set_number", "number_of_allocations": draw(st.integers(1, 6))},
+                {"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *SCALERS)))},
+                {"do": "put_pipeline_reference", "pipeline": "late", "model_id": name},
                 {"do": "fail_route", "reason": "planted"},
                 {"do": "hold"},
                 {"do": "release"},
@@ -108,9 +120,13 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
     return {**what, "deployment_id": name}
 
 
+SCALERS: tuple[Json, ...] = ({"enabled": True, "min_number_of_allocations": 1}, {"enabled": False})
+"""What somebody else may set."""
 RECOVERY: tuple[Json, ...] = (
     {"do": "recover_state"},
     {"do": "elect_master"},
     {"do": "add_node", "node_id": "id-n1", "processors": 8, "memory": "16gb"},
+    {"do": "keep_node", "node_id": "id-n1"},
+    {"do": "set_node", "node_id": "id-n1", "jobs_memory": 0, "load_error": None},
 )
 """Ends what lasts; the deployments are released one by one."""

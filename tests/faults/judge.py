@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import typing as t
 
+from faults.users import Users
+from faults.writes import Item, count, writes, wrong_writes
 from laws.among_others import UNKNOWN, changed_by, stops_of_others, took_effect, unreached, untrue
 from laws.truth import task_parameters, unforeseen
 from support.stage import Assignments, Look, Stage
@@ -18,20 +21,6 @@ PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after
 WRITES = ("_start", "_stop", "_update")
 BREAK = Look("first", "", "", ("", None), None, {}, {})
 """Stands between the looks of two runs."""
-
-
-class Item(t.NamedTuple):
-    """What is wanted of one deployment."""
-
-    name: str
-    options: Json
-
-    @property
-    def may_stop(self) -> bool:
-        """Whether there is any case in which it is to be stopped."""
-        says = self.options.get
-        asked = says("state") in ("stopped", "restarted") or says("replace") == "stop_start"
-        return bool(asked or says("on_failed") == "recover" or says("on_unsatisfied") == "rollback")
 
 
 class Run(t.NamedTuple):
@@ -48,39 +37,58 @@ def loses(what: Json) -> bool:
     """Whether a happening changes deployments, or makes the server do it."""
     if "operation" in what:
         return bool(what["do"]["type"] == "route_failed")
-    return what["do"] not in _OF_MASTER
+    return what["do"] not in _HARMLESS
 
 
-_OF_MASTER = ("lose_master", "elect_master", "lose_state", "recover_state")
+_HARMLESS = ("lose_master", "elect_master", "lose_state", "recover_state", "delay", "put_pipeline_reference")
 
 
-def broken(run: Run, used: frozenset[str], options: Json) -> list[str]:
+def broken(run: Run, users: Users, options: Json) -> list[str]:
     """What is wrong with a run whatever happened to it, and with its result, if there is one."""
-    found = _trespasses(run, options)
-    for item in run.items:
-        found += stops_of_others(run.looks, item.name)
-        stops = [look for look in run.looks if look.verb == "_stop" and took_effect(look, item.name)]
-        if stops and not item.may_stop:
-            found.append(f"'{item.name}' was stopped though the task never says so")
-        if item.name in used and any(not _forced(look) for look in stops):
-            found.append(f"'{item.name}' is used by others, and was stopped without force")
+    strangers = _strangers(run, options)
+    found = _trespasses(run, strangers)
+    for item in (*run.items, *strangers):
+        found += stops_of_others(run.looks, item.name) + wrong_writes(run.looks, item, users)
+    if run.alone:
+        found += _too_far(run, strangers, (options.get("guard") or {}).get("max_total_step"))
     if run.result is not None:
-        found += _wrong(run, run.result)
+        found += _wrong(run._replace(items=[*run.items, *strangers]), run.result)
     return found
 
 
-def _forced(look: Look) -> bool:
-    query, body = look.sent
-    return "force=true" in query or b'"force":true' in (body or b"").replace(b" ", b"")
-
-
-def _trespasses(run: Run, options: Json) -> list[str]:
-    """Writes that changed deployments that the task does not name."""
-    named = {item.name for item in run.items}
-    if options.get("stop_unlisted"):
+def _strangers(run: Run, options: Json) -> list[Item]:
+    """The deployments that the task wants stopped without naming them."""
+    if not options.get("stop_unlisted"):
         return []
-    strangers = {name for look in run.looks for name in changed_by(look)} - named
-    return [f"'{name}' was changed, which the task does not name" for name in sorted(strangers)]
+    named = {item.name for item in run.items}
+    others = {name for look in run.looks for name in (*look.before, *look.after)} - named
+    kept = options["unlisted_except"]
+    return [
+        Item(name, {**options, "guard": None, "state": "stopped"}, listed=False)
+        for name in sorted(others)
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in kept)
+    ]
+
+
+def _trespasses(run: Run, strangers: t.Sequence[Item]) -> list[str]:
+    """Writes on deployments that the task does not name; and on those that it wants stopped, others than stops."""
+    named = {item.name for item in run.items}
+    verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in strangers}
+    changed = {(name, look.verb) for look in run.looks for name in changed_by(look) if name not in named}
+    return [
+        f"'{name}' was changed by {verb}, and the task does not name it"
+        for name, verb in sorted(changed)
+        if verb not in verbs.get(name, ())
+    ]
+
+
+def _too_far(run: Run, strangers: t.Sequence[Item], limit: int | None) -> list[str]:
+    """A list that moves more allocations than it may."""
+    if limit is None:
+        return []
+    ways = {item.name: writes(run.looks, item.name) for item in (*run.items, *strangers)}
+    total = sum(abs(count(way[-1].after) - count(way[0].first)) for way in ways.values() if way)
+    return [f"the list moved {total} allocations, and its max_total_step is {limit}"] if total > limit else []
 
 
 def _wrong(run: Run, result: Json) -> list[str]:
@@ -101,13 +109,20 @@ def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
     kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
     told = {**each, "warnings": kept}
     if each.get("failed") or not (each["skipped_because"] or kept):
-        found += unreached(run.stage, run.looks, {**item.options, "deployment_id": item.name}, told)
-    wrote = any(took_effect(look, item.name) for look in run.looks)
-    if wrote and not each["changed"]:
+        found += unreached(run.stage, run.looks, _reachable(run.stage, item), told)
+    wrote = [look for look in run.looks if took_effect(look, item.name)]
+    # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
+    if any(run.alone or look.status for look in wrote) and not each["changed"]:
         found.append(f"it was changed, which is not told: {each.get('msg')}")
     if run.alone and each["changed"] and not wrote and UNKNOWN not in each.get("msg", ""):
         found.append(f"it is told to be changed, and was not: {each.get('msg')}")
     return found
+
+
+def _reachable(stage: Stage, item: Item) -> Json:
+    """What has to be there: on serverless a count is the scaler's, whatever a start says."""
+    never = ("number_of_allocations",) if stage.flavor == "serverless" else ()
+    return {name: value for name, value in item.options.items() if name not in never} | {"deployment_id": item.name}
 
 
 def repeated(looks: t.Sequence[Look]) -> list[str]:
@@ -150,7 +165,7 @@ def unpredicted(predicted: Json, happened: Json) -> list[str]:
 
 def _unforeseen(sentence: str) -> bool:
     """Whether check mode could not know: the nodes, or a user of the deployment that it was not allowed to read."""
-    used = ("as it is referenced by ingest processors", "as it is used by inference endpoint")
+    used = ("referenced by ingest processors", "as it is used by inference endpoint", "created by inference endpoint")
     return unforeseen(sentence) or any(each in sentence for each in used)
 
 

@@ -13,9 +13,16 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from elastic_transport import ConnectionTimeout
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import ReadTimeoutError
+
+from emulator.inprocess import ConnectionDropped
 from faults import judge
 from faults.happenings import RECOVERY
-from faults.judge import Item, Run
+from faults.judge import Run
+from faults.users import Users
+from faults.writes import Item
 from support.double import Answer
 from support.stage import Moment, Relay, Stage
 
@@ -24,6 +31,10 @@ Json = dict[str, t.Any]
 
 REQUESTS = 2000
 """Ten times as many as any schedule took to its end."""
+REQUEST_TIMEOUT = 60.0
+"""Seconds that a task gives one request unless it says otherwise."""
+HUNG = "no answer, ever"
+"""How the double calls a request that it would never answer."""
 
 
 class Killed(BaseException):
@@ -67,7 +78,7 @@ class _Stage(Stage):
     """The cluster of a schedule, its tasks, and what happens at each moment."""
 
     def __init__(self, schedule: Json, folder: Path, tally: Tally) -> None:
-        super().__init__(schedule["version"], schedule["nodes"])
+        super().__init__(schedule["version"], schedule["nodes"], flavor=schedule["flavor"])
         self._schedule = schedule
         self._folder = folder
         self._tally = tally
@@ -77,37 +88,47 @@ class _Stage(Stage):
         self._used = self._prepare()
         self._before = self.assignments()
 
-    def _prepare(self) -> frozenset[str]:
-        """Bring the beginning about; the ids of deployments that others use."""
-        for effect in self._schedule["running"]:
-            self._act(effect)
-        used = set()
+    def _prepare(self) -> Users:
+        """Bring the beginning about; who uses deployments then."""
+        for step in self._schedule["running"]:
+            (self._ask if "method" in step else self._act)(step)
         for request in self._schedule["users"]:
-            if self._ask(request) == 200 and "alias" not in request["path"]:
-                used.add(request["path"].rpartition("-")[2])
-        if self._schedule["privileges"] != ["all"]:
-            self.allow(*self._schedule["privileges"])
+            self._ask(request)
+        privileges = self._schedule["privileges"]
+        if privileges != ["all"]:
+            self.allow(*privileges)
         self.forget()
-        return frozenset(used)
+        return Users.of(self, seen="read_pipeline" in privileges or privileges == ["all"])
 
-    def _ask(self, request: Json) -> int:
+    def _ask(self, request: Json) -> None:
+        """Somebody else's request, which this version may not have."""
         body = None if request["body"] is None else json.dumps(request["body"]).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
-        return self._inner.request(request["method"], request["path"], headers, body)[0]
+        with contextlib.suppress(ConnectionDropped):
+            self._inner.request(request["method"], request["path"], headers, body)
 
     def _act(self, effect: Json) -> None:
         if effect["do"] == "settle":
             self.settle()
-            return
-        with contextlib.suppress(ValueError):  # there may be nothing to act on
-            self.control("POST", "/effects", effect)
+        elif effect["do"] == "delay":
+            self.clock.sleep(effect["seconds"])
+        else:
+            with contextlib.suppress(ValueError):  # there may be nothing to act on
+                self.control("POST", "/effects", effect)
 
     # --- the runs ---
 
     def request(self, *asked: t.Any) -> Answer:
         if len(self.looks) == REQUESTS:
             raise Endless(f"no end after {REQUESTS} requests")
-        return super().request(*asked)
+        try:
+            return super().request(*asked)
+        except ConnectionDropped as exc:
+            if HUNG not in str(exc):
+                raise
+            self.clock.sleep(REQUEST_TIMEOUT)  # the nodes go on meanwhile
+            late = ReadTimeoutError(ConnectionPool("double"), "", "Read timed out.")
+            raise ConnectionTimeout("Connection timed out during request") from late
 
     def _play(self, task: Json, check_mode: bool = False) -> Json:
         """The result of a task; that of one deployment as a list of one."""

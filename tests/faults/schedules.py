@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import DEPLOYMENT, WAIT
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import GUARD
-from faults.happenings import faults, of_nodes, of_others
+from faults.happenings import delays, faults, of_nodes, of_others
+from faults.users import ALIAS, alias, owned, users
 
 Json = dict[str, t.Any]
 
 VERSIONS = ("8.3.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.5.3")
+SERVERLESS = "9.5.3"
+"""What serverless is played with, whatever it says its version is."""
+PRIVILEGES = (["all"], ["manage_ml", "monitor", "read_pipeline"], ["manage_ml"])
 MODELS = ("m", "other")
 MOMENTS = 24
 """Happenings and kills come at one of so many moments; most runs have fewer."""
@@ -104,7 +108,9 @@ def _release(version: str) -> tuple[int, ...]:
 
 @st.composite
 def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
-    """The effects that bring a deployment about, in one of the states it can be in."""
+    """The effects and requests that bring a deployment about, in one of the states it can be in."""
+    if name not in MODELS and _release(version) >= (8, 15) and draw(st.integers(0, 3)) == 0:
+        return [owned(name, draw(_scaled(version))), *draw(_then(name))]
     start: Json = {"do": "start_deployment", "deployment_id": name}
     start["model_id"] = name if name in MODELS else draw(st.sampled_from(MODELS))
     form = draw(st.sampled_from(("plain", "plain", "fixed", "low", "adaptive")))
@@ -116,24 +122,23 @@ def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
         start["number_of_allocations"] = draw(number)
         if form == "fixed":
             start |= {"threads_per_allocation": draw(st.sampled_from((1, 2))), "queue_capacity": 500}
-    then = draw(st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold")))
     settled: list[Json] = [] if draw(st.integers(0, 5)) == 0 else [{"do": "settle"}]
-    return [start, *settled, *([{"do": then, "deployment_id": name}] if then else [])]
+    return [start, *settled, *draw(_then(name))]
 
 
-@st.composite
-def users(draw: st.DrawFn, name: str) -> list[Json]:
-    """Requests by which others come to use a deployment."""
-    kind = draw(st.sampled_from((None, None, "alias", "pipeline", "endpoint")))
-    if kind == "alias":
-        return [{"method": "PUT", "path": f"/_ml/trained_models/m/model_aliases/alias-of-{name}x", "body": None}]
-    if kind == "pipeline":
-        body = {"processors": [{"inference": {"model_id": name}}]}
-        return [{"method": "PUT", "path": f"/_ingest/pipeline/of-{name}", "body": body}]
-    if kind == "endpoint":
-        service = {"service": "elasticsearch", "service_settings": {"deployment_id": name}}
-        return [{"method": "PUT", "path": f"/_inference/text_embedding/at-{name}", "body": service}]
-    return []
+def _scaled(version: str) -> st.SearchStrategy[Json]:
+    """How many allocations the deployment of an endpoint has."""
+    fixed = st.fixed_dictionaries({"num_allocations": number})
+    if _release(version) < (8, 16):
+        return fixed
+    bounds = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+    return fixed | st.just({"adaptive_allocations": bounds})
+
+
+def _then(name: str) -> st.SearchStrategy[list[Json]]:
+    """What happens to a deployment once it is there."""
+    what = st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold"))
+    return what.map(lambda then: [{"do": then, "deployment_id": name}] if then else [])
 
 
 @st.composite
@@ -153,7 +158,8 @@ def tasks(draw: st.DrawFn, version: str) -> Json:
 def _named(draw: st.DrawFn, name: str) -> Json:
     if name in MODELS:
         return {"deployment_id": name, **draw(st.sampled_from(({}, {"model_id": name})))}
-    return {"deployment_id": name, "model_id": draw(st.sampled_from(("m", "m", "m", "other")))}
+    models = st.sampled_from(({"model_id": "m"}, {"model_id": "m"}, {"model_id": "other"}, {"model_id": ALIAS}, {}))
+    return {"deployment_id": name, **draw(models)}
 
 
 @st.composite
@@ -162,11 +168,12 @@ def schedules(draw: st.DrawFn) -> Json:
 
     A third of the schedules is left in peace by everybody else, so that all laws hold of them.
     """
-    version = draw(st.sampled_from(VERSIONS))
+    serverless = draw(st.integers(0, 7)) == 0
+    version = SERVERLESS if serverless else draw(st.sampled_from(VERSIONS))
     ids = names(version)
     there = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3))
     kind = draw(st.sampled_from(("faults", "others", "two runs")))
-    what = faults() | of_nodes() if kind == "faults" else faults() | of_others(ids)
+    what = faults() | delays() | (of_nodes() if kind == "faults" else of_others(ids))
     happenings = [
         {"at": at, "what": draw(what)}
         for at in draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6).map(sorted))
@@ -174,10 +181,11 @@ def schedules(draw: st.DrawFn) -> Json:
     second = draw(tasks(version)) if kind == "two runs" else None
     return {
         "version": version,
+        "flavor": "serverless" if serverless else "default",
         "nodes": draw(st.sampled_from((["n1=4,16gb", "n2=4,16gb"], ["n1=8,16gb"], ["n1=8,2gb,a", "n2=2,16gb,b"]))),
-        "privileges": draw(st.sampled_from((["all"], ["manage_ml", "monitor", "read_pipeline"], ["manage_ml"]))),
+        "privileges": draw(st.sampled_from(PRIVILEGES)),
         "running": [effect for name in there for effect in draw(running(version, name))],
-        "users": [request for name in there for request in draw(users(name))],
+        "users": [*draw(st.sampled_from(([], [], [alias()]))), *(each for name in there for each in draw(users(name)))],
         "task": draw(tasks(version)),
         "second": second,
         "switches": draw(st.lists(st.booleans(), max_size=MOMENTS)) if second else [],

@@ -73,6 +73,7 @@ class Double:
         flavor: str = "default",
     ) -> None:
         self.version = version
+        self.flavor = flavor
         played.VERSIONS.add(version)
         self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self.pass_time)

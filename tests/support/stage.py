@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import threading
 import typing as t
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ Moment = t.Literal["request", "answer", "sleep"]
 class Look(t.NamedTuple):
     """One request of a run, and the assignments before and after it.
 
-    ``sent``: query and body. ``status`` is None if the answer was lost.
+    ``sent``: query and body. ``status`` is None if the answer was lost, or spoilt on its way.
     """
 
     run: str
@@ -65,7 +66,7 @@ class Stage(Double):
         status: int | None = None
         try:
             answer = super().request(method, target, headers, body)
-            status = answer[0]
+            status = answer[0] if _whole(answer) else None
         finally:
             path, _mark, query = target.partition("?")
             self.looks.append(Look(_OWN.run, method, path, (query, body), status, before, self.assignments()))
@@ -82,6 +83,18 @@ class Stage(Double):
 
     def of_run(self, run: str) -> list[Look]:
         return [look for look in self.looks if look.run == run]
+
+
+def _whole(answer: Answer) -> bool:
+    """Whether it is what Elasticsearch says, as it says it."""
+    headers = {name.lower(): value for name, value in answer[1]}
+    if "x-elastic-product" not in headers or "json" not in headers.get("content-type", ""):
+        return False
+    try:
+        json.loads(answer[2])
+    except ValueError:
+        return False
+    return "content-encoding" not in headers
 
 
 class Relay:

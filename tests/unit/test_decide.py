@@ -376,8 +376,24 @@ def test_serverless_scales_by_itself() -> None:
     assert on_this_server(counted, other) is counted
     assert on_this_server(Wanted("d"), serverless) == Wanted("d")
     assert on_this_server(counted, serverless).on_adaptive == "skip"
-    with pytest.raises(Refusal, match="Serverless always scales"):
-        on_this_server(dataclasses.replace(counted, on_adaptive="override"), serverless)
+    said_nothing = dataclasses.replace(counted, adaptive_allocations=AdaptiveWish())
+    assert on_this_server(said_nothing, serverless) == on_this_server(counted, serverless)
+    bounded = Wanted("d", adaptive_allocations=AdaptiveWish(max_number_of_allocations=4))
+    assert on_this_server(bounded, serverless).adaptive_allocations == AdaptiveWish(True, None, 4)
+    fighting = (
+        (dataclasses.replace(counted, on_adaptive="override"), "so on_adaptive cannot be override"),
+        (Wanted("d", adaptive_allocations=AdaptiveWish(False)), "so adaptive_allocations cannot be turned off"),
+        (dataclasses.replace(bounded, number_of_allocations=2), "so no number of allocations can be set beside"),
+        (
+            dataclasses.replace(bounded, initial_number_of_allocations=2),
+            "so no number of allocations can be set beside",
+        ),
+    )
+    for wanted, said in fighting:
+        with pytest.raises(Refusal, match=f"Serverless always scales deployments itself, {said}"):
+            on_this_server(wanted, serverless)
+        stopping = dataclasses.replace(wanted, state="stopped")
+        assert on_this_server(stopping, serverless) is stopping
 
 
 @pytest.mark.parametrize(

@@ -7,25 +7,51 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
-from .._records.adaptive import AdaptiveAllocations
+from .._records.adaptive import AdaptiveAllocations, AdaptiveWish
 from .._records.deployment import Deployment
 from .._records.errors import Difference, Refusal
 from .._records.model import Model
 from .._records.server import Server
 from .._records.wanted import Wanted
 
+_ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
+
 
 def on_this_server(wanted: Wanted, server: Server) -> Wanted:
-    """What can be wanted of *server*: serverless scales every deployment itself, whatever count a start asks for."""
-    if not server.serverless or not wanted.plain_count:
+    """What can be wanted of *server*: serverless scales every deployment itself, whatever a start asks for.
+
+    :raises Refusal: the task wants it not to.
+    """
+    if not server.serverless or wanted.state == "stopped":
         return wanted
+    wish = wanted.adaptive_allocations
+    if wish is None or wish == AdaptiveWish():
+        return dataclasses.replace(wanted, adaptive_allocations=None, on_adaptive=_left_alone(wanted))
+    return dataclasses.replace(wanted, adaptive_allocations=_always_on(wanted, wish))
+
+
+def _left_alone(wanted: Wanted) -> t.Literal["fail", "skip", "override"]:
+    if wanted.number_of_allocations is None:
+        return wanted.on_adaptive
     if wanted.on_adaptive == "override":
         raise Refusal(
-            "Elasticsearch Serverless always scales deployments itself, so on_adaptive cannot be override",
+            f"{_ALWAYS_SCALES}, so on_adaptive cannot be override",
             hint="Give adaptive_allocations with bounds instead.",
         )
-    return dataclasses.replace(wanted, on_adaptive="skip")
+    return "skip"
+
+
+def _always_on(wanted: Wanted, wish: AdaptiveWish) -> AdaptiveWish:
+    if wish.enabled is False:
+        raise Refusal(f"{_ALWAYS_SCALES}, so adaptive_allocations cannot be turned off", hint="Give bounds instead.")
+    if wanted.number_of_allocations or wanted.initial_number_of_allocations:
+        raise Refusal(
+            f"{_ALWAYS_SCALES}, so no number of allocations can be set beside adaptive_allocations",
+            hint="Give the bounds alone.",
+        )
+    return dataclasses.replace(wish, enabled=True)
 
 
 def refuse_contradictions(after: Deployment) -> None:

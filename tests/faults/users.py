@@ -1,0 +1,88 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who uses a deployment, and by which name: drawn, and told from the double's own state."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import strategies as st
+
+from support.double import Double
+from support.stage import Assignments
+
+Json = dict[str, t.Any]
+ALIAS = "alias"
+"""Names model ``m``, where it is drawn; tasks may name the model by it, too."""
+
+
+def alias() -> Json:
+    return {"method": "PUT", "path": f"/_ml/trained_models/m/model_aliases/{ALIAS}", "body": None}
+
+
+def owned(name: str, settings: Json) -> Json:
+    """The request that makes an endpoint, and with it a deployment of its own."""
+    body = {"service": "elasticsearch", "service_settings": {"model_id": "m", "num_threads": 1, **settings}}
+    return {"method": "PUT", "path": f"/_inference/sparse_embedding/{name}", "body": body}
+
+
+@st.composite
+def users(draw: st.DrawFn, name: str) -> list[Json]:
+    """Requests by which others come to use a deployment: by its own id, by its model's, or by an alias."""
+    kind = draw(st.sampled_from((None, None, "pipeline", "endpoint", "pipeline of endpoint")))
+    if kind is None:
+        return []
+    if kind == "pipeline":
+        return [_pipeline(f"of-{name}", draw(st.sampled_from((name, name, "m", ALIAS))))]
+    attached = {"service": "elasticsearch", "service_settings": {"deployment_id": name}}
+    found = [{"method": "PUT", "path": f"/_inference/sparse_embedding/at-{name}", "body": attached}]
+    return found if kind == "endpoint" else [*found, _pipeline(f"by-{name}", f"at-{name}")]
+
+
+def _pipeline(pipeline: str, model_id: str) -> Json:
+    return {
+        "method": "PUT",
+        "path": f"/_ingest/pipeline/{pipeline}",
+        "body": {"processors": [{"inference": {"model_id": model_id}}]},
+    }
+
+
+class Users(t.NamedTuple):
+    """Alias to its model, pipeline to what it names, endpoint to its deployment. ``seen``: whether they may be read."""
+
+    aliases: t.Mapping[str, str]
+    pipelines: t.Mapping[str, t.Sequence[str]]
+    endpoints: t.Mapping[str, str]
+    seen: bool
+
+    @classmethod
+    def of(cls, double: Double, *, seen: bool) -> t.Self:
+        state = double.control("GET", "/state")
+        endpoints = {name: each["service_settings"] for name, each in state["endpoints"].items()}
+        return cls(
+            state["aliases"],
+            state["pipelines"],
+            {name: str(each.get("deployment_id", name)) for name, each in endpoints.items()},
+            seen,
+        )
+
+    def use(self, name: str, there: Assignments) -> bool:
+        """Whether anybody is known to use this deployment, among those that are *there*.
+
+        A name of a model means the deployment with the model's own id, if there is one, else each of its deployments.
+        Who may not read pipelines learns from the server only of those that name the deployment itself.
+        """
+        model_id = there[name]["task_parameters"]["model_id"]
+        namesake = model_id != name and model_id in there
+        aliases = [] if namesake else [each for each, model in self.aliases.items() if model == model_id]
+        endpoints = [each for each, deployment_id in self.endpoints.items() if deployment_id == name]
+        if aliases or endpoints:
+            return True
+        names = {name} if namesake or not self.seen else {name, model_id}
+        return any(names & set(named) for named in self.pipelines.values())
+
+    def owner(self, name: str) -> bool:
+        """Whether an endpoint made this deployment, and may be known to."""
+        return self.seen and self.endpoints.get(name) == name

@@ -1,0 +1,165 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The laws of each write by itself: users, owners, guards and the scaler, by what its run had seen before it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from faults.users import Users
+from laws.among_others import took_effect
+from laws.truth import scaler, task_parameters
+from support.stage import Look
+
+Json = dict[str, t.Any]
+
+
+class Item(t.NamedTuple):
+    """What is wanted of one deployment. ``listed``: the task names it."""
+
+    name: str
+    options: Json
+    listed: bool = True
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether there is any case in which it is to be stopped."""
+        says = self.options.get
+        asked = says("state") in ("stopped", "restarted") or says("replace") == "stop_start"
+        return bool(asked or says("on_failed") == "recover" or self.rolls_back)
+
+    @property
+    def rolls_back(self) -> bool:
+        return bool(self.options.get("on_unsatisfied") == "rollback")
+
+
+class Write(t.NamedTuple):
+    """A write that took effect on one deployment.
+
+    ``shown``: the deployment at the last reading of the run before it, ``None`` if there was none; ``first``: at its
+    first reading.
+    """
+
+    look: Look
+    first: Json | None
+    shown: Json | None
+    after: Json | None
+
+
+def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
+    """All that took effect on a deployment, in their order."""
+    found: list[Write] = []
+    first: Json | None = None
+    shown: Json | None = None
+    read = False
+    for look in looks:
+        if _shows(look, name):
+            shown = _running(look.after.get(name))
+            first, read = (first, True) if read else (shown, True)
+        if took_effect(look, name):
+            after = _running(look.after.get(name))
+            found.append(Write(look, first, shown, after))
+            if look.status == 200:  # the answer shows what is there now
+                shown = after
+    return found
+
+
+def _shows(look: Look, name: str) -> bool:
+    """Whether the answer told of this deployment."""
+    of_all = look.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
+    return look.status == 200 and (of_all or look.path == f"/_ml/trained_models/{name}/_stats")
+
+
+def _running(assignment: Json | None) -> Json | None:
+    return None if assignment is None or assignment["assignment_state"] == "stopping" else assignment
+
+
+def wrong_writes(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+    """What no run may do to a deployment, whatever others do."""
+    found = _wrong_stops(looks, item, users)
+    origin: Json | None = None
+    for write in writes(looks, item.name):
+        if write.look.verb != "_start" or origin is None:
+            origin = write.shown  # of a start that follows a stop: what was there before the stop
+        found += _unguarded(item, write, origin) + _fought(item, write, origin)
+        if write.look.verb == "_update" and users.owner(item.name) and write.look.path.startswith("/_ml/"):
+            found.append(f"'{item.name}' belongs to an endpoint, and was changed behind it")
+    return found
+
+
+# --- stops ---
+
+
+def _wrong_stops(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+    found = []
+    for place, look in enumerate(looks):
+        if look.verb == "_stop" and look.path.split("/")[-3] == item.name and is_forced(look):
+            found += _wrong_force(looks[: place + 1], item, users)
+        if look.verb != "_stop" or not took_effect(look, item.name):
+            continue
+        if not item.may_stop:
+            found.append(f"'{item.name}' was stopped though the task never says so")
+        if not is_forced(look) and all(_used(looks[: place + 1], item.name, users)):
+            found.append(f"'{item.name}' is used by others, and was stopped without force")
+    return found
+
+
+def _wrong_force(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+    if not item.listed or item.options.get("on_referenced") != "force":
+        return [f"'{item.name}' was stopped by force, which nobody asked for"]
+    needless = users.seen and not any(_used(looks, item.name, users))
+    return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
+
+
+def is_forced(look: Look) -> bool:
+    query, body = look.sent
+    return "force=true" in query or b'"force":true' in (body or b"").replace(b" ", b"")
+
+
+def _used(looks: t.Sequence[Look], name: str, users: Users) -> list[bool]:
+    """Whether somebody used it, at each look that could have told."""
+    return [users.use(name, look.before) for look in looks if name in look.before]
+
+
+# --- counts ---
+
+
+def _unguarded(item: Item, write: Write, origin: Json | None) -> list[str]:
+    """A count that goes further than its guard allows; going back to what was there is no step."""
+    guard = item.options.get("guard") or {}
+    stops = write.look.verb == "_stop"
+    if stops and item.options.get("state") != "stopped":
+        return []  # what follows is judged: the start
+    old, new = count(origin), 0 if stops else count(write.after)
+    if new in (old, count(write.first)):
+        return []
+    limits: tuple[tuple[str, bool], ...] = (
+        ("number_of_allocations", old == guard.get("number_of_allocations")),
+        ("min", new >= guard.get("min", 0)),
+        ("max", new <= guard.get("max", new)),
+        ("max_step", abs(new - old) <= guard.get("max_step", 0)),
+    )
+    return [
+        f"'{item.name}' went from {old} to {new}, and its guard has {name} {guard[name]}"
+        for name, held in limits
+        if name in guard and not held
+    ]
+
+
+def count(assignment: Json | None) -> int:
+    """Its number of allocations."""
+    return 0 if assignment is None else int(task_parameters(assignment)["number_of_allocations"])
+
+
+def _fought(item: Item, write: Write, origin: Json | None) -> list[str]:
+    """The scaler is turned off only by a task that says so; or by going back to what was there."""
+    if origin is None or write.after is None or not scaler(origin)["enabled"] or scaler(write.after)["enabled"]:
+        return []
+    asked = (item.options.get("adaptive_allocations") or {}).get("enabled") is False
+    overriding = item.options.get("on_adaptive") == "override" and "number_of_allocations" in item.options
+    was_off = write.first is None or not scaler(write.first)["enabled"]
+    return (
+        [] if asked or overriding or was_off else [f"'{item.name}' was taken from the scaler, which nobody asked for"]
+    )
