@@ -109,8 +109,12 @@ def _wrong_stops(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]
 def _wrong_force(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
     if not item.listed or item.options.get("on_referenced") != "force":
         return [f"'{item.name}' was stopped by force, which nobody asked for"]
-    needless = users.seen and not any(_used(looks, item.name, users))
+    unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
+    needless = users.seen and not unread and not any(_used(looks, item.name, users))
     return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
+
+
+_LOOK_UPS = ("/_inference/_all", "/_inference/any/_all", "/_ingest/pipeline", "/_ml/trained_models")
 
 
 def is_forced(look: Look) -> bool:
