@@ -164,8 +164,13 @@ def unpredicted(predicted: Json, happened: Json) -> list[str]:
 
 
 def _unforeseen(sentence: str) -> bool:
-    """Whether check mode could not know: the nodes, or a user of the deployment that it was not allowed to read."""
-    used = ("referenced by ingest processors", "as it is used by inference endpoint", "created by inference endpoint")
+    """Whether check mode could not know: the nodes, the right to write, or a user that it was not allowed to read."""
+    used = (
+        "lacks the cluster privilege",
+        "referenced by ingest processors",
+        "as it is used by inference endpoint",
+        "created by inference endpoint",
+    )
     return unforeseen(sentence) or any(each in sentence for each in used)
 
 

@@ -12,9 +12,12 @@ import typing as t
 import pytest
 from hypothesis import find, settings
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import DEPLOYMENT, WAIT
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import ITEM
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import GUARD, LIST_GUARD
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan import decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan import references as rules
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.change import Change
 from faults.play import Tally, play
 from faults.schedules import ALWAYS, NOT_VARIED, schedules, values
@@ -29,6 +32,7 @@ GONE: Json = {"do": "remove_deployment", "deployment_id": "d"}
 def schedule(at: int, *what: Json, **task: t.Any) -> Json:
     return {
         "version": "9.5.3",
+        "flavor": "default",
         "nodes": ["n1=4,16gb", "n2=4,16gb"],
         "privileges": ["all"],
         "running": [RUNNING, {"do": "settle"}],
@@ -65,6 +69,109 @@ def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
     monkeypatch.setattr(Change, "_due_stop", lambda self, action, sent: action)
     assert "which had been started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
+
+
+USED: Json = {
+    "method": "PUT",
+    "path": "/_inference/sparse_embedding/at-d",
+    "body": {"service": "elasticsearch", "service_settings": {"deployment_id": "d"}},
+}
+SCALED = {**RUNNING, "adaptive_allocations": {"enabled": True}, "number_of_allocations": None}
+OWNED: Json = {
+    "method": "PUT",
+    "path": "/_inference/sparse_embedding/d",
+    "body": {
+        "service": "elasticsearch",
+        "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 2},
+    },
+}
+UNLISTED: Json = {
+    "deployments": [{"deployment_id": "e", "model_id": "m"}],
+    "options": {"stop_unlisted": True, "unlisted_except": ["d"]},
+}
+
+
+class Slip(t.NamedTuple):
+    """A function that is slipped in, what is drawn then, and what the judge says of it."""
+
+    where: t.Any
+    name: str
+    does: t.Callable[..., t.Any]
+    drawn: Json
+    said: str
+
+
+def _task(**options: t.Any) -> Json:
+    return {"deployments": None, "options": {"deployment_id": "d", **options}}
+
+
+SLIPS = {
+    "used": Slip(
+        rules,
+        "protected",
+        lambda wanted, plan, users, server: plan,
+        {"version": "8.16.0", "users": [USED], "task": _task(state="stopped")},
+        "is used by others, and was stopped without force",
+    ),
+    "forced": Slip(
+        rules,
+        "protected",
+        lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
+        {"task": _task(state="stopped")},
+        "was stopped by force, which nobody asked for",
+    ),
+    "forced for nobody": Slip(
+        rules,
+        "protected",
+        lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
+        {"task": _task(state="stopped", on_referenced="force")},
+        "was stopped by force, and nobody uses it",
+    ),
+    "owned": Slip(
+        rules,
+        "through_owner",
+        lambda wanted, plan, endpoints, server: plan,
+        {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},
+        "belongs to an endpoint, and was changed behind it",
+    ),
+    "guarded": Slip(
+        decide,
+        "guarded",
+        lambda wanted, plan: plan,
+        {"task": _task(number_of_allocations=5, guard={"max_step": 1})},
+        "went from 2 to 5, and its guard has max_step 1",
+    ),
+    "scaled": Slip(
+        decide,
+        "_refuse_taking_over",
+        lambda wanted, current: None,
+        {"running": [SCALED, {"do": "settle"}], "task": _task(number_of_allocations=3)},
+        "was taken from the scaler, which nobody asked for",
+    ),
+    "unlisted": Slip(
+        deployments,
+        "is_kept",
+        lambda params: lambda deployment_id: False,
+        {"task": UNLISTED},
+        "was changed by _stop, and the task does not name it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    slip = SLIPS[name]
+    planned = {**schedule(0), **slip.drawn}
+    assert play(planned, Tally()) == []
+    monkeypatch.setattr(slip.where, slip.name, slip.does)
+    assert slip.said in " ".join(play(planned, Tally()))
+
+
+@pytest.mark.parametrize("operation", ["any_write", "stats"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_never_answered_is_given_up(operation: str, when: str) -> None:
+    hang: Json = {"operation": operation, "do": {"type": "hang"}, "when": when, "times": 1}
+    assert _laws_broken(hang, {"do": "delay", "seconds": 5.0}, number_of_allocations=3) == set()
 
 
 def test_a_kill_is_survived() -> None:
