@@ -102,7 +102,7 @@ class Client:
             if not isinstance(answer.body, dict):
                 content_type = answer.meta.headers.get("content-type") or ""
                 raise errors.not_understood(self._request(what, privilege), status, answer.body, content_type)
-            shape(answer.body, "")
+            shape(answer.body)
         except Misshapen as exc:
             raise shapes.misshapen(self._request(what, privilege), status, str(exc)) from None
         except RecursionError:

@@ -140,18 +140,21 @@ _OF_ENDPOINT = record(
 )
 
 
-def _endpoint(value: t.Any, place: str) -> None:
-    _OF_ENDPOINT(value, place)
+def _endpoint(value: t.Any) -> None:
+    _OF_ENDPOINT(value)
     if not (value.get("inference_id") or value.get("model_id")):
-        raise Misshapen(f"{place}.inference_id is missing")
+        raise Misshapen("is missing", "inference_id")
 
 
 ENDPOINTS = record(endpoints=rows(_endpoint), models=rows(_endpoint))
 
 
-def _pipelines(value: t.Any, place: str) -> None:
-    table(ANY)(value, place)
-    shallow(value, "an ingest pipeline")
+def _pipelines(value: t.Any) -> None:
+    table(ANY)(value)
+    try:
+        shallow(value)
+    except Misshapen as exc:
+        raise exc.within("an ingest pipeline") from None
 
 
 PIPELINES: Shape = _pipelines

@@ -77,7 +77,7 @@ class Job:
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
         told = superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
-        report.plan = dataclasses.replace(plan, warnings=told + plan.warnings)
+        report.plan = dataclasses.replace(plan, warnings=told + plan.warnings) if told else plan
         self._refuse_hopeless()
 
     def _lost(self, server: Server) -> Recovery | None:
