@@ -104,6 +104,11 @@ def unpackable(on: Ground) -> t.Any:
     return on.with_fault("any_read", {"type": "broken_gzip"})
 
 
+def refused(on: Ground, status: int) -> t.Any:
+    body = {"error": {"type": "status_exception", "reason": "planted"}, "status": status}
+    return on.with_fault("start", {"type": "answer", "status": status, "body": body}, **START)
+
+
 @contextmanager
 def without_library(_on: Ground) -> Iterator[Json]:
     """No folder in which Python looks has it."""
@@ -131,6 +136,8 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "cannot be resolved": lambda _on: nullcontext({"hosts": ["http://es.invalid:9200"]}),
     "connection refused": lambda on: on.port(odd.refusing()),
     "no connection to ... within ... seconds": lambda on: on.port(odd.full(), request_timeout=0.2),
+    # A broadcast: nothing is sent, the system refuses.
+    "no connection to ... (...)": lambda _on: nullcontext({"hosts": ["http://255.255.255.255:9200"]}),
     "no answer from ... within ... seconds": lambda on: on.port(odd.serving(odd.silent), request_timeout=0.2),
     "reset the connection": lambda on: on.plain(odd.resetting),
     "closed the connection without an answer": lambda on: on.plain(odd.closing),
@@ -157,6 +164,12 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     ),
     "the certificate has another fingerprint than ca_fingerprint": lambda on: on.port(
         odd.serving(ANYTHING, on.authority.context()), "https", ca_fingerprint="ab" * 32
+    ),
+    "the certificate is not trusted": lambda on: on.port(
+        odd.serving(ANYTHING, on.authority.unsuitable()), "https", ca_path=on.authority.path
+    ),
+    "the server ended it": lambda on: on.port(
+        odd.serving(ANYTHING, on.authority.disagreeing()), "https", ca_path=on.authority.path
     ),
     "the server wants a client certificate": demanding,
     "the server does not take the client certificate": lambda on: demanding(on, **on.stranger.client()),
@@ -204,6 +217,10 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     "The request is too large": lambda on: on.with_fault(
         "start", {"type": "answer", "status": 413, "body": None, "product": False}, **START
     ),
+    "Elasticsearch answered 400": lambda on: refused(on, 400),
+    "Elasticsearch answered 404": lambda on: refused(on, 404),
+    "Elasticsearch answered 409": lambda on: refused(on, 409),
+    "Elasticsearch answered 500": lambda on: refused(on, 500),
     # Not now
     "a gateway at ... answered 429": gateway("too_many_requests"),
     "a gateway at ... answered 502": gateway("bad_gateway"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import ipaddress
 import json
 import socket
 import ssl
@@ -17,6 +18,16 @@ import typing as t
 from collections.abc import Callable, Iterator
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 Act = Callable[[socket.socket], None]
 LOOPBACK = "127.0.0.1"
@@ -147,6 +158,35 @@ class Authority:
         issued.cert_chain_pems[0].write_to_path(files["client_cert"])
         issued.private_key_pem.write_to_path(files["client_key"])
         return files
+
+    def unsuitable(self) -> ssl.SSLContext:
+        """For a server whose certificate is for clients alone."""
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
+        authority = x509.load_pem_x509_certificate(self._inner.cert_pem.bytes())
+        signing = t.cast("ec.EllipticCurvePrivateKey", load_pem_private_key(self._inner.private_key_pem.bytes(), None))
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK))])
+        builder = (
+            x509.CertificateBuilder(authority.subject, x509.Name([]), key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - _DAY)
+            .not_valid_after(now + _DAY)
+            .add_extension(names, critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+        )
+        issued = trustme.LeafCert(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            builder.sign(signing, hashes.SHA256()).public_bytes(Encoding.PEM),
+            [],
+        )
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(made)
+        return made
+
+    def disagreeing(self) -> ssl.SSLContext:
+        """For a server that has no cipher in common with anybody: none fits its kind of key."""
+        made = self.context()
+        made.maximum_version = ssl.TLSVersion.TLSv1_2
+        made.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+        return made
 
     def demanding(self) -> ssl.SSLContext:
         """For a server that wants a certificate of this authority from its clients, too."""

@@ -131,7 +131,8 @@ def test_an_unreadable_file_is_told(files: Files, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("builtins.open", forbidden)  # root may read every file
     sentence = refused(ca_path=files.ca)
-    assert sentence == f"ca_path {files.ca} cannot be read: Permission denied."
+    where = "It is looked for on the machine where the task runs."
+    assert sentence == f"ca_path {files.ca} cannot be read: Permission denied. {where}"
 
 
 @pytest.mark.parametrize("text", [PRINTED, PRINTED.lower(), PRINTED.replace(":", ""), f" {PRINTED}\n"])

@@ -50,7 +50,7 @@ def unusable_address(request: Request, exc: ValueError) -> ApiError:
     if isinstance(exc, LocationValueError):
         told = f"the address is not one that can be asked for: {cut(str(exc), 200)}. Check hosts."
     else:
-        told = "the request has a value that HTTP cannot carry."
+        told = "the request has a value that HTTP cannot carry. Look for line breaks in credentials and headers."
     return ApiError("connection", f"Cannot {request.what}: {told}")
 
 

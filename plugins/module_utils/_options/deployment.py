@@ -103,7 +103,7 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     :raises Refusal: for values and combinations that no server accepts.
     """
     if not params.get("deployment_id") and not params.get("model_id"):
-        raise Refusal("Neither deployment_id nor model_id has a value")
+        raise Refusal("Neither deployment_id nor model_id has a value", hint="A variable may be empty.")
     for name in ("deployment_id", "model_id"):
         _refuse_pattern(name, params.get(name))
     for name in ("number_of_allocations", "initial_number_of_allocations", "queue_capacity"):

@@ -37,7 +37,9 @@ def _items(variable: str, text: str) -> list[str]:
 
 def _boolean(variable: str, text: str) -> bool:
     if text.strip().lower() not in _BOOLEANS:
-        raise Refusal(f"The variable {variable} is '{text}', which is neither true nor false")
+        raise Refusal(
+            f"The variable {variable} is '{text}', which is neither true nor false", hint="Set it to one, or unset it."
+        )
     return _BOOLEANS[text.strip().lower()]
 
 

@@ -80,7 +80,8 @@ def _refuse_unusable_key(cert: str, key: str) -> None:
         ) from None
     except ssl.SSLError as exc:
         if exc.reason in _MISMATCH:
-            raise Refusal(f"client_key {key} does not belong to client_cert {cert}") from exc
+            hint = "Give the two that were issued together."
+            raise Refusal(f"client_key {key} does not belong to client_cert {cert}", hint=hint) from exc
         raise Refusal(f"client_key {key} has no private key in PEM format") from exc
 
 
@@ -97,6 +98,9 @@ def _refuse_unreadable(option: str, path: str) -> None:
         with open(path, "rb") as file:
             file.read(1)
     except ValueError as exc:  # a null character, which no path has
-        raise Refusal(f"{option} is no path: it has characters that no path has") from exc
+        raise Refusal(
+            f"{option} is no path: it has characters that no path has", hint="Give the path of a file."
+        ) from exc
     except OSError as exc:
-        raise Refusal(f"{option} {path} cannot be read: {exc.strerror}") from exc
+        hint = "It is looked for on the machine where the task runs."
+        raise Refusal(f"{option} {path} cannot be read: {exc.strerror}", hint=hint) from exc

@@ -239,7 +239,10 @@ def _refuse_siblings(wanted: Wanted, situation: Situation, verb: str) -> None:
 
 
 def _not_there(wanted: Wanted, going: Deployment | None) -> Refusal:
-    return Refusal(f"Deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is fail")
+    return Refusal(
+        f"Deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is fail",
+        hint="Check deployment_id and hosts, or set on_missing to what is to happen then.",
+    )
 
 
 def _gone(going: Deployment | None) -> str:
