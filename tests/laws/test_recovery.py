@@ -117,6 +117,34 @@ def test_what_a_killed_run_leaves_is_all_there(
         assert list(Path(folder).iterdir()) == []
 
 
+REFUSED = {"error": {"type": "status_exception", "reason": "planted"}}
+
+
+@laws
+@given(st.sampled_from(RELEASES), running, named, st.sampled_from(WAYS[:2]), st.sampled_from((400, 404, 429)))
+def test_what_a_killed_run_leaves_does_not_end_in_nothing(
+    version: str, before: Json, change: Json, way: Json, status: int
+) -> None:
+    """The start that the killed run has left is refused: what ran is started again, unless that is the same start."""
+    with tempfile.TemporaryDirectory() as folder, build(version, before, AMPLE) as double:
+        was = there(double)
+        options: Json = {"deployment_id": "d", "on_adaptive": "override", "recovery_file": f"{folder}/d"}
+        with double.kill(what="_start"):
+            double.run(**options, **way, **change)
+        if double.deployments():
+            return
+        double.fault("start", {"type": "answer", "status": status, "body": {**REFUSED, "status": status}})
+        result = double.run(**options, **way, **change)
+        assert result["failed"]
+        if "what was refused is the start with its own settings" in result["msg"]:
+            assert double.deployments() == {}
+            result = double.run(**options)
+        else:
+            assert result["operation"] == "rollback"
+        assert there(double) == was
+        assert list(Path(folder).iterdir()) == []
+
+
 @laws
 @given(st.sampled_from(RELEASES), st.one_of(st.none(), running), named, st.sampled_from(WAYS[:2]), st.integers(0, 2))
 def test_a_rollback_restores_exactly_what_was_before(

@@ -304,3 +304,28 @@ def written_in_between(double: Double, path: Path, write: t.Callable[[], bytes])
     assert (result["changed"], double.journal(), path.read_bytes()) == (False, [], content[0])
     assert result["deployment"]["assignment_state"] == "started"
     return content[0]
+
+
+@pytest.mark.parametrize("happens", ["removed", "changed"])
+def test_it_is_right_once_more_right_before_the_stop(double: Double, path: Path, happens: str) -> None:
+    """A run that finds nothing to do may remove it, and the number may be moved, before the turn of the stop."""
+    send = double.request
+    looks: list[str] = []
+    change: Json = {"number_of_allocations": 1, "state": "restarted"}
+
+    def late(method: str, target: str, *rest: t.Any) -> t.Any:
+        if path.exists() and "_stats" in target and not looks:
+            looks.append(target)
+            if happens == "removed":
+                path.unlink()
+            else:
+                double.effect("set_number", deployment_id="d", number_of_allocations=3)
+        return send(method, target, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, double.kill(what="_start"):
+        patch.setattr(double, "request", late)
+        double.run(deployment_id="d", recovery_file=str(path), **change)
+    assert double.deployments() == {}
+    kept = json.loads(path.read_text())
+    assert kept["settings"] == {"model_id": "m", **OWN, "priority": "normal", "number_of_allocations": 1}
+    assert kept["before"]["number_of_allocations"] == (2 if happens == "removed" else 3)

@@ -38,8 +38,6 @@ def from_exception(request: Request, exc: Exception) -> Exception:
         answer = errors.Answer(exc.meta.status, exc.body, genuine, headers.get("location") or "")
         error = errors.from_answer(request, answer)
         return Transient(error, headers.get("retry-after")) if error.kind == "unavailable" else error
-    if isinstance(exc, elasticsearch.SerializationError):
-        return errors.not_understood(request, None, None, str(exc.message))
     return _no_answer(request, exc)
 
 
