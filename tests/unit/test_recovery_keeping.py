@@ -329,3 +329,28 @@ def test_it_is_right_once_more_right_before_the_stop(double: Double, path: Path,
     kept = json.loads(path.read_text())
     assert kept["settings"] == {"model_id": "m", **OWN, "priority": "normal", "number_of_allocations": 1}
     assert kept["before"]["number_of_allocations"] == (2 if happens == "removed" else 3)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("what", ["another's", "a pipe", "nothing"])
+def test_what_has_come_in_its_place_is_left_alone(double: Double, path: Path, what: str, refused: bool) -> None:
+    """Between the stop and the start. It is not what the run has kept, so nothing is said of that either."""
+    if refused:
+        body = {"error": {"type": "t", "reason": "planted"}, "status": 400}
+        double.fault("start", {"type": "answer", "status": 400, "body": body}, times=-1)
+    send = double.request
+
+    def late(method: str, target: str, *rest: t.Any) -> t.Any:
+        if "_start" in target:
+            path.unlink(missing_ok=True)
+            if what == "another's":
+                path.write_text(what)
+            elif what == "a pipe":
+                os.mkfifo(path)
+        return send(method, target, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(double, "request", late)
+        result = replace(double, path)
+    assert (result.get("failed", False), result["warnings"]) == (refused, [])
+    assert (path.is_file(), path.is_fifo()) == (what == "another's", what == "a pipe")
