@@ -120,11 +120,6 @@ class Change:
         finally:
             self._report.seconds, self._report.polls = self.watch.seconds, self.watch.polls
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left to be written."""
-        return not self._to_do
-
     def _apply(self) -> Steps:
         if self._file:
             self._file.keep(self.plan)
