@@ -43,12 +43,15 @@ VALUES: dict[str, st.SearchStrategy[t.Any]] = {
     "threads_per_allocation": st.sampled_from((1, 2, 4)),
     "queue_capacity": st.sampled_from((100, 1000)),
     "cache_size": st.sampled_from(("0", "1mb", "1536kb")),
-    "wait_timeout": st.sampled_from((0.0, 8.0, 20.0)),
+    "wait_timeout": st.sampled_from((20.0, 8.0, 30.0, 0.0)),
     "wait_sleep": st.sampled_from((0.5, 2.0)),
     "recovery_file": st.just("FOLDER/ID.json"),
-    "max_total_step": st.integers(0, 6),
+    "min": st.integers(0, 2),
+    "max": st.integers(2, 6),
+    "max_step": st.integers(0, 5),
+    "max_total_step": st.integers(0, 9),
 }
-"""For options that are neither a choice nor a flag; numbers of a guard have any."""
+"""For options that are neither a choice nor a flag."""
 ALWAYS = ("deployment_id", "model_id")
 """Which deployment is meant, and the model to start, are drawn by themselves."""
 NOT_VARIED = ("server_timeout",)
@@ -67,8 +70,10 @@ def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
     if option["type"] == "bool":
         return st.booleans()
     if name == "guard":
-        within = {each: VALUES.get(each, st.integers(0, 6)) for each in option["options"]}
-        return st.fixed_dictionaries({}, optional=within)
+        within = {each: VALUES[each] for each in option["options"]}
+        return st.lists(st.sampled_from(sorted(within)), unique=True, max_size=2).flatmap(
+            lambda chosen: st.fixed_dictionaries({each: within[each] for each in chosen})
+        )
     raise KeyError(f"tests/faults/schedules.py has no values for option {name}")
 
 
@@ -79,15 +84,13 @@ def _options(names: t.Mapping[str, Json], exclusive: t.Iterable[t.Collection[str
     def lawful(chosen: frozenset[str]) -> bool:
         return all(len(chosen & set(group)) <= 1 for group in exclusive)
 
-    few = st.frozensets(st.sampled_from(sorted(known)), max_size=6).filter(lawful)
+    few = st.frozensets(st.sampled_from(sorted(known)), max_size=4).filter(lawful)
     return few.flatmap(lambda chosen: st.fixed_dictionaries({name: known[name] for name in sorted(chosen)}))
 
 
-ONE = _options(
-    DEPLOYMENT.argument_spec | GUARD.argument_spec | WAIT.argument_spec,
-    tuple(map(tuple, DEPLOYMENT.mutually_exclusive)),
-)
-ITEMS = _options(ITEM.argument_spec, tuple(map(tuple, ITEM.mutually_exclusive)))
+EXCLUSIVE = tuple(map(tuple, DEPLOYMENT.mutually_exclusive))
+ONE = _options(DEPLOYMENT.argument_spec | GUARD.argument_spec | WAIT.argument_spec, EXCLUSIVE)
+ITEMS = _options(ITEM.argument_spec, EXCLUSIVE)
 LIST = _options(
     {
         name: option
@@ -96,6 +99,46 @@ LIST = _options(
     },
     (),
 )
+OFTEN = ("on_unsatisfied", "recovery_file", "guard", "on_referenced", "on_endpoint_owned", "wait_timeout")
+"""What a third of all items says, each: it decides what may be done, or undone."""
+
+
+@st.composite
+def intents(draw: st.DrawFn, version: str) -> Json:
+    """What a task is about, so that most of them do something to what is there."""
+    since = {"update": (8, 6), "scale": (8, 16), "override": (8, 16)}
+    kinds = ("any", "update", "scale", "override", "replace", "restart", "stop", "recover")
+    kind = draw(st.sampled_from([each for each in kinds if _release(version) >= since.get(each, (8, 0))]))
+    if kind == "scale":
+        return {"adaptive_allocations": draw(BOUNDS)}
+    if kind == "replace":
+        names = st.sampled_from(("threads_per_allocation", "queue_capacity"))
+        name = draw(names)
+        return {name: draw(VALUES[name]), "replace": "stop_start"}
+    count = {"number_of_allocations": draw(number)}
+    asked: dict[str, Json] = {
+        "any": {},
+        "update": count,
+        "override": {**count, "on_adaptive": "override"},
+        "restart": {"state": "restarted"},
+        "stop": {"state": "stopped"},
+        "recover": {"on_failed": "recover"},
+    }
+    return asked[kind]
+
+
+@st.composite
+def wishes(draw: st.DrawFn, version: str, few: st.SearchStrategy[Json]) -> Json:
+    """An intent, what often goes with one, and a *few* other options."""
+    wish = draw(intents(version))
+    for name in OFTEN:
+        if draw(st.integers(0, 2)) == 0:
+            wish[name] = draw(values(name, ITEM.argument_spec[name]))
+    for name, value in draw(few).items():
+        rivals = {each for group in EXCLUSIVE if name in group for each in group}
+        if not rivals & wish.keys():
+            wish.setdefault(name, value)
+    return wish
 
 
 def names(version: str) -> tuple[str, ...]:
@@ -110,10 +153,10 @@ def _release(version: str) -> tuple[int, ...]:
 @st.composite
 def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
     """The effects and requests that bring a deployment about, in one of the states it can be in."""
-    if name not in MODELS and _release(version) >= (8, 15) and draw(st.integers(0, 3)) == 0:
+    if name not in MODELS and _release(version) >= (8, 15) and draw(st.integers(0, 4)) == 0:
         return [owned(name, draw(_scaled(version))), *draw(_then(name))]
     start: Json = {"do": "start_deployment", "deployment_id": name}
-    start["model_id"] = name if name in MODELS else draw(st.sampled_from(MODELS))
+    start["model_id"] = name if name in MODELS else draw(st.sampled_from(("m", "m", "m", "other")))
     form = draw(st.sampled_from(("plain", "plain", "fixed", "low", "adaptive")))
     if form == "low" and _release(version) >= (8, 6):
         start["priority"] = "low"
@@ -142,25 +185,47 @@ def _then(name: str) -> st.SearchStrategy[list[Json]]:
     return what.map(lambda then: [{"do": then, "deployment_id": name}] if then else [])
 
 
+class Beginning(t.NamedTuple):
+    """What is there before a task: names of deployments, and whether model ``m`` has an alias."""
+
+    version: str
+    there: t.Collection[str]
+    alias: bool
+
+
 @st.composite
-def tasks(draw: st.DrawFn, version: str) -> Json:
+def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
     """What is given to one of the two modules."""
+    version = beginning.version
     ids = names(version)
     if draw(st.booleans()):
         name = draw(st.sampled_from(ids))
-        return {"deployments": None, "options": {**_named(draw, name), **draw(ONE)}}
+        return {"deployments": None, "options": {**_named(draw, name, beginning), **draw(wishes(version, ONE))}}
     chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=3))
     options = draw(LIST)
     if draw(st.integers(0, 4)) == 0:
         options |= {"stop_unlisted": True, "unlisted_except": draw(st.sampled_from(([], ["m"])))}
-    return {"deployments": [{**_named(draw, name), **draw(ITEMS)} for name in chosen], "options": options}
+    items = [{**_named(draw, name, beginning), **draw(wishes(version, ITEMS))} for name in chosen]
+    return {"deployments": items, "options": options}
 
 
-def _named(draw: st.DrawFn, name: str) -> Json:
+def _named(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
+    """The deployment, and mostly its model: the one it has, another, or an alias."""
     if name in MODELS:
         return {"deployment_id": name, **draw(st.sampled_from(({}, {"model_id": name})))}
-    models = st.sampled_from(({"model_id": "m"}, {"model_id": "m"}, {"model_id": "other"}, {"model_id": ALIAS}, {}))
-    return {"deployment_id": name, **draw(models)}
+    models = ["m", "m", "m", "m", "other", *([ALIAS, ALIAS] if beginning.alias else [])]
+    if name in beginning.there and draw(st.booleans()):
+        return {"deployment_id": name}
+    return {"deployment_id": name, "model_id": draw(st.sampled_from(models))}
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> list[int]:
+    """When something happens: here and there, or one thing shortly after another, as trouble comes."""
+    spread = st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6)
+    first, gaps = draw(st.integers(0, MOMENTS - 1)), draw(st.lists(st.integers(1, 3), max_size=4))
+    burst = [first + sum(gaps[:place]) for place in range(len(gaps) + 1)]
+    return sorted(draw(st.sampled_from((burst, draw(spread)))))
 
 
 @st.composite
@@ -172,22 +237,20 @@ def schedules(draw: st.DrawFn) -> Json:
     serverless = draw(st.integers(0, 7)) == 0
     version = SERVERLESS if serverless else draw(st.sampled_from(VERSIONS))
     ids = names(version)
-    there = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3))
+    there = [name for name in ids if draw(st.integers(0, 3))]
     kind = draw(st.sampled_from(("faults", "others", "two runs")))
     what = faults() | delays() | (of_nodes() if kind == "faults" else of_others(ids))
-    happenings = [
-        {"at": at, "what": draw(what)}
-        for at in draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6).map(sorted))
-    ]
-    second = draw(tasks(version)) if kind == "two runs" else None
+    happenings = [{"at": at, "what": draw(what)} for at in draw(moments())]
+    beginning = Beginning(version, there, draw(st.integers(0, 4)) == 0)
+    second = draw(tasks(beginning)) if kind == "two runs" else None
     return {
         "version": version,
         "flavor": "serverless" if serverless else "default",
         "nodes": draw(st.sampled_from((["n1=4,16gb", "n2=4,16gb"], ["n1=8,16gb"], ["n1=8,2gb,a", "n2=2,16gb,b"]))),
         "privileges": draw(st.sampled_from(PRIVILEGES[: 2 if serverless else 3])),
         "running": [effect for name in there for effect in draw(running(version, name))],
-        "users": [*draw(st.sampled_from(([], [], [alias()]))), *(each for name in there for each in draw(users(name)))],
-        "task": draw(tasks(version)),
+        "users": [alias()] * beginning.alias + [each for name in there for each in draw(users(name))],
+        "task": draw(tasks(beginning)),
         "second": second,
         "switches": draw(st.lists(st.booleans(), max_size=MOMENTS)) if second else [],
         "happenings": happenings,

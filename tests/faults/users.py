@@ -31,7 +31,7 @@ def owned(name: str, settings: Json) -> Json:
 @st.composite
 def users(draw: st.DrawFn, name: str) -> list[Json]:
     """Requests by which others come to use a deployment: by its own id, by its model's, or by an alias."""
-    kind = draw(st.sampled_from((None, None, "pipeline", "endpoint", "pipeline of endpoint")))
+    kind = draw(st.sampled_from((None, None, None, None, None, "pipeline", "endpoint", "pipeline of endpoint")))
     if kind is None:
         return []
     if kind == "pipeline":
