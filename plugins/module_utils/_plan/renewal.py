@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from .._records.deployment import Deployment
 from .._records.errors import Refusal
 from .plan import Plan
 from .references import by_endpoint
@@ -28,5 +29,13 @@ def renewed(plan: Plan, fresh: Plan) -> Plan:
         )
     actions = tuple(planned["stop"] if action.kind == "stop" else action for action in fresh.actions)
     warnings = tuple(dict.fromkeys(plan.warnings + fresh.warnings))
-    found = dataclasses.replace(fresh, actions=actions, warnings=warnings)
+    before, after = (_exactly(each, plan.before) for each in (fresh.before, fresh.after))
+    found = dataclasses.replace(fresh, before=before, after=after, actions=actions, warnings=warnings)
     return by_endpoint(found, plan.endpoint_type) if plan.endpoint_type else found
+
+
+def _exactly(seen: Deployment | None, known: Deployment | None) -> Deployment | None:
+    """*seen* with the cache size that was *known* of it: fixed at start, and cut where only statistics were read."""
+    if seen is None or known is None or seen.cache_size_exact or seen.start_time != known.start_time:
+        return seen
+    return dataclasses.replace(seen, cache_size=known.cache_size, cache_size_exact=known.cache_size_exact)
