@@ -12,8 +12,8 @@ import typing as t
 
 from faults.users import Users
 from faults.writes import Item, count, writes, wrong_writes
-from laws.among_others import UNKNOWN, changed_by, stops_of_others, took_effect, unreached, untrue
-from laws.truth import task_parameters, unforeseen
+from laws.among_others import UNKNOWN, Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
+from laws.truth import same_as_there, task_parameters, unforeseen
 from support.stage import Assignments, Look, Stage
 
 Json = dict[str, t.Any]
@@ -149,6 +149,8 @@ def _going(look: Look) -> bool:
 def unpredicted(predicted: Json, happened: Json) -> list[str]:
     """Law 2: where check mode said something else than a run in peace."""
     found = []
+    if not happened.get("failed") and predicted["api_calls"] != happened["api_calls"]:
+        found.append(f"check mode said {predicted['api_calls']}, the run sent {happened['api_calls']}")
     for told, done in itertools.zip_longest(predicted["deployments"], happened["deployments"]):
         if told is None or done is None:
             found.append(f"check mode tells of other deployments: {predicted.get('msg')}, {happened.get('msg')}")
@@ -172,6 +174,19 @@ def _unforeseen(sentence: str) -> bool:
         "created by inference endpoint",
     )
     return unforeseen(sentence) or any(each in sentence for each in used)
+
+
+def outdated(run: Run) -> list[str]:
+    """What is told at the end of a run in peace that waited, and is not there in the end."""
+    waited = run.result is not None and all(item.options.get("wait", True) for item in run.items)
+    last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if waited]
+    return [
+        f"'{each['deployment_id']}' in the end: {why}"
+        for each in (run.result or {}).get("deployments", ())
+        for there in last
+        if not each.get("failed")
+        for why in same_as_there(there, each)
+    ]
 
 
 def lost_settings(before: Assignments, after: Assignments, items: t.Iterable[Item]) -> list[str]:

@@ -251,7 +251,7 @@ class _Stage(Stage):
         looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
         run = Run(self, looks, items, result, True)
         broken = [f"again: {each}" for each in judge.broken(run, self._used, task["options"])]
-        broken += [f"again: {each}" for each in judge.unpredicted(predicted, result)]
+        broken += [f"again: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
         if self._alone:
             broken += judge.repeated(self.of_run("first"))
         if result.get("failed"):

@@ -16,7 +16,7 @@ Json = dict[str, t.Any]
 UNKNOWN = "Whether it took effect is not known"
 
 
-class _Snapshot:
+class Snapshot:
     """Assignments in the place of a double that has them now."""
 
     def __init__(self, version: str, assignments: Assignments) -> None:
@@ -92,7 +92,7 @@ def untrue(stage: Stage, looks: t.Sequence[Look], name: str, result: Json) -> li
 
 def _since_last_write(stage: Stage, looks: t.Sequence[Look], name: str) -> list[t.Any]:
     last = max((place for place, look in enumerate(looks) if took_effect(look, name)), default=0)
-    return [_Snapshot(stage.version, look.after) for look in looks[last:]]
+    return [Snapshot(stage.version, look.after) for look in looks[last:]]
 
 
 def unreached(stage: Stage, looks: t.Sequence[Look], options: Json, result: Json) -> list[str]:
