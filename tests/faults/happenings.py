@@ -63,7 +63,7 @@ def faults(draw: st.DrawFn) -> Json:
         operation, do = draw(st.sampled_from(OF_WRITES))
         when = "before"
     else:
-        operation = draw(st.sampled_from(("any", "any_write", "stats")))
+        operation = draw(st.sampled_from(("any_write", "any_write", "any", "stats")))
         do = draw(st.sampled_from(ANYWHERE + BEFORE))
         when = "before" if do in BEFORE else draw(st.sampled_from(("before", "after")))
     return {"operation": operation, "do": do, "when": when, "times": draw(st.sampled_from((1, 1, 1, 2, 4)))}
@@ -95,7 +95,7 @@ def of_nodes() -> st.SearchStrategy[Json]:
 @st.composite
 def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
     """What another client, the scaler or a node does to a deployment, or somebody who comes to use it."""
-    name = draw(st.sampled_from(names))
+    name, number = draw(st.sampled_from(names)), st.integers(1, 6)
     started: Json = {
         "do": "start_deployment",
         "model_id": name if name in ("m", "other") else "m",
@@ -106,7 +106,8 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
             (
                 {"do": "stop_deployment"},
                 {"do": "remove_deployment"},
-                {"do": "set_number", "number_of_allocations": draw(st.integers(1, 6))},
+                {"do": "set_number", "number_of_allocations": draw(number)},
+                {"do": "set_number", "number_of_allocations": draw(number)},
                 {"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *SCALERS)))},
                 {"do": "put_pipeline_reference", "pipeline": "late", "model_id": name},
                 {"do": "fail_route", "reason": "planted"},

@@ -98,7 +98,13 @@ class _Stage(Stage):
         if privileges != ["all"]:
             self.allow(*privileges)
         self.forget()
-        return Users.of(self, seen="read_pipeline" in privileges or privileges == ["all"])
+        late = any(act["do"] == "put_pipeline_reference" for act in self._acts)
+        return Users.of(self, seen=self._sees, late=late)
+
+    @property
+    def _sees(self) -> bool:
+        """Whether the tasks may read who uses deployments."""
+        return any(each in self._schedule["privileges"] for each in ("all", "read_pipeline"))
 
     def _ask(self, request: Json) -> None:
         """Somebody else's request, which this version may not have."""
@@ -236,13 +242,13 @@ class _Stage(Stage):
         self.control("DELETE", "/faults")
         for effect in RECOVERY:
             self._act(effect)
-        for name in list(self.assignments()):
+        for name in self.control("GET", "/state")["held"]:  # also of what is not there now
             self._act({"do": "release", "deployment_id": name})
         self.settle()
 
     def carry_out_again(self) -> list[str]:
         """Law 6: a clean run reaches what is wanted, or says in check mode, too, why not."""
-        task = self._schedule["task"]
+        task, users = self._schedule["task"], Users.of(self, seen=self._sees)
         predicted = self._play(task, check_mode=True)
         self.looks.append(judge.BREAK)
         results = Relay(self, ()).race({"first": lambda: self._play(task)})
@@ -250,7 +256,7 @@ class _Stage(Stage):
         items = self._items(task)
         looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
         run = Run(self, looks, items, result, True)
-        broken = [f"again: {each}" for each in judge.broken(run, self._used, task["options"])]
+        broken = [f"again: {each}" for each in judge.broken(run, users, task["options"])]
         broken += [f"again: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
         if self._alone:
             broken += judge.repeated(self.of_run("first"))

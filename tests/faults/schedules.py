@@ -48,8 +48,8 @@ VALUES: dict[str, st.SearchStrategy[t.Any]] = {
     "recovery_file": st.just("FOLDER/ID.json"),
     "min": st.integers(0, 2),
     "max": st.integers(2, 6),
-    "max_step": st.integers(0, 5),
-    "max_total_step": st.integers(0, 9),
+    "max_step": st.integers(0, 3),
+    "max_total_step": st.integers(0, 5),
 }
 """For options that are neither a choice nor a flag."""
 ALWAYS = ("deployment_id", "model_id")
@@ -71,7 +71,7 @@ def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
         return st.booleans()
     if name == "guard":
         within = {each: VALUES[each] for each in option["options"]}
-        return st.lists(st.sampled_from(sorted(within)), unique=True, max_size=2).flatmap(
+        return st.lists(st.sampled_from(sorted(within)), unique=True, min_size=1, max_size=2).flatmap(
             lambda chosen: st.fixed_dictionaries({each: within[each] for each in chosen})
         )
     raise KeyError(f"tests/faults/schedules.py has no values for option {name}")
@@ -203,6 +203,8 @@ def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
         return {"deployments": None, "options": {**_named(draw, name, beginning), **draw(wishes(version, ONE))}}
     chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=3))
     options = draw(LIST)
+    if draw(st.integers(0, 3)) == 0:
+        options["guard"] = {"max_total_step": draw(VALUES["max_total_step"])}
     if draw(st.integers(0, 4)) == 0:
         options |= {"stop_unlisted": True, "unlisted_except": draw(st.sampled_from(([], ["m"])))}
     items = [{**_named(draw, name, beginning), **draw(wishes(version, ITEMS))} for name in chosen]

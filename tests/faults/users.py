@@ -50,15 +50,19 @@ def _pipeline(pipeline: str, model_id: str) -> Json:
 
 
 class Users(t.NamedTuple):
-    """Alias to its model, pipeline to what it names, endpoint to its deployment. ``seen``: whether they may be read."""
+    """Alias to its model, pipeline to what it names, endpoint to its deployment.
+
+    ``seen``: whether they may be read. ``late``: whether others may join them.
+    """
 
     aliases: t.Mapping[str, str]
     pipelines: t.Mapping[str, t.Sequence[str]]
     endpoints: t.Mapping[str, str]
     seen: bool
+    late: bool
 
     @classmethod
-    def of(cls, double: Double, *, seen: bool) -> t.Self:
+    def of(cls, double: Double, *, seen: bool, late: bool = False) -> t.Self:
         state = double.control("GET", "/state")
         endpoints = {name: each["service_settings"] for name, each in state["endpoints"].items()}
         return cls(
@@ -66,6 +70,7 @@ class Users(t.NamedTuple):
             state["pipelines"],
             {name: str(each.get("deployment_id", name)) for name, each in endpoints.items()},
             seen,
+            late,
         )
 
     def use(self, name: str, there: Assignments) -> bool:

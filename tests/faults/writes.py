@@ -110,7 +110,7 @@ def _wrong_force(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]
     if not item.listed or item.options.get("on_referenced") != "force":
         return [f"'{item.name}' was stopped by force, which nobody asked for"]
     unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
-    needless = users.seen and not unread and not any(_used(looks, item.name, users))
+    needless = users.seen and not (unread or users.late or any(_used(looks, item.name, users)))
     return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
 
 
@@ -136,6 +136,8 @@ def _unguarded(item: Item, write: Write, origin: Json | None) -> list[str]:
     stops = write.look.verb == "_stop"
     if stops and item.options.get("state") != "stopped":
         return []  # what follows is judged: the start
+    if origin is None and "recovery_file" in item.options:
+        return []  # it goes on from what the file has, where a run before ended between a stop and a start
     old, new = count(origin), 0 if stops else count(write.after)
     if new in (old, count(write.first)):
         return []
