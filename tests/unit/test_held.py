@@ -258,17 +258,19 @@ def test_what_has_come_up_before_its_recovery_is_not_stopped(double: Double) -> 
     assert double.journal() == []
 
 
+def live(double: Double, processors: int = 16) -> None:
+    """A new node brings up what has failed on the other."""
+    double.effect("remove_node", node_id="id-n1")
+    double.effect("add_node", node_id="id-n2", processors=processors, memory="32gb")
+    double.settle()
+
+
 def test_a_failed_deployment_that_lives_again_is_not_recovered_into_something_else(double: Double) -> None:
     started(double, d=2)
     double.effect("fail_route", deployment_id="d", reason="planted")
     double.forget()
 
-    def live() -> None:
-        double.effect("remove_node", node_id="id-n1")
-        double.effect("add_node", node_id="id-n2", processors=16, memory="32gb")
-        double.settle()
-
-    meanwhile(double, "_ingest/pipeline", live)
+    meanwhile(double, "_ingest/pipeline", lambda: live(double))
     result = double.run(deployment_id="d", on_failed="recover", number_of_allocations=3)
     assert "needs another change now: update instead of recover" in result["msg"]
     assert double.journal() == []
@@ -307,6 +309,50 @@ def test_an_unsure_stop_is_looked_into_until_the_time_is_up(double: Double) -> N
     assert task(double, "d")["queue_capacity"] == 77
 
 
+def test_who_has_nothing_to_recover_keeps_nobody_waiting(double: Double) -> None:
+    started(double, d=2, b=1)
+    double.effect("fail_route", deployment_id="d", reason="planted")
+    double.forget()
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    meanwhile(double, "_ingest/pipeline", lambda: live(double, processors=2))
+    times: list[float] = []
+    meanwhile(double, "/b/deployment/_update", lambda: times.append(double.clock.monotonic()))
+    more = {"deployment_id": "b", "number_of_allocations": 2, "wait": False}
+    double.run_many([{"deployment_id": "d", "on_failed": "recover"}, more])
+    assert times == [0.0]
+
+
+@pytest.mark.parametrize("stop", ["stop_deployment", "remove_deployment"])
+def test_a_restart_of_what_somebody_has_stopped_asks_what_to_do_about_that(double: Double, stop: str) -> None:
+    for on_missing in ("fail", "skip"):
+        started(double, **{on_missing: 2})
+        meanwhile(double, "_ingest/pipeline", stopped_by(double, stop, on_missing))
+        result = double.run(deployment_id=on_missing, state="restarted", on_missing=on_missing)
+        assert f"on_missing is {on_missing}" in (result.get("msg") or result["skipped_because"] or "")
+        assert (result["changed"], double.journal()) == (False, [])
+
+
+def stopped_by(double: Double, stop: str, name: str) -> t.Callable[[], object]:
+    return lambda: double.effect(stop, deployment_id=name)
+
+
+def test_before_is_what_was_there_right_before(double: Double) -> None:
+    started(double, d=1)
+    meanwhile(double, "_ingest/pipeline", numbered(double, "d", 5))
+    result = double.run(deployment_id="d", state="restarted")
+    assert (result["before"]["number_of_allocations"], result["after"]["number_of_allocations"]) == (5, 5)
+
+
+@pytest.mark.parametrize("on_guarded", ["fail", "skip"])
+def test_what_is_refused_right_before_shows_what_is_there(double: Double, on_guarded: str) -> None:
+    started(double, d=1)
+    meanwhile(double, "_ingest/pipeline", numbered(double, "d", 5))
+    result = double.run(deployment_id="d", state="stopped", guard={"max_step": 1}, on_guarded=on_guarded)
+    assert result["before"] == result["after"]
+    assert (result["before"]["number_of_allocations"], result["allocations"]["wanted"]) == (5, 5)
+    assert result["before"]["cache_size"] == "1048576b"
+
+
 # --- what is kept, and what an endpoint has ---
 
 
@@ -338,6 +384,33 @@ def test_a_restart_does_not_go_past_the_endpoint(double: Double, on_endpoint_own
         assert "'ep' belongs to the inference endpoint of that name, which would still have the old" in result["msg"]
     assert double.journal() == []
     assert double.run(**options)["operation"] == "restart"
+
+
+def test_a_restart_does_not_take_back_what_the_endpoint_was_told_meanwhile(double: Double) -> None:
+    owned(double)
+    body = {"service_settings": {"num_allocations": 3}}
+    told: Json = {"method": "PUT", "path": "/_inference/sparse_embedding/ep/_update", "query": {}, "body": body}
+    meanwhile(double, "_ingest/pipeline", lambda: double.send(told), after=True)
+    result = double.run(deployment_id="ep", state="restarted", number_of_allocations=1, on_referenced="force")
+    assert "'ep' belongs to the inference endpoint of that name" in result["msg"]
+    assert task(double, "ep")["number_of_allocations"] == 3
+
+
+def test_a_restart_of_what_is_being_stopped_does_not_go_past_the_endpoint(double: Double) -> None:
+    owned(double)
+    double.effect("stop_deployment", deployment_id="ep")
+    for check_mode in (True, False):
+        result = double.run(check_mode, deployment_id="ep", state="restarted", number_of_allocations=5)
+        assert "'ep' belongs to the inference endpoint of that name" in result["msg"]
+
+
+def test_what_a_killed_run_has_left_does_not_go_past_the_endpoint(double: Double, tmp_path: t.Any) -> None:
+    owned(double)
+    options: Json = {"deployment_id": "ep", "recovery_file": str(tmp_path / "ep.json"), "on_referenced": "force"}
+    with double.kill(what="_start"):
+        double.run(**options, state="restarted")
+    assert "'ep' belongs to the inference" in double.run(**options, number_of_allocations=5)["msg"]
+    assert double.run(**options)["deployment"]["number_of_allocations"] == 1
 
 
 def test_what_an_endpoint_cannot_be_told_is_warned_of(double: Double) -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import renewed
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import exactly
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
 from support.double import Double
 
 KNOWN = Deployment("d", "m", 1, cache_size="1572864b", cache_size_exact=True, assignment_state="started")
@@ -20,28 +18,20 @@ KNOWN = dataclasses.replace(KNOWN, start_time="2024-05-01T10:00:00.000Z")
 SEEN = dataclasses.replace(KNOWN, cache_size="1.5mb", cache_size_exact=False)
 
 
-def _cache_after(known: Deployment, seen: Deployment) -> str | None:
-    wanted = Wanted("d", number_of_allocations=2)
-    plan, fresh = (decide(wanted, Situation(each)) for each in (known, seen))
-    after = renewed(plan, fresh).after
-    assert after is not None
-    return after.cache_size
-
-
-def test_the_cache_size_stays_exact() -> None:
-    assert _cache_after(KNOWN, SEEN) == "1572864b"
-    assert _cache_after(SEEN, KNOWN) == "1572864b"
-    assert _cache_after(SEEN, SEEN) == "1.5mb"
+def test_the_settings_of_the_start_stay_exact() -> None:
+    assert exactly(SEEN, KNOWN) == KNOWN
+    assert exactly(KNOWN, SEEN) == KNOWN
+    assert exactly(SEEN, SEEN) == SEEN
 
 
 def test_another_deployment_has_its_own() -> None:
     another = dataclasses.replace(SEEN, start_time="2024-05-01T11:00:00.000Z")
-    assert _cache_after(KNOWN, another) == "1.5mb"
+    assert exactly(another, KNOWN) == another
 
 
 def test_what_was_not_there_says_nothing_of_it() -> None:
-    missing = decide(Wanted("d", model_id="m"), Situation(None, "m"))
-    assert renewed(missing, missing) == missing
+    assert exactly(None, KNOWN) is None
+    assert exactly(SEEN, None) == SEEN
 
 
 def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:

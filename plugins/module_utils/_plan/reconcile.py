@@ -63,12 +63,18 @@ def reconcile(
 
 
 def _started(plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
+    if seen is not None and seen.assignment_state == "stopping" and seen.start_time != _start_time(plan.before):
+        return Ruling("refused", "it was stopped by somebody else meanwhile")
     if seen is None or seen.assignment_state == "stopping":
         return AGAIN
     differences = strange(plan, action, wanted, model_id, seen)
     if differences:
         return Ruling("refused", "it was started meanwhile with other settings: " + "; ".join(map(str, differences)))
     return DONE
+
+
+def _start_time(deployment: Deployment | None) -> str | None:
+    return deployment.start_time if deployment else None
 
 
 def strange(

@@ -146,10 +146,19 @@ def _unknown(kind: Kind) -> str:
 
 
 def may_be_owned(plan: Plan, server: Server) -> bool:
-    """Whether the deployment that *plan* updates can belong to an endpoint, whose id is never that of a model."""
-    before = plan.before
-    updates = any(action.kind == "update" for action in plan.actions)
-    return updates and before is not None and before.deployment_id != before.model_id and server.has(8, 11)
+    """Whether the deployment that *plan* updates can belong to an endpoint."""
+    return any(action.kind == "update" for action in plan.actions) and _can_belong(plan.before, server)
+
+
+def may_bypass_owner(plan: Plan, server: Server) -> bool:
+    """Whether *plan* starts again what can belong to an endpoint."""
+    again = plan.operation in ("restart", "replace", "recover") or plan.resumes is not None
+    return again and plan.start is not None and _can_belong(plan.origin, server)
+
+
+def _can_belong(deployment: Deployment | None, server: Server) -> bool:
+    """Endpoints came with 8.11, and have no id of a model."""
+    return deployment is not None and deployment.deployment_id != deployment.model_id and server.has(8, 11)
 
 
 def through_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
@@ -175,19 +184,17 @@ def through_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...] | 
 
 
 def under_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
-    """The *plan*, which stops something and starts it again, if what its inference endpoint has of it stays true.
+    """The *plan*, which starts something again, if what its inference endpoint has of it stays true.
 
     An endpoint is told of another count, or other bounds, by an update alone; of what is fixed at the start never.
 
     :raises Refusal: the endpoint would have another count, or other bounds.
     """
-    before, after = plan.before, plan.after
-    if plan.operation == "rollback" or before is None or after is None or _owner(wanted, endpoints) is None:
+    if _owner(wanted, endpoints) is None:
         return plan
+    before, after = t.cast("Deployment", plan.origin), t.cast("Deployment", plan.after)
     if moved(after, before):
-        raise _past_owner(
-            wanted, f"Change them by a task of its own first, without a {plan.operation}: on_endpoint_owned says how."
-        )
+        raise _past_owner(wanted, "Change them by a task of its own, which only updates: on_endpoint_owned says how.")
     stale = fixed_differences(wanted, before, after.model_id)
     if not stale:
         return plan

@@ -12,6 +12,7 @@ from .._records.deployment import Deployment
 from .._records.errors import Refusal
 from .plan import Plan
 from .references import by_endpoint
+from .start import FIXED
 
 
 def renewed(plan: Plan, fresh: Plan) -> Plan:
@@ -25,17 +26,21 @@ def renewed(plan: Plan, fresh: Plan) -> Plan:
     if any(action.kind not in planned for action in fresh.actions):
         raise Refusal(
             f"Deployment '{fresh.actions[0].deployment_id}' was changed by somebody else meanwhile, "
-            f"and needs another change now: {fresh.operation} instead of {plan.operation}"
+            f"and needs another change now: {fresh.operation} instead of {plan.operation}",
+            hint="Run the task again: it looks first, and decides anew.",
         )
     actions = tuple(planned["stop"] if action.kind == "stop" else action for action in fresh.actions)
     warnings = tuple(dict.fromkeys(plan.warnings + fresh.warnings))
-    before, after = (_exactly(each, plan.before) for each in (fresh.before, fresh.after))
-    found = dataclasses.replace(fresh, before=before, after=after, actions=actions, warnings=warnings)
+    found = dataclasses.replace(fresh, actions=actions, warnings=warnings)
     return by_endpoint(found, plan.endpoint_type) if plan.endpoint_type else found
 
 
-def _exactly(seen: Deployment | None, known: Deployment | None) -> Deployment | None:
-    """*seen* with the cache size that was *known* of it: fixed at start, and cut where only statistics were read."""
+def exactly(seen: Deployment | None, known: Deployment | None) -> Deployment | None:
+    """*seen* in a look at statistics alone, with the settings of its start that were *known* of it.
+
+    Statistics have the cache size cut to one decimal, and before 8.6 they may show other threads than there are.
+    """
     if seen is None or known is None or seen.cache_size_exact or seen.start_time != known.start_time:
         return seen
-    return dataclasses.replace(seen, cache_size=known.cache_size, cache_size_exact=known.cache_size_exact)
+    fixed = {name: getattr(known, name) for name in FIXED}
+    return dataclasses.replace(seen, **fixed, cache_size_exact=known.cache_size_exact)

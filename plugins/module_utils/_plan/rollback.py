@@ -58,12 +58,12 @@ def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, see
     return _updates(before, seen, plan)
 
 
-def untouched(plan: Plan, seen: Deployment) -> Plan:
+def untouched(plan: Plan, seen: Deployment | None) -> Plan:
     """*plan*, one of the way back, if what it was made for is still what is *seen*.
 
     :raises Refusal: somebody else has been there.
     """
-    differences = moved(t.cast("Deployment", plan.before), seen)
+    differences = moved(t.cast("Deployment", plan.before), seen) if seen else ()
     if differences:
         raise Refusal("it was changed by somebody else meanwhile", differences)
     return plan

@@ -13,7 +13,7 @@ import typing as t
 from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
 from .._plan.references import stops
-from .._plan.renewal import renewed
+from .._plan.renewal import exactly, renewed
 from .._plan.resume import superseded
 from .._plan.rollback import Undo, Written, as_before, undo, untouched
 from .._plan.stuck import is_stuck, recovers_stuck
@@ -22,10 +22,11 @@ from .._records.deployment import Deployment
 from .._records.errors import ApiError, Refusal
 from .._records.recovery import Recovery
 from .._records.wanted import Waiting, Wanted
-from .change import Aim, Change, Means
+from .aim import Aim, Means
+from .change import Change
 from .conduct import Steps
 from .recovery import RecoveryFile
-from .references import protect
+from .references import protect, under_owner
 from .wait import Failure, NotReached, Unsatisfied, kept
 
 
@@ -43,7 +44,7 @@ class Attempt:
         self._wanted = wanted
         self._waiting = waiting
         self._model_id = model_id
-        self._change = self._begin(plan, self._renew)
+        self._change = self._begin(plan, self._decided)
         self._before_undo = Written()
 
     @property
@@ -55,19 +56,24 @@ class Attempt:
         """As it was made last."""
         return t.cast("Plan", self._report.plan)
 
-    def _begin(self, plan: Plan, anew: t.Callable[[Plan, Deployment], Plan]) -> Change:
+    def _begin(self, plan: Plan, decided: t.Callable[[Situation], Plan]) -> Change:
+        def anew(plan: Plan, seen: Deployment | None) -> Plan:
+            self._report.current = self._report.seen = exactly(seen, plan.before)
+            fresh = decided(Situation(self._report.seen, self._model_id))
+            self._report.plan = renewed(plan, under_owner(self._api, self._wanted, fresh))
+            return self._report.plan
+
         return Change(self._means, Aim(self._wanted, self._waiting, self._model_id, plan, anew))
 
-    def _renew(self, plan: Plan, seen: Deployment) -> Plan:
-        self._report.plan = renewed(plan, decide(self._wanted, Situation(seen, self._model_id)))
-        return self._report.plan
+    def _decided(self, situation: Situation) -> Plan:
+        return decide(self._wanted, situation)
 
-    def _renew_recovery(self, plan: Plan, seen: Deployment) -> Plan:
+    def _decided_of_stuck(self, situation: Situation) -> Plan:
         """What has come up meanwhile, late as it is, is not stopped."""
-        found = is_stuck(seen, seen) or seen.assignment_state in ("stopping", "failed")
-        fresh = recover(self._wanted, Situation(seen, self._model_id)) if found else Plan(seen, seen)
-        self._report.plan = renewed(plan, fresh)
-        return self._report.plan
+        seen = situation.current
+        if seen is None or not (is_stuck(seen, seen) or seen.assignment_state in ("stopping", "failed")):
+            return decide(self._wanted, situation)
+        return recover(self._wanted, situation)
 
     def steps(self) -> Steps:
         """Writes and waits, in their order.
@@ -96,19 +102,27 @@ class Attempt:
         file, seen = self._file, self._report.seen
         if file is None or file.held is None:
             return
-        if self._wanted.state == "stopped":
+        if self._change.may_still_stop:
+            told = file.kept
+        elif self._wanted.state == "stopped":
             told = None if failed or seen else file.remove()  # a complete stop does away with what was to be started
-        elif seen and seen.assignment_state != "stopping" and self._makes_needless(seen, file, file.held):
+        elif self._started or (
+            seen and seen.assignment_state != "stopping" and self._makes_needless(seen, file, file.held)
+        ):
             told = file.remove()
         else:
             told = file.kept
         self._report.notes += [told] if told else []
 
+    @property
+    def _started(self) -> bool:
+        """Whether what is to run was started, whatever others have done since."""
+        last = self._change.written
+        return bool(last.start_time or ("stop" not in last.kinds and self._before_undo.start_time))
+
     def _makes_needless(self, seen: Deployment, file: RecoveryFile, held: Recovery) -> bool:
         """Whether *seen*, which runs, is what the *file* was for, or has come after what it has *held*."""
         each = (self._before_undo, self._change.written)
-        if seen.start_time in {written.start_time for written in each if "start" in written.kinds}:
-            return True
         if any("stop" in written.kinds for written in each):
             self._report.notes += superseded(held, seen)
             return held.start_time != seen.start_time
@@ -160,7 +174,7 @@ class Attempt:
         if plan.skipped_because:
             raise Unsatisfied(f"{error} It is not recovered: {plan.skipped_because}.") from error
         self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
-        self._change = self._begin(self._plan, self._renew_recovery)
+        self._change = self._begin(self._plan, self._decided_of_stuck)
         self.watch.renew()
         try:
             yield from self._change.steps()
@@ -175,7 +189,7 @@ class Attempt:
         calls = len(self._report.calls)
         self.watch.renew()
         try:
-            self._report.seen = self._api.look(self.deployment_id).deployment(self.deployment_id)
+            yield from self._change.look()
             for each in self._way_back(error):
                 aim = Aim(each.wanted, self._waiting_for(each), None, each.plan, untouched)
                 self._change = Change(self._means, aim)

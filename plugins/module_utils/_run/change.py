@@ -7,25 +7,22 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import typing as t
 
-from .._api.api import Api
 from .._api.client import Call
+from .._api.sight import Sight
 from .._plan.compare import unmet
 from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
-from .._plan.reconcile import is_unsure, reconcile, strange
+from .._plan.reconcile import UNSURE_KINDS, is_unsure, reconcile, strange
 from .._plan.rollback import Written
 from .._records.action import Action, Kind
 from .._records.deployment import Deployment
 from .._records.errors import ApiError
-from .._records.wanted import Waiting, Wanted
+from .aim import Aim, Means
 from .conduct import PASSING, Due, Held, Seen, Sleep, Step, Steps, Wait
-from .recovery import RecoveryFile
-from .report import Report
-from .wait import Failure, Judge, NotReached, Unsatisfied, Watch, hopeless
+from .wait import Failure, Judge, NotReached, Unsatisfied, hopeless
 
 ATTEMPTS = 4
 """How often a write is sent at most, each time after a reading showed that it took no effect."""
@@ -34,40 +31,17 @@ ALREADY = (400, 404, 409)
 """Answers to a first try that leave no doubt: this request did nothing, because somebody else was quicker."""
 
 CHANGEABLE = "ready for an update"
+UNKNOWN = "Whether it took effect is not known"
 
 NOT_THEIRS = ("answer", "product")
 """Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Means:
-    """What all that is done for one deployment of a task shares. ``file``: where a start is written down, if asked."""
-
-    api: Api
-    report: Report
-    server_timeout: str
-    watch: Watch
-    file: RecoveryFile | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Aim:
-    """What a change is to bring about.
-
-    ``anew``: makes a plan again, from a later reading of the deployment that it was made for.
-    """
-
-    wanted: Wanted
-    waiting: Waiting
-    model_id: str | None
-    plan: Plan
-    anew: t.Callable[[Plan, Deployment], Plan]
 
 
 class Change:
     """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
 
     ``plan``: as it was made last. ``settling``: all writes are done, and what is waited for is all that is missing.
+    ``may_still_stop``: a stop was sent whose answer got lost, and that had not come through at the last look.
     """
 
     def __init__(self, means: Means, aim: Aim) -> None:
@@ -75,6 +49,7 @@ class Change:
         self.watch = means.watch
         self.plan = aim.plan
         self.settling = False
+        self.may_still_stop = False
         self._api = means.api
         self._report = means.report
         self._server_timeout = means.server_timeout
@@ -87,7 +62,7 @@ class Change:
         self._to_do = list(aim.plan.actions)
         self._kinds: set[Kind] = set()
         self._start_time: str | None = None
-        self._going = aim.plan.awaits_gone or any(action.kind == "stop" for action in aim.plan.actions)
+        self._going = _awaits_gone(aim.plan)
 
     @property
     def frees_later(self) -> bool:
@@ -113,7 +88,7 @@ class Change:
                 yield from self._settle()
                 self._report.reached = True
             elif self.plan.changed and self.plan.after is None:
-                self._report.seen = self._look()
+                yield from self.look()
         except Failure:
             self._report.reached = False if self.watch.polls else None
             raise
@@ -173,7 +148,7 @@ class Change:
         if self._report.seen is None or self._report.seen.assignment_state != "stopping":
             return
         action = next((each for each in self.plan.actions if each.kind == "stop"), Action("stop", self.deployment_id))
-        call = self._api.encode(action, self._server_timeout)
+        call = self._call(action)
         after = self.watch.seconds
         try:
             self._api.send(action, call, {})
@@ -187,22 +162,23 @@ class Change:
         """Send the first of what is to be done, if what is there still asks for it."""
         sent = 0
         while (action := (yield from self._due(sent))) is not None:
-            call = self._api.encode(action, self._server_timeout)
+            call = self._call(action)
             sent += 1
             try:
                 answer = self._api.send(action, call, self._names())
             except ApiError as error:
                 if (yield from self._ruled_again(action, call, error)):
+                    self.may_still_stop = action.kind == "stop"
                     if sent == ATTEMPTS or not (yield Sleep()):
                         raise
                     continue
                 if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
                     break  # somebody else did the same first
             else:
-                if action.kind != "stop":  # a stop is believed when nothing is to be seen any more
+                if answer is not None:
                     self._report.seen = answer
             self._took_effect(action, call)
-            self._note(action)
+            yield from self._note(action)
             break
         if action is not None:
             del self._to_do[0]
@@ -218,7 +194,7 @@ class Change:
         if action.kind == "start":  # the server takes it only when the old one is gone
             yield from self._await_gone()
         yield Due(turn(self.plan, action))
-        return self._due_stop(action, sent) if action.kind == "stop" else action
+        return (yield from self._due_stop(action, sent)) if action.kind == "stop" else action
 
     def _due_update(self, action: Action) -> t.Generator[Step, t.Any, Action | None]:
         """The server takes it from a started deployment only. What was asked for before a delay is asked for anew."""
@@ -231,53 +207,61 @@ class Change:
             if not (waits or held):
                 return action
             if held:
-                self._report.seen = (held.sight or self._api.look(self.deployment_id)).statistics(self.deployment_id)
+                yield from self._glance(held.sight)
             verdict = changeability(self._report.seen, self.plan.before)
             if verdict.outcome != "pending":
                 self._conclude(CHANGEABLE, verdict)
-                return self._renewed(t.cast("Deployment", self._report.seen))
+                return self._renewed()
 
-    def _due_stop(self, action: Action, sent: int) -> Action | None:
+    def _due_stop(self, action: Action, sent: int) -> t.Generator[Step, t.Any, Action | None]:
         """A stop hits whatever has the id, so there is a look right before: what others did since is not undone.
 
         :raises Unsatisfied: somebody else has started it anew.
         """
-        seen = self._look() if self.plan.start else self._api.look(self.deployment_id).statistics(self.deployment_id)
+        try:
+            yield from self._glance()
+        except ApiError as error:
+            if not sent:
+                raise
+            self._took_effect(action, self._call(action))  # as far as anybody knows
+            raise Unsatisfied(f"{UNKNOWN}: {error}") from error
+        seen = self._report.seen
         if seen is not None and is_another(seen, self.plan.before):
-            self._report.seen = seen
             raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {another(seen)}.")
         if seen is not None and sent:
             return action
-        if seen is not None and seen.assignment_state != "stopping":
-            return self._renewed(seen)
-        self._report.seen = seen
+        going = seen is None or seen.assignment_state == "stopping"
+        if not going or self._wanted.on_missing != "start":
+            return self._renewed()
         if sent:  # one that was lost has come through late
-            self._took_effect(action, self._api.encode(action, self._server_timeout))
+            self._took_effect(action, self._call(action))
         del self._to_do[0]
         return None
 
-    def _renewed(self, seen: Deployment) -> Action | None:
-        """Make the plan anew from what is *seen* now; its first write, if it is of the kind that was due.
+    def _renewed(self) -> Action | None:
+        """Make the plan anew from what was seen just now; its first write, if it is of the kind that was due.
 
         :raises Refusal: it cannot be made, or needs what was not planned.
         """
         due = self._to_do[0].kind
-        self.plan = self._anew(self.plan, seen)
+        self.plan = self._anew(self.plan, self._report.seen)
         self._to_do = list(self.plan.actions)
+        self._going = _awaits_gone(self.plan)
         if self._file:
             self._file.keep(self.plan)
         first = self._to_do[0] if self._to_do else None
         return first if first and first.kind == due else None
 
-    def _note(self, action: Action) -> None:
+    def _note(self, action: Action) -> Steps:
         if action.kind == "start" and self._report.seen:
             self._start_time = self._report.seen.start_time
-        if action.kind == "update" and self._report.seen is None:  # an endpoint does not tell of its deployment
-            self._report.seen = self._look()
+        if action.endpoint_type:  # an endpoint does not tell of its deployment
+            yield from self.look()
 
     def _took_effect(self, action: Action, call: Call) -> None:
         self._report.took_effect(call)
         self._kinds.add(action.kind)
+        self.may_still_stop = False
 
     def _ruled_again(self, action: Action, call: Call, error: ApiError) -> t.Generator[Step, t.Any, bool]:
         """After an error: true to send again, false if the write took effect.
@@ -287,19 +271,21 @@ class Change:
         """
         unsure = is_unsure(action, error)
         try:
-            self._report.seen = (yield from self._look_patiently()) if unsure else self._look()
+            yield from self.look(patient=unsure)
         except ApiError as second:
             if not unsure:
                 raise error from second
             self._took_effect(action, call)  # as far as anybody knows
-            raise Unsatisfied(f"{error} Whether it took effect is not known: {second}") from error
+            raise Unsatisfied(f"{error} {UNKNOWN}: {second}") from error
         if not unsure:
             raise error
         ruling = reconcile(self.plan, action, self._wanted, self._model_id, error, self._report.seen)
         if ruling.outcome == "refused":
-            raise Unsatisfied(
-                f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
-            ) from error
+            told = f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
+            if error.kind in UNSURE_KINDS:  # it may have been as planned in between
+                self._took_effect(action, call)
+                told += f" {UNKNOWN}."
+            raise Unsatisfied(told) from error
         if ruling.outcome == "final":
             raise error
         return ruling.outcome == "again"
@@ -336,18 +322,32 @@ class Change:
                 self._report.seen = seen.sight.deployment(self.deployment_id)
         return judge(self._report.seen) if seen.verdict.outcome == "ready" else seen.verdict
 
-    def _look_patiently(self) -> t.Generator[Step, t.Any, Deployment | None]:
-        """Look again, while there is time, where a look fails in passing: much depends on what became of the write."""
+    def look(self, patient: bool = True) -> Steps:
+        """Note what is there."""
+        yield from self._sighted(lambda: self._api.look(self.deployment_id).deployment(self.deployment_id), patient)
+
+    def _glance(self, sight: Sight | None = None) -> Steps:
+        """As :meth:`look`, by one request, or none if there is a *sight*: right before a write it has to be short."""
+        yield from self._sighted(lambda: (sight or self._api.look(self.deployment_id)).statistics(self.deployment_id))
+
+    def _sighted(self, look: t.Callable[[], Deployment | None], patient: bool = True) -> Steps:
+        """A look that fails in passing is repeated while there is time, if the task waits at all."""
         while True:
             try:
-                return self._look()
+                self._report.seen = look()
+                return
             except ApiError as error:
-                if error.kind not in PASSING or not self._waiting.wait or not (yield Sleep()):
+                again = patient and self._waiting.wait and error.kind in PASSING
+                if not again or not (yield Sleep()):
                     raise
 
-    def _look(self) -> Deployment | None:
-        return self._api.look(self.deployment_id).deployment(self.deployment_id)
+    def _call(self, action: Action) -> Call:
+        return self._api.encode(action, self._server_timeout)
 
     def _names(self) -> dict[str, str]:
         known = self._report.seen or self.plan.before
         return known.node_names if known else {}
+
+
+def _awaits_gone(plan: Plan) -> bool:
+    return plan.awaits_gone or any(action.kind == "stop" for action in plan.actions)

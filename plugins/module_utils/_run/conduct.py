@@ -92,6 +92,7 @@ class _Player:
         self.step: Step | None = None
         self.looked = False
         self.why = ""
+        self.seen: Seen | None = None
         self.held_since: float | None = None
         self.held: Held | None = None
         self._steps = change.steps()
@@ -104,7 +105,7 @@ class _Player:
         self._move(lambda: self._steps.throw(error))
 
     def _move(self, move: t.Callable[[], Step]) -> None:
-        self.looked = False
+        self.looked, self.seen = False, None
         try:
             self.step = move()
         except StopIteration:
@@ -133,9 +134,21 @@ class _Player:
         wait = t.cast("Wait", self.step)
         verdict = wait.judge(sight.statistics(self.change.deployment_id))
         self.why = verdict.why
+        self.seen = Seen(sight, verdict)
         if verdict.outcome != "pending" or self.watch.left <= wait.until:
-            self.go(Seen(sight, verdict))
+            self.go(self.seen)
             self.why = self.step.why if isinstance(self.step, Wait) else ""
+
+    def miss(self, error: ApiError) -> None:
+        """Go on without a look, which failed with *error*: what was seen before it still counts in the end."""
+        self.why = str(error)
+        if error.kind in PASSING and self.watch.left:
+            return
+        if error.kind in PASSING and self.seen:
+            told = f"{self.seen.verdict.why}, and the last look failed: {self.why.rstrip('.')}"
+            self.go(self.seen._replace(verdict=Verdict("pending", told)))
+        else:
+            self.fail(error)
 
     @property
     def turn(self) -> Turn | None:
@@ -217,9 +230,7 @@ def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> Sight | 
         sight = look()
     except ApiError as exc:
         for player in looking:
-            player.why = str(exc)
-            if exc.kind not in PASSING or not player.watch.left:
-                player.fail(exc)
+            player.miss(exc)
         return None
     for player in looking:
         player.see(sight)

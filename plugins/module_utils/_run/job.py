@@ -24,8 +24,8 @@ from .._records.model import Model
 from .._records.recovery import Recovery
 from .._records.server import Server
 from .._records.wanted import Waiting, Wanted
+from .aim import Means
 from .attempt import Attempt
-from .change import Means
 from .clock import Clock
 from .conduct import conduct
 from .progress import Tell

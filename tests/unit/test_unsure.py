@@ -1,0 +1,282 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes without an answer and looks that fail around them: nothing is denied, nothing is given up too early."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from support.double import Answer, Double
+
+Json = dict[str, t.Any]
+Forward = t.Callable[[], Answer]
+UNKNOWN = "Whether it took effect is not known"
+PRODUCT = [("content-type", "application/json"), ("X-elastic-product", "Elasticsearch")]
+GATEWAY: Answer = (504, [("content-type", "text/html"), ("server", "nginx")], b"<html>504</html>")
+
+
+@pytest.fixture
+def double() -> t.Iterator[Double]:
+    with Double("9.5.3", ("n1=32,64gb",), (("m", 1 << 20),)) as double:
+        yield double
+
+
+def refused(status: int, kind: str) -> Answer:
+    return status, PRODUCT, json.dumps({"error": {"type": kind, "reason": "planted"}, "status": status}).encode()
+
+
+NO_MASTER = refused(503, "master_not_discovered_exception")
+NO_ROOM = refused(429, "status_exception")
+
+
+def between(double: Double, act: t.Callable[[str, Forward], Answer]) -> None:
+    """Let *act* answer each request: it gets the last part of the path, and what sends the request on."""
+    request = double.request
+
+    def among(method: str, target: str, *rest: t.Any) -> Answer:
+        verb = target.partition("?")[0].rpartition("/")[2]
+        return act(verb, lambda: request(method, target, *rest))
+
+    double.request = among  # type: ignore[method-assign,assignment]
+
+
+def started(double: Double, **numbers: int) -> None:
+    for name, number in numbers.items():
+        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
+    double.settle()
+    double.forget()
+
+
+def owned(double: Double) -> None:
+    settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
+    body = {"service": "elasticsearch", "service_settings": settings}
+    double.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
+    double.settle()
+    double.forget()
+
+
+def remove(double: Double) -> None:
+    for name in double.deployments():
+        double.effect("remove_deployment", deployment_id=name)
+
+
+def verbs(result: Json) -> list[str]:
+    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
+
+
+REPLACED: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start"}
+
+
+# --- a stop that nobody knows of ---
+
+
+def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(double: Double, tmp_path: Path) -> None:
+    """The look after the lost stop shows that it still runs; then the stop comes through, and no look succeeds."""
+    started(double, d=3)
+    file, looks = tmp_path / "d.json", list[str]()
+
+    def act(verb: str, forward: Forward) -> Answer:
+        if verb == "_stop":
+            looks.append("stop")
+            return GATEWAY
+        if looks and verb == "_stats":
+            looks.append("look")
+        if len(looks) > 2:
+            remove(double)
+            return NO_MASTER
+        return forward()
+
+    between(double, act)
+    result = double.run(**REPLACED, recovery_file=str(file))
+    assert UNKNOWN in result["msg"]
+    assert (result["changed"], result["operation"], verbs(result)) == (True, "replace", ["_stop"])
+    assert file.exists()
+
+
+@pytest.mark.parametrize("wait_timeout", [0, 30])
+def test_the_file_stays_while_a_lost_stop_may_still_come(double: Double, tmp_path: Path, wait_timeout: int) -> None:
+    started(double, d=3)
+    file = tmp_path / "d.json"
+    between(double, lambda verb, forward: GATEWAY if verb == "_stop" else forward())
+    result = double.run(**REPLACED, recovery_file=str(file), wait_timeout=wait_timeout)
+    assert (result["failed"], result["changed"], file.exists()) == (True, False, True)
+    assert f"The settings of deployment 'd' are in the recovery file '{file}'" in result["warnings"][0]
+
+
+def test_the_file_stays_while_a_lost_stop_of_the_way_back_may_still_come(double: Double, tmp_path: Path) -> None:
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    started(double, d=3)
+    file, stops, looks = tmp_path / "d.json", list[str](), list[str]()
+
+    def act(verb: str, forward: Forward) -> Answer:
+        if verb == "_stop":
+            stops.append(verb)
+            if len(stops) > 1:
+                return GATEWAY
+        if len(stops) > 1 and verb == "_stats":
+            looks.append(verb)
+        if len(looks) > 1:
+            remove(double)
+            return NO_MASTER
+        return forward()
+
+    between(double, act)
+    change: Json = {"deployment_id": "d", "threads_per_allocation": 32, "replace": "stop_start"}
+    result = double.run(**change, on_unsatisfied="rollback", recovery_file=str(file), wait_timeout=10)
+    assert f"Rolling it back failed, too: {UNKNOWN}" in result["msg"]
+    assert file.exists()
+
+
+def test_a_stop_whose_place_another_has_taken_is_not_denied(double: Double, tmp_path: Path) -> None:
+    started(double, d=3)
+    file, stopped = tmp_path / "d.json", list[str]()
+
+    def act(verb: str, forward: Forward) -> Answer:
+        answer = forward()
+        if verb != "_stop" or stopped:
+            return answer
+        stopped.append(verb)
+        remove(double)
+        double.effect("pass_time", seconds=1)
+        double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
+        return GATEWAY
+
+    between(double, act)
+    result = double.run(**REPLACED, recovery_file=str(file))
+    assert "it was stopped and started again meanwhile" in result["msg"]
+    assert result["msg"].endswith(f"{UNKNOWN}.")
+    assert (result["changed"], verbs(result), file.exists()) == (True, ["_stop"], False)
+    assert "The recovery file of deployment 'd' is not used" in result["warnings"][0]
+
+
+# --- other writes ---
+
+
+def test_an_update_is_not_denied_when_somebody_else_stops_right_after(double: Double) -> None:
+    started(double, d=3)
+
+    def act(verb: str, forward: Forward) -> Answer:
+        answer = forward()
+        if verb == "_update":
+            remove(double)
+            return GATEWAY
+        return answer
+
+    between(double, act)
+    result = double.run(deployment_id="d", number_of_allocations=4)
+    assert f"Deployment 'd' is not as planned: it is gone now. {UNKNOWN}." in result["msg"]
+    assert (result["changed"], verbs(result)) == (True, ["_update"])
+
+
+def test_a_start_that_somebody_else_stops_is_not_said_to_be_another(double: Double) -> None:
+    started(double, d=3)
+    lost: list[str] = []
+
+    def act(verb: str, forward: Forward) -> Answer:
+        answer = forward()
+        if verb == "_start" and not lost:
+            lost.append(verb)
+            double.effect("stop_deployment", deployment_id="d")
+            double.effect("hold", deployment_id="d")
+            return GATEWAY
+        return answer
+
+    between(double, act)
+    result = double.run(**REPLACED)
+    assert "it was stopped by somebody else meanwhile" in result["msg"]
+    assert verbs(result) == ["_stop", "_start"]
+
+
+def test_a_start_that_is_done_ends_the_file_whatever_others_do_after_it(double: Double, tmp_path: Path) -> None:
+    started(double, d=3)
+    file, done = tmp_path / "d.json", list[str]()
+
+    def act(verb: str, forward: Forward) -> Answer:
+        answer = forward()
+        if verb == "_start" and not done:
+            done.append(verb)
+            remove(double)
+        return answer
+
+    between(double, act)
+    assert "it was stopped while waiting" in double.run(**REPLACED, recovery_file=str(file))["msg"]
+    assert not file.exists()
+
+
+# --- looks that fail in passing ---
+
+
+@pytest.mark.parametrize("looks", [3, 9])
+def test_the_look_after_an_update_of_an_endpoint_is_repeated(double: Double, looks: int) -> None:
+    owned(double)
+    left: list[int] = []
+
+    def act(verb: str, forward: Forward) -> Answer:
+        if verb == "_update":
+            left.extend(range(looks))
+        if verb == "_stats" and left:
+            left.pop()
+            return NO_MASTER
+        return forward()
+
+    between(double, act)
+    result = double.run(deployment_id="ep", number_of_allocations=3, on_endpoint_owned="update_endpoint")
+    assert (result.get("msg"), result["after"]["number_of_allocations"]) == (None, 3)
+
+
+def test_what_was_there_is_still_told_when_the_time_ends_before_a_look(double: Double) -> None:
+    owned(double)
+    sent: list[str] = []
+
+    def act(verb: str, forward: Forward) -> Answer:
+        sent.extend([verb] if verb == "_update" else [])
+        return NO_MASTER if sent and verb == "_stats" else forward()
+
+    between(double, act)
+    result = double.run(deployment_id="ep", number_of_allocations=3, on_endpoint_owned="update_endpoint")
+    assert (result["failed"], result["changed"], result["after"]["state"]) == (True, True, "started")
+
+
+def test_the_way_back_outlives_a_reelection(double: Double) -> None:
+    started(double, d=3)
+    left: list[int] = []
+
+    def act(verb: str, forward: Forward) -> Answer:
+        if verb == "_start" and not double.deployments() and not left:
+            left.extend(range(7))
+            return NO_ROOM
+        if verb == "_stats" and len(left) > 1:
+            left.pop()
+            return NO_MASTER if len(left) < 6 else forward()
+        return forward()
+
+    between(double, act)
+    result = double.run(**REPLACED, wait_timeout=300)
+    assert "It was rolled back: what was before is there." in result["msg"]
+    assert double.deployments()["d"]["task_parameters"]["number_of_allocations"] == 3
+
+
+def test_a_look_before_a_write_is_repeated(double: Double) -> None:
+    started(double, d=3)
+    double.fault("stats", {"type": "no_master"}, after=1, times=5)
+    result = double.run(**REPLACED)
+    assert (result.get("msg"), verbs(result)) == (None, ["_stop", "_start"])
+
+
+def test_what_was_seen_counts_although_the_last_poll_fails(double: Double) -> None:
+    double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    started(double, d=3)
+    between(
+        double, lambda verb, forward: NO_MASTER if verb == "_stats" and double.clock.monotonic() >= 9 else forward()
+    )
+    change: Json = {"deployment_id": "d", "number_of_allocations": 40, "wait_timeout": 10}
+    kept = double.run(**change, on_unsatisfied="keep")
+    assert (kept.get("msg"), kept["changed"]) == (None, True)
+    assert "32 of 40 allocations run" in kept["warnings"][0]
+    assert "and the last look failed: Cannot read deployment 'd'" in kept["warnings"][0]
