@@ -280,3 +280,16 @@ def test_what_was_seen_counts_although_the_last_poll_fails(double: Double) -> No
     assert (kept.get("msg"), kept["changed"]) == (None, True)
     assert "32 of 40 allocations run" in kept["warnings"][0]
     assert "and the last look failed: Cannot read deployment 'd'" in kept["warnings"][0]
+
+
+def test_a_look_before_a_stop_that_fails_for_good_ends_it(double: Double) -> None:
+    started(double, d=3)
+    looks: list[str] = []
+
+    def act(verb: str, forward: Forward) -> Answer:
+        looks.extend([verb] if verb == "_stats" else [])
+        return refused(403, "security_exception") if len(looks) > 1 else forward()
+
+    between(double, act)
+    result = double.run(deployment_id="d", state="stopped")
+    assert (result["error"]["status"], result["changed"], double.journal()) == (403, False, [])
