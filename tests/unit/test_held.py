@@ -276,7 +276,8 @@ def test_a_failed_deployment_that_lives_again_is_not_recovered_into_something_el
     assert double.journal() == []
 
 
-def test_a_lost_stop_that_comes_through_late_is_ours(double: Double) -> None:
+@pytest.mark.parametrize("on_missing", ["start", "fail"])
+def test_a_lost_stop_that_comes_through_late_is_ours(double: Double, on_missing: str) -> None:
     """The answer is lost, the deployment still there; it is gone when the stop would be sent again."""
     started(double, d=3)
     gateway = {"type": "gateway_timeout", "by": "nginx"}
@@ -293,7 +294,8 @@ def test_a_lost_stop_that_comes_through_late_is_ours(double: Double) -> None:
     double.pass_time = pass_time  # type: ignore[method-assign]
     double.clock._tick = pass_time
     double.fault("start", {"type": "capacity"})
-    result = double.run(deployment_id="d", queue_capacity=77, replace="stop_start", request_retries=0)
+    replaced: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start", "on_missing": on_missing}
+    result = double.run(**replaced, request_retries=0)
     assert result["failed"]
     assert "It was rolled back" in result["msg"]
     assert (result["changed"], task(double, "d")["number_of_allocations"]) == (True, 3)

@@ -231,7 +231,7 @@ class Change:
         if seen is not None and sent:
             return action
         going = seen is None or seen.assignment_state == "stopping"
-        if not going or self._wanted.on_missing != "start":
+        if not sent and not (going and self._wanted.on_missing == "start"):
             return self._renewed()
         if sent:  # one that was lost has come through late
             self._took_effect(action, self._call(action))
