@@ -14,6 +14,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wante
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.wait import Watch
 from support.double import Double, TurnedClock
+from support.scene import item, started
 
 Json = dict[str, t.Any]
 
@@ -22,13 +23,6 @@ Json = dict[str, t.Any]
 def double() -> t.Iterator[Double]:
     with Double("9.5.3") as cluster:
         yield cluster
-
-
-def started(double: Double, **numbers: int) -> None:
-    for name, number in numbers.items():
-        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
-    double.settle()
-    double.forget()
 
 
 def verbs(result: Json) -> list[str]:
@@ -42,10 +36,6 @@ def verbs(result: Json) -> list[str]:
 
 def requests(double: Double) -> list[str]:
     return [f"{entry['method']} {entry['path']}" for entry in double.control("GET", "/requests")]
-
-
-def item(result: Json, name: str) -> Json:
-    return next(each for each in result["deployments"] if each["deployment_id"] == name)
 
 
 # --- the list ---

@@ -25,6 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.error
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.guard import Guard
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
 from support.double import Double
+from support.scene import started
 
 Json = dict[str, t.Any]
 FOUR = Deployment("d", "m", number_of_allocations=4, threads_per_allocation=1, assignment_state="started")
@@ -38,13 +39,6 @@ REPLACE: Json = {"replace": "stop_start", "threads_per_allocation": 2}
 def double() -> t.Iterator[Double]:
     with Double("9.5.3") as made:
         yield made
-
-
-def started(double: Double, **numbers: int) -> None:
-    for name, number in numbers.items():
-        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
-    double.settle()
-    double.forget()
 
 
 # --- what breaks a guard ---

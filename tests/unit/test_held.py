@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 
-from support.double import Double
+from support.double import Answer, Double
+from support.scene import Forward, at_tick, between, item, meanwhile, owned, started, task, verbs
 
 Json = dict[str, t.Any]
 SCALER: Json = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}
@@ -22,51 +23,12 @@ def double() -> t.Iterator[Double]:
         yield double
 
 
-def started(double: Double, **numbers: int) -> None:
-    for name, number in numbers.items():
-        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
-    double.settle()
-    double.forget()
-
-
-def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: bool = False) -> None:
-    """Let somebody *act* at the first request whose path has *path*: before it, or *after* it."""
-    request = double.request
-    done: list[str] = []
-
-    def among(method: str, target: str, *rest: t.Any) -> t.Any:
-        hit = path in target and not done
-        if hit:
-            done.append(target)
-        if hit and not after:
-            act()
-        answer = request(method, target, *rest)
-        if hit and after:
-            act()
-        return answer
-
-    double.request = among  # type: ignore[method-assign,assignment]
-
-
 def numbered(double: Double, name: str, number: int) -> t.Callable[[], object]:
     return lambda: double.effect("set_number", deployment_id=name, number_of_allocations=number)
 
 
 def scaled(double: Double, name: str) -> t.Callable[[], object]:
     return lambda: double.effect("set_adaptive", deployment_id=name, adaptive_allocations=SCALER)
-
-
-def task(double: Double, name: str) -> Json:
-    return t.cast("Json", double.deployments()[name]["task_parameters"])
-
-
-def verbs(result: Json) -> list[str]:
-    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
-
-
-def item(result: Json, name: str) -> Json:
-    [found] = [each for each in result["deployments"] if each["deployment_id"] == name]
-    return t.cast("Json", found)
 
 
 # --- an increase that waits until a stop has freed its room ---
@@ -148,13 +110,13 @@ def test_an_increase_that_was_held_back_is_not_for_what_is_gone(double: Double) 
 
 def asked(double: Double) -> list[str]:
     """The paths of all requests from now on."""
-    request, paths = double.request, list[str]()
+    paths: list[str] = []
 
-    def noting(method: str, target: str, *rest: t.Any) -> t.Any:
-        paths.append(target.partition("?")[0])
-        return request(method, target, *rest)
+    def noting(path: str, forward: Forward) -> Answer:
+        paths.append(path)
+        return forward()
 
-    double.request = noting  # type: ignore[method-assign,assignment]
+    between(double, noting)
     return paths
 
 
@@ -182,19 +144,13 @@ def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(doub
     started(double, a=1, b=3)
     double.effect("hold", deployment_id="a")
     double.effect("hold", deployment_id="b")
-    ticks, passing = [0], double.pass_time
 
-    def pass_time() -> None:
-        ticks[0] += 1
-        if ticks[0] == 4:
-            numbered(double, "b", 5)()
-        if ticks[0] == 8:
-            double.effect("release", deployment_id="a")
-            double.effect("release", deployment_id="b")
-        passing()
+    def release() -> None:
+        double.effect("release", deployment_id="a")
+        double.effect("release", deployment_id="b")
 
-    double.pass_time = pass_time  # type: ignore[method-assign]
-    double.clock._tick = pass_time
+    at_tick(double, 4, numbered(double, "b", 5))
+    at_tick(double, 8, release)
     less = {"number_of_allocations": 1, "wait_for": "steady", "wait_timeout": 4, "on_unsatisfied": "rollback"}
     items = [{"deployment_id": "a", "state": "restarted", "wait_timeout": 60}, {"deployment_id": "b", **less}]
     result = item(double.run_many(items, wait_sleep=2), "b")
@@ -283,16 +239,7 @@ def test_a_lost_stop_that_comes_through_late_is_ours(double: Double, on_missing:
     gateway = {"type": "gateway_timeout", "by": "nginx"}
     double.fault("stop", gateway)
     double.fault("stop", gateway, after=1, times=99)
-    ticks, passing = [0], double.pass_time
-
-    def pass_time() -> None:
-        ticks[0] += 1
-        if ticks[0] == 1:
-            double.effect("remove_deployment", deployment_id="d")
-        passing()
-
-    double.pass_time = pass_time  # type: ignore[method-assign]
-    double.clock._tick = pass_time
+    at_tick(double, 1, lambda: double.effect("remove_deployment", deployment_id="d"))
     double.fault("start", {"type": "capacity"})
     replaced: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start", "on_missing": on_missing}
     result = double.run(**replaced, request_retries=0)
@@ -366,14 +313,6 @@ def test_what_somebody_else_asks_for_is_not_kept_as_ours(double: Double) -> None
     meanwhile(double, "/d/deployment/_update", lambda: double.send(more), after=True)
     result = double.run(deployment_id="d", number_of_allocations=40, on_unsatisfied="keep")
     assert "'d' was changed by somebody else meanwhile: number_of_allocations is 50, wanted is 40" in result["msg"]
-
-
-def owned(double: Double) -> None:
-    settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
-    body = {"service": "elasticsearch", "service_settings": settings}
-    double.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
-    double.settle()
-    double.forget()
 
 
 @pytest.mark.parametrize("on_endpoint_owned", ["fail", "update_endpoint"])

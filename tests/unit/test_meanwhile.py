@@ -13,23 +13,10 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records import references
 from support.double import Double
+from support.scene import at_tick
 
 Json = dict[str, t.Any]
 ENDPOINT: Json = {"service": "elasticsearch", "service_settings": {"deployment_id": "d", "model_id": "m"}}
-
-
-def at_tick(double: Double, number: int, act: t.Callable[[], object]) -> None:
-    """Let somebody *act* when time passes for the *number*-th time."""
-    ticks, passing = [0], double.pass_time
-
-    def pass_time() -> None:
-        ticks[0] += 1
-        if ticks[0] == number:
-            act()
-        passing()
-
-    double.pass_time = pass_time  # type: ignore[method-assign]
-    double.clock._tick = pass_time
 
 
 def verbs(double: Double) -> list[str]:

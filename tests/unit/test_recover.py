@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from support.double import Double
+from support.scene import verbs
 
 Json = dict[str, t.Any]
 
@@ -30,10 +31,6 @@ def started(double: Double, **options: t.Any) -> Json:
 
 def task(double: Double) -> Json:
     return t.cast("Json", double.deployments()["d"]["task_parameters"])
-
-
-def verbs(result: Json) -> list[str]:
-    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
 
 
 def answer(status: int, reason: str) -> Json:

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from support.double import Double
+from support.scene import verbs
 
 Json = dict[str, t.Any]
 OWNED = ("model_id", "number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
@@ -46,10 +47,6 @@ def settings(double: Double) -> Json:
 def run(double: Double, **options: t.Any) -> Json:
     options = {"deployment_id": "d", "wait_timeout": 6, "on_unsatisfied": "rollback", **options}
     return double.run(**options)
-
-
-def verbs(result: Json) -> list[str]:
-    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
 
 
 @pytest.mark.parametrize(

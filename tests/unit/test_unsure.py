@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from support.double import Answer, Double
+from support.scene import Forward, between, owned, started, verbs
 
 Json = dict[str, t.Any]
-Forward = t.Callable[[], Answer]
 UNKNOWN = "Whether it took effect is not known"
 PRODUCT = [("content-type", "application/json"), ("X-elastic-product", "Elasticsearch")]
 GATEWAY: Answer = (504, [("content-type", "text/html"), ("server", "nginx")], b"<html>504</html>")
@@ -35,39 +35,9 @@ NO_MASTER = refused(503, "master_not_discovered_exception")
 NO_ROOM = refused(429, "status_exception")
 
 
-def between(double: Double, act: t.Callable[[str, Forward], Answer]) -> None:
-    """Let *act* answer each request: it gets the last part of the path, and what sends the request on."""
-    request = double.request
-
-    def among(method: str, target: str, *rest: t.Any) -> Answer:
-        verb = target.partition("?")[0].rpartition("/")[2]
-        return act(verb, lambda: request(method, target, *rest))
-
-    double.request = among  # type: ignore[method-assign,assignment]
-
-
-def started(double: Double, **numbers: int) -> None:
-    for name, number in numbers.items():
-        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
-    double.settle()
-    double.forget()
-
-
-def owned(double: Double) -> None:
-    settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
-    body = {"service": "elasticsearch", "service_settings": settings}
-    double.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
-    double.settle()
-    double.forget()
-
-
 def remove(double: Double) -> None:
     for name in double.deployments():
         double.effect("remove_deployment", deployment_id=name)
-
-
-def verbs(result: Json) -> list[str]:
-    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
 
 
 REPLACED: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start"}
@@ -81,11 +51,11 @@ def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(double: Doubl
     started(double, d=3)
     file, looks = tmp_path / "d.json", list[str]()
 
-    def act(verb: str, forward: Forward) -> Answer:
-        if verb == "_stop":
+    def act(path: str, forward: Forward) -> Answer:
+        if path.endswith("_stop"):
             looks.append("stop")
             return GATEWAY
-        if looks and verb == "_stats":
+        if looks and path.endswith("_stats"):
             looks.append("look")
         if len(looks) > 2:
             remove(double)
@@ -103,7 +73,7 @@ def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(double: Doubl
 def test_the_file_stays_while_a_lost_stop_may_still_come(double: Double, tmp_path: Path, wait_timeout: int) -> None:
     started(double, d=3)
     file = tmp_path / "d.json"
-    between(double, lambda verb, forward: GATEWAY if verb == "_stop" else forward())
+    between(double, lambda path, forward: GATEWAY if path.endswith("_stop") else forward())
     result = double.run(**REPLACED, recovery_file=str(file), wait_timeout=wait_timeout)
     assert (result["failed"], result["changed"], file.exists()) == (True, False, True)
     assert f"The settings of deployment 'd' are in the recovery file '{file}'" in result["warnings"][0]
@@ -114,13 +84,13 @@ def test_the_file_stays_while_a_lost_stop_of_the_way_back_may_still_come(double:
     started(double, d=3)
     file, stops, looks = tmp_path / "d.json", list[str](), list[str]()
 
-    def act(verb: str, forward: Forward) -> Answer:
-        if verb == "_stop":
-            stops.append(verb)
+    def act(path: str, forward: Forward) -> Answer:
+        if path.endswith("_stop"):
+            stops.append(path)
             if len(stops) > 1:
                 return GATEWAY
-        if len(stops) > 1 and verb == "_stats":
-            looks.append(verb)
+        if len(stops) > 1 and path.endswith("_stats"):
+            looks.append(path)
         if len(looks) > 1:
             remove(double)
             return NO_MASTER
@@ -137,11 +107,11 @@ def test_a_stop_whose_place_another_has_taken_is_not_denied(double: Double, tmp_
     started(double, d=3)
     file, stopped = tmp_path / "d.json", list[str]()
 
-    def act(verb: str, forward: Forward) -> Answer:
+    def act(path: str, forward: Forward) -> Answer:
         answer = forward()
-        if verb != "_stop" or stopped:
+        if not path.endswith("_stop") or stopped:
             return answer
-        stopped.append(verb)
+        stopped.append(path)
         remove(double)
         double.effect("pass_time", seconds=1)
         double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
@@ -161,9 +131,9 @@ def test_a_stop_whose_place_another_has_taken_is_not_denied(double: Double, tmp_
 def test_an_update_is_not_denied_when_somebody_else_stops_right_after(double: Double) -> None:
     started(double, d=3)
 
-    def act(verb: str, forward: Forward) -> Answer:
+    def act(path: str, forward: Forward) -> Answer:
         answer = forward()
-        if verb == "_update":
+        if path.endswith("_update"):
             remove(double)
             return GATEWAY
         return answer
@@ -178,10 +148,10 @@ def test_a_start_that_somebody_else_stops_is_not_said_to_be_another(double: Doub
     started(double, d=3)
     lost: list[str] = []
 
-    def act(verb: str, forward: Forward) -> Answer:
+    def act(path: str, forward: Forward) -> Answer:
         answer = forward()
-        if verb == "_start" and not lost:
-            lost.append(verb)
+        if path.endswith("_start") and not lost:
+            lost.append(path)
             double.effect("stop_deployment", deployment_id="d")
             double.effect("hold", deployment_id="d")
             return GATEWAY
@@ -197,10 +167,10 @@ def test_a_start_that_is_done_ends_the_file_whatever_others_do_after_it(double: 
     started(double, d=3)
     file, done = tmp_path / "d.json", list[str]()
 
-    def act(verb: str, forward: Forward) -> Answer:
+    def act(path: str, forward: Forward) -> Answer:
         answer = forward()
-        if verb == "_start" and not done:
-            done.append(verb)
+        if path.endswith("_start") and not done:
+            done.append(path)
             remove(double)
         return answer
 
@@ -217,10 +187,10 @@ def test_the_look_after_an_update_of_an_endpoint_is_repeated(double: Double, loo
     owned(double)
     left: list[int] = []
 
-    def act(verb: str, forward: Forward) -> Answer:
-        if verb == "_update":
+    def act(path: str, forward: Forward) -> Answer:
+        if path.endswith("_update"):
             left.extend(range(looks))
-        if verb == "_stats" and left:
+        if path.endswith("_stats") and left:
             left.pop()
             return NO_MASTER
         return forward()
@@ -234,9 +204,9 @@ def test_what_was_there_is_still_told_when_the_time_ends_before_a_look(double: D
     owned(double)
     sent: list[str] = []
 
-    def act(verb: str, forward: Forward) -> Answer:
-        sent.extend([verb] if verb == "_update" else [])
-        return NO_MASTER if sent and verb == "_stats" else forward()
+    def act(path: str, forward: Forward) -> Answer:
+        sent.extend([path] if path.endswith("_update") else [])
+        return NO_MASTER if sent and path.endswith("_stats") else forward()
 
     between(double, act)
     result = double.run(deployment_id="ep", number_of_allocations=3, on_endpoint_owned="update_endpoint")
@@ -247,11 +217,11 @@ def test_the_way_back_outlives_a_reelection(double: Double) -> None:
     started(double, d=3)
     left: list[int] = []
 
-    def act(verb: str, forward: Forward) -> Answer:
-        if verb == "_start" and not double.deployments() and not left:
+    def act(path: str, forward: Forward) -> Answer:
+        if path.endswith("_start") and not double.deployments() and not left:
             left.extend(range(7))
             return NO_ROOM
-        if verb == "_stats" and len(left) > 1:
+        if path.endswith("_stats") and len(left) > 1:
             left.pop()
             return NO_MASTER if len(left) < 6 else forward()
         return forward()
@@ -273,7 +243,8 @@ def test_what_was_seen_counts_although_the_last_poll_fails(double: Double) -> No
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     started(double, d=3)
     between(
-        double, lambda verb, forward: NO_MASTER if verb == "_stats" and double.clock.monotonic() >= 9 else forward()
+        double,
+        lambda path, forward: NO_MASTER if path.endswith("_stats") and double.clock.monotonic() >= 9 else forward(),
     )
     change: Json = {"deployment_id": "d", "number_of_allocations": 40, "wait_timeout": 10}
     kept = double.run(**change, on_unsatisfied="keep")
@@ -286,8 +257,8 @@ def test_a_look_before_a_stop_that_fails_for_good_ends_it(double: Double) -> Non
     started(double, d=3)
     looks: list[str] = []
 
-    def act(verb: str, forward: Forward) -> Answer:
-        looks.extend([verb] if verb == "_stats" else [])
+    def act(path: str, forward: Forward) -> Answer:
+        looks.extend([path] if path.endswith("_stats") else [])
         return refused(403, "security_exception") if len(looks) > 1 else forward()
 
     between(double, act)

@@ -1,0 +1,88 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What unit tests set up on a double, what others do on it meanwhile, and what they read out of a result."""
+
+from __future__ import annotations
+
+import typing as t
+
+from support.double import Answer, Double
+
+Json = dict[str, t.Any]
+Forward = t.Callable[[], Answer]
+
+
+def started(double: Double, **numbers: int) -> None:
+    """Deployments of model ``m``, id to number of allocations, all of them up."""
+    for name, number in numbers.items():
+        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
+    double.settle()
+    double.forget()
+
+
+def owned(double: Double) -> None:
+    """A deployment ``ep`` of the inference endpoint of that name."""
+    settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
+    body = {"service": "elasticsearch", "service_settings": settings}
+    double.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
+    double.settle()
+    double.forget()
+
+
+def between(double: Double, act: t.Callable[[str, Forward], Answer]) -> None:
+    """Let *act* answer each request: it gets the path, and what sends the request on."""
+    request = double.request
+
+    def among(method: str, target: str, *rest: t.Any) -> Answer:
+        return act(target.partition("?")[0], lambda: request(method, target, *rest))
+
+    double.request = among  # type: ignore[method-assign,assignment]
+
+
+def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: bool = False) -> None:
+    """Let somebody *act* at the first request whose path has *path*: before it, or *after* it."""
+    done: list[str] = []
+
+    def at(asked: str, forward: Forward) -> Answer:
+        hit = path in asked and not done
+        done.extend([asked] if hit else [])
+        if hit and not after:
+            act()
+        answer = forward()
+        if hit and after:
+            act()
+        return answer
+
+    between(double, at)
+
+
+def at_tick(double: Double, number: int, act: t.Callable[[], object]) -> None:
+    """Let somebody *act* when time passes for the *number*-th time."""
+    ticks, passing = [0], double.pass_time
+
+    def pass_time() -> None:
+        ticks[0] += 1
+        if ticks[0] == number:
+            act()
+        passing()
+
+    double.pass_time = pass_time  # type: ignore[method-assign]
+    double.clock._tick = pass_time
+
+
+def task(double: Double, name: str) -> Json:
+    """The settings of a deployment, by none of the collection's code."""
+    return t.cast("Json", double.deployments()[name]["task_parameters"])
+
+
+def verbs(result: Json) -> list[str]:
+    """The last part of the path of each write that a result tells of."""
+    return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
+
+
+def item(result: Json, name: str) -> Json:
+    """What the result of a list says of one deployment."""
+    [found] = [each for each in result["deployments"] if each["deployment_id"] == name]
+    return t.cast("Json", found)
