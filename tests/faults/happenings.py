@@ -93,7 +93,7 @@ def of_nodes() -> st.SearchStrategy[Json]:
 
 
 @st.composite
-def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
+def of_others(draw: st.DrawFn, names: t.Sequence[str], *, scaler: bool) -> Json:
     """What another client, the scaler or a node does to a deployment, or somebody who comes to use it."""
     name, number = draw(st.sampled_from(names)), st.integers(1, 6)
     started: Json = {
@@ -101,6 +101,7 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
         "model_id": name if name in ("m", "other") else "m",
         "number_of_allocations": 2,
     }
+    scaled = [{"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *SCALERS)))}]
     what = draw(
         st.sampled_from(
             (
@@ -108,7 +109,7 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str]) -> Json:
                 {"do": "remove_deployment"},
                 {"do": "set_number", "number_of_allocations": draw(number)},
                 {"do": "set_number", "number_of_allocations": draw(number)},
-                {"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *SCALERS)))},
+                *(scaled if scaler else ()),
                 {"do": "put_pipeline_reference", "pipeline": "late", "model_id": name},
                 {"do": "fail_route", "reason": "planted"},
                 {"do": "hold"},

@@ -90,7 +90,9 @@ def _too_far(run: Run, strangers: t.Sequence[Item], limit: int | None) -> list[s
     for item in (*run.items, *strangers):
         way = writes(run.looks, item.name)
         half = bool(way) and way[-1].look.verb == "_stop" and item.options.get("state") != "stopped"
-        if way and not half:  # after half of a replacement nothing can be told
+        resumed = bool(way) and way[0].first is None and "recovery_file" in item.options
+        # Of half a replacement nothing can be told; and its other half begins with what the file has.
+        if way and not (half or resumed):
             total += abs(count(way[-1].after) - count(way[0].first))
     return [f"the list moved {total} allocations, and its max_total_step is {limit}"] if total > limit else []
 

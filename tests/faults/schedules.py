@@ -241,7 +241,8 @@ def schedules(draw: st.DrawFn) -> Json:
     ids = names(version)
     there = [name for name in ids if draw(st.integers(0, 3))]
     kind = draw(st.sampled_from(("faults", "others", "two runs")))
-    what = faults() | delays() | (of_nodes() if kind == "faults" else of_others(ids))
+    others = of_others(ids, scaler=_release(version) >= (8, 16))
+    what = faults() | delays() | (of_nodes() if kind == "faults" else others)
     happenings = [{"at": at, "what": draw(what)} for at in draw(moments())]
     beginning = Beginning(version, there, draw(st.integers(0, 4)) == 0)
     second = draw(tasks(beginning)) if kind == "two runs" else None

@@ -47,6 +47,8 @@ def _read_first(looks: t.Sequence[Look], name: str) -> set[str | None]:
     for look in looks:
         if look.verb in ("_start", "_stop", "_update"):
             break
+        if look.status != 200:
+            continue
         if look.verb == "_stats" or look.path.startswith("/_cluster/state"):
             found.add(_start_time(look.after, name))
         if look.path.startswith("/_cluster/state"):

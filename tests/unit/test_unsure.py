@@ -163,6 +163,20 @@ def test_a_start_that_somebody_else_stops_is_not_said_to_be_another(double: Doub
     assert verbs(result) == ["_stop", "_start"]
 
 
+def test_a_start_that_timed_out_on_the_server_is_not_denied(double: Double) -> None:
+    def act(path: str, forward: Forward) -> Answer:
+        answer = forward()
+        if path.endswith("_start"):
+            double.effect("stop_deployment", deployment_id="d")
+            double.effect("hold", deployment_id="d")
+        return refused(408, "status_exception") if path.endswith("_start") else answer
+
+    between(double, act)
+    result = double.run(deployment_id="d", model_id="m")
+    assert "it was stopped by somebody else meanwhile" in result["msg"]
+    assert (result["changed"], verbs(result)) == (True, ["_start"])
+
+
 def test_a_start_that_is_done_ends_the_file_whatever_others_do_after_it(double: Double, tmp_path: Path) -> None:
     started(double, d=3)
     file, done = tmp_path / "d.json", list[str]()

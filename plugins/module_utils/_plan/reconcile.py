@@ -38,9 +38,14 @@ AGAIN = Ruling("again")
 FINAL = Ruling("final")
 
 
+def may_have_passed(error: ApiError) -> bool:
+    """Whether the write may have taken effect for all that *error* says. With 408 the server gave up waiting for it."""
+    return error.kind in UNSURE_KINDS or error.status == 408
+
+
 def is_unsure(action: Action, error: ApiError) -> bool:
     """Whether *error* leaves open if the write took effect, or tells of a state that a new reading shows."""
-    if error.kind in UNSURE_KINDS or error.status == 408 or (error.status or 0) >= 500:
+    if may_have_passed(error) or (error.status or 0) >= 500:
         return True
     reason = error.reason or ""
     if action.kind == "start":

@@ -15,7 +15,7 @@ from .._plan.compare import unmet
 from .._plan.order import turn
 from .._plan.plan import Plan
 from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
-from .._plan.reconcile import UNSURE_KINDS, is_unsure, reconcile, strange
+from .._plan.reconcile import is_unsure, may_have_passed, reconcile, strange
 from .._plan.rollback import Written
 from .._records.action import Action, Kind
 from .._records.deployment import Deployment
@@ -282,7 +282,7 @@ class Change:
         ruling = reconcile(self.plan, action, self._wanted, self._model_id, error, self._report.seen)
         if ruling.outcome == "refused":
             told = f"{error} Deployment '{action.deployment_id}' is not as planned: {ruling.why}."
-            if error.kind in UNSURE_KINDS:  # it may have been as planned in between
+            if may_have_passed(error):  # it may have been as planned in between
                 self._took_effect(action, call)
                 told += f" {UNKNOWN}."
             raise Unsatisfied(told) from error
