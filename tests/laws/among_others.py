@@ -42,17 +42,15 @@ def stops_of_others(looks: t.Sequence[Look], name: str) -> list[str]:
 
 
 def _read_first(looks: t.Sequence[Look], name: str) -> set[str | None]:
-    """What the plan was made for: statistics and cluster state are read one after the other."""
-    found = set()
+    """What the plan was made for: statistics and cluster state are read one after the other, each perhaps repeated."""
+    found, whole = set(), False
     for look in looks:
-        if look.verb in ("_start", "_stop", "_update"):
+        of_state = look.path.startswith("/_cluster/state")
+        if look.verb in ("_start", "_stop", "_update") or (whole and not of_state):
             break
-        if look.status != 200:
-            continue
-        if look.verb == "_stats" or look.path.startswith("/_cluster/state"):
+        if of_state or look.verb == "_stats":
             found.add(_start_time(look.after, name))
-        if look.path.startswith("/_cluster/state"):
-            break
+        whole = whole or of_state
     return found
 
 
