@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from support.playbook import BIN, clean_environment
+from support.processes import finished
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIO = ROOT / "extensions/molecule/deployment"
@@ -28,17 +29,8 @@ def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
     if not environment.get("MLOPS_TEST_CLUSTER"):
         environment["MLOPS_TEST_MODEL"] = marker
     try:
-        done = subprocess.run(
-            [str(BIN / "molecule"), "test", "--scenario-name", "deployment"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        command = [str(BIN / "molecule"), "test", "--scenario-name", "deployment"]
+        done = finished(command, environment, timeout=240, cwd=ROOT)
     finally:
         stop_leftover(folder / "cluster.json")
     assert done.returncode == 0, done.stdout

@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
+
+from support.processes import finished
 
 Json = dict[str, t.Any]
 BIN = Path(sys.executable).parent
@@ -75,17 +76,9 @@ def run_playbook(
             name = str(home / "playbook.yml")
             Path(name).write_text(playbook)
         (home / "vars.json").write_text(json.dumps(extra_vars or {}))
-        done = subprocess.run(
-            [str(BIN / "ansible-playbook"), name, "--extra-vars", f"@{home}/vars.json", *args],
-            cwd=home,
-            env={**clean_environment(home), **_recording(home), **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        command = [str(BIN / "ansible-playbook"), name, "--extra-vars", f"@{home}/vars.json", *args]
+        environment = {**clean_environment(home), **_recording(home), **(env or {})}
+        done = finished(command, environment, timeout=300, cwd=home)
         results = home / "results"
         lines = results.read_text().splitlines() if results.exists() else []
     return Played(done.returncode, done.stdout, tuple(Task(**json.loads(line)) for line in lines))

@@ -10,6 +10,7 @@ import contextlib
 import subprocess
 import typing as t
 from collections.abc import Iterator
+from pathlib import Path
 
 Text = t.TypeVar("Text", str, bytes)
 
@@ -27,3 +28,20 @@ def ended_with_the_block(process: subprocess.Popen[Text]) -> Iterator[None]:
             finally:
                 process.kill()  # does nothing to one that has ended
                 process.wait()
+
+
+def finished(
+    command: t.Sequence[str], env: t.Mapping[str, str], timeout: float, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A program that came to its end without any input. Its output has what it said of errors, too."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

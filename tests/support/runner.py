@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 from support.playbook import BIN, clean_environment
+from support.processes import finished
 
 
 def run_job(folder: Path, contents: t.Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
@@ -18,13 +19,5 @@ def run_job(folder: Path, contents: t.Mapping[str, str], *options: str) -> subpr
     for name, text in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return subprocess.run(
-        [str(BIN / "ansible-runner"), "run", str(folder), *options],
-        env=clean_environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [str(BIN / "ansible-runner"), "run", str(folder), *options]
+    return finished(command, clean_environment(folder), timeout=120)

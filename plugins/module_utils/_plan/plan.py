@@ -41,8 +41,17 @@ class Plan:
     @property
     def keeps_start(self) -> bool:
         """Whether settings would be lost with the process: a start follows, and repeats what is on its way out."""
-        going = self.awaits_gone or any(action.kind == "stop" for action in self.actions)
-        return self.start is not None and going and self.operation != "start"
+        return self.start is not None and self.ends_something and self.operation != "start"
+
+    @property
+    def stops(self) -> bool:
+        """Whether it sends a stop."""
+        return any(action.kind == "stop" for action in self.actions)
+
+    @property
+    def ends_something(self) -> bool:
+        """Whether a stop has to be complete before it is done: its own, or one that is under way."""
+        return self.awaits_gone or self.stops
 
     @property
     def endpoint_type(self) -> str | None:

@@ -33,10 +33,6 @@ _WORDS: t.Mapping[Kind, _Word] = {
 }
 
 
-def stops(plan: Plan) -> bool:
-    return any(action.kind == "stop" for action in plan.actions)
-
-
 def names_its_model(deployment: Deployment, references: References) -> bool:
     """Whether anybody names the model of *deployment*, or an alias of it, instead of the deployment.
 

@@ -12,7 +12,6 @@ import typing as t
 
 from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
-from .._plan.references import stops
 from .._plan.renewal import exactly, renewed
 from .._plan.resume import superseded
 from .._plan.rollback import Undo, Written, as_before, undo, untouched
@@ -106,9 +105,7 @@ class Attempt:
             told = file.kept
         elif self._wanted.state == "stopped":
             told = None if failed or seen else file.remove()  # a complete stop does away with what was to be started
-        elif self._started or (
-            seen and seen.assignment_state != "stopping" and self._makes_needless(seen, file, file.held)
-        ):
+        elif self._started or self._is_needless(file, file.held, seen):
             told = file.remove()
         else:
             told = file.kept
@@ -120,8 +117,10 @@ class Attempt:
         last = self._change.written
         return bool(last.start_time or ("stop" not in last.kinds and self._before_undo.start_time))
 
-    def _makes_needless(self, seen: Deployment, file: RecoveryFile, held: Recovery) -> bool:
-        """Whether *seen*, which runs, is what the *file* was for, or has come after what it has *held*."""
+    def _is_needless(self, file: RecoveryFile, held: Recovery, seen: Deployment | None) -> bool:
+        """Whether *seen* runs, and is what the *file* was for, or has come after what it has *held*."""
+        if seen is None or seen.assignment_state == "stopping":
+            return False
         each = (self._before_undo, self._change.written)
         if any("stop" in written.kinds for written in each):
             self._report.notes += superseded(held, seen)
@@ -216,7 +215,7 @@ class Attempt:
 
     def _protected(self, plan: Plan) -> Plan:
         """The *plan* as those allow it who have come to use the deployment since."""
-        if not stops(plan):
+        if not plan.stops:
             return plan
         self._api.references.forget()
         return protect(self._api, None, self._wanted, plan, self._report)

@@ -13,7 +13,6 @@ from .._api.client import Call
 from .._api.sight import Sight
 from .._plan.compare import unmet
 from .._plan.order import turn
-from .._plan.plan import Plan
 from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
 from .._plan.reconcile import is_unsure, may_have_passed, reconcile, strange
 from .._plan.rollback import Written
@@ -62,7 +61,7 @@ class Change:
         self._to_do = list(aim.plan.actions)
         self._kinds: set[Kind] = set()
         self._start_time: str | None = None
-        self._going = _awaits_gone(aim.plan)
+        self._going = aim.plan.ends_something
 
     @property
     def frees_later(self) -> bool:
@@ -246,7 +245,7 @@ class Change:
         due = self._to_do[0].kind
         self.plan = self._anew(self.plan, self._report.seen)
         self._to_do = list(self.plan.actions)
-        self._going = _awaits_gone(self.plan)
+        self._going = self.plan.ends_something
         if self._file:
             self._file.keep(self.plan)
         first = self._to_do[0] if self._to_do else None
@@ -347,7 +346,3 @@ class Change:
     def _names(self) -> dict[str, str]:
         known = self._report.seen or self.plan.before
         return known.node_names if known else {}
-
-
-def _awaits_gone(plan: Plan) -> bool:
-    return plan.awaits_gone or any(action.kind == "stop" for action in plan.actions)

@@ -24,7 +24,7 @@ def protect(api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: R
     :raises Refusal: they do not.
     :raises ApiError: they could not be read, for another reason than a privilege that lacks.
     """
-    if plan.before is not None and rules.stops(plan):
+    if plan.before is not None and plan.stops:
         users = _users(api, sight, plan.before)
         report.used_by = users.as_result()
         plan = rules.protected(wanted, plan, users, api.server)
