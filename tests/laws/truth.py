@@ -93,7 +93,8 @@ def reached(double: Double, options: Json, result: Json) -> bool:
     for name, value in (options.get("adaptive_allocations") or {}).items():
         if now[name] != (None if value == -1 else value):
             return False
-    if "number_of_allocations" in options and result["skipped_because"] is None:
+    left = options.get("on_adaptive") == "skip" and now["enabled"]  # the count is the scaler's, and stays so
+    if "number_of_allocations" in options and result["skipped_because"] is None and not left:
         return task["number_of_allocations"] == options["number_of_allocations"] and not now["enabled"]
     if options.get("on_unsatisfied") == "keep" and result["warnings"]:
         return str(result["warnings"][-1]).endswith("because on_unsatisfied is keep.")

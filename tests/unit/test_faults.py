@@ -172,6 +172,12 @@ def test_a_slip_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert slip.said in " ".join(play(planned, Tally()))
 
 
+def test_a_count_that_is_left_to_the_scaler_is_none_that_was_not_reached() -> None:
+    task = _task(state="restarted", number_of_allocations=3, on_adaptive="skip")
+    planned = {**schedule(0), "running": [SCALED, {"do": "settle"}], "task": task}
+    assert play(planned, Tally()) == []
+
+
 @pytest.mark.parametrize("operation", ["any_write", "stats"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_is_never_answered_is_given_up(operation: str, when: str) -> None:

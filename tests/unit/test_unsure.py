@@ -69,6 +69,24 @@ def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(double: Doubl
     assert file.exists()
 
 
+@pytest.mark.parametrize("state", ["restarted", "stopped"])
+def test_what_was_stopped_is_not_shown_as_running_when_no_look_succeeds(double: Double, state: str) -> None:
+    started(double, d=3)
+    stops = list[str]()
+
+    def act(path: str, forward: Forward) -> Answer:
+        answer = NO_MASTER if stops and path.endswith("_stats") else forward()
+        stops.extend([path] if path.endswith("_stop") else ())
+        return answer
+
+    between(double, act)
+    result = double.run(deployment_id="d", state=state)
+    assert (result["failed"], result["changed"], verbs(result)) == (True, True, ["_stop"])
+    shown = result["deployment"], result["routing_table"], result["after"]["state"]
+    assert shown == (None, {}, "stopped")
+    assert result["allocations"]["running"] == 0
+
+
 @pytest.mark.parametrize("wait_timeout", [0, 30])
 def test_the_file_stays_while_a_lost_stop_may_still_come(double: Double, tmp_path: Path, wait_timeout: int) -> None:
     started(double, d=3)

@@ -131,7 +131,7 @@ class Change:
             raise Unsatisfied(f"Deployment '{seen.deployment_id}' was changed by somebody else meanwhile: {named}.")
 
     def _await_gone(self) -> Steps:
-        if self._report.seen is not None:
+        if self._going:
             verdict = yield from self._watch_on(self._goneness, until=self.watch.left / 2)
             if verdict.outcome == "pending" and self.watch.left:
                 self._stop_again()
@@ -174,8 +174,8 @@ class Change:
                 if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
                     break  # somebody else did the same first
             else:
-                if answer is not None:
-                    self._report.seen = answer
+                # A stop is answered when it is complete, which the next look is to confirm (server behaviour, stop).
+                self._report.seen = None if action.kind == "stop" else answer or self._report.seen
             self._took_effect(action, call)
             yield from self._note(action)
             break
@@ -334,6 +334,7 @@ class Change:
         while True:
             try:
                 self._report.seen = look()
+                self._going = self._going and self._report.seen is not None
                 return
             except ApiError as error:
                 again = patient and self._waiting.wait and error.kind in PASSING
