@@ -139,7 +139,8 @@ def _unguarded(item: Item, write: Write, origin: Json | None) -> list[str]:
     if origin is None and "recovery_file" in item.options:
         return []  # it goes on from what the file has, where a run before ended between a stop and a start
     old, new = count(origin), 0 if stops else count(write.after)
-    if new in (old, count(write.first)):
+    moved_by_others = write.look.verb == "_update" and new == count(write.look.before[item.name])
+    if new in (old, count(write.first)) or moved_by_others:
         return []
     limits: tuple[tuple[str, bool], ...] = (
         ("number_of_allocations", old == guard.get("number_of_allocations")),
