@@ -21,6 +21,7 @@ from emulator.inprocess import ConnectionDropped
 from faults import judge
 from faults.happenings import RECOVERY
 from faults.judge import Run
+from faults.schedules import At
 from faults.users import Users
 from faults.writes import Item
 from support.double import Answer
@@ -83,6 +84,8 @@ class _Stage(Stage):
         self._folder = folder
         self._tally = tally
         self._moments = 0
+        self._written: int | None = None
+        """The moment after the first write."""
         self._results: dict[str, Json | None] = {}
         self._predicted: Json = {}
         self._used = self._prepare()
@@ -127,6 +130,8 @@ class _Stage(Stage):
     def request(self, *asked: t.Any) -> Answer:
         if len(self.looks) == REQUESTS:
             raise Endless(f"no end after {REQUESTS} requests")
+        if self._written is None and asked[1].partition("?")[0].endswith(judge.WRITES):
+            self._written = self._moments + 1
         try:
             return super().request(*asked)
         except ConnectionDropped as exc:
@@ -197,15 +202,17 @@ class _Stage(Stage):
 
     def _happen(self) -> None:
         """What the schedule says of this moment."""
-        moment, self._moments = self._moments, self._moments + 1
+        now: list[At] = [self._moments]
+        now += [] if self._written is None else [f"write+{self._moments - self._written}"]
+        self._moments += 1
         for happening in self._schedule["happenings"]:
-            if happening["at"] == moment:
+            if happening["at"] in now:
                 self._tally.happenings += 1
                 if "operation" in happening["what"]:
                     self.control("POST", "/faults", happening["what"])
                 else:
                     self._act(happening["what"])
-        if self._schedule["killed"] == moment:
+        if self._schedule["killed"] in now:
             raise Killed
 
     # --- the laws ---

@@ -221,13 +221,23 @@ def _named(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
     return {"deployment_id": name, "model_id": draw(st.sampled_from(models))}
 
 
+At = int | str
+"""Requests, answers and sleeps, counted from the beginning; or ``write+N``, from what follows the first write."""
+
+
 @st.composite
-def moments(draw: st.DrawFn) -> list[int]:
-    """When something happens: here and there, or one thing shortly after another, as trouble comes."""
-    spread = st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6)
+def moments(draw: st.DrawFn) -> list[At]:
+    """When something happens: here and there; or one thing shortly after another, as trouble comes."""
+    spread = draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6))
     first, gaps = draw(st.integers(0, MOMENTS - 1)), draw(st.lists(st.integers(1, 3), max_size=4))
     burst = [first + sum(gaps[:place]) for place in range(len(gaps) + 1)]
-    return sorted(draw(st.sampled_from((burst, draw(spread)))))
+    after_write = [f"write+{place - first + first % 4}" for place in burst]
+    return draw(st.sampled_from((burst, sorted(spread), after_write)))
+
+
+def kills() -> st.SearchStrategy[At | None]:
+    """When the process dies, if it does."""
+    return st.none() | st.integers(0, MOMENTS - 1) | st.integers(0, 5).map("write+{}".format)
 
 
 @st.composite
@@ -257,5 +267,5 @@ def schedules(draw: st.DrawFn) -> Json:
         "second": second,
         "switches": draw(st.lists(st.booleans(), max_size=MOMENTS)) if second else [],
         "happenings": happenings,
-        "killed": draw(st.none() | st.integers(0, MOMENTS - 1)),
+        "killed": draw(kills()),
     }

@@ -221,6 +221,15 @@ def test_what_was_started_anew_by_another_while_waiting_is_not_stuck(double: Dou
     assert double.journal() == []
 
 
+def test_what_another_has_started_in_place_of_this_task_is_not_recovered(double: Double) -> None:
+    again = {"do": "start_deployment", "model_id": "m", "deployment_id": "d"}
+    double.fault("start", {"type": "effect", "effect": again})
+    double.fault("start", {"type": "effect", "effect": {"do": "hold", "deployment_id": "d"}})
+    result = double.run(deployment_id="d", model_id="m", on_failed="recover", wait_timeout=6)
+    assert "is not fully_allocated after 6 seconds" in result["msg"]
+    assert [request["path"] for request in double.journal()] == ["/_ml/trained_models/m/deployment/_start"]
+
+
 def test_a_recovery_that_does_not_help_is_rolled_back_or_told(double: Double) -> None:
     stuck(double, number_of_allocations=2)
     double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})

@@ -160,22 +160,20 @@ def test_force_is_for_the_stop_alone_and_is_warned_of() -> None:
     plan = protected(UsedBy(("e",)), on_referenced="force")
     assert plan.actions[0].settings == {"finish_pending_work": True, "force": True}
     assert plan.actions[1].settings == {"model_id": "m"}
-    assert plan.warnings == (
-        "before",
-        "Deployment 'd' is stopped by force although it is used by inference endpoint 'e'.",
-    )
+    assert plan.warnings == ("before",)
+    assert plan.of_stop == ("Deployment 'd' is stopped by force although it is used by inference endpoint 'e'.",)
 
 
 def test_another_model_is_warned_of() -> None:
-    warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").warnings
+    warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").of_stop
     assert warnings[-1] == "Those that name model 'm' will not find it in 'd'."
-    assert protected(UsedBy(), after="n", on_referenced="force").warnings == ("before",)
+    assert protected(UsedBy(), after="n", on_referenced="force").of_stop == ()
 
 
 def test_force_where_it_may_be_needed() -> None:
     plan = protected(UsedBy(None, None), on_referenced="force")
     assert plan.actions[0].settings["force"] is True
-    assert [warning.partition(" cannot be read (")[0] for warning in plan.warnings[1:]] == [
+    assert [warning.partition(" cannot be read (")[0] for warning in plan.of_stop] == [
         "Which inference endpoints use deployments",
         "Which ingest pipelines use deployments",
     ]
@@ -197,7 +195,7 @@ def test_what_nobody_may_read_is_left_to_servers_that_look(users: UsedBy, versio
     if guarded:
         plan = protected(users, server)
         assert plan.actions[0] == STOP
-        assert "is sent without force" in plan.warnings[1]
+        assert "is sent without force" in plan.of_stop[0]
         return
     with pytest.raises(Refusal) as refused:
         protected(users, server)

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import exactly
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
 from support.double import Double
+from support.scene import meanwhile, started, verbs
 
 KNOWN = Deployment("d", "m", 1, cache_size="1572864b", cache_size_exact=True, assignment_state="started")
 KNOWN = dataclasses.replace(KNOWN, start_time="2024-05-01T10:00:00.000Z")
@@ -47,3 +48,34 @@ def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:
             ]
             told.append(double.run_many(items, check_mode=double is checked)["diff"])
         assert told[0] == told[1]
+
+
+def test_what_was_said_of_the_first_plan_is_not_said_of_the_next() -> None:
+    """The scaler has the count when the plan is made, and not any more when it is carried out."""
+    with Double("9.5.3") as double:
+        adaptive = {"enabled": True, "min_number_of_allocations": 1}
+        double.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=adaptive)
+        double.settle()
+        off = {"enabled": False}
+        meanwhile(
+            double,
+            "_has_privileges",
+            lambda: double.effect("set_adaptive", deployment_id="d", adaptive_allocations=off),
+        )
+        result = double.run(deployment_id="d", state="restarted", number_of_allocations=2, on_adaptive="skip")
+        assert (result["after"]["number_of_allocations"], result["warnings"]) == (2, [])
+
+
+def test_whom_a_stop_would_hit_is_not_said_where_nothing_is_stopped() -> None:
+    with Double("9.5.3") as double:
+        started(double, d=2)
+        double.effect("put_pipeline_reference", pipeline="p", model_id="d")
+        meanwhile(
+            double,
+            "_has_privileges",
+            lambda: double.effect("set_number", deployment_id="d", number_of_allocations=3),
+        )
+        guarded: dict[str, t.Any] = {"guard": {"number_of_allocations": 2}, "on_guarded": "skip"}
+        result = double.run(deployment_id="d", state="stopped", on_referenced="force", **guarded)
+        assert (verbs(result), result["warnings"]) == ([], [])
+        assert "on_guarded is skip" in result["skipped_because"]

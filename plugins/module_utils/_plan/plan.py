@@ -20,9 +20,10 @@ Operation = t.Literal["none", "start", "update", "stop", "restart", "replace", "
 class Plan:
     """A decision, made of values only.
 
-    ``after`` is a prediction. ``awaits_gone``: the deployment is already being stopped, and must be gone before the
-    first action (or, without actions, before the task is done). ``skipped_because``: why nothing is done although
-    something differs. ``resumes``: what an earlier run has stopped, and left to this plan's start.
+    ``after`` is a prediction. ``of_stop``: warnings about whom its stop hits. ``awaits_gone``: the deployment is being
+    stopped already, and must be gone before the first action (or, without actions, before the task is done).
+    ``skipped_because``: why nothing is done although something differs. ``resumes``: what an earlier run has stopped,
+    and left to this plan's start.
     """
 
     before: Deployment | None
@@ -30,6 +31,7 @@ class Plan:
     operation: Operation = "none"
     actions: tuple[Action, ...] = ()
     warnings: tuple[str, ...] = ()
+    of_stop: tuple[str, ...] = ()
     skipped_because: str | None = None
     awaits_gone: bool = False
     resumes: Recovery | None = None

@@ -75,7 +75,7 @@ def protected(wanted: Wanted, plan: Plan, users: UsedBy, server: Server) -> Plan
         )
     for kind in unread:
         _refuse_unguarded(wanted, kind, server)
-    return dataclasses.replace(plan, warnings=plan.warnings + tuple(map(_left_to_server, unread)))
+    return dataclasses.replace(plan, of_stop=tuple(map(_left_to_server, unread)))
 
 
 def _forced(plan: Plan, named: str, unread: t.Sequence[Kind]) -> Plan:
@@ -93,7 +93,7 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[Kind]) -> Plan:
         dataclasses.replace(action, settings={**action.settings, "force": True}) if action.kind == "stop" else action
         for action in plan.actions
     )
-    return dataclasses.replace(plan, actions=actions, warnings=plan.warnings + warnings)
+    return dataclasses.replace(plan, actions=actions, of_stop=warnings)
 
 
 def _named(users: UsedBy) -> str:

@@ -30,8 +30,7 @@ def renewed(plan: Plan, fresh: Plan) -> Plan:
             hint="Run the task again: it looks first, and decides anew.",
         )
     actions = tuple(planned["stop"] if action.kind == "stop" else action for action in fresh.actions)
-    warnings = tuple(dict.fromkeys(plan.warnings + fresh.warnings))
-    found = dataclasses.replace(fresh, actions=actions, warnings=warnings)
+    found = dataclasses.replace(fresh, actions=actions, of_stop=plan.of_stop if fresh.stops else ())
     return by_endpoint(found, plan.endpoint_type) if plan.endpoint_type else found
 
 

@@ -158,10 +158,14 @@ class Attempt:
         return bool(broken or (kinds and self._waiting.on_unsatisfied == "rollback"))
 
     def _is_stuck(self, error: Exception) -> bool:
-        """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock."""
-        waited = isinstance(error, NotReached) and not self._change.written.kinds
+        """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock.
+
+        What was not there at first, and was not started by this task, is somebody else's.
+        """
+        before = self._plan.before
+        waited = isinstance(error, NotReached) and before is not None and not self._change.written.kinds
         asked = recovers_stuck(self._wanted, self._waiting)
-        return waited and asked and not self.watch.left and is_stuck(self._report.seen, self._plan.before)
+        return waited and asked and not self.watch.left and is_stuck(self._report.seen, before)
 
     def _recover(self, error: NotReached) -> Steps:
         """Stop what is stuck, and start it again."""
@@ -172,7 +176,7 @@ class Attempt:
             raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
         if plan.skipped_because:
             raise Unsatisfied(f"{error} It is not recovered: {plan.skipped_because}.") from error
-        self._report.plan = dataclasses.replace(plan, warnings=self._plan.warnings + plan.warnings)
+        self._report.plan = plan
         self._change = self._begin(self._plan, self._decided_of_stuck)
         self.watch.renew()
         try:
@@ -211,7 +215,10 @@ class Attempt:
         refused = self._refused_start(error)
         if any(each.plan.start and each.plan.start == refused for each in found):
             raise Refusal("it is stopped now, and what was refused is the start with its own settings")
-        return [each._replace(plan=self._protected(each.plan)) for each in found]
+        found = [each._replace(plan=self._protected(each.plan)) for each in found]
+        told = [text for each in found for text in each.plan.warnings + each.plan.of_stop]
+        self._report.notes += [text for text in told if text not in self._report.warnings]
+        return found
 
     def _protected(self, plan: Plan) -> Plan:
         """The *plan* as those allow it who have come to use the deployment since."""

@@ -76,8 +76,8 @@ class Job:
             refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
-        told = superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
-        report.plan = dataclasses.replace(plan, warnings=told + plan.warnings) if told else plan
+        report.plan = plan
+        report.notes += superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
         self._refuse_hopeless()
 
     def _lost(self, server: Server) -> Recovery | None:

@@ -51,7 +51,7 @@ class Report:
     polls: int = 0
     reached: bool | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
-    """Warnings that only came up while the plan was carried out."""
+    """Warnings that are not the plan's."""
     rolled_back: bool = False
     used_by: Json | None = None
     ledger: list[Call] = dataclasses.field(default_factory=list)
@@ -62,7 +62,8 @@ class Report:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return (*(self.plan.warnings if self.plan else ()), *self.notes)
+        of_plan = self.plan.warnings + self.plan.of_stop if self.plan else ()
+        return (*of_plan, *self.notes)
 
     def took_effect(self, call: Call) -> None:
         """Note a write that changed something, or may have."""
