@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records import references
 from support.double import Double
-from support.scene import at_tick
+from support.scene import at_tick, owned
 
 Json = dict[str, t.Any]
 ENDPOINT: Json = {"service": "elasticsearch", "service_settings": {"deployment_id": "d", "model_id": "m"}}
@@ -102,3 +102,25 @@ def test_one_file_by_two_names_is_one_file(tmp_path: Path) -> None:
 def test_endpoints_of_each_age_are_seen(service: str) -> None:
     listed = {"model_id": "e", "task_type": "text_embedding", "service": service, "service_settings": {"model_id": "m"}}
     assert [each.inference_id for each in references.endpoints({"models": [listed]})] == ["e"]
+
+
+@pytest.mark.parametrize(("version", "passed_on"), [("8.19.21", True), ("9.1.10", True), ("9.5.3", False)])
+@pytest.mark.parametrize("waiting", [{}, {"wait": False}, {"on_unsatisfied": "rollback"}])
+def test_an_endpoint_that_has_the_settings_already_passes_nothing_on(
+    version: str, passed_on: bool, waiting: Json
+) -> None:
+    """Somebody has changed the deployment behind its endpoint, as releases before 9.2 allow."""
+    with Double(version) as double:
+        owned(double)
+        double.effect("set_number", deployment_id="ep", number_of_allocations=2)
+        double.settle()
+        asked: Json = {"deployment_id": "ep", "on_endpoint_owned": "update_endpoint", **waiting}
+        result = double.run(**asked, number_of_allocations=1)
+        assert result["changed"]  # as far as anybody knows
+        if not passed_on:
+            assert "'ep' is as before the update: number_of_allocations is 2, wanted is 1. Whether it" in result["msg"]
+            assert result["after"] == result["before"]
+            assert not double.run(**asked, number_of_allocations=3).get("failed")  # what the message advises
+            result = double.run(**asked, number_of_allocations=1)
+        assert "msg" not in result
+        assert double.deployments()["ep"]["task_parameters"]["number_of_allocations"] == 1

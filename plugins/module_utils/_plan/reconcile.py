@@ -12,7 +12,7 @@ from .._records.action import Action
 from .._records.deployment import Deployment
 from .._records.errors import ApiError, Difference
 from .._records.wanted import Wanted
-from .compare import started_otherwise, unmet
+from .compare import moved, started_otherwise, unmet
 from .guard import breach
 from .plan import Plan
 from .readiness import another, is_another
@@ -89,6 +89,14 @@ def strange(
     otherwise = started_otherwise(wanted, action.settings, plan.after, seen) if plan.after else ()
     named = {difference.name for difference in otherwise}
     return otherwise + tuple(each for each in unmet(wanted, seen, model_id) if each.name not in named)
+
+
+def unheard(plan: Plan, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> tuple[Difference, ...]:
+    """What *seen* lacks of what is *wanted*, if it is just as *plan* found it."""
+    before = plan.before
+    if seen is None or before is None or is_another(seen, before) or moved(before, seen):
+        return ()
+    return unmet(wanted, seen, model_id)
 
 
 def _stopped(before: Deployment | None, error: ApiError, seen: Deployment | None) -> Ruling:

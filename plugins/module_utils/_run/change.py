@@ -14,7 +14,7 @@ from .._api.sight import Sight
 from .._plan.compare import unmet
 from .._plan.order import turn
 from .._plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
-from .._plan.reconcile import is_unsure, may_have_passed, reconcile, strange
+from .._plan.reconcile import is_unsure, may_have_passed, reconcile, strange, unheard
 from .._plan.rollback import Written
 from .._records.action import Action, Kind
 from .._records.deployment import Deployment
@@ -177,7 +177,10 @@ class Change:
                 # A stop is answered when it is complete, which the next look is to confirm (server behaviour, stop).
                 self._report.seen = None if action.kind == "stop" else answer or self._report.seen
             self._took_effect(action, call)
-            yield from self._note(action)
+            if action.kind == "start" and self._report.seen:
+                self._start_time = self._report.seen.start_time
+            if action.endpoint_type:
+                yield from self._see_passed_on()
             break
         if action is not None:
             del self._to_do[0]
@@ -251,11 +254,20 @@ class Change:
         first = self._to_do[0] if self._to_do else None
         return first if first and first.kind == due else None
 
-    def _note(self, action: Action) -> Steps:
-        if action.kind == "start" and self._report.seen:
-            self._start_time = self._report.seen.start_time
-        if action.endpoint_type:  # an endpoint does not tell of its deployment
-            yield from self.look()
+    def _see_passed_on(self) -> Steps:
+        """Look what became of an update that an inference endpoint has taken: its answer does not tell.
+
+        :raises Unsatisfied: nothing, as far as can be seen.
+        """
+        yield from self.look()
+        differences = unheard(self.plan, self._wanted, self._model_id, self._report.seen)
+        if differences:
+            named = "; ".join(map(str, differences))
+            raise Unsatisfied(
+                f"Deployment '{self.deployment_id}' is as before the update: {named}. {UNKNOWN}: its inference "
+                "endpoint passes on only what differs from what it has stored, or somebody else has changed it back. "
+                "Ask for other settings first, and then for these."
+            )
 
     def _took_effect(self, action: Action, call: Call) -> None:
         self._report.took_effect(call)
