@@ -193,5 +193,6 @@ def test_bytes_that_are_no_utf8_are_refused(name: str) -> None:
     )
 
 
-def test_a_path_with_a_null_character_is_refused() -> None:
-    assert refused({"hosts": ["https://a"], "ca_path": "/a\0b"}).startswith("ca_path is no path: ")
+@pytest.mark.parametrize("path", ["/a\0b", "/a\ud800b"])
+def test_what_no_path_has_is_refused(path: str) -> None:
+    assert refused({"hosts": ["https://a"], "ca_path": path}).startswith("ca_path is no path: ")

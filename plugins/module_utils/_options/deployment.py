@@ -15,6 +15,7 @@ from .._records.sizes import parse_size
 from .._records.wanted import Waiting, Wanted
 from .connection import CONNECTION
 from .guard import GUARD, guard
+from .paths import refuse_no_path
 from .spec import Spec
 
 DEFAULT_FACT = "elasticsearch_deployments"
@@ -113,6 +114,8 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         raise Refusal(
             f"cache_size '{cache_size}' is not a size", hint="It looks like 500mb or 2gb; 0 turns the cache off."
         )
+    if params["recovery_file"]:
+        refuse_no_path("recovery_file", params["recovery_file"])
     adaptive = _adaptive_wish(params)
     _refuse_count_beside_scaler(params, adaptive)
     return Wanted(

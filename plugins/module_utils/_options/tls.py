@@ -12,6 +12,7 @@ import typing as t
 
 from .._records.errors import Refusal
 from .credentials import refuse_half
+from .paths import refuse_no_path
 
 TLS = ("ca_path", "ca_fingerprint", "client_cert", "client_key")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -94,13 +95,10 @@ def _refuse_no_certificates(option: str, path: str) -> None:
 
 
 def _refuse_unreadable(option: str, path: str) -> None:
+    refuse_no_path(option, path)
     try:
         with open(path, "rb") as file:
             file.read(1)
-    except ValueError as exc:  # a null character, which no path has
-        raise Refusal(
-            f"{option} is no path: it has characters that no path has", hint="Give the path of a file."
-        ) from exc
     except OSError as exc:
         hint = "It is looked for on the machine where the task runs."
         raise Refusal(f"{option} {path} cannot be read: {exc.strerror}", hint=hint) from exc
