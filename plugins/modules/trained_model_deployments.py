@@ -258,7 +258,7 @@ RETURN = r"""
 deployments:
   description:
     - One item for each of O(deployments), in their order, then one for each deployment that O(stop_unlisted) stopped.
-    - Empty if the list was refused or the cluster could not be read.
+    - Empty if the list was refused before the cluster was read, or the cluster could not be read.
   returned: always
   type: list
   elements: dict

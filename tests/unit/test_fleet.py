@@ -215,6 +215,40 @@ def test_one_that_fails_does_not_keep_the_others(double: Double) -> None:
     assert sorted(double.deployments()) == ["fine", "fixed"]
 
 
+REFUSED_AS_A_WHOLE: dict[str, tuple[Json, Json, str]] = {
+    "guard": ({"deployment_id": "a", "number_of_allocations": 4}, {"guard": {"max_total_step": 1}}, "The list is"),
+    "no room": ({"deployment_id": "a", "number_of_allocations": 99}, {}, "processors, and the ML nodes have 8."),
+    "namesake": ({"deployment_id": "other", "model_id": "m"}, {}, "'other' is the id of another trained model"),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED_AS_A_WHOLE)
+def test_what_was_seen_is_told_of_a_list_that_is_refused(double: Double, reason: str) -> None:
+    """With what each item would have been refused for anyway, and nothing of what was only planned."""
+    refused, options, said = REFUSED_AS_A_WHOLE[reason]
+    started(double, a=2, b=1, c=1)
+    double.effect("put_pipeline_reference", pipeline="p", model_id="c")
+    items = [refused, {"deployment_id": "b", "threads_per_allocation": 2}, {"deployment_id": "c", "state": "stopped"}]
+    checked, result = double.run_many(items, check_mode=True, **options), double.run_many(items, **options)
+    for key in ("msg", "deployments", "summary", "changed", "diff", "api_calls", "warnings"):
+        assert checked[key] == result[key]
+    assert said in result["msg"]
+    first, second, third = result["deployments"]
+    if reason == "namesake":
+        assert (first["failed"], first["after"]) == (True, None)
+    else:
+        assert (first.get("failed", False), first["after"]) == (False, first["before"])
+        assert first["before"]["number_of_allocations"] == first["deployment"]["number_of_allocations"] == 2
+    assert "cannot be changed in place" in second["msg"]
+    assert "is used by ingest pipeline 'p'" in third["msg"]
+    failed = 2 + (reason == "namesake")
+    assert result["summary"]["failed"] == failed
+    assert (result["summary"]["changed"], result["summary"]["unchanged"]) == (0, 3 - failed)
+    running = {"a", "b", "c"} - ({"a"} if reason == "namesake" else set())
+    assert result["ansible_facts"]["elasticsearch_deployments"].keys() == running
+    assert double.journal() == []
+
+
 def test_a_poll_that_fails_for_good_ends_all_who_wait(double: Double) -> None:
     double.fault("stats", {"type": "answer", "status": 403, "body": {"error": {"type": "security_exception"}}}, after=1)
     result = double.run_many([{"deployment_id": name, "model_id": "m"} for name in "ab"])

@@ -49,9 +49,9 @@ def run(
     try:
         fleet.run(connect)
     except Failure as exc:
-        return Outcome({**fleet.as_result(), **failure(exc)})
+        return fleet.failed(exc)
     except Exception as exc:
-        return Outcome({**fleet.as_result(), **failure(Unexpected(exc))})
+        return fleet.failed(Unexpected(exc))
     return fleet.outcome()
 
 
@@ -119,6 +119,16 @@ class _Fleet:
     def _decide(self, api: Api, sight: Sight, max_step: int | None) -> None:
         for job in self._jobs:
             job.decide(api, sight)
+        self._read = True
+        try:
+            self._decide_together(api, sight, max_step)
+        except Refusal:
+            for job in self._jobs:
+                job.withdraw()
+            raise
+
+    def _decide_together(self, api: Api, sight: Sight, max_step: int | None) -> None:
+        """:raises Refusal: the list cannot be carried out as a whole."""
         refuse_together([str(job.error) for job in self._jobs if isinstance(job.error, Refusal) and job.error.of_list])
         planned = [job for job in self._jobs if not job.error]
         plans = guarded_list([job.plan for job in planned], max_step, self._params["on_guarded"])
@@ -128,7 +138,6 @@ class _Fleet:
         capacity = api.capacity() if takes_room(plans) else None
         if capacity:
             refuse_too_much(capacity, filter(None, map(sight.deployment, sight)), plans)
-        self._read = True
 
     def _foretell(self, api: Api, timeout: str) -> None:
         planned = [job for job in self._jobs if not job.error]
@@ -144,7 +153,15 @@ class _Fleet:
         if failed:
             told = f"{len(failed)} of {len(self._jobs)} deployments failed. {_told(failed)}"
             result |= {"failed": True, "msg": told}
-        return Outcome(result, tuple(text for job in self._jobs for text in job.report.warnings))
+        return Outcome(result, self._warnings)
+
+    def failed(self, error: Exception) -> Outcome:
+        """What was seen of all of them, with the sentence of *error*, which ended the whole task."""
+        return Outcome({**self.as_result(), **failure(error)}, self._warnings)
+
+    @property
+    def _warnings(self) -> tuple[str, ...]:
+        return tuple(text for job in self._jobs for text in job.report.warnings)
 
     def as_result(self) -> Json:
         items, facts = self._items_and_facts()

@@ -105,6 +105,13 @@ class Job:
         """Whether there is nothing to tell: not changed, not failed, not skipped."""
         return not self.report.changed and not self.error and not self.report.skipped_because
 
+    def withdraw(self) -> None:
+        """The list was refused as a whole: keep what was seen, and nothing of what was only planned."""
+        if not self.error:
+            report = self.report
+            report.plan = Plan(report.current, report.current, skipped_because=report.skipped_because)
+            report.notes = []
+
     def foretell(self, api: Api, server_timeout: str) -> None:
         """Check mode: what would be sent, and what would be there."""
         self.report.calls = [api.encode(action, server_timeout) for action in self.plan.actions]
