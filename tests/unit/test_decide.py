@@ -370,11 +370,19 @@ def test_the_prediction_of_an_update() -> None:
     assert kept.routes == RUNNING.routes
 
 
+def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
+    wanted = on_this_server(Wanted("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
+    scaled = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(True))
+    made = decide(wanted, Situation(scaled, "m"))
+    assert made.skipped_because == "Elasticsearch Serverless scales every deployment itself"
+
+
 def test_serverless_scales_by_itself() -> None:
     serverless, other = Server("8.11.0", "serverless", ""), Server("9.1.0", "default", "")
     counted = Wanted("d", number_of_allocations=2)
     assert on_this_server(counted, other) is counted
-    assert on_this_server(Wanted("d"), serverless) == Wanted("d")
+    assert on_this_server(Wanted("d"), serverless) == Wanted("d", always_scaled=True)
+    assert on_this_server(Wanted("d", state="stopped"), serverless) == Wanted("d", state="stopped")
     assert on_this_server(counted, serverless).on_adaptive == "skip"
     said_nothing = dataclasses.replace(counted, adaptive_allocations=AdaptiveWish())
     assert on_this_server(said_nothing, serverless) == on_this_server(counted, serverless)

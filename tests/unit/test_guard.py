@@ -242,6 +242,7 @@ def test_what_is_stuck_and_guarded_is_not_called_done(double: Double, on_guarded
     double.effect("hold", deployment_id="d")
     result = double.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
     assert result["failed"]
+    assert "although on_failed is recover: " in result["warnings"][0]
     assert f"node n1 is starting. It {said}" in result["msg"]
     assert "number_of_allocations would go from 3 to 1, and a step of 2 is above max_step 1" in result["msg"]
     assert double.journal() == []

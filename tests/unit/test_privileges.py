@@ -68,6 +68,15 @@ def test_not_where_nothing_is_to_be_written(double: Double) -> None:
     assert asked(double) == []
 
 
+def test_whom_a_stop_would_have_hit_is_not_said_where_none_was_sent(double: Double) -> None:
+    one_started(double)
+    double.effect("put_pipeline_reference", pipeline="p", model_id="d")
+    double.allow("monitor_ml", "monitor", "read_pipeline")
+    result = double.run(deployment_id="d", state="stopped", on_referenced="force")
+    assert "nothing was changed" in result["msg"]
+    assert result["warnings"] == []
+
+
 def test_once_for_a_list(double: Double) -> None:
     double.allow("manage_ml")
     result = double.run_many([{"deployment_id": f"d{each}", "model_id": "m"} for each in range(5)])

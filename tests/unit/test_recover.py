@@ -169,6 +169,38 @@ def test_what_hangs_in_starting_is_started_anew_when_the_task_has_waited(double:
     assert 6 < result["waited"]["seconds"] < 12
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "it is not stopped and started again, although on_failed is recover: Deployment 'd' is used by ingest"),
+        ({"on_referenced": "force"}, "it is stopped and started again, because on_failed is recover."),
+    ],
+)
+def test_what_will_keep_it_from_being_recovered_is_said_before(double: Double, options: Json, said: str) -> None:
+    stuck(double)
+    double.effect("put_pipeline_reference", pipeline="p", model_id="d")
+    task: Json = {"deployment_id": "d", "on_failed": "recover", "wait_timeout": 6, **options}
+    checked = double.run(True, **task)
+    assert (len(checked["warnings"]), checked["used_by"]) == (1, None)
+    assert said in checked["warnings"][0]
+    assert checked["warnings"][0] in double.run(**task)["warnings"]
+
+
+def test_what_cannot_be_read_now_is_no_hindrance(double: Double) -> None:
+    stuck(double)
+    double.fault("pipeline", {"type": "no_master"}, times=-1)
+    checked = double.run(True, deployment_id="d", on_failed="recover", wait_timeout=6)
+    assert "it is stopped and started again, because on_failed is recover" in checked["warnings"][0]
+
+
+def test_what_a_guard_of_the_list_skips_is_not_said_to_be_recovered(double: Double) -> None:
+    stuck(double)
+    items: list[Json] = [{"deployment_id": "d", "number_of_allocations": 3, "on_failed": "recover"}]
+    for check_mode in (True, False):
+        result = double.run_many(items, check_mode, guard={"max_total_step": 1}, on_guarded="skip")
+        assert (result["warnings"], result["summary"]["skipped"]) == ([], 1)
+
+
 def test_what_hangs_in_starting_is_left_without_being_asked(double: Double) -> None:
     stuck(double)
     result = double.run(deployment_id="d", wait_timeout=6)

@@ -166,7 +166,7 @@ def test_force_is_for_the_stop_alone_and_is_warned_of() -> None:
 
 def test_another_model_is_warned_of() -> None:
     warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").of_stop
-    assert warnings[-1] == "Those that name model 'm' will not find it in 'd'."
+    assert warnings[-1] == "Those that name model 'm' do not find it in 'd' as long as that runs 'n'."
     assert protected(UsedBy(), after="n", on_referenced="force").of_stop == ()
 
 

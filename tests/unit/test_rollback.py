@@ -246,7 +246,7 @@ def test_a_restart_has_nothing_to_restore(double: Double) -> None:
     double.effect("fail_next_load", reason="planted")
     result = run(double, state="restarted")
     assert "node n1 failed (planted)" in result["msg"]
-    assert result["msg"].endswith("It is as it was before.")
+    assert result["msg"].endswith("Its settings are as before, and 0 of 2 allocations run.")
     assert verbs(result) == ["_stop", "_start"]
 
 

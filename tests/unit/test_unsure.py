@@ -82,9 +82,28 @@ def test_what_was_stopped_is_not_shown_as_running_when_no_look_succeeds(double: 
     between(double, act)
     result = double.run(deployment_id="d", state=state)
     assert (result["failed"], result["changed"], verbs(result)) == (True, True, ["_stop"])
+    assert ("was stopped, and whether it is gone could not be seen" in result["msg"]) == (state == "stopped")
     shown = result["deployment"], result["routing_table"], result["after"]["state"]
     assert shown == (None, {}, "stopped")
     assert result["allocations"]["running"] == 0
+
+
+def test_a_restart_is_finished_after_looks_that_failed_longer_than_it_waits(double: Double) -> None:
+    started(double, d=3)
+    stopped = list[float]()
+
+    def act(path: str, forward: Forward) -> Answer:
+        if stopped and path.endswith("_stats") and double.clock.monotonic() - stopped[0] < 11:
+            return NO_MASTER
+        answer = forward()
+        stopped.extend([double.clock.monotonic()] if path.endswith("_stop") else ())
+        return answer
+
+    between(double, act)
+    result = double.run(deployment_id="d", state="restarted", wait_timeout=10)
+    assert result["msg"].endswith("It was rolled back: what was before is there.")
+    assert (verbs(result), result["operation"]) == (["_stop", "_start"], "rollback")
+    assert double.deployments()["d"]["task_parameters"]["number_of_allocations"] == 3
 
 
 @pytest.mark.parametrize("wait_timeout", [0, 30])

@@ -52,6 +52,7 @@ PARTLY = seen(4, 2, route("started", 2, 4), route("starting", 2, 2))
 BROKEN = seen(4, 2, route("started", 2, 2), route("failed", None, 2, "no memory"))
 ALL_BROKEN = seen(4, 0, route("failed", None, 4, "no memory"), state="failed")
 ASLEEP = seen(0, 0, adaptive_allocations=AdaptiveAllocations(True, 0, 4))
+RISING = seen(0, 0, adaptive_allocations=AdaptiveAllocations(True, 1, 4))
 STARTING = seen(2, 0, route("starting", 2, 2), state="starting")
 STOPPING = dataclasses.replace(FULL, assignment_state="stopping", reason="client API call")
 OTHER_START = dataclasses.replace(FULL, start_time="later")
@@ -80,6 +81,7 @@ ABOVE = seen(2, 4, route("started", 4, 2))
         (STOPPING, "started", "hopeless"),
         (None, "started", "hopeless"),
         (ASLEEP, "started", "hopeless"),
+        (RISING, "started", "pending"),
         (seen(2, 2, route("starting"), state="starting"), "fully_allocated", "pending"),
     ],
 )
@@ -103,6 +105,7 @@ def test_zero_is_ready_if_allowed() -> None:
         (dataclasses.replace(STARTING, reason="no room"), "it is starting; node ml-starting is starting (no room)"),
         (STOPPING, "the deployment is being stopped (client API call)"),
         (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),
+        (RISING, "the scaler has yet to raise it from 0 to its min_number_of_allocations of 1"),
         (seen(0, 0), "its number is 0"),
         (None, "the deployment is gone"),
     ],

@@ -18,6 +18,7 @@ from urllib3.exceptions import ReadTimeoutError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
 from laws.truth import same_as_there
 from support.double import Double
+from support.scene import verbs
 
 Json = dict[str, t.Any]
 PREDICATES = ("started", "fully_allocated", "steady")
@@ -70,6 +71,48 @@ def test_none_of_none_is_not_ready_unless_allowed(double: Double, wait_for: str)
     for check_mode in (True, False):
         assert "allow_zero accepts that" in double.run(check_mode, **task)["msg"]
         assert double.run(check_mode, **task, allow_zero=True).get("failed") is None
+
+
+def asleep(double: Double) -> None:
+    bounds = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
+    double.run(model_id="m", adaptive_allocations=bounds)
+    double.effect("set_number", deployment_id="m", number_of_allocations=0)
+    double.settle()
+    double.forget()
+
+
+@pytest.mark.parametrize("scaler", ["raised", "stays"])
+def test_who_raises_the_minimum_above_zero_waits_for_the_scaler(double: Double, scaler: str) -> None:
+    """Whether the scaler raises what is at zero is not known; no request wakes it then (server behaviour, 6)."""
+    double.control("POST", "/unknowns", {"scaler_from_zero": scaler})
+    asleep(double)
+    tick = double.clock._tick
+
+    def look() -> None:
+        double.effect("scaler_tick")
+        tick()
+
+    double.clock._tick = look
+    wish: Json = {"enabled": True, "min_number_of_allocations": 1}
+    result = double.run(model_id="m", adaptive_allocations=wish, wait_timeout=100)
+    assert verbs(result) == ["_update"]
+    assert result.get("failed", False) == (scaler == "stays")
+    if scaler == "stays":
+        assert "after 100 seconds: no allocation runs: the scaler has yet to raise it from 0" in result["msg"]
+        assert "wakes it" not in result["msg"]
+
+
+def test_who_changes_what_sleeps_hears_before_that_it_will_not_run(double: Double) -> None:
+    asleep(double)
+    task: Json = {"model_id": "m", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}
+    for check_mode in (True, False):
+        result = double.run(check_mode, **task)
+        assert "the next inference request wakes it; allow_zero accepts that" in result["msg"]
+        assert (result["changed"], double.journal()) == (False, [])
+        assert double.run(check_mode, **task, on_unsatisfied="keep").get("failed") is None
+        assert double.run(check_mode, **task, allow_zero=True).get("failed") is None
+        double.run(model_id="m", adaptive_allocations={"max_number_of_allocations": 2}, wait=False)
+        double.forget()
 
 
 def test_a_node_that_fails_ends_the_wait_of_an_update(double: Double) -> None:

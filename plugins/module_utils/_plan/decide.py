@@ -216,6 +216,8 @@ def _refuse_taking_over(wanted: Wanted, current: Deployment) -> None:
 
 def _left_to_scaler(wanted: Wanted, current: Deployment) -> str | None:
     if wanted.plain_count and current.adaptive and wanted.on_adaptive == "skip":
+        if wanted.always_scaled:
+            return "Elasticsearch Serverless scales every deployment itself"
         return "adaptive allocations are enabled and on_adaptive is skip"
     return None
 

@@ -47,14 +47,14 @@ PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
 def readiness(seen: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Verdict:
     """Whether *seen* is what ``wait_for`` names.
 
-    0 of 0 allocations is ready only if *allow_zero*; with fewer wanted than none it will not change by waiting.
+    0 of 0 allocations is ready only if *allow_zero*; it changes by waiting only if the scaler is to have more.
     """
     if seen is None:
         return Verdict("hopeless", "the deployment is gone: it was stopped while waiting")
     if seen.assignment_state == "stopping":
         return Verdict("hopeless", f"the deployment is being stopped{_because(seen.reason)}")
     if seen.number_of_allocations == 0 and seen.assignment_state != "failed":
-        return READY if allow_zero else Verdict("hopeless", _zero(seen))
+        return READY if allow_zero else _zero(seen)
     if PREDICATES[wait_for](seen):
         return READY
     failed = seen.failed_routes
@@ -97,9 +97,15 @@ def changeability(seen: Deployment | None, before: Deployment | None = None) -> 
     return READY if seen.assignment_state == "started" else Verdict("pending", _missing(seen))
 
 
-def _zero(seen: Deployment) -> str:
+def _zero(seen: Deployment) -> Verdict:
+    """A request wakes only what may go to zero. What may not is the scaler's to raise, if it does."""
+    adaptive = seen.adaptive_allocations
+    low = adaptive.min_number_of_allocations if adaptive and adaptive.enabled else None
+    if low:
+        why = f"the scaler has yet to raise it from 0 to its min_number_of_allocations of {low}"
+        return Verdict("pending", f"no allocation runs: {why}")
     why = "it is scaled to zero, and the next inference request wakes it" if seen.adaptive else "its number is 0"
-    return f"no allocation runs: {why}; allow_zero accepts that"
+    return Verdict("hopeless", f"no allocation runs: {why}; allow_zero accepts that")
 
 
 def _failed(route: Route) -> str:

@@ -83,8 +83,11 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[Kind]) -> Plan:
     warnings: tuple[str, ...] = ()
     if named:
         warnings += (f"Deployment '{stopped.deployment_id}' is stopped by force although it is used by {named}.",)
-    if plan.after and plan.after.model_id != stopped.model_id and named:
-        warnings += (f"Those that name model '{stopped.model_id}' will not find it in '{stopped.deployment_id}'.",)
+    if plan.after and plan.after.model_id != stopped.model_id and named and plan.operation != "rollback":
+        warnings += (
+            f"Those that name model '{stopped.model_id}' do not find it in '{stopped.deployment_id}' "
+            f"as long as that runs '{plan.after.model_id}'.",
+        )
     warnings += tuple(
         f"W{_unknown(kind)}. The stop is sent with force, as on_referenced says, and breaks any there are."
         for kind in unread

@@ -28,8 +28,9 @@ def on_this_server(wanted: Wanted, server: Server) -> Wanted:
         return wanted
     wish = wanted.adaptive_allocations
     if wish is None or wish == AdaptiveWish():
-        return dataclasses.replace(wanted, adaptive_allocations=None, on_adaptive=_left_alone(wanted))
-    return dataclasses.replace(wanted, adaptive_allocations=_always_on(wanted, wish))
+        left = _left_alone(wanted)
+        return dataclasses.replace(wanted, adaptive_allocations=None, on_adaptive=left, always_scaled=True)
+    return dataclasses.replace(wanted, adaptive_allocations=_always_on(wanted, wish), always_scaled=True)
 
 
 def _left_alone(wanted: Wanted) -> t.Literal["fail", "skip", "override"]:

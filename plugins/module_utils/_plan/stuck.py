@@ -24,13 +24,16 @@ def is_stuck(seen: Deployment | None, before: Deployment | None) -> bool:
     return bool(seen.routes) and not seen.running
 
 
-def may_be_stuck(wanted: Wanted, waiting: Waiting, plan: Plan) -> tuple[str, ...]:
-    """A warning if the end of the wait decides whether what *plan* leaves running is stopped and started again."""
+def may_be_stuck(wanted: Wanted, waiting: Waiting, plan: Plan) -> bool:
+    """Whether the end of the wait decides if what *plan* leaves running is stopped and started again."""
     left = plan.operation in ("none", "update") and plan.after is not None and not plan.skipped_because
     starting = plan.before is not None and plan.before.assignment_state == "starting"
-    if not (left and starting and recovers_stuck(wanted, waiting)):
-        return ()
-    return (
-        f"Deployment '{wanted.deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it "
-        "is stopped and started again, because on_failed is recover.",
-    )
+    return left and starting and recovers_stuck(wanted, waiting)
+
+
+def if_stuck(deployment_id: str, hindrance: str | None) -> str:
+    """The warning about what may be stuck. *hindrance*: what forbids to recover it."""
+    told = f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it is "
+    if hindrance:
+        return f"{told}not stopped and started again, although on_failed is recover: {hindrance}"
+    return f"{told}stopped and started again, because on_failed is recover."

@@ -43,6 +43,7 @@ class Wanted:
     recovery_file: str | None = None
     guard: Guard = NOTHING
     on_guarded: t.Literal["fail", "skip"] = "fail"
+    always_scaled: bool = False
 
     @property
     def plain_count(self) -> bool:

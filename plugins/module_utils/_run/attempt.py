@@ -203,11 +203,19 @@ class Attempt:
             told = f"Rolling it back failed, too: {second}"
         else:
             undone = len(self._report.calls) > calls
-            told = "It was rolled back: what was before is there." if undone else "It is as it was before."
+            told = "It was rolled back: what was before is there." if undone else self._as_it_is
         self._report.rolled_back = len(self._report.calls) > calls
         self._report.reached = False if self.watch.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
         raise Unsatisfied(f"{error} {told}") from cause
+
+    @property
+    def _as_it_is(self) -> str:
+        """What to say where nothing had to be restored: of a restart that went wrong less may run than before."""
+        seen, before = self._report.seen, self._plan.before
+        if seen is None or before is None or seen.running >= before.running:
+            return "It is as it was before."
+        return f"Its settings are as before, and {seen.running} of {seen.number_of_allocations} allocations run."
 
     def _way_back(self, error: Exception) -> list[Undo]:
         self._before_undo = self._change.written
@@ -228,8 +236,9 @@ class Attempt:
         return protect(self._api, None, self._wanted, plan, self._report)
 
     def _refused_start(self, error: Exception) -> Action | None:
-        tried = isinstance(error, ApiError) and "start" not in self._change.written.kinds
-        return self._plan.start if tried else None
+        change = self._change
+        tried = "start" in change.sent and "start" not in change.written.kinds
+        return self._plan.start if tried and isinstance(error, ApiError) else None
 
     def _waiting_for(self, each: Undo) -> Waiting:
         before = None if self._plan.resumes else self._plan.before  # how much of that ran nobody knows any more

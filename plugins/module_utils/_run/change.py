@@ -39,8 +39,9 @@ NOT_THEIRS = ("answer", "product")
 class Change:
     """One plan being carried out. It goes on by :func:`conduct`, which orders the writes and polls for all.
 
-    ``plan``: as it was made last. ``settling``: all writes are done, and what is waited for is all that is missing.
-    ``may_still_stop``: a stop was sent whose answer got lost, and that had not come through at the last look.
+    ``plan``: as it was made last. ``sent``: what was tried, whatever became of it. ``settling``: all writes are done,
+    and what is waited for is all that is missing. ``may_still_stop``: a stop was sent whose answer got lost, and that
+    had not come through at the last look.
     """
 
     def __init__(self, means: Means, aim: Aim) -> None:
@@ -59,6 +60,7 @@ class Change:
         self._anew = aim.anew
         self._second_stop = ""
         self._to_do = list(aim.plan.actions)
+        self.sent: set[Kind] = set()
         self._kinds: set[Kind] = set()
         self._start_time: str | None = None
         self._going = aim.plan.ends_something
@@ -88,11 +90,21 @@ class Change:
                 self._report.reached = True
             elif self.plan.changed and self.plan.after is None:
                 yield from self.look()
-        except Failure:
+        except Failure as error:
             self._report.reached = False if self.watch.polls else None
+            if isinstance(error, ApiError) and self._is_stopped:
+                told = (
+                    f"Deployment '{self.deployment_id}' was stopped, and whether it is gone could not be seen: {error}"
+                )
+                raise Unsatisfied(told) from error
             raise
         finally:
             self._report.seconds, self._report.polls = self.watch.seconds, self.watch.polls
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether a stop for good has taken effect, as far as is known."""
+        return self.plan.after is None and "stop" in self._kinds and self._report.seen is None
 
     def _apply(self) -> Steps:
         if self._file:
@@ -163,6 +175,7 @@ class Change:
         while (action := (yield from self._due(sent))) is not None:
             call = self._call(action)
             sent += 1
+            self.sent.add(action.kind)
             try:
                 answer = self._api.send(action, call, self._names())
             except ApiError as error:

@@ -13,12 +13,12 @@ import typing as t
 from .._api.api import Api
 from .._api.gates import refuse_unsendable
 from .._api.sight import Reading, Sight
-from .._plan.decide import Situation, decide
+from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
 from .._plan.readiness import readiness
 from .._plan.resume import superseded
 from .._plan.rules import on_this_server, refuse_unstartable
-from .._plan.stuck import may_be_stuck
+from .._plan.stuck import if_stuck, may_be_stuck
 from .._records.errors import ApiError, Refusal
 from .._records.model import Model
 from .._records.recovery import Recovery
@@ -77,7 +77,7 @@ class Job:
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
         report.plan = plan
-        report.notes += superseded(lost, reading.deployment) + may_be_stuck(wanted, self.waiting, plan)
+        report.notes += superseded(lost, reading.deployment)
         self._refuse_hopeless()
 
     def _lost(self, server: Server) -> Recovery | None:
@@ -120,17 +120,38 @@ class Job:
             self.report.seen, self.report.predicted = self.plan.after, True
         if self.hopeless:
             self.report.notes.append(kept(self.hopeless))
+        self._warn_of_recovery(api)
 
     def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
+        self._warn_of_recovery(api)
         means = Means(api, self.report, server_timeout, Watch(self.waiting, clock), self.file)
         return Attempt(means, self.wanted, self.waiting, self.model_id, self.plan)
 
+    def _warn_of_recovery(self, api: Api) -> None:
+        """Time alone tells whether what starts hangs; what will keep it from being recovered then is known before."""
+        if may_be_stuck(self.wanted, self.waiting, self.plan):
+            self.report.notes.append(if_stuck(self.wanted.deployment_id, self._hindrance(api)))
+
+    def _hindrance(self, api: Api) -> str | None:
+        """What forbids to recover it, as far as that can be read now."""
+        unnoted = dataclasses.replace(self.report)
+        try:
+            plan = recover(self.wanted, Situation(self.plan.before, self.model_id))
+            plan = protect(api, None, self.wanted, plan, unnoted)
+        except Refusal as refusal:
+            return str(refusal)
+        except ApiError:
+            return None
+        return plan.skipped_because and f"{plan.skipped_because}."
+
     def _refuse_hopeless(self) -> None:
-        """Nothing is to be written, and waiting cannot help either: that is known in check mode, too."""
+        """Waiting cannot help, and what is to be written cannot either: that is known in check mode, too."""
         plan, waiting, report = self.plan, self.waiting, self.report
-        if plan.actions or plan.awaits_gone or plan.skipped_because or plan.after is None or not waiting.wait:
+        if plan.ends_something or plan.start or plan.skipped_because or plan.after is None or not waiting.wait:
             return
-        verdict = readiness(report.seen, waiting.wait_for, allow_zero=self.wanted.allow_zero)
+        if plan.changed and plan.after.number_of_allocations != 0:
+            return
+        verdict = readiness(plan.after, waiting.wait_for, allow_zero=self.wanted.allow_zero)
         if verdict.outcome == "hopeless":
             told = hopeless(self.wanted.deployment_id, waiting.wait_for, verdict)
             if waiting.on_unsatisfied != "keep":
@@ -155,6 +176,7 @@ def carry_out(
     except ApiError as exc:
         for job in jobs:
             job.error = exc if job.plan.actions else None
+            job.report.plan = dataclasses.replace(job.plan, of_stop=())
         jobs = [job for job in jobs if not job.error]
     changes = [job.attempt(api, server_timeout, clock) for job in jobs]
     sight = conduct(changes, lambda: look(repeat=False), clock, tell)
