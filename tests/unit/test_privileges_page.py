@@ -52,6 +52,14 @@ def sees_users(kind: str) -> t.Callable[[Double], bool]:
     return sees
 
 
+def sees_the_maker(double: Double) -> bool:
+    """For what is to be updated, and for what was lost."""
+    updated = double.run(check_mode=True, deployment_id="e", number_of_allocations=2)
+    double.effect("remove_deployment", deployment_id="e")
+    found = double.run(check_mode=True, deployment_id="e")
+    return "belongs to the inference endpoint" in updated.get("msg", "") and not found.get("failed")
+
+
 def changes_by_endpoint(double: Double) -> bool:
     return bool(double.run(deployment_id="e", number_of_allocations=2, on_endpoint_owned="update_endpoint")["changed"])
 
@@ -65,6 +73,7 @@ TASKS: dict[str, t.Callable[[Double], bool]] = {
     "see where each allocation is to run": sees_targets,
     "know beforehand that a list needs more processors than there are": knows_the_processors,
     "see which inference endpoints use what is to be stopped": sees_users("inference_endpoints"),
+    "see whether an inference endpoint made what is to be updated, or was lost": sees_the_maker,
     "see which ingest pipelines use what is to be stopped": sees_users("ingest_pipelines"),
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 import urllib.parse
 
@@ -16,6 +17,12 @@ from .words import LONGEST_REASON, cut, is_page, told
 GATEWAY = (502, 503, 504)
 _LICENCE = "license is non-compliant for ["
 """What follows is the feature: ``ml``, or for inference endpoints ``inference``."""
+
+_OF_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
+_BY_ENDPOINT = (
+    "Set on_endpoint_owned to update_endpoint, which changes the endpoint, too: that needs the cluster privileges "
+    "manage_inference, and monitor_inference or monitor."
+)
 
 _PLAIN_TO_TLS = "plain http request was sent to https port"
 """What nginx says, and gateways made of it."""
@@ -183,6 +190,8 @@ def _from_elasticsearch(request: Request, answer: Answer, error_type: str | None
         return ruling("unavailable", "The cluster is not ready or has too much to do: look at its health and its logs.")
     if status == 429:
         return ruling("capacity", "Retrying does not help: add ML nodes, stop something, or ask for less.")
+    if status == 409 and reason and _OF_ENDPOINT.match(reason):
+        return ruling("server", _BY_ENDPOINT)
     return ruling("server", _of_the_form(status, error_type))
 
 

@@ -172,7 +172,7 @@ def through_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...] | 
                 f"Whether deployment '{wanted.deployment_id}' belongs to an inference endpoint cannot be read",
                 hint=f"Grant the cluster privilege {_WORDS['inference_endpoints'].privilege}.",
             )
-        return plan  # a server that minds says so
+        return plan
     owner = _owner(wanted, endpoints)
     if owner is None:
         return plan
@@ -180,6 +180,21 @@ def through_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...] | 
         raise _past_owner(wanted, "Set on_endpoint_owned to update_endpoint, which changes both.")
     _refuse_before(server, (9, 2) if _sets_scaler(plan) else (8, 19), owner)
     return by_endpoint(plan, owner.task_type)
+
+
+def past_unseen(plan: Plan, server: Server) -> Plan:
+    """The *plan*, which updates something past the inference endpoint that may have made it, and nobody may see.
+
+    It is not refused: who may manage deployments alone must be able to scale those that are no endpoint's.
+    """
+    made = f"If one made deployment '{plan.actions[0].deployment_id}'"
+    # A check of the server since 9.2 (server behaviour, errors of update).
+    if server.has(9, 2):
+        follows = f"{made}, Elasticsearch refuses this update."
+    else:
+        follows = f"{made}, it keeps its old settings, and the two disagree from this update on."
+    told = f"W{_unknown('inference_endpoints')}. {follows}"
+    return dataclasses.replace(plan, warnings=(*plan.warnings, told))
 
 
 def under_owner(wanted: Wanted, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:

@@ -17,6 +17,9 @@ from .._records.server import Server
 from .._records.wanted import Wanted
 
 _ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
+_OF_ENDPOINT = (
+    " If an inference endpoint made the deployment, the cluster privilege monitor_inference is needed to see that."
+)
 
 
 def on_this_server(wanted: Wanted, server: Server) -> Wanted:
@@ -83,15 +86,18 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
             )
 
 
-def refuse_unstartable(deployment_id: str, model_id: str, model: Model | None, namesake: bool) -> None:
+def refuse_unstartable(
+    deployment_id: str, model_id: str, model: Model | None, namesake: bool, *, unread: bool = False
+) -> None:
     """Refuse a start that the server is sure to refuse.
 
     *model* is what the cluster has under *model_id*; *namesake* tells that *deployment_id* is the id of a model, too.
+    *unread*: an inference endpoint could tell the model, and endpoints may not be read.
     """
     if model is None:
         raise Refusal(
             f"Cannot start deployment '{deployment_id}': the cluster has no trained model '{model_id}'",
-            hint="Check model_id, or create the model first.",
+            hint=f"Check model_id, or create the model first.{_OF_ENDPOINT if unread else ''}",
         )
     if model.model_type and model.model_type != "pytorch":
         raise Refusal(

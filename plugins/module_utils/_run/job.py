@@ -62,10 +62,10 @@ class Job:
         report.current = report.seen = reading.deployment
         report.read = True
         lost = self._lost(api.server)
-        model = _named_model(api, wanted, reading)
+        model, unread = _named_model(api, wanted, reading), False
         if model is None and lost is None and _starts_what_is_not_there(wanted, reading):
             self.wanted = wanted = restore(api, wanted)
-            model = _named_model(api, wanted, reading)
+            model, unread = _named_model(api, wanted, reading), api.references.endpoints is None
         self.model_id = model.model_id if model else wanted.model_id
         siblings = _siblings(api, sight, wanted, reading, model)
         plan = decide(wanted, Situation(reading.deployment, self.model_id, siblings, lost))
@@ -73,7 +73,8 @@ class Job:
             self.file.refuse_unwritable()
         if plan.start:
             starting = str(plan.start.settings["model_id"])
-            refuse_unstartable(wanted.deployment_id, starting, model or api.model(starting), reading.namesake)
+            found = model or api.model(starting)
+            refuse_unstartable(wanted.deployment_id, starting, found, reading.namesake, unread=unread)
         plan = protect(api, sight, wanted, plan, report)
         refuse_unsendable(api.server, plan.actions)
         report.plan = plan

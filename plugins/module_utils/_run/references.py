@@ -29,17 +29,21 @@ def protect(api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: R
         report.used_by = users.as_result()
         plan = rules.protected(wanted, plan, users, api.server)
     elif rules.may_be_owned(plan, api.server):
-        return rules.through_owner(wanted, plan, api.references.endpoints, api.server)
+        plan = rules.through_owner(wanted, plan, api.references.endpoints, api.server)
     return under_owner(api, wanted, plan)
 
 
 def under_owner(api: Api, wanted: Wanted, plan: Plan) -> Plan:
     """The *plan*, if it does not start what an inference endpoint has made with other allocations than before.
 
+    It warns of an update past an endpoint that nobody may see.
+
     :raises Refusal: it does.
     """
     if rules.may_bypass_owner(plan, api.server):
         return rules.under_owner(wanted, plan, api.references.endpoints or ())
+    if rules.may_be_owned(plan, api.server) and api.references.endpoints is None:
+        return rules.past_unseen(plan, api.server)
     return plan
 
 
