@@ -301,6 +301,32 @@ def test_what_moved_others_is_told_of_them(double: Double) -> None:
         assert told == {node: route["current_allocations"] for node, route in assignment["routing_table"].items()}
 
 
+def test_a_warning_is_shown_once_with_those_that_it_is_for(double: Double) -> None:
+    started(double, a=1, b=1, c=1)
+    double.allow("manage_ml")
+    items: list[Json] = [{"deployment_id": name, "state": "stopped"} for name in "abc"]
+    checked, result = double.run_many(items, check_mode=True), double.run_many(items)
+    assert checked["warnings"] == result["warnings"]
+    endpoints, pipelines = result["warnings"]
+    assert endpoints.startswith("'a', 'b', 'c': Which inference endpoints use deployments cannot be read")
+    assert pipelines.startswith("'a', 'b', 'c': Which ingest pipelines use deployments cannot be read")
+
+
+def test_a_warning_that_names_its_deployment_stays_as_it_is(double: Double) -> None:
+    started(double, a=1, b=1)
+    for name in "ab":
+        double.effect("set_adaptive", deployment_id=name, adaptive_allocations={"enabled": True})
+        double.effect("put_pipeline_reference", pipeline=name, model_id=name)
+    force: Json = {"state": "restarted", "on_referenced": "force", "number_of_allocations": 2, "on_adaptive": "skip"}
+    skipped = "The count is not set: adaptive allocations are enabled and on_adaptive is skip."
+    assert double.run_many([{"deployment_id": name, **force} for name in "ab"])["warnings"] == [
+        f"'a', 'b': {skipped}",
+        "Deployment 'a' is stopped by force although it is used by ingest pipeline 'a'.",
+        "Deployment 'b' is stopped by force although it is used by ingest pipeline 'b'.",
+    ]
+    assert double.run_many([{"deployment_id": "a", **force}], check_mode=True)["warnings"][0] == f"'a': {skipped}"
+
+
 # --- what it costs ---
 
 

@@ -161,7 +161,9 @@ class _Fleet:
 
     @property
     def _warnings(self) -> tuple[str, ...]:
-        return tuple(text for job in self._jobs for text in job.report.warnings)
+        """Each once. One that does not name those that it is for has their ids before it, as failures have."""
+        told = _with_ids((job, text) for job in self._jobs for text in job.report.warnings)
+        return tuple(text if all(each in text for each in ids) else _led(ids, text) for text, ids in told.items())
 
     def as_result(self) -> Json:
         items, facts = self._items_and_facts()
@@ -208,7 +210,16 @@ class _Fleet:
 
 def _told(failed: t.Iterable[Job]) -> str:
     """Each error once, after the ids of the deployments that have it."""
-    sentences: dict[str, list[str]] = {}
-    for job in failed:
-        sentences.setdefault(str(job.error), []).append(f"'{job.wanted.deployment_id}'")
-    return " ".join(f"{', '.join(ids)}: {sentence}" for sentence, ids in sentences.items())
+    return " ".join(_led(ids, text) for text, ids in _with_ids((job, str(job.error)) for job in failed).items())
+
+
+def _with_ids(told: t.Iterable[tuple[Job, str]]) -> dict[str, list[str]]:
+    """Text to the ids of the deployments that it was told of, in quotes."""
+    found: dict[str, list[str]] = {}
+    for job, text in told:
+        found.setdefault(text, []).append(f"'{job.wanted.deployment_id}'")
+    return found
+
+
+def _led(ids: t.Sequence[str], text: str) -> str:
+    return f"{', '.join(ids)}: {text}"
