@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from pathlib import Path
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import exactly
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import exactly, renewed
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from support.double import Double
-from support.scene import meanwhile, started, verbs
+from support.scene import item, meanwhile, owned, started, task, verbs
 
 KNOWN = Deployment("d", "m", 1, cache_size="1572864b", cache_size_exact=True, assignment_state="started")
 KNOWN = dataclasses.replace(KNOWN, start_time="2024-05-01T10:00:00.000Z")
@@ -33,6 +39,15 @@ def test_another_deployment_has_its_own() -> None:
 def test_what_was_not_there_says_nothing_of_it() -> None:
     assert exactly(None, KNOWN) is None
     assert exactly(SEEN, None) == SEEN
+
+
+def test_a_write_of_another_kind_is_refused() -> None:
+    """Where nothing tells when a deployment was started, somebody else may have replaced it unnoticed."""
+    update = Plan(KNOWN, KNOWN, "update", (Action("update", "d", {"number_of_allocations": 2}),))
+    replacement = Plan(KNOWN, KNOWN, "replace", (Action("stop", "d"), Action("start", "d", {"model_id": "m"})))
+    with pytest.raises(Refusal, match="and needs another change now: update instead of replace"):
+        renewed(replacement, update)
+    assert renewed(dataclasses.replace(replacement, operation="recover"), update) == update
 
 
 def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:
@@ -79,3 +94,105 @@ def test_whom_a_stop_would_hit_is_not_said_where_nothing_is_stopped() -> None:
         result = double.run(deployment_id="d", state="stopped", on_referenced="force", **guarded)
         assert (verbs(result), result["warnings"]) == ([], [])
         assert "on_guarded is skip" in result["skipped_because"]
+
+
+AMPLE = ("n1=32,64gb",)
+RECOVERED: dict[str, t.Any] = {"deployment_id": "d", "on_failed": "recover"}
+
+
+def failed(double: Double, name: str = "d") -> None:
+    double.effect("fail_route", deployment_id=name, node_id="id-n1", reason="planted")
+    double.forget()
+
+
+def revived(double: Double) -> None:
+    """Elasticsearch tries failed routes again whenever it plans anew, as after the stop of another deployment."""
+    double.effect("start_deployment", model_id="other", deployment_id="other")
+    double.effect("stop_deployment", deployment_id="other")
+    double.settle()
+    double.forget()
+
+
+@pytest.mark.parametrize("version", ["8.19.21", "9.5.3"])
+@pytest.mark.parametrize(
+    ("number", "operation", "sent"), [(3, "update", ["_update"]), (1, "update", ["_update"]), (2, "none", [])]
+)
+def test_what_the_stop_of_another_item_has_revived_is_only_updated(
+    version: str, number: int, operation: str, sent: list[str], tmp_path: Path
+) -> None:
+    with Double(version, AMPLE) as double:
+        started(double, a=1, d=2)
+        failed(double)
+        recovered = {**RECOVERED, "number_of_allocations": number, "recovery_file": str(tmp_path / "d.json")}
+        items = [{"deployment_id": "a", "state": "restarted"}, recovered]
+        was = task(double, "d")
+        checked, result = double.run_many(items, check_mode=True), double.run_many(items)
+        assert item(checked, "d")["operation"] == "recover"
+        assert not result.get("failed"), result["msg"]
+        found = item(result, "d")
+        assert (found["operation"], verbs(found), found["changed"]) == (operation, sent, bool(sent))
+        assert found["waited"]["reached"] is True
+        assert task(double, "d") == {**was, "number_of_allocations": number}
+        assert list(tmp_path.iterdir()) == []
+        assert double.run_many([recovered])["changed"] is False
+
+
+def lives_again(double: Double, name: str, number: int) -> None:
+    """Somebody else has mended the nodes, and moved the number."""
+    revived(double)
+    double.effect("set_number", deployment_id=name, number_of_allocations=number)
+
+
+@pytest.mark.parametrize("options", [{}, {"on_guarded": "skip"}])
+def test_an_update_in_place_of_a_recovery_is_guarded(options: dict[str, t.Any]) -> None:
+    with Double("9.5.3", AMPLE) as double:
+        started(double, d=2)
+        failed(double)
+        meanwhile(double, "_has_privileges", lambda: lives_again(double, "d", 4))
+        result = double.run(**RECOVERED, **options, number_of_allocations=2, guard={"max_step": 1})
+        said = "a step of 2 is above max_step 1"
+        assert said in (result["skipped_because"] if options else result["msg"])
+        assert double.journal() == []
+
+
+def test_what_lives_again_before_a_server_could_update_it_is_left_alone() -> None:
+    with Double("8.5.3", AMPLE) as double:
+        double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=2)
+        double.settle()
+        failed(double, "m")
+        meanwhile(double, "_has_privileges", lambda: revived(double))
+        result = double.run(model_id="m", on_failed="recover", number_of_allocations=3)
+        assert "8.5.3 does not have a change of the running deployment 'm'" in result["msg"]
+        assert double.journal() == []
+
+
+@pytest.mark.parametrize("by_endpoint", [True, False])
+def test_an_update_in_place_of_a_recovery_does_not_go_past_the_endpoint(by_endpoint: bool) -> None:
+    with Double("8.19.21", AMPLE) as double:
+        owned(double)
+        failed(double, "ep")
+        meanwhile(double, "_has_privileges", lambda: lives_again(double, "ep", 2))
+        anew: dict[str, t.Any] = {"deployment_id": "ep", "on_failed": "recover", "on_referenced": "force"}
+        allowed: dict[str, t.Any] = {"on_endpoint_owned": "update_endpoint"} if by_endpoint else {}
+        result = double.run(**anew, **allowed, number_of_allocations=1)
+        assert [entry["path"] for entry in double.journal()] == [
+            "/_inference/sparse_embedding/ep/_update"
+        ] * by_endpoint
+        if by_endpoint:
+            assert (result.get("failed"), result["operation"]) == (None, "update")
+        else:
+            assert "belongs to the inference endpoint of that name, which would still have the old" in result["msg"]
+
+
+def test_an_update_in_place_of_a_recovery_waits_until_what_hangs_is_stuck() -> None:
+    """What hangs on its second try is stuck as anything else is."""
+    with Double("9.5.3", AMPLE) as double:
+        started(double, a=1, d=2)
+        failed(double)
+        double.effect("hold", deployment_id="d")
+        items = [{"deployment_id": "a", "state": "restarted"}, {**RECOVERED, "number_of_allocations": 3}]
+        double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=1)
+        result = double.run_many(items, wait_timeout=6)
+        assert not result.get("failed"), result["msg"]
+        assert (item(result, "d")["operation"], verbs(item(result, "d"))) == ("recover", ["_stop", "_start"])
+        assert task(double, "d")["number_of_allocations"] == 3

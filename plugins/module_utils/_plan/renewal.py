@@ -15,14 +15,25 @@ from .references import by_endpoint
 from .start import FIXED
 
 
+def updates_instead(plan: Plan, fresh: Plan) -> bool:
+    """Whether what *plan* was to recover lives again, and needs no more than the update that is *fresh*.
+
+    Failed routes get another try whenever Elasticsearch plans anew, as after the stop of another item of a list.
+    """
+    return plan.operation == "recover" and fresh.operation == "update"
+
+
 def renewed(plan: Plan, fresh: Plan) -> Plan:
     """*fresh*, which a later reading gave, as far as *plan* was allowed by those who use the deployment.
 
-    Its stop is that of *plan*, and its updates go by the same way.
+    Its stop is that of *plan*, and its updates go by the same way. One that comes in place of a recovery ends nothing:
+    its way is to be found before.
 
     :raises Refusal: *fresh* needs a write of another kind.
     """
     planned = {action.kind: action for action in plan.actions}
+    if updates_instead(plan, fresh):
+        return fresh
     if any(action.kind not in planned for action in fresh.actions):
         raise Refusal(
             f"Deployment '{fresh.actions[0].deployment_id}' was changed by somebody else meanwhile, "

@@ -10,9 +10,10 @@ import contextlib
 import dataclasses
 import typing as t
 
+from .._api.gates import refuse_unsendable
 from .._plan.decide import Situation, decide, recover
 from .._plan.plan import Plan
-from .._plan.renewal import exactly, renewed
+from .._plan.renewal import exactly, renewed, updates_instead
 from .._plan.resume import superseded
 from .._plan.rollback import Undo, Written, as_before, undo, untouched
 from .._plan.stuck import is_stuck, recovers_stuck
@@ -59,10 +60,20 @@ class Attempt:
         def anew(plan: Plan, seen: Deployment | None) -> Plan:
             self._report.current = self._report.seen = exactly(seen, plan.before)
             fresh = decided(Situation(self._report.seen, self._model_id))
-            self._report.plan = renewed(plan, under_owner(self._api, self._wanted, fresh))
+            self._report.plan = renewed(plan, self._allowed(plan, fresh))
             return self._report.plan
 
         return Change(self._means, Aim(self._wanted, self._waiting, self._model_id, plan, anew))
+
+    def _allowed(self, plan: Plan, fresh: Plan) -> Plan:
+        """*fresh*, made in place of *plan*, as far as an inference endpoint and the server allow it.
+
+        :raises Refusal: they do not.
+        """
+        if not updates_instead(plan, fresh):
+            return under_owner(self._api, self._wanted, fresh)
+        refuse_unsendable(self._api.server, fresh.actions)
+        return protect(self._api, None, self._wanted, fresh, self._report)
 
     def _decided(self, situation: Situation) -> Plan:
         return decide(self._wanted, situation)
