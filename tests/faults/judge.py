@@ -102,7 +102,7 @@ def _wrong(run: Run, result: Json) -> list[str]:
     told = {each["deployment_id"]: each for each in result["deployments"]}
     for item in run.items:
         each = told.get(item.name)
-        if each is None:  # the list as a whole was refused
+        if each is None:  # nothing was read
             wrote = any(took_effect(look, item.name) for look in run.looks)
             found += [f"'{item.name}' was changed and is not told of"] if wrote else []
             continue
@@ -114,7 +114,8 @@ def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
     found = untrue(run.stage, run.looks, item.name, each) if run.alone else []
     kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
     told = {**each, "warnings": kept}
-    if each.get("failed") or not (each["skipped_because"] or kept):
+    refused = result.get("failed") and " deployments failed. " not in result["msg"]  # the list as a whole
+    if each.get("failed") or not (each["skipped_because"] or kept or refused):
         found += unreached(run.stage, run.looks, _reachable(run.stage, item), told)
     wrote = [look for look in run.looks if took_effect(look, item.name)]
     # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
