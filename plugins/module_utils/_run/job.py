@@ -63,7 +63,7 @@ class Job:
         report.read = True
         lost = self._lost(api.server)
         model, unread = _named_model(api, wanted, reading), False
-        if model is None and lost is None and _starts_what_is_not_there(wanted, reading):
+        if model is None and _is_for_an_endpoint(wanted, reading, lost):
             self.wanted = wanted = restore(api, wanted)
             model, unread = _named_model(api, wanted, reading), api.references.endpoints is None
         self.model_id = model.model_id if model else wanted.model_id
@@ -218,7 +218,16 @@ def _siblings(api: Api, sight: Sight, wanted: Wanted, reading: Reading, model: M
     return own + behind_alias.siblings
 
 
-def _starts_what_is_not_there(wanted: Wanted, reading: Reading) -> bool:
-    """Whether a start is asked for by an id alone that is neither a deployment's nor a model's."""
-    starting = wanted.state != "stopped" and wanted.on_missing == "start"
-    return starting and reading.deployment is None and wanted.model_id is None
+def _is_for_an_endpoint(wanted: Wanted, reading: Reading, lost: Recovery | None) -> bool:
+    """Whether a start is asked for of what only an endpoint can tell, by the id alone, which is no model's.
+
+    What is being stopped is as good as gone, unless it is to go on as it was: by a restart, or by what is *lost*.
+    """
+    going = reading.deployment
+    if wanted.state == "stopped" or wanted.on_missing != "start" or wanted.model_id is not None:
+        return False
+    if lost is not None and lost.precedes(going):
+        return False
+    if going is None:
+        return True
+    return going.assignment_state == "stopping" and wanted.state == "started" and not reading.namesake
