@@ -110,7 +110,7 @@ class Attempt:
     def _clear(self, failed: bool) -> None:
         """Remove the recovery file if what it holds runs, or something that has come after it; else tell of it."""
         file, seen = self._file, self._report.seen
-        if file is None or file.held is None:
+        if file is None or file.held is None or file.told:
             return
         if self._change.may_still_stop:
             told = file.kept

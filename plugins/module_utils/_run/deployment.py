@@ -48,6 +48,7 @@ def run(
             refuse_unsupported(api.server, job.wanted)
             look = functools.partial(api.look, job.wanted.deployment_id)
             job.decide(api, look())
+            job.tell_of_file()
             if check_mode and not job.error:
                 job.foretell(api, server_timeout)
             elif not job.error:

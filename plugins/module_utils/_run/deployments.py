@@ -126,6 +126,8 @@ class _Fleet:
             for job in self._jobs:
                 job.withdraw()
             raise
+        for job in self._jobs:
+            job.tell_of_file()
 
     def _decide_together(self, api: Api, sight: Sight, max_step: int | None) -> None:
         """:raises Refusal: the list cannot be carried out as a whole."""

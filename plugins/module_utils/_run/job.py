@@ -112,6 +112,13 @@ class Job:
             report = self.report
             report.plan = Plan(report.current, report.current, skipped_because=report.skipped_because)
             report.notes = []
+        self.tell_of_file(refused=True)
+
+    def tell_of_file(self, refused: bool = False) -> None:
+        """Say what a recovery file still holds, if nothing is started of it; *refused*: because the list is."""
+        if self.file and (refused or self.error or self.report.skipped_because):
+            told = self.file.unused(self.report.current, self.error)
+            self.report.notes += [told] if told else []
 
     def foretell(self, api: Api, server_timeout: str) -> None:
         """Check mode: what would be sent, and what would be there."""

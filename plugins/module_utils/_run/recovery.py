@@ -16,7 +16,8 @@ from pathlib import Path
 
 from .._plan.plan import Plan
 from .._plan.resume import to_keep
-from .._records.errors import Refusal
+from .._records.deployment import Deployment
+from .._records.errors import ApiError, Refusal
 from .._records.recovery import Recovery
 from .._records.server import Server
 from .wait import Unsatisfied
@@ -43,6 +44,8 @@ class RecoveryFile:
         """What this run has read or written."""
         self.written = False
         """Whether this run wrote it."""
+        self.told = False
+        """Whether it was said before any write that nothing is started of what it holds."""
 
     def __str__(self) -> str:
         return f"recovery file '{self._given}'"
@@ -192,6 +195,21 @@ class RecoveryFile:
         if not self._is_known:
             return None
         return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
+
+    def unused(self, going: Deployment | None, error: Exception | None) -> str | None:
+        """What to say if it holds what does not run, and the plan, or the *error* in place of one, starts nothing.
+
+        *going*: the deployment as it was read.
+        """
+        self.told = self._keeps and (going is None or going.assignment_state == "stopping")
+        if self.held is None or not (self.told and self._is_known):
+            return None
+        if isinstance(error, ApiError) or not self.held.precedes(going):
+            return self.kept
+        return (
+            f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
+            "The task as it is does not start it: change it, or what keeps it from that."
+        )
 
     def remove(self) -> str | None:
         """Remove it, because nobody needs what it holds any more. A warning if that cannot be done."""
