@@ -154,8 +154,10 @@ def test_a_list(
         assert (real.journal(), counts(real), done["changed"]) == ([], before, False)
         assert f"by {total} in all" in (done["msg"] if on_guarded == "fail" else str(done["deployments"]))
         skipped = [bool(item["skipped_because"]) for item in done["deployments"]]
-        wanted = [item["changed"] or bool(item["skipped_because"]) for item in unguarded["deployments"]]
-        assert skipped == ([] if on_guarded == "fail" else wanted)
+        moved = [item["changed"] and on_guarded == "skip" for item in unguarded["deployments"]]
+        alike = [bool(item["skipped_because"]) for item in unguarded["deployments"]]
+        assert skipped == [one or other for one, other in zip(moved, alike, strict=True)]
+        assert [item["after"] for item in done["deployments"]] == [item["before"] for item in done["deployments"]]
 
 
 def _same(result: Json) -> Json:
