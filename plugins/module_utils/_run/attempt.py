@@ -60,8 +60,8 @@ class Attempt:
         def anew(plan: Plan, seen: Deployment | None) -> Plan:
             self._report.current = self._report.seen = exactly(seen, plan.before)
             fresh = decided(Situation(self._report.seen, self._model_id))
-            self._report.plan = renewed(plan, self._allowed(plan, fresh))
-            return self._report.plan
+            self._report.decided(renewed(plan, self._allowed(plan, fresh)))
+            return self._plan
 
         return Change(self._means, Aim(self._wanted, self._waiting, self._model_id, plan, anew))
 

@@ -135,7 +135,7 @@ class _Fleet:
         planned = [job for job in self._jobs if not job.error]
         plans = guarded_list([job.plan for job in planned], max_step, self._params["on_guarded"])
         for job, plan in zip(planned, plans, strict=True):
-            job.report.plan = plan
+            job.report.decided(plan)
         refuse_too_many(list(sight), plans)
         capacity = api.capacity() if takes_room(plans) else None
         if capacity:

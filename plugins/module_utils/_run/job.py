@@ -110,7 +110,7 @@ class Job:
         """The list was refused as a whole: keep what was seen, and nothing of what was only planned."""
         if not self.error:
             report = self.report
-            report.plan = Plan(report.current, report.current, skipped_because=report.skipped_because)
+            report.decided(Plan(report.current, report.current, skipped_because=report.skipped_because))
             report.notes = []
         self.tell_of_file(refused=True)
 

@@ -65,6 +65,12 @@ class Report:
         of_plan = self.plan.warnings + self.plan.of_stop if self.plan else ()
         return (*of_plan, *self.notes)
 
+    def decided(self, plan: Plan) -> None:
+        """Note the *plan* that counts from now on. If it stops nothing (any more), nobody's use of it matters."""
+        self.plan = plan
+        if not plan.stops:
+            self.used_by = None
+
     def took_effect(self, call: Call) -> None:
         """Note a write that changed something, or may have."""
         self.sent_again(call)
