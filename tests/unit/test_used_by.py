@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment is told of what is stopped in the end."""
+"""Who uses a deployment is told of what is stopped in the end, and the stops of a list are seen together."""
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -14,6 +15,7 @@ from support.double import Double
 from support.scene import started
 
 Json = dict[str, t.Any]
+FORCE: Json = {"deployment_id": "m", "state": "stopped", "on_referenced": "force"}
 USED: Json = {"inference_endpoints": [], "ingest_pipelines": ["p"], "model_aliases": []}
 
 
@@ -55,3 +57,55 @@ def test_a_stop_that_a_guard_forbids_at_last(double: Double) -> None:
     assert (result["changed"], result["used_by"]) == (False, None)
     again = double.run(deployment_id="d", state="stopped")
     assert again["used_by"] == {kind: [] for kind in USED}
+
+
+# --- stops of one list ---
+
+
+def named_by_model(double: Double) -> None:
+    """A pipeline names model ``m``: the deployment with that id, or if there is none, the other."""
+    started(double, dd=1, m=1)
+    double.effect("put_pipeline_reference", pipeline="p", model_id="m")
+
+
+STOPS = [FORCE, {"deployment_id": "dd", "state": "stopped"}]
+
+
+@pytest.mark.parametrize("tasks", list(itertools.permutations(STOPS)))
+@pytest.mark.parametrize("unlisted", [False, True])
+def test_what_the_list_stops_answers_for_no_other(double: Double, tasks: tuple[Json, ...], unlisted: bool) -> None:
+    named_by_model(double)
+    listed = [task for task in tasks if task is FORCE or not unlisted]
+    rest: Json = {"stop_unlisted": True, "unlisted_except": []} if unlisted else {}
+    checked, real = (double.run_many(listed, mode, **rest) for mode in (True, False))
+    assert checked["msg"] == real["msg"]
+    found = items(real)
+    assert "Deployment 'dd' is used by ingest pipeline 'p', and would have to be stopped" in found["dd"]["msg"]
+    assert (found["dd"]["used_by"], found["m"]["changed"]) == (USED, True)
+    assert sorted(double.deployments()) == ["dd"]
+    assert double.run(deployment_id="dd", state="stopped")["msg"] == found["dd"]["msg"]
+
+
+def test_both_are_stopped_by_force_if_both_may_be(double: Double) -> None:
+    named_by_model(double)
+    result = double.run_many([{**task, "on_referenced": "force"} for task in STOPS])
+    assert not result.get("failed"), result.get("msg")
+    assert [write["query"].get("force") for write in double.journal()] == ["true", "true"]
+
+
+@pytest.mark.parametrize(
+    "kept", [{"state": "restarted", "on_referenced": "force"}, {"state": "stopped"}, {"state": "started"}]
+)
+def test_what_the_list_keeps_answers_for_others(double: Double, kept: Json) -> None:
+    """Whether it is started again, may not be stopped, or is left alone."""
+    named_by_model(double)
+    found = items(double.run_many([STOPS[1], {"deployment_id": "m", **kept}]))
+    assert (found["dd"]["changed"], found["dd"].get("msg")) == (True, None)
+    assert sorted(double.deployments()) == ["m"]
+
+
+def test_what_is_being_stopped_already_answers_for_no_other(double: Double) -> None:
+    named_by_model(double)
+    double.effect("stop_deployment", deployment_id="m", force=True)
+    assert "is used by ingest pipeline 'p'" in double.run(deployment_id="dd", state="stopped", check_mode=True)["msg"]
+    assert "is used by ingest pipeline 'p'" in items(double.run_many(STOPS))["dd"]["msg"]

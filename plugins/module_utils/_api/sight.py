@@ -55,6 +55,11 @@ class Sight:
         """The deployment without targets of its routes."""
         return self._statistics.get(deployment_id)
 
+    def bears_its_models_id(self, deployment_id: str) -> bool:
+        """Whether a deployment has the id of its model, so that who names the model means it."""
+        seen = self._statistics.get(deployment_id)
+        return seen is not None and seen.model_id == deployment_id
+
     def deployment(self, deployment_id: str) -> Deployment | None:
         """The deployment with the routing table of the cluster state, where the user may read it.
 

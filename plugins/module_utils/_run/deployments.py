@@ -117,8 +117,11 @@ class _Fleet:
         refuse_together(wrong)
 
     def _decide(self, api: Api, sight: Sight, max_step: int | None) -> None:
-        for job in self._jobs:
-            job.decide(api, sight)
+        ending: set[str] = set()
+        for job in sorted(self._jobs, key=lambda job: not sight.bears_its_models_id(job.wanted.deployment_id)):
+            job.decide(api, sight, ending)
+            if job.ends:
+                ending.add(job.wanted.deployment_id)
         self._read = True
         try:
             self._decide_together(api, sight, max_step)

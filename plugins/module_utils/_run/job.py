@@ -48,14 +48,17 @@ class Job:
     hopeless: str | None = None
     """What will never come about, and is kept as it is."""
 
-    def decide(self, api: Api, sight: Sight) -> None:
-        """Make the plan; every refusal that can be known before a write comes from here, into ``error``."""
+    def decide(self, api: Api, sight: Sight, ending: t.Container[str] = ()) -> None:
+        """Make the plan; every refusal that can be known before a write comes from here, into ``error``.
+
+        *ending*: ids of deployments that the same list ends.
+        """
         try:
-            self._decide(api, sight)
+            self._decide(api, sight, ending)
         except Failure as exc:
             self.error = exc
 
-    def _decide(self, api: Api, sight: Sight) -> None:
+    def _decide(self, api: Api, sight: Sight, ending: t.Container[str]) -> None:
         report, wanted = self.report, on_this_server(self.wanted, api.server)
         self.wanted = wanted
         reading = sight.reading(wanted.deployment_id)
@@ -75,7 +78,7 @@ class Job:
             starting = str(plan.start.settings["model_id"])
             found = model or api.model(starting)
             refuse_unstartable(wanted.deployment_id, starting, found, reading.namesake, unread=unread)
-        plan = protect(api, sight, wanted, plan, report)
+        plan = protect(api, sight, wanted, plan, report, ending)
         refuse_unsendable(api.server, plan.actions)
         report.plan = plan
         report.notes += superseded(lost, reading.deployment)
@@ -100,6 +103,11 @@ class Job:
     def plan(self) -> Plan:
         """What was decided; there is one unless there is an ``error``."""
         return t.cast("Plan", self.report.plan)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the deployment is to be gone afterwards."""
+        return self.error is None and self.plan.before is not None and self.plan.after is None
 
     @property
     def uneventful(self) -> bool:

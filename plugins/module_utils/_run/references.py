@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._api.api import Api
 from .._api.sight import Sight
 from .._plan import references as rules
@@ -16,16 +18,18 @@ from .._records.wanted import Wanted
 from .report import Report
 
 
-def protect(api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: Report) -> Plan:
+def protect(
+    api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: Report, ending: t.Container[str] = ()
+) -> Plan:
     """The *plan* as those who use the deployment allow it; who they are is noted in the *report*.
 
-    *sight*: of all deployments, if there is one.
+    *sight*: of all deployments, if there is one. *ending*: ids of those that the same list ends.
 
     :raises Refusal: they do not.
     :raises ApiError: they could not be read, for another reason than a privilege that lacks.
     """
     if plan.before is not None and plan.stops:
-        users = _users(api, sight, plan.before)
+        users = _users(api, sight, plan.before, ending)
         report.used_by = users.as_result()
         plan = rules.protected(wanted, plan, users, api.server)
     elif rules.may_be_owned(plan, api.server):
@@ -47,12 +51,14 @@ def under_owner(api: Api, wanted: Wanted, plan: Plan) -> Plan:
     return plan
 
 
-def _users(api: Api, sight: Sight | None, deployment: Deployment) -> UsedBy:
+def _users(api: Api, sight: Sight | None, deployment: Deployment, ending: t.Container[str]) -> UsedBy:
     read = api.references
     found = References(read.endpoints, read.pipelines, read.aliases)
     model_id, namesake = deployment.model_id, False
     if rules.names_its_model(deployment, found):
-        namesake = model_id in (sight if sight and sight.whole else api.look(model_id)).rows
+        other = (sight if sight and sight.whole else api.look(model_id)).statistics(model_id)
+        # What is on its way out will answer for nobody.
+        namesake = other is not None and other.assignment_state != "stopping" and model_id not in ending
     return rules.used_by(deployment, found, namesake=namesake)
 
 
