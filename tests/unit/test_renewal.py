@@ -196,3 +196,22 @@ def test_an_update_in_place_of_a_recovery_waits_until_what_hangs_is_stuck() -> N
         assert not result.get("failed"), result["msg"]
         assert (item(result, "d")["operation"], verbs(item(result, "d"))) == ("recover", ["_stop", "_start"])
         assert task(double, "d")["number_of_allocations"] == 3
+
+
+@pytest.mark.parametrize(("number", "sent"), [(3, ["_update"]), (2, [])])
+def test_what_comes_up_right_before_it_is_recovered_is_only_updated(number: int, sent: list[str]) -> None:
+    """It hung for all of the time, and the nodes let go of it while the task asks who uses it."""
+    with Double("9.5.3", AMPLE) as double:
+        double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
+        double.effect("hold", deployment_id="d")
+        double.forget()
+
+        def comes_up() -> None:
+            double.effect("release", deployment_id="d")
+            double.settle()
+
+        meanwhile(double, "_ingest/pipeline", comes_up)
+        result = double.run(**RECOVERED, number_of_allocations=number, wait_timeout=6)
+        assert (result.get("msg"), verbs(result), result["changed"]) == (None, sent, bool(sent))
+        assert task(double, "d")["number_of_allocations"] == number
+        assert result["waited"]["reached"] is True
