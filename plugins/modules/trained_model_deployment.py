@@ -147,6 +147,8 @@ options:
         inference endpoint made, whose id it then has.
       - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that both agree. That needs the cluster
         privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or newer.
+      - Where the user may not read endpoints, V(fail) changes the deployment itself, and warns that it may be one's;
+        V(update_endpoint) fails.
       - A restart or a replacement goes past the endpoint, so neither value lets it change them as well.
     type: str
     choices: [fail, update_endpoint]
@@ -425,7 +427,8 @@ waited:
   sample: {seconds: 2.1, polls: 2, reached: true}
 used_by:
   description:
-    - Who uses the deployment, by kind, if a stop was planned; else null. It is looked up for no other task.
+    - Who uses the deployment, by kind, if a stop was planned that no guard forbids; else null. It is looked up for no
+      other task.
     - A kind that the user may not read is null.
   returned: always
   type: dict

@@ -417,7 +417,8 @@ deployments:
       sample: {seconds: 2.1, polls: 2, reached: true}
     used_by:
       description:
-        - Who uses the deployment, by kind, if a stop was planned; else null. It is looked up for no other task.
+        - Who uses the deployment, by kind, if a stop was planned that no guard forbids; else null. It is looked up for
+          no other task.
         - A kind that the user may not read is null.
       returned: unless detail is changed and it was not changed
       type: dict
