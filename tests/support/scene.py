@@ -41,13 +41,13 @@ def between(double: Double, act: t.Callable[[str, Forward], Answer]) -> None:
     double.request = among  # type: ignore[method-assign,assignment]
 
 
-def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: bool = False) -> None:
-    """Let somebody *act* at the first request whose path has *path*: before it, or *after* it."""
+def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: bool = False, nth: int = 1) -> None:
+    """Let somebody *act* at the first, or *nth*, request whose path has *path*: before it, or *after* it."""
     done: list[str] = []
 
     def at(asked: str, forward: Forward) -> Answer:
-        hit = path in asked and not done
-        done.extend([asked] if hit else [])
+        done.extend([asked] if path in asked else [])
+        hit = path in asked and len(done) == nth
         if hit and not after:
             act()
         answer = forward()
