@@ -47,6 +47,8 @@ def broken(run: Run, users: Users, options: Json) -> list[str]:
     """What is wrong with a run whatever happened to it, and with its result, if there is one."""
     strangers = _strangers(run, options)
     found = _trespasses(run, strangers)
+    ending = [item.name for item in (*run.items, *strangers) if item.options.get("state") == "stopped"]
+    users = users._replace(ending=ending)
     for item in (*run.items, *strangers):
         found += stops_of_others(run.looks, item.name) + wrong_writes(run.looks, item, users)
     if run.alone:

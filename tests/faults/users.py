@@ -52,7 +52,8 @@ def _pipeline(pipeline: str, model_id: str) -> Json:
 class Users(t.NamedTuple):
     """Alias to its model, pipeline to what it names, endpoint to its deployment.
 
-    ``seen``: whether they may be read. ``late``: whether others may join them.
+    ``seen``: whether they may be read. ``late``: whether others may join them. ``ending``: deployments that the task
+    itself wants stopped.
     """
 
     aliases: t.Mapping[str, str]
@@ -60,6 +61,7 @@ class Users(t.NamedTuple):
     endpoints: t.Mapping[str, str]
     seen: bool
     late: bool
+    ending: t.Collection[str] = ()
 
     @classmethod
     def of(cls, double: Double, *, seen: bool, late: bool = False) -> t.Self:
@@ -80,13 +82,18 @@ class Users(t.NamedTuple):
         Who may not read pipelines learns from the server only of those that name the deployment itself.
         """
         model_id = there[name]["task_parameters"]["model_id"]
-        namesake = model_id != name and model_id in there
+        namesake = model_id != name and model_id in there and there[model_id]["assignment_state"] != "stopping"
         aliases = [] if namesake else [each for each, model in self.aliases.items() if model == model_id]
         endpoints = [each for each, deployment_id in self.endpoints.items() if deployment_id == name]
         if aliases or endpoints:
             return True
         names = {name} if namesake or not self.seen else {name, model_id}
         return any(names & set(named) for named in self.pipelines.values())
+
+    def may_use(self, name: str, there: Assignments) -> bool:
+        """As :meth:`use`, also if what the task itself ends is taken for gone."""
+        left = {each: assignment for each, assignment in there.items() if each == name or each not in self.ending}
+        return self.use(name, there) or self.use(name, left)
 
     def owner(self, name: str) -> bool:
         """Whether an endpoint made this deployment, and may be known to."""

@@ -110,7 +110,8 @@ def _wrong_force(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]
     if not item.listed or item.options.get("on_referenced") != "force":
         return [f"'{item.name}' was stopped by force, which nobody asked for"]
     unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
-    needless = users.seen and not (unread or users.late or any(_used(looks, item.name, users)))
+    used = any(users.may_use(item.name, look.before) for look in looks if item.name in look.before)
+    needless = users.seen and not (unread or users.late or used)
     return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
 
 
