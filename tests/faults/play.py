@@ -247,6 +247,7 @@ class _Stage(Stage):
         faults = self.control("GET", "/faults")
         self._tally.faults += sum(each["fired"] for each in faults)
         self.control("DELETE", "/faults")
+        self._inner.cluster.load_failures.clear()  # of loads that nobody has tried yet
         for effect in RECOVERY:
             self._act(effect)
         for name in self.control("GET", "/state")["held"]:  # also of what is not there now
