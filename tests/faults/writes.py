@@ -56,7 +56,7 @@ def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
     read = False
     for look in looks:
         if _shows(look, name):
-            shown = _running(look.after.get(name))
+            shown = _told(look.after.get(name))
             first, read = (first, True) if read else (shown, True)
         if took_effect(look, name):
             after = _running(look.after.get(name))
@@ -70,6 +70,13 @@ def _shows(look: Look, name: str) -> bool:
     """Whether the answer told of this deployment."""
     of_all = look.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
     return look.status == 200 and (of_all or look.path == f"/_ml/trained_models/{name}/_stats")
+
+
+def _told(assignment: Json | None) -> Json | None:
+    """What a reading tells. What is being stopped is gone; but with all routes failed statistics call it failed."""
+    routes = (assignment or {}).get("routing_table", {}).values()
+    failed = routes and all(route["routing_state"] == "failed" for route in routes)
+    return assignment if failed else _running(assignment)
 
 
 def _running(assignment: Json | None) -> Json | None:
