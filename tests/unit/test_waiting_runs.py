@@ -61,24 +61,21 @@ def test_all_of_them_is_not_yet_steady(double: Double) -> None:
     assert steady["deployment"]["allocation_status"]["allocation_count"] == 5
 
 
-@pytest.mark.parametrize("wait_for", PREDICATES)
-def test_none_of_none_is_not_ready_unless_allowed(double: Double, wait_for: str) -> None:
-    asleep = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
-    double.run(model_id="m", adaptive_allocations=asleep)
-    double.effect("set_number", deployment_id="m", number_of_allocations=0)
-    double.settle()
-    task: Json = {"model_id": "m", "wait_for": wait_for}
-    for check_mode in (True, False):
-        assert "allow_zero accepts that" in double.run(check_mode, **task)["msg"]
-        assert double.run(check_mode, **task, allow_zero=True).get("failed") is None
-
-
 def asleep(double: Double) -> None:
     bounds = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
     double.run(model_id="m", adaptive_allocations=bounds)
     double.effect("set_number", deployment_id="m", number_of_allocations=0)
     double.settle()
     double.forget()
+
+
+@pytest.mark.parametrize("wait_for", PREDICATES)
+def test_none_of_none_is_not_ready_unless_allowed(double: Double, wait_for: str) -> None:
+    asleep(double)
+    task: Json = {"model_id": "m", "wait_for": wait_for}
+    for check_mode in (True, False):
+        assert "allow_zero accepts that" in double.run(check_mode, **task)["msg"]
+        assert double.run(check_mode, **task, allow_zero=True).get("failed") is None
 
 
 @pytest.mark.parametrize("scaler", ["raised", "stays"])
