@@ -13,7 +13,7 @@ import typing as t
 from faults.users import Users
 from faults.writes import Item, count, writes, wrong_writes
 from laws.among_others import UNKNOWN, Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
-from laws.truth import same_as_there, task_parameters, unforeseen
+from laws.truth import refused_as_a_whole, same_as_there, task_parameters, unforeseen
 from support.stage import Assignments, Look, Stage
 
 Json = dict[str, t.Any]
@@ -116,8 +116,7 @@ def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
     found = untrue(run.stage, run.looks, item.name, each) if run.alone else []
     kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
     told = {**each, "warnings": kept}
-    refused = result.get("failed") and " deployments failed. " not in result["msg"]  # the list as a whole
-    if each.get("failed") or not (each["skipped_because"] or kept or refused):
+    if each.get("failed") or not (each["skipped_because"] or kept or refused_as_a_whole(result)):
         found += unreached(run.stage, run.looks, _reachable(run.stage, item), told)
     wrote = [look for look in run.looks if took_effect(look, item.name)]
     # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
 from laws.pairs import VERSIONS, WISHES, deployment_id, named, prepared, states
-from laws.truth import reached, same_as_there, unforeseen
+from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
 from support.double import Double
 
 Json = dict[str, t.Any]
@@ -108,7 +108,7 @@ def test_check_mode_predicts_and_a_second_run_writes_nothing(fleet: Fleet) -> No
         predicted = fleet.run(checked, check_mode=True)
         assert checked.journal() == []
         happened = fleet.run(real)
-        if _refused_as_a_whole(happened):
+        if refused_as_a_whole(happened):
             assert {key: predicted[key] for key in REFUSED} == {key: happened[key] for key in REFUSED}
             assert real.journal() == []
             _is_true(real, happened)
@@ -121,10 +121,6 @@ def test_check_mode_predicts_and_a_second_run_writes_nothing(fleet: Fleet) -> No
             again = fleet.run(real)
             assert not again.get("failed"), again["msg"]
             assert (again["changed"], real.journal(), real.control("GET", "/audit")) == (False, [], [])
-
-
-def _refused_as_a_whole(result: Json) -> bool:
-    return result.get("failed", False) and " deployments failed. " not in result["msg"]
 
 
 def _predicts(predicted: Json, happened: Json) -> None:
@@ -250,7 +246,7 @@ def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, faul
         double.control("DELETE", "/faults")
         double.settle()
         again = fleet.run(double)
-        if _refused_as_a_whole(again):
+        if refused_as_a_whole(again):
             return
         for item, result in zip(fleet.items, again["deployments"], strict=False):
             if not result.get("failed"):

@@ -25,6 +25,11 @@ def unforeseen(sentence: str) -> bool:
     return _UNFORESEEN.search(sentence) is not None
 
 
+def refused_as_a_whole(result: Json) -> bool:
+    """Whether a list was, and not only some of its items."""
+    return bool(result.get("failed")) and " deployments failed. " not in result["msg"]
+
+
 def there(double: Double, name: str | None = None) -> Json | None:
     """The assignment of a deployment, or of the one the laws are about."""
     return double.deployments().get(name or deployment_id(double))
