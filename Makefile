@@ -32,7 +32,7 @@ sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 	tests/checks/sanity $(VENV)/sanity $(PYTHON)
 
 mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests catch it
-	$(VENV)/test/bin/python tests/mutants/run.py
+	PYTHONPATH=tests $(VENV)/test/bin/python -m mutants.run
 
 clients: $(VENV)/test/.made ## run what touches the client with the oldest and the newest elasticsearch-py
 	$(VENV)/test/bin/python tests/clients/run.py

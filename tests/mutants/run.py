@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plant each fault of tests/mutants/*.patch in a copy of the checkout, and see the fast tests catch it.
+"""Plant each fault of tests/mutants/faults.yml in a copy of the checkout, and see the fast tests catch it.
 
-Usage: python tests/mutants/run.py [part of a patch's name ...]
+Usage: PYTHONPATH=tests python -m mutants.run [part of a fault's name ...]
 
-A patch is made with `git diff` and changes `plugins` by one believable slip. If it does not apply, or the tests cannot
-even be collected with it, the patch itself has to be mended.
+A fault changes `plugins` by one believable slip. If it cannot be planted, or the tests cannot even be collected with
+it, its rows have to be mended.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mutants.planting import NotPlanted, Row, plant, read_faults
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAST = ("tests/unit", "tests/laws")
 AT_ONCE = 2
@@ -37,7 +39,7 @@ NO_TESTS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of one fault: ``caught``, ``survived`` or ``broken`` (the patch has to be mended)."""
+    """The end of one fault: ``caught``, ``survived`` or ``broken`` (its rows have to be mended)."""
 
     name: str
     verdict: str
@@ -47,16 +49,16 @@ class Outcome:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", help="run only patches with one of these in their name")
+    parser.add_argument("names", nargs="*", help="run only faults with one of these in their name")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout, if not this one")
     chosen = parser.parse_args()
-    patches = sorted((chosen.root / "tests/mutants").glob("*.patch"))
-    patches = [path for path in patches if not chosen.names or any(name in path.stem for name in chosen.names)]
-    if not patches:
-        print("no patches")
+    faults = read_faults(chosen.root)
+    faults = {name: rows for name, rows in faults.items() if not chosen.names or any(p in name for p in chosen.names)}
+    if not faults:
+        print("no faults")
         return 1
     outcomes = []
-    for outcome in run_all(chosen.root, patches):
+    for outcome in run_all(chosen.root, faults):
         print(f"{outcome.verdict:8}  {outcome.seconds:5.1f} s  {outcome.name}  {outcome.detail}", flush=True)
         outcomes.append(outcome)
     caught = sum(outcome.verdict == "caught" for outcome in outcomes)
@@ -64,24 +66,32 @@ def main() -> int:
     return 0 if caught == len(outcomes) else 1
 
 
-def run_all(root: Path, patches: list[Path]) -> Iterator[Outcome]:
-    """Try the checkout as it is, then, if that is green, all patches in the order of their names."""
-    sound = run_one(root, None)
+def run_all(root: Path, faults: dict[str, list[Row]]) -> Iterator[Outcome]:
+    """Try the checkout as it is, then, if that is green, all *faults* in their order."""
+    sound = run_one(root, "(no fault)", [])
     if sound.verdict != "survived":
         yield dataclasses.replace(sound, verdict="broken", detail=f"the tests fail without a fault: {sound.detail}")
         return
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(lambda patch: run_one(root, patch), patches)
+        yield from pool.map(lambda fault: run_one(root, *fault), faults.items())
 
 
-def run_one(root: Path, patch: Path | None) -> Outcome:
-    """Run the fast tests on a copy of the checkout with one fault, or with none."""
+def run_one(root: Path, name: str, rows: list[Row]) -> Outcome:
+    """Run the fast tests on a copy of the checkout with the fault that *rows* make."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy_checkout(root, Path(folder))
-        refused = apply(patch, Path(folder)) if patch else ""
-        verdict, detail = ("broken", refused) if refused else run_tests(Path(folder))
-    return Outcome(patch.stem if patch else "(no fault)", verdict, detail, time.monotonic() - start)
+        verdict, detail = try_fault(rows, Path(folder))
+    return Outcome(name, verdict, detail, time.monotonic() - start)
+
+
+def try_fault(rows: list[Row], folder: Path) -> tuple[str, str]:
+    """Return a verdict on the fault that *rows* make in the copy in *folder*, with its reason."""
+    try:
+        plant(rows, folder)
+    except NotPlanted as exc:
+        return "broken", str(exc)
+    return run_tests(folder)
 
 
 def copy_checkout(root: Path, folder: Path) -> None:
@@ -92,16 +102,6 @@ def copy_checkout(root: Path, folder: Path) -> None:
         if path and (root / path).is_file():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, folder / path)
-
-
-def apply(patch: Path, folder: Path) -> str:
-    """Apply a patch; return why it does not apply, or nothing."""
-    # Outside of any repository, or git would silently leave out files that do not belong to it.
-    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
-    done = subprocess.run(
-        ["git", "apply", str(patch.resolve())], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    return f"does not apply: {done.stderr.splitlines()[0]}" if done.returncode else ""
 
 
 def run_tests(folder: Path) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The runner of planted faults: what it calls caught was caught, and it lets no useless patch pass."""
+"""The runner of planted faults: what it calls caught was caught, and it lets no useless row pass."""
 
 from __future__ import annotations
 
@@ -11,16 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-RUN = Path(__file__).with_name("run.py")
-PATCH = """\
---- a/plugins/sum.py
-+++ b/plugins/sum.py
-@@ -1,2 +1,2 @@
- def add(a, b):
--    return {old}
-+    return {new}
-"""
+import yaml
 
 
 @pytest.fixture
@@ -41,12 +32,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def plant(checkout: Path, name: str, *, old: str = "a + b", new: str) -> None:
-    (checkout / f"tests/mutants/{name}.patch").write_text(PATCH.format(old=old, new=new))
+    """Add a row to the table."""
+    row = {"name": name, "file": "plugins/sum.py", "function": "add", "old": f"return {old}", "new": f"return {new}"}
+    with (checkout / "tests/mutants/faults.yml").open("a") as table:
+        table.write(yaml.safe_dump([row]))
 
 
 def run(checkout: Path, *names: str) -> tuple[int, list[str]]:
     """The exit code, and the lines of the table with their columns squeezed."""
-    command = [sys.executable, str(RUN), "--root", str(checkout), *names]
+    command = [sys.executable, "-m", "mutants.run", "--root", str(checkout), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, [" ".join(line.split()) for line in done.stdout.splitlines()]
 
@@ -60,7 +54,7 @@ def test_caught(checkout: Path) -> None:
     assert "a + b" in (checkout / "plugins/sum.py").read_text()
 
 
-def test_survivor_and_bad_patches_fail(checkout: Path) -> None:
+def test_survivors_and_bad_rows_fail(checkout: Path) -> None:
     plant(checkout, "minus", new="a - b")
     plant(checkout, "no-code", new="a +")
     plant(checkout, "stale", old="b + a", new="b - a")
@@ -68,7 +62,7 @@ def test_survivor_and_bad_patches_fail(checkout: Path) -> None:
     status, rows = run(checkout)
     assert status == 1
     assert [row.split()[0] for row in rows[:-1]] == ["caught", "broken", "broken", "survived"]
-    assert "stale does not apply" in rows[2]
+    assert "stale plugins/sum.py, add: its old lines stand there 0 times" in rows[2]
     assert rows[-1] == "1 caught, 3 not caught"
 
 
@@ -76,7 +70,7 @@ def test_runs_the_named_ones_only(checkout: Path) -> None:
     plant(checkout, "minus", new="a - b")
     plant(checkout, "times", new="a * b")
     assert run(checkout, "minus")[0] == 0
-    assert run(checkout, "nothing") == (1, ["no patches"])
+    assert run(checkout, "nothing") == (1, ["no faults"])
 
 
 def test_tests_that_fail_anyway_catch_nothing(checkout: Path) -> None:
