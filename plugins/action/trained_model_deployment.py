@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
 Json = dict[str, t.Any]

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.info import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
 
 

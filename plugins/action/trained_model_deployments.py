@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
 Json = dict[str, t.Any]

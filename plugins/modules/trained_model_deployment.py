@@ -479,9 +479,9 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import blank, run
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import blank, run
 
 
 def main() -> None:

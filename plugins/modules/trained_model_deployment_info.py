@@ -196,9 +196,9 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment_info import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.info import blank, run
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.info import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import blank, run
 
 
 def main() -> None:

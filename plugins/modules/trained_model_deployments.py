@@ -514,9 +514,9 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import blank, run
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import blank, run
 
 
 def main() -> None:

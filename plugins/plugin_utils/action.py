@@ -16,17 +16,20 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import label
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import NAMES, with_environment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.secrets import secrets
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.masking import masking
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome, failure
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.unexpected import Unexpected
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.shared import shared
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.transport import preload
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import (
+    NAMES,
+    with_environment,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome, failure
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import label
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import Connect
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
 
 # Workers are forked from the process that loads this file: they all find the library imported.
 HAS_CLIENT = preload()

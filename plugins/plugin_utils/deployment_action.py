@@ -12,13 +12,13 @@ import typing as t
 from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployment import Connect
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.progress import Tell, silent
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import Tell, silent
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, plain
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.shared import shared
 
 display = Display()
 

@@ -64,8 +64,8 @@ def _result(server: Emulator, number: int) -> Json:
     """What the fleet task returns of a cluster on which nothing is to be changed."""
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-    from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import SPEC
-    from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.deployments import run
+    from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
+    from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import run
     from bench.scenes import wishes
 
     given = {"hosts": [server.url], "deployments": wishes(number)}

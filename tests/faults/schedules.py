@@ -10,9 +10,9 @@ import typing as t
 
 from hypothesis import strategies as st
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import DEPLOYMENT, WAIT
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import ITEM, SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import GUARD
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import GUARD
 from faults.happenings import delays, faults, of_nodes, of_others
 from faults.users import ALIAS, alias, owned, users
 

@@ -19,7 +19,7 @@ from awx_plugins.interfaces._temporary_private_inject_api import ENV_BLOCKLIST, 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import NAMES
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import NAMES
 from support.canaries import canary, files, hits
 from support.documents import ROOT
 from support.emulator_process import ONE_NODE, Emulator, emulator

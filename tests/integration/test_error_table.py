@@ -20,10 +20,11 @@ from unittest import mock
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment_info as info_options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Kind
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import info as info_options
 from support import odd_servers as odd
 from support.documents import rows
 from support.emulator_process import Emulator, emulator

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from support.emulator_process import ONE_NODE, Emulator, emulator
 from support.sockets import read, run
 

@@ -50,7 +50,7 @@ def stop_leftover(where: Path) -> None:
 
 def test_scenario_forgets_every_variable_that_names_a_cluster() -> None:
     environment = importlib.import_module(
-        "ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment"
+        "ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment"
     )
     read = {variable.name for variable in environment.VARIABLES if variable.option not in ("proxy", "no_proxy")}
     forgotten = yaml.safe_load((SCENARIO / "molecule.yml").read_text())["provisioner"]["env"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from support.emulator_process import Emulator
 from support.forward_proxy import Proxy, forward_proxy
 from support.sockets import read, run

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from support.double import TurnedClock
 from support.emulator_process import Emulator, emulator
 

@@ -18,7 +18,7 @@ from support.emulator_process import Emulator, emulator
 from support.playbook import Json, run_playbook
 
 ROLE = Path(__file__).resolve().parent.parent.parent / "roles/deployments"
-OPTIONS = "ansible_collections.mlops.elasticsearch.plugins.module_utils._options"
+OPTIONS = "ansible_collections.mlops.elasticsearch.plugins.module_utils."
 # The role's name for an option of all items.
 PREFIX = "deployments_"
 
@@ -91,11 +91,11 @@ def test_defaults_of_the_spec_are_those_of_the_role() -> None:
 
 
 def module_options() -> Json:
-    return t.cast(Json, importlib.import_module(f"{OPTIONS}.deployments").SPEC.argument_spec)
+    return t.cast(Json, importlib.import_module(f"{OPTIONS}_deployment.options.fleet").SPEC.argument_spec)
 
 
 def test_options_are_those_of_the_module() -> None:
-    connection = importlib.import_module(f"{OPTIONS}.connection").CONNECTION.argument_spec
+    connection = importlib.import_module(f"{OPTIONS}_core.options.connection").CONNECTION.argument_spec
     module = {name: option for name, option in module_options().items() if name not in connection}
     own = {name.removeprefix(PREFIX): option for name, option in spec().items()}
     assert comparable({**own, "deployments": own["list"]}) == comparable({**module, "list": module["deployments"]})

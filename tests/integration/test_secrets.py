@@ -24,7 +24,7 @@ from support.secret_rows import AUTHENTICATION, EVERY, HEADERS, TASKS, WAIT, Row
 
 Json = dict[str, t.Any]
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
-OPTIONS = "ansible_collections.mlops.elasticsearch.plugins.module_utils._options."
+PATH = "ansible_collections.mlops.elasticsearch.plugins.modules."
 SERVER = ("--node", "n1=4,16gb", "--model", "m=1048576", "--interval", "0.02")
 CALLBACKS = {
     "yaml": {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
@@ -42,7 +42,7 @@ def test_every_module_and_every_secret_option_has_a_canary() -> None:
     assert sorted(TASKS) == MODULES
     given = {name for options in AUTHENTICATION.values() for name in options} - {"username"}
     for module in MODULES:
-        spec = importlib.import_module(OPTIONS + module.removeprefix("trained_model_")).SPEC
+        spec = importlib.import_module(PATH + module).SPEC
         assert secret_options(spec.argument_spec) == given | HEADERS.keys() | {"proxy_password"}, module
 
 

@@ -24,7 +24,7 @@ from support.ways_in import WAYS, secured
 CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
 INFO = "mlops.elasticsearch.trained_model_deployment_info"
 NAMES: frozenset[str] = importlib.import_module(
-    "ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment"
+    "ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment"
 ).NAMES
 NOWHERE = "http://127.0.0.1:9"
 Environment = dict[str, str]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from support.emulator_process import Emulator, emulator
 from support.playbook import Json, run_playbook
 from support.sockets import read, run

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
 from laws.pairs import VERSIONS, WISHES, deployment_id, named, prepared, states
 from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
 from support.double import Double

@@ -19,16 +19,18 @@ from elastic_transport import ConnectionError as DroppedError
 from elastic_transport._models import DEFAULT
 from elastic_transport._node._base import NodeApiResponse
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
     CONNECTION,
     Connection,
     connection,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, deployments, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import played

@@ -10,12 +10,12 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import CONNECTION, connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import with_environment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import CONNECTION, connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 
 Json = dict[str, t.Any]
 

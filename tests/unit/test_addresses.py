@@ -11,13 +11,13 @@ import base64
 import pytest
 from elastic_transport.client_utils import parse_cloud_id
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.addresses import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.addresses import (
     cloud_address,
     host_address,
     is_excepted,
     proxy_address,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 
 
 def cloud_id(content: str, name: str = "production") -> str:

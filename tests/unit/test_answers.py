@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from support.double import Answer, Double
 
 Json = dict[str, t.Any]

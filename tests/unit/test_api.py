@@ -10,18 +10,22 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.calls import encode
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.errors import Answer, Request, from_answer
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.gates import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.response_errors import (
+    Answer,
+    Request,
+    from_answer,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.requests import encode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.version_checks import (
     refuse_old_server,
     refuse_unsendable,
     refuse_unsupported,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveWish
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveWish
 
 
 def server(version: str, flavor: str = "default") -> Server:

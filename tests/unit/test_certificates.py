@@ -15,8 +15,8 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import connection
 
 HOST = {"hosts": ["https://127.0.0.1:9200"], "validate_certs": True, "request_timeout": 60.0, "request_retries": 3}
 PRINTED = "A1:" * 31 + "B2"
@@ -108,8 +108,8 @@ def test_nobody_is_asked_for_a_password(files: Files, tmp_path: Path) -> None:
     """OpenSSL asks on the terminal of the process, where there is one."""
     program = tmp_path / "program.py"
     program.write_text(
-        "from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.tls import refuse_bad_tls\n"
-        "from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal\n"
+        "from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.tls import refuse_bad_tls\n"
+        "from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal\n"
         f"values = {{'ca_path': None, 'client_cert': {files.cert!r}, 'client_key': {files.encrypted!r}}}\n"
         "try:\n    refuse_bad_tls(values, ['https://a'])\nexcept Refusal as exc:\n    print(exc)\n"
     )

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
     CONNECTION,
     Connection,
     connection,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import with_environment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.secrets import secrets
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 
 HOST = {"hosts": ["http://127.0.0.1:9200"]}
 TLS = {"hosts": ["https://127.0.0.1:9200"]}

@@ -11,22 +11,19 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.rules import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.decide import Situation, decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.validation import (
     on_this_server,
     refuse_unstartable,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
-    AdaptiveAllocations,
-    AdaptiveWish,
-)
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.model import Model
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 
 RUNNING = Deployment(
     deployment_id="d",

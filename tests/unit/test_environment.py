@@ -14,15 +14,15 @@ import pytest
 import yaml
 
 from ansible_collections.mlops.elasticsearch.plugins.doc_fragments.connection import ModuleDocFragment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import CONNECTION
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.environment import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import CONNECTION
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import (
     GROUPS,
     NAMES,
     VARIABLES,
     Variable,
     with_environment,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
 from support.documents import ROOT
 
 CLOUD_ID = "production:" + base64.b64encode(b"eu.example.com$abc$def").decode()

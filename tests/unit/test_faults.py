@@ -12,13 +12,13 @@ import typing as t
 import pytest
 from hypothesis import find, settings
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployment import DEPLOYMENT, WAIT
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.deployments import ITEM
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import GUARD, LIST_GUARD
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan import decide
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan import references as rules
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.change import Change
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.plan_applier import Change
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as deployments
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import GUARD, LIST_GUARD
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import consumers as rules
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import decide
 from faults.play import Tally, play
 from faults.schedules import ALWAYS, NOT_VARIED, schedules, values
 

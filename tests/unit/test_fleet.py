@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Waiting
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployments
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.wait import Watch
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.wait import Watch
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Waiting
 from support.double import Double, TurnedClock
 from support.scene import item, started
 

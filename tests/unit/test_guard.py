@@ -11,19 +11,16 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployments as many
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.guard import max_total_step
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.decide import Situation, decide
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.guard import breach
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
-    AdaptiveAllocations,
-    AdaptiveWish,
-)
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.guard import Guard
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import max_total_step
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.decide import Situation, decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.guard import breach
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.guard import Guard
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 from support.scene import started
 

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import connection
 
 HOST = {"hosts": ["http://127.0.0.1:9200"], "validate_certs": True, "request_timeout": 60.0, "request_retries": 3}
 

@@ -11,13 +11,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import (
-    AllocationStatus,
-    Deployment,
-)
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.usage import health, nodes, usage
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api import cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.usage import health, nodes, usage
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 from support.double import Double
 
 Json = dict[str, t.Any]
@@ -99,7 +96,7 @@ def test_usage_counts_what_was_inferred(double: Double) -> None:
 
 
 def test_pages(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "PAGE", 1)
+    monkeypatch.setattr(cluster, "PAGE", 1)
     assert len(double.info()["deployments"]) == 3
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.masking import KEYS, masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import KEYS, masking
 from support.documents import MODULES, block
 from support.double import Double
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records import references
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
 from support.double import Double
 from support.scene import at_tick, owned
 

@@ -11,10 +11,10 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.spec import Spec
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveWish
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveWish
 
 
 def params(**given: t.Any) -> dict[str, t.Any]:

@@ -20,9 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
 from support.tls_server import Server, serving
 
 Serve = Callable[[bytes], Server]

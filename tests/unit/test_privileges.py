@@ -10,17 +10,17 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.privileges import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.privileges import (
     ALLOWING,
     PATH,
     Rights,
     as_write,
     to_ask,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action, Kind
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action, Kind
 from support.double import Double
 
 Json = dict[str, t.Any]

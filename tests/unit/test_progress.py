@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.progress import EVERY, Progress, Standing
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import EVERY, Progress, Standing
 from support.double import Double, TurnedClock
 
 LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}

@@ -11,19 +11,16 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import (
-    AdaptiveAllocations,
-    AdaptiveWish,
-)
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import human_size, parse_size
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import (
     AllocationStatus,
     Deployment,
     iso_time,
     owned_settings,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.sizes import human_size, parse_size
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 
 
 @pytest.mark.parametrize(

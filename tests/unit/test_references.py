@@ -10,20 +10,16 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan import references as rules
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records import references
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveAllocations
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.references import (
-    Endpoint,
-    References,
-    UsedBy,
-)
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Endpoint, References, UsedBy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import consumers as rules
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 
 Json = dict[str, t.Any]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.renewal import exactly, renewed
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import Deployment
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.replan import exactly, renewed
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 from support.scene import item, meanwhile, owned, started, task, verbs
 

@@ -13,12 +13,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.transport import preload
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, info
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.transport import preload
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.clock import SystemClock
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from support.double import Double, TurnedClock
 
 LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}

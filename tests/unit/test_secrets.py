@@ -14,8 +14,8 @@ import urllib.parse
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.secrets import secrets
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 from support.canaries import canary, hits
 
 ID, KEY = "VuaCfGcBCdbkQm-e5aOx", "ui2lp2axTNmsyakw9tvNnw"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
 from support.tls_server import serving
 
 

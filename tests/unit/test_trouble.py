@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api import client as clients
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.client import Call, Client
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.failures import Transient
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError, Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http import client as clients
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Call, Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client_errors import Transient
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
 from support import odd_servers as odd
 
 HEAD = (

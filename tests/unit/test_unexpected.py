@@ -13,11 +13,13 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.action.trained_model_deployment import ActionModule
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._api.api import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run import deployment, deployments, info
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.module import Run, run_module
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.report import Outcome
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.unexpected import Unexpected
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import Run, run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome
 from support.double import FAULT, Double
 
 Json = dict[str, t.Any]
@@ -54,7 +56,7 @@ def test_a_task_fails_with_all_its_keys(task: str, double: Double, monkeypatch: 
     assert result["failed"]
     assert result.keys() - {"failed", "msg"} == good.keys()
     assert result["msg"].startswith(f"{FAULT}: ValueError in ")
-    assert "module_utils/_run/" in result["msg"]
+    assert "module_utils/_deployment/" in result["msg"]
     assert "Please report" in result["msg"]
     assert SECRET not in str(result)
 

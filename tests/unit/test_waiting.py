@@ -11,23 +11,23 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.compare import started_otherwise
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.readiness import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.diff import started_otherwise
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.readiness import (
     changeability,
     goneness,
     readiness,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._plan.reconcile import is_unsure, reconcile
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.action import Action
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.adaptive import AdaptiveAllocations
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.deployment import (
-    AllocationStatus,
-    Deployment,
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.write_outcome import (
+    is_unsure,
+    reconcile,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.errors import ApiError, Kind
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.routing import Route
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._records.wanted import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 
 
 def route(state: str, current: int | None = None, target: int | None = None, reason: str | None = None) -> Route:

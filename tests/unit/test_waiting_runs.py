@@ -15,7 +15,7 @@ from elastic_transport import ConnectionTimeout
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._run.clock import SystemClock
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.clock import SystemClock
 from laws.truth import same_as_there
 from support.double import Double
 from support.scene import verbs

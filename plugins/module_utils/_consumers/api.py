@@ -1,0 +1,124 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading who uses deployments: each kind once for a task, when it is first asked for."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.errors import ApiError
+from .._core.http.client import Client
+from .._core.server import Server
+from .._deployment.api import schemas
+from . import records as references
+from .records import Aliases, Endpoint, Pipelines
+
+PAGE = 1000
+HIDDEN = (403, 404, 405, 410)
+"""Forbidden, or hidden by a flavor or a proxy that has no such path."""
+
+_OF_ENDPOINT = (
+    "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
+    "service_settings.num_allocations,service_settings.num_threads,service_settings.adaptive_allocations"
+)
+_ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _OF_ENDPOINT.split(","))
+_PIPELINES = "**.inference.model_id,**.pipeline.name"
+_ALIASES = "count,trained_model_configs.model_id,trained_model_configs.metadata.model_aliases"
+
+T = t.TypeVar("T")
+
+
+class ReferenceReader:
+    """Everything that may use deployments of a cluster; ``None`` is what may not be read.
+
+    :raises ApiError: a reading failed for another reason.
+    """
+
+    def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
+        self._client = client
+        self._read_server = server
+        self._known: dict[str, t.Any] = {}
+
+    def forget(self) -> None:
+        """Time has passed: what is asked for next is read again."""
+        self._known.clear()
+
+    def _once(self, read: t.Callable[[], T]) -> T:
+        """What *read* says, asked once. (Before Python 3.12 a cached property has one lock for all objects.)"""
+        if read.__name__ not in self._known:
+            self._known[read.__name__] = read()
+        return t.cast("T", self._known[read.__name__])
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...] | None:
+        return self._once(self._read_endpoints)
+
+    def _read_endpoints(self) -> tuple[Endpoint, ...] | None:
+        server = self._read_server()
+        if not server.has(8, 11):
+            return ()
+        # At first each path named the task type.
+        path = "/_inference/_all" if server.has(8, 13) else "/_inference/any/_all"
+        try:
+            answer = self._client.read(
+                "read the inference endpoints",
+                path,
+                {"filter_path": _ENDPOINTS},
+                privilege="monitor_inference",
+                shape=schemas.ENDPOINTS,
+            )
+        except ApiError as exc:
+            if exc.status == 400 and "no handler found" in (exc.reason or ""):
+                return ()
+            _raise_visible(exc)
+            return None
+        return references.endpoints(answer)
+
+    @property
+    def pipelines(self) -> Pipelines | None:
+        return self._once(self._read_pipelines)
+
+    def _read_pipelines(self) -> Pipelines | None:
+        query = {"filter_path": _PIPELINES}
+        try:
+            answer = self._client.read(
+                "read the ingest pipelines",
+                "/_ingest/pipeline",
+                query,
+                privilege="read_pipeline",
+                shape=schemas.PIPELINES,
+            )
+        except ApiError as exc:
+            # Where there is no pipeline, Elasticsearch says so by status and an empty object.
+            if exc.status == 404 and exc.empty:
+                return {}
+            _raise_visible(exc)
+            return None
+        return references.pipelines(answer)
+
+    @property
+    def aliases(self) -> Aliases | None:
+        return self._once(self._read_aliases)
+
+    def _read_aliases(self) -> Aliases | None:
+        try:
+            return references.aliases(self._models())
+        except ApiError as exc:
+            _raise_visible(exc)
+            return None
+
+    def _models(self) -> t.Iterator[references.Json]:
+        start, total = 0, 1
+        while start < total:
+            query = {"from": str(start), "size": str(PAGE), "filter_path": _ALIASES}
+            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, shape=schemas.MODELS)
+            models = answer.get("trained_model_configs") or ()
+            yield from models
+            start, total = start + PAGE, (answer.get("count") or 0) if models else 0
+
+
+def _raise_visible(error: ApiError) -> None:
+    if error.status not in HIDDEN:
+        raise error

@@ -1,0 +1,133 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who uses a deployment: inference endpoints, ingest pipelines, model aliases."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._ml.adaptive import AdaptiveAllocations
+
+Json = t.Mapping[str, t.Any]
+IN_CLUSTER = ("elasticsearch", "elser", "text_embedding")
+"""Services of inference endpoints whose work a deployment of the cluster does.
+
+Elasticsearch 8.12 called ``text_embedding`` what is ``elasticsearch`` since 8.13 (pull request 105753).
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """An inference endpoint of a service within the cluster; what it does not say of its deployment is ``None``."""
+
+    inference_id: str
+    task_type: str
+    deployment_id: str
+    model_id: str | None = None
+    number_of_allocations: int | None = None
+    threads_per_allocation: int | None = None
+    adaptive_allocations: AdaptiveAllocations | None = None
+
+    @classmethod
+    def from_api(cls, raw: Json) -> Endpoint:
+        # Before 8.15 an endpoint's id was called model_id, as that of its model is.
+        inference_id = str(raw.get("inference_id") or raw["model_id"])
+        settings = raw.get("service_settings") or {}
+        return cls(
+            inference_id=inference_id,
+            task_type=str(raw["task_type"]),
+            deployment_id=str(settings.get("deployment_id") or inference_id),
+            model_id=settings.get("model_id"),
+            number_of_allocations=settings.get("num_allocations"),
+            threads_per_allocation=settings.get("num_threads"),
+            adaptive_allocations=AdaptiveAllocations.from_api(settings.get("adaptive_allocations")),
+        )
+
+    @property
+    def owner(self) -> bool:
+        """Whether it made its deployment, which then has its id; else it is attached to somebody else's."""
+        return self.deployment_id == self.inference_id
+
+
+def endpoints(answer: Json) -> tuple[Endpoint, ...]:
+    """The endpoints in the answer of ``GET _inference/_all`` that deployments of the cluster do the work of."""
+    listed = answer.get("endpoints") or answer.get("models") or ()
+    return tuple(Endpoint.from_api(each) for each in listed if each.get("service") in IN_CLUSTER)
+
+
+Pipelines = t.Mapping[str, frozenset[str]]
+"""Ingest pipeline to all that its inference processors name, and those of the pipelines that it calls."""
+
+
+def pipelines(answer: Json) -> Pipelines:
+    """What ``GET _ingest/pipeline`` shows: also in loops, failure handlers, and by way of other pipelines."""
+    named, called = {}, {}
+    for pipeline, config in answer.items():
+        found = [*_settings(config.get("processors")), *_settings(config.get("on_failure"))]
+        named[pipeline] = {str(each["model_id"]) for kind, each in found if kind == "inference" and "model_id" in each}
+        called[pipeline] = {str(each.get("name")) for kind, each in found if kind == "pipeline"}
+    return {
+        pipeline: frozenset[str]().union(*(named[each] for each in _reached(pipeline, called))) for pipeline in named
+    }
+
+
+def _settings(processors: t.Any) -> t.Iterator[tuple[str, Json]]:
+    """Kind and settings of each processor, with those that it holds."""
+    for processor in processors if isinstance(processors, list) else ():
+        for kind, settings in processor.items() if isinstance(processor, dict) else ():
+            if isinstance(settings, dict):
+                yield kind, settings
+                yield from _settings([settings.get("processor")])
+                yield from _settings(settings.get("on_failure"))
+
+
+def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
+    """The pipeline and those that it calls; the name of a called one may be a template, which nobody can resolve."""
+    reached: set[str] = set()
+    ahead = {pipeline}
+    while ahead:
+        each = ahead.pop()
+        reached.add(each)
+        ahead |= (called[each] & called.keys()) - reached
+    return reached
+
+
+Aliases = t.Mapping[str, tuple[str, ...]]
+"""Model to its aliases; models without any are not there."""
+
+
+def aliases(models: t.Iterable[Json]) -> Aliases:
+    """What ``GET _ml/trained_models`` shows of aliases."""
+    found = {str(model.get("model_id")): (model.get("metadata") or {}).get("model_aliases") for model in models}
+    return {model_id: tuple(sorted(names)) for model_id, names in found.items() if names}
+
+
+@dataclasses.dataclass(frozen=True)
+class References:
+    """All that may use deployments of a cluster; ``None`` is what may not be read."""
+
+    endpoints: tuple[Endpoint, ...] | None = ()
+    pipelines: Pipelines | None = dataclasses.field(default_factory=dict)
+    aliases: Aliases | None = dataclasses.field(default_factory=dict)
+
+
+Kind = t.Literal["inference_endpoints", "ingest_pipelines", "model_aliases"]
+KINDS: tuple[Kind, ...] = ("inference_endpoints", "ingest_pipelines", "model_aliases")
+
+
+class UsedBy(t.NamedTuple):
+    """Who uses one deployment, as sorted ids; ``None`` is a kind that may not be read."""
+
+    inference_endpoints: tuple[str, ...] | None = ()
+    ingest_pipelines: tuple[str, ...] | None = ()
+    model_aliases: tuple[str, ...] | None = ()
+
+    def of(self, kind: Kind) -> tuple[str, ...] | None:
+        found: tuple[str, ...] | None = getattr(self, kind)
+        return found
+
+    def as_result(self) -> dict[str, list[str] | None]:
+        return {kind: None if (found := self.of(kind)) is None else list(found) for kind in KINDS}

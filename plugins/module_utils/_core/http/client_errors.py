@@ -1,0 +1,150 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From an exception of elasticsearch-py to an :class:`ApiError` with a sentence a person can act on."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import typing as t
+
+from ..errors import ApiError
+from . import proxy_errors, response_errors, tls_errors
+from .response_errors import Request
+from .text import cut
+
+
+class Transient(Exception):
+    """An error that a repetition may cure; ``retry_after`` is the header's text."""
+
+    def __init__(self, error: ApiError, retry_after: str | None = None) -> None:
+        self.error = error
+        self.retry_after = retry_after
+        super().__init__(str(error))
+
+
+def from_exception(request: Request, exc: Exception) -> Exception:
+    """The error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`."""
+    import elasticsearch
+
+    if isinstance(exc, elasticsearch.UnsupportedProductError):
+        return response_errors.another_product(request, exc.body)
+    if isinstance(exc, elasticsearch.ApiError):
+        headers = exc.meta.headers
+        genuine = headers.get("x-elastic-product") == "Elasticsearch"
+        answer = response_errors.Answer(exc.meta.status, exc.body, genuine, headers.get("location") or "")
+        error = response_errors.from_answer(request, answer)
+        return Transient(error, headers.get("retry-after")) if error.kind == "unavailable" else error
+    return _no_answer(request, exc)
+
+
+def unusable_address(request: Request, exc: ValueError) -> ApiError:
+    """For a request that could not be made. The text of *exc* may show a header, unless it is about the address."""
+    from urllib3.exceptions import LocationValueError
+
+    if isinstance(exc, LocationValueError):
+        told = f"the address is not one that can be asked for: {cut(str(exc), 200)}. Check hosts."
+    else:
+        told = "the request has a value that HTTP cannot carry. Look for line breaks in credentials and headers."
+    return ApiError("connection", f"Cannot {request.what}: {told}")
+
+
+def _no_answer(request: Request, exc: Exception) -> Exception:
+    from urllib3.exceptions import DecodeError
+
+    causes = list(_causes(exc))
+    by_proxy = proxy_errors.trouble(request, causes)
+    if by_proxy is not None:
+        return Transient(by_proxy.error) if by_proxy.passing else by_proxy.error
+    text = cut(str(getattr(exc, "message", exc)), 300, request.secrets)
+    if any(isinstance(each, DecodeError) for each in causes):
+        told = f"the answer of {request.there} is said to be compressed, but cannot be unpacked"
+        return ApiError("answer", f"Cannot {request.what}: {told}. Check what a proxy in between does with answers.")
+    broken = next((each for each in causes if tls_errors.broke_off(each)), None)
+    if broken is None and _is_tls(exc, causes):
+        innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
+        happened, hint = tls_errors.trouble(innermost, text, request.certificate)
+        return ApiError("tls", f"Cannot {request.what}: no TLS connection to {request.there}: {happened}. {hint}")
+    if any(isinstance(each, http.client.BadStatusLine) and not _closed(each) for each in causes):
+        return _no_http(request, causes)
+    return Transient(_timed_out(request, causes) or _not_connected(request, causes, text))
+
+
+def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
+    """*exc* and what it came from, outermost first."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _is_tls(exc: Exception, causes: t.Iterable[BaseException]) -> bool:
+    from elastic_transport import TlsError
+
+    return isinstance(exc, TlsError) or any(isinstance(each, ssl.SSLError) for each in causes)
+
+
+def _closed(exc: BaseException) -> bool:
+    return isinstance(exc, ConnectionResetError)  # RemoteDisconnected is both
+
+
+def _no_http(request: Request, causes: t.Iterable[BaseException]) -> ApiError:
+    line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
+    if line.startswith(("\x15\x03", "\x16\x03")):
+        told = f"{request.there} answered in TLS. Write https:// in hosts."
+        return ApiError("tls", f"Cannot {request.what}: {told}")
+    hint = "Check the port in hosts." if not request.proxy else "Check the ports in proxy and in hosts."
+    told = f"what answers at {request.there} does not speak HTTP, but says: {cut(line, 60, request.secrets)}"
+    return ApiError("answer", f"Cannot {request.what}: {told}. {hint}")
+
+
+def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError | None:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+    from urllib3.exceptions import TimeoutError as NoAnswerInTime
+
+    waited = next((each for each in causes if isinstance(each, NoAnswerInTime)), None)
+    if waited is None or isinstance(waited, NewConnectionError):
+        return None
+    if isinstance(waited, ConnectTimeoutError):
+        told = f"no connection to {request.there} within {request.timeout:g} seconds"
+        hint = "A firewall may drop what is sent; or the machine is down."
+    else:
+        told = f"no answer from {request.there} within {request.timeout:g} seconds"
+        hint = "The cluster may be busy; request_timeout sets how long one request may take."
+    return ApiError("timeout", f"Cannot {request.what}: {told}. {hint}")
+
+
+def _not_connected(request: Request, causes: t.Sequence[BaseException], text: str) -> ApiError:
+    told, hint = _lost(request.there, causes, text)
+    if request.proxy:
+        hint = f"Check hosts and proxy, and that the cluster can be reached from the proxy {request.proxy}."
+    return ApiError("connection", f"Cannot {request.what}: {told}. {hint}")
+
+
+def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
+    lost = next((each for each in reversed(causes) if isinstance(each, (OSError, http.client.HTTPException))), None)
+    reach = "Check hosts and that the cluster can be reached from where this runs."
+    if isinstance(lost, socket.gaierror):
+        told = f"the name in {hosts} cannot be resolved ({lost.strerror})"
+        return told, "Check its spelling in hosts, and the name service of the machine where this runs."
+    if isinstance(lost, ConnectionRefusedError):
+        return f"no connection to {hosts}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
+    if isinstance(lost, http.client.IncompleteRead):
+        return f"the connection to {hosts} broke off in the middle of the answer", "Look at what stands in between."
+    if isinstance(lost, http.client.RemoteDisconnected) or (lost is not None and tls_errors.broke_off(lost)):
+        return f"{hosts} closed the connection without an answer", _perhaps_tls(hosts)
+    if isinstance(lost, ConnectionResetError):
+        return f"{hosts} reset the connection", _perhaps_tls(hosts)
+    if isinstance(lost, OSError) and lost.strerror:
+        return f"no connection to {hosts} ({lost.strerror})", reach
+    return f"no connection to {hosts}: {text}", reach
+
+
+def _perhaps_tls(hosts: str) -> str:
+    if hosts.startswith("https:"):
+        return "It may have just ended, or want a client certificate."
+    return "It may have just ended, or speak TLS: then hosts need https://."

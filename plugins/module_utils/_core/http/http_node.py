@@ -1,0 +1,180 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host of a cluster as elasticsearch-py sees it: with a proxy in between, and only the trust that was asked for.
+
+The client's own node knows no proxy, shows no client certificate if it is not to verify the server's, trusts the
+authorities of the system beside those it is given, and takes a fingerprint for proof that is only the name of one
+(:mod:`.pinning`).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ipaddress
+import ssl
+import time
+import typing as t
+import urllib.parse
+
+from ..options.connection import Connection
+from .request_deadline import LONGEST, Deadline, bounded
+
+if t.TYPE_CHECKING:
+    from elastic_transport import NodeConfig, Urllib3HttpNode
+    from urllib3 import HTTPConnectionPool, ProxyManager
+
+Options = dict[str, t.Any]
+
+
+def node_class(connection: Connection) -> type[Urllib3HttpNode]:
+    """What the client makes of each host of *connection*."""
+    from elastic_transport import BaseNode, Urllib3HttpNode
+
+    class Node(Urllib3HttpNode):
+        """``asked``: when it was last, as a monotonic clock says. ``proxy``: in between, or nothing."""
+
+        def __init__(self, config: NodeConfig) -> None:
+            BaseNode.__init__(self, config)  # its own would set up TLS in another way
+            self.asked = 0.0
+            self.proxy = connection.proxy_for(_base(config)) or ""
+            self._deadline = Deadline()
+            self.pool = t.cast("HTTPConnectionPool", _way(connection, config, self._deadline))
+
+        def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            self.asked = time.monotonic()
+            self._deadline.set(connection.request_timeout)
+            return super().perform_request(*args, **kwargs)
+
+        @property
+        def path_prefix(self) -> str:
+            """What comes before each path: a proxy that forwards requests wants the whole address."""
+            base = _base(config := self.config)
+            forwarded = config.scheme == "http" and connection.proxy_for(base)
+            return (base if forwarded else "") + super().path_prefix
+
+    return Node
+
+
+def _base(config: NodeConfig) -> str:
+    name = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{config.scheme}://{name}:{config.port}"
+
+
+def _way(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
+    """A pool of connections, or what behaves like one. A request is over when *deadline* says."""
+    import urllib3
+
+    proxy = connection.proxy_for(_base(config))
+    options = {
+        "timeout": urllib3.Timeout(total=min(connection.request_timeout, LONGEST)),
+        "maxsize": config.connections_per_node,
+        "block": True,
+    }
+    if config.scheme == "http":
+        return bounded(_plain(connection, config, options, proxy), deadline)
+    if not connection.ca_fingerprint:
+        options["ssl_context"] = context(connection)
+        return bounded(_secure(connection, config, options, proxy), deadline)
+    from .pinning import Pinned
+
+    def pool(trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+        if connection.client_cert:
+            trust.load_cert_chain(connection.client_cert, connection.client_key)
+        pinned = {**options, "ssl_context": trust, "assert_hostname": False}
+        return bounded(_secure(connection, config, pinned, proxy, pools), deadline)
+
+    return Pinned(connection.ca_fingerprint, pool)
+
+
+def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None) -> HTTPConnectionPool:
+    import urllib3
+
+    class Forwarding(urllib3.HTTPConnectionPool):
+        def is_same_host(self, url: str) -> bool:
+            return True  # the pool is the proxy's, and the addresses are those of the cluster
+
+    class TlsForwarding(urllib3.HTTPSConnectionPool):
+        is_same_host = Forwarding.is_same_host
+
+    if not proxy:
+        return urllib3.HTTPConnectionPool(config.host, config.port, **options)
+    if proxy.startswith("https:"):
+        options["ssl_context"] = _context_of_proxy(connection, proxy)
+    manager = _manager(connection, proxy, options)
+    manager.pool_classes_by_scheme = {"http": Forwarding, "https": TlsForwarding}
+    return manager.connection_from_host(config.host, config.port, "http")
+
+
+def _secure(
+    connection: Connection,
+    config: NodeConfig,
+    options: Options,
+    proxy: str | None,
+    pools: type[HTTPConnectionPool] | None = None,
+) -> HTTPConnectionPool:
+    import urllib3
+
+    pools = pools or urllib3.HTTPSConnectionPool
+    _leave_numbers(options["ssl_context"], config.host)
+    options["cert_reqs"] = options["ssl_context"].verify_mode
+    if not proxy:
+        return pools(config.host, config.port, **options)
+    if proxy.startswith("https:"):
+        options["proxy_ssl_context"] = _context_of_proxy(connection, proxy)
+    manager = _manager(connection, proxy, options)
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pools}
+    return manager.connection_from_host(config.host, config.port, "https")
+
+
+def _manager(connection: Connection, proxy: str, options: Options) -> ProxyManager:
+    import urllib3
+
+    headers = {}
+    if connection.proxy_username:
+        pair = f"{connection.proxy_username}:{connection.proxy_password}"
+        headers["proxy-authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+
+
+def context(connection: Connection) -> ssl.SSLContext:
+    """Whom to trust: the authorities of ``ca_path`` alone, or those of the system and of certifi, or anybody."""
+    found = _trusting(connection, connection.ca_path)
+    if connection.client_cert:
+        found.load_cert_chain(connection.client_cert, connection.client_key)
+    return found
+
+
+def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
+    """A proxy that speaks TLS may have a certificate that the system trusts, or one of the same authority."""
+    found = _trusting(connection, None)
+    if connection.ca_path:
+        found.load_verify_locations(connection.ca_path)
+    _leave_numbers(found, urllib.parse.urlsplit(proxy).hostname or "")
+    return found
+
+
+def _leave_numbers(trust: ssl.SSLContext, host: str) -> None:
+    """Leave it to urllib3 to compare a certificate with an IP address: before 2, it tells the module ssl none."""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        trust.check_hostname = False
+
+
+def _trusting(connection: Connection, ca_path: str | None) -> ssl.SSLContext:
+    found = ssl.create_default_context(cafile=ca_path)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not connection.validate_certs:
+        import urllib3
+        from urllib3.exceptions import InsecureRequestWarning
+
+        found.check_hostname = False
+        found.verify_mode = ssl.CERT_NONE
+        urllib3.disable_warnings(InsecureRequestWarning)  # one for each request, and the task has said so
+    elif not ca_path:
+        import certifi
+
+        found.load_verify_locations(certifi.where())
+    return found

@@ -1,0 +1,119 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trust by the fingerprint of one certificate: the server's, or of an authority above it.
+
+A server sends its certificates to everybody, so it proves nothing that one with the fingerprint is among those that it
+sends: that one has to have signed the others. This takes two handshakes. The first, over which no request is sent,
+finds the certificate; the second trusts nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import typing as t
+
+from .tls_errors import ALONE
+
+if t.TYPE_CHECKING:
+    from urllib3 import HTTPConnectionPool
+
+_DER = 2  # _ssl.ENCODING_DER
+
+
+class Pool(t.Protocol):
+    def __call__(self, trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+        """A pool that trusts as *trust* says, of class *pools*."""
+
+
+class Pinned:
+    """A pool of connections that is made when something is first asked of it: only then is there somebody to look at.
+
+    *fingerprint* is SHA-256 in hexadecimal digits.
+    """
+
+    def __init__(self, fingerprint: str, pool: Pool) -> None:
+        self._fingerprint = fingerprint
+        self._make = pool
+        self._pool: HTTPConnectionPool | None = None
+
+    def __getattr__(self, name: str) -> t.Any:
+        if self._pool is None:
+            import urllib3
+
+            self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
+        return getattr(self._pool, name)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    def _certificate(self) -> bytes:
+        """The certificate with the fingerprint, in DER.
+
+        :raises urllib3.exceptions.SSLError: if the server does not send it.
+        """
+        from urllib3.exceptions import SSLError
+
+        probe = self._make(_trusting(None), _looking_pool())
+        try:
+            probe.request("GET", "/", retries=False)
+        except _Shown as shown:
+            chain = shown.chain
+        finally:
+            probe.close()
+        found = {hashlib.sha256(certificate).hexdigest(): certificate for certificate in chain}
+        if self._fingerprint not in found:
+            sent = f"{len(found)} certificates are sent" if len(found) > 1 else ALONE
+            raise SSLError(f"Fingerprints did not match: {sent}, none with {self._fingerprint}")
+        return found[self._fingerprint]
+
+
+class _Shown(Exception):
+    """What a server sent in a handshake. Not an error of a connection, so that nobody handles it as one."""
+
+    def __init__(self, chain: list[bytes]) -> None:
+        super().__init__()
+        self.chain = chain
+
+
+def _looking_pool() -> type[HTTPConnectionPool]:
+    """Connections that end as soon as the server has shown its certificates."""
+    import urllib3
+    import urllib3.connection
+
+    class Looking(urllib3.connection.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            raise _Shown(_chain(self.sock))
+
+    class LookingPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Looking
+
+    return LookingPool
+
+
+def _chain(sock: t.Any) -> list[bytes]:
+    """The certificates that the server sent, in DER."""
+    sock = getattr(sock, "sslobj", sock)  # TLS within the TLS of a proxy
+    if hasattr(sock, "get_unverified_chain"):  # public since Python 3.13
+        return list(sock.get_unverified_chain())
+    return [each.public_bytes(_DER) for each in sock._sslobj.get_unverified_chain()]
+
+
+def _trusting(certificate: bytes | None) -> ssl.SSLContext:
+    """Trust in one certificate and what it has signed, or for ``None`` no question asked.
+
+    Names are not compared: who holds a certificate of the authority that Elasticsearch made for itself is the cluster.
+    """
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    found.check_hostname = False
+    if certificate is None:
+        found.verify_mode = ssl.CERT_NONE
+    else:
+        found.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not be a root
+        found.load_verify_locations(cadata=certificate)
+    return found

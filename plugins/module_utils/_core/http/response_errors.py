@@ -1,0 +1,250 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From an answer that is an error to an :class:`ApiError` with a sentence a person can act on."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+import urllib.parse
+
+from ..errors import ApiError, Kind
+from .text import LONGEST_REASON, cut, is_page, told
+
+GATEWAY = (502, 503, 504)
+_LICENCE = "license is non-compliant for ["
+"""What follows is the feature: ``ml``, or for inference endpoints ``inference``."""
+
+_OF_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
+_BY_ENDPOINT = (
+    "Set on_endpoint_owned to update_endpoint, which changes the endpoint, too: that needs the cluster privileges "
+    "manage_inference, and monitor_inference or monitor."
+)
+
+_PLAIN_TO_TLS = "plain http request was sent to https port"
+"""What nginx says, and gateways made of it."""
+
+_OF_A_GATEWAY = {
+    429: "It lets only so many requests through: use fewer forks, or try again later.",
+    502: "It gets no proper answer from the cluster: see whether Elasticsearch runs, and what address the gateway has.",
+    503: "It has no cluster to ask: see whether Elasticsearch runs, and whether the gateway takes it for healthy.",
+    504: "It got no answer in time: the cluster is slow, or cannot be reached from there.",
+}
+
+
+class Request(t.NamedTuple):
+    """What an error needs to know of the request. ``what`` completes "Cannot ...".
+
+    ``host``: the address of the one that was asked. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
+    ``proxy``: the address of the one that leads to the host. ``certificate``: whether one of the client is shown.
+    """
+
+    what: str
+    privilege: str = "monitor_ml"
+    host: str = ""
+    timeout: float = 0.0
+    secrets: t.Collection[str] = ()
+    proxy: str = ""
+    certificate: bool = False
+
+    @property
+    def there(self) -> str:
+        """The host, and what is in between: it may be to blame."""
+        return f"{self.host} (by way of the proxy {self.proxy})" if self.proxy else self.host
+
+
+class Answer(t.NamedTuple):
+    """A response as far as errors need it. ``body``: parsed JSON, or text.
+
+    ``genuine``: it says that it comes from Elasticsearch, which each does but those to 401, 403, and 413.
+    """
+
+    status: int
+    body: t.Any
+    genuine: bool = True
+    location: str = ""
+
+
+class _Ruling(t.NamedTuple):
+    """``who`` answered, and what to do."""
+
+    kind: Kind
+    who: str
+    hint: str
+
+
+def from_answer(request: Request, answer: Answer) -> ApiError:
+    """The error of an HTTP answer."""
+    if 300 <= answer.status < 400:
+        return _redirected(request, answer)
+    error_type, reason = _said(answer.body, request)
+    # Elasticsearch says what is wrong in JSON, or nothing.
+    ours = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
+    if answer.status in _OF_A_GATEWAY and not answer.genuine:
+        ours = False  # gateways have errors in JSON, too
+    ruling = _from_elasticsearch(request, answer, error_type, reason) if ours else _from_another(request, answer)
+    words = cut(reason, LONGEST_REASON, request.secrets) if reason else told(answer.body, request.secrets)
+    return ApiError(
+        ruling.kind,
+        f"Cannot {request.what}: {ruling.who} answered {answer.status}: {words.rstrip('.')}."
+        + (f" {ruling.hint}" if ruling.hint else ""),
+        status=answer.status,
+        error_type=error_type,
+        reason=reason,
+        empty=answer.genuine and answer.body == {},
+    )
+
+
+def not_understood(request: Request, status: int | None, body: t.Any, content_type: str = "") -> ApiError:
+    """An answer that should have been a JSON object of Elasticsearch, and is not."""
+    words = told(body, request.secrets)
+    if body is None or body == "":
+        what, hint = "is empty", "Something in between may have cut it off."
+    elif is_page(body):
+        what, hint = f"is a web page: {words}", "A proxy or a login page in between answers for Elasticsearch."
+    elif body == "null":
+        what, hint = "is JSON but not an object: null", "Check what answers at the address in hosts."
+    elif _is_json_text(body):
+        what, hint = f"is not called JSON but {cut(content_type, 60, request.secrets)}", _CHANGED
+    elif isinstance(body, str) and "json" in (content_type or "json") and body.lstrip()[:1] in "{[":
+        what = f"is JSON that breaks off or is damaged, and begins with: {words}"
+        hint = "Something in between may have cut it off; try again."
+    elif isinstance(body, str):
+        named = f" (it is called {cut(content_type, 60, request.secrets)})" if content_type else ""
+        what, hint = f"is not JSON{named}, but begins with: {words}", "Check what answers at the address in hosts."
+    else:
+        what, hint = f"is JSON but not an object: {words}", "Check what answers at the address in hosts."
+    return ApiError("answer", f"Cannot {request.what}: the answer of {request.there} {what}. {hint}", status=status)
+
+
+def _is_json_text(body: t.Any) -> bool:
+    """Whether *body* is whole JSON, only that its content type does not say so."""
+    if not isinstance(body, str) or body.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+_CHANGED = "A proxy in between may change the header Content-Type."
+
+
+def another_product(request: Request, body: t.Any) -> ApiError:
+    """What answered 200, but does not say that it is Elasticsearch."""
+    version = body.get("version") if isinstance(body, dict) else None
+    version = version if isinstance(version, dict) else {}
+    number = cut(str(version.get("number") or ""), 20, request.secrets)
+    if version.get("distribution") == "opensearch":
+        said = f"what answers at {request.there} is OpenSearch {number}, not Elasticsearch"
+        hint = "This collection needs Elasticsearch 8.0 or newer."
+    elif number.partition(".")[0] in ("5", "6", "7"):
+        said, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
+    elif is_page(body):
+        said = f"a web page answers at {request.there}, not Elasticsearch: {told(body, request.secrets)}"
+        hint = "Check hosts; a proxy or a login page may stand before the cluster."
+    else:
+        said = f"what answers at {request.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
+        hint = "Check hosts; a proxy may also remove the header."
+    return ApiError("product", f"Cannot {request.what}: {said}. {hint}")
+
+
+def _redirected(request: Request, answer: Answer) -> ApiError:
+    place = _origin(answer.location, request)
+    return ApiError(
+        "redirect",
+        f"Cannot {request.what}: {request.there} answered {answer.status} and points to {place}. "
+        "Redirects are not followed, the credentials would go with them. "
+        "Put the address of Elasticsearch itself into hosts.",
+        status=answer.status,
+    )
+
+
+def _origin(location: str, request: Request) -> str:
+    """Where a redirect leads, without what its path, its query, and its user may give away."""
+    try:
+        url = urllib.parse.urlsplit(location)
+    except ValueError:
+        return "an address that is none"
+    if not url.netloc:
+        return "another path of the same server" if location else "no address"
+    return cut(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100, request.secrets)
+
+
+def _from_elasticsearch(request: Request, answer: Answer, error_type: str | None, reason: str | None) -> _Ruling:
+    def ruling(kind: Kind, hint: str) -> _Ruling:
+        return _Ruling(kind, "Elasticsearch", hint)
+
+    status = answer.status
+    if status == 401:
+        return ruling("credentials", "Check api_key, username and password, or bearer_token.")
+    if status == 403 and reason and _LICENCE in reason:
+        return ruling("licence", "Machine learning needs a licence that includes it, or a trial.")
+    if status == 403 and reason and "is unauthorized" in reason:
+        return ruling("privilege", f"Grant the cluster privilege {request.privilege}.")
+    if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):
+        return ruling("unavailable", "The cluster is not ready or has too much to do: look at its health and its logs.")
+    if status == 429:
+        return ruling("capacity", "Retrying does not help: add ML nodes, stop something, or ask for less.")
+    if status == 409 and reason and _OF_ENDPOINT.match(reason):
+        return ruling("server", _BY_ENDPOINT)
+    return ruling("server", _of_the_form(status, error_type))
+
+
+def _of_the_form(status: int, error_type: str | None) -> str:
+    if status in (406, 415) or error_type == "media_type_header_exception":
+        return "Does a proxy in between change the headers Accept or Content-Type, or the body?"
+    return _TOO_LARGE if status == 413 else ""
+
+
+_TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_length), or for a proxy in between."
+
+
+def _from_another(request: Request, answer: Answer) -> _Ruling:
+    """A gateway, a firewall, or something else altogether."""
+    there = f"what answers at {request.there}"
+    if answer.status in _OF_A_GATEWAY:
+        return _Ruling("unavailable", f"a gateway at {request.there}", _OF_A_GATEWAY[answer.status])
+    if answer.status == 401:
+        hint = "It is not Elasticsearch that asks for credentials: check hosts, and what a proxy in between wants."
+        return _Ruling("credentials", there, hint)
+    if answer.status == 407:
+        hint = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
+        return _Ruling("credentials", f"the proxy {request.proxy}", hint)
+    if answer.status == 413:
+        return _Ruling("server", there, _TOO_LARGE)
+    if _PLAIN_TO_TLS in told(answer.body).lower():
+        return _Ruling("tls", there, "It speaks TLS: write https:// in hosts.")
+    return _Ruling(
+        "answer", there, "It is not Elasticsearch: check address and path in hosts, and what stands between."
+    )
+
+
+def _said(body: t.Any, request: Request) -> tuple[str | None, str | None]:
+    """Type and reason, with the innermost cause: the outer reason of a parse error hides what is wrong."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return None, _bounded(error, request)
+    if not isinstance(error, dict):
+        return None, None
+    reason, cause = error.get("reason"), error.get("caused_by")
+    while isinstance(cause, dict):
+        deeper = str(cause.get("reason") or "")
+        if deeper not in str(reason or ""):
+            reason = f"{reason}: {deeper}"
+        cause = cause.get("caused_by")
+    error_type = error.get("type")
+    return error_type and cut(str(error_type), 100, request.secrets), reason and _bounded(str(reason), request)
+
+
+def _bounded(text: str, request: Request) -> str:
+    return text if len(text) <= LONGEST_REASON else cut(text, LONGEST_REASON, request.secrets)
+
+
+def _timed_out(body: t.Any) -> bool:
+    error = body.get("error") if isinstance(body, dict) else None
+    return isinstance(error, dict) and bool(error.get("timed_out"))

@@ -1,0 +1,110 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way to a cluster: elasticsearch-py's client, set up from a :class:`Connection`."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from ..errors import ApiError
+from ..options.connection import Connection
+from .http_node import node_class
+from .request_deadline import LONGEST
+
+if t.TYPE_CHECKING:
+    from elastic_transport import Serializer
+    from elasticsearch import Elasticsearch
+
+
+OLDEST = 8
+"""The first major version of the library that will do."""
+
+
+def preload() -> bool:
+    """Import elasticsearch now, so that forked workers have it; false if this Python has none that will do."""
+    return not _lacking()
+
+
+def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
+    lacking = _lacking()
+    if lacking:
+        raise ApiError("library", _missing_library(lacking))
+    import elasticsearch
+
+    options: dict[str, t.Any] = {
+        "hosts": list(dict.fromkeys(connection.hosts)),  # the library takes none twice
+        **connection.credentials(),
+        "request_timeout": min(connection.request_timeout, LONGEST),
+        # The library would repeat writes, too: repetition is decided here, request by request.
+        "max_retries": 0,
+        "retry_on_timeout": False,
+        "randomize_nodes_in_pool": False,
+        "serializers": _serializers(),
+        "node_class": node_class(connection),
+        **_headers(connection),
+        **transport,
+    }
+    try:
+        client = elasticsearch.Elasticsearch(**options)
+    except (ValueError, OSError) as exc:
+        told = f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}. Check hosts."
+        raise ApiError("connection", told) from exc
+    client.transport.serializers.serializers = _OrText(options["serializers"])
+    return client
+
+
+class _OrText(dict[str, t.Any]):
+    """Serializers by content type. What is called something else is text: not even its status would be told else."""
+
+    def __missing__(self, name: str) -> Serializer:
+        found: Serializer = self.get(name.strip().lower()) or self["text/*"]
+        return found
+
+
+def _headers(connection: Connection) -> dict[str, t.Any]:
+    headers = dict(connection.headers + connection.secret_headers)
+    return {"headers": headers} if headers else {}
+
+
+def _serializers() -> dict[str, Serializer]:
+    """JSON as ever; what is none becomes text, instead of an exception that knows neither status nor headers."""
+    from elastic_transport import SerializationError, TextSerializer
+    from elasticsearch.serializer import JsonSerializer
+
+    class Text(TextSerializer):
+        def loads(self, data: bytes) -> str:
+            return data.decode("utf-8", "replace")
+
+    class Json(JsonSerializer):
+        def loads(self, data: bytes) -> t.Any:
+            try:
+                found = super().loads(data)
+            except (SerializationError, RecursionError):  # nested so deeply that it breaks the parser
+                return data.decode("utf-8", "replace")
+            return "null" if found is None and data else found  # None is for an empty answer
+
+    json = ("application/json", "application/vnd.elasticsearch+json")
+    others = ("text/html", "text/plain", "text/*")
+    return {**dict.fromkeys(others, Text()), **dict.fromkeys(json, Json())}
+
+
+def _lacking() -> str:
+    """What this Python has instead of the library; empty if it has it."""
+    try:
+        import elasticsearch
+    except ImportError as exc:
+        return str(exc)
+    if int(elasticsearch.__version__[0]) >= OLDEST:
+        return ""
+    number = ".".join(map(str, elasticsearch.__version__))
+    return f"found version {number} in {elasticsearch.__file__}"
+
+
+def _missing_library(found: str) -> str:
+    return (
+        f"The Python package elasticsearch, version {OLDEST} or newer, is needed by {sys.executable}: {found}. "
+        "Install it there, for instance with pip, or choose another Python with ansible_python_interpreter."
+    )

@@ -1,0 +1,80 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""As whom a task speaks to the cluster."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import Refusal
+
+AUTHENTICATION = ("api_key", "username", "password", "bearer_token")
+SHORTEST_SECRET = 8
+
+
+def refuse_two_ways(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+    """Refuse more than one way to authenticate, and half of one.
+
+    *sources*: option to the variable it comes from, for those that come from one.
+    """
+    given = [name for name in AUTHENTICATION if values.get(name)]
+    if len({"basic" if name in ("username", "password") else name for name in given}) > 1:
+        raise Refusal(
+            f"More than one way to authenticate is given: {', '.join(told(name, sources) for name in given)}",
+            hint="Give one, as options or as ELASTICSEARCH_ variables.",
+        )
+    refuse_half(values, sources, ("username", "password"), "Both are needed to authenticate with a password.")
+    _refuse_colon(values, sources, "username")
+
+
+def refuse_half_proxy(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+    """Refuse one of user and password for a proxy: a token that stands there alone would be shown like a user."""
+    pair = ("proxy_username", "proxy_password")
+    refuse_half(values, sources, pair, "Both are needed for a proxy that asks for them.")
+    _refuse_colon(values, sources, pair[0])
+
+
+def refuse_half(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pair: tuple[str, str], hint: str) -> None:
+    """Refuse one of two options that only make sense together."""
+    given = [name for name in pair if values.get(name)]
+    if len(given) == 1:
+        [missing] = set(pair) - set(given)
+        raise Refusal(f"{told(given[0], sources)} is given without {missing}", hint=hint)
+
+
+def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], name: str) -> None:
+    if ":" in str(values.get(name) or ""):
+        raise Refusal(
+            f"{told(name, sources)} contains a colon",
+            hint="What stands after it would be read as the beginning of the password.",
+        )
+
+
+def told(option: str, sources: t.Mapping[str, str]) -> str:
+    """An option, with the variable that it comes from."""
+    return f"{option} (from {sources[option]})" if option in sources else option
+
+
+def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> str | None:
+    """A secret that a header carries as it is. The line end of a file or a block in YAML is not part of it."""
+    if not value:
+        return None
+    text = value.strip()
+    if not text:
+        raise Refusal(f"{told(name, sources)} is blank", hint="Leave it out, or empty, to come without it.")
+    if not text.isascii() or not text.isprintable():
+        raise Refusal(
+            f"{told(name, sources)} contains characters that no {name} has", hint="Perhaps it spans several lines."
+        )
+    return text
+
+
+def refuse_no_unicode(name: str, value: str | None) -> None:
+    """Refuse the bytes of a variable, or of a file, that are no UTF-8."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        hint = "Write it in UTF-8, also where a variable or a file has it."
+        raise Refusal(f"{name} has characters that cannot be sent", hint=hint) from None

@@ -1,0 +1,71 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Headers that go with each request, beside those of the client."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..errors import Refusal
+from .credentials import SHORTEST_SECRET
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_AUTHENTICATE = "Use api_key, username and password, or bearer_token."
+_OF_THE_CLIENT = "The client sets it by what it sends and reads."
+_TAKEN = {
+    **dict.fromkeys(("accept", "accept-encoding", "content-type", "content-encoding"), _OF_THE_CLIENT),
+    **dict.fromkeys(("connection", "content-length", "host", "transfer-encoding"), _OF_THE_CLIENT),
+    "authorization": _AUTHENTICATE,
+    "proxy-authorization": "Use proxy_username and proxy_password.",
+}
+"""What nobody may set, in lower case, and what to do instead."""
+
+
+def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """``headers`` and ``secret_headers``, each as pairs of name and value.
+
+    :raises Refusal: a sentence that shows no value.
+    """
+    found: dict[str, dict[str, str]] = {"headers": {}, "secret_headers": {}}
+    names: set[str] = set()
+    for option, pairs in found.items():
+        for name, value in (params.get(option) or {}).items():
+            _refuse_name(option, str(name))
+            if str(name).lower() in names:
+                raise Refusal(
+                    f"The header {name} is given twice", hint="Names differ by more than upper and lower case."
+                )
+            names.add(str(name).lower())
+            pairs[str(name)] = _value(option, str(name), value)
+    refuse_short_secrets(params)
+    return {option: tuple(sorted(pairs.items())) for option, pairs in found.items()}
+
+
+def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse values that cannot be hidden: whoever hides a ``1`` hides each 1 of a result."""
+    headers = params.get("secret_headers")
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if len(str(value)) < SHORTEST_SECRET:
+            raise Refusal(
+                f"The value of {name} in secret_headers has fewer than {SHORTEST_SECRET} characters",
+                hint="Hiding it would hide other things, too. What is no secret belongs in headers.",
+            )
+
+
+def _refuse_name(option: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Refusal(f"{option} has a header with a name that HTTP does not allow: {name!r}")
+    if name.lower() in _TAKEN:
+        raise Refusal(f"The header {name} cannot be set in {option}", hint=_TAKEN[name.lower()])
+
+
+def _value(option: str, name: str, value: t.Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Refusal(f"The value of {name} in {option} is not a text", hint="Put it into quotes.")
+    text = str(value)
+    if not text.isascii() or not text.isprintable():
+        raise Refusal(f"The value of {name} in {option} has line breaks or characters that HTTP does not allow")
+    return text

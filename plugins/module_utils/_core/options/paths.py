@@ -1,0 +1,21 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be the path of a file."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import Refusal
+
+
+def refuse_no_path(option: str, path: str) -> None:
+    """Refuse what the system takes for no path at all: it has a null character, or one that no file name can have."""
+    try:
+        usable = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise Refusal(f"{option} is no path: it has characters that no path has", hint="Give the path of a file.")

@@ -1,0 +1,41 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way out of a module."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._deployment.apply.run_state import Json, Outcome, failure
+from ..options.secrets import secrets
+from .internal_error import Unexpected
+from .masking import masking
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+Run = t.Callable[[t.Mapping[str, t.Any], bool], Outcome]
+
+
+def run_module(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> t.NoReturn:
+    """Run and exit. *blank*: the result of a module that has read nothing."""
+    # Ansible would show the traceback of an exception that is being handled: here, none is any more.
+    outcome = _outcome(module, run, blank)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    if outcome.result.get("failed"):
+        module.fail_json(**outcome.result)
+    module.exit_json(**outcome.result)
+
+
+def _outcome(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> Outcome:
+    try:
+        module.no_log_values.update(secrets(module.params))
+        outcome = run(module.params, module.check_mode)
+        # On its way out, Ansible masks values only.
+        names = {module.params.get("fact_name") or ""}
+        return outcome._replace(result=masking(outcome.result, module.no_log_values, names))
+    except Exception as exc:
+        return Outcome({**blank(), **failure(Unexpected(exc))})

@@ -1,0 +1,204 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is read from a cluster, as records."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..._consumers.api import ReferenceReader
+from ..._core.errors import ApiError
+from ..._core.http.client import Call, Client
+from ..._core.http.schema import Shape
+from ..._core.options.connection import Connection
+from ..._core.server import Server
+from ..._ml.deployment import Deployment
+from ..._ml.model import Model
+from ..records.processors import Capacity
+from ..records.step import Action
+from . import schemas
+from .privileges import PATH, Rights, to_ask
+from .requests import encode, quoted
+from .snapshot import Json, Sight
+
+PAGE = 1000
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
+_OF_DEPLOYMENT = (
+    "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
+    "inference_threads,priority,queue_capacity,cache_size,state,reason,start_time,allocation_status,"
+    "nodes.node.*.name,nodes.routing_state,nodes.number_of_allocations,nodes.model_threads"
+)
+_NEEDED = ",".join(
+    ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
+    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _OF_DEPLOYMENT.split(","))
+)
+"""What of ``_stats`` a decision looks at. A row of nothing but its model's id still tells that the model exists."""
+
+
+class Api:
+    """One cluster in the collection's words. The server's version is read once."""
+
+    @classmethod
+    def connected(cls, connection: Connection, sleep: t.Callable[[float], None]) -> t.Self:
+        """*sleep*: what passes the time between two tries of a reading."""
+        return cls(Client(connection, sleep))
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._server: Server | None = None
+        self._state_readable = True
+        self._rights: Rights | None = None
+        self.references = ReferenceReader(client, lambda: self.server)
+
+    @property
+    def server(self) -> Server:
+        """Version and flavor: from ``GET /``, or for users without the privilege monitor from ``_ml/info``."""
+        if self._server is None:
+            self._server = self._read_server()
+        return self._server
+
+    def _read_server(self) -> Server:
+        try:
+            what = "read the version of the cluster"
+            return Server.from_api(self._client.read(what, "/", privilege="monitor", shape=schemas.SERVER))
+        except ApiError as exc:
+            if exc.kind != "privilege":
+                raise
+        info = self._client.read("read the version of the cluster", "/_ml/info", shape=schemas.INFO)
+        # "8.19.2 (Build 3f0...)" or plain "8.19.2": the native code has the version of the node.
+        number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
+        return Server(number, "default", "")
+
+    def look(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Sight:
+        """What ``_stats`` shows of one deployment (and of the model with that id), or of all.
+
+        One request, unless *repeat*. *usage*: with the counters, too.
+        """
+        rows = self._all_rows(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
+        return Sight(rows, lambda: self.assignments(deployment_id, repeat), whole=deployment_id is None)
+
+    def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
+        path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
+        query = {"size": str(PAGE), "filter_path": _NEEDED}
+        try:
+            what = f"read deployment '{deployment_id}'"
+            answer = self._client.read(what, path, query, repeat=repeat, shape=schemas.STATS)
+        except ApiError as exc:
+            if exc.not_found:
+                return []
+            raise
+        return list(answer.get("trained_model_stats") or ())
+
+    def _all_rows(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
+        """Rows of all models; ``size`` and ``from`` count models, not rows."""
+        start, total = 0, 1
+        while start < total:
+            query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _NEEDED})
+            path = "/_ml/trained_models/_stats"
+            answer = self._client.read("read the deployments", path, query, repeat=repeat, shape=schemas.STATS)
+            rows = answer.get("trained_model_stats") or ()
+            yield from rows
+            # A count that is never reached would have us ask for ever.
+            start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
+
+    def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
+        """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist.
+
+        Without a *deployment_id* all; with one perhaps others, too.
+        """
+        if not self._state_readable or self.server.serverless:
+            return {}
+        # A dot in an id would be taken for a step down.
+        only = f".{deployment_id}" if deployment_id and _PLAIN.fullmatch(deployment_id) else ""
+        query = {"filter_path": ",".join(f"metadata.{key}{only}" for key in _STATE_KEYS)}
+        try:
+            state = self._client.read(
+                "read the routing table",
+                "/_cluster/state/metadata",
+                query,
+                privilege="monitor",
+                repeat=repeat,
+                shape=schemas.STATE,
+            )
+        except ApiError as exc:
+            # Forbidden, or hidden by a flavor or a proxy that has no such path.
+            if exc.kind != "privilege" and exc.status not in (404, 405, 410):
+                raise
+            self._state_readable = False
+            return {}
+        metadata = state.get("metadata") or {}
+        return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
+
+    def capacity(self) -> Capacity | None:
+        """What machine learning has to run on; ``None`` if the user may not read it, or nobody tells."""
+        if self.server.serverless or not self.server.has(8, 4):  # before, nodes took what they were given
+            return None
+        settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
+        try:
+            found = (
+                self._ask("read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, schemas.NODES),
+                self._ask("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
+            )
+            return Capacity.from_api(*found)
+        except (ApiError, ValueError, ArithmeticError):  # numbers are texts there, which anybody may have written
+            return None  # it only spares requests that are bound to fail
+
+    def _ask(self, what: str, path: str, query: dict[str, str], shape: Shape) -> Json:
+        answer: Json = self._client.read(what, path, query, privilege="monitor", shape=shape)
+        return answer
+
+    def model(self, model_id: str) -> Model | None:
+        """The model with this id or alias, or ``None``."""
+        query = {"include": "definition_status"} if self.server.has(8, 8) else {}
+        try:
+            return self._model(model_id, query)
+        except ApiError as exc:
+            if exc.not_found:
+                return None
+            if not query or exc.status != 400:
+                raise
+        # Elasticsearch refuses to tell the status of a model that is not a PyTorch model.
+        return self._model(model_id, {})
+
+    def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
+        path = f"/_ml/trained_models/{quoted(model_id)}"
+        answer = self._client.read(f"read model '{model_id}'", path, query, shape=schemas.MODELS)
+        found = answer.get("trained_model_configs") or []
+        return Model.from_api(found[0]) if found else None
+
+    def refuse_unprivileged(self, actions: t.Collection[Action]) -> None:
+        """Refuse writes that the user may not send. Asked once; where nobody answers, the write itself will tell.
+
+        :raises ApiError: Elasticsearch says that the user lacks the privilege.
+        """
+        if actions and self._rights is None:
+            self._rights = self._read_rights()
+        if self._rights is not None:
+            self._rights.refuse(actions)
+
+    def _read_rights(self) -> Rights:
+        try:
+            question = {"cluster": to_ask(self.server)}
+            what = "read the privileges of the user"
+            return Rights.from_api(self._client.read(what, PATH, body=question, shape=schemas.RIGHTS))
+        except ApiError:
+            # No security, a proxy that hides the path, or a fault in passing: only a plain no is one.
+            return Rights("", {})
+
+    def encode(self, action: Action, server_timeout: str) -> Call:
+        return encode(action, self.server, server_timeout)
+
+    def send(self, action: Action, call: Call, names: t.Mapping[str, str]) -> Deployment | None:
+        """Send a write once. The deployment of the answer, if it has one (of a stop and an endpoint it has not)."""
+        privilege = "manage_ml" if action.endpoint_type is None else "manage_inference"
+        what = f"{action.kind} deployment '{action.deployment_id}'"
+        answer = self._client.write(what, call, privilege=privilege, shape=schemas.WRITTEN)
+        assignment = answer.get("assignment") or answer.get("allocation")
+        return Deployment.from_assignment(assignment, "assignment", names) if assignment else None
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,74 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the user may write, asked before the first write of a task."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.errors import ApiError
+from ..._core.server import Server
+from ..records.step import Action
+
+PATH = "/_security/user/_has_privileges"
+"""Every user may ask it about themselves."""
+
+_ML = "manage_ml"
+_INFERENCE = "manage_inference"
+_DEPLOYMENT = "cluster:admin/xpack/ml/trained_models/deployment"
+ALLOWING = {
+    "start a deployment": (_ML, _INFERENCE, f"{_DEPLOYMENT}/start"),
+    "stop a deployment": (_ML, _INFERENCE, f"{_DEPLOYMENT}/stop"),
+    "update a deployment": (_ML, f"{_DEPLOYMENT}/update"),
+    "update an inference endpoint": (_INFERENCE, "cluster:admin/xpack/inference/update"),
+}
+"""Write to what allows it, each alone: cluster privileges, and the server's action, which a role may name, too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rights:
+    """What the user has of what was asked for. ``granted``: privilege to whether the user has it."""
+
+    username: str
+    granted: t.Mapping[str, t.Any]
+
+    @classmethod
+    def from_api(cls, raw: t.Mapping[str, t.Any]) -> t.Self:
+        cluster = raw.get("cluster")
+        return cls(str(raw.get("username") or ""), cluster if isinstance(cluster, dict) else {})
+
+    def lacks(self, write: str) -> bool:
+        """Whether Elasticsearch said no to all that allows *write*. No word is no refusal."""
+        answers = [self.granted[name] for name in ALLOWING[write] if name in self.granted]
+        return bool(answers) and all(answer is False for answer in answers)
+
+    def refuse(self, actions: t.Iterable[Action]) -> None:
+        """Refuse *actions* together if the user may not send one of them.
+
+        :raises ApiError: of the kind ``privilege``, without a status: nothing was sent.
+        """
+        lacking = sorted(write for write in {as_write(action) for action in actions} if self.lacks(write))
+        if lacking:
+            privileges = sorted({ALLOWING[write][0] for write in lacking})
+            raise ApiError(
+                "privilege",
+                f"Cannot {' or '.join(lacking)}: user '{self.username}' lacks the cluster privilege "
+                f"{' and '.join(privileges)}, and nothing was changed. Grant it to a role of the user; an API key has "
+                "only what it was made with.",
+            )
+
+
+def as_write(action: Action) -> str:
+    return f"{action.kind} a deployment" if action.endpoint_type is None else "update an inference endpoint"
+
+
+def to_ask(server: Server) -> list[str]:
+    """All that allows anything, of what *server* knows: it refuses a question with a name that it does not."""
+    known = {name for names in ALLOWING.values() for name in names}
+    if not server.has(8, 14):
+        known.discard(_INFERENCE)
+    # Roles of serverless projects cannot name actions.
+    return sorted(name for name in known if not (server.serverless and ":" in name))

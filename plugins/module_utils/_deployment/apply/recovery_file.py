@@ -1,0 +1,231 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file that outlives the process between a stop and a start."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from ..._core.errors import ApiError, Refusal
+from ..._core.server import Server
+from ..._ml.deployment import Deployment
+from ..plan.plan import Plan
+from ..plan.recovery import to_keep
+from ..records.recovery_record import Recovery
+from .wait import Unsatisfied
+
+LARGEST = 1 << 20
+"""Bytes; what is larger was never written here."""
+
+
+class RecoveryFile:
+    """The start request of one deployment, kept on the machine where this code runs.
+
+    Other runs may write it, too: only what this run has read or written is ever replaced or removed.
+    """
+
+    def __init__(self, path: str, deployment_id: str, server: Server, *, keeps: bool = True) -> None:
+        """*keeps*: whether anything is to be written there."""
+        self._given = path
+        self._path = Path(os.path.realpath(path))  # of a link, what it leads to is the file
+        self._deployment_id = deployment_id
+        self._server = server
+        self._keeps = keeps
+        self._text: bytes | None = None
+        self.held: Recovery | None = None
+        """What this run has read or written."""
+        self.written = False
+        """Whether this run wrote it."""
+        self.told = False
+        """Whether it was said before any write that nothing is started of what it holds."""
+
+    def __str__(self) -> str:
+        return f"recovery file '{self._given}'"
+
+    def read(self) -> Recovery | None:
+        """What an earlier run has left, if there is anything.
+
+        :raises Refusal: what is there cannot be read, or belongs to something else. It stays as it is.
+        """
+        text = self._content()
+        if text is not None:
+            self.held = self._understood(text)
+            self._text = text
+        return self.held
+
+    def _content(self) -> bytes | None:
+        """:raises Refusal: something is there, and it cannot be read."""
+        try:
+            if not stat.S_ISREG(self._path.stat().st_mode):
+                raise Refusal(f"The {self} is not a regular file", hint="Choose another path.")
+            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # it may be a pipe by now
+                return file.read(LARGEST)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise Refusal(
+                f"The {self} cannot be read: {exc.strerror}",
+                hint="It may hold the settings of a deployment that a run has stopped and not started again. "
+                "Make it readable, or choose another path.",
+            ) from exc
+
+    def _understood(self, text: bytes) -> Recovery:
+        """:raises Refusal: it is something else than a start request of this deployment."""
+        try:
+            found = Recovery.from_json(json.loads(text))
+        except (ValueError, RecursionError) as exc:
+            raise Refusal(
+                f"The {self} cannot be understood: {exc}",
+                hint="It was not written by this collection, or was changed since. Choose another path, or move it "
+                "away: then only the settings that the task names are promised.",
+            ) from exc
+        self._refuse_anothers(found)
+        return found
+
+    def _refuse_anothers(self, found: Recovery) -> None:
+        if not found.is_of(self._deployment_id):
+            raise Refusal(
+                f"The {self} holds the settings of deployment '{found.deployment_id}', not '{self._deployment_id}'",
+                hint="Give each deployment a file of its own.",
+            )
+        if not found.is_on(self._server):
+            raise Refusal(
+                f"The {self} holds the settings of deployment '{found.deployment_id}' on another cluster "
+                f"({found.cluster_name or found.cluster_uuid}), not on this one "
+                f"({self._server.cluster_name or self._server.cluster_uuid})",
+                hint="Give each cluster a file of its own.",
+            )
+
+    def refuse_unwritable(self) -> None:
+        """Refuse where a file cannot be made; asked before any write, and in check mode.
+
+        :raises Refusal: the folder is not there, or not writable.
+        """
+        folder = self._path.parent
+        if not folder.is_dir():
+            raise self._unwritable("its folder does not exist")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self._unwritable("its folder is not writable")
+
+    def _unwritable(self, why: str) -> Refusal:
+        return Refusal(
+            f"The {self} cannot be written: {why}",
+            hint="Nothing was stopped. Make the folder on the machine where the task runs, or choose another path.",
+        )
+
+    def keep(self, plan: Plan) -> None:
+        """Write down the start of *plan*, so that it is on the disk before anything is stopped.
+
+        The file is complete or not there at all: it is made beside, synced, moved to its place, and the folder synced.
+
+        :raises Unsatisfied: it cannot be written, or another run has been there; nothing was stopped.
+        """
+        kept = to_keep(plan, self._server) if self._keeps else None
+        if kept is None:
+            return
+        text = json.dumps(kept.as_json(), indent=2, sort_keys=True).encode() + b"\n"
+        try:
+            there = self._refuse_unknown()
+            if not self.written or there != text:
+                self._write(text)
+        except Refusal as refusal:
+            raise Unsatisfied(f"{refusal} Nothing was stopped.") from refusal
+        except OSError as exc:
+            raise Unsatisfied(str(self._unwritable(exc.strerror or str(exc)))) from exc
+        self.held = kept
+
+    def _refuse_unknown(self) -> bytes | None:
+        """What is there.
+
+        :raises Refusal: another run has written it since this one has looked.
+        """
+        there = self._content()
+        if there is None or there == self._text:
+            return there
+        self._understood(there)
+        raise Refusal(
+            f"The {self} was written by another run meanwhile",
+            hint="If that run is over, run the task again: it looks first, and decides anew.",
+        )
+
+    def _write(self, text: bytes) -> None:
+        self._sweep()
+        handle, beside = tempfile.mkstemp(".new", self._beside, self._path.parent)  # only its owner may read it
+        try:
+            with open(handle, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(handle)
+            os.replace(beside, self._path)
+        except OSError:
+            self._sweep()
+            raise
+        self._text, self.written = text, True
+        _sync(self._path.parent)
+
+    @property
+    def _beside(self) -> str:
+        """How the names begin under which it is made: as short for a long name as for any."""
+        return f".recovery-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
+
+    def _sweep(self) -> None:
+        """Remove what a process has left that was killed while it wrote."""
+        for left in self._path.parent.glob(f"{self._beside}*.new"):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether it is there as this run has read or written it."""
+        with contextlib.suppress(Refusal):
+            return self._text is not None and self._content() == self._text
+        return False
+
+    @property
+    def kept(self) -> str | None:
+        """What to say if it is there, and nothing runs."""
+        if not self._is_known:
+            return None
+        return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
+
+    def unused(self, going: Deployment | None, error: Exception | None) -> str | None:
+        """What to say if it holds what does not run, and the plan, or the *error* in place of one, starts nothing.
+
+        *going*: the deployment as it was read.
+        """
+        self.told = self._keeps and (going is None or going.assignment_state == "stopping")
+        if self.held is None or not (self.told and self._is_known):
+            return None
+        if isinstance(error, ApiError) or not self.held.precedes(going):
+            return self.kept
+        return (
+            f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
+            "The task as it is does not start it: change it, or what keeps it from that."
+        )
+
+    def remove(self) -> str | None:
+        """Remove it, because nobody needs what it holds any more. A warning if that cannot be done."""
+        if not self._is_known:
+            return None
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as exc:
+            return f"The {self} is not needed any more, and cannot be removed: {exc.strerror}. Remove it by hand."
+        self._sweep()
+        return None
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

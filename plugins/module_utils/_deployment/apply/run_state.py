@@ -1,0 +1,165 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a task: the same keys whatever happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.errors import ApiError
+from ..._core.http.client import Call
+from ..._core.server import Server
+from ..._ml.deployment import Deployment, owned_settings
+from ..plan.plan import Plan
+
+Json = dict[str, t.Any]
+_NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
+
+
+class Outcome(t.NamedTuple):
+    """What a module or an action plugin hands on: the result, and warnings to be shown."""
+
+    result: Json
+    warnings: tuple[str, ...] = ()
+
+
+def failure(error: Exception) -> Json:
+    """What any failed result has: the sentence, and what the server or the connection said."""
+    cause = error if isinstance(error, ApiError) else error.__cause__
+    said = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
+    return {"failed": True, "msg": str(error), **said}
+
+
+@dataclasses.dataclass
+class Report:
+    """What is known so far. ``seen`` is the deployment as it is, or in check mode as it would be."""
+
+    deployment_id: str
+    fact_name: str
+    server: Server | None = None
+    current: Deployment | None = None
+    read: bool = False
+    plan: Plan | None = None
+    seen: Deployment | None = None
+    predicted: bool = False
+    changed: bool = False
+    calls: list[Call] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    polls: int = 0
+    reached: bool | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """Warnings that are not the plan's."""
+    rolled_back: bool = False
+    used_by: Json | None = None
+    ledger: list[Call] = dataclasses.field(default_factory=list)
+    """The writes of all deployments of the task, in the order in which they were sent."""
+
+    def succeeded(self) -> Outcome:
+        return Outcome(self.as_result(), self.warnings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        of_plan = self.plan.warnings + self.plan.of_stop if self.plan else ()
+        return (*of_plan, *self.notes)
+
+    def decided(self, plan: Plan) -> None:
+        """Note the *plan* that counts from now on. If it stops nothing (any more), nobody's use of it matters."""
+        self.plan = plan
+        if not plan.stops:
+            self.used_by = None
+
+    def took_effect(self, call: Call) -> None:
+        """Note a write that changed something, or may have."""
+        self.sent_again(call)
+        self.changed = True
+
+    def sent_again(self, call: Call) -> None:
+        """Note a write that only repeats what is under way."""
+        self.calls.append(call)
+        self.ledger.append(call)
+
+    def failed(self, error: Exception) -> Outcome:
+        """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
+        return Outcome({**self.as_result(), **self.failure(error)}, self.warnings)
+
+    def failure(self, error: Exception) -> Json:
+        """The result keys that *error* changes or adds."""
+        result = failure(error)
+        if not self.changed:
+            result["operation"] = "none"
+        if self.plan is not None:
+            result["after"] = owned_settings(self.seen)
+            result["diff"] = {"before": self._before() or {}, "after": result["after"]}
+        return result
+
+    def as_result(self) -> Json:
+        """Everything that a task on one deployment returns."""
+        item = self.item()
+        return {
+            **item,
+            "server": self.server and self.server.as_result(),
+            "ansible_facts": {self.fact_name: self.facts(item)} if self.fact_name and self.read else {},
+        }
+
+    @property
+    def operation(self) -> str:
+        if self.rolled_back:
+            return "rollback"
+        return self.plan.operation if self.plan and (self.changed or self.predicted) else "none"
+
+    @property
+    def skipped_because(self) -> str | None:
+        return self.plan.skipped_because if self.plan else None
+
+    def item(self) -> Json:
+        """What is said of the deployment, whether it is one of many or not."""
+        before, after = self._before(), self._after()
+        seen = self.seen
+        return {
+            "changed": self.changed,
+            "operation": self.operation,
+            "skipped_because": self.skipped_because,
+            **self._entry(),
+            "routing_source": seen.routing_source if seen else "prediction" if self.predicted else "stats",
+            "before": before,
+            "after": after,
+            "diff": {"before": before or {}, "after": after or {}},
+            "api_calls": [call.as_result() for call in self.calls],
+            "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
+            "used_by": self.used_by,
+        }
+
+    def facts(self, item: Json) -> Json:
+        """The entry of the fact: deployment id to what runs, nothing if it does not. *item*: what :meth:`item` said."""
+        entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
+        return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.seen else {}
+
+    def _entry(self) -> Json:
+        seen = self.seen
+        return {
+            "deployment": seen and seen.as_result(),
+            "routing_table": seen.routing_table() if seen else {},
+            "allocations": seen.allocations() if seen else _NOTHING_RUNS if self.read else None,
+        }
+
+    def _before(self) -> Json | None:
+        return owned_settings(self.current) if self.read else None
+
+    def _after(self) -> Json | None:
+        if self.plan is None:
+            return None
+        after = self.plan.after
+        if after and self.seen and self._count_is_free:
+            after = dataclasses.replace(after, number_of_allocations=self.seen.number_of_allocations)
+        settings = owned_settings(after)
+        # It may change no setting, and would not show in a diff.
+        return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
+
+    @property
+    def _count_is_free(self) -> bool:
+        """Whether an update left the count as it was then, which may have been another than that of the reading."""
+        updates = [action.settings for action in self.plan.actions if action.kind == "update"] if self.plan else []
+        return bool(updates) and not any("number_of_allocations" in settings for settings in updates)

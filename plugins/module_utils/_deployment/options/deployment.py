@@ -1,0 +1,201 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task may say of one deployment."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..._core.errors import Refusal
+from ..._core.options.connection import CONNECTION
+from ..._core.options.paths import refuse_no_path
+from ..._core.options.spec import Spec
+from ..._core.sizes import parse_size
+from ..._ml.adaptive import UNSET, AdaptiveWish
+from ..records.desired import Waiting, Wanted
+from .guard import GUARD, guard
+
+DEFAULT_FACT = "elasticsearch_deployments"
+
+DEPLOYMENT = Spec(
+    {
+        "deployment_id": {"type": "str"},
+        "model_id": {"type": "str"},
+        "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "default": "started"},
+        "number_of_allocations": {"type": "int"},
+        "adaptive_allocations": {
+            "type": "dict",
+            "options": {
+                "enabled": {"type": "bool"},
+                "min_number_of_allocations": {"type": "int"},
+                "max_number_of_allocations": {"type": "int"},
+            },
+        },
+        "initial_number_of_allocations": {"type": "int"},
+        "threads_per_allocation": {"type": "int", "choices": [1, 2, 4, 8, 16, 32]},
+        "priority": {"type": "str", "choices": ["normal", "low"]},
+        "queue_capacity": {"type": "int"},
+        "cache_size": {"type": "str"},
+        "replace": {"type": "str", "choices": ["never", "stop_start"], "default": "never"},
+        "on_missing": {"type": "str", "choices": ["start", "fail", "skip"], "default": "start"},
+        "on_adaptive": {"type": "str", "choices": ["fail", "skip", "override"], "default": "fail"},
+        "on_failed": {"type": "str", "choices": ["fail", "recover"], "default": "fail"},
+        "on_referenced": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
+        "on_endpoint_owned": {"type": "str", "choices": ["fail", "update_endpoint"], "default": "fail"},
+        "finish_pending_work": {"type": "bool"},
+        "recovery_file": {"type": "path"},
+    },
+    required_one_of=(("deployment_id", "model_id"),),
+    mutually_exclusive=(("number_of_allocations", "initial_number_of_allocations"),),
+)
+
+WAIT = Spec(
+    {
+        "wait": {"type": "bool", "default": True},
+        "wait_for": {
+            "type": "str",
+            "choices": ["started", "fully_allocated", "steady"],
+            "default": "fully_allocated",
+        },
+        "allow_zero": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "float", "default": 300.0},
+        "wait_sleep": {"type": "float", "default": 2.0},
+        "on_unsatisfied": {"type": "str", "choices": ["fail", "keep", "rollback"], "default": "fail"},
+        "server_timeout": {"type": "str", "default": "30s"},
+    }
+)
+
+FACTS = Spec({"fact_name": {"type": "str", "default": DEFAULT_FACT}})
+
+SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS)
+
+_TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
+_SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+_AS_GIVEN = (
+    "state",
+    "number_of_allocations",
+    "initial_number_of_allocations",
+    "threads_per_allocation",
+    "priority",
+    "queue_capacity",
+    "cache_size",
+    "replace",
+    "on_missing",
+    "on_adaptive",
+    "on_failed",
+    "on_referenced",
+    "on_endpoint_owned",
+    "allow_zero",
+    "finish_pending_work",
+    "on_guarded",
+)
+"""Options that are wanted as they are."""
+
+
+def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
+    """What validated options want.
+
+    :raises Refusal: for values and combinations that no server accepts.
+    """
+    if not params.get("deployment_id") and not params.get("model_id"):
+        raise Refusal("Neither deployment_id nor model_id has a value", hint="A variable may be empty.")
+    for name in ("deployment_id", "model_id"):
+        _refuse_pattern(name, params.get(name))
+    for name in ("number_of_allocations", "initial_number_of_allocations", "queue_capacity"):
+        _refuse_below_one(name, params.get(name))
+    cache_size = params.get("cache_size")
+    if cache_size is not None and parse_size(cache_size) is None:
+        raise Refusal(
+            f"cache_size '{cache_size}' is not a size", hint="It looks like 500mb or 2gb; 0 turns the cache off."
+        )
+    if params["recovery_file"]:
+        refuse_no_path("recovery_file", params["recovery_file"])
+    adaptive = _adaptive_wish(params)
+    _refuse_count_beside_scaler(params, adaptive)
+    return Wanted(
+        deployment_id=params["deployment_id"] or params["model_id"],
+        deployment_id_given=bool(params["deployment_id"]),
+        adaptive_allocations=adaptive,
+        model_id=params["model_id"] or None,
+        recovery_file=params["recovery_file"] or None,
+        guard=guard(params),
+        **{name: params[name] for name in _AS_GIVEN},
+    )
+
+
+def waiting(params: t.Mapping[str, t.Any]) -> Waiting:
+    """How long to wait, and for what."""
+    if params["wait_timeout"] < 0:
+        raise Refusal(f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
+    if params["wait_sleep"] <= 0:
+        raise Refusal(f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
+    names = ("wait", "wait_for", "wait_timeout", "wait_sleep", "on_unsatisfied")
+    return Waiting(*(params[name] for name in names))
+
+
+def server_timeout(params: t.Mapping[str, t.Any]) -> str:
+    """The acknowledgement time-out, which must end before the client gives the request up."""
+    text = str(params["server_timeout"])
+    match = _TIME.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise Refusal(f"server_timeout '{text}' is not a time of Elasticsearch", hint="It looks like 30s or 500ms.")
+    if int(match[1]) * _SECONDS[match[2]] >= params["request_timeout"]:
+        raise Refusal(
+            f"server_timeout {text} must be shorter than request_timeout ({params['request_timeout']:g} seconds)",
+            hint="Otherwise the client stops listening before the server answers.",
+        )
+    return text
+
+
+def fact_name(params: t.Mapping[str, t.Any]) -> str:
+    """The name of the fact, or nothing."""
+    name = str(params["fact_name"])
+    if name and not _FACT.fullmatch(name):
+        raise Refusal(
+            f"fact_name '{name}' is not a variable name", hint="Letters, digits and underscores; no digit first."
+        )
+    return name
+
+
+def _refuse_pattern(name: str, value: str | None) -> None:
+    if value and (value == "_all" or set(value) & set("*,/ ")):
+        raise Refusal(
+            f"{name} '{value}' is not the id of one deployment or model", hint="Patterns and lists are not taken here."
+        )
+
+
+def _refuse_below_one(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise Refusal(f"{name} must be 1 or more, not {value}", hint="To run nothing, set state to stopped.")
+
+
+def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptiveWish | None:
+    given = params.get("adaptive_allocations")
+    if given is None:
+        return None
+    low, high = given.get("min_number_of_allocations"), given.get("max_number_of_allocations")
+    if low is not None and low < UNSET:
+        raise Refusal(f"min_number_of_allocations must be 0 or more, or -1 for no bound, not {low}")
+    if high is not None and high != UNSET and high < 1:
+        raise Refusal(f"max_number_of_allocations must be 1 or more, or -1 for no bound, not {high}")
+    if None not in (low, high) and UNSET not in (low, high) and low > high:
+        raise Refusal(f"min_number_of_allocations {low} is above max_number_of_allocations {high}")
+    wish = AdaptiveWish(given.get("enabled"), low, high)
+    return None if wish == AdaptiveWish() else wish
+
+
+def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: AdaptiveWish | None) -> None:
+    if adaptive is None or adaptive.enabled is False:
+        return
+    for name in ("number_of_allocations", "initial_number_of_allocations"):
+        if params.get(name) is not None:
+            raise Refusal(
+                f"{name} cannot be given beside adaptive_allocations, unless those are given with enabled: false",
+                hint="While they are enabled the scaler sets the count; it starts with min_number_of_allocations.",
+            )

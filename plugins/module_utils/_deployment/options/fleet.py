@@ -1,0 +1,111 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task may say of many deployments."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import typing as t
+
+from ..._core.errors import Refusal, refuse_together
+from ..._core.options.connection import CONNECTION
+from ..._core.options.spec import Spec
+from ..records.desired import Waiting, Wanted
+from . import deployment
+from .deployment import DEPLOYMENT, FACTS, WAIT
+from .guard import GUARD, LIST_GUARD
+
+ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
+"""Options of waiting that an item may set for itself."""
+INHERITED = ("on_guarded", *ITEM_WAIT)
+"""Options that an item has from the task, unless it sets them for itself."""
+
+_OF_TASK = GUARD.argument_spec | WAIT.argument_spec
+ITEM = Spec(
+    {
+        **DEPLOYMENT.argument_spec,
+        "guard": GUARD.argument_spec["guard"],
+        **{name: {key: value for key, value in _OF_TASK[name].items() if key != "default"} for name in INHERITED},
+    },
+    required_one_of=DEPLOYMENT.required_one_of,
+    mutually_exclusive=DEPLOYMENT.mutually_exclusive,
+)
+
+DEPLOYMENTS = Spec(
+    {
+        "deployments": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": ITEM.argument_spec,
+            "required_one_of": [list(names) for names in ITEM.required_one_of],
+            "mutually_exclusive": [list(names) for names in ITEM.mutually_exclusive],
+        },
+        "stop_unlisted": {"type": "bool", "default": False},
+        "unlisted_except": {"type": "list", "elements": "str"},
+        "detail": {"type": "str", "choices": ["all", "changed"], "default": "all"},
+    },
+)
+
+SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS)
+
+Item = tuple[Wanted, Waiting]
+
+
+def label(index: int, item: t.Mapping[str, t.Any]) -> str:
+    """What a sentence calls an item: its place in the list, from 0, and its id."""
+    named = item.get("deployment_id") or item.get("model_id")
+    return f"deployments[{index}]" + (f" ('{named}')" if named else "")
+
+
+def items(params: t.Mapping[str, t.Any]) -> list[Item]:
+    """What validated options want, item by item.
+
+    :raises Refusal: with everything that is wrong with any of them.
+    """
+    found, wrong = [], []
+    for index, given in enumerate(params["deployments"]):
+        item = given | {name: params[name] for name in INHERITED if given.get(name) is None}
+        try:
+            found.append((deployment.wanted(item), deployment.waiting({**item, "wait_sleep": params["wait_sleep"]})))
+        except Refusal as exc:
+            wrong.append(f"{label(index, given)}: {exc}")
+    refuse_together(wrong or _shared_files([wish for wish, _waiting in found]))
+    return found
+
+
+def _shared_files(wishes: t.Sequence[Wanted]) -> list[str]:
+    """A sentence for each recovery file that is to be that of several deployments."""
+    users: dict[str, list[str]] = {}
+    for wish in wishes:
+        if wish.recovery_file:
+            users.setdefault(os.path.realpath(wish.recovery_file), []).append(f"'{wish.deployment_id}'")
+    return [
+        f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; each needs one of its own."
+        for path, ids in users.items()
+        if len(ids) > 1
+    ]
+
+
+def is_kept(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
+    """Whether a deployment that is not listed is to be left alone.
+
+    :raises Refusal: unlisted ones are to be stopped, and nobody said which are not.
+    """
+    if not params["stop_unlisted"]:
+        return lambda deployment_id: True
+    patterns = params["unlisted_except"]
+    if patterns is None:
+        raise Refusal(
+            "stop_unlisted is set without unlisted_except",
+            hint="Name those of others as patterns, or give an empty list to stop everything that is not listed.",
+        )
+    return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
+
+
+def unlisted(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
+    """The wish to stop a deployment that is not listed."""
+    return Wanted(deployment_id=deployment_id, state="stopped"), deployment.waiting(params)

@@ -1,0 +1,63 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far a task may move the counts of deployments."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.errors import Refusal
+from ..._core.options.spec import Spec
+from ..records.guard import Guard
+
+GUARD = Spec(
+    {
+        "guard": {
+            "type": "dict",
+            "options": {
+                "number_of_allocations": {"type": "int"},
+                "min": {"type": "int"},
+                "max": {"type": "int"},
+                "max_step": {"type": "int"},
+            },
+        },
+        "on_guarded": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
+    }
+)
+
+LIST_GUARD = Spec(
+    {
+        "guard": {"type": "dict", "options": {"max_total_step": {"type": "int"}}},
+        "on_guarded": GUARD.argument_spec["on_guarded"],
+    }
+)
+
+
+def guard(params: t.Mapping[str, t.Any]) -> Guard:
+    """The guard of one deployment.
+
+    :raises Refusal: if nothing could ever pass it.
+    """
+    given = params.get("guard") or {}
+    names = GUARD.argument_spec["guard"]["options"]
+    _refuse_negative(given, names)
+    low, high = given.get("min"), given.get("max")
+    if low is not None and high is not None and low > high:
+        raise Refusal(f"guard.min {low} is above guard.max {high}")
+    return Guard(*(given.get(name) for name in names))
+
+
+def max_total_step(params: t.Mapping[str, t.Any]) -> int | None:
+    """By how much a list may move all counts together, if it says so."""
+    given = params.get("guard") or {}
+    _refuse_negative(given, ("max_total_step",))
+    return t.cast("int | None", given.get("max_total_step"))
+
+
+def _refuse_negative(given: t.Mapping[str, t.Any], names: t.Iterable[str]) -> None:
+    for name in names:
+        value = given.get(name)
+        if value is not None and value < 0:
+            raise Refusal(f"guard.{name} must be 0 or more, not {value}")

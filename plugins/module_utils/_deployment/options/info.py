@@ -1,0 +1,24 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task may ask about deployments."""
+
+from __future__ import annotations
+
+from ..._core.options.connection import CONNECTION
+from ..._core.options.spec import Spec
+
+DEPLOYMENT_INFO = Spec(
+    {
+        "deployment_id": {"type": "list", "elements": "str", "default": ["*"]},
+        "gather": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["routing", "nodes", "usage"],
+            "default": ["routing"],
+        },
+    }
+)
+
+SPEC = CONNECTION.merge(DEPLOYMENT_INFO)

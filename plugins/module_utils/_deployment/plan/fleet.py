@@ -1,0 +1,94 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only a list of deployments can get wrong, and the order of its writes. Pure."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ..._core.errors import Refusal, refuse_together
+from ..._ml.deployment import Deployment
+from ..records.processors import Capacity
+from ..records.step import Action
+from .order import turn
+from .plan import Plan
+
+LIMIT = 100
+"""How many deployments a cluster takes (server behaviour, errors of start)."""
+
+
+def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
+    """Refuse a list that no cluster can carry out. *starting*: whether the item with the same place is to run."""
+    wrong = []
+    for name, number in collections.Counter(ids).items():
+        if number > 1:
+            places = ", ".join(f"deployments[{place}]" for place, each in enumerate(ids) if each == name)
+            wrong.append(f"Deployment '{name}' is wanted {number} times, by {places}.")
+    if sum(starting) > LIMIT:
+        wrong.append(f"{sum(starting)} deployments are wanted, and Elasticsearch takes at most {LIMIT}.")
+    refuse_together(wrong)
+
+
+def refuse_too_many(there: t.Collection[str], plans: t.Iterable[Plan]) -> None:
+    """Refuse to start more deployments than fit beside those that are *there* and stay."""
+    after = set(there)
+    for plan in plans:
+        for action in plan.actions:
+            (after.discard if action.kind == "stop" else after.add)(action.deployment_id)
+    if len(after) > max(LIMIT, len(there)):
+        raise Refusal(
+            f"The cluster has {len(there)} deployments and would have {len(after)}: "
+            f"Elasticsearch takes at most {LIMIT}",
+            hint="Stop some, or set stop_unlisted.",
+        )
+
+
+def takes_room(plans: t.Iterable[Plan]) -> bool:
+    return any(turn(plan, action).takes for plan in plans for action in plan.actions)
+
+
+def refuse_too_much(capacity: Capacity, there: t.Iterable[Deployment], plans: t.Sequence[Plan]) -> None:
+    """Refuse plans that need more processors than there are, unless the cluster may grow.
+
+    *there*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no processors
+    of its own (server behaviour, planner). What resumes needs room for what was stopped: where there is none for more,
+    the server says so, and that is started.
+    """
+    if capacity.may_grow:
+        return
+    changed = {action.deployment_id for plan in plans for action in plan.actions}
+    kept = [_held(each) for each in there if each.deployment_id not in changed and each.priority != "low"]
+    needed = sum(kept) + sum(_needed(plan) for plan in plans if plan.changed)
+    if needed > sum(capacity.processors):
+        raise Refusal(
+            f"The deployments would need {needed} processors, and the ML nodes have {sum(capacity.processors)}",
+            hint="Want fewer allocations or threads, stop others, or add ML nodes.",
+        )
+
+
+def _held(deployment: Deployment) -> int:
+    """Processors in use now."""
+    running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
+    return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
+
+
+def _needed(plan: Plan) -> int:
+    """Processors that there must be."""
+    ways = (plan.after, plan.resumes.stopped if plan.resumes else plan.after)
+    needs = [
+        0 if each.priority == "low" else (each.number_of_allocations or 0) * _threads(each) for each in ways if each
+    ]
+    return min(needs, default=0)
+
+
+def _threads(deployment: Deployment) -> int:
+    return deployment.threads_per_allocation or 1
+
+
+def in_order(plans: t.Sequence[Plan]) -> list[tuple[int, Action]]:
+    """The actions of all *plans* as they are sent when none has to wait; with the place of its plan."""
+    every = [(place, action) for place, plan in enumerate(plans) for action in plan.actions]
+    return sorted(every, key=lambda each: turn(plans[each[0]], each[1]))

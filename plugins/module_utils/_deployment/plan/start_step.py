@@ -1,0 +1,91 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The start request of a plan, and what will be there after it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.sizes import human_size, parse_size
+from ..._ml.adaptive import OFF, AdaptiveAllocations
+from ..._ml.deployment import Deployment
+from ..records.desired import Wanted
+from ..records.step import Action
+from .diff import FIXED_AT_START
+
+FIXED = (*FIXED_AT_START, "cache_size")
+
+
+def fresh(wanted: Wanted, model_id: str) -> tuple[Action, Deployment]:
+    """Start with what the task names; the server fills in the rest."""
+    adaptive = wanted.adaptive_allocations.over(None) if wanted.adaptive_allocations else OFF
+    number = wanted.number_of_allocations or wanted.initial_number_of_allocations
+    return _start(wanted.deployment_id, model_id, adaptive, number, _named(wanted))
+
+
+def carried(wanted: Wanted, merged: Deployment, model_id: str | None) -> tuple[Action, Deployment, tuple[str, ...]]:
+    """Start again as *merged* is (what runs now, after an update), overlaid with what the task names.
+
+    The third value holds warnings about what cannot be carried over exactly.
+    """
+    warnings: tuple[str, ...] = ()
+    settings = {name: getattr(merged, name) for name in FIXED if getattr(merged, name) is not None}
+    if _is_default_cache(merged):
+        del settings["cache_size"]
+    elif not merged.cache_size_exact and "." in (merged.cache_size or "") and wanted.cache_size is None:
+        warnings += (
+            f"The cache size of deployment '{merged.deployment_id}' is carried over as {merged.cache_size}, cut to one "
+            "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor.",
+        )
+    if merged.number_of_allocations == 0 and not merged.adaptive:
+        warnings += (f"Deployment '{merged.deployment_id}' has 0 allocations, and is started with 1.",)
+    settings.update(_named(wanted))
+    adaptive = merged.adaptive_allocations or OFF
+    number = None if merged.adaptive else max(1, merged.number_of_allocations or 1)
+    return *_start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings), warnings
+
+
+def own(before: Deployment) -> Action:
+    """The start that would make *before* again."""
+    return carried(Wanted(before.deployment_id), before, None)[0]
+
+
+def _named(wanted: Wanted) -> dict[str, t.Any]:
+    return {name: getattr(wanted, name) for name in FIXED if getattr(wanted, name) is not None}
+
+
+def _is_default_cache(merged: Deployment) -> bool:
+    """Whether the cache has the size of the model: the server's default, which should follow the model."""
+    if merged.cache_size is None or merged.model_bytes is None:
+        return False
+    if merged.cache_size_exact:
+        return parse_size(merged.cache_size) == merged.model_bytes
+    return merged.cache_size == human_size(merged.model_bytes)
+
+
+def _start(
+    deployment_id: str, model_id: str, adaptive: AdaptiveAllocations, number: int | None, fixed: dict[str, t.Any]
+) -> tuple[Action, Deployment]:
+    settings: dict[str, t.Any] = {"model_id": model_id, **fixed}
+    if adaptive != OFF:
+        bounds = adaptive.as_result().items()
+        settings["adaptive_allocations"] = {name: value for name, value in bounds if value is not None}
+    if number is not None:
+        settings["number_of_allocations"] = number
+    after = Deployment(
+        deployment_id=deployment_id,
+        model_id=model_id,
+        # The server starts with the lower bound even where the scaler is off (server behaviour, adaptive allocations).
+        number_of_allocations=number or adaptive.min_number_of_allocations or 1,
+        adaptive_allocations=None if adaptive == OFF else adaptive,
+        threads_per_allocation=fixed.get("threads_per_allocation", 1),
+        priority=fixed.get("priority", "normal"),
+        queue_capacity=fixed.get("queue_capacity"),
+        cache_size=fixed.get("cache_size"),
+        cache_size_exact=True,
+        assignment_state="started",
+        routing_source="prediction",
+    )
+    return Action("start", deployment_id, settings), after

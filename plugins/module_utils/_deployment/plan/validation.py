@@ -1,0 +1,128 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules that hold for a whole deployment, whoever set which part: checked before any write."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.errors import Difference, Refusal
+from ..._core.server import Server
+from ..._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ..._ml.deployment import Deployment
+from ..._ml.model import Model
+from ..records.desired import Wanted
+
+_ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
+_OF_ENDPOINT = (
+    " If an inference endpoint made the deployment, the cluster privilege monitor_inference is needed to see that."
+)
+
+
+def on_this_server(wanted: Wanted, server: Server) -> Wanted:
+    """What can be wanted of *server*: serverless scales every deployment itself, whatever a start asks for.
+
+    :raises Refusal: the task wants it not to.
+    """
+    if not server.serverless or wanted.state == "stopped":
+        return wanted
+    wish = wanted.adaptive_allocations
+    if wish is None or wish == AdaptiveWish():
+        left = _left_alone(wanted)
+        return dataclasses.replace(wanted, adaptive_allocations=None, on_adaptive=left, always_scaled=True)
+    return dataclasses.replace(wanted, adaptive_allocations=_always_on(wanted, wish), always_scaled=True)
+
+
+def _left_alone(wanted: Wanted) -> t.Literal["fail", "skip", "override"]:
+    if wanted.number_of_allocations is None:
+        return wanted.on_adaptive
+    if wanted.on_adaptive == "override":
+        raise Refusal(
+            f"{_ALWAYS_SCALES}, so on_adaptive cannot be override",
+            hint="Give adaptive_allocations with bounds instead.",
+        )
+    return "skip"
+
+
+def _always_on(wanted: Wanted, wish: AdaptiveWish) -> AdaptiveWish:
+    if wish.enabled is False:
+        raise Refusal(f"{_ALWAYS_SCALES}, so adaptive_allocations cannot be turned off", hint="Give bounds instead.")
+    if wanted.number_of_allocations or wanted.initial_number_of_allocations:
+        raise Refusal(
+            f"{_ALWAYS_SCALES}, so no number of allocations can be set beside adaptive_allocations",
+            hint="Give the bounds alone.",
+        )
+    return dataclasses.replace(wish, enabled=True)
+
+
+def refuse_contradictions(after: Deployment) -> None:
+    """Refuse settings that the server refuses, or accepts in some versions and then cannot keep (low priority)."""
+    adaptive = after.adaptive_allocations
+    low, high = (adaptive.min_number_of_allocations, adaptive.max_number_of_allocations) if adaptive else (None, None)
+    if low is not None and high is not None and low > high:
+        raise Refusal(
+            f"Deployment '{after.deployment_id}' would have min_number_of_allocations {low} "
+            f"above max_number_of_allocations {high}",
+            hint="Give both bounds, or remove one with -1.",
+        )
+    if after.priority == "low":
+        _refuse_more_than_one(after, adaptive)
+
+
+def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | None) -> None:
+    one_only = {
+        "number_of_allocations": after.number_of_allocations,
+        "threads_per_allocation": after.threads_per_allocation,
+        "max_number_of_allocations": adaptive.max_number_of_allocations if adaptive else None,
+    }
+    for name, value in one_only.items():
+        if value is not None and value > 1:
+            raise Refusal(
+                f"Deployment '{after.deployment_id}' has priority low, and {name} must then be 1, not {value}",
+                hint="Priority normal allows more; it is fixed at start.",
+            )
+
+
+def refuse_unstartable(
+    deployment_id: str, model_id: str, model: Model | None, namesake: bool, *, unread: bool = False
+) -> None:
+    """Refuse a start that the server is sure to refuse.
+
+    *model* is what the cluster has under *model_id*; *namesake* tells that *deployment_id* is the id of a model, too.
+    *unread*: an inference endpoint could tell the model, and endpoints may not be read.
+    """
+    if model is None:
+        raise Refusal(
+            f"Cannot start deployment '{deployment_id}': the cluster has no trained model '{model_id}'",
+            hint=f"Check model_id, or create the model first.{_OF_ENDPOINT if unread else ''}",
+        )
+    if model.model_type and model.model_type != "pytorch":
+        raise Refusal(
+            f"Cannot start deployment '{deployment_id}': model '{model_id}' is of type {model.model_type}",
+            hint="Only pytorch models can be deployed.",
+        )
+    if model.fully_defined is False:
+        raise Refusal(
+            f"Cannot start deployment '{deployment_id}': the definition of model '{model_id}' is not complete",
+            hint="Wait for the download, or finish the upload of its parts, and run the task again.",
+        )
+    if namesake and deployment_id != model.model_id:
+        raise Refusal(
+            f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
+            f"'{deployment_id}' is the id of another trained model",
+            hint="Choose a deployment_id that is no model's id.",
+            of_list=True,
+        )
+
+
+def refuse_fixed(deployment_id: str, differences: tuple[Difference, ...]) -> None:
+    """Refuse to change in place what only a stop and a start can change."""
+    raise Refusal(
+        f"Deployment '{deployment_id}' cannot be changed in place",
+        differences,
+        hint="Set replace to stop_start to stop it and start it anew (nothing answers meanwhile), "
+        "or use another deployment_id.",
+    )

@@ -1,0 +1,62 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task wants of one deployment: its options as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._ml.adaptive import AdaptiveWish
+from .guard import NOTHING, Guard
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """``None`` is "not given, leave it as it is", except where a default is named.
+
+    ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
+    only taken from it.
+    """
+
+    deployment_id: str
+    deployment_id_given: bool = True
+    model_id: str | None = None
+    state: t.Literal["started", "stopped", "restarted"] = "started"
+    number_of_allocations: int | None = None
+    adaptive_allocations: AdaptiveWish | None = None
+    initial_number_of_allocations: int | None = None
+    threads_per_allocation: int | None = None
+    priority: str | None = None
+    queue_capacity: int | None = None
+    cache_size: str | None = None
+    replace: t.Literal["never", "stop_start"] = "never"
+    on_missing: t.Literal["start", "fail", "skip"] = "start"
+    on_adaptive: t.Literal["fail", "skip", "override"] = "fail"
+    on_failed: t.Literal["fail", "recover"] = "fail"
+    on_referenced: t.Literal["fail", "force"] = "fail"
+    on_endpoint_owned: t.Literal["fail", "update_endpoint"] = "fail"
+    allow_zero: bool = False
+    finish_pending_work: bool | None = None
+    recovery_file: str | None = None
+    guard: Guard = NOTHING
+    on_guarded: t.Literal["fail", "skip"] = "fail"
+    always_scaled: bool = False
+
+    @property
+    def plain_count(self) -> bool:
+        """Whether the task asks for a count and says nothing of the scaler that may own it."""
+        return self.number_of_allocations is not None and self.adaptive_allocations is None
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """How long, and for what. Times in seconds."""
+
+    wait: bool = True
+    wait_for: t.Literal["started", "fully_allocated", "steady"] = "fully_allocated"
+    timeout: float = 300
+    sleep: float = 2
+    on_unsatisfied: t.Literal["fail", "keep", "rollback"] = "fail"

@@ -1,0 +1,121 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is kept of a deployment while it is stopped to be started again."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.server import Server
+from ..._ml.adaptive import AdaptiveAllocations
+from ..._ml.deployment import Deployment
+
+FORMAT = 1
+_COUNTS = ("number_of_allocations", "threads_per_allocation", "queue_capacity")
+_TEXTS = ("model_id", "priority", "cache_size")
+_BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recovery:
+    """The start that is to follow a stop, and the one that would bring back what was there before.
+
+    ``settings``, ``before``: as in the :class:`~.action.Action` of a start. ``start_time``: of the deployment that the
+    stop is for, ``None`` if the server does not tell.
+    """
+
+    deployment_id: str
+    cluster_uuid: str
+    cluster_name: str
+    start_time: str | None
+    settings: t.Mapping[str, t.Any]
+    before: t.Mapping[str, t.Any]
+
+    @classmethod
+    def from_json(cls, raw: t.Any) -> Recovery:
+        """The content of a file.
+
+        :raises ValueError: it is not what :meth:`as_json` gives; the message says where.
+        """
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            raise ValueError(f"it has no format {FORMAT}")
+        names = [field.name for field in dataclasses.fields(cls)]
+        if raw.keys() != {"format", *names}:
+            raise ValueError(f"it does not have exactly format, {', '.join(names)}")
+        for name in names[:3]:
+            _check(name, isinstance(raw[name], str))
+        _check("deployment_id", bool(raw["deployment_id"]))
+        _check("start_time", isinstance(raw["start_time"], (str, type(None))))
+        for name in names[4:]:
+            _check_settings(name, raw[name])
+        return cls(**{name: raw[name] for name in names})
+
+    def as_json(self) -> dict[str, t.Any]:
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+    def is_of(self, deployment_id: str) -> bool:
+        return self.deployment_id == deployment_id
+
+    def is_on(self, server: Server) -> bool:
+        """Whether it was written for this cluster; where a user may not read which one it is, nobody can tell."""
+        pairs = ((self.cluster_uuid, server.cluster_uuid), (self.cluster_name, server.cluster_name))
+        return next((one == other for one, other in pairs if one and other), True)
+
+    def precedes(self, going: Deployment | None) -> bool:
+        """Whether *going*, which is being stopped or is gone, is what this was written for."""
+        return going is None or (self.start_time is not None and self.start_time == going.start_time)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment as the start would make it; what only the server fills in is ``None``."""
+        return self._started(self.settings)
+
+    @property
+    def stopped(self) -> Deployment:
+        """The deployment as it was before the stop, as far as a start can make it again."""
+        return self._started(self.before)
+
+    def _started(self, settings: t.Mapping[str, t.Any]) -> Deployment:
+        adaptive = settings.get("adaptive_allocations")
+        scaler = AdaptiveAllocations.from_api(adaptive)
+        low = scaler.min_number_of_allocations if scaler else None
+        return Deployment(
+            deployment_id=self.deployment_id,
+            model_id=settings["model_id"],
+            number_of_allocations=settings.get("number_of_allocations") or low or 1,
+            adaptive_allocations=scaler,
+            threads_per_allocation=settings.get("threads_per_allocation"),
+            priority=settings.get("priority"),
+            queue_capacity=settings.get("queue_capacity"),
+            cache_size=settings.get("cache_size"),
+            cache_size_exact=True,
+            assignment_state="started",
+            start_time=self.start_time,
+        )
+
+
+def _check(name: str, right: bool) -> None:
+    if not right:
+        raise ValueError(f"{name} is not what it should be")
+
+
+def _check_settings(where: str, settings: t.Any) -> None:
+    _check(where, isinstance(settings, dict) and settings.keys() <= {*_COUNTS, *_TEXTS, "adaptive_allocations"})
+    _check(f"{where}.model_id", bool(settings.get("model_id")))
+    for name, value in settings.items():
+        if name in _COUNTS:
+            _check(f"{where}.{name}", _is_number(value) and value > 0)
+        elif name in _TEXTS:
+            _check(f"{where}.{name}", isinstance(value, str))
+    adaptive = settings.get("adaptive_allocations", {})
+    _check(f"{where}.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
+    for name, value in adaptive.items():
+        fits = isinstance(value, bool) if name == "enabled" else _is_number(value)
+        _check(f"{where}.adaptive_allocations.{name}", fits)
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,86 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading deployments: nothing is ever changed."""
+
+from __future__ import annotations
+
+import collections
+import fnmatch
+import typing as t
+
+from .._core.errors import ApiError, Refusal
+from .._core.options.connection import connection
+from .._core.run.clock import Clock, SystemClock
+from .._core.run.internal_error import Unexpected
+from .._ml.deployment import Deployment
+from .api.cluster import Api
+from .api.version_checks import refuse_old_server
+from .apply.run_state import Json, Outcome, failure
+from .records.usage import health, nodes, usage
+from .run import Connect
+
+HEALTH = ("ok", "degraded", "starting", "zero", "failed")
+
+
+def run(
+    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None
+) -> Outcome:
+    """The deployments that match, with what is asked for. *check_mode* makes no difference."""
+    result = blank()
+    try:
+        api = connect(connection(params), (clock or SystemClock()).sleep)
+        try:
+            refuse_old_server(api.server)
+            result["server"] = api.server.as_result()
+            result["deployments"] = list(_items(api, params["deployment_id"], params["gather"]))
+        finally:
+            api.close()
+    except (Refusal, ApiError) as exc:
+        return Outcome({**result, **failure(exc)})
+    except Exception as exc:
+        return Outcome({**result, **failure(Unexpected(exc))})
+    result["summary"] = _summary(result["deployments"])
+    return Outcome(result)
+
+
+def blank() -> Json:
+    """The result when nothing was read."""
+    return {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
+
+
+def _items(api: Api, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
+    sight = api.look(usage=True)
+    for deployment_id in sight:
+        if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
+            seen = sight.deployment(deployment_id) if "routing" in gather else sight.statistics(deployment_id)
+            yield _item(t.cast("Deployment", seen), sight.rows[deployment_id], gather)
+
+
+def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
+    state, reason = health(deployment)
+    routing = "routing" in gather
+    return {
+        **deployment.as_result(),
+        "allocations": deployment.allocations(),
+        "routing_table": deployment.routing_table() if routing else None,
+        "routing_source": deployment.routing_source if routing else None,
+        "health": state,
+        "health_reason": reason,
+        "nodes": nodes(row) if "nodes" in gather else None,
+        "usage": usage(row) if "usage" in gather else None,
+    }
+
+
+def _summary(items: t.Sequence[Json]) -> Json:
+    """How many deployments there are in each state of health, and the allocations of all of them."""
+    states = collections.Counter(item["health"] for item in items)
+    allocations = [item["allocations"] for item in items]
+    return {
+        "deployments": len(items),
+        **{state: states[state] for state in HEALTH},
+        "allocations": {
+            name: sum(each[name] or 0 for each in allocations) for name in ("wanted", "running", "missing")
+        },
+    }

@@ -1,0 +1,27 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Connections that the items of a loop share."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+
+_open: dict[Connection, Api] = {}
+"""Of this process only, and Ansible has a process for each task on each host: they end with it."""
+
+
+class _Shared(Api):
+    def close(self) -> None:
+        """The next item goes on with it."""
+
+
+def shared(connection: Connection, sleep: t.Callable[[float], None]) -> Api:
+    """The cluster behind *connection*. Its version, and what may not be read of it, is asked for once."""
+    if connection not in _open:
+        _open[connection] = _Shared.connected(connection, sleep)
+    return _open[connection]
