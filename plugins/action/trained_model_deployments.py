@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC, label
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import blank, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
@@ -19,6 +19,10 @@ class ActionModule(DeploymentAction):
     SPEC = SPEC
     run_task = staticmethod(run)
     blank = staticmethod(blank)
+
+    @staticmethod
+    def item_label(option: str, index: int, item: Json) -> str:
+        return label(index, item)
 
     @staticmethod
     def told(params: Json, outcome: Json) -> t.Collection[str]:

@@ -26,9 +26,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import masking
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome, failure
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import label
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import Connect
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
 
 # Workers are forked from the process that loads this file: they all find the library imported.
@@ -51,6 +50,11 @@ class MlAction(ActionBase):
     @abc.abstractmethod
     def blank() -> Json:
         """The result of a task that has read nothing."""
+
+    @staticmethod
+    def item_label(option: str, index: int, item: Json) -> str:
+        """Return what a message calls an item of a list, by its place from 0."""
+        return f"{option}[{index}]"
 
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
         self._supports_async = True
@@ -104,7 +108,7 @@ class MlAction(ActionBase):
                 checked = checker.validate(item) if isinstance(item, dict) else None
                 if checked and checked.error_messages:
                     kind = "Unsupported parameters: " if isinstance(checked.errors[0], UnsupportedError) else ""
-                    yield f"{label(index, item)}: {kind}{checked.errors.msg}."
+                    yield f"{self.item_label(name, index, item)}: {kind}{checked.errors.msg}."
 
     def _in_process(self) -> bool:
         """Become, async, another machine, and another Python that has the client, need the module."""

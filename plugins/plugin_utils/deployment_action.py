@@ -13,9 +13,8 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import Tell, silent
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import Connect
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api, Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, plain
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of

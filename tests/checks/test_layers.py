@@ -40,13 +40,6 @@ OUTSIDE = {"asyncio", "http", "io", "os", "pathlib", "random", "shutil", "socket
 OUTSIDE |= {"logging", "tempfile", "threading", "urllib", "urllib3", "uuid"}
 IMPURE = OUTSIDE | {"ansible", "elastic_transport", "elasticsearch"}
 _LIBRARY = ("client.py", "client_errors.py", "http_node.py", "transport.py")
-# To be cut: what these import belongs further down.
-UPWARD = {
-    "_consumers/api.py": "_deployment.api.schemas",
-    "_core/http/client.py": "_deployment.api.schemas",
-    "_core/run/masking.py": "_deployment.apply.run_state",
-    "_core/run/module.py": "_deployment.apply.run_state",
-}
 LIBRARY = {PLUGINS / "module_utils/_core/http" / name for name in _LIBRARY}
 OURS = f"ansible_collections.{NAME}.plugins."
 FILES = python_files("plugins")
@@ -73,9 +66,6 @@ def test_imports_go_down(path: Path) -> None:
     folder = folder_of(str(path.relative_to(PLUGINS)))
     for name in imports(path):
         if not name.startswith(OURS):
-            continue
-        upward = UPWARD.get(str(path.relative_to(PLUGINS / "module_utils")) if "module_utils" in path.parts else "")
-        if upward and name.removeprefix(f"{OURS}module_utils.").startswith(upward):
             continue
         target = folder_of(name.removeprefix(OURS))
         assert target, f"{name}: import the module itself"

@@ -10,9 +10,8 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.wait import Watch
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.wait import Watch
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Waiting
 from support.double import Double, TurnedClock
 from support.scene import item, started
 
@@ -373,7 +372,7 @@ def test_time_held_back_counts_neither_before_nor_after_the_beginning(double: Do
 
 
 def test_a_watch_that_has_not_begun_gains_nothing_by_being_held() -> None:
-    watch = Watch(Waiting(timeout=5), TurnedClock(lambda: None))
+    watch = Watch(5.0, 2.0, TurnedClock(lambda: None))
     watch.hold(100)
     watch.start()
     assert watch.left == 5

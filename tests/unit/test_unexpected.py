@@ -15,11 +15,11 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.action.trained_model_deployment import ActionModule
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import Run, run_module
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.run_state import Outcome
 from support.double import FAULT, Double
 
 Json = dict[str, t.Any]

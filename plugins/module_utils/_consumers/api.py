@@ -11,8 +11,9 @@ import typing as t
 from .._core.errors import ApiError
 from .._core.http.client import Client
 from .._core.server import Server
-from .._deployment.api import schemas
+from .._ml.schemas import MODELS
 from . import records as references
+from . import schemas
 from .records import Aliases, Endpoint, Pipelines
 
 PAGE = 1000
@@ -113,7 +114,7 @@ class ReferenceReader:
         start, total = 0, 1
         while start < total:
             query = {"from": str(start), "size": str(PAGE), "filter_path": _ALIASES}
-            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, shape=schemas.MODELS)
+            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, shape=MODELS)
             models = answer.get("trained_model_configs") or ()
             yield from models
             start, total = start + PAGE, (answer.get("count") or 0) if models else 0

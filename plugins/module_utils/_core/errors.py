@@ -104,3 +104,15 @@ def _shown(value: t.Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "not set"
     return str(value)
+
+
+class Unsatisfied(Exception):
+    """The wanted state was not reached; the message says what is missing."""
+
+
+class NotReached(Unsatisfied):
+    """Time ran out, or what was waited for cannot come about any more."""
+
+
+Failure = (Refusal, ApiError, Unsatisfied)
+"""How what is done for one deployment ends, if it does not end well."""

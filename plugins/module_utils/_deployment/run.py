@@ -9,18 +9,17 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from .._core.options.connection import Connection, connection
+from .._core.errors import Failure
+from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import Unexpected
 from .._core.run.progress import Tell, silent
-from .api.cluster import Api
+from .._core.run.result import Json, Outcome
+from .api.cluster import Api, Connect
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import Job, carry_out
-from .apply.run_state import Json, Outcome, Report
-from .apply.wait import Failure
+from .apply.run_state import Report
 from .options import deployment as options
-
-Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
 
 
 def run(

@@ -9,25 +9,24 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from .._core.errors import Refusal, refuse_together
+from .._core.errors import Failure, Refusal, refuse_together
 from .._core.http.client import Call
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import Unexpected
 from .._core.run.progress import Tell, silent
+from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
-from .api.cluster import Api
+from .api.cluster import Api, Connect
 from .api.snapshot import Sight
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import Job, carry_out
-from .apply.run_state import Json, Outcome, Report, failure
-from .apply.wait import Failure
+from .apply.run_state import Report
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
 from .plan.fleet import in_order, refuse_list, refuse_too_many, refuse_too_much, takes_room
 from .plan.guard import guarded_list
-from .run import Connect
 
 Params = t.Mapping[str, t.Any]
 

@@ -14,12 +14,11 @@ from .._core.errors import ApiError, Refusal
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import Unexpected
+from .._core.run.result import Json, Outcome, failure
 from .._ml.deployment import Deployment
-from .api.cluster import Api
+from .api.cluster import Api, Connect
 from .api.version_checks import refuse_old_server
-from .apply.run_state import Json, Outcome, failure
 from .records.usage import health, nodes, usage
-from .run import Connect
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 

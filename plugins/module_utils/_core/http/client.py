@@ -12,12 +12,11 @@ import time
 import typing as t
 import warnings
 
-from ..._deployment.api import schemas
 from ..options.connection import Connection
 from . import response_errors
 from .client_errors import Transient, from_exception, unusable_address
 from .response_errors import Request
-from .schema import Misshapen, Shape
+from .schema import ANY, Misshapen, Shape
 from .transport import connect
 
 if t.TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Client:
         body: dict[str, t.Any] | None = None,
         privilege: str = "monitor_ml",
         repeat: bool = True,
-        shape: Shape = schemas.ANY,
+        shape: Shape = ANY,
     ) -> t.Any:
         """The JSON object of ``GET path``. *body*: a question too long for the address. *shape*: what it has to be.
 
@@ -84,7 +83,7 @@ class Client:
         except Transient as transient:
             raise transient.error from transient
 
-    def write(self, what: str, call: Call, *, privilege: str = "manage_ml", shape: Shape = schemas.ANY) -> t.Any:
+    def write(self, what: str, call: Call, *, privilege: str = "manage_ml", shape: Shape = ANY) -> t.Any:
         """The JSON object of the answer to *call*, sent exactly once.
 
         :raises ApiError: also where it is not known whether the write took effect.
@@ -105,9 +104,9 @@ class Client:
                 raise response_errors.not_understood(self._request(what, privilege), status, answer.body, content_type)
             shape(answer.body)
         except Misshapen as exc:
-            raise schemas.misshapen(self._request(what, privilege), status, str(exc)) from None
+            raise response_errors.misshapen(self._request(what, privilege), status, str(exc)) from None
         except RecursionError:
-            raise schemas.misshapen(self._request(what, privilege), status, "it is nested too deeply") from None
+            raise response_errors.misshapen(self._request(what, privilege), status, "it is nested too deeply") from None
         return answer.body
 
     def _answer(self, what: str, call: Call, privilege: str) -> ApiResponse[t.Any]:

@@ -248,3 +248,13 @@ def _bounded(text: str, request: Request) -> str:
 def _timed_out(body: t.Any) -> bool:
     error = body.get("error") if isinstance(body, dict) else None
     return isinstance(error, dict) and bool(error.get("timed_out"))
+
+
+def misshapen(request: Request, status: int | None, found: str) -> ApiError:
+    """An answer that is a JSON object, and not the one that was asked for."""
+    return ApiError(
+        "answer",
+        f"Cannot {request.what}: the answer of {request.there} is not as Elasticsearch writes it: {found}. "
+        "See whether something in between changes answers; if not, please report it with the version of Elasticsearch.",
+        status=status,
+    )

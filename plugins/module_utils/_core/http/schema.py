@@ -118,6 +118,10 @@ def record(*required: str, **fields: Shape) -> Shape:
     return check
 
 
+ANY = record()
+"""An object of which nothing is needed."""
+
+
 def shallow(value: t.Any, deepest: int = 50) -> None:
     """Anything that is not nested out of all measure."""
     if not deepest:

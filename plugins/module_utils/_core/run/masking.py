@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.common.parameters import remove_values, sanitize_keys
 
-from ..._deployment.apply.run_state import Json
+from .result import Json
 
 _KEYS = """
 adaptive_allocations after allocation_count allocation_status allocations allow_no_match ansible_facts api_calls

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._deployment.apply.run_state import Json, Outcome, failure
 from ..options.secrets import secrets
 from .internal_error import Unexpected
 from .masking import masking
+from .result import Json, Outcome, failure
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

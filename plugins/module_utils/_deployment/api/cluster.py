@@ -17,6 +17,7 @@ from ..._core.options.connection import Connection
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
+from ..._ml.schemas import MODELS
 from ..records.processors import Capacity
 from ..records.step import Action
 from . import schemas
@@ -166,7 +167,7 @@ class Api:
 
     def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
         path = f"/_ml/trained_models/{quoted(model_id)}"
-        answer = self._client.read(f"read model '{model_id}'", path, query, shape=schemas.MODELS)
+        answer = self._client.read(f"read model '{model_id}'", path, query, shape=MODELS)
         found = answer.get("trained_model_configs") or []
         return Model.from_api(found[0]) if found else None
 
@@ -202,3 +203,7 @@ class Api:
 
     def close(self) -> None:
         self._client.close()
+
+
+Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
+"""Makes the :class:`Api` of a connection; the second argument passes the time between two tries of a reading."""

@@ -6,20 +6,13 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ..._core.errors import ApiError
-from ..._core.http.response_errors import Request
-from ..._core.http.schema import Misshapen, Shape, flag, moment, number, record, rows, shallow, table, text, whole
-
-ANY = record()
-"""An object of which nothing is needed."""
+from ..._core.http.schema import Shape, moment, number, record, rows, table, text, whole
+from ..._ml.schemas import ADAPTIVE
 
 SERVER = record(version=record(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
 INFO = record(native_code=record(version=text))
 RIGHTS = record(username=text, cluster=record())
 
-_ADAPTIVE = record(enabled=flag, min_number_of_allocations=whole, max_number_of_allocations=whole)
 _STATE = record(routing_state=text, reason=text)
 _COUNTERS = dict.fromkeys(
     (
@@ -59,7 +52,7 @@ _SETTINGS: dict[str, Shape] = {
 }
 _DEPLOYMENT = record(
     **_SETTINGS,
-    adaptive_allocations=_ADAPTIVE,
+    adaptive_allocations=ADAPTIVE,
     state=text,
     reason=text,
     start_time=moment,
@@ -85,7 +78,7 @@ _ASSIGNMENT = record(
     "task_parameters",
     task_parameters=record("model_id", **_SETTINGS, model_bytes=whole),
     routing_table=table(_ROUTE),
-    adaptive_allocations=_ADAPTIVE,
+    adaptive_allocations=ADAPTIVE,
     assignment_state=text,
     allocation_state=text,
     reason=text,
@@ -95,64 +88,6 @@ _ASSIGNMENTS = table(_ASSIGNMENT)
 STATE = record(metadata=record(trained_model_assignment=_ASSIGNMENTS, trained_model_allocation=_ASSIGNMENTS))
 WRITTEN = record(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
 
-MODELS = record(
-    count=whole,
-    trained_model_configs=rows(
-        record(
-            "model_id",
-            model_id=text,
-            model_type=text,
-            fully_defined=flag,
-            metadata=record(model_aliases=rows(text)),
-        )
-    ),
-)
-
 NODES = record(nodes=table(record(attributes=table(text))))
 _OF_A_KIND = record(xpack=record(ml=record()))
 CLUSTER_SETTINGS = record(transient=_OF_A_KIND, persistent=_OF_A_KIND, defaults=_OF_A_KIND)
-
-_OF_ENDPOINT = record(
-    "task_type",
-    inference_id=text,
-    model_id=text,
-    task_type=text,
-    service=text,
-    service_settings=record(
-        deployment_id=text,
-        model_id=text,
-        num_allocations=whole,
-        num_threads=whole,
-        adaptive_allocations=_ADAPTIVE,
-    ),
-)
-
-
-def _endpoint(value: t.Any) -> None:
-    _OF_ENDPOINT(value)
-    if not (value.get("inference_id") or value.get("model_id")):
-        raise Misshapen("is missing", "inference_id")
-
-
-ENDPOINTS = record(endpoints=rows(_endpoint), models=rows(_endpoint))
-
-
-def _pipelines(value: t.Any) -> None:
-    table(ANY)(value)
-    try:
-        shallow(value)
-    except Misshapen as exc:
-        raise exc.within("an ingest pipeline") from None
-
-
-PIPELINES: Shape = _pipelines
-
-
-def misshapen(request: Request, status: int | None, found: str) -> ApiError:
-    """An answer that is a JSON object, and not the one that was asked for."""
-    return ApiError(
-        "answer",
-        f"Cannot {request.what}: the answer of {request.there} is not as Elasticsearch writes it: {found}. "
-        "See whether something in between changes answers; if not, please report it with the version of Elasticsearch.",
-        status=status,
-    )

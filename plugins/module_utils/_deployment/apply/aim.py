@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.run.wait import Watch
 from ..._ml.deployment import Deployment
 from ..api.cluster import Api
 from ..plan.plan import Plan
 from ..records.desired import Waiting, Wanted
 from .recovery_file import RecoveryFile
 from .run_state import Report
-from .wait import Watch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,11 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError, Refusal
+from ..._core.errors import ApiError, Failure, Refusal, Unsatisfied
 from ..._core.run.clock import Clock
 from ..._core.run.progress import Tell
+from ..._core.run.result import Json
+from ..._core.run.wait import Watch
 from ..._core.server import Server
 from ..._ml.model import Model
 from ..api.cluster import Api
@@ -20,7 +22,7 @@ from ..api.snapshot import Reading, Sight
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
-from ..plan.readiness import readiness
+from ..plan.readiness import hopeless, kept, readiness
 from ..plan.recovery import superseded
 from ..plan.stuck import if_stuck, may_be_stuck
 from ..plan.validation import on_this_server, refuse_unstartable
@@ -30,9 +32,8 @@ from .aim import Means
 from .consumers import protect, restore
 from .recovery_file import RecoveryFile
 from .rollout import Attempt
-from .run_state import Json, Report
+from .run_state import Report
 from .scheduler import conduct
-from .wait import Failure, Unsatisfied, Watch, hopeless, kept
 
 
 @dataclasses.dataclass
@@ -140,7 +141,9 @@ class Job:
 
     def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
         self._warn_of_recovery(api)
-        means = Means(api, self.report, server_timeout, Watch(self.waiting, clock), self.file)
+        means = Means(
+            api, self.report, server_timeout, Watch(self.waiting.timeout, self.waiting.sleep, clock), self.file
+        )
         return Attempt(means, self.wanted, self.waiting, self.model_id, self.plan)
 
     def _warn_of_recovery(self, api: Api) -> None:

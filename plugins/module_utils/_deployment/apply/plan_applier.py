@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ..._core.errors import ApiError
+from ..._core.errors import ApiError, Failure, NotReached, Unsatisfied
 from ..._core.http.client import Call
 from ..._ml.deployment import Deployment
 from ..api.snapshot import Sight
 from ..plan.diff import unmet
 from ..plan.order import turn
-from ..plan.readiness import Verdict, another, changeability, goneness, is_another, readiness
+from ..plan.readiness import Verdict, another, changeability, goneness, hopeless, is_another, readiness
 from ..plan.rollback import Written
 from ..plan.write_outcome import is_unsure, may_have_passed, reconcile, strange, unheard
 from ..records.step import Action, Kind
 from .aim import Aim, Means
-from .scheduler import PASSING, Due, Held, Seen, Sleep, Step, Steps, Wait
-from .wait import Failure, Judge, NotReached, Unsatisfied, hopeless
+from .scheduler import PASSING, Due, Held, Judge, Seen, Sleep, Step, Steps, Wait
 
 ATTEMPTS = 4
 """How often a write is sent at most, each time after a reading showed that it took no effect."""

@@ -14,13 +14,12 @@ import stat
 import tempfile
 from pathlib import Path
 
-from ..._core.errors import ApiError, Refusal
+from ..._core.errors import ApiError, Refusal, Unsatisfied
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..plan.plan import Plan
 from ..plan.recovery import to_keep
 from ..records.recovery_record import Recovery
-from .wait import Unsatisfied
 
 LARGEST = 1 << 20
 """Bytes; what is larger was never written here."""

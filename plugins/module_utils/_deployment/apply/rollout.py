@@ -10,11 +10,12 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError, Refusal
+from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
 from ..._ml.deployment import Deployment
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
+from ..plan.readiness import kept
 from ..plan.recovery import superseded
 from ..plan.replan import exactly, renewed, updates_instead
 from ..plan.rollback import Undo, Written, as_before, undo, untouched
@@ -27,7 +28,6 @@ from .consumers import protect, under_owner
 from .plan_applier import Change
 from .recovery_file import RecoveryFile
 from .scheduler import Steps
-from .wait import Failure, NotReached, Unsatisfied, kept
 
 
 class Attempt:

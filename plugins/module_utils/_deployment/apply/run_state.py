@@ -7,30 +7,14 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 
-from ..._core.errors import ApiError
 from ..._core.http.client import Call
+from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
 from ..._ml.deployment import Deployment, owned_settings
 from ..plan.plan import Plan
 
-Json = dict[str, t.Any]
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
-
-
-class Outcome(t.NamedTuple):
-    """What a module or an action plugin hands on: the result, and warnings to be shown."""
-
-    result: Json
-    warnings: tuple[str, ...] = ()
-
-
-def failure(error: Exception) -> Json:
-    """What any failed result has: the sentence, and what the server or the connection said."""
-    cause = error if isinstance(error, ApiError) else error.__cause__
-    said = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
-    return {"failed": True, "msg": str(error), **said}
 
 
 @dataclasses.dataclass

@@ -10,15 +10,22 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError
+from ..._core.errors import ApiError, Failure
 from ..._core.run.clock import Clock
 from ..._core.run.progress import Progress, Standing, Tell, silent
+from ..._core.run.wait import Watch
+from ..._ml.deployment import Deployment
 from ..api.snapshot import Sight
 from ..plan.order import Turn
 from ..plan.readiness import Verdict
-from .wait import Failure, Judge, Watch
 
 PASSING = ("connection", "timeout", "unavailable", "answer")
+
+
+class Judge(t.Protocol):
+    """Says of what was seen whether a wait is over."""
+
+    def __call__(self, seen: Deployment | None, /) -> Verdict: ...
 
 
 class Step:

@@ -133,3 +133,13 @@ def _behind(route: Route) -> str:
 
 def _because(reason: str | None) -> str:
     return f" ({reason})" if reason else ""
+
+
+def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:
+    """The sentence for a wait that cannot end well."""
+    return f"Deployment '{deployment_id}' will not become {what}: {verdict.why}."
+
+
+def kept(told: str) -> str:
+    """The warning instead of the failure *told*."""
+    return f"{told} The task goes on, because on_unsatisfied is keep."

@@ -2,56 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What waiting needs: a budget of time, and the sentences for a wait that ends badly."""
+"""The time a task has for waiting."""
 
 from __future__ import annotations
 
-import typing as t
-
-from ..._core.errors import ApiError, Refusal
-from ..._core.run.clock import Clock
-from ..._ml.deployment import Deployment
-from ..plan.readiness import Verdict
-from ..records.desired import Waiting
-
-
-class Judge(t.Protocol):
-    """Says of what was seen whether a wait is over."""
-
-    def __call__(self, seen: Deployment | None, /) -> Verdict: ...
-
-
-class Unsatisfied(Exception):
-    """The wanted state was not reached; the message says what is missing."""
-
-
-class NotReached(Unsatisfied):
-    """Time ran out, or what was waited for cannot come about any more."""
-
-
-Failure = (Refusal, ApiError, Unsatisfied)
-"""How what is done for one deployment ends, if it does not end well."""
-
-
-def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:
-    """The sentence for a wait that cannot end well."""
-    return f"Deployment '{deployment_id}' will not become {what}: {verdict.why}."
-
-
-def kept(told: str) -> str:
-    """The warning instead of the failure *told*."""
-    return f"{told} The task goes on, because on_unsatisfied is keep."
+from .clock import Clock
 
 
 class Watch:
     """The waiting budget of one deployment. All its waits share it; it begins with :meth:`start`."""
 
-    def __init__(self, waiting: Waiting, clock: Clock) -> None:
-        self.timeout = waiting.timeout
-        self.every = waiting.sleep
+    def __init__(self, timeout: float, every: float, clock: Clock) -> None:
+        """*timeout*: seconds in all. *every*: seconds between two polls."""
+        self.timeout = timeout
+        self.every = every
         self.polls = 0
         self._clock = clock
-        self._allowed = waiting.timeout
+        self._allowed = timeout
         self._began: float | None = None
         self._held = 0.0
 
