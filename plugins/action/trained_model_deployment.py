@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
 Json = dict[str, t.Any]
@@ -18,8 +18,8 @@ Json = dict[str, t.Any]
 class ActionModule(DeploymentAction):
     SPEC = SPEC
     run_task = staticmethod(run)
-    blank = staticmethod(blank)
+    empty_result = staticmethod(empty_result)
 
     @staticmethod
-    def told(params: Json, outcome: Json) -> t.Collection[str]:
+    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
         return (params["deployment_id"] or params["model_id"],)

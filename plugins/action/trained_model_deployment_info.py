@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.info import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
 
 
 class ActionModule(MlAction):
     SPEC = SPEC
     run_task = staticmethod(run)
-    blank = staticmethod(blank)
+    empty_result = staticmethod(empty_result)

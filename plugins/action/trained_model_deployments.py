@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC, label
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC, item_label
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
 Json = dict[str, t.Any]
@@ -18,12 +18,12 @@ Json = dict[str, t.Any]
 class ActionModule(DeploymentAction):
     SPEC = SPEC
     run_task = staticmethod(run)
-    blank = staticmethod(blank)
+    empty_result = staticmethod(empty_result)
 
     @staticmethod
     def item_label(option: str, index: int, item: Json) -> str:
-        return label(index, item)
+        return item_label(index, item)
 
     @staticmethod
-    def told(params: Json, outcome: Json) -> t.Collection[str]:
+    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
         return {item["deployment_id"] for item in outcome["deployments"]}

@@ -481,11 +481,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import run_module
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import blank, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import empty_result, run
 
 
 def main() -> None:
-    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run, blank)
+    run_module(AnsibleModule(supports_check_mode=True, **SPEC.to_kwargs()), run, empty_result)
 
 
 if __name__ == "__main__":

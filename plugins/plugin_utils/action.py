@@ -24,11 +24,11 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
 
 # Workers are forked from the process that loads this file: they all find the library imported.
 HAS_CLIENT = preload()
@@ -48,7 +48,7 @@ class MlAction(ActionBase):
 
     @staticmethod
     @abc.abstractmethod
-    def blank() -> Json:
+    def empty_result() -> Json:
         """The result of a task that has read nothing."""
 
     @staticmethod
@@ -65,12 +65,12 @@ class MlAction(ActionBase):
         except AnsibleError:  # its own: a host that is not reached, a module that is not found
             raise
         except Exception as exc:
-            return {**result, **self.blank(), **failure(Unexpected(exc))}
+            return {**result, **self.empty_result(), **failure(InternalError(exc))}
 
     def _finished(self, task_vars: Json) -> Json:
         given: Json = dict(self._task.args)
         try:
-            given = {name: plain(value, name) for name, value in given.items()}
+            given = {name: untagged(value, name) for name, value in given.items()}
             arguments = with_environment(given, self._environment())
         except Refusal as exc:
             return self._refused(str(exc), given)
@@ -89,7 +89,7 @@ class MlAction(ActionBase):
         return outcome
 
     def _refused(self, sentence: str, arguments: Json) -> Json:
-        return masking({**self.blank(), "failed": True, "msg": sentence}, secrets(arguments))
+        return mask_secrets({**self.empty_result(), "failed": True, "msg": sentence}, secrets(arguments))
 
     def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
         """What AnsibleModule would say; of items in a list, which one is meant."""
@@ -121,11 +121,11 @@ class MlAction(ActionBase):
         if outcome.warnings:
             result["warnings"] = list(outcome.warnings)
         # Ansible masks secrets in results of modules only.
-        return masking(result, masked, {params.get("fact_name") or ""})
+        return mask_secrets(result, masked, {params.get("fact_name") or ""})
 
     def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
         """Run the code of the module. *masked*: what nobody may be shown."""
-        return self.run_task(params, self._task.check_mode, connect=shared)
+        return self.run_task(params, self._task.check_mode, connect=cached_cluster)
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         if self._task.async_val and "fact_name" in self.SPEC.argument_spec:
@@ -149,7 +149,7 @@ class MlAction(ActionBase):
 
         One without a value is empty, and so counts as not set.
         """
-        given = {name: plain(value, f"environment {name}") for name, value in self._task_variables().items()}
+        given = {name: untagged(value, f"environment {name}") for name, value in self._task_variables().items()}
         return {**os.environ, **{name: "" if value is None else str(value) for name, value in given.items()}}
 
     def _task_variables(self) -> Json:
@@ -159,10 +159,10 @@ class MlAction(ActionBase):
         return given
 
 
-def plain(value: t.Any, told: str) -> t.Any:
+def untagged(value: t.Any, option: str) -> t.Any:
     """*value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves on them.
 
-    A date becomes the text that YAML took for one, as Ansible hands it to modules. *told*: the option.
+    A date becomes the text that YAML took for one, as Ansible hands it to modules. *option*: the option.
 
     :raises Refusal: for a type that JSON does not have.
     """
@@ -175,11 +175,11 @@ def plain(value: t.Any, told: str) -> t.Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, dict):
-        return {plain(name, told): plain(item, f"{told}.{name}") for name, item in value.items()}
+        return {untagged(name, option): untagged(item, f"{option}.{name}") for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [plain(item, told) for item in value]
+        return [untagged(item, option) for item in value]
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
         return str(value)
-    raise Refusal(f"{told} has a value that JSON does not have", hint="Put it into quotes.")
+    raise Refusal(f"{option} has a value that JSON does not have", hint="Put it into quotes.")

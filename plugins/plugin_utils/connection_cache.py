@@ -9,19 +9,19 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 
-_open: dict[Connection, Api] = {}
+_open: dict[Connection, Cluster] = {}
 """Of this process only, and Ansible has a process for each task on each host: they end with it."""
 
 
-class _Shared(Api):
+class _CachedCluster(Cluster):
     def close(self) -> None:
         """The next item goes on with it."""
 
 
-def shared(connection: Connection, sleep: t.Callable[[float], None]) -> Api:
+def cached_cluster(connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
     """The cluster behind *connection*. Its version, and what may not be read of it, is asked for once."""
     if connection not in _open:
-        _open[connection] = _Shared.connected(connection, sleep)
+        _open[connection] = _CachedCluster.connected(connection, sleep)
     return _open[connection]

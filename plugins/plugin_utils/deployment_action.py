@@ -12,12 +12,15 @@ import typing as t
 from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import Tell, silent
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
+    ProgressCallback,
+    no_progress,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api, Connect
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, plain
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import shared
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster, Connect
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, untagged
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import merge_facts, run_id
 
 display = Display()
 
@@ -26,34 +29,38 @@ class DeploymentAction(MlAction):
     @staticmethod
     @abc.abstractmethod
     def run_task(
-        params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, tell: Tell = silent
+        params: t.Mapping[str, t.Any],
+        check_mode: bool,
+        *,
+        connect: Connect = Cluster.connected,
+        show_progress: ProgressCallback = no_progress,
     ) -> Outcome:
-        """What the module does with validated *params*; *tell* is told how a wait goes on."""
+        """What the module does with validated *params*; *show_progress* is told how a wait goes on."""
 
     @staticmethod
     @abc.abstractmethod
-    def told(params: Json, outcome: Json) -> t.Collection[str]:
+    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
         """The ids of the deployments that the task has brought about, whether or not they run now."""
 
     def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
         """Run the code of the module, and show at ``-v`` how a wait goes on."""
 
-        def tell(line: str) -> None:
+        def show_progress(line: str) -> None:
             display.v(remove_values(line, masked), host=task_vars.get("inventory_hostname"))
 
-        watched = silent if self._task.no_log else tell
-        return self.run_task(params, self._task.check_mode, connect=shared, tell=watched)
+        watched = no_progress if self._task.no_log else show_progress
+        return self.run_task(params, self._task.check_mode, connect=cached_cluster, show_progress=watched)
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
         if not name or not isinstance(new, dict) or name not in new:
             return outcome
-        uuid, owner = str(self._task._uuid), self._owner(task_vars)
-        known = plain(self._facts_of(owner, task_vars).get(name), f"The fact {name}")
-        facts = grown((uuid, owner, name), run_of(uuid), known, new[name], self.told(params, outcome))
+        uuid, owner = str(self._task._uuid), self._owner_of(task_vars)
+        known = untagged(self._facts_of(owner, task_vars).get(name), f"The fact {name}")
+        facts = merge_facts((uuid, owner, name), run_id(uuid), known, new[name], self.deployment_ids(params, outcome))
         return {**outcome, "ansible_facts": {name: facts}}
 
-    def _owner(self, task_vars: Json) -> str:
+    def _owner_of(self, task_vars: Json) -> str:
         """The host that gets the facts of this task."""
         delegated = self._task.delegate_to and self._task.delegate_facts
         return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))

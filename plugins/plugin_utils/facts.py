@@ -15,13 +15,15 @@ Json = dict[str, t.Any]
 _of_this_loop: dict[tuple[str, str, str], Json] = {}
 
 
-def run_of(task_uuid: str) -> str:
+def run_id(task_uuid: str) -> str:
     """What the ids of all tasks of one run of Ansible share, and no other run has: all but their counter."""
     return task_uuid.rpartition("-")[0]
 
 
-def grown(key: tuple[str, str, str], run: str, known: t.Any, new: Json, told: t.Collection[str]) -> Json:
-    """The value of the fact after a task on the deployments *told*.
+def merge_facts(
+    key: tuple[str, str, str], run: str, known: t.Any, new: Json, deployment_ids: t.Collection[str]
+) -> Json:
+    """The value of the fact after a task on the deployments *deployment_ids*.
 
     *known*: its value before the task, perhaps with entries of an earlier run out of a fact cache, which are dropped.
     *new*: the entries of those of them that run.
@@ -29,7 +31,7 @@ def grown(key: tuple[str, str, str], run: str, known: t.Any, new: Json, told: t.
     earlier = known if isinstance(known, dict) else {}
     kept = {name: entry for name, entry in earlier.items() if isinstance(entry, dict) and entry.get("run") == run}
     kept = _of_this_loop.get(key, kept)
-    merged = {name: entry for name, entry in kept.items() if name not in told}
+    merged = {name: entry for name, entry in kept.items() if name not in deployment_ids}
     merged.update({name: {**entry, "run": run} for name, entry in new.items()})
     _of_this_loop[key] = merged
     return merged

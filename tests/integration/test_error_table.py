@@ -20,7 +20,7 @@ from unittest import mock
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ErrorKind
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
@@ -278,7 +278,7 @@ def test_the_table_has_a_case_for_each_row_and_a_row_for_each_case() -> None:
 
 
 def test_the_table_has_each_kind() -> None:
-    assert {cells[0].strip("`") for cells in ROWS.values()} - {"(none)"} == set(t.get_args(Kind))
+    assert {cells[0].strip("`") for cells in ROWS.values()} - {"(none)"} == set(t.get_args(ErrorKind))
 
 
 @pytest.mark.parametrize("text", CASES)

@@ -28,7 +28,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
 from emulator.inprocess import ConnectionDropped, InProcess
@@ -105,10 +105,10 @@ class Double:
         """What happens while the code under test sleeps once; a test may put itself in between."""
         self._inner.tick()
 
-    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Api:
-        return Api(Client(connection, sleep, node_class=_node_class(self.request)))
+    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
+        return Cluster(Client(connection, sleep, node_class=_node_class(self.request)))
 
-    def connected(self) -> Api:
+    def connected(self) -> Cluster:
         """The cluster as the collection sees it, with the rights of :meth:`allow`."""
         given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
         checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(given)
@@ -122,7 +122,9 @@ class Double:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployment.run(params, check_mode, connect=self.connect, clock=self.clock, tell=self.told.append)
+        outcome = deployment.run(
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+        )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
@@ -139,7 +141,9 @@ class Double:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployments.run(params, check_mode, connect=self.connect, clock=self.clock, tell=self.told.append)
+        outcome = deployments.run(
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+        )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:

@@ -184,7 +184,7 @@ def test_pipelines_are_not_followed_for_ever(double: Double) -> None:
         deep = {"foreach": {"processor": deep}}
     double.run(model_id="m")
     double.fault("any_read", answering({"p": {"processors": [deep]}}), times=-1)
-    reader = double.connected().references
+    reader = double.connected().consumers
     with pytest.raises(ApiError, match="an ingest pipeline is nested too deeply") as caught:
         reader._read_pipelines()
     assert caught.value.kind == "answer"
@@ -197,7 +197,7 @@ def test_an_endpoint_without_an_id(double: Double) -> None:
     assert api.server.version
     double.fault("any_read", answering(answer), times=-1)
     with pytest.raises(ApiError, match=r"endpoints\[\].inference_id is missing"):
-        api.references._read_endpoints()
+        api.consumers._read_endpoints()
 
 
 @pytest.mark.parametrize("settings", [{"allocated_processors_scale": "0"}, {"max_lazy_ml_nodes": "many"}])
@@ -206,18 +206,18 @@ def test_settings_that_are_no_numbers_tell_no_capacity(double: Double, settings:
     assert api.server.version
     nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}}}}
     double.fault("any_read", answering(nodes | {"transient": {"xpack": {"ml": settings}}}), times=-1)
-    assert api.capacity() is None
+    assert api.ml_processors() is None
 
 
 def test_a_count_that_is_never_reached_ends_with_the_rows() -> None:
     with Meddler("9.5.3") as double:
         double.fault("stats", answering({"count": 10**15, "trained_model_stats": []}), times=-1)
-        assert list(double.connected().look()) == []
+        assert list(double.connected().read()) == []
         assert len(double.answers) == 1
 
 
 def test_a_version_of_many_digits_is_older_than_everything() -> None:
-    assert Server("9" * 5000, "default", "").release == (0, 0, 0)
+    assert Server("9" * 5000, "default", "").version_tuple == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

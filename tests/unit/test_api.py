@@ -13,30 +13,30 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.response_errors import (
     Answer,
-    Request,
+    RequestContext,
     from_answer,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.requests import encode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.requests import to_request
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.version_checks import (
     refuse_old_server,
     refuse_unsendable,
     refuse_unsupported,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptivePatch
 
 
 def server(version: str, flavor: str = "default") -> Server:
     return Server(version, flavor, "c")
 
 
-START = Action("start", "d", {"model_id": ".m/1", "number_of_allocations": 2, "threads_per_allocation": 1})
+START = Step("start", "d", {"model_id": ".m/1", "number_of_allocations": 2, "threads_per_allocation": 1})
 
 
 def test_a_start_says_all_in_the_query() -> None:
-    call = encode(START, server("9.1.0"), "30s")
+    call = to_request(START, server("9.1.0"), "30s")
     assert (call.method, call.path, call.body) == ("POST", "/_ml/trained_models/.m%2F1/deployment/_start", None)
     assert call.query == {
         "deployment_id": "d",
@@ -48,26 +48,26 @@ def test_a_start_says_all_in_the_query() -> None:
 
 
 def test_a_start_before_8_3_uses_the_old_names() -> None:
-    query = encode(START, server("8.2.0"), "30s").query
+    query = to_request(START, server("8.2.0"), "30s").query
     assert (query["model_threads"], query["inference_threads"]) == ("2", "1")
     assert "number_of_allocations" not in query
 
 
 def test_a_start_before_8_6_has_no_priority() -> None:
-    action = Action("start", "m", {"model_id": "m", "priority": "normal"})
-    assert "priority" not in encode(action, server("8.5.3"), "30s").query
-    assert encode(action, server("8.6.0"), "30s").query["priority"] == "normal"
+    action = Step("start", "m", {"model_id": "m", "priority": "normal"})
+    assert "priority" not in to_request(action, server("8.5.3"), "30s").query
+    assert to_request(action, server("8.6.0"), "30s").query["priority"] == "normal"
 
 
 def test_only_the_scaler_takes_a_body() -> None:
     settings = {"model_id": "d", "adaptive_allocations": {"enabled": True}}
-    call = encode(Action("start", "d", settings), server("8.16.0"), "30s")
+    call = to_request(Step("start", "d", settings), server("8.16.0"), "30s")
     assert call.body == {"adaptive_allocations": {"enabled": True}}
     assert "deployment_id" not in call.query
 
 
 def test_an_update_says_all_in_the_body() -> None:
-    call = encode(Action("update", "d", {"number_of_allocations": 3}), server("9.1.0"), "10s")
+    call = to_request(Step("update", "d", {"number_of_allocations": 3}), server("9.1.0"), "10s")
     assert call.as_result() == {
         "method": "POST",
         "path": "/_ml/trained_models/d/deployment/_update",
@@ -77,21 +77,21 @@ def test_an_update_says_all_in_the_body() -> None:
 
 
 def test_a_stop_wants_to_know_if_there_was_nothing() -> None:
-    assert encode(Action("stop", "d"), server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false"}, None)
-    with_pending = Action("stop", "d", {"finish_pending_work": True})
+    assert to_request(Step("stop", "d"), server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false"}, None)
+    with_pending = Step("stop", "d", {"finish_pending_work": True})
     # The server looks at the query only where there is no body.
     body = {"allow_no_match": False, "finish_pending_work": True}
-    assert encode(with_pending, server("9.1.0"), "30s")[2:] == ({}, body)
-    forced = Action("stop", "d", {"force": True})
-    assert encode(forced, server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false", "force": "true"}, None)
+    assert to_request(with_pending, server("9.1.0"), "30s")[2:] == ({}, body)
+    forced = Step("stop", "d", {"force": True})
+    assert to_request(forced, server("9.1.0"), "30s")[2:] == ({"allow_no_match": "false", "force": "true"}, None)
 
 
 GATES: list[tuple[dict[str, t.Any], str, str, str]] = [
     ({"cache_size": "1gb"}, "8.3.3", "8.4.0", "cache_size"),
     ({"priority": "low"}, "8.5.3", "8.6.0", "priority low"),
     ({"model_id": "m"}, "8.7.1", "8.8.0", "a deployment_id of its own"),
-    ({"adaptive_allocations": AdaptiveWish(True)}, "8.15.3", "8.16.0", "adaptive_allocations"),
-    ({"adaptive_allocations": AdaptiveWish(None, 1)}, "8.15.3", "8.16.0", "adaptive_allocations"),
+    ({"adaptive_allocations": AdaptivePatch(True)}, "8.15.3", "8.16.0", "adaptive_allocations"),
+    ({"adaptive_allocations": AdaptivePatch(None, 1)}, "8.15.3", "8.16.0", "adaptive_allocations"),
     ({"finish_pending_work": True, "state": "stopped"}, "8.10.4", "8.11.0", "finish_pending_work"),
     ({"queue_capacity": 200_000}, "8.17.0", "8.16.0", "at most 100000, not 200000"),
     ({"queue_capacity": 2_000_000}, "8.16.0", "", "at most 1000000, not 2000000"),
@@ -101,38 +101,38 @@ GATES: list[tuple[dict[str, t.Any], str, str, str]] = [
 @pytest.mark.parametrize(("wanted", "without", "having", "said"), GATES)
 def test_gates_of_options(wanted: dict[str, t.Any], without: str, having: str, said: str) -> None:
     with pytest.raises(Refusal) as caught:
-        refuse_unsupported(server(without), Wanted("d", **wanted))
+        refuse_unsupported(server(without), Desired("d", **wanted))
     assert f"Elasticsearch {without}" in str(caught.value)
     assert said in str(caught.value)
     if having:
-        refuse_unsupported(server(having), Wanted("d", **wanted))
+        refuse_unsupported(server(having), Desired("d", **wanted))
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"adaptive_allocations": AdaptiveWish(enabled=False)},
+        {"adaptive_allocations": AdaptivePatch(enabled=False)},
         {"priority": "normal"},
         {"finish_pending_work": True},
         {"model_id": "d"},
     ],
 )
 def test_what_any_server_already_is_needs_no_version(wanted: dict[str, t.Any]) -> None:
-    refuse_unsupported(server("8.0.0"), Wanted("d", **wanted))
+    refuse_unsupported(server("8.0.0"), Desired("d", **wanted))
 
 
 def test_serverless_knows_every_option() -> None:
     for wanted, _without, _having, _said in GATES[:-2]:
-        refuse_unsupported(server("8.11.0", "serverless"), Wanted("d", **wanted))
+        refuse_unsupported(server("8.11.0", "serverless"), Desired("d", **wanted))
 
 
 def test_gates_of_the_plan() -> None:
-    update = Action("update", "d", {"number_of_allocations": 2})
+    update = Step("update", "d", {"number_of_allocations": 2})
     refuse_unsendable(server("8.6.0"), [update])
     with pytest.raises(Refusal, match=r"8\.5\.3 does not have a change of the running deployment 'd'. It needs 8\.6"):
         refuse_unsendable(server("8.5.3"), [update])
     with pytest.raises(Refusal, match="at most 100000"):
-        refuse_unsendable(server("9.0.0"), [Action("start", "d", {"model_id": "d", "queue_capacity": 500_000})])
+        refuse_unsendable(server("9.0.0"), [Step("start", "d", {"model_id": "d", "queue_capacity": 500_000})])
 
 
 @pytest.mark.parametrize("version", ["7.17.0", "0.1"])
@@ -143,7 +143,7 @@ def test_servers_that_are_too_old(version: str) -> None:
 
 def test_a_version_is_one_line_without_control_characters() -> None:
     strange = server("7.\x1b[31mred\n" + "9" * 3000)
-    for refuse in (refuse_old_server, lambda found: refuse_unsendable(found, [Action("update", "d", {})])):
+    for refuse in (refuse_old_server, lambda found: refuse_unsendable(found, [Step("update", "d", {})])):
         with pytest.raises(Refusal) as caught:
             refuse(strange)
         assert str(caught.value).startswith("Elasticsearch 7. [31mred 999")
@@ -157,7 +157,7 @@ def test_a_version_that_cannot_be_read() -> None:
 
 
 def test_an_alias_needs_a_deployment_id_too() -> None:
-    start = Action("start", "alias", {"model_id": "m"})
+    start = Step("start", "alias", {"model_id": "m"})
     refuse_unsendable(server("8.8.0"), [start])
     with pytest.raises(Refusal, match="a deployment_id of its own"):
         refuse_unsendable(server("8.7.1"), [start])
@@ -212,7 +212,7 @@ def error(status: int, **content: t.Any) -> Answer:
     ],
 )
 def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
-    made = from_answer(Request("start deployment 'd'", "manage_ml", "http://es:9200"), answer)
+    made = from_answer(RequestContext("start deployment 'd'", "manage_ml", "http://es:9200"), answer)
     assert made.kind == kind
     assert said in str(made)
     assert str(made).startswith("Cannot start deployment 'd': ")
@@ -230,7 +230,7 @@ def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
     ],
 )
 def test_a_redirect_tells_no_more_than_where_it_leads(location: str, told: str) -> None:
-    made = from_answer(Request("look", host="http://es:9200"), Answer(302, "", genuine=False, location=location))
+    made = from_answer(RequestContext("look", host="http://es:9200"), Answer(302, "", genuine=False, location=location))
     assert (made.kind, made.status) == ("redirect", 302)
     assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and points to {told}. Redirects are not")
     assert "hunter2" not in str(made)
@@ -240,10 +240,12 @@ def test_a_long_text_is_cut_and_half_a_secret_is_not_left() -> None:
     secret = "s3cr3t" * 5
     for length in range(150, 210, 7):
         body = "x" * length + secret + "y" * 9000
-        made = from_answer(Request("look", secrets=[secret]), Answer(404, body, genuine=False))
+        made = from_answer(RequestContext("look", secrets=[secret]), Answer(404, body, genuine=False))
         assert "s3cr3t" not in str(made)
         assert len(str(made)) < 500
-    reason = from_answer(Request("look", secrets=[secret]), error(400, reason="r" * 990 + secret + "z" * 5000)).reason
+    reason = from_answer(
+        RequestContext("look", secrets=[secret]), error(400, reason="r" * 990 + secret + "z" * 5000)
+    ).reason
     assert reason is not None
     assert "s3cr3t" not in reason
     assert len(reason) < 1010
@@ -251,15 +253,17 @@ def test_a_long_text_is_cut_and_half_a_secret_is_not_left() -> None:
 
 def test_a_short_text_is_left_to_who_hides_secrets() -> None:
     """Ansible masks whole results, and masks the same text everywhere alike."""
-    made = from_answer(Request("look", secrets=["hunter2"]), error(400, reason="no hunter2"))
+    made = from_answer(RequestContext("look", secrets=["hunter2"]), error(400, reason="no hunter2"))
     assert "no hunter2" in str(made)
 
 
 def test_what_a_terminal_would_obey_is_left_out() -> None:
-    made = from_answer(Request("look"), Answer(500, {"error": {"reason": "a\x1b[2Jb\r\n\x00c"}}))
+    made = from_answer(RequestContext("look"), Answer(500, {"error": {"reason": "a\x1b[2Jb\r\n\x00c"}}))
     assert ": a [2Jb c." in str(made)
 
 
 def test_a_page_is_told_without_its_markup() -> None:
     page = "<!-- x --><html><STYLE>a{}</STYLE><title>502 Bad</title><script>if (a<b) go()</script><h1>Gateway</h1>"
-    assert "answered 502: 502 Bad Gateway." in str(from_answer(Request("look"), Answer(502, page, genuine=False)))
+    assert "answered 502: 502 Bad Gateway." in str(
+        from_answer(RequestContext("look"), Answer(502, page, genuine=False))
+    )

@@ -19,8 +19,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
     on_this_server,
     refuse_unstartable,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
@@ -45,7 +45,7 @@ FROZEN = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(F
 
 
 def plan(current: Deployment | None, **wanted: t.Any) -> Plan:
-    return decide(Wanted("d", **wanted), Situation(current, wanted.get("model_id")))
+    return decide(Desired("d", **wanted), Situation(current, wanted.get("model_id")))
 
 
 def refusal(current: Deployment | None, **wanted: t.Any) -> str:
@@ -55,10 +55,10 @@ def refusal(current: Deployment | None, **wanted: t.Any) -> str:
 
 
 def sent(made: Plan) -> list[tuple[str, dict[str, t.Any]]]:
-    return [(action.kind, dict(action.settings)) for action in made.actions]
+    return [(action.kind, dict(action.settings)) for action in made.steps]
 
 
-ADAPTIVE = AdaptiveWish(True, 1, 4)
+ADAPTIVE = AdaptivePatch(True, 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ ADAPTIVE = AdaptiveWish(True, 1, 4)
         (RUNNING, {}, []),
         (RUNNING, {"number_of_allocations": 2, "queue_capacity": 1024, "cache_size": "1kb"}, []),
         (RUNNING, {"initial_number_of_allocations": 7}, []),
-        (RUNNING, {"adaptive_allocations": AdaptiveWish(enabled=False)}, []),
-        (SCALED, {"adaptive_allocations": AdaptiveWish(enabled=True)}, []),
-        (SCALED, {"adaptive_allocations": AdaptiveWish(True, 1, 8)}, []),
+        (RUNNING, {"adaptive_allocations": AdaptivePatch(enabled=False)}, []),
+        (SCALED, {"adaptive_allocations": AdaptivePatch(enabled=True)}, []),
+        (SCALED, {"adaptive_allocations": AdaptivePatch(True, 1, 8)}, []),
         (SCALED, {"number_of_allocations": 5, "on_adaptive": "skip"}, []),
         (FROZEN, {"number_of_allocations": 2}, []),
         (None, {"state": "stopped"}, []),
@@ -95,7 +95,7 @@ ADAPTIVE = AdaptiveWish(True, 1, 4)
         ),
         (
             SCALED,
-            {"adaptive_allocations": AdaptiveWish(max_number_of_allocations=-1)},
+            {"adaptive_allocations": AdaptivePatch(max_number_of_allocations=-1)},
             [("update", {"adaptive_allocations": {"max_number_of_allocations": -1}})],
         ),
         (
@@ -105,7 +105,7 @@ ADAPTIVE = AdaptiveWish(True, 1, 4)
         ),
         (  # both parts even if the number happens to be the same: the scaler may move it before the write
             SCALED,
-            {"number_of_allocations": 3, "adaptive_allocations": AdaptiveWish(enabled=False)},
+            {"number_of_allocations": 3, "adaptive_allocations": AdaptivePatch(enabled=False)},
             [("update", {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 3})],
         ),
         (FROZEN, {"number_of_allocations": 4}, [("update", {"number_of_allocations": 4})]),
@@ -120,12 +120,12 @@ ADAPTIVE = AdaptiveWish(True, 1, 4)
         ),
         (
             None,
-            {"adaptive_allocations": AdaptiveWish(True, -1, 4)},
+            {"adaptive_allocations": AdaptivePatch(True, -1, 4)},
             [("start", {"model_id": "d", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 4}})],
         ),
         (
             None,
-            {"adaptive_allocations": AdaptiveWish(enabled=False), "number_of_allocations": 2},
+            {"adaptive_allocations": AdaptivePatch(enabled=False), "number_of_allocations": 2},
             [("start", {"model_id": "d", "number_of_allocations": 2})],
         ),
         (
@@ -215,17 +215,17 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
         (None, {"priority": "low", "threads_per_allocation": 2}, "threads_per_allocation must then be 1, not 2"),
         (
             None,
-            {"priority": "low", "adaptive_allocations": AdaptiveWish(True, 1, 2)},
+            {"priority": "low", "adaptive_allocations": AdaptivePatch(True, 1, 2)},
             "max_number_of_allocations must then be 1, not 2",
         ),
         (
             SCALED,
-            {"adaptive_allocations": AdaptiveWish(min_number_of_allocations=9)},
+            {"adaptive_allocations": AdaptivePatch(min_number_of_allocations=9)},
             "min_number_of_allocations 9 above max_number_of_allocations 8",
         ),
         (
             dataclasses.replace(SCALED, number_of_allocations=0),
-            {"adaptive_allocations": AdaptiveWish(enabled=False)},
+            {"adaptive_allocations": AdaptivePatch(enabled=False)},
             "would be frozen at 0 allocations",
         ),
         (
@@ -249,7 +249,7 @@ def test_refusals(current: Deployment | None, wanted: dict[str, t.Any], said: st
 
 def test_a_frozen_zero_is_taken_if_asked_for() -> None:
     asleep = dataclasses.replace(SCALED, number_of_allocations=0)
-    wish = AdaptiveWish(enabled=False)
+    wish = AdaptivePatch(enabled=False)
     assert plan(asleep, adaptive_allocations=wish, allow_zero=True).operation == "update"
     assert plan(asleep, adaptive_allocations=wish, number_of_allocations=1).operation == "update"
 
@@ -322,20 +322,20 @@ def test_a_skip_gives_its_reason() -> None:
 def test_what_is_being_stopped_is_awaited() -> None:
     going = dataclasses.replace(RUNNING, assignment_state="stopping")
     again = plan(going, number_of_allocations=1)
-    assert (again.operation, again.awaits_gone) == ("start", True)
+    assert (again.operation, again.waits_for_stop) == ("start", True)
     assert sent(again) == [("start", {"model_id": "m", "number_of_allocations": 1})]
     restarted = plan(going, state="restarted", number_of_allocations=1)
-    assert (restarted.operation, restarted.awaits_gone) == ("restart", True)
+    assert (restarted.operation, restarted.waits_for_stop) == ("restart", True)
     [(kind, settings)] = sent(restarted)
     assert (kind, settings["queue_capacity"], settings["number_of_allocations"]) == ("start", 1024, 1)
     assert "'d' is being stopped and on_missing is fail" in refusal(going, on_missing="fail")
     gone = plan(going, state="stopped")
-    assert (gone.operation, gone.awaits_gone, gone.after) == ("none", True, None)
+    assert (gone.operation, gone.waits_for_stop, gone.after) == ("none", True, None)
 
 
 def test_siblings_are_named() -> None:
     situation = Situation(None, "m", ("m-search", "m-ingest"))
-    wanted = Wanted("m", deployment_id_given=False, model_id="m")
+    wanted = Desired("m", deployment_id_given=False, model_id="m")
     assert "'m-ingest', 'm-search'" in decide(wanted, situation).warnings[0]
     for state, verb in (("stopped", "stop"), ("restarted", "restart")):
         with pytest.raises(Refusal, match=f"Cannot {verb} deployment 'm'.*runs as 'm-ingest', 'm-search'"):
@@ -346,9 +346,9 @@ def test_siblings_are_named() -> None:
     ("wanted", "number"),
     [
         ({}, 1),
-        ({"adaptive_allocations": AdaptiveWish(True, 3, 4)}, 3),
-        ({"adaptive_allocations": AdaptiveWish(True, 0, 4)}, 1),
-        ({"adaptive_allocations": AdaptiveWish(False, 2, 4)}, 2),
+        ({"adaptive_allocations": AdaptivePatch(True, 3, 4)}, 3),
+        ({"adaptive_allocations": AdaptivePatch(True, 0, 4)}, 1),
+        ({"adaptive_allocations": AdaptivePatch(False, 2, 4)}, 2),
     ],
 )
 def test_the_number_a_start_begins_with(wanted: dict[str, t.Any], number: int) -> None:
@@ -368,7 +368,7 @@ def test_the_prediction_of_an_update() -> None:
 
 
 def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
-    wanted = on_this_server(Wanted("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
+    wanted = on_this_server(Desired("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
     scaled = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(True))
     made = decide(wanted, Situation(scaled, "m"))
     assert made.skipped_because == "Elasticsearch Serverless scales every deployment itself"
@@ -376,18 +376,18 @@ def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
 
 def test_serverless_scales_by_itself() -> None:
     serverless, other = Server("8.11.0", "serverless", ""), Server("9.1.0", "default", "")
-    counted = Wanted("d", number_of_allocations=2)
+    counted = Desired("d", number_of_allocations=2)
     assert on_this_server(counted, other) is counted
-    assert on_this_server(Wanted("d"), serverless) == Wanted("d", always_scaled=True)
-    assert on_this_server(Wanted("d", state="stopped"), serverless) == Wanted("d", state="stopped")
+    assert on_this_server(Desired("d"), serverless) == Desired("d", always_adaptive=True)
+    assert on_this_server(Desired("d", state="stopped"), serverless) == Desired("d", state="stopped")
     assert on_this_server(counted, serverless).on_adaptive == "skip"
-    said_nothing = dataclasses.replace(counted, adaptive_allocations=AdaptiveWish())
+    said_nothing = dataclasses.replace(counted, adaptive_allocations=AdaptivePatch())
     assert on_this_server(said_nothing, serverless) == on_this_server(counted, serverless)
-    bounded = Wanted("d", adaptive_allocations=AdaptiveWish(max_number_of_allocations=4))
-    assert on_this_server(bounded, serverless).adaptive_allocations == AdaptiveWish(True, None, 4)
+    bounded = Desired("d", adaptive_allocations=AdaptivePatch(max_number_of_allocations=4))
+    assert on_this_server(bounded, serverless).adaptive_allocations == AdaptivePatch(True, None, 4)
     fighting = (
         (dataclasses.replace(counted, on_adaptive="override"), "so on_adaptive cannot be override"),
-        (Wanted("d", adaptive_allocations=AdaptiveWish(False)), "so adaptive_allocations cannot be turned off"),
+        (Desired("d", adaptive_allocations=AdaptivePatch(False)), "so adaptive_allocations cannot be turned off"),
         (dataclasses.replace(bounded, number_of_allocations=2), "so no number of allocations can be set beside"),
         (
             dataclasses.replace(bounded, initial_number_of_allocations=2),
@@ -417,5 +417,5 @@ def test_what_cannot_be_started(model: Model | None, namesake: bool, said: str) 
 
 
 def test_what_can_be_started() -> None:
-    refuse_unstartable("m", "m", Model("m", "pytorch", True), namesake=True)
-    refuse_unstartable("d", "m", Model("m", "", None), namesake=False)
+    refuse_unstartable("m", "m", Model("m", "pytorch", True), model_has_this_id=True)
+    refuse_unstartable("d", "m", Model("m", "", None), model_has_this_id=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import grown, run_of
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import merge_facts, run_id
 
 _TASK = itertools.count()
 RUN = "0242ac11-0002-5a2b-3c4d"
@@ -19,28 +19,28 @@ def key() -> tuple[str, str, str]:
 
 
 def test_the_run_is_what_tasks_share() -> None:
-    assert run_of("0242ac11-0002-5a2b-3c4d-000000000007") == RUN
+    assert run_id("0242ac11-0002-5a2b-3c4d-000000000007") == RUN
 
 
 def test_a_second_task_adds() -> None:
-    first = grown(key(), RUN, None, {"a": {"n": 1}}, ["a"])
+    first = merge_facts(key(), RUN, None, {"a": {"n": 1}}, ["a"])
     assert first == {"a": {"n": 1, "run": RUN}}
-    assert grown(key(), RUN, first, {"b": {"n": 2}}, ["b"]) == {**first, "b": {"n": 2, "run": RUN}}
+    assert merge_facts(key(), RUN, first, {"b": {"n": 2}}, ["b"]) == {**first, "b": {"n": 2, "run": RUN}}
 
 
 def test_loop_items_add_though_each_sees_the_facts_from_before_the_loop() -> None:
     loop = key()
-    before = grown(key(), RUN, None, {"a": {"n": 1}}, ["a"])
-    grown(loop, RUN, before, {"b": {}}, ["b"])
-    assert sorted(grown(loop, RUN, before, {"c": {}}, ["c"])) == ["a", "b", "c"]
+    before = merge_facts(key(), RUN, None, {"a": {"n": 1}}, ["a"])
+    merge_facts(loop, RUN, before, {"b": {}}, ["b"])
+    assert sorted(merge_facts(loop, RUN, before, {"c": {}}, ["c"])) == ["a", "b", "c"]
 
 
 def test_a_stop_removes_its_deployment_alone() -> None:
     before = {"a": {"run": RUN}, "b": {"run": RUN}}
-    assert grown(key(), RUN, before, {}, ["a"]) == {"b": {"run": RUN}}
+    assert merge_facts(key(), RUN, before, {}, ["a"]) == {"b": {"run": RUN}}
 
 
 def test_entries_of_another_run_are_dropped() -> None:
     before = {"old": {"run": "other"}, "odd": 1, "mine": {"run": RUN}}
-    assert sorted(grown(key(), RUN, before, {"new": {}}, ["new"])) == ["mine", "new"]
-    assert grown(key(), RUN, "text", {}, ["x"]) == {}
+    assert sorted(merge_facts(key(), RUN, before, {"new": {}}, ["new"])) == ["mine", "new"]
+    assert merge_facts(key(), RUN, "text", {}, ["x"]) == {}

@@ -15,13 +15,24 @@ from support.documents import ROOT, rows
 
 Texts = dict[str, list[str]]
 
-SAYS = {"Refusal", "Unsatisfied", "NotReached", "ApiError", "Ruling", "Verdict", "Trouble", "_Ruling", "ruling"}
+SAYS = {
+    "Refusal",
+    "Unsatisfied",
+    "NotReached",
+    "ApiError",
+    "WriteOutcome",
+    "Readiness",
+    "ProxyFailure",
+    "TlsFailure",
+    "_Diagnosis",
+    "diagnosis",
+}
 """What is called with the text of a failure, or with a part of one. What follows ``raise`` counts, too."""
 
-SORTED = {"ApiError", "Ruling", "Verdict", "_Ruling", "ruling"}
+SORTED = {"ApiError", "WriteOutcome", "Readiness", "_Diagnosis", "diagnosis"}
 """Those whose first argument is a kind of failure, which nobody is shown as a text."""
 
-ELSEWHERE = {"Misshapen", "SSLError", "TimeoutError", "ValueError", "_past_owner", "misshapen", "within"}
+ELSEWHERE = {"SchemaError", "SSLError", "TimeoutError", "ValueError", "_bypasses_owner", "schema_error", "within"}
 """Raised to be caught, or a function for the error: the sentence is made where that is done, or there."""
 
 COLLECTED = {"wrong", "broken"}

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from hypothesis import find, settings
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.plan_applier import Change
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.plan_applier import PlanApplier
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM
@@ -68,11 +68,11 @@ def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not look before a stop stops what another has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
-    def unseen(_self: Change, action: t.Any, _sent: int) -> t.Any:
+    def unseen(_self: PlanApplier, action: t.Any, _sent: int) -> t.Any:
         yield from ()
         return action
 
-    monkeypatch.setattr(Change, "_due_stop", unseen)
+    monkeypatch.setattr(PlanApplier, "_next_stop", unseen)
     assert "which had been started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
 
 
@@ -113,35 +113,35 @@ def _task(**options: t.Any) -> Json:
 SLIPS = {
     "used": Slip(
         rules,
-        "protected",
+        "allow_stop",
         lambda wanted, plan, users, server: plan,
         {"version": "8.16.0", "users": [USED], "task": _task(state="stopped")},
         "is used by others, and was stopped without force",
     ),
     "forced": Slip(
         rules,
-        "protected",
+        "allow_stop",
         lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
         {"task": _task(state="stopped")},
         "was stopped by force, which nobody asked for",
     ),
     "forced for nobody": Slip(
         rules,
-        "protected",
+        "allow_stop",
         lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
         {"task": _task(state="stopped", on_referenced="force")},
         "was stopped by force, and nobody uses it",
     ),
     "owned": Slip(
         rules,
-        "through_owner",
+        "update_through_owner",
         lambda wanted, plan, endpoints, server: plan,
         {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},
         "belongs to an endpoint, and was changed behind it",
     ),
     "guarded": Slip(
         decide,
-        "guarded",
+        "guard_plan",
         lambda wanted, plan: plan,
         {"task": _task(number_of_allocations=5, guard={"max_step": 1})},
         "went from 2 to 5, and its guard has max_step 1",
@@ -155,7 +155,7 @@ SLIPS = {
     ),
     "unlisted": Slip(
         deployments,
-        "is_kept",
+        "keep_filter",
         lambda params: lambda deployment_id: False,
         {"task": UNLISTED},
         "was changed by _stop, and the task does not name it",

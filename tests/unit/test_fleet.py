@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.wait import Watch
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.wait import WaitBudget
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from support.double import Double, TurnedClock
 from support.scene import item, started
@@ -99,7 +99,7 @@ def test_a_dead_cluster_gives_the_same_keys(double: Double) -> None:
     assert dead["failed"]
     assert dead["error"]["kind"] == "connection"
     assert alive.keys() == dead.keys() - {"failed", "msg", "error"}
-    assert alive.keys() - {"warnings"} == deployments.blank().keys()
+    assert alive.keys() - {"warnings"} == deployments.empty_result().keys()
 
 
 def test_a_total_that_cannot_fit_is_refused_before_any_write(double: Double) -> None:
@@ -372,9 +372,9 @@ def test_time_held_back_counts_neither_before_nor_after_the_beginning(double: Do
 
 
 def test_a_watch_that_has_not_begun_gains_nothing_by_being_held() -> None:
-    watch = Watch(5.0, 2.0, TurnedClock(lambda: None))
-    watch.hold(100)
+    watch = WaitBudget(5.0, 2.0, TurnedClock(lambda: None))
+    watch.exclude(100)
     watch.start()
     assert watch.left == 5
-    watch.hold(100)
+    watch.exclude(100)
     assert watch.left == 105

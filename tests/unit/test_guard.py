@@ -16,10 +16,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import max_total_step
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.decide import Situation, decide
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.guard import breach
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.guard import violation
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.guard import Guard
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 from support.scene import started
@@ -49,18 +49,18 @@ EDGES = [
     (Guard(high=5), 6, "6 is above max 5"),
     (Guard(low=6), 6, ""),
     (Guard(low=7), 6, "6 is below min 7"),
-    (Guard(step=2), 6, ""),
-    (Guard(step=1), 6, "a step of 2 is above max_step 1"),
-    (Guard(step=2), 2, ""),
-    (Guard(step=1), 2, "a step of 2 is above max_step 1"),
-    (Guard(step=0), 5, "a step of 1 is above max_step 0"),
+    (Guard(max_step=2), 6, ""),
+    (Guard(max_step=1), 6, "a step of 2 is above max_step 1"),
+    (Guard(max_step=2), 2, ""),
+    (Guard(max_step=1), 2, "a step of 2 is above max_step 1"),
+    (Guard(max_step=0), 5, "a step of 1 is above max_step 0"),
     (Guard(4, 1, 6, 2), 6, ""),
 ]
 
 
 @pytest.mark.parametrize(("guard", "number", "said"), EDGES)
 def test_each_part_at_its_edge(guard: Guard, number: int, said: str) -> None:
-    wanted = Wanted("d", number_of_allocations=number, guard=guard)
+    wanted = Desired("d", number_of_allocations=number, guard=guard)
     if not said:
         assert decide(wanted, Situation(FOUR)).changed
         return
@@ -74,12 +74,12 @@ def test_each_part_at_its_edge(guard: Guard, number: int, said: str) -> None:
 
 def test_all_that_is_broken_is_in_one_sentence() -> None:
     with pytest.raises(Refusal) as caught:
-        decide(Wanted("d", number_of_allocations=9, guard=Guard(3, 1, 8, 2)), Situation(FOUR))
+        decide(Desired("d", number_of_allocations=9, guard=Guard(3, 1, 8, 2)), Situation(FOUR))
     said = "number_of_allocations 3 was expected before; 9 is above max 8; a step of 5 is above max_step 2."
     assert f"would go from 4 to 9, and {said}" in str(caught.value)
 
 
-BROKEN = Guard(expected=99, low=100, high=100, step=0)
+BROKEN = Guard(expected=99, low=100, high=100, max_step=0)
 """No change passes it."""
 
 
@@ -89,20 +89,20 @@ BROKEN = Guard(expected=99, low=100, high=100, step=0)
         (FOUR, {}),
         (FOUR, {"number_of_allocations": 4}),
         (FOUR, {"initial_number_of_allocations": 9}),
-        (FOUR, {"adaptive_allocations": AdaptiveWish(True, 1, 8)}),  # the number is the scaler's from then on
+        (FOUR, {"adaptive_allocations": AdaptivePatch(True, 1, 8)}),  # the number is the scaler's from then on
         (FOUR, REPLACE),  # it comes back with the number that it had
         (FOUR, {"state": "restarted"}),
         (SCALED, {"number_of_allocations": 9, "on_adaptive": "skip"}),
         (SCALED, {"number_of_allocations": 4, "on_adaptive": "override"}),
-        (SCALED, {"adaptive_allocations": AdaptiveWish(enabled=False)}),
+        (SCALED, {"adaptive_allocations": AdaptivePatch(enabled=False)}),
         (None, {"state": "stopped"}),
         (None, {"on_missing": "skip"}),
         (STOPPING, {"state": "stopped"}),
     ],
 )
 def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wanted: Json) -> None:
-    unguarded = decide(Wanted("d", **wanted), Situation(current))
-    assert decide(Wanted("d", guard=BROKEN, **wanted), Situation(current)) == unguarded
+    unguarded = decide(Desired("d", **wanted), Situation(current))
+    assert decide(Desired("d", guard=BROKEN, **wanted), Situation(current)) == unguarded
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wante
         (SCALED, {"state": "stopped"}, "from 4 to 0"),
         (None, {"number_of_allocations": 5}, "from 0 to 5"),
         (None, {"initial_number_of_allocations": 5}, "from 0 to 5"),
-        (None, {"adaptive_allocations": AdaptiveWish(True, 3, 8)}, "from 0 to 3"),
+        (None, {"adaptive_allocations": AdaptivePatch(True, 3, 8)}, "from 0 to 3"),
         (None, {}, "from 0 to 1"),
         (FOUR, {**REPLACE, "number_of_allocations": 2}, "from 4 to 2"),
         (FOUR, {"state": "restarted", "number_of_allocations": 2}, "from 4 to 2"),
@@ -126,17 +126,17 @@ def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wante
 )
 def test_what_changes_the_number_is_guarded(current: Deployment | None, wanted: Json, way: str) -> None:
     with pytest.raises(Refusal, match=f"number_of_allocations would go {way}, and number_of_allocations 99 was exp"):
-        decide(Wanted("d", guard=BROKEN, **wanted), Situation(current))
+        decide(Desired("d", guard=BROKEN, **wanted), Situation(current))
 
 
 def test_a_step_from_nobody_knows_where_is_too_long() -> None:
-    assert breach(Guard(step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
-    assert breach(Guard(low=1, high=8), UNTOLD, FOUR) == ""
-    assert breach(Guard(step=0), FOUR, UNTOLD) == ""
+    assert violation(Guard(max_step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
+    assert violation(Guard(low=1, high=8), UNTOLD, FOUR) == ""
+    assert violation(Guard(max_step=0), FOUR, UNTOLD) == ""
 
 
 def test_a_skip_leaves_everything_as_it_is_and_says_why() -> None:
-    wanted = Wanted("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
+    wanted = Desired("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
     plan = decide(wanted, Situation(FOUR))
     assert (plan.changed, plan.operation, plan.before, plan.after) == (False, "none", FOUR, FOUR)
     assert plan.skipped_because == (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import KEYS, masking
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import KEYS, mask_secrets
 from support.documents import MODULES, block
 from support.double import Double
 
@@ -25,25 +25,25 @@ Json = dict[str, t.Any]
 @pytest.mark.parametrize("around", ["{}", "before {} after", "a\n{}"])
 def test_a_secret_is_found_wherever_it_is(secret: str, around: str) -> None:
     text = around.format(secret)
-    masked = masking({"changed": True, "msg": text, "items": [{"deep": [text]}], "other": 1}, {secret})
+    masked = mask_secrets({"changed": True, "msg": text, "items": [{"deep": [text]}], "other": 1}, {secret})
     assert secret not in str(masked)
     assert masked["changed"] is True
     assert masked["other"] == 1
 
 
 def test_a_number_that_is_a_secret_is_masked() -> None:
-    assert masking({"changed": False, "count": 31415926}, {"31415926"})["count"] != 31415926
+    assert mask_secrets({"changed": False, "count": 31415926}, {"31415926"})["count"] != 31415926
 
 
 def test_without_a_secret_in_it_a_result_stays_as_it_is() -> None:
     result: dict[str, t.Any] = {"changed": False, "deployments": [{"deployment_id": "a"}]}
-    assert masking(result, {"canary-1"}) is result
-    assert masking(result, set()) is result
+    assert mask_secrets(result, {"canary-1"}) is result
+    assert mask_secrets(result, set()) is result
 
 
 @pytest.mark.parametrize("way", ["routing_table", "diff", "ansible_facts"])
 def test_a_secret_in_a_key_is_masked(way: str) -> None:
-    masked = masking({"changed": True, way: {"ApiKey canary-1": {"deep": [{"canary-1": 1}]}}}, {"canary-1"})
+    masked = mask_secrets({"changed": True, way: {"ApiKey canary-1": {"deep": [{"canary-1": 1}]}}}, {"canary-1"})
     assert "canary-1" not in str(masked)
     assert masked[way].keys() == {"ApiKey ********"}
 
@@ -65,11 +65,11 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
     documented = [block(module, "RETURN") for module in MODULES]
     assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_deployments"} <= KEYS
     for result in results:
-        assert list(keys(masking(result, KEYS, {"elasticsearch_deployments"}))) == list(keys(result))
+        assert list(keys(mask_secrets(result, KEYS, {"elasticsearch_deployments"}))) == list(keys(result))
 
 
 def test_the_name_of_a_fact_stays() -> None:
-    masked = masking(
+    masked = mask_secrets(
         {"msg": "swordfish", "ansible_facts": {"swordfish": {"swordfish-1": {}}}}, {"swordfish"}, {"swordfish"}
     )
     assert masked["ansible_facts"] == {"swordfish": {"********-1": {}}}
@@ -90,4 +90,4 @@ def named(documented: Json) -> Iterator[str]:
 
 
 def test_what_is_true_is_no_secret() -> None:
-    assert masking({"changed": True, "failed": False, "msg": "True"}, {"True"})["changed"] is True
+    assert mask_secrets({"changed": True, "failed": False, "msg": "True"}, {"True"})["changed"] is True

@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptivePatch
 
 
 def params(**given: t.Any) -> dict[str, t.Any]:
@@ -73,32 +73,32 @@ def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
 )
 def test_wanted_refuses(given: dict[str, t.Any], said: str) -> None:
     with pytest.raises(Refusal) as caught:
-        options.wanted(params(**given))
+        options.desired(params(**given))
     assert said in str(caught.value)
 
 
 def test_deployment_id_defaults_to_the_model() -> None:
-    wanted = options.wanted(params())
+    wanted = options.desired(params())
     assert (wanted.deployment_id, wanted.deployment_id_given) == ("m", False)
-    assert options.wanted(params(deployment_id="")).deployment_id_given is False
-    wanted = options.wanted(params(deployment_id="d", model_id=""))
+    assert options.desired(params(deployment_id="")).deployment_id_given is False
+    wanted = options.desired(params(deployment_id="d", model_id=""))
     assert (wanted.deployment_id, wanted.model_id) == ("d", None)
-    wanted = options.wanted(params(deployment_id="d"))
+    wanted = options.desired(params(deployment_id="d"))
     assert (wanted.deployment_id, wanted.deployment_id_given, wanted.model_id) == ("d", True, "m")
 
 
 def test_adaptive_options() -> None:
-    assert options.wanted(params(adaptive_allocations={})).adaptive_allocations is None
+    assert options.desired(params(adaptive_allocations={})).adaptive_allocations is None
     given = {"enabled": False, "max_number_of_allocations": -1}
-    wanted = options.wanted(params(adaptive_allocations=given, number_of_allocations=2))
-    assert wanted.adaptive_allocations == AdaptiveWish(False, None, -1)
+    wanted = options.desired(params(adaptive_allocations=given, number_of_allocations=2))
+    assert wanted.adaptive_allocations == AdaptivePatch(False, None, -1)
 
 
 @pytest.mark.parametrize(
     ("read", "given", "said"),
     [
-        (options.waiting, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more"),
-        (options.waiting, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds"),
+        (options.wait_policy, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more"),
+        (options.wait_policy, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds"),
         (options.server_timeout, {"server_timeout": "30"}, "server_timeout '30' is not a time of Elasticsearch"),
         (options.server_timeout, {"server_timeout": "0s"}, "server_timeout '0s' is not a time"),
         (
@@ -118,7 +118,7 @@ def test_waiting_refuses(read: t.Callable[[t.Any], t.Any], given: dict[str, t.An
 def test_times_and_names_that_are_taken() -> None:
     assert options.server_timeout(params(server_timeout="59999ms")) == "59999ms"
     assert options.fact_name(params(fact_name="")) == ""
-    assert options.waiting(params(wait_timeout=0)).timeout == 0
+    assert options.wait_policy(params(wait_timeout=0)).timeout == 0
 
 
 def test_specs_merge_with_their_rules() -> None:

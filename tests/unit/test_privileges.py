@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.privileges import (
     ALLOWING,
     PATH,
@@ -20,7 +20,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
     as_write,
     to_ask,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action, Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step, StepKind
 from support.double import Double
 
 Json = dict[str, t.Any]
@@ -88,7 +88,7 @@ def test_once_for_a_connection(double: Double) -> None:
     """The items of a loop share theirs: what the first one learnt holds for all writes of the others."""
     double.allow("manage_ml")
     api = double.connected()
-    for action in (*ACTIONS.values(), Action("update", "d")):
+    for action in (*ACTIONS.values(), Step("update", "d")):
         api.refuse_unprivileged([action])
     assert asked(double) == ["GET"]
 
@@ -142,11 +142,11 @@ def test_one_write_that_is_not_allowed_keeps_all(double: Double) -> None:
 
 
 ACTIONS = {
-    "start": Action("start", "m", {"model_id": "m"}),
-    "update": Action("update", "m", {"number_of_allocations": 2}),
-    "stop": Action("stop", "m"),
+    "start": Step("start", "m", {"model_id": "m"}),
+    "update": Step("update", "m", {"number_of_allocations": 2}),
+    "stop": Step("stop", "m"),
 }
-BY_ENDPOINT = Action("update", "m", {"number_of_allocations": 2}, endpoint_type="sparse_embedding")
+BY_ENDPOINT = Step("update", "m", {"number_of_allocations": 2}, endpoint_type="sparse_embedding")
 SERVERS = [
     *((version, "default") for version in ("8.0.1", "8.13.4", "8.15.3", "8.19.21", "9.5.3")),
     ("9.5.3", "serverless"),
@@ -159,7 +159,7 @@ CASES = [
 ]
 
 
-def refused_here(api: Api, action: Action) -> bool:
+def refused_here(api: Cluster, action: Step) -> bool:
     try:
         api.refuse_unprivileged([action])
     except ApiError as exc:
@@ -167,16 +167,16 @@ def refused_here(api: Api, action: Action) -> bool:
     return False
 
 
-def refused_there(api: Api, action: Action) -> bool:
+def refused_there(api: Cluster, action: Step) -> bool:
     try:
-        api.send(action, api.encode(action, "30s"), {})
+        api.send(action, api.to_request(action, "30s"), {})
     except ApiError as exc:
         return exc.status == 403
     return False
 
 
 @pytest.mark.parametrize(("version", "flavor", "action"), CASES)
-def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, action: Action) -> None:
+def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, action: Step) -> None:
     """Each privilege that could allow a write, and some that do not."""
     seen = set()
     with Double(version, flavor=flavor) as double:
@@ -191,7 +191,7 @@ def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, act
 
 def test_each_kind_of_write_has_its_privileges() -> None:
     assert {as_write(action) for action in (*ACTIONS.values(), BY_ENDPOINT)} == ALLOWING.keys()
-    assert {action.kind for action in ACTIONS.values()} == set(t.get_args(Kind))
+    assert {action.kind for action in ACTIONS.values()} == set(t.get_args(StepKind))
 
 
 def test_only_names_that_the_server_knows_are_asked_for() -> None:

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import EVERY, Progress, Standing
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import EVERY, ItemStatus, Progress
 from support.double import Double, TurnedClock
 
 LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
@@ -22,8 +22,8 @@ def double() -> t.Iterator[Double]:
         yield made
 
 
-def standing(name: str, why: str = "", failed: bool = False) -> Standing:
-    return Standing(name, why, over=not why, failed=failed)
+def standing(name: str, why: str = "", failed: bool = False) -> ItemStatus:
+    return ItemStatus(name, why, over=not why, failed=failed)
 
 
 class Watched:
@@ -34,7 +34,7 @@ class Watched:
         self.clock = TurnedClock(lambda: None)
         self.progress = Progress(lambda line: self.lines.append((self.clock.monotonic(), line)), self.clock)
 
-    def looks(self, number: int, *standings: Standing) -> None:
+    def looks(self, number: int, *standings: ItemStatus) -> None:
         for _each in range(number):
             self.progress.show(standings)
             self.clock.sleep(1)

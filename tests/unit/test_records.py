@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import human_size, parse_size
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import (
     AllocationStatus,
     Deployment,
@@ -79,7 +79,7 @@ def test_sizes_are_shown_as_the_server_shows_them(size: int, text: str) -> None:
 )
 def test_server(raw: dict[str, t.Any], version: str, flavor: str, release: tuple[int, int, int]) -> None:
     server = Server.from_api(raw)
-    assert (server.version, server.flavor, server.release) == (version, flavor, release)
+    assert (server.version, server.flavor, server.version_tuple) == (version, flavor, release)
 
 
 def test_serverless_has_everything() -> None:
@@ -99,15 +99,15 @@ def test_adaptive_settings_are_one_value_however_written() -> None:
 
 def test_a_wish_is_laid_over_field_by_field() -> None:
     stored = AdaptiveAllocations(True, 1, 8)
-    assert AdaptiveWish(max_number_of_allocations=4).over(stored) == AdaptiveAllocations(True, 1, 4)
-    assert AdaptiveWish(min_number_of_allocations=-1).over(stored) == AdaptiveAllocations(True, None, 8)
-    assert AdaptiveWish(enabled=True).over(None) == AdaptiveAllocations(True)
+    assert AdaptivePatch(max_number_of_allocations=4).merged_into(stored) == AdaptiveAllocations(True, 1, 4)
+    assert AdaptivePatch(min_number_of_allocations=-1).merged_into(stored) == AdaptiveAllocations(True, None, 8)
+    assert AdaptivePatch(enabled=True).merged_into(None) == AdaptiveAllocations(True)
 
 
 def test_bounds_that_are_not_there_are_not_removed() -> None:
-    wish = AdaptiveWish(True, -1, -1)
-    assert wish.to_send(AdaptiveAllocations(True, 2, None)) == {"enabled": True, "min_number_of_allocations": -1}
-    assert wish.to_send(None) == {"enabled": True}
+    wish = AdaptivePatch(True, -1, -1)
+    assert wish.body(AdaptiveAllocations(True, 2, None)) == {"enabled": True, "min_number_of_allocations": -1}
+    assert wish.body(None) == {"enabled": True}
 
 
 OLD_ROW = {

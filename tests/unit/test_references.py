@@ -11,20 +11,20 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Endpoint, References, UsedBy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, Endpoint, UsedBy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import consumers as rules
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 
 Json = dict[str, t.Any]
 NEW = Server("9.5.3", "default", "c")
-STOP = Action("stop", "d", {"finish_pending_work": True})
+STOP = Step("stop", "d", {"finish_pending_work": True})
 
 
 def deployment(name: str = "d", **settings: t.Any) -> Deployment:
@@ -79,7 +79,7 @@ def test_endpoints_of_the_cluster_count() -> None:
     own, attached = references.endpoints(answer)
     assert own == Endpoint("own", "sparse_embedding", "own", "m", None, 2, AdaptiveAllocations(True))
     assert attached == Endpoint("on", "sparse_embedding", "d", None, 3)
-    assert (own.owner, attached.owner) == (True, False)
+    assert (own.owns_deployment, attached.owns_deployment) == (True, False)
 
 
 def test_endpoints_before_8_15_have_other_names() -> None:
@@ -103,7 +103,7 @@ def test_what_may_not_be_read_is_null_in_a_result() -> None:
 
 # --- what follows from it ---
 
-FOUND = References(
+FOUND = Consumers(
     (Endpoint("e", "rerank", "d"), Endpoint("other", "rerank", "other")),
     {
         "by-id": frozenset({"d"}),
@@ -118,29 +118,29 @@ FOUND = References(
 def test_who_uses_a_deployment() -> None:
     everybody = ("by-alias", "by-endpoint", "by-id", "by-model")
     assert rules.used_by(deployment(), FOUND) == (("e",), everybody, ("a",))
-    assert rules.used_by(deployment(), FOUND, namesake=True) == (("e",), ("by-endpoint", "by-id"), ())
+    assert rules.used_by(deployment(), FOUND, model_has_this_id=True) == (("e",), ("by-endpoint", "by-id"), ())
     assert rules.used_by(deployment("m"), FOUND) == ((), ("by-alias", "by-model"), ("a",))
-    assert rules.used_by(deployment(), References(None, None, None)) == (None, None, None)
+    assert rules.used_by(deployment(), Consumers(None, None, None)) == (None, None, None)
 
 
 def test_when_a_namesake_matters() -> None:
-    assert rules.names_its_model(deployment(), FOUND)
-    assert rules.names_its_model(deployment(), References((), {"p": frozenset({"m"})}, {}))
-    assert not rules.names_its_model(deployment(), References((), {"p": frozenset({"d"})}, None))
-    assert not rules.names_its_model(deployment(), References(None, None, None))
-    assert not rules.names_its_model(deployment("m"), FOUND)
+    assert rules.names_the_model(deployment(), FOUND)
+    assert rules.names_the_model(deployment(), Consumers((), {"p": frozenset({"m"})}, {}))
+    assert not rules.names_the_model(deployment(), Consumers((), {"p": frozenset({"d"})}, None))
+    assert not rules.names_the_model(deployment(), Consumers(None, None, None))
+    assert not rules.names_the_model(deployment("m"), FOUND)
 
 
 def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **wanted: t.Any) -> Plan:
-    start = Action("start", "d", {"model_id": after})
+    start = Step("start", "d", {"model_id": after})
     plan = Plan(deployment(), deployment(model_id=after), "restart", (STOP, start), ("before",))
-    return rules.protected(Wanted("d", **wanted), plan, users, server)
+    return rules.allow_stop(Desired("d", **wanted), plan, users, server)
 
 
 def test_what_nobody_uses_is_stopped_as_planned() -> None:
     for on_referenced in ("fail", "force"):
         plan = protected(UsedBy(), on_referenced=on_referenced)
-        assert (plan.actions[0], plan.warnings) == (STOP, ("before",))
+        assert (plan.steps[0], plan.warnings) == (STOP, ("before",))
 
 
 def test_what_is_used_is_not_stopped_and_all_users_are_named() -> None:
@@ -154,22 +154,24 @@ def test_what_is_used_is_not_stopped_and_all_users_are_named() -> None:
 
 def test_force_is_for_the_stop_alone_and_is_warned_of() -> None:
     plan = protected(UsedBy(("e",)), on_referenced="force")
-    assert plan.actions[0].settings == {"finish_pending_work": True, "force": True}
-    assert plan.actions[1].settings == {"model_id": "m"}
+    assert plan.steps[0].settings == {"finish_pending_work": True, "force": True}
+    assert plan.steps[1].settings == {"model_id": "m"}
     assert plan.warnings == ("before",)
-    assert plan.of_stop == ("Deployment 'd' is stopped by force although it is used by inference endpoint 'e'.",)
+    assert plan.consumer_warnings == (
+        "Deployment 'd' is stopped by force although it is used by inference endpoint 'e'.",
+    )
 
 
 def test_another_model_is_warned_of() -> None:
-    warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").of_stop
+    warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").consumer_warnings
     assert warnings[-1] == "Those that name model 'm' do not find it in 'd' as long as that runs 'n'."
-    assert protected(UsedBy(), after="n", on_referenced="force").of_stop == ()
+    assert protected(UsedBy(), after="n", on_referenced="force").consumer_warnings == ()
 
 
 def test_force_where_it_may_be_needed() -> None:
     plan = protected(UsedBy(None, None), on_referenced="force")
-    assert plan.actions[0].settings["force"] is True
-    assert [warning.partition(" cannot be read (")[0] for warning in plan.of_stop] == [
+    assert plan.steps[0].settings["force"] is True
+    assert [warning.partition(" cannot be read (")[0] for warning in plan.consumer_warnings] == [
         "Which inference endpoints use deployments",
         "Which ingest pipelines use deployments",
     ]
@@ -190,8 +192,8 @@ def test_what_nobody_may_read_is_left_to_servers_that_look(users: UsedBy, versio
     server = Server(version, "default", "c")
     if guarded:
         plan = protected(users, server)
-        assert plan.actions[0] == STOP
-        assert "is sent without force" in plan.of_stop[0]
+        assert plan.steps[0] == STOP
+        assert "is sent without force" in plan.consumer_warnings[0]
         return
     with pytest.raises(Refusal) as refused:
         protected(users, server)
@@ -200,7 +202,7 @@ def test_what_nobody_may_read_is_left_to_servers_that_look(users: UsedBy, versio
 
 
 def test_serverless_looks_itself() -> None:
-    assert protected(UsedBy(None), Server("8.11.0", "serverless", "c")).actions[0] == STOP
+    assert protected(UsedBy(None), Server("8.11.0", "serverless", "c")).steps[0] == STOP
 
 
 # --- how it is read ---

@@ -14,8 +14,11 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.replan import exactly, renewed
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.replan import (
+    conform,
+    with_known_start_settings,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.double import Double
 from support.scene import item, meanwhile, owned, started, task, verbs
@@ -26,28 +29,28 @@ SEEN = dataclasses.replace(KNOWN, cache_size="1.5mb", cache_size_exact=False)
 
 
 def test_the_settings_of_the_start_stay_exact() -> None:
-    assert exactly(SEEN, KNOWN) == KNOWN
-    assert exactly(KNOWN, SEEN) == KNOWN
-    assert exactly(SEEN, SEEN) == SEEN
+    assert with_known_start_settings(SEEN, KNOWN) == KNOWN
+    assert with_known_start_settings(KNOWN, SEEN) == KNOWN
+    assert with_known_start_settings(SEEN, SEEN) == SEEN
 
 
 def test_another_deployment_has_its_own() -> None:
     another = dataclasses.replace(SEEN, start_time="2024-05-01T11:00:00.000Z")
-    assert exactly(another, KNOWN) == another
+    assert with_known_start_settings(another, KNOWN) == another
 
 
 def test_what_was_not_there_says_nothing_of_it() -> None:
-    assert exactly(None, KNOWN) is None
-    assert exactly(SEEN, None) == SEEN
+    assert with_known_start_settings(None, KNOWN) is None
+    assert with_known_start_settings(SEEN, None) == SEEN
 
 
 def test_a_write_of_another_kind_is_refused() -> None:
     """Where nothing tells when a deployment was started, somebody else may have replaced it unnoticed."""
-    update = Plan(KNOWN, KNOWN, "update", (Action("update", "d", {"number_of_allocations": 2}),))
-    replacement = Plan(KNOWN, KNOWN, "replace", (Action("stop", "d"), Action("start", "d", {"model_id": "m"})))
+    update = Plan(KNOWN, KNOWN, "update", (Step("update", "d", {"number_of_allocations": 2}),))
+    replacement = Plan(KNOWN, KNOWN, "replace", (Step("stop", "d"), Step("start", "d", {"model_id": "m"})))
     with pytest.raises(Refusal, match="and needs another change now: update instead of replace"):
-        renewed(replacement, update)
-    assert renewed(dataclasses.replace(replacement, operation="recover"), update) == update
+        conform(replacement, update)
+    assert conform(dataclasses.replace(replacement, operation="recover"), update) == update
 
 
 def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:

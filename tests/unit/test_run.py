@@ -153,8 +153,8 @@ def test_a_node_lost_between_poll_and_reading_is_waited_for(double: Double) -> N
 
 def test_a_result_has_all_keys_before_anything_is_read(double: Double) -> None:
     told = double.run(model_id="m")
-    assert deployment.blank().keys() == told.keys() - {"warnings"}
-    assert info.blank().keys() == double.info().keys()
+    assert deployment.empty_result().keys() == told.keys() - {"warnings"}
+    assert info.empty_result().keys() == double.info().keys()
 
 
 def test_a_cluster_that_cannot_be_read_says_nothing_of_facts(double: Double) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, Kind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, ErrorKind
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http import client as clients
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Call, Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client, Request
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client_errors import Transient
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
 from support import odd_servers as odd
@@ -53,7 +53,7 @@ def asked(*hosts: str, write: bool = False, **options: t.Any) -> t.Any:
     options = {"request_retries": 0, **options}
     client = Client(Connection(hosts, **options), lambda _seconds: None)
     try:
-        return client.write("change", Call("POST", "/path", {}, {"a": 1})) if write else client.read("look", "/path")
+        return client.write("change", Request("POST", "/path", {}, {"a": 1})) if write else client.read("look", "/path")
     finally:
         client.close()
 
@@ -264,6 +264,6 @@ def test_a_licence_may_lack_either_feature(feature: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "connection"])
-def test_pauses_are_bounded_however_often_one_tries(kind: Kind) -> None:
+def test_pauses_are_bounded_however_often_one_tries(kind: ErrorKind) -> None:
     transient = Transient(ApiError(kind, "Cannot look."))
     assert [clients._pause(tries, transient) for tries in (10, 647, 5000)] == [10.0, 10.0, 10.0]

@@ -13,13 +13,13 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.action.trained_model_deployment import ActionModule
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import Unexpected
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import Run, run_module
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Api
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from support.double import FAULT, Double
 
 Json = dict[str, t.Any]
@@ -50,7 +50,7 @@ TASKS: dict[str, t.Callable[[Double], Json]] = {
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_a_task_fails_with_all_its_keys(task: str, double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
     good = TASKS[task](double)
-    monkeypatch.setattr(Api, "look", lambda *_a, **_k: Broken())
+    monkeypatch.setattr(Cluster, "read", lambda *_a, **_k: Broken())
     monkeypatch.setattr(Broken, "__iter__", lambda self: self.rows, raising=False)
     result = TASKS[task](double)
     assert result["failed"]
@@ -62,13 +62,13 @@ def test_a_task_fails_with_all_its_keys(task: str, double: Double, monkeypatch: 
 
 
 def test_what_was_written_before_is_told(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([Api.look])
+    looks = iter([Cluster.read])
 
-    def look(self: Api, *args: t.Any, **options: t.Any) -> t.Any:
+    def look(self: Cluster, *args: t.Any, **options: t.Any) -> t.Any:
         found = next(looks, None)
         return found(self, *args, **options) if found else Broken().rows
 
-    monkeypatch.setattr(Api, "look", look)
+    monkeypatch.setattr(Cluster, "read", look)
     result = double.run(model_id="m")
     assert (result["failed"], result["changed"], result["operation"]) == (True, True, "start")
     assert FAULT in result["msg"]
@@ -76,8 +76,8 @@ def test_what_was_written_before_is_told(double: Double, monkeypatch: pytest.Mon
 
 
 def test_an_exception_without_a_place() -> None:
-    assert str(Unexpected(ValueError(SECRET))).startswith(f"{FAULT}: ValueError in ")
-    assert SECRET not in str(Unexpected(ValueError(SECRET)))
+    assert str(InternalError(ValueError(SECRET))).startswith(f"{FAULT}: ValueError in ")
+    assert SECRET not in str(InternalError(ValueError(SECRET)))
 
 
 class Exited(Exception):
@@ -105,7 +105,7 @@ class FakeModule:
 
 def exited(module: FakeModule, run: Run) -> Json:
     with pytest.raises(Exited):
-        run_module(t.cast("t.Any", module), run, deployment.blank)
+        run_module(t.cast("t.Any", module), run, deployment.empty_result)
     assert module.handled is None  # or Ansible would show its traceback
     return module.result
 
@@ -115,7 +115,7 @@ def test_a_module_fails_with_all_its_keys() -> None:
         raise KeyError(SECRET)
 
     result = exited(FakeModule(api_key=SECRET), run)
-    assert result.keys() - {"failed", "msg"} == deployment.blank().keys()
+    assert result.keys() - {"failed", "msg"} == deployment.empty_result().keys()
     assert result["msg"].startswith(f"{FAULT}: KeyError in ")
     assert SECRET not in str(result)
 
@@ -133,7 +133,7 @@ def test_a_module_masks_keys_and_values() -> None:
 @pytest.mark.parametrize("run", [deployment, deployments, info], ids=lambda module: module.__name__)
 def test_a_password_that_is_no_unicode_is_a_sentence(run: types.ModuleType) -> None:
     module = FakeModule(api_key="canary\udce4-4711", fact_name="")
-    assert exited(module, lambda params, check_mode: Outcome(run.blank())) == run.blank()
+    assert exited(module, lambda params, check_mode: Outcome(run.empty_result())) == run.empty_result()
 
 
 def test_an_action_fails_with_all_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +142,6 @@ def test_an_action_fails_with_all_its_keys(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})
     monkeypatch.setattr(ActionModule, "_environment", lambda self: Broken().variables)
     result = action.run()
-    assert result.keys() - {"failed", "msg"} == deployment.blank().keys()
+    assert result.keys() - {"failed", "msg"} == deployment.empty_result().keys()
     assert result["msg"].startswith(f"{FAULT}: ValueError in plugin_utils/action.py line ")
     assert SECRET not in str(result)

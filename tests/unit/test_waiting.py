@@ -11,20 +11,20 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, Kind
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.diff import started_otherwise
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, ErrorKind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.diff import start_differences
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.readiness import (
-    changeability,
-    goneness,
-    readiness,
+    judge_readiness,
+    stop_state,
+    update_state,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.write_outcome import (
-    is_unsure,
-    reconcile,
+    is_uncertain,
+    judge_write,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Wanted
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Action
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
@@ -66,31 +66,31 @@ ABOVE = seen(2, 4, route("started", 4, 2))
         (FULL, "fully_allocated", "ready"),
         (FULL, "steady", "ready"),
         (PARTLY, "started", "ready"),
-        (PARTLY, "fully_allocated", "pending"),
-        (PARTLY, "steady", "pending"),
+        (PARTLY, "fully_allocated", "progressing"),
+        (PARTLY, "steady", "progressing"),
         (ABOVE, "fully_allocated", "ready"),
-        (ABOVE, "steady", "pending"),
+        (ABOVE, "steady", "progressing"),
         (seen(4, 4, route("started", 4)), "steady", "ready"),  # a source that does not know targets
-        (STARTING, "started", "pending"),
-        (STARTING, "fully_allocated", "pending"),
+        (STARTING, "started", "progressing"),
+        (STARTING, "fully_allocated", "progressing"),
         (BROKEN, "started", "ready"),
-        (BROKEN, "fully_allocated", "hopeless"),
-        (ALL_BROKEN, "started", "hopeless"),
-        (seen(4, 0, route("failed"), route("starting"), state="starting"), "started", "pending"),
-        (seen(4, 0, route("failed"), state="starting"), "started", "hopeless"),
-        (STOPPING, "started", "hopeless"),
-        (None, "started", "hopeless"),
-        (ASLEEP, "started", "hopeless"),
-        (RISING, "started", "pending"),
-        (seen(2, 2, route("starting"), state="starting"), "fully_allocated", "pending"),
+        (BROKEN, "fully_allocated", "failed"),
+        (ALL_BROKEN, "started", "failed"),
+        (seen(4, 0, route("failed"), route("starting"), state="starting"), "started", "progressing"),
+        (seen(4, 0, route("failed"), state="starting"), "started", "failed"),
+        (STOPPING, "started", "failed"),
+        (None, "started", "failed"),
+        (ASLEEP, "started", "failed"),
+        (RISING, "started", "progressing"),
+        (seen(2, 2, route("starting"), state="starting"), "fully_allocated", "progressing"),
     ],
 )
 def test_readiness(deployment: Deployment | None, wait_for: str, outcome: str) -> None:
-    assert readiness(deployment, wait_for).outcome == outcome
+    assert judge_readiness(deployment, wait_for).outcome == outcome
 
 
 def test_zero_is_ready_if_allowed() -> None:
-    assert readiness(ASLEEP, "steady", allow_zero=True).outcome == "ready"
+    assert judge_readiness(ASLEEP, "steady", allow_zero=True).outcome == "ready"
 
 
 @pytest.mark.parametrize(
@@ -111,28 +111,28 @@ def test_zero_is_ready_if_allowed() -> None:
     ],
 )
 def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str) -> None:
-    assert said in readiness(deployment, "fully_allocated").why
+    assert said in judge_readiness(deployment, "fully_allocated").why
 
 
 def test_goneness() -> None:
-    assert goneness(None).outcome == "ready"
-    assert goneness(STOPPING) == (
-        "pending",
+    assert stop_state(None).outcome == "ready"
+    assert stop_state(STOPPING) == (
+        "progressing",
         "it is still stopping (client API call); node ml-started is started",
     )
-    assert goneness(STOPPING, STOPPING).outcome == "pending"
-    assert goneness(OTHER_START, FULL).outcome == "hopeless"
+    assert stop_state(STOPPING, STOPPING).outcome == "progressing"
+    assert stop_state(OTHER_START, FULL).outcome == "failed"
 
 
 @pytest.mark.parametrize(
     ("deployment", "outcome"),
-    [(FULL, "ready"), (STARTING, "pending"), (STOPPING, "hopeless"), (ALL_BROKEN, "hopeless"), (None, "hopeless")],
+    [(FULL, "ready"), (STARTING, "progressing"), (STOPPING, "failed"), (ALL_BROKEN, "failed"), (None, "failed")],
 )
 def test_changeability(deployment: Deployment | None, outcome: str) -> None:
-    assert changeability(deployment).outcome == outcome
+    assert update_state(deployment).outcome == outcome
 
 
-START, UPDATE, STOP = Action("start", "d", {"model_id": "m"}), Action("update", "d"), Action("stop", "d")
+START, UPDATE, STOP = Step("start", "d", {"model_id": "m"}), Step("update", "d"), Step("stop", "d")
 EXISTS = "Could not start model deployment because an existing deployment with the same id [d] exist"
 
 
@@ -162,9 +162,9 @@ EXISTS = "Could not start model deployment because an existing deployment with t
     ],
 )
 def test_what_leaves_open_if_a_write_took_effect(
-    action: Action, kind: Kind, status: int | None, reason: str | None, unsure: bool
+    action: Step, kind: ErrorKind, status: int | None, reason: str | None, unsure: bool
 ) -> None:
-    assert is_unsure(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
+    assert is_uncertain(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
 
 
 LOST = ApiError("connection", "lost")
@@ -176,36 +176,36 @@ PLAN = Plan(FULL, dataclasses.replace(FULL, threads_per_allocation=1))
 @pytest.mark.parametrize(
     ("action", "error", "now", "outcome"),
     [
-        (START, LOST, FULL, "done"),
-        (START, LOST, None, "again"),
-        (START, LOST, STOPPING, "again"),
-        (START, LOST, seen(5, 5), "refused"),
-        (START, LOST, OTHERWISE, "refused"),  # the task does not name threads, but the start said what they would be
-        (STOP, LOST, None, "done"),
-        (STOP, LOST, STOPPING, "done"),
-        (STOP, LOST, FULL, "again"),
-        (STOP, LOST, OTHER_START, "refused"),
-        (STOP, BROKE, STOPPING, "again"),
-        (STOP, BROKE, FULL, "refused"),
-        (STOP, BROKE, None, "done"),
-        (UPDATE, LOST, FULL, "done"),
-        (UPDATE, LOST, seen(5, 5), "again"),
-        (UPDATE, LOST, STARTING, "done"),
-        (UPDATE, LOST, None, "refused"),
-        (UPDATE, LOST, STOPPING, "refused"),
-        (UPDATE, LOST, ALL_BROKEN, "refused"),
-        (UPDATE, LOST, seen(5, 5, start_time="later"), "refused"),
+        (START, LOST, FULL, "applied"),
+        (START, LOST, None, "retry"),
+        (START, LOST, STOPPING, "retry"),
+        (START, LOST, seen(5, 5), "conflict"),
+        (START, LOST, OTHERWISE, "conflict"),  # the task does not name threads, but the start said what they would be
+        (STOP, LOST, None, "applied"),
+        (STOP, LOST, STOPPING, "applied"),
+        (STOP, LOST, FULL, "retry"),
+        (STOP, LOST, OTHER_START, "conflict"),
+        (STOP, BROKE, STOPPING, "retry"),
+        (STOP, BROKE, FULL, "conflict"),
+        (STOP, BROKE, None, "applied"),
+        (UPDATE, LOST, FULL, "applied"),
+        (UPDATE, LOST, seen(5, 5), "retry"),
+        (UPDATE, LOST, STARTING, "applied"),
+        (UPDATE, LOST, None, "conflict"),
+        (UPDATE, LOST, STOPPING, "conflict"),
+        (UPDATE, LOST, ALL_BROKEN, "conflict"),
+        (UPDATE, LOST, seen(5, 5, start_time="later"), "conflict"),
     ],
 )
-def test_ruling_on_an_unsure_write(action: Action, error: ApiError, now: Deployment | None, outcome: str) -> None:
-    wanted = Wanted("d", number_of_allocations=2)
+def test_ruling_on_an_unsure_write(action: Step, error: ApiError, now: Deployment | None, outcome: str) -> None:
+    wanted = Desired("d", number_of_allocations=2)
     now = now if now is None or now.threads_per_allocation else dataclasses.replace(now, threads_per_allocation=1)
-    assert reconcile(PLAN, action, wanted, None, error, now).outcome == outcome
+    assert judge_write(PLAN, action, wanted, None, error, now).outcome == outcome
 
 
 def test_a_stranger_cannot_be_told_without_a_start_time() -> None:
     before = Plan(dataclasses.replace(FULL, start_time=None), None)
-    assert reconcile(before, STOP, Wanted("d"), None, LOST, OTHER_START).outcome == "again"
+    assert judge_write(before, STOP, Desired("d"), None, LOST, OTHER_START).outcome == "retry"
 
 
 CARRIED = dataclasses.replace(FULL, cache_size="1kb", cache_size_exact=True, number_of_allocations=2)
@@ -227,6 +227,6 @@ SCALER = AdaptiveAllocations(True, 1, 4)
 def test_what_a_stranger_started_otherwise(
     sent: dict[str, t.Any], changes: dict[str, t.Any], initial: int | None, named: list[str]
 ) -> None:
-    wanted = Wanted("d", initial_number_of_allocations=initial)
+    wanted = Desired("d", initial_number_of_allocations=initial)
     now = dataclasses.replace(CARRIED, **changes)
-    assert [each.name for each in started_otherwise(wanted, sent, CARRIED, now)] == named
+    assert [each.name for each in start_differences(wanted, sent, CARRIED, now)] == named

@@ -12,7 +12,7 @@ from .._core.errors import ApiError
 from .._core.http.client import Client
 from .._core.server import Server
 from .._ml.schemas import MODELS
-from . import records as references
+from . import records as records
 from . import schemas
 from .records import Aliases, Endpoint, Pipelines
 
@@ -31,7 +31,7 @@ _ALIASES = "count,trained_model_configs.model_id,trained_model_configs.metadata.
 T = t.TypeVar("T")
 
 
-class ReferenceReader:
+class ConsumerReader:
     """Everything that may use deployments of a cluster; ``None`` is what may not be read.
 
     :raises ApiError: a reading failed for another reason.
@@ -68,14 +68,14 @@ class ReferenceReader:
                 path,
                 {"filter_path": _ENDPOINTS},
                 privilege="monitor_inference",
-                shape=schemas.ENDPOINTS,
+                schema=schemas.ENDPOINTS,
             )
         except ApiError as exc:
             if exc.status == 400 and "no handler found" in (exc.reason or ""):
                 return ()
             _raise_visible(exc)
             return None
-        return references.endpoints(answer)
+        return records.endpoints(answer)
 
     @property
     def pipelines(self) -> Pipelines | None:
@@ -89,7 +89,7 @@ class ReferenceReader:
                 "/_ingest/pipeline",
                 query,
                 privilege="read_pipeline",
-                shape=schemas.PIPELINES,
+                schema=schemas.PIPELINES,
             )
         except ApiError as exc:
             # Where there is no pipeline, Elasticsearch says so by status and an empty object.
@@ -97,7 +97,7 @@ class ReferenceReader:
                 return {}
             _raise_visible(exc)
             return None
-        return references.pipelines(answer)
+        return records.pipelines(answer)
 
     @property
     def aliases(self) -> Aliases | None:
@@ -105,16 +105,16 @@ class ReferenceReader:
 
     def _read_aliases(self) -> Aliases | None:
         try:
-            return references.aliases(self._models())
+            return records.aliases(self._models())
         except ApiError as exc:
             _raise_visible(exc)
             return None
 
-    def _models(self) -> t.Iterator[references.Json]:
+    def _models(self) -> t.Iterator[records.Json]:
         start, total = 0, 1
         while start < total:
             query = {"from": str(start), "size": str(PAGE), "filter_path": _ALIASES}
-            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, shape=MODELS)
+            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, schema=MODELS)
             models = answer.get("trained_model_configs") or ()
             yield from models
             start, total = start + PAGE, (answer.get("count") or 0) if models else 0

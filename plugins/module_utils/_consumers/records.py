@@ -47,7 +47,7 @@ class Endpoint:
         )
 
     @property
-    def owner(self) -> bool:
+    def owns_deployment(self) -> bool:
         """Whether it made its deployment, which then has its id; else it is attached to somebody else's."""
         return self.deployment_id == self.inference_id
 
@@ -106,7 +106,7 @@ def aliases(models: t.Iterable[Json]) -> Aliases:
 
 
 @dataclasses.dataclass(frozen=True)
-class References:
+class Consumers:
     """All that may use deployments of a cluster; ``None`` is what may not be read."""
 
     endpoints: tuple[Endpoint, ...] | None = ()
@@ -114,8 +114,8 @@ class References:
     aliases: Aliases | None = dataclasses.field(default_factory=dict)
 
 
-Kind = t.Literal["inference_endpoints", "ingest_pipelines", "model_aliases"]
-KINDS: tuple[Kind, ...] = ("inference_endpoints", "ingest_pipelines", "model_aliases")
+ConsumerKind = t.Literal["inference_endpoints", "ingest_pipelines", "model_aliases"]
+CONSUMER_KINDS: tuple[ConsumerKind, ...] = ("inference_endpoints", "ingest_pipelines", "model_aliases")
 
 
 class UsedBy(t.NamedTuple):
@@ -125,9 +125,9 @@ class UsedBy(t.NamedTuple):
     ingest_pipelines: tuple[str, ...] | None = ()
     model_aliases: tuple[str, ...] | None = ()
 
-    def of(self, kind: Kind) -> tuple[str, ...] | None:
+    def of(self, kind: ConsumerKind) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = getattr(self, kind)
         return found
 
     def as_result(self) -> dict[str, list[str] | None]:
-        return {kind: None if (found := self.of(kind)) is None else list(found) for kind in KINDS}
+        return {kind: None if (found := self.of(kind)) is None else list(found) for kind in CONSUMER_KINDS}

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import ANY, Misshapen, Shape, record, rows, shallow, table, text, whole
+from .._core.http.schema import ANY, Schema, SchemaError, integer, list_of, map_of, max_depth, object_with, text
 from .._ml.schemas import ADAPTIVE
 
-_OF_ENDPOINT = record(
+_OF_ENDPOINT = object_with(
     "task_type",
     inference_id=text,
     model_id=text,
     task_type=text,
     service=text,
-    service_settings=record(
+    service_settings=object_with(
         deployment_id=text,
         model_id=text,
-        num_allocations=whole,
-        num_threads=whole,
+        num_allocations=integer,
+        num_threads=integer,
         adaptive_allocations=ADAPTIVE,
     ),
 )
@@ -30,18 +30,18 @@ _OF_ENDPOINT = record(
 def _endpoint(value: t.Any) -> None:
     _OF_ENDPOINT(value)
     if not (value.get("inference_id") or value.get("model_id")):
-        raise Misshapen("is missing", "inference_id")
+        raise SchemaError("is missing", "inference_id")
 
 
-ENDPOINTS = record(endpoints=rows(_endpoint), models=rows(_endpoint))
+ENDPOINTS = object_with(endpoints=list_of(_endpoint), models=list_of(_endpoint))
 
 
 def _pipelines(value: t.Any) -> None:
-    table(ANY)(value)
+    map_of(ANY)(value)
     try:
-        shallow(value)
-    except Misshapen as exc:
+        max_depth(value)
+    except SchemaError as exc:
         raise exc.within("an ingest pipeline") from None
 
 
-PIPELINES: Shape = _pipelines
+PIPELINES: Schema = _pipelines

@@ -14,10 +14,10 @@ class Difference(t.NamedTuple):
 
     name: str
     current: t.Any
-    wanted: t.Any
+    desired: t.Any
 
     def __str__(self) -> str:
-        return f"{self.name} is {_shown(self.current)}, wanted is {_shown(self.wanted)}"
+        return f"{self.name} is {_shown(self.current)}, wanted is {_shown(self.desired)}"
 
 
 class Refusal(Exception):
@@ -48,7 +48,7 @@ def refuse_together(wrong: t.Sequence[str]) -> None:
         raise Refusal(" ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix("."))
 
 
-Kind = t.Literal[
+ErrorKind = t.Literal[
     "connection",  # none, or it was lost
     "timeout",
     "tls",
@@ -74,7 +74,7 @@ class ApiError(Exception):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ErrorKind,
         sentence: str,
         *,
         status: int | None = None,
@@ -82,7 +82,7 @@ class ApiError(Exception):
         reason: str | None = None,
         empty: bool = False,
     ) -> None:
-        self.kind: Kind = kind
+        self.kind: ErrorKind = kind
         self.status = status
         self.error_type = error_type
         self.reason = reason

@@ -38,14 +38,14 @@ class Server:
         return self.flavor == "serverless"
 
     @property
-    def release(self) -> tuple[int, int, int]:
+    def version_tuple(self) -> tuple[int, int, int]:
         """``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
         match = _NUMBER.match(self.version)
         return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
     def has(self, *since: int) -> bool:
         """Whether the server is at least *since*. Serverless has everything and a version number that never moves."""
-        return self.serverless or self.release >= since
+        return self.serverless or self.version_tuple >= since
 
     def as_result(self) -> dict[str, str]:
         return {"version": self.version, "flavor": self.flavor, "cluster_name": self.cluster_name}

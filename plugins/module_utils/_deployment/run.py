@@ -12,13 +12,13 @@ import typing as t
 from .._core.errors import Failure
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.internal_error import Unexpected
-from .._core.run.progress import Tell, silent
+from .._core.run.internal_error import InternalError
+from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome
-from .api.cluster import Api, Connect
+from .api.cluster import Cluster, Connect
 from .api.version_checks import refuse_old_server, refuse_unsupported
-from .apply.deployment_run import Job, carry_out
-from .apply.run_state import Report
+from .apply.deployment_run import DeploymentRun, apply_all
+from .apply.run_state import RunState
 from .options import deployment as options
 
 
@@ -26,41 +26,41 @@ def run(
     params: t.Mapping[str, t.Any],
     check_mode: bool,
     *,
-    connect: Connect = Api.connected,
+    connect: Connect = Cluster.connected,
     clock: Clock | None = None,
-    tell: Tell = silent,
+    show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
     """Bring one deployment into the state that validated *params* want. Known errors come back as a failed result.
 
-    *tell* is told of the progress of a long wait.
+    *show_progress* is told of the progress of a long wait.
     """
     clock = clock or SystemClock()
-    report = Report(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
+    state = RunState(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
     try:
-        job = Job(options.wanted(params), options.waiting(params), report)
+        deployment_run = DeploymentRun(options.desired(params), options.wait_policy(params), state)
         server_timeout = options.server_timeout(params)
-        report.fact_name = options.fact_name(params)
-        api = connect(connection(params), clock.sleep)
+        state.fact_name = options.fact_name(params)
+        cluster = connect(connection(params), clock.sleep)
         try:
-            report.server = api.server
-            refuse_old_server(api.server)
-            refuse_unsupported(api.server, job.wanted)
-            look = functools.partial(api.look, job.wanted.deployment_id)
-            job.decide(api, look())
-            job.tell_of_file()
-            if check_mode and not job.error:
-                job.foretell(api, server_timeout)
-            elif not job.error:
-                carry_out(api, [job], look, server_timeout, clock, tell)
+            state.server = cluster.server
+            refuse_old_server(cluster.server)
+            refuse_unsupported(cluster.server, deployment_run.desired)
+            read = functools.partial(cluster.read, deployment_run.desired.deployment_id)
+            deployment_run.decide(cluster, read())
+            deployment_run.warn_of_recovery_file()
+            if check_mode and not deployment_run.error:
+                deployment_run.predict(cluster, server_timeout)
+            elif not deployment_run.error:
+                apply_all(cluster, [deployment_run], read, server_timeout, clock, show_progress)
         finally:
-            api.close()
+            cluster.close()
     except Failure as exc:
-        return report.failed(exc)
+        return state.failed(exc)
     except Exception as exc:
-        return report.failed(Unexpected(exc))
-    return report.failed(job.error) if job.error else report.succeeded()
+        return state.failed(InternalError(exc))
+    return state.failed(deployment_run.error) if deployment_run.error else state.succeeded()
 
 
-def blank() -> Json:
+def empty_result() -> Json:
     """The result when nothing was read."""
-    return Report("", "").as_result()
+    return RunState("", "").as_result()

@@ -10,23 +10,23 @@ import collections
 import typing as t
 
 from .._core.errors import Failure, Refusal, refuse_together
-from .._core.http.client import Call
+from .._core.http.client import Request
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.internal_error import Unexpected
-from .._core.run.progress import Tell, silent
+from .._core.run.internal_error import InternalError
+from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
-from .api.cluster import Api, Connect
-from .api.snapshot import Sight
+from .api.cluster import Cluster, Connect
+from .api.snapshot import Snapshot
 from .api.version_checks import refuse_old_server, refuse_unsupported
-from .apply.deployment_run import Job, carry_out
-from .apply.run_state import Report
+from .apply.deployment_run import DeploymentRun, apply_all
+from .apply.run_state import RunState
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
-from .plan.fleet import in_order, refuse_list, refuse_too_many, refuse_too_much, takes_room
-from .plan.guard import guarded_list
+from .plan.fleet import in_send_order, refuse_list, refuse_too_few_processors, refuse_too_many, takes_capacity
+from .plan.guard import guard_plans
 
 Params = t.Mapping[str, t.Any]
 
@@ -35,40 +35,42 @@ def run(
     params: Params,
     check_mode: bool,
     *,
-    connect: Connect = Api.connected,
+    connect: Connect = Cluster.connected,
     clock: Clock | None = None,
-    tell: Tell = silent,
+    show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
     """Bring all deployments into the states that validated *params* want.
 
-    What goes wrong with one of them does not keep the others; the result is failed in the end. *tell* is told of the
-    progress of a long wait.
+    A failed deployment does not stop the others; the result is failed in the end. *show_progress* gets the progress of
+    a long wait.
     """
-    fleet = _Fleet(params, check_mode, clock or SystemClock(), tell)
+    fleet = _Fleet(params, check_mode, clock or SystemClock(), show_progress)
     try:
         fleet.run(connect)
     except Failure as exc:
         return fleet.failed(exc)
     except Exception as exc:
-        return fleet.failed(Unexpected(exc))
+        return fleet.failed(InternalError(exc))
     return fleet.outcome()
 
 
-def blank() -> Json:
+def empty_result() -> Json:
     """The result when nothing was read."""
     return _Fleet({"fact_name": "", "detail": "all"}, False, SystemClock()).as_result()
 
 
 class _Fleet:
-    def __init__(self, params: Params, check_mode: bool, clock: Clock, tell: Tell = silent) -> None:
+    def __init__(
+        self, params: Params, check_mode: bool, clock: Clock, show_progress: ProgressCallback = no_progress
+    ) -> None:
         self._params = params
         self._check_mode = check_mode
         self._clock = clock
-        self._tell = tell
+        self._tell = show_progress
         self._began = clock.monotonic()
         self._server: Server | None = None
-        self._jobs: list[Job] = []
-        self._calls: list[Call] = []
+        self._runs: list[DeploymentRun] = []
+        self._requests: list[Request] = []
         self._read = False
 
     def run(self, connect: Connect) -> None:
@@ -78,85 +80,85 @@ class _Fleet:
         :raises ApiError: the cluster could not be read; nothing was written.
         """
         params = self._params
-        items, kept, timeout = options.items(params), options.is_kept(params), server_timeout(params)
+        items, keep, timeout = options.items(params), options.keep_filter(params), server_timeout(params)
         max_step = max_total_step(params)
-        wishes = [wanted for wanted, _waiting in items]
-        refuse_list([each.deployment_id for each in wishes], [each.state != "stopped" for each in wishes])
+        desired_items = [desired for desired, _policy in items]
+        refuse_list([each.deployment_id for each in desired_items], [each.state != "stopped" for each in desired_items])
         fact_name(params)
-        api = connect(connection(params), self._clock.sleep)
+        cluster = connect(connection(params), self._clock.sleep)
         try:
-            self._server = api.server
-            refuse_old_server(api.server)
-            self._jobs = [self._job(item) for item in items]
-            self._refuse_unsupported(api)
-            sight = api.look()
-            listed = {job.wanted.deployment_id for job in self._jobs}
-            strangers = [each for each in sight if each not in listed and not kept(each)]
-            self._jobs += [self._job(options.unlisted(each, params)) for each in strangers]
-            self._decide(api, sight, max_step)
+            self._server = cluster.server
+            refuse_old_server(cluster.server)
+            self._runs = [self._run_of(item) for item in items]
+            self._refuse_unsupported(cluster)
+            snapshot = cluster.read()
+            listed = {run.desired.deployment_id for run in self._runs}
+            unlisted_ids = [each for each in snapshot if each not in listed and not keep(each)]
+            self._runs += [self._run_of(options.stop_item(each, params)) for each in unlisted_ids]
+            self._decide(cluster, snapshot, max_step)
             if self._check_mode:
-                self._foretell(api, timeout)
+                self._predict(cluster, timeout)
             else:
-                jobs = [job for job in self._jobs if not job.error]
-                carry_out(api, jobs, api.look, timeout, self._clock, self._tell)
+                runs = [run for run in self._runs if not run.error]
+                apply_all(cluster, runs, cluster.read, timeout, self._clock, self._tell)
         finally:
-            api.close()
+            cluster.close()
 
-    def _job(self, item: options.Item) -> Job:
-        wanted, waiting = item
-        return Job(wanted, waiting, Report(wanted.deployment_id, "", ledger=self._calls))
+    def _run_of(self, item: options.Item) -> DeploymentRun:
+        desired, policy = item
+        return DeploymentRun(desired, policy, RunState(desired.deployment_id, "", requests_sent=self._requests))
 
-    def _refuse_unsupported(self, api: Api) -> None:
+    def _refuse_unsupported(self, cluster: Cluster) -> None:
         wrong = []
-        for job in self._jobs:
+        for run in self._runs:
             try:
-                refuse_unsupported(api.server, job.wanted)
+                refuse_unsupported(cluster.server, run.desired)
             except Refusal as exc:
-                wrong.append(f"'{job.wanted.deployment_id}': {exc}")
+                wrong.append(f"'{run.desired.deployment_id}': {exc}")
         refuse_together(wrong)
 
-    def _decide(self, api: Api, sight: Sight, max_step: int | None) -> None:
-        ending: set[str] = set()
-        for job in sorted(self._jobs, key=lambda job: not sight.bears_its_models_id(job.wanted.deployment_id)):
-            job.decide(api, sight, ending)
-            if job.ends:
-                ending.add(job.wanted.deployment_id)
+    def _decide(self, cluster: Cluster, snapshot: Snapshot, max_step: int | None) -> None:
+        removed_ids: set[str] = set()
+        for run in sorted(self._runs, key=lambda run: not snapshot.is_named_after_model(run.desired.deployment_id)):
+            run.decide(cluster, snapshot, removed_ids)
+            if run.removes:
+                removed_ids.add(run.desired.deployment_id)
         self._read = True
         try:
-            self._decide_together(api, sight, max_step)
+            self._decide_together(cluster, snapshot, max_step)
         except Refusal:
-            for job in self._jobs:
-                job.withdraw()
+            for run in self._runs:
+                run.discard_plan()
             raise
-        for job in self._jobs:
-            job.tell_of_file()
+        for run in self._runs:
+            run.warn_of_recovery_file()
 
-    def _decide_together(self, api: Api, sight: Sight, max_step: int | None) -> None:
+    def _decide_together(self, cluster: Cluster, snapshot: Snapshot, max_step: int | None) -> None:
         """:raises Refusal: the list cannot be carried out as a whole."""
-        refuse_together([str(job.error) for job in self._jobs if isinstance(job.error, Refusal) and job.error.of_list])
-        planned = [job for job in self._jobs if not job.error]
-        plans = guarded_list([job.plan for job in planned], max_step, self._params["on_guarded"])
-        for job, plan in zip(planned, plans, strict=True):
-            job.report.decided(plan)
-        refuse_too_many(list(sight), plans)
-        capacity = api.capacity() if takes_room(plans) else None
-        if capacity:
-            refuse_too_much(capacity, filter(None, map(sight.deployment, sight)), plans)
+        refuse_together([str(run.error) for run in self._runs if isinstance(run.error, Refusal) and run.error.of_list])
+        planned = [run for run in self._runs if not run.error]
+        plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
+        for run, plan in zip(planned, plans, strict=True):
+            run.state.set_plan(plan)
+        refuse_too_many(list(snapshot), plans)
+        processors = cluster.ml_processors() if takes_capacity(plans) else None
+        if processors:
+            refuse_too_few_processors(processors, filter(None, map(snapshot.with_routes, snapshot)), plans)
 
-    def _foretell(self, api: Api, timeout: str) -> None:
-        planned = [job for job in self._jobs if not job.error]
-        for job in planned:
-            job.foretell(api, timeout)
-        plans = [job.plan for job in planned]
-        for place, action in in_order(plans):
-            self._calls.append(planned[place].report.calls[plans[place].actions.index(action)])
+    def _predict(self, cluster: Cluster, timeout: str) -> None:
+        planned = [run for run in self._runs if not run.error]
+        for run in planned:
+            run.predict(cluster, timeout)
+        plans = [run.plan for run in planned]
+        for place, step in in_send_order(plans):
+            self._requests.append(planned[place].state.requests[plans[place].steps.index(step)])
 
     def outcome(self) -> Outcome:
-        failed = [job for job in self._jobs if job.error]
+        failed = [run for run in self._runs if run.error]
         result = self.as_result()
         if failed:
-            told = f"{len(failed)} of {len(self._jobs)} deployments failed. {_told(failed)}"
-            result |= {"failed": True, "msg": told}
+            message = f"{len(failed)} of {len(self._runs)} deployments failed. {_messages(failed)}"
+            result |= {"failed": True, "msg": message}
         return Outcome(result, self._warnings)
 
     def failed(self, error: Exception) -> Outcome:
@@ -166,13 +168,15 @@ class _Fleet:
     @property
     def _warnings(self) -> tuple[str, ...]:
         """Each once. One that does not name those that it is for has their ids before it, as failures have."""
-        told = _with_ids((job, text) for job in self._jobs for text in job.report.warnings)
-        return tuple(text if all(each in text for each in ids) else _led(ids, text) for text, ids in told.items())
+        message = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
+        return tuple(
+            text if all(each in text for each in ids) else _with_lead(ids, text) for text, ids in message.items()
+        )
 
     def as_result(self) -> Json:
         items, facts = self._items_and_facts()
         changed = [item for item in items if item["changed"]]
-        polls = max((job.report.polls for job in self._jobs), default=0)
+        polls = max((run.state.polls for run in self._runs), default=0)
         return {
             "changed": bool(changed),
             "deployments": items,
@@ -180,7 +184,7 @@ class _Fleet:
             "diff": {
                 side: {item["deployment_id"]: item["diff"][side] for item in changed} for side in ("before", "after")
             },
-            "api_calls": [call.as_result() for call in self._calls],
+            "api_calls": [request.as_result() for request in self._requests],
             "waited": {"seconds": round(self._clock.monotonic() - self._began, 3) if polls else 0.0, "polls": polls},
             "server": self._server and self._server.as_result(),
             "ansible_facts": {self._params["fact_name"]: facts} if self._params["fact_name"] and self._read else {},
@@ -190,40 +194,40 @@ class _Fleet:
         """What is said of each deployment: rendered once for both, and only if somebody reads it."""
         items: list[Json] = []
         facts: Json = {}
-        for job in self._jobs if self._read else ():
-            named = {"deployment_id": job.wanted.deployment_id}
-            brief = self._params["detail"] == "changed" and job.uneventful
-            item = {} if brief and not self._params["fact_name"] else {**named, **job.result()}
+        for run in self._runs if self._read else ():
+            named = {"deployment_id": run.desired.deployment_id}
+            brief = self._params["detail"] == "changed" and run.is_unchanged
+            item = {} if brief and not self._params["fact_name"] else {**named, **run.result()}
             items.append({**named, "changed": False, "operation": "none"} if brief else item)
             if self._params["fact_name"]:
-                facts |= job.report.facts(item)
+                facts |= run.state.facts(item)
         return items, facts
 
     def _summary(self) -> Json:
-        reports = [job.report for job in self._jobs]
-        operations = collections.Counter(report.operation for report in reports if report.changed)
+        reports = [run.state for run in self._runs]
+        operations = collections.Counter(state.operation for state in reports if state.changed)
         return {
             "deployments": len(reports),
-            "changed": sum(report.changed for report in reports),
-            "unchanged": sum(not job.report.changed and job.error is None for job in self._jobs),
-            "failed": sum(job.error is not None for job in self._jobs),
-            "skipped": sum(report.skipped_because is not None for report in reports),
+            "changed": sum(state.changed for state in reports),
+            "unchanged": sum(not run.state.changed and run.error is None for run in self._runs),
+            "failed": sum(run.error is not None for run in self._runs),
+            "skipped": sum(state.skipped_because is not None for state in reports),
             "operations": dict(sorted(operations.items())),
         }
 
 
-def _told(failed: t.Iterable[Job]) -> str:
+def _messages(failed: t.Iterable[DeploymentRun]) -> str:
     """Each error once, after the ids of the deployments that have it."""
-    return " ".join(_led(ids, text) for text, ids in _with_ids((job, str(job.error)) for job in failed).items())
+    return " ".join(_with_lead(ids, text) for text, ids in _with_ids((run, str(run.error)) for run in failed).items())
 
 
-def _with_ids(told: t.Iterable[tuple[Job, str]]) -> dict[str, list[str]]:
+def _with_ids(message: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list[str]]:
     """Text to the ids of the deployments that it was told of, in quotes."""
     found: dict[str, list[str]] = {}
-    for job, text in told:
-        found.setdefault(text, []).append(f"'{job.wanted.deployment_id}'")
+    for run, text in message:
+        found.setdefault(text, []).append(f"'{run.desired.deployment_id}'")
     return found
 
 
-def _led(ids: t.Sequence[str], text: str) -> str:
+def _with_lead(ids: t.Sequence[str], text: str) -> str:
     return f"{', '.join(ids)}: {text}"

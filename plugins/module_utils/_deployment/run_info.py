@@ -13,10 +13,10 @@ import typing as t
 from .._core.errors import ApiError, Refusal
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.internal_error import Unexpected
+from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._ml.deployment import Deployment
-from .api.cluster import Api, Connect
+from .api.cluster import Cluster, Connect
 from .api.version_checks import refuse_old_server
 from .records.usage import health, nodes, usage
 
@@ -24,37 +24,39 @@ HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 
 
 def run(
-    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Api.connected, clock: Clock | None = None
+    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Cluster.connected, clock: Clock | None = None
 ) -> Outcome:
     """The deployments that match, with what is asked for. *check_mode* makes no difference."""
-    result = blank()
+    result = empty_result()
     try:
-        api = connect(connection(params), (clock or SystemClock()).sleep)
+        cluster = connect(connection(params), (clock or SystemClock()).sleep)
         try:
-            refuse_old_server(api.server)
-            result["server"] = api.server.as_result()
-            result["deployments"] = list(_items(api, params["deployment_id"], params["gather"]))
+            refuse_old_server(cluster.server)
+            result["server"] = cluster.server.as_result()
+            result["deployments"] = list(_items(cluster, params["deployment_id"], params["gather"]))
         finally:
-            api.close()
+            cluster.close()
     except (Refusal, ApiError) as exc:
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
-        return Outcome({**result, **failure(Unexpected(exc))})
+        return Outcome({**result, **failure(InternalError(exc))})
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
 
 
-def blank() -> Json:
+def empty_result() -> Json:
     """The result when nothing was read."""
     return {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
 
 
-def _items(api: Api, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
-    sight = api.look(usage=True)
-    for deployment_id in sight:
+def _items(cluster: Cluster, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
+    snapshot = cluster.read(usage=True)
+    for deployment_id in snapshot:
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
-            seen = sight.deployment(deployment_id) if "routing" in gather else sight.statistics(deployment_id)
-            yield _item(t.cast("Deployment", seen), sight.rows[deployment_id], gather)
+            observed = (
+                snapshot.with_routes(deployment_id) if "routing" in gather else snapshot.without_routes(deployment_id)
+            )
+            yield _item(t.cast("Deployment", observed), snapshot.rows[deployment_id], gather)
 
 
 def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:

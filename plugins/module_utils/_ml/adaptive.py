@@ -38,14 +38,14 @@ OFF = AdaptiveAllocations()
 
 
 @dataclasses.dataclass(frozen=True)
-class AdaptiveWish:
+class AdaptivePatch:
     """The sub-options a task gave: ``None`` leaves a field as it is, ``-1`` removes a bound."""
 
     enabled: bool | None = None
     min_number_of_allocations: int | None = None
     max_number_of_allocations: int | None = None
 
-    def over(self, stored: AdaptiveAllocations | None) -> AdaptiveAllocations:
+    def merged_into(self, stored: AdaptiveAllocations | None) -> AdaptiveAllocations:
         """The settings after the server has merged this wish, field by field, into *stored*."""
         base = stored or OFF
         return AdaptiveAllocations(
@@ -54,7 +54,7 @@ class AdaptiveWish:
             _bound(self.max_number_of_allocations, base.max_number_of_allocations),
         )
 
-    def to_send(self, stored: AdaptiveAllocations | None) -> dict[str, t.Any]:
+    def body(self, stored: AdaptiveAllocations | None) -> dict[str, t.Any]:
         """The request object: what was given, without removing bounds that are not there."""
         base = stored or OFF
         given = dataclasses.asdict(self)
@@ -65,7 +65,7 @@ class AdaptiveWish:
         }
 
 
-def _bound(wished: int | None, stored: int | None) -> int | None:
-    if wished is None:
+def _bound(given: int | None, stored: int | None) -> int | None:
+    if given is None:
         return stored
-    return None if wished == UNSET else wished
+    return None if given == UNSET else given

@@ -172,12 +172,12 @@ class Deployment:
         targets = [route.target_allocations for route in self.routes]
         known = self.routing_source in ("assignment", "cluster_state") and None not in targets
         running = None if self.routing_source == "prediction" else self.running
-        wanted = self.number_of_allocations
+        desired = self.number_of_allocations
         return {
-            "wanted": wanted,
+            "wanted": desired,
             "assigned": sum(target or 0 for target in targets) if known else None,
             "running": running,
-            "missing": None if wanted is None or running is None else max(0, wanted - running),
+            "missing": None if desired is None or running is None else max(0, desired - running),
         }
 
 

@@ -6,19 +6,19 @@
 
 from __future__ import annotations
 
-from .._core.http.schema import flag, record, rows, text, whole
+from .._core.http.schema import boolean, integer, list_of, object_with, text
 
-ADAPTIVE = record(enabled=flag, min_number_of_allocations=whole, max_number_of_allocations=whole)
+ADAPTIVE = object_with(enabled=boolean, min_number_of_allocations=integer, max_number_of_allocations=integer)
 
-MODELS = record(
-    count=whole,
-    trained_model_configs=rows(
-        record(
+MODELS = object_with(
+    count=integer,
+    trained_model_configs=list_of(
+        object_with(
             "model_id",
             model_id=text,
             model_type=text,
-            fully_defined=flag,
-            metadata=record(model_aliases=rows(text)),
+            fully_defined=boolean,
+            metadata=object_with(model_aliases=list_of(text)),
         )
     ),
 )

@@ -15,8 +15,8 @@ import warnings
 from ..options.connection import Connection
 from . import response_errors
 from .client_errors import Transient, from_exception, unusable_address
-from .response_errors import Request
-from .schema import ANY, Misshapen, Shape
+from .response_errors import RequestContext
+from .schema import ANY, Schema, SchemaError
 from .transport import connect
 
 if t.TYPE_CHECKING:
@@ -26,7 +26,7 @@ MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
 """What servers 8.x and 9.x both accept, whatever the client's own major is."""
 
 
-class Call(t.NamedTuple):
+class Request(t.NamedTuple):
     """One request as it is sent. ``query`` values are text, ``body`` is a JSON object or ``None``."""
 
     method: str
@@ -65,71 +65,73 @@ class Client:
         body: dict[str, t.Any] | None = None,
         privilege: str = "monitor_ml",
         repeat: bool = True,
-        shape: Shape = ANY,
+        schema: Schema = ANY,
     ) -> t.Any:
-        """The JSON object of ``GET path``. *body*: a question too long for the address. *shape*: what it has to be.
+        """The JSON object of ``GET path``. *body*: a question too long for the address. *schema*: what it has to be.
 
         :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
             *repeat* allows it.
         """
-        call = Call("GET", path, query or {}, body)
+        request = Request("GET", path, query or {}, body)
         for tries in range(self._retries if repeat else 0):
             try:
-                return self._send(what, call, privilege, shape)
+                return self._send(what, request, privilege, schema)
             except Transient as transient:
                 self._sleep(_pause(tries, transient))
         try:
-            return self._send(what, call, privilege, shape)
+            return self._send(what, request, privilege, schema)
         except Transient as transient:
             raise transient.error from transient
 
-    def write(self, what: str, call: Call, *, privilege: str = "manage_ml", shape: Shape = ANY) -> t.Any:
-        """The JSON object of the answer to *call*, sent exactly once.
+    def write(self, what: str, request: Request, *, privilege: str = "manage_ml", schema: Schema = ANY) -> t.Any:
+        """The JSON object of the answer to *request*, sent exactly once.
 
         :raises ApiError: also where it is not known whether the write took effect.
         """
         try:
-            return self._send(what, call, privilege, shape)
+            return self._send(what, request, privilege, schema)
         except Transient as transient:
             raise transient.error from transient
 
-    def _send(self, what: str, call: Call, privilege: str, shape: Shape) -> t.Any:
-        """:raises ApiError: also of the kind ``answer``, if it is not an object of this *shape*."""
+    def _send(self, what: str, request: Request, privilege: str, schema: Schema) -> t.Any:
+        """:raises ApiError: also of the kind ``answer``, if it is not an object of this *schema*."""
         status = None
         try:
-            answer = self._answer(what, call, privilege)
+            answer = self._answer(what, request, privilege)
             status = answer.meta.status
             if not isinstance(answer.body, dict):
                 content_type = answer.meta.headers.get("content-type") or ""
-                raise response_errors.not_understood(self._request(what, privilege), status, answer.body, content_type)
-            shape(answer.body)
-        except Misshapen as exc:
-            raise response_errors.misshapen(self._request(what, privilege), status, str(exc)) from None
+                raise response_errors.not_understood(self._context(what, privilege), status, answer.body, content_type)
+            schema(answer.body)
+        except SchemaError as exc:
+            raise response_errors.schema_error(self._context(what, privilege), status, str(exc)) from None
         except RecursionError:
-            raise response_errors.misshapen(self._request(what, privilege), status, "it is nested too deeply") from None
+            raise response_errors.schema_error(
+                self._context(what, privilege), status, "it is nested too deeply"
+            ) from None
         return answer.body
 
-    def _answer(self, what: str, call: Call, privilege: str) -> ApiResponse[t.Any]:
+    def _answer(self, what: str, request: Request, privilege: str) -> ApiResponse[t.Any]:
         import elasticsearch
 
-        headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if call.body is not None else {})}
+        headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if request.body is not None else {})}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
                 return self._client.perform_request(
-                    call.method, call.path, params=call.query or None, headers=headers, body=call.body
+                    request.method, request.path, params=request.query or None, headers=headers, body=request.body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
-            raise from_exception(self._request(what, privilege), exc) from exc
+            raise from_exception(self._context(what, privilege), exc) from exc
         except ValueError as exc:
             # Neither it nor what it came from: they would show the header that cannot be sent.
-            raise unusable_address(self._request(what, privilege), exc) from None
+            raise unusable_address(self._context(what, privilege), exc) from None
 
-    def _request(self, what: str, privilege: str) -> Request:
+    def _context(self, what: str, privilege: str) -> RequestContext:
         nodes: list[t.Any] = self._client.transport.node_pool.all()
         node = max(nodes, key=lambda each: getattr(each, "asked", 0.0))  # tests bring nodes of their own
         proxy = getattr(node, "proxy", "")
-        return Request(what, privilege, node.base_url, self._timeout, self._secrets, proxy, self._certificate)
+        return RequestContext(what, privilege, node.base_url, self._timeout, self._secrets, proxy, self._certificate)
 
 
 def _pause(tries: int, transient: Transient) -> float:
@@ -149,6 +151,6 @@ def _pause(tries: int, transient: Transient) -> float:
     return min(10.0, growing)
 
 
-def as_text(value: t.Any) -> str:
+def query_value(value: t.Any) -> str:
     """A query value as Elasticsearch reads it."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -13,8 +13,8 @@ import typing as t
 
 from ..errors import ApiError
 from . import proxy_errors, response_errors, tls_errors
-from .response_errors import Request
-from .text import cut
+from .response_errors import RequestContext
+from .text import shorten
 
 
 class Transient(Exception):
@@ -26,58 +26,58 @@ class Transient(Exception):
         super().__init__(str(error))
 
 
-def from_exception(request: Request, exc: Exception) -> Exception:
+def from_exception(context: RequestContext, exc: Exception) -> Exception:
     """The error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`."""
     import elasticsearch
 
     if isinstance(exc, elasticsearch.UnsupportedProductError):
-        return response_errors.another_product(request, exc.body)
+        return response_errors.another_product(context, exc.body)
     if isinstance(exc, elasticsearch.ApiError):
         headers = exc.meta.headers
         genuine = headers.get("x-elastic-product") == "Elasticsearch"
         answer = response_errors.Answer(exc.meta.status, exc.body, genuine, headers.get("location") or "")
-        error = response_errors.from_answer(request, answer)
+        error = response_errors.from_answer(context, answer)
         return Transient(error, headers.get("retry-after")) if error.kind == "unavailable" else error
-    return _no_answer(request, exc)
+    return _no_answer(context, exc)
 
 
-def unusable_address(request: Request, exc: ValueError) -> ApiError:
+def unusable_address(context: RequestContext, exc: ValueError) -> ApiError:
     """For a request that could not be made. The text of *exc* may show a header, unless it is about the address."""
     from urllib3.exceptions import LocationValueError
 
     if isinstance(exc, LocationValueError):
-        told = f"the address is not one that can be asked for: {cut(str(exc), 200)}. Check hosts."
+        message = f"the address is not one that can be asked for: {shorten(str(exc), 200)}. Check hosts."
     else:
-        told = "the request has a value that HTTP cannot carry. Look for line breaks in credentials and headers."
-    return ApiError("connection", f"Cannot {request.what}: {told}")
+        message = "the request has a value that HTTP cannot carry. Look for line breaks in credentials and headers."
+    return ApiError("connection", f"Cannot {context.what}: {message}")
 
 
-def _no_answer(request: Request, exc: Exception) -> Exception:
+def _no_answer(context: RequestContext, exc: Exception) -> Exception:
     from urllib3.exceptions import DecodeError
 
     causes = list(_causes(exc))
-    by_proxy = proxy_errors.trouble(request, causes)
+    by_proxy = proxy_errors.proxy_failure(context, causes)
     if by_proxy is not None:
-        return Transient(by_proxy.error) if by_proxy.passing else by_proxy.error
-    text = cut(str(getattr(exc, "message", exc)), 300, request.secrets)
+        return Transient(by_proxy.error) if by_proxy.transient else by_proxy.error
+    text = shorten(str(getattr(exc, "message", exc)), 300, context.secrets)
     if any(isinstance(each, DecodeError) for each in causes):
-        told = f"the answer of {request.there} is said to be compressed, but cannot be unpacked"
-        return ApiError("answer", f"Cannot {request.what}: {told}. Check what a proxy in between does with answers.")
+        message = f"the answer of {context.there} is said to be compressed, but cannot be unpacked"
+        return ApiError("answer", f"Cannot {context.what}: {message}. Check what a proxy in between does with answers.")
     broken = next((each for each in causes if tls_errors.broke_off(each)), None)
     if broken is None and _is_tls(exc, causes):
         innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
-        happened, hint = tls_errors.trouble(innermost, text, request.certificate)
-        return ApiError("tls", f"Cannot {request.what}: no TLS connection to {request.there}: {happened}. {hint}")
+        happened, hint = tls_errors.tls_failure(innermost, text, context.certificate)
+        return ApiError("tls", f"Cannot {context.what}: no TLS connection to {context.there}: {happened}. {hint}")
     if any(isinstance(each, http.client.BadStatusLine) and not _closed(each) for each in causes):
-        return _no_http(request, causes)
-    return Transient(_timed_out(request, causes) or _not_connected(request, causes, text))
+        return _no_http(context, causes)
+    return Transient(_timed_out(context, causes) or _not_connected(context, causes, text))
 
 
 def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
     """*exc* and what it came from, outermost first."""
-    seen: set[int] = set()
-    while exc is not None and id(exc) not in seen:
-        seen.add(id(exc))
+    observed: set[int] = set()
+    while exc is not None and id(exc) not in observed:
+        observed.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
 
@@ -92,17 +92,17 @@ def _closed(exc: BaseException) -> bool:
     return isinstance(exc, ConnectionResetError)  # RemoteDisconnected is both
 
 
-def _no_http(request: Request, causes: t.Iterable[BaseException]) -> ApiError:
+def _no_http(context: RequestContext, causes: t.Iterable[BaseException]) -> ApiError:
     line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
     if line.startswith(("\x15\x03", "\x16\x03")):
-        told = f"{request.there} answered in TLS. Write https:// in hosts."
-        return ApiError("tls", f"Cannot {request.what}: {told}")
-    hint = "Check the port in hosts." if not request.proxy else "Check the ports in proxy and in hosts."
-    told = f"what answers at {request.there} does not speak HTTP, but says: {cut(line, 60, request.secrets)}"
-    return ApiError("answer", f"Cannot {request.what}: {told}. {hint}")
+        message = f"{context.there} answered in TLS. Write https:// in hosts."
+        return ApiError("tls", f"Cannot {context.what}: {message}")
+    hint = "Check the port in hosts." if not context.proxy else "Check the ports in proxy and in hosts."
+    message = f"what answers at {context.there} does not speak HTTP, but says: {shorten(line, 60, context.secrets)}"
+    return ApiError("answer", f"Cannot {context.what}: {message}. {hint}")
 
 
-def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError | None:
+def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> ApiError | None:
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
     from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
@@ -110,27 +110,27 @@ def _timed_out(request: Request, causes: t.Iterable[BaseException]) -> ApiError 
     if waited is None or isinstance(waited, NewConnectionError):
         return None
     if isinstance(waited, ConnectTimeoutError):
-        told = f"no connection to {request.there} within {request.timeout:g} seconds"
+        message = f"no connection to {context.there} within {context.timeout:g} seconds"
         hint = "A firewall may drop what is sent; or the machine is down."
     else:
-        told = f"no answer from {request.there} within {request.timeout:g} seconds"
+        message = f"no answer from {context.there} within {context.timeout:g} seconds"
         hint = "The cluster may be busy; request_timeout sets how long one request may take."
-    return ApiError("timeout", f"Cannot {request.what}: {told}. {hint}")
+    return ApiError("timeout", f"Cannot {context.what}: {message}. {hint}")
 
 
-def _not_connected(request: Request, causes: t.Sequence[BaseException], text: str) -> ApiError:
-    told, hint = _lost(request.there, causes, text)
-    if request.proxy:
-        hint = f"Check hosts and proxy, and that the cluster can be reached from the proxy {request.proxy}."
-    return ApiError("connection", f"Cannot {request.what}: {told}. {hint}")
+def _not_connected(context: RequestContext, causes: t.Sequence[BaseException], text: str) -> ApiError:
+    message, hint = _lost(context.there, causes, text)
+    if context.proxy:
+        hint = f"Check hosts and proxy, and that the cluster can be reached from the proxy {context.proxy}."
+    return ApiError("connection", f"Cannot {context.what}: {message}. {hint}")
 
 
 def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
     lost = next((each for each in reversed(causes) if isinstance(each, (OSError, http.client.HTTPException))), None)
     reach = "Check hosts and that the cluster can be reached from where this runs."
     if isinstance(lost, socket.gaierror):
-        told = f"the name in {hosts} cannot be resolved ({lost.strerror})"
-        return told, "Check its spelling in hosts, and the name service of the machine where this runs."
+        message = f"the name in {hosts} cannot be resolved ({lost.strerror})"
+        return message, "Check its spelling in hosts, and the name service of the machine where this runs."
     if isinstance(lost, ConnectionRefusedError):
         return f"no connection to {hosts}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
     if isinstance(lost, http.client.IncompleteRead):

@@ -11,8 +11,8 @@ import re
 import typing as t
 import urllib.parse
 
-from ..errors import ApiError, Kind
-from .text import LONGEST_REASON, cut, is_page, told
+from ..errors import ApiError, ErrorKind
+from .text import LONGEST_REASON, excerpt, is_html, shorten
 
 GATEWAY = (502, 503, 504)
 _LICENCE = "license is non-compliant for ["
@@ -35,7 +35,7 @@ _OF_A_GATEWAY = {
 }
 
 
-class Request(t.NamedTuple):
+class RequestContext(t.NamedTuple):
     """What an error needs to know of the request. ``what`` completes "Cannot ...".
 
     ``host``: the address of the one that was asked. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
@@ -68,29 +68,29 @@ class Answer(t.NamedTuple):
     location: str = ""
 
 
-class _Ruling(t.NamedTuple):
+class _Diagnosis(t.NamedTuple):
     """``who`` answered, and what to do."""
 
-    kind: Kind
+    kind: ErrorKind
     who: str
     hint: str
 
 
-def from_answer(request: Request, answer: Answer) -> ApiError:
+def from_answer(context: RequestContext, answer: Answer) -> ApiError:
     """The error of an HTTP answer."""
     if 300 <= answer.status < 400:
-        return _redirected(request, answer)
-    error_type, reason = _said(answer.body, request)
+        return _redirected(context, answer)
+    error_type, reason = _said(answer.body, context)
     # Elasticsearch says what is wrong in JSON, or nothing.
     ours = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
     if answer.status in _OF_A_GATEWAY and not answer.genuine:
         ours = False  # gateways have errors in JSON, too
-    ruling = _from_elasticsearch(request, answer, error_type, reason) if ours else _from_another(request, answer)
-    words = cut(reason, LONGEST_REASON, request.secrets) if reason else told(answer.body, request.secrets)
+    diagnosis = _from_elasticsearch(context, answer, error_type, reason) if ours else _from_another(context, answer)
+    words = shorten(reason, LONGEST_REASON, context.secrets) if reason else excerpt(answer.body, context.secrets)
     return ApiError(
-        ruling.kind,
-        f"Cannot {request.what}: {ruling.who} answered {answer.status}: {words.rstrip('.')}."
-        + (f" {ruling.hint}" if ruling.hint else ""),
+        diagnosis.kind,
+        f"Cannot {context.what}: {diagnosis.who} answered {answer.status}: {words.rstrip('.')}."
+        + (f" {diagnosis.hint}" if diagnosis.hint else ""),
         status=answer.status,
         error_type=error_type,
         reason=reason,
@@ -98,26 +98,26 @@ def from_answer(request: Request, answer: Answer) -> ApiError:
     )
 
 
-def not_understood(request: Request, status: int | None, body: t.Any, content_type: str = "") -> ApiError:
+def not_understood(context: RequestContext, status: int | None, body: t.Any, content_type: str = "") -> ApiError:
     """An answer that should have been a JSON object of Elasticsearch, and is not."""
-    words = told(body, request.secrets)
+    words = excerpt(body, context.secrets)
     if body is None or body == "":
         what, hint = "is empty", "Something in between may have cut it off."
-    elif is_page(body):
+    elif is_html(body):
         what, hint = f"is a web page: {words}", "A proxy or a login page in between answers for Elasticsearch."
     elif body == "null":
         what, hint = "is JSON but not an object: null", "Check what answers at the address in hosts."
     elif _is_json_text(body):
-        what, hint = f"is not called JSON but {cut(content_type, 60, request.secrets)}", _CHANGED
+        what, hint = f"is not called JSON but {shorten(content_type, 60, context.secrets)}", _CHANGED
     elif isinstance(body, str) and "json" in (content_type or "json") and body.lstrip()[:1] in "{[":
         what = f"is JSON that breaks off or is damaged, and begins with: {words}"
         hint = "Something in between may have cut it off; try again."
     elif isinstance(body, str):
-        named = f" (it is called {cut(content_type, 60, request.secrets)})" if content_type else ""
+        named = f" (it is called {shorten(content_type, 60, context.secrets)})" if content_type else ""
         what, hint = f"is not JSON{named}, but begins with: {words}", "Check what answers at the address in hosts."
     else:
         what, hint = f"is JSON but not an object: {words}", "Check what answers at the address in hosts."
-    return ApiError("answer", f"Cannot {request.what}: the answer of {request.there} {what}. {hint}", status=status)
+    return ApiError("answer", f"Cannot {context.what}: the answer of {context.there} {what}. {hint}", status=status)
 
 
 def _is_json_text(body: t.Any) -> bool:
@@ -134,37 +134,37 @@ def _is_json_text(body: t.Any) -> bool:
 _CHANGED = "A proxy in between may change the header Content-Type."
 
 
-def another_product(request: Request, body: t.Any) -> ApiError:
+def another_product(context: RequestContext, body: t.Any) -> ApiError:
     """What answered 200, but does not say that it is Elasticsearch."""
     version = body.get("version") if isinstance(body, dict) else None
     version = version if isinstance(version, dict) else {}
-    number = cut(str(version.get("number") or ""), 20, request.secrets)
+    number = shorten(str(version.get("number") or ""), 20, context.secrets)
     if version.get("distribution") == "opensearch":
-        said = f"what answers at {request.there} is OpenSearch {number}, not Elasticsearch"
+        said = f"what answers at {context.there} is OpenSearch {number}, not Elasticsearch"
         hint = "This collection needs Elasticsearch 8.0 or newer."
     elif number.partition(".")[0] in ("5", "6", "7"):
         said, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
-    elif is_page(body):
-        said = f"a web page answers at {request.there}, not Elasticsearch: {told(body, request.secrets)}"
+    elif is_html(body):
+        said = f"a web page answers at {context.there}, not Elasticsearch: {excerpt(body, context.secrets)}"
         hint = "Check hosts; a proxy or a login page may stand before the cluster."
     else:
-        said = f"what answers at {request.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
+        said = f"what answers at {context.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
         hint = "Check hosts; a proxy may also remove the header."
-    return ApiError("product", f"Cannot {request.what}: {said}. {hint}")
+    return ApiError("product", f"Cannot {context.what}: {said}. {hint}")
 
 
-def _redirected(request: Request, answer: Answer) -> ApiError:
-    place = _origin(answer.location, request)
+def _redirected(context: RequestContext, answer: Answer) -> ApiError:
+    place = _origin(answer.location, context)
     return ApiError(
         "redirect",
-        f"Cannot {request.what}: {request.there} answered {answer.status} and points to {place}. "
+        f"Cannot {context.what}: {context.there} answered {answer.status} and points to {place}. "
         "Redirects are not followed, the credentials would go with them. "
         "Put the address of Elasticsearch itself into hosts.",
         status=answer.status,
     )
 
 
-def _origin(location: str, request: Request) -> str:
+def _origin(location: str, context: RequestContext) -> str:
     """Where a redirect leads, without what its path, its query, and its user may give away."""
     try:
         url = urllib.parse.urlsplit(location)
@@ -172,27 +172,31 @@ def _origin(location: str, request: Request) -> str:
         return "an address that is none"
     if not url.netloc:
         return "another path of the same server" if location else "no address"
-    return cut(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100, request.secrets)
+    return shorten(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100, context.secrets)
 
 
-def _from_elasticsearch(request: Request, answer: Answer, error_type: str | None, reason: str | None) -> _Ruling:
-    def ruling(kind: Kind, hint: str) -> _Ruling:
-        return _Ruling(kind, "Elasticsearch", hint)
+def _from_elasticsearch(
+    context: RequestContext, answer: Answer, error_type: str | None, reason: str | None
+) -> _Diagnosis:
+    def diagnosis(kind: ErrorKind, hint: str) -> _Diagnosis:
+        return _Diagnosis(kind, "Elasticsearch", hint)
 
     status = answer.status
     if status == 401:
-        return ruling("credentials", "Check api_key, username and password, or bearer_token.")
+        return diagnosis("credentials", "Check api_key, username and password, or bearer_token.")
     if status == 403 and reason and _LICENCE in reason:
-        return ruling("licence", "Machine learning needs a licence that includes it, or a trial.")
+        return diagnosis("licence", "Machine learning needs a licence that includes it, or a trial.")
     if status == 403 and reason and "is unauthorized" in reason:
-        return ruling("privilege", f"Grant the cluster privilege {request.privilege}.")
+        return diagnosis("privilege", f"Grant the cluster privilege {context.privilege}.")
     if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):
-        return ruling("unavailable", "The cluster is not ready or has too much to do: look at its health and its logs.")
+        return diagnosis(
+            "unavailable", "The cluster is not ready or has too much to do: look at its health and its logs."
+        )
     if status == 429:
-        return ruling("capacity", "Retrying does not help: add ML nodes, stop something, or ask for less.")
+        return diagnosis("capacity", "Retrying does not help: add ML nodes, stop something, or ask for less.")
     if status == 409 and reason and _OF_ENDPOINT.match(reason):
-        return ruling("server", _BY_ENDPOINT)
-    return ruling("server", _of_the_form(status, error_type))
+        return diagnosis("server", _BY_ENDPOINT)
+    return diagnosis("server", _of_the_form(status, error_type))
 
 
 def _of_the_form(status: int, error_type: str | None) -> str:
@@ -204,31 +208,31 @@ def _of_the_form(status: int, error_type: str | None) -> str:
 _TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_length), or for a proxy in between."
 
 
-def _from_another(request: Request, answer: Answer) -> _Ruling:
+def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
     """A gateway, a firewall, or something else altogether."""
-    there = f"what answers at {request.there}"
+    there = f"what answers at {context.there}"
     if answer.status in _OF_A_GATEWAY:
-        return _Ruling("unavailable", f"a gateway at {request.there}", _OF_A_GATEWAY[answer.status])
+        return _Diagnosis("unavailable", f"a gateway at {context.there}", _OF_A_GATEWAY[answer.status])
     if answer.status == 401:
         hint = "It is not Elasticsearch that asks for credentials: check hosts, and what a proxy in between wants."
-        return _Ruling("credentials", there, hint)
+        return _Diagnosis("credentials", there, hint)
     if answer.status == 407:
         hint = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
-        return _Ruling("credentials", f"the proxy {request.proxy}", hint)
+        return _Diagnosis("credentials", f"the proxy {context.proxy}", hint)
     if answer.status == 413:
-        return _Ruling("server", there, _TOO_LARGE)
-    if _PLAIN_TO_TLS in told(answer.body).lower():
-        return _Ruling("tls", there, "It speaks TLS: write https:// in hosts.")
-    return _Ruling(
+        return _Diagnosis("server", there, _TOO_LARGE)
+    if _PLAIN_TO_TLS in excerpt(answer.body).lower():
+        return _Diagnosis("tls", there, "It speaks TLS: write https:// in hosts.")
+    return _Diagnosis(
         "answer", there, "It is not Elasticsearch: check address and path in hosts, and what stands between."
     )
 
 
-def _said(body: t.Any, request: Request) -> tuple[str | None, str | None]:
+def _said(body: t.Any, context: RequestContext) -> tuple[str | None, str | None]:
     """Type and reason, with the innermost cause: the outer reason of a parse error hides what is wrong."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):
-        return None, _bounded(error, request)
+        return None, _bounded(error, context)
     if not isinstance(error, dict):
         return None, None
     reason, cause = error.get("reason"), error.get("caused_by")
@@ -238,11 +242,11 @@ def _said(body: t.Any, request: Request) -> tuple[str | None, str | None]:
             reason = f"{reason}: {deeper}"
         cause = cause.get("caused_by")
     error_type = error.get("type")
-    return error_type and cut(str(error_type), 100, request.secrets), reason and _bounded(str(reason), request)
+    return error_type and shorten(str(error_type), 100, context.secrets), reason and _bounded(str(reason), context)
 
 
-def _bounded(text: str, request: Request) -> str:
-    return text if len(text) <= LONGEST_REASON else cut(text, LONGEST_REASON, request.secrets)
+def _bounded(text: str, context: RequestContext) -> str:
+    return text if len(text) <= LONGEST_REASON else shorten(text, LONGEST_REASON, context.secrets)
 
 
 def _timed_out(body: t.Any) -> bool:
@@ -250,11 +254,11 @@ def _timed_out(body: t.Any) -> bool:
     return isinstance(error, dict) and bool(error.get("timed_out"))
 
 
-def misshapen(request: Request, status: int | None, found: str) -> ApiError:
+def schema_error(context: RequestContext, status: int | None, found: str) -> ApiError:
     """An answer that is a JSON object, and not the one that was asked for."""
     return ApiError(
         "answer",
-        f"Cannot {request.what}: the answer of {request.there} is not as Elasticsearch writes it: {found}. "
+        f"Cannot {context.what}: the answer of {context.there} is not as Elasticsearch writes it: {found}. "
         "See whether something in between changes answers; if not, please report it with the version of Elasticsearch.",
         status=status,
     )

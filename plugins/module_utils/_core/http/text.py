@@ -21,7 +21,7 @@ _LOOKED_AT = 5000
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
-def cut(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
+def shorten(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
     """*text* on one line, of at most *longest* characters.
 
     Where something is cut off, *secrets* are hidden before: half a secret would not be recognised later.
@@ -32,19 +32,19 @@ def cut(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
     return line if len(line) <= longest else line[:longest].rstrip() + " ..."
 
 
-def told(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
+def excerpt(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
     """What *body* says to a reader: the text of a page without its markup, or the beginning of anything else."""
     if body is None or body == "":
         return "nothing"
     text = body if isinstance(body, str) else json.dumps(body)
-    if len(text) > LONGEST_BODY or is_page(text):  # markup may be taken out of the middle of a secret
+    if len(text) > LONGEST_BODY or is_html(text):  # markup may be taken out of the middle of a secret
         text = _without(secrets, text)
-    if is_page(text):
+    if is_html(text):
         text = _MARKUP.sub(" ", text[:_LOOKED_AT])
-    return cut(text, LONGEST_BODY) or "an empty page"
+    return shorten(text, LONGEST_BODY) or "an empty page"
 
 
-def is_page(body: t.Any) -> bool:
+def is_html(body: t.Any) -> bool:
     return isinstance(body, str) and body.lstrip()[:1] == "<"
 
 

@@ -23,7 +23,7 @@ _AGREE = "Check hosts, and what TLS versions, ciphers and client certificates th
 _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
 
 
-class Trouble(t.NamedTuple):
+class TlsFailure(t.NamedTuple):
     """What happened, completing "no TLS connection to an address: ...", and what to do."""
 
     happened: str
@@ -42,7 +42,7 @@ def _reason(exc: BaseException | None) -> str:
     return str(getattr(exc, "reason", None) or "") if isinstance(exc, ssl.SSLError) else ""
 
 
-def trouble(exc: BaseException | None, text: str, shown: bool) -> Trouble:
+def tls_failure(exc: BaseException | None, text: str, shown: bool) -> TlsFailure:
     """*exc*: the innermost error of the module ssl, if there is one; *text*: what urllib3 says.
 
     *shown*: whether there is a client certificate, to be shown to a server that asks for one.
@@ -55,45 +55,45 @@ def trouble(exc: BaseException | None, text: str, shown: bool) -> Trouble:
         return _another_name(text)
     reason = _reason(exc)
     if reason in _NO_TLS:
-        return Trouble("what answers there does not speak TLS", "If that is meant to be, write http:// in hosts.")
-    return _alert(reason, shown) if "_ALERT_" in reason else Trouble(text, _AGREE)
+        return TlsFailure("what answers there does not speak TLS", "If that is meant to be, write http:// in hosts.")
+    return _alert(reason, shown) if "_ALERT_" in reason else TlsFailure(text, _AGREE)
 
 
-def _another_fingerprint(text: str) -> Trouble:
+def _another_fingerprint(text: str) -> TlsFailure:
     hint = "Compare ca_fingerprint with what Elasticsearch has now; a certificate may have been renewed."
     if ALONE in text:
         hint += " If it is that of an authority, the server has to send the authority, too: it sends its own alone."
-    return Trouble("the certificate has another fingerprint than ca_fingerprint", hint)
+    return TlsFailure("the certificate has another fingerprint than ca_fingerprint", hint)
 
 
-def _alert(reason: str, shown: bool) -> Trouble:
+def _alert(reason: str, shown: bool) -> TlsFailure:
     """*reason*: what OpenSSL calls the last words of the other side.
 
     Without a certificate of ours some servers, such as those in Java, say that it is a bad one.
     """
     refused = any(each in reason for each in _REFUSED)
     if "CERTIFICATE_REQUIRED" in reason or (refused and not shown):
-        return Trouble(f"the server wants a client certificate ({reason})", "Set client_cert and client_key.")
+        return TlsFailure(f"the server wants a client certificate ({reason})", "Set client_cert and client_key.")
     if refused:
         hint = "Check client_cert: its authority must be one that the cluster trusts, and it must not have expired."
-        return Trouble(f"the server does not take the client certificate ({reason})", hint)
-    return Trouble(f"the server ended it ({reason})", _AGREE)
+        return TlsFailure(f"the server does not take the client certificate ({reason})", hint)
+    return TlsFailure(f"the server ended it ({reason})", _AGREE)
 
 
-def _not_trusted(exc: ssl.SSLCertVerificationError) -> Trouble:
+def _not_trusted(exc: ssl.SSLCertVerificationError) -> TlsFailure:
     said = str(exc.verify_message).rstrip(".")
     if exc.verify_code == _EXPIRED:
-        return Trouble("the certificate has expired", "Renew it; or is the clock wrong where this runs?")
+        return TlsFailure("the certificate has expired", "Renew it; or is the clock wrong where this runs?")
     if exc.verify_code == _NOT_YET:
-        return Trouble("the certificate is not valid yet", "Is the clock wrong where this runs?")
+        return TlsFailure("the certificate is not valid yet", "Is the clock wrong where this runs?")
     if exc.verify_code in _OTHER_NAME:
         return _another_name(said)
     if exc.verify_code in _UNKNOWN:
         hint = "Set ca_path to the certificate authority of the cluster, or ca_fingerprint to its fingerprint."
-        return Trouble(f"the authority of the certificate is not known ({said})", hint)
-    return Trouble(f"the certificate is not trusted ({said})", "Look at the certificate of the cluster.")
+        return TlsFailure(f"the authority of the certificate is not known ({said})", hint)
+    return TlsFailure(f"the certificate is not trusted ({said})", "Look at the certificate of the cluster.")
 
 
-def _another_name(said: str) -> Trouble:
+def _another_name(said: str) -> TlsFailure:
     hint = "Write a name in hosts that the certificate has, or have one issued for this name."
-    return Trouble(f"the certificate is for another name ({said})", hint)
+    return TlsFailure(f"the certificate is for another name ({said})", hint)

@@ -50,8 +50,8 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
     try:
         client = elasticsearch.Elasticsearch(**options)
     except (ValueError, OSError) as exc:
-        told = f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}. Check hosts."
-        raise ApiError("connection", told) from exc
+        message = f"Cannot set up the connection to {', '.join(connection.hosts)}: {exc}. Check hosts."
+        raise ApiError("connection", message) from exc
     client.transport.serializers.serializers = _OrText(options["serializers"])
     return client
 

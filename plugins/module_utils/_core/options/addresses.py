@@ -19,43 +19,44 @@ _WITH_PATH = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(:[0-9]{1,5}
 _PORTS = {"http": 80, "https": 443}
 
 
-def host_address(text: str, told: str = "hosts") -> str:
-    """An address of ``hosts`` as ``scheme://host:port/prefix``. *told*: the option, and its source.
+def host_address(text: str, option: str = "hosts") -> str:
+    """An address of ``hosts`` as ``scheme://host:port/prefix``. *option*: the option, and its source.
 
     :raises Refusal: if it is not a URL, or has credentials in it.
     """
     example = "It looks like https://es.example.com:9200."
-    _refuse_userinfo(told, text, host_userinfo(text))
-    url, port = _split(f"An address in {told}", text, example)
+    _refuse_userinfo(option, text, host_userinfo(text))
+    url, port = _split(f"An address in {option}", text, example)
     if url.scheme not in _PORTS or not url.hostname:
-        raise Refusal(f"'{text}' in {told} is not a URL", hint=example)
+        raise Refusal(f"'{text}' in {option} is not a URL", hint=example)
     if url.query or url.fragment:
-        raise Refusal(f"The address of {url.hostname} in {told} has more than a path", hint=example)
+        raise Refusal(f"The address of {url.hostname} in {option} has more than a path", hint=example)
     return f"{_authority(url, port)}{url.path.rstrip('/')}"
 
 
-def proxy_address(text: str, told: str = "proxy") -> str:
+def proxy_address(text: str, option: str = "proxy") -> str:
     """The address of a proxy as ``scheme://host:port``. Without a scheme it is taken for ``http``, as other tools do.
 
-    *told*: the option, and its source.
+    *option*: the option, and its source.
 
     :raises Refusal: if it is not the URL of an HTTP proxy, or has credentials in it.
     """
     example = "It looks like http://proxy.example.com:3128."
-    _refuse_userinfo(told, text, "@" in text)
-    url, port = _split(f"The address in {told}", _with_scheme(text), example)
+    _refuse_userinfo(option, text, "@" in text)
+    url, port = _split(f"The address in {option}", _with_scheme(text), example)
     if url.scheme not in _PORTS or not url.hostname or url.path.strip("/"):
-        raise Refusal(f"'{text}' in {told} is not the URL of an HTTP proxy", hint=example)
+        raise Refusal(f"'{text}' in {option} is not the URL of an HTTP proxy", hint=example)
     return _authority(url, port)
 
 
-def _refuse_userinfo(told: str, text: str, credentials: object) -> None:
+def _refuse_userinfo(option: str, text: str, credentials: object) -> None:
     """Refuse an address that has *credentials* in it, and do not repeat them."""
     if credentials:
         host = re.split("[/?#]", text.rpartition("@")[2].strip())[0]
-        options = "proxy_username and proxy_password" if told.startswith("proxy") else "username and password"
+        options = "proxy_username and proxy_password" if option.startswith("proxy") else "username and password"
         raise Refusal(
-            f"The address of {host} in {told} contains credentials", hint=f"Take them out of the URL and set {options}."
+            f"The address of {host} in {option} contains credentials",
+            hint=f"Take them out of the URL and set {options}.",
         )
 
 
@@ -79,10 +80,10 @@ def without_userinfo(text: str) -> tuple[str, str, str]:
     return f"{start}{slashes}{host}", urllib.parse.unquote(username), urllib.parse.unquote(password)
 
 
-def cloud_address(cloud_id: str, told: str = "cloud_id") -> str:
+def cloud_address(cloud_id: str, option: str = "cloud_id") -> str:
     """The address of Elasticsearch behind a cloud id: ``name:base64(domain[:port]$elasticsearch[:port]$kibana)``.
 
-    *told*: the option, and its source.
+    *option*: the option, and its source.
 
     :raises Refusal: if it is not one.
     """
@@ -95,7 +96,7 @@ def cloud_address(cloud_id: str, told: str = "cloud_id") -> str:
             raise ValueError("a part of it is empty")
         return host_address(f"https://{elasticsearch}.{domain}:{own_port or port or 443}")
     except (ValueError, Refusal) as exc:
-        raise Refusal(f"{told} is malformed", hint=_CLOUD_ID) from exc
+        raise Refusal(f"{option} is malformed", hint=_CLOUD_ID) from exc
 
 
 def is_excepted(address: str, no_proxy: t.Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ import typing as t
 
 from ..errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address
-from .credentials import header_text, refuse_half_proxy, refuse_no_unicode, refuse_two_ways
+from .credentials import header_text, require_one_auth_method, require_proxy_pair, require_utf8
 from .environment import refuse_two_clusters
 from .headers import extra_headers
 from .secrets import secrets
@@ -91,12 +91,12 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     """
     values: dict[str, t.Any] = {name: params.get(name) for name in CONNECTION.argument_spec}
     hosts = _hosts(values.pop("hosts"), values.pop("cloud_id"))
-    refuse_two_ways(values, {})
+    require_one_auth_method(values, {})
     _refuse_bad_numbers(values)
     for name in ("api_key", "bearer_token"):
         values[name] = header_text(name, values[name], {})
     for name in ("username", "password", "proxy_username", "proxy_password"):
-        refuse_no_unicode(name, values[name])
+        require_utf8(name, values[name])
     values["ca_fingerprint"] = fingerprint(values["ca_fingerprint"])
     refuse_bad_tls(values, hosts)
     return Connection(hosts=hosts, secrets=secrets(params), **{**values, **extra_headers(values), **_proxy(values)})
@@ -112,7 +112,7 @@ def _hosts(hosts: t.Sequence[str] | None, cloud_id: str | None) -> tuple[str, ..
 
 
 def _proxy(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    refuse_half_proxy(values, {})
+    require_proxy_pair(values, {})
     if values["proxy_username"] and not values["proxy"]:
         raise Refusal("proxy_username is given without proxy", hint="Set the address of the proxy, too.")
     return {

@@ -14,7 +14,7 @@ AUTHENTICATION = ("api_key", "username", "password", "bearer_token")
 SHORTEST_SECRET = 8
 
 
-def refuse_two_ways(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     """Refuse more than one way to authenticate, and half of one.
 
     *sources*: option to the variable it comes from, for those that come from one.
@@ -22,37 +22,37 @@ def refuse_two_ways(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str])
     given = [name for name in AUTHENTICATION if values.get(name)]
     if len({"basic" if name in ("username", "password") else name for name in given}) > 1:
         raise Refusal(
-            f"More than one way to authenticate is given: {', '.join(told(name, sources) for name in given)}",
+            f"More than one way to authenticate is given: {', '.join(with_source(name, sources) for name in given)}",
             hint="Give one, as options or as ELASTICSEARCH_ variables.",
         )
-    refuse_half(values, sources, ("username", "password"), "Both are needed to authenticate with a password.")
+    require_both(values, sources, ("username", "password"), "Both are needed to authenticate with a password.")
     _refuse_colon(values, sources, "username")
 
 
-def refuse_half_proxy(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+def require_proxy_pair(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     """Refuse one of user and password for a proxy: a token that stands there alone would be shown like a user."""
     pair = ("proxy_username", "proxy_password")
-    refuse_half(values, sources, pair, "Both are needed for a proxy that asks for them.")
+    require_both(values, sources, pair, "Both are needed for a proxy that asks for them.")
     _refuse_colon(values, sources, pair[0])
 
 
-def refuse_half(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pair: tuple[str, str], hint: str) -> None:
+def require_both(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pair: tuple[str, str], hint: str) -> None:
     """Refuse one of two options that only make sense together."""
     given = [name for name in pair if values.get(name)]
     if len(given) == 1:
         [missing] = set(pair) - set(given)
-        raise Refusal(f"{told(given[0], sources)} is given without {missing}", hint=hint)
+        raise Refusal(f"{with_source(given[0], sources)} is given without {missing}", hint=hint)
 
 
 def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], name: str) -> None:
     if ":" in str(values.get(name) or ""):
         raise Refusal(
-            f"{told(name, sources)} contains a colon",
+            f"{with_source(name, sources)} contains a colon",
             hint="What stands after it would be read as the beginning of the password.",
         )
 
 
-def told(option: str, sources: t.Mapping[str, str]) -> str:
+def with_source(option: str, sources: t.Mapping[str, str]) -> str:
     """An option, with the variable that it comes from."""
     return f"{option} (from {sources[option]})" if option in sources else option
 
@@ -63,15 +63,16 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
         return None
     text = value.strip()
     if not text:
-        raise Refusal(f"{told(name, sources)} is blank", hint="Leave it out, or empty, to come without it.")
+        raise Refusal(f"{with_source(name, sources)} is blank", hint="Leave it out, or empty, to come without it.")
     if not text.isascii() or not text.isprintable():
         raise Refusal(
-            f"{told(name, sources)} contains characters that no {name} has", hint="Perhaps it spans several lines."
+            f"{with_source(name, sources)} contains characters that no {name} has",
+            hint="Perhaps it spans several lines.",
         )
     return text
 
 
-def refuse_no_unicode(name: str, value: str | None) -> None:
+def require_utf8(name: str, value: str | None) -> None:
     """Refuse the bytes of a variable, or of a file, that are no UTF-8."""
     try:
         (value or "").encode()

@@ -10,7 +10,7 @@ import typing as t
 
 from ..errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address, scheme, without_userinfo
-from .credentials import AUTHENTICATION, header_text, refuse_half_proxy, refuse_two_ways, told
+from .credentials import AUTHENTICATION, header_text, require_one_auth_method, require_proxy_pair, with_source
 from .headers import refuse_short_secrets
 from .tls import TLS, fingerprint, refuse_half_certificate, refuse_two_trusts
 
@@ -153,30 +153,30 @@ def _complete_proxy(
 
 
 def _refuse(options: Options, sources: t.Mapping[str, str]) -> None:
-    refuse_two_ways(options, sources)
+    require_one_auth_method(options, sources)
     refuse_two_trusts(options, sources)
     refuse_half_certificate(options, sources)
-    refuse_half_proxy(options, sources)
+    require_proxy_pair(options, sources)
     refuse_short_secrets(options)
     texts = {name: value for name, value in options.items() if isinstance(value, str)}
     for name in ("api_key", "bearer_token"):
         header_text(name, texts.get(name), sources)
-    fingerprint(texts.get("ca_fingerprint"), told("ca_fingerprint", sources))
+    fingerprint(texts.get("ca_fingerprint"), with_source("ca_fingerprint", sources))
     if "proxy" in texts:
-        proxy_address(texts["proxy"], told("proxy", sources))
+        proxy_address(texts["proxy"], with_source("proxy", sources))
 
 
 def _refuse_bad_addresses(options: Options, sources: t.Mapping[str, str]) -> None:
     """Not later than here: Ansible logs the options that a module gets, and only here it is known whence they are."""
     if isinstance(options.get("cloud_id"), str):
-        cloud_address(options["cloud_id"], told("cloud_id", sources))
+        cloud_address(options["cloud_id"], with_source("cloud_id", sources))
     for text in _list(options.get("hosts")):
-        host_address(text, told("hosts", sources))
+        host_address(text, with_source("hosts", sources))
 
 
 def refuse_two_clusters(options: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     if options.get("hosts") and options.get("cloud_id"):
-        both = " and ".join(told(name, sources) for name in CLUSTER)
+        both = " and ".join(with_source(name, sources) for name in CLUSTER)
         raise Refusal(f"{both} are both given", hint="Give one: each names a cluster.")
 
 

@@ -11,7 +11,7 @@ import os
 from ..errors import Refusal
 
 
-def refuse_no_path(option: str, path: str) -> None:
+def require_path(option: str, path: str) -> None:
     """Refuse what the system takes for no path at all: it has a null character, or one that no file name can have."""
     try:
         usable = b"\0" not in os.fsencode(path)

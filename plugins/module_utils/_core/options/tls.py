@@ -11,8 +11,8 @@ import ssl
 import typing as t
 
 from ..errors import Refusal
-from .credentials import refuse_half
-from .paths import refuse_no_path
+from .credentials import require_both
+from .paths import require_path
 
 TLS = ("ca_path", "ca_fingerprint", "client_cert", "client_key")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -45,17 +45,17 @@ def refuse_two_trusts(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str
 
 def refuse_half_certificate(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     hint = "A client certificate needs its key; both may be in one file."
-    refuse_half(values, sources, ("client_cert", "client_key"), hint)
+    require_both(values, sources, ("client_cert", "client_key"), hint)
 
 
-def fingerprint(text: str | None, told: str = "ca_fingerprint") -> str | None:
-    """64 hexadecimal digits in lower case, without colons. *told*: the option, and its source."""
+def fingerprint(text: str | None, option: str = "ca_fingerprint") -> str | None:
+    """64 hexadecimal digits in lower case, without colons. *option*: the option, and its source."""
     if not text:
         return None
     digits = text.strip().replace(":", "").lower()
     if not _FINGERPRINT.fullmatch(digits):
         raise Refusal(
-            f"{told} is not a SHA-256 fingerprint",
+            f"{option} is not a SHA-256 fingerprint",
             hint="It has 64 hexadecimal digits, with or without colons, as Elasticsearch prints it at its first start.",
         )
     return digits
@@ -95,7 +95,7 @@ def _refuse_no_certificates(option: str, path: str) -> None:
 
 
 def _refuse_unreadable(option: str, path: str) -> None:
-    refuse_no_path(option, path)
+    require_path(option, path)
     try:
         with open(path, "rb") as file:
             file.read(1)

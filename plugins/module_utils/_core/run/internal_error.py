@@ -11,7 +11,7 @@ import traceback
 _OURS = "/mlops/elasticsearch/plugins/"
 
 
-class Unexpected(Exception):
+class InternalError(Exception):
     """It names an exception and where it came from, but not its text, which may show what requests carry."""
 
     def __init__(self, exc: BaseException) -> None:

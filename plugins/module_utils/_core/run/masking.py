@@ -31,7 +31,7 @@ KEYS = frozenset(_KEYS.split())
 """What keys of a result are called. They are public, whatever a secret is, and playbooks rely on them."""
 
 
-def masking(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
+def mask_secrets(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
     """*result* without *texts*, the secrets. What is true or false is none. *names*: further keys that stay."""
     # To walk through the result of a large fleet takes longer than all the rest: only if there is something to find.
     shown = json.dumps(result)

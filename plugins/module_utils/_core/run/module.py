@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ..options.secrets import secrets
-from .internal_error import Unexpected
-from .masking import masking
+from .internal_error import InternalError
+from .masking import mask_secrets
 from .result import Json, Outcome, failure
 
 if t.TYPE_CHECKING:
@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
 Run = t.Callable[[t.Mapping[str, t.Any], bool], Outcome]
 
 
-def run_module(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> t.NoReturn:
-    """Run and exit. *blank*: the result of a module that has read nothing."""
+def run_module(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Json]) -> t.NoReturn:
+    """Run and exit. *empty_result*: the result of a module that has read nothing."""
     # Ansible would show the traceback of an exception that is being handled: here, none is any more.
-    outcome = _outcome(module, run, blank)
+    outcome = _outcome(module, run, empty_result)
     for warning in outcome.warnings:
         module.warn(warning)
     if outcome.result.get("failed"):
@@ -30,12 +30,12 @@ def run_module(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> 
     module.exit_json(**outcome.result)
 
 
-def _outcome(module: AnsibleModule, run: Run, blank: t.Callable[[], Json]) -> Outcome:
+def _outcome(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Json]) -> Outcome:
     try:
         module.no_log_values.update(secrets(module.params))
         outcome = run(module.params, module.check_mode)
         # On its way out, Ansible masks values only.
         names = {module.params.get("fact_name") or ""}
-        return outcome._replace(result=masking(outcome.result, module.no_log_values, names))
+        return outcome._replace(result=mask_secrets(outcome.result, module.no_log_values, names))
     except Exception as exc:
-        return Outcome({**blank(), **failure(Unexpected(exc))})
+        return Outcome({**empty_result(), **failure(InternalError(exc))})

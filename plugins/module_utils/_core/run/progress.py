@@ -15,14 +15,14 @@ EVERY = 5.0
 NAMED = 10
 """How many deployments a line names."""
 
-Tell = t.Callable[[str], None]
+ProgressCallback = t.Callable[[str], None]
 
 
-def silent(line: str) -> None:
+def no_progress(line: str) -> None:
     """For those whom nobody watches: a module can say nothing before its result."""
 
 
-class Standing(t.NamedTuple):
+class ItemStatus(t.NamedTuple):
     """How far one deployment is. ``why``: what it still waits for, if it does."""
 
     deployment_id: str
@@ -34,35 +34,35 @@ class Standing(t.NamedTuple):
 class Progress:
     """Tells, at most every :data:`EVERY` seconds, what has changed since it told last."""
 
-    def __init__(self, tell: Tell, clock: Clock) -> None:
-        self._tell = tell
+    def __init__(self, show_progress: ProgressCallback, clock: Clock) -> None:
+        self._show_progress = show_progress
         self._clock = clock
-        self._told_at: float | None = None
-        self._told: dict[str, str] = {}
+        self._shown_at: float | None = None
+        self._shown: dict[str, str] = {}
         self._count = ""
 
-    def show(self, standings: t.Sequence[Standing]) -> None:
-        """*standings*: of all deployments of the task, after a look."""
-        now, count = self._clock.monotonic(), _count(standings)
-        news = [each for each in standings if each.why and each.why != self._told.get(each.deployment_id)]
-        if all(each.over for each in standings) or not (news or count != self._count):
+    def show(self, statuses: t.Sequence[ItemStatus]) -> None:
+        """*statuses*: of all deployments of the task, after a look."""
+        now, count = self._clock.monotonic(), _count(statuses)
+        news = [each for each in statuses if each.why and each.why != self._shown.get(each.deployment_id)]
+        if all(each.over for each in statuses) or not (news or count != self._count):
             return
-        if self._told_at is not None and now - self._told_at < EVERY:
+        if self._shown_at is not None and now - self._shown_at < EVERY:
             return
-        self._told_at, self._count = now, count
-        self._told |= {each.deployment_id: each.why for each in standings}
-        self._tell(_line(count, news))
+        self._shown_at, self._count = now, count
+        self._shown |= {each.deployment_id: each.why for each in statuses}
+        self._show_progress(_line(count, news))
 
 
-def _count(standings: t.Sequence[Standing]) -> str:
-    if len(standings) == 1:
+def _count(statuses: t.Sequence[ItemStatus]) -> str:
+    if len(statuses) == 1:
         return ""
-    failed = sum(each.failed for each in standings)
-    done = sum(each.over for each in standings) - failed
-    return f"{done} of {len(standings)} done" + (f", {failed} failed" if failed else "")
+    failed = sum(each.failed for each in statuses)
+    done = sum(each.over for each in statuses) - failed
+    return f"{done} of {len(statuses)} done" + (f", {failed} failed" if failed else "")
 
 
-def _line(count: str, news: t.Sequence[Standing]) -> str:
+def _line(count: str, news: t.Sequence[ItemStatus]) -> str:
     said = [f"{each.deployment_id}: {each.why}" for each in news[:NAMED]]
     if len(news) > NAMED:
         said.append(f"and {len(news) - NAMED} more")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .clock import Clock
 
 
-class Watch:
+class WaitBudget:
     """The waiting budget of one deployment. All its waits share it; it begins with :meth:`start`."""
 
     def __init__(self, timeout: float, every: float, clock: Clock) -> None:
@@ -20,20 +20,20 @@ class Watch:
         self._clock = clock
         self._allowed = timeout
         self._began: float | None = None
-        self._held = 0.0
+        self._excluded = 0.0
 
     def start(self) -> None:
         if self._began is None:
             self._began = self._clock.monotonic()
 
-    def hold(self, seconds: float) -> None:
+    def exclude(self, seconds: float) -> None:
         """Time that passed because others came first does not count, if it has begun at all."""
         if self._began is not None:
-            self._held += seconds
+            self._excluded += seconds
 
-    def renew(self) -> None:
+    def extend(self) -> None:
         """Give the whole budget once more, to what is done after the first was used. Seconds and polls count on."""
-        self._allowed = self._passed - self._held + self.timeout
+        self._allowed = self._passed - self._excluded + self.timeout
 
     @property
     def _passed(self) -> float:
@@ -46,4 +46,4 @@ class Watch:
     @property
     def left(self) -> float:
         """Seconds until the time is up, to the millisecond: what rounding leaves over is no time to sleep and look."""
-        return max(0.0, round(self._allowed + self._held - self._passed, 3))
+        return max(0.0, round(self._allowed + self._excluded - self._passed, 3))

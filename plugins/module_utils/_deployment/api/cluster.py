@@ -9,38 +9,38 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..._consumers.api import ReferenceReader
+from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
-from ..._core.http.client import Call, Client
-from ..._core.http.schema import Shape
+from ..._core.http.client import Client, Request
+from ..._core.http.schema import Schema
 from ..._core.options.connection import Connection
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..._ml.schemas import MODELS
-from ..records.processors import Capacity
-from ..records.step import Action
+from ..records.processors import MlProcessors
+from ..records.step import Step
 from . import schemas
 from .privileges import PATH, Rights, to_ask
-from .requests import encode, quoted
-from .snapshot import Json, Sight
+from .requests import quote, to_request
+from .snapshot import Json, Snapshot
 
 PAGE = 1000
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
-_OF_DEPLOYMENT = (
+_DEPLOYMENT_FIELDS = (
     "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
     "inference_threads,priority,queue_capacity,cache_size,state,reason,start_time,allocation_status,"
     "nodes.node.*.name,nodes.routing_state,nodes.number_of_allocations,nodes.model_threads"
 )
-_NEEDED = ",".join(
+_FIELDS = ",".join(
     ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
-    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _OF_DEPLOYMENT.split(","))
+    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _DEPLOYMENT_FIELDS.split(","))
 )
 """What of ``_stats`` a decision looks at. A row of nothing but its model's id still tells that the model exists."""
 
 
-class Api:
+class Cluster:
     """One cluster in the collection's words. The server's version is read once."""
 
     @classmethod
@@ -53,7 +53,7 @@ class Api:
         self._server: Server | None = None
         self._state_readable = True
         self._rights: Rights | None = None
-        self.references = ReferenceReader(client, lambda: self.server)
+        self.consumers = ConsumerReader(client, lambda: self.server)
 
     @property
     def server(self) -> Server:
@@ -65,29 +65,29 @@ class Api:
     def _read_server(self) -> Server:
         try:
             what = "read the version of the cluster"
-            return Server.from_api(self._client.read(what, "/", privilege="monitor", shape=schemas.SERVER))
+            return Server.from_api(self._client.read(what, "/", privilege="monitor", schema=schemas.SERVER))
         except ApiError as exc:
             if exc.kind != "privilege":
                 raise
-        info = self._client.read("read the version of the cluster", "/_ml/info", shape=schemas.INFO)
+        info = self._client.read("read the version of the cluster", "/_ml/info", schema=schemas.INFO)
         # "8.19.2 (Build 3f0...)" or plain "8.19.2": the native code has the version of the node.
         number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
         return Server(number, "default", "")
 
-    def look(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Sight:
+    def read(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Snapshot:
         """What ``_stats`` shows of one deployment (and of the model with that id), or of all.
 
         One request, unless *repeat*. *usage*: with the counters, too.
         """
         rows = self._all_rows(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
-        return Sight(rows, lambda: self.assignments(deployment_id, repeat), whole=deployment_id is None)
+        return Snapshot(rows, lambda: self.assignments(deployment_id, repeat), is_complete=deployment_id is None)
 
     def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
-        path = f"/_ml/trained_models/{quoted(deployment_id)}/_stats"
-        query = {"size": str(PAGE), "filter_path": _NEEDED}
+        path = f"/_ml/trained_models/{quote(deployment_id)}/_stats"
+        query = {"size": str(PAGE), "filter_path": _FIELDS}
         try:
             what = f"read deployment '{deployment_id}'"
-            answer = self._client.read(what, path, query, repeat=repeat, shape=schemas.STATS)
+            answer = self._client.read(what, path, query, repeat=repeat, schema=schemas.STATS)
         except ApiError as exc:
             if exc.not_found:
                 return []
@@ -98,9 +98,9 @@ class Api:
         """Rows of all models; ``size`` and ``from`` count models, not rows."""
         start, total = 0, 1
         while start < total:
-            query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _NEEDED})
+            query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _FIELDS})
             path = "/_ml/trained_models/_stats"
-            answer = self._client.read("read the deployments", path, query, repeat=repeat, shape=schemas.STATS)
+            answer = self._client.read("read the deployments", path, query, repeat=repeat, schema=schemas.STATS)
             rows = answer.get("trained_model_stats") or ()
             yield from rows
             # A count that is never reached would have us ask for ever.
@@ -123,7 +123,7 @@ class Api:
                 query,
                 privilege="monitor",
                 repeat=repeat,
-                shape=schemas.STATE,
+                schema=schemas.STATE,
             )
         except ApiError as exc:
             # Forbidden, or hidden by a flavor or a proxy that has no such path.
@@ -134,7 +134,7 @@ class Api:
         metadata = state.get("metadata") or {}
         return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
 
-    def capacity(self) -> Capacity | None:
+    def ml_processors(self) -> MlProcessors | None:
         """What machine learning has to run on; ``None`` if the user may not read it, or nobody tells."""
         if self.server.serverless or not self.server.has(8, 4):  # before, nodes took what they were given
             return None
@@ -144,12 +144,12 @@ class Api:
                 self._ask("read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, schemas.NODES),
                 self._ask("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
             )
-            return Capacity.from_api(*found)
+            return MlProcessors.from_api(*found)
         except (ApiError, ValueError, ArithmeticError):  # numbers are texts there, which anybody may have written
             return None  # it only spares requests that are bound to fail
 
-    def _ask(self, what: str, path: str, query: dict[str, str], shape: Shape) -> Json:
-        answer: Json = self._client.read(what, path, query, privilege="monitor", shape=shape)
+    def _ask(self, what: str, path: str, query: dict[str, str], schema: Schema) -> Json:
+        answer: Json = self._client.read(what, path, query, privilege="monitor", schema=schema)
         return answer
 
     def model(self, model_id: str) -> Model | None:
@@ -166,38 +166,38 @@ class Api:
         return self._model(model_id, {})
 
     def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
-        path = f"/_ml/trained_models/{quoted(model_id)}"
-        answer = self._client.read(f"read model '{model_id}'", path, query, shape=MODELS)
+        path = f"/_ml/trained_models/{quote(model_id)}"
+        answer = self._client.read(f"read model '{model_id}'", path, query, schema=MODELS)
         found = answer.get("trained_model_configs") or []
         return Model.from_api(found[0]) if found else None
 
-    def refuse_unprivileged(self, actions: t.Collection[Action]) -> None:
+    def refuse_unprivileged(self, steps: t.Collection[Step]) -> None:
         """Refuse writes that the user may not send. Asked once; where nobody answers, the write itself will tell.
 
         :raises ApiError: Elasticsearch says that the user lacks the privilege.
         """
-        if actions and self._rights is None:
+        if steps and self._rights is None:
             self._rights = self._read_rights()
         if self._rights is not None:
-            self._rights.refuse(actions)
+            self._rights.refuse(steps)
 
     def _read_rights(self) -> Rights:
         try:
             question = {"cluster": to_ask(self.server)}
             what = "read the privileges of the user"
-            return Rights.from_api(self._client.read(what, PATH, body=question, shape=schemas.RIGHTS))
+            return Rights.from_api(self._client.read(what, PATH, body=question, schema=schemas.RIGHTS))
         except ApiError:
             # No security, a proxy that hides the path, or a fault in passing: only a plain no is one.
             return Rights("", {})
 
-    def encode(self, action: Action, server_timeout: str) -> Call:
-        return encode(action, self.server, server_timeout)
+    def to_request(self, step: Step, server_timeout: str) -> Request:
+        return to_request(step, self.server, server_timeout)
 
-    def send(self, action: Action, call: Call, names: t.Mapping[str, str]) -> Deployment | None:
+    def send(self, step: Step, request: Request, names: t.Mapping[str, str]) -> Deployment | None:
         """Send a write once. The deployment of the answer, if it has one (of a stop and an endpoint it has not)."""
-        privilege = "manage_ml" if action.endpoint_type is None else "manage_inference"
-        what = f"{action.kind} deployment '{action.deployment_id}'"
-        answer = self._client.write(what, call, privilege=privilege, shape=schemas.WRITTEN)
+        privilege = "manage_ml" if step.endpoint_type is None else "manage_inference"
+        what = f"{step.kind} deployment '{step.deployment_id}'"
+        answer = self._client.write(what, request, privilege=privilege, schema=schemas.WRITTEN)
         assignment = answer.get("assignment") or answer.get("allocation")
         return Deployment.from_assignment(assignment, "assignment", names) if assignment else None
 
@@ -205,5 +205,5 @@ class Api:
         self._client.close()
 
 
-Connect = t.Callable[[Connection, t.Callable[[float], None]], Api]
-"""Makes the :class:`Api` of a connection; the second argument passes the time between two tries of a reading."""
+Connect = t.Callable[[Connection, t.Callable[[float], None]], Cluster]
+"""Makes the :class:`Cluster` of a connection; the second argument passes the time between two tries of a reading."""

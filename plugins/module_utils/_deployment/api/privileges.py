@@ -11,7 +11,7 @@ import typing as t
 
 from ..._core.errors import ApiError
 from ..._core.server import Server
-from ..records.step import Action
+from ..records.step import Step
 
 PATH = "/_security/user/_has_privileges"
 """Every user may ask it about themselves."""
@@ -45,12 +45,12 @@ class Rights:
         answers = [self.granted[name] for name in ALLOWING[write] if name in self.granted]
         return bool(answers) and all(answer is False for answer in answers)
 
-    def refuse(self, actions: t.Iterable[Action]) -> None:
-        """Refuse *actions* together if the user may not send one of them.
+    def refuse(self, steps: t.Iterable[Step]) -> None:
+        """Refuse *steps* together if the user may not send one of them.
 
         :raises ApiError: of the kind ``privilege``, without a status: nothing was sent.
         """
-        lacking = sorted(write for write in {as_write(action) for action in actions} if self.lacks(write))
+        lacking = sorted(write for write in {as_write(step) for step in steps} if self.lacks(write))
         if lacking:
             privileges = sorted({ALLOWING[write][0] for write in lacking})
             raise ApiError(
@@ -61,8 +61,8 @@ class Rights:
             )
 
 
-def as_write(action: Action) -> str:
-    return f"{action.kind} a deployment" if action.endpoint_type is None else "update an inference endpoint"
+def as_write(step: Step) -> str:
+    return f"{step.kind} a deployment" if step.endpoint_type is None else "update an inference endpoint"
 
 
 def to_ask(server: Server) -> list[str]:

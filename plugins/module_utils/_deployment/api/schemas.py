@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from ..._core.http.schema import Shape, moment, number, record, rows, table, text, whole
+from ..._core.http.schema import Schema, epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.schemas import ADAPTIVE
 
-SERVER = record(version=record(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
-INFO = record(native_code=record(version=text))
-RIGHTS = record(username=text, cluster=record())
+SERVER = object_with(version=object_with(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
+INFO = object_with(native_code=object_with(version=text))
+RIGHTS = object_with(username=text, cluster=object_with())
 
-_STATE = record(routing_state=text, reason=text)
+_STATE = object_with(routing_state=text, reason=text)
 _COUNTERS = dict.fromkeys(
     (
         "number_of_allocations",
@@ -28,66 +28,68 @@ _COUNTERS = dict.fromkeys(
         "rejected_execution_count",
         "timeout_count",
     ),
-    whole,
+    integer,
 )
-_NODE = record(
-    node=table(record(name=text)),
+_NODE = object_with(
+    node=map_of(object_with(name=text)),
     routing_state=_STATE,
-    start_time=moment,
-    last_access=moment,
+    start_time=epoch_millis,
+    last_access=epoch_millis,
     average_inference_time_ms=number,
     average_inference_time_ms_last_minute=number,
     **_COUNTERS,
 )
-_SETTINGS: dict[str, Shape] = {
+_SETTINGS: dict[str, Schema] = {
     "deployment_id": text,
     "model_id": text,
-    "number_of_allocations": whole,
-    "model_threads": whole,
-    "threads_per_allocation": whole,
-    "inference_threads": whole,
+    "number_of_allocations": integer,
+    "model_threads": integer,
+    "threads_per_allocation": integer,
+    "inference_threads": integer,
     "priority": text,
-    "queue_capacity": whole,
+    "queue_capacity": integer,
     "cache_size": text,
 }
-_DEPLOYMENT = record(
+_DEPLOYMENT = object_with(
     **_SETTINGS,
     adaptive_allocations=ADAPTIVE,
     state=text,
     reason=text,
-    start_time=moment,
-    allocation_status=record(
+    start_time=epoch_millis,
+    allocation_status=object_with(
         "allocation_count",
         "target_allocation_count",
         "state",
-        allocation_count=whole,
-        target_allocation_count=whole,
+        allocation_count=integer,
+        target_allocation_count=integer,
         state=text,
     ),
-    nodes=rows(_NODE),
-    peak_throughput_per_minute=whole,
-    error_count=whole,
-    rejected_execution_count=whole,
-    timeout_count=whole,
+    nodes=list_of(_NODE),
+    peak_throughput_per_minute=integer,
+    error_count=integer,
+    rejected_execution_count=integer,
+    timeout_count=integer,
 )
-_ROW = record("model_id", model_id=text, model_size_stats=record(model_size_bytes=whole), deployment_stats=_DEPLOYMENT)
-STATS = record(count=whole, trained_model_stats=rows(_ROW))
+_ROW = object_with(
+    "model_id", model_id=text, model_size_stats=object_with(model_size_bytes=integer), deployment_stats=_DEPLOYMENT
+)
+STATS = object_with(count=integer, trained_model_stats=list_of(_ROW))
 
-_ROUTE = record(routing_state=text, reason=text, current_allocations=whole, target_allocations=whole)
-_ASSIGNMENT = record(
+_ROUTE = object_with(routing_state=text, reason=text, current_allocations=integer, target_allocations=integer)
+_ASSIGNMENT = object_with(
     "task_parameters",
-    task_parameters=record("model_id", **_SETTINGS, model_bytes=whole),
-    routing_table=table(_ROUTE),
+    task_parameters=object_with("model_id", **_SETTINGS, model_bytes=integer),
+    routing_table=map_of(_ROUTE),
     adaptive_allocations=ADAPTIVE,
     assignment_state=text,
     allocation_state=text,
     reason=text,
     start_time=text,
 )
-_ASSIGNMENTS = table(_ASSIGNMENT)
-STATE = record(metadata=record(trained_model_assignment=_ASSIGNMENTS, trained_model_allocation=_ASSIGNMENTS))
-WRITTEN = record(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
+_ASSIGNMENTS = map_of(_ASSIGNMENT)
+STATE = object_with(metadata=object_with(trained_model_assignment=_ASSIGNMENTS, trained_model_allocation=_ASSIGNMENTS))
+WRITTEN = object_with(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
 
-NODES = record(nodes=table(record(attributes=table(text))))
-_OF_A_KIND = record(xpack=record(ml=record()))
-CLUSTER_SETTINGS = record(transient=_OF_A_KIND, persistent=_OF_A_KIND, defaults=_OF_A_KIND)
+NODES = object_with(nodes=map_of(object_with(attributes=map_of(text))))
+_OF_A_KIND = object_with(xpack=object_with(ml=object_with()))
+CLUSTER_SETTINGS = object_with(transient=_OF_A_KIND, persistent=_OF_A_KIND, defaults=_OF_A_KIND)

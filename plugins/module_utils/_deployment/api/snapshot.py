@@ -14,24 +14,25 @@ from ..._ml.deployment import Deployment
 Json = dict[str, t.Any]
 
 
-class Reading(t.NamedTuple):
+class Lookup(t.NamedTuple):
     """What ``_stats`` says under one id.
 
-    ``siblings``: ids of other deployments of the model with that id. ``namesake``: there is a model with that id.
+    ``other_deployments``: ids of other deployments of the model with that id. ``model_has_this_id``: there is a model
+    with that id.
     """
 
     deployment: Deployment | None
-    siblings: tuple[str, ...] = ()
-    namesake: bool = False
+    other_deployments: tuple[str, ...] = ()
+    model_has_this_id: bool = False
 
 
-class Sight:
-    """Rows of ``_stats``; of all deployments if *whole*, else of those under one id."""
+class Snapshot:
+    """Rows of ``_stats``; of all deployments if *is_complete*, else of those under one id."""
 
-    def __init__(self, rows: t.Iterable[Json], assignments: t.Callable[[], Json], *, whole: bool) -> None:
+    def __init__(self, rows: t.Iterable[Json], assignments: t.Callable[[], Json], *, is_complete: bool) -> None:
         self.rows: dict[str, Json] = {}
         """Deployment id to row."""
-        self.whole = whole
+        self.is_complete = is_complete
         self._models: dict[str, list[str]] = {}
         self._statistics: dict[str, Deployment] = {}
         self._read_assignments = assignments
@@ -51,27 +52,27 @@ class Sight:
         """The ids of all deployments seen, in order."""
         return iter(sorted(self.rows))
 
-    def statistics(self, deployment_id: str) -> Deployment | None:
+    def without_routes(self, deployment_id: str) -> Deployment | None:
         """The deployment without targets of its routes."""
         return self._statistics.get(deployment_id)
 
-    def bears_its_models_id(self, deployment_id: str) -> bool:
+    def is_named_after_model(self, deployment_id: str) -> bool:
         """Whether a deployment has the id of its model, so that who names the model means it."""
-        seen = self._statistics.get(deployment_id)
-        return seen is not None and seen.model_id == deployment_id
+        observed = self._statistics.get(deployment_id)
+        return observed is not None and observed.model_id == deployment_id
 
-    def deployment(self, deployment_id: str) -> Deployment | None:
+    def with_routes(self, deployment_id: str) -> Deployment | None:
         """The deployment with the routing table of the cluster state, where the user may read it.
 
         Statistics and cluster state are read one after the other: what only one of them has still counts.
 
         :raises ApiError: the cluster state could not be read, which is tried once.
         """
-        seen, assignment = self._statistics.get(deployment_id), self._all_assignments().get(deployment_id)
+        observed, assignment = self._statistics.get(deployment_id), self._all_assignments().get(deployment_id)
         if assignment is None:
-            return seen
+            return observed
         from_state = Deployment.from_assignment(assignment, "cluster_state", {})
-        return from_state if seen is None else seen.with_assignment(from_state)
+        return from_state if observed is None else observed.with_assignment(from_state)
 
     def _all_assignments(self) -> Json:
         if self._assignments is None:
@@ -83,6 +84,6 @@ class Sight:
             raise self._assignments
         return self._assignments
 
-    def reading(self, deployment_id: str) -> Reading:
-        siblings = sorted(each for each in self._models.get(deployment_id, ()) if each != deployment_id)
-        return Reading(self.deployment(deployment_id), tuple(siblings), deployment_id in self._models)
+    def lookup(self, deployment_id: str) -> Lookup:
+        other_deployments = sorted(each for each in self._models.get(deployment_id, ()) if each != deployment_id)
+        return Lookup(self.with_routes(deployment_id), tuple(other_deployments), deployment_id in self._models)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import Refusal
-from ..._core.http.text import cut
+from ..._core.http.text import shorten
 from ..._core.server import Server
 from ..._ml.adaptive import OFF
-from ..records.desired import Wanted
-from ..records.step import Action
+from ..records.desired import Desired
+from ..records.step import Step
 
 OLDEST = (8, 0)
 MAX_QUEUE = 100_000
@@ -27,36 +27,36 @@ def refuse_old_server(server: Server) -> None:
         raise Refusal(f"Elasticsearch {_named(server)} is too old", hint="This collection needs 8.0 or newer.")
 
 
-def refuse_unsupported(server: Server, wanted: Wanted) -> None:
+def refuse_unsupported(server: Server, desired: Desired) -> None:
     """Refuse options that this server does not know, or knows with a smaller range."""
-    adaptive = wanted.adaptive_allocations
-    stopping = wanted.state != "started" or wanted.replace == "stop_start" or wanted.on_failed == "recover"
+    adaptive = desired.adaptive_allocations
+    stopping = desired.state != "started" or desired.replace == "stop_start" or desired.on_failed == "recover"
     needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
-        (wanted.cache_size is not None, "cache_size", (8, 4)),
-        (wanted.priority == "low", "priority low", (8, 6)),
-        (wanted.deployment_id != (wanted.model_id or wanted.deployment_id), "a deployment_id of its own", (8, 8)),
-        (adaptive is not None and adaptive.over(None) != OFF, "adaptive_allocations", (8, 16)),
-        (wanted.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
+        (desired.cache_size is not None, "cache_size", (8, 4)),
+        (desired.priority == "low", "priority low", (8, 6)),
+        (desired.deployment_id != (desired.model_id or desired.deployment_id), "a deployment_id of its own", (8, 8)),
+        (adaptive is not None and adaptive.merged_into(None) != OFF, "adaptive_allocations", (8, 16)),
+        (desired.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
     )
     for asked, name, since in needs:
         if asked:
             _refuse_before(server, name, since)
-    _refuse_long_queue(server, wanted.queue_capacity)
+    _refuse_long_queue(server, desired.queue_capacity)
 
 
-def refuse_unsendable(server: Server, actions: t.Iterable[Action]) -> None:
+def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
     """Refuse a plan with a write that this server does not have."""
-    for action in actions:
-        if action.kind == "start" and action.deployment_id != action.settings["model_id"]:
+    for step in steps:
+        if step.kind == "start" and step.deployment_id != step.settings["model_id"]:
             _refuse_before(server, "a deployment_id of its own", (8, 8))
-        if action.kind == "update":
-            _refuse_before(server, f"a change of the running deployment '{action.deployment_id}'", (8, 6))
-        _refuse_long_queue(server, action.settings.get("queue_capacity"))
+        if step.kind == "update":
+            _refuse_before(server, f"a change of the running deployment '{step.deployment_id}'", (8, 6))
+        _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
 def _named(server: Server) -> str:
     """Its version as a word: whoever answers may have written anything there."""
-    return cut(server.version, 40)
+    return shorten(server.version, 40)
 
 
 def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:

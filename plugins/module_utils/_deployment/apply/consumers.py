@@ -8,64 +8,71 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._consumers.records import References, UsedBy
+from ..._consumers.records import Consumers, UsedBy
 from ..._ml.deployment import Deployment
-from ..api.cluster import Api
-from ..api.snapshot import Sight
-from ..plan import consumers as rules
+from ..api.cluster import Cluster
+from ..api.snapshot import Snapshot
+from ..plan import consumers as consumer_rules
 from ..plan.plan import Plan
-from ..records.desired import Wanted
-from .run_state import Report
+from ..records.desired import Desired
+from .run_state import RunState
 
 
-def protect(
-    api: Api, sight: Sight | None, wanted: Wanted, plan: Plan, report: Report, ending: t.Container[str] = ()
+def check_consumers(
+    cluster: Cluster,
+    snapshot: Snapshot | None,
+    desired: Desired,
+    plan: Plan,
+    state: RunState,
+    removed_ids: t.Container[str] = (),
 ) -> Plan:
-    """The *plan* as those who use the deployment allow it; who they are is noted in the *report*.
+    """The *plan* as those who use the deployment allow it; who they are is noted in the *state*.
 
-    *sight*: of all deployments, if there is one. *ending*: ids of those that the same list ends.
+    *snapshot*: of all deployments, if there is one. *removed_ids*: ids of those that the same list ends.
 
     :raises Refusal: they do not.
     :raises ApiError: they could not be read, for another reason than a privilege that lacks.
     """
     if plan.before is not None and plan.stops:
-        users = _users(api, sight, plan.before, ending)
-        report.used_by = users.as_result()
-        plan = rules.protected(wanted, plan, users, api.server)
-    elif rules.may_be_owned(plan, api.server):
-        plan = rules.through_owner(wanted, plan, api.references.endpoints, api.server)
-    return under_owner(api, wanted, plan)
+        used_by = _consumers_of(cluster, snapshot, plan.before, removed_ids)
+        state.used_by = used_by.as_result()
+        plan = consumer_rules.allow_stop(desired, plan, used_by, cluster.server)
+    elif consumer_rules.may_update_owned(plan, cluster.server):
+        plan = consumer_rules.update_through_owner(desired, plan, cluster.consumers.endpoints, cluster.server)
+    return check_owner(cluster, desired, plan)
 
 
-def under_owner(api: Api, wanted: Wanted, plan: Plan) -> Plan:
+def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
     """The *plan*, if it does not start what an inference endpoint has made with other allocations than before.
 
     It warns of an update past an endpoint that nobody may see.
 
     :raises Refusal: it does.
     """
-    if rules.may_bypass_owner(plan, api.server):
-        return rules.under_owner(wanted, plan, api.references.endpoints or ())
-    if rules.may_be_owned(plan, api.server) and api.references.endpoints is None:
-        return rules.past_unseen(plan, api.server)
+    if consumer_rules.may_restart_owned(plan, cluster.server):
+        return consumer_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
+    if consumer_rules.may_update_owned(plan, cluster.server) and cluster.consumers.endpoints is None:
+        return consumer_rules.warn_of_unread_owner(plan, cluster.server)
     return plan
 
 
-def _users(api: Api, sight: Sight | None, deployment: Deployment, ending: t.Container[str]) -> UsedBy:
-    read = api.references
-    found = References(read.endpoints, read.pipelines, read.aliases)
-    model_id, namesake = deployment.model_id, False
-    if rules.names_its_model(deployment, found):
-        other = (sight if sight and sight.whole else api.look(model_id)).statistics(model_id)
+def _consumers_of(
+    cluster: Cluster, snapshot: Snapshot | None, deployment: Deployment, removed_ids: t.Container[str]
+) -> UsedBy:
+    read = cluster.consumers
+    found = Consumers(read.endpoints, read.pipelines, read.aliases)
+    model_id, model_has_this_id = deployment.model_id, False
+    if consumer_rules.names_the_model(deployment, found):
+        other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).without_routes(model_id)
         # What is on its way out will answer for nobody.
-        namesake = other is not None and other.assignment_state != "stopping" and model_id not in ending
-    return rules.used_by(deployment, found, namesake=namesake)
+        model_has_this_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
+    return consumer_rules.used_by(deployment, found, model_has_this_id=model_has_this_id)
 
 
-def restore(api: Api, wanted: Wanted) -> Wanted:
+def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:
     """What is wanted of a deployment that is not there, if an inference endpoint still lives by it.
 
-    Without one, or where endpoints may not be read, that is *wanted* as it was.
+    Without one, or where endpoints may not be read, that is *desired* as it was.
     """
-    endpoint = rules.lost(wanted, api.references.endpoints or ())
-    return rules.restored(wanted, endpoint) if endpoint else wanted
+    endpoint = consumer_rules.endpoint_of_lost(desired, cluster.consumers.endpoints or ())
+    return consumer_rules.with_endpoint_settings(desired, endpoint) if endpoint else desired

@@ -12,240 +12,255 @@ import typing as t
 
 from ..._core.errors import ApiError, Failure, Refusal, Unsatisfied
 from ..._core.run.clock import Clock
-from ..._core.run.progress import Tell
+from ..._core.run.progress import ProgressCallback
 from ..._core.run.result import Json
-from ..._core.run.wait import Watch
+from ..._core.run.wait import WaitBudget
 from ..._core.server import Server
 from ..._ml.model import Model
-from ..api.cluster import Api
-from ..api.snapshot import Reading, Sight
+from ..api.cluster import Cluster
+from ..api.snapshot import Lookup, Snapshot
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
-from ..plan.readiness import hopeless, kept, readiness
-from ..plan.recovery import superseded
-from ..plan.stuck import if_stuck, may_be_stuck
+from ..plan.readiness import failed_message, judge_readiness, kept_message
+from ..plan.recovery import superseded_warning
+from ..plan.stuck import may_restart_stuck, stuck_warning
 from ..plan.validation import on_this_server, refuse_unstartable
-from ..records.desired import Waiting, Wanted
-from ..records.recovery_record import Recovery
-from .aim import Means
-from .consumers import protect, restore
+from ..records.desired import Desired, WaitPolicy
+from ..records.recovery_record import RecoveryRecord
+from .consumers import check_consumers, fill_from_endpoint
+from .context import RunContext
 from .recovery_file import RecoveryFile
-from .rollout import Attempt
-from .run_state import Report
-from .scheduler import conduct
+from .rollout import Rollout
+from .run_state import RunState
+from .scheduler import run_all
 
 
 @dataclasses.dataclass
-class Job:
+class DeploymentRun:
     """What one deployment of a task wants, and what became of it. ``error``: why it failed."""
 
-    wanted: Wanted
-    waiting: Waiting
-    report: Report
+    desired: Desired
+    policy: WaitPolicy
+    state: RunState
     error: Exception | None = None
     model_id: str | None = None
-    file: RecoveryFile | None = None
-    hopeless: str | None = None
+    recovery_file: RecoveryFile | None = None
+    unreachable: str | None = None
     """What will never come about, and is kept as it is."""
 
-    def decide(self, api: Api, sight: Sight, ending: t.Container[str] = ()) -> None:
+    def decide(self, cluster: Cluster, snapshot: Snapshot, removed_ids: t.Container[str] = ()) -> None:
         """Make the plan; every refusal that can be known before a write comes from here, into ``error``.
 
-        *ending*: ids of deployments that the same list ends.
+        *removed_ids*: ids of deployments that the same list ends.
         """
         try:
-            self._decide(api, sight, ending)
+            self._decide(cluster, snapshot, removed_ids)
         except Failure as exc:
             self.error = exc
 
-    def _decide(self, api: Api, sight: Sight, ending: t.Container[str]) -> None:
-        report, wanted = self.report, on_this_server(self.wanted, api.server)
-        self.wanted = wanted
-        reading = sight.reading(wanted.deployment_id)
-        report.current = report.seen = reading.deployment
-        report.read = True
-        lost = self._lost(api.server)
-        model, unread = _named_model(api, wanted, reading), False
-        if model is None and _is_for_an_endpoint(wanted, reading, lost):
-            self.wanted = wanted = restore(api, wanted)
-            model, unread = _named_model(api, wanted, reading), api.references.endpoints is None
-        self.model_id = model.model_id if model else wanted.model_id
-        siblings = _siblings(api, sight, wanted, reading, model)
-        plan = decide(wanted, Situation(reading.deployment, self.model_id, siblings, lost))
-        if self.file and plan.keeps_start:
-            self.file.refuse_unwritable()
+    def _decide(self, cluster: Cluster, snapshot: Snapshot, removed_ids: t.Container[str]) -> None:
+        state, desired = self.state, on_this_server(self.desired, cluster.server)
+        self.desired = desired
+        lookup = snapshot.lookup(desired.deployment_id)
+        state.current = state.observed = lookup.deployment
+        state.read = True
+        recovery = self._read_recovery(cluster.server)
+        model, unread = _named_model(cluster, desired, lookup), False
+        if model is None and _is_for_an_endpoint(desired, lookup, recovery):
+            self.desired = desired = fill_from_endpoint(cluster, desired)
+            model, unread = _named_model(cluster, desired, lookup), cluster.consumers.endpoints is None
+        self.model_id = model.model_id if model else desired.model_id
+        other_deployments = _other_deployments(cluster, snapshot, desired, lookup, model)
+        plan = decide(desired, Situation(lookup.deployment, self.model_id, other_deployments, recovery))
+        if self.recovery_file and plan.needs_recovery_record:
+            self.recovery_file.refuse_unwritable()
         if plan.start:
             starting = str(plan.start.settings["model_id"])
-            found = model or api.model(starting)
-            refuse_unstartable(wanted.deployment_id, starting, found, reading.namesake, unread=unread)
-        plan = protect(api, sight, wanted, plan, report, ending)
-        refuse_unsendable(api.server, plan.actions)
-        report.plan = plan
-        report.notes += superseded(lost, reading.deployment)
-        self._refuse_hopeless()
+            found = model or cluster.model(starting)
+            refuse_unstartable(desired.deployment_id, starting, found, lookup.model_has_this_id, unread=unread)
+        plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
+        refuse_unsendable(cluster.server, plan.steps)
+        state.plan = plan
+        state.extra_warnings += superseded_warning(recovery, lookup.deployment)
+        self._refuse_unreachable()
 
-    def _lost(self, server: Server) -> Recovery | None:
+    def _read_recovery(self, server: Server) -> RecoveryRecord | None:
         """What an earlier run has left. A stop needs nothing of it, whatever it is: it does away with it.
 
         :raises Refusal: it cannot be used.
         """
-        if not self.wanted.recovery_file:
+        if not self.desired.recovery_file:
             return None
-        stops = self.wanted.state == "stopped"
-        self.file = RecoveryFile(self.wanted.recovery_file, self.wanted.deployment_id, server, keeps=not stops)
+        stops = self.desired.state == "stopped"
+        self.recovery_file = RecoveryFile(
+            self.desired.recovery_file, self.desired.deployment_id, server, writable=not stops
+        )
         if not stops:
-            return self.file.read()
+            return self.recovery_file.read()
         with contextlib.suppress(Refusal):
-            self.file.read()
+            self.recovery_file.read()
         return None
 
     @property
     def plan(self) -> Plan:
         """What was decided; there is one unless there is an ``error``."""
-        return t.cast("Plan", self.report.plan)
+        return t.cast("Plan", self.state.plan)
 
     @property
-    def ends(self) -> bool:
+    def removes(self) -> bool:
         """Whether the deployment is to be gone afterwards."""
         return self.error is None and self.plan.before is not None and self.plan.after is None
 
     @property
-    def uneventful(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether there is nothing to tell: not changed, not failed, not skipped."""
-        return not self.report.changed and not self.error and not self.report.skipped_because
+        return not self.state.changed and not self.error and not self.state.skipped_because
 
-    def withdraw(self) -> None:
+    def discard_plan(self) -> None:
         """The list was refused as a whole: keep what was seen, and nothing of what was only planned."""
         if not self.error:
-            report = self.report
-            report.decided(Plan(report.current, report.current, skipped_because=report.skipped_because))
-            report.notes = []
-        self.tell_of_file(refused=True)
+            state = self.state
+            state.set_plan(Plan(state.current, state.current, skipped_because=state.skipped_because))
+            state.extra_warnings = []
+        self.warn_of_recovery_file(refused=True)
 
-    def tell_of_file(self, refused: bool = False) -> None:
+    def warn_of_recovery_file(self, refused: bool = False) -> None:
         """Say what a recovery file still holds, if nothing is started of it; *refused*: because the list is."""
-        if self.file and (refused or self.error or self.report.skipped_because):
-            told = self.file.unused(self.report.current, self.error)
-            self.report.notes += [told] if told else []
+        if self.recovery_file and (refused or self.error or self.state.skipped_because):
+            message = self.recovery_file.unused_message(self.state.current, self.error)
+            self.state.extra_warnings += [message] if message else []
 
-    def foretell(self, api: Api, server_timeout: str) -> None:
+    def predict(self, cluster: Cluster, server_timeout: str) -> None:
         """Check mode: what would be sent, and what would be there."""
-        self.report.calls = [api.encode(action, server_timeout) for action in self.plan.actions]
-        self.report.changed = self.plan.changed
-        if self.plan.changed or self.plan.awaits_gone:
-            self.report.seen, self.report.predicted = self.plan.after, True
-        if self.hopeless:
-            self.report.notes.append(kept(self.hopeless))
-        self._warn_of_recovery(api)
+        self.state.requests = [cluster.to_request(step, server_timeout) for step in self.plan.steps]
+        self.state.changed = self.plan.changed
+        if self.plan.changed or self.plan.waits_for_stop:
+            self.state.observed, self.state.predicted = self.plan.after, True
+        if self.unreachable:
+            self.state.extra_warnings.append(kept_message(self.unreachable))
+        self._warn_if_stuck(cluster)
 
-    def attempt(self, api: Api, server_timeout: str, clock: Clock) -> Attempt:
-        self._warn_of_recovery(api)
-        means = Means(
-            api, self.report, server_timeout, Watch(self.waiting.timeout, self.waiting.sleep, clock), self.file
+    def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
+        self._warn_if_stuck(cluster)
+        means = RunContext(
+            cluster,
+            self.state,
+            server_timeout,
+            WaitBudget(self.policy.timeout, self.policy.sleep, clock),
+            self.recovery_file,
         )
-        return Attempt(means, self.wanted, self.waiting, self.model_id, self.plan)
+        return Rollout(means, self.desired, self.policy, self.model_id, self.plan)
 
-    def _warn_of_recovery(self, api: Api) -> None:
+    def _warn_if_stuck(self, cluster: Cluster) -> None:
         """Time alone tells whether what starts hangs; what will keep it from being recovered then is known before."""
-        if may_be_stuck(self.wanted, self.waiting, self.plan):
-            self.report.notes.append(if_stuck(self.wanted.deployment_id, self._hindrance(api)))
+        if may_restart_stuck(self.desired, self.policy, self.plan):
+            self.state.extra_warnings.append(
+                stuck_warning(self.desired.deployment_id, self._recovery_obstacle(cluster))
+            )
 
-    def _hindrance(self, api: Api) -> str | None:
+    def _recovery_obstacle(self, cluster: Cluster) -> str | None:
         """What forbids to recover it, as far as that can be read now."""
-        unnoted = dataclasses.replace(self.report)
+        unnoted = dataclasses.replace(self.state)
         try:
-            plan = recover(self.wanted, Situation(self.plan.before, self.model_id))
-            plan = protect(api, None, self.wanted, plan, unnoted)
+            plan = recover(self.desired, Situation(self.plan.before, self.model_id))
+            plan = check_consumers(cluster, None, self.desired, plan, unnoted)
         except Refusal as refusal:
             return str(refusal)
         except ApiError:
             return None
         return plan.skipped_because and f"{plan.skipped_because}."
 
-    def _refuse_hopeless(self) -> None:
+    def _refuse_unreachable(self) -> None:
         """Waiting cannot help, and what is to be written cannot either: that is known in check mode, too."""
-        plan, waiting, report = self.plan, self.waiting, self.report
-        if plan.ends_something or plan.start or plan.skipped_because or plan.after is None or not waiting.wait:
+        plan, policy, state = self.plan, self.policy, self.state
+        if plan.stops_or_waits_for_stop or plan.start or plan.skipped_because or plan.after is None or not policy.wait:
             return
         if plan.changed and plan.after.number_of_allocations != 0:
             return
-        verdict = readiness(plan.after, waiting.wait_for, allow_zero=self.wanted.allow_zero)
-        if verdict.outcome == "hopeless":
-            told = hopeless(self.wanted.deployment_id, waiting.wait_for, verdict)
-            if waiting.on_unsatisfied != "keep":
-                report.reached = False
-                raise Unsatisfied(told)
-            self.hopeless = told
+        judged = judge_readiness(plan.after, policy.wait_for, allow_zero=self.desired.allow_zero)
+        if judged.outcome == "failed":
+            message = failed_message(self.desired.deployment_id, policy.wait_for, judged)
+            if policy.on_unsatisfied != "keep":
+                state.reached = False
+                raise Unsatisfied(message)
+            self.unreachable = message
 
     def result(self) -> Json:
         """What is said of it as one of many."""
-        return self.report.item() | (self.report.failure(self.error) if self.error else {})
+        return self.state.item() | (self.state.failure(self.error) if self.error else {})
 
 
-def carry_out(
-    api: Api, jobs: t.Sequence[Job], look: t.Callable[..., Sight], server_timeout: str, clock: Clock, tell: Tell
+def apply_all(
+    cluster: Cluster,
+    runs: t.Sequence[DeploymentRun],
+    read: t.Callable[..., Snapshot],
+    server_timeout: str,
+    clock: Clock,
+    show_progress: ProgressCallback,
 ) -> None:
-    """Do what was decided, and *tell* of it meanwhile. What goes wrong with one of *jobs* is kept in its ``error``.
+    """Apply the plans, and report to *show_progress* meanwhile. The failure of one of *runs* is kept in its ``error``.
 
     If the user may not send one of the writes, none is sent; what needs none goes on.
     """
     try:
-        api.refuse_unprivileged([action for job in jobs for action in job.plan.actions])
+        cluster.refuse_unprivileged([step for run in runs for step in run.plan.steps])
     except ApiError as exc:
-        for job in jobs:
-            job.error = exc if job.plan.actions else None
-            job.report.plan = dataclasses.replace(job.plan, of_stop=())
-        jobs = [job for job in jobs if not job.error]
-    changes = [job.attempt(api, server_timeout, clock) for job in jobs]
-    sight = conduct(changes, lambda: look(repeat=False), clock, tell)
-    for job, change in zip(jobs, changes, strict=True):
-        job.error = change.error
-    if len(jobs) > 1 and any(job.report.polls for job in jobs):
-        _look_again(jobs, sight, look)
+        for run in runs:
+            run.error = exc if run.plan.steps else None
+            run.state.plan = dataclasses.replace(run.plan, consumer_warnings=())
+        runs = [run for run in runs if not run.error]
+    rollouts = [run.rollout(cluster, server_timeout, clock) for run in runs]
+    snapshot = run_all(rollouts, lambda: read(repeat=False), clock, show_progress)
+    for run, rollout in zip(runs, rollouts, strict=True):
+        run.error = rollout.error
+    if len(runs) > 1 and any(run.state.polls for run in runs):
+        _read_again(runs, snapshot, read)
 
 
-def _look_again(jobs: t.Sequence[Job], sight: Sight | None, look: t.Callable[..., Sight]) -> None:
+def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read: t.Callable[..., Snapshot]) -> None:
     """What was done for one deployment may have moved those that were reported before it."""
     with contextlib.suppress(ApiError):
-        sight = sight or look()
-        for job in jobs:
-            job.report.seen = sight.deployment(job.wanted.deployment_id)
+        snapshot = snapshot or read()
+        for run in runs:
+            run.state.observed = snapshot.with_routes(run.desired.deployment_id)
 
 
-def _named_model(api: Api, wanted: Wanted, reading: Reading) -> Model | None:
+def _named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | None:
     """The model that the task names, perhaps by an alias, where it matters and is not plainly the one that runs."""
-    current = reading.deployment
+    current = lookup.deployment
     if current is not None:
-        plain = wanted.model_id in (None, current.model_id)
-        return None if plain or wanted.state == "stopped" else api.model(str(wanted.model_id))
-    starting = wanted.state != "stopped" and wanted.on_missing == "start"
-    if not starting and wanted.deployment_id_given:
+        plain = desired.model_id in (None, current.model_id)
+        return None if plain or desired.state == "stopped" else cluster.model(str(desired.model_id))
+    starting = desired.state != "stopped" and desired.on_missing == "start"
+    if not starting and desired.deployment_id_given:
         return None
-    return api.model(wanted.model_id or wanted.deployment_id)
+    return cluster.model(desired.model_id or desired.deployment_id)
 
 
-def _siblings(api: Api, sight: Sight, wanted: Wanted, reading: Reading, model: Model | None) -> tuple[str, ...]:
+def _other_deployments(
+    cluster: Cluster, snapshot: Snapshot, desired: Desired, lookup: Lookup, model: Model | None
+) -> tuple[str, ...]:
     """Other deployments of a model that the task names alone, and that does not run under the name it was given."""
-    if wanted.deployment_id_given or reading.deployment is not None:
+    if desired.deployment_id_given or lookup.deployment is not None:
         return ()
-    if model is None or model.model_id == wanted.deployment_id:
-        return reading.siblings
-    behind_alias = (sight if sight.whole else api.look(model.model_id)).reading(model.model_id)
+    if model is None or model.model_id == desired.deployment_id:
+        return lookup.other_deployments
+    behind_alias = (snapshot if snapshot.is_complete else cluster.read(model.model_id)).lookup(model.model_id)
     own = () if behind_alias.deployment is None else (model.model_id,)
-    return own + behind_alias.siblings
+    return own + behind_alias.other_deployments
 
 
-def _is_for_an_endpoint(wanted: Wanted, reading: Reading, lost: Recovery | None) -> bool:
+def _is_for_an_endpoint(desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None) -> bool:
     """Whether a start is asked for of what only an endpoint can tell, by the id alone, which is no model's.
 
-    What is being stopped is as good as gone, unless it is to go on as it was: by a restart, or by what is *lost*.
+    What is being stopped is as good as gone, unless it is to go on as it was: by a restart, or by what is *recovery*.
     """
-    going = reading.deployment
-    if wanted.state == "stopped" or wanted.on_missing != "start" or wanted.model_id is not None:
+    current = lookup.deployment
+    if desired.state == "stopped" or desired.on_missing != "start" or desired.model_id is not None:
         return False
-    if lost is not None and lost.precedes(going):
+    if recovery is not None and recovery.matches(current):
         return False
-    if going is None:
+    if current is None:
         return True
-    return going.assignment_state == "stopping" and wanted.state == "started" and not reading.namesake
+    return current.assignment_state == "stopping" and desired.state == "started" and not lookup.model_has_this_id

@@ -18,8 +18,8 @@ from ..._core.errors import ApiError, Refusal, Unsatisfied
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..plan.plan import Plan
-from ..plan.recovery import to_keep
-from ..records.recovery_record import Recovery
+from ..plan.recovery import record_for
+from ..records.recovery_record import RecoveryRecord
 
 LARGEST = 1 << 20
 """Bytes; what is larger was never written here."""
@@ -31,34 +31,34 @@ class RecoveryFile:
     Other runs may write it, too: only what this run has read or written is ever replaced or removed.
     """
 
-    def __init__(self, path: str, deployment_id: str, server: Server, *, keeps: bool = True) -> None:
-        """*keeps*: whether anything is to be written there."""
+    def __init__(self, path: str, deployment_id: str, server: Server, *, writable: bool = True) -> None:
+        """*writable*: whether anything is to be written there."""
         self._given = path
         self._path = Path(os.path.realpath(path))  # of a link, what it leads to is the file
         self._deployment_id = deployment_id
         self._server = server
-        self._keeps = keeps
+        self._writable = writable
         self._text: bytes | None = None
-        self.held: Recovery | None = None
+        self.record: RecoveryRecord | None = None
         """What this run has read or written."""
         self.written = False
         """Whether this run wrote it."""
-        self.told = False
+        self.warned = False
         """Whether it was said before any write that nothing is started of what it holds."""
 
     def __str__(self) -> str:
         return f"recovery file '{self._given}'"
 
-    def read(self) -> Recovery | None:
+    def read(self) -> RecoveryRecord | None:
         """What an earlier run has left, if there is anything.
 
         :raises Refusal: what is there cannot be read, or belongs to something else. It stays as it is.
         """
         text = self._content()
         if text is not None:
-            self.held = self._understood(text)
+            self.record = self._parsed(text)
             self._text = text
-        return self.held
+        return self.record
 
     def _content(self) -> bytes | None:
         """:raises Refusal: something is there, and it cannot be read."""
@@ -76,21 +76,21 @@ class RecoveryFile:
                 "Make it readable, or choose another path.",
             ) from exc
 
-    def _understood(self, text: bytes) -> Recovery:
+    def _parsed(self, text: bytes) -> RecoveryRecord:
         """:raises Refusal: it is something else than a start request of this deployment."""
         try:
-            found = Recovery.from_json(json.loads(text))
+            found = RecoveryRecord.from_json(json.loads(text))
         except (ValueError, RecursionError) as exc:
             raise Refusal(
                 f"The {self} cannot be understood: {exc}",
                 hint="It was not written by this collection, or was changed since. Choose another path, or move it "
                 "away: then only the settings that the task names are promised.",
             ) from exc
-        self._refuse_anothers(found)
+        self._refuse_foreign(found)
         return found
 
-    def _refuse_anothers(self, found: Recovery) -> None:
-        if not found.is_of(self._deployment_id):
+    def _refuse_foreign(self, found: RecoveryRecord) -> None:
+        if not found.is_for(self._deployment_id):
             raise Refusal(
                 f"The {self} holds the settings of deployment '{found.deployment_id}', not '{self._deployment_id}'",
                 hint="Give each deployment a file of its own.",
@@ -127,10 +127,10 @@ class RecoveryFile:
 
         :raises Unsatisfied: it cannot be written, or another run has been there; nothing was stopped.
         """
-        kept = to_keep(plan, self._server) if self._keeps else None
-        if kept is None:
+        kept_message = record_for(plan, self._server) if self._writable else None
+        if kept_message is None:
             return
-        text = json.dumps(kept.as_json(), indent=2, sort_keys=True).encode() + b"\n"
+        text = json.dumps(kept_message.as_json(), indent=2, sort_keys=True).encode() + b"\n"
         try:
             there = self._refuse_unknown()
             if not self.written or there != text:
@@ -139,7 +139,7 @@ class RecoveryFile:
             raise Unsatisfied(f"{refusal} Nothing was stopped.") from refusal
         except OSError as exc:
             raise Unsatisfied(str(self._unwritable(exc.strerror or str(exc)))) from exc
-        self.held = kept
+        self.record = kept_message
 
     def _refuse_unknown(self) -> bytes | None:
         """What is there.
@@ -149,7 +149,7 @@ class RecoveryFile:
         there = self._content()
         if there is None or there == self._text:
             return there
-        self._understood(there)
+        self._parsed(there)
         raise Refusal(
             f"The {self} was written by another run meanwhile",
             hint="If that run is over, run the task again: it looks first, and decides anew.",
@@ -189,22 +189,22 @@ class RecoveryFile:
         return False
 
     @property
-    def kept(self) -> str | None:
+    def kept_message(self) -> str | None:
         """What to say if it is there, and nothing runs."""
         if not self._is_known:
             return None
         return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
 
-    def unused(self, going: Deployment | None, error: Exception | None) -> str | None:
+    def unused_message(self, going: Deployment | None, error: Exception | None) -> str | None:
         """What to say if it holds what does not run, and the plan, or the *error* in place of one, starts nothing.
 
         *going*: the deployment as it was read.
         """
-        self.told = self._keeps and (going is None or going.assignment_state == "stopping")
-        if self.held is None or not (self.told and self._is_known):
+        self.warned = self._writable and (going is None or going.assignment_state == "stopping")
+        if self.record is None or not (self.warned and self._is_known):
             return None
-        if isinstance(error, ApiError) or not self.held.precedes(going):
-            return self.kept
+        if isinstance(error, ApiError) or not self.record.matches(going):
+            return self.kept_message
         return (
             f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
             "The task as it is does not start it: change it, or what keeps it from that."

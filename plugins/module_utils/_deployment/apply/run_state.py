@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..._core.http.client import Call
+from ..._core.http.client import Request
 from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
 from ..._ml.deployment import Deployment, owned_settings
@@ -18,8 +18,8 @@ _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
 
 
 @dataclasses.dataclass
-class Report:
-    """What is known so far. ``seen`` is the deployment as it is, or in check mode as it would be."""
+class RunState:
+    """What is known so far. ``observed`` is the deployment as it is, or in check mode as it would be."""
 
     deployment_id: str
     fact_name: str
@@ -27,18 +27,18 @@ class Report:
     current: Deployment | None = None
     read: bool = False
     plan: Plan | None = None
-    seen: Deployment | None = None
+    observed: Deployment | None = None
     predicted: bool = False
     changed: bool = False
-    calls: list[Call] = dataclasses.field(default_factory=list)
+    requests: list[Request] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     polls: int = 0
     reached: bool | None = None
-    notes: list[str] = dataclasses.field(default_factory=list)
+    extra_warnings: list[str] = dataclasses.field(default_factory=list)
     """Warnings that are not the plan's."""
     rolled_back: bool = False
     used_by: Json | None = None
-    ledger: list[Call] = dataclasses.field(default_factory=list)
+    requests_sent: list[Request] = dataclasses.field(default_factory=list)
     """The writes of all deployments of the task, in the order in which they were sent."""
 
     def succeeded(self) -> Outcome:
@@ -46,24 +46,24 @@ class Report:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        of_plan = self.plan.warnings + self.plan.of_stop if self.plan else ()
-        return (*of_plan, *self.notes)
+        of_plan = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
+        return (*of_plan, *self.extra_warnings)
 
-    def decided(self, plan: Plan) -> None:
+    def set_plan(self, plan: Plan) -> None:
         """Note the *plan* that counts from now on. If it stops nothing (any more), nobody's use of it matters."""
         self.plan = plan
         if not plan.stops:
             self.used_by = None
 
-    def took_effect(self, call: Call) -> None:
+    def applied(self, request: Request) -> None:
         """Note a write that changed something, or may have."""
-        self.sent_again(call)
+        self.repeated(request)
         self.changed = True
 
-    def sent_again(self, call: Call) -> None:
+    def repeated(self, request: Request) -> None:
         """Note a write that only repeats what is under way."""
-        self.calls.append(call)
-        self.ledger.append(call)
+        self.requests.append(request)
+        self.requests_sent.append(request)
 
     def failed(self, error: Exception) -> Outcome:
         """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
@@ -75,7 +75,7 @@ class Report:
         if not self.changed:
             result["operation"] = "none"
         if self.plan is not None:
-            result["after"] = owned_settings(self.seen)
+            result["after"] = owned_settings(self.observed)
             result["diff"] = {"before": self._before() or {}, "after": result["after"]}
         return result
 
@@ -101,17 +101,17 @@ class Report:
     def item(self) -> Json:
         """What is said of the deployment, whether it is one of many or not."""
         before, after = self._before(), self._after()
-        seen = self.seen
+        observed = self.observed
         return {
             "changed": self.changed,
             "operation": self.operation,
             "skipped_because": self.skipped_because,
             **self._entry(),
-            "routing_source": seen.routing_source if seen else "prediction" if self.predicted else "stats",
+            "routing_source": observed.routing_source if observed else "prediction" if self.predicted else "stats",
             "before": before,
             "after": after,
             "diff": {"before": before or {}, "after": after or {}},
-            "api_calls": [call.as_result() for call in self.calls],
+            "api_calls": [request.as_result() for request in self.requests],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
             "used_by": self.used_by,
         }
@@ -119,14 +119,14 @@ class Report:
     def facts(self, item: Json) -> Json:
         """The entry of the fact: deployment id to what runs, nothing if it does not. *item*: what :meth:`item` said."""
         entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
-        return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.seen else {}
+        return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.observed else {}
 
     def _entry(self) -> Json:
-        seen = self.seen
+        observed = self.observed
         return {
-            "deployment": seen and seen.as_result(),
-            "routing_table": seen.routing_table() if seen else {},
-            "allocations": seen.allocations() if seen else _NOTHING_RUNS if self.read else None,
+            "deployment": observed and observed.as_result(),
+            "routing_table": observed.routing_table() if observed else {},
+            "allocations": observed.allocations() if observed else _NOTHING_RUNS if self.read else None,
         }
 
     def _before(self) -> Json | None:
@@ -136,14 +136,14 @@ class Report:
         if self.plan is None:
             return None
         after = self.plan.after
-        if after and self.seen and self._count_is_free:
-            after = dataclasses.replace(after, number_of_allocations=self.seen.number_of_allocations)
+        if after and self.observed and self._number_is_free:
+            after = dataclasses.replace(after, number_of_allocations=self.observed.number_of_allocations)
         settings = owned_settings(after)
         # It may change no setting, and would not show in a diff.
         return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
 
     @property
-    def _count_is_free(self) -> bool:
+    def _number_is_free(self) -> bool:
         """Whether an update left the count as it was then, which may have been another than that of the reading."""
-        updates = [action.settings for action in self.plan.actions if action.kind == "update"] if self.plan else []
+        updates = [step.settings for step in self.plan.steps if step.kind == "update"] if self.plan else []
         return bool(updates) and not any("number_of_allocations" in settings for settings in updates)

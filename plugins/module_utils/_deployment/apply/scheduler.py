@@ -12,41 +12,41 @@ import typing as t
 
 from ..._core.errors import ApiError, Failure
 from ..._core.run.clock import Clock
-from ..._core.run.progress import Progress, Standing, Tell, silent
-from ..._core.run.wait import Watch
+from ..._core.run.progress import ItemStatus, Progress, ProgressCallback, no_progress
+from ..._core.run.wait import WaitBudget
 from ..._ml.deployment import Deployment
-from ..api.snapshot import Sight
-from ..plan.order import Turn
-from ..plan.readiness import Verdict
+from ..api.snapshot import Snapshot
+from ..plan.order import SendOrder
+from ..plan.readiness import Readiness
 
-PASSING = ("connection", "timeout", "unavailable", "answer")
+TRANSIENT = ("connection", "timeout", "unavailable", "answer")
 
 
 class Judge(t.Protocol):
     """Says of what was seen whether a wait is over."""
 
-    def __call__(self, seen: Deployment | None, /) -> Verdict: ...
+    def __call__(self, observation: Deployment | None, /) -> Readiness: ...
 
 
-class Step:
+class Suspension:
     """Where a change stands."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Due(Step):
-    """A change is about to write; it goes on when its turn has come: with :class:`Held` if others were let go first."""
+class ReadyToSend(Suspension):
+    """The next write is due; it is sent in its order, with :class:`Unblocked` if other writes had to come first."""
 
-    turn: Turn
+    send_order: SendOrder
 
 
 @dataclasses.dataclass(frozen=True)
-class Sleep(Step):
+class Pause(Suspension):
     """A change goes on after one sleep, with true; or at once with false if its time is up."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Wait(Step):
-    """A change goes on, with a :class:`Seen`, when *judge* is no longer undecided or its time is up.
+class WaitFor(Suspension):
+    """A change goes on, with a :class:`Observation`, when *judge* is no longer undecided or its time is up.
 
     ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end. ``until``: how many
     seconds are left when its time is up.
@@ -58,26 +58,26 @@ class Wait(Step):
     until: float = 0.0
 
 
-class Seen(t.NamedTuple):
-    """The last look of a wait, and the verdict on it."""
+class Observation(t.NamedTuple):
+    """The last look of a wait, and the readiness on it."""
 
-    sight: Sight
-    verdict: Verdict
-
-
-class Held(t.NamedTuple):
-    """A write had to wait until others had freed room. ``sight``: a look after that, if one was made."""
-
-    sight: Sight | None
+    snapshot: Snapshot
+    readiness: Readiness
 
 
-Steps = t.Generator[Step, t.Any, None]
+class Unblocked(t.NamedTuple):
+    """A write had to wait until others had freed room. ``snapshot``: a look after that, if one was made."""
+
+    snapshot: Snapshot | None
 
 
-class Change(t.Protocol):
+Coroutine = t.Generator[Suspension, t.Any, None]
+
+
+class Runnable(t.Protocol):
     """What can be conducted."""
 
-    watch: Watch
+    budget: WaitBudget
     error: Exception | None
 
     @property
@@ -87,163 +87,170 @@ class Change(t.Protocol):
     def frees_later(self) -> bool:
         """Whether a write that frees room has yet to be sent."""
 
-    def steps(self) -> Steps: ...
+    def run(self) -> Coroutine: ...
 
 
-class _Player:
+class _Running:
     """One change, and the step it stands at; ``None`` when it is over."""
 
-    def __init__(self, change: Change) -> None:
-        self.change = change
-        self.watch = change.watch
-        self.step: Step | None = None
-        self.looked = False
+    def __init__(self, runnable: Runnable) -> None:
+        self.runnable = runnable
+        self.budget = runnable.budget
+        self.suspension: Suspension | None = None
+        self.polled = False
         self.why = ""
-        self.seen: Seen | None = None
-        self.held_since: float | None = None
-        self.held: Held | None = None
-        self._steps = change.steps()
-        self.go(None)
+        self.observation: Observation | None = None
+        self.blocked_since: float | None = None
+        self.unblocked: Unblocked | None = None
+        self._coroutine = runnable.run()
+        self.send(None)
 
-    def go(self, answer: t.Any) -> None:
-        self._move(lambda: self._steps.send(answer))
+    def send(self, answer: t.Any) -> None:
+        self._move(lambda: self._coroutine.send(answer))
 
     def fail(self, error: ApiError) -> None:
-        self._move(lambda: self._steps.throw(error))
+        self._move(lambda: self._coroutine.throw(error))
 
-    def _move(self, move: t.Callable[[], Step]) -> None:
-        self.looked, self.seen = False, None
+    def _move(self, move: t.Callable[[], Suspension]) -> None:
+        self.polled, self.observation = False, None
         try:
-            self.step = move()
+            self.suspension = move()
         except StopIteration:
-            self.step = None
+            self.suspension = None
         except Failure as exc:
-            self.step, self.change.error = None, exc
+            self.suspension, self.runnable.error = None, exc
 
-    def hold(self, now: float) -> None:
-        """Others come first: the time until :meth:`release` is not this change's."""
-        if self.held_since is None:
-            self.held_since = now
+    def block(self, now: float) -> None:
+        """Others come first: the time until :meth:`resume` is not this change's."""
+        if self.blocked_since is None:
+            self.blocked_since = now
 
-    def lift(self, now: float, held: Held) -> None:
+    def unblock(self, now: float, unblocked: Unblocked) -> None:
         """Nobody comes first any more."""
-        if self.held_since is not None:
-            self.watch.hold(now - self.held_since)
-            self.held_since, self.held = None, held
+        if self.blocked_since is not None:
+            self.budget.exclude(now - self.blocked_since)
+            self.blocked_since, self.unblocked = None, unblocked
 
-    def release(self) -> None:
-        self.watch.start()
-        held, self.held = self.held, None
-        self.go(held)
+    def resume(self) -> None:
+        self.budget.start()
+        unblocked, self.unblocked = self.unblocked, None
+        self.send(unblocked)
 
-    def see(self, sight: Sight) -> None:
+    def observe(self, snapshot: Snapshot) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
-        wait = t.cast("Wait", self.step)
-        verdict = wait.judge(sight.statistics(self.change.deployment_id))
-        self.why = verdict.why
-        self.seen = Seen(sight, verdict)
-        if verdict.outcome != "pending" or self.watch.left <= wait.until:
-            self.go(self.seen)
-            self.why = self.step.why if isinstance(self.step, Wait) else ""
+        wait = t.cast("WaitFor", self.suspension)
+        readiness = wait.judge(snapshot.without_routes(self.runnable.deployment_id))
+        self.why = readiness.why
+        self.observation = Observation(snapshot, readiness)
+        if readiness.outcome != "progressing" or self.budget.left <= wait.until:
+            self.send(self.observation)
+            self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
-    def miss(self, error: ApiError) -> None:
+    def poll_failed(self, error: ApiError) -> None:
         """Go on without a look, which failed with *error*: what was seen before it still counts in the end."""
         self.why = str(error)
-        if error.kind in PASSING and self.watch.left:
+        if error.kind in TRANSIENT and self.budget.left:
             return
-        if error.kind in PASSING and self.seen:
-            told = f"{self.seen.verdict.why}, and the last look failed: {self.why.rstrip('.')}"
-            self.go(self.seen._replace(verdict=Verdict("pending", told)))
+        if error.kind in TRANSIENT and self.observation:
+            message = f"{self.observation.readiness.why}, and the last look failed: {self.why.rstrip('.')}"
+            self.send(self.observation._replace(readiness=Readiness("progressing", message)))
         else:
             self.fail(error)
 
     @property
-    def turn(self) -> Turn | None:
-        return self.step.turn if isinstance(self.step, Due) else None
+    def send_order(self) -> SendOrder | None:
+        return self.suspension.send_order if isinstance(self.suspension, ReadyToSend) else None
 
 
-def conduct(
-    changes: t.Iterable[Change], look: t.Callable[[], Sight], clock: Clock, tell: Tell = silent
-) -> Sight | None:
-    """Bring all *changes* to their end. What goes wrong with one is kept in its ``error``; the others go on.
+def run_all(
+    runnables: t.Iterable[Runnable],
+    read: t.Callable[[], Snapshot],
+    clock: Clock,
+    show_progress: ProgressCallback = no_progress,
+) -> Snapshot | None:
+    """Bring all *runnables* to their end. What goes wrong with one is kept in its ``error``; the others go on.
 
-    Now and then *tell* is told how those stand that are waited for.
+    Now and then *show_progress* is told how those stand that are waited for.
 
     Returns the last look, unless something was written after it.
     """
-    players = [_Player(change) for change in changes]
-    progress = Progress(tell, clock)
-    last: Sight | None = None
+    running = [_Running(runnable) for runnable in runnables]
+    progress = Progress(show_progress, clock)
+    latest: Snapshot | None = None
     while True:
-        while _write(players, look, clock):
-            last = None
-        waiting = [player for player in players if isinstance(player.step, (Sleep, Wait))]
+        while _send_next(running, read, clock):
+            latest = None
+        waiting = [entry for entry in running if isinstance(entry.suspension, (Pause, WaitFor))]
         if not waiting:
-            return last
-        _rest(waiting, clock)
-        looking = [player for player in waiting if isinstance(player.step, Wait)]
-        if looking:
-            last = _look(looking, look)
-            progress.show([_standing(player) for player in players])
+            return latest
+        _sleep(waiting, clock)
+        polling = [entry for entry in waiting if isinstance(entry.suspension, WaitFor)]
+        if polling:
+            latest = _poll_all(polling, read)
+            progress.show([_status(entry) for entry in running])
 
 
-def _write(players: t.Sequence[_Player], look: t.Callable[[], Sight], clock: Clock) -> bool:
+def _send_next(running: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> bool:
     """Let the change go on whose turn it is; false if there is none. Nothing takes room that is still to be freed."""
-    due = [player for player in players if player.turn is not None]
-    if any(player.step is not None and player.change.frees_later for player in players):
-        for player in due:
-            if t.cast("Turn", player.turn).takes:
-                player.hold(clock.monotonic())
-        due = [player for player in due if not t.cast("Turn", player.turn).takes]
-    elif any(player.held_since is not None for player in due):
-        _lift(due, look, clock)
+    due = [entry for entry in running if entry.send_order is not None]
+    if any(entry.suspension is not None and entry.runnable.frees_later for entry in running):
+        for entry in due:
+            if t.cast("SendOrder", entry.send_order).takes:
+                entry.block(clock.monotonic())
+        due = [entry for entry in due if not t.cast("SendOrder", entry.send_order).takes]
+    elif any(entry.blocked_since is not None for entry in due):
+        _unblock(due, read, clock)
     if not due:
         return False
-    min(due, key=lambda player: t.cast("Turn", player.turn)).release()
+    min(due, key=lambda entry: t.cast("SendOrder", entry.send_order)).resume()
     return True
 
 
-def _lift(due: t.Sequence[_Player], look: t.Callable[[], Sight], clock: Clock) -> None:
+def _unblock(due: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> None:
     """Let go whom others kept waiting: an update is asked for anew then, so one look is made for all of them."""
-    sight = None
-    if any(player.turn is Turn.INCREASE for player in due if player.held_since is not None):
+    snapshot = None
+    if any(entry.send_order is SendOrder.INCREASE for entry in due if entry.blocked_since is not None):
         with contextlib.suppress(ApiError):
-            sight = look()
-    for player in due:
-        player.lift(clock.monotonic(), Held(sight))
+            snapshot = read()
+    for entry in due:
+        entry.unblock(clock.monotonic(), Unblocked(snapshot))
 
 
-def _rest(waiting: t.Sequence[_Player], clock: Clock) -> None:
+def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
     """Sleep once, unless somebody has just begun to wait and is to look at once."""
-    for player in waiting:
-        player.watch.start()
-        if isinstance(player.step, Sleep) and not player.watch.left:
-            player.go(False)
+    for entry in waiting:
+        entry.budget.start()
+        if isinstance(entry.suspension, Pause) and not entry.budget.left:
+            entry.send(False)
             return
-    if any(isinstance(player.step, Wait) and player.step.at_once and not player.looked for player in waiting):
+    if any(
+        isinstance(entry.suspension, WaitFor) and entry.suspension.at_once and not entry.polled for entry in waiting
+    ):
         return
-    clock.sleep(min(min(player.watch.every, player.watch.left) for player in waiting))
-    for player in waiting:
-        if isinstance(player.step, Sleep):
-            player.go(True)
+    clock.sleep(min(min(entry.budget.every, entry.budget.left) for entry in waiting))
+    for entry in waiting:
+        if isinstance(entry.suspension, Pause):
+            entry.send(True)
 
 
-def _look(looking: t.Sequence[_Player], look: t.Callable[[], Sight]) -> Sight | None:
+def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[], Snapshot]) -> Snapshot | None:
     """One look for all. One that fails in passing is repeated while there is time."""
-    for player in looking:
-        player.looked = True
-        player.watch.polls += 1
+    for entry in polling:
+        entry.polled = True
+        entry.budget.polls += 1
     try:
-        sight = look()
+        snapshot = read()
     except ApiError as exc:
-        for player in looking:
-            player.miss(exc)
+        for entry in polling:
+            entry.poll_failed(exc)
         return None
-    for player in looking:
-        player.see(sight)
-    return sight
+    for entry in polling:
+        entry.observe(snapshot)
+    return snapshot
 
 
-def _standing(player: _Player) -> Standing:
-    why = player.why if isinstance(player.step, Wait) else ""
-    return Standing(player.change.deployment_id, why, over=player.step is None, failed=player.change.error is not None)
+def _status(entry: _Running) -> ItemStatus:
+    why = entry.why if isinstance(entry.suspension, WaitFor) else ""
+    return ItemStatus(
+        entry.runnable.deployment_id, why, over=entry.suspension is None, failed=entry.runnable.error is not None
+    )

@@ -11,11 +11,11 @@ import typing as t
 
 from ..._core.errors import Refusal
 from ..._core.options.connection import CONNECTION
-from ..._core.options.paths import refuse_no_path
+from ..._core.options.paths import require_path
 from ..._core.options.spec import Spec
 from ..._core.sizes import parse_size
-from ..._ml.adaptive import UNSET, AdaptiveWish
-from ..records.desired import Waiting, Wanted
+from ..._ml.adaptive import UNSET, AdaptivePatch
+from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
 
 DEFAULT_FACT = "elasticsearch_deployments"
@@ -98,7 +98,7 @@ _AS_GIVEN = (
 """Options that are wanted as they are."""
 
 
-def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
+def desired(params: t.Mapping[str, t.Any]) -> Desired:
     """What validated options want.
 
     :raises Refusal: for values and combinations that no server accepts.
@@ -115,10 +115,10 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
             f"cache_size '{cache_size}' is not a size", hint="It looks like 500mb or 2gb; 0 turns the cache off."
         )
     if params["recovery_file"]:
-        refuse_no_path("recovery_file", params["recovery_file"])
+        require_path("recovery_file", params["recovery_file"])
     adaptive = _adaptive_wish(params)
     _refuse_count_beside_scaler(params, adaptive)
-    return Wanted(
+    return Desired(
         deployment_id=params["deployment_id"] or params["model_id"],
         deployment_id_given=bool(params["deployment_id"]),
         adaptive_allocations=adaptive,
@@ -129,14 +129,14 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     )
 
 
-def waiting(params: t.Mapping[str, t.Any]) -> Waiting:
+def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
     """How long to wait, and for what."""
     if params["wait_timeout"] < 0:
         raise Refusal(f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
     if params["wait_sleep"] <= 0:
         raise Refusal(f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
     names = ("wait", "wait_for", "wait_timeout", "wait_sleep", "on_unsatisfied")
-    return Waiting(*(params[name] for name in names))
+    return WaitPolicy(*(params[name] for name in names))
 
 
 def server_timeout(params: t.Mapping[str, t.Any]) -> str:
@@ -175,7 +175,7 @@ def _refuse_below_one(name: str, value: int | None) -> None:
         raise Refusal(f"{name} must be 1 or more, not {value}", hint="To run nothing, set state to stopped.")
 
 
-def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptiveWish | None:
+def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
     given = params.get("adaptive_allocations")
     if given is None:
         return None
@@ -186,11 +186,11 @@ def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptiveWish | None:
         raise Refusal(f"max_number_of_allocations must be 1 or more, or -1 for no bound, not {high}")
     if None not in (low, high) and UNSET not in (low, high) and low > high:
         raise Refusal(f"min_number_of_allocations {low} is above max_number_of_allocations {high}")
-    wish = AdaptiveWish(given.get("enabled"), low, high)
-    return None if wish == AdaptiveWish() else wish
+    patch = AdaptivePatch(given.get("enabled"), low, high)
+    return None if patch == AdaptivePatch() else patch
 
 
-def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: AdaptiveWish | None) -> None:
+def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: AdaptivePatch | None) -> None:
     if adaptive is None or adaptive.enabled is False:
         return
     for name in ("number_of_allocations", "initial_number_of_allocations"):

@@ -13,7 +13,7 @@ import typing as t
 from ..._core.errors import Refusal, refuse_together
 from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
-from ..records.desired import Waiting, Wanted
+from ..records.desired import Desired, WaitPolicy
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
@@ -52,10 +52,10 @@ DEPLOYMENTS = Spec(
 
 SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS)
 
-Item = tuple[Wanted, Waiting]
+Item = tuple[Desired, WaitPolicy]
 
 
-def label(index: int, item: t.Mapping[str, t.Any]) -> str:
+def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:
     """What a sentence calls an item: its place in the list, from 0, and its id."""
     named = item.get("deployment_id") or item.get("model_id")
     return f"deployments[{index}]" + (f" ('{named}')" if named else "")
@@ -70,19 +70,21 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
     for index, given in enumerate(params["deployments"]):
         item = given | {name: params[name] for name in INHERITED if given.get(name) is None}
         try:
-            found.append((deployment.wanted(item), deployment.waiting({**item, "wait_sleep": params["wait_sleep"]})))
+            found.append(
+                (deployment.desired(item), deployment.wait_policy({**item, "wait_sleep": params["wait_sleep"]}))
+            )
         except Refusal as exc:
-            wrong.append(f"{label(index, given)}: {exc}")
-    refuse_together(wrong or _shared_files([wish for wish, _waiting in found]))
+            wrong.append(f"{item_label(index, given)}: {exc}")
+    refuse_together(wrong or _shared_files([patch for patch, _waiting in found]))
     return found
 
 
-def _shared_files(wishes: t.Sequence[Wanted]) -> list[str]:
+def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
     """A sentence for each recovery file that is to be that of several deployments."""
     users: dict[str, list[str]] = {}
-    for wish in wishes:
-        if wish.recovery_file:
-            users.setdefault(os.path.realpath(wish.recovery_file), []).append(f"'{wish.deployment_id}'")
+    for patch in desired_items:
+        if patch.recovery_file:
+            users.setdefault(os.path.realpath(patch.recovery_file), []).append(f"'{patch.deployment_id}'")
     return [
         f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; each needs one of its own."
         for path, ids in users.items()
@@ -90,7 +92,7 @@ def _shared_files(wishes: t.Sequence[Wanted]) -> list[str]:
     ]
 
 
-def is_kept(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
+def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
     """Whether a deployment that is not listed is to be left alone.
 
     :raises Refusal: unlisted ones are to be stopped, and nobody said which are not.
@@ -106,6 +108,6 @@ def is_kept(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
     return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
 
 
-def unlisted(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
+def stop_item(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
     """The wish to stop a deployment that is not listed."""
-    return Wanted(deployment_id=deployment_id, state="stopped"), deployment.waiting(params)
+    return Desired(deployment_id=deployment_id, state="stopped"), deployment.wait_policy(params)

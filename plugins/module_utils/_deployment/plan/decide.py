@@ -12,12 +12,12 @@ import typing as t
 from ..._core.errors import Difference, Refusal
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
-from ..records.recovery_record import Recovery
-from ..records.step import Action
+from ..records.desired import Desired
+from ..records.recovery_record import RecoveryRecord
+from ..records.step import Step
 from . import start_step
-from .diff import adaptive_after, adaptive_wish, count_differences, fixed_differences
-from .guard import guarded
+from .diff import adaptive_after, adaptive_patch, count_differences, immutable_differences
+from .guard import guard_plan
 from .plan import Operation, Plan
 from .validation import refuse_contradictions, refuse_fixed
 
@@ -26,157 +26,165 @@ class Situation(t.NamedTuple):
     """What was read.
 
     ``model_id``: the wanted model with its alias resolved, ``None`` if not given and nothing to take it from.
-    ``siblings``: ids of the model's other deployments, when the task named only the model and nothing runs under
-    the model's own id. ``lost``: what a run left that ended between a stop and a start_step.
+    ``other_deployments``: ids of the model's other deployments, when the task named only the model and nothing runs
+    under the model's own id. ``recovery``: what a run left that ended between a stop and a start.
     """
 
     current: Deployment | None
     model_id: str | None = None
-    siblings: tuple[str, ...] = ()
-    lost: Recovery | None = None
+    other_deployments: tuple[str, ...] = ()
+    recovery: RecoveryRecord | None = None
 
 
-def decide(wanted: Wanted, situation: Situation) -> Plan:
-    """The plan that turns *situation* into what is *wanted*.
+def decide(desired: Desired, situation: Situation) -> Plan:
+    """The plan that turns *situation* into what is *desired*.
 
     :raises Refusal: if there is none, or a guard forbids it.
     """
-    going, lost = situation.current, situation.lost
-    gone = going is None or going.assignment_state == "stopping"
-    if lost is not None and gone and lost.precedes(going) and wanted.state != "stopped":
-        return _resumed(wanted, situation, lost)
-    return guarded(wanted, _unguarded(wanted, situation))
+    current, recovery = situation.current, situation.recovery
+    absent = current is None or current.assignment_state == "stopping"
+    if recovery is not None and absent and recovery.matches(current) and desired.state != "stopped":
+        return _plan_resumed(desired, situation, recovery)
+    return guard_plan(desired, _plan_unguarded(desired, situation))
 
 
-def _resumed(wanted: Wanted, situation: Situation, lost: Recovery) -> Plan:
+def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryRecord) -> Plan:
     """Start what an earlier run stopped and did not start again, overlaid with what the task names."""
-    going = situation.current
-    _refuse_taking_over(wanted, lost.deployment)
-    named = situation._replace(model_id=situation.model_id if wanted.model_id else None)
-    plan = guarded(wanted, _anew(wanted, named, lost.deployment, "start"))
-    if not plan.actions:
-        return dataclasses.replace(plan, before=going, after=going)
-    told = (
-        f"Deployment '{wanted.deployment_id}' was stopped by a run that ended before it started it again. "
+    current = situation.current
+    _refuse_taking_over(desired, recovery.deployment)
+    named = situation._replace(model_id=situation.model_id if desired.model_id else None)
+    plan = guard_plan(desired, _recreate(desired, named, recovery.deployment, "start"))
+    if not plan.steps:
+        return dataclasses.replace(plan, before=current, after=current)
+    message = (
+        f"Deployment '{desired.deployment_id}' was stopped by a run that ended before it started it again. "
         "What the task does not name is taken from the recovery file.",
     )
-    awaits = going is not None
-    return Plan(going, plan.after, "start", plan.actions[-1:], told + plan.warnings, awaits_gone=awaits, resumes=lost)
+    awaits = current is not None
+    return Plan(
+        current,
+        plan.after,
+        "start",
+        plan.steps[-1:],
+        message + plan.warnings,
+        waits_for_stop=awaits,
+        resumed_from=recovery,
+    )
 
 
-def _unguarded(wanted: Wanted, situation: Situation) -> Plan:
+def _plan_unguarded(desired: Desired, situation: Situation) -> Plan:
     current = situation.current
-    if wanted.state == "stopped":
-        return _stopped(wanted, situation)
+    if desired.state == "stopped":
+        return _plan_stopped(desired, situation)
     if current is None or current.assignment_state == "stopping":
-        return _missing(wanted, situation)
-    _refuse_taking_over(wanted, current)
-    if wanted.state == "restarted":
-        return _anew(wanted, situation, current, "restart")
-    return _started(wanted, situation, current)
+        return _plan_missing(desired, situation)
+    _refuse_taking_over(desired, current)
+    if desired.state == "restarted":
+        return _recreate(desired, situation, current, "restart")
+    return _plan_started(desired, situation, current)
 
 
-def recover(wanted: Wanted, situation: Situation) -> Plan:
+def recover(desired: Desired, situation: Situation) -> Plan:
     """The plan that stops what does not come up, and starts it again.
 
     :raises Refusal: if there is none, or a guard forbids it.
     """
     current = t.cast("Deployment", situation.current)
-    _refuse_taking_over(wanted, current)
-    return guarded(wanted, _anew(wanted, situation, current, "recover"))
+    _refuse_taking_over(desired, current)
+    return guard_plan(desired, _recreate(desired, situation, current, "recover"))
 
 
-def _stopped(wanted: Wanted, situation: Situation) -> Plan:
+def _plan_stopped(desired: Desired, situation: Situation) -> Plan:
     current = situation.current
     if current is None:
-        _refuse_siblings(wanted, situation, "stop")
-        if wanted.on_missing == "fail":
-            raise _not_there(wanted, current)
+        _refuse_other_deployments(desired, situation, "stop")
+        if desired.on_missing == "fail":
+            raise _missing_refusal(desired, current)
         return Plan(None, None)
     if current.assignment_state == "stopping":
-        return Plan(current, None, awaits_gone=True)
-    return Plan(current, None, "stop", (_stop(wanted),))
+        return Plan(current, None, waits_for_stop=True)
+    return Plan(current, None, "stop", (_stop_step(desired),))
 
 
-def _missing(wanted: Wanted, situation: Situation) -> Plan:
+def _plan_missing(desired: Desired, situation: Situation) -> Plan:
     """Nothing is deployed, or what was is on its way out."""
-    going = situation.current
-    if wanted.on_missing == "fail":
-        raise _not_there(wanted, going)
-    if wanted.on_missing == "skip":
-        because = f"deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is skip"
-        return Plan(going, going, skipped_because=because)
-    if wanted.state == "restarted":
-        if going is not None:
-            _refuse_taking_over(wanted, going)
-            return _anew(wanted, situation, going, "restart")
-        _refuse_siblings(wanted, situation, "restart")
+    current = situation.current
+    if desired.on_missing == "fail":
+        raise _missing_refusal(desired, current)
+    if desired.on_missing == "skip":
+        because = f"deployment '{desired.deployment_id}' {_absence(current)} and on_missing is skip"
+        return Plan(current, current, skipped_because=because)
+    if desired.state == "restarted":
+        if current is not None:
+            _refuse_taking_over(desired, current)
+            return _recreate(desired, situation, current, "restart")
+        _refuse_other_deployments(desired, situation, "restart")
     warnings: tuple[str, ...] = ()
-    if situation.siblings:
+    if situation.other_deployments:
         warnings = (
-            f"Model '{wanted.model_id}' already runs as {_listed(situation.siblings)}; a further deployment "
-            f"'{wanted.deployment_id}' is started. Set deployment_id if that is not meant.",
+            f"Model '{desired.model_id}' already runs as {_quoted_ids(situation.other_deployments)}; "
+            f"a further deployment '{desired.deployment_id}' is started. Set deployment_id if that is not meant.",
         )
-    model_id = situation.model_id or (going.model_id if going else wanted.deployment_id)
-    action, after = start_step.fresh(wanted, model_id)
+    model_id = situation.model_id or (current.model_id if current else desired.deployment_id)
+    step, after = start_step.new_start(desired, model_id)
     refuse_contradictions(after)
-    return Plan(going, after, "start", (action,), warnings, awaits_gone=going is not None)
+    return Plan(current, after, "start", (step,), warnings, waits_for_stop=current is not None)
 
 
-def _started(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
-    fixed = fixed_differences(wanted, current, situation.model_id)
-    if fixed and wanted.replace == "never":
+def _plan_started(desired: Desired, situation: Situation, current: Deployment) -> Plan:
+    fixed = immutable_differences(desired, current, situation.model_id)
+    if fixed and desired.replace == "never":
         refuse_fixed(current.deployment_id, fixed)
     if fixed:
-        return _anew(wanted, situation, current, "replace")
+        return _recreate(desired, situation, current, "replace")
     if current.assignment_state == "failed":
-        return _failed(wanted, situation, current)
-    return _in_place(wanted, current)
+        return _failed(desired, situation, current)
+    return _in_place(desired, current)
 
 
-def _failed(wanted: Wanted, situation: Situation, current: Deployment) -> Plan:
-    if wanted.on_failed == "recover":
-        return _anew(wanted, situation, current, "recover")
+def _failed(desired: Desired, situation: Situation, current: Deployment) -> Plan:
+    if desired.on_failed == "recover":
+        return _recreate(desired, situation, current, "recover")
     raise Refusal(
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
-        count_differences(wanted, current),
+        count_differences(desired, current),
         hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it anew.",
     )
 
 
-def _in_place(wanted: Wanted, current: Deployment) -> Plan:
-    differences = count_differences(wanted, current)
-    after = _updated(wanted, current)
-    _refuse_frozen_zero(wanted, after)
+def _in_place(desired: Desired, current: Deployment) -> Plan:
+    differences = count_differences(desired, current)
+    after = _updated(desired, current)
+    _refuse_frozen_zero(desired, after)
     if not differences:
-        return Plan(current, current, skipped_because=_left_to_scaler(wanted, current))
+        return Plan(current, current, skipped_because=_left_to_adaptive(desired, current))
     refuse_contradictions(after)
-    action = Action("update", current.deployment_id, _update_settings(wanted, current, differences))
-    return Plan(current, after, "update", (action,))
+    step = Step("update", current.deployment_id, _update_settings(desired, current, differences))
+    return Plan(current, after, "update", (step,))
 
 
-def _anew(wanted: Wanted, situation: Situation, current: Deployment, operation: Operation) -> Plan:
+def _recreate(desired: Desired, situation: Situation, current: Deployment, operation: Operation) -> Plan:
     """Stop and start, with every setting carried over that the task does not name."""
-    merged = _updated(wanted, current)
-    _refuse_frozen_zero(wanted, merged)
-    action, after, warnings = start_step.carried(wanted, merged, situation.model_id)
+    merged = _updated(desired, current)
+    _refuse_frozen_zero(desired, merged)
+    step, after, warnings = start_step.restart_of(desired, merged, situation.model_id)
     refuse_contradictions(after)
-    skipped = _left_to_scaler(wanted, current)
+    skipped = _left_to_adaptive(desired, current)
     if skipped:
         warnings += (f"The count is not set: {skipped}.",)
     if current.assignment_state == "stopping":
-        return Plan(current, after, operation, (action,), warnings, awaits_gone=True)
-    return Plan(current, after, operation, (_stop(wanted), action), warnings)
+        return Plan(current, after, operation, (step,), warnings, waits_for_stop=True)
+    return Plan(current, after, operation, (_stop_step(desired), step), warnings)
 
 
-def _updated(wanted: Wanted, current: Deployment) -> Deployment:
+def _updated(desired: Desired, current: Deployment) -> Deployment:
     """The deployment after an update; how far its nodes have come is not predicted."""
-    if not count_differences(wanted, current):
+    if not count_differences(desired, current):
         return current
-    adaptive = adaptive_after(wanted, current)
+    adaptive = adaptive_after(desired, current)
     number = current.number_of_allocations
-    if wanted.number_of_allocations is not None and not (adaptive or OFF).enabled:
-        number = wanted.number_of_allocations
+    if desired.number_of_allocations is not None and not (adaptive or OFF).enabled:
+        number = desired.number_of_allocations
     routes = tuple(
         dataclasses.replace(route, target_allocations=None) if number != current.number_of_allocations else route
         for route in current.routes
@@ -191,77 +199,77 @@ def _updated(wanted: Wanted, current: Deployment) -> Deployment:
     )
 
 
-def _update_settings(wanted: Wanted, current: Deployment, differences: tuple[Difference, ...]) -> dict[str, t.Any]:
+def _update_settings(desired: Desired, current: Deployment, differences: tuple[Difference, ...]) -> dict[str, t.Any]:
     """What the request says: only what differs, and both parts in one when the scaler is to let go of the count."""
     differing = {difference.name for difference in differences}
     settings: dict[str, t.Any] = {}
-    wish = adaptive_wish(wanted, current)
-    if wish is not None and "adaptive_allocations" in differing:
-        settings["adaptive_allocations"] = wish.to_send(current.adaptive_allocations)
-    count = wanted.number_of_allocations
-    if count is not None and ("number_of_allocations" in differing or current.adaptive):
-        settings["number_of_allocations"] = count
+    patch = adaptive_patch(desired, current)
+    if patch is not None and "adaptive_allocations" in differing:
+        settings["adaptive_allocations"] = patch.body(current.adaptive_allocations)
+    number = desired.number_of_allocations
+    if number is not None and ("number_of_allocations" in differing or current.adaptive):
+        settings["number_of_allocations"] = number
     return settings
 
 
-def _refuse_taking_over(wanted: Wanted, current: Deployment) -> None:
-    if current.adaptive and wanted.plain_count and wanted.on_adaptive == "fail":
+def _refuse_taking_over(desired: Desired, current: Deployment) -> None:
+    if current.adaptive and desired.asks_fixed_number and desired.on_adaptive == "fail":
         raise Refusal(
             f"Deployment '{current.deployment_id}' has adaptive allocations enabled: its number_of_allocations "
             f"(now {current.number_of_allocations}) belongs to the scaler, "
-            f"and {wanted.number_of_allocations} is asked for",
+            f"and {desired.number_of_allocations} is asked for",
             hint="Set on_adaptive to override (turns the scaler off) or skip, or give adaptive_allocations.",
         )
 
 
-def _left_to_scaler(wanted: Wanted, current: Deployment) -> str | None:
-    if wanted.plain_count and current.adaptive and wanted.on_adaptive == "skip":
-        if wanted.always_scaled:
+def _left_to_adaptive(desired: Desired, current: Deployment) -> str | None:
+    if desired.asks_fixed_number and current.adaptive and desired.on_adaptive == "skip":
+        if desired.always_adaptive:
             return "Elasticsearch Serverless scales every deployment itself"
         return "adaptive allocations are enabled and on_adaptive is skip"
     return None
 
 
-def _refuse_frozen_zero(wanted: Wanted, after: Deployment) -> None:
-    asked_off = wanted.adaptive_allocations is not None and wanted.adaptive_allocations.enabled is False
-    if asked_off and after.number_of_allocations == 0 and not wanted.allow_zero:
+def _refuse_frozen_zero(desired: Desired, after: Deployment) -> None:
+    asked_off = desired.adaptive_allocations is not None and desired.adaptive_allocations.enabled is False
+    if asked_off and after.number_of_allocations == 0 and not desired.allow_zero:
         raise Refusal(
             f"Deployment '{after.deployment_id}' would be frozen at 0 allocations, and no request would wake it",
             hint="Give number_of_allocations as well, or set allow_zero.",
         )
 
 
-def _refuse_siblings(wanted: Wanted, situation: Situation, verb: str) -> None:
-    if situation.siblings:
+def _refuse_other_deployments(desired: Desired, situation: Situation, verb: str) -> None:
+    if situation.other_deployments:
         raise Refusal(
-            f"Cannot {verb} deployment '{wanted.deployment_id}': it does not exist, and model '{wanted.model_id}' "
-            f"runs as {_listed(situation.siblings)}",
+            f"Cannot {verb} deployment '{desired.deployment_id}': it does not exist, and model '{desired.model_id}' "
+            f"runs as {_quoted_ids(situation.other_deployments)}",
             hint="Set deployment_id to the one that is meant.",
         )
 
 
-def _not_there(wanted: Wanted, going: Deployment | None) -> Refusal:
+def _missing_refusal(desired: Desired, current: Deployment | None) -> Refusal:
     return Refusal(
-        f"Deployment '{wanted.deployment_id}' {_gone(going)} and on_missing is fail",
+        f"Deployment '{desired.deployment_id}' {_absence(current)} and on_missing is fail",
         hint="Check deployment_id and hosts, or set on_missing to what is to happen then.",
     )
 
 
-def _gone(going: Deployment | None) -> str:
-    return "does not exist" if going is None else "is being stopped"
+def _absence(current: Deployment | None) -> str:
+    return "does not exist" if current is None else "is being stopped"
 
 
-def _stop(wanted: Wanted) -> Action:
-    pending = wanted.finish_pending_work
-    return Action("stop", wanted.deployment_id, {} if pending is None else {"finish_pending_work": pending})
+def _stop_step(desired: Desired) -> Step:
+    pending = desired.finish_pending_work
+    return Step("stop", desired.deployment_id, {} if pending is None else {"finish_pending_work": pending})
 
 
-def _listed(ids: t.Sequence[str]) -> str:
+def _quoted_ids(ids: t.Sequence[str]) -> str:
     return ", ".join(f"'{each}'" for each in sorted(ids))
 
 
 def _reasons(current: Deployment) -> str:
-    told = [
+    message = [
         f"Node {route.node_name or route.node_id}: {route.reason}." for route in current.failed_routes if route.reason
     ]
-    return " ".join(told) + " " if told else ""
+    return " ".join(message) + " " if message else ""

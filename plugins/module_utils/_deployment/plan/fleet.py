@@ -11,9 +11,9 @@ import typing as t
 
 from ..._core.errors import Refusal, refuse_together
 from ..._ml.deployment import Deployment
-from ..records.processors import Capacity
-from ..records.step import Action
-from .order import turn
+from ..records.processors import MlProcessors
+from ..records.step import Step
+from .order import send_order
 from .plan import Plan
 
 LIMIT = 100
@@ -32,52 +32,54 @@ def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
     refuse_together(wrong)
 
 
-def refuse_too_many(there: t.Collection[str], plans: t.Iterable[Plan]) -> None:
-    """Refuse to start more deployments than fit beside those that are *there* and stay."""
-    after = set(there)
+def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> None:
+    """Refuse to start more deployments than fit beside those that are *existing* and stay."""
+    after = set(existing)
     for plan in plans:
-        for action in plan.actions:
-            (after.discard if action.kind == "stop" else after.add)(action.deployment_id)
-    if len(after) > max(LIMIT, len(there)):
+        for step in plan.steps:
+            (after.discard if step.kind == "stop" else after.add)(step.deployment_id)
+    if len(after) > max(LIMIT, len(existing)):
         raise Refusal(
-            f"The cluster has {len(there)} deployments and would have {len(after)}: "
+            f"The cluster has {len(existing)} deployments and would have {len(after)}: "
             f"Elasticsearch takes at most {LIMIT}",
             hint="Stop some, or set stop_unlisted.",
         )
 
 
-def takes_room(plans: t.Iterable[Plan]) -> bool:
-    return any(turn(plan, action).takes for plan in plans for action in plan.actions)
+def takes_capacity(plans: t.Iterable[Plan]) -> bool:
+    return any(send_order(plan, step).takes for plan in plans for step in plan.steps)
 
 
-def refuse_too_much(capacity: Capacity, there: t.Iterable[Deployment], plans: t.Sequence[Plan]) -> None:
+def refuse_too_few_processors(
+    processors: MlProcessors, existing: t.Iterable[Deployment], plans: t.Sequence[Plan]
+) -> None:
     """Refuse plans that need more processors than there are, unless the cluster may grow.
 
-    *there*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no processors
-    of its own (server behaviour, planner). What resumes needs room for what was stopped: where there is none for more,
-    the server says so, and that is started.
+    *existing*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no
+    processors of its own (server behaviour, planner). What resumes needs capacity for what was stopped: where there is
+    none for more, the server says so, and that is started.
     """
-    if capacity.may_grow:
+    if processors.may_grow:
         return
-    changed = {action.deployment_id for plan in plans for action in plan.actions}
-    kept = [_held(each) for each in there if each.deployment_id not in changed and each.priority != "low"]
-    needed = sum(kept) + sum(_needed(plan) for plan in plans if plan.changed)
-    if needed > sum(capacity.processors):
+    changed = {step.deployment_id for plan in plans for step in plan.steps}
+    kept = [_processors_held(each) for each in existing if each.deployment_id not in changed and each.priority != "low"]
+    needed = sum(kept) + sum(_processors_needed(plan) for plan in plans if plan.changed)
+    if needed > sum(processors.processors):
         raise Refusal(
-            f"The deployments would need {needed} processors, and the ML nodes have {sum(capacity.processors)}",
+            f"The deployments would need {needed} processors, and the ML nodes have {sum(processors.processors)}",
             hint="Want fewer allocations or threads, stop others, or add ML nodes.",
         )
 
 
-def _held(deployment: Deployment) -> int:
+def _processors_held(deployment: Deployment) -> int:
     """Processors in use now."""
     running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
     return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
 
 
-def _needed(plan: Plan) -> int:
+def _processors_needed(plan: Plan) -> int:
     """Processors that there must be."""
-    ways = (plan.after, plan.resumes.stopped if plan.resumes else plan.after)
+    ways = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
     needs = [
         0 if each.priority == "low" else (each.number_of_allocations or 0) * _threads(each) for each in ways if each
     ]
@@ -88,7 +90,7 @@ def _threads(deployment: Deployment) -> int:
     return deployment.threads_per_allocation or 1
 
 
-def in_order(plans: t.Sequence[Plan]) -> list[tuple[int, Action]]:
+def in_send_order(plans: t.Sequence[Plan]) -> list[tuple[int, Step]]:
     """The actions of all *plans* as they are sent when none has to wait; with the place of its plan."""
-    every = [(place, action) for place, plan in enumerate(plans) for action in plan.actions]
-    return sorted(every, key=lambda each: turn(plans[each[0]], each[1]))
+    every = [(place, step) for place, plan in enumerate(plans) for step in plan.steps]
+    return sorted(every, key=lambda each: send_order(plans[each[0]], each[1]))

@@ -15,7 +15,7 @@ import typing as t
 
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
+from ..records.desired import Desired
 from ..records.guard import Guard
 from .plan import Plan
 
@@ -23,28 +23,28 @@ NAMED = 10
 """How many deployments a sentence about a list names."""
 
 
-def guarded(wanted: Wanted, plan: Plan) -> Plan:
+def guard_plan(desired: Desired, plan: Plan) -> Plan:
     """*plan* as it is, or without any action if it breaks the guard and that is to be skipped.
 
     :raises Refusal: it breaks the guard and that is to fail.
     """
-    why = breach(wanted.guard, plan.before, plan.after) if plan.changed else ""
+    why = violation(desired.guard, plan.before, plan.after) if plan.changed else ""
     if not why:
         return plan
-    if wanted.on_guarded == "skip":
+    if desired.on_guarded == "skip":
         return _skipped(plan, why)
     raise Refusal(
-        f"Deployment '{wanted.deployment_id}' is guarded: {why}",
+        f"Deployment '{desired.deployment_id}' is guarded: {why}",
         hint="Nothing was changed. Ask for a number that the guard allows, or change the guard.",
     )
 
 
-def breach(guard: Guard, before: Deployment | None, after: Deployment | None) -> str:
+def violation(guard: Guard, before: Deployment | None, after: Deployment | None) -> str:
     """Every part of *guard* that the way from *before* to *after* breaks; empty if there is none."""
-    old, new = _count(before), _count(after)
+    old, new = _number(before), _number(after)
     if old == new or new is None:
         return ""
-    step = None if old is None else abs(new - old)
+    change = None if old is None else abs(new - old)
     broken = []
     if guard.expected not in (None, old):
         broken.append(f"number_of_allocations {guard.expected} was expected before")
@@ -52,26 +52,26 @@ def breach(guard: Guard, before: Deployment | None, after: Deployment | None) ->
         broken.append(f"{new} is below min {guard.low}")
     if guard.high is not None and new > guard.high:
         broken.append(f"{new} is above max {guard.high}")
-    if guard.step is not None and (step is None or step > guard.step):
-        broken.append(f"a step of {'unknown size' if step is None else step} is above max_step {guard.step}")
-    return f"number_of_allocations would go {_way(before, after)}, and {'; '.join(broken)}" if broken else ""
+    if guard.max_step is not None and (change is None or change > guard.max_step):
+        broken.append(f"a step of {'unknown size' if change is None else change} is above max_step {guard.max_step}")
+    return f"number_of_allocations would go {_from_to(before, after)}, and {'; '.join(broken)}" if broken else ""
 
 
-def guarded_list(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded: str) -> t.Sequence[Plan]:
+def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded: str) -> t.Sequence[Plan]:
     """*plans* as they are, or without any action if together they break the guard and that is to be skipped.
 
     :raises Refusal: they break it and that is to fail.
     """
-    moving = [plan for plan in plans if plan.changed and _count(plan.origin) != _count(plan.after)]
-    total = sum(_step(plan) for plan in moving)
+    moving = [plan for plan in plans if plan.changed and _number(plan.baseline) != _number(plan.after)]
+    total = sum(_step_size(plan) for plan in moving)
     if max_total_step is None or total <= max_total_step:
         return plans
-    moving.sort(key=_step, reverse=True)
-    named = [f"'{plan.actions[0].deployment_id}' {_way(plan.origin, plan.after)}" for plan in moving[:NAMED]]
+    moving.sort(key=_step_size, reverse=True)
+    listed = [f"'{plan.steps[0].deployment_id}' {_from_to(plan.baseline, plan.after)}" for plan in moving[:NAMED]]
     more = f" and {len(moving) - NAMED} more" if len(moving) > NAMED else ""
     why = (
         f"the list would move numbers of allocations by {total} in all, and max_total_step is {max_total_step} "
-        f"({', '.join(named)}{more})"
+        f"({', '.join(listed)}{more})"
     )
     if on_guarded == "skip":
         return [_skipped(plan, why) if plan.changed else plan for plan in plans]
@@ -85,18 +85,18 @@ def _skipped(plan: Plan, why: str) -> Plan:
     return Plan(plan.before, plan.before, skipped_because=f"on_guarded is skip: {why}")
 
 
-def _count(deployment: Deployment | None) -> int | None:
+def _number(deployment: Deployment | None) -> int | None:
     """Allocations that are to run; ``None`` if the cluster does not tell."""
     if deployment is None or deployment.assignment_state == "stopping":
         return 0
     return deployment.number_of_allocations
 
 
-def _step(plan: Plan) -> int:
+def _step_size(plan: Plan) -> int:
     """How far *plan* moves the count. What the cluster does not tell counts as 0."""
-    return abs((_count(plan.after) or 0) - (_count(plan.origin) or 0))
+    return abs((_number(plan.after) or 0) - (_number(plan.baseline) or 0))
 
 
-def _way(before: Deployment | None, after: Deployment | None) -> str:
-    old, new = _count(before), _count(after)
+def _from_to(before: Deployment | None, after: Deployment | None) -> str:
+    old, new = _number(before), _number(after)
     return f"from {'an unknown number' if old is None else old} to {new}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 
-from ..records.step import Action
+from ..records.step import Step
 from .plan import Plan
 
 
-class Turn(enum.IntEnum):
+class SendOrder(enum.IntEnum):
     """When a write is due, the lowest first.
 
     A stop and a decrease free their room at once: the server plans with targets. Deployments of low priority only get
@@ -21,28 +21,28 @@ class Turn(enum.IntEnum):
 
     STOP = 0
     DECREASE = 1
-    SCALER = 2
+    ADAPTIVE = 2
     INCREASE = 3
     START = 4
     START_LOW = 5
 
     @property
     def frees(self) -> bool:
-        return self <= Turn.DECREASE
+        return self <= SendOrder.DECREASE
 
     @property
     def takes(self) -> bool:
-        return self >= Turn.INCREASE
+        return self >= SendOrder.INCREASE
 
 
-def turn(plan: Plan, action: Action) -> Turn:
-    """When *action* of *plan* is due."""
-    if action.kind == "stop":
-        return Turn.STOP
-    if action.kind == "start":
-        return Turn.START_LOW if action.settings.get("priority") == "low" else Turn.START
-    count = action.settings.get("number_of_allocations")
+def send_order(plan: Plan, step: Step) -> SendOrder:
+    """When *step* of *plan* is due."""
+    if step.kind == "stop":
+        return SendOrder.STOP
+    if step.kind == "start":
+        return SendOrder.START_LOW if step.settings.get("priority") == "low" else SendOrder.START
+    number = step.settings.get("number_of_allocations")
     before = plan.before.number_of_allocations if plan.before else None
-    if count is None or count == before:
-        return Turn.SCALER
-    return Turn.DECREASE if before is not None and count < before else Turn.INCREASE
+    if number is None or number == before:
+        return SendOrder.ADAPTIVE
+    return SendOrder.DECREASE if before is not None and number < before else SendOrder.INCREASE

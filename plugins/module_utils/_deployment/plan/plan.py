@@ -10,8 +10,8 @@ import dataclasses
 import typing as t
 
 from ..._ml.deployment import Deployment
-from ..records.recovery_record import Recovery
-from ..records.step import Action
+from ..records.recovery_record import RecoveryRecord
+from ..records.step import Step
 
 Operation = t.Literal["none", "start", "update", "stop", "restart", "replace", "recover", "rollback"]
 
@@ -20,52 +20,52 @@ Operation = t.Literal["none", "start", "update", "stop", "restart", "replace", "
 class Plan:
     """A decision, made of values only.
 
-    ``after`` is a prediction. ``of_stop``: warnings about whom its stop hits. ``awaits_gone``: the deployment is being
-    stopped already, and must be gone before the first action (or, without actions, before the task is done).
-    ``skipped_because``: why nothing is done although something differs. ``resumes``: what an earlier run has stopped,
-    and left to this plan's start.
+    ``after`` is a prediction. ``consumer_warnings``: warnings about the consumers that its stop breaks.
+    ``waits_for_stop``: the deployment is being stopped already, and must be gone before the first step (or, without
+    steps, before the task is done). ``skipped_because``: why nothing is done although something differs.
+    ``resumed_from``: what an earlier run has stopped, and left to this plan's start.
     """
 
     before: Deployment | None
     after: Deployment | None
     operation: Operation = "none"
-    actions: tuple[Action, ...] = ()
+    steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
-    of_stop: tuple[str, ...] = ()
+    consumer_warnings: tuple[str, ...] = ()
     skipped_because: str | None = None
-    awaits_gone: bool = False
-    resumes: Recovery | None = None
+    waits_for_stop: bool = False
+    resumed_from: RecoveryRecord | None = None
 
     @property
     def changed(self) -> bool:
-        return bool(self.actions)
+        return bool(self.steps)
 
     @property
-    def keeps_start(self) -> bool:
+    def needs_recovery_record(self) -> bool:
         """Whether settings would be lost with the process: a start follows, and repeats what is on its way out."""
-        return self.start is not None and self.ends_something and self.operation != "start"
+        return self.start is not None and self.stops_or_waits_for_stop and self.operation != "start"
 
     @property
     def stops(self) -> bool:
         """Whether it sends a stop."""
-        return any(action.kind == "stop" for action in self.actions)
+        return any(step.kind == "stop" for step in self.steps)
 
     @property
-    def ends_something(self) -> bool:
+    def stops_or_waits_for_stop(self) -> bool:
         """Whether a stop has to be complete before it is done: its own, or one that is under way."""
-        return self.awaits_gone or self.stops
+        return self.waits_for_stop or self.stops
 
     @property
     def endpoint_type(self) -> str | None:
         """The task type of the inference endpoint by whose way updates go, if there is one."""
-        return next((action.endpoint_type for action in self.actions if action.endpoint_type), None)
+        return next((step.endpoint_type for step in self.steps if step.endpoint_type), None)
 
     @property
-    def origin(self) -> Deployment | None:
+    def baseline(self) -> Deployment | None:
         """Where the way of the count begins: a plan that resumes goes on with what was to be started."""
-        return self.resumes.deployment if self.resumes else self.before
+        return self.resumed_from.deployment if self.resumed_from else self.before
 
     @property
-    def start(self) -> Action | None:
+    def start(self) -> Step | None:
         """The start among the actions, if there is one."""
-        return next((action for action in self.actions if action.kind == "start"), None)
+        return next((step for step in self.steps if step.kind == "start"), None)

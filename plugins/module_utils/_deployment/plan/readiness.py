@@ -12,14 +12,14 @@ from ..._ml.deployment import Deployment
 from ..._ml.routing import Route
 
 
-class Verdict(t.NamedTuple):
-    """``ready``, ``pending``, or ``hopeless`` (waiting longer cannot help); ``why`` says what is missing."""
+class Readiness(t.NamedTuple):
+    """``ready``, ``pending``, or ``failed_message`` (waiting longer cannot help); ``why`` says what is missing."""
 
-    outcome: t.Literal["ready", "pending", "hopeless"]
+    outcome: t.Literal["ready", "progressing", "failed"]
     why: str = ""
 
 
-READY = Verdict("ready")
+READY = Readiness("ready")
 
 
 def is_started(deployment: Deployment) -> bool:
@@ -32,7 +32,7 @@ def is_fully_allocated(deployment: Deployment) -> bool:
 
 def is_steady(deployment: Deployment) -> bool:
     """Every route started and at its target (as far as the source tells targets), and their sum the number."""
-    settled = all(map(_settled, deployment.routes))
+    settled = all(map(_is_settled, deployment.routes))
     total = sum(route.current_allocations or 0 for route in deployment.routes)
     return settled and deployment.assignment_state == "started" and total == deployment.number_of_allocations
 
@@ -44,87 +44,92 @@ PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
 }
 
 
-def readiness(seen: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Verdict:
-    """Whether *seen* is what ``wait_for`` names.
+def judge_readiness(observed: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Readiness:
+    """Whether *observed* is what ``wait_for`` names.
 
     0 of 0 allocations is ready only if *allow_zero*; it changes by waiting only if the scaler is to have more.
     """
-    if seen is None:
-        return Verdict("hopeless", "the deployment is gone: it was stopped while waiting")
-    if seen.assignment_state == "stopping":
-        return Verdict("hopeless", f"the deployment is being stopped{_because(seen.reason)}")
-    if seen.number_of_allocations == 0 and seen.assignment_state != "failed":
-        return READY if allow_zero else _zero(seen)
-    if PREDICATES[wait_for](seen):
+    if observed is None:
+        return Readiness("failed", "the deployment is gone: it was stopped while waiting")
+    if observed.assignment_state == "stopping":
+        return Readiness("failed", f"the deployment is being stopped{_because(observed.reason)}")
+    if observed.number_of_allocations == 0 and observed.assignment_state != "failed":
+        return READY if allow_zero else _at_zero(observed)
+    if PREDICATES[wait_for](observed):
         return READY
-    failed = seen.failed_routes
-    others = [route for route in seen.routes if route.routing_state in ("starting", "started")]
+    failed = observed.failed_routes
+    others = [route for route in observed.routes if route.routing_state in ("starting", "started")]
     if failed and (wait_for != "started" or not others):
-        return Verdict("hopeless", "; ".join(_failed(route) for route in failed))
-    return Verdict("pending", _missing(seen))
+        return Readiness("failed", "; ".join(_failed_route(route) for route in failed))
+    return Readiness("progressing", _progress_of(observed))
 
 
-def goneness(seen: Deployment | None, before: Deployment | None = None) -> Verdict:
+def stop_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
     """Whether the stop of *before* is complete."""
-    if seen is not None and is_another(seen, before):
-        return Verdict("hopeless", another(seen))
-    if seen is None:
+    if observed is not None and is_new_instance(observed, before):
+        return Readiness("failed", restarted_message(observed))
+    if observed is None:
         return READY
-    return Verdict("pending", "; ".join([f"it is still {seen.assignment_state}{_because(seen.reason)}", *_held(seen)]))
+    return Readiness(
+        "progressing",
+        "; ".join([f"it is still {observed.assignment_state}{_because(observed.reason)}", *_nodes_holding(observed)]),
+    )
 
 
-def _held(seen: Deployment) -> list[str]:
+def _nodes_holding(observed: Deployment) -> list[str]:
     """The nodes that have not let go of it."""
-    return [f"node {route.node_name or route.node_id} is {route.routing_state}" for route in seen.routes]
+    return [f"node {route.node_name or route.node_id} is {route.routing_state}" for route in observed.routes]
 
 
-def is_another(seen: Deployment, before: Deployment | None) -> bool:
-    """Whether *seen* was started after *before*."""
-    return before is not None and before.start_time is not None and before.start_time != seen.start_time
+def is_new_instance(observed: Deployment, before: Deployment | None) -> bool:
+    """Whether *observed* was started after *before*."""
+    return before is not None and before.start_time is not None and before.start_time != observed.start_time
 
 
-def another(seen: Deployment) -> str:
+def restarted_message(observed: Deployment) -> str:
     """What to say of a deployment that is not the one that was read first."""
-    return f"it was stopped and started again meanwhile (at {seen.start_time})"
+    return f"it was stopped and started again meanwhile (at {observed.start_time})"
 
 
-def changeability(seen: Deployment | None, before: Deployment | None = None) -> Verdict:
+def update_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
     """Whether an update of *before* can be sent: the server takes one only while the deployment is started."""
-    if seen is not None and is_another(seen, before):
-        return Verdict("hopeless", another(seen))
-    if seen is None or seen.assignment_state in ("stopping", "failed"):
-        return Verdict("hopeless", f"it is {seen.assignment_state if seen else 'gone'}")
-    return READY if seen.assignment_state == "started" else Verdict("pending", _missing(seen))
+    if observed is not None and is_new_instance(observed, before):
+        return Readiness("failed", restarted_message(observed))
+    if observed is None or observed.assignment_state in ("stopping", "failed"):
+        return Readiness("failed", f"it is {observed.assignment_state if observed else 'gone'}")
+    return READY if observed.assignment_state == "started" else Readiness("progressing", _progress_of(observed))
 
 
-def _zero(seen: Deployment) -> Verdict:
+def _at_zero(observed: Deployment) -> Readiness:
     """A request wakes only what may go to zero. What may not is the scaler's to raise, if it does."""
-    adaptive = seen.adaptive_allocations
+    adaptive = observed.adaptive_allocations
     low = adaptive.min_number_of_allocations if adaptive and adaptive.enabled else None
     if low:
         why = f"the scaler has yet to raise it from 0 to its min_number_of_allocations of {low}"
-        return Verdict("pending", f"no allocation runs: {why}")
-    why = "it is scaled to zero, and the next inference request wakes it" if seen.adaptive else "its number is 0"
-    return Verdict("hopeless", f"no allocation runs: {why}; allow_zero accepts that")
+        return Readiness("progressing", f"no allocation runs: {why}")
+    why = "it is scaled to zero, and the next inference request wakes it" if observed.adaptive else "its number is 0"
+    return Readiness("failed", f"no allocation runs: {why}; allow_zero accepts that")
 
 
-def _failed(route: Route) -> str:
+def _failed_route(route: Route) -> str:
     return f"node {route.node_name or route.node_id} failed{_because(route.reason)}"
 
 
-def _missing(seen: Deployment) -> str:
+def _progress_of(observed: Deployment) -> str:
     """What has not come yet, and what the server and the nodes say of it."""
-    parts = [f"{seen.running} of {seen.number_of_allocations} allocations run, and it is {seen.assignment_state}"]
-    parts += [_behind(route) for route in seen.routes if not _settled(route)]
-    return "; ".join(parts) + _because(seen.reason)
+    parts = [
+        f"{observed.running} of {observed.number_of_allocations} allocations run, and it is {observed.assignment_state}"
+    ]
+    parts += [_route_progress(route) for route in observed.routes if not _is_settled(route)]
+    return "; ".join(parts) + _because(observed.reason)
 
 
-def _settled(route: Route) -> bool:
+def _is_settled(route: Route) -> bool:
     """Started and at its target, as far as the source tells targets."""
     return route.routing_state == "started" and route.target_allocations in (None, route.current_allocations)
 
 
-def _behind(route: Route) -> str:
+def _route_progress(route: Route) -> str:
     node = f"node {route.node_name or route.node_id}"
     if route.routing_state == "started":
         return f"{node} runs {route.current_allocations} and is to run {route.target_allocations}"
@@ -135,11 +140,11 @@ def _because(reason: str | None) -> str:
     return f" ({reason})" if reason else ""
 
 
-def hopeless(deployment_id: str, what: str, verdict: Verdict) -> str:
+def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
     """The sentence for a wait that cannot end well."""
-    return f"Deployment '{deployment_id}' will not become {what}: {verdict.why}."
+    return f"Deployment '{deployment_id}' will not become {what}: {readiness.why}."
 
 
-def kept(told: str) -> str:
-    """The warning instead of the failure *told*."""
-    return f"{told} The task goes on, because on_unsatisfied is keep."
+def kept_message(message: str) -> str:
+    """The warning instead of the failure *message*."""
+    return f"{message} The task goes on, because on_unsatisfied is keep."

@@ -11,39 +11,39 @@ import typing as t
 from ..._core.errors import Difference
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
-from ..records.recovery_record import Recovery
-from .diff import fixed_differences, moved
+from ..records.desired import Desired
+from ..records.recovery_record import RecoveryRecord
+from .diff import allocation_changes, immutable_differences
 from .plan import Plan
-from .start_step import FIXED, own
+from .start_step import FIXED, start_like
 
 
-def to_keep(plan: Plan, server: Server) -> Recovery | None:
+def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
     """What is to be kept before *plan* stops something, if it starts it again."""
-    action = plan.start
-    if action is None or not plan.keeps_start:
+    step = plan.start
+    if step is None or not plan.needs_recovery_record:
         return None
-    going = t.cast("Deployment", plan.before)  # keeps_start says so
-    before = action if plan.operation == "rollback" else own(going)
+    current = t.cast("Deployment", plan.before)  # keeps_start says so
+    before = step if plan.operation == "rollback" else start_like(current)
     cluster = (server.cluster_uuid, server.cluster_name)
-    return Recovery(action.deployment_id, *cluster, going.start_time, dict(action.settings), dict(before.settings))
+    return RecoveryRecord(step.deployment_id, *cluster, current.start_time, dict(step.settings), dict(before.settings))
 
 
-def superseded(lost: Recovery | None, current: Deployment | None) -> tuple[str, ...]:
-    """A warning if *current* was started after *lost* was written, and with other settings than those in there."""
-    if lost is None or current is None or lost.start_time == current.start_time:
+def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | None) -> tuple[str, ...]:
+    """A warning if *current* was started after *recovery* was written, and with other settings than those in there."""
+    if recovery is None or current is None or recovery.start_time == current.start_time:
         return ()
-    differences = _differences(lost.deployment, current)
+    differences = _differences(recovery.deployment, current)
     if not differences:
         return ()
-    named = "; ".join(f"{each.name} {each.wanted} instead of {each.current}" for each in differences)
+    named = "; ".join(f"{each.name} {each.desired} instead of {each.current}" for each in differences)
     return (
         f"The recovery file of deployment '{current.deployment_id}' is not used: the deployment was started after the "
         f"file was written (at {current.start_time}). The file has {named}.",
     )
 
 
-def _differences(lost: Deployment, current: Deployment) -> tuple[Difference, ...]:
-    settings = {name: getattr(lost, name) for name in FIXED}
-    found = fixed_differences(Wanted(lost.deployment_id, **settings), current, lost.model_id)
-    return found + moved(lost, current)
+def _differences(recovery: Deployment, current: Deployment) -> tuple[Difference, ...]:
+    settings = {name: getattr(recovery, name) for name in FIXED}
+    found = immutable_differences(Desired(recovery.deployment_id, **settings), current, recovery.model_id)
+    return found + allocation_changes(recovery, current)

@@ -10,66 +10,70 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import Refusal
-from ..._ml.adaptive import OFF, UNSET, AdaptiveWish
+from ..._ml.adaptive import OFF, UNSET, AdaptivePatch
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
-from ..records.step import Action, Kind
+from ..records.desired import Desired
+from ..records.step import Step, StepKind
 from . import start_step
-from .consumers import by_endpoint
+from .consumers import through_endpoint
 from .decide import Situation, decide
-from .diff import moved
+from .diff import allocation_changes
 from .plan import Plan
-from .readiness import PREDICATES, another, is_another
-from .write_outcome import strange
+from .readiness import PREDICATES, is_new_instance, restarted_message
+from .write_outcome import start_mismatch
 
 
-class Written(t.NamedTuple):
+class AppliedSteps(t.NamedTuple):
     """Which writes of a plan took effect, or may have. ``start_time``: of the deployment that its start made."""
 
-    kinds: frozenset[Kind] = frozenset()
+    kinds: frozenset[StepKind] = frozenset()
     start_time: str | None = None
 
 
-class Undo(t.NamedTuple):
+class RollbackPlan(t.NamedTuple):
     """One plan of the way back, and what it restores."""
 
-    wanted: Wanted
+    desired: Desired
     plan: Plan
 
 
-def undo(wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None) -> list[Undo]:
+def plan_rollback(
+    desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
+) -> list[RollbackPlan]:
     """The plans that restore what was before *plan*, in their order; none if that is there.
 
     What was before a plan that resumes is what the earlier run has stopped.
 
     :raises Refusal: what is there is not what *plan* left: somebody else has been there. Or no request can restore it.
     """
-    _refuse_anothers(wanted, model_id, plan, written, seen)
-    before = plan.resumes.stopped if plan.resumes else plan.before
+    _refuse_foreign_changes(desired, model_id, plan, applied, observed)
+    before = plan.resumed_from.stopped if plan.resumed_from else plan.before
     if before is None or before.assignment_state == "stopping":
-        return _stopped(wanted.deployment_id, plan, seen)
-    if seen is None or seen.assignment_state == "stopping":
-        return [_anew(before, seen, ())]
-    fixed = "start" in written.kinds and _fixed(plan.start) != _fixed(start_step.own(before))
-    if not fixed and not moved(before, seen):
+        return _plan_stopped(desired.deployment_id, plan, observed)
+    if observed is None or observed.assignment_state == "stopping":
+        return [_recreate(before, observed, ())]
+    recreates = "start" in applied.kinds and _start_settings(plan.start) != _start_settings(
+        start_step.start_like(before)
+    )
+    if not recreates and not allocation_changes(before, observed):
         return []
-    if fixed or seen.assignment_state != "started":
-        return [_anew(before, seen, (_stop(wanted.deployment_id, plan),))]
-    return _updates(before, seen, plan)
+    if recreates or observed.assignment_state != "started":
+        return [_recreate(before, observed, (_stop_step(desired.deployment_id, plan),))]
+    return _updates(before, observed, plan)
 
 
-def untouched(plan: Plan, seen: Deployment | None) -> Plan:
-    """*plan*, one of the way back, if what it was made for is still what is *seen*.
+def refuse_if_changed(plan: Plan, observed: Deployment | None) -> Plan:
+    """*plan*, one of the way back, if what it was made for is still what is *observed*.
 
     :raises Refusal: somebody else has been there.
     """
-    differences = moved(t.cast("Deployment", plan.before), seen) if seen else ()
+    differences = allocation_changes(t.cast("Deployment", plan.before), observed) if observed else ()
     if differences:
         raise Refusal("it was changed by somebody else meanwhile", differences)
     return plan
 
 
-def as_before(before: Deployment | None, wait_for: str) -> str | None:
+def wait_for_on_rollback(before: Deployment | None, wait_for: str) -> str | None:
     """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran.
 
     How many are to run is the scaler's where it owns the count, and may be more than there is room for.
@@ -79,92 +83,100 @@ def as_before(before: Deployment | None, wait_for: str) -> str | None:
     return "started" if before.running else None
 
 
-def _refuse_anothers(
-    wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None
+def _refuse_foreign_changes(
+    desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
 ) -> None:
     """Refuse to touch what somebody else has done meanwhile."""
-    if "start" in written.kinds:
-        _refuse_unlike_start(wanted, model_id, plan, written, seen)
-    elif seen is not None and (is_another(seen, plan.before) or _comes_after_stop(plan, seen)):
-        raise Refusal(another(seen))
-    elif "update" in written.kinds:
-        if seen is None or seen.assignment_state == "stopping":
+    if "start" in applied.kinds:
+        _refuse_unlike_start(desired, model_id, plan, applied, observed)
+    elif observed is not None and (is_new_instance(observed, plan.before) or _comes_after_stop(plan, observed)):
+        raise Refusal(restarted_message(observed))
+    elif "update" in applied.kinds:
+        if observed is None or observed.assignment_state == "stopping":
             raise Refusal("it was stopped by somebody else meanwhile")
         after, before = t.cast("Deployment", plan.after), t.cast("Deployment", plan.before)
-        differences = moved(after, seen)
-        if differences and moved(before, seen):
+        differences = allocation_changes(after, observed)
+        if differences and allocation_changes(before, observed):
             raise Refusal("it was changed by somebody else meanwhile", differences)
 
 
-def _comes_after_stop(plan: Plan, seen: Deployment) -> bool:
-    """Whether *plan* resumes, so that nothing was there any more, and *seen* is not what was still going then."""
-    return plan.resumes is not None and (plan.before is None or seen.assignment_state != "stopping")
+def _comes_after_stop(plan: Plan, observed: Deployment) -> bool:
+    """Whether *plan* resumes, so that nothing was there any more, and *observed* is not what was still going then."""
+    return plan.resumed_from is not None and (plan.before is None or observed.assignment_state != "stopping")
 
 
 def _refuse_unlike_start(
-    wanted: Wanted, model_id: str | None, plan: Plan, written: Written, seen: Deployment | None
+    desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
 ) -> None:
-    if written.start_time is None and seen is None:
+    if applied.start_time is None and observed is None:
         return  # nobody knows whether it took effect; it did not
-    if seen is None or seen.assignment_state == "stopping":
+    if observed is None or observed.assignment_state == "stopping":
         raise Refusal("it was stopped by somebody else meanwhile")
-    if written.start_time not in (None, seen.start_time):
-        raise Refusal(another(seen))
-    differences = strange(plan, t.cast("Action", plan.start), wanted, model_id, seen)
+    if applied.start_time not in (None, observed.start_time):
+        raise Refusal(restarted_message(observed))
+    differences = start_mismatch(plan, t.cast("Step", plan.start), desired, model_id, observed)
     if differences:
         raise Refusal("it was changed by somebody else meanwhile", differences)
 
 
-def _stopped(deployment_id: str, plan: Plan, seen: Deployment | None) -> list[Undo]:
-    if seen is None:
+def _plan_stopped(deployment_id: str, plan: Plan, observed: Deployment | None) -> list[RollbackPlan]:
+    if observed is None:
         return []
-    going = seen.assignment_state == "stopping"
-    actions = () if going else (_stop(deployment_id, plan),)
-    return [Undo(Wanted(deployment_id, state="stopped"), Plan(seen, None, "rollback", actions, (), awaits_gone=going))]
+    stopping = observed.assignment_state == "stopping"
+    steps = () if stopping else (_stop_step(deployment_id, plan),)
+    return [
+        RollbackPlan(
+            Desired(deployment_id, state="stopped"),
+            Plan(observed, None, "rollback", steps, (), waits_for_stop=stopping),
+        )
+    ]
 
 
-def _anew(before: Deployment, seen: Deployment | None, stop: tuple[Action, ...]) -> Undo:
-    action, after, warnings = start_step.carried(Wanted(before.deployment_id), before, None)
-    going = seen is not None and not stop
-    plan = Plan(seen, after, "rollback", (*stop, action), warnings, awaits_gone=going)
-    return Undo(Wanted(before.deployment_id, allow_zero=True), plan)
+def _recreate(before: Deployment, observed: Deployment | None, stop: tuple[Step, ...]) -> RollbackPlan:
+    step, after, warnings = start_step.restart_of(Desired(before.deployment_id), before, None)
+    stopping = observed is not None and not stop
+    plan = Plan(observed, after, "rollback", (*stop, step), warnings, waits_for_stop=stopping)
+    return RollbackPlan(Desired(before.deployment_id, allow_zero=True), plan)
 
 
-def _updates(before: Deployment, seen: Deployment, plan: Plan) -> list[Undo]:
+def _updates(before: Deployment, observed: Deployment, plan: Plan) -> list[RollbackPlan]:
     """One update; or two, where the count has to be set before the scaler gets it back."""
     task_type = plan.endpoint_type
-    stored, count = before.adaptive_allocations or OFF, before.number_of_allocations or None
-    wish = None
-    if before.adaptive_allocations or seen.adaptive_allocations:
+    stored, number = before.adaptive_allocations or OFF, before.number_of_allocations or None
+    patch = None
+    if before.adaptive_allocations or observed.adaptive_allocations:
         low, high = (
             UNSET if bound is None else bound
             for bound in (stored.min_number_of_allocations, stored.max_number_of_allocations)
         )
-        wish = AdaptiveWish(stored.enabled, low, high)
+        patch = AdaptivePatch(stored.enabled, low, high)
     if not before.adaptive:
-        if count is None:
+        if number is None:
             raise Refusal("its count was 0, which no request can set")
-        wanted = Wanted(before.deployment_id, number_of_allocations=count, adaptive_allocations=wish)
-        return [_update(wanted, seen, task_type)]
-    found = []
-    if not seen.adaptive and count not in (None, seen.number_of_allocations):
-        found.append(_update(Wanted(before.deployment_id, number_of_allocations=count), seen, task_type))
-        seen = t.cast("Deployment", found[0].plan.after)
-    return [*found, _update(Wanted(before.deployment_id, adaptive_allocations=wish, allow_zero=True), seen, task_type)]
+        desired = Desired(before.deployment_id, number_of_allocations=number, adaptive_allocations=patch)
+        return [_update(desired, observed, task_type)]
+    plans = []
+    if not observed.adaptive and number not in (None, observed.number_of_allocations):
+        plans.append(_update(Desired(before.deployment_id, number_of_allocations=number), observed, task_type))
+        observed = t.cast("Deployment", plans[0].plan.after)
+    return [
+        *plans,
+        _update(Desired(before.deployment_id, adaptive_allocations=patch, allow_zero=True), observed, task_type),
+    ]
 
 
-def _update(wanted: Wanted, seen: Deployment, task_type: str | None) -> Undo:
+def _update(desired: Desired, observed: Deployment, task_type: str | None) -> RollbackPlan:
     """By way of the deployment's inference endpoint, if that is how it was changed."""
-    plan = dataclasses.replace(decide(wanted, Situation(seen)), operation="rollback")
-    return Undo(wanted, by_endpoint(plan, task_type) if task_type else plan)
+    plan = dataclasses.replace(decide(desired, Situation(observed)), operation="rollback")
+    return RollbackPlan(desired, through_endpoint(plan, task_type) if task_type else plan)
 
 
-def _fixed(action: Action | None) -> dict[str, t.Any]:
-    settings = action.settings if action else {}
+def _start_settings(step: Step | None) -> dict[str, t.Any]:
+    settings = step.settings if step else {}
     return {name: settings.get(name) for name in ("model_id", *start_step.FIXED)}
 
 
-def _stop(deployment_id: str, plan: Plan) -> Action:
+def _stop_step(deployment_id: str, plan: Plan) -> Step:
     """A stop like that of *plan*, if it had one."""
-    alike = next((action for action in plan.actions if action.kind == "stop"), None)
-    return Action("stop", deployment_id, alike.settings if alike else {})
+    alike = next((step for step in plan.steps if step.kind == "stop"), None)
+    return Step("stop", deployment_id, alike.settings if alike else {})

@@ -11,21 +11,21 @@ import typing as t
 from ..._core.sizes import human_size, parse_size
 from ..._ml.adaptive import OFF, AdaptiveAllocations
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
-from ..records.step import Action
+from ..records.desired import Desired
+from ..records.step import Step
 from .diff import FIXED_AT_START
 
 FIXED = (*FIXED_AT_START, "cache_size")
 
 
-def fresh(wanted: Wanted, model_id: str) -> tuple[Action, Deployment]:
+def new_start(desired: Desired, model_id: str) -> tuple[Step, Deployment]:
     """Start with what the task names; the server fills in the rest."""
-    adaptive = wanted.adaptive_allocations.over(None) if wanted.adaptive_allocations else OFF
-    number = wanted.number_of_allocations or wanted.initial_number_of_allocations
-    return _start(wanted.deployment_id, model_id, adaptive, number, _named(wanted))
+    adaptive = desired.adaptive_allocations.merged_into(None) if desired.adaptive_allocations else OFF
+    number = desired.number_of_allocations or desired.initial_number_of_allocations
+    return _start(desired.deployment_id, model_id, adaptive, number, _named_settings(desired))
 
 
-def carried(wanted: Wanted, merged: Deployment, model_id: str | None) -> tuple[Action, Deployment, tuple[str, ...]]:
+def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tuple[Step, Deployment, tuple[str, ...]]:
     """Start again as *merged* is (what runs now, after an update), overlaid with what the task names.
 
     The third value holds warnings about what cannot be carried over exactly.
@@ -34,26 +34,26 @@ def carried(wanted: Wanted, merged: Deployment, model_id: str | None) -> tuple[A
     settings = {name: getattr(merged, name) for name in FIXED if getattr(merged, name) is not None}
     if _is_default_cache(merged):
         del settings["cache_size"]
-    elif not merged.cache_size_exact and "." in (merged.cache_size or "") and wanted.cache_size is None:
+    elif not merged.cache_size_exact and "." in (merged.cache_size or "") and desired.cache_size is None:
         warnings += (
             f"The cache size of deployment '{merged.deployment_id}' is carried over as {merged.cache_size}, cut to one "
             "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor.",
         )
     if merged.number_of_allocations == 0 and not merged.adaptive:
         warnings += (f"Deployment '{merged.deployment_id}' has 0 allocations, and is started with 1.",)
-    settings.update(_named(wanted))
+    settings.update(_named_settings(desired))
     adaptive = merged.adaptive_allocations or OFF
     number = None if merged.adaptive else max(1, merged.number_of_allocations or 1)
     return *_start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings), warnings
 
 
-def own(before: Deployment) -> Action:
+def start_like(before: Deployment) -> Step:
     """The start that would make *before* again."""
-    return carried(Wanted(before.deployment_id), before, None)[0]
+    return restart_of(Desired(before.deployment_id), before, None)[0]
 
 
-def _named(wanted: Wanted) -> dict[str, t.Any]:
-    return {name: getattr(wanted, name) for name in FIXED if getattr(wanted, name) is not None}
+def _named_settings(desired: Desired) -> dict[str, t.Any]:
+    return {name: getattr(desired, name) for name in FIXED if getattr(desired, name) is not None}
 
 
 def _is_default_cache(merged: Deployment) -> bool:
@@ -67,7 +67,7 @@ def _is_default_cache(merged: Deployment) -> bool:
 
 def _start(
     deployment_id: str, model_id: str, adaptive: AdaptiveAllocations, number: int | None, fixed: dict[str, t.Any]
-) -> tuple[Action, Deployment]:
+) -> tuple[Step, Deployment]:
     settings: dict[str, t.Any] = {"model_id": model_id, **fixed}
     if adaptive != OFF:
         bounds = adaptive.as_result().items()
@@ -88,4 +88,4 @@ def _start(
         assignment_state="started",
         routing_source="prediction",
     )
-    return Action("start", deployment_id, settings), after
+    return Step("start", deployment_id, settings), after

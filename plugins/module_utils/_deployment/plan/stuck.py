@@ -7,33 +7,35 @@
 from __future__ import annotations
 
 from ..._ml.deployment import Deployment
-from ..records.desired import Waiting, Wanted
+from ..records.desired import Desired, WaitPolicy
 from .plan import Plan
-from .readiness import is_another
+from .readiness import is_new_instance
 
 
-def recovers_stuck(wanted: Wanted, waiting: Waiting) -> bool:
+def restarts_stuck(desired: Desired, policy: WaitPolicy) -> bool:
     """Whether the task is to start anew what hangs, and takes the time to see that it does."""
-    return wanted.on_failed == "recover" and wanted.state == "started" and waiting.wait and waiting.timeout > 0
+    return desired.on_failed == "recover" and desired.state == "started" and policy.wait and policy.timeout > 0
 
 
-def is_stuck(seen: Deployment | None, before: Deployment | None) -> bool:
-    """Whether *seen* has nodes, and they have not brought up a single allocation of it since *before* was read."""
-    if seen is None or is_another(seen, before) or seen.assignment_state != "starting":
+def is_stuck(observed: Deployment | None, before: Deployment | None) -> bool:
+    """Whether *observed* has nodes, and they have not brought up a single allocation of it since *before* was read."""
+    if observed is None or is_new_instance(observed, before) or observed.assignment_state != "starting":
         return False
-    return bool(seen.routes) and not seen.running
+    return bool(observed.routes) and not observed.running
 
 
-def may_be_stuck(wanted: Wanted, waiting: Waiting, plan: Plan) -> bool:
+def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
     """Whether the end of the wait decides if what *plan* leaves running is stopped and started again."""
     left = plan.operation in ("none", "update") and plan.after is not None and not plan.skipped_because
     starting = plan.before is not None and plan.before.assignment_state == "starting"
-    return left and starting and recovers_stuck(wanted, waiting)
+    return left and starting and restarts_stuck(desired, policy)
 
 
-def if_stuck(deployment_id: str, hindrance: str | None) -> str:
-    """The warning about what may be stuck. *hindrance*: what forbids to recover it."""
-    told = f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it is "
-    if hindrance:
-        return f"{told}not stopped and started again, although on_failed is recover: {hindrance}"
-    return f"{told}stopped and started again, because on_failed is recover."
+def stuck_warning(deployment_id: str, obstacle: str | None) -> str:
+    """The warning about what may be stuck. *obstacle*: what forbids to recover it."""
+    message = (
+        f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it is "
+    )
+    if obstacle:
+        return f"{message}not stopped and started again, although on_failed is recover: {obstacle}"
+    return f"{message}stopped and started again, because on_failed is recover."

@@ -11,10 +11,10 @@ import typing as t
 
 from ..._core.errors import Difference, Refusal
 from ..._core.server import Server
-from ..._ml.adaptive import AdaptiveAllocations, AdaptiveWish
+from ..._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
-from ..records.desired import Wanted
+from ..records.desired import Desired
 
 _ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
 _OF_ENDPOINT = (
@@ -22,24 +22,24 @@ _OF_ENDPOINT = (
 )
 
 
-def on_this_server(wanted: Wanted, server: Server) -> Wanted:
+def on_this_server(desired: Desired, server: Server) -> Desired:
     """What can be wanted of *server*: serverless scales every deployment itself, whatever a start asks for.
 
     :raises Refusal: the task wants it not to.
     """
-    if not server.serverless or wanted.state == "stopped":
-        return wanted
-    wish = wanted.adaptive_allocations
-    if wish is None or wish == AdaptiveWish():
-        left = _left_alone(wanted)
-        return dataclasses.replace(wanted, adaptive_allocations=None, on_adaptive=left, always_scaled=True)
-    return dataclasses.replace(wanted, adaptive_allocations=_always_on(wanted, wish), always_scaled=True)
+    if not server.serverless or desired.state == "stopped":
+        return desired
+    patch = desired.adaptive_allocations
+    if patch is None or patch == AdaptivePatch():
+        left = _left_alone(desired)
+        return dataclasses.replace(desired, adaptive_allocations=None, on_adaptive=left, always_adaptive=True)
+    return dataclasses.replace(desired, adaptive_allocations=_always_on(desired, patch), always_adaptive=True)
 
 
-def _left_alone(wanted: Wanted) -> t.Literal["fail", "skip", "override"]:
-    if wanted.number_of_allocations is None:
-        return wanted.on_adaptive
-    if wanted.on_adaptive == "override":
+def _left_alone(desired: Desired) -> t.Literal["fail", "skip", "override"]:
+    if desired.number_of_allocations is None:
+        return desired.on_adaptive
+    if desired.on_adaptive == "override":
         raise Refusal(
             f"{_ALWAYS_SCALES}, so on_adaptive cannot be override",
             hint="Give adaptive_allocations with bounds instead.",
@@ -47,15 +47,15 @@ def _left_alone(wanted: Wanted) -> t.Literal["fail", "skip", "override"]:
     return "skip"
 
 
-def _always_on(wanted: Wanted, wish: AdaptiveWish) -> AdaptiveWish:
-    if wish.enabled is False:
+def _always_on(desired: Desired, patch: AdaptivePatch) -> AdaptivePatch:
+    if patch.enabled is False:
         raise Refusal(f"{_ALWAYS_SCALES}, so adaptive_allocations cannot be turned off", hint="Give bounds instead.")
-    if wanted.number_of_allocations or wanted.initial_number_of_allocations:
+    if desired.number_of_allocations or desired.initial_number_of_allocations:
         raise Refusal(
             f"{_ALWAYS_SCALES}, so no number of allocations can be set beside adaptive_allocations",
             hint="Give the bounds alone.",
         )
-    return dataclasses.replace(wish, enabled=True)
+    return dataclasses.replace(patch, enabled=True)
 
 
 def refuse_contradictions(after: Deployment) -> None:
@@ -87,11 +87,12 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
 
 
 def refuse_unstartable(
-    deployment_id: str, model_id: str, model: Model | None, namesake: bool, *, unread: bool = False
+    deployment_id: str, model_id: str, model: Model | None, model_has_this_id: bool, *, unread: bool = False
 ) -> None:
     """Refuse a start that the server is sure to refuse.
 
-    *model* is what the cluster has under *model_id*; *namesake* tells that *deployment_id* is the id of a model, too.
+    *model* is what the cluster has under *model_id*; *model_has_this_id* tells that *deployment_id* is the id of a
+    model, too.
     *unread*: an inference endpoint could tell the model, and endpoints may not be read.
     """
     if model is None:
@@ -109,7 +110,7 @@ def refuse_unstartable(
             f"Cannot start deployment '{deployment_id}': the definition of model '{model_id}' is not complete",
             hint="Wait for the download, or finish the upload of its parts, and run the task again.",
         )
-    if namesake and deployment_id != model.model_id:
+    if model_has_this_id and deployment_id != model.model_id:
         raise Refusal(
             f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
             f"'{deployment_id}' is the id of another trained model",

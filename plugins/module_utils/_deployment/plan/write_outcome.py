@@ -10,12 +10,12 @@ import typing as t
 
 from ..._core.errors import ApiError, Difference
 from ..._ml.deployment import Deployment
-from ..records.desired import Wanted
-from ..records.step import Action
-from .diff import moved, started_otherwise, unmet
-from .guard import breach
+from ..records.desired import Desired
+from ..records.step import Step
+from .diff import allocation_changes, missing_settings, start_differences
+from .guard import violation
 from .plan import Plan
-from .readiness import another, is_another
+from .readiness import is_new_instance, restarted_message
 
 EXISTS = "existing deployment with the same id"
 STARTED_MEANWHILE = "has already been started"
@@ -23,99 +23,109 @@ NOT_STARTED = "not in [started] state"
 UNSURE_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
-class Ruling(t.NamedTuple):
+class WriteOutcome(t.NamedTuple):
     """``done``: it took effect. ``again``: it did not, and may be sent again. ``final``: it did not, and never will.
 
     ``refused``: something else is there now, see ``why``.
     """
 
-    outcome: t.Literal["done", "again", "final", "refused"]
+    outcome: t.Literal["applied", "retry", "rejected", "conflict"]
     why: str = ""
 
 
-DONE = Ruling("done")
-AGAIN = Ruling("again")
-FINAL = Ruling("final")
+APPLIED = WriteOutcome("applied")
+RETRY = WriteOutcome("retry")
+REJECTED = WriteOutcome("rejected")
 
 
-def may_have_passed(error: ApiError) -> bool:
+def may_have_been_applied(error: ApiError) -> bool:
     """Whether the write may have taken effect for all that *error* says. With 408 the server gave up waiting for it."""
     return error.kind in UNSURE_KINDS or error.status == 408
 
 
-def is_unsure(action: Action, error: ApiError) -> bool:
+def is_uncertain(step: Step, error: ApiError) -> bool:
     """Whether *error* leaves open if the write took effect, or tells of a state that a new reading shows."""
-    if may_have_passed(error) or (error.status or 0) >= 500:
+    if may_have_been_applied(error) or (error.status or 0) >= 500:
         return True
     reason = error.reason or ""
-    if action.kind == "start":
+    if step.kind == "start":
         return EXISTS in reason or STARTED_MEANWHILE in reason
-    return error.status == 404 or (action.kind == "update" and NOT_STARTED in reason)
+    return error.status == 404 or (step.kind == "update" and NOT_STARTED in reason)
 
 
-def reconcile(
-    plan: Plan, action: Action, wanted: Wanted, model_id: str | None, error: ApiError, seen: Deployment | None
-) -> Ruling:
-    """Rule on *action* of *plan* after the unsure *error*, from what is there now."""
-    if action.kind == "stop":
-        return _stopped(plan.before, error, seen)
-    if action.kind == "start":
-        ruling = _started(plan, action, wanted, model_id, seen)
+def judge_write(
+    plan: Plan, step: Step, desired: Desired, model_id: str | None, error: ApiError, observed: Deployment | None
+) -> WriteOutcome:
+    """Rule on *step* of *plan* after the unsure *error*, from what is there now."""
+    if step.kind == "stop":
+        return _judge_stop(plan.before, error, observed)
+    if step.kind == "start":
+        outcome = _judge_start(plan, step, desired, model_id, observed)
     else:
-        ruling = _updated(plan, wanted, model_id, seen)
+        outcome = _judge_update(plan, desired, model_id, observed)
     # The server tried, failed, and said so: it would again.
-    return FINAL if ruling is AGAIN and error.status == 500 else ruling
+    return REJECTED if outcome is RETRY and error.status == 500 else outcome
 
 
-def _started(plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
-    if seen is not None and seen.assignment_state == "stopping" and seen.start_time != _start_time(plan.before):
-        return Ruling("refused", "it was stopped by somebody else meanwhile")
-    if seen is None or seen.assignment_state == "stopping":
-        return AGAIN
-    differences = strange(plan, action, wanted, model_id, seen)
+def _judge_start(
+    plan: Plan, step: Step, desired: Desired, model_id: str | None, observed: Deployment | None
+) -> WriteOutcome:
+    if (
+        observed is not None
+        and observed.assignment_state == "stopping"
+        and observed.start_time != _start_time(plan.before)
+    ):
+        return WriteOutcome("conflict", "it was stopped by somebody else meanwhile")
+    if observed is None or observed.assignment_state == "stopping":
+        return RETRY
+    differences = start_mismatch(plan, step, desired, model_id, observed)
     if differences:
-        return Ruling("refused", "it was started meanwhile with other settings: " + "; ".join(map(str, differences)))
-    return DONE
+        return WriteOutcome(
+            "conflict", "it was started meanwhile with other settings: " + "; ".join(map(str, differences))
+        )
+    return APPLIED
 
 
 def _start_time(deployment: Deployment | None) -> str | None:
     return deployment.start_time if deployment else None
 
 
-def strange(
-    plan: Plan, action: Action, wanted: Wanted, model_id: str | None, seen: Deployment
+def start_mismatch(
+    plan: Plan, step: Step, desired: Desired, model_id: str | None, observed: Deployment
 ) -> tuple[Difference, ...]:
-    """What *seen* has otherwise than the task names and the start of the plan says."""
-    otherwise = started_otherwise(wanted, action.settings, plan.after, seen) if plan.after else ()
+    """What *observed* has otherwise than the task names and the start of the plan says."""
+    otherwise = start_differences(desired, step.settings, plan.after, observed) if plan.after else ()
     named = {difference.name for difference in otherwise}
-    return otherwise + tuple(each for each in unmet(wanted, seen, model_id) if each.name not in named)
+    return otherwise + tuple(each for each in missing_settings(desired, observed, model_id) if each.name not in named)
 
 
-def unheard(plan: Plan, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> tuple[Difference, ...]:
-    """What *seen* lacks of what is *wanted*, if it is just as *plan* found it."""
+def not_passed_on(
+    plan: Plan, desired: Desired, model_id: str | None, observed: Deployment | None
+) -> tuple[Difference, ...]:
+    """What *observed* lacks of what is *desired*, if it is just as *plan* found it."""
     before = plan.before
-    if seen is None or before is None or is_another(seen, before) or moved(before, seen):
+    if observed is None or before is None or is_new_instance(observed, before) or allocation_changes(before, observed):
         return ()
-    return unmet(wanted, seen, model_id)
+    return missing_settings(desired, observed, model_id)
 
 
-def _stopped(before: Deployment | None, error: ApiError, seen: Deployment | None) -> Ruling:
-    if seen is None:
-        return DONE
-    if seen.assignment_state == "stopping":
+def _judge_stop(before: Deployment | None, error: ApiError, observed: Deployment | None) -> WriteOutcome:
+    if observed is None:
+        return APPLIED
+    if observed.assignment_state == "stopping":
         # The server says of itself that this is to be tried again, and takes a stop of what is stopping.
-        return AGAIN if error.status == 500 else DONE
-    if is_another(seen, before):
-        return Ruling("refused", another(seen))
-    return Ruling("refused", "it still runs") if error.status == 500 else AGAIN
+        return RETRY if error.status == 500 else APPLIED
+    if is_new_instance(observed, before):
+        return WriteOutcome("conflict", restarted_message(observed))
+    return WriteOutcome("conflict", "it still runs") if error.status == 500 else RETRY
 
 
-def _updated(plan: Plan, wanted: Wanted, model_id: str | None, seen: Deployment | None) -> Ruling:
-    if seen is None or seen.assignment_state in ("stopping", "failed"):
-        return Ruling("refused", f"it is {seen.assignment_state if seen else 'gone'} now")
-    if not unmet(wanted, seen, model_id):
-        return DONE
-    if is_another(seen, plan.before):
-        return Ruling("refused", another(seen))
-    moved = breach(wanted.guard, seen, plan.after)
-    return Ruling("refused", f"its guard forbids to send it again: {moved}") if moved else AGAIN
+def _judge_update(plan: Plan, desired: Desired, model_id: str | None, observed: Deployment | None) -> WriteOutcome:
+    if observed is None or observed.assignment_state in ("stopping", "failed"):
+        return WriteOutcome("conflict", f"it is {observed.assignment_state if observed else 'gone'} now")
+    if not missing_settings(desired, observed, model_id):
+        return APPLIED
+    if is_new_instance(observed, plan.before):
+        return WriteOutcome("conflict", restarted_message(observed))
+    violated = violation(desired.guard, observed, plan.after)
+    return WriteOutcome("conflict", f"its guard forbids to send it again: {violated}") if violated else RETRY

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._ml.adaptive import AdaptiveWish
+from ..._ml.adaptive import AdaptivePatch
 from .guard import NOTHING, Guard
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class Desired:
     """``None`` is "not given, leave it as it is", except where a default is named.
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
@@ -26,7 +26,7 @@ class Wanted:
     model_id: str | None = None
     state: t.Literal["started", "stopped", "restarted"] = "started"
     number_of_allocations: int | None = None
-    adaptive_allocations: AdaptiveWish | None = None
+    adaptive_allocations: AdaptivePatch | None = None
     initial_number_of_allocations: int | None = None
     threads_per_allocation: int | None = None
     priority: str | None = None
@@ -43,16 +43,16 @@ class Wanted:
     recovery_file: str | None = None
     guard: Guard = NOTHING
     on_guarded: t.Literal["fail", "skip"] = "fail"
-    always_scaled: bool = False
+    always_adaptive: bool = False
 
     @property
-    def plain_count(self) -> bool:
+    def asks_fixed_number(self) -> bool:
         """Whether the task asks for a count and says nothing of the scaler that may own it."""
         return self.number_of_allocations is not None and self.adaptive_allocations is None
 
 
 @dataclasses.dataclass(frozen=True)
-class Waiting:
+class WaitPolicy:
     """How long, and for what. Times in seconds."""
 
     wait: bool = True

@@ -11,12 +11,12 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Guard:
-    """``None`` guards nothing. ``expected`` is the count before; ``low``, ``high`` bound it after; ``step`` the way."""
+    """``None`` guards nothing. ``expected`` is the number before, ``low`` and ``high`` bound it after."""
 
     expected: int | None = None
     low: int | None = None
     high: int | None = None
-    step: int | None = None
+    max_step: int | None = None
 
 
 NOTHING = Guard()

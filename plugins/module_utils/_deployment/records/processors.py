@@ -15,24 +15,24 @@ _PROCESSORS = ("ml.allocated_processors_double", "ml.allocated_processors")
 
 
 @dataclasses.dataclass(frozen=True)
-class Capacity:
+class MlProcessors:
     """``processors``: of each ML node. ``may_grow``: nodes may be added, or replaced by larger ones."""
 
     processors: tuple[int, ...]
     may_grow: bool
 
     @classmethod
-    def from_api(cls, nodes: Raw, settings: Raw) -> Capacity | None:
+    def from_api(cls, nodes: Raw, settings: Raw) -> MlProcessors | None:
         """From ``GET _nodes`` and ``GET _cluster/settings`` with defaults; ``None`` if a node tells no processors.
 
         Source: server behaviour, update up and inputs of the planner.
         """
-        told = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
-        found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in told]
+        attributes = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
+        found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in attributes]
         if None in found:
             return None
         scale = float(_setting(settings, "allocated_processors_scale", "1"))
-        lazy = int(_setting(settings, "max_lazy_ml_nodes", "0")) > len(told)
+        lazy = int(_setting(settings, "max_lazy_ml_nodes", "0")) > len(attributes)
         larger = _setting(settings, "max_ml_node_size", "0b") not in ("0", "0b")
         return cls(tuple(math.ceil(float(t.cast(str, each)) / scale) for each in found), lazy or larger)
 

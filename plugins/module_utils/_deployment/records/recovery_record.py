@@ -20,7 +20,7 @@ _BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
 
 
 @dataclasses.dataclass(frozen=True)
-class Recovery:
+class RecoveryRecord:
     """The start that is to follow a stop, and the one that would bring back what was there before.
 
     ``settings``, ``before``: as in the :class:`~.action.Action` of a start. ``start_time``: of the deployment that the
@@ -35,7 +35,7 @@ class Recovery:
     before: t.Mapping[str, t.Any]
 
     @classmethod
-    def from_json(cls, raw: t.Any) -> Recovery:
+    def from_json(cls, raw: t.Any) -> RecoveryRecord:
         """The content of a file.
 
         :raises ValueError: it is not what :meth:`as_json` gives; the message says where.
@@ -56,7 +56,7 @@ class Recovery:
     def as_json(self) -> dict[str, t.Any]:
         return {"format": FORMAT, **dataclasses.asdict(self)}
 
-    def is_of(self, deployment_id: str) -> bool:
+    def is_for(self, deployment_id: str) -> bool:
         return self.deployment_id == deployment_id
 
     def is_on(self, server: Server) -> bool:
@@ -64,7 +64,7 @@ class Recovery:
         pairs = ((self.cluster_uuid, server.cluster_uuid), (self.cluster_name, server.cluster_name))
         return next((one == other for one, other in pairs if one and other), True)
 
-    def precedes(self, going: Deployment | None) -> bool:
+    def matches(self, going: Deployment | None) -> bool:
         """Whether *going*, which is being stopped or is gone, is what this was written for."""
         return going is None or (self.start_time is not None and self.start_time == going.start_time)
 
@@ -79,14 +79,13 @@ class Recovery:
         return self._started(self.before)
 
     def _started(self, settings: t.Mapping[str, t.Any]) -> Deployment:
-        adaptive = settings.get("adaptive_allocations")
-        scaler = AdaptiveAllocations.from_api(adaptive)
-        low = scaler.min_number_of_allocations if scaler else None
+        adaptive = AdaptiveAllocations.from_api(settings.get("adaptive_allocations"))
+        low = adaptive.min_number_of_allocations if adaptive else None
         return Deployment(
             deployment_id=self.deployment_id,
             model_id=settings["model_id"],
             number_of_allocations=settings.get("number_of_allocations") or low or 1,
-            adaptive_allocations=scaler,
+            adaptive_allocations=adaptive,
             threads_per_allocation=settings.get("threads_per_allocation"),
             priority=settings.get("priority"),
             queue_capacity=settings.get("queue_capacity"),

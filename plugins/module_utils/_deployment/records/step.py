@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A write the planner decided on, in the planner's words; ``_api`` says it in the server's."""
+"""A write the planner decided on, in the planner's words; ``_cluster`` says it in the server's."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-Kind = t.Literal["start", "update", "stop"]
+StepKind = t.Literal["start", "update", "stop"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Action:
+class Step:
     """One write.
 
     ``settings`` by kind: ``start`` has ``model_id`` and any of the options fixed at start, ``number_of_allocations``,
@@ -22,7 +22,7 @@ class Action:
     the deployment's id and this task type.
     """
 
-    kind: Kind
+    kind: StepKind
     deployment_id: str
     settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     endpoint_type: str | None = None

@@ -9,35 +9,35 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.run.wait import Watch
+from ..._core.run.wait import WaitBudget
 from ..._ml.deployment import Deployment
-from ..api.cluster import Api
+from ..api.cluster import Cluster
 from ..plan.plan import Plan
-from ..records.desired import Waiting, Wanted
+from ..records.desired import Desired, WaitPolicy
 from .recovery_file import RecoveryFile
-from .run_state import Report
+from .run_state import RunState
 
 
 @dataclasses.dataclass(frozen=True)
-class Means:
-    """What all that is done for one deployment of a task shares. ``file``: where a start is written down, if asked."""
+class RunContext:
+    """Shared by all steps for one deployment of a task. ``recovery_file``: keeps the start, if the task asks for it."""
 
-    api: Api
-    report: Report
+    cluster: Cluster
+    state: RunState
     server_timeout: str
-    watch: Watch
-    file: RecoveryFile | None
+    budget: WaitBudget
+    recovery_file: RecoveryFile | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Aim:
+class PlanContext:
     """What a change is to bring about.
 
-    ``anew``: makes a plan again, from a later reading of the deployment that it was made for, if that is still there.
+    ``replan``: makes a plan again, from a later reading of the deployment that it was made for, if that is still there.
     """
 
-    wanted: Wanted
-    waiting: Waiting
+    desired: Desired
+    policy: WaitPolicy
     model_id: str | None
     plan: Plan
-    anew: t.Callable[[Plan, Deployment | None], Plan]
+    replan: t.Callable[[Plan, Deployment | None], Plan]
