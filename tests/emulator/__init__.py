@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stateful stand-in for Elasticsearch's trained-model deployment APIs.
 
-It answers as a real cluster of a chosen version would, as far as that is known: from recorded answers first, from the
-project's server behaviour notes second. What nobody knows is marked ``[U]`` where it was decided. See README.md.
+It answers as a real cluster of a chosen version would, as far as that is known: from recorded answers first, from
+``docs/development/server-behaviour.md`` second. What is unknown is marked ``[U]`` where it was decided. See README.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API port as an ASGI application: from bytes to an answer, in the server's order of checks.
 
-Order (server behaviour notes, section 0): media types [U], credentials, path, content type, parameters and body,
+Order (server-behaviour.md 0): media types [U], credentials, path, content type, parameters and body,
 unknown parameters and unused body, validation, privilege, then the work.
 """
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which test holds which sentence of the server behaviour notes: ``sentences/*.yml``, read, checked and counted.
+"""Read, check and count which test holds which sentence of the pages in ``docs/development``: ``sentences/*.yml``.
 
 ``python -m emulator_tests.behaviour`` prints the figures.
 """
@@ -24,7 +24,10 @@ FOLDER: Final = HERE / "sentences"
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """One thing that the notes say; ``unseen`` is why no test of the double can hold it."""
+    """One thing that a page says; ``unseen`` is why no test of the emulator can hold it.
+
+    The ``id`` begins with the section: ``3.1/row-6`` is of server-behaviour.md, ``planner-5.1/greedy`` of planner.md.
+    """
 
     id: str
     says: str
@@ -32,14 +35,19 @@ class Sentence:
     unseen: str | None = None
 
     @property
+    def page(self) -> str:
+        """Return the page's name."""
+        return page_and_section(self.id)[0]
+
+    @property
     def section(self) -> str:
-        """``3.1`` of ``3.1/row-6``."""
-        return self.id.partition("/")[0]
+        """Return the number of the section on that page."""
+        return page_and_section(self.id)[1]
 
 
 @dataclasses.dataclass(frozen=True)
 class Unknown:
-    """Something that the notes mark as not known, and how both possibilities are played."""
+    """Something that a page marks as not known, or does not say, and how both possibilities are played."""
 
     id: str
     says: str
@@ -49,13 +57,19 @@ class Unknown:
     tests: tuple[str, ...] = ()
 
 
+def page_and_section(name: str) -> tuple[str, str]:
+    """Split what an id begins with: ``planner-5.1/greedy`` is in planner.md 5.1."""
+    page, _, section = name.partition("/")[0].rpartition("-")
+    return f"{page or 'server-behaviour'}.md", section
+
+
 def _load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def sentences() -> tuple[Sentence, ...]:
-    """All sentences, in the order of the notes."""
+    """Return all sentences, in the order of the pages."""
     files = sorted(FOLDER.glob("section-*.yml"), key=lambda path: int(path.stem.split("-")[1]))
     return tuple(
         Sentence(each["id"], each["says"], tuple(each.get("tests", ())), each.get("unseen"))
@@ -105,13 +119,13 @@ def _test_case(node: ast.stmt) -> tuple[str, str] | None:
 
 def figures() -> str:
     """Sentences by section: how many there are, how many a test holds, how many nobody can see."""
-    lines = [f"{'section':>8} {'sentences':>10} {'tested':>8} {'unseen':>8}"]
+    lines = [f"{'section':>12} {'sentences':>10} {'tested':>8} {'unseen':>8}"]
     by_section: dict[str, list[Sentence]] = collections.defaultdict(list)
     for each in sentences():
-        by_section[each.section].append(each)
+        by_section[each.id.partition("/")[0]].append(each)
     for section, listed in [*by_section.items(), ("all", list(sentences()))]:
         tested = sum(bool(each.tests) for each in listed)
-        lines.append(f"{section:>8} {len(listed):>10} {tested:>8} {len(listed) - tested:>8}")
+        lines.append(f"{section:>12} {len(listed):>10} {tested:>8} {len(listed) - tested:>8}")
     named = {test for each in sentences() for test in each.tests}
     switched = [each for each in unknowns() if each.switch is not None]
     by_version = [each for each in unknowns() if each.version is not None]

@@ -119,7 +119,7 @@ def double() -> Secured:
 
 @pytest.mark.parametrize("route", SERVED, ids=_label)
 def test_every_route_needs_credentials(double: Secured, route: Route) -> None:
-    """Section 0: 401 before anything else is looked at, also with credentials that are no good."""
+    """Test server-behaviour.md 0: 401 before anything else is looked at, also with credentials that are no good."""
     for who in (None, "Basic cG9vcjp4", api_key("dead:secret"), "Bearer x", "Nonsense x"):
         answer = double.send(who, route.method, _target(route), BODIES.get(_label(route)))
         assert answer.status == 401, answer.body
@@ -127,7 +127,7 @@ def test_every_route_needs_credentials(double: Secured, route: Route) -> None:
 
 @pytest.mark.parametrize("route", SERVED, ids=_label)
 def test_every_route_needs_a_privilege(double: Secured, route: Route) -> None:
-    """Section 0: 403 with the action's name; nothing has changed."""
+    """Test server-behaviour.md 0: 403 with the action's name; nothing has changed."""
     before = double.double.cluster.state_version
     answer = double.send(NOBODY, route.method, _target(route), BODIES.get(_label(route)))
     if _label(route) in OWN:

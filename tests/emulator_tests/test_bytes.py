@@ -47,13 +47,13 @@ def _number(double: InProcess) -> int:
     [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)],
 )
 def test_compressed_bodies(double: InProcess, coding: str, compress: Any) -> None:
-    """Section 0: a compressed body says what the plain one says."""
+    """Test server-behaviour.md 0: a compressed body says what the plain one says."""
     assert double.request("POST", UPDATE, JSON | {"Content-Encoding": coding}, compress(NUMBER))[0] == 200
     assert _number(double) == 2
 
 
 def test_broken_compression(double: InProcess) -> None:
-    """Section 0 says nothing about it [U]: no answer, or a 400; nothing is changed."""
+    """Give no answer, or a 400: server-behaviour.md 0 does not say [U]. Nothing is changed."""
     headers = JSON | {"Content-Encoding": "gzip"}
     double.control("POST", "/unknowns", {"broken_compression": "drop"})
     with pytest.raises(ConnectionDropped):
@@ -75,7 +75,7 @@ def test_broken_compression(double: InProcess) -> None:
     ],
 )
 def test_yaml_bodies(double: InProcess, body: bytes, status: int) -> None:
-    """Section 0: YAML is accepted; what is malformed is refused like malformed JSON."""
+    """Test server-behaviour.md 0: YAML is accepted; what is malformed is refused like malformed JSON."""
     answer = double.request("POST", UPDATE, {"Content-Type": "application/yaml", "Accept": "application/json"}, body)
     assert answer[0] == status
     if status == 400:
@@ -92,7 +92,7 @@ def test_yaml_bodies(double: InProcess, body: bytes, status: int) -> None:
     ],
 )
 def test_limits_of_json(body: bytes, words: str, double: InProcess) -> None:
-    """Section 0: duplicate keys are refused; depth and length of numbers have Jackson's limits [I]."""
+    """Test server-behaviour.md 0: duplicate keys are refused; depth and length of numbers have Jackson's limits [I]."""
     parser = xcontent.Parser(body, double.cluster.version)
     with pytest.raises(ApiError) as caught:
         xcontent.read_map(parser)
@@ -128,7 +128,7 @@ def test_texts_without_meaning_are_rendered(double: InProcess) -> None:
     ],
 )
 def test_filter_path(expression: str, kept: Any) -> None:
-    """Section 0: only a star stands for something else; a backslash keeps a dot."""
+    """Test server-behaviour.md 0: only a star stands for something else; a backslash keeps a dot."""
     assert filtered({"a": {"b": 1, "c[0]": 2}, "d.e": 3}, expression) == kept
 
 
@@ -136,7 +136,7 @@ def test_filter_path(expression: str, kept: Any) -> None:
     ("body", "text"), [({}, "--- {}\n"), ({"a": [{}, []]}, "---\na:\n- {}\n- []\n"), ({"a": {"b": "c"}}, None)]
 )
 def test_yaml_of_nothing(body: Any, text: str | None) -> None:
-    """Section 0: no match of ``filter_path`` is an empty object, in YAML too."""
+    """Test server-behaviour.md 0: no match of ``filter_path`` is an empty object, in YAML too."""
     assert yaml(body).decode() == (text or '---\na:\n  b: "c"\n')
 
 
@@ -168,7 +168,7 @@ def _head(method: str, path: str, *headers: str) -> bytes:
 
 
 def test_half_a_body_starts_nothing(process: Process) -> None:
-    """Section 0, raw rows: a request that ends too early is not answered, and not carried out."""
+    """Test server-behaviour.md 0, raw rows: a request that ends too early is not answered, and not carried out."""
     head = _head("PUT", "/half", "Content-Type: application/json", "Content-Length: 100")
     assert _talk(process, head, b'{"settings": {}}') == b""
     assert process.api("GET", "/half")[0] == 404
@@ -185,7 +185,10 @@ def test_chunked_body(process: Process) -> None:
 
 
 def test_body_over_the_limit(process: Process) -> None:
-    """Section 0: 413 without product header and body; the connection ends, as the client is sending already [I]."""
+    """Test server-behaviour.md 0.
+
+    413 without product header and body; the connection ends, as the client is sending already [I].
+    """
     got = _talk(process, _head("PUT", "/big", f"Content-Length: {MAX_CONTENT + 1}"), end=False)
     assert got == b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -197,7 +200,7 @@ def test_pipelined_requests(process: Process) -> None:
 
 
 def test_the_longest_line_that_is_taken(process: Process) -> None:
-    """Section 0, raw rows: 4096 bytes of first line are taken, 4097 are not."""
+    """Test server-behaviour.md 0, raw rows: 4096 bytes of first line are taken, 4097 are not."""
     frame = len("GET /_cluster/health?filter_path= HTTP/1.1")
     for length, status in ((4096, b"HTTP/1.1 200"), (4097, b"HTTP/1.0 400")):
         path = "/_cluster/health?filter_path=" + "a" * (length - frame)

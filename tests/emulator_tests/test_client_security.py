@@ -107,7 +107,7 @@ def outcomes(request: pytest.FixtureRequest, cases: list[dict[str, Any]]) -> dic
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_life_with_credentials(outcomes: dict[str, Any], way: str) -> None:
-    """Sections 0 and 1: start, statistics, update, stop."""
+    """Test server-behaviour.md 0 and 1: start, statistics, update, stop."""
     assert outcomes[way] == {**DONE, "username": WAYS[way]}
 
 
@@ -123,7 +123,7 @@ def test_a_life_with_credentials(outcomes: dict[str, Any], way: str) -> None:
     ],
 )
 def test_refusals(outcomes: dict[str, Any], name: str, status: int, reason: str) -> None:
-    """Section 0: the answer comes through as the client's exception."""
+    """Test server-behaviour.md 0: the answer comes through as the client's exception."""
     python = {401: "AuthenticationException", 403: "AuthorizationException"}[status]
     found = outcomes[name]
     expected = python if outcomes["client"] == install.PYTHON else "ResponseError"

@@ -69,7 +69,7 @@ def asked(server: Process, path: str) -> list[dict[str, Any]]:
 
 
 def test_compression(server: Process, connect: Connect) -> None:
-    """Section 0: a compressed body is read; the answer is compressed for who takes it."""
+    """Test server-behaviour.md 0: a compressed body is read; the answer is compressed for who takes it."""
     client = connect(http_compress=True)
     body = {"number_of_allocations": 2, "queue_capacity": 7, "cache_size": "1mb", "priority": "normal"}
     answer = client.perform_request("POST", START, headers=WRITE, body=body)
@@ -80,7 +80,7 @@ def test_compression(server: Process, connect: Connect) -> None:
 
 
 def test_connections_are_kept(server: Process, connect: Connect) -> None:
-    """Section 0: one connection serves reads, writes and refusals, one after the other."""
+    """Test server-behaviour.md 0: one connection serves reads, writes and refusals, one after the other."""
     client = connect()
     client.perform_request("POST", START, headers=WRITE, body={"number_of_allocations": 1})
     for _turn in range(20):
@@ -94,7 +94,7 @@ def test_connections_are_kept(server: Process, connect: Connect) -> None:
 
 @pytest.mark.parametrize("do", ["bad_gateway", "service_unavailable", "gateway_timeout", "too_many_requests"])
 def test_reads_are_repeated(server: Process, connect: Connect, do: str) -> None:
-    """Section 7, 13: what a gateway answers is repeated by default, and then the real answer comes."""
+    """Test server-behaviour.md 7 item 13: a gateway's answer is repeated by default, and then the real answer comes."""
     plant(server, {"type": do}, operation="stats", times=2)
     assert connect().perform_request("GET", STATS, headers=READ).body["count"] == 1
     assert [line["status"] for line in asked(server, STATS)][-1] == 200
@@ -102,7 +102,7 @@ def test_reads_are_repeated(server: Process, connect: Connect, do: str) -> None:
 
 
 def test_repeated_until_tries_are_used_up(server: Process, connect: Connect) -> None:
-    """Section 7, 13: the last answer becomes the exception, with its text, be it HTML."""
+    """Test server-behaviour.md 7 item 13: the last answer becomes the exception, with its text, be it HTML."""
     plant(server, {"type": "bad_gateway", "by": "nginx"}, operation="stats", times=-1)
     with pytest.raises(elasticsearch.ApiError) as caught:
         connect(max_retries=2).perform_request("GET", STATS, headers=READ)
@@ -127,7 +127,7 @@ def test_only_listed_statuses_are_repeated(
 
 
 def test_a_repeated_start_meets_itself(server: Process, connect: Connect) -> None:
-    """Section 0: a start whose answer a gateway lost is sent again by default, and is then refused."""
+    """Test server-behaviour.md 0: a start whose answer a gateway lost is sent again by default, and is then refused."""
     plant(server, {"type": "bad_gateway"}, operation="start", when="after")
     with pytest.raises(elasticsearch.BadRequestError) as caught:
         connect().perform_request("POST", START, headers=WRITE, body={})
@@ -137,7 +137,7 @@ def test_a_repeated_start_meets_itself(server: Process, connect: Connect) -> Non
 
 
 def test_writes_are_sent_once_without_retries(server: Process, connect: Connect) -> None:
-    """Section 7, 13: as the collection sends writes."""
+    """Test server-behaviour.md 7 item 13: as the collection sends writes."""
     plant(server, {"type": "gateway_timeout"}, operation="start", when="after")
     with pytest.raises(elasticsearch.ApiError) as caught:
         connect(max_retries=0).perform_request("POST", START, headers=WRITE, body={})
@@ -176,14 +176,17 @@ def test_half_an_answer(server: Process, connect: Connect) -> None:
 
 
 def test_another_product(server: Process, connect: Connect) -> None:
-    """Section 0: without its header it is not Elasticsearch."""
+    """Test server-behaviour.md 0: without its header it is not Elasticsearch."""
     plant(server, {"type": "no_product"}, operation="stats")
     with pytest.raises(elasticsearch.UnsupportedProductError):
         connect(max_retries=0).perform_request("GET", STATS, headers=READ)
 
 
 def test_capacity_is_repeated_too(server: Process, connect: Connect) -> None:
-    """Section 7, 17: the client cannot tell a full cluster from a rate limit, and asks again for nothing."""
+    """Test server-behaviour.md 7 item 17.
+
+    The client cannot tell a full cluster from a rate limit, and asks again for nothing.
+    """
     with pytest.raises(elasticsearch.ApiError) as caught:
         connect(max_retries=2).perform_request("POST", START, headers=WRITE, body={"number_of_allocations": 999})
     assert caught.value.meta.status == 429

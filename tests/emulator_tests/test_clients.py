@@ -96,19 +96,22 @@ def _whole_life(client: str, release: str, server: str, *kind: str) -> None:
 
 @pytest.mark.parametrize(("client", "release", "server"), FITTING)
 def test_whole_life(client: str, release: str, server: str) -> None:
-    """Sections 1 to 4: the typed methods of each client, with each server that it may be used with."""
+    """Test server-behaviour.md 1 to 4: the typed methods of each client, with each server that it may be used with."""
     _whole_life(client, release, server)
 
 
 @pytest.mark.parametrize("release", install.RELEASES[install.PYTHON])
 def test_whole_life_of_the_asynchronous_client(release: str) -> None:
-    """Sections 1 to 4: the same through aiohttp."""
+    """Test server-behaviour.md 1 to 4: the same through aiohttp."""
     _whole_life(install.PYTHON, release, "9.5.3", "async")
 
 
 @pytest.mark.parametrize(("client", "release", "server"), NEWER)
 def test_newer_clients_are_refused(client: str, release: str, server: str) -> None:
-    """Section 0: a server of version 8 does not speak version 9 of the REST API; clients ask for no other."""
+    """Test server-behaviour.md 0.
+
+    A server of version 8 does not speak version 9 of the REST API; clients ask for no other.
+    """
     with running("--version", server) as process:
         refused = _run(client, release, process.first["url"], server)["refused"]
     exception = "BadRequestError" if client == install.PYTHON else "ResponseError"

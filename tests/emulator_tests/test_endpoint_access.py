@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who may use endpoints and pipelines, and where they are (notes, section 8; privileges records)."""
+"""Who may use endpoints and pipelines, and where they are (around-deployments.md 1.3, server-behaviour.md 8)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _status(api: Api, method: str, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("privilege", GRANTED)
 def test_privileges(privilege: str) -> None:
-    """Section 8: endpoints have privileges of their own; managing models does not grant them."""
+    """Test around-deployments.md 1.3: endpoints have privileges of their own; managing models does not grant them."""
     api = Api()
     api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     for (method, path), action in ROUTES.items():
@@ -56,7 +56,7 @@ def test_privileges(privilege: str) -> None:
 
 
 def test_serverless_has_them() -> None:
-    """Section 8: endpoints and pipelines are public there, too."""
+    """Let endpoints and pipelines be used there: server-behaviour.md 8 takes other APIs away."""
     api = Api(flavor="serverless", clock="eager")
     settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
     body = {"service": "elasticsearch", "service_settings": settings}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How pipelines and inference endpoints protect deployments (notes, sections 3.1 row 7, 3.2 row 5, 3.3)."""
+"""Test how pipelines and endpoints protect deployments (server-behaviour.md 3.1 row 7, 3.2 row 5, 3.3)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ BEFORE_AND_AFTER = [("8.18.8", False), ("9.0.1", False), ("8.19.0", True), ("9.1
 
 @pytest.mark.parametrize("version", ["8.13.0", "9.5.3"])
 def test_start_of_a_model_named_like_an_endpoint(version: str) -> None:
-    """Section 3.1, row 7: after the check for a deployment of the id (row 6), before the model is looked for."""
+    """Test server-behaviour.md 3.1 row 7.
+
+    After the check for a deployment of the id (row 6), before the model is looked for.
+    """
     api = Api(version, clock="eager")
     settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
     body = {"service": "elasticsearch", "service_settings": settings}
-    # The endpoint is stored, but its deployment may not have the id of another model (row 12).
+    # The endpoint is stored, but its deployment may not have the id of another model (server-behaviour.md 3.1 row 12).
     put_answer = api.send("PUT", "/_inference/text_embedding/other", body)
     assert put_answer.reason.startswith("Deployment id [other] is the same as an another model")
     answer = api.start("other")
@@ -40,7 +43,7 @@ def test_start_of_a_model_named_like_an_endpoint(version: str) -> None:
 
 
 def test_row_7_comes_before_the_missing_model() -> None:
-    """Section 3.1, rows 7 and 8."""
+    """Test server-behaviour.md 3.1 row 7, 3.1 row 8."""
     assert "Model IDs must be unique" in Api().start(".elser-2-elasticsearch").reason
     assert Api("8.12.2").start(".elser-2-elasticsearch").status == 404
 
@@ -50,7 +53,7 @@ def test_row_7_comes_before_the_missing_model() -> None:
 
 @pytest.mark.parametrize(("version", "status"), [("8.19.21", 200), ("9.1.10", 200), ("9.2.0", 409), ("9.5.3", 409)])
 def test_update_of_a_deployment_that_an_endpoint_made(version: str, status: int) -> None:
-    """Section 3.2, row 5: since 9.2.0; its messages are not in 8.19.21 and 9.1.10."""
+    """Test server-behaviour.md 3.2 row 5: since 9.2.0; its messages are not in 8.19.21 and 9.1.10."""
     api = Api(version, clock="eager")
     put(api)
     answer = api.update("e", number_of_allocations=2)
@@ -64,7 +67,7 @@ def test_update_of_a_deployment_that_an_endpoint_made(version: str, status: int)
 
 
 def test_update_is_refused_before_the_deployment_is_looked_for() -> None:
-    """Section 3.2, row 5 comes before row 6, and after validation."""
+    """Test server-behaviour.md 3.2 row 5 comes before row 6, and after validation."""
     api = Api(clock="eager")
     put(api)
     api.effect("remove_deployment", deployment_id="e")
@@ -75,7 +78,7 @@ def test_update_is_refused_before_the_deployment_is_looked_for() -> None:
 
 
 def test_update_of_a_deployment_that_endpoints_merely_use() -> None:
-    """Section 3.2, row 5: attached endpoints do not matter."""
+    """Test server-behaviour.md 3.2 row 5: attached endpoints do not matter."""
     api = Api(clock="eager")
     api.started("d")
     attach(api, "e", "d")
@@ -92,7 +95,7 @@ def test_update_of_a_deployment_that_endpoints_merely_use() -> None:
     ],
 )
 def test_possibilities_of_the_update(version: str, choice: str, status: int) -> None:
-    """Section 11: the versions of the check are not all known."""
+    """Test server-behaviour.md 11: the versions of the check are not all known."""
     api = Api(version, clock="eager")
     api.double.control("POST", "/unknowns", {"endpoint_update_check": choice})
     put(api)
@@ -100,7 +103,7 @@ def test_possibilities_of_the_update(version: str, choice: str, status: int) -> 
 
 
 def test_scaler_does_not_mind() -> None:
-    """Section 6: the scaler skips the check."""
+    """Test server-behaviour.md 6: the scaler skips the check."""
     api = Api(clock="eager")
     put(api)
     assert api.effect("set_number", deployment_id="e", number_of_allocations=2) == {"applied": True}
@@ -120,7 +123,7 @@ def test_other_services_own_nothing() -> None:
 
 @pytest.mark.parametrize(("version", "refused"), BEFORE_AND_AFTER)
 def test_stop_of_a_deployment_that_an_endpoint_made(version: str, refused: bool) -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(version, clock="eager")
     put(api)
     answer = api.stop("e")
@@ -133,7 +136,7 @@ def test_stop_of_a_deployment_that_an_endpoint_made(version: str, refused: bool)
 
 @pytest.mark.parametrize(("version", "refused"), BEFORE_AND_AFTER)
 def test_stop_of_a_deployment_that_an_endpoint_uses(version: str, refused: bool) -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(version, clock="eager")
     api.started("d")
     attach(api, "e", "d")
@@ -152,7 +155,7 @@ def test_stop_of_a_deployment_that_an_endpoint_uses(version: str, refused: bool)
     [("8.18.8", "refuse", 409), ("8.18.8", "by_version", 200), ("9.5.3", "by_version", 409), ("9.5.3", "accept", 200)],
 )
 def test_possibilities_of_the_stop(version: str, choice: str, status: int) -> None:
-    """Section 11: the versions of the check are not all known."""
+    """Test server-behaviour.md 11: the versions of the check are not all known."""
     api = Api(version, clock="eager")
     api.double.control("POST", "/unknowns", {"endpoint_stop_check": choice})
     put(api)
@@ -160,7 +163,7 @@ def test_possibilities_of_the_stop(version: str, choice: str, status: int) -> No
 
 
 def test_stop_of_nothing_asks_no_endpoint() -> None:
-    """Section 3.3: what is not deployed is stopped."""
+    """Test server-behaviour.md 3.3: what is not deployed is stopped."""
     api = Api(clock="eager")
     put(api)
     api.effect("remove_deployment", deployment_id="e")
@@ -168,7 +171,7 @@ def test_stop_of_nothing_asks_no_endpoint() -> None:
 
 
 def test_pipelines_come_before_endpoints() -> None:
-    """Section 3.3, the order of its table."""
+    """Test server-behaviour.md 3.3, the order of its table."""
     api = Api(clock="eager")
     put(api)
     api.effect("put_pipeline_reference", pipeline="p", model_id="e")

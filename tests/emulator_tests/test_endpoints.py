@@ -267,7 +267,7 @@ def test_id_of_a_model_that_is_deployed() -> None:
 
 
 def test_id_of_a_model_that_is_not_deployed_fails_when_it_is_started() -> None:
-    """Section 3.1, row 7, met by the endpoint itself (issue 111312)."""
+    """Test server-behaviour.md 3.1 row 7, met by the endpoint itself (issue 111312)."""
     api = Api(clock="eager")
     answer = put(api, "m")
     reason = "Model IDs must be unique. Requested model ID [m] matches existing model IDs but must not."
@@ -358,7 +358,7 @@ def test_defaults_by_version() -> None:
 
 
 def test_bounds_of_default_endpoints_are_settings() -> None:
-    """Section 6: where ``xpack.ml.models.default_allocations`` applies."""
+    """Test server-behaviour.md 6: where ``xpack.ml.models.default_allocations`` applies."""
     api = Api()
     api.effect("set_setting", name="xpack.ml.models.default_allocations.max", value=5)
     assert shown(api, ".elser-2-elasticsearch")["service_settings"] == {

@@ -271,7 +271,7 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
     ],
 )
 def test_a_full_queue_of_the_master(version: str, status: int, extra: Json) -> None:
-    """Section 3.2, row 14; the forms are those of the time-outs in the errors records."""
+    """Test server-behaviour.md 3.2 row 14; the forms are those of the time-outs in the errors records."""
     api = Api(version)
     api.fault("update", {"type": "master_timeout"})
     answer = api.update(number_of_allocations=2)
@@ -281,7 +281,7 @@ def test_a_full_queue_of_the_master(version: str, status: int, extra: Json) -> N
 
 
 def test_no_master() -> None:
-    """Section 0: 503 without a reason."""
+    """Test server-behaviour.md 0: 503 without a reason."""
     api = Api()
     api.fault("any", {"type": "no_master"})
     answer = api.send("GET", STATS)
@@ -291,7 +291,7 @@ def test_no_master() -> None:
 
 
 def test_the_servers_own_conflicts() -> None:
-    """Section 3.1 row 17, 3.2 row 10, 3.3."""
+    """Test server-behaviour.md 3.1 row 17, 3.2 row 10, 3.3."""
     api = Api()
     api.fault("any", {"type": "conflict"}, times=3)
     assert api.send("GET", "/").status == 200
@@ -302,7 +302,7 @@ def test_the_servers_own_conflicts() -> None:
 
 
 def test_the_servers_own_refusals_for_want_of_room_are_the_real_ones() -> None:
-    """Section 3.1 rows 18 and 19, 3.2 row 12: the same bodies as a full cluster gives."""
+    """Test server-behaviour.md 3.1 row 18, 3.1 row 19, 3.2 row 12: the same bodies as a full cluster gives."""
     real, planted = Api(nodes={"n1": 2}), Api(nodes={"n1": 2})
     for some_fit, number, threads in ((True, 3, 1), (False, 1, 4)):
         planted.fault("start", {"type": "capacity", "some_fit": some_fit})
@@ -320,7 +320,7 @@ def test_the_servers_own_refusals_for_want_of_room_are_the_real_ones() -> None:
 
 
 def test_a_route_fails_while_the_start_waits(server: Process) -> None:
-    """Section 3.1, row 20: 500, and the assignment is deleted."""
+    """Test server-behaviour.md 3.1 row 20: 500, and the assignment is deleted."""
     server.api("POST", "/_ml/trained_models/m/deployment/_stop")
     server.control("POST", "/clock", {"mode": "manual"})
     server.control("POST", "/faults", {"do": {"type": "route_failed", "reason": "no memory"}})
@@ -332,7 +332,7 @@ def test_a_route_fails_while_the_start_waits(server: Process) -> None:
 
 
 def test_a_named_route_fails_in_this_process() -> None:
-    """Section 3.1, row 20."""
+    """Test server-behaviour.md 3.1 row 20."""
     api = Api()
     api.fault("start", {"type": "route_failed", "node_id": "n2"})
     answer = api.start(number_of_allocations=8, wait_for="fully_allocated")

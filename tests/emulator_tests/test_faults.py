@@ -212,7 +212,7 @@ def test_another_client_writes_between_two_requests() -> None:
 
 
 def test_another_client_loses_the_race() -> None:
-    """Section 3.1, row 6: who comes second is refused."""
+    """Test server-behaviour.md 3.1 row 6: who comes second is refused."""
     api = Api()
     api.fault("start", {"type": "request", "method": "POST", "path": f"{START}?wait_for=starting"}, times=2)
     answer = api.start()
@@ -242,7 +242,7 @@ def test_a_wrong_request_of_another_client_does_no_harm() -> None:
 
 @pytest.mark.parametrize(("when", "seen"), [("before", [1, 1, 0]), ("after", [0, 1, 1, 0])])
 def test_a_node_is_lost_for_two_requests(when: str, seen: list[int]) -> None:
-    """Section 4.7."""
+    """Test server-behaviour.md 4.7."""
     api = Api(nodes={"n1": 4, "n2": 4})
     nodes = int(api.send("GET", "/_cluster/health").body["number_of_nodes"])
     api.fault("any", {"type": "node_lost", "node_id": "n2", "requests": 2}, when=when)
@@ -251,7 +251,7 @@ def test_a_node_is_lost_for_two_requests(when: str, seen: list[int]) -> None:
 
 
 def test_a_node_is_lost_for_two_rounds() -> None:
-    """Section 4.7: its allocations go elsewhere; the join alone brings nothing back."""
+    """Test server-behaviour.md 4.7: its allocations go elsewhere; the join alone brings nothing back."""
     api = Api(nodes={"n1": 4, "n2": 4})
     api.started(number=2)
     api.fault("stats", {"type": "node_lost", "node_id": "n1", "ticks": 2})
@@ -346,7 +346,7 @@ def test_two_freezes_of_the_clock_end_with_the_last() -> None:
 
 
 def test_the_master_is_lost_for_two_requests() -> None:
-    """Section 0: 503; what any node knows is still answered, and counts as a request."""
+    """Test server-behaviour.md 0: 503; what any node knows is still answered, and counts as a request."""
     api = Api()
     api.started()
     api.fault("update", {"type": "master_lost", "requests": 2})
@@ -366,7 +366,7 @@ def test_the_master_is_lost_for_two_rounds(server: Process) -> None:
 
 
 def test_the_scaler_looks_between_two_requests() -> None:
-    """Section 6: the second look is the first that may scale."""
+    """Test server-behaviour.md 6: the second look is the first that may scale."""
     api = Api(nodes={"n1": 16})
     settings = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}
     api.send("POST", START, {"adaptive_allocations": settings}, wait_for="starting")
@@ -379,7 +379,7 @@ def test_the_scaler_looks_between_two_requests() -> None:
 
 
 def test_time_passes_between_two_requests() -> None:
-    """Section 3.1, row 13: a download that ends before the start."""
+    """Test server-behaviour.md 3.1 row 13: a download that ends before the start."""
     api = Api()
     api.effect("set_download_time", seconds=60)
     path = "/_ml/trained_models/.elser_model_2"

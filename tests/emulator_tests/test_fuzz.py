@@ -144,7 +144,7 @@ def _targets(draw: st.DrawFn) -> str:
 
 
 def _is_error(body: Any) -> bool:
-    """The shapes of section 3: an object with a root cause, or a mere text."""
+    """The shapes of server-behaviour.md 3: an object with a root cause, or a mere text."""
     error = body["error"]
     if isinstance(error, str):
         return True
@@ -164,7 +164,10 @@ def _json(headers: list[tuple[str, str]], raw: bytes) -> Any:
 @settings(FAST, max_examples=600)
 @given(st.sampled_from(VERSIONS), _METHODS, _targets(), _HEADERS, _BODIES, st.booleans())
 def test_any_request(version: str, method: str, target: str, headers: Any, body: bytes | None, secured: bool) -> None:
-    """Sections 0 and 3: an answer, or the end of the connection; a refusal is rendered as the server renders it."""
+    """Test server-behaviour.md 0 and 3.
+
+    An answer, or the end of the connection; a refusal is rendered as the server renders it.
+    """
     double = InProcess(version, models=[("m", 1000)])
     double.request("POST", "/_ml/trained_models/m/deployment/_start?wait_for=starting")
     if secured:
@@ -183,7 +186,10 @@ def test_any_request(version: str, method: str, target: str, headers: Any, body:
 @FAST
 @given(st.sampled_from(VERSIONS), _BODIES, st.sampled_from(["start", "update", "stop"]))
 def test_any_body(version: str, body: bytes | None, kind: str) -> None:
-    """Sections 1.1 to 1.3: a body is parsed, or refused with the server's error object; nothing else happens."""
+    """Test server-behaviour.md 1.1 to 1.3.
+
+    A body is parsed, or refused with the server's error object; nothing else happens.
+    """
     known = features(version)
     parsers: dict[str, Callable[[bytes], Any]] = {
         "start": lambda raw: requests.parse_start(raw, "m", "m", known),
@@ -203,7 +209,7 @@ def test_any_body(version: str, body: bytes | None, kind: str) -> None:
 @FAST
 @given(st.sampled_from(VERSIONS[4:]), st.integers(-(2**31), 2**31 - 1), st.sampled_from([str, float, int]))
 def test_numbers_are_coerced(version: str, number: int, form: Any) -> None:
-    """Section 0: texts and fractions are read as the whole number they hold, whatever it is."""
+    """Test server-behaviour.md 0: texts and fractions are read as the whole number they hold, whatever it is."""
     raw = json.dumps({"number_of_allocations": form(number)}).encode()
     assert requests.parse_update(raw, "m", features(version)).number_of_allocations == number
 
@@ -211,7 +217,7 @@ def test_numbers_are_coerced(version: str, number: int, form: Any) -> None:
 @FAST
 @given(_VALUES)
 def test_rendering_can_be_read_again(value: Any) -> None:
-    """Section 0: pretty and plain JSON say the same."""
+    """Test server-behaviour.md 0: pretty and plain JSON say the same."""
     body = {"value": json.loads(json.dumps(value).replace("NaN", "0").replace("Infinity", "0"))}
     plain, nice = json.loads(render.compact(body)), json.loads(render.pretty(body))
     assert plain == nice
@@ -220,7 +226,10 @@ def test_rendering_can_be_read_again(value: Any) -> None:
 @FAST
 @given(_OBJECTS, st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3))
 def test_includes_and_excludes_part_a_body(body: Any, names: list[str]) -> None:
-    """Section 0: what ``filter_path`` keeps and what its opposite keeps are the whole, name by name."""
+    """Test server-behaviour.md 0.
+
+    What ``filter_path`` keeps and what its opposite keeps are the whole, name by name.
+    """
     chosen = [name for name in names if name]
     if not chosen:
         return

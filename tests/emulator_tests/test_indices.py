@@ -73,7 +73,10 @@ def test_reset_forgets_indices(api: Api) -> None:
 
 @pytest.mark.parametrize(("version", "status"), [("8.19.21", 405), ("9.5.3", 400)])
 def test_path_of_a_missing_part(version: str, status: int) -> None:
-    """Section 0: without machine learning, ``GET /_ml/trained_models`` is the path of a type, until 9.0 [I]."""
+    """Test server-behaviour.md 0.
+
+    Without machine learning, ``GET /_ml/trained_models`` is the path of a type, until 9.0 [I].
+    """
     api = Api(version, without=["ml"])
     assert api.send("GET", "/_ml/trained_models").status == status
     assert api.send("GET", "/_ml/trained_models/m/_stats").status == 400
@@ -84,7 +87,10 @@ def test_path_of_a_missing_part(version: str, status: int) -> None:
 
 
 def test_literal_segments_come_first(api: Api) -> None:
-    """Section 0: the path of ``_stats`` is no path of a model called ``_stats``, whatever the method."""
+    """Test server-behaviour.md 0.
+
+    The path of ``_stats`` is no path of a model called ``_stats``, whatever the method.
+    """
     refused = api.send("DELETE", "/_ml/trained_models/_stats")
     assert refused.status == 405
     assert refused.headers["Allow"] == "GET"

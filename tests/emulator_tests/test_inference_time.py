@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference: time, queues, failures, the cache, waking (public ``_infer`` classes; notes, section 6)."""
+"""Inference: time, queues, failures, the cache, waking (public ``_infer`` classes; server-behaviour.md 6)."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def asleep(clock: str = "eager", version: str = "9.5.3", **adaptive: Any) -> Api
 
 
 def test_first_request_wakes_the_deployment_and_waits() -> None:
-    """Section 6: the first inference request triggers an update to 1 and returns after it is up."""
+    """Test server-behaviour.md 6: the first inference request triggers an update to 1 and returns after it is up."""
     api = asleep()
     api.double.control("POST", "/unknowns", {"scale_from_zero": "wait"})
     assert infer(api).status == 200
@@ -171,7 +171,7 @@ def test_first_request_wakes_the_deployment_and_waits() -> None:
 
 
 def test_frozen_zero_does_not_wake() -> None:
-    """Section 6: a frozen 0 does not wake on inference."""
+    """Test server-behaviour.md 6: a frozen 0 does not wake on inference."""
     api = asleep(enabled=False)
     answer = infer(api)
     assert (answer.status, answer.reason) == (409, "Trained model deployment [m] is not allocated to any nodes")
@@ -179,7 +179,7 @@ def test_frozen_zero_does_not_wake() -> None:
 
 
 def test_wake_that_is_only_promised() -> None:
-    """Section 6 [U]: public code also has a refusal that starts the deployment."""
+    """Test server-behaviour.md 6 [U]: public code also has a refusal that starts the deployment."""
     api = asleep()
     api.double.control("POST", "/unknowns", {"scale_from_zero": "refuse"})
     answer = infer(api)

@@ -29,7 +29,7 @@ SCHEDULES: Final = int(os.environ.get("EMULATOR_SCHEDULES", "120"))
 
 
 class Cluster(Actions):
-    """Sections 4 and 5.4: clients, scaler, faults and nodes act in any order."""
+    """Test server-behaviour.md 4, planner.md 1.1: clients, scaler, faults and nodes act in any order."""
 
     # --- what always holds ---
 
@@ -58,7 +58,8 @@ class Cluster(Actions):
     @invariant()
     def no_deployment_is_above_its_number(self) -> None:
         for each in self.api.double.cluster.assignments.values():
-            # What drains on a node that shuts down comes on top, and what failed until a plan is needed (section 4.7).
+            # What drains on a node that shuts down comes on top, and what failed until the next plan:
+            # server-behaviour.md 4.7.
             leaving = self.api.double.cluster.shutdowns
             staying = [route for node, route in each.routes.items() if node not in leaving]
             placed = sum(route.target for route in staying if route.state not in ("stopping", "failed"))
@@ -120,7 +121,7 @@ plan_wishes = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 400
 @given(nodes=plan_nodes, wishes=plan_wishes, zoned=st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, int, int]], zoned: bool) -> None:
-    """Section 5.4."""
+    """Test planner.md 1.1."""
     listed = [PlanNode(name, memory * MB, cores) for name, (cores, memory) in nodes.items()]
     zones: dict[str, list[PlanNode]] = {}
     for node in listed:

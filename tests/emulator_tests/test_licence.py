@@ -32,7 +32,7 @@ def _start(api: Api) -> int:
     ],
 )
 def test_states(kind: str, status: str, start: int) -> None:
-    """Section 3.1 #3: a start needs a licence with machine learning."""
+    """Test server-behaviour.md 3.1 row 3: a start needs a licence with machine learning."""
     api = Api(license_type=kind)
     found = api.send("GET", "/_license").body["license"]
     assert found["status"] == status
@@ -44,7 +44,7 @@ def test_states(kind: str, status: str, start: int) -> None:
 
 
 def test_refusal() -> None:
-    """Section 3.1 #3."""
+    """Test server-behaviour.md 3.1 row 3."""
     refused = Api(license_type="basic").start()
     assert refused.status == 403
     assert refused.reason == "current license is non-compliant for [ml]"
@@ -53,7 +53,7 @@ def test_refusal() -> None:
 
 @pytest.mark.parametrize("kind", ["basic", "expired"])
 def test_update_and_stop_do_not_ask(kind: str) -> None:
-    """Section 3.4: neither looks at the licence."""
+    """Test server-behaviour.md 3.4: neither looks at the licence."""
     api = Api()
     api.started()
     api.effect("set_setting", name="license", value=kind)
@@ -87,7 +87,10 @@ def _statuses(api: Api) -> dict[str, int]:
 
 
 def test_what_a_licence_blocks() -> None:
-    """Section 3.1 #3; for the others the public transport actions: those that create, load or infer ask."""
+    """Test server-behaviour.md 3.1 row 3; for the others the public transport actions.
+
+    Those that create, load or infer ask.
+    """
     api = Api()
     api.started()
     api.effect("set_setting", name="license", value="gold")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A cluster that cannot take every request: no master, no recovered state, blocks (notes, sections 0 and 3.2)."""
+"""A cluster that cannot take every request: no master, no recovered state, blocks (server-behaviour.md 0 and 3.2)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_FOUND = {"type": "master_not_discovered_exception", "reason": None}
 
 @pytest.mark.parametrize("request_", [*WRITES, STOP], ids=lambda each: each[1])
 def test_writes_without_a_master(request_: tuple[Any, ...]) -> None:
-    """Sections 0 and 3.2: 503 and nothing changed; no Retry-After."""
+    """Test server-behaviour.md 0 and 3.2: 503 and nothing changed; no Retry-After."""
     api = Api(clock="eager")
     api.started()
     api.effect("lose_master")
@@ -45,7 +45,7 @@ def test_writes_without_a_master(request_: tuple[Any, ...]) -> None:
 
 
 def test_reads_without_a_master() -> None:
-    """Section 0: what any node knows is answered, what the master knows only with local=true."""
+    """Test server-behaviour.md 0: what any node knows is answered, what the master knows only with local=true."""
     api = Api()
     api.started()
     api.effect("lose_master")
@@ -62,7 +62,7 @@ def test_reads_without_a_master() -> None:
 
 
 def test_part_of_a_definition_without_a_master() -> None:
-    """Section 0: what is written to an index is blocked."""
+    """Test server-behaviour.md 0: what is written to an index is blocked."""
     api = Api()
     api.effect("lose_master")
     answer = api.send(*PART)
@@ -78,7 +78,7 @@ def test_block_without_a_master_can_be_set() -> None:
 
 
 def test_unrecovered_state() -> None:
-    """Section 0: reads of models are blocked, writes of the master name the block."""
+    """Test server-behaviour.md 0: reads of models are blocked, writes of the master name the block."""
     api = Api()
     api.started()
     api.effect("lose_state")
@@ -93,7 +93,7 @@ def test_unrecovered_state() -> None:
 
 
 def test_nodes_wait_for_the_master() -> None:
-    """Section 4: nobody takes what they report, nobody plans; both happen once it is elected."""
+    """Take no report of a node and plan nothing; do both once a master is elected (server-behaviour.md 4)."""
     api = Api()
     api.started(number=3)
     api.start("other")
@@ -108,7 +108,7 @@ def test_nodes_wait_for_the_master() -> None:
 
 
 def test_request_waits_for_the_master() -> None:
-    """Section 3.2: as long as master_timeout says; elected in time, it is done."""
+    """Test server-behaviour.md 3.2: as long as master_timeout says; elected in time, it is done."""
     with running("--clock", "manual") as process, concurrent.futures.ThreadPoolExecutor() as pool:
         process.control("POST", "/effects", {"do": "lose_master"})
         assert process.api("PUT", "/_cluster/settings?master_timeout=10ms", SETTINGS[2])[0] == 503
@@ -119,7 +119,7 @@ def test_request_waits_for_the_master() -> None:
 
 @pytest.mark.parametrize("request_", WRITES[:3], ids=lambda each: each[1])
 def test_metadata_write_block(request_: tuple[Any, ...]) -> None:
-    """Section 3.2: 403, and only the block itself can be lifted."""
+    """Test server-behaviour.md 3.2: 403, and only the block itself can be lifted."""
     api = Api(clock="eager")
     api.started()
     blocked = {"persistent": {"cluster.blocks.read_only": True}}
@@ -134,7 +134,7 @@ def test_metadata_write_block(request_: tuple[Any, ...]) -> None:
 
 
 def test_stop_under_a_block() -> None:
-    """Section 3.3: nodes stop, but nobody can remove the assignment."""
+    """Test server-behaviour.md 3.3: nodes stop, but nobody can remove the assignment."""
     api = Api(clock="eager")
     api.started()
     api.effect("set_setting", name="cluster.blocks.read_only", value=True)
@@ -157,7 +157,7 @@ def test_stop_under_a_block() -> None:
     ],
 )
 def test_update_that_waits_too_long_in_the_queue(version: str, status: int, marks: dict[str, Any]) -> None:
-    """Section 3.2: process_cluster_event_timeout_exception by version; not a capacity error."""
+    """Test server-behaviour.md 3.2: process_cluster_event_timeout_exception by version; not a capacity error."""
     api = Api(version)
     api.started()
     api.effect("time_events_out")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trained models: read, delete, aliases (notes, sections 1.5 and 2.3; public classes)."""
+"""Trained models: read, delete, aliases (server-behaviour.md 1.5 and 2.3; public classes)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_old_name_of_the_size_for_old_clients() -> None:
 
 
 def test_model_without_definition_needs_no_memory() -> None:
-    """Section 2.3: sizes; recorded for a size of nothing."""
+    """Test server-behaviour.md 2.3: sizes; recorded for a size of nothing."""
     api = Api()
     put(api, "new", EMBED)
     (row,) = api.stats("new")["trained_model_stats"]
@@ -93,7 +93,7 @@ def test_model_without_definition_needs_no_memory() -> None:
 
 
 def test_delete_what_pipelines_use() -> None:
-    """Section 1.5."""
+    """Test server-behaviour.md 1.5."""
     api = Api()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
     answer = api.send("DELETE", f"{ML}/m")
@@ -105,7 +105,7 @@ def test_delete_what_pipelines_use() -> None:
 
 
 def test_delete_what_pipelines_use_by_an_alias() -> None:
-    """Section 1.5."""
+    """Test server-behaviour.md 1.5."""
     api = Api()
     api.send("PUT", f"{ML}/m/model_aliases/nick")
     api.effect("put_pipeline_reference", pipeline="p", model_id="nick")
@@ -125,7 +125,7 @@ def test_delete_what_pipelines_use_by_an_alias() -> None:
 
 
 def test_force_stops_only_the_deployment_of_that_name() -> None:
-    """Section 1.5: force stops the deployment whose id is the model's, then deletes."""
+    """Test server-behaviour.md 1.5: force stops the deployment whose id is the model's, then deletes."""
     api = Api(clock="eager")
     for name in ("m", "second"):
         api.started(name)
@@ -140,7 +140,7 @@ def test_force_stops_only_the_deployment_of_that_name() -> None:
 
 
 def test_statistics_of_a_deployment_whose_model_is_gone() -> None:
-    """Section 1.4: rows are those of stored models, by whatever name they are asked for."""
+    """Test server-behaviour.md 1.4: rows are those of stored models, by whatever name they are asked for."""
     api = Api(clock="eager")
     api.started("second")
     assert api.send("GET", f"{ML}/_stats").body["count"] == api.send("GET", f"{ML}").body["count"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trained models: create, upload, download (notes, sections 3.1 and 10; public classes)."""
+"""Trained models: create, upload, download (server-behaviour.md 3.1 and 10; public classes)."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def test_package_says_what_it_is(name: str) -> None:
 
 
 def test_download_takes_time() -> None:
-    """Section 3.1, row 13."""
+    """Test server-behaviour.md 3.1 row 13."""
     api = Api()
     api.effect("set_download_time", seconds=60)
     assert put(api, ".elser_model_2", _PACKAGE).status == 200

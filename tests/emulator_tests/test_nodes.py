@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Nodes that join, leave, shut down and differ (notes, sections 3.1, 4.7 and 5.1), and what ``_nodes`` says of them."""
+"""Test nodes that join, leave, shut down and differ (server-behaviour.md 3.1, 4.7 and 5.1), and ``_nodes``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def status(api: Api, node_id: str) -> str:
 
 
 def test_shutdown_drains_after_another_route_has_started() -> None:
-    """Section 4.7: the route goes to stopping, others are planned, the entry disappears."""
+    """Test server-behaviour.md 4.7: the route goes to stopping, others are planned, the entry disappears."""
     api = Api()
     api.started(number=3)
     shut_down(api, "n1")
@@ -54,7 +54,7 @@ def test_shutdown_drains_after_another_route_has_started() -> None:
 
 
 def test_shutdown_while_loading() -> None:
-    """Section 4.7: a route that is starting drains, too."""
+    """Test server-behaviour.md 4.7: a route that is starting drains, too."""
     api = Api()
     api.start()
     shut_down(api, "n1")
@@ -63,7 +63,10 @@ def test_shutdown_while_loading() -> None:
 
 
 def test_shutdown_of_the_only_node() -> None:
-    """Section 4.7: it drains as it was the only one; the deployment stays, partial and with a reason."""
+    """Test server-behaviour.md 4.7.
+
+    It drains as it was the only one; the deployment stays, partial and with a reason.
+    """
     api = Api(nodes={"n1": 4})
     api.started(number=2)
     shut_down(api, "n1")
@@ -75,7 +78,7 @@ def test_shutdown_of_the_only_node() -> None:
 
 
 def test_node_that_comes_back() -> None:
-    """Section 4.7: it may carry again once its record is gone, not as soon as it has joined."""
+    """Test server-behaviour.md 4.7: it may carry again once its record is gone, not as soon as it has joined."""
     api = Api(nodes={"n1": 4})
     api.started(number=2)
     shut_down(api, "n1")
@@ -91,7 +94,7 @@ def test_node_that_comes_back() -> None:
 
 
 def test_no_new_work_for_a_node_that_shuts_down() -> None:
-    """Section 5.1: only nodes that do not shut down."""
+    """Test server-behaviour.md 5.1: only nodes that do not shut down."""
     api = Api()
     api.effect("shut_down_node", node_id="n1")
     api.started(number=4)
@@ -103,7 +106,7 @@ def test_no_new_work_for_a_node_that_shuts_down() -> None:
 
 @pytest.mark.parametrize(("choice", "left"), [("kept", ["m", "other"]), ("dropped_on_shutdown", ["other"])])
 def test_deployment_at_zero_and_a_shutdown(choice: str, left: list[str]) -> None:
-    """Section 4.7: a known bug may drop it from the cluster state."""
+    """Test server-behaviour.md 4.7: a known bug may drop it from the cluster state."""
     api = _one_at_zero(choice)
     shut_down(api, "n1")
     assert sorted(api.double.cluster.assignments) == left
@@ -111,7 +114,7 @@ def test_deployment_at_zero_and_a_shutdown(choice: str, left: list[str]) -> None
 
 @pytest.mark.parametrize(("choice", "left"), [("kept", ["m", "new", "other"]), ("dropped_on_start", ["new", "other"])])
 def test_deployment_at_zero_and_another_start(choice: str, left: list[str]) -> None:
-    """Section 4.7: the related bug of 9.2."""
+    """Test server-behaviour.md 4.7: the related bug of 9.2."""
     api = _one_at_zero(choice)
     assert api.start("other", deployment_id="new").status == 200
     assert sorted(api.double.cluster.assignments) == left
@@ -164,7 +167,7 @@ def test_shutdown_of_a_node_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("choice", ["stopping", "not_found"])
 def test_several_architectures(choice: str) -> None:
-    """Section 3.1: the assignment is put to stopping, with the reason; or it is not found [U]."""
+    """Test server-behaviour.md 3.1: the assignment is put to stopping, with the reason; or it is not found [U]."""
     api = Api(clock="eager")
     api.double.control("POST", "/unknowns", {"several_architectures": choice})
     api.effect("add_node", node_id="n3", architecture="linux-aarch64")
@@ -183,14 +186,14 @@ def test_several_architectures(choice: str) -> None:
 
 
 def test_architecture_of_a_node_without_machine_learning_does_not_matter() -> None:
-    """Section 3.1: detected are those of ML nodes."""
+    """Test server-behaviour.md 3.1: detected are those of ML nodes."""
     api = Api(clock="eager")
     api.effect("add_node", node_id="n3", architecture="linux-aarch64", roles=["data", "master"])
     assert api.start(wait_for="started").assignment["assignment_state"] == "started"
 
 
 def test_only_ml_nodes_carry() -> None:
-    """Section 5.1: only nodes with the role."""
+    """Test server-behaviour.md 5.1: only nodes with the role."""
     api = Api(nodes={})
     api.effect("add_node", node_id="d1", roles=["data", "master"])
     answer = api.start()
@@ -199,14 +202,14 @@ def test_only_ml_nodes_carry() -> None:
 
 
 def test_node_without_processors_attribute() -> None:
-    """Section 5.1: no attribute, no cores."""
+    """Test server-behaviour.md 5.1: no attribute, no cores."""
     api = Api(nodes={"n1": 4})
     api.double.cluster.nodes["n1"] = type(api.double.cluster.nodes["n1"])("n1", 4, plugin=False)
     assert api.start().status == 429
 
 
 def test_load_that_cannot_be_detected() -> None:
-    """Sections 5.1 and 5.5: the node is no input of the plan; its error is the reason."""
+    """Test server-behaviour.md 5.1 and 5.3: the node is no input of the plan; its error is the reason."""
     api = Api()
     api.effect("set_node", node_id="n1", load_error="failed to detect load")
     assert api.started(number=4)["routing_table"].keys() == {"n2"}
@@ -220,7 +223,7 @@ def test_load_that_cannot_be_detected() -> None:
 
 
 def test_memory_of_other_jobs() -> None:
-    """Sections 4.3 and 5.1: it is taken off; the end of a job plans again."""
+    """Test server-behaviour.md 4.3 and 5.1: it is taken off; the end of a job plans again."""
     api = Api(nodes={"n1": 4}, models=(("m", 1 << 30),))
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.effect("set_node", node_id="n1", jobs_memory="14gb")
@@ -233,7 +236,7 @@ def test_memory_of_other_jobs() -> None:
 
 
 def test_processors_scale() -> None:
-    """Section 5.1: the setting scales what the planner counts."""
+    """Test server-behaviour.md 5.1: the setting scales what the planner counts."""
     api = Api(nodes={"n1": 4})
     settings = {"persistent": {"xpack.ml.allocated_processors_scale": 2}}
     assert api.send("PUT", "/_cluster/settings", settings).status == 200
@@ -255,7 +258,7 @@ def test_processors_scale() -> None:
     ],
 )
 def test_awareness_attributes_make_the_zones(attributes: str | None, targets: dict[str, int]) -> None:
-    """Section 5.3: distinct combinations of their values; one zone if there are none."""
+    """Test planner.md 7: distinct combinations of their values; one zone if there are none."""
     api = Api(nodes={})
     for zone in "ab":
         for rack in "12":
@@ -271,7 +274,7 @@ def test_awareness_attributes_make_the_zones(attributes: str | None, targets: di
 
 @pytest.mark.parametrize(("choice", "number", "targets"), [("left_out", 4, {"b1": 4}), ("one_zone", 8, {"a1": 8})])
 def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[str, int]) -> None:
-    """Section 5.3: they get nothing, or there is but one zone."""
+    """Give them nothing, or make one zone of all: planner.md 7 does not say [U]."""
     api = Api(nodes={})
     api.double.control("POST", "/unknowns", {"missing_attributes": choice})
     api.effect("add_node", node_id="a1", processors=8)
@@ -287,7 +290,7 @@ def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[st
 
 @pytest.mark.parametrize(("choice", "left"), [("first_zone", {"a1": 1, "b1": 2}), ("last_zone", {"a1": 2, "b1": 1})])
 def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
-    """Section 4.4: unspecified map order decides which zone loses."""
+    """Test server-behaviour.md 4.4: map order decides which zone loses (planner.md 9), here a switch."""
     api = Api(nodes={})
     api.double.control("POST", "/unknowns", {"reducer_tie": choice})
     for zone in "ab":
@@ -299,7 +302,7 @@ def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("choice", ["hangs", "answers_400"])
 def test_decrease_with_a_route_in_no_zone(choice: str) -> None:
-    """Section 3.2: the reducer refuses, and perhaps nobody says so."""
+    """Test server-behaviour.md 3.2: the reducer refuses, and perhaps nobody says so."""
     api = Api()
     api.double.control("POST", "/unknowns", {"reducer_refusal": choice})
     api.started(number=8)
@@ -410,7 +413,7 @@ def test_tables() -> None:
     ],
 )
 def test_values_of_settings(settings: dict[str, Any], reason: str) -> None:
-    """Section 6 and recorded answer 277: types and ranges; nothing is taken over."""
+    """Test server-behaviour.md 6 and http:277: types and ranges; nothing is taken over."""
     api = Api()
     answer = api.send("PUT", "/_cluster/settings", {"persistent": {**settings, "cluster.max_shards_per_node": 9}})
     assert (answer.status, answer.reason) == (400, f"Failed to parse value {reason}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The oracle itself is held against every recording of assignments and their statistics (notes, sections 2.1, 2.3)."""
+"""Test the oracle itself with every recording of assignments and their statistics (server-behaviour.md 2.1, 2.3)."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def adaptive(body: Any) -> tuple[bool | None, int | None, int | None] | None:
 
 @pytest.mark.parametrize("row", rows("task_params"), ids=lambda row: row.key)
 def test_task_parameters(row: Row) -> None:
-    """Section 2.1."""
+    """Test server-behaviour.md 2.1."""
     for version in triples(row):
         assert json.dumps(oracle.task_parameters(parameters(version, row.data["json"]))) == json.dumps(row.data["json"])
 
 
 @pytest.mark.parametrize("row", rows("assignment"), ids=lambda row: row.key)
 def test_assignment(row: Row) -> None:
-    """Sections 2.1 and 4.1: the whole object, and what is computed from it."""
+    """Test server-behaviour.md 2.1 and 4.1: the whole object, and what is computed from it."""
     recorded = row.data["json"]["assignment"]
     for version in triples(row):
         facts = parameters(version, recorded["task_parameters"])
@@ -110,7 +110,7 @@ def test_assignment(row: Row) -> None:
 
 @pytest.mark.parametrize("row", rows("assignment_stats"), ids=lambda row: row.key)
 def test_deployment_stats(row: Row) -> None:
-    """Section 2.3: the object, its human form, and the sums."""
+    """Test server-behaviour.md 2.3: the object, its human form, and the sums."""
     recorded = row.data["json"]
     if "state" not in recorded or "threads_per_allocation" not in recorded or "nodes" not in recorded:
         assert row.data["case"] in ("no_state", "threads_null")
@@ -157,5 +157,5 @@ def stats_facts(version: tuple[int, int, int], body: Any) -> Facts:
     ("size", "text"), [(0, "0b"), (-1, "-1b"), (1023, "1023b"), (1024, "1kb"), (1536, "1.5kb"), (SIZE, "253.3mb")]
 )
 def test_human_sizes(size: int, text: str) -> None:
-    """Section 2.3."""
+    """Test server-behaviour.md 2.3."""
     assert oracle.human(size) == text

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ingest pipelines: definitions, reading, and which deployments they hold (notes, section 3.3)."""
+"""Ingest pipelines: definitions, reading, and which deployments they hold (server-behaviour.md 3.3)."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_number_of_inference_processors_is_limited() -> None:
     ],
 )
 def test_references_are_found_wherever_they_are(definition: Any) -> None:
-    """Section 3.3: an inference processor, however deep, holds a deployment."""
+    """Test server-behaviour.md 3.3: an inference processor, however deep, holds a deployment."""
     api = Api(clock="eager")
     api.started()
     assert api.send("PUT", f"{BASE}/p", definition).status == 200
@@ -207,7 +207,10 @@ def test_pipeline_that_only_calls_another_holds_nothing_itself() -> None:
 
 
 def test_reference_by_deployment_id() -> None:
-    """Section 3.3: what counts is the name in the processor; the model's name does not hold the deployment."""
+    """Test server-behaviour.md 3.3.
+
+    What counts is the name in the processor; the model's name does not hold the deployment.
+    """
     api = Api(clock="eager")
     api.started("d")
     put(api, "p", inference("m"))
@@ -218,7 +221,7 @@ def test_reference_by_deployment_id() -> None:
 
 
 def test_reference_by_an_alias_that_moves() -> None:
-    """Section 3.3: the deployment that an alias of a pipeline points to is held, and no other."""
+    """Test server-behaviour.md 3.3: the deployment that an alias of a pipeline points to is held, and no other."""
     api = Api(clock="eager")
     api.started("m")
     api.started("other", model_id="other")
@@ -237,7 +240,7 @@ def test_reference_by_an_alias_that_moves() -> None:
 
 
 def test_wording_before_8_8() -> None:
-    """Section 3.3, its last lines."""
+    """Test server-behaviour.md 3.3, below its table."""
     api = Api("8.7.1", clock="eager")
     api.start()
     put(api, "p", inference("m"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Placement: the worked examples of the notes, sections 5.3 to 5.5, and the reducer's of 4.4."""
+"""Test placement (planner.md), its reasons and the reducer (server-behaviour.md 4.4, 5.3)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def planned(zones: dict[str, dict[str, int]], *wanted: Wanted) -> dict[str, Curr
     ],
 )
 def test_one_deployment(cores: Current, number: int, threads: int, current: Current, expected: Current) -> None:
-    """Section 5.4."""
+    """Test planner.md 3, 4, 5.1 and 11, server-behaviour.md 5.2, greedily.
+
+    With memory to spare the server grows from 4 to 5 another way: planner.md 11 row one-up-1784.
+    """
     assert planned({"": cores}, ("a", number, threads, current)) == {"a": expected}
 
 
@@ -62,12 +65,12 @@ def test_one_deployment(cores: Current, number: int, threads: int, current: Curr
     ],
 )
 def test_second_deployment(a: Wanted, b: int, expected: dict[str, Current]) -> None:
-    """Section 5.4."""
+    """Test planner.md 3, 4, 5.1 and 11."""
     assert planned({"": TWO_OF_FOUR}, a, ("b", b, 1, {})) == expected
 
 
 def test_host_wins_over_newcomer() -> None:
-    """Section 5.4."""
+    """Test planner.md 3, 4, 5.1 and 11."""
     found = planned({"": {"n1": 4}}, ("a", 6, 1, {"n1": 3}), ("b", 1, 1, {}))
     assert found == {"a": {"n1": 4}, "b": {}}
 
@@ -85,19 +88,19 @@ def test_host_wins_over_newcomer() -> None:
     ],
 )
 def test_zones_with_one_node_of_four(zones: int, number: int, expected: Current) -> None:
-    """Section 5.3."""
+    """Test planner.md 7."""
     found = planned({f"z{index}": {f"z{index}": 4} for index in range(1, zones + 1)}, ("a", number, 1, {}))
     assert found == {"a": expected}
 
 
 def test_zones_fill_their_first_node() -> None:
-    """Section 5.3."""
+    """Test planner.md 7."""
     zones = {"z1": {"a1": 4, "a2": 4}, "z2": {"b1": 4, "b2": 4}}
     assert planned(zones, ("a", 6, 1, {})) == {"a": {"a1": 3, "b1": 3}}
 
 
 def test_zones_without_room_for_all() -> None:
-    """Section 5.3."""
+    """Test planner.md 7."""
     assert planned({"z1": {"a1": 2}, "z2": {"b1": 2}}, ("a", 5, 1, {})) == {"a": {"a1": 2, "b1": 2}}
 
 
@@ -112,18 +115,18 @@ def test_zones_without_room_for_all() -> None:
     ],
 )
 def test_reducer(targets: Current, zones: dict[str, list[str]], wanted: int, expected: list[Current]) -> None:
-    """Section 4.4. Where nodes or zones tie the notes leave open which one loses."""
+    """Test server-behaviour.md 4.4; not which one loses on a tie, which map order decides (planner.md 9)."""
     assert reduce_allocations(targets, zones, wanted) in expected
 
 
 def test_reducer_takes_single_steps_where_a_whole_node_is_too_much() -> None:
-    """Section 4.4."""
+    """Test server-behaviour.md 4.4."""
     found = reduce_allocations({"n1": 4, "n2": 4}, {"": ["n1", "n2"]}, 5)
     assert sorted(found.values()) == [1, 4]
 
 
 def test_reducer_prefers_zone_with_more() -> None:
-    """Section 4.4."""
+    """Test server-behaviour.md 4.4."""
     found = reduce_allocations({"a1": 2, "b1": 2}, {"a": ["a1"], "b": ["b1"]}, 3)
     assert sorted(found.values()) == [1, 2]
 
@@ -132,7 +135,7 @@ def test_reducer_prefers_zone_with_more() -> None:
 
 
 def test_no_nodes() -> None:
-    """Section 5.5."""
+    """Test server-behaviour.md 5.3."""
     api = Api(nodes={})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=1)
     answer = api.start(wait_for="started")
@@ -143,7 +146,7 @@ def test_no_nodes() -> None:
 
 
 def test_processors_explain_themselves() -> None:
-    """Section 5.5."""
+    """Test server-behaviour.md 5.3."""
     api = Api(nodes={"n1": 1, "n2": 2})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
     answer = api.start(number_of_allocations=4)
@@ -155,7 +158,7 @@ def test_processors_explain_themselves() -> None:
 
 
 def test_memory_explains_itself() -> None:
-    """Section 5.5."""
+    """Test server-behaviour.md 5.3."""
     api = Api(nodes={}, models=(("m", 1 << 30),))
     api.effect("add_node", node_id="n1", processors=4, memory=1 << 30)
     api.effect("set_setting", name="xpack.ml.max_ml_node_size", value="64gb")
@@ -170,7 +173,7 @@ def test_memory_explains_itself() -> None:
 
 
 def test_low_priority_needs_memory_only_and_comes_last() -> None:
-    """Section 5.2."""
+    """Test server-behaviour.md 5.2."""
     api = Api(nodes={"n1": 1})
     api.started("normal", 1)
     low = api.started("low", 1, model_id="other", priority="low")
@@ -179,7 +182,7 @@ def test_low_priority_needs_memory_only_and_comes_last() -> None:
 
 
 def test_memory_by_allocation_is_charged_where_the_allocations_are() -> None:
-    """Section 5.1."""
+    """Test server-behaviour.md 5.1."""
     api = Api(nodes={"n1": 2, "n2": 2})
     double = api.double
     for node in double.cluster.nodes.values():

@@ -34,7 +34,7 @@ def nodes(cores: Mapping[str, int], memory: int = AMPLE) -> list[PlanNode]:
 
 @pytest.mark.parametrize(("memory", "host"), [(GB, "n2"), (4 * GB, "n1")])
 def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int, host: str) -> None:
-    """Section 5.4: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
+    """Test planner.md 5.1: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
     room = [PlanNode("n1", 10 * GB, 4), PlanNode("n2", 14 * GB, 6)]
     a, nowhere = PlanDeployment("a", memory, 4, 1), PlanDeployment("b", 900 * GB, 1, 1)
     for wanted in ([a], [a, nowhere]):
@@ -42,7 +42,7 @@ def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int,
 
 
 def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
-    """Section 5.4: the room of a node is what its present deployments leave."""
+    """Test planner.md 4 and 5.1: the room of a node is what its present deployments leave."""
     room = [PlanNode("n1", 20 * GB, 5), PlanNode("n2", 14 * GB, 4)]
     big = PlanDeployment("big", 10 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
     # Both have four cores left; 10 GB are less than 14.
@@ -60,20 +60,20 @@ def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
     ],
 )
 def test_large_deployments_first(a: PlanDeployment, b: PlanDeployment, first: str) -> None:
-    """Section 5.4: memory times threads; ties by id."""
+    """Test planner.md 3 and 5.1: memory times threads; ties by id."""
     for order in ([a, b], [b, a]):
         placed = plan_all({"": nodes({"n1": 4})}, order, []).placement
         assert [name for name, found in placed.items() if found] == [first]
 
 
 def test_hosts_first() -> None:
-    """Section 5.4: a node that has the deployment comes before one whose cores would fit better."""
+    """Test planner.md 5.1: a node that has the deployment comes before one whose cores would fit better."""
     a = PlanDeployment("a", GB, 2, 1, {"n2": 1}, ever_assigned=True)
     assert plan_all({"": nodes({"n1": 2, "n2": 4})}, [a], []).placement == {"a": {"n2": 2}}
 
 
 def test_what_is_hosted_counts_twice() -> None:
-    """Section 5.4: one that is there comes before a newcomer of less than twice its size."""
+    """Test planner.md 5.1: one that is there comes before a newcomer of less than twice its size."""
     for memory, expected in ((15, {"a": 3}), (25, {"a": 1, "b": 2})):
         found = plan_all(
             {"": nodes({"n1": 3})},
@@ -87,7 +87,7 @@ def test_what_is_hosted_counts_twice() -> None:
 
 
 def test_all_is_kept_where_one_is_not_enough() -> None:
-    """Section 5.4: if preserving one takes something from another deployment, each keeps what it has."""
+    """Test planner.md 3: if preserving one takes something from another deployment, each keeps what it has."""
     room = nodes({"n1": 4})
     a = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 1}, ever_assigned=True)
     b = PlanDeployment("b", GB, 3, 1, {"n1": 3}, ever_assigned=True)
@@ -95,7 +95,10 @@ def test_all_is_kept_where_one_is_not_enough() -> None:
 
 
 def test_better_of_two_plans() -> None:
-    """Section 5.4: both keep what there is, something is missing; hosts and allocations decide, ties keep all."""
+    """Test planner.md 3 and 1.2.
+
+    Both keep what there is, something is missing; hosts and allocations decide, ties keep all.
+    """
     a, b = PlanDeployment("a", 3 * GB, 3, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", 3 * GB, 1, 2)
     hosts = plan_all({"": nodes({"n1": 2, "n2": 2})}, [a, b], []).placement
     assert hosts == {"a": {"n1": 2, "n2": 1}, "b": {}}
@@ -109,14 +112,14 @@ def test_better_of_two_plans() -> None:
 
 
 def test_allocations_on_hosts_are_worth_more() -> None:
-    """Section 5.4: of two plans with as many allocations."""
+    """Test planner.md 1.2: of two plans with as many allocations."""
     room = [PlanNode("n1", 4 * GB, 3), PlanNode("n2", 8 * GB, 2)]
     a, b = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", GB, 2, 2)
     assert plan_all({"": room}, [a, b], []).placement == {"a": {"n1": 3, "n2": 1}, "b": {}}
 
 
 def test_previously_assigned_come_first() -> None:
-    """Section 5.4: one that ever had a place is not left with none by a newcomer."""
+    """Test planner.md 3: one that ever had a place is not left with none by a newcomer."""
     room = {"": nodes({"n1": 1})}
     new = PlanDeployment("new", 4 * GB, 1, 1)
     assert plan_all(room, [PlanDeployment("old", GB, 1, 1), new], []).placement == {"old": {}, "new": {"n1": 1}}
@@ -125,7 +128,7 @@ def test_previously_assigned_come_first() -> None:
 
 
 def test_previously_assigned_come_first_in_zones() -> None:
-    """Section 5.3: the second round, if the first one leaves such a deployment without a place."""
+    """Test planner.md 7: the second round, if the first one leaves such a deployment without a place."""
     room = {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}
     new = PlanDeployment("new", 4 * GB, 2, 1)
     old = PlanDeployment("old", GB, 1, 1, ever_assigned=True)
@@ -133,7 +136,7 @@ def test_previously_assigned_come_first_in_zones() -> None:
 
 
 def test_nothing_is_placed_for_a_deployment_at_zero() -> None:
-    """Section 5.4: not even if it had allocations once."""
+    """Test planner.md 3: not even if it had allocations once."""
     none = PlanDeployment("a", GB, 0, 1, ever_assigned=True)
     for room in ({"": nodes({"n1": 4})}, {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}):
         assert plan_all(room, [none], []).placement == {"a": {}}
@@ -143,33 +146,33 @@ def test_nothing_is_placed_for_a_deployment_at_zero() -> None:
 
 
 def test_left_overs_of_a_zone() -> None:
-    """Section 5.3: what a later zone cannot take goes back to an earlier one."""
+    """Test planner.md 7: what a later zone cannot take goes back to an earlier one."""
     room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 1})}
     assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"a1": 3, "b1": 1}}
 
 
 def test_left_overs_go_by_zone() -> None:
-    """Section 5.3: nodes that tie are taken in the order of their zones, not of their ids."""
+    """Test planner.md 7: nodes that tie are taken in the order of their zones, not of their ids."""
     room = {"z1": nodes({"n2": 4}), "z2": nodes({"n1": 3}), "z3": nodes({"n3": 0})}
     assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"n2": 3, "n1": 1}}
 
 
 def test_a_zone_more_moves_nothing() -> None:
-    """Section 5.3, public zone-aware planner: a zone's plan has to keep what there is anywhere."""
+    """Test planner.md 7: a zone's plan has to keep what there is anywhere."""
     room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
     old = PlanDeployment("a", GB, 4, 1, {"a1": 4}, ever_assigned=True)
     assert plan_all(room, [old], []).placement == {"a": {"a1": 4}}
 
 
 def test_growth_over_zones_is_left_to_the_last_pass() -> None:
-    """Section 5.3, public zone-aware planner: each zone counts what the others have as its own."""
+    """Test planner.md 7: each zone counts what the others have as its own."""
     room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
     old = PlanDeployment("a", GB, 6, 1, {"a1": 2, "b1": 2}, ever_assigned=True)
     assert plan_all(room, [old], []).placement == {"a": {"a1": 4, "b1": 2}}
 
 
 def test_zones_give_no_more_than_is_wanted() -> None:
-    """Section 5.4: not even if an earlier zone gave to a deployment that a later one keeps."""
+    """Test planner.md 7: not even if an earlier zone gave to a deployment that a later one keeps."""
     room = {"z0": [PlanNode("n0", 2 * GB, 2)], "z1": [PlanNode("n1", GB, 2)], "z2": [PlanNode("n2", 0, 0)]}
     wanted = [
         PlanDeployment("d0", GB, 1, 1, ever_assigned=True),
@@ -180,7 +183,10 @@ def test_zones_give_no_more_than_is_wanted() -> None:
 
 
 def test_as_many_as_the_memory_takes() -> None:
-    """Section 5.1: where each allocation needs memory, a node may take some of what its cores would."""
+    """Test server-behaviour.md 5.1.
+
+    Where each allocation needs memory, a node may take some of what its cores would.
+    """
     wanted = PlanDeployment("a", 2 * GB, 4, 1, memory_of=lambda allocations: (1 + allocations) * GB)
     assert plan_all({"": nodes({"n1": 4}, 3 * GB)}, [wanted], []).placement == {"a": {"n1": 2}}
 
@@ -189,7 +195,7 @@ def test_as_many_as_the_memory_takes() -> None:
 
 
 def test_small_ones_of_low_priority_keep_their_hosts() -> None:
-    """Section 5.2: by memory, ascending."""
+    """Test planner.md 8: by memory, ascending."""
     large = PlanDeployment("a", 2 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
     small = PlanDeployment("b", GB, 1, 1, {"n1": 1}, ever_assigned=True)
     found = plan_all({"": nodes({"n1": 0}, 5 * GB // 2)}, [], [large, small]).placement
@@ -197,7 +203,7 @@ def test_small_ones_of_low_priority_keep_their_hosts() -> None:
 
 
 def test_low_priority_takes_the_memory_that_normal_left() -> None:
-    """Section 5.2: and no cores, which stay for the reasons of others."""
+    """Test server-behaviour.md 5.2, planner.md 8: and no cores, which stay for the reasons of others."""
     normal = PlanDeployment("a", 3 * GB, 4, 1)
     low = [PlanDeployment("b", GB, 1, 1), PlanDeployment("c", GB, 1, 1)]
     found = plan_all({"": nodes({"n1": 4}, 4 * GB)}, [normal], low)
@@ -208,7 +214,10 @@ def test_low_priority_takes_the_memory_that_normal_left() -> None:
 
 
 def test_what_has_its_number_is_not_planned_again() -> None:
-    """Section 4.7: where all are satisfied, a stop or a join moves nothing; a start does, as all are planned again."""
+    """Test server-behaviour.md 4.7.
+
+    Where all are satisfied, a stop or a join moves nothing; a start does, as all are planned again.
+    """
     api = Api()
     api.started("low", model_id="other", priority="low")
     api.started("a", 4)
@@ -224,7 +233,7 @@ def test_what_has_its_number_is_not_planned_again() -> None:
 
 
 def test_failed_routes_are_hosts() -> None:
-    """Section 4.7: a plan keeps the node where it failed, though another would come first."""
+    """Test server-behaviour.md 4.7: a plan keeps the node where it failed, though another would come first."""
     api = Api()
     api.started("b", 4, model_id="other")
     api.started("a", 1)
@@ -236,7 +245,10 @@ def test_failed_routes_are_hosts() -> None:
 
 
 def test_failed_route_on_top_goes_with_the_next_plan() -> None:
-    """Section 4.7: it stays as long as the others are enough, and no plan gives more than the number."""
+    """Test server-behaviour.md 4.7.
+
+    It stays as long as the others are enough, and no plan gives more than the number.
+    """
     api = Api()
     api.start()
     api.effect("shut_down_node", node_id="n1", type="restart")
@@ -248,7 +260,7 @@ def test_failed_route_on_top_goes_with_the_next_plan() -> None:
 
 
 def test_what_stops_is_not_planned() -> None:
-    """Section 4.6: its routes and its reason stay while others are planned."""
+    """Keep routes and reason while others are planned. The server does not: server-behaviour.md 4.6, 5.2."""
     api = Api()
     api.started("a", 4)
     api.effect("stop_deployment", deployment_id="a")
@@ -259,7 +271,10 @@ def test_what_stops_is_not_planned() -> None:
 
 
 def test_what_is_loading_counts_as_placed() -> None:
-    """Section 4.7: starting routes satisfy a deployment as started ones do, so a join moves nothing."""
+    """Test server-behaviour.md 4.7.
+
+    Starting routes satisfy a deployment as started ones do, so a join moves nothing.
+    """
     api = Api()
     api.started(number=4)
     api.update(number_of_allocations=5)
@@ -268,7 +283,10 @@ def test_what_is_loading_counts_as_placed() -> None:
 
 
 def test_loss_of_a_node_that_carries_nothing() -> None:
-    """Section 4.7: no reason to plan again, even if something lacks allocations that would fit by now."""
+    """Test server-behaviour.md 4.7.
+
+    No reason to plan again, even if something lacks allocations that would fit by now.
+    """
     api = Api()
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.effect("add_node", node_id="n3", processors=0)
@@ -281,7 +299,10 @@ def test_loss_of_a_node_that_carries_nothing() -> None:
 
 
 def test_outdated_routes_are_planned_again() -> None:
-    """Section 4.7: a route of 0 of 0 allocations, as masters of old wrote it, goes with the next join."""
+    """Test server-behaviour.md 4.7.
+
+    A route of 0 of 0 allocations, as masters of old wrote it, goes with the next join.
+    """
     api = Api()
     api.started(number=4)
     api.double.cluster.assignments["m"].routes["n2"] = Route(0, 0, "started")
@@ -290,7 +311,7 @@ def test_outdated_routes_are_planned_again() -> None:
 
 
 def test_reason_of_a_node_that_runs_something() -> None:
-    """Section 5.5: its native overhead is spent already, so it is in neither figure."""
+    """Test server-behaviour.md 5.3: its native overhead is spent already, so it is in neither figure."""
     api = Api(nodes={}, models=(("m", GB), ("small", 100 << 20)))
     api.effect("add_node", node_id="n1", processors=4, memory=2 * GB)
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
@@ -302,7 +323,7 @@ def test_reason_of_a_node_that_runs_something() -> None:
 
 
 def test_low_priority_that_stops_holds_no_processors() -> None:
-    """Section 5.2: until it is gone it holds memory only."""
+    """Test server-behaviour.md 5.2: until it is gone it holds memory only."""
     api = Api(nodes={"n1": 4})
     api.started("low", model_id="other", priority="low")
     api.effect("stop_deployment", deployment_id="low")
@@ -311,7 +332,7 @@ def test_low_priority_that_stops_holds_no_processors() -> None:
 
 
 def test_failed_route_keeps_what_ran() -> None:
-    """Section 4.3: only a started route takes a new target."""
+    """Test server-behaviour.md 4.3: only a started route takes a new target."""
     api = Api()
     api.started(number=4)
     api.update(number_of_allocations=2)
@@ -336,7 +357,7 @@ def by_zone(room: list[PlanNode], zoned: bool) -> dict[str, list[PlanNode]]:
 def test_as_many_as_the_best_of_all_placements(
     cores: list[int], number: int, each: int, zoned: bool, data: st.DataObject
 ) -> None:
-    """Section 5.4: one deployment, ample memory; all placements tried out. What it has is where it may be."""
+    """Test planner.md 1.1: one deployment, ample memory; all placements tried out. What it has is where it may be."""
     places = [range(have // each + 1) for have in cores]
     best = max(sum(found) for found in itertools.product(*places) if sum(found) <= number)
     has = [data.draw(st.integers(0, place[-1])) for place in places]
@@ -376,7 +397,7 @@ def situations(draw: st.DrawFn) -> tuple[list[PlanNode], list[PlanDeployment], l
 def test_nothing_is_over_its_room(
     situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]], zoned: bool
 ) -> None:
-    """Section 5.4: neither nodes nor numbers, and what is left adds up, whatever was where before."""
+    """Test planner.md 1.1: neither nodes nor numbers, and what is left adds up, whatever was where before."""
     room, normal, low = situation
     planned = plan_all(by_zone(room, zoned), normal, low)
     for node in room:
@@ -391,7 +412,10 @@ def test_nothing_is_over_its_room(
 @given(situation=situations())
 @settings(max_examples=400, deadline=None)
 def test_hosts_are_kept(situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]) -> None:
-    """Section 5.4: unless one that ever had a place has none, each node keeps what it hosts, and nobody gets less."""
+    """Test planner.md 1.1, 1.2.
+
+    Unless one that ever had a place has none, each node keeps what it hosts, and nobody gets less.
+    """
     room, normal, _low = situation
     assume(all(each.current or not each.ever_assigned for each in normal))
     placement = plan_all({"": room}, normal, []).placement

@@ -187,7 +187,7 @@ def test_keep_alive_does_not_stall() -> None:
 
 
 def test_loading_takes_its_time() -> None:
-    """Section 4.2: a route is starting until its node has loaded the model."""
+    """Test server-behaviour.md 4.2: a route is starting until its node has loaded the model."""
     with running("--model", "m", "--load-time", "600", "--interval", "0.01") as process:
         status, _headers, body = process.api("POST", "/_ml/trained_models/m/deployment/_start?timeout=50ms")
         assert (status, b"Timed out" in body) == (408, True)

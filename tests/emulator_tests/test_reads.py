@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading: ``_stats``, cluster state, models, ``/`` (notes, sections 1.4, 1.5, 2.3, 2.4)."""
+"""Reading: ``_stats``, cluster state, models, ``/`` (server-behaviour.md 1.4, 1.5, 2.3, 2.4)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def two() -> Api:
     ],
 )
 def test_rows(two: Api, expression: str, count: int, expected: list[str]) -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     assert two.deployment_ids(expression) == expected
     assert two.stats(expression)["count"] == count
 
 
 def test_model_wins_over_deployment_of_the_same_id() -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     api = Api()
     api.started("m")
     api.started("second")
@@ -51,7 +51,7 @@ def test_model_wins_over_deployment_of_the_same_id() -> None:
 
 
 def test_alias_shows_its_model(two: Api) -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     two.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
     assert two.deployment_ids("nick") == ["d1", "d2"]
 
@@ -68,7 +68,7 @@ def test_alias_shows_its_model(two: Api) -> None:
     ],
 )
 def test_missing(choice: str, reason: str) -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     api = Api()
     api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
     answer = api.send("GET", "/_ml/trained_models/x/_stats")
@@ -77,7 +77,7 @@ def test_missing(choice: str, reason: str) -> None:
 
 
 def test_pages(two: Api) -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     first = two.send("GET", "/_ml/trained_models/_stats", None, size=1).body
     assert (first["count"], {row["model_id"] for row in first["trained_model_stats"]}) == (2, {"m"})
     second = two.send("GET", "/_ml/trained_models/_stats", None, size=1, **{"from": 1}).body
@@ -86,7 +86,7 @@ def test_pages(two: Api) -> None:
 
 
 def test_page_holds_a_hundred_models() -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     api = Api(models=tuple((f"model-{number:03}", 1) for number in range(120)))
     body = api.stats("*")
     assert (body["count"], len(body["trained_model_stats"])) == (120, 100)
@@ -94,7 +94,7 @@ def test_page_holds_a_hundred_models() -> None:
 
 
 def test_inferences_are_counted_where_they_run() -> None:
-    """Section 2.3."""
+    """Test server-behaviour.md 2.3."""
     api = Api()
     api.started(number=6)
     api.effect("infer", deployment_id="m", count=60, time_ms=20)
@@ -109,7 +109,7 @@ def test_inferences_are_counted_where_they_run() -> None:
 
 
 def test_no_route_allocations_in_stats() -> None:
-    """Section 2.3."""
+    """Test server-behaviour.md 2.3."""
     api = Api()
     api.start(number_of_allocations=5)
     node = api.deployment_stats()["nodes"][0]
@@ -117,7 +117,7 @@ def test_no_route_allocations_in_stats() -> None:
 
 
 def test_human() -> None:
-    """Section 2.3."""
+    """Test server-behaviour.md 2.3."""
     api = Api()
     api.started()
     row = api.stats("m", human="true")["trained_model_stats"][0]
@@ -129,7 +129,7 @@ def test_human() -> None:
 
 
 def test_assignments_in_cluster_state() -> None:
-    """Section 2.4."""
+    """Test server-behaviour.md 2.4."""
     api = Api()
     path = "/_cluster/state/metadata"
     query = {"filter_path": "metadata.trained_model_assignment"}
@@ -160,7 +160,7 @@ def test_filter_path_takes_patterns_and_exclusions() -> None:
 
 
 def test_serverless() -> None:
-    """Section 2.4."""
+    """Test server-behaviour.md 2.4."""
     api = Api(flavor="serverless")
     api.double.control("POST", "/unknowns", {"serverless_missing_api_status": "410"})
     answer = api.send("GET", "/_cluster/state")
@@ -219,7 +219,7 @@ def test_packaged_model() -> None:
 
 
 def test_delete() -> None:
-    """Section 1.5."""
+    """Test server-behaviour.md 1.5."""
     api = Api(clock="eager")
     api.started()
     refused = api.send("DELETE", "/_ml/trained_models/m")

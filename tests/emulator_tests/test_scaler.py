@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The adaptive allocations scaler (notes, section 6)."""
+"""The adaptive allocations scaler (server-behaviour.md 6)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load(api: Api, rate: float, time_ms: float) -> None:
 
 
 def test_one_sample_is_not_enough() -> None:
-    """Section 6: two samples are needed."""
+    """Test server-behaviour.md 6: two samples are needed."""
     api = adaptive()
     load(api, 100, 50)
     assert look(api) == 1
@@ -54,7 +54,7 @@ def test_one_sample_is_not_enough() -> None:
 
 
 def test_up_while_the_load_is_above_nine_tenths() -> None:
-    """Section 6: several at once; the lower bound of the load decides."""
+    """Test server-behaviour.md 6: several at once; the lower bound of the load decides."""
     api = adaptive()
     load(api, 100, 50)
     # A load of 5: a rate of 100 +- 3.2 (the square root of 1000 requests in ten seconds), 50 ms +- 1.6 ms.
@@ -63,7 +63,7 @@ def test_up_while_the_load_is_above_nine_tenths() -> None:
 
 
 def test_down_while_one_less_is_enough() -> None:
-    """Section 6: below 0.85 of one allocation less, but not below one."""
+    """Test server-behaviour.md 6: below 0.85 of one allocation less, but not below one."""
     api = adaptive(number=8)
     load(api, 20, 100)
     assert look(api, 2) == 3
@@ -72,7 +72,7 @@ def test_down_while_one_less_is_enough() -> None:
 
 
 def test_steady_load_settles() -> None:
-    """Section 6: smoothed measurements; a number that is right stays."""
+    """Test server-behaviour.md 6: smoothed measurements; a number that is right stays."""
     api = adaptive(number=3)
     load(api, 20, 100)
     assert look(api, 40) == 3
@@ -89,14 +89,14 @@ def test_steady_load_settles() -> None:
     ],
 )
 def test_most(bounds: dict[str, Any], expected: int) -> None:
-    """Section 6: at most 32 where no maximum is set."""
+    """Test server-behaviour.md 6: at most 32 where no maximum is set."""
     api = adaptive(cores=64, **bounds)
     load(api, 1000, 1000)
     assert look(api, 2) == expected
 
 
 def test_least() -> None:
-    """Sections 4.5 and 6: a number outside of new bounds is changed at a later look."""
+    """Test server-behaviour.md 4.5 and 6: a number outside of new bounds is changed at a later look."""
     api = adaptive(number=4)
     api.update(adaptive_allocations={"min_number_of_allocations": 3})
     assert number(api) == 4
@@ -107,7 +107,7 @@ def test_least() -> None:
 
 
 def test_only_what_is_enabled_is_scaled() -> None:
-    """Section 6: disabling freezes the number where it is."""
+    """Test server-behaviour.md 6: disabling freezes the number where it is."""
     api = adaptive(number=4)
     api.update(adaptive_allocations={"enabled": False})
     load(api, 100, 50)
@@ -117,7 +117,7 @@ def test_only_what_is_enabled_is_scaled() -> None:
 
 
 def test_no_way_down_soon_after_the_way_up() -> None:
-    """Section 6: the cooldown, which can be set."""
+    """Test server-behaviour.md 6: the cooldown, which can be set."""
     api = adaptive()
     load(api, 100, 50)
     assert look(api, 2) == 6
@@ -133,7 +133,10 @@ def test_no_way_down_soon_after_the_way_up() -> None:
 
 
 def test_no_way_down_soon_after_a_start() -> None:
-    """Section 6: a node that has just loaded the model counts as a way up, and so does a route that starts."""
+    """Test server-behaviour.md 6.
+
+    A node that has just loaded the model counts as a way up, and so does a route that starts.
+    """
     api = Api()
     api.double.control("POST", "/clock", {"frozen": True})
     api.started(number=3)
@@ -148,7 +151,7 @@ def test_no_way_down_soon_after_a_start() -> None:
 
 
 def test_nothing_unless_started() -> None:
-    """Section 6: no scaling unless the state is started."""
+    """Test server-behaviour.md 6: no scaling unless the state is started."""
     api = adaptive(number=2)
     load(api, 100, 50)
     api.effect("fail_route", deployment_id="m")
@@ -158,7 +161,7 @@ def test_nothing_unless_started() -> None:
 
 @pytest.mark.parametrize(("version", "hours"), [("9.5.3", 24), ("8.19.21", 24), ("8.18.0", 0.25), ("9.0.1", 0.25)])
 def test_to_zero(version: str, hours: float) -> None:
-    """Section 6: without requests for a day (a quarter of an hour at first) and without a minimum."""
+    """Test server-behaviour.md 6: without requests for a day (a quarter of an hour at first) and without a minimum."""
     api = adaptive(version)
     look(api)
     assert look(api, seconds=hours * 3600) == 1
@@ -170,7 +173,7 @@ def test_to_zero(version: str, hours: float) -> None:
 
 @pytest.mark.parametrize(("least", "expected"), [(0, 0), (1, 1)])
 def test_to_zero_after_a_time_that_was_set(least: int, expected: int) -> None:
-    """Section 6: the setting and its least value; a minimum keeps one."""
+    """Test server-behaviour.md 6: the setting and its least value; a minimum keeps one."""
     api = adaptive(min_number_of_allocations=least)
     name = "xpack.ml.trained_models.adaptive_allocations.scale_to_zero_time"
     refused = api.send("PUT", "/_cluster/settings", {"persistent": {name: "59s"}})
@@ -181,7 +184,7 @@ def test_to_zero_after_a_time_that_was_set(least: int, expected: int) -> None:
 
 
 def test_requests_keep_it_up() -> None:
-    """Section 6: each request begins the time anew."""
+    """Test server-behaviour.md 6: each request begins the time anew."""
     api = adaptive("8.18.0")
     look(api)
     look(api, seconds=800)
@@ -191,7 +194,7 @@ def test_requests_keep_it_up() -> None:
 
 
 def test_wake() -> None:
-    """Section 6: the first request at zero asks for one allocation."""
+    """Test server-behaviour.md 6: the first request at zero asks for one allocation."""
     api = adaptive("8.18.0")
     look(api)
     assert look(api, seconds=1000) == 0
@@ -202,7 +205,7 @@ def test_wake() -> None:
 
 
 def test_load_wakes() -> None:
-    """Section 6: so does the load that the control port plays."""
+    """Test server-behaviour.md 6: so does the load that the control port plays."""
     api = adaptive("8.18.0")
     look(api)
     assert look(api, seconds=1000) == 0
@@ -212,7 +215,7 @@ def test_load_wakes() -> None:
 
 @pytest.mark.parametrize("settings", [{"enabled": False}, {"min_number_of_allocations": 1}])
 def test_no_wake(settings: dict[str, Any]) -> None:
-    """Section 6: a frozen zero does not wake up."""
+    """Test server-behaviour.md 6: a frozen zero does not wake up."""
     api = adaptive()
     api.effect("set_number", deployment_id="m", number_of_allocations=0)
     api.update(adaptive_allocations=settings)
@@ -222,7 +225,7 @@ def test_no_wake(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("choice", "expected"), [("stays", 0), ("raised", 2)])
 def test_minimum_that_is_set_at_zero(choice: str, expected: int) -> None:
-    """Section 6: [U]; without nodes there are no statistics."""
+    """Test server-behaviour.md 6: [U]; without nodes there are no statistics."""
     api = adaptive()
     api.double.control("POST", "/unknowns", {"scaler_from_zero": choice})
     api.effect("set_number", deployment_id="m", number_of_allocations=0)
@@ -232,7 +235,7 @@ def test_minimum_that_is_set_at_zero(choice: str, expected: int) -> None:
 
 @pytest.mark.parametrize(("choice", "expected"), [("unused", 6), ("scaler_bounds", 4)])
 def test_default_bounds(choice: str, expected: int) -> None:
-    """Section 6: where the default bounds apply is [U]."""
+    """Test server-behaviour.md 6: where the default bounds apply is [U]."""
     api = adaptive()
     api.double.control("POST", "/unknowns", {"default_allocations": choice})
     settings = {"xpack.ml.models.default_allocations.max": 4}
@@ -242,7 +245,7 @@ def test_default_bounds(choice: str, expected: int) -> None:
 
 
 def test_too_little_room_is_tried_again() -> None:
-    """Section 6: a 429 leaves one line in the audit log, and the next look tries again."""
+    """Test server-behaviour.md 6: a 429 leaves one line in the audit log, and the next look tries again."""
     api = adaptive(cores=2)
     load(api, 100, 50)
     assert look(api, 4) == 1
@@ -253,7 +256,7 @@ def test_too_little_room_is_tried_again() -> None:
 
 
 def test_the_scaler_is_no_client() -> None:
-    """Section 6: it sets a number while adaptive allocations are enabled, and writes no journal."""
+    """Test server-behaviour.md 6: it sets a number while adaptive allocations are enabled, and writes no journal."""
     api = adaptive()
     writes = len(api.writes())
     load(api, 100, 50)
@@ -305,7 +308,7 @@ def test_effect_for_a_race() -> None:
 
 
 def test_estimator_follows_a_jump_and_smooths_noise() -> None:
-    """Section 6: over about a hundred samples, but ten deviations away is a jump."""
+    """Test server-behaviour.md 6: over about a hundred samples, but ten deviations away is a jump."""
     steady = Estimator(detects_jumps=True)
     for index in range(300):
         steady.add(10 + (-1) ** index, 1.0)

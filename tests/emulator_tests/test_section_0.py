@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP layer: media types, routes, parameters, bodies, order of checks (notes, section 0)."""
+"""The HTTP layer: media types, routes, parameters, bodies, order of checks (server-behaviour.md 0)."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def basic(password: str = "p") -> dict[str, str]:
     ],
 )
 def test_product_header(version: str, method: str, path: str, status: int) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), method, path)
     assert (answer.status, answer.headers["x-elastic-product"]) == (status, "Elasticsearch")
 
 
 def test_no_product_header_without_credentials_or_privilege() -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     unauthorized = ask(secured("monitor_ml"), "GET", STATS)
     forbidden = ask(secured("monitor_ml"), "POST", START, basic())
     assert (unauthorized.status, forbidden.status) == (401, 403)
@@ -81,14 +81,14 @@ def test_no_product_header_without_credentials_or_privilege() -> None:
 @BOTH
 @pytest.mark.parametrize("accept", ["application/json", "text/plain", "text/html", "*/*", "application/x-ndjson"])
 def test_plain_types_give_json(version: str, accept: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "GET", STATS, {"Accept": accept})
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
 
 
 @pytest.mark.parametrize(("version", "spoken"), [("8.19.21", 7), ("8.19.21", 8), ("9.5.3", 8), ("9.5.3", 9)])
 def test_vendor_type_is_mirrored(version: str, spoken: int) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     accept = VENDOR.format(spoken)
     answer = ask(Api(version), "GET", STATS, {"Accept": accept})
     assert (answer.status, answer.headers["content-type"]) == (200, accept)
@@ -96,7 +96,7 @@ def test_vendor_type_is_mirrored(version: str, spoken: int) -> None:
 
 @BOTH
 def test_yaml_is_mirrored(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "GET", STATS, {"Accept": "application/yaml"})
     assert answer.headers["content-type"] == "application/yaml"
     assert str(answer.body).startswith("---\ncount: 2\n")
@@ -105,7 +105,7 @@ def test_yaml_is_mirrored(version: str) -> None:
 @BOTH
 @pytest.mark.parametrize("accept", ["nonsense", "a/b/c", "application/json;charset"])
 def test_unparsable_accept(version: str, accept: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "GET", STATS, {"Accept": accept})
     assert (answer.status, answer.type) == (400, "media_type_header_exception")
     assert answer.reason == "Invalid media-type value on headers [Accept]"
@@ -113,7 +113,7 @@ def test_unparsable_accept(version: str, accept: str) -> None:
 
 @pytest.mark.parametrize(("version", "other", "known"), [("8.19.21", 9, "8 or 7"), ("9.5.3", 7, "9 or 8")])
 def test_other_compatible_version(version: str, other: int, known: str) -> None:
-    """Section 0: a 9.x client against an 8.x server, and a 7.x client against a 9.x one."""
+    """Test server-behaviour.md 0: a 9.x client against an 8.x server, and a 7.x client against a 9.x one."""
     accept = VENDOR.format(other)
     answer = ask(Api(version), "GET", "/", {"Accept": accept})
     assert (answer.status, answer.type) == (400, "media_type_header_exception")
@@ -134,7 +134,7 @@ def test_other_compatible_version(version: str, other: int, known: str) -> None:
     ],
 )
 def test_versions_on_both_headers_must_match(version: str, headers: dict[str, str]) -> None:
-    """Section 0: with a body, one header alone or two different versions are refused."""
+    """Test server-behaviour.md 0: with a body, one header alone or two different versions are refused."""
     spoken = VENDOR.format(9 if version[0] == "9" else 7)
     sent = {name: value.replace("V", spoken) if value == "V" else value for name, value in headers.items()}
     answer = ask(Api(version), "POST", START, sent, "{}")
@@ -151,7 +151,7 @@ def test_versions_on_both_headers_must_match(version: str, headers: dict[str, st
 @pytest.mark.parametrize(("method", "path"), [("GET", STATS), ("POST", START)])
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
 def test_content_type_without_a_body(version: str, method: str, path: str, kind: str) -> None:
-    """Section 0: it is neither parsed nor refused."""
+    """Test server-behaviour.md 0: it is neither parsed nor refused."""
     target = f"{path}?wait_for=starting" if method == "POST" else path
     assert ask(Api(version), method, target, {"Content-Type": kind}).status == 200
 
@@ -159,7 +159,7 @@ def test_content_type_without_a_body(version: str, method: str, path: str, kind:
 @BOTH
 @pytest.mark.parametrize(("headers", "shown"), [({"Content-Type": "text/plain"}, "text/plain"), ({}, "")])
 def test_unsupported_content_type(version: str, headers: dict[str, str], shown: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "POST", START, headers, "{}")
     assert answer.status == 406
     assert answer.body == {"error": f"Content-Type header [{shown}] is not supported", "status": 406}
@@ -167,7 +167,7 @@ def test_unsupported_content_type(version: str, headers: dict[str, str], shown: 
 
 @BOTH
 def test_unparsable_content_type(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     assert ask(Api(version), "POST", START, {"Content-Type": "nonsense"}, "{}").status == 400
 
 
@@ -177,7 +177,7 @@ def test_unparsable_content_type(version: str) -> None:
     [("application/yaml", "number_of_allocations: 2"), ("application/x-ndjson", '{"number_of_allocations":2}\n')],
 )
 def test_yaml_and_ndjson_bodies(version: str, kind: str, body: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     api = Api(version)
     answer = ask(api, "POST", f"{START}?wait_for=starting", {"Content-Type": kind, "Accept": "*/*"}, body)
     assert answer.status == 200
@@ -189,7 +189,7 @@ def test_yaml_and_ndjson_bodies(version: str, kind: str, body: str) -> None:
 
 @BOTH
 def test_no_route(version: str) -> None:
-    """Section 0: the error is a text, and there is no status."""
+    """Test server-behaviour.md 0: the error is a text, and there is no status."""
     answer = ask(Api(version), "POST", "/p/a/b/c?q=1")
     assert answer.status == 400
     assert answer.body == {"error": "no handler found for uri [/p/a/b/c?q=1] and method [POST]"}
@@ -197,7 +197,7 @@ def test_no_route(version: str) -> None:
 
 @BOTH
 def test_wrong_method(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "PUT", START)
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert answer.body == {
@@ -208,7 +208,7 @@ def test_wrong_method(version: str) -> None:
 
 @BOTH
 def test_head_on_a_route_for_get(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "HEAD", "/_ml/trained_models/m/_stats")
     assert (answer.status, answer.body, answer.headers["allow"]) == (405, None, "GET")
 
@@ -218,7 +218,7 @@ def test_head_on_a_route_for_get(version: str) -> None:
 
 @BOTH
 def test_unknown_parameters(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     one = ask(Api(version), "POST", f"{START}?timeuot=1s")
     assert (one.status, one.type) == (400, "illegal_argument_exception")
     assert one.reason == f"request [{START}] contains unrecognized parameter: [timeuot] -> did you mean [timeout]?"
@@ -228,7 +228,7 @@ def test_unknown_parameters(version: str) -> None:
 
 @BOTH
 def test_body_where_none_is_read(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     answer = ask(Api(version), "GET", STATS, {"Content-Type": "application/json"}, "{}")
     assert (answer.status, answer.type) == (400, "illegal_argument_exception")
     assert answer.reason == f"request [GET {STATS}] does not support having a body"
@@ -237,7 +237,7 @@ def test_body_where_none_is_read(version: str) -> None:
 @BOTH
 @pytest.mark.parametrize(("value", "status"), [("10", 400), ("0", 200), ("-1", 200), ("10s", 200), ("abc", 400)])
 def test_time_values_need_a_unit(version: str, value: str, status: int) -> None:
-    """Section 0: 0 and -1 pass without one."""
+    """Test server-behaviour.md 0: 0 and -1 pass without one."""
     api = Api(version)
     api.started()
     target = f"{UPDATE}?timeout={value}&number_of_allocations=2"
@@ -249,13 +249,13 @@ def test_time_values_need_a_unit(version: str, value: str, status: int) -> None:
     ("value", "status"), [("true", 200), ("false", 200), ("", 200), ("1", 400), ("yes", 400), ("True", 400)]
 )
 def test_booleans(version: str, value: str, status: int) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     assert ask(Api(version), "GET", f"{STATS}?allow_no_match={value}").status == status
 
 
 @BOTH
 def test_filter_path(version: str) -> None:
-    """Section 0: errors are not filtered, and no match gives an empty object."""
+    """Test server-behaviour.md 0: errors are not filtered, and no match gives an empty object."""
     api = Api(version)
     assert ask(api, "GET", f"{STATS}?filter_path=count").body == {"count": 2}
     assert ask(api, "GET", f"{STATS}?filter_path=nothing").body == {}
@@ -279,7 +279,7 @@ def test_filter_path(version: str) -> None:
     ],
 )
 def test_numbers_in_a_body_are_coerced(version: str, given: str, number: int | None) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     api = Api(version, nodes={"n1": 200})
     body = f'{{"number_of_allocations":{given}}}'
     answer = ask(api, "POST", f"{START}?wait_for=starting", {"Content-Type": "application/json"}, body)
@@ -291,7 +291,7 @@ def test_numbers_in_a_body_are_coerced(version: str, given: str, number: int | N
 
 @BOTH
 def test_text_after_the_object_and_duplicate_keys(version: str) -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     for body, status in (('{"queue_capacity":5} rest', 200), ('{"queue_capacity":5,"queue_capacity":6}', 400)):
         answer = ask(Api(version), "POST", f"{START}?wait_for=starting", {"Content-Type": "application/json"}, body)
         assert answer.status == status
@@ -301,7 +301,7 @@ def test_text_after_the_object_and_duplicate_keys(version: str) -> None:
 
 
 def test_order_of_checks() -> None:
-    """Section 0: each step takes away what the check before it complained of."""
+    """Test server-behaviour.md 0: each step takes away what the check before it complained of."""
     api = secured("monitor_ml")
     path = "/_ml/trained_models/none/deployment/_update"
     json_type = {"Content-Type": "application/json"}
@@ -323,7 +323,7 @@ def test_order_of_checks() -> None:
 
 @pytest.mark.parametrize(("choice", "status"), [("before", 400), ("after", 401)])
 def test_media_type_and_credentials(choice: str, status: int) -> None:
-    """Section 0 [U]: which of the two is complained of first is not known."""
+    """Test server-behaviour.md 0 [U]: which of the two is complained of first is not known."""
     api = secured("monitor_ml")
     api.double.control("POST", "/unknowns", {"media_type_and_credentials": choice})
     assert ask(api, "GET", STATS, {"Accept": "nonsense"}).status == status
@@ -336,7 +336,7 @@ def test_media_type_and_credentials(choice: str, status: int) -> None:
 
 
 def test_unauthorized() -> None:
-    """Section 0: texts, and the two headers."""
+    """Test server-behaviour.md 0: texts, and the two headers."""
     api = secured("monitor_ml")
     status, headers, raw = api.double.request("GET", STATS)
     error = json.loads(raw)["error"]
@@ -358,7 +358,7 @@ def test_unauthorized() -> None:
     ],
 )
 def test_forbidden(path: str, granted: str) -> None:
-    """Section 0: the text names action, user, roles, and who would be granted it."""
+    """Test server-behaviour.md 0: the text names action, user, roles, and who would be granted it."""
     body = '{"number_of_allocations":1}' if path == UPDATE else None
     headers = {**basic(), **({"Content-Type": "application/json"} if body else {})}
     answer = ask(secured("monitor_ml"), "POST", path, headers, body)
@@ -373,7 +373,7 @@ def test_forbidden(path: str, granted: str) -> None:
 
 @BOTH
 def test_stop_options_as_query_and_as_body(version: str) -> None:
-    """Section 0: older Python clients send them in the query, newer ones in the body."""
+    """Test server-behaviour.md 0: older Python clients send them in the query, newer ones in the body."""
     for query, body in (("?force=true&allow_no_match=false", None), ("", '{"force":true,"allow_no_match":false}')):
         api = Api(version, clock="eager")
         api.started()
@@ -383,7 +383,7 @@ def test_stop_options_as_query_and_as_body(version: str) -> None:
 
 @BOTH
 def test_start_by_query_alone_then_root_and_stats_by_model(version: str) -> None:
-    """Section 0: as the Terraform provider does it."""
+    """Test server-behaviour.md 0: as the Terraform provider does it."""
     api = Api(version, clock="eager")
     query = "?deployment_id=d&number_of_allocations=2&threads_per_allocation=2&priority=normal&timeout=30s"
     assert ask(api, "POST", START + query).status == 200
@@ -394,7 +394,7 @@ def test_start_by_query_alone_then_root_and_stats_by_model(version: str) -> None
 
 @BOTH
 def test_lists_of_accepted_types(version: str) -> None:
-    """Section 0: as the JavaScript client sends them."""
+    """Test server-behaviour.md 0: as the JavaScript client sends them."""
     spoken = version[0]
     accept = f"application/vnd.elasticsearch+json; compatible-with={spoken},text/plain"
     assert ask(Api(version), "GET", STATS, {"Accept": accept}).status == 200
@@ -402,7 +402,7 @@ def test_lists_of_accepted_types(version: str) -> None:
 
 @BOTH
 def test_repeated_start_after_a_gateway_error(version: str) -> None:
-    """Section 0: a client that repeats a lost start is told that the deployment exists."""
+    """Test server-behaviour.md 0: a client that repeats a lost start is told that the deployment exists."""
     api = Api(version, clock="eager")
     api.fault("start", {"type": "answer", "status": 502, "body": "<html>"}, when="after")
     assert ask(api, "POST", START).status == 502

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Challenges, and API keys that lack a privilege (notes, section 0)."""
+"""Challenges, and API keys that lack a privilege (server-behaviour.md 0)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def refused(api: Api, method: str, path: str, headers: dict[str, str]) -> tuple[
 )
 @pytest.mark.parametrize("tokens", [False, True])
 def test_challenges(version: str, comma: str, tokens: bool) -> None:
-    """Section 0: a comma that older versions lack (since when is [U]), and a third where tokens are on."""
+    """Test server-behaviour.md 0.
+
+    A comma that older versions lack (since when is [U]), and a third where tokens are on.
+    """
     api = Api(version)
     user = {"username": "u", "password": "p", "privileges": ["monitor_ml"]}
     api.double.control("POST", "/privileges", {**user, **({"bearer_token": "t"} if tokens else {})})
@@ -41,7 +44,7 @@ def test_challenges(version: str, comma: str, tokens: bool) -> None:
 
 
 def test_api_key_without_the_privilege() -> None:
-    """Section 0: the text names the key and its owner."""
+    """Test server-behaviour.md 0: the text names the key and its owner."""
     api = Api()
     user = {"username": "u", "password": "p", "api_key": KEY, "privileges": ["monitor_ml"]}
     api.double.control("POST", "/privileges", user)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be sent to start, update and stop, where, and since when (notes, sections 1.1 to 1.3)."""
+"""What can be sent to start, update and stop, where, and since when (server-behaviour.md 1.1 to 1.3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parameters(answer: Answer) -> Any:
 
 @NEWEST_OF_EACH
 def test_settings_in_query_and_body(version: str) -> None:
-    """Section 1.1: the same names in both, and the query wins."""
+    """Test server-behaviour.md 1.1: the same names in both, and the query wins."""
     given: dict[str, Any] = {
         "number_of_allocations": 2,
         "threads_per_allocation": 2,
@@ -44,13 +44,13 @@ def test_settings_in_query_and_body(version: str) -> None:
 
 
 def test_model_id_in_the_body() -> None:
-    """Section 1.1: allowed if it is that of the path."""
+    """Test server-behaviour.md 1.1: allowed if it is that of the path."""
     assert Api().start(body={"model_id": "m"}).status == 200
     assert Api().start(body={"model_id": "other"}).status == 400
 
 
 def test_deployment_id() -> None:
-    """Section 1.1: of the query, by default that of the path; since 8.8."""
+    """Test server-behaviour.md 1.1: of the query, by default that of the path; since 8.8."""
     assert parameters(Api("8.8.0").start(deployment_id="d"))["deployment_id"] == "d"
     assert parameters(Api("8.8.0").start())["deployment_id"] == "m"
     assert Api("8.7.1").start(deployment_id="d").status == 400
@@ -69,14 +69,14 @@ def test_deployment_id() -> None:
     ],
 )
 def test_default_number(settings: Any, number: int) -> None:
-    """Sections 1.1 and 6: 1, or the lower bound of adaptive allocations; -1 if that is null."""
+    """Test server-behaviour.md 1.1 and 6: 1, or the lower bound of adaptive allocations; -1 if that is null."""
     api = Api()
     answer = api.start(body={} if settings is None else {"adaptive_allocations": settings})
     assert parameters(answer)["number_of_allocations"] == number
 
 
 def test_number_by_version() -> None:
-    """Section 1.1: the name came with 8.3."""
+    """Test server-behaviour.md 1.1: the name came with 8.3."""
     assert parameters(Api("8.3.0").start(number_of_allocations=2))["number_of_allocations"] == 2
     assert "unrecognized parameter: [number_of_allocations]" in Api("8.2.3").start(number_of_allocations=2).reason
     assert parameters(Api("8.3.0").start(threads_per_allocation=2))["threads_per_allocation"] == 2
@@ -85,7 +85,7 @@ def test_number_by_version() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 32])
 def test_threads(threads: int) -> None:
-    """Section 1.1: powers of two up to 32; one by default."""
+    """Test server-behaviour.md 1.1: powers of two up to 32; one by default."""
     api = Api(nodes={"n1": 32})
     assert parameters(api.start(threads_per_allocation=threads))["threads_per_allocation"] == threads
     assert parameters(api.start("other", deployment_id="x", priority="low"))["threads_per_allocation"] == 1
@@ -96,7 +96,7 @@ def test_threads(threads: int) -> None:
     [("8.0.0", 1024, 1000000), ("8.16.0", 1024, 1000000), ("8.17.0", 10000, 100000), ("9.5.3", 10000, 100000)],
 )
 def test_queue_capacity(version: str, default: int, most: int) -> None:
-    """Sections 1.1 and 3.1: default and upper bound changed with 8.17.0."""
+    """Test server-behaviour.md 1.1 and 3.1: default and upper bound changed with 8.17.0."""
     name = "allocation" if version == "8.0.0" else "assignment"
     assert Api(version).start().body[name]["task_parameters"]["queue_capacity"] == default
     assert Api(version).start(queue_capacity=1).status == 200
@@ -122,7 +122,7 @@ def test_queue_capacity(version: str, default: int, most: int) -> None:
     ],
 )
 def test_cache_size(given: str, kept: str | None) -> None:
-    """Sections 1.1 and 2.1: what is kept of a size; a number needs a unit unless it is 0 or -1."""
+    """Test server-behaviour.md 1.1 and 2.1: what is kept of a size; a number needs a unit unless it is 0 or -1."""
     for answer in (Api("8.19.21").start(cache_size=given), Api("8.19.21").start(body={"cache_size": given})):
         if kept is None:
             assert answer.status == 400
@@ -131,19 +131,19 @@ def test_cache_size(given: str, kept: str | None) -> None:
 
 
 def test_cache_size_0_as_a_number() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     assert parameters(Api().start(body={"cache_size": 0}))["cache_size"] == "0"
 
 
 def test_cache_size_by_version() -> None:
-    """Section 1.1: since 8.4; the model's size by default."""
+    """Test server-behaviour.md 1.1: since 8.4; the model's size by default."""
     assert parameters(Api("8.4.0").start())["cache_size"] == "1000b"
     assert "cache_size" not in parameters(Api("8.3.3").start())
     assert Api("8.3.3").start(cache_size="1mb").status == 400
 
 
 def test_priority_by_version() -> None:
-    """Section 1.1: since 8.6; normal by default."""
+    """Test server-behaviour.md 1.1: since 8.6; normal by default."""
     assert parameters(Api("8.6.0").start())["priority"] == "normal"
     assert parameters(Api("8.6.0").start(priority="low"))["priority"] == "low"
     assert Api("8.5.3").start(priority="low").status == 400
@@ -151,7 +151,7 @@ def test_priority_by_version() -> None:
 
 
 def test_adaptive_by_version_and_place() -> None:
-    """Section 1.1: since 8.16, in the body only; null is absent."""
+    """Test server-behaviour.md 1.1: since 8.16, in the body only; null is absent."""
     assert Api("8.16.0").start(body={"adaptive_allocations": ADAPTIVE}).assignment["adaptive_allocations"] == ADAPTIVE
     assert Api("8.16.0").start(body={"adaptive_allocations": None}).assignment["adaptive_allocations"] is None
     assert "unrecognized parameter" in Api("8.16.0").start(adaptive_allocations="{}").reason
@@ -163,7 +163,7 @@ def test_adaptive_by_version_and_place() -> None:
     [("8.9.2", "20s", "20s"), ("8.9.2", "30s", "30s"), ("8.10.0", "20s", "30s"), ("9.5.3", "20s", "30s")],
 )
 def test_default_time_out(version: str, choice: str, shown: str) -> None:
-    """Section 1.1: 30s from 8.10; before, 20s is not confirmed [U]."""
+    """Test server-behaviour.md 1.1: 30s from 8.10; before, 20s is not confirmed [U]."""
     api = Api(version, clock="eager")
     api.double.control("POST", "/unknowns", {"start_timeout_before_8_10": choice})
     api.fault("start", {"type": "timeout"})
@@ -183,7 +183,10 @@ def test_default_time_out(version: str, choice: str, shown: str) -> None:
 )
 @pytest.mark.parametrize("kind", ["model_deployment_timeout_exception", "status_exception"])
 def test_form_of_the_time_out(choice: str, text: str, kind: str) -> None:
-    """Section 3.1, row 22: older versions had another text, perhaps another type; the status is the same."""
+    """Test server-behaviour.md 3.1 row 22.
+
+    Older versions had another text, perhaps another type; the status is the same.
+    """
     api = Api(clock="eager")
     api.double.control("POST", "/unknowns", {"start_timeout_text": choice, "start_timeout_type": kind})
     api.fault("start", {"type": "timeout"})
@@ -193,7 +196,7 @@ def test_form_of_the_time_out(choice: str, text: str, kind: str) -> None:
 
 @pytest.mark.parametrize("given", ["starting", "started", "fully_allocated", "STARTED", "Fully_Allocated", None])
 def test_wait_for(given: str | None) -> None:
-    """Section 1.1: three values in any case; started by default."""
+    """Test server-behaviour.md 1.1: three values in any case; started by default."""
     api = Api(clock="eager")
     query: dict[str, Any] = {} if given is None else {"wait_for": given}
     answer = api.send("POST", f"{MODELS}/m/deployment/_start", None, **query)
@@ -204,7 +207,7 @@ def test_wait_for(given: str | None) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("wait_for", "started"), ("priority", "low")])
 def test_case_and_blanks(name: str, value: str) -> None:
-    """Section 1.1: in query and body the case does not matter, blanks do."""
+    """Test server-behaviour.md 1.1: in query and body the case does not matter, blanks do."""
     for given, status in ((value.upper(), 200), (value.title(), 200), (f" {value}", 400), (f"{value} ", 400)):
         assert Api(clock="eager").send("POST", f"{MODELS}/m/deployment/_start", None, **{name: given}).status == status
         assert Api(clock="eager").send("POST", f"{MODELS}/m/deployment/_start", {name: given}).status == status
@@ -221,7 +224,7 @@ def test_case_and_blanks(name: str, value: str) -> None:
     ],
 )
 def test_old_names_depend_on_the_rest_version(version: str, media: str | None, status: int) -> None:
-    """Section 1.1: as query parameters they are honoured in REST API version 8, with a warning."""
+    """Test server-behaviour.md 1.1: as query parameters they are honoured in REST API version 8, with a warning."""
     api = Api(version)
     target = f"{MODELS}/m/deployment/_start?wait_for=starting&model_threads=2&inference_threads=2"
     found, headers, raw = api.double.request("POST", target, {} if media is None else {"Accept": media})
@@ -237,7 +240,7 @@ def test_old_names_depend_on_the_rest_version(version: str, media: str | None, s
     [{"enabled": True, "more": 1}, {"enabled": None}, {"enabled": "x"}, {"min_number_of_allocations": []}, 7, "on"],
 )
 def test_adaptive_settings_are_parsed_strictly(settings: Any) -> None:
-    """Sections 1.1 and 6."""
+    """Test server-behaviour.md 1.1 and 6."""
     answer = Api().start(body={"adaptive_allocations": settings})
     assert (answer.status, answer.type) == (400, "x_content_parse_exception")
 
@@ -247,13 +250,13 @@ def test_adaptive_settings_are_parsed_strictly(settings: Any) -> None:
     [({"enabled": True}, 400), ({"enabled": False}, 200), ({}, 200), ({"min_number_of_allocations": 1}, 200)],
 )
 def test_number_together_with_adaptive(settings: Any, status: int) -> None:
-    """Sections 1.1 and 3.1: only enabled ones exclude a number."""
+    """Test server-behaviour.md 1.1 and 3.1: only enabled ones exclude a number."""
     assert Api().start(body={"number_of_allocations": 2, "adaptive_allocations": settings}).status == status
 
 
 @pytest.mark.parametrize("wrong", [{"number_of_allocations": 2}, {"threads_per_allocation": 2}])
 def test_low_priority_is_not_adjusted(wrong: dict[str, Any]) -> None:
-    """Section 1.1: other values than 1 are refused."""
+    """Test server-behaviour.md 1.1: other values than 1 are refused."""
     api = Api()
     assert api.start(priority="low", **wrong).status == 400
     assert api.double.control("GET", "/state")["deployments"] == {}
@@ -261,7 +264,7 @@ def test_low_priority_is_not_adjusted(wrong: dict[str, Any]) -> None:
 
 @NEWEST_OF_EACH
 def test_unknown_key_in_the_body(version: str) -> None:
-    """Sections 1.1 and 3.1: parsing is strict, and near names are proposed."""
+    """Test server-behaviour.md 1.1 and 3.1: parsing is strict, and near names are proposed."""
     answer = Api(version).start(body={"queue_capacit": 1})
     action = "cluster:admin/xpack/ml/trained_models/deployment/start"
     assert (answer.status, answer.type) == (400, "x_content_parse_exception")
@@ -273,7 +276,7 @@ def test_unknown_key_in_the_body(version: str) -> None:
 
 
 def test_update_wants_a_deployment_id() -> None:
-    """Section 1.2: neither model id nor alias nor pattern."""
+    """Test server-behaviour.md 1.2: neither model id nor alias nor pattern."""
     api = Api()
     api.started("d")
     api.send("PUT", f"{MODELS}/m/model_aliases/nick")
@@ -283,7 +286,7 @@ def test_update_wants_a_deployment_id() -> None:
 
 
 def test_update_by_version() -> None:
-    """Section 1.2: since 8.6."""
+    """Test server-behaviour.md 1.2: since 8.6."""
     api = Api("8.6.0")
     api.start()
     api.settle()
@@ -302,7 +305,7 @@ def test_update_by_version() -> None:
     ],
 )
 def test_number_as_query_parameter(version: str, choice: str, status: int) -> None:
-    """Section 1.2: since 8.15; a late 8.14 is [U]."""
+    """Test server-behaviour.md 1.2: since 8.15; a late 8.14 is [U]."""
     api = Api(version)
     api.double.control("POST", "/unknowns", {"update_query_parameter_in_8_14": choice})
     api.started()
@@ -315,7 +318,7 @@ def test_number_as_query_parameter(version: str, choice: str, status: int) -> No
 
 
 def test_adaptive_in_an_update_by_version() -> None:
-    """Sections 1.2 and 1.6: since 8.16; null removes the settings."""
+    """Test server-behaviour.md 1.2 and 1.6: since 8.16; null removes the settings."""
     api = Api("8.16.0")
     api.started()
     assert api.update(adaptive_allocations=ADAPTIVE).assignment["adaptive_allocations"] == ADAPTIVE
@@ -327,7 +330,10 @@ def test_adaptive_in_an_update_by_version() -> None:
 
 @NEWEST_OF_EACH
 def test_time_outs_of_an_update(version: str) -> None:
-    """Section 1.2: both are read from the query; what the body says about it is parsed and forgotten."""
+    """Test server-behaviour.md 1.2.
+
+    Both are read from the query; what the body says about it is parsed and forgotten.
+    """
     api = Api(version)
     api.started()
     path = f"{MODELS}/m/deployment/_update"
@@ -339,7 +345,7 @@ def test_time_outs_of_an_update(version: str) -> None:
 
 @pytest.mark.parametrize("other", [{"enabled": False}, None])
 def test_both_fields_when_not_enabled(other: Any) -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -348,7 +354,7 @@ def test_both_fields_when_not_enabled(other: Any) -> None:
 
 
 def test_update_does_not_wait() -> None:
-    """Sections 1.2 and 4.3: it answers when committed, and has no wait_for."""
+    """Test server-behaviour.md 1.2 and 4.3: it answers when committed, and has no wait_for."""
     api = Api(clock="eager")
     api.started(number=1)
     route = api.update(number_of_allocations=4).assignment["routing_table"]["n1"]
@@ -362,7 +368,7 @@ def test_update_does_not_wait() -> None:
 
 @pytest.mark.parametrize("place", ["query", "body"])
 def test_allow_no_match(place: str) -> None:
-    """Section 1.3: true by default."""
+    """Test server-behaviour.md 1.3: true by default."""
     api = Api(clock="eager")
     path = f"{MODELS}/none/deployment/_stop"
     query, body = ({"allow_no_match": "false"}, None) if place == "query" else ({}, {"allow_no_match": False})
@@ -372,7 +378,7 @@ def test_allow_no_match(place: str) -> None:
 
 @pytest.mark.parametrize(("version", "status"), [("8.10.4", 400), ("8.11.0", 200), ("9.5.3", 200)])
 def test_finish_pending_work(version: str, status: int) -> None:
-    """Section 1.3: a field of the body since about 8.11."""
+    """Test server-behaviour.md 1.3: a field of the body since about 8.11."""
     api = Api(version, clock="eager")
     api.started()
     assert api.send("POST", f"{MODELS}/m/deployment/_stop", {"finish_pending_work": True}).status == status
@@ -382,7 +388,7 @@ def test_finish_pending_work(version: str, status: int) -> None:
     ("version", "choice", "status"), [("8.0.1", "refuse", 400), ("8.0.1", "accept", 200), ("8.1.0", "refuse", 200)]
 )
 def test_force_by_version(version: str, choice: str, status: int) -> None:
-    """Section 1.3: since about 8.1 [U]; the bare name is true."""
+    """Test server-behaviour.md 1.3: since about 8.1 [U]; the bare name is true."""
     api = Api(version, clock="eager")
     api.double.control("POST", "/unknowns", {"stop_force_in_8_0": choice})
     api.start()
@@ -393,7 +399,7 @@ def test_force_by_version(version: str, choice: str, status: int) -> None:
 
 @pytest.mark.parametrize(("query", "body"), [({"timeout": "1s"}, None), ({}, {"timeout": "1s"})])
 def test_stop_has_no_time_out(query: Any, body: Any) -> None:
-    """Section 1.3."""
+    """Test server-behaviour.md 1.3."""
     api = Api(clock="eager")
     api.started()
     assert api.send("POST", f"{MODELS}/m/deployment/_stop", body, **query).status == 400

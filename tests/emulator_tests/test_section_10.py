@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts and facts that recordings settled (notes, section 10)."""
+"""Texts and facts that recordings settled (server-behaviour.md 10)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allo
 
 
 def test_audit_lines() -> None:
-    """Section 10: of start, update, rebalance and stop."""
+    """Test server-behaviour.md 10: of start, update, rebalance and stop."""
     api = Api(clock="eager")
     api.start(number_of_allocations=5, wait_for="started")
     api.update(number_of_allocations=6)
@@ -59,7 +59,7 @@ def test_audit_lines() -> None:
     ],
 )
 def test_merge(stored: Any, given: Any, merged: Any) -> None:
-    """Sections 6 and 10: field by field; a stored -1 stays until it is set or cleared again."""
+    """Test server-behaviour.md 6 and 10: field by field; a stored -1 stays until it is set or cleared again."""
     api = Api()
     assert api.start(body={"adaptive_allocations": stored}).status == 200
     api.settle()
@@ -68,7 +68,7 @@ def test_merge(stored: Any, given: Any, merged: Any) -> None:
 
 
 def test_name_of_the_nested_parser() -> None:
-    """Section 10."""
+    """Test server-behaviour.md 10."""
     assert "[autoscaling_settings] unknown field [x]" in str(Api().update(adaptive_allocations={"x": 1}).body)
 
 
@@ -82,7 +82,7 @@ def test_name_of_the_nested_parser() -> None:
     ],
 )
 def test_known_keys(operation: str, version: str, known: set[str]) -> None:
-    """Section 10: deployment_id, for instance, is unknown to both."""
+    """Test server-behaviour.md 10: deployment_id, for instance, is unknown to both."""
     values: dict[str, Any] = {
         "model_id": "m",
         "number_of_allocations": 1,
@@ -112,7 +112,7 @@ def test_known_keys(operation: str, version: str, known: set[str]) -> None:
     ],
 )
 def test_later_of_two_names(version: str, body: str, number: int) -> None:
-    """Section 10: the old names work up to 9.5, with a warning; the later one counts."""
+    """Test server-behaviour.md 10: the old names work up to 9.5, with a warning; the later one counts."""
     answer = Api(version).send("POST", f"{MODELS}/m/deployment/_start?wait_for=starting", body.encode())
     assert answer.assignment["task_parameters"]["number_of_allocations"] == number
     assert "Deprecated field [model_threads]" in answer.headers["Warning"]
@@ -120,7 +120,7 @@ def test_later_of_two_names(version: str, body: str, number: int) -> None:
 
 @pytest.mark.parametrize("name", ["UPPER", "a b", "x" * 300, "_", ""])
 def test_form_of_a_deployment_id(name: str) -> None:
-    """Section 10: nothing checks it."""
+    """Test server-behaviour.md 10: nothing checks it."""
     assert Api().start(deployment_id=name).assignment["task_parameters"]["deployment_id"] == name
 
 
@@ -135,7 +135,7 @@ def test_form_of_a_deployment_id(name: str) -> None:
     ],
 )
 def test_privileges(privilege: str, update: int, start: int, stats: int) -> None:
-    """Section 10: update is granted by three, never by manage_inference."""
+    """Test server-behaviour.md 10: update is granted by three, never by manage_inference."""
     api = Api("8.19.21")
     api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     headers = {"Authorization": "Basic dTpw", "Content-Type": "application/json"}
@@ -148,7 +148,7 @@ def test_privileges(privilege: str, update: int, start: int, stats: int) -> None
 
 @pytest.mark.parametrize(("version", "shown"), [("8.10.4", "10.0.0"), ("8.13.0", "12.0.0"), ("9.5.3", "12.0.0")])
 def test_version_of_a_model(version: str, shown: str) -> None:
-    """Section 10: that of its configuration, not of the product."""
+    """Test server-behaviour.md 10: that of its configuration, not of the product."""
     api = Api(version)
     body = {"model_type": "pytorch", "inference_config": {"text_embedding": {}}}
     assert api.send("PUT", f"{MODELS}/new", body).status == 200
@@ -160,7 +160,7 @@ def test_version_of_a_model(version: str, shown: str) -> None:
     "field", [{"platform_architecture": "linux-x86_64"}, {"prefix_strings": {"search": "a", "ingest": "b"}}]
 )
 def test_fields_of_a_model(version: str, status: int, field: dict[str, Any]) -> None:
-    """Section 10: unknown in 8.10, known in 8.13."""
+    """Test server-behaviour.md 10: unknown in 8.10, known in 8.13."""
     body = {"model_type": "pytorch", "inference_config": {"text_embedding": {}}, **field}
     assert Api(version).send("PUT", f"{MODELS}/new", body).status == status
 
@@ -170,11 +170,11 @@ def test_fields_of_a_model(version: str, status: int, field: dict[str, Any]) -> 
     [("nick", 200), ("a-b_c", 200), ("1a", 200), ("Upper", 400), ("a1", 400), ("a-", 400), ("_a", 400), ("a b", 400)],
 )
 def test_form_of_an_alias(alias: str, status: int) -> None:
-    """Section 10."""
+    """Test server-behaviour.md 10."""
     path = f"{MODELS}/m/model_aliases/{alias.replace(' ', '%20')}"
     assert Api().send("PUT", path).status == status
 
 
 def test_alias_like_its_model() -> None:
-    """Section 10."""
+    """Test server-behaviour.md 10."""
     assert "model_alias [m] cannot equal model_id [m]" in Api().send("PUT", f"{MODELS}/m/model_aliases/m").reason

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a read of statistics and models gives, a deletion, and what can change in place (notes, 1.4 to 1.6)."""
+"""Test reads of statistics and models, a deletion, and changes in place (server-behaviour.md 1.4 to 1.6)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def api() -> Api:
 
 
 def test_parameters_of_stats(api: Api) -> None:
-    """Section 1.4: which are read, and their defaults."""
+    """Test server-behaviour.md 1.4: which are read, and their defaults."""
     path = f"{MODELS}/_stats"
     plain = api.send("GET", path).body
     spelled = api.send("GET", path, None, allow_no_match="true", size=100, **{"from": 0}).body
@@ -42,7 +42,7 @@ def test_parameters_of_stats(api: Api) -> None:
 
 
 def test_paths_of_stats(api: Api) -> None:
-    """Section 1.4: models, deployments, patterns, lists."""
+    """Test server-behaviour.md 1.4: models, deployments, patterns, lists."""
     assert api.deployment_ids("m") == ["d1", "d2"]
     assert api.deployment_ids("d2") == ["d2"]
     assert api.deployment_ids("d*,other") == ["d1", "d2", "-"]
@@ -50,7 +50,7 @@ def test_paths_of_stats(api: Api) -> None:
 
 
 def test_deployment_ids_in_stats_by_version() -> None:
-    """Section 1.4: a deployment id is known since 8.8."""
+    """Test server-behaviour.md 1.4: a deployment id is known since 8.8."""
     newer = Api("8.8.0")
     newer.start(deployment_id="d")
     assert newer.deployment_ids("d") == ["d"]
@@ -61,26 +61,29 @@ def test_deployment_ids_in_stats_by_version() -> None:
 
 
 def test_row_of_an_idle_model(api: Api) -> None:
-    """Section 1.4: a row for each pair, and one without deployment for a model that has none."""
+    """Test server-behaviour.md 1.4: a row for each pair, and one without deployment for a model that has none."""
     assert "deployment_stats" not in api.stats("other")["trained_model_stats"][0]
     assert [row["model_id"] for row in api.stats("*")["trained_model_stats"]] == ["m", "m", "other"]
 
 
 def test_model_or_deployment(api: Api) -> None:
-    """Section 1.4: a model's id gives all its rows, a deployment's its own; a model wins over a deployment."""
+    """Test server-behaviour.md 1.4.
+
+    A model's id gives all its rows, a deployment's its own; a model wins over a deployment.
+    """
     api.started("m")
     assert sorted(api.deployment_ids("m")) == ["d1", "d2", "m"]
     assert api.deployment_ids("d1") == ["d1"]
 
 
 def test_count_is_of_models(api: Api) -> None:
-    """Section 1.4."""
+    """Test server-behaviour.md 1.4."""
     body = api.stats("m")
     assert (body["count"], len(body["trained_model_stats"])) == (1, 2)
 
 
 def test_alias_in_stats(api: Api) -> None:
-    """Section 1.4: its model's rows appear by accident."""
+    """Test server-behaviour.md 1.4: its model's rows appear by accident."""
     api.send("PUT", f"{MODELS}/m/model_aliases/nick")
     assert api.deployment_ids("nick") == ["d1", "d2"]
 
@@ -88,7 +91,7 @@ def test_alias_in_stats(api: Api) -> None:
 @pytest.mark.parametrize("choice", ["no_known_trained_model", "could_not_find_trained_model"])
 @pytest.mark.parametrize(("version", "advice"), [("8.12.2", False), ("8.13.0", True)])
 def test_exact_id_that_is_missing(choice: str, version: str, advice: bool) -> None:
-    """Section 1.4: 404 even with allow_no_match; the text is [U] and grew an advice with 8.13."""
+    """Test server-behaviour.md 1.4: 404 even with allow_no_match; the text is [U] and grew an advice with 8.13."""
     api = Api(version)
     api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
     answer = api.send("GET", f"{MODELS}/x/_stats", None, allow_no_match="true")
@@ -105,7 +108,10 @@ def test_exact_id_that_is_missing(choice: str, version: str, advice: bool) -> No
 
 
 def test_reading_a_model(api: Api) -> None:
-    """Section 1.5: its parameters; its type and whether it is defined, but nothing of its deployments."""
+    """Test server-behaviour.md 1.5.
+
+    Its parameters; its type and whether it is defined, but nothing of its deployments.
+    """
     query = {"allow_no_match": "true", "decompress_definition": "true", "exclude_generated": "false", "size": 1}
     answer = api.send("GET", f"{MODELS}/m", None, tags="", include="definition_status", **query)
     assert answer.status == 200
@@ -118,7 +124,7 @@ def test_reading_a_model(api: Api) -> None:
 
 
 def test_deletion_of_what_is_deployed() -> None:
-    """Section 1.5: refused; with force the deployment of the same id is stopped first."""
+    """Test server-behaviour.md 1.5: refused; with force the deployment of the same id is stopped first."""
     api = Api(clock="eager")
     api.started("m")
     refused = api.send("DELETE", f"{MODELS}/m")
@@ -130,7 +136,7 @@ def test_deletion_of_what_is_deployed() -> None:
 
 
 def test_force_stops_only_the_deployment_of_the_same_id() -> None:
-    """Section 1.5."""
+    """Test server-behaviour.md 1.5."""
     api = Api(clock="eager")
     api.started("d", model_id="m")
     assert api.send("DELETE", f"{MODELS}/m", None, force="true").body == {"acknowledged": True}
@@ -141,7 +147,7 @@ def test_force_stops_only_the_deployment_of_the_same_id() -> None:
 
 
 def test_number_and_adaptive_settings_change_in_place(api: Api) -> None:
-    """Section 1.6: the number if started and not adaptive; the settings at any time it is started."""
+    """Test server-behaviour.md 1.6: the number if started and not adaptive; the settings at any time it is started."""
     assert api.update("d1", number_of_allocations=2).status == 200
     assert api.update("d1", adaptive_allocations=ADAPTIVE).status == 200
     assert api.update("d1", number_of_allocations=3).status == 400
@@ -162,7 +168,7 @@ def test_number_and_adaptive_settings_change_in_place(api: Api) -> None:
     ],
 )
 def test_other_settings_need_a_new_start(api: Api, name: str, value: Any) -> None:
-    """Sections 1.6 and 10: an update does not know them."""
+    """Test server-behaviour.md 1.6 and 10: an update does not know them."""
     before = api.assignment("d1")
     answer = api.update("d1", number_of_allocations=2, **{name: value})
     assert (answer.status, answer.type) == (400, "x_content_parse_exception")
@@ -171,7 +177,7 @@ def test_other_settings_need_a_new_start(api: Api, name: str, value: Any) -> Non
 
 
 def test_ids_of_a_deployment_cannot_change(api: Api) -> None:
-    """Sections 1.6 and 10: another model is refused, and deployment_id is no key of an update."""
+    """Test server-behaviour.md 1.6 and 10: another model is refused, and deployment_id is no key of an update."""
     path = f"{MODELS}/d1/deployment/_update"
     assert api.send("POST", path, {"model_id": "other", "number_of_allocations": 2}).status == 400
     named = api.send("POST", path, {"deployment_id": "d1", "number_of_allocations": 2})
@@ -179,7 +185,7 @@ def test_ids_of_a_deployment_cannot_change(api: Api) -> None:
 
 
 def test_wait_for_and_time_out_are_not_kept() -> None:
-    """Section 1.6."""
+    """Test server-behaviour.md 1.6."""
     api = Api(clock="eager")
     answer = api.start(wait_for="fully_allocated", timeout="7s")
     assert not {"wait_for", "timeout"} & set(answer.assignment["task_parameters"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shapes of answers: assignments, stop, statistics, cluster state (notes, section 2)."""
+"""Shapes of answers: assignments, stop, statistics, cluster state (server-behaviour.md 2)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NODE_KEYS = [
     ],
 )
 def test_keys_of_an_assignment(version: str, absent: tuple[str, ...]) -> None:
-    """Section 2.1: in their order, by version."""
+    """Test server-behaviour.md 2.1: in their order, by version."""
     api = Api(version)
     started = api.start().assignment
     assert list(started["task_parameters"]) == [name for name in TASK_NEWEST if name not in absent]
@@ -63,7 +63,7 @@ def test_keys_of_an_assignment(version: str, absent: tuple[str, ...]) -> None:
 
 
 def test_start_and_update_answer_alike() -> None:
-    """Section 2.1."""
+    """Test server-behaviour.md 2.1."""
     api = Api()
     api.started()
     updated = api.update(number_of_allocations=1)
@@ -72,7 +72,7 @@ def test_start_and_update_answer_alike() -> None:
 
 
 def test_names_up_to_8_2() -> None:
-    """Section 2.1: renamed with 8.3."""
+    """Test server-behaviour.md 2.1: renamed with 8.3."""
     older, newer = Api("8.2.3").start(), Api("8.3.0").start()
     assert list(older.body) == ["allocation"]
     assert "allocation_state" in older.body["allocation"]
@@ -82,7 +82,7 @@ def test_names_up_to_8_2() -> None:
 
 
 def test_reasons_of_an_assignment() -> None:
-    """Section 2.1: its own only when set; a new route's is empty."""
+    """Test server-behaviour.md 2.1: its own only when set; a new route's is empty."""
     api = Api(nodes={"n1": 1})
     plain = api.start().assignment
     assert "reason" not in plain
@@ -104,13 +104,16 @@ def test_reasons_of_an_assignment() -> None:
     ],
 )
 def test_adaptive_settings_in_an_assignment(given: Any, shown: Any) -> None:
-    """Sections 2.1 and 10: null when unset; enabled always; bounds that are there; a stored -1 as it is."""
+    """Test server-behaviour.md 2.1 and 10.
+
+    Null when unset; enabled always; bounds that are there; a stored -1 as it is.
+    """
     found = Api().start(body={"adaptive_allocations": given}).assignment
     assert found["adaptive_allocations"] == shown
 
 
 def test_update_answers_what_was_committed() -> None:
-    """Section 2.1: targets are new, what runs is old."""
+    """Test server-behaviour.md 2.1: targets are new, what runs is old."""
     api = Api(nodes={"n1": 8})
     api.started(number=2)
     route = api.update(number_of_allocations=6).assignment["routing_table"]["n1"]
@@ -118,7 +121,7 @@ def test_update_answers_what_was_committed() -> None:
 
 
 def test_answer_of_a_stop() -> None:
-    """Section 2.2."""
+    """Test server-behaviour.md 2.2."""
     api = Api(clock="eager")
     api.started()
     assert api.stop().body == {"stopped": True}
@@ -128,7 +131,7 @@ def test_answer_of_a_stop() -> None:
 
 
 def test_keys_of_a_row() -> None:
-    """Sections 2.3 and 2.4: all of them, in their order."""
+    """Test server-behaviour.md 2.3 and 2.4: all of them, in their order."""
     api = Api(models=(("m", SIZE),))
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -155,7 +158,7 @@ def test_keys_of_a_row() -> None:
 
 
 def test_counters_only_when_there_is_something() -> None:
-    """Section 2.3: neither zero counters nor averages of nothing."""
+    """Test server-behaviour.md 2.3: neither zero counters nor averages of nothing."""
     api = Api()
     api.started()
     stats = api.deployment_stats()
@@ -173,7 +176,7 @@ def test_counters_only_when_there_is_something() -> None:
 
 
 def test_human_times() -> None:
-    """Section 2.3."""
+    """Test server-behaviour.md 2.3."""
     api = Api()
     api.started()
     api.effect("infer", deployment_id="m", count=1)
@@ -186,7 +189,7 @@ def test_human_times() -> None:
 
 @pytest.mark.parametrize(("version", "shown"), [("9.4.0", False), ("9.5.0", True)])
 def test_memory_of_a_process(version: str, shown: bool) -> None:
-    """Section 2.3: since 9.5, when it is known."""
+    """Test server-behaviour.md 2.3: since 9.5, when it is known."""
     api = Api(version)
     api.started()
     api.double.cluster.usage["m", "n1"].process_memory = 7
@@ -194,7 +197,7 @@ def test_memory_of_a_process(version: str, shown: bool) -> None:
 
 
 def test_sums_over_nodes() -> None:
-    """Section 2.3: throughput and inference statistics of a deployment come from its nodes."""
+    """Test server-behaviour.md 2.3: throughput and inference statistics of a deployment come from its nodes."""
     api = Api()
     api.started(number=6)
     api.effect("infer", deployment_id="m", count=60, time_ms=1)
@@ -209,7 +212,7 @@ def test_sums_over_nodes() -> None:
 
 @pytest.mark.parametrize("state", ["starting", "failed", "stopping"])
 def test_route_that_is_not_started(state: str) -> None:
-    """Section 2.3: four keys, and no number of allocations."""
+    """Test server-behaviour.md 2.3: four keys, and no number of allocations."""
     api = Api()
     api.start()
     if state != "starting":
@@ -225,7 +228,7 @@ def test_route_that_is_not_started(state: str) -> None:
 
 
 def test_node_that_left() -> None:
-    """Section 2.3: its row has no node."""
+    """Test server-behaviour.md 2.3: its row has no node."""
     api = Api()
     api.started()
     del api.double.cluster.nodes["n1"]
@@ -233,7 +236,7 @@ def test_node_that_left() -> None:
 
 
 def test_process_that_is_not_up() -> None:
-    """Section 2.3: a started route without a process reads as stopped."""
+    """Test server-behaviour.md 2.3: a started route without a process reads as stopped."""
     api = Api()
     api.started()
     del api.double.cluster.usage["m", "n1"]
@@ -245,7 +248,7 @@ def test_process_that_is_not_up() -> None:
     [(f"{SIZE}b", "253.3mb"), ("1048575b", "1023.9kb"), ("0", "0b"), ("-1", "-1b"), ("2mb", "2mb"), (None, "253.3mb")],
 )
 def test_human_form_of_the_cache(size: str | None, shown: str) -> None:
-    """Section 2.3: cut to one decimal; a zero decimal is dropped."""
+    """Test server-behaviour.md 2.3: cut to one decimal; a zero decimal is dropped."""
     api = Api(models=(("m", SIZE),))
     query: dict[str, Any] = {} if size is None else {"cache_size": size}
     assert api.start(**query).status == 200
@@ -253,7 +256,7 @@ def test_human_form_of_the_cache(size: str | None, shown: str) -> None:
 
 
 def test_start_time_in_both_forms() -> None:
-    """Section 2.3: milliseconds here, text there."""
+    """Test server-behaviour.md 2.3: milliseconds here, text there."""
     api = Api()
     api.started()
     millis, text = api.deployment_stats()["start_time"], api.assignment()["start_time"]
@@ -263,7 +266,10 @@ def test_start_time_in_both_forms() -> None:
 
 
 def test_keys_that_may_be_absent() -> None:
-    """Section 2.3: adaptive settings when unset, the status while stopping, a reason when there is none."""
+    """Test server-behaviour.md 2.3.
+
+    Adaptive settings when unset, the status while stopping, a reason when there is none.
+    """
     api = Api()
     api.started()
     assert not {"adaptive_allocations", "reason"} & set(api.deployment_stats())
@@ -274,7 +280,7 @@ def test_keys_that_may_be_absent() -> None:
 
 
 def test_failed_is_computed_only_there() -> None:
-    """Sections 2.3 and 4.1: if there are routes and all have failed; the stored state is another."""
+    """Test server-behaviour.md 2.3 and 4.1: if there are routes and all have failed; the stored state is another."""
     api = Api()
     api.started(number=5)
     api.effect("fail_route", deployment_id="m", node_id="n1", reason="boom")
@@ -287,7 +293,7 @@ def test_failed_is_computed_only_there() -> None:
 
 
 def test_no_targets_by_node() -> None:
-    """Section 2.3: what a node runs now; the configured total twice."""
+    """Test server-behaviour.md 2.3: what a node runs now; the configured total twice."""
     api = Api(nodes={"n1": 8})
     api.started(number=2)
     api.update(number_of_allocations=6)
@@ -301,7 +307,7 @@ def test_no_targets_by_node() -> None:
 
 
 def test_cluster_state_has_the_same_objects() -> None:
-    """Section 2.4: also with the routes; nothing if never written, empty once it was."""
+    """Test server-behaviour.md 2.4: also with the routes; nothing if never written, empty once it was."""
     api = Api()
     path, query = "/_cluster/state/metadata", {"filter_path": "metadata.trained_model_assignment"}
     assert api.send("GET", path, None, **query).body == {}
@@ -314,7 +320,7 @@ def test_cluster_state_has_the_same_objects() -> None:
 
 @pytest.mark.parametrize(("version", "key"), [("8.2.3", "allocation"), ("8.3.0", "assignment")])
 def test_key_in_cluster_state(version: str, key: str) -> None:
-    """Section 2.4."""
+    """Test server-behaviour.md 2.4."""
     api = Api(version)
     api.start()
     assert f"trained_model_{key}" in api.send("GET", "/_cluster/state").body["metadata"]
@@ -324,7 +330,7 @@ def test_key_in_cluster_state(version: str, key: str) -> None:
     ("privilege", "stats", "state"), [("monitor_ml", 200, 403), ("manage_ml", 200, 403), ("monitor", 200, 200)]
 )
 def test_privileges_of_reads(privilege: str, stats: int, state: int) -> None:
-    """Section 2.4: cluster state needs monitor."""
+    """Test server-behaviour.md 2.4: cluster state needs monitor."""
     api = Api()
     api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     headers = {"Authorization": "Basic dTpw"}
@@ -333,7 +339,7 @@ def test_privileges_of_reads(privilege: str, stats: int, state: int) -> None:
 
 
 def test_no_way_to_ask_for_one_assignment_or_to_try() -> None:
-    """Section 2.4: neither a GET nor a dry run."""
+    """Test server-behaviour.md 2.4: neither a GET nor a dry run."""
     api = Api()
     api.started()
     assert api.send("GET", f"{MODELS}/m/deployment").status == 400

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Errors: the envelope, and what start complains of, row by row (notes, sections 3 and 3.1)."""
+"""Errors: the envelope, and what start complains of, row by row (server-behaviour.md 3 and 3.1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def first_reason(answer: Answer) -> str:
 
 
 def test_envelope() -> None:
-    """Section 3: root cause, type, reason, status; the innermost exception of Elasticsearch is the root."""
+    """Test server-behaviour.md 3.
+
+    Root cause, type, reason, status; the innermost exception of Elasticsearch is the root.
+    """
     body = Api().start("none").body
     reason = "Could not find trained model [none]"
     inner = {"type": "resource_not_found_exception", "reason": reason}
@@ -35,14 +38,14 @@ def test_envelope() -> None:
 
 
 def test_java_causes_are_no_roots() -> None:
-    """Section 3: a plain Java exception stands only in caused_by."""
+    """Test server-behaviour.md 3: a plain Java exception stands only in caused_by."""
     error = Api(nodes={"n1": 1}).start(threads_per_allocation=2).body["error"]
     assert error["caused_by"]["type"] == "illegal_state_exception"
     assert error["root_cause"] == [{"type": "status_exception", "reason": error["reason"]}]
 
 
 def test_nested_parse_failures() -> None:
-    """Section 3: a parse failure names its place and keeps its cause."""
+    """Test server-behaviour.md 3: a parse failure names its place and keeps its cause."""
     error = Api().start(body={"adaptive_allocations": {"enabled": "x"}}).body["error"]
     assert error["type"] == "x_content_parse_exception"
     assert error["root_cause"][0]["type"] == "x_content_parse_exception"
@@ -50,7 +53,7 @@ def test_nested_parse_failures() -> None:
 
 
 def test_complaints_are_collected() -> None:
-    """Sections 3 and 3.1: in one reason, in this order."""
+    """Test server-behaviour.md 3 and 3.1: in one reason, in this order."""
     answer = Api().start(
         body={
             "adaptive_allocations": {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 2}
@@ -72,7 +75,7 @@ def test_complaints_are_collected() -> None:
 
 
 def test_complaints_of_an_update_are_collected() -> None:
-    """Section 3: number, number with adaptive, bounds."""
+    """Test server-behaviour.md 3: number, number with adaptive, bounds."""
     settings = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 2}
     assert Api().update(number_of_allocations=0, adaptive_allocations=settings).reason == (
         "Validation Failed: 1: [number_of_allocations] must be a positive integer;"
@@ -85,7 +88,7 @@ def test_complaints_of_an_update_are_collected() -> None:
 
 
 def test_other_model_in_the_body() -> None:
-    """Section 3.1, row 1: before validation."""
+    """Test server-behaviour.md 3.1 row 1: before validation."""
     answer = Api().start(body={"model_id": "other", "number_of_allocations": 0})
     assert (answer.status, answer.type) == (400, "status_exception")
     assert answer.reason == (
@@ -114,7 +117,7 @@ def test_other_model_in_the_body() -> None:
     ],
 )
 def test_validation(given: dict[str, Any], complaint: str) -> None:
-    """Section 3.1, row 2: from the query and from the body alike."""
+    """Test server-behaviour.md 3.1 row 2: from the query and from the body alike."""
     assert first_reason(Api().start(**given)) == complaint
     assert first_reason(Api().send("POST", f"{MODELS}/m/deployment/_start", given)) == complaint
 
@@ -132,7 +135,7 @@ def test_validation(given: dict[str, Any], complaint: str) -> None:
     ],
 )
 def test_bounds(settings: dict[str, Any], complaint: str) -> None:
-    """Sections 3.1, 3.2 and 6: of start and of update; -1 is unset."""
+    """Test server-behaviour.md 3.1, 3.2 and 6: of start and of update; -1 is unset."""
     api = Api()
     assert first_reason(api.start(body={"adaptive_allocations": settings})) == complaint
     api.started()
@@ -147,7 +150,7 @@ def test_bounds(settings: dict[str, Any], complaint: str) -> None:
 )
 @pytest.mark.parametrize("enabled", [True, False])
 def test_low_priority_with_an_upper_bound(version: str, refused: bool, enabled: bool) -> None:
-    """Section 3.1, row 2: since the patches of January 2026, also when not enabled."""
+    """Test server-behaviour.md 3.1 row 2: since the patches of January 2026, also when not enabled."""
     settings = {"enabled": enabled, "max_number_of_allocations": 2}
     answer = Api(version).start(body={"adaptive_allocations": settings, "priority": "low"})
     if refused:
@@ -157,7 +160,7 @@ def test_low_priority_with_an_upper_bound(version: str, refused: bool, enabled: 
 
 
 def test_bad_cache_size() -> None:
-    """Section 3.1, row 2: of two kinds."""
+    """Test server-behaviour.md 3.1 row 2: of two kinds."""
     text = "failed to parse setting [cache_size] with value [abc] as a size in bytes: unit is missing or unrecognized"
     by_query = Api().start(cache_size="abc")
     assert (by_query.status, by_query.type, by_query.reason) == (400, "parse_exception", text)
@@ -169,7 +172,7 @@ def test_bad_cache_size() -> None:
 
 @pytest.mark.parametrize(("name", "enum"), [("wait_for", "AllocationStatus.State"), ("priority", "Priority")])
 def test_unknown_constants(name: str, enum: str) -> None:
-    """Section 3.1, row 2: of two kinds."""
+    """Test server-behaviour.md 3.1 row 2: of two kinds."""
     text = f"No enum constant {ASSIGNMENT}.{enum}.XYZ"
     by_query = Api().send("POST", f"{MODELS}/m/deployment/_start", None, **{name: "xyz"})
     assert (by_query.status, by_query.type, by_query.reason) == (400, "illegal_argument_exception", text)
@@ -183,7 +186,7 @@ def test_unknown_constants(name: str, enum: str) -> None:
 
 
 def test_order_of_a_start() -> None:
-    """Section 3.1: the first hit wins. All hurdles are put up, then taken away one by one."""
+    """Test server-behaviour.md 3.1: the first hit wins. All hurdles are put up, then taken away one by one."""
     api = Api(nodes={"n1": 1})
     hurdles = {
         "license": "basic",
@@ -236,7 +239,10 @@ def test_order_of_a_start() -> None:
 
 
 def test_existing_deployment_comes_before_the_model() -> None:
-    """Section 3.1, row 6: whatever the settings, even for a model that is not there; after the limit of 100."""
+    """Test server-behaviour.md 3.1 row 6.
+
+    Whatever the settings, even for a model that is not there; after the limit of 100.
+    """
     api = Api()
     first: dict[str, Any] = {"number_of_allocations": 1}
     assert api.start(**first).status == 200
@@ -250,7 +256,7 @@ def test_existing_deployment_comes_before_the_model() -> None:
 
 
 def test_failed_route_while_waiting() -> None:
-    """Section 3.1, row 20: 500, and the assignment is gone."""
+    """Test server-behaviour.md 3.1 row 20: 500, and the assignment is gone."""
     api = Api(clock="eager")
     api.effect("fail_next_load", reason="boom")
     answer = api.start(wait_for="started")
@@ -259,7 +265,7 @@ def test_failed_route_while_waiting() -> None:
 
 
 def test_wait_ends_when_nothing_is_starting() -> None:
-    """Section 3.1, wait logic: even if wait_for is not met."""
+    """Test server-behaviour.md 3.1, wait logic: even if wait_for is not met."""
     api = Api(nodes={"n1": 2}, clock="eager")
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     partial = api.start(number_of_allocations=4, wait_for="fully_allocated")
@@ -275,7 +281,7 @@ def test_wait_ends_when_nothing_is_starting() -> None:
     ("wait_for", "enough"), [("starting", "starting"), ("started", "started"), ("fully_allocated", "fully_allocated")]
 )
 def test_wait_for_is_a_lower_bound(wait_for: str, enough: str) -> None:
-    """Section 3.1, wait logic: starting < started < fully_allocated."""
+    """Test server-behaviour.md 3.1, wait logic: starting < started < fully_allocated."""
     api = Api(clock="eager")
     answer = api.start(number_of_allocations=6, wait_for=wait_for)
     states = {route["routing_state"] for route in answer.assignment["routing_table"].values()}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What update and stop complain of, in order, and what is a no-op (notes, sections 3.2 to 3.4)."""
+"""What update and stop complain of, in order, and what is a no-op (server-behaviour.md 3.2 to 3.4)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def grown(api: Api, name: str = "m") -> None:
 
 
 def test_rows_of_an_update_in_order() -> None:
-    """Section 3.2, rows 1 to 12: each step takes away what was complained of."""
+    """Test server-behaviour.md 3.2 row 1 to 3.2 row 12: each step takes away what was complained of."""
     api = Api()
     steps: list[tuple[dict[str, Any], int, str]] = [
         ({"model_id": "x", "number_of_allocations": 0}, 400, "status_exception"),
@@ -56,7 +56,7 @@ def test_rows_of_an_update_in_order() -> None:
 
 
 def test_update_of_nothing() -> None:
-    """Section 3.2, row 6."""
+    """Test server-behaviour.md 3.2 row 6."""
     answer = Api().update("none", number_of_allocations=2)
     assert (answer.status, answer.type) == (404, "resource_not_found_exception")
     assert answer.reason == "No known model deployment with id [none]"
@@ -64,7 +64,10 @@ def test_update_of_nothing() -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_number_of_an_adaptive_deployment(number: int) -> None:
-    """Section 3.2, row 7: refused even if it is the same; another type than that of the request's own validation."""
+    """Test server-behaviour.md 3.2 row 7.
+
+    Refused even if it is the same; another type than that of the request's own validation.
+    """
     api = Api()
     grown(api)
     answer = api.update(number_of_allocations=number)
@@ -72,7 +75,10 @@ def test_number_of_an_adaptive_deployment(number: int) -> None:
 
 
 def test_no_op_comes_before_the_state() -> None:
-    """Sections 3.2 and 3.4, rows 9 and 10: nothing that differs is fine in any state, everything else is not."""
+    """Test server-behaviour.md 3.2 row 9, 3.2 row 10 and 3.4.
+
+    Nothing that differs is fine in any state, everything else is not.
+    """
     api = Api()
     api.start(number_of_allocations=2)
     assert api.update(number_of_allocations=2).status == 200
@@ -90,7 +96,10 @@ def test_no_op_comes_before_the_state() -> None:
     [("8.18.8", False), ("8.19.0", False), ("8.19.14", True), ("9.1.10", False), ("9.5.3", True)],
 )
 def test_low_priority(choice: str, version: str, refused: bool) -> None:
-    """Section 3.2, row 11 [U]: since the patches of January 2026, and not by the request's own validation."""
+    """Test server-behaviour.md 3.2 row 8b.
+
+    Since the patches of January 2026, and not by the request's own validation.
+    """
     api = Api(version)
     api.double.control("POST", "/unknowns", {"low_priority_update": choice})
     assert api.update("none", number_of_allocations=2).status == 404
@@ -108,7 +117,7 @@ def test_low_priority(choice: str, version: str, refused: bool) -> None:
     ],
 )
 def test_forms_of_that_refusal(choice: str, status: int, kind: str) -> None:
-    """Section 3.2, row 11 [U]: neither status nor text is known; nothing changes."""
+    """Test server-behaviour.md 3.2 row 8b, and two more forms of it; nothing changes."""
     api = Api()
     api.double.control("POST", "/unknowns", {"low_priority_update_error": choice})
     api.started(priority="low")
@@ -118,7 +127,7 @@ def test_forms_of_that_refusal(choice: str, status: int, kind: str) -> None:
 
 
 def test_increase_without_room() -> None:
-    """Section 3.2, row 12."""
+    """Test server-behaviour.md 3.2 row 12."""
     api = Api()
     api.started()
     answer = api.update(number_of_allocations=9)
@@ -142,7 +151,10 @@ def test_increase_without_room() -> None:
     ],
 )
 def test_what_differs(given: dict[str, Any], differs: bool) -> None:
-    """Section 3.2: settings are compared as given, before they are merged. Only what differs needs a started state."""
+    """Test server-behaviour.md 3.2.
+
+    Settings are compared as given, before they are merged. Only what differs needs a started state.
+    """
     api = Api()
     api.start(body={"adaptive_allocations": {**ADAPTIVE, "enabled": False}})
     before = api.state_version
@@ -151,7 +163,7 @@ def test_what_differs(given: dict[str, Any], differs: bool) -> None:
 
 
 def test_merge_that_changes_nothing_is_not_published() -> None:
-    """Section 3.2: but it needs a started deployment."""
+    """Test server-behaviour.md 3.2: but it needs a started deployment."""
     api = Api()
     grown(api)
     before = api.state_version
@@ -163,7 +175,7 @@ def test_merge_that_changes_nothing_is_not_published() -> None:
 
 
 def test_stop_of_an_unknown_id() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(clock="eager")
     assert api.stop("none").body == {"stopped": True}
     answer = api.stop("none", allow_no_match="false")
@@ -173,7 +185,7 @@ def test_stop_of_an_unknown_id() -> None:
 
 @pytest.mark.parametrize(("version", "subject"), [("8.7.1", "deployment for model [m]"), ("8.8.0", "deployment [m]")])
 def test_stop_of_what_a_pipeline_uses(version: str, subject: str) -> None:
-    """Section 3.3: with the wording of before 8.8; force skips the check."""
+    """Test server-behaviour.md 3.3: with the wording of before 8.8; force skips the check."""
     api = Api(version, clock="eager")
     api.start()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
@@ -186,7 +198,7 @@ def test_stop_of_what_a_pipeline_uses(version: str, subject: str) -> None:
 
 
 def test_stop_of_what_a_pipeline_uses_by_alias() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(clock="eager")
     api.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
     api.started()
@@ -201,14 +213,14 @@ def test_stop_of_what_a_pipeline_uses_by_alias() -> None:
 
 
 def test_other_id_in_the_body_of_a_stop() -> None:
-    """Section 3.3: of another type than in start and update."""
+    """Test server-behaviour.md 3.3: of another type than in start and update."""
     answer = Api().send("POST", "/_ml/trained_models/m/deployment/_stop", {"model_id": "x"})
     assert (answer.status, answer.type) == (400, "illegal_argument_exception")
     assert answer.reason.startswith("Inconsistent model_id; 'x'")
 
 
 def test_stop_twice() -> None:
-    """Section 3.3: a stop of what is stopping is fine."""
+    """Test server-behaviour.md 3.3: a stop of what is stopping is fine."""
     api = Api()
     api.started()
     with pytest.raises(ConnectionDropped):
@@ -220,7 +232,7 @@ def test_stop_twice() -> None:
 
 
 def test_node_lost_while_stopping() -> None:
-    """Section 3.3: the stop goes on without it."""
+    """Test server-behaviour.md 3.3: the stop goes on without it."""
     api = Api()
     api.started(number=6)
     api.effect("stop_deployment", deployment_id="m")
@@ -234,7 +246,10 @@ def test_node_lost_while_stopping() -> None:
 
 
 def test_same_value_is_audited() -> None:
-    """Section 3.4: no new cluster state and no new plan, but a line for it; a settings-only update shows null."""
+    """Test server-behaviour.md 3.4.
+
+    No new cluster state and no new plan, but a line for it; a settings-only update shows null.
+    """
     api = Api()
     api.started(number=2)
     before = api.state_version
@@ -246,13 +261,13 @@ def test_same_value_is_audited() -> None:
 
 
 def test_repeated_start_is_never_a_no_op() -> None:
-    """Section 3.4."""
+    """Test server-behaviour.md 3.4."""
     api = Api()
     assert [api.start(number_of_allocations=2).status for _time in range(2)] == [200, 400]
 
 
 def test_last_writer_wins() -> None:
-    """Section 3.4: of two clients nobody sees a conflict."""
+    """Test server-behaviour.md 3.4: of two clients nobody sees a conflict."""
     api = Api()
     api.started()
     api.fault(
@@ -264,7 +279,7 @@ def test_last_writer_wins() -> None:
 
 @pytest.mark.parametrize(("operation", "status"), [("start", 403), ("update", 200), ("stop", 200)])
 def test_licence_and_upgrade(operation: str, status: int) -> None:
-    """Section 3.4: only a start looks at the licence, and at the versions of the nodes."""
+    """Test server-behaviour.md 3.4: only a start looks at the licence, and at the versions of the nodes."""
     for name, value in (("license", "basic"), ("mixed_versions", True)):
         api = Api(clock="eager")
         api.started()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""States of deployments, routes and allocations; growing, shrinking, stopping, nodes (notes, section 4)."""
+"""States of deployments, routes and allocations; growing, shrinking, stopping, nodes (server-behaviour.md 4)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def states(api: Api, name: str = "m") -> dict[str, str]:
 
 
 def test_assignment_state_follows_the_routes() -> None:
-    """Section 4.1: started if any route is, else starting; stopping sticks; failed is never stored."""
+    """Test server-behaviour.md 4.1: started if any route is, else starting; stopping sticks; failed is never stored."""
     api = Api()
     api.start(number_of_allocations=5)
     assert api.assignment()["assignment_state"] == "starting"
@@ -53,7 +53,7 @@ def test_assignment_state_follows_the_routes() -> None:
     [("8.16.0", "started", "fully_allocated"), ("8.15.3", "starting", "starting"), ("9.5.3", "started", None)],
 )
 def test_zero_allocations(version: str, state: str, allocation: str | None) -> None:
-    """Section 4.1: started and fully allocated from 8.16.0."""
+    """Test server-behaviour.md 4.1: started and fully allocated from 8.16.0."""
     api = Api(version)
     api.started()
     assert api.effect("set_number", deployment_id="m", number_of_allocations=0) == {"applied": True}
@@ -67,7 +67,7 @@ def test_zero_allocations(version: str, state: str, allocation: str | None) -> N
 
 
 def test_life_of_a_route() -> None:
-    """Section 4.1: starting, started, stopping, gone."""
+    """Test server-behaviour.md 4.1: starting, started, stopping, gone."""
     api = Api()
     api.start()
     seen = [states(api)]
@@ -82,7 +82,7 @@ def test_life_of_a_route() -> None:
 
 
 def test_allocation_status() -> None:
-    """Section 4.1: counted over started routes; three states; absent while stopping."""
+    """Test server-behaviour.md 4.1: counted over started routes; three states; absent while stopping."""
     api = Api()
     api.start(number_of_allocations=6)
     assert api.deployment_stats()["allocation_status"] == {
@@ -105,7 +105,7 @@ def test_allocation_status() -> None:
 
 
 def test_new_routes() -> None:
-    """Section 4.2: target and current are the same, the reason is empty, the time is now."""
+    """Test server-behaviour.md 4.2: target and current are the same, the reason is empty, the time is now."""
     api = Api()
     found = api.start(number_of_allocations=5).assignment
     assert found["routing_table"] == {
@@ -116,7 +116,10 @@ def test_new_routes() -> None:
 
 
 def test_loading() -> None:
-    """Section 4.2: a node reports started, or failed with a reason; the first started route makes it started."""
+    """Test server-behaviour.md 4.2.
+
+    A node reports started, or failed with a reason; the first started route makes it started.
+    """
     api = Api()
     api.effect("fail_next_load", node_id="n2", reason="boom")
     api.start(number_of_allocations=5)
@@ -128,7 +131,7 @@ def test_loading() -> None:
 
 
 def test_running_maximum() -> None:
-    """Section 4.2: it never falls."""
+    """Test server-behaviour.md 4.2: it never falls."""
     api = Api()
     api.started(number=6)
     api.update(number_of_allocations=2)
@@ -140,7 +143,7 @@ def test_running_maximum() -> None:
 
 
 def test_increase_plans_everything_again() -> None:
-    """Section 4.3: others' routes may move; a failed route that stays begins again."""
+    """Test server-behaviour.md 4.3: others' routes may move; a failed route that stays begins again."""
     api = Api()
     api.started("a", 5)
     api.started("b", 1, model_id="other")
@@ -152,7 +155,7 @@ def test_increase_plans_everything_again() -> None:
 
 
 def test_old_routes_keep_what_runs() -> None:
-    """Section 4.3: an old route gets a new target, a new node a starting route."""
+    """Test server-behaviour.md 4.3: an old route gets a new target, a new node a starting route."""
     api = Api()
     api.started(number=2)
     table = api.update(number_of_allocations=6).assignment["routing_table"]
@@ -173,7 +176,10 @@ def test_old_routes_keep_what_runs() -> None:
     ],
 )
 def test_when_the_cluster_can_grow(name: str, value: Any, status: int) -> None:
-    """Section 4.3: more lazy nodes than there are, or a smallest node below the largest size. Two nodes of 16gb."""
+    """Test server-behaviour.md 4.3.
+
+    More lazy nodes than there are, or a smallest node below the largest size. Two nodes of 16gb.
+    """
     api = Api()
     api.started(number=2)
     api.effect("set_setting", name=name, value=value)
@@ -185,7 +191,7 @@ def test_when_the_cluster_can_grow(name: str, value: Any, status: int) -> None:
 
 
 def test_fit_to_the_model_is_not_examined() -> None:
-    """Section 4.3: a deployment that never fits is accepted where the cluster can grow."""
+    """Test server-behaviour.md 4.3: a deployment that never fits is accepted where the cluster can grow."""
     api = Api()
     api.effect("set_setting", name=LAZY, value=9)
     answer = api.start(threads_per_allocation=32)
@@ -193,7 +199,10 @@ def test_fit_to_the_model_is_not_examined() -> None:
 
 
 def test_old_node_changes_after_the_new_one_has_started() -> None:
-    """Section 4.3: 4 on one node to 5 over two gives 4, 8, 5; the state is started throughout."""
+    """Test server-behaviour.md 4.3: 4 on one node to 5 over two gives 4, 8, 5; the state is started throughout.
+
+    The server moves the four only where the first node lacks memory for a second copy; the emulator always does.
+    """
     api = Api()
     api.started(number=4)
     assert api.update(number_of_allocations=5).assignment["assignment_state"] == "started"
@@ -203,7 +212,7 @@ def test_old_node_changes_after_the_new_one_has_started() -> None:
 
 
 def test_same_number_is_no_new_attempt() -> None:
-    """Section 4.3: a join, a stop, a start, an increase of another one are."""
+    """Test server-behaviour.md 4.3: a join, a stop, a start, an increase of another one are."""
 
     def partial() -> Api:
         api = Api(nodes={"n1": 4})
@@ -233,7 +242,7 @@ def test_same_number_is_no_new_attempt() -> None:
 
 
 def test_decrease_to_more_than_is_placed() -> None:
-    """Section 4.4: only the number changes; the reason goes when it is exactly what is placed."""
+    """Test server-behaviour.md 4.4: only the number changes; the reason goes when it is exactly what is placed."""
     api = Api()
     api.effect("set_setting", name=LAZY, value=9)
     api.started(number=11)
@@ -244,7 +253,10 @@ def test_decrease_to_more_than_is_placed() -> None:
 
 
 def test_removed_and_reduced_routes() -> None:
-    """Section 4.4: a removed one is gone at once, a reduced one keeps what runs until its node follows."""
+    """Test server-behaviour.md 4.4.
+
+    A removed one is gone at once, a reduced one keeps what runs until its node follows.
+    """
     api = Api()
     api.started(number=5)
     api.update(number_of_allocations=3)
@@ -257,7 +269,7 @@ def test_removed_and_reduced_routes() -> None:
 
 
 def test_decrease_plans_nothing() -> None:
-    """Section 4.4: others that lack something stay as they are."""
+    """Test server-behaviour.md 4.4: others that lack something stay as they are."""
     api = Api(nodes={"n1": 4})
     api.effect("set_setting", name=LAZY, value=9)
     api.started("a", 3)
@@ -271,7 +283,7 @@ def test_decrease_plans_nothing() -> None:
 
 
 def test_settings_alone_move_nothing() -> None:
-    """Section 4.5: not even if the number is outside of the new bounds."""
+    """Test server-behaviour.md 4.5: not even if the number is outside of the new bounds."""
     api = Api()
     api.started(number=2)
     before = api.targets()
@@ -281,7 +293,7 @@ def test_settings_alone_move_nothing() -> None:
 
 
 def test_stop() -> None:
-    """Section 4.6: stopping, routes stop, the assignment goes, others are planned again."""
+    """Test server-behaviour.md 4.6: stopping, routes stop, the assignment goes, others are planned again."""
     api = Api(nodes={"n1": 4})
     api.effect("set_setting", name=LAZY, value=9)
     api.started("a", 4)
@@ -296,7 +308,7 @@ def test_stop() -> None:
 
 
 def test_routes_of_what_stops_only_stop() -> None:
-    """Section 4.6: a node that was still loading does not start any more."""
+    """Test server-behaviour.md 4.6: a node that was still loading does not start any more."""
     api = Api()
     api.start()
     api.effect("stop_deployment", deployment_id="m")
@@ -305,7 +317,7 @@ def test_routes_of_what_stops_only_stop() -> None:
 
 
 def test_lost_node() -> None:
-    """Section 4.7: what fits is placed elsewhere; the number stays, a reason tells of the rest."""
+    """Test server-behaviour.md 4.7: what fits is placed elsewhere; the number stays, a reason tells of the rest."""
     api = Api()
     api.started(number=6)
     api.effect("remove_node", node_id="n1")
@@ -318,7 +330,7 @@ def test_lost_node() -> None:
 
 
 def test_joining_node() -> None:
-    """Section 4.7: where everybody is satisfied nothing moves."""
+    """Test server-behaviour.md 4.7: where everybody is satisfied nothing moves."""
     api = Api(nodes={"n1": 4})
     api.started(number=4)
     before = api.assignment()
@@ -327,7 +339,7 @@ def test_joining_node() -> None:
 
 
 def test_failed_route() -> None:
-    """Section 4.7: failed until a plan keeps its node; if all have failed an update is refused."""
+    """Test server-behaviour.md 4.7: failed until a plan keeps its node; if all have failed an update is refused."""
     api = Api()
     api.started()
     api.effect("fail_route", deployment_id="m", reason="boom")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a plan reckons with, and how it explains itself (notes, section 5); its worked examples are in test_planner."""
+"""Test what a plan reckons with, and its reasons (server-behaviour.md 5); worked examples are in test_planner."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def alone(version: str = "9.5.3", model: str = "m", size: int = 100 * MB, memory
     ("processors", "scale", "cores"), [(4, None, 4), (3.5, None, 4), (4, 2, 2), (5, 2, 3), (0.5, None, 1), (0, None, 0)]
 )
 def test_cores(processors: float, scale: int | None, cores: int) -> None:
-    """Section 5.1: processors by scale, rounded up."""
+    """Test server-behaviour.md 5.1: processors by scale, rounded up."""
     api = Api(nodes={})
     api.effect("set_setting", name="xpack.ml.allocated_processors_scale", value=scale)
     api.effect("set_setting", name=LAZY, value=9)
@@ -54,7 +54,10 @@ def test_cores(processors: float, scale: int | None, cores: int) -> None:
     ],
 )
 def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, Any], needed: int) -> None:
-    """Section 5.1: 240 MB and twice the model, a larger cache on top; ELSER by itself. 30 MB are the node's own."""
+    """Test server-behaviour.md 5.1: 240 MB and twice the model; ELSER by itself. 30 MB are the node's own.
+
+    The emulator adds a larger cache in every version, the server up to 8.11 only.
+    """
     low = alone(version, model, memory=(needed + 29) * MB)
     low.start(model, deployment_id="d", **settings)
     assert low.targets("d") == {}
@@ -68,7 +71,7 @@ def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, An
     [("9.5.3", "counted", {}), ("9.5.3", "ignored", {"n1": 1}), ("8.10.4", "ignored", {})],
 )
 def test_large_cache(version: str, choice: str, targets: dict[str, int]) -> None:
-    """Section 5.1: whether the planner, too, reckons with a cache larger than the model."""
+    """Test server-behaviour.md 5.1: whether the planner, too, reckons with a cache larger than the model."""
     api = alone(version, memory=(440 + 30) * MB)
     api.double.control("POST", "/unknowns", {"planner_cache": choice})
     api.start(cache_size="150mb")
@@ -76,7 +79,7 @@ def test_large_cache(version: str, choice: str, targets: dict[str, int]) -> None
 
 
 def test_memory_by_allocation() -> None:
-    """Section 5.1: the larger of the two estimates."""
+    """Test server-behaviour.md 5.1: the larger of the two estimates."""
     for number, fits in ((2, True), (3, False)):
         api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
         wanted = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
@@ -86,7 +89,7 @@ def test_memory_by_allocation() -> None:
 
 
 def test_memory_is_charged_once_by_node() -> None:
-    """Section 5.1: allocations on a node share the model."""
+    """Test server-behaviour.md 5.1: allocations on a node share the model."""
     api = alone(memory=470 * MB)
     api.start(number_of_allocations=4)
     assert api.targets() == {"n1": 4}
@@ -94,7 +97,7 @@ def test_memory_is_charged_once_by_node() -> None:
 
 @pytest.mark.parametrize(("version", "needed"), [("8.16.0", 0), ("8.15.3", 440 * MB)])
 def test_zero_allocations_need_nothing(version: str, needed: int) -> None:
-    """Section 5.1: from 8.16.0; before, the estimate was that of one that runs."""
+    """Test server-behaviour.md 5.1: from 8.16.0; before, the estimate was that of one that runs."""
     api = alone(version, memory=16000 * MB)
     api.started()
     cluster = api.double.cluster
@@ -102,14 +105,14 @@ def test_zero_allocations_need_nothing(version: str, needed: int) -> None:
 
 
 def test_processors_are_not_over_subscribed() -> None:
-    """Section 5.1: threads times allocations."""
+    """Test server-behaviour.md 5.1: threads times allocations."""
     api = alone(memory=16000 * MB, cores=7)
     api.start(number_of_allocations=9, threads_per_allocation=2)
     assert api.targets() == {"n1": 3}
 
 
 def test_what_stops_holds_its_room() -> None:
-    """Section 5.1: until its routes are gone, as far as is known."""
+    """Test server-behaviour.md 5.2: until its routes are gone."""
     api = Api()
     api.started("a", 4)
     api.effect("stop_deployment", deployment_id="a")
@@ -121,7 +124,10 @@ def test_what_stops_holds_its_room() -> None:
 
 
 def test_low_priority_comes_after_normal() -> None:
-    """Section 5.2: it gets what memory is left, no matter the processors, and never blocks the others."""
+    """Test server-behaviour.md 5.2.
+
+    It gets what memory is left, no matter the processors, and never blocks the others.
+    """
     api = alone(memory=(440 + 30 + 300) * MB, cores=1)
     api.started("low", 1, priority="low")
     assert api.targets("low") == {"n1": 1}
@@ -135,7 +141,7 @@ def test_low_priority_comes_after_normal() -> None:
 
 
 def test_packed_not_spread() -> None:
-    """Section 5.4: the first node is filled before the next; a second deployment joins the first."""
+    """Test server-behaviour.md 5.2: the first node is filled before the next; a second deployment joins the first."""
     api = Api(nodes={"n2": 4, "n1": 4})
     api.started("a", 2)
     api.started("b", 2, model_id="other")
@@ -144,7 +150,7 @@ def test_packed_not_spread() -> None:
 
 @pytest.mark.parametrize("settings", [{"threads_per_allocation": 8}, {"cache_size": "64gb"}])
 def test_what_fits_nowhere_is_left_out(settings: dict[str, Any]) -> None:
-    """Section 5.4: others are placed as if it were not there."""
+    """Test server-behaviour.md 5.2: others are placed as if it were not there."""
     api = Api()
     api.effect("set_setting", name=LAZY, value=9)
     api.start(**settings)
@@ -156,12 +162,15 @@ def test_what_fits_nowhere_is_left_out(settings: dict[str, Any]) -> None:
 
 
 def test_no_reason_when_all_is_placed() -> None:
-    """Section 5.5."""
+    """Test server-behaviour.md 5.3."""
     assert "reason" not in Api().start(number_of_allocations=8).assignment
 
 
 def test_nodes_with_something_left_say_nothing() -> None:
-    """Section 5.5: too few processors for one more allocation is an explanation, room for one is none."""
+    """Test server-behaviour.md 5.3.
+
+    Too few processors for one more allocation is an explanation, room for one is none.
+    """
     api = Api(nodes={"n1": 3, "n2": 4})
     api.effect("set_setting", name=LAZY, value=9)
     reason = api.start(number_of_allocations=4, threads_per_allocation=2).assignment["reason"]

@@ -26,7 +26,7 @@ NEWEST = features("9.5.3")
 
 
 def test_users_are_who_they_say() -> None:
-    """Section 0: 401, and its reasons."""
+    """Test server-behaviour.md 0: 401, and its reasons."""
     double = Secured()
     assert double.send("ml", "GET", "/_security/_authenticate").body["username"] == "ml"
     for who in (basic("ml", "wrong"), basic("nobody", "p"), "off"):
@@ -37,7 +37,7 @@ def test_users_are_who_they_say() -> None:
 
 
 def test_what_is_said_of_a_user() -> None:
-    """Section 0 (http:338-345)."""
+    """Test server-behaviour.md 0 (http:338-345)."""
     body = Secured().send("ml", "GET", "/_security/_authenticate").body
     assert body == {
         "username": "ml",
@@ -53,7 +53,7 @@ def test_what_is_said_of_a_user() -> None:
 
 
 def test_roles_that_do_not_exist_are_named() -> None:
-    """Section 0: 403."""
+    """Test server-behaviour.md 0: 403."""
     refused = Secured().send("reader", "POST", f"{ML}/m/deployment/_start")
     assert refused.status == 403
     assert (
@@ -83,18 +83,18 @@ def test_roles_that_do_not_exist_are_named() -> None:
     ],
 )
 def test_rights(who: str, method: str, path: str, status: int) -> None:
-    """Section 8."""
+    """Test server-behaviour.md 8."""
     assert Secured().send(who, method, path).status == status
 
 
 def test_without_credentials_even_an_unknown_path_is_401() -> None:
-    """Section 0."""
+    """Test server-behaviour.md 0."""
     assert Secured().send(None, "GET", "/_nope/a").status == 401
     assert Secured().send("reader", "GET", "/_nope/a").status == 400
 
 
 def test_order_of_checks() -> None:
-    """Section 0: 401, then parsing and validation, then 403, then existence."""
+    """Test server-behaviour.md 0: 401, then parsing and validation, then 403, then existence."""
     double, path = Secured(), f"{ML}/x/deployment/_update"
     assert double.send(None, "POST", path, {"foo": 1}).status == 401
     assert double.send("reader", "POST", path, {"foo": 1}).status == 400
@@ -104,7 +104,7 @@ def test_order_of_checks() -> None:
 
 
 def test_run_as() -> None:
-    """Section 0 (http:390, 391)."""
+    """Test server-behaviour.md 0 (http:390, 391)."""
     double = Secured()
     shown = double.send("proxy", "GET", "/_security/_authenticate", es_security_runas_user="reader").body
     assert (shown["username"], shown["roles"]) == ("reader", ["machine_learning_user", "gone"])
@@ -118,7 +118,7 @@ def test_run_as() -> None:
 
 
 def test_service_accounts() -> None:
-    """Section 0 (http:334)."""
+    """Test server-behaviour.md 0 (http:334)."""
     double = Secured()
     token = "Bearer AAEAAWVsYXN0aWMva2liYW5hL3Rva2VuMTpzZWNyZXQ="
     body = double.send(token, "GET", "/_security/_authenticate").body
@@ -150,7 +150,7 @@ def test_indices() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_has_privileges(method: str) -> None:
-    """Section 0: for everybody, about themselves."""
+    """Test server-behaviour.md 0: for everybody, about themselves."""
     wanted = {
         "cluster": ["manage_ml", "monitor", "cluster:monitor/xpack/ml/inference/stats/get"],
         "index": [{"names": ["logs-1", "other"], "privileges": ["read", "write"]}],
@@ -228,14 +228,17 @@ _STRINGS = "expected a string array but"
     ],
 )
 def test_malformed_checks(body: Any, reason: str, cause: str | None) -> None:
-    """Section 0: 400; texts of the public parser of role descriptors, which also reads privileges to check."""
+    """Test server-behaviour.md 0.
+
+    400; texts of the public parser of role descriptors, which also reads privileges to check.
+    """
     refused = Secured().send("reader", "POST", "/_security/user/_has_privileges", body)
     assert (refused.status, refused.type, refused.reason) == (400, "parse_exception", reason)
     assert refused.body["error"].get("caused_by", {}).get("reason") == cause
 
 
 def test_has_privileges_complaints() -> None:
-    """Section 0: unknown privileges are a 400."""
+    """Test server-behaviour.md 0: unknown privileges are a 400."""
     double, path = Secured(), "/_security/user/_has_privileges"
     assert double.send("reader", "POST", path).reason == "request body or source parameter is required"
     assert double.send("reader", "POST", path, {"cluster": ["bogus"]}).reason.startswith("unknown cluster privilege")
@@ -407,7 +410,7 @@ def _granting() -> dict[str, Any]:
 
 
 def test_serverless() -> None:
-    """Section 8: keys and rights are there, users and tokens are not."""
+    """Test server-behaviour.md 8: keys and rights are there, users and tokens are not."""
     double = Secured(flavor="serverless")
     assert double.send("elastic", "GET", "/_security/_authenticate").status == 200
     assert double.send("elastic", "GET", "/_security/api_key").status == 200

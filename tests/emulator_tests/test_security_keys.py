@@ -32,7 +32,7 @@ def _header(created: Any) -> str:
 
 
 def test_a_key_has_its_owners_rights() -> None:
-    """Section 0 (http:392-398)."""
+    """Test server-behaviour.md 0 (http:392-398)."""
     double = Secured()
     created = _created(double, "keys")
     assert set(created) == {"id", "name", "api_key", "encoded"}
@@ -76,7 +76,7 @@ def test_keys_of_the_file() -> None:
     ],
 )
 def test_keys_that_are_refused(raw: str, why: str) -> None:
-    """Section 0 (http:328, 397, 400)."""
+    """Test server-behaviour.md 0 (http:328, 397, 400)."""
     refused = Secured().send(api_key(raw), "GET", ME)
     assert refused.status == 401
     assert refused.body["error"]["additional_unsuccessful_credentials"] == why
@@ -94,7 +94,7 @@ def test_keys_expire() -> None:
 
 
 def test_keys_are_invalidated_once() -> None:
-    """Section 0 (http:399, 400)."""
+    """Test server-behaviour.md 0 (http:399, 400)."""
     double = Secured()
     created = _created(double, "elastic")
     body = {"ids": [created["id"], "unknown"]}
@@ -297,7 +297,7 @@ def test_complaints_about_tokens(body: Any, error: str) -> None:
 
 
 def test_tokens_may_be_off() -> None:
-    """Section 0: the challenge and the API are there only where tokens are on."""
+    """Test server-behaviour.md 0: the challenge and the API are there only where tokens are on."""
     double = Secured(security={"users": {"elastic": {"password": "p1", "roles": ["superuser"]}}})
     off = double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"})
     assert (off.status, off.type, off.reason) == (

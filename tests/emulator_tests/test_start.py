@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start: the server's checks in their order, capacity, and waiting (notes, sections 1.1, 3.1, 4.2)."""
+"""Start: the server's checks in their order, capacity, and waiting (server-behaviour.md 1.1, 3.1, 4.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GB = 1 << 30
 
 
 def test_first_answer_and_catching_up() -> None:
-    """Section 4.2."""
+    """Test server-behaviour.md 4.2."""
     api = Api()
     answer = api.start(number_of_allocations=5)
     assert answer.status == 200
@@ -36,7 +36,7 @@ def test_first_answer_and_catching_up() -> None:
 
 @pytest.mark.parametrize("wait_for", ["started", "fully_allocated"])
 def test_waiting_lets_an_eager_clock_tick(wait_for: str) -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api(clock="eager")
     answer = api.start(number_of_allocations=5, wait_for=wait_for)
     assert {route["routing_state"] for route in answer.assignment["routing_table"].values()} == {"started"}
@@ -45,7 +45,7 @@ def test_waiting_lets_an_eager_clock_tick(wait_for: str) -> None:
 
 
 def test_defaults_follow_the_model_and_the_version() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     for version, queue in (("8.16.4", 1024), ("8.17.0", 10000)):
         parameters = Api(version).start().assignment["task_parameters"]
         assert parameters["queue_capacity"] == queue
@@ -54,7 +54,7 @@ def test_defaults_follow_the_model_and_the_version() -> None:
 
 
 def test_adaptive_minimum_is_the_first_number() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     settings = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 4}
     answer = Api().start(body={"adaptive_allocations": settings})
     assert answer.assignment["task_parameters"]["number_of_allocations"] == 3
@@ -62,18 +62,18 @@ def test_adaptive_minimum_is_the_first_number() -> None:
 
 
 def test_deployment_id_in_the_body_is_ignored() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     answer = Api().start(body={"deployment_id": "mine"})
     assert answer.assignment["task_parameters"]["deployment_id"] == "m"
 
 
 def test_empty_deployment_id_in_the_query_is_an_id() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     assert Api().start(deployment_id="").assignment["task_parameters"]["deployment_id"] == ""
 
 
 def test_alias_stands_for_its_model() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     api = Api()
     assert api.send("PUT", "/_ml/trained_models/m/model_aliases/nick").status == 200
     parameters = api.start("nick").assignment["task_parameters"]
@@ -81,7 +81,7 @@ def test_alias_stands_for_its_model() -> None:
 
 
 def test_old_names_in_the_query() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     assert Api("8.19.21").start(model_threads=2, inference_threads=2).status == 200
     refused = Api("9.5.3").start(model_threads=2)
     assert refused.status == 400
@@ -89,7 +89,7 @@ def test_old_names_in_the_query() -> None:
 
 
 def test_old_names_in_the_body_warn() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     for old, new in (("model_threads", "number_of_allocations"), ("inference_threads", "threads_per_allocation")):
         answer = Api().start(body={old: 2})
         assert answer.assignment["task_parameters"][new] == 2
@@ -97,13 +97,13 @@ def test_old_names_in_the_body_warn() -> None:
 
 
 def test_query_wins_over_body() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     answer = Api().start(body={"number_of_allocations": 2, "priority": "normal"}, number_of_allocations=3)
     assert answer.assignment["task_parameters"]["number_of_allocations"] == 3
 
 
 def test_parameters_come_with_their_version() -> None:
-    """Section 1.1."""
+    """Test server-behaviour.md 1.1."""
     assert "unrecognized parameter: [deployment_id]" in Api("8.7.1").start(deployment_id="x").reason
     assert "unrecognized parameter: [priority]" in Api("8.5.3").start(priority="low").reason
     assert "unrecognized parameter: [cache_size]" in Api("8.3.3").start(cache_size="0").reason
@@ -111,7 +111,7 @@ def test_parameters_come_with_their_version() -> None:
 
 
 def test_names_before_8_3() -> None:
-    """Section 2.1."""
+    """Test server-behaviour.md 2.1."""
     answer = Api("8.2.3").start(model_threads=2, inference_threads=2)
     assert set(answer.body) == {"allocation"}
     allocation = answer.body["allocation"]
@@ -192,7 +192,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("prepare", "model_id", "status", "reason"), REFUSALS, ids=[each[3][:40] for each in REFUSALS])
 def test_refused(prepare: Any, model_id: str, status: int, reason: str) -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api()
     prepare(api)
     before = api.state_version
@@ -203,7 +203,7 @@ def test_refused(prepare: Any, model_id: str, status: int, reason: str) -> None:
 
 
 def test_licence() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api()
     api.effect("set_setting", name="license", value="basic")
     answer = api.start()
@@ -212,7 +212,7 @@ def test_licence() -> None:
 
 
 def test_deployment_id_of_another_model() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     answer = Api().start(deployment_id="other")
     assert answer.status == 400
     assert answer.reason == (
@@ -237,7 +237,7 @@ def test_validation_comes_before_existence() -> None:
 
 
 def test_nothing_fits() -> None:
-    """Sections 3.1 and 5.4."""
+    """Test server-behaviour.md 3.1 and 5.2."""
     answer = Api().start(threads_per_allocation=8)
     assert (answer.status, answer.type) == (429, "status_exception")
     assert answer.reason == "Could not start deployment because no ML nodes with sufficient capacity were found"
@@ -250,7 +250,7 @@ def test_nothing_fits() -> None:
 
 
 def test_some_fit() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api()
     answer = api.start(number_of_allocations=9)
     assert answer.status == 429
@@ -276,7 +276,7 @@ def test_some_fit_and_the_cluster_can_grow() -> None:
 
 
 def test_time_out_keeps_the_deployment() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api()
     answer = api.start(wait_for="started", timeout="90s")
     assert (answer.status, answer.type) == (408, "model_deployment_timeout_exception")
@@ -291,14 +291,14 @@ def test_time_out_keeps_the_deployment() -> None:
 
 
 def test_held_nodes_time_out_on_an_eager_clock() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api(clock="eager")
     api.fault("start", {"type": "effect", "effect": {"do": "hold", "deployment_id": "m"}})
     assert api.start(wait_for="started").status == 408
 
 
 def test_failed_route_deletes_the_deployment() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api(clock="eager")
     api.effect("fail_next_load", reason="no space left", node_id="n1")
     answer = api.start(wait_for="started")
@@ -310,7 +310,7 @@ def test_failed_route_deletes_the_deployment() -> None:
 
 
 def test_removed_while_waiting() -> None:
-    """Section 3.1."""
+    """Test server-behaviour.md 3.1."""
     api = Api(clock="eager")
     api.double.cluster.listeners.append(lambda: api.double.cluster.drop_assignment("m"))
     answer = api.start(wait_for="started")
@@ -327,7 +327,7 @@ def test_stopped_while_waiting_is_answered_as_it_is() -> None:
 
 
 def test_stop_that_cannot_end_gives_no_answer() -> None:
-    """Section 1.3."""
+    """Test server-behaviour.md 1.3."""
     api = Api()
     api.started()
     with pytest.raises(ConnectionDropped):

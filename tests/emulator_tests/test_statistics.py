@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Counters that age, reset and add up (notes, section 2.3), and memory by node."""
+"""Counters that age, reset and add up (server-behaviour.md 2.3), and memory by node."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def seen(usage: Usage, millis: int) -> tuple[int, float | None, int, int]:
 
 
 def test_last_minute_is_the_last_whole_one_of_the_process() -> None:
-    """Section 2.3: throughput of the last minute; minutes begin with the process (public result processor)."""
+    """Test server-behaviour.md 2.3.
+
+    Throughput of the last minute; minutes begin with the process (public result processor).
+    """
     usage = Usage(start_time=1000)
     usage.count(30, 10.0, 2000)
     usage.count(10, 0.0, 3000, hits=10)
@@ -67,7 +70,7 @@ def test_averages_with_and_without_hits() -> None:
 
 
 def test_statistics_age_with_the_clock_of_the_double() -> None:
-    """Section 2.3: peak and last minute."""
+    """Test server-behaviour.md 2.3: peak and last minute."""
     api = Api()
     api.started()
     api.effect("infer", deployment_id="m", count=90, time_ms=4, cache_hits=30)
@@ -84,7 +87,7 @@ def test_statistics_age_with_the_clock_of_the_double() -> None:
 
 
 def test_deployment_adds_up_its_nodes() -> None:
-    """Section 2.3: the sums, and ``inference_stats`` computed from the nodes."""
+    """Test server-behaviour.md 2.3: the sums, and ``inference_stats`` computed from the nodes."""
     api = Api()
     api.started(number=6)
     api.effect("infer", deployment_id="m", count=60)
@@ -99,7 +102,7 @@ def test_deployment_adds_up_its_nodes() -> None:
 
 
 def test_counters_live_as_long_as_the_process() -> None:
-    """Section 4.6, 4.7: a stop, a lost node and a process that died begin anew; an update does not."""
+    """Count from zero after a stop or a lost node (server-behaviour.md 4.6, 4.7) or a dead process, not an update."""
     api = Api()
     api.started()
     api.effect("infer", deployment_id="m", count=5)
@@ -137,7 +140,7 @@ def test_pending_requests() -> None:
 
 
 def test_last_access_and_its_text() -> None:
-    """Section 2.3: ``?human`` adds ``last_access_string``."""
+    """Test server-behaviour.md 2.3: ``?human`` adds ``last_access_string``."""
     api = Api()
     api.started()
     assert "last_access" not in node(api)
@@ -149,7 +152,7 @@ def test_last_access_and_its_text() -> None:
 
 @pytest.mark.parametrize(("version", "shown"), [("9.5.3", True), ("9.1.10", False)])
 def test_process_memory_is_of_9_5(version: str, shown: bool) -> None:
-    """Section 2.3: 9.5 can add ``average_inference_process_memory_rss_bytes``."""
+    """Test server-behaviour.md 2.3: 9.5 can add ``average_inference_process_memory_rss_bytes``."""
     api = Api(version)
     api.started()
     api.effect("set_process_memory", deployment_id="m", node_id="n1", bytes=123)
@@ -157,7 +160,7 @@ def test_process_memory_is_of_9_5(version: str, shown: bool) -> None:
 
 
 def test_pipelines_are_counted() -> None:
-    """Section 2.3: ``pipeline_count``."""
+    """Test server-behaviour.md 2.3: ``pipeline_count``."""
     api = Api()
     api.started("dep")
     api.effect("put_pipeline_reference", pipeline="p1", model_id="m")
@@ -186,7 +189,7 @@ def test_effects_that_make_no_sense(effect: Json, complaint: str) -> None:
 
 
 def test_memory_by_node() -> None:
-    """Section 5.1: what the planner subtracts; the shape is that of the public REST tests."""
+    """Test server-behaviour.md 5.1: what the planner subtracts; the shape is that of the public REST tests."""
     api = Api(models=(("m", 100 << 20),))
     body = api.send("GET", "/_ml/memory/_stats").body
     assert body["_nodes"] == {"total": 2, "successful": 2, "failed": 0}
@@ -213,7 +216,7 @@ def test_memory_stats_are_of_8_2() -> None:
 
 
 def test_statistics_that_cannot_be_fetched() -> None:
-    """Section 10: a model known as deployed whose statistics were not fetched."""
+    """Test server-behaviour.md 10: a model known as deployed whose statistics were not fetched."""
     api = Api()
     api.started()
     api.effect("unfetched_stats", model_id="m")

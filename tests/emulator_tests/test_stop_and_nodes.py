@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stop, and what nodes do by themselves (notes, sections 3.3, 4.6, 4.7)."""
+"""Stop, and what nodes do by themselves (server-behaviour.md 3.3, 4.6, 4.7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emulator_tests.api import Api
 
 
 def test_stop_goes_through_its_states() -> None:
-    """Section 4.6."""
+    """Test server-behaviour.md 4.6."""
     api = Api()
     api.started(number=5)
     api.effect("stop_deployment", deployment_id="m")
@@ -26,7 +26,7 @@ def test_stop_goes_through_its_states() -> None:
 
 
 def test_stop_waits_until_everything_is_gone() -> None:
-    """Section 1.3."""
+    """Test server-behaviour.md 1.3."""
     api = Api(clock="eager")
     api.started(number=5)
     assert api.stop().body == {"stopped": True}
@@ -35,7 +35,7 @@ def test_stop_waits_until_everything_is_gone() -> None:
 
 
 def test_stop_of_what_stops_already() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(clock="eager")
     api.started()
     api.effect("stop_deployment", deployment_id="m")
@@ -44,7 +44,7 @@ def test_stop_of_what_stops_already() -> None:
 
 
 def test_stop_of_nothing() -> None:
-    """Sections 1.3 and 3.3."""
+    """Test server-behaviour.md 1.3 and 3.3."""
     api = Api(clock="eager")
     api.started("d")
     for name in ("none", "*", "_all", "m"):
@@ -56,7 +56,7 @@ def test_stop_of_nothing() -> None:
 
 
 def test_body_replaces_the_query() -> None:
-    """Section 1.3."""
+    """Test server-behaviour.md 1.3."""
     api = Api(clock="eager")
     path = "/_ml/trained_models/m/deployment/_stop"
     assert api.send("POST", path, {"finish_pending_work": True, "force": True}).status == 200
@@ -70,7 +70,7 @@ def test_body_replaces_the_query() -> None:
 
 
 def test_pipeline_holds_a_deployment() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(clock="eager")
     api.started()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
@@ -84,7 +84,7 @@ def test_pipeline_holds_a_deployment() -> None:
 
 
 def test_pipeline_holds_a_deployment_by_alias() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api(clock="eager")
     api.send("PUT", "/_ml/trained_models/m/model_aliases/nick")
     api.started()
@@ -95,7 +95,7 @@ def test_pipeline_holds_a_deployment_by_alias() -> None:
 
 
 def test_older_wording() -> None:
-    """Section 3.3."""
+    """Test server-behaviour.md 3.3."""
     api = Api("8.7.1", clock="eager")
     api.start()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
@@ -103,7 +103,7 @@ def test_older_wording() -> None:
 
 
 def test_stop_frees_room_for_others() -> None:
-    """Section 4.6."""
+    """Test server-behaviour.md 4.6."""
     api = Api(nodes={"n1": 4}, clock="eager")
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=2)
     api.started("a", 3, model_id="m")
@@ -119,7 +119,7 @@ def test_stop_frees_room_for_others() -> None:
 
 
 def test_loss_moves_allocations() -> None:
-    """Section 4.7."""
+    """Test server-behaviour.md 4.7."""
     api = Api()
     api.started(number=3)
     api.effect("remove_node", node_id="n1")
@@ -131,7 +131,7 @@ def test_loss_moves_allocations() -> None:
 
 
 def test_loss_without_room_leaves_a_reason() -> None:
-    """Section 4.7."""
+    """Test server-behaviour.md 4.7."""
     api = Api()
     api.started(number=6)
     api.effect("remove_node", node_id="n1")
@@ -143,7 +143,7 @@ def test_loss_without_room_leaves_a_reason() -> None:
 
 
 def test_join_alone_spreads_nothing() -> None:
-    """Section 4.7."""
+    """Test server-behaviour.md 4.7."""
     api = Api(nodes={"n1": 4})
     api.started(number=4)
     before = api.targets()
@@ -152,7 +152,7 @@ def test_join_alone_spreads_nothing() -> None:
 
 
 def test_join_helps_what_lacks_something() -> None:
-    """Section 4.7."""
+    """Test server-behaviour.md 4.7."""
     api = Api(nodes={"n1": 4})
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.started(number=6)
@@ -162,7 +162,7 @@ def test_join_helps_what_lacks_something() -> None:
 
 
 def test_failed_route_stays_until_the_next_plan() -> None:
-    """Section 4.3."""
+    """Test server-behaviour.md 4.3."""
     api = Api()
     api.started(number=5)
     api.effect("fail_route", deployment_id="m", node_id="n2", reason="boom")
@@ -178,7 +178,7 @@ def test_failed_route_stays_until_the_next_plan() -> None:
 
 
 def test_all_routes_failed() -> None:
-    """Sections 2.3 and 4.7."""
+    """Test server-behaviour.md 2.3 and 4.7."""
     api = Api()
     api.started()
     api.effect("fail_route", deployment_id="m", reason="boom")
@@ -200,7 +200,7 @@ def test_held_nodes_do_not_catch_up() -> None:
 
 
 def test_load_fails_as_often_as_told() -> None:
-    """Section 4.2."""
+    """Test server-behaviour.md 4.2."""
     api = Api()
     api.effect("fail_next_load", reason="boom", times=1)
     api.start(number_of_allocations=5)

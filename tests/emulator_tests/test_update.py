@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Update: checks in their order, no-ops, growing, shrinking, adaptive settings (notes, 3.2, 3.4, 4.3 to 4.5)."""
+"""Test updates: order of checks, no-ops, both directions, settings (server-behaviour.md 3.2, 3.4, 4.3 to 4.5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_STARTED = "cannot update deployment that is not in [started] state"
 
 
 def test_increase_over_two_nodes_takes_the_documented_steps() -> None:
-    """Sections 4.3 and 4.1: the old node shrinks only after the new one has started."""
+    """Test server-behaviour.md 4.3 and 4.1: the old node shrinks only after the new one has started."""
     api = Api()
     api.started(number=4)
     answer = api.update(number_of_allocations=5)
@@ -37,7 +37,7 @@ def test_increase_over_two_nodes_takes_the_documented_steps() -> None:
 
 
 def test_increase_on_one_node_keeps_current_until_the_node_follows() -> None:
-    """Section 4.3."""
+    """Test server-behaviour.md 4.3."""
     api = Api()
     api.started(number=1)
     route = api.update(number_of_allocations=4).assignment["routing_table"]["n1"]
@@ -52,7 +52,7 @@ def test_increase_on_one_node_keeps_current_until_the_node_follows() -> None:
 
 
 def test_increase_that_does_not_fit_changes_nothing() -> None:
-    """Sections 3.2 and 4.3."""
+    """Test server-behaviour.md 3.2 and 4.3."""
     api = Api()
     api.started(number=2)
     before = (api.state_version, api.assignment())
@@ -66,7 +66,7 @@ def test_increase_that_does_not_fit_changes_nothing() -> None:
 
 
 def test_increase_where_the_cluster_can_grow_is_placed_in_part() -> None:
-    """Section 4.3."""
+    """Test server-behaviour.md 4.3."""
     api = Api()
     api.started(number=2)
     api.effect("set_setting", name="xpack.ml.max_ml_node_size", value="64gb")
@@ -87,7 +87,7 @@ def test_increase_where_the_cluster_can_grow_is_placed_in_part() -> None:
     [(5, 4, [4]), (8, 5, [1, 4]), (8, 4, [4]), (8, 8, [4, 4])],
 )
 def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, wanted: int, expected: list[int]) -> None:
-    """Section 4.4, one zone."""
+    """Test server-behaviour.md 4.4, one zone."""
     api = Api()
     api.started(number=number)
     assert api.update(number_of_allocations=wanted).status == 200
@@ -97,7 +97,7 @@ def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, wanted: i
 
 
 def test_decrease_shows_more_than_wanted_until_nodes_follow() -> None:
-    """Sections 4.1 and 4.4."""
+    """Test server-behaviour.md 4.1 and 4.4."""
     api = Api()
     api.started(number=4)
     api.update(number_of_allocations=2)
@@ -106,7 +106,7 @@ def test_decrease_shows_more_than_wanted_until_nodes_follow() -> None:
 
 
 def test_decrease_to_what_is_placed_only_changes_the_number() -> None:
-    """Section 4.4."""
+    """Test server-behaviour.md 4.4."""
     api = Api()
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.started(number=11)
@@ -129,7 +129,7 @@ def test_decrease_frees_room_only_for_the_next_plan() -> None:
 
 
 def test_missing_comes_after_validation() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     assert api.update("none", number_of_allocations=0).status == 400
     answer = api.update("none", number_of_allocations=1)
@@ -138,14 +138,14 @@ def test_missing_comes_after_validation() -> None:
 
 
 def test_model_id_is_no_deployment_id() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     api = Api()
     api.started("d", model_id="m")
     assert api.update("m", number_of_allocations=2).status == 404
 
 
 def test_other_model_in_the_body() -> None:
-    """Sections 1.2 and 3.2."""
+    """Test server-behaviour.md 1.2 and 3.2."""
     api = Api()
     api.started("d")
     assert api.update("d", model_id="d", number_of_allocations=1).status == 200
@@ -154,13 +154,16 @@ def test_other_model_in_the_body() -> None:
 
 
 def test_body_is_required() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     answer = Api().send("POST", "/_ml/trained_models/m/deployment/_update")
     assert (answer.type, answer.reason) == ("parse_exception", "request body is required")
 
 
 def test_number_while_adaptive() -> None:
-    """Section 3.2. Even the same number is refused, and in a starting deployment too: the check precedes both."""
+    """Test server-behaviour.md 3.2. Even the same number is refused, and in a starting deployment too.
+
+    The check precedes both.
+    """
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     answer = api.update(number_of_allocations=1)
@@ -171,7 +174,7 @@ def test_number_while_adaptive() -> None:
 
 
 def test_merged_bounds_are_validated() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -181,7 +184,7 @@ def test_merged_bounds_are_validated() -> None:
 
 
 def test_not_started() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     api.start(number_of_allocations=2)
     answer = api.update(number_of_allocations=3)
@@ -189,13 +192,13 @@ def test_not_started() -> None:
 
 
 def test_number_and_enabled_in_one_body() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     answer = Api().update(number_of_allocations=2, adaptive_allocations={"enabled": True})
     assert answer.type == "action_request_validation_exception"
 
 
 def test_query_parameter_replaces_the_body() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     api = Api()
     api.started()
     path = "/_ml/trained_models/m/deployment/_update"
@@ -208,7 +211,7 @@ def test_query_parameter_replaces_the_body() -> None:
 
 
 def test_empty_body_by_version() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     newer, older = Api("8.16.0"), Api("8.15.3")
     newer.started()
     older.started()
@@ -217,7 +220,7 @@ def test_empty_body_by_version() -> None:
 
 
 def test_no_update_before_8_6() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     api = Api("8.5.3")
     answer = api.update(number_of_allocations=2)
     assert answer.status == 400
@@ -236,7 +239,7 @@ def test_no_update_before_8_6() -> None:
     ],
 )
 def test_low_priority_above_one(version: str, choice: str, status: int) -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api(version)
     api.double.control("POST", "/unknowns", {"low_priority_update": choice})
     api.started(priority="low")
@@ -247,7 +250,7 @@ def test_low_priority_above_one(version: str, choice: str, status: int) -> None:
 
 
 def test_same_number_writes_nothing_but_an_audit_line() -> None:
-    """Sections 2.4 and 3.4; it also succeeds in a deployment that has not started."""
+    """Test server-behaviour.md 2.4 and 3.4; it also succeeds in a deployment that has not started."""
     api = Api()
     api.start(number_of_allocations=2)
     before = api.state_version
@@ -260,7 +263,7 @@ def test_same_number_writes_nothing_but_an_audit_line() -> None:
 
 @pytest.mark.parametrize("given", [{"enabled": True}, None])
 def test_partial_settings_and_null_are_never_no_ops(given: Any) -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     stored = {**ADAPTIVE, "enabled": given is not None}
     api.start(body={"adaptive_allocations": stored})
@@ -278,7 +281,7 @@ def test_equal_settings_are_a_no_op() -> None:
 
 
 def test_merge_that_ends_equal_publishes_nothing() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -292,7 +295,7 @@ def test_merge_that_ends_equal_publishes_nothing() -> None:
 
 
 def test_settings_change_without_touching_the_number() -> None:
-    """Section 4.5."""
+    """Test server-behaviour.md 4.5."""
     api = Api()
     api.started(number=2)
     answer = api.update(adaptive_allocations=ADAPTIVE)
@@ -302,7 +305,7 @@ def test_settings_change_without_touching_the_number() -> None:
 
 
 def test_leaving_adaptive_mode_and_setting_the_number_in_one_body() -> None:
-    """Section 1.2."""
+    """Test server-behaviour.md 1.2."""
     api = Api()
     api.start(body={"adaptive_allocations": ADAPTIVE})
     api.settle()
@@ -321,7 +324,7 @@ def test_leaving_adaptive_mode_and_setting_the_number_in_one_body() -> None:
     ],
 )
 def test_reset_by_null(master: bool, stored: Any, expected: Any) -> None:
-    """Sections 7 and 10, trap 5: away from the master the reset loses its identity."""
+    """Test server-behaviour.md 7 item 5 and 10: away from the master the reset loses its identity."""
     api = Api()
     api.effect("set_setting", name="is_master_node", value=master)
     api.start(body={"adaptive_allocations": stored})
@@ -330,7 +333,7 @@ def test_reset_by_null(master: bool, stored: Any, expected: Any) -> None:
 
 
 def test_unset_bound_is_stored_as_given_the_first_time_and_cleared_later() -> None:
-    """Section 10."""
+    """Test server-behaviour.md 10."""
     api = Api()
     api.started()
     first = api.update(adaptive_allocations={"enabled": True, "max_number_of_allocations": None})
@@ -343,7 +346,7 @@ def test_unset_bound_is_stored_as_given_the_first_time_and_cleared_later() -> No
 
 
 def test_scaler_sets_zero_and_leaves_the_deployment_started() -> None:
-    """Section 3.2."""
+    """Test server-behaviour.md 3.2."""
     api = Api()
     api.start(body={"adaptive_allocations": {"enabled": True}})
     api.settle()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The version table against section 7 of the notes and what the thirteen recorded versions show."""
+"""Test the versions against server-behaviour.md 7.1 and what the thirteen recorded versions show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GATES = {
     "zero_is_started": ("8.15.3", "8.16.0"),
     "timeouts_are_429": ("8.19.21", "9.0.0"),
 }
-"""Section 7's table; where it says about, the recorded versions on both sides."""
+"""The table of server-behaviour.md 7.1; where it says about, the recorded versions on both sides."""
 BACKPORTED = {
     "low_priority_adaptive": ({"8.19.0", "9.0.1", "9.1.10"}, {"8.19.14", "8.19.21", "9.5.3"}),
     "end_of_file_type": ({"8.17.10", "8.19.0", "9.0.1"}, {"8.19.14", "8.19.21", "9.1.10", "9.5.3"}),
@@ -50,7 +50,7 @@ def _on(number: str, gate: str) -> bool:
 
 @pytest.mark.parametrize("gate", GATES)
 def test_gate_of_a_minor(gate: str) -> None:
-    """Section 7, version table: off before, on from then on."""
+    """Test server-behaviour.md 7.1: off before, on from then on."""
     before, after = GATES[gate]
     assert not _on(before, gate)
     assert _on(after, gate)
@@ -63,7 +63,7 @@ def test_gate_of_a_minor(gate: str) -> None:
 
 @pytest.mark.parametrize("gate", BACKPORTED)
 def test_gate_of_patches(gate: str) -> None:
-    """Sections 3.1 and 3.2: as recorded on each line of releases."""
+    """Test server-behaviour.md 3.1 and 3.2: as recorded on each line of releases."""
     without, having = BACKPORTED[gate]
     assert not any(_on(each, gate) for each in without)
     assert all(_on(each, gate) for each in having)
@@ -73,14 +73,17 @@ def test_gate_of_patches(gate: str) -> None:
     ("number", "default", "largest"), [("8.16.0", 1024, 1000000), ("8.17.0", 10000, 100000), ("9.5.3", 10000, 100000)]
 )
 def test_queue_capacity(number: str, default: int, largest: int) -> None:
-    """Sections 1.1 and 7: changed with 8.17.0."""
+    """Test server-behaviour.md 1.1 and 7.1: changed with 8.17.0."""
     known = features(number)
     assert (known.default_queue_capacity, known.max_queue_capacity) == (default, largest)
 
 
 @pytest.mark.parametrize("number", ["8.20.0", "9.6.0", "9.9.9", "10.0.0"])
 def test_minors_that_are_not_known(number: str) -> None:
-    """Section 7: what comes after is not played under a name of its own; patches of known minors are."""
+    """Test server-behaviour.md 7.1.
+
+    What comes after is not played under a name of its own; patches of known minors are.
+    """
     with pytest.raises(ValueError, match="not a version that is known"):
         InProcess(number)
     assert features("8.19.99").at_least((8, 19, 21))

@@ -37,7 +37,7 @@ def running() -> Iterator[runner.Runner]:
 
 @pytest.mark.parametrize("file", sorted(OWN.glob("*/*.yml")), ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_own_suites(running: runner.Runner, file: Path) -> None:
-    """Sections 1 to 4, as far as the public suites are about them."""
+    """Test server-behaviour.md 1 to 4, as far as the public suites are about them."""
     results = list(running.results(file))
     assert [result for result in results if result.outcome == "failed"] == []
     assert any(result.outcome == "passed" for result in results)

@@ -80,7 +80,7 @@ def test_none_of_none_is_not_ready_unless_allowed(double: Double, wait_for: str)
 
 @pytest.mark.parametrize("scaler", ["raised", "stays"])
 def test_who_raises_the_minimum_above_zero_waits_for_the_scaler(double: Double, scaler: str) -> None:
-    """Whether the scaler raises what is at zero is not known; no request wakes it then (server behaviour, 6)."""
+    """Whether the scaler raises what is at zero is not known; no request wakes it then (server-behaviour.md 6)."""
     double.control("POST", "/unknowns", {"scaler_from_zero": scaler})
     asleep(double)
     tick = double.clock._tick

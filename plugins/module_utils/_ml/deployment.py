@@ -204,7 +204,7 @@ def _owned_state(deployment: Deployment | None) -> str:
 
 
 def _status(routes: tuple[Route, ...], number: int | None) -> AllocationStatus:
-    """What ``_stats`` would say of this routing table (server behaviour: allocation status arithmetic)."""
+    """What ``_stats`` would say of this routing table (server-behaviour.md 4.1)."""
     count = sum(route.current_allocations or 0 for route in routes if route.routing_state == "started")
     target = number or 0
     state = "starting" if count == 0 and target > 0 else "started" if count < target else "fully_allocated"

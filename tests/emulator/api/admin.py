@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cluster health and cluster settings: enough to wait for nodes and to set machine-learning settings.
 
-The recorded HTTP answers, most of which are about these two.
+Source: recorded-answers.md 1, most rows of which are about these two.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Model aliases over HTTP.
 
-Server behaviour notes, section 10; ``aliases`` records; order of checks, statuses and texts: the public transport
+Source: server-behaviour.md 10; ``aliases`` records; order of checks, statuses and texts: the public transport
 actions that put and delete an alias, and the public YAML tests ``ml/inference_crud`` and ``ml/3rd_party_deployment``.
 """
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests that the cluster cannot take now: they wait for a master, as long as they say, or fail at once.
 
-Server behaviour notes, section 0 (503 forms) and 3.2 (rows 13 and 14); recorded HTTP answers 535 to 553. Which kind an
+Source: server-behaviour.md 0 (503 forms), 3.2 row 13, 3.2 row 14; http:535-553. Which kind an
 action is follows from its name, as the names of the server's own actions say it: ``cluster:admin`` and
 ``indices:admin`` are done by the master, ``indices:data`` and what reads models needs an index, the rest is local.
 """

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``_cat/health``, ``_cat/nodes`` and ``_cat/ml/trained_models``.
 
-Columns from the reference of these APIs; recorded HTTP answers 14, 233 and 553.
+Columns from the reference of these APIs; http:14, 233, 553.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``/``, ``_ml/info`` and the cluster state.
 
-Server behaviour notes, sections 0 and 2.4; parameters of the cluster state as the recorded answers show them.
+Source: server-behaviour.md 0 and 2.4; parameters of the cluster state as the recorded answers show them.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
 
 
 def not_on_serverless(call: Call, cluster: Cluster) -> errors.ApiError:
-    """Infrastructure APIs are not there on serverless (section 8; 410 is [G], 404 has been seen)."""
+    """Infrastructure APIs are not there on serverless (server-behaviour.md 8: 410 is [G], 404 has been seen)."""
     what = f"Request for uri [{call.uri}] with method [{call.method}]"
     reason = f"{what} exists but is not available when running in serverless mode"
     return errors.ApiError(int(cluster.choices["serverless_missing_api_status"]), "api_not_available_exception", reason)

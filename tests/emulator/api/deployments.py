@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, update, stop and ``_stats`` over HTTP: what is read from where, in the server's order.
 
-Server behaviour notes, sections 1.1 to 1.4 and 3.
+Source: server-behaviour.md 1.1 to 1.4 and 3.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _lay_query_over(request: StartRequest, call: Call) -> None:
 def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | None) -> int | None:
     """A parameter that was renamed in 8.3.
 
-    The old name is known as long as the client speaks REST API version 8 (section 1.1).
+    The old name is known as long as the client speaks REST API version 8 (server-behaviour.md 1.1).
     """
     if new_names and call.text(name) is not None:
         return call.integer(name, 0)
@@ -169,7 +169,7 @@ def update(double: Double, call: Call) -> Prepared:
 
 
 def _reads_number_from_query(double: Double) -> bool:
-    """From 8.15; whether late patches of 8.14 did is [U] (section 1.2)."""
+    """From 8.15; whether late patches of 8.14 did is [U] (server-behaviour.md 1.2)."""
     version = double.cluster.version
     late = version.triple[:2] == (8, 14) and double.cluster.choices["update_query_parameter_in_8_14"] == "accept"
     return version.update_query_parameter or late
@@ -214,7 +214,7 @@ async def stopped(double: Double, call: Call, request: StopRequest) -> None:
 
 
 def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assignment) -> bool:
-    """Whether the assignment is gone. If metadata is blocked, nobody can remove it: section 3.3."""
+    """Whether the assignment is gone. If metadata is blocked, nobody can remove it: server-behaviour.md 3.3."""
     if cluster.assignments.get(deployment_id) is not stopping:
         return True
     if cluster.coordination.master and not cluster.commits:

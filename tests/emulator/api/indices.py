@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Indices: names, existence, single documents. No mappings, shards or searches.
 
-What is no other path is a path of an index: ``GET /_nope`` asks for an index of that name (recorded HTTP answers).
+What is no other path is a path of an index: ``GET /_nope`` asks for an index of that name (recorded-answers.md 1).
 Answers to requests that succeed follow the public specification of the create, get, delete and document APIs.
 """
 

@@ -4,7 +4,7 @@
 """Inference and the inference cache over HTTP.
 
 Sources: Elasticsearch's public REST and transport classes for ``_infer``, ``deployment/_infer`` and
-``deployment/cache/_clear``; server behaviour notes, section 6 (scale from zero) and 2.3 (what is counted).
+``deployment/cache/_clear``; server-behaviour.md 6 (scale from zero), server-behaviour.md 2.3 (what is counted).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Inference endpoints over HTTP: put, get, update, delete.
 
-Elasticsearch's public rest-api-spec and inference sources; server behaviour notes, sections 3.1 to 3.3. An endpoint is
+Elasticsearch's public rest-api-spec and inference sources; server-behaviour.md 3.1 to 3.3. An endpoint is
 stored first and its deployment is started then, so that a start that fails leaves the endpoint behind.
 """
 

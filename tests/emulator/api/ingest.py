@@ -4,7 +4,7 @@
 """Ingest pipelines over HTTP: put, get, delete and simulate.
 
 Elasticsearch's public rest-api-spec and ingest sources. Pipelines matter here because their inference processors hold
-deployments, models and endpoints (server behaviour notes, section 3.3).
+deployments, models and endpoints (server-behaviour.md 3.3).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trained models over HTTP: create, read, delete.
 
-Server behaviour notes, sections 1.5 and 10; ``model_config`` and ``ids`` records; the order of checks and their texts
+Source: server-behaviour.md 1.5 and 10; ``model_config`` and ``ids`` records; the order of checks and their texts
 are those of Elasticsearch's public transport actions.
 """
 

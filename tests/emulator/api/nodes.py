@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``_nodes``, ``_nodes/stats`` and node shutdowns.
 
-Recorded HTTP answers (``_nodes`` rows); parameters, metrics and fields from the reference of the nodes info, nodes
+Source: recorded-answers.md 1, ``_nodes``; parameters, metrics and fields from the reference of the nodes info, nodes
 stats and node shutdown APIs. Of the many fields that a real node has, those are here that a client of trained models
 reads (README.md lists them). Other metrics are accepted and add nothing.
 """
@@ -129,7 +129,7 @@ def _info(double: Double, node: Node, metrics: set[str]) -> Json:
 
 
 def _attributes(node: Node) -> Json:
-    """Left out if there are none (rows 76 and 189)."""
+    """Left out if there are none (http:76, 189)."""
     return {"attributes": dict(node.attributes)} if node.attributes else {}
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``_stats``: which rows, and what each says.
 
-Server behaviour notes, sections 1.4 and 2.3; ``assignment_stats`` and ``models_stats`` records.
+Source: server-behaviour.md 1.4 and 2.3; ``assignment_stats`` and ``models_stats`` records.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _model_rows(
 ) -> list[dict[str, Any]]:
     """One row for each deployment; one without deployment if there is none.
 
-    A deployment whose statistics could not be fetched has no row (section 10).
+    A deployment whose statistics could not be fetched has no row (server-behaviour.md 10).
     """
     base = _model_part(cluster, model_id, mine if only is None else only, human=human)
     if not mine:
@@ -125,7 +125,7 @@ def _model_part(cluster: Cluster, model_id: str, deployments: list[str], *, huma
 def _required(cluster: Cluster, model: Model, deployments: list[str]) -> int:
     """Native memory of a model with all allocations of the matched deployments; none without a definition.
 
-    Section 2.3 (it varies with the query) and 5.1 (the estimate).
+    Source: server-behaviour.md 2.3 (it varies with the query) and server-behaviour.md 5.1 (the estimate).
     """
     if model.bytes <= 0 or model.model_type != PYTORCH:
         return 0

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Effects on the cluster itself: nodes, master, blocks, load.
 
-Server behaviour notes, sections 3.2 (rows 13 and 14), 4.7, 5.1 and 6.
+Source: server-behaviour.md 3.2 row 13, 3.2 row 14, 4.7, 5.1 and 6.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _remove_node(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_node(cluster: Cluster, effect: Effect) -> None:
-    """Other jobs on a node, or a load that cannot be detected; the end of a job plans again (section 4.3)."""
+    """Other jobs on a node, or a load that cannot be detected. Their end plans again (server-behaviour.md 4.3)."""
     node = named.node(cluster, effect)
     memory = nodes.memory_bytes(effect.get("jobs_memory", node.jobs_memory))
     cluster.nodes[node.id] = dataclasses.replace(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refusals that Elasticsearch itself gives in situations that are hard to bring about: data.
 
-Server behaviour notes, sections 3.1 to 3.3; the forms of time-outs are those of the ``errors`` records.
+Source: server-behaviour.md 3.1 to 3.3; the forms of time-outs are those of the ``errors`` records.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _UNPLACED: Final = "Could not start deployment because no suitable nodes were fo
 
 
 def conflict(operation: str, deployment_id: str) -> errors.ApiError:
-    """409: section 3.1 row 17, 3.2 row 10, 3.3."""
+    """409: server-behaviour.md 3.1 row 17, 3.2 row 10, 3.3."""
     return errors.status(409, CONFLICT[operation].format(id=deployment_id))
 
 
 def capacity(operation: str, *, some_fit: bool) -> errors.ApiError:
-    """429: section 3.1 rows 18 and 19, 3.2 row 12. It is no rate limit, and repeating does not help."""
+    """429: server-behaviour.md 3.1 row 18, 3.1 row 19, 3.2 row 12. It is no rate limit, and repeating does not help."""
     if operation == "update" or some_fit:
         return errors.status(429, NOT_ENOUGH.format(operation))
     return errors.status(429, NO_CAPACITY, errors.ApiError(429, "illegal_state_exception", _UNPLACED))
 
 
 def master_timeout(version: Features) -> errors.ApiError:
-    """A task that waited too long in the master's queue, section 3.2 row 14.
+    """A task that waited too long in the master's queue, server-behaviour.md 3.2 row 14.
 
     503 in 8.x; in 9.x a 429 that is no matter of capacity: it has ``timed_out``. The name of the task is [U].
     """

@@ -4,7 +4,7 @@
 """Who is asking: credentials to an identity, or 401.
 
 Order of the server's chain: service account tokens, bearer tokens, API keys, then realms (passwords, certificates).
-Texts: the secured rows of the recorded HTTP answers (http:321-337, 397, 400); those of expired credentials from the
+Texts: the secured rows of recorded-answers.md 1 (http:321-337, 397, 400); those of expired credentials from the
 server's public source.
 """
 

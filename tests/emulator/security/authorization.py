@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether somebody may do something, or 403.
 
-Texts: the secured rows of the recorded HTTP answers (http:349-395); those on indices from the server's public source.
+Texts: the secured rows of recorded-answers.md 1 (http:349-395); those on indices from the server's public source.
 """
 
 from __future__ import annotations

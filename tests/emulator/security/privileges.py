@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cluster privileges: which exist in a version, which actions each grants, which of them grant an action.
 
-Sources: the ``privileges`` records, the list of names in the recorded answer http:347, the documentation of security
+Sources: the ``privileges`` records, the list of names in http:347, the documentation of security
 privileges, and for patterns the server's public source. ``since`` of the names that the records do not bracket is [G].
 """
 

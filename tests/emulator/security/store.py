@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who there is: users, realms, API keys, tokens, service accounts, client certificates.
 
-Sources: the secured rows of the recorded HTTP answers; the documentation of the security APIs.
+Sources: the secured rows of recorded-answers.md 1; the documentation of the security APIs.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Adaptive allocations settings: parsing, merging, validation, rendering.
 
-Server behaviour notes, sections 6 and 10; ``adaptive`` records.
+Source: server-behaviour.md 6 and 10; ``adaptive`` records.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class AdaptiveSettings:
 RESET: Final = AdaptiveSettings(False, UNSET, UNSET)
 """A JSON null for the whole object: "remove the settings".
 
-The server recognises it by identity, and so does the double (section 7, trap 5).
+The server recognises it by identity, and so does the double (server-behaviour.md 7 item 5).
 """
 
 

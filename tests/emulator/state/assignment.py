@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A trained model assignment: task parameters, routes, states and their arithmetic, as the cluster state keeps them.
 
-Server behaviour notes, sections 2.1, 4.1, 5.1; ``assignment``, ``states`` and ``task_params`` records.
+Source: server-behaviour.md 2.1, 4.1, 5.1; ``assignment``, ``states`` and ``task_params`` records.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TaskParams:
         return body
 
     def memory(self, allocations: int, version: Features) -> int:
-        """Bytes that ``allocations`` of this deployment need on one node (section 5.1)."""
+        """Bytes that ``allocations`` of this deployment need on one node (server-behaviour.md 5.1)."""
         if allocations == 0 and version.zero_is_started:
             return 0
         if version.elser_estimate and self.model_id.startswith(_ELSER_MODELS):

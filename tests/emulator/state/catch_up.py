@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One round of the nodes catching up with the cluster state.
 
-Server behaviour notes, sections 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is
+Source: server-behaviour.md 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is
 starting, new targets; a stopping deployment's routes go to ``stopping``, then vanish, then the deployment does.
 """
 
@@ -102,7 +102,10 @@ def _loaded(cluster: Cluster, deployment_id: str, nodes: list[str]) -> list[str]
 
 
 def _drain_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:
-    """A route on a node that shuts down ends when another is started, or if it is the only one (section 4.7)."""
+    """A route on a node that shuts down ends when another is started, or if it is the only one.
+
+    See server-behaviour.md 4.7.
+    """
     draining = [node_id for node_id, route in each.routes.items() if route.state == STOPPING]
     if not draining or not (each.started_nodes() or len(draining) == len(each.routes)):
         return False

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of the played cluster, and how it changes: commits, nodes, settings, audit records.
 
-Server behaviour notes, sections 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the
+Source: server-behaviour.md 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the
 clock's business.
 """
 
@@ -162,7 +162,7 @@ class Cluster:
 
     @property
     def is_master_node(self) -> bool:
-        """Whether the node that takes the requests is the master (section 7, trap 5)."""
+        """Whether the node that takes the requests is the master (server-behaviour.md 7 item 5)."""
         return bool(self.settings.get("is_master_node", True))
 
     @property
@@ -178,7 +178,10 @@ class Cluster:
         return self.coordination.commits(self.settings)
 
     def scaling_possible(self) -> bool:
-        """Section 4.3: more lazy nodes allowed than there are, or a smallest node below the largest allowed size."""
+        """Follow server-behaviour.md 4.3.
+
+        More lazy nodes allowed than there are, or a smallest node below the largest allowed size.
+        """
         nodes = self.assignable()
         if int(self.settings.get(LAZY_NODES, 0)) > len(nodes):
             return True
@@ -242,11 +245,11 @@ class Cluster:
     # --- nodes ---
 
     def assignable(self) -> dict[str, Node]:
-        """ML nodes that do not shut down (section 5.1)."""
+        """ML nodes that do not shut down (server-behaviour.md 5.1)."""
         return {key: node for key, node in self.nodes.items() if node.ml and key not in self.shutdowns}
 
     def add_node(self, node: Node) -> None:
-        """A join: plans again only if a deployment lacks something (section 4.7)."""
+        """A join: plans again only if a deployment lacks something (server-behaviour.md 4.7)."""
         self.nodes[node.id] = node
         self.publish()
         if node.id in self.assignable():
@@ -267,7 +270,10 @@ class Cluster:
             self.rebalance(NODES_CHANGED)
 
     def lacks_something(self) -> bool:
-        """Whether a deployment has less than its number, or a route that is outdated or leads nowhere (section 4.7)."""
+        """Whether a deployment has less than its number, or a route that is outdated or leads nowhere.
+
+        See server-behaviour.md 4.7.
+        """
         nodes = self.assignable()
         return any(
             not each.is_satisfied(nodes) or each.has_outdated_routes() or set(each.routes) - set(self.nodes)
@@ -276,7 +282,7 @@ class Cluster:
         )
 
     def put_shutdown(self, shutdown: Shutdown) -> None:
-        """A node is told to shut down: its routes drain, others are planned (section 4.7)."""
+        """A node is told to shut down: its routes drain, others are planned (server-behaviour.md 4.7)."""
         new = shutdown.node_id not in self.shutdowns
         self.shutdowns[shutdown.node_id] = shutdown
         self.publish(by_api=True)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the cluster can take a request at all: elected master, recovered state, global blocks.
 
-Server behaviour notes, sections 0 and 3.2 (rows 13 and 14); recorded HTTP answers 535 to 553; the ``errors`` records
+Source: server-behaviour.md 0 and 3.2 row 13, 3.2 row 14; http:535-553; the ``errors`` records
 for the texts of blocks.
 """
 
@@ -121,7 +121,7 @@ def no_master(cause: errors.ApiError | None = None) -> errors.ApiError:
 
 
 def event_timeout(source: str, timeout: object, version: Features) -> errors.ApiError:
-    """A cluster state update that waited too long in the master's queue (section 3.2, row 14)."""
+    """A cluster state update that waited too long in the master's queue (server-behaviour.md 3.2 row 14)."""
     return timed_out(_EVENT, f"failed to process cluster event ({source}) within {timeout}", version, 503)
 
 

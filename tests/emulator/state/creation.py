@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a trained model comes to be, whoever asks for it: a client, or an inference endpoint.
 
-Server behaviour notes, sections 1.5 and 10; the order of checks and their texts are those of Elasticsearch's public
+Source: server-behaviour.md 1.5 and 10; the order of checks and their texts are those of Elasticsearch's public
 transport actions.
 """
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Updates of inference endpoints: settings of the endpoint, and through it of the deployment that it made.
 
-Elasticsearch's public inference sources and tests; server behaviour notes, section 7, trap 21.
+Elasticsearch's public inference sources and tests; server-behaviour.md 7 item 21.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 """Inference endpoints: what they are, how answers show them, and how they protect deployments.
 
 An endpoint of the service ``elasticsearch`` owns a deployment that has its id, or is attached to another one.
-Server behaviour notes, sections 3.1 (row 7), 3.2 (row 5) and 3.3; Elasticsearch's public inference sources.
+Source: server-behaviour.md 3.1 row 7, 3.2 row 5 and 3.3; Elasticsearch's public inference sources.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def shown(cluster: Cluster, endpoint: Endpoint) -> Json:
 
 
 def check_start(cluster: Cluster, model_id: str) -> None:
-    """Section 3.1, row 7: no deployment of a model that is named like an endpoint."""
+    """Follow server-behaviour.md 3.1 row 7: no deployment of a model that is named like an endpoint."""
     if cluster.choices.decides("endpoint_start_check", cluster.version.endpoint_start_check) and model_id in known(
         cluster
     ):
@@ -193,7 +193,10 @@ def check_start(cluster: Cluster, model_id: str) -> None:
 
 
 def check_update(cluster: Cluster, deployment_id: str) -> None:
-    """Section 3.2, row 5: whose deployment it is; endpoints that are merely attached do not matter."""
+    """Follow server-behaviour.md 3.2 row 5.
+
+    Whose deployment it is; endpoints that are merely attached do not matter.
+    """
     found = known(cluster).get(deployment_id)
     checked = cluster.choices.decides("endpoint_update_check", cluster.version.endpoint_update_check)
     if checked and found is not None and found.in_cluster:
@@ -202,7 +205,7 @@ def check_update(cluster: Cluster, deployment_id: str) -> None:
 
 
 def check_stop(cluster: Cluster, deployment_id: str) -> None:
-    """Section 3.3: no stop of a deployment that an endpoint made, or uses."""
+    """Follow server-behaviour.md 3.3: no stop of a deployment that an endpoint made, or uses."""
     if not cluster.choices.decides("endpoint_stop_check", cluster.version.endpoint_stop_check):
         return
     advice = "; use force to stop the deployment" if cluster.choices["endpoint_stop_advice"] == "use_force" else ""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the adaptive allocations scaler makes of its measurements.
 
-Server behaviour notes, section 6. The arithmetic (a one-dimensional Kalman filter whose process noise is a hundredth of
+Source: server-behaviour.md 6. The arithmetic (a one-dimensional Kalman filter whose process noise is a hundredth of
 the measurement's variance, and larger after a jump; variances of rate and time) follows what the public source of
 Elasticsearch says of its ``AdaptiveAllocationsScaler`` and ``KalmanFilter1d``; the filter is the textbook one.
 """

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which deployment and nodes a request for inference goes to, and what happens to it there. Waiting is not here.
 
-Order and texts follow Elasticsearch's public transport actions for inference; server behaviour notes, section 6, for
+Order and texts follow Elasticsearch's public transport actions for inference; server-behaviour.md 6, for
 deployments without allocations.
 """
 
@@ -110,7 +110,7 @@ def not_allocated(name: str) -> str:
 
 
 def wake(cluster: Cluster, assignment: Assignment) -> bool:
-    """Asks for one allocation; whether the deployment is one that wakes (section 6: adaptive must be enabled)."""
+    """Asks for one allocation; whether the deployment is one that wakes (adaptive: server-behaviour.md 6)."""
     return scaler.wake(cluster, assignment.params.deployment_id)
 
 

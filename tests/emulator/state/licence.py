@@ -113,7 +113,7 @@ def includes_ml(cluster: Cluster) -> bool:
 
 
 def check_ml(cluster: Cluster) -> None:
-    """403 unless the licence includes machine learning (section 3.1 #3).
+    """403 unless the licence includes machine learning (server-behaviour.md 3.1 row 3).
 
     As in the public actions: to start, to create a model, to put its parts and vocabulary, an alias of a platinum
     model, to infer with one. Reading, update, stop, deletion and clearing a cache do not ask.

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trained models and their aliases, as far as deployments need them.
 
-Server behaviour notes, sections 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
+Source: server-behaviour.md 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
 """
 
 from __future__ import annotations
@@ -245,6 +245,6 @@ def not_stored(model_id: str) -> errors.ApiError:
 
 
 def missing_model(model_id: str, version: Features) -> errors.ApiError:
-    """404 of the calls that read one model (section 1.4; the text is [U] for ``_stats``)."""
+    """404 of the calls that read one model (server-behaviour.md 1.4; the text is [U] for ``_stats``)."""
     hint = ", you may need to create it or load it into the cluster with eland" if version.at_least((8, 13, 0)) else ""
     return errors.not_found(f"No known trained model with model_id [{model_id}]{hint}")

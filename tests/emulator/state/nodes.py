@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machine-learning nodes.
 
-Memory here is what the node may use for machine learning; the planner takes the native overhead off (server behaviour
-notes, section 5.1).
+Memory here is what the node may use for machine learning; the planner takes the native overhead off:
+Source: server-behaviour.md 5.1.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class Node:
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Further attributes."""
     plugin: bool = True
-    """Whether it has the attributes that plugins give it. Without, the planner knows no processors (section 5.1)."""
+    """Whether it has the attributes that plugins give it. Without, the planner knows no processors.
+
+    See server-behaviour.md 5.1.
+    """
     jobs_memory: int = 0
     """Bytes that anomaly detection and the like take."""
     load_error: str | None = None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, update and stop of a deployment: the server's checks in its order, then the commit.
 
-Server behaviour notes, sections 3.1 to 3.4, 4.3 to 4.6. Waiting is not here.
+Source: server-behaviour.md 3.1 to 3.4, 4.3 to 4.6. Waiting is not here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NUMBER_WITH_ADAPTIVE: Final = "[number_of_allocations] cannot be set if adaptive
 
 
 def start(cluster: Cluster, request: StartRequest) -> Assignment:
-    """Section 3.1, rows 3 to 19, and the commit."""
+    """Follow server-behaviour.md 3.1 row 3 to 3.1 row 19, and commit."""
     deployment_id = request.deployment_id if request.deployment_id is not None else request.model_id
     _check_cluster(cluster, deployment_id)
     if deployment_id in cluster.assignments:
@@ -63,7 +63,7 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
 
 
 def _check_architectures(cluster: Cluster, assignment: Assignment) -> None:
-    """Section 3.1, last row: where nodes differ, what was just planned is stopped again."""
+    """Follow server-behaviour.md 3.1, last row: where nodes differ, what was just planned is stopped again."""
     found = sorted({node.architecture for node in cluster.assignable().values()})
     if len(found) < 2:
         return
@@ -112,7 +112,7 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
 
 
 class StillDownloading(errors.ApiError):
-    """Section 3.1, row 13: what a start hears if the download does not end in its time."""
+    """Follow server-behaviour.md 3.1 row 13: what a start hears if the download does not end in its time."""
 
     def __init__(self, model: Model) -> None:
         advice = f"Wait for trained model [{model.id}] download task to complete then try again"
@@ -154,7 +154,7 @@ def _created(cluster: Cluster, request: StartRequest, model: Model, deployment_i
 
 
 def _adaptive_at_start(cluster: Cluster, request: StartRequest) -> AdaptiveSettings | None:
-    """Serverless always scales: a start without adaptive settings gets them (section 8; the bounds are [U])."""
+    """Serverless always scales: a start without adaptive settings gets them (server-behaviour.md 8; bounds [U])."""
     if cluster.flavor != "serverless" or (request.adaptive is not None and request.adaptive.is_enabled):
         return request.adaptive
     return AdaptiveSettings(True, 0, max(request.computed_number, 1))
@@ -180,7 +180,7 @@ def fail_route(cluster: Cluster, assignment: Assignment, node_id: str | None, re
 
 
 def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:
-    """Whether a start need not wait any longer (section 3.1, wait logic); ``ApiError`` if it has failed."""
+    """Whether a start need not wait any longer (server-behaviour.md 3.1, wait logic); ``ApiError`` if it has failed."""
     assignment = cluster.assignments.get(deployment_id)
     if assignment is None:
         raise errors.status(
@@ -207,7 +207,7 @@ class StartFailed(errors.ApiError):
 
 
 def start_timed_out(deployment_id: str, timeout: object, choices: Choices) -> errors.ApiError:
-    """Section 3.1, row 22: the assignment stays and goes on starting."""
+    """Follow server-behaviour.md 3.1 row 22: the assignment stays and goes on starting."""
     words = "Use the trained model stats API to track the state of the deployment and try again once it has started."
     reason = f"Timed out after [{timeout}] waiting for trained model deployment [{deployment_id}] to start. {words}"
     if choices["start_timeout_text"] == "starting_deployment_timed_out":
@@ -219,7 +219,7 @@ def start_timed_out(deployment_id: str, timeout: object, choices: Choices) -> er
 
 
 def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
-    """Section 3.2, rows 5 to 12, and the commit. Even an update that changes nothing leaves an audit line (3.4)."""
+    """Follow server-behaviour.md 3.2 row 5 to 3.2 row 12, and commit. Even one that changes nothing is audited: 3.4."""
     if not (request.internal or request.by_endpoint):
         endpoints.check_update(cluster, request.deployment_id)
     assignment = cluster.assignments.get(request.deployment_id)
@@ -250,7 +250,10 @@ def update_by_endpoint(
 
 
 def _as_master_reads(cluster: Cluster, given: AdaptiveSettings | None) -> AdaptiveSettings | None:
-    """On the wire to the master the reset loses its identity and reads as plain settings (section 7, trap 5)."""
+    """On the wire to the master the reset loses its identity and reads as plain settings.
+
+    See server-behaviour.md 7 item 5.
+    """
     return dataclasses.replace(RESET) if given is RESET and not cluster.is_master_node else given
 
 
@@ -298,7 +301,10 @@ def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -
 
 
 def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:
-    """Sections 4.3 and 4.4: up plans everything again, down takes allocations away; the caller publishes."""
+    """Follow server-behaviour.md 4.3 and 4.4.
+
+    Up plans everything again, down takes allocations away; the caller publishes.
+    """
     if number > assignment.params.number_of_allocations:
         _increase(cluster, assignment, number)
     else:
@@ -348,7 +354,7 @@ def _ml_nodes(cluster: Cluster) -> list[Node]:
 
 
 def stop(cluster: Cluster, request: StopRequest) -> bool:
-    """Section 3.3 and the commit; whether there is something to wait for."""
+    """Follow server-behaviour.md 3.3 and the commit; whether there is something to wait for."""
     assignment = cluster.assignments.get(request.deployment_id)
     if assignment is None:
         if request.allow_no_match:

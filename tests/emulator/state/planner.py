@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where allocations go: the greedy plan of one zone and the rules that preserve what is placed.
 
-Server behaviour notes, sections 5.1, 5.2 and 5.4; where they are short, elastic/elasticsearch's public classes of the
-package ``inference.assignment.planning`` (facts only). The double plans greedily only: node-by-node parity with a real
-cluster holds when everything fits; with several deployments and too little room only the invariants hold (no node
-over its capacity, no deployment above its number, hosts kept).
+Source: server-behaviour.md 5.1, 5.2, planner.md 3 to 5.1. Of planner.md 5 there is the greedy fill only, neither the
+linear program nor the rounding of planner.md 6, and what is kept is not charged as in planner.md 4: plans differ where
+that decides. The invariants hold everywhere: no node over its capacity, no deployment above its number, hosts kept
+(planner.md 1.1, 1.2).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Plan:
 
 
 def plan(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
-    """The plan of one zone (section 5.4)."""
+    """The plan of one zone (planner.md 3)."""
     listed = sorted(nodes, key=lambda node: node.id)
     wanted = sorted(deployments, key=lambda deployment: deployment.id)
     best = _best_preserving(listed, wanted)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turning plans into routes: the full rebalance of all deployments, and why something has no place.
 
-Server behaviour notes, sections 4.3, 4.7, 5.1 and 5.5.
+Source: server-behaviour.md 4.3, 4.7, 5.1 and 5.3.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Proposal:
 
 
 def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str, list[Node]]:
-    """Nodes by zone: by the values of the awareness attributes (section 5.3), in the order of the values put together.
+    """Nodes by zone: by the values of the awareness attributes (planner.md 7), in the order of the values put together.
 
     A node that lacks one of them is in no zone (public ``NodeAvailabilityZoneMapper``). As long as nobody has set
     which attributes count, ``zone`` does if all nodes have it: the double is started that way.
@@ -151,7 +151,7 @@ def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
 
 
 def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
-    """Why the deployment is not fully placed (section 5.5); nothing if it is, or if no node explains itself."""
+    """Why the deployment is not fully placed (server-behaviour.md 5.3); nothing if it is, or if no node says."""
     if sum(planned.placement[each.params.deployment_id].values()) >= each.params.number_of_allocations:
         return None
     nodes = cluster.assignable()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Taking allocations away without a new plan.
 
-Server behaviour notes, section 4.4. Ties between zones are unspecified in the server (``reducer_tie``) [U].
+Source: server-behaviour.md 4.4. Ties between zones follow the order of a Java map (planner.md 9); here ``reducer_tie``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Zones = Mapping[str, Sequence[str]]
 
 
 class NothingToReduce(errors.ApiError):  # noqa: N818
-    """The nodes that are in a zone have too little already (section 3.2, row 15)."""
+    """The nodes that are in a zone have too little already (server-behaviour.md 3.2 row 15)."""
 
     def __init__(self) -> None:
         reason = "request to reduce allocations is greater than or equal to the existing target number of allocations"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bodies of start, update and stop: parsing, defaults, validation.
 
-Server behaviour notes, sections 1.1 to 1.3, 3.1, 3.2, 3.3 and 10; ``start_request``, ``update_request`` and
+Source: server-behaviour.md 1.1 to 1.3, 3.1, 3.2, 3.3 and 10; ``start_request``, ``update_request`` and
 ``stop_request`` records. Query parameters are laid over a parsed request by the handlers.
 """
 
@@ -163,7 +163,7 @@ def new_start(model_id: str, deployment_id: str | None, version: Features) -> St
 
 
 def parse_start(body: bytes, model_id: str | None, deployment_id: str | None, version: Features) -> StartRequest:
-    """A start out of its body. ``deployment_id`` of the query wins over the body's (notes, section 1.1, trap)."""
+    """A start out of its body. ``deployment_id`` of the query wins over the body's (server-behaviour.md 1.1)."""
     if not body:
         raise errors.parse_failure("request body or source parameter is required")
     parsed = _start_parser(version.number).parse(Parser(body, version))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The adaptive allocations scaler: looks at the statistics every ten seconds and sets numbers of allocations.
 
-Server behaviour notes, section 6; order of decisions and texts as the public source of Elasticsearch describes its
+Source: server-behaviour.md 6; order of decisions and texts as the public source of Elasticsearch describes its
 ``AdaptiveAllocationsScalerService``.
 """
 
@@ -61,7 +61,7 @@ def look(cluster: Cluster) -> None:
 
 
 def wake(cluster: Cluster, deployment_id: str) -> bool:
-    """An inference request for a deployment at zero: true if allocations are on their way (section 6)."""
+    """An inference request for a deployment at zero: true if allocations are on their way (server-behaviour.md 6)."""
     each = cluster.assignments[deployment_id]
     if each.adaptive is None or not each.adaptive.is_enabled or _bound(each.adaptive.minimum):
         return False
@@ -136,7 +136,7 @@ def _bounds(cluster: Cluster, given: AdaptiveSettings | None) -> tuple[int | Non
 
 
 def _bound(value: int | None) -> int | None:
-    """A stored -1 means that there is none (section 6)."""
+    """A stored -1 means that there is none (server-behaviour.md 6)."""
     return None if value == -1 else value
 
 

@@ -4,7 +4,7 @@
 """Cluster settings that the double knows: their types, ranges, defaults and complaints.
 
 Names, defaults and ranges: Elasticsearch's settings reference for machine learning and cluster-level shard
-allocation; server behaviour notes, sections 4.3, 5.1 and 6; recorded HTTP answers 59, 276 and 277 for the texts.
+allocation; server-behaviour.md 4.3, 5.1 and 6; http:59, 276, 277 for the texts.
 """
 
 from __future__ import annotations

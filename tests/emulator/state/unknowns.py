@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is not known about the server, and the possibilities the double can play.
 
-Server behaviour notes, section 11. The first possibility is the one that is played unless the control port chooses
+Source: server-behaviour.md 11. The first possibility is the one that is played unless the control port chooses
 another.
 """
 
@@ -47,8 +47,8 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     # Whether an update of an endpoint changes adaptive allocations, too, and whether it may set a number besides them.
     "endpoint_update_adaptive": (BY_VERSION, "accept", "refuse"),
     "endpoint_update_is_internal": ("yes", "no"),
-    # Whether inference waits for the first allocation of a deployment without any (section 6), or is refused while it
-    # wakes; public code has both, behind a flag that the 8.16 line does not have.
+    # Whether inference waits for the first allocation of a deployment without any (server-behaviour.md 6), or is
+    # refused while it wakes; public code has both, behind a flag that the 8.16 line does not have.
     "scale_from_zero": ("wait", "refuse"),
     # What ends such a wait: 500 at once if all nodes failed and 500 for a time-out (older public code), or 409 and 408.
     "scale_from_zero_errors": (BY_VERSION, "newest", "older"),
@@ -56,22 +56,22 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "broken_compression": ("drop", "bad_request"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
-    # Between zones that tie, the server's map order decides which one loses an allocation first (section 4.4).
+    # Between zones that tie, map order decides which one loses an allocation first (server-behaviour.md 4.4).
     "reducer_tie": ("first_zone", "last_zone"),
-    # Nodes without one of the awareness attributes: public code gives them nothing, section 5.3 makes all one zone.
+    # Nodes without one of the awareness attributes: public code gives them nothing, planner.md 7 does not say.
     "missing_attributes": ("left_out", "one_zone"),
-    # Whether the planner reckons with a cache larger than the model (section 5.1); public code since 8.11 seems not to.
+    # Whether the planner reckons with a cache larger than the model: up to 8.11 it does (server-behaviour.md 5.1).
     "planner_cache": ("counted", "ignored"),
-    # A decrease that the reducer refuses because a route is in no zone (section 3.2, row 15): does anybody answer?
+    # Whether a decrease that the reducer refuses as a route is in no zone is answered (server-behaviour.md 3.2 row 15).
     "reducer_refusal": ("hangs", "answers_400"),
     # A deployment at zero may vanish when a node shuts down (elastic/elasticsearch issue 146806, repaired by its pull
     # request 146910) or when another one is started (issue 137134, seen in 9.2.0). In which patches is not known.
     "zero_allocations": ("kept", "dropped_on_shutdown", "dropped_on_start"),
-    # Whether the default bounds of adaptive allocations hold where a deployment has none of its own (section 6).
+    # Whether the default bounds of adaptive allocations hold where a deployment has none (server-behaviour.md 6).
     "default_allocations": ("unused", "scaler_bounds"),
     # A deployment at zero whose minimum is raised: without nodes there are no statistics to act on.
     "scaler_from_zero": ("stays", "raised"),
-    # A start where nodes have several architectures: the notes say that the assignment is put to stopping; the public
+    # A start where nodes have several architectures: server-behaviour.md 3.1 puts the assignment to stopping; public
     # source looks for it in the state before the start, where it is not.
     "several_architectures": ("stopping", "not_found"),
 }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Inference counters of one deployment on one node, which live as long as its native process does.
 
-Server behaviour notes, section 2.3. How minutes are cut follows the public result processor of Elasticsearch: they
+Source: server-behaviour.md 2.3. How minutes are cut follows the public result processor of Elasticsearch: they
 begin with the process, and only a whole minute that is over is "the last minute".
 """
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each Elasticsearch version has: the one table of feature gates.
 
-Source: server behaviour notes, section 7 (version table), and the records, which were made on thirteen versions from
+Source: server-behaviour.md 7.1, and the records, which were made on thirteen versions from
 8.10.0 to 9.5.3. A gate that arrived in patch releases of several minors names the first patch of each line, as far as
 it is known.
 """

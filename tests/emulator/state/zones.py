@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Planning over availability zones and priorities.
 
-Server behaviour notes, sections 5.2 and 5.3; elastic/elasticsearch's public zone-aware planner for what they leave
-out: a zone's plan reckons with the allocations of the other zones, too, so a deployment that has its number stays put.
+Source: server-behaviour.md 5.2, planner.md 7, 8. A zone's plan reckons with the allocations of the other zones, too, so
+a deployment that has its number stays put.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One request on its way through the double: parameters, body, and which of them were used.
 
-Server behaviour notes, section 0 (unknown parameters, unused bodies, kinds of values).
+Source: server-behaviour.md 0 (unknown parameters, unused bodies, kinds of values).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 """Below HTTP: what the server says to bytes that are no request, or one that is too large.
 
 Limits: ``http.max_initial_line_length`` (4kb), ``http.max_header_size`` (16kb), ``http.max_content_length`` (100mb) of
-the public reference. Answers: rows with raw bytes among the recorded HTTP answers.
+the public reference. Answers: rows with raw bytes (recorded-answers.md 1).
 """
 
 from __future__ import annotations

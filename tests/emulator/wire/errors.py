@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors as Elasticsearch renders them: the envelope, its root cause, and the few shapes outside of it.
 
-Server behaviour notes, section 3 (envelope) and the ``errors`` records.
+Source: server-behaviour.md 3 and the ``errors`` records.
 """
 
 from __future__ import annotations

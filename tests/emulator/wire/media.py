@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Media types: what a request says about itself, and what its answer is written as.
 
-Server behaviour notes, section 0; rows about ``Accept`` and ``Content-Type`` in the recorded HTTP answers.
+Source: server-behaviour.md 0; rows about ``Accept`` and ``Content-Type`` (recorded-answers.md 1).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writing answers: JSON, pretty JSON, YAML, ``filter_path``.
 
-Server behaviour notes, section 0; forms from the recorded HTTP answers.
+Source: server-behaviour.md 0; forms from recorded-answers.md 1.
 """
 
 from __future__ import annotations

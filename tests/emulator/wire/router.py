@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Paths to handlers.
 
-Server behaviour notes, section 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. As in the
+Source: server-behaviour.md 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. As in the
 server's trie, a literal beats a placeholder, segment by segment, whatever methods are there.
 """
 

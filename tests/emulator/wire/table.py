@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables of the ``_cat`` APIs: as text, or as a list of objects where JSON or YAML is asked for.
 
-The reference's page on compact and aligned text; recorded HTTP answers 14, 233 and 553.
+The reference's page on compact and aligned text; http:14, 233, 553.
 """
 
 from __future__ import annotations

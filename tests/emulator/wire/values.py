@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Time values, byte sizes, booleans and numbers, read and written as Elasticsearch does.
 
-Server behaviour notes, sections 0, 2.1 and 2.3; the ``start_request`` records for the texts.
+Source: server-behaviour.md 0, 2.1 and 2.3; the ``start_request`` records for the texts.
 """
 
 from __future__ import annotations

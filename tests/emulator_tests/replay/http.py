@@ -24,7 +24,7 @@ NOT_COMPARED: Final = {
     "transfer-encoding",
     # Lost in the recording of compressed answers, of which the body is damaged, too.
     "content-encoding",
-    # The recorded nodes sent no warnings at all (see the README of the recordings).
+    # The recorded nodes sent no warnings at all (recorded-answers.md 1).
     "warning",
 }
 """Headers that are not relevant, and why. All others are compared, with their values."""

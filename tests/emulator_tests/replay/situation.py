@@ -56,7 +56,7 @@ _ELASTIC = "Basic " + base64.b64encode(f"elastic:{_PASSWORD}".encode()).decode()
 
 
 LACKING = ("inference", "ml", "root", "security", "xpack")
-"""What the recorded nodes lack (README of the recordings)."""
+"""What the recorded nodes lack (recorded-answers.md 1)."""
 
 
 def _part_missing(row: Row) -> bool:

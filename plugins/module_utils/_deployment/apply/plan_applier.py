@@ -162,7 +162,7 @@ class PlanApplier:
         return stop_state(observed, self.plan.before)
 
     def _stop_again(self) -> None:
-        """A stop that hangs may have been forgotten by the server, which takes another one (server behaviour, stop)."""
+        """Send the stop again: the server may have forgotten it, and takes a second one (server-behaviour.md 3.3)."""
         if self._state.observed is None or self._state.observed.assignment_state != "stopping":
             return
         step = next((each for each in self.plan.steps if each.kind == "stop"), Step("stop", self.deployment_id))
@@ -194,7 +194,7 @@ class PlanApplier:
                 if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
                     break  # somebody else did the same first
             else:
-                # A stop is answered when it is complete, which the next look is to confirm (server behaviour, stop).
+                # A stop is answered when it is complete, which the next look is to confirm (server-behaviour.md 1.3).
                 self._state.observed = None if step.kind == "stop" else answer or self._state.observed
             self._applied(step, request)
             if step.kind == "start" and self._state.observed:

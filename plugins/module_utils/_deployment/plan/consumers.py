@@ -119,7 +119,7 @@ def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> N
 
 
 def _server_checks(server: Server, kind: ConsumerKind) -> bool:
-    """Whether a stop without force is refused by the server itself (server behaviour, errors of stop).
+    """Whether a stop without force is refused by the server itself (server-behaviour.md 3.3).
 
     Endpoints since elastic/elasticsearch pull request 129325, which 9.0 did not get. Aliases only where a pipeline
     names them.
@@ -188,7 +188,7 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
     It is not refused: who may manage deployments alone must be able to scale those that are no endpoint's.
     """
     made = f"If one made deployment '{plan.steps[0].deployment_id}'"
-    # A check of the server since 9.2 (server behaviour, errors of update).
+    # A check of the server since 9.2 (server-behaviour.md 3.2 row 5).
     if server.has(9, 2):
         follows = f"{made}, Elasticsearch refuses this update."
     else:

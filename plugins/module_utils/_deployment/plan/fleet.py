@@ -17,7 +17,7 @@ from .order import send_order
 from .plan import Plan
 
 LIMIT = 100
-"""How many deployments a cluster takes (server behaviour, errors of start)."""
+"""How many deployments a cluster takes (server-behaviour.md 3.1 row 5)."""
 
 
 def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
@@ -56,7 +56,7 @@ def refuse_too_few_processors(
     """Refuse plans that need more processors than there are, unless the cluster may grow.
 
     *existing*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no
-    processors of its own (server behaviour, planner). What resumes needs capacity for what was stopped: where there is
+    processors of its own (server-behaviour.md 5.1). What resumes needs capacity for what was stopped: where there is
     none for more, the server says so, and that is started.
     """
     if processors.may_grow:

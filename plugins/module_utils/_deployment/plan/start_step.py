@@ -77,7 +77,7 @@ def _start(
     after = Deployment(
         deployment_id=deployment_id,
         model_id=model_id,
-        # The server starts with the lower bound even where the scaler is off (server behaviour, adaptive allocations).
+        # The server starts with the lower bound even where the scaler is off (server-behaviour.md 6).
         number_of_allocations=number or adaptive.min_number_of_allocations or 1,
         adaptive_allocations=None if adaptive == OFF else adaptive,
         threads_per_allocation=fixed.get("threads_per_allocation", 1),

@@ -25,7 +25,7 @@ class MlProcessors:
     def from_api(cls, nodes: Raw, settings: Raw) -> MlProcessors | None:
         """From ``GET _nodes`` and ``GET _cluster/settings`` with defaults; ``None`` if a node tells no processors.
 
-        Source: server behaviour, update up and inputs of the planner.
+        Source: server-behaviour.md 4.3 and 5.1.
         """
         attributes = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
         found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in attributes]
