@@ -187,6 +187,14 @@ server:
   returned: always
   type: dict
   sample: {version: 9.1.0, flavor: default, cluster_name: production}
+failure:
+  description:
+    - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
+    - The page Troubleshooting lists all codes.
+  returned: always
+  type: dict
+  sample:
+    code: no_capacity
 error:
   description: What the server or the connection said, as M(mlops.elasticsearch.trained_model_deployment) returns it.
   returned: if a request failed

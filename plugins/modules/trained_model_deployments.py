@@ -291,6 +291,12 @@ deployments:
       returned: always
       type: str
       sample: update
+    failure:
+      description: The kind of failure of this deployment as a short, stable C(code); null if it did not fail.
+      returned: unless detail is changed and it was not changed
+      type: dict
+      sample:
+        code: guard_violated
     skipped_because:
       description: Why nothing was done although something was asked for, if an option says to skip then; else null.
       returned: unless detail is changed and it was not changed
@@ -476,6 +482,15 @@ server:
   returned: always
   type: dict
   sample: {version: 9.1.0, flavor: default, cluster_name: production}
+failure:
+  description:
+    - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
+    - It is V(deployments_failed) if deployments failed, each with a C(failure) of its own.
+    - The page Troubleshooting lists all codes.
+  returned: always
+  type: dict
+  sample:
+    code: no_capacity
 error:
   description:
     - What the server or the connection said.

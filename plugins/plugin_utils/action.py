@@ -16,7 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Failure, Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.transport import preload
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import (
     NAMES,
@@ -73,10 +73,10 @@ class MlAction(ActionBase):
             given = {name: untagged(value, name) for name, value in given.items()}
             arguments = with_environment(given, self._environment())
         except Refusal as exc:
-            return self._refused(str(exc), given)
+            return self._refused(exc, given)
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return self._refused(self._sentence(checked.errors, arguments), arguments)
+            return self._refused(Failure("invalid_arguments", self._sentence(checked.errors, arguments)), arguments)
         params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
@@ -88,8 +88,8 @@ class MlAction(ActionBase):
         """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
         return outcome
 
-    def _refused(self, sentence: str, arguments: Json) -> Json:
-        return mask_secrets({**self.empty_result(), "failed": True, "msg": sentence}, secrets(arguments))
+    def _refused(self, error: Failure, arguments: Json) -> Json:
+        return mask_secrets({**self.empty_result(), **failure(error)}, secrets(arguments))
 
     def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
         """What AnsibleModule would say; of items in a list, which one is meant."""
@@ -182,4 +182,4 @@ def untagged(value: t.Any, option: str) -> t.Any:
         return value.isoformat()
     if type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
         return str(value)
-    raise Refusal(f"{option} has a value that JSON does not have", hint="Put it into quotes.")
+    raise Refusal("invalid_value", f"{option} has a value that JSON does not have", hint="Put it into quotes.")

@@ -20,20 +20,31 @@ class Difference(t.NamedTuple):
         return f"{self.name} is {_shown(self.current)}, wanted is {_shown(self.desired)}"
 
 
-class Refusal(Exception):
+class Failure(Exception):
+    """The end of a task, or of one deployment of it, that is not what the task asks for.
+
+    ``code``: a short, stable word for the kind of failure, for playbooks to branch on. The message is for people.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Refusal(Failure):
     """The plan cannot be made: decided from what was read, before any write, the same in both modes.
 
     ``of_list``: a mistake in what was asked, whatever is there; a list with one is not carried out at all.
     """
 
     def __init__(
-        self, reason: str, differences: t.Sequence[Difference] = (), hint: str = "", *, of_list: bool = False
+        self, code: str, reason: str, differences: t.Sequence[Difference] = (), hint: str = "", *, of_list: bool = False
     ) -> None:
         self.reason = reason
         self.of_list = of_list
         self.differences = tuple(differences)
         self.hint = hint
-        super().__init__(self.sentence)
+        super().__init__(code, self.sentence)
 
     @property
     def sentence(self) -> str:
@@ -45,7 +56,9 @@ class Refusal(Exception):
 def refuse_together(wrong: t.Sequence[str]) -> None:
     """Refuse a list of deployments with every sentence in *wrong*; without any, do nothing."""
     if wrong:
-        raise Refusal(" ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix("."))
+        raise Refusal(
+            "invalid_list", " ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix(".")
+        )
 
 
 ErrorKind = t.Literal[
@@ -64,12 +77,29 @@ ErrorKind = t.Literal[
     "server",  # any other refusal
 ]
 
+CODES: t.Mapping[ErrorKind, str] = {
+    "connection": "connection_failed",
+    "timeout": "request_timeout",
+    "tls": "tls_failed",
+    "credentials": "not_authenticated",
+    "privilege": "missing_privilege",
+    "licence": "missing_licence",
+    "product": "not_elasticsearch",
+    "redirect": "redirected",
+    "answer": "invalid_response",
+    "capacity": "no_capacity",
+    "unavailable": "cluster_unavailable",
+    "library": "missing_library",
+    "server": "request_rejected",
+}
 
-class ApiError(Exception):
+
+class ApiError(Failure):
     """A request that did not succeed.
 
-    ``status`` is the HTTP status (``None`` if there was no answer), ``error_type`` and ``reason`` are the server's own.
-    ``empty``: the answer is a JSON object without anything in it, as where Elasticsearch finds nothing to list.
+    Its code is that of its kind, unless another is given. ``status`` is the HTTP status (``None`` if there was no
+    answer), ``error_type`` and ``reason`` are the server's own. ``empty``: the answer is a JSON object without anything
+    in it, as where Elasticsearch finds nothing to list.
     """
 
     def __init__(
@@ -81,13 +111,14 @@ class ApiError(Exception):
         error_type: str | None = None,
         reason: str | None = None,
         empty: bool = False,
+        code: str = "",
     ) -> None:
         self.kind: ErrorKind = kind
         self.status = status
         self.error_type = error_type
         self.reason = reason
         self.empty = empty
-        super().__init__(sentence)
+        super().__init__(code or CODES[kind], sentence)
 
     @property
     def not_found(self) -> bool:
@@ -106,13 +137,9 @@ def _shown(value: t.Any) -> str:
     return str(value)
 
 
-class Unsatisfied(Exception):
-    """The wanted state was not reached; the message says what is missing."""
+class Unsatisfied(Failure):
+    """The desired state was not reached; the message says what is missing."""
 
 
 class NotReached(Unsatisfied):
-    """Time ran out, or what was waited for cannot come about any more."""
-
-
-Failure = (Refusal, ApiError, Unsatisfied)
-"""How what is done for one deployment ends, if it does not end well."""
+    """Time ran out, or the deployment cannot become what the task waits for."""

@@ -158,10 +158,10 @@ class _Fleet:
         result = self.as_result()
         if failed:
             message = f"{len(failed)} of {len(self._runs)} deployments failed. {_messages(failed)}"
-            result |= {"failed": True, "msg": message}
+            result |= {"failed": True, "failure": {"code": "deployments_failed"}, "msg": message}
         return Outcome(result, self._warnings)
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: Failure) -> Outcome:
         """What was seen of all of them, with the sentence of *error*, which ended the whole task."""
         return Outcome({**self.as_result(), **failure(error)}, self._warnings)
 
@@ -179,6 +179,7 @@ class _Fleet:
         polls = max((run.state.polls for run in self._runs), default=0)
         return {
             "changed": bool(changed),
+            "failure": None,
             "deployments": items,
             "summary": self._summary(),
             "diff": {

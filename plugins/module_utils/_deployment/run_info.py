@@ -46,7 +46,7 @@ def run(
 
 def empty_result() -> Json:
     """The result when nothing was read."""
-    return {"changed": False, "deployments": [], "summary": _summary([]), "server": None}
+    return {"changed": False, "failure": None, "deployments": [], "summary": _summary([]), "server": None}
 
 
 def _items(cluster: Cluster, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:

@@ -61,4 +61,4 @@ def _refused(context: RequestContext, status: int, said: str) -> ProxyFailure:
 def _failure(
     context: RequestContext, kind: t.Literal["credentials", "connection", "tls"], message: str, transient: bool
 ) -> ProxyFailure:
-    return ProxyFailure(ApiError(kind, f"Cannot {context.what}: {message}"), transient)
+    return ProxyFailure(ApiError(kind, f"Cannot {context.what}: {message}", code="proxy_failed"), transient)

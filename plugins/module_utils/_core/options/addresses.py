@@ -28,9 +28,11 @@ def host_address(text: str, option: str = "hosts") -> str:
     _refuse_userinfo(option, text, host_userinfo(text))
     url, port = _split(f"An address in {option}", text, example)
     if url.scheme not in _PORTS or not url.hostname:
-        raise Refusal(f"'{text}' in {option} is not a URL", hint=example)
+        raise Refusal("invalid_address", f"'{text}' in {option} is not a URL", hint=example)
     if url.query or url.fragment:
-        raise Refusal(f"The address of {url.hostname} in {option} has more than a path", hint=example)
+        raise Refusal(
+            "invalid_address", f"The address of {url.hostname} in {option} has more than a path", hint=example
+        )
     return f"{_authority(url, port)}{url.path.rstrip('/')}"
 
 
@@ -45,7 +47,7 @@ def proxy_address(text: str, option: str = "proxy") -> str:
     _refuse_userinfo(option, text, "@" in text)
     url, port = _split(f"The address in {option}", _with_scheme(text), example)
     if url.scheme not in _PORTS or not url.hostname or url.path.strip("/"):
-        raise Refusal(f"'{text}' in {option} is not the URL of an HTTP proxy", hint=example)
+        raise Refusal("invalid_address", f"'{text}' in {option} is not the URL of an HTTP proxy", hint=example)
     return _authority(url, port)
 
 
@@ -55,6 +57,7 @@ def _refuse_userinfo(option: str, text: str, credentials: object) -> None:
         host = re.split("[/?#]", text.rpartition("@")[2].strip())[0]
         options = "proxy_username and proxy_password" if option.startswith("proxy") else "username and password"
         raise Refusal(
+            "credentials_in_url",
             f"The address of {host} in {option} contains credentials",
             hint=f"Take them out of the URL and set {options}.",
         )
@@ -96,7 +99,7 @@ def cloud_address(cloud_id: str, option: str = "cloud_id") -> str:
             raise ValueError("a part of it is empty")
         return host_address(f"https://{elasticsearch}.{domain}:{own_port or port or 443}")
     except (ValueError, Refusal) as exc:
-        raise Refusal(f"{option} is malformed", hint=_CLOUD_ID) from exc
+        raise Refusal("invalid_address", f"{option} is malformed", hint=_CLOUD_ID) from exc
 
 
 def is_excepted(address: str, no_proxy: t.Sequence[str]) -> bool:
@@ -142,9 +145,9 @@ def _split(what: str, text: str, example: str) -> tuple[urllib.parse.SplitResult
         url = urllib.parse.urlsplit(text.strip())
         port = url.port
     except ValueError as exc:
-        raise Refusal(f"{what} is not a URL", hint=example) from exc
+        raise Refusal("invalid_address", f"{what} is not a URL", hint=example) from exc
     if port == 0:
-        raise Refusal(f"{what} has port 0, where nothing can listen", hint=example)
+        raise Refusal("invalid_address", f"{what} has port 0, where nothing can listen", hint=example)
     return url, port
 
 

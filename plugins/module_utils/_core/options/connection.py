@@ -107,14 +107,18 @@ def _hosts(hosts: t.Sequence[str] | None, cloud_id: str | None) -> tuple[str, ..
     # A comma at the end of a list leaves an empty address.
     named = [cloud_address(cloud_id)] if cloud_id else [host_address(text) for text in hosts or () if text.strip()]
     if not named:
-        raise Refusal("No cluster is named", hint="Set hosts or cloud_id, or the variable ELASTICSEARCH_URL.")
+        raise Refusal(
+            "no_cluster", "No cluster is named", hint="Set hosts or cloud_id, or the variable ELASTICSEARCH_URL."
+        )
     return tuple(dict.fromkeys(named))
 
 
 def _proxy(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     require_proxy_pair(values, {})
     if values["proxy_username"] and not values["proxy"]:
-        raise Refusal("proxy_username is given without proxy", hint="Set the address of the proxy, too.")
+        raise Refusal(
+            "incomplete_options", "proxy_username is given without proxy", hint="Set the address of the proxy, too."
+        )
     return {
         "proxy": proxy_address(values["proxy"]) if values["proxy"] else None,
         "no_proxy": tuple(values["no_proxy"] or ()),
@@ -123,6 +127,6 @@ def _proxy(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _refuse_bad_numbers(values: t.Mapping[str, t.Any]) -> None:
     if not 0 < values["request_timeout"] < math.inf:
-        raise Refusal(f"request_timeout must be above 0 seconds, not {values['request_timeout']}")
+        raise Refusal("invalid_value", f"request_timeout must be above 0 seconds, not {values['request_timeout']}")
     if values["request_retries"] < 0:
-        raise Refusal(f"request_retries must be 0 or more, not {values['request_retries']}")
+        raise Refusal("invalid_value", f"request_retries must be 0 or more, not {values['request_retries']}")

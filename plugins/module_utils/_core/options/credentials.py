@@ -22,6 +22,7 @@ def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[st
     given = [name for name in AUTHENTICATION if values.get(name)]
     if len({"basic" if name in ("username", "password") else name for name in given}) > 1:
         raise Refusal(
+            "conflicting_options",
             f"More than one way to authenticate is given: {', '.join(with_source(name, sources) for name in given)}",
             hint="Give one, as options or as ELASTICSEARCH_ variables.",
         )
@@ -41,12 +42,13 @@ def require_both(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pa
     given = [name for name in pair if values.get(name)]
     if len(given) == 1:
         [missing] = set(pair) - set(given)
-        raise Refusal(f"{with_source(given[0], sources)} is given without {missing}", hint=hint)
+        raise Refusal("incomplete_options", f"{with_source(given[0], sources)} is given without {missing}", hint=hint)
 
 
 def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], name: str) -> None:
     if ":" in str(values.get(name) or ""):
         raise Refusal(
+            "invalid_value",
             f"{with_source(name, sources)} contains a colon",
             hint="What stands after it would be read as the beginning of the password.",
         )
@@ -63,9 +65,14 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
         return None
     text = value.strip()
     if not text:
-        raise Refusal(f"{with_source(name, sources)} is blank", hint="Leave it out, or empty, to come without it.")
+        raise Refusal(
+            "invalid_value",
+            f"{with_source(name, sources)} is blank",
+            hint="Leave it out, or empty, to come without it.",
+        )
     if not text.isascii() or not text.isprintable():
         raise Refusal(
+            "invalid_value",
             f"{with_source(name, sources)} contains characters that no {name} has",
             hint="Perhaps it spans several lines.",
         )
@@ -78,4 +85,4 @@ def require_utf8(name: str, value: str | None) -> None:
         (value or "").encode()
     except UnicodeEncodeError:
         hint = "Write it in UTF-8, also where a variable or a file has it."
-        raise Refusal(f"{name} has characters that cannot be sent", hint=hint) from None
+        raise Refusal("invalid_value", f"{name} has characters that cannot be sent", hint=hint) from None

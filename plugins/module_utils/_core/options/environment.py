@@ -31,7 +31,9 @@ def _items(variable: str, text: str) -> list[str]:
 def _boolean(variable: str, text: str) -> bool:
     if text.strip().lower() not in _BOOLEANS:
         raise Refusal(
-            f"The variable {variable} is '{text}', which is neither true nor false", hint="Set it to one, or unset it."
+            "invalid_value",
+            f"The variable {variable} is '{text}', which is neither true nor false",
+            hint="Set it to one, or unset it.",
         )
     return _BOOLEANS[text.strip().lower()]
 
@@ -140,6 +142,7 @@ def _complete_proxy(
     if len({environ.get(name) for name in found.values()}) > 1:
         told_names = " and ".join(sorted(filter(None, found.values())))
         raise Refusal(
+            "conflicting_options",
             f"hosts has addresses with http and with https, for which {told_names} does not name the same proxy",
             hint="Set proxy, or name addresses of one kind.",
         )
@@ -177,7 +180,7 @@ def _refuse_bad_addresses(options: Options, sources: t.Mapping[str, str]) -> Non
 def refuse_two_clusters(options: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     if options.get("hosts") and options.get("cloud_id"):
         both = " and ".join(with_source(name, sources) for name in CLUSTER)
-        raise Refusal(f"{both} are both given", hint="Give one: each names a cluster.")
+        raise Refusal("conflicting_options", f"{both} are both given", hint="Give one: each names a cluster.")
 
 
 def _addresses(options: Options) -> list[str]:

@@ -36,7 +36,9 @@ def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, s
             _refuse_name(option, str(name))
             if str(name).lower() in names:
                 raise Refusal(
-                    f"The header {name} is given twice", hint="Names differ by more than upper and lower case."
+                    "conflicting_options",
+                    f"The header {name} is given twice",
+                    hint="Names differ by more than upper and lower case.",
                 )
             names.add(str(name).lower())
             pairs[str(name)] = _value(option, str(name), value)
@@ -50,6 +52,7 @@ def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
     for name, value in headers.items() if isinstance(headers, dict) else ():
         if len(str(value)) < SHORTEST_SECRET:
             raise Refusal(
+                "secret_too_short",
                 f"The value of {name} in secret_headers has fewer than {SHORTEST_SECRET} characters",
                 hint="Hiding it would hide other things, too. What is no secret belongs in headers.",
             )
@@ -57,15 +60,17 @@ def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
 
 def _refuse_name(option: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise Refusal(f"{option} has a header with a name that HTTP does not allow: {name!r}")
+        raise Refusal("invalid_value", f"{option} has a header with a name that HTTP does not allow: {name!r}")
     if name.lower() in _TAKEN:
-        raise Refusal(f"The header {name} cannot be set in {option}", hint=_TAKEN[name.lower()])
+        raise Refusal("invalid_value", f"The header {name} cannot be set in {option}", hint=_TAKEN[name.lower()])
 
 
 def _value(option: str, name: str, value: t.Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Refusal(f"The value of {name} in {option} is not a text", hint="Put it into quotes.")
+        raise Refusal("invalid_value", f"The value of {name} in {option} is not a text", hint="Put it into quotes.")
     text = str(value)
     if not text.isascii() or not text.isprintable():
-        raise Refusal(f"The value of {name} in {option} has line breaks or characters that HTTP does not allow")
+        raise Refusal(
+            "invalid_value", f"The value of {name} in {option} has line breaks or characters that HTTP does not allow"
+        )
     return text

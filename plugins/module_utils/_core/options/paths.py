@@ -18,4 +18,6 @@ def require_path(option: str, path: str) -> None:
     except UnicodeEncodeError:
         usable = False
     if not usable:
-        raise Refusal(f"{option} is no path: it has characters that no path has", hint="Give the path of a file.")
+        raise Refusal(
+            "invalid_value", f"{option} is no path: it has characters that no path has", hint="Give the path of a file."
+        )

@@ -24,6 +24,7 @@ def refuse_bad_tls(values: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> Non
     given = [name for name in TLS if values.get(name)]
     if given and not any(address.startswith("https:") for address in hosts):
         raise Refusal(
+            "conflicting_options",
             f"{given[0]} is given, but no address in hosts uses TLS",
             hint="Begin it with https://, or leave the option out.",
         )
@@ -40,7 +41,11 @@ def refuse_two_trusts(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str
         from_where = " and ".join(
             f"{name} (from {sources[name]})" if name in sources else name for name in ("ca_path", "ca_fingerprint")
         )
-        raise Refusal(f"{from_where} are both given", hint="Give one: a fingerprint stands for its authority alone.")
+        raise Refusal(
+            "conflicting_options",
+            f"{from_where} are both given",
+            hint="Give one: a fingerprint stands for its authority alone.",
+        )
 
 
 def refuse_half_certificate(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
@@ -55,6 +60,7 @@ def fingerprint(text: str | None, option: str = "ca_fingerprint") -> str | None:
     digits = text.strip().replace(":", "").lower()
     if not _FINGERPRINT.fullmatch(digits):
         raise Refusal(
+            "invalid_value",
             f"{option} is not a SHA-256 fingerprint",
             hint="It has 64 hexadecimal digits, with or without colons, as Elasticsearch prints it at its first start.",
         )
@@ -77,13 +83,17 @@ def _refuse_unusable_key(cert: str, key: str) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password=_ask)
     except _Encrypted:
         raise Refusal(
-            f"client_key {key} is encrypted", hint="Decrypt it, for instance with openssl pkey, and protect the file."
+            "invalid_certificate",
+            f"client_key {key} is encrypted",
+            hint="Decrypt it, for instance with openssl pkey, and protect the file.",
         ) from None
     except ssl.SSLError as exc:
         if exc.reason in _MISMATCH:
             hint = "Give the two that were issued together."
-            raise Refusal(f"client_key {key} does not belong to client_cert {cert}", hint=hint) from exc
-        raise Refusal(f"client_key {key} has no private key in PEM format") from exc
+            raise Refusal(
+                "invalid_certificate", f"client_key {key} does not belong to client_cert {cert}", hint=hint
+            ) from exc
+        raise Refusal("invalid_certificate", f"client_key {key} has no private key in PEM format") from exc
 
 
 def _refuse_no_certificates(option: str, path: str) -> None:
@@ -91,7 +101,7 @@ def _refuse_no_certificates(option: str, path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError as exc:
-        raise Refusal(f"{option} {path} has no certificate in PEM format") from exc
+        raise Refusal("invalid_certificate", f"{option} {path} has no certificate in PEM format") from exc
 
 
 def _refuse_unreadable(option: str, path: str) -> None:
@@ -101,4 +111,4 @@ def _refuse_unreadable(option: str, path: str) -> None:
             file.read(1)
     except OSError as exc:
         hint = "It is looked for on the machine where the task runs."
-        raise Refusal(f"{option} {path} cannot be read: {exc.strerror}", hint=hint) from exc
+        raise Refusal("unreadable_file", f"{option} {path} cannot be read: {exc.strerror}", hint=hint) from exc

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import traceback
 
+from ..errors import Failure
+
 _OURS = "/mlops/elasticsearch/plugins/"
 
 
-class InternalError(Exception):
+class InternalError(Failure):
     """It names an exception and where it came from, but not its text, which may show what requests carry."""
 
     def __init__(self, exc: BaseException) -> None:
@@ -19,7 +21,8 @@ class InternalError(Exception):
         ours = [frame for frame in frames if _OURS in frame.filename] or frames
         where = ", ".join(f"{frame.filename.rpartition(_OURS)[2]} line {frame.lineno}" for frame in reversed(ours[-3:]))
         super().__init__(
+            "internal_error",
             f"This is a fault of mlops.elasticsearch: {type(exc).__name__} in {where}. "
             "Please report this sentence, with the versions of the collection and of Elasticsearch. "
-            "See what is there before you run the task again."
+            "See what is there before you run the task again.",
         )

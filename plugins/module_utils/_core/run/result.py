@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors import ApiError
+from ..errors import ApiError, Failure
 
 Json = dict[str, t.Any]
 
@@ -20,8 +20,8 @@ class Outcome(t.NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def failure(error: Exception) -> Json:
+def failure(error: Failure) -> Json:
     """What any failed result has: the sentence, and what the server or the connection said."""
     cause = error if isinstance(error, ApiError) else error.__cause__
     said = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
-    return {"failed": True, "msg": str(error), **said}
+    return {"failed": True, "msg": str(error), "failure": {"code": error.code}, **said}

@@ -22,9 +22,17 @@ MAX_QUEUE_BEFORE_8_17 = 1_000_000
 
 def refuse_old_server(server: Server) -> None:
     if not server.version:
-        raise Refusal("The version of Elasticsearch cannot be read", hint="Grant the cluster privilege monitor.")
+        raise Refusal(
+            "missing_privilege",
+            "The version of Elasticsearch cannot be read",
+            hint="Grant the cluster privilege monitor.",
+        )
     if not server.has(*OLDEST):
-        raise Refusal(f"Elasticsearch {_named(server)} is too old", hint="This collection needs 8.0 or newer.")
+        raise Refusal(
+            "unsupported_version",
+            f"Elasticsearch {_named(server)} is too old",
+            hint="This collection needs 8.0 or newer.",
+        )
 
 
 def refuse_unsupported(server: Server, desired: Desired) -> None:
@@ -62,10 +70,17 @@ def _named(server: Server) -> str:
 def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
     if not server.has(*since):
         needed = ".".join(map(str, since))
-        raise Refusal(f"Elasticsearch {_named(server)} does not have {name}", hint=f"It needs {needed} or newer.")
+        raise Refusal(
+            "unsupported_version",
+            f"Elasticsearch {_named(server)} does not have {name}",
+            hint=f"It needs {needed} or newer.",
+        )
 
 
 def _refuse_long_queue(server: Server, length: int | None) -> None:
     longest = MAX_QUEUE if server.has(8, 17) else MAX_QUEUE_BEFORE_8_17
     if length is not None and length > longest:
-        raise Refusal(f"Elasticsearch {_named(server)} takes a queue_capacity of at most {longest}, not {length}")
+        raise Refusal(
+            "unsupported_version",
+            f"Elasticsearch {_named(server)} takes a queue_capacity of at most {longest}, not {length}",
+        )

@@ -43,7 +43,7 @@ class DeploymentRun:
     desired: Desired
     policy: WaitPolicy
     state: RunState
-    error: Exception | None = None
+    error: Failure | None = None
     model_id: str | None = None
     recovery_file: RecoveryFile | None = None
     unreachable: str | None = None
@@ -183,7 +183,7 @@ class DeploymentRun:
             message = failed_message(self.desired.deployment_id, policy.wait_for, judged)
             if policy.on_unsatisfied != "keep":
                 state.reached = False
-                raise Unsatisfied(message)
+                raise Unsatisfied("not_ready", message)
             self.unreachable = message
 
     def result(self) -> Json:

@@ -103,7 +103,7 @@ class PlanApplier:
                 message = (
                     f"Deployment '{self.deployment_id}' was stopped, and whether it is gone could not be seen: {error}"
                 )
-                raise Unsatisfied(message) from error
+                raise Unsatisfied("unknown_outcome", message) from error
             raise
         finally:
             self._state.seconds, self._state.polls = self.budget.seconds, self.budget.polls
@@ -147,7 +147,9 @@ class PlanApplier:
             differences = start_mismatch(self.plan, start, self._desired, self._model_id, observed)
         if differences:
             named = "; ".join(map(str, differences))
-            raise Unsatisfied(f"Deployment '{observed.deployment_id}' was changed by somebody else meanwhile: {named}.")
+            raise Unsatisfied(
+                "conflict", f"Deployment '{observed.deployment_id}' was changed by somebody else meanwhile: {named}."
+            )
 
     def _await_stop(self) -> Coroutine:
         if self._stopping:
@@ -246,10 +248,12 @@ class PlanApplier:
             if not sent:
                 raise
             self._applied(step, self._request(step))  # as far as anybody knows
-            raise Unsatisfied(f"{UNKNOWN}: {error}") from error
+            raise Unsatisfied("unknown_outcome", f"{UNKNOWN}: {error}") from error
         observed = self._state.observed
         if observed is not None and is_new_instance(observed, self.plan.before):
-            raise Unsatisfied(f"Deployment '{self.deployment_id}' is not stopped: {restarted_message(observed)}.")
+            raise Unsatisfied(
+                "conflict", f"Deployment '{self.deployment_id}' is not stopped: {restarted_message(observed)}."
+            )
         if observed is not None and sent:
             return step
         stopping = observed is None or observed.assignment_state == "stopping"
@@ -284,9 +288,10 @@ class PlanApplier:
         if differences:
             named = "; ".join(map(str, differences))
             raise Unsatisfied(
+                "unknown_outcome",
                 f"Deployment '{self.deployment_id}' is as before the update: {named}. {UNKNOWN}: its inference "
                 "endpoint passes on only what differs from what it has stored, or somebody else has changed it back. "
-                "Ask for other settings first, and then for these."
+                "Ask for other settings first, and then for these.",
             )
 
     def _applied(self, step: Step, request: Request) -> None:
@@ -307,7 +312,7 @@ class PlanApplier:
             if not unsure:
                 raise error from second
             self._applied(step, request)  # as far as anybody knows
-            raise Unsatisfied(f"{error} {UNKNOWN}: {second}") from error
+            raise Unsatisfied("unknown_outcome", f"{error} {UNKNOWN}: {second}") from error
         if not unsure:
             raise error
         judged = judge_write(self.plan, step, self._desired, self._model_id, error, self._state.observed)
@@ -316,7 +321,7 @@ class PlanApplier:
             if may_have_been_applied(error):  # it may have been as planned in between
                 self._applied(step, request)
                 message += f" {UNKNOWN}."
-            raise Unsatisfied(message) from error
+            raise Unsatisfied("conflict", message) from error
         if judged.outcome == "rejected":
             raise error
         return judged.outcome == "retry"
@@ -339,11 +344,12 @@ class PlanApplier:
     def _conclude(self, what: str, readiness: Readiness) -> None:
         """:raises NotReached: unless *readiness* is ready."""
         if readiness.outcome == "failed":
-            raise NotReached(failed_message(self.deployment_id, what, readiness))
+            raise NotReached("not_ready", failed_message(self.deployment_id, what, readiness))
         if readiness.outcome == "progressing":
             raise NotReached(
+                "not_ready_in_time",
                 f"Deployment '{self.deployment_id}' is not {what} after {self.budget.timeout:g} seconds: "
-                f"{readiness.why}.{self._retried_stop}"
+                f"{readiness.why}.{self._retried_stop}",
             )
 
     def _confirmed(self, observation: Observation, judge: Judge) -> Readiness:

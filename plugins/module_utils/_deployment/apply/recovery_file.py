@@ -64,13 +64,16 @@ class RecoveryFile:
         """:raises Refusal: something is there, and it cannot be read."""
         try:
             if not stat.S_ISREG(self._path.stat().st_mode):
-                raise Refusal(f"The {self} is not a regular file", hint="Choose another path.")
+                raise Refusal(
+                    "recovery_file_unreadable", f"The {self} is not a regular file", hint="Choose another path."
+                )
             with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # it may be a pipe by now
                 return file.read(LARGEST)
         except FileNotFoundError:
             return None
         except OSError as exc:
             raise Refusal(
+                "recovery_file_unreadable",
                 f"The {self} cannot be read: {exc.strerror}",
                 hint="It may hold the settings of a deployment that a run has stopped and not started again. "
                 "Make it readable, or choose another path.",
@@ -82,6 +85,7 @@ class RecoveryFile:
             found = RecoveryRecord.from_json(json.loads(text))
         except (ValueError, RecursionError) as exc:
             raise Refusal(
+                "recovery_file_unreadable",
                 f"The {self} cannot be understood: {exc}",
                 hint="It was not written by this collection, or was changed since. Choose another path, or move it "
                 "away: then only the settings that the task names are promised.",
@@ -92,11 +96,13 @@ class RecoveryFile:
     def _refuse_foreign(self, found: RecoveryRecord) -> None:
         if not found.is_for(self._deployment_id):
             raise Refusal(
+                "recovery_file_mismatch",
                 f"The {self} holds the settings of deployment '{found.deployment_id}', not '{self._deployment_id}'",
                 hint="Give each deployment a file of its own.",
             )
         if not found.is_on(self._server):
             raise Refusal(
+                "recovery_file_mismatch",
                 f"The {self} holds the settings of deployment '{found.deployment_id}' on another cluster "
                 f"({found.cluster_name or found.cluster_uuid}), not on this one "
                 f"({self._server.cluster_name or self._server.cluster_uuid})",
@@ -116,6 +122,7 @@ class RecoveryFile:
 
     def _unwritable(self, why: str) -> Refusal:
         return Refusal(
+            "recovery_file_unwritable",
             f"The {self} cannot be written: {why}",
             hint="Nothing was stopped. Make the folder on the machine where the task runs, or choose another path.",
         )
@@ -136,9 +143,9 @@ class RecoveryFile:
             if not self.written or there != text:
                 self._write(text)
         except Refusal as refusal:
-            raise Unsatisfied(f"{refusal} Nothing was stopped.") from refusal
+            raise Unsatisfied(refusal.code, f"{refusal} Nothing was stopped.") from refusal
         except OSError as exc:
-            raise Unsatisfied(str(self._unwritable(exc.strerror or str(exc)))) from exc
+            raise Unsatisfied("recovery_file_unwritable", str(self._unwritable(exc.strerror or str(exc)))) from exc
         self.record = kept_message
 
     def _refuse_unknown(self) -> bytes | None:
@@ -151,6 +158,7 @@ class RecoveryFile:
             return there
         self._parsed(there)
         raise Refusal(
+            "recovery_file_in_use",
             f"The {self} was written by another run meanwhile",
             hint="If that run is over, run the task again: it looks first, and decides anew.",
         )

@@ -38,7 +38,7 @@ class Rollout:
     ) -> None:
         self.deployment_id = desired.deployment_id
         self.budget = means.budget
-        self.error: Exception | None = None
+        self.error: Failure | None = None
         self._means = means
         self._cluster = means.cluster
         self._state = means.state
@@ -151,7 +151,7 @@ class Rollout:
             return observed is not None and observed.assignment_state != "stopping"
         return False
 
-    def _settle(self, error: Exception) -> Coroutine:
+    def _settle(self, error: Failure) -> Coroutine:
         """After *error*: keep what is there, restore what was, or leave it at that."""
         if self._keeps(error):
             self._state.extra_warnings.append(kept_message(str(error)))
@@ -160,20 +160,20 @@ class Rollout:
         else:
             raise error
 
-    def _keeps(self, error: Exception) -> bool:
+    def _keeps(self, error: Failure) -> bool:
         observed, plan = self._state.observed, self._plan
         theirs = observed is None or (observed.assignment_state == "stopping" and plan.after is not None)
         settled = isinstance(error, NotReached) and self._applier.settling
         return settled and self._policy.on_unsatisfied == "keep" and not theirs
 
-    def _rolls_back(self, error: Exception) -> bool:
+    def _rolls_back(self, error: Failure) -> bool:
         """Whether the task asks for it; or the start was refused after the stop, and nothing would run."""
         kinds = self._applier.applied_steps.kinds
         stopped = "stop" in kinds or self._plan.resumed_from
         broken = isinstance(error, ApiError) and stopped and "start" not in kinds and self._plan.start
         return bool(broken or (kinds and self._policy.on_unsatisfied == "rollback"))
 
-    def _is_stuck(self, error: Exception) -> bool:
+    def _is_stuck(self, error: Failure) -> bool:
         """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock.
 
         What was not there at first, and was not started by this task, is somebody else's.
@@ -189,9 +189,9 @@ class Rollout:
             plan = self._checked(recover(self._desired, Situation(self._state.observed, self._model_id)))
             self._cluster.refuse_unprivileged(plan.steps)
         except (Refusal, ApiError) as refusal:
-            raise Unsatisfied(f"{error} It cannot be recovered: {refusal}") from refusal
+            raise Unsatisfied("not_recovered", f"{error} It cannot be recovered: {refusal}") from refusal
         if plan.skipped_because:
-            raise Unsatisfied(f"{error} It is not recovered: {plan.skipped_because}.") from error
+            raise Unsatisfied("not_recovered", f"{error} It is not recovered: {plan.skipped_because}.") from error
         self._state.plan = plan
         self._applier = self._applier_for(self._plan, self._decide_stuck)
         self.budget.extend()
@@ -200,12 +200,12 @@ class Rollout:
         except Failure as second:
             yield from self._settle(second)
 
-    def _roll_back(self, error: Exception) -> Coroutine:
+    def _roll_back(self, error: Failure) -> Coroutine:
         """Restore what was before.
 
         :raises Unsatisfied: always: what went wrong, and what became of it.
         """
-        requests = len(self._state.requests)
+        requests, code = len(self._state.requests), "rollback_failed"
         self.budget.extend()
         try:
             yield from self._applier.observe()
@@ -218,12 +218,13 @@ class Rollout:
         except Failure as second:
             message = f"Rolling it back failed, too: {second}"
         else:
+            code = error.code
             undone = len(self._state.requests) > requests
             message = "It was rolled back: what was before is there." if undone else self._unchanged_message
         self._state.rolled_back = len(self._state.requests) > requests
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
-        raise Unsatisfied(f"{error} {message}") from cause
+        raise Unsatisfied(code, f"{error} {message}") from cause
 
     @property
     def _unchanged_message(self) -> str:
@@ -235,14 +236,16 @@ class Rollout:
             f"Its settings are as before, and {observed.running} of {observed.number_of_allocations} allocations run."
         )
 
-    def _rollback_plans(self, error: Exception) -> list[RollbackPlan]:
+    def _rollback_plans(self, error: Failure) -> list[RollbackPlan]:
         self._before_rollback = self._applier.applied_steps
         found = plan_rollback(
             self._desired, self._model_id, self._plan, self._applier.applied_steps, self._state.observed
         )
         refused = self._refused_start(error)
         if any(rollback.plan.start and rollback.plan.start == refused for rollback in found):
-            raise Refusal("it is stopped now, and what was refused is the start with its own settings")
+            raise Refusal(
+                "rollback_failed", "it is stopped now, and what was refused is the start with its own settings"
+            )
         found = [rollback._replace(plan=self._checked(rollback.plan)) for rollback in found]
         message = [text for rollback in found for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
         self._state.extra_warnings += [text for text in message if text not in self._state.warnings]
@@ -255,7 +258,7 @@ class Rollout:
         self._cluster.consumers.forget()
         return check_consumers(self._cluster, None, self._desired, plan, self._state)
 
-    def _refused_start(self, error: Exception) -> Step | None:
+    def _refused_start(self, error: Failure) -> Step | None:
         change = self._applier
         tried = "start" in change.sent and "start" not in change.applied_steps.kinds
         return self._plan.start if tried and isinstance(error, ApiError) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..._core.errors import Failure
 from ..._core.http.client import Request
 from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
@@ -65,11 +66,11 @@ class RunState:
         self.requests.append(request)
         self.requests_sent.append(request)
 
-    def failed(self, error: Exception) -> Outcome:
+    def failed(self, error: Failure) -> Outcome:
         """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
         return Outcome({**self.as_result(), **self.failure(error)}, self.warnings)
 
-    def failure(self, error: Exception) -> Json:
+    def failure(self, error: Failure) -> Json:
         """The result keys that *error* changes or adds."""
         result = failure(error)
         if not self.changed:
@@ -106,6 +107,7 @@ class RunState:
             "changed": self.changed,
             "operation": self.operation,
             "skipped_because": self.skipped_because,
+            "failure": None,
             **self._entry(),
             "routing_source": observed.routing_source if observed else "prediction" if self.predicted else "stats",
             "before": before,

@@ -78,7 +78,7 @@ class Runnable(t.Protocol):
     """What can be conducted."""
 
     budget: WaitBudget
-    error: Exception | None
+    error: Failure | None
 
     @property
     def deployment_id(self) -> str: ...

@@ -104,7 +104,9 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
     :raises Refusal: for values and combinations that no server accepts.
     """
     if not params.get("deployment_id") and not params.get("model_id"):
-        raise Refusal("Neither deployment_id nor model_id has a value", hint="A variable may be empty.")
+        raise Refusal(
+            "incomplete_options", "Neither deployment_id nor model_id has a value", hint="A variable may be empty."
+        )
     for name in ("deployment_id", "model_id"):
         _refuse_pattern(name, params.get(name))
     for name in ("number_of_allocations", "initial_number_of_allocations", "queue_capacity"):
@@ -112,7 +114,9 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
     cache_size = params.get("cache_size")
     if cache_size is not None and parse_size(cache_size) is None:
         raise Refusal(
-            f"cache_size '{cache_size}' is not a size", hint="It looks like 500mb or 2gb; 0 turns the cache off."
+            "invalid_value",
+            f"cache_size '{cache_size}' is not a size",
+            hint="It looks like 500mb or 2gb; 0 turns the cache off.",
         )
     if params["recovery_file"]:
         require_path("recovery_file", params["recovery_file"])
@@ -132,9 +136,9 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
 def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
     """How long to wait, and for what."""
     if params["wait_timeout"] < 0:
-        raise Refusal(f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
+        raise Refusal("invalid_value", f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
     if params["wait_sleep"] <= 0:
-        raise Refusal(f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
+        raise Refusal("invalid_value", f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
     names = ("wait", "wait_for", "wait_timeout", "wait_sleep", "on_unsatisfied")
     return WaitPolicy(*(params[name] for name in names))
 
@@ -144,9 +148,14 @@ def server_timeout(params: t.Mapping[str, t.Any]) -> str:
     text = str(params["server_timeout"])
     match = _TIME.fullmatch(text)
     if match is None or int(match[1]) == 0:
-        raise Refusal(f"server_timeout '{text}' is not a time of Elasticsearch", hint="It looks like 30s or 500ms.")
+        raise Refusal(
+            "invalid_value",
+            f"server_timeout '{text}' is not a time of Elasticsearch",
+            hint="It looks like 30s or 500ms.",
+        )
     if int(match[1]) * _SECONDS[match[2]] >= params["request_timeout"]:
         raise Refusal(
+            "invalid_value",
             f"server_timeout {text} must be shorter than request_timeout ({params['request_timeout']:g} seconds)",
             hint="Otherwise the client stops listening before the server answers.",
         )
@@ -158,7 +167,9 @@ def fact_name(params: t.Mapping[str, t.Any]) -> str:
     name = str(params["fact_name"])
     if name and not _FACT.fullmatch(name):
         raise Refusal(
-            f"fact_name '{name}' is not a variable name", hint="Letters, digits and underscores; no digit first."
+            "invalid_value",
+            f"fact_name '{name}' is not a variable name",
+            hint="Letters, digits and underscores; no digit first.",
         )
     return name
 
@@ -166,13 +177,17 @@ def fact_name(params: t.Mapping[str, t.Any]) -> str:
 def _refuse_pattern(name: str, value: str | None) -> None:
     if value and (value == "_all" or set(value) & set("*,/ ")):
         raise Refusal(
-            f"{name} '{value}' is not the id of one deployment or model", hint="Patterns and lists are not taken here."
+            "invalid_value",
+            f"{name} '{value}' is not the id of one deployment or model",
+            hint="Patterns and lists are not taken here.",
         )
 
 
 def _refuse_below_one(name: str, value: int | None) -> None:
     if value is not None and value < 1:
-        raise Refusal(f"{name} must be 1 or more, not {value}", hint="To run nothing, set state to stopped.")
+        raise Refusal(
+            "invalid_value", f"{name} must be 1 or more, not {value}", hint="To run nothing, set state to stopped."
+        )
 
 
 def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
@@ -181,11 +196,11 @@ def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
         return None
     low, high = given.get("min_number_of_allocations"), given.get("max_number_of_allocations")
     if low is not None and low < UNSET:
-        raise Refusal(f"min_number_of_allocations must be 0 or more, or -1 for no bound, not {low}")
+        raise Refusal("invalid_value", f"min_number_of_allocations must be 0 or more, or -1 for no bound, not {low}")
     if high is not None and high != UNSET and high < 1:
-        raise Refusal(f"max_number_of_allocations must be 1 or more, or -1 for no bound, not {high}")
+        raise Refusal("invalid_value", f"max_number_of_allocations must be 1 or more, or -1 for no bound, not {high}")
     if None not in (low, high) and UNSET not in (low, high) and low > high:
-        raise Refusal(f"min_number_of_allocations {low} is above max_number_of_allocations {high}")
+        raise Refusal("invalid_value", f"min_number_of_allocations {low} is above max_number_of_allocations {high}")
     patch = AdaptivePatch(given.get("enabled"), low, high)
     return None if patch == AdaptivePatch() else patch
 
@@ -196,6 +211,7 @@ def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: Adaptiv
     for name in ("number_of_allocations", "initial_number_of_allocations"):
         if params.get(name) is not None:
             raise Refusal(
+                "conflicting_options",
                 f"{name} cannot be given beside adaptive_allocations, unless those are given with enabled: false",
                 hint="While they are enabled the scaler sets the count; it starts with min_number_of_allocations.",
             )

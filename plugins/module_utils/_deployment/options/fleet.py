@@ -102,6 +102,7 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
     patterns = params["unlisted_except"]
     if patterns is None:
         raise Refusal(
+            "incomplete_options",
             "stop_unlisted is set without unlisted_except",
             hint="Name those of others as patterns, or give an empty list to stop everything that is not listed.",
         )

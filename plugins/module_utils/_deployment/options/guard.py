@@ -45,7 +45,7 @@ def guard(params: t.Mapping[str, t.Any]) -> Guard:
     _refuse_negative(given, names)
     low, high = given.get("min"), given.get("max")
     if low is not None and high is not None and low > high:
-        raise Refusal(f"guard.min {low} is above guard.max {high}")
+        raise Refusal("invalid_value", f"guard.min {low} is above guard.max {high}")
     return Guard(*(given.get(name) for name in names))
 
 
@@ -60,4 +60,4 @@ def _refuse_negative(given: t.Mapping[str, t.Any], names: t.Iterable[str]) -> No
     for name in names:
         value = given.get(name)
         if value is not None and value < 0:
-            raise Refusal(f"guard.{name} must be 0 or more, not {value}")
+            raise Refusal("invalid_value", f"guard.{name} must be 0 or more, not {value}")

@@ -70,6 +70,7 @@ def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) ->
         return _forced(plan, named, unread) if named or unread else plan
     if named:
         raise Refusal(
+            "deployment_in_use",
             f"Deployment '{desired.deployment_id}' is used by {named}, and would have to be stopped",
             hint="Take it out of use first, or set on_referenced to force.",
         )
@@ -112,6 +113,7 @@ def _listed(used_by: UsedBy) -> str:
 def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> None:
     if not _server_checks(server, kind):
         raise Refusal(
+            "consumers_unreadable",
             f"Deployment '{desired.deployment_id}' is not stopped: w{_unknown(kind)}, and Elasticsearch "
             f"{server.version} stops a deployment without looking for them",
             hint="Grant the privilege, or set on_referenced to force.",
@@ -169,6 +171,7 @@ def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint
     if endpoints is None:
         if asked:
             raise Refusal(
+                "consumers_unreadable",
                 f"Whether deployment '{desired.deployment_id}' belongs to an inference endpoint cannot be read",
                 hint=f"Grant the cluster privilege {_WORDS['inference_endpoints'].privilege}.",
             )
@@ -227,6 +230,7 @@ def _owner_of(desired: Desired, endpoints: tuple[Endpoint, ...]) -> Endpoint | N
 
 def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
     return Refusal(
+        "owned_by_endpoint",
         f"Deployment '{desired.deployment_id}' belongs to the inference endpoint of that name, "
         "which would still have the old settings",
         hint=hint,
@@ -259,6 +263,7 @@ def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> N
     if not server.has(*since):
         changes = "the adaptive allocations" if since == (9, 2) else "the allocations"
         raise Refusal(
+            "unsupported_version",
             f"Elasticsearch {server.version} cannot change {changes} of inference endpoint '{owner.inference_id}'",
             hint=f"It needs {'.'.join(map(str, since))} or newer.",
         )

@@ -146,6 +146,7 @@ def _failed(desired: Desired, situation: Situation, current: Deployment) -> Plan
     if desired.on_failed == "recover":
         return _recreate(desired, situation, current, "recover")
     raise Refusal(
+        "deployment_failed",
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
         count_differences(desired, current),
         hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it anew.",
@@ -215,6 +216,7 @@ def _update_settings(desired: Desired, current: Deployment, differences: tuple[D
 def _refuse_taking_over(desired: Desired, current: Deployment) -> None:
     if current.adaptive and desired.asks_fixed_number and desired.on_adaptive == "fail":
         raise Refusal(
+            "adaptive_allocations_enabled",
             f"Deployment '{current.deployment_id}' has adaptive allocations enabled: its number_of_allocations "
             f"(now {current.number_of_allocations}) belongs to the scaler, "
             f"and {desired.number_of_allocations} is asked for",
@@ -234,6 +236,7 @@ def _refuse_frozen_zero(desired: Desired, after: Deployment) -> None:
     asked_off = desired.adaptive_allocations is not None and desired.adaptive_allocations.enabled is False
     if asked_off and after.number_of_allocations == 0 and not desired.allow_zero:
         raise Refusal(
+            "zero_allocations",
             f"Deployment '{after.deployment_id}' would be frozen at 0 allocations, and no request would wake it",
             hint="Give number_of_allocations as well, or set allow_zero.",
         )
@@ -242,6 +245,7 @@ def _refuse_frozen_zero(desired: Desired, after: Deployment) -> None:
 def _refuse_other_deployments(desired: Desired, situation: Situation, verb: str) -> None:
     if situation.other_deployments:
         raise Refusal(
+            "ambiguous_model",
             f"Cannot {verb} deployment '{desired.deployment_id}': it does not exist, and model '{desired.model_id}' "
             f"runs as {_quoted_ids(situation.other_deployments)}",
             hint="Set deployment_id to the one that is meant.",
@@ -250,6 +254,7 @@ def _refuse_other_deployments(desired: Desired, situation: Situation, verb: str)
 
 def _missing_refusal(desired: Desired, current: Deployment | None) -> Refusal:
     return Refusal(
+        "deployment_missing",
         f"Deployment '{desired.deployment_id}' {_absence(current)} and on_missing is fail",
         hint="Check deployment_id and hosts, or set on_missing to what is to happen then.",
     )

@@ -40,6 +40,7 @@ def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> Non
             (after.discard if step.kind == "stop" else after.add)(step.deployment_id)
     if len(after) > max(LIMIT, len(existing)):
         raise Refusal(
+            "too_many_deployments",
             f"The cluster has {len(existing)} deployments and would have {len(after)}: "
             f"Elasticsearch takes at most {LIMIT}",
             hint="Stop some, or set stop_unlisted.",
@@ -66,6 +67,7 @@ def refuse_too_few_processors(
     needed = sum(kept) + sum(_processors_needed(plan) for plan in plans if plan.changed)
     if needed > sum(processors.processors):
         raise Refusal(
+            "not_enough_processors",
             f"The deployments would need {needed} processors, and the ML nodes have {sum(processors.processors)}",
             hint="Want fewer allocations or threads, stop others, or add ML nodes.",
         )

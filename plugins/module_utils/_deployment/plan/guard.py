@@ -34,6 +34,7 @@ def guard_plan(desired: Desired, plan: Plan) -> Plan:
     if desired.on_guarded == "skip":
         return _skipped(plan, why)
     raise Refusal(
+        "guard_violated",
         f"Deployment '{desired.deployment_id}' is guarded: {why}",
         hint="Nothing was changed. Ask for a number that the guard allows, or change the guard.",
     )
@@ -76,6 +77,7 @@ def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded:
     if on_guarded == "skip":
         return [_skipped(plan, why) if plan.changed else plan for plan in plans]
     raise Refusal(
+        "guard_violated",
         f"The list is guarded: {why}",
         hint="Nothing was changed. Ask for less at once, or change the guard.",
     )

@@ -36,6 +36,7 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
         return new_plan
     if any(step.kind not in planned for step in new_plan.steps):
         raise Refusal(
+            "conflict",
             f"Deployment '{new_plan.steps[0].deployment_id}' was changed by somebody else meanwhile, "
             f"and needs another change now: {new_plan.operation} instead of {plan.operation}",
             hint="Run the task again: it looks first, and decides anew.",

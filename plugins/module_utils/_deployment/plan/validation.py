@@ -41,6 +41,7 @@ def _left_alone(desired: Desired) -> t.Literal["fail", "skip", "override"]:
         return desired.on_adaptive
     if desired.on_adaptive == "override":
         raise Refusal(
+            "unsupported_on_serverless",
             f"{_ALWAYS_SCALES}, so on_adaptive cannot be override",
             hint="Give adaptive_allocations with bounds instead.",
         )
@@ -49,9 +50,14 @@ def _left_alone(desired: Desired) -> t.Literal["fail", "skip", "override"]:
 
 def _always_on(desired: Desired, patch: AdaptivePatch) -> AdaptivePatch:
     if patch.enabled is False:
-        raise Refusal(f"{_ALWAYS_SCALES}, so adaptive_allocations cannot be turned off", hint="Give bounds instead.")
+        raise Refusal(
+            "unsupported_on_serverless",
+            f"{_ALWAYS_SCALES}, so adaptive_allocations cannot be turned off",
+            hint="Give bounds instead.",
+        )
     if desired.number_of_allocations or desired.initial_number_of_allocations:
         raise Refusal(
+            "unsupported_on_serverless",
             f"{_ALWAYS_SCALES}, so no number of allocations can be set beside adaptive_allocations",
             hint="Give the bounds alone.",
         )
@@ -64,6 +70,7 @@ def refuse_contradictions(after: Deployment) -> None:
     low, high = (adaptive.min_number_of_allocations, adaptive.max_number_of_allocations) if adaptive else (None, None)
     if low is not None and high is not None and low > high:
         raise Refusal(
+            "conflicting_settings",
             f"Deployment '{after.deployment_id}' would have min_number_of_allocations {low} "
             f"above max_number_of_allocations {high}",
             hint="Give both bounds, or remove one with -1.",
@@ -81,6 +88,7 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
     for name, value in one_only.items():
         if value is not None and value > 1:
             raise Refusal(
+                "conflicting_settings",
                 f"Deployment '{after.deployment_id}' has priority low, and {name} must then be 1, not {value}",
                 hint="Priority normal allows more; it is fixed at start.",
             )
@@ -97,21 +105,25 @@ def refuse_unstartable(
     """
     if model is None:
         raise Refusal(
+            "model_missing",
             f"Cannot start deployment '{deployment_id}': the cluster has no trained model '{model_id}'",
             hint=f"Check model_id, or create the model first.{_OF_ENDPOINT if unread else ''}",
         )
     if model.model_type and model.model_type != "pytorch":
         raise Refusal(
+            "model_not_deployable",
             f"Cannot start deployment '{deployment_id}': model '{model_id}' is of type {model.model_type}",
             hint="Only pytorch models can be deployed.",
         )
     if model.fully_defined is False:
         raise Refusal(
+            "model_incomplete",
             f"Cannot start deployment '{deployment_id}': the definition of model '{model_id}' is not complete",
             hint="Wait for the download, or finish the upload of its parts, and run the task again.",
         )
     if model_has_this_id and deployment_id != model.model_id:
         raise Refusal(
+            "deployment_id_taken",
             f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
             f"'{deployment_id}' is the id of another trained model",
             hint="Choose a deployment_id that is no model's id.",
@@ -122,6 +134,7 @@ def refuse_unstartable(
 def refuse_fixed(deployment_id: str, differences: tuple[Difference, ...]) -> None:
     """Refuse to change in place what only a stop and a start can change."""
     raise Refusal(
+        "immutable_settings",
         f"Deployment '{deployment_id}' cannot be changed in place",
         differences,
         hint="Set replace to stop_start to stop it and start it anew (nothing answers meanwhile), "

@@ -2,30 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tables of the guide about failures and the failures they explain: each has the other."""
+"""Test the message and the code of failures, each in a situation that causes it."""
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 import pytest
 
-from support.documents import ROOT
 from support.double import Double
 
 Json = dict[str, t.Any]
-GUIDE = (ROOT / "docs/docsite/rst/failures.rst").read_text()
-QUOTED = re.findall(r"^   \* - ``(.+)``$", GUIDE, re.MULTILINE)
 ASLEEP: Json = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 4}
 STRANGERS_STOP: Json = {"do": "stop_deployment", "deployment_id": "d"}
-
-
-def test_what_the_tables_quote_is_said_by_the_code() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
-    assert len(QUOTED) > 20
-    assert [sentence for sentence in QUOTED if sentence not in code] == []
-    assert sorted(set(QUOTED)) == sorted(QUOTED)
 
 
 def started(double: Double, number: int = 2, adaptive: Json | None = None) -> None:
@@ -74,68 +63,93 @@ def lost_answer(double: Double) -> None:
 
 MOVED: Json = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 6}
 THREE: Json = {"number_of_allocations": 3}
-SITUATIONS: dict[str, tuple[t.Callable[[Double], object], Json, str]] = {
-    "not the expected": (started, {**THREE, "guard": {"number_of_allocations": 1}}, "was expected before"),
-    "too low": (started, {"state": "stopped", "guard": {"min": 1}}, "is below min"),
-    "too high": (started, {**THREE, "guard": {"max": 2}}, "is above max"),
-    "too far": (started, {**THREE, "guard": {"max_step": 0}}, "is above max_step"),
-    "guarded, skipping": (started, {**THREE, "guard": {"max": 2}, "on_guarded": "skip"}, "on_guarded is skip"),
-    "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids to send it again"),
-    "guard upside down": (started, {"guard": {"min": 2, "max": 1}}, "is above guard.max"),
-    "guard below 0": (started, {"guard": {"max": -1}}, "must be 0 or more, not"),
-    "scaler's": (lambda double: started(double, 2, ASLEEP), THREE, "belongs to the scaler"),
+SITUATIONS: dict[str, tuple[t.Callable[[Double], object], Json, str, str | None]] = {
+    "not the expected": (
+        started,
+        {**THREE, "guard": {"number_of_allocations": 1}},
+        "was expected before",
+        "guard_violated",
+    ),
+    "too low": (started, {"state": "stopped", "guard": {"min": 1}}, "is below min", "guard_violated"),
+    "too high": (started, {**THREE, "guard": {"max": 2}}, "is above max", "guard_violated"),
+    "too far": (started, {**THREE, "guard": {"max_step": 0}}, "is above max_step", "guard_violated"),
+    "guarded, skipping": (started, {**THREE, "guard": {"max": 2}, "on_guarded": "skip"}, "on_guarded is skip", None),
+    "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids to send it again", "conflict"),
+    "guard upside down": (started, {"guard": {"min": 2, "max": 1}}, "is above guard.max", "invalid_value"),
+    "guard below 0": (started, {"guard": {"max": -1}}, "must be 0 or more, not", "invalid_value"),
+    "scaler's": (
+        lambda double: started(double, 2, ASLEEP),
+        THREE,
+        "belongs to the scaler",
+        "adaptive_allocations_enabled",
+    ),
     "scaler's, skipping": (
         lambda double: started(double, 2, ASLEEP),
         {**THREE, "on_adaptive": "skip"},
         "on_adaptive is skip",
+        None,
     ),
-    "both": (started, {**THREE, "adaptive_allocations": ASLEEP}, "cannot be given beside adaptive_allocations"),
+    "both": (
+        started,
+        {**THREE, "adaptive_allocations": ASLEEP},
+        "cannot be given beside adaptive_allocations",
+        "conflicting_options",
+    ),
     "frozen": (
         lambda double: started(double, 0, ASLEEP),
         {"adaptive_allocations": {"enabled": False}},
         "would be frozen at 0 allocations",
+        "zero_allocations",
     ),
     "bounds": (
         lambda double: started(double, 2, ASLEEP),
         {"adaptive_allocations": {"min_number_of_allocations": 5}},
         "above max_number_of_allocations",
+        "conflicting_settings",
     ),
-    "time is over": (held, {"number_of_allocations": 6}, "allocations run, and it is"),
-    "failed node": (failing, {}, "will not become"),
-    "asleep": (lambda double: started(double, 0, ASLEEP), {}, "no allocation runs"),
+    "time is over": (held, {"number_of_allocations": 6}, "allocations run, and it is", "not_ready_in_time"),
+    "failed node": (failing, {}, "will not become", "not_ready"),
+    "asleep": (lambda double: started(double, 0, ASLEEP), {}, "no allocation runs", "not_ready"),
     "stopped": (
         between("stats", {"do": "remove_deployment", "deployment_id": "d"}, after=1),
         THREE,
         "the deployment is gone: it was stopped while waiting",
+        "not_ready",
     ),
-    "being stopped": (between("stats", STRANGERS_STOP, after=1), THREE, "the deployment is being stopped"),
+    "being stopped": (between("stats", STRANGERS_STOP, after=1), THREE, "the deployment is being stopped", "not_ready"),
     "another's start": (
         restarted_by_another,
         {"state": "stopped"},
         "it was stopped and started again meanwhile",
+        "conflict",
     ),
-    "another's number": (between("stats", MOVED, after=1), THREE, "was changed by somebody else meanwhile"),
-    "hanging stop": (held, {"state": "stopped"}, "it is still"),
-    "never started": (starting, THREE, "ready for an update"),
-    "wait_timeout": (started, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more"),
-    "wait_sleep": (started, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds"),
+    "another's number": (between("stats", MOVED, after=1), THREE, "was changed by somebody else meanwhile", "conflict"),
+    "hanging stop": (held, {"state": "stopped"}, "it is still", "not_ready_in_time"),
+    "never started": (starting, THREE, "ready for an update", "not_ready_in_time"),
+    "wait_timeout": (started, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more", "invalid_value"),
+    "wait_sleep": (started, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds", "invalid_value"),
 }
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_what_the_code_says_is_in_a_table(situation: str) -> None:
-    make, task, quoted = SITUATIONS[situation]
-    assert quoted in QUOTED
+def test_message_and_code(situation: str) -> None:
+    make, task, message, code = SITUATIONS[situation]
     with Double("9.5.3") as double:
         make(double)
         result = double.run(**{"deployment_id": "d", "model_id": "m", "wait_timeout": 6, **task})
-        assert quoted in (result["msg"] if result.get("failed") else result["skipped_because"])
+    assert message in (result["msg"] if result.get("failed") else result["skipped_because"])
+    assert result["failure"] == (code and {"code": code})
 
 
-def test_what_only_lists_and_serverless_say_is_in_a_table() -> None:
+def test_a_guarded_list() -> None:
     with Double("9.5.3") as double:
-        said = double.run_many([{"model_id": "m"}], guard={"max_total_step": 0})["msg"]
-    assert [quoted for quoted in QUOTED if quoted in said] == ["The list is guarded"]
+        result = double.run_many([{"model_id": "m"}], guard={"max_total_step": 0})
+    assert "The list is guarded" in result["msg"]
+    assert result["failure"] == {"code": "guard_violated"}
+
+
+def test_serverless() -> None:
     with Double("8.11.0", flavor="serverless") as double:
-        said = double.run(model_id="m", number_of_allocations=2, on_adaptive="override")["msg"]
-    assert [quoted for quoted in QUOTED if quoted in said] == ["always scales deployments itself"]
+        result = double.run(model_id="m", number_of_allocations=2, on_adaptive="override")
+    assert "always scales deployments itself" in result["msg"]
+    assert result["failure"] == {"code": "unsupported_on_serverless"}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each row of the guide about errors of connections, on real sockets: text, kind, and whether readings are repeated."""
+"""Test each error of a connection on real sockets: its message, its code, and whether reads are repeated."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ErrorKind
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import CODES
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import info as info_options
 from support import odd_servers as odd
-from support.documents import rows
 from support.emulator_process import Emulator, emulator
 
 Json = dict[str, t.Any]
-ROWS = {cells[0].strip("`"): cells[1:] for cells in rows("connection_errors")}
+ROWS: list[Json] = yaml.safe_load(Path(__file__).with_name("connection_errors.yml").read_text())
 
 
 class Ground(t.NamedTuple):
@@ -272,32 +272,28 @@ def pattern(text: str) -> str:
     return ".*".join(re.escape(part) for part in text.split("..."))
 
 
-def test_the_table_has_a_case_for_each_row_and_a_row_for_each_case() -> None:
-    assert CASES.keys() == ROWS.keys()
-    assert len(rows("connection_errors")) == len(ROWS), "a row is there twice"
+def test_each_row_has_a_case_and_each_case_a_row() -> None:
+    assert list(CASES) == [row["message"] for row in ROWS]
 
 
-def test_the_table_has_each_kind() -> None:
-    assert {cells[0].strip("`") for cells in ROWS.values()} - {"(none)"} == set(t.get_args(ErrorKind))
+def test_each_kind_of_error_has_a_row() -> None:
+    assert {row["code"] for row in ROWS} == {*CODES.values(), "proxy_failed", "unsupported_version"}
 
 
-@pytest.mark.parametrize("text", CASES)
-def test_a_row(ground: Ground, text: str) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["message"])
+def test_connection_error(ground: Ground, row: Json) -> None:
     ground.double.control("POST", "/reset")
-    kind, meaning, remedy, repeated = ROWS[text]
     clock = Pauses()
-    with CASES[text](ground) as given:
+    with CASES[row["message"]](ground) as given:
         result = run(given, clock)
     assert result["failed"]
-    assert re.search(pattern(text), result["msg"]), result["msg"]
+    assert re.search(pattern(row["message"]), result["msg"]), result["msg"]
+    assert result["failure"] == {"code": row["code"]}
     assert result["msg"].startswith(("Cannot ", "Elasticsearch 7", "The Python package"))
     assert result["msg"].endswith((".", "?"))
     assert "hunter2" not in str(result)
     assert "object at 0x" not in str(result)
-    assert result.get("error", {}).get("kind", "(none)") == kind.strip("`")
-    assert repeated == ("yes" if clock.taken else "no")
-    assert meaning
-    assert remedy
+    assert row["repeated"] == bool(clock.taken)
     assert len(ground.double.writes()) == (1 if "model_id" in given and "username" not in given else 0)
 
 
