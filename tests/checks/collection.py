@@ -39,8 +39,10 @@ def versioned_files() -> set[str]:
     return {path for path in listed.split("\0") if path and (ROOT / path).exists()}
 
 
-def python_files(folder: str) -> list[Path]:
-    return sorted(ROOT / path for path in versioned_files() if path.startswith(f"{folder}/") and path.endswith(".py"))
+def python_files(folder: str = "") -> list[Path]:
+    """Return the Python files below *folder*, or of the whole checkout."""
+    start = f"{folder}/" if folder else ""
+    return sorted(ROOT / path for path in versioned_files() if path.startswith(start) and path.endswith(".py"))
 
 
 def modules() -> list[str]:

@@ -12,27 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from checks.collection import NAME, PLUGINS, ROOT, imports, python_files
-
-# A file may import from its own folder and from folders further down. Those of one row do not know each other.
-RESOURCES = ("_deployment",)
-ROWS = (
-    ("doc_fragments",),
-    ("module_utils/_core",),
-    ("module_utils/_core/options",),
-    ("module_utils/_core/http",),
-    ("module_utils/_core/run",),
-    ("module_utils/_ml",),
-    ("module_utils/_consumers",),
-    *(
-        tuple(f"module_utils/{resource}/{layer}" for resource in RESOURCES for layer in layers)
-        for layers in (("records",), ("options",), ("plan", "api"), ("apply",))
-    ),
-    tuple(f"module_utils/{resource}" for resource in RESOURCES),
-    ("plugin_utils",),
-    ("modules", "action", "inventory", "filter", "lookup", "test"),
-)
-ROW = {folder: row for row, folders in enumerate(ROWS) for folder in folders}
+from checks.collection import PLUGINS, ROOT, imports, python_files
+from checks.layers import OURS, PAGE, ROW, drawn, folder_of
 
 PURE = ("module_utils/_core", "module_utils/_ml", "module_utils/_deployment/plan", "module_utils/_deployment/records")
 # Not a complete list of what reaches outside, but of what a hand would reach for.
@@ -41,18 +22,11 @@ OUTSIDE |= {"logging", "tempfile", "threading", "urllib", "urllib3", "uuid"}
 IMPURE = OUTSIDE | {"ansible", "elastic_transport", "elasticsearch"}
 _LIBRARY = ("client.py", "client_errors.py", "http_node.py", "transport.py")
 LIBRARY = {PLUGINS / "module_utils/_core/http" / name for name in _LIBRARY}
-OURS = f"ansible_collections.{NAME}.plugins."
 FILES = python_files("plugins")
 
 
 def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-def folder_of(dotted: str) -> str | None:
-    """Return the deepest folder of ROWS that holds a module or a file, given with slashes or dots, if there is one."""
-    slashed = dotted.replace(".", "/")
-    return max((folder for folder in ROW if slashed.startswith(f"{folder}/")), key=len, default=None)
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -90,3 +64,7 @@ def test_deciding_is_pure(path: Path) -> None:
 def test_only_the_client_and_its_helpers_import_elasticsearch(path: Path) -> None:
     found = [name for name in imports(path) if name.split(".", 1)[0] in ("elasticsearch", "elastic_transport")]
     assert not found or path in LIBRARY, f"imports {found}"
+
+
+def test_the_picture_is_up_to_date() -> None:
+    assert drawn() in PAGE.read_text(), "run: PYTHONPATH=tests python -m checks.layers"
