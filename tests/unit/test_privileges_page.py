@@ -70,14 +70,14 @@ def changes(double: Double) -> bool:
 
 TASKS: dict[str, t.Callable[[Double], bool]] = {
     "read deployments, and run any task in check mode": reads,
-    "see where each allocation is to run": sees_targets,
-    "know beforehand that a list needs more processors than there are": knows_the_processors,
-    "see which inference endpoints use what is to be stopped": sees_users("inference_endpoints"),
-    "see whether an inference endpoint made what is to be updated, or was lost": sees_the_maker,
-    "see which ingest pipelines use what is to be stopped": sees_users("ingest_pipelines"),
+    "read on which node each allocation should run": sees_targets,
+    "refuse a list that needs more processors than the cluster has": knows_the_processors,
+    "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),
+    "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
+    "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
-    "change the deployment of an inference endpoint by way of the endpoint": changes_by_endpoint,
+    "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }
 BESIDE = [name for name in TASKS if "inference endpoint" in name or "ingest pipeline" in name]
 """What needs the privilege to read, too, without saying so in each row."""
