@@ -62,12 +62,12 @@ def shown(played: Played, secret: Canary = SECRET) -> bool:
 CLAIMS: list[tuple[str, Json, tuple[str, ...], bool]] = [
     ("prints the variables of the keyword", {"ansible.builtin.ping": {}, **IN_TASK}, ("-vvv",), True),
     ("prints the variables of the keyword", {"ansible.builtin.ping": {}, **IN_TASK}, ("-vv",), False),
-    ("The modules of this collection take their variables out", {**READ, **IN_TASK}, ("-vvv",), False),
-    ("asks after the job", {**READ, **IN_TASK, "async": 60, "poll": 1}, ("-vvv",), True),
-    ("asks after the job", {INFO: {"hosts": ["{{ url }}"], **KEY}, "async": 60, "poll": 1}, ("-vvv",), False),
+    ("The modules of this collection remove their variables first", {**READ, **IN_TASK}, ("-vvv",), False),
+    ("polls the job with the variables of the task", {**READ, **IN_TASK, "async": 60, "poll": 1}, ("-vvv",), True),
+    ("polls the job with the variables of the task", {INFO: {"hosts": ["{{ url }}"], **KEY}, "async": 60, "poll": 1}, ("-vvv",), False),
     ("prints each item", LOOP, (), True),
-    ("A label replaces it in what is printed at first", {**LOOP, **LABEL}, (), False),
-    ("from ``-v`` on the whole item is there again", {**LOOP, **LABEL}, ("-v",), True),
+    ("replaces the item in the normal output", {**LOOP, **LABEL}, (), False),
+    ("from ``-v`` on Ansible prints the whole item again", {**LOOP, **LABEL}, ("-v",), True),
     ("a loop over names", NAMES, ("-vvvv",), False),
     ("``no_log: true``", {**LOOP, "no_log": True}, ("-vvvv",), False),
 ]
