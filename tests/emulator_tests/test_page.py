@@ -25,7 +25,7 @@ import yaml
 
 from emulator_tests.process import TESTS, Process, running
 
-PAGE = (TESTS.parent / "docs/docsite/rst/server_double.rst").read_text()
+PAGE = (TESTS.parent / "docs/docsite/rst/emulator.rst").read_text()
 _BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 BLOCKS = [(language, textwrap.dedent(text)) for language, text in _BLOCK.findall(PAGE)]
 SHELL = [text for language, text in BLOCKS if language == "sh"]
@@ -78,7 +78,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
 def test_in_a_shell(tmp_path: Path, environment: dict[str, str]) -> None:
     printed = run(["bash", "-euc", STARTING], tmp_path, environment)
     assert '"allocation_count":2' in printed
-    assert json.loads((tmp_path / "double.json").read_text())["version"] == "8.19.21"
+    assert json.loads((tmp_path / "emulator.json").read_text())["version"] == "8.19.21"
 
 
 @needs_curl

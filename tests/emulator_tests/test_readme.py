@@ -21,7 +21,7 @@ from emulator_tests.api import Api
 from emulator_tests.process import TESTS
 
 README = (TESTS / "emulator/README.md").read_text()
-PAGE = (TESTS.parent / "docs/docsite/rst/server_double.rst").read_text()
+PAGE = (TESTS.parent / "docs/docsite/rst/emulator.rst").read_text()
 _READ = re.compile(r"""effect(?:\[|\.get\()"(\w+)"|_count_of\(effect, "(\w+)\"""")
 
 
@@ -102,7 +102,7 @@ def test_every_path_is_named() -> None:
 
 
 def test_the_page_lists_each_switch_with_its_possibilities() -> None:
-    unknowns = PAGE[PAGE.index("What is not known\n---") :]
+    unknowns = PAGE[PAGE.index("Unknown server behaviour\n---") :]
     listed = re.findall(r"^   \* - ``(\w+)``\n     - .+\n     - (.+)$", unknowns, re.MULTILINE)
     assert {name: tuple(re.findall(r"``(\w+)``", values)) for name, values in listed} == POSSIBILITIES
 
