@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The measured figures in docs/speed.md: everything after a mark is written anew, what people wrote before it stays."""
+"""Write the measured figures into docs/speed.md, below a mark; the text above the mark stays."""
 
 from __future__ import annotations
 
 import typing as t
 from pathlib import Path
 
-MARK = "<!-- What follows is written by `make bench`. -->\n"
+MARK = "<!-- `make bench` writes everything below this line. -->\n"
 
 
 def write(report: dict[str, t.Any], page: Path, plots: Path) -> None:
@@ -23,8 +23,8 @@ def write(report: dict[str, t.Any], page: Path, plots: Path) -> None:
     folder = plots.relative_to(page.parent).as_posix()
     parts = [_section(name, scene, folder) for name, scene in report["scenes"].items()]
     measured = (
-        f"ansible-core {report['ansible']} on Python {report['python']}; one double answers "
-        f"{report['requests_per_second']} requests a second.\n"
+        f"ansible-core {report['ansible']} on Python {report['python']}; one emulator answers "
+        f"{report['requests_per_second']} requests per second.\n"
     )
     page.write_text(before + MARK + "\n".join(["", measured, *parts]), encoding="utf-8")
 
