@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all modules have in common, and what groups of them have."""
+"""Document what all modules have in common, and what groups of them have."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying the cluster.
+    description: Can run in C(check_mode) and predict the changed status without changing the cluster.
   diff_mode:
-    description: Will return details on what has changed, or in C(check_mode) would change, when in diff mode.
+    description: In diff mode, returns details on what the module changed or in C(check_mode) would change.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second run changes nothing.
+    description: If run twice in a row outside check mode with the same options, the second run changes nothing.
 requirements:
   - elasticsearch, the Python client, 8.0 or newer (any newer major as well)
   - Python 3.10 or newer where the module runs
@@ -38,12 +38,12 @@ attributes:
   action:
     description: Has an action plugin of the same name, which runs on the controller.
     support: full
-    details: With the connection C(local), and without C(become) and C(async), it does the work itself, which saves the
-      start of Python for each task. Otherwise it runs the module. Results are the same.
+    details: With the connection C(local), and without C(become) and C(async), it does the work itself and starts no
+      second Python. Otherwise it runs the module. The results are the same.
   async:
     description: Supports being used with the C(async) keyword.
     support: full
-    details: Without facts; the result of the job has everything.
+    details: Sets no facts; the result of the job has all keys.
 """
 
     INFO_MODULE = r"""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of ``_core/options/connection.py``."""
+"""Document the options of ``_core/options/connection.py``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class ModuleDocFragment:
 options:
   hosts:
     description:
-      - Addresses of the cluster, such as V(https://es.example.com:9200). A path prefix is kept.
-      - If one does not answer, the next is tried.
-      - Credentials in an address are refused; they belong in O(username) and O(password).
+      - Addresses of the cluster, such as V(https://es.example.com:9200). An address may have a path prefix.
+      - If a host does not answer, the task tries the next.
+      - The task refuses credentials in an address; use O(username) and O(password).
       - If neither this nor O(cloud_id) is given, E(ELASTICSEARCH_ENDPOINTS) or E(ELASTICSEARCH_URL) is used, with
         commas between addresses.
     type: list
@@ -46,32 +46,32 @@ options:
     type: str
   validate_certs:
     description:
-      - Whether the certificate of the cluster must be valid. A given O(ca_fingerprint) has to fit in any case.
-      - If left out, E(ELASTICSEARCH_VALIDATE_CERTS) is used, or the opposite of E(ELASTICSEARCH_INSECURE).
+      - Whether the certificate of the cluster must be valid. If O(ca_fingerprint) is given, it must match in any case.
+      - If not given, E(ELASTICSEARCH_VALIDATE_CERTS) is used, or the opposite of E(ELASTICSEARCH_INSECURE).
     type: bool
     default: true
   ca_path:
     description:
-      - File with the certificates of the authorities to trust, in PEM format, and of no others.
-      - Read where the code runs.
-      - If left out, what the system and the Python package certifi trust is trusted.
+      - File with the certificates of the only authorities to trust, in PEM format.
+      - The file is on the machine where the code runs.
       - If neither this nor O(ca_fingerprint) is given, E(ELASTICSEARCH_CA_PATH) is used.
-      - This and the other options for TLS are refused if no address in O(hosts) uses it. Their variables are ignored
-        then.
+      - Without it the task trusts the authorities of the system and of the Python package certifi.
+      - If no address in O(hosts) uses TLS, the task refuses this and the other options for TLS, and ignores their
+        variables.
     type: path
   ca_fingerprint:
     description:
       - SHA-256 fingerprint of the authority to trust, or of the server's own certificate, with or without colons, as
-        Elasticsearch prints it at its first start. Instead of O(ca_path).
-      - The server has to send the certificate with this fingerprint, and to prove that it has signed the server's own.
-        Names in certificates are not compared.
+        Elasticsearch prints it at its first start. Use it instead of O(ca_path).
+      - The server must send the certificate with this fingerprint, and this certificate must have signed the server's
+        own. The task does not compare the names in certificates.
       - If neither this nor O(ca_path) is given, E(ELASTICSEARCH_CA_FINGERPRINT) is used.
     type: str
   client_cert:
     description:
-      - File with the certificate to show to the cluster, in PEM format. It goes with any way to authenticate, and is
-        one itself if none is given and the cluster has a PKI realm.
-      - Read where the code runs.
+      - File with the client certificate, in PEM format. It can be combined with any way to authenticate, and is itself
+        one if the cluster has a PKI realm.
+      - The file is on the machine where the code runs.
       - If neither this nor O(client_key) is given, E(ELASTICSEARCH_CLIENT_CERT) is used.
     type: path
   client_key:
@@ -82,19 +82,20 @@ options:
   headers:
     description:
       - Headers to add to each request, such as V(es-security-runas-user).
-      - Those that the client sets itself, and those that authenticate, are refused.
+      - The task refuses headers that the client sets itself and headers that authenticate.
     type: dict
   secret_headers:
     description:
-      - As O(headers), with values that are never shown. Values with fewer than 8 characters are refused, because to
-        hide them would hide half of a result.
+      - Like O(headers), with values that are never shown. The task refuses values with fewer than 8 characters, because
+        masking them would mask half of a result.
     type: dict
   proxy:
     description:
       - Address of an HTTP proxy, such as V(http://proxy.example.com:3128).
-      - Credentials in the address are refused; they belong in O(proxy_username) and O(proxy_password).
+      - The task refuses credentials in the address; use O(proxy_username) and O(proxy_password).
       - If none of these options is given, E(https_proxy) or E(HTTPS_PROXY) is used for addresses with https, and
-        E(http_proxy) or E(HTTP_PROXY) for those with http. Credentials in their addresses are taken out of them.
+        E(http_proxy) or E(HTTP_PROXY) for addresses with http. The task moves credentials in these variables to
+        O(proxy_username) and O(proxy_password).
     type: str
   proxy_username:
     description: User for O(proxy), together with O(proxy_password).
@@ -104,30 +105,30 @@ options:
     type: str
   no_proxy:
     description:
-      - Hosts that are reached without O(proxy). Names (which stand for what is below them, too), addresses or networks,
-        each with or without a port, or V(*) for all.
-      - If left out while the proxy comes from a variable, E(no_proxy) or E(NO_PROXY) is used, with commas in between.
+      - Hosts to connect to directly, without O(proxy). A list of names (which include their subdomains), addresses or
+        networks, each with or without a port, or V(*) for all hosts.
+      - If not given while the proxy comes from a variable, E(no_proxy) or E(NO_PROXY) is used, with commas in between.
     type: list
     elements: str
   request_timeout:
-    description: Seconds that one request may take. Must be more than the C(server_timeout) of a module that has one.
+    description: Seconds that one request may take. Must be longer than C(server_timeout) if the module has that option.
     type: float
     default: 60.0
   request_retries:
     description:
-      - How often a reading request is repeated after a connection error or an answer 429, 502, 503 or 504, with growing
-        pauses, or those that C(Retry-After) asks for.
-      - Writes are never repeated blindly. The module reads again first.
+      - How often the task repeats a read request after a connection error or an answer 429, 502, 503 or 504. The pauses
+        grow, or follow C(Retry-After).
+      - The task never repeats a write request blindly. It reads again first.
     type: int
     default: 3
 notes:
-  - Exactly one of O(hosts) and O(cloud_id) is needed.
-  - Exactly one of O(api_key), O(username) with O(password), and O(bearer_token) is used, or none.
-  - Precedence is by group. If a task or C(module_defaults) gives any authentication option, all variables for
-    authentication are ignored. The same holds for O(hosts) with O(cloud_id), O(ca_path) with O(ca_fingerprint),
+  - Give exactly one of O(hosts) and O(cloud_id).
+  - Give at most one of O(api_key), O(username) with O(password), and O(bearer_token).
+  - Options take precedence by group. If a task or C(module_defaults) gives any authentication option, the task ignores
+    all variables for authentication. The same holds for O(hosts) with O(cloud_id), O(ca_path) with O(ca_fingerprint),
     O(client_cert) with O(client_key), and O(proxy) with its credentials.
   - An empty variable or option counts as not given.
-  - Variables are taken from the task's C(environment), and then from the environment of the controller.
-  - Reading needs the cluster privilege C(monitor_ml), changing needs C(manage_ml). With C(monitor) too, routing tables
-    are complete.
+  - The task reads variables from its keyword C(environment), and then from the environment of the controller.
+  - Reading needs the cluster privilege C(monitor_ml), changing needs C(manage_ml). With C(monitor) as well, routing
+    tables are complete.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of ``GUARD`` in ``_deployment/options/guard.py``."""
+"""Document the options of ``GUARD`` in ``_deployment/options/guard.py``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ class ModuleDocFragment:
 options:
   guard:
     description:
-      - How far the task may move the number of allocations. A change beyond it is not made at all, and never cut down
-        to what is allowed. Check mode decides the same.
-      - Looked at only if the task would change the number. A deployment that is not there has V(0), so a start and a
-        stop change it, too; a restart and a replacement only if they come back with another number.
-      - While adaptive allocations are enabled the scaler moves the number, within bounds of its own.
-      - The number is the one that was read before the change. The server has no way to tie a change to it.
+      - Limits for a change of the number of allocations. If the change exceeds them, the task does not make it at all,
+        and never reduces it to what is allowed. Check mode decides in the same way.
+      - A guard applies only if the task would change the number. A deployment that does not exist has V(0) allocations,
+        so a start and a stop change the number; a restart and a replacement do so only if the deployment starts with
+        another number.
+      - While adaptive allocations are enabled, Elasticsearch changes the number within their limits, not within these.
+      - The guard compares with the number that the task has read before the change. Elasticsearch has no request that
+        changes a number only if it still has a given value.
     type: dict
     suboptions:
       number_of_allocations:
-        description: The number that is expected before the change.
+        description: The number that you expect before the change.
         type: int
       min:
         description: The lowest number that the task may set. A value above V(0) forbids a stop.
@@ -34,9 +36,9 @@ options:
         type: int
   on_guarded:
     description:
-      - What to do if the change breaks O(guard).
-      - V(fail) fails and names everything that is broken. V(skip) changes nothing, not even other settings, and says
-        so in RV(skipped_because).
+      - What to do if the change exceeds O(guard).
+      - V(fail) fails and names every limit that the change exceeds. V(skip) changes nothing, not even other settings,
+        and gives the reason in RV(skipped_because).
     type: str
     choices: [fail, skip]
     default: fail

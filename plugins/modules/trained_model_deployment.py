@@ -11,173 +11,182 @@ module: trained_model_deployment
 short_description: Start, scale, restart or stop a trained model deployment
 version_added: 0.1.0
 description:
-  - Brings one deployment of a trained model in Elasticsearch into the wanted state, and waits until it is there.
-  - Reads first, and writes only what differs. A second run with the same options sends no write at all.
-  - Options that are not given leave the setting as it is. The number of allocations is never compared while adaptive
-    allocations are enabled, because it belongs to the scaler then.
-  - Returns where the deployment runs as RV(routing_table), and collects that of all deployments of the run in a fact.
+  - Brings one deployment of a trained model in Elasticsearch into the desired state, and waits until it is ready.
+  - The module reads the deployment first and writes only what differs. A second run with the same options sends no
+    write request.
+  - Options that are not given leave the setting as it is. While adaptive allocations are enabled, Elasticsearch sets
+    the number of allocations by load, and the module does not compare it.
+  - Returns where the deployment runs as RV(routing_table), and collects the deployments of the whole run in a fact.
 options:
   deployment_id:
     description:
-      - Id of the deployment. If left out, it is O(model_id).
+      - Id of the deployment. Defaults to O(model_id).
       - One of O(deployment_id) and O(model_id) is required.
-      - An id other than the model's needs Elasticsearch 8.8 or newer.
+      - An id that differs from the model's id needs Elasticsearch 8.8 or newer.
     type: str
   model_id:
     description:
-      - Id or alias of the trained model. Needed only to start a deployment whose id is not that of its model.
-      - If left out, it is taken from the existing deployment, or is O(deployment_id) where nothing is deployed.
-      - With O(model_id) alone, while the model runs only under other deployment ids, a stop and a restart are refused
-        and a start gives a warning; both name those ids.
+      - Id or alias of the trained model. Required only to start a deployment whose id differs from the model's id.
+      - If it is not given, the module takes it from the existing deployment; if there is none, from O(deployment_id).
+      - If only O(model_id) is given, and the model runs only under other deployment ids, the task refuses a stop and
+        a restart, and warns before a start. The message names these ids.
     type: str
   state:
     description:
-      - V(started) starts the deployment if it does not run, and changes it if it differs. One that is being stopped is
-        awaited, and started with what is given.
+      - V(started) starts the deployment if it does not run, and updates it if it differs. If it is stopping, the task
+        waits for the stop and then starts it with the given options.
       - V(stopped) stops it.
-      - V(restarted) always stops it and starts it again, with its own settings overlaid with what is given. Nothing
-        answers meanwhile.
+      - V(restarted) always stops it and starts it again with its own settings, overridden by the given options.
+        Requests to the deployment fail meanwhile.
     type: str
     choices: [started, stopped, restarted]
     default: started
   number_of_allocations:
     description:
-      - How many allocations run, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
-      - A running deployment can be changed from Elasticsearch 8.6 on.
-      - While adaptive allocations are enabled, O(on_adaptive) decides. Elasticsearch Serverless always scales
-        deployments itself, so the number only counts for the request that starts one.
+      - Number of allocations, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
+      - To change it for a running deployment needs Elasticsearch 8.6 or newer.
+      - While adaptive allocations are enabled, O(on_adaptive) decides what happens. On Elasticsearch Serverless
+        adaptive allocations are always enabled, so this number applies only to a start.
     type: int
   adaptive_allocations:
     description:
-      - Let Elasticsearch set the number of allocations by load, from Elasticsearch 8.16 on.
-      - Together with O(number_of_allocations) only if O(adaptive_allocations.enabled) is V(false). One request then
-        turns the scaler off and sets the number.
-      - Sub-options that are not given stay as they are.
+      - Let Elasticsearch set the number of allocations by load. Needs Elasticsearch 8.16 or newer.
+      - Can be combined with O(number_of_allocations) only if O(adaptive_allocations.enabled) is V(false). One request
+        then turns adaptive allocations off and sets the number.
+      - Sub-options that are not given leave the setting as it is.
     type: dict
     suboptions:
       enabled:
-        description: Whether the scaler sets the number. Elasticsearch Serverless has no other way.
+        description: Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
         type: bool
       min_number_of_allocations:
-        description: The scaler does not go below it. V(0) lets it scale to zero, V(-1) removes the bound.
+        description: Lower limit for Elasticsearch. V(0) lets it scale to zero, V(-1) removes the limit.
         type: int
       max_number_of_allocations:
-        description: The scaler does not go above it. V(-1) removes the bound.
+        description: Upper limit for Elasticsearch. V(-1) removes the limit.
         type: int
   initial_number_of_allocations:
     description:
-      - How many allocations a first start has. Never compared afterwards, so that somebody else may scale.
-      - Not together with O(number_of_allocations) or enabled adaptive allocations.
+      - Number of allocations for the first start only. The module never compares it, so that other clients may scale.
+      - Cannot be combined with O(number_of_allocations) or enabled adaptive allocations.
     type: int
   threads_per_allocation:
     description:
-      - Threads of each allocation. Fixed at start; see O(replace).
-      - The server starts with V(1) if left out.
+      - Threads of each allocation. Only a start can set it; see O(replace).
+      - If it is not given, the server starts a deployment with V(1).
     type: int
     choices: [1, 2, 4, 8, 16, 32]
   priority:
     description:
-      - V(low) takes only what deployments of priority V(normal) leave, and allows one allocation with one thread.
+      - V(low) uses only capacity that deployments of priority V(normal) leave, and allows one allocation with one
+        thread.
       - V(low) needs Elasticsearch 8.6 or newer.
-      - Fixed at start; see O(replace).
+      - Only a start can set it; see O(replace).
     type: str
     choices: [normal, low]
   queue_capacity:
     description:
-      - How many requests may wait on each node; more are rejected. At most V(100000), before Elasticsearch 8.17
+      - How many requests may wait on each node; the node rejects more. At most V(100000), before Elasticsearch 8.17
         V(1000000).
-      - Fixed at start; see O(replace). Its default depends on the server's version.
+      - Only a start can set it; see O(replace). The default depends on the server's version.
     type: int
   cache_size:
     description:
       - Memory for cached results on each node, for instance V(500mb); V(0) turns the cache off.
-      - Fixed at start; see O(replace). The default is the size of the model. Needs Elasticsearch 8.4 or newer.
-      - Compared to the byte where the user may read the cluster state, else to the decimal that the statistics show.
+      - Only a start can set it; see O(replace). The default is the size of the model. Needs Elasticsearch 8.4 or newer.
+      - The module compares it to the byte if the user may read the cluster state, otherwise to the decimal that the
+        statistics show.
     type: str
   replace:
     description:
-      - What to do if a setting differs that is fixed at start.
+      - What to do if a setting differs that only a start can set.
       - V(never) fails and names each difference.
-      - V(stop_start) stops the deployment and starts it anew, with all other settings carried over. Nothing answers
-        meanwhile. If the start is refused, the deployment is started with the settings that it had, and the task
-        fails. What a task loses that is killed in between is told at O(recovery_file).
+      - V(stop_start) stops the deployment and starts it again with the changed and all other settings. Requests to it
+        fail meanwhile. If Elasticsearch refuses the start, the task starts the deployment with its previous settings
+        and fails. See O(recovery_file) for what is lost if the task is killed in between.
     type: str
     choices: [never, stop_start]
     default: never
   on_missing:
     description:
       - What to do if the deployment does not exist and O(state) is V(started) or V(restarted).
-      - V(start) starts it, V(fail) fails, V(skip) does nothing and says so in RV(skipped_because).
-      - With O(state=stopped) a missing deployment is success, unless this is V(fail).
+      - V(start) starts it, V(fail) fails, V(skip) does nothing and gives the reason in RV(skipped_because).
+      - With O(state=stopped) the task succeeds if the deployment does not exist, unless this is V(fail).
     type: str
     choices: [start, fail, skip]
     default: start
   on_adaptive:
     description:
-      - What to do if O(number_of_allocations) is given without O(adaptive_allocations) while the scaler owns it.
-      - V(fail) fails, V(skip) leaves the number to the scaler, V(override) turns the scaler off and sets the number.
+      - What to do if O(number_of_allocations) is given without O(adaptive_allocations), and adaptive allocations are
+        enabled.
+      - V(fail) fails, V(skip) leaves the number alone, V(override) turns adaptive allocations off and sets the number.
     type: str
     choices: [fail, skip, override]
     default: fail
   on_failed:
     description:
-      - What to do if the deployment is there, and all its nodes have failed.
-      - V(fail) fails and tells why they failed. V(recover) stops the deployment and starts it with its own settings,
-        overlaid with what is given. Nothing answers meanwhile.
-      - With V(recover) a deployment counts as failed, too, if it has nodes, is starting, and none of its allocations
-        has come up when O(wait_timeout) is over. Check mode cannot know that and warns. A task that does not wait
-        cannot know it either, and leaves it alone.
+      - What to do if the deployment exists and has failed on all its nodes.
+      - V(fail) fails and reports the reasons. V(recover) stops the deployment and starts it again with its own
+        settings, overridden by the given options. Requests to it fail meanwhile.
+      - With V(recover) the task also recovers a deployment that hangs, that is, one that has nodes and is starting but
+        has no running allocation after O(wait_timeout). Check mode cannot detect this and warns. A task that does not
+        wait cannot detect it either, and leaves the deployment alone.
     type: str
     choices: [fail, recover]
     default: fail
   on_referenced:
     description:
-      - What to do if a stop is needed (O(state=stopped), O(state=restarted), O(replace=stop_start)) and an inference
-        endpoint, an ingest pipeline or a model alias uses the deployment; see RV(used_by).
-      - V(fail) fails before anything is stopped, and names them. V(force) stops it nevertheless.
-      - Reading them needs the cluster privileges C(monitor_inference) (or C(monitor)) and C(read_pipeline). Of what the
-        user may not read the task warns, and leaves it to Elasticsearch to refuse the stop. Where its version stops
-        what inference endpoints use without a word (before 8.19, and 9.0), the task fails.
+      - What to do if the task has to stop the deployment (O(state=stopped), O(state=restarted), O(replace=stop_start),
+        O(on_failed=recover)) and an inference endpoint, an ingest pipeline or a model alias uses it; see RV(used_by).
+      - V(fail) fails before the stop and names these consumers. V(force) stops the deployment nevertheless.
+      - To read the consumers the user needs the cluster privileges C(monitor_inference) (or C(monitor)) and
+        C(read_pipeline). If the user may not read one of them, the task warns and relies on Elasticsearch to refuse the
+        stop. Elasticsearch before 8.19, and 9.0, does not check for inference endpoints; there the task fails.
     type: str
     choices: [fail, force]
     default: fail
   on_endpoint_owned:
     description:
-      - What to do if the number of allocations or the adaptive allocations of a deployment are to be changed that an
-        inference endpoint made, whose id it then has.
-      - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that both agree. That needs the cluster
-        privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or newer.
-      - Where the user may not read endpoints, V(fail) changes the deployment itself, and warns that it may be one's;
-        V(update_endpoint) fails.
-      - A restart or a replacement goes past the endpoint, so neither value lets it change them as well.
+      - What to do if an inference endpoint owns the deployment (it created the deployment, which has its id) and the
+        task would change its allocations.
+      - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that endpoint and deployment agree. This
+        needs the cluster privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or
+        newer.
+      - If the user may not read endpoints, V(fail) changes the deployment directly and warns that an endpoint may own
+        it; V(update_endpoint) fails.
+      - A restart or a replacement does not change the endpoint, so with neither value can it also change allocations.
     type: str
     choices: [fail, update_endpoint]
     default: fail
   finish_pending_work:
     description:
-      - Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer. Left out, the server decides.
+      - Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer. If it is not given, the server
+        decides.
     type: bool
   recovery_file:
     description:
-      - Where to keep the whole start request before a stop that precedes a start (a replacement, a restart, a recovery,
-        and the rollback of these), on the machine where the task's code runs, which is the controller for a local
-        connection. It must outlive the task, so not in a container's own file system. Its folder must exist.
-      - A run that finds the deployment gone or going, and this file, starts with the settings in it, overlaid with what
-        the task names. O(on_missing) does not apply then, and a guard compares with what is in the file. If the start
-        is refused, what ran before is started again and the task fails; the file has that, too. The file is removed as
-        soon as the deployment is there.
-      - Without it, a task that is killed between the stop and the start loses every setting that it does not name.
-      - A file of another deployment or cluster, or one that cannot be read, fails the task before any write, and is
-        left as it is. So is one that another run has written meanwhile; then nothing is stopped.
-      - With O(state=stopped) the file is removed when the deployment is gone, because what was to be started is not
-        wanted any more; one of another deployment or cluster is left alone.
-      - Check mode reads it, and neither writes nor removes it.
+      - File in which the task keeps the whole start request before it stops a deployment to start it again (a
+        replacement, a restart, a recovery, and the rollback of these). It is on the machine where the code of the task
+        runs, with a local connection the controller, in a folder that exists and outlives the task, so not inside a
+        container.
+      - If the deployment is missing or stopping and this file exists, the task starts it with the settings in the file,
+        overridden by the given options. O(on_missing) does not apply then, and a guard compares with the file. If
+        Elasticsearch refuses the start, the task starts the deployment with its previous settings, which the file also
+        contains, and fails. The task removes the file as soon as the deployment has started.
+      - Without the file, a task that is killed between the stop and the start loses every setting that it does not
+        give.
+      - A file of another deployment or cluster, and one that cannot be read, fails the task before any write request;
+        the task leaves the file as it is. If another run has written the file meanwhile, the task stops nothing and
+        fails.
+      - With O(state=stopped) the task removes the file when the deployment is gone, because it should not start again.
+        It leaves a file of another deployment or cluster alone.
+      - Check mode reads the file and never writes or removes it.
     type: path
   fact_name:
     description:
-      - Name of the fact that collects the deployments of the run, by deployment id, to be read as
+      - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
         C(ansible_facts.elasticsearch_deployments). Empty for none.
-      - Two clusters that are driven from one host take two names.
+      - Use a different name for each cluster that is managed from the same host.
     type: str
     default: elasticsearch_deployments
 extends_documentation_fragment:
@@ -190,17 +199,17 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Needs only the cluster privilege C(monitor_ml), and sends no write.
+    details: Needs only the cluster privilege C(monitor_ml), and sends no write request.
   diff_mode:
     support: full
   idempotent:
     support: partial
-    details: O(state=restarted) restarts each time. Everything else changes nothing the second time.
+    details: O(state=restarted) restarts each time. With all other options a second run changes nothing.
 notes:
-  - Check mode, and a task that finds nothing to do, need the cluster privilege C(monitor_ml). With C(monitor) they
-    see the whole routing table.
-  - Changes need C(manage_ml); to start and to stop, C(manage_inference) beside C(monitor_ml) is enough. Before the
-    first write it is asked whether the user has it. See the guide on privileges.
+  - Check mode, and a task that finds no difference, need the cluster privilege C(monitor_ml). With C(monitor) they
+    return the complete routing table.
+  - Changes need C(manage_ml); to start and to stop, C(manage_inference) together with C(monitor_ml) is enough. The
+    module checks the privilege before the first write request. See the guide on privileges.
 author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
@@ -216,7 +225,7 @@ EXAMPLES = r"""
     model_id: sentiment
     number_of_allocations: 2
 
-- name: Say once how the cluster is reached
+- name: Set the connection options once
   module_defaults:
     group/mlops.elasticsearch.ml:
       hosts: https://es.example.com:9200
@@ -238,7 +247,7 @@ EXAMPLES = r"""
       ansible.builtin.debug:
         msg: "{{ ansible_facts.elasticsearch_deployments | dict2items | map(attribute='value.routing_table') }}"
 
-    - name: Let the load decide, between one and four
+    - name: Scale with load, between one and four allocations
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-search
         adaptive_allocations:
@@ -246,19 +255,19 @@ EXAMPLES = r"""
           min_number_of_allocations: 1
           max_number_of_allocations: 4
 
-    - name: Take the number back into the playbook's hands
+    - name: Turn adaptive allocations off and set a fixed number
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-search
         number_of_allocations: 2
         on_adaptive: override
 
-    - name: Use four threads instead of two, which takes a stop and a start
+    - name: Use four threads instead of two, which needs a stop and a start
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-search
         threads_per_allocation: 4
         replace: stop_start
 
-    - name: Scale from three to four, unless somebody has scaled it meanwhile
+    - name: Scale from three to four, unless another client has changed the number
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest
         number_of_allocations: 4
@@ -266,25 +275,25 @@ EXAMPLES = r"""
           number_of_allocations: 3
           max: 8
 
-    - name: Scale up, or leave everything as it was
+    - name: Scale up, or roll back
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest
         number_of_allocations: 5
         wait_timeout: 600
         on_unsatisfied: rollback
 
-    - name: Start it again if it has failed, and lose nothing if the task is killed meanwhile
+    - name: Start it again if it has failed, and keep its settings in case the task is killed
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest
         on_failed: recover
         recovery_file: "{{ recovery_folder }}/sentiment-ingest.json"
 
-    - name: Stop what only ingest needs, unless somebody still uses it
+    - name: Stop the deployment for ingest, unless it still has consumers
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-ingest
         state: stopped
 
-    - name: Lengthen the queue although pipelines or endpoints use the deployment, and fail meanwhile
+    - name: Lengthen the queue even though consumers will fail during the restart
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: sentiment-search
         queue_capacity: 20000
@@ -295,27 +304,27 @@ EXAMPLES = r"""
 RETURN = r"""
 operation:
   description:
-    - What was done, or in check mode would be done.
+    - What the task did, or in check mode would do.
     - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). After a failure that changed
-      nothing it is V(none), after one that restored what was before V(rollback).
+      nothing it is V(none), after a failure with a rollback V(rollback).
   returned: always
   type: str
   sample: update
 skipped_because:
-  description: Why nothing was done although the task asked for something, if an option says to skip then; else null.
+  description: Why the task skipped a change, if an option asks for that; otherwise null.
   returned: always
   type: str
   sample: adaptive allocations are enabled and on_adaptive is skip
 deployment:
-  description: The deployment as it is, in check mode as it would be, or null if there is none.
+  description: The deployment after the task, in check mode as predicted; null if there is none.
   returned: always
   type: dict
   contains:
     deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
     model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
-    number_of_allocations: {description: Wanted number of allocations., type: int, returned: success, sample: 4}
+    number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 4}
     adaptive_allocations:
-      description: C(enabled) and the two bounds, or null if never set.
+      description: C(enabled) and the two limits, or null if never set.
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
@@ -323,7 +332,7 @@ deployment:
     priority: {description: Priority., type: str, returned: success, sample: normal}
     queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
     cache_size:
-      description: Size of the cache. Exact from the cluster state, cut to one decimal from the statistics.
+      description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
       type: str
       returned: success
       sample: 67108864b
@@ -332,21 +341,21 @@ deployment:
       type: str
       returned: success
       sample: started
-    reason: {description: What the server says about its state., type: str, returned: success, sample: null}
+    reason: {description: The server's explanation of the state., type: str, returned: success, sample: null}
     start_time:
-      description: When it was started, in UTC.
+      description: Time of the start, in UTC.
       type: str
       returned: success
       sample: "2026-05-04T09:30:00.000Z"
     allocation_status:
-      description: How many allocations run of those wanted; null while stopping, and where it is predicted.
+      description: Number of running and of desired allocations; null while stopping, and in a prediction.
       type: dict
       returned: success
       sample: {allocation_count: 4, target_allocation_count: 4, state: fully_allocated}
 routing_table:
   description:
-    - "Where the deployment runs: for each node id its name, state and reason, and its current and wanted allocations."
-    - What the source cannot tell is null. The nodes that a change would use are not predicted in check mode.
+    - "Where the deployment runs: for each node id its name, state and reason, and its current and target allocations."
+    - A value that the source lacks is null. Check mode does not predict the nodes of a change.
   returned: always
   type: dict
   sample:
@@ -358,21 +367,21 @@ routing_table:
       target_allocations: 4
 routing_source:
   description:
-    - Where RV(routing_table) comes from.
-    - V(cluster_state) needs the cluster privilege C(monitor) and has everything; V(stats) lacks the wanted allocations.
-    - V(assignment) is the answer to the write, if the task does not wait; V(prediction) is check mode.
+    - Source of RV(routing_table).
+    - V(cluster_state) needs the cluster privilege C(monitor) and is complete; V(stats) lacks the target allocations.
+    - V(assignment) is the response to the write request, if the task does not wait; V(prediction) is check mode.
   returned: always
   type: str
   sample: cluster_state
 allocations:
   description:
-    - "C(wanted): the number of allocations. C(assigned): how many have a node, null where the source cannot tell."
-    - "C(running): how many answer requests. C(missing): how many of the wanted do not."
+    - "C(wanted): the desired number of allocations. C(assigned): how many have a node, null if unknown."
+    - "C(running): how many run. C(missing): how many of the desired allocations do not run."
   returned: always
   type: dict
   sample: {wanted: 4, assigned: 4, running: 4, missing: 0}
 before:
-  description: What a user owns of the deployment, before. C(state) is V(stopped) if nothing was deployed.
+  description: The settings of the deployment before the task. C(state) is V(stopped) if it did not exist.
   returned: always
   type: dict
   sample:
@@ -387,7 +396,7 @@ before:
     threads_per_allocation: 1
 after:
   description:
-    - The same, after. Null where only the server fills it in. After a failure it is what was seen last.
+    - The same settings after the task. Null for values that only the server sets. After a failure, as read last.
     - C(state) is V(restarted) for a restart and a recovery.
   returned: always
   type: dict
@@ -409,7 +418,7 @@ diff:
     before: {number_of_allocations: 2}
     after: {number_of_allocations: 4}
 api_calls:
-  description: The writes that were done, or in check mode would be done, in their order.
+  description: The write requests that the task sent, or in check mode would send, in order.
   returned: always
   type: list
   elements: dict
@@ -420,15 +429,14 @@ api_calls:
       body: {number_of_allocations: 4}
 waited:
   description:
-    - How long the task waited, in how many polls, and whether what it waited for was reached.
+    - How long the task waited, in how many polls, and whether it reached the condition of O(wait_for).
     - C(reached) is null if the task did not wait.
   returned: always
   type: dict
   sample: {seconds: 2.1, polls: 2, reached: true}
 used_by:
   description:
-    - Who uses the deployment, by kind, if a stop was planned that no guard forbids; else null. It is looked up for no
-      other task.
+    - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise null.
     - A kind that the user may not read is null.
   returned: always
   type: dict
@@ -437,7 +445,7 @@ used_by:
     ingest_pipelines: [enrich]
     model_aliases: []
 server:
-  description: The Elasticsearch that answered. C(cluster_name) is empty if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   returned: always
   type: dict
   sample: {version: 9.1.0, flavor: default, cluster_name: production}
@@ -451,7 +459,7 @@ failure:
     code: no_capacity
 error:
   description:
-    - What the server or the connection said.
+    - The error of the server or of the connection.
     - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
       V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
   returned: if a request failed
@@ -463,17 +471,19 @@ error:
     reason: Could not update deployment because there are not enough resources to provide all requested allocations
 ansible_facts:
   description:
-    - One fact, named by O(fact_name), with the deployments that tasks of this run have brought about.
-    - Further tasks and loop items add to it, a stop removes its deployment. Ansible drops the facts of a failed task.
-    - With C(run_once), and where several hosts delegate facts to one, the last one's facts win. Use C(register) there.
+    - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
+    - Later tasks and loop items add to it; a stop removes the deployment. Ansible drops the facts of a failed task.
+    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
+      instead.
   returned: always
   type: dict
   contains:
     elasticsearch_deployments:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
-          true in check mode if the task would change something.
-        - C(run) marks the run of Ansible that wrote the entry. Entries of other runs, from a fact cache, are dropped.
+          true in check mode if the task would change the deployment.
+        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
+          from a fact cache.
       type: dict
       returned: if O(fact_name) is set and the cluster was read
       sample:

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: trained_model_deployment_info
-short_description: Read trained model deployments, where they run and how they are doing
+short_description: Read trained model deployments, where they run and how healthy they are
 version_added: 0.1.0
 description:
   - Returns the deployments of trained models in an Elasticsearch cluster, with their routing tables, the state of each
-    node and figures of their use. Changes nothing.
+    node and usage figures. Changes nothing.
 options:
   deployment_id:
     description:
       - Ids or patterns (such as V(search-*)) of the deployments to return.
-      - An id that does not exist gives no item, and is no error.
+      - An id that does not exist is not an error; the result then has no item for it.
     type: list
     elements: str
     default: ["*"]
   gather:
     description:
-      - V(routing) adds where each deployment runs. Its wanted allocations need the cluster privilege C(monitor).
-      - V(nodes) adds an item for each node, with what it measured.
-      - V(usage) adds figures of the whole deployment.
+      - V(routing) adds where each deployment runs. Target allocations need the cluster privilege C(monitor).
+      - V(nodes) adds an item for each node, with its statistics.
+      - V(usage) adds usage figures of the whole deployment.
     type: list
     elements: str
     choices: [routing, nodes, usage]
@@ -37,7 +37,7 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
 notes:
-  - Needs the cluster privilege C(monitor_ml). With C(monitor) it sees the whole routing table.
+  - Needs the cluster privilege C(monitor_ml). With C(monitor) it returns the complete routing table.
 author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
@@ -51,12 +51,12 @@ EXAMPLES = r"""
     api_key: "{{ elasticsearch_api_key }}"
   register: found
 
-- name: Stop the play unless all of them are well
+- name: Fail unless all of them are healthy
   ansible.builtin.assert:
     that: found.summary.ok == found.summary.deployments
     fail_msg: "{{ found.deployments | rejectattr('health', 'equalto', 'ok') | map(attribute='health_reason') | list }}"
 
-- name: Read how the search deployments are used
+- name: Read the usage of the search deployments
   mlops.elasticsearch.trained_model_deployment_info:
     hosts: https://es.example.com:9200
     api_key: "{{ elasticsearch_api_key }}"
@@ -66,16 +66,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deployments:
-  description: One item for each deployment that matches, sorted by its id.
+  description: One item for each matching deployment, sorted by id.
   returned: always
   type: list
   elements: dict
   contains:
     deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
     model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
-    number_of_allocations: {description: Wanted number of allocations., type: int, returned: success, sample: 2}
+    number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 2}
     adaptive_allocations:
-      description: C(enabled) and the two bounds, or null if never set.
+      description: C(enabled) and the two limits, or null if never set.
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
@@ -88,14 +88,14 @@ deployments:
       type: str
       returned: success
       sample: started
-    reason: {description: What the server says about its state., type: str, returned: success, sample: null}
+    reason: {description: The server's explanation of the state., type: str, returned: success, sample: null}
     start_time:
-      description: When it was started, in UTC.
+      description: Time of the start, in UTC.
       type: str
       returned: success
       sample: "2026-05-04T09:30:00.000Z"
     allocation_status:
-      description: How many allocations run of those wanted.
+      description: Number of running and of desired allocations.
       type: dict
       returned: success
       sample: {allocation_count: 2, target_allocation_count: 2, state: fully_allocated}
@@ -105,7 +105,7 @@ deployments:
       returned: success
       sample: {wanted: 2, assigned: 2, running: 2, missing: 0}
     routing_table:
-      description: Node id to route; null unless O(gather) has V(routing).
+      description: The route on each node, by node id; null unless O(gather) contains V(routing).
       type: dict
       returned: success
       sample:
@@ -116,7 +116,7 @@ deployments:
           current_allocations: 2
           target_allocations: 2
     routing_source:
-      description: V(cluster_state) or V(stats); null unless O(gather) has V(routing).
+      description: V(cluster_state) or V(stats); null unless O(gather) contains V(routing).
       type: str
       returned: success
       sample: cluster_state
@@ -125,9 +125,11 @@ deployments:
       type: str
       returned: success
       sample: ok
-    health_reason: {description: Why it is not V(ok)., type: str, returned: success, sample: null}
+    health_reason: {description: Why the health is not V(ok)., type: str, returned: success, sample: null}
     nodes:
-      description: One item for each node, sorted by name; null unless O(gather) has V(nodes). Times in milliseconds.
+      description:
+        - One item for each node, sorted by name; null unless O(gather) contains V(nodes).
+        - Times are in milliseconds.
       type: list
       elements: dict
       returned: success
@@ -152,8 +154,8 @@ deployments:
           timeout_count: 0
     usage:
       description:
-        - Figures of the whole deployment; null unless O(gather) has V(usage).
-        - Times in milliseconds, ratios from 0 to 1. Null where nothing was measured.
+        - Usage figures of the whole deployment; null unless O(gather) contains V(usage).
+        - Times are in milliseconds, ratios from 0 to 1. A value without a measurement is null.
       type: dict
       returned: success
       sample:
@@ -171,7 +173,7 @@ deployments:
         timeout_count: 0
         last_access: "2026-05-04T11:00:00.000Z"
 summary:
-  description: How many deployments were returned, how many in each state of health, and their allocations together.
+  description: The number of returned deployments, the number for each value of C(health), and the sum of allocations.
   returned: always
   type: dict
   sample:
@@ -183,7 +185,7 @@ summary:
     failed: 0
     allocations: {wanted: 4, running: 3, missing: 1}
 server:
-  description: The Elasticsearch that answered. C(cluster_name) is empty if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   returned: always
   type: dict
   sample: {version: 9.1.0, flavor: default, cluster_name: production}
@@ -196,7 +198,7 @@ failure:
   sample:
     code: no_capacity
 error:
-  description: What the server or the connection said, as M(mlops.elasticsearch.trained_model_deployment) returns it.
+  description: The error of the server or the connection, as M(mlops.elasticsearch.trained_model_deployment) returns it.
   returned: if a request failed
   type: dict
   sample: {kind: credentials, status: 401, type: security_exception, reason: unable to authenticate user}

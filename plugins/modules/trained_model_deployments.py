@@ -8,73 +8,74 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: trained_model_deployments
-short_description: Bring many trained model deployments of a cluster about in one task
+short_description: Manage many trained model deployments in one task
 version_added: 0.1.0
 description:
-  - Brings a list of deployments into the wanted states with one reading, one plan and one wait, whatever their number.
-  - Writes go out in an order that frees room before it is taken. Stops come first, then decreases, then increases,
-    then starts, those of low priority last. Nothing waits for the nodes in between.
-  - An item that fails does not keep the others. The task fails in the end and names each.
-  - A mistake in the list itself is refused before any write, with all reasons at once. Such are an id that is there
-    twice, an id that is another model's, an option that the server does not have, more deployments than the 100 that a
-    cluster takes, and a total of more processors than its ML nodes have.
-  - The last is only known with the cluster privilege C(monitor), and no mistake where the cluster may grow.
-  - Each item is decided as by M(mlops.elasticsearch.trained_model_deployment).
+  - Brings a list of deployments into the desired states. However long the list is, the module reads the cluster once,
+    makes one plan, and waits once.
+  - It sends the write requests in an order that frees capacity first. Stops come first, then decreases, then increases,
+    then starts, those of low priority last. It does not wait for the nodes in between.
+  - A failed item does not stop the others. The task fails at the end and names each failed item.
+  - A mistake in the list itself fails the task before any write request, and the message names all mistakes. These are
+    an id that appears twice, an id that belongs to another model, an option that the server's version lacks, more
+    deployments than the 100 that a cluster allows, and a total of more processors than the ML nodes have.
+  - The processor check needs the cluster privilege C(monitor) and is skipped if the cluster can autoscale.
+  - For each item the module decides as M(mlops.elasticsearch.trained_model_deployment) does.
 options:
   deployments:
     description:
       - The deployments. Options that an item does not give leave the setting as it is.
-      - See M(mlops.elasticsearch.trained_model_deployment) for what each means in detail.
+      - M(mlops.elasticsearch.trained_model_deployment) describes each option in detail.
     type: list
     elements: dict
     required: true
     suboptions:
       deployment_id:
-        description: Id of the deployment. If left out, it is O(deployments[].model_id). One of them is required.
+        description: Id of the deployment. Defaults to O(deployments[].model_id). One of the two is required.
         type: str
       model_id:
         description: Id or alias of the trained model.
         type: str
       state:
-        description: What is wanted. V(restarted) always stops and starts.
+        description: Desired state. V(restarted) always stops the deployment and starts it again.
         type: str
         choices: [started, stopped, restarted]
         default: started
       number_of_allocations:
-        description: How many allocations run, in total over the cluster; at least V(1).
+        description: Number of allocations, in total over the cluster; at least V(1).
         type: int
       adaptive_allocations:
-        description: Let Elasticsearch set the number of allocations by load, from Elasticsearch 8.16 on.
+        description: Let Elasticsearch set the number of allocations by load. Needs Elasticsearch 8.16 or newer.
         type: dict
         suboptions:
           enabled:
-            description: Whether the scaler sets the number. Elasticsearch Serverless has no other way.
+            description: Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
             type: bool
           min_number_of_allocations:
-            description: The scaler does not go below it. V(0) lets it scale to zero, V(-1) removes the bound.
+            description: Lower limit for Elasticsearch. V(0) lets it scale to zero, V(-1) removes the limit.
             type: int
           max_number_of_allocations:
-            description: The scaler does not go above it. V(-1) removes the bound.
+            description: Upper limit for Elasticsearch. V(-1) removes the limit.
             type: int
       initial_number_of_allocations:
-        description: How many allocations a first start has. Never compared afterwards.
+        description: Number of allocations for the first start only. The module never compares it.
         type: int
       threads_per_allocation:
-        description: Threads of each allocation. Fixed at start.
+        description: Threads of each allocation. Only a start can set it.
         type: int
         choices: [1, 2, 4, 8, 16, 32]
       priority:
-        description: V(low) takes only what the others leave. Fixed at start.
+        description: V(low) uses only capacity that deployments of priority V(normal) leave. Only a start can set it.
         type: str
         choices: [normal, low]
       queue_capacity:
-        description: How many requests may wait on each node. Fixed at start.
+        description: How many requests may wait on each node. Only a start can set it.
         type: int
       cache_size:
-        description: Memory for cached results on each node, for instance V(500mb). Fixed at start.
+        description: Memory for cached results on each node, for instance V(500mb). Only a start can set it.
         type: str
       replace:
-        description: Whether a setting that is fixed at start may be changed by a stop and a start.
+        description: Whether to stop and start the deployment if a setting differs that only a start can set.
         type: str
         choices: [never, stop_start]
         default: never
@@ -84,22 +85,22 @@ options:
         choices: [start, fail, skip]
         default: start
       on_adaptive:
-        description: What to do if a plain number is given while the scaler owns it.
+        description: What to do if the item sets a fixed number while adaptive allocations are enabled.
         type: str
         choices: [fail, skip, override]
         default: fail
       on_failed:
-        description: What to do if the deployment is there, and all its nodes have failed.
+        description: What to do if the deployment exists and has failed on all its nodes.
         type: str
         choices: [fail, recover]
         default: fail
       on_referenced:
-        description: What to do if an inference endpoint, ingest pipeline or model alias uses what is to be stopped.
+        description: What to do before a stop if an inference endpoint, pipeline or model alias uses the deployment.
         type: str
         choices: [fail, force]
         default: fail
       on_endpoint_owned:
-        description: What to do if an inference endpoint made the deployment whose allocations are to be changed.
+        description: What to do if an inference endpoint owns the deployment and its allocations would change.
         type: str
         choices: [fail, update_endpoint]
         default: fail
@@ -107,20 +108,20 @@ options:
         description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.
         type: bool
       guard:
-        description: How far the number of allocations of this deployment may be moved.
+        description: Limits for a change of the number of allocations of this deployment.
         type: dict
         suboptions:
           number_of_allocations:
-            description: The number that is expected before the change.
+            description: The number that you expect before the change.
             type: int
           min:
-            description: The lowest number that may be set. A value above V(0) forbids a stop.
+            description: The lowest number that the task may set. A value above V(0) forbids a stop.
             type: int
           max:
-            description: The highest number that may be set.
+            description: The highest number that the task may set.
             type: int
           max_step:
-            description: By how much the number may be changed, up or down.
+            description: By how much the task may change the number, up or down.
             type: int
       on_guarded:
         description: Overrides O(on_guarded) for the guard of this deployment.
@@ -128,8 +129,9 @@ options:
         choices: [fail, skip]
       recovery_file:
         description:
-          - Where to keep the start request before a stop that precedes a start, on the machine where the code runs.
-          - Each item needs a file of its own.
+          - File in which the task keeps the start request before it stops the deployment to start it again, on the
+            machine where the code runs.
+          - Each item needs a different file.
         type: path
       wait:
         description: Overrides O(wait) for this deployment.
@@ -143,8 +145,8 @@ options:
         type: bool
       wait_timeout:
         description:
-          - Overrides O(wait_timeout) for this deployment. Time in which it was held back, so that others could free
-            room first, does not count.
+          - Overrides O(wait_timeout) for this deployment. The time in which it waits for other items to free capacity
+            does not count.
         type: float
       on_unsatisfied:
         description: Overrides O(on_unsatisfied) for this deployment.
@@ -152,46 +154,48 @@ options:
         choices: [fail, keep, rollback]
   stop_unlisted:
     description:
-      - Whether to stop every deployment of the cluster that O(deployments) does not name.
-      - Needs O(unlisted_except), so that nobody stops the deployments of others by mistake.
+      - Whether to stop every deployment of the cluster that O(deployments) does not contain.
+      - Requires O(unlisted_except), so that the task does not stop the deployments of other teams by mistake.
     type: bool
     default: false
   unlisted_except:
     description:
       - Ids of deployments that O(stop_unlisted) leaves alone, as shell patterns such as V(.*).
-      - An empty list leaves none.
+      - An empty list excepts none.
     type: list
     elements: str
   guard:
     description:
-      - How far the whole list may move numbers of allocations. A list that goes beyond it is not carried out at all.
-      - A deployment that is not there has V(0), so starts and stops count, those of O(stop_unlisted) too. Items that
-        fail or are skipped do not count.
+      - Limit for the changes of the whole list to numbers of allocations. If the list exceeds it, the task changes
+        nothing.
+      - A deployment that does not exist has V(0) allocations, so starts and stops count, those of O(stop_unlisted)
+        included. Items that fail or are skipped do not count.
     type: dict
     suboptions:
       max_total_step:
-        description: The largest sum of all changes of numbers, up or down.
+        description: The largest allowed sum of all changes, up and down, to numbers of allocations.
         type: int
   on_guarded:
     description:
-      - What to do if a guard is broken, O(guard) or that of an item.
-      - V(fail) refuses the whole list before any write if it is that of the list, else only the item fails.
-      - V(skip) changes nothing, of the whole list or of the item, and says so in C(skipped_because) of each.
+      - What to do if a change exceeds O(guard) or the guard of an item.
+      - V(fail) fails the whole task before any write request if the list exceeds O(guard); if an item exceeds its own
+        guard, only that item fails.
+      - V(skip) skips the whole list or the item, and gives the reason in C(skipped_because) of each skipped item.
     type: str
     choices: [fail, skip]
     default: fail
   detail:
     description:
-      - How much RV(deployments) says. With V(changed) an item that was not changed, not skipped and did not fail has
-        its id, C(changed) and C(operation) only, which keeps the results of large fleets small.
+      - Which keys RV(deployments) has. With V(changed) an item that was neither changed nor skipped and did not fail
+        has only its id, C(changed) and C(operation), which keeps the results of large fleets small.
     type: str
     choices: [all, changed]
     default: all
   fact_name:
     description:
-      - Name of the fact that collects the deployments of the run, by deployment id, to be read as
+      - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
         C(ansible_facts.elasticsearch_deployments). Empty for none.
-      - Two clusters that are driven from one host take two names.
+      - Use a different name for each cluster that is managed from the same host.
     type: str
     default: elasticsearch_deployments
 extends_documentation_fragment:
@@ -203,18 +207,18 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Needs only the cluster privilege C(monitor_ml), and sends no write.
+    details: Needs only the cluster privilege C(monitor_ml), and sends no write request.
   diff_mode:
     support: full
   idempotent:
     support: partial
-    details: An item with O(deployments[].state=restarted) restarts each time. Everything else changes nothing the
-      second time.
+    details: An item with O(deployments[].state=restarted) restarts each time. With all other options a second run
+      changes nothing.
 notes:
-  - Check mode, and a task that finds nothing to do, need the cluster privilege C(monitor_ml). With C(monitor) they
-    see the whole routing table.
-  - Changes need C(manage_ml); to start and to stop, C(manage_inference) beside C(monitor_ml) is enough. Before the
-    first write it is asked whether the user has it. See the guide on privileges.
+  - Check mode, and a task that finds no difference, need the cluster privilege C(monitor_ml). With C(monitor) they
+    return the complete routing table.
+  - Changes need C(manage_ml); to start and to stop, C(manage_inference) together with C(monitor_ml) is enough. The
+    module checks the privilege before the first write request. See the guide on privileges.
 author:
   - mlops.elasticsearch contributors (!UNKNOWN)
 seealso:
@@ -223,7 +227,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Say once how the cluster is reached
+- name: Set the connection options once
   module_defaults:
     group/mlops.elasticsearch.ml:
       hosts: https://es.example.com:9200
@@ -237,14 +241,14 @@ EXAMPLES = r"""
           - model_id: .multilingual-e5-small
             adaptive_allocations: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
 
-    - name: Move room from ingest to search
+    - name: Move capacity from ingest to search
       mlops.elasticsearch.trained_model_deployments:
         deployments:
           - {deployment_id: sentiment-search, number_of_allocations: 4}
           - {deployment_id: sentiment-ingest, number_of_allocations: 1}
         detail: changed
 
-    - name: Let nothing else run but what Elastic names with a dot
+    - name: Stop all other deployments, except those with a leading dot
       mlops.elasticsearch.trained_model_deployments:
         deployments:
           - {deployment_id: sentiment-search}
@@ -257,8 +261,8 @@ EXAMPLES = r"""
 RETURN = r"""
 deployments:
   description:
-    - One item for each of O(deployments), in their order, then one for each deployment that O(stop_unlisted) stopped.
-    - Empty if the list was refused before the cluster was read, or the cluster could not be read.
+    - One item for each of O(deployments), in order, then one for each deployment that O(stop_unlisted) stopped.
+    - Empty if the task refused the list before it read the cluster, or could not read the cluster.
   returned: always
   type: list
   elements: dict
@@ -269,7 +273,7 @@ deployments:
       returned: always
       sample: sentiment-search
     changed:
-      description: Whether this deployment was changed, or in check mode would be.
+      description: Whether the task changed this deployment, or in check mode would change it.
       type: bool
       returned: always
       sample: true
@@ -285,9 +289,9 @@ deployments:
       sample: "Deployment 'sentiment-search' cannot be changed in place: threads_per_allocation is 1, wanted is 2."
     operation:
       description:
-        - What was done, or in check mode would be done.
-        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). V(none) after a failure
-          that changed nothing, V(rollback) after one that restored what was before.
+        - What the task did, or in check mode would do.
+        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). After a failure that
+          changed nothing it is V(none), after a failure with a rollback V(rollback).
       returned: always
       type: str
       sample: update
@@ -298,20 +302,20 @@ deployments:
       sample:
         code: guard_violated
     skipped_because:
-      description: Why nothing was done although something was asked for, if an option says to skip then; else null.
+      description: Why the task skipped a change, if an option asks for that; otherwise null.
       returned: unless detail is changed and it was not changed
       type: str
       sample: adaptive allocations are enabled and on_adaptive is skip
     deployment:
-      description: The deployment as it is, in check mode as it would be, or null if there is none.
+      description: The deployment after the task, in check mode as predicted; null if there is none.
       returned: unless detail is changed and it was not changed
       type: dict
       contains:
         deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
         model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
-        number_of_allocations: {description: Wanted number of allocations., type: int, returned: success, sample: 4}
+        number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 4}
         adaptive_allocations:
-          description: C(enabled) and the two bounds, or null if never set.
+          description: C(enabled) and the two limits, or null if never set.
           type: dict
           returned: success
           sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
@@ -319,7 +323,7 @@ deployments:
         priority: {description: Priority., type: str, returned: success, sample: normal}
         queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
         cache_size:
-          description: Size of the cache. Exact from the cluster state, cut to one decimal from the statistics.
+          description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
           type: str
           returned: success
           sample: 67108864b
@@ -328,21 +332,21 @@ deployments:
           type: str
           returned: success
           sample: started
-        reason: {description: What the server says about its state., type: str, returned: success, sample: null}
+        reason: {description: The server's explanation of the state., type: str, returned: success, sample: null}
         start_time:
-          description: When it was started, in UTC.
+          description: Time of the start, in UTC.
           type: str
           returned: success
           sample: "2026-05-04T09:30:00.000Z"
         allocation_status:
-          description: How many allocations run of those wanted; null while stopping, and where it is predicted.
+          description: Number of running and of desired allocations; null while stopping, and in a prediction.
           type: dict
           returned: success
           sample: {allocation_count: 4, target_allocation_count: 4, state: fully_allocated}
     routing_table:
       description:
-        - "Where the deployment runs: for each node id its name, state and reason, its current and wanted allocations."
-        - What the source cannot tell is null. The nodes that a change would use are not predicted in check mode.
+        - "Where the deployment runs: for each node id its name, state and reason, its current and target allocations."
+        - A value that the source lacks is null. Check mode does not predict the nodes of a change.
       returned: unless detail is changed and it was not changed
       type: dict
       sample:
@@ -354,21 +358,21 @@ deployments:
           target_allocations: 4
     routing_source:
       description:
-        - Where C(routing_table) comes from.
-        - V(cluster_state) needs the cluster privilege C(monitor) and has everything; V(stats) lacks wanted allocations.
-        - V(assignment) is the answer to the write, if the task does not wait; V(prediction) is check mode.
+        - Source of C(routing_table).
+        - V(cluster_state) needs the cluster privilege C(monitor) and is complete; V(stats) lacks target allocations.
+        - V(assignment) is the response to the write request, if the task does not wait; V(prediction) is check mode.
       returned: unless detail is changed and it was not changed
       type: str
       sample: cluster_state
     allocations:
       description:
-        - "C(wanted): the number of allocations. C(assigned): how many have a node, null where the source cannot tell."
-        - "C(running): how many answer requests. C(missing): how many of the wanted do not."
+        - "C(wanted): the desired number of allocations. C(assigned): how many have a node, null if unknown."
+        - "C(running): how many run. C(missing): how many of the desired allocations do not run."
       returned: unless detail is changed and it was not changed
       type: dict
       sample: {wanted: 4, assigned: 4, running: 4, missing: 0}
     before:
-      description: What a user owns of the deployment, before. C(state) is V(stopped) if nothing was deployed.
+      description: The settings of the deployment before the task. C(state) is V(stopped) if it did not exist.
       returned: unless detail is changed and it was not changed
       type: dict
       sample:
@@ -383,7 +387,7 @@ deployments:
         threads_per_allocation: 1
     after:
       description:
-        - The same, after. Null where only the server fills it in. After a failure it is what was seen last.
+        - The same settings after the task. Null for values that only the server sets. After a failure, as read last.
         - C(state) is V(restarted) for a restart and a recovery.
       returned: unless detail is changed and it was not changed
       type: dict
@@ -405,7 +409,7 @@ deployments:
         before: {number_of_allocations: 2}
         after: {number_of_allocations: 4}
     api_calls:
-      description: The writes that were done, or in check mode would be done, in their order.
+      description: The write requests that the task sent, or in check mode would send, in order.
       returned: unless detail is changed and it was not changed
       type: list
       elements: dict
@@ -416,15 +420,14 @@ deployments:
           body: {number_of_allocations: 4}
     waited:
       description:
-        - How long the task waited, in how many polls, and whether what it waited for was reached.
+        - How long the task waited, in how many polls, and whether it reached the condition of O(wait_for).
         - C(reached) is null if the task did not wait.
       returned: unless detail is changed and it was not changed
       type: dict
       sample: {seconds: 2.1, polls: 2, reached: true}
     used_by:
       description:
-        - Who uses the deployment, by kind, if a stop was planned that no guard forbids; else null. It is looked up for
-          no other task.
+        - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise null.
         - A kind that the user may not read is null.
       returned: unless detail is changed and it was not changed
       type: dict
@@ -434,7 +437,7 @@ deployments:
         model_aliases: []
     error:
       description:
-        - What the server or the connection said.
+        - The error of the server or of the connection.
         - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
           V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
       returned: if a request failed
@@ -446,8 +449,8 @@ deployments:
         reason: Could not update deployment because there are not enough resources to provide all requested allocations
 summary:
   description:
-    - How many deployments there are in RV(deployments), and what became of them.
-    - "C(operations): how many of each operation among those that were changed."
+    - How many deployments RV(deployments) has, and how many of them were changed, failed or were skipped.
+    - "C(operations): the number of changed deployments for each operation."
   returned: always
   type: dict
   sample: {deployments: 3, changed: 2, unchanged: 1, failed: 0, skipped: 0, operations: {start: 1, update: 1}}
@@ -459,7 +462,7 @@ diff:
     before: {sentiment-search: {number_of_allocations: 1}}
     after: {sentiment-search: {number_of_allocations: 4}}
 api_calls:
-  description: The writes for all deployments that were done, or in check mode would be done, in their order.
+  description: The write requests for all deployments that the task sent, or in check mode would send, in order.
   returned: always
   type: list
   elements: dict
@@ -473,12 +476,12 @@ api_calls:
       query: {timeout: 30s}
       body: {number_of_allocations: 4}
 waited:
-  description: How long the task took if it had to wait, and in how many polls, each for all deployments.
+  description: How long the task waited and in how many polls, for all deployments together.
   returned: always
   type: dict
   sample: {seconds: 2.1, polls: 2}
 server:
-  description: The Elasticsearch that answered. C(cluster_name) is empty if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   returned: always
   type: dict
   sample: {version: 9.1.0, flavor: default, cluster_name: production}
@@ -493,7 +496,7 @@ failure:
     code: no_capacity
 error:
   description:
-    - What the server or the connection said.
+    - The error of the server or of the connection.
     - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
       V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
   returned: if the cluster could not be read
@@ -505,17 +508,19 @@ error:
     reason: Could not update deployment because there are not enough resources to provide all requested allocations
 ansible_facts:
   description:
-    - One fact, named by O(fact_name), with the deployments that tasks of this run have brought about.
-    - Further tasks and loop items add to it, a stop removes its deployment. Ansible drops the facts of a failed task.
-    - With C(run_once), and where several hosts delegate facts to one, the last one's facts win. Use C(register) there.
+    - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
+    - Later tasks and loop items add to it; a stop removes the deployment. Ansible drops the facts of a failed task.
+    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
+      instead.
   returned: always
   type: dict
   contains:
     elasticsearch_deployments:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
-          true in check mode if the task would change something.
-        - C(run) marks the run of Ansible that wrote the entry. Entries of other runs, from a fact cache, are dropped.
+          true in check mode if the task would change the deployment.
+        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
+          from a fact cache.
       type: dict
       returned: if O(fact_name) is set and the cluster was read
       sample:
