@@ -3,12 +3,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Build the collection, install it, and run real playbooks with it, against an Elasticsearch double on this machine.
+# Build the collection, install it, and run real playbooks with it, against a local emulator of Elasticsearch.
 # Usage: tests/demo.sh BIN [FOLDER]
-#   BIN     folder with ansible-playbook and python, of an environment made from requirements/demo.txt
-#   FOLDER  for the tarball and the installed collection, .build/demo if left out
-# On a real cluster: MLOPS_TEST_CLUSTER=http://user:password@host:9200 and, if it has no model `sentiment`,
-# MLOPS_TEST_MODEL. The deployment then carries a prefix of its own.
+#   BIN     folder with ansible-playbook and python, from an environment with requirements/demo.txt
+#   FOLDER  for the tarball and the installed collection, by default .build/demo
+# For a real cluster set MLOPS_TEST_CLUSTER=http://user:password@host:9200 and, if it has no model `sentiment`,
+# MLOPS_TEST_MODEL. The id of the deployment then begins with a prefix of the run.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -18,7 +18,7 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 cd "$root"
 
-# Nothing of the person's own Ansible, and no cluster of theirs.
+# Ignore the user's own Ansible configuration and clusters.
 for name in $(compgen -e | grep -E '^(ELASTICSEARCH_|ELASTIC_|ANSIBLE_)' || true); do unset "$name"; done
 unset PYTHONPATH
 export no_proxy=127.0.0.1
@@ -39,8 +39,8 @@ if [ -t 1 ]; then
 fi
 heading() { printf '\n%s# %s%s\n' "$bold" "$1" "$plain"; }
 
-emulator='' # the process, unless the cluster is a real one
-running=''  # set while a deployment of ours runs on a real cluster
+emulator='' # process id; empty for a real cluster
+running=''  # set while the demo has a deployment on a real cluster
 finish() {
     if [ -n "$emulator" ]; then
         kill "$emulator" 2>/dev/null || true
@@ -68,7 +68,7 @@ if [ -n "${MLOPS_TEST_CLUSTER:-}" ]; then
     options=(-e "model_id=${MLOPS_TEST_MODEL:-sentiment}" -e "deployment_id=demo-$$-search" -e number_of_allocations=2)
     running=yes
 else
-    heading 'Start a double of Elasticsearch, with two machine learning nodes and a model'
+    heading 'Start an emulator of Elasticsearch, with two machine learning nodes and a model'
     rm -f "$folder/address"
     mkfifo "$folder/address"
     PYTHONPATH=tests python -m emulator --parent-pid $$ \
@@ -82,13 +82,13 @@ fi
 export ELASTICSEARCH_URL
 printf 'export ELASTICSEARCH_URL=%s\n' "$ELASTICSEARCH_URL"
 
-# The number of writes that the double has seen; of a real cluster it is not known.
+# Print the number of write requests that the emulator has received; for a real cluster it is unknown.
 writes() {
     [ -n "$emulator" ] || return 0
     python -c 'import json, sys, urllib.request as r; print(len(json.load(r.urlopen(sys.argv[1] + "/journal"))))' "$control"
 }
 
-# Run a playbook, and note what it changed and wrote: play "what it is" playbook [options]
+# Run a playbook, and record how much it changed and wrote: play "title" playbook [options]
 figures=()
 play() {
     local what=$1 before

@@ -33,7 +33,7 @@ PLAY = """
   tasks:
     - name: Use the role
       block:
-        - name: Bring them about
+        - name: Apply them
           ansible.builtin.include_role:
             name: mlops.elasticsearch.deployments
       rescue:
@@ -139,7 +139,7 @@ def test_options_of_all_items_yield_to_those_of_an_item(cluster: Emulator) -> No
         "deployments_fact_name": "",
     }
     played = run_playbook(PLAY, extra_vars=given).must_pass()
-    [task] = played.named("Bring about the deployments")
+    [task] = played.named("Apply the deployments")
     reached = [item["waited"]["reached"] for item in task.result["deployments"]]
     assert reached == [True, None]
     assert played.result("Use the facts")["msg"] == []
