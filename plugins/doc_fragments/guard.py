@@ -17,7 +17,8 @@ options:
       - A guard applies only if the task would change the number. A deployment that does not exist has V(0) allocations,
         so a start and a stop change the number; a restart and a replacement do so only if the deployment starts with
         another number.
-      - While adaptive allocations are enabled, Elasticsearch changes the number within their limits, not within these.
+      - While adaptive allocations are enabled, Elasticsearch changes the number within their own bounds. The guard does
+        not apply to these changes.
       - The guard compares with the number that the task has read before the change. Elasticsearch has no request that
         changes a number only if it still has a given value.
     type: dict

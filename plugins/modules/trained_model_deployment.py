@@ -60,10 +60,10 @@ options:
         description: Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
         type: bool
       min_number_of_allocations:
-        description: Lower limit for Elasticsearch. V(0) lets it scale to zero, V(-1) removes the limit.
+        description: Lower bound of the number. V(0) allows Elasticsearch to scale to zero, V(-1) removes the bound.
         type: int
       max_number_of_allocations:
-        description: Upper limit for Elasticsearch. V(-1) removes the limit.
+        description: Upper bound of the number. V(-1) removes the bound.
         type: int
   initial_number_of_allocations:
     description:
@@ -324,7 +324,7 @@ deployment:
     model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
     number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 4}
     adaptive_allocations:
-      description: C(enabled) and the two limits, or null if never set.
+      description: C(enabled) and the two bounds, or null if never set.
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}

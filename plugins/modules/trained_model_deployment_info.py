@@ -75,7 +75,7 @@ deployments:
     model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
     number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 2}
     adaptive_allocations:
-      description: C(enabled) and the two limits, or null if never set.
+      description: C(enabled) and the two bounds, or null if never set.
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
