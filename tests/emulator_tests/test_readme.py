@@ -102,7 +102,7 @@ def test_every_path_is_named() -> None:
 
 
 def test_the_page_lists_each_switch_with_its_possibilities() -> None:
-    unknowns = PAGE[PAGE.index("Unknown server behaviour\n---") :]
+    unknowns = PAGE[PAGE.index("Switches for unknown behaviour\n---") :]
     listed = re.findall(r"^   \* - ``(\w+)``\n     - .+\n     - (.+)$", unknowns, re.MULTILINE)
     assert {name: tuple(re.findall(r"``(\w+)``", values)) for name, values in listed} == POSSIBILITIES
 
