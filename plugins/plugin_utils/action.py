@@ -44,12 +44,12 @@ class MlAction(ActionBase):
     @staticmethod
     @abc.abstractmethod
     def run_task(params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = ...) -> Outcome:
-        """What the module does with validated *params*."""
+        """Do what the module does with validated *params*."""
 
     @staticmethod
     @abc.abstractmethod
     def empty_result() -> Json:
-        """The result of a task that has read nothing."""
+        """Return the result of a task that has read nothing."""
 
     @staticmethod
     def item_label(option: str, index: int, item: Json) -> str:
@@ -62,7 +62,7 @@ class MlAction(ActionBase):
         result: Json = super().run(tmp, task_vars)
         try:
             return {**result, **self._finished(task_vars or {})}
-        except AnsibleError:  # its own: a host that is not reached, a module that is not found
+        except AnsibleError:  # Ansible's own: a host that is not reached, a module that is not found
             raise
         except Exception as exc:
             return {**result, **self.empty_result(), **failure(InternalError(exc))}
@@ -85,14 +85,14 @@ class MlAction(ActionBase):
         return self.finished(params, outcome, task_vars)
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
-        """What a task returns, from what its code returned; a plugin may add what only the controller knows."""
+        """Return the result of a task from what its code returned; a plugin may add what only the controller knows."""
         return outcome
 
     def _refused(self, error: Failure, arguments: Json) -> Json:
         return mask_secrets({**self.empty_result(), **failure(error)}, secrets(arguments))
 
     def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
-        """What AnsibleModule would say; of items in a list, which one is meant."""
+        """Return what AnsibleModule would say; for items of a list also which one."""
         of_items = " ".join(self._wrong_items(arguments))
         if of_items or not isinstance(errors[0], UnsupportedError):
             return of_items or str(errors.msg)
@@ -111,7 +111,7 @@ class MlAction(ActionBase):
                     yield f"{self.item_label(name, index, item)}: {kind}{checked.errors.msg}."
 
     def _in_process(self) -> bool:
-        """Become, async, another machine, and another Python that has the client, need the module."""
+        """Return whether the code can run here: become, async, another machine and another Python need the module."""
         plain_local = self._connection.transport == "local" and not self._connection.become
         return bool(HAS_CLIENT and plain_local and not self._task.async_val)
 
@@ -124,12 +124,12 @@ class MlAction(ActionBase):
         return mask_secrets(result, masked, {params.get("fact_name") or ""})
 
     def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
-        """Run the code of the module. *masked*: what nobody may be shown."""
+        """Run the code of the module. *masked*: texts that must not be shown."""
         return self.run_task(params, self._task.check_mode, connect=cached_cluster)
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         if self._task.async_val and "fact_name" in self.SPEC.argument_spec:
-            # The result of a job comes back without passing here, where its facts would join those of other tasks.
+            # The result of an async job does not pass here, where its facts would join those of other tasks.
             arguments = {**arguments, "fact_name": ""}
         return t.cast(
             Json,
@@ -137,7 +137,7 @@ class MlAction(ActionBase):
         )
 
     def _compute_environment_string(self, raw_environment_out: Json | None = None) -> str:
-        """The task's variables for a module, without those handed on as options: Ansible shows them at -vvv."""
+        """Return the task's variables for a module, without those passed as options: Ansible shows them at -vvv."""
         others = {name: value for name, value in self._task_variables().items() if name not in NAMES}
         if raw_environment_out is not None:
             raw_environment_out.clear()
@@ -145,24 +145,24 @@ class MlAction(ActionBase):
         return str(self._connection._shell.env_prefix(**others))
 
     def _environment(self) -> dict[str, str]:
-        """The variables a module on this machine would see: the task's own over the controller's.
+        """Return the variables that a module on this machine would see: the task's own over the controller's.
 
-        One without a value is empty, and so counts as not set.
+        A variable without a value is empty, and so counts as not set.
         """
         given = {name: untagged(value, f"environment {name}") for name, value in self._task_variables().items()}
         return {**os.environ, **{name: "" if value is None else str(value) for name, value in given.items()}}
 
     def _task_variables(self) -> Json:
-        """What the keyword environment gives this task."""
+        """Return the variables that the keyword environment gives this task."""
         given: Json = {}
         super()._compute_environment_string(given)  # type: ignore[no-untyped-call]
         return given
 
 
 def untagged(value: t.Any, option: str) -> t.Any:
-    """*value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves on them.
+    """Return *value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves.
 
-    A date becomes the text that YAML took for one, as Ansible hands it to modules. *option*: the option.
+    A date becomes the text that YAML took for one, as Ansible passes it to modules. *option*: the option.
 
     :raises Refusal: for a type that JSON does not have.
     """

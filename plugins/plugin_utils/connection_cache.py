@@ -12,16 +12,16 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 
 _open: dict[Connection, Cluster] = {}
-"""Of this process only, and Ansible has a process for each task on each host: they end with it."""
+"""Connections of this process. Ansible has a process for each task on each host: they end with it."""
 
 
 class _CachedCluster(Cluster):
     def close(self) -> None:
-        """The next item goes on with it."""
+        """Keep the connection open for the next item."""
 
 
 def cached_cluster(connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
-    """The cluster behind *connection*. Its version, and what may not be read of it, is asked for once."""
+    """Return the cluster behind *connection*. Its version, and what the user may not read, is requested once."""
     if connection not in _open:
         _open[connection] = _CachedCluster.connected(connection, sleep)
     return _open[connection]

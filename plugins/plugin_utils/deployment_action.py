@@ -35,15 +35,15 @@ class DeploymentAction(MlAction):
         connect: Connect = Cluster.connected,
         show_progress: ProgressCallback = no_progress,
     ) -> Outcome:
-        """What the module does with validated *params*; *show_progress* is told how a wait goes on."""
+        """Do what the module does with validated *params*; *show_progress* gets the progress of waits."""
 
     @staticmethod
     @abc.abstractmethod
     def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
-        """The ids of the deployments that the task has brought about, whether or not they run now."""
+        """Return the ids of the deployments of the task, whether or not they run now."""
 
     def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
-        """Run the code of the module, and show at ``-v`` how a wait goes on."""
+        """Run the code of the module, and show the progress of waits at ``-v``."""
 
         def show_progress(line: str) -> None:
             display.v(remove_values(line, masked), host=task_vars.get("inventory_hostname"))
@@ -61,12 +61,12 @@ class DeploymentAction(MlAction):
         return {**outcome, "ansible_facts": {name: facts}}
 
     def _owner_of(self, task_vars: Json) -> str:
-        """The host that gets the facts of this task."""
+        """Return the host that gets the facts of this task."""
         delegated = self._task.delegate_to and self._task.delegate_facts
         return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
 
     def _facts_of(self, owner: str, task_vars: Json) -> Json:
-        """The facts before this task."""
+        """Return the facts before this task."""
         if owner == task_vars.get("inventory_hostname"):
             return t.cast(Json, task_vars.get("ansible_facts") or {})
         hosts = task_vars.get("hostvars") or {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading who uses deployments: each kind once for a task, when it is first asked for."""
+"""Reads of the consumers of deployments: each kind once for a task, when it is first needed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ T = t.TypeVar("T")
 
 
 class ConsumerReader:
-    """Everything that may use deployments of a cluster; ``None`` is what may not be read.
+    """A reader of the consumers in a cluster; a kind that the user may not read is ``None``.
 
-    :raises ApiError: a reading failed for another reason.
+    :raises ApiError: a read failed for another reason.
     """
 
     def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
@@ -43,11 +43,14 @@ class ConsumerReader:
         self._known: dict[str, t.Any] = {}
 
     def forget(self) -> None:
-        """Time has passed: what is asked for next is read again."""
+        """Forget what was read, because time has passed: the next use reads again."""
         self._known.clear()
 
     def _once(self, read: t.Callable[[], T]) -> T:
-        """What *read* says, asked once. (Before Python 3.12 a cached property has one lock for all objects.)"""
+        """Return what *read* returns, and call it once.
+
+        Before Python 3.12 a cached property has one lock for all objects.
+        """
         if read.__name__ not in self._known:
             self._known[read.__name__] = read()
         return t.cast("T", self._known[read.__name__])
@@ -60,7 +63,7 @@ class ConsumerReader:
         server = self._read_server()
         if not server.has(8, 11):
             return ()
-        # At first each path named the task type.
+        # Before 8.13 each path named the task type.
         path = "/_inference/_all" if server.has(8, 13) else "/_inference/any/_all"
         try:
             answer = self._client.read(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment: inference endpoints, ingest pipelines, model aliases."""
+"""Consumers of a deployment: inference endpoints, ingest pipelines, model aliases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._ml.adaptive import AdaptiveAllocations
 
 Json = t.Mapping[str, t.Any]
 IN_CLUSTER = ("elasticsearch", "elser", "text_embedding")
-"""Services of inference endpoints whose work a deployment of the cluster does.
+"""Services of inference endpoints that use a deployment in the cluster.
 
 Elasticsearch 8.12 called ``text_embedding`` what is ``elasticsearch`` since 8.13 (pull request 105753).
 """
@@ -21,7 +21,7 @@ Elasticsearch 8.12 called ``text_embedding`` what is ``elasticsearch`` since 8.1
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """An inference endpoint of a service within the cluster; what it does not say of its deployment is ``None``."""
+    """An inference endpoint of a service in the cluster; what it does not report of its deployment is ``None``."""
 
     inference_id: str
     task_type: str
@@ -48,22 +48,22 @@ class Endpoint:
 
     @property
     def owns_deployment(self) -> bool:
-        """Whether it made its deployment, which then has its id; else it is attached to somebody else's."""
+        """Return whether the endpoint made its deployment, which then has its id; otherwise it uses an existing one."""
         return self.deployment_id == self.inference_id
 
 
 def endpoints(answer: Json) -> tuple[Endpoint, ...]:
-    """The endpoints in the answer of ``GET _inference/_all`` that deployments of the cluster do the work of."""
+    """Return the endpoints in the answer of ``GET _inference/_all`` that use deployments in the cluster."""
     listed = answer.get("endpoints") or answer.get("models") or ()
     return tuple(Endpoint.from_api(each) for each in listed if each.get("service") in IN_CLUSTER)
 
 
 Pipelines = t.Mapping[str, frozenset[str]]
-"""Ingest pipeline to all that its inference processors name, and those of the pipelines that it calls."""
+"""Ingest pipeline to the ids in its inference processors and in those of the pipelines that it calls."""
 
 
 def pipelines(answer: Json) -> Pipelines:
-    """What ``GET _ingest/pipeline`` shows: also in loops, failure handlers, and by way of other pipelines."""
+    """Return the ids in each pipeline of ``GET _ingest/pipeline``, also in loops, handlers and called pipelines."""
     named, called = {}, {}
     for pipeline, config in answer.items():
         found = [*_settings(config.get("processors")), *_settings(config.get("on_failure"))]
@@ -75,7 +75,7 @@ def pipelines(answer: Json) -> Pipelines:
 
 
 def _settings(processors: t.Any) -> t.Iterator[tuple[str, Json]]:
-    """Kind and settings of each processor, with those that it holds."""
+    """Yield kind and settings of each processor, and of those within it."""
     for processor in processors if isinstance(processors, list) else ():
         for kind, settings in processor.items() if isinstance(processor, dict) else ():
             if isinstance(settings, dict):
@@ -85,7 +85,7 @@ def _settings(processors: t.Any) -> t.Iterator[tuple[str, Json]]:
 
 
 def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
-    """The pipeline and those that it calls; the name of a called one may be a template, which nobody can resolve."""
+    """Return the pipeline and those that it calls, without names that are templates: they cannot be resolved."""
     reached: set[str] = set()
     ahead = {pipeline}
     while ahead:
@@ -96,18 +96,18 @@ def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
 
 
 Aliases = t.Mapping[str, tuple[str, ...]]
-"""Model to its aliases; models without any are not there."""
+"""Model to its aliases; models without any are left out."""
 
 
 def aliases(models: t.Iterable[Json]) -> Aliases:
-    """What ``GET _ml/trained_models`` shows of aliases."""
+    """Return the aliases in ``GET _ml/trained_models``."""
     found = {str(model.get("model_id")): (model.get("metadata") or {}).get("model_aliases") for model in models}
     return {model_id: tuple(sorted(names)) for model_id, names in found.items() if names}
 
 
 @dataclasses.dataclass(frozen=True)
 class Consumers:
-    """All that may use deployments of a cluster; ``None`` is what may not be read."""
+    """All consumers in a cluster; a kind that the user may not read is ``None``."""
 
     endpoints: tuple[Endpoint, ...] | None = ()
     pipelines: Pipelines | None = dataclasses.field(default_factory=dict)
@@ -119,7 +119,7 @@ CONSUMER_KINDS: tuple[ConsumerKind, ...] = ("inference_endpoints", "ingest_pipel
 
 
 class UsedBy(t.NamedTuple):
-    """Who uses one deployment, as sorted ids; ``None`` is a kind that may not be read."""
+    """The consumers of one deployment, as sorted ids; a kind that the user may not read is ``None``."""
 
     inference_endpoints: tuple[str, ...] | None = ()
     ingest_pipelines: tuple[str, ...] | None = ()

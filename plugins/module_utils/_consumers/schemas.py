@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Schemas of the answers that tell who uses a deployment."""
+"""Schemas of the answers about consumers."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong, as values that every layer may look at."""
+"""Failures, as values that every layer may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 
 
 class Difference(t.NamedTuple):
-    """One setting that is not as wanted. Both values are plain JSON types."""
+    """A setting that differs from the desired value. Both values are plain JSON types."""
 
     name: str
     current: t.Any
@@ -21,7 +21,7 @@ class Difference(t.NamedTuple):
 
 
 class Failure(Exception):
-    """The end of a task, or of one deployment of it, that is not what the task asks for.
+    """A failure of a task, or of one of its deployments.
 
     ``code``: a short, stable word for the kind of failure, for playbooks to branch on. The message is for people.
     """
@@ -32,9 +32,9 @@ class Failure(Exception):
 
 
 class Refusal(Failure):
-    """The plan cannot be made: decided from what was read, before any write, the same in both modes.
+    """A refusal to make a plan, decided from what was read, before any write, the same in both modes.
 
-    ``of_list``: a mistake in what was asked, whatever is there; a list with one is not carried out at all.
+    ``of_list``: a mistake in the options, whatever is deployed; a list with one is not applied at all.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Refusal(Failure):
 
     @property
     def sentence(self) -> str:
-        """The reason, each difference, and what to do, as one text."""
+        """Return the reason, each difference and the hint as one text."""
         named = ": " + "; ".join(str(each) for each in self.differences) if self.differences else ""
         return f"{self.reason}{named}." + (f" {self.hint}" if self.hint else "")
 
 
 def refuse_together(wrong: t.Sequence[str]) -> None:
-    """Refuse a list of deployments with every sentence in *wrong*; without any, do nothing."""
+    """Refuse a list of deployments with every message in *wrong*; without any, do nothing."""
     if wrong:
         raise Refusal(
             "invalid_list", " ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix(".")
@@ -65,13 +65,13 @@ ErrorKind = t.Literal[
     "connection",  # none, or it was lost
     "timeout",
     "tls",
-    "credentials",  # nobody knows who asks
-    "privilege",  # who asks may not
+    "credentials",  # not accepted, or none
+    "privilege",  # the user lacks one
     "licence",
-    "product",  # what answers is not Elasticsearch, or too old
+    "product",  # not Elasticsearch, or too old
     "redirect",
     "answer",  # it cannot be understood
-    "capacity",  # no room on the machine learning nodes
+    "capacity",  # none left on the machine learning nodes
     "unavailable",  # the cluster or a gateway before it
     "library",  # the Python package is missing or too old
     "server",  # any other refusal
@@ -98,8 +98,8 @@ class ApiError(Failure):
     """A request that did not succeed.
 
     Its code is that of its kind, unless another is given. ``status`` is the HTTP status (``None`` if there was no
-    answer), ``error_type`` and ``reason`` are the server's own. ``empty``: the answer is a JSON object without anything
-    in it, as where Elasticsearch finds nothing to list.
+    answer), ``error_type`` and ``reason`` are the server's own. ``empty``: the answer is an empty JSON object, as when
+    Elasticsearch finds nothing to list.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class ApiError(Failure):
 
     @property
     def not_found(self) -> bool:
-        """Whether Elasticsearch says that it does not have what was asked for; a proxy's 404 does not count."""
+        """Return whether Elasticsearch does not have the requested resource; a 404 of a proxy does not count."""
         return self.status == 404 and self.error_type == "resource_not_found_exception"
 
     def as_result(self) -> dict[str, t.Any]:
@@ -142,4 +142,4 @@ class Unsatisfied(Failure):
 
 
 class NotReached(Unsatisfied):
-    """Time ran out, or the deployment cannot become what the task waits for."""
+    """A wait that ran out of time, or that cannot succeed."""

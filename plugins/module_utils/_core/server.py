@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Elasticsearch answers: version and flavor."""
+"""The version and the flavor of the Elasticsearch that answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """The answer of ``GET /``, as far as it decides anything."""
+    """The answer of ``GET /``, as far as a task needs it."""
 
     version: str
     flavor: str
@@ -39,12 +39,12 @@ class Server:
 
     @property
     def version_tuple(self) -> tuple[int, int, int]:
-        """``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
+        """Return ``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
         match = _NUMBER.match(self.version)
         return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
     def has(self, *since: int) -> bool:
-        """Whether the server is at least *since*. Serverless has everything and a version number that never moves."""
+        """Return whether the server is at least *since*; serverless has everything, and a version that never moves."""
         return self.serverless or self.version_tuple >= since
 
     def as_result(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ _SIZE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-zA-Z]+)\s*")
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes of *text*, or ``None`` if Elasticsearch would not read it as a size.
+    """Return the bytes of *text*, or ``None`` if Elasticsearch would not read it as a size.
 
     A number without a unit is a size only when it is ``0`` or ``-1`` (cache off, server's own limit).
     """
@@ -28,7 +28,7 @@ def parse_size(text: str) -> int | None:
 
 
 def human_size(size: int) -> str:
-    """*size* bytes the way ``_stats`` shows it: in the largest fitting unit, cut (not rounded) to one decimal."""
+    """Return *size* bytes as ``_stats`` shows them: in the largest fitting unit, cut (not rounded) to one decimal."""
     if size < 1024:
         return f"{size}b"
     power = min((size.bit_length() - 1) // 10, len(_NAMES) - 1)

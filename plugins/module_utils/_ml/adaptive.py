@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Adaptive allocations: what a deployment has stored, and what a task wishes."""
+"""Adaptive allocations: what a deployment has stored, and what a task asks for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import dataclasses
 import typing as t
 
 UNSET = -1
-"""How Elasticsearch stores and accepts "no bound"."""
+"""The value that Elasticsearch stores and accepts for "no bound"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AdaptiveAllocations:
-    """Settings of the scaler for one deployment. A bound of ``None`` is "no bound"."""
+    """The adaptive allocations of one deployment. A bound of ``None`` is "no bound"."""
 
     enabled: bool = False
     min_number_of_allocations: int | None = None
@@ -23,7 +23,7 @@ class AdaptiveAllocations:
 
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any] | None) -> AdaptiveAllocations | None:
-        """The stored settings; ``-1``, ``null`` and an absent bound are the same thing."""
+        """Return the stored settings; ``-1``, ``null`` and an absent bound are the same thing."""
         if raw is None:
             return None
         low, high = raw.get("min_number_of_allocations"), raw.get("max_number_of_allocations")
@@ -34,7 +34,7 @@ class AdaptiveAllocations:
 
 
 OFF = AdaptiveAllocations()
-"""What a deployment without any settings behaves like."""
+"""The settings that a deployment without any behaves like."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class AdaptivePatch:
     max_number_of_allocations: int | None = None
 
     def merged_into(self, stored: AdaptiveAllocations | None) -> AdaptiveAllocations:
-        """The settings after the server has merged this wish, field by field, into *stored*."""
+        """Return the settings after the server has merged this patch, field by field, into *stored*."""
         base = stored or OFF
         return AdaptiveAllocations(
             base.enabled if self.enabled is None else self.enabled,
@@ -55,7 +55,7 @@ class AdaptivePatch:
         )
 
     def body(self, stored: AdaptiveAllocations | None) -> dict[str, t.Any]:
-        """The request object: what was given, without removing bounds that are not there."""
+        """Return the request object: what was given, without removing bounds that are not there."""
         base = stored or OFF
         given = dataclasses.asdict(self)
         return {

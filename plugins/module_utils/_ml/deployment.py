@@ -21,7 +21,7 @@ NORMAL = "normal"
 
 @dataclasses.dataclass(frozen=True)
 class AllocationStatus:
-    """How many of the wanted allocations run. ``state``: ``starting``, ``started`` or ``fully_allocated``."""
+    """The numbers of running and desired allocations. ``state``: ``starting``, ``started`` or ``fully_allocated``."""
 
     allocation_count: int
     target_allocation_count: int
@@ -36,11 +36,11 @@ class AllocationStatus:
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """One deployment. What a server does not tell (too old, still starting) is ``None``.
+    """One deployment. A field that the server does not report (too old, still starting) is ``None``.
 
     ``assignment_state``: ``starting``, ``started``, ``stopping``, or ``failed`` (all routes failed; only ``_stats``
     computes that one). ``cache_size`` is exact text from an assignment and cut to one decimal from ``_stats``:
-    ``cache_size_exact`` tells which. ``start_time`` is ISO 8601 in UTC with milliseconds, whichever source it has.
+    ``cache_size_exact`` says which. ``start_time`` is ISO 8601 in UTC with milliseconds, whichever source it has.
     """
 
     deployment_id: str
@@ -62,7 +62,7 @@ class Deployment:
 
     @classmethod
     def from_stats(cls, row: Raw) -> Deployment:
-        """One row of ``_stats`` that has ``deployment_stats``."""
+        """Return the deployment in a row of ``_stats`` that has ``deployment_stats``."""
         stats: Raw = row["deployment_stats"]
         model_id = str(stats.get("model_id") or row["model_id"])
         return cls(
@@ -84,7 +84,10 @@ class Deployment:
 
     @classmethod
     def from_assignment(cls, assignment: Raw, source: Source, names: t.Mapping[str, str]) -> Deployment:
-        """An assignment: from an answer of start or update, or the cluster state. ``names``: node id to name."""
+        """Return the deployment in an assignment, of a start, an update or the cluster state.
+
+        *names*: node id to name.
+        """
         task: Raw = assignment["task_parameters"]
         routes = routes_from_assignment(assignment.get("routing_table") or {}, names)
         number = task.get("number_of_allocations", task.get("model_threads"))
@@ -109,9 +112,9 @@ class Deployment:
         )
 
     def with_assignment(self, other: Deployment) -> Deployment:
-        """This reading of ``_stats``, brought up to date by *other*, the cluster state read after it.
+        """Return this deployment of ``_stats``, updated by *other*, from the cluster state read after it.
 
-        Counts are those of the routes (none before 8.4); that all routes failed is what only the statistics say.
+        The numbers are those of the routes (none before 8.4); only the statistics say that all routes failed.
         """
         mine = {route.node_id: route for route in self.routes}
         counted = all(route.current_allocations is not None for route in other.routes)
@@ -133,7 +136,7 @@ class Deployment:
 
     @property
     def adaptive(self) -> bool:
-        """Whether the scaler owns the count."""
+        """Return whether adaptive allocations are enabled: then Elasticsearch sets the number of allocations."""
         return self.adaptive_allocations is not None and self.adaptive_allocations.enabled
 
     @property
@@ -142,11 +145,11 @@ class Deployment:
 
     @property
     def running(self) -> int:
-        """Allocations that answer requests now."""
+        """Return the number of allocations that answer requests now."""
         return self.allocation_status.allocation_count if self.allocation_status else 0
 
     def as_result(self) -> dict[str, t.Any]:
-        """The result key ``deployment``."""
+        """Return the result key ``deployment``."""
         adaptive, status = self.adaptive_allocations, self.allocation_status
         return {
             "deployment_id": self.deployment_id,
@@ -164,11 +167,11 @@ class Deployment:
         }
 
     def routing_table(self) -> dict[str, dict[str, t.Any]]:
-        """The result key ``routing_table``: node id to route."""
+        """Return the result key ``routing_table``: node id to route."""
         return {route.node_id: route.as_result() for route in sorted(self.routes)}
 
     def allocations(self) -> dict[str, int | None]:
-        """The result key ``allocations``. ``assigned`` is ``None`` where no target per node can be read."""
+        """Return the result key ``allocations``. ``assigned`` is ``None`` where no target per node can be read."""
         targets = [route.target_allocations for route in self.routes]
         known = self.routing_source in ("assignment", "cluster_state") and None not in targets
         running = None if self.routing_source == "prediction" else self.running
@@ -182,9 +185,9 @@ class Deployment:
 
 
 def owned_settings(deployment: Deployment | None) -> dict[str, t.Any]:
-    """What a user owns: the result keys ``before`` and ``after``, the same keys whether or not anything is deployed.
+    """Return the settings of the user, as in ``before`` and ``after``: the same keys whether or not it is deployed.
 
-    The count is the server's, and ``None`` here, while the scaler owns it.
+    While adaptive allocations are enabled, the number of allocations is Elasticsearch's, and ``None`` here.
     """
     names = ("deployment_id", "model_id", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
     adaptive = deployment.adaptive_allocations if deployment else None
@@ -204,7 +207,7 @@ def _owned_state(deployment: Deployment | None) -> str:
 
 
 def _status(routes: tuple[Route, ...], number: int | None) -> AllocationStatus:
-    """What ``_stats`` would say of this routing table (server-behaviour.md 4.1)."""
+    """Return what ``_stats`` would report for this routing table (server-behaviour.md 4.1)."""
     count = sum(route.current_allocations or 0 for route in routes if route.routing_state == "started")
     target = number or 0
     state = "starting" if count == 0 and target > 0 else "started" if count < target else "fully_allocated"
@@ -216,7 +219,7 @@ def _lower(text: str | None) -> str | None:
 
 
 def iso_time(millis: int | None) -> str | None:
-    """Milliseconds since 1970, as ISO 8601 in UTC."""
+    """Return milliseconds since 1970 as ISO 8601 in UTC."""
     if millis is None:
         return None
     moment = datetime.datetime.fromtimestamp(millis // 1000, tz=datetime.timezone.utc)
@@ -224,7 +227,7 @@ def iso_time(millis: int | None) -> str | None:
 
 
 def _iso_millis(text: str | None) -> str | None:
-    """``2024-11-02T11:50:34.766591Z`` (any number of decimals, or none) with exactly three decimals, cut."""
+    """Return ``2024-11-02T11:50:34.766591Z`` (any number of decimals, or none) with exactly three decimals, cut."""
     if not text:
         return None
     seconds, _dot, fraction = text.removesuffix("Z").partition(".")

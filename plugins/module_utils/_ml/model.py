@@ -12,7 +12,7 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not tell."""
+    """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not report it."""
 
     model_id: str
     model_type: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a deployment runs: one route for each node."""
+"""The routes of a deployment: one for each node that it runs on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Raw = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Route:
-    """A deployment on one node. Counts are ``None`` where the source cannot tell.
+    """A deployment on one node. A number that the source does not have is ``None``.
 
     ``routing_state``: ``starting``, ``started``, ``stopping``, ``stopped`` or ``failed``.
     """
@@ -27,14 +27,14 @@ class Route:
     target_allocations: int | None
 
     def completed(self, other: Route | None) -> Route:
-        """This route with the name, and where it has none the current allocations, of *other*."""
+        """Return this route with the name of *other*, and with its current allocations where this one has none."""
         if other is None:
             return self
         current = other.current_allocations if self.current_allocations is None else self.current_allocations
         return dataclasses.replace(self, node_name=other.node_name, current_allocations=current)
 
     def as_result(self) -> dict[str, t.Any]:
-        """All fields but ``node_id``, which is the key of the table."""
+        """Return all fields but ``node_id``, which is the key of the table."""
         return {
             "node_name": self.node_name,
             "routing_state": self.routing_state,
@@ -45,7 +45,10 @@ class Route:
 
 
 def routes_from_stats(nodes: t.Iterable[Raw]) -> tuple[Route, ...]:
-    """The ``nodes`` of ``deployment_stats``: names, but no targets. A node that left the cluster has no id there."""
+    """Return the routes in ``nodes`` of ``deployment_stats``: with names, but no targets.
+
+    A node that left the cluster has no id there.
+    """
     routes = []
     for entry in nodes:
         state: Raw = entry.get("routing_state") or {}
@@ -64,7 +67,7 @@ def routes_from_stats(nodes: t.Iterable[Raw]) -> tuple[Route, ...]:
 
 
 def routes_from_assignment(table: Raw, names: t.Mapping[str, str]) -> tuple[Route, ...]:
-    """The ``routing_table`` of an assignment: targets, but no names."""
+    """Return the routes in the ``routing_table`` of an assignment: with targets, but no names."""
     return tuple(
         Route(
             node_id,

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from elastic_transport import ApiResponse
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
-"""What servers 8.x and 9.x both accept, whatever the client's own major is."""
+"""The type that servers 8.x and 9.x both accept, whatever the client's own major version is."""
 
 
 class Request(t.NamedTuple):
@@ -44,7 +44,7 @@ class Client:
     def __init__(
         self, connection: Connection, sleep: t.Callable[[float], None] = time.sleep, **transport: t.Any
     ) -> None:
-        """*transport*: further arguments for ``Elasticsearch``, for tests that bring their own node."""
+        """Set up the client. *transport*: further arguments for ``Elasticsearch``, for tests with their own node."""
         # Each further host is one more try, also where nothing is to be repeated.
         self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
@@ -67,7 +67,9 @@ class Client:
         repeat: bool = True,
         schema: Schema = ANY,
     ) -> t.Any:
-        """The JSON object of ``GET path``. *body*: a question too long for the address. *schema*: what it has to be.
+        """Return the JSON object that answers ``GET path``, and check it against *schema*.
+
+        *body*: a query that is too long for the address.
 
         :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
             *repeat* allows it.
@@ -84,7 +86,7 @@ class Client:
             raise transient.error from transient
 
     def write(self, what: str, request: Request, *, privilege: str = "manage_ml", schema: Schema = ANY) -> t.Any:
-        """The JSON object of the answer to *request*, sent exactly once.
+        """Send *request* exactly once, and return the JSON object of its answer.
 
         :raises ApiError: also where it is not known whether the write took effect.
         """
@@ -94,7 +96,10 @@ class Client:
             raise transient.error from transient
 
     def _send(self, what: str, request: Request, privilege: str, schema: Schema) -> t.Any:
-        """:raises ApiError: also of the kind ``answer``, if it is not an object of this *schema*."""
+        """Return the JSON object that answers *request*.
+
+        :raises ApiError: also of the kind ``answer``, if the answer is not an object of this *schema*.
+        """
         status = None
         try:
             answer = self._answer(what, request, privilege)
@@ -124,7 +129,7 @@ class Client:
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
             raise from_exception(self._context(what, privilege), exc) from exc
         except ValueError as exc:
-            # Neither it nor what it came from: they would show the header that cannot be sent.
+            # From nothing: the exception and its causes would show the header that cannot be sent.
             raise unusable_address(self._context(what, privilege), exc) from None
 
     def _context(self, what: str, privilege: str) -> RequestContext:
@@ -135,10 +140,10 @@ class Client:
 
 
 def _pause(tries: int, transient: Transient) -> float:
-    """Seconds to the next try: what the server asks for (30 at most), or a growing pause (10 at most).
+    """Return the seconds to the next try: what the server asks for (30 at most), or a growing pause (10 at most).
 
-    Who says that the cluster is not ready is given time: a node that takes part again needs about ten seconds. A lost
-    connection is tried again at once, on the next host or by the next machine behind the same name.
+    A cluster that is not ready gets time: a node that joins again needs about ten seconds. A lost connection is tried
+    again soon, on the next host or by the next machine behind the same name.
     """
     from urllib3.exceptions import InvalidHeader
     from urllib3.util import Retry
@@ -152,5 +157,5 @@ def _pause(tries: int, transient: Transient) -> float:
 
 
 def query_value(value: t.Any) -> str:
-    """A query value as Elasticsearch reads it."""
+    """Return *value* as Elasticsearch reads it in a query."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From an exception of elasticsearch-py to an :class:`ApiError` with a sentence a person can act on."""
+"""Translation of elasticsearch-py's exceptions to :class:`ApiError`, with a message a person can act on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .text import shorten
 
 
 class Transient(Exception):
-    """An error that a repetition may cure; ``retry_after`` is the header's text."""
+    """A transient error: a repetition may succeed. ``retry_after`` is the header's text."""
 
     def __init__(self, error: ApiError, retry_after: str | None = None) -> None:
         self.error = error
@@ -27,7 +27,7 @@ class Transient(Exception):
 
 
 def from_exception(context: RequestContext, exc: Exception) -> Exception:
-    """The error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`."""
+    """Return the error to raise for *exc*, one of the library's own: :class:`Transient` or an :class:`ApiError`."""
     import elasticsearch
 
     if isinstance(exc, elasticsearch.UnsupportedProductError):
@@ -42,7 +42,10 @@ def from_exception(context: RequestContext, exc: Exception) -> Exception:
 
 
 def unusable_address(context: RequestContext, exc: ValueError) -> ApiError:
-    """For a request that could not be made. The text of *exc* may show a header, unless it is about the address."""
+    """Return the error of a request that could not be made.
+
+    The message quotes *exc* only if it is about the address: otherwise its text may show a header.
+    """
     from urllib3.exceptions import LocationValueError
 
     if isinstance(exc, LocationValueError):
@@ -74,7 +77,7 @@ def _no_answer(context: RequestContext, exc: Exception) -> Exception:
 
 
 def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
-    """*exc* and what it came from, outermost first."""
+    """Yield *exc* and its causes, outermost first."""
     observed: set[int] = set()
     while exc is not None and id(exc) not in observed:
         observed.add(id(exc))

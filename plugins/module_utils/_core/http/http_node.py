@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One host of a cluster as elasticsearch-py sees it: with a proxy in between, and only the trust that was asked for.
+"""One host of a cluster, as a node of elasticsearch-py that supports proxies and trusts only what the task names.
 
-The client's own node knows no proxy, shows no client certificate if it is not to verify the server's, trusts the
-authorities of the system beside those it is given, and takes a fingerprint for proof that is only the name of one
-(:mod:`.pinning`).
+The client's own node knows no proxy, shows no client certificate if it does not verify the server's, trusts the
+authorities of the system in addition to the given ones, and accepts a fingerprint without proof that the server holds
+the certificate (:mod:`.pinning`).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Options = dict[str, t.Any]
 
 
 def node_class(connection: Connection) -> type[Urllib3HttpNode]:
-    """What the client makes of each host of *connection*."""
+    """Return the class of the client's nodes, one for each host of *connection*."""
     from elastic_transport import BaseNode, Urllib3HttpNode
 
     class Node(Urllib3HttpNode):
-        """``asked``: when it was last, as a monotonic clock says. ``proxy``: in between, or nothing."""
+        """A host. ``asked``: the monotonic time of its last request. ``proxy``: the one in between, or nothing."""
 
         def __init__(self, config: NodeConfig) -> None:
-            BaseNode.__init__(self, config)  # its own would set up TLS in another way
+            BaseNode.__init__(self, config)  # that of the base class would set up TLS in another way
             self.asked = 0.0
             self.proxy = connection.proxy_for(_base(config)) or ""
             self._deadline = Deadline()
@@ -50,7 +50,7 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
 
         @property
         def path_prefix(self) -> str:
-            """What comes before each path: a proxy that forwards requests wants the whole address."""
+            """Return what precedes each path: a proxy that forwards requests needs the whole address."""
             base = _base(config := self.config)
             forwarded = config.scheme == "http" and connection.proxy_for(base)
             return (base if forwarded else "") + super().path_prefix
@@ -64,7 +64,7 @@ def _base(config: NodeConfig) -> str:
 
 
 def _way(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
-    """A pool of connections, or what behaves like one. A request is over when *deadline* says."""
+    """Return a pool of connections, or an object that behaves like one, whose requests end at *deadline*."""
     import urllib3
 
     proxy = connection.proxy_for(_base(config))
@@ -140,7 +140,7 @@ def _manager(connection: Connection, proxy: str, options: Options) -> ProxyManag
 
 
 def context(connection: Connection) -> ssl.SSLContext:
-    """Whom to trust: the authorities of ``ca_path`` alone, or those of the system and of certifi, or anybody."""
+    """Return whom to trust: the authorities of ``ca_path`` alone, those of the system and of certifi, or everyone."""
     found = _trusting(connection, connection.ca_path)
     if connection.client_cert:
         found.load_cert_chain(connection.client_cert, connection.client_key)
@@ -148,7 +148,7 @@ def context(connection: Connection) -> ssl.SSLContext:
 
 
 def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
-    """A proxy that speaks TLS may have a certificate that the system trusts, or one of the same authority."""
+    """Return whom to trust as a proxy that speaks TLS: the authorities of the system, and those of ``ca_path``."""
     found = _trusting(connection, None)
     if connection.ca_path:
         found.load_verify_locations(connection.ca_path)
@@ -157,7 +157,7 @@ def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
 
 
 def _leave_numbers(trust: ssl.SSLContext, host: str) -> None:
-    """Leave it to urllib3 to compare a certificate with an IP address: before 2, it tells the module ssl none."""
+    """Leave it to urllib3 to compare a certificate with an IP address: before 2, it does not pass one to ssl."""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         trust.check_hostname = False
@@ -172,7 +172,7 @@ def _trusting(connection: Connection, ca_path: str | None) -> ssl.SSLContext:
 
         found.check_hostname = False
         found.verify_mode = ssl.CERT_NONE
-        urllib3.disable_warnings(InsecureRequestWarning)  # one for each request, and the task has said so
+        urllib3.disable_warnings(InsecureRequestWarning)  # one for each request, and the task asks for it
     elif not ca_path:
         import certifi
 

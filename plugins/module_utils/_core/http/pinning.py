@@ -4,9 +4,9 @@
 
 """Trust by the fingerprint of one certificate: the server's, or of an authority above it.
 
-A server sends its certificates to everybody, so it proves nothing that one with the fingerprint is among those that it
-sends: that one has to have signed the others. This takes two handshakes. The first, over which no request is sent,
-finds the certificate; the second trusts nothing else.
+A server sends its certificates to every client, so a certificate with the fingerprint among them proves nothing: it
+must have signed the others. This takes two handshakes. The first, over which no request is sent, finds the certificate;
+the second trusts nothing else.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _DER = 2  # _ssl.ENCODING_DER
 
 class Pool(t.Protocol):
     def __call__(self, trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
-        """A pool that trusts as *trust* says, of class *pools*."""
+        """Return a pool of class *pools* that trusts as *trust* says."""
 
 
 class Pinned:
-    """A pool of connections that is made when something is first asked of it: only then is there somebody to look at.
+    """A pool of connections that is made at its first use: only then can the server's certificates be read.
 
     *fingerprint* is SHA-256 in hexadecimal digits.
     """
@@ -51,7 +51,7 @@ class Pinned:
             self._pool.close()
 
     def _certificate(self) -> bytes:
-        """The certificate with the fingerprint, in DER.
+        """Return the certificate with the fingerprint, in DER.
 
         :raises urllib3.exceptions.SSLError: if the server does not send it.
         """
@@ -72,7 +72,7 @@ class Pinned:
 
 
 class _Shown(Exception):
-    """What a server sent in a handshake. Not an error of a connection, so that nobody handles it as one."""
+    """The certificates that a server sent in a handshake; no error of a connection, so that none handles it as one."""
 
     def __init__(self, chain: list[bytes]) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _Shown(Exception):
 
 
 def _looking_pool() -> type[HTTPConnectionPool]:
-    """Connections that end as soon as the server has shown its certificates."""
+    """Return a pool whose connections end as soon as the server has shown its certificates."""
     import urllib3
     import urllib3.connection
 
@@ -96,7 +96,7 @@ def _looking_pool() -> type[HTTPConnectionPool]:
 
 
 def _chain(sock: t.Any) -> list[bytes]:
-    """The certificates that the server sent, in DER."""
+    """Return the certificates that the server sent, in DER."""
     sock = getattr(sock, "sslobj", sock)  # TLS within the TLS of a proxy
     if hasattr(sock, "get_unverified_chain"):  # public since Python 3.13
         return list(sock.get_unverified_chain())
@@ -104,9 +104,10 @@ def _chain(sock: t.Any) -> list[bytes]:
 
 
 def _trusting(certificate: bytes | None) -> ssl.SSLContext:
-    """Trust in one certificate and what it has signed, or for ``None`` no question asked.
+    """Return a context that trusts one certificate and what it has signed, or for ``None`` everything.
 
-    Names are not compared: who holds a certificate of the authority that Elasticsearch made for itself is the cluster.
+    Names are not compared: the holder of a certificate of the authority that Elasticsearch made for itself is the
+    cluster.
     """
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     found.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What goes wrong between here and a proxy, or because of it: the hosts of the cluster are not to blame."""
+"""Errors between the task and a proxy, or because of the proxy: the hosts of the cluster are not to blame."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CREDENTIALS = "Check proxy_username and proxy_password, or the variable that th
 
 
 class ProxyFailure(t.NamedTuple):
-    """``transient``: a repetition may help."""
+    """An error of a proxy. ``transient``: a repetition may help."""
 
     error: ApiError
     transient: bool
 
 
 def proxy_failure(context: RequestContext, causes: t.Sequence[BaseException]) -> ProxyFailure | None:
-    """What a proxy has to do with an error that came from *causes*, outermost first; ``None`` for nothing."""
+    """Return the failure of a proxy among *causes*, outermost first, or ``None`` if no proxy is the cause."""
     from urllib3.exceptions import ProxyError
 
     wrapped = next((each for each in causes if isinstance(each, ProxyError)), None)
@@ -49,7 +49,7 @@ def proxy_failure(context: RequestContext, causes: t.Sequence[BaseException]) ->
 
 
 def _refused(context: RequestContext, status: int, said: str) -> ProxyFailure:
-    """The proxy does not open a tunnel."""
+    """Return the failure of a proxy that does not open a tunnel."""
     kind: t.Literal["credentials", "connection"] = "credentials" if status == 407 else "connection"
     hint = _CREDENTIALS if status == 407 else "See what the proxy allows, and whether it reaches the cluster."
     message = (

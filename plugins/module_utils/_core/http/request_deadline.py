@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The time that one request may take, from the first byte to the last.
+"""The time limit of one request, from the first byte to the last.
 
-urllib3's own timeouts begin anew with each piece that comes: who sends a byte now and then would never be given up.
-Two things are left to the system: a name service that hangs, and the time to connect, which each of several addresses
-of one name is given.
+urllib3's own timeouts start again with each piece that arrives: a server that sends a byte now and then would never
+time out. Two things are left to the system: a name service that hangs, and the time to connect, which applies to each
+of several addresses of one name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ LONGEST = 2_000_000.0
 """Seconds; a socket cannot wait much longer (2 ** 31 milliseconds)."""
 
 _SHORTEST = 0.001
-"""Seconds; no time at all would mean not to wait, which is something else."""
+"""Seconds; 0 would mean not to wait at all."""
 
 
 class Deadline:
-    """When the request that is under way has to be over."""
+    """The time at which the current request must be over."""
 
     def __init__(self) -> None:
         self._end = 0.0
@@ -42,12 +42,12 @@ class Deadline:
         return time.monotonic() >= self._end
 
     def left(self) -> float:
-        """Seconds, always more than 0."""
+        """Return the seconds left, always more than 0."""
         return max(_SHORTEST, self._end - time.monotonic())
 
 
 def bounded(pool: HTTPConnectionPool, deadline: Deadline) -> HTTPConnectionPool:
-    """*pool*, whose connections take no longer than *deadline* says. To be called before it has any."""
+    """Return *pool*, whose connections take no longer than *deadline* says. Call it before the pool has any."""
     kind: t.Any = pool.ConnectionCls
 
     class Response(http.client.HTTPResponse):
@@ -74,7 +74,7 @@ def bounded(pool: HTTPConnectionPool, deadline: Deadline) -> HTTPConnectionPool:
 
 
 class _Received(io.RawIOBase):
-    """What comes through *sock*, of which *raw* is the file."""
+    """The bytes that arrive through *sock* before the deadline; *raw* is its file."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
         super().__init__()

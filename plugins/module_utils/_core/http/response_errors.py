@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From an answer that is an error to an :class:`ApiError` with a sentence a person can act on."""
+"""Translation of answers that are errors to :class:`ApiError`, with a message a person can act on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .text import LONGEST_REASON, excerpt, is_html, shorten
 
 GATEWAY = (502, 503, 504)
 _LICENCE = "license is non-compliant for ["
-"""What follows is the feature: ``ml``, or for inference endpoints ``inference``."""
+"""The feature follows: ``ml``, or for inference endpoints ``inference``."""
 
 _OF_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
 _BY_ENDPOINT = (
@@ -25,7 +25,7 @@ _BY_ENDPOINT = (
 )
 
 _PLAIN_TO_TLS = "plain http request was sent to https port"
-"""What nginx says, and gateways made of it."""
+"""The text of nginx, and of gateways built on it."""
 
 _OF_A_GATEWAY = {
     429: "It lets only so many requests through: use fewer forks, or try again later.",
@@ -36,10 +36,10 @@ _OF_A_GATEWAY = {
 
 
 class RequestContext(t.NamedTuple):
-    """What an error needs to know of the request. ``what`` completes "Cannot ...".
+    """The facts about a request that its error needs. ``what`` completes "Cannot ...".
 
-    ``host``: the address of the one that was asked. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
-    ``proxy``: the address of the one that leads to the host. ``certificate``: whether one of the client is shown.
+    ``host``: the address that the request went to. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
+    ``proxy``: the address of the proxy that leads to the host. ``certificate``: whether the client shows one.
     """
 
     what: str
@@ -52,14 +52,14 @@ class RequestContext(t.NamedTuple):
 
     @property
     def there(self) -> str:
-        """The host, and what is in between: it may be to blame."""
+        """Return the host, and the proxy in between, which may be to blame."""
         return f"{self.host} (by way of the proxy {self.proxy})" if self.proxy else self.host
 
 
 class Answer(t.NamedTuple):
     """A response as far as errors need it. ``body``: parsed JSON, or text.
 
-    ``genuine``: it says that it comes from Elasticsearch, which each does but those to 401, 403, and 413.
+    ``genuine``: it says that it comes from Elasticsearch, as all do except those with status 401, 403 and 413.
     """
 
     status: int
@@ -69,7 +69,7 @@ class Answer(t.NamedTuple):
 
 
 class _Diagnosis(t.NamedTuple):
-    """``who`` answered, and what to do."""
+    """The kind of an error, ``who`` answered, and a hint."""
 
     kind: ErrorKind
     who: str
@@ -77,7 +77,7 @@ class _Diagnosis(t.NamedTuple):
 
 
 def from_answer(context: RequestContext, answer: Answer) -> ApiError:
-    """The error of an HTTP answer."""
+    """Return the error of an HTTP answer."""
     if 300 <= answer.status < 400:
         return _redirected(context, answer)
     error_type, reason = _said(answer.body, context)
@@ -99,7 +99,7 @@ def from_answer(context: RequestContext, answer: Answer) -> ApiError:
 
 
 def not_understood(context: RequestContext, status: int | None, body: t.Any, content_type: str = "") -> ApiError:
-    """An answer that should have been a JSON object of Elasticsearch, and is not."""
+    """Return the error of an answer that is not a JSON object of Elasticsearch."""
     words = excerpt(body, context.secrets)
     if body is None or body == "":
         what, hint = "is empty", "Something in between may have cut it off."
@@ -121,7 +121,7 @@ def not_understood(context: RequestContext, status: int | None, body: t.Any, con
 
 
 def _is_json_text(body: t.Any) -> bool:
-    """Whether *body* is whole JSON, only that its content type does not say so."""
+    """Return whether *body* is complete JSON that its content type does not declare."""
     if not isinstance(body, str) or body.lstrip()[:1] not in ("{", "["):
         return False
     try:
@@ -135,7 +135,7 @@ _CHANGED = "A proxy in between may change the header Content-Type."
 
 
 def another_product(context: RequestContext, body: t.Any) -> ApiError:
-    """What answered 200, but does not say that it is Elasticsearch."""
+    """Return the error of an answer with status 200 that does not say that it comes from Elasticsearch."""
     version = body.get("version") if isinstance(body, dict) else None
     version = version if isinstance(version, dict) else {}
     number = shorten(str(version.get("number") or ""), 20, context.secrets)
@@ -165,7 +165,7 @@ def _redirected(context: RequestContext, answer: Answer) -> ApiError:
 
 
 def _origin(location: str, context: RequestContext) -> str:
-    """Where a redirect leads, without what its path, its query, and its user may give away."""
+    """Return where a redirect leads, without its path, query and user, which may give secrets away."""
     try:
         url = urllib.parse.urlsplit(location)
     except ValueError:
@@ -209,7 +209,7 @@ _TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_lengt
 
 
 def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
-    """A gateway, a firewall, or something else altogether."""
+    """Diagnose the answer of a gateway, a firewall, or something else altogether."""
     there = f"what answers at {context.there}"
     if answer.status in _OF_A_GATEWAY:
         return _Diagnosis("unavailable", f"a gateway at {context.there}", _OF_A_GATEWAY[answer.status])
@@ -229,7 +229,7 @@ def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
 
 
 def _said(body: t.Any, context: RequestContext) -> tuple[str | None, str | None]:
-    """Type and reason, with the innermost cause: the outer reason of a parse error hides what is wrong."""
+    """Return type and reason, with the innermost cause: the outer reason of a parse error hides what is wrong."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):
         return None, _bounded(error, context)
@@ -255,7 +255,7 @@ def _timed_out(body: t.Any) -> bool:
 
 
 def schema_error(context: RequestContext, status: int | None, found: str) -> ApiError:
-    """An answer that is a JSON object, and not the one that was asked for."""
+    """Return the error of an answer that is a JSON object, but does not fit its schema."""
     return ApiError(
         "answer",
         f"Cannot {context.what}: the answer of {context.there} is not as Elasticsearch writes it: {found}. "

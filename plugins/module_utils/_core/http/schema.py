@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What answers look like: checked before anything is read out of them, and told without a word of theirs."""
+"""Schemas of answers, which are checked before use. Error messages never quote an answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import math
 import typing as t
 
 Schema = t.Callable[[t.Any], None]
-"""Checks a value. ``None`` fits wherever something may be left out.
+"""A check of a value. ``None`` fits wherever something may be left out.
 
-:raises Misshapen: it does not fit.
+:raises SchemaError: the value does not fit.
 """
 
 _LONG = 2**63
@@ -20,9 +20,9 @@ _LAST_MILLIS = 253402300799999  # the end of the year 9999
 
 
 class SchemaError(Exception):
-    """Something is not what it has to be; the text says where and what it is not, and nothing that an answer says.
+    """A value that does not fit its schema; the text says where and why, and quotes nothing of the answer.
 
-    The place, such as ``nodes[].name``, is put together where it is needed only: on the way out.
+    The place, such as ``nodes[].name``, is put together only where it is needed: on the way out.
     """
 
     def __init__(self, what: str, place: str = "") -> None:
@@ -30,7 +30,7 @@ class SchemaError(Exception):
         self._place = place
 
     def within(self, place: str) -> SchemaError:
-        """The same, seen from one level further out."""
+        """Return the same error, seen from one level further out."""
         inner = self._place if self._place.startswith("[") or not self._place else f".{self._place}"
         return SchemaError(self._what, f"{place}{inner}")
 
@@ -59,7 +59,7 @@ def number(value: t.Any) -> None:
 
 
 def epoch_millis(value: t.Any) -> None:
-    """A time in milliseconds since 1970."""
+    """Check a time in milliseconds since 1970."""
     if value is not None and not (_is_integer(value) and 0 <= value <= _LAST_MILLIS):
         raise SchemaError("is not a time in milliseconds")
 
@@ -69,7 +69,7 @@ def _is_integer(value: t.Any) -> bool:
 
 
 def list_of(of: Schema) -> Schema:
-    """A list, each item *of* a shape."""
+    """Return the schema of a list whose items fit the schema *of*."""
 
     def check(value: t.Any) -> None:
         if value is None:
@@ -82,7 +82,7 @@ def list_of(of: Schema) -> Schema:
 
 
 def map_of(of: Schema) -> Schema:
-    """An object whose names are ids, each value *of* a shape."""
+    """Return the schema of an object whose names are ids and whose values fit the schema *of*."""
 
     def check(value: t.Any) -> None:
         _each(_object(value).values(), of, "*")
@@ -101,7 +101,7 @@ def _each(values: t.Iterable[t.Any], of: Schema, place: str) -> None:
 
 
 def object_with(*required: str, **fields: Schema) -> Schema:
-    """An object; what is not among *fields* is not looked at."""
+    """Return the schema of an object; names that are not among *fields* are not checked."""
 
     def check(value: t.Any) -> None:
         found, name = _object(value), ""
@@ -123,7 +123,7 @@ ANY = object_with()
 
 
 def max_depth(value: t.Any, deepest: int = 50) -> None:
-    """Anything that is not nested out of all measure."""
+    """Check that a value is not nested too deeply."""
     if not deepest:
         raise SchemaError("is nested too deeply")
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Words of others, fit to stand in a sentence."""
+"""Text of servers and gateways, made fit for a message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_REASON = 1000
 """Characters of a reason of Elasticsearch, which may name many nodes."""
 
 LONGEST_BODY = 200
-"""Characters of a page or of what was meant to be JSON: enough to recognise who speaks."""
+"""Characters of a page or of what was meant to be JSON: enough to recognise its author."""
 
 _HIDDEN = "********"
 _LOOKED_AT = 5000
@@ -22,9 +22,9 @@ _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL 
 
 
 def shorten(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
-    """*text* on one line, of at most *longest* characters.
+    """Return *text* on one line, of at most *longest* characters.
 
-    Where something is cut off, *secrets* are hidden before: half a secret would not be recognised later.
+    If it has to be cut, *secrets* are hidden first: half a secret would not be recognised later.
     """
     if len(text) > longest:
         text = _without(secrets, text)
@@ -33,7 +33,7 @@ def shorten(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
 
 
 def excerpt(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
-    """What *body* says to a reader: the text of a page without its markup, or the beginning of anything else."""
+    """Return what a reader needs of *body*: the text of a page without markup, or the beginning of anything else."""
     if body is None or body == "":
         return "nothing"
     text = body if isinstance(body, str) else json.dumps(body)
@@ -55,5 +55,5 @@ def _without(secrets: t.Iterable[str], text: str) -> str:
 
 
 def _flat(text: str) -> str:
-    """One line without control characters: a terminal would obey them."""
+    """Return *text* on one line without control characters, which a terminal would obey."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())

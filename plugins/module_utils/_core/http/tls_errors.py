@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with a TLS connection, in words."""
+"""Errors of TLS connections, in plain words."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_
 
 
 class TlsFailure(t.NamedTuple):
-    """What happened, completing "no TLS connection to an address: ...", and what to do."""
+    """The cause, which completes "no TLS connection to an address: ...", and a hint."""
 
     happened: str
     hint: str
 
 
 def broke_off(exc: BaseException) -> bool:
-    """Whether the connection ended, rather than that the two sides did not agree."""
+    """Return whether the connection was lost, rather than refused by one side."""
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         return True
     return _reason(exc) in _BROKEN_OFF
 
 
 def _reason(exc: BaseException | None) -> str:
-    """OpenSSL's name for what happened; an error that was not made by the module ssl has none."""
+    """Return OpenSSL's name of the error; an error that the module ssl did not make has none."""
     return str(getattr(exc, "reason", None) or "") if isinstance(exc, ssl.SSLError) else ""
 
 
 def tls_failure(exc: BaseException | None, text: str, shown: bool) -> TlsFailure:
-    """*exc*: the innermost error of the module ssl, if there is one; *text*: what urllib3 says.
+    """Return the cause of a failed TLS connection, and a hint.
 
-    *shown*: whether there is a client certificate, to be shown to a server that asks for one.
+    *exc*: the innermost error of the module ssl, if there is one. *text*: the message of urllib3. *shown*: whether
+    there is a client certificate, to be shown to a server that asks for one.
     """
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _not_trusted(exc)
@@ -67,9 +68,9 @@ def _another_fingerprint(text: str) -> TlsFailure:
 
 
 def _alert(reason: str, shown: bool) -> TlsFailure:
-    """*reason*: what OpenSSL calls the last words of the other side.
+    """Return the cause behind an alert of the server. *reason*: OpenSSL's name of the alert.
 
-    Without a certificate of ours some servers, such as those in Java, say that it is a bad one.
+    Without a client certificate some servers, such as those in Java, say that it is a bad one.
     """
     refused = any(each in reason for each in _REFUSED)
     if "CERTIFICATE_REQUIRED" in reason or (refused and not shown):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way to a cluster: elasticsearch-py's client, set up from a :class:`Connection`."""
+"""The client of elasticsearch-py, set up from a :class:`Connection`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if t.TYPE_CHECKING:
 
 
 OLDEST = 8
-"""The first major version of the library that will do."""
+"""The first major version of the library that is usable."""
 
 
 def preload() -> bool:
-    """Import elasticsearch now, so that forked workers have it; false if this Python has none that will do."""
+    """Import elasticsearch now, so that forked workers have it; return whether this Python has a usable version."""
     return not _lacking()
 
 
@@ -57,7 +57,7 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
 
 
 class _OrText(dict[str, t.Any]):
-    """Serializers by content type. What is called something else is text: not even its status would be told else."""
+    """Serializers by content type. Any other type is read as text: the client would raise an error without status."""
 
     def __missing__(self, name: str) -> Serializer:
         found: Serializer = self.get(name.strip().lower()) or self["text/*"]
@@ -70,7 +70,7 @@ def _headers(connection: Connection) -> dict[str, t.Any]:
 
 
 def _serializers() -> dict[str, Serializer]:
-    """JSON as ever; what is none becomes text, instead of an exception that knows neither status nor headers."""
+    """Return serializers for JSON and text; broken JSON becomes text, not an exception without status and headers."""
     from elastic_transport import SerializationError, TextSerializer
     from elasticsearch.serializer import JsonSerializer
 
@@ -92,7 +92,7 @@ def _serializers() -> dict[str, Serializer]:
 
 
 def _lacking() -> str:
-    """What this Python has instead of the library; empty if it has it."""
+    """Return why this Python cannot use the library; empty if it can."""
     try:
         import elasticsearch
     except ImportError as exc:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the cluster is, and by which proxy it is reached: addresses as texts, checked and in one form."""
+"""Addresses of clusters and proxies, checked and in one form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def host_address(text: str, option: str = "hosts") -> str:
-    """An address of ``hosts`` as ``scheme://host:port/prefix``. *option*: the option, and its source.
+    """Return an address of ``hosts`` as ``scheme://host:port/prefix``.
+
+    *option*: the option, and its source.
 
     :raises Refusal: if it is not a URL, or has credentials in it.
     """
@@ -37,7 +39,7 @@ def host_address(text: str, option: str = "hosts") -> str:
 
 
 def proxy_address(text: str, option: str = "proxy") -> str:
-    """The address of a proxy as ``scheme://host:port``. Without a scheme it is taken for ``http``, as other tools do.
+    """Return the address of a proxy as ``scheme://host:port``; without a scheme it is ``http``, as in other tools.
 
     *option*: the option, and its source.
 
@@ -64,17 +66,17 @@ def _refuse_userinfo(option: str, text: str, credentials: object) -> None:
 
 
 def userinfo(text: str) -> str:
-    """What stands before the ``@`` of an address: of one that is no URL, too, for that must not be shown either."""
+    """Return what precedes the ``@`` of an address, even of one that is no URL: that must not be shown either."""
     return text.rpartition("@")[0].rpartition("//")[2].strip()
 
 
 def host_userinfo(text: str) -> str:
-    """The same of an address in ``hosts``, where ``https://es/team@eu`` has its ``@`` in the path and is whole."""
+    """Return the same of an address in ``hosts``; ``https://es/team@eu`` has its ``@`` in the path, and so none."""
     return "" if _WITH_PATH.fullmatch(text.strip()) else userinfo(text)
 
 
 def without_userinfo(text: str) -> tuple[str, str, str]:
-    """The address of a proxy as its variable has it: without credentials, user, password."""
+    """Return the address of a proxy, as its variable has it, without its credentials; and user and password."""
     before, at, host = text.rpartition("@")
     if not at:
         return text, "", ""
@@ -84,7 +86,7 @@ def without_userinfo(text: str) -> tuple[str, str, str]:
 
 
 def cloud_address(cloud_id: str, option: str = "cloud_id") -> str:
-    """The address of Elasticsearch behind a cloud id: ``name:base64(domain[:port]$elasticsearch[:port]$kibana)``.
+    """Return the address of Elasticsearch in a cloud id: ``name:base64(domain[:port]$elasticsearch[:port]$kibana)``.
 
     *option*: the option, and its source.
 
@@ -103,9 +105,9 @@ def cloud_address(cloud_id: str, option: str = "cloud_id") -> str:
 
 
 def is_excepted(address: str, no_proxy: t.Sequence[str]) -> bool:
-    """Whether ``no_proxy`` has the host of *address*: by ``*``, a name or one above it, an IP address or a network.
+    """Return whether an entry of ``no_proxy`` covers the host of *address*.
 
-    Each may be followed by a port.
+    An entry is ``*``, a name or a domain above it, an IP address or a network, and may be followed by a port.
     """
     try:
         url = urllib.parse.urlsplit(address)
@@ -133,7 +135,7 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
 
 
 def _network(text: str) -> t.Any:
-    """An address, or a network of them; ``None`` for a name."""
+    """Return an IP address or a network, both as a network; ``None`` for a name."""
     try:
         return ipaddress.ip_network(text.strip("[]"), strict=False)
     except ValueError:

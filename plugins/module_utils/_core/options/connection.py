@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How to reach a cluster: the options, and what they come to."""
+"""The options of a connection to a cluster, and the connection that they describe."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CONNECTION = Spec(
 
 @dataclasses.dataclass(frozen=True)
 class Connection:
-    """Where, as whom, by which way, and how patiently. Times in seconds. Addresses as ``scheme://host:port/prefix``."""
+    """A connection to a cluster. Times are in seconds, addresses are ``scheme://host:port/prefix``."""
 
     hosts: tuple[str, ...]
     api_key: str | None = dataclasses.field(default=None, repr=False)
@@ -70,24 +70,24 @@ class Connection:
     secrets: frozenset[str] = dataclasses.field(default=frozenset(), repr=False)
 
     def credentials(self) -> dict[str, t.Any]:
-        """The one authentication argument of the client, or none."""
+        """Return the one authentication argument of the client, or none."""
         if self.api_key:
             key_id, colon, key = self.api_key.partition(":")
             return {"api_key": (key_id, key) if colon else self.api_key}
         if self.username:
-            # As Elasticsearch reads it. Of a pair the client makes ASCII, which not every password is.
+            # In UTF-8, as Elasticsearch reads it: the client would encode a pair in ASCII, which not every password is.
             return {"basic_auth": base64.b64encode(f"{self.username}:{self.password}".encode()).decode()}
         return {"bearer_auth": self.bearer_token} if self.bearer_token else {}
 
     def proxy_for(self, address: str) -> str | None:
-        """The proxy that leads to *address*, one of the hosts."""
+        """Return the proxy that leads to *address*, one of the hosts, or ``None``."""
         return None if self.proxy is None or is_excepted(address, self.no_proxy) else self.proxy
 
 
 def connection(params: t.Mapping[str, t.Any]) -> Connection:
-    """The connection that validated options describe.
+    """Return the connection that validated options describe.
 
-    :raises Refusal: what the argument spec cannot say, before anything is sent.
+    :raises Refusal: for mistakes that the argument spec cannot find, before anything is sent.
     """
     values: dict[str, t.Any] = {name: params.get(name) for name in CONNECTION.argument_spec}
     hosts = _hosts(values.pop("hosts"), values.pop("cloud_id"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""As whom a task speaks to the cluster."""
+"""The credentials of a task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORTEST_SECRET = 8
 def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     """Refuse more than one way to authenticate, and half of one.
 
-    *sources*: option to the variable it comes from, for those that come from one.
+    *sources*: option to the variable that it comes from, for those that come from one.
     """
     given = [name for name in AUTHENTICATION if values.get(name)]
     if len({"basic" if name in ("username", "password") else name for name in given}) > 1:
@@ -31,14 +31,14 @@ def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[st
 
 
 def require_proxy_pair(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
-    """Refuse one of user and password for a proxy: a token that stands there alone would be shown like a user."""
+    """Refuse a user without a password for a proxy, and the reverse: a token alone would be shown like a user."""
     pair = ("proxy_username", "proxy_password")
     require_both(values, sources, pair, "Both are needed for a proxy that asks for them.")
     _refuse_colon(values, sources, pair[0])
 
 
 def require_both(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], pair: tuple[str, str], hint: str) -> None:
-    """Refuse one of two options that only make sense together."""
+    """Refuse one of two options that make sense only together."""
     given = [name for name in pair if values.get(name)]
     if len(given) == 1:
         [missing] = set(pair) - set(given)
@@ -55,12 +55,12 @@ def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], n
 
 
 def with_source(option: str, sources: t.Mapping[str, str]) -> str:
-    """An option, with the variable that it comes from."""
+    """Return an option with the variable that it comes from."""
     return f"{option} (from {sources[option]})" if option in sources else option
 
 
 def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> str | None:
-    """A secret that a header carries as it is. The line end of a file or a block in YAML is not part of it."""
+    """Return a secret for a header, without the line end of a file or of a block in YAML."""
     if not value:
         return None
     text = value.strip()
@@ -80,7 +80,7 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
 
 
 def require_utf8(name: str, value: str | None) -> None:
-    """Refuse the bytes of a variable, or of a file, that are no UTF-8."""
+    """Refuse a value from a variable or a file whose bytes are not UTF-8."""
     try:
         (value or "").encode()
     except UnicodeEncodeError:

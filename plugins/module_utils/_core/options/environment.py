@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Environment variables for connection options, and who wins."""
+"""Environment variables for connection options, and their precedence."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _inverted(variable: str, text: str) -> bool:
 
 
 class Variable(t.NamedTuple):
-    """``option`` is what it stands for, ``read`` makes a value of its name and text.
+    """An environment variable for an ``option``; ``read`` makes a value of its name and text.
 
-    ``scheme``: counts for addresses with this scheme only.
+    ``scheme``: the variable counts only for addresses with this scheme.
     """
 
     name: str
@@ -82,7 +82,7 @@ NAMES = frozenset(variable.name for variable in VARIABLES)
 CLUSTER = ("hosts", "cloud_id")
 PROXY = ("proxy", "proxy_username", "proxy_password")
 GROUPS = (CLUSTER, AUTHENTICATION, ("ca_path", "ca_fingerprint"), ("client_cert", "client_key"), PROXY)
-"""One option of a group that is given leaves all variables of the group out of account. Others stand for themselves."""
+"""If the task gives one option of a group, no variable of the group counts. Other options stand for themselves."""
 
 _WITHOUT_VARIABLE = ("headers", "secret_headers", "request_timeout", "request_retries")
 
@@ -90,9 +90,9 @@ Options = dict[str, t.Any]
 
 
 def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> Options:
-    """*given* options, completed from *environ*. Empty texts, lists and dicts count as not given, on both sides.
+    """Return the *given* options, completed from *environ*. Empty texts, lists and dicts count as not given in both.
 
-    :raises Refusal: what contradicts itself, told with where it comes from, and what must not even reach a log.
+    :raises Refusal: for options that contradict each other, with their sources, and for what must not reach a log.
     """
     known = {*(variable.option for variable in VARIABLES), *PROXY, *_WITHOUT_VARIABLE}
     options = {name: value for name, value in given.items() if name not in known or _is_set(value)}
@@ -120,7 +120,7 @@ def _complete(
     for variable in variables:
         text = environ.get(variable.name)
         if not text or variable.option in hidden or variable.option in options:
-            continue  # what does not count may say anything
+            continue  # a variable that does not count may have any text
         value = variable.read(variable.name, text)
         if _is_set(value):
             options[variable.option] = value
@@ -130,7 +130,7 @@ def _complete(
 def _complete_proxy(
     options: Options, sources: dict[str, str], hidden: t.AbstractSet[str], environ: t.Mapping[str, str]
 ) -> None:
-    """The proxy for those hosts that need one; what is exempt matters only together with one."""
+    """Complete the proxy for the hosts that need one; ``no_proxy`` matters only together with one."""
     exempt: Options = {}
     _complete([variable for variable in VARIABLES if variable.option == "no_proxy"], exempt, {}, hidden, environ)
     no_proxy = options.get("no_proxy") or exempt.get("no_proxy") or []
@@ -170,7 +170,7 @@ def _refuse(options: Options, sources: t.Mapping[str, str]) -> None:
 
 
 def _refuse_bad_addresses(options: Options, sources: t.Mapping[str, str]) -> None:
-    """Not later than here: Ansible logs the options that a module gets, and only here it is known whence they are."""
+    """Refuse bad addresses before Ansible logs the options of a module, and where their sources are still known."""
     if isinstance(options.get("cloud_id"), str):
         cloud_address(options["cloud_id"], with_source("cloud_id", sources))
     for text in _list(options.get("hosts")):
@@ -184,14 +184,14 @@ def refuse_two_clusters(options: t.Mapping[str, t.Any], sources: t.Mapping[str, 
 
 
 def _addresses(options: Options) -> list[str]:
-    """The addresses of the cluster before they are checked."""
+    """Return the addresses of the cluster before they are checked."""
     if isinstance(options.get("cloud_id"), str):
         return [cloud_address(options["cloud_id"])]
     return _list(options.get("hosts"))
 
 
 def _list(value: t.Any) -> list[str]:
-    """What Ansible makes of a list of texts."""
+    """Return the list of texts that Ansible makes of *value*."""
     if isinstance(value, str):
         return _items("", value)
     return [item for item in value if isinstance(item, str) and item.strip()] if isinstance(value, list) else []

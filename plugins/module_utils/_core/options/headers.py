@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Headers that go with each request, beside those of the client."""
+"""Headers that go with each request, in addition to those of the client."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _TAKEN = {
     "authorization": _AUTHENTICATE,
     "proxy-authorization": "Use proxy_username and proxy_password.",
 }
-"""What nobody may set, in lower case, and what to do instead."""
+"""Headers that a task cannot set, in lower case, and what to do instead."""
 
 
 def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, str], ...]]:
-    """``headers`` and ``secret_headers``, each as pairs of name and value.
+    """Return ``headers`` and ``secret_headers``, each as pairs of name and value.
 
-    :raises Refusal: a sentence that shows no value.
+    :raises Refusal: with a message that shows no value.
     """
     found: dict[str, dict[str, str]] = {"headers": {}, "secret_headers": {}}
     names: set[str] = set()
@@ -47,7 +47,7 @@ def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, s
 
 
 def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
-    """Refuse values that cannot be hidden: whoever hides a ``1`` hides each 1 of a result."""
+    """Refuse values that are too short to be masked: masking a ``1`` would mask each 1 of a result."""
     headers = params.get("secret_headers")
     for name, value in headers.items() if isinstance(headers, dict) else ():
         if len(str(value)) < SHORTEST_SECRET:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be the path of a file."""
+"""Paths of files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import Refusal
 
 
 def require_path(option: str, path: str) -> None:
-    """Refuse what the system takes for no path at all: it has a null character, or one that no file name can have."""
+    """Refuse a path with a null character, or with one that no file name can have."""
     try:
         usable = b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:

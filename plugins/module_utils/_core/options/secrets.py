@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must never be shown: secrets, what a request makes of them, and how an answer may write them."""
+"""Secrets that must never be shown, in each form in which a request or an answer may have them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _PAIRS = (("username", "password"), ("proxy_username", "proxy_password"))
 
 
 def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
-    """Every text in the options, checked or not, that gives credentials away, in each form in which it may come back.
+    """Return every text in the options, checked or not, that gives credentials away, in each form it may come back in.
 
-    An id of an API key and a user are names: errors name them, and they open nothing. Parts with fewer than
-    ``SHORTEST_SECRET`` characters are left out: to hide them would hide other things.
+    The id of an API key and a user are no secrets: errors name them, and they open nothing. Parts with fewer than
+    ``SHORTEST_SECRET`` characters are left out: masking them would mask other text.
     """
     whole = {_text(params.get(name)) for name in ("api_key", "bearer_token", "password", "proxy_password")}
     parts: set[str] = set()
     headers = params.get("secret_headers")
-    # Shorter ones are refused, and to hide them would hide half of the refusal.
+    # Shorter ones are refused, and masking them would mask half of the refusal.
     for value in map(_text, headers.values()) if isinstance(headers, dict) else ():
         parts |= {value, *_carried(value)}
     parts |= _of_api_key(_text(params.get("api_key")).strip())
     for names in _PAIRS:
         username, password = (_text(params.get(name)) for name in names)
         parts |= {_encoded(f"{username}:{password}")} if password else set()
-    # Refused before anything is sent, and not to be shown until then either.
+    # URLs with credentials are refused before anything is sent, and must not be shown until then either.
     for pair in (*map(host_userinfo, _texts(params.get("hosts"))), userinfo(_text(params.get("proxy")))):
         (whole if ":" in pair else parts).add(pair)
         parts |= _halves(pair)
@@ -44,20 +44,20 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
 
 
 def _of_api_key(api_key: str) -> set[str]:
-    """The other form of a key, and the half of it that is secret."""
+    """Return the other form of an API key, and the half of it that is secret."""
     pair = api_key if ":" in api_key else _decoded(api_key)
     return {pair, _encoded(pair), *_halves(pair)} if pair else set()
 
 
 def _carried(header: str) -> set[str]:
-    """What a header such as ``Basic dXNlcjpwYXNz`` is made of."""
+    """Return the parts of a header such as ``Basic dXNlcjpwYXNz``."""
     words = header.split()
     pairs = [_decoded(word) for word in words]
     return {*words, *pairs}.union(*map(_halves, pairs))
 
 
 def _halves(pair: str) -> set[str]:
-    """The secret half of ``name:secret``."""
+    """Return the secret half of ``name:secret``, also decoded from a URL."""
     secret = pair.partition(":")[2]
     return {secret, urllib.parse.unquote(secret)}
 
@@ -67,9 +67,9 @@ def _encoded(pair: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    """The ``name:secret`` that *text* encodes, or nothing."""
+    """Return the ``name:secret`` that *text* encodes, or nothing."""
     try:
-        # Elasticsearch, too, takes it without the signs that fill it up.
+        # Elasticsearch, too, accepts it without padding.
         pair = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (binascii.Error, ValueError):
         return ""
@@ -77,7 +77,7 @@ def _decoded(text: str) -> str:
 
 
 def _forms(text: str) -> t.Iterator[str]:
-    """*text* as it is, without what surrounds it or fills it up, on one line; each as others write it."""
+    """Yield *text* as it is, on one line, without white space around it or padding; each as others write it."""
     for each in sorted({text, text.strip(), " ".join(text.split()), text.rstrip("=")}):
         yield each
         yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
@@ -89,7 +89,7 @@ def _forms(text: str) -> t.Iterator[str]:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8; a variable may also hold what is none, which is refused only where it is sent."""
+    """Return UTF-8, also for bytes of a variable that are not: those are refused only where they are sent."""
     return text.encode("utf-8", "surrogatepass")
 
 

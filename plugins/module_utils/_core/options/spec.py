@@ -12,7 +12,7 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What ``AnsibleModule`` and ``ArgumentSpecValidator`` take, as one value."""
+    """The arguments of ``AnsibleModule`` and ``ArgumentSpecValidator``, as one value."""
 
     argument_spec: dict[str, t.Any]
     mutually_exclusive: tuple[tuple[str, ...], ...] = ()
@@ -22,7 +22,7 @@ class Spec:
     required_by: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def merge(self, other: Spec) -> Spec:
-        """Both pieces, rules included."""
+        """Return both pieces as one, rules included."""
         return Spec(
             {**self.argument_spec, **other.argument_spec},
             self.mutually_exclusive + other.mutually_exclusive,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom to trust, and with which certificate to call: files that are looked at before any connection."""
+"""Trusted authorities and client certificates: files that are checked before any connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
 
 
 def refuse_bad_tls(values: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> None:
-    """Refuse what cannot lead to a TLS connection, or not to the one that is meant."""
+    """Refuse options that cannot lead to a TLS connection, or not to the intended one."""
     given = [name for name in TLS if values.get(name)]
     if given and not any(address.startswith("https:") for address in hosts):
         raise Refusal(
@@ -54,7 +54,7 @@ def refuse_half_certificate(values: t.Mapping[str, t.Any], sources: t.Mapping[st
 
 
 def fingerprint(text: str | None, option: str = "ca_fingerprint") -> str | None:
-    """64 hexadecimal digits in lower case, without colons. *option*: the option, and its source."""
+    """Return 64 hexadecimal digits in lower case, without colons. *option*: the option, and its source."""
     if not text:
         return None
     digits = text.strip().replace(":", "").lower()
@@ -72,7 +72,7 @@ class _Encrypted(Exception):
 
 
 def _ask() -> t.NoReturn:
-    """Called for the password of a key: OpenSSL would ask whoever sits at the terminal."""
+    """Refuse to ask for the password of a key: OpenSSL would ask the person at the terminal."""
     raise _Encrypted
 
 

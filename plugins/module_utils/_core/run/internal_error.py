@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The last line of defence: an exception that nobody foresaw."""
+"""The last line of defence: an unexpected exception."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OURS = "/mlops/elasticsearch/plugins/"
 
 
 class InternalError(Failure):
-    """It names an exception and where it came from, but not its text, which may show what requests carry."""
+    """An unexpected exception. The message names its type and place, but not its text, which may show secrets."""
 
     def __init__(self, exc: BaseException) -> None:
         frames = traceback.extract_tb(exc.__traceback__)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets in results: replaced in values, and in keys that are not ours."""
+"""Masking of secrets in results: in values, and in keys that are not the collection's."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ target_allocation_count target_allocations threads_per_allocation throughput_las
 unchanged update usage used_by version wait_for waited wanted warnings zero
 """
 KEYS = frozenset(_KEYS.split())
-"""What keys of a result are called. They are public, whatever a secret is, and playbooks rely on them."""
+"""The keys of results. They are public, whatever a secret is, and playbooks rely on them."""
 
 
 def mask_secrets(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
-    """*result* without *texts*, the secrets. What is true or false is none. *names*: further keys that stay."""
-    # To walk through the result of a large fleet takes longer than all the rest: only if there is something to find.
+    """Return *result* without *texts*, the secrets. True and false are none. *names*: further keys that stay."""
+    # Walking through the result of a large fleet takes longer than all the rest: only if there is something to find.
     shown = json.dumps(result)
     if not any(json.dumps(text)[1:-1] in shown for text in texts):
         return result

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way out of a module."""
+"""The run of a module, and its exit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Run = t.Callable[[t.Mapping[str, t.Any], bool], Outcome]
 
 
 def run_module(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Json]) -> t.NoReturn:
-    """Run and exit. *empty_result*: the result of a module that has read nothing."""
-    # Ansible would show the traceback of an exception that is being handled: here, none is any more.
+    """Run the module and exit. *empty_result*: the result of a module that has read nothing."""
+    # Ansible would show the traceback of an exception that is being handled: here none is, any more.
     outcome = _outcome(module, run, empty_result)
     for warning in outcome.warnings:
         module.warn(warning)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What somebody who watches a wait is told: one line now and then, and only if something has changed."""
+"""Progress lines for a person who watches a wait: one now and then, and only if something has changed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .clock import Clock
 EVERY = 5.0
 """Seconds between two lines, at least."""
 NAMED = 10
-"""How many deployments a line names."""
+"""The number of deployments that a line names."""
 
 ProgressCallback = t.Callable[[str], None]
 
 
 def no_progress(line: str) -> None:
-    """For those whom nobody watches: a module can say nothing before its result."""
+    """Show nothing: a module cannot show anything before its result."""
 
 
 class ItemStatus(t.NamedTuple):
-    """How far one deployment is. ``why``: what it still waits for, if it does."""
+    """The status of one deployment. ``why``: what it still waits for, if it does."""
 
     deployment_id: str
     why: str
@@ -32,7 +32,7 @@ class ItemStatus(t.NamedTuple):
 
 
 class Progress:
-    """Tells, at most every :data:`EVERY` seconds, what has changed since it told last."""
+    """A reporter that shows, at most every :data:`EVERY` seconds, what has changed since its last line."""
 
     def __init__(self, show_progress: ProgressCallback, clock: Clock) -> None:
         self._show_progress = show_progress
@@ -42,7 +42,7 @@ class Progress:
         self._count = ""
 
     def show(self, statuses: t.Sequence[ItemStatus]) -> None:
-        """*statuses*: of all deployments of the task, after a look."""
+        """Show what has changed. *statuses*: of all deployments of the task, after a poll."""
         now, count = self._clock.monotonic(), _count(statuses)
         news = [each for each in statuses if each.why and each.why != self._shown.get(each.deployment_id)]
         if all(each.over for each in statuses) or not (news or count != self._count):

@@ -13,7 +13,7 @@ class WaitBudget:
     """The waiting budget of one deployment. All its waits share it; it begins with :meth:`start`."""
 
     def __init__(self, timeout: float, every: float, clock: Clock) -> None:
-        """*timeout*: seconds in all. *every*: seconds between two polls."""
+        """Set up a budget of *timeout* seconds in all. *every*: seconds between two polls."""
         self.timeout = timeout
         self.every = every
         self.polls = 0
@@ -27,12 +27,12 @@ class WaitBudget:
             self._began = self._clock.monotonic()
 
     def exclude(self, seconds: float) -> None:
-        """Time that passed because others came first does not count, if it has begun at all."""
+        """Exclude *seconds* that passed because other deployments came first, if the budget has begun at all."""
         if self._began is not None:
             self._excluded += seconds
 
     def extend(self) -> None:
-        """Give the whole budget once more, to what is done after the first was used. Seconds and polls count on."""
+        """Give the whole budget once more, for work after the first was used. Seconds and polls count on."""
         self._allowed = self._passed - self._excluded + self.timeout
 
     @property
@@ -45,5 +45,5 @@ class WaitBudget:
 
     @property
     def left(self) -> float:
-        """Seconds until the time is up, to the millisecond: what rounding leaves over is no time to sleep and look."""
+        """Return the seconds until the time is up, in whole milliseconds: less is no time to sleep and poll."""
         return max(0.0, round(self._allowed + self._excluded - self._passed, 3))
