@@ -40,7 +40,7 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
         {"deployments": [{"model_id": "m", "number_of_allocations": "two"}]},
         "deployments[0] ('m'): argument 'number_of_allocations' is of type",
     ),
-    ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be carried out."),
+    ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
     ({"deployments": [{"model_id": "m", "number_of_allocations": 99}]}, "The deployments would need 101 processors"),
     ({"deployments": [{"model_id": "m", "threads_per_allocation": 2}]}, "1 of 1 deployments failed. 'm': Deployment"),
     ({"deployments": [], "stop_unlisted": True}, "stop_unlisted is set without unlisted_except"),

@@ -87,11 +87,11 @@ def test_proxies(text: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("socks5://proxy:1080", "'socks5://proxy:1080' in proxy is not the URL of an HTTP proxy. It looks like"),
+        ("socks5://proxy:1080", "'socks5://proxy:1080' in proxy is not the URL of an HTTP proxy. Write it like"),
         ("http://proxy:1/path", "is not the URL of an HTTP proxy"),
-        ("http://proxy:port", "The address in proxy is not a URL. It looks like http://proxy.example.com:3128."),
+        ("http://proxy:port", "The address in proxy is not a URL. Write it like http://proxy.example.com:3128."),
         ("http://", "is not the URL of an HTTP proxy"),
-        ("http://ada:hunter2@proxy:1", "The address of proxy:1 in proxy contains credentials. Take them out"),
+        ("http://ada:hunter2@proxy:1", "The address of proxy:1 in proxy contains credentials. Remove them"),
         ("ada:hunter2@proxy:1/x", "The address of proxy:1 in proxy contains credentials."),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_is_no_proxy(text: str, said: str) -> None:
 
 
 def test_an_address_has_no_query() -> None:
-    with pytest.raises(Refusal, match="The address of es in hosts has more than a path"):
+    with pytest.raises(Refusal, match="The address of es in hosts has a query or a fragment"):
         host_address("https://es:9200/?pretty")
 
 

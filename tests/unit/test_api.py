@@ -179,7 +179,7 @@ def error(status: int, **content: t.Any) -> Answer:
         (error(403, reason="current license is non-compliant for [ml]"), "licence", "Machine learning needs a licence"),
         (error(403, reason="index is blocked"), "server", "answered 403: index is blocked"),
         (error(429, type="status_exception"), "capacity", "add ML nodes"),
-        (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready or has too much"),
+        (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready, or overloaded"),
         (error(429, timed_out=True), "unavailable", "is not ready"),
         (
             Answer(429, "slow down", genuine=False),
@@ -189,14 +189,14 @@ def error(status: int, **content: t.Any) -> Answer:
         (Answer(502, "<html>Bad  Gateway\n</html>", genuine=False), "unavailable", "answered 502: Bad Gateway."),
         (error(503, reason=None), "unavailable", "answered 503"),
         (Answer(404, "<html>nothing here</html>"), "answer", "answered 404: nothing here. It is not Elasticsearch"),
-        (Answer(404, None, genuine=False), "answer", "what answers at http://es:9200 answered 404: nothing."),
+        (Answer(404, None, genuine=False), "answer", "the server at http://es:9200 answered 404: nothing."),
         (Answer(404, {"ok": False}, genuine=False), "answer", 'answered 404: {"ok": false}. It is not Elasticsearch'),
         (Answer(404, "<p></p>", genuine=False), "answer", "answered 404: an empty page."),
         (Answer(401, "Unauthorized", genuine=False), "credentials", "It is not Elasticsearch that asks"),
         (Answer(413, None, genuine=False), "server", "answered 413: nothing. The request is too large"),
         (Answer(413, None), "server", "Elasticsearch answered 413: nothing. The request is too large"),
-        (error(406), "server", "Does a proxy in between change the headers"),
-        (error(400, type="media_type_header_exception"), "server", "change the headers Accept or Content-Type"),
+        (error(406), "server", "A proxy in between may have changed the headers"),
+        (error(400, type="media_type_header_exception"), "server", "changed the headers Accept or Content-Type"),
         (Answer(400, {"error": "no handler found for uri [/x]"}), "server", "no handler found for uri [/x]"),
         (error(500), "server", "answered 500: r"),
         (
@@ -226,13 +226,13 @@ def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
         ("//es.example.com/x", "http://es.example.com"),
         ("/login?from=hunter2", "another path of the same server"),
         ("", "no address"),
-        ("http://[::1", "an address that is none"),
+        ("http://[::1", "an invalid address"),
     ],
 )
 def test_a_redirect_tells_no_more_than_where_it_leads(location: str, told: str) -> None:
     made = from_answer(RequestContext("look", host="http://es:9200"), Answer(302, "", genuine=False, location=location))
     assert (made.kind, made.status) == ("redirect", 302)
-    assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and points to {told}. Redirects are not")
+    assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and redirects to {told}. The task does")
     assert "hunter2" not in str(made)
 
 

@@ -108,21 +108,21 @@ def test_the_version_is_read_without_the_privilege_monitor(double: Double) -> No
 ANSWERS: dict[str, tuple[Json, str]] = {
     "a page of a proxy": (
         {"headers": {"content-type": "text/html"}, "body": "<html>Hello</html>"},
-        "is a web page: Hello. A proxy or a login page in between answers for Elasticsearch.",
+        "is a web page: Hello. A proxy or a login page answers instead of Elasticsearch.",
     ),
-    "nothing": ({"body": ""}, "is empty. Something in between"),
-    "a list": ({"body": [1, 2]}, "is JSON but not an object: [1, 2]. Check what answers at the address in hosts."),
+    "nothing": ({"body": ""}, "is empty. A proxy in between"),
+    "a list": ({"body": [1, 2]}, "is JSON but not an object: [1, 2]. Check that the address in hosts is that of"),
     "cut JSON": (
         {"headers": {"content-type": "application/json"}, "body": '{"trained_model_stats": ['},
-        'is JSON that breaks off or is damaged, and begins with: {"trained_model_stats": [. Something in between',
+        'is JSON that is cut off or damaged, and begins with: {"trained_model_stats": [. A proxy in between',
     ),
     "an unknown type": (
         {"headers": {"content-type": "image/png"}, "body": "x"},
-        "is not JSON (it is called image/png), but begins with: x. Check what answers",
+        "is not JSON (its content type is image/png), and begins with: x. Check that",
     ),
     "an odd type": (
         {"headers": {"content-type": "model/obj"}, "body": "x"},
-        "is not JSON (it is called model/obj), but begins with: x. Check what answers",
+        "is not JSON (its content type is model/obj), and begins with: x. Check that",
     ),
 }
 
@@ -138,7 +138,7 @@ def test_answers_nobody_expects(double: Double, name: str, operation: str) -> No
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"version": {"number": "n"}}, "what answers at http://double:9200 is not Elasticsearch (its answer lacks the"),
+        ({"version": {"number": "n"}}, "the server at http://double:9200 is not Elasticsearch (its answer lacks the"),
         ({"version": "1.0"}, "is not Elasticsearch (its answer lacks the header X-Elastic-Product). Check hosts"),
         ({"version": {"distribution": "opensearch", "number": "2.11.0"}}, "is OpenSearch 2.11.0, not Elasticsearch."),
         ({"version": {"number": "7.10.2"}}, "Elasticsearch 7.10.2 is too old. This collection needs 8.0 or newer."),

@@ -131,7 +131,7 @@ def test_an_unreadable_file_is_told(files: Files, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("builtins.open", forbidden)  # root may read every file
     sentence = refused(ca_path=files.ca)
-    where = "It is looked for on the machine where the task runs."
+    where = "The file must be on the machine where the task runs."
     assert sentence == f"ca_path {files.ca} cannot be read: Permission denied. {where}"
 
 
@@ -142,7 +142,7 @@ def test_fingerprints(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a1b2", "x1" * 32, "a1" * 20, "a1" * 33, "sha256:" + "a1" * 32, ":"])
 def test_what_is_no_fingerprint(text: str) -> None:
-    assert refused(ca_fingerprint=text).startswith("ca_fingerprint is not a SHA-256 fingerprint. It has 64 hexadecimal")
+    assert refused(ca_fingerprint=text).startswith("ca_fingerprint is not a SHA-256 fingerprint. Give 64 hexadecimal")
 
 
 def test_one_trust(files: Files) -> None:
@@ -153,7 +153,7 @@ def test_one_trust(files: Files) -> None:
 def test_options_for_tls_need_it(files: Files, option: str) -> None:
     values = {"ca_path": files.ca, "ca_fingerprint": PRINTED, "client_cert": files.cert, "client_key": files.key}
     sentence = refused(hosts=["http://a:1", "http://b:2"], **{option: values[option]})
-    assert sentence.startswith(f"{option} is given, but no address in hosts uses TLS. Begin it with https://")
+    assert sentence.startswith(f"{option} is given, but no address in hosts uses TLS. Begin addresses with https://")
 
 
 def test_one_address_with_tls_is_enough(files: Files) -> None:

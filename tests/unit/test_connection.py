@@ -187,12 +187,9 @@ def test_bytes_that_are_no_utf8_are_refused(name: str) -> None:
     """So Python reads them out of a variable."""
     pairs = {"username": "ada", "password": "x", "proxy": "http://p:1", "proxy_username": "pat", "proxy_password": "x"}
     sentence = refused({**HOST, **pairs, name: "n\udcf6rdlich-4711"})
-    assert (
-        sentence
-        == f"{name} has characters that cannot be sent. Write it in UTF-8, also where a variable or a file has it."
-    )
+    assert sentence == f"{name} has characters that cannot be sent. Write it in UTF-8, also in a variable or a file."
 
 
 @pytest.mark.parametrize("path", ["/a\0b", "/a\ud800b"])
 def test_what_no_path_has_is_refused(path: str) -> None:
-    assert refused({"hosts": ["https://a"], "ca_path": path}).startswith("ca_path is no path: ")
+    assert refused({"hosts": ["https://a"], "ca_path": path}).startswith("ca_path has characters that no path can")

@@ -204,8 +204,8 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
         (
             RUNNING,
             {"model_id": "x", "threads_per_allocation": 2, "cache_size": "2kb"},
-            "cannot be changed in place: model_id is m, wanted is x; threads_per_allocation is 1, wanted is 2; "
-            "cache_size is 1024b, wanted is 2kb. Set replace to stop_start",
+            "cannot be changed in place: model_id is m, not x; threads_per_allocation is 1, not 2; "
+            "cache_size is 1024b, not 2kb. Set replace to stop_start",
         ),
         (
             dataclasses.replace(RUNNING, priority="low", number_of_allocations=1),
@@ -233,13 +233,13 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
                 RUNNING, assignment_state="failed", routes=(Route("n", "ml-1", "failed", "no memory", None, 2),)
             ),
             {"number_of_allocations": 3},
-            "has failed on all its nodes: number_of_allocations is 2, wanted is 3. "
+            "has failed on all its nodes: number_of_allocations is 2, not 3. "
             "Node ml-1: no memory. Set on_failed to recover",
         ),
         (
             dataclasses.replace(RUNNING, assignment_state="failed"),
             {"number_of_allocations": 3},
-            "wanted is 3. Set on_failed to recover",
+            "not 3. Set on_failed to recover",
         ),
     ],
 )

@@ -204,28 +204,28 @@ MIXED = {"hosts": ["http://a:1", "https://b:2"]}
             {},
             {"ELASTICSEARCH_URL": "https://u:hunter22@es:1/"},
             "The address of es:1 in hosts (from ELASTICSEARCH_URL) contains credentials. "
-            "Take them out of the URL and set username and password.",
+            "Remove them from the URL and set username and password.",
         ),
         ({"hosts": "https://a,https://hunter22@b"}, {}, "The address of b in hosts contains credentials."),
         (
             {**HOST, "proxy": "http://u:hunter22@proxy:1"},
             {},
-            "The address of proxy:1 in proxy contains credentials. Take them out of the URL and set proxy_username",
+            "The address of proxy:1 in proxy contains credentials. Remove them from the URL and set proxy_username",
         ),
         (
             HOST,
             {"HTTPS_PROXY": "socks5://proxy:1"},
             "'socks5://proxy:1' in proxy (from HTTPS_PROXY) is not the URL of an",
         ),
-        (MIXED, {"http_proxy": "a", "https_proxy": "b"}, "for which http_proxy and https_proxy does not name the same"),
-        (MIXED, {"HTTPS_PROXY": "b"}, "for which HTTPS_PROXY does not name the same proxy. Set proxy, or"),
+        (MIXED, {"http_proxy": "a", "https_proxy": "b"}, "same proxy for both (from http_proxy and https_proxy)."),
+        (MIXED, {"HTTPS_PROXY": "b"}, "but not the same proxy for both (from HTTPS_PROXY). Set proxy, or"),
         ({**HOST, "secret_headers": {"X-Key": "hunter2"}}, {}, "The value of X-Key in secret_headers has fewer than 8"),
         ({"cloud_id": "production"}, {}, "cloud_id is malformed."),
         ({}, {"ELASTIC_CLOUD_ID": "nope"}, "cloud_id (from ELASTIC_CLOUD_ID) is malformed. Copy"),
         (
             {},
             {"ELASTICSEARCH_URL": "localhost:9200"},
-            "'localhost:9200' in hosts (from ELASTICSEARCH_URL) is not a URL. It looks",
+            "'localhost:9200' in hosts (from ELASTICSEARCH_URL) is not a URL. Write it",
         ),
         (
             {},
@@ -251,12 +251,12 @@ MIXED = {"hosts": ["http://a:1", "https://b:2"]}
         (
             HOST,
             {"ELASTICSEARCH_USERNAME": "ada:hunter2", "ELASTICSEARCH_PASSWORD": "hunter22"},
-            "username (from ELASTICSEARCH_USERNAME) contains a colon. What stands after it",
+            "username (from ELASTICSEARCH_USERNAME) contains a colon. The text after it",
         ),
         (
             HOST,
             {"HTTPS_PROXY": "http://hunter22@proxy:1"},
-            "proxy_username (from HTTPS_PROXY) is given without proxy_password. Both are needed",
+            "proxy_username (from HTTPS_PROXY) is given without proxy_password. A proxy that asks",
         ),
         (
             HOST,

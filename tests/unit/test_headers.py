@@ -35,7 +35,7 @@ def test_headers_are_texts() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("Accept", "The client sets it by what it sends and reads."),
+        ("Accept", "The client sets it itself."),
         ("content-TYPE", "The client sets it"),
         ("Content-Length", "The client sets it"),
         ("Content-Encoding", "The client sets it"),
@@ -70,7 +70,7 @@ def test_headers_that_others_set(option: str, name: str, hint: str) -> None:
         ({"headers": {"X-A": "a"}, "secret_headers": {"x-a": "hunter2-hunter2"}}, "The header x-a is given twice."),
         (
             {"secret_headers": {"X-A": "1234567"}},
-            "The value of X-A in secret_headers has fewer than 8 characters. Hiding it would hide other things, too.",
+            "The value of X-A in secret_headers has fewer than 8 characters. Masking it would mask other text, too.",
         ),
         ({"secret_headers": {"X-A": 1}}, "has fewer than 8 characters"),
     ],

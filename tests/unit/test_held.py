@@ -311,7 +311,7 @@ def test_what_somebody_else_asks_for_is_not_kept_as_ours(double: Double) -> None
     more = {**asked, "body": {"number_of_allocations": 50}}
     meanwhile(double, "/d/deployment/_update", lambda: double.send(more), after=True)
     result = double.run(deployment_id="d", number_of_allocations=40, on_unsatisfied="keep")
-    assert "'d' was changed by somebody else meanwhile: number_of_allocations is 50, wanted is 40" in result["msg"]
+    assert "'d' was changed by somebody else meanwhile: number_of_allocations is 50, not 40" in result["msg"]
 
 
 @pytest.mark.parametrize("on_endpoint_owned", ["fail", "update_endpoint"])

@@ -288,7 +288,7 @@ def test_two_items_cannot_share_one(double: Double, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
 def test_what_no_path_has_is_refused(double: Double, tmp_path: Path, name: str) -> None:
     task = {"deployment_id": "d", "state": "restarted", "recovery_file": f"{tmp_path}/{name}"}
-    told = "recovery_file is no path: it has characters that no path has. Give the path of a file."
+    told = "recovery_file has characters that no path can have. Give the path of a file."
     for mode in (True, False):
         assert double.run(mode, **task)["msg"] == told
         assert f"deployments[0] ('d'): {told}" in double.run_many([task], mode)["msg"]

@@ -115,7 +115,7 @@ def test_somebody_else_writes_while_waiting(double: Double) -> None:
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
     double.fault("stats", {"type": "effect", "effect": effect}, after=1)
     result = double.run(model_id="m", number_of_allocations=2)
-    assert "was changed by somebody else meanwhile: number_of_allocations is 4, wanted is 2" in result["msg"]
+    assert "was changed by somebody else meanwhile: number_of_allocations is 4, not 2" in result["msg"]
     assert result["deployment"]["number_of_allocations"] == 4
 
 
@@ -211,7 +211,7 @@ def test_a_strangers_start_in_the_middle_of_a_restart_is_told(double: Double) ->
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
     double.fault("start", {"type": "effect", "effect": stranger})
     result = double.run(model_id="m", state="restarted")
-    assert "it was started meanwhile with other settings: threads_per_allocation is 1, wanted is 2" in result["msg"]
+    assert "it was started meanwhile with other settings: threads_per_allocation is 1, not 2" in result["msg"]
     assert result["after"]["threads_per_allocation"] == 1
     assert [call["path"].rpartition("/")[2] for call in result["api_calls"]] == ["_stop"]
 

@@ -137,7 +137,7 @@ def test_the_host_that_failed_is_named_alone() -> None:
 
 def test_so_is_the_host_whose_answer_is_strange() -> None:
     with odd.refusing() as refusing, odd.serving(odd.answering("404 Not Found", "<h1>No</h1>")) as page:
-        assert f"what answers at {address(page)} answered 404" in str(failed(address(refusing), address(page)))
+        assert f"the server at {address(page)} answered 404" in str(failed(address(refusing), address(page)))
 
 
 def test_a_host_may_be_named_twice() -> None:
@@ -167,7 +167,7 @@ def test_a_proxy_that_fails_is_named(scheme: str, act: odd.Act) -> None:
     with odd.serving(act) as port:
         sentence = str(failed(f"{scheme}://es.invalid:9200", proxy=address(port), request_timeout=0.3))
     assert f"the proxy {address(port)}" in sentence
-    assert "speak TLS: then hosts need" not in sentence
+    assert "speak TLS: then" not in sentence
 
 
 def test_a_proxy_that_is_not_asked_is_not_named() -> None:
@@ -184,7 +184,7 @@ def test_nobody_is_told_to_check_a_client_certificate_that_is_not_there(alert: s
     with odd.serving(odd.saying(bytes([21, 3, 3, 0, 2, 2, ALERTS[alert]]))) as port:
         error = failed(address(port, "https"))
     assert error.kind == "tls"
-    assert "the server wants a client certificate (" in str(error)
+    assert "the server requires a client certificate (" in str(error)
     assert str(error).endswith("Set client_cert and client_key.")
 
 
@@ -194,7 +194,7 @@ def test_an_authority_that_is_not_sent_cannot_be_recognised(tmp_path: Path) -> N
         with odd.serving(WELL, sent) as port:
             error = failed(address(port, "https"), ca_fingerprint="ab" * 32)
         assert "another fingerprint than ca_fingerprint" in str(error)
-        assert ("the server has to send the authority, too" in str(error)) is told
+        assert ("the server must also send the authority" in str(error)) is told
 
 
 def with_authority(authority: odd.Authority, folder: Path) -> ssl.SSLContext:
@@ -220,11 +220,11 @@ def test_an_answer_of_any_type_keeps_its_status(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
-        ("video/mp4", "hello", "is not JSON (it is called video/mp4), but begins with: hello."),
-        ("foo", '{"version": {}}', "is not called JSON but foo. A proxy in between"),
+        ("video/mp4", "hello", "is not JSON (its content type is video/mp4), and begins with: hello."),
+        ("foo", '{"version": {}}', "has the content type foo instead of JSON. A proxy in between"),
         ("application/json", "null", "is JSON but not an object: null."),
-        ("text/plain", "{nothing}", "is not JSON (it is called text/plain), but begins with: {nothing}."),
-        ("foo", "[" * 100_000, "is not JSON (it is called foo), but begins with: ["),
+        ("text/plain", "{nothing}", "is not JSON (its content type is text/plain), and begins with: {nothing}."),
+        ("foo", "[" * 100_000, "is not JSON (its content type is foo), and begins with: ["),
         ("application/json", "", "is empty."),
     ],
 )

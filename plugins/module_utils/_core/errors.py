@@ -17,7 +17,7 @@ class Difference(t.NamedTuple):
     desired: t.Any
 
     def __str__(self) -> str:
-        return f"{self.name} is {_shown(self.current)}, wanted is {_shown(self.desired)}"
+        return f"{self.name} is {_shown(self.current)}, not {_shown(self.desired)}"
 
 
 class Failure(Exception):
@@ -57,7 +57,7 @@ def refuse_together(wrong: t.Sequence[str]) -> None:
     """Refuse a list of deployments with every message in *wrong*; without any, do nothing."""
     if wrong:
         raise Refusal(
-            "invalid_list", " ".join(["The list of deployments cannot be carried out.", *wrong]).removesuffix(".")
+            "invalid_list", " ".join(["The list of deployments cannot be applied.", *wrong]).removesuffix(".")
         )
 
 
@@ -133,7 +133,7 @@ def _shown(value: t.Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value.items()) + "}"
     if isinstance(value, bool) or value is None:
-        return str(value).lower() if value is not None else "not set"
+        return str(value).lower() if value is not None else "unset"
     return str(value)
 
 

@@ -49,9 +49,9 @@ def unusable_address(context: RequestContext, exc: ValueError) -> ApiError:
     from urllib3.exceptions import LocationValueError
 
     if isinstance(exc, LocationValueError):
-        message = f"the address is not one that can be asked for: {shorten(str(exc), 200)}. Check hosts."
+        message = f"the address cannot be used: {shorten(str(exc), 200)}. Check hosts."
     else:
-        message = "the request has a value that HTTP cannot carry. Look for line breaks in credentials and headers."
+        message = "the request has a value that HTTP does not allow. Remove line breaks from credentials and headers."
     return ApiError("connection", f"Cannot {context.what}: {message}")
 
 
@@ -64,8 +64,9 @@ def _no_answer(context: RequestContext, exc: Exception) -> Exception:
         return Transient(by_proxy.error) if by_proxy.transient else by_proxy.error
     text = shorten(str(getattr(exc, "message", exc)), 300, context.secrets)
     if any(isinstance(each, DecodeError) for each in causes):
-        message = f"the answer of {context.there} is said to be compressed, but cannot be unpacked"
-        return ApiError("answer", f"Cannot {context.what}: {message}. Check what a proxy in between does with answers.")
+        message = f"the answer of {context.there} is marked as compressed, but cannot be unpacked"
+        hint = "Check whether a proxy in between changes answers."
+        return ApiError("answer", f"Cannot {context.what}: {message}. {hint}")
     broken = next((each for each in causes if tls_errors.broke_off(each)), None)
     if broken is None and _is_tls(exc, causes):
         innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
@@ -98,10 +99,10 @@ def _closed(exc: BaseException) -> bool:
 def _no_http(context: RequestContext, causes: t.Iterable[BaseException]) -> ApiError:
     line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
     if line.startswith(("\x15\x03", "\x16\x03")):
-        message = f"{context.there} answered in TLS. Write https:// in hosts."
+        message = f"{context.there} answered with TLS. Write https:// in hosts."
         return ApiError("tls", f"Cannot {context.what}: {message}")
     hint = "Check the port in hosts." if not context.proxy else "Check the ports in proxy and in hosts."
-    message = f"what answers at {context.there} does not speak HTTP, but says: {shorten(line, 60, context.secrets)}"
+    message = f"the server at {context.there} does not speak HTTP, it sent: {shorten(line, 60, context.secrets)}"
     return ApiError("answer", f"Cannot {context.what}: {message}. {hint}")
 
 
@@ -114,7 +115,7 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
         return None
     if isinstance(waited, ConnectTimeoutError):
         message = f"no connection to {context.there} within {context.timeout:g} seconds"
-        hint = "A firewall may drop what is sent; or the machine is down."
+        hint = "A firewall may drop packets, or the machine may be down."
     else:
         message = f"no answer from {context.there} within {context.timeout:g} seconds"
         hint = "The cluster may be busy; request_timeout sets how long one request may take."
@@ -124,20 +125,20 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
 def _not_connected(context: RequestContext, causes: t.Sequence[BaseException], text: str) -> ApiError:
     message, hint = _lost(context.there, causes, text)
     if context.proxy:
-        hint = f"Check hosts and proxy, and that the cluster can be reached from the proxy {context.proxy}."
+        hint = f"Check hosts and proxy, and that the proxy {context.proxy} can reach the cluster."
     return ApiError("connection", f"Cannot {context.what}: {message}. {hint}")
 
 
 def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
     lost = next((each for each in reversed(causes) if isinstance(each, (OSError, http.client.HTTPException))), None)
-    reach = "Check hosts and that the cluster can be reached from where this runs."
+    reach = "Check hosts, and that the machine where the task runs can reach the cluster."
     if isinstance(lost, socket.gaierror):
         message = f"the name in {hosts} cannot be resolved ({lost.strerror})"
-        return message, "Check its spelling in hosts, and the name service of the machine where this runs."
+        return message, "Check its spelling in hosts, and the name service of the machine where the task runs."
     if isinstance(lost, ConnectionRefusedError):
         return f"no connection to {hosts}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
     if isinstance(lost, http.client.IncompleteRead):
-        return f"the connection to {hosts} broke off in the middle of the answer", "Look at what stands in between."
+        return f"the connection to {hosts} ended in the middle of the answer", "Check the proxies in between."
     if isinstance(lost, http.client.RemoteDisconnected) or (lost is not None and tls_errors.broke_off(lost)):
         return f"{hosts} closed the connection without an answer", _perhaps_tls(hosts)
     if isinstance(lost, ConnectionResetError):
@@ -149,5 +150,5 @@ def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str
 
 def _perhaps_tls(hosts: str) -> str:
     if hosts.startswith("https:"):
-        return "It may have just ended, or want a client certificate."
-    return "It may have just ended, or speak TLS: then hosts need https://."
+        return "It may have just stopped, or it may require a client certificate."
+    return "It may have just stopped, or it may speak TLS: then write https:// in hosts."

@@ -16,7 +16,7 @@ from .response_errors import GATEWAY, RequestContext
 from .text import shorten
 
 _STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
-_TRUST = "The certificate of a proxy has to be one that the system trusts, or of an authority in ca_path."
+_TRUST = "The certificate of the proxy must be from an authority that the system trusts, or from one in ca_path."
 _REACH = "Check proxy, or the variable that it comes from, and whether no_proxy should name the hosts."
 _CREDENTIALS = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
 
@@ -51,9 +51,9 @@ def proxy_failure(context: RequestContext, causes: t.Sequence[BaseException]) ->
 def _refused(context: RequestContext, status: int, said: str) -> ProxyFailure:
     """Return the failure of a proxy that does not open a tunnel."""
     kind: t.Literal["credentials", "connection"] = "credentials" if status == 407 else "connection"
-    hint = _CREDENTIALS if status == 407 else "See what the proxy allows, and whether it reaches the cluster."
+    hint = _CREDENTIALS if status == 407 else "Check what the proxy allows, and that it can reach the cluster."
     message = (
-        f"the proxy {context.proxy} does not lead to {context.host}: {shorten(said, 100, context.secrets)}. {hint}"
+        f"the proxy {context.proxy} does not connect to {context.host}: {shorten(said, 100, context.secrets)}. {hint}"
     )
     return _failure(context, kind, message, status in GATEWAY)
 

@@ -28,10 +28,10 @@ _PLAIN_TO_TLS = "plain http request was sent to https port"
 """The text of nginx, and of gateways built on it."""
 
 _OF_A_GATEWAY = {
-    429: "It lets only so many requests through: use fewer forks, or try again later.",
-    502: "It gets no proper answer from the cluster: see whether Elasticsearch runs, and what address the gateway has.",
-    503: "It has no cluster to ask: see whether Elasticsearch runs, and whether the gateway takes it for healthy.",
-    504: "It got no answer in time: the cluster is slow, or cannot be reached from there.",
+    429: "It limits the number of requests: use fewer forks, or try again later.",
+    502: "It got no valid answer from the cluster: check that Elasticsearch runs, and its address in the gateway.",
+    503: "It has no cluster to forward to: check that Elasticsearch runs, and that the gateway considers it healthy.",
+    504: "It got no answer in time: the cluster is slow, or the gateway cannot reach it.",
 }
 
 
@@ -53,7 +53,7 @@ class RequestContext(t.NamedTuple):
     @property
     def there(self) -> str:
         """Return the host, and the proxy in between, which may be to blame."""
-        return f"{self.host} (by way of the proxy {self.proxy})" if self.proxy else self.host
+        return f"{self.host} (through the proxy {self.proxy})" if self.proxy else self.host
 
 
 class Answer(t.NamedTuple):
@@ -102,21 +102,21 @@ def not_understood(context: RequestContext, status: int | None, body: t.Any, con
     """Return the error of an answer that is not a JSON object of Elasticsearch."""
     words = excerpt(body, context.secrets)
     if body is None or body == "":
-        what, hint = "is empty", "Something in between may have cut it off."
+        what, hint = "is empty", "A proxy in between may have cut it off."
     elif is_html(body):
-        what, hint = f"is a web page: {words}", "A proxy or a login page in between answers for Elasticsearch."
+        what, hint = f"is a web page: {words}", "A proxy or a login page answers instead of Elasticsearch."
     elif body == "null":
-        what, hint = "is JSON but not an object: null", "Check what answers at the address in hosts."
+        what, hint = "is JSON but not an object: null", _CHECK_ADDRESS
     elif _is_json_text(body):
-        what, hint = f"is not called JSON but {shorten(content_type, 60, context.secrets)}", _CHANGED
+        what, hint = f"has the content type {shorten(content_type, 60, context.secrets)} instead of JSON", _CHANGED
     elif isinstance(body, str) and "json" in (content_type or "json") and body.lstrip()[:1] in "{[":
-        what = f"is JSON that breaks off or is damaged, and begins with: {words}"
-        hint = "Something in between may have cut it off; try again."
+        what = f"is JSON that is cut off or damaged, and begins with: {words}"
+        hint = "A proxy in between may have cut it off; try again."
     elif isinstance(body, str):
-        named = f" (it is called {shorten(content_type, 60, context.secrets)})" if content_type else ""
-        what, hint = f"is not JSON{named}, but begins with: {words}", "Check what answers at the address in hosts."
+        named = f" (its content type is {shorten(content_type, 60, context.secrets)})" if content_type else ""
+        what, hint = f"is not JSON{named}, and begins with: {words}", _CHECK_ADDRESS
     else:
-        what, hint = f"is JSON but not an object: {words}", "Check what answers at the address in hosts."
+        what, hint = f"is JSON but not an object: {words}", _CHECK_ADDRESS
     return ApiError("answer", f"Cannot {context.what}: the answer of {context.there} {what}. {hint}", status=status)
 
 
@@ -131,7 +131,8 @@ def _is_json_text(body: t.Any) -> bool:
     return True
 
 
-_CHANGED = "A proxy in between may change the header Content-Type."
+_CHECK_ADDRESS = "Check that the address in hosts is that of Elasticsearch."
+_CHANGED = "A proxy in between may have changed the header Content-Type."
 
 
 def another_product(context: RequestContext, body: t.Any) -> ApiError:
@@ -140,16 +141,16 @@ def another_product(context: RequestContext, body: t.Any) -> ApiError:
     version = version if isinstance(version, dict) else {}
     number = shorten(str(version.get("number") or ""), 20, context.secrets)
     if version.get("distribution") == "opensearch":
-        said = f"what answers at {context.there} is OpenSearch {number}, not Elasticsearch"
+        said = f"the server at {context.there} is OpenSearch {number}, not Elasticsearch"
         hint = "This collection needs Elasticsearch 8.0 or newer."
     elif number.partition(".")[0] in ("5", "6", "7"):
         said, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
     elif is_html(body):
         said = f"a web page answers at {context.there}, not Elasticsearch: {excerpt(body, context.secrets)}"
-        hint = "Check hosts; a proxy or a login page may stand before the cluster."
+        hint = "Check hosts. A proxy or a login page may be in front of the cluster."
     else:
-        said = f"what answers at {context.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
-        hint = "Check hosts; a proxy may also remove the header."
+        said = f"the server at {context.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
+        hint = "Check hosts. A proxy may also have removed the header."
     return ApiError("product", f"Cannot {context.what}: {said}. {hint}")
 
 
@@ -157,8 +158,8 @@ def _redirected(context: RequestContext, answer: Answer) -> ApiError:
     place = _origin(answer.location, context)
     return ApiError(
         "redirect",
-        f"Cannot {context.what}: {context.there} answered {answer.status} and points to {place}. "
-        "Redirects are not followed, the credentials would go with them. "
+        f"Cannot {context.what}: {context.there} answered {answer.status} and redirects to {place}. "
+        "The task does not follow redirects, because it would send the credentials there. "
         "Put the address of Elasticsearch itself into hosts.",
         status=answer.status,
     )
@@ -169,7 +170,7 @@ def _origin(location: str, context: RequestContext) -> str:
     try:
         url = urllib.parse.urlsplit(location)
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     if not url.netloc:
         return "another path of the same server" if location else "no address"
     return shorten(f"{url.scheme or 'http'}://{url.netloc.rpartition('@')[2]}", 100, context.secrets)
@@ -189,11 +190,9 @@ def _from_elasticsearch(
     if status == 403 and reason and "is unauthorized" in reason:
         return diagnosis("privilege", f"Grant the cluster privilege {context.privilege}.")
     if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):
-        return diagnosis(
-            "unavailable", "The cluster is not ready or has too much to do: look at its health and its logs."
-        )
+        return diagnosis("unavailable", "The cluster is not ready, or overloaded: check its health and its logs.")
     if status == 429:
-        return diagnosis("capacity", "Retrying does not help: add ML nodes, stop something, or ask for less.")
+        return diagnosis("capacity", "Repeating the task does not help: add ML nodes, stop something, or ask for less.")
     if status == 409 and reason and _OF_ENDPOINT.match(reason):
         return diagnosis("server", _BY_ENDPOINT)
     return diagnosis("server", _of_the_form(status, error_type))
@@ -201,7 +200,7 @@ def _from_elasticsearch(
 
 def _of_the_form(status: int, error_type: str | None) -> str:
     if status in (406, 415) or error_type == "media_type_header_exception":
-        return "Does a proxy in between change the headers Accept or Content-Type, or the body?"
+        return "A proxy in between may have changed the headers Accept or Content-Type, or the body."
     return _TOO_LARGE if status == 413 else ""
 
 
@@ -210,11 +209,11 @@ _TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_lengt
 
 def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
     """Diagnose the answer of a gateway, a firewall, or something else altogether."""
-    there = f"what answers at {context.there}"
+    there = f"the server at {context.there}"
     if answer.status in _OF_A_GATEWAY:
         return _Diagnosis("unavailable", f"a gateway at {context.there}", _OF_A_GATEWAY[answer.status])
     if answer.status == 401:
-        hint = "It is not Elasticsearch that asks for credentials: check hosts, and what a proxy in between wants."
+        hint = "It is not Elasticsearch that asks for credentials: check hosts, and whether a proxy in between does."
         return _Diagnosis("credentials", there, hint)
     if answer.status == 407:
         hint = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
@@ -224,7 +223,7 @@ def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
     if _PLAIN_TO_TLS in excerpt(answer.body).lower():
         return _Diagnosis("tls", there, "It speaks TLS: write https:// in hosts.")
     return _Diagnosis(
-        "answer", there, "It is not Elasticsearch: check address and path in hosts, and what stands between."
+        "answer", there, "It is not Elasticsearch: check address and path in hosts, and the proxies in between."
     )
 
 
@@ -258,7 +257,7 @@ def schema_error(context: RequestContext, status: int | None, found: str) -> Api
     """Return the error of an answer that is a JSON object, but does not fit its schema."""
     return ApiError(
         "answer",
-        f"Cannot {context.what}: the answer of {context.there} is not as Elasticsearch writes it: {found}. "
-        "See whether something in between changes answers; if not, please report it with the version of Elasticsearch.",
+        f"Cannot {context.what}: the answer of {context.there} is not in the format of Elasticsearch: {found}. "
+        "Check whether a proxy in between changes answers; if not, please report it with the version of Elasticsearch.",
         status=status,
     )

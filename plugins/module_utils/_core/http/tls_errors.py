@@ -19,7 +19,8 @@ _REFUSED = ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "CE
 ALONE = "one certificate is sent"
 """In the text of an error: there is no authority beside the certificate of the server."""
 
-_AGREE = "Check hosts, and what TLS versions, ciphers and client certificates the cluster takes."
+_AGREE = "Check hosts, and which TLS versions, ciphers and client certificates the cluster accepts."
+_CLOCK = "Check the clock of the machine where the task runs."
 _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
 
 
@@ -56,14 +57,14 @@ def tls_failure(exc: BaseException | None, text: str, shown: bool) -> TlsFailure
         return _another_name(text)
     reason = _reason(exc)
     if reason in _NO_TLS:
-        return TlsFailure("what answers there does not speak TLS", "If that is meant to be, write http:// in hosts.")
+        return TlsFailure("the server does not speak TLS", "If that is intended, write http:// in hosts.")
     return _alert(reason, shown) if "_ALERT_" in reason else TlsFailure(text, _AGREE)
 
 
 def _another_fingerprint(text: str) -> TlsFailure:
-    hint = "Compare ca_fingerprint with what Elasticsearch has now; a certificate may have been renewed."
+    hint = "Compare ca_fingerprint with the certificate of Elasticsearch, which may have been renewed."
     if ALONE in text:
-        hint += " If it is that of an authority, the server has to send the authority, too: it sends its own alone."
+        hint += " If it is that of an authority, the server must also send the authority: it sends only its own."
     return TlsFailure("the certificate has another fingerprint than ca_fingerprint", hint)
 
 
@@ -74,27 +75,27 @@ def _alert(reason: str, shown: bool) -> TlsFailure:
     """
     refused = any(each in reason for each in _REFUSED)
     if "CERTIFICATE_REQUIRED" in reason or (refused and not shown):
-        return TlsFailure(f"the server wants a client certificate ({reason})", "Set client_cert and client_key.")
+        return TlsFailure(f"the server requires a client certificate ({reason})", "Set client_cert and client_key.")
     if refused:
-        hint = "Check client_cert: its authority must be one that the cluster trusts, and it must not have expired."
-        return TlsFailure(f"the server does not take the client certificate ({reason})", hint)
-    return TlsFailure(f"the server ended it ({reason})", _AGREE)
+        hint = "Check client_cert: the cluster must trust its authority, and it must not have expired."
+        return TlsFailure(f"the server does not accept the client certificate ({reason})", hint)
+    return TlsFailure(f"the server ended the handshake ({reason})", _AGREE)
 
 
 def _not_trusted(exc: ssl.SSLCertVerificationError) -> TlsFailure:
     said = str(exc.verify_message).rstrip(".")
     if exc.verify_code == _EXPIRED:
-        return TlsFailure("the certificate has expired", "Renew it; or is the clock wrong where this runs?")
+        return TlsFailure("the certificate has expired", f"Renew it. {_CLOCK}")
     if exc.verify_code == _NOT_YET:
-        return TlsFailure("the certificate is not valid yet", "Is the clock wrong where this runs?")
+        return TlsFailure("the certificate is not valid yet", _CLOCK)
     if exc.verify_code in _OTHER_NAME:
         return _another_name(said)
     if exc.verify_code in _UNKNOWN:
         hint = "Set ca_path to the certificate authority of the cluster, or ca_fingerprint to its fingerprint."
         return TlsFailure(f"the authority of the certificate is not known ({said})", hint)
-    return TlsFailure(f"the certificate is not trusted ({said})", "Look at the certificate of the cluster.")
+    return TlsFailure(f"the certificate is not trusted ({said})", "Check the certificate of the cluster.")
 
 
 def _another_name(said: str) -> TlsFailure:
-    hint = "Write a name in hosts that the certificate has, or have one issued for this name."
+    hint = "Use a name in hosts that the certificate has, or issue a certificate for this name."
     return TlsFailure(f"the certificate is for another name ({said})", hint)

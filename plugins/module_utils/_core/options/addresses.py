@@ -26,14 +26,14 @@ def host_address(text: str, option: str = "hosts") -> str:
 
     :raises Refusal: if it is not a URL, or has credentials in it.
     """
-    example = "It looks like https://es.example.com:9200."
+    example = "Write it like https://es.example.com:9200."
     _refuse_userinfo(option, text, host_userinfo(text))
     url, port = _split(f"An address in {option}", text, example)
     if url.scheme not in _PORTS or not url.hostname:
         raise Refusal("invalid_address", f"'{text}' in {option} is not a URL", hint=example)
     if url.query or url.fragment:
         raise Refusal(
-            "invalid_address", f"The address of {url.hostname} in {option} has more than a path", hint=example
+            "invalid_address", f"The address of {url.hostname} in {option} has a query or a fragment", hint=example
         )
     return f"{_authority(url, port)}{url.path.rstrip('/')}"
 
@@ -45,7 +45,7 @@ def proxy_address(text: str, option: str = "proxy") -> str:
 
     :raises Refusal: if it is not the URL of an HTTP proxy, or has credentials in it.
     """
-    example = "It looks like http://proxy.example.com:3128."
+    example = "Write it like http://proxy.example.com:3128."
     _refuse_userinfo(option, text, "@" in text)
     url, port = _split(f"The address in {option}", _with_scheme(text), example)
     if url.scheme not in _PORTS or not url.hostname or url.path.strip("/"):
@@ -61,7 +61,7 @@ def _refuse_userinfo(option: str, text: str, credentials: object) -> None:
         raise Refusal(
             "credentials_in_url",
             f"The address of {host} in {option} contains credentials",
-            hint=f"Take them out of the URL and set {options}.",
+            hint=f"Remove them from the URL and set {options}.",
         )
 
 

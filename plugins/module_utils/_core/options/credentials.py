@@ -33,7 +33,7 @@ def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[st
 def require_proxy_pair(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     """Refuse a user without a password for a proxy, and the reverse: a token alone would be shown like a user."""
     pair = ("proxy_username", "proxy_password")
-    require_both(values, sources, pair, "Both are needed for a proxy that asks for them.")
+    require_both(values, sources, pair, "A proxy that asks for credentials needs both.")
     _refuse_colon(values, sources, pair[0])
 
 
@@ -50,7 +50,7 @@ def _refuse_colon(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str], n
         raise Refusal(
             "invalid_value",
             f"{with_source(name, sources)} contains a colon",
-            hint="What stands after it would be read as the beginning of the password.",
+            hint="The text after it would be read as the beginning of the password.",
         )
 
 
@@ -68,13 +68,13 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
         raise Refusal(
             "invalid_value",
             f"{with_source(name, sources)} is blank",
-            hint="Leave it out, or empty, to come without it.",
+            hint="Leave it out or empty to connect without it.",
         )
     if not text.isascii() or not text.isprintable():
         raise Refusal(
             "invalid_value",
             f"{with_source(name, sources)} contains characters that no {name} has",
-            hint="Perhaps it spans several lines.",
+            hint="It may span several lines.",
         )
     return text
 
@@ -84,5 +84,5 @@ def require_utf8(name: str, value: str | None) -> None:
     try:
         (value or "").encode()
     except UnicodeEncodeError:
-        hint = "Write it in UTF-8, also where a variable or a file has it."
+        hint = "Write it in UTF-8, also in a variable or a file."
         raise Refusal("invalid_value", f"{name} has characters that cannot be sent", hint=hint) from None

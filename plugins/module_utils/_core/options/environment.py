@@ -33,7 +33,7 @@ def _boolean(variable: str, text: str) -> bool:
         raise Refusal(
             "invalid_value",
             f"The variable {variable} is '{text}', which is neither true nor false",
-            hint="Set it to one, or unset it.",
+            hint="Set it to true or false, or unset it.",
         )
     return _BOOLEANS[text.strip().lower()]
 
@@ -143,8 +143,8 @@ def _complete_proxy(
         told_names = " and ".join(sorted(filter(None, found.values())))
         raise Refusal(
             "conflicting_options",
-            f"hosts has addresses with http and with https, for which {told_names} does not name the same proxy",
-            hint="Set proxy, or name addresses of one kind.",
+            f"hosts has http and https addresses, but not the same proxy for both (from {told_names})",
+            hint="Set proxy, or use addresses of one kind.",
         )
     name = next(iter(found.values()), "")
     if name:

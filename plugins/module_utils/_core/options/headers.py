@@ -14,7 +14,7 @@ from .credentials import SHORTEST_SECRET
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHENTICATE = "Use api_key, username and password, or bearer_token."
-_OF_THE_CLIENT = "The client sets it by what it sends and reads."
+_OF_THE_CLIENT = "The client sets it itself."
 _TAKEN = {
     **dict.fromkeys(("accept", "accept-encoding", "content-type", "content-encoding"), _OF_THE_CLIENT),
     **dict.fromkeys(("connection", "content-length", "host", "transfer-encoding"), _OF_THE_CLIENT),
@@ -38,7 +38,7 @@ def extra_headers(params: t.Mapping[str, t.Any]) -> dict[str, tuple[tuple[str, s
                 raise Refusal(
                     "conflicting_options",
                     f"The header {name} is given twice",
-                    hint="Names differ by more than upper and lower case.",
+                    hint="Upper and lower case make no difference.",
                 )
             names.add(str(name).lower())
             pairs[str(name)] = _value(option, str(name), value)
@@ -54,7 +54,7 @@ def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
             raise Refusal(
                 "secret_too_short",
                 f"The value of {name} in secret_headers has fewer than {SHORTEST_SECRET} characters",
-                hint="Hiding it would hide other things, too. What is no secret belongs in headers.",
+                hint="Masking it would mask other text, too. If it is no secret, put it into headers.",
             )
 
 

@@ -19,5 +19,5 @@ def require_path(option: str, path: str) -> None:
         usable = False
     if not usable:
         raise Refusal(
-            "invalid_value", f"{option} is no path: it has characters that no path has", hint="Give the path of a file."
+            "invalid_value", f"{option} has characters that no path can have", hint="Give the path of a file."
         )

@@ -26,7 +26,7 @@ def refuse_bad_tls(values: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> Non
         raise Refusal(
             "conflicting_options",
             f"{given[0]} is given, but no address in hosts uses TLS",
-            hint="Begin it with https://, or leave the option out.",
+            hint="Begin addresses with https://, or leave the option out.",
         )
     refuse_two_trusts(values, {})
     refuse_half_certificate(values, {})
@@ -44,7 +44,7 @@ def refuse_two_trusts(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str
         raise Refusal(
             "conflicting_options",
             f"{from_where} are both given",
-            hint="Give one: a fingerprint stands for its authority alone.",
+            hint="Give one: with a fingerprint the task trusts no other authority.",
         )
 
 
@@ -62,7 +62,7 @@ def fingerprint(text: str | None, option: str = "ca_fingerprint") -> str | None:
         raise Refusal(
             "invalid_value",
             f"{option} is not a SHA-256 fingerprint",
-            hint="It has 64 hexadecimal digits, with or without colons, as Elasticsearch prints it at its first start.",
+            hint="Give 64 hexadecimal digits, with or without colons, as Elasticsearch prints them at its first start.",
         )
     return digits
 
@@ -110,5 +110,5 @@ def _refuse_unreadable(option: str, path: str) -> None:
         with open(path, "rb") as file:
             file.read(1)
     except OSError as exc:
-        hint = "It is looked for on the machine where the task runs."
+        hint = "The file must be on the machine where the task runs."
         raise Refusal("unreadable_file", f"{option} {path} cannot be read: {exc.strerror}", hint=hint) from exc

@@ -22,7 +22,7 @@ class InternalError(Failure):
         where = ", ".join(f"{frame.filename.rpartition(_OURS)[2]} line {frame.lineno}" for frame in reversed(ours[-3:]))
         super().__init__(
             "internal_error",
-            f"This is a fault of mlops.elasticsearch: {type(exc).__name__} in {where}. "
-            "Please report this sentence, with the versions of the collection and of Elasticsearch. "
-            "See what is there before you run the task again.",
+            f"This is a bug in mlops.elasticsearch: {type(exc).__name__} in {where}. "
+            "Please report this message with the versions of the collection and of Elasticsearch. "
+            "Check what is deployed before you run the task again.",
         )
