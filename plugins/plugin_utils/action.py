@@ -76,7 +76,7 @@ class MlAction(ActionBase):
             return self._refused(exc, given)
         checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
         if checked.error_messages:
-            return self._refused(Failure("invalid_arguments", self._sentence(checked.errors, arguments)), arguments)
+            return self._refused(Failure("invalid_arguments", self._message(checked.errors, arguments)), arguments)
         params = dict(checked.validated_parameters)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
@@ -91,7 +91,7 @@ class MlAction(ActionBase):
     def _refused(self, error: Failure, arguments: Json) -> Json:
         return mask_secrets({**self.empty_result(), **failure(error)}, secrets(arguments))
 
-    def _sentence(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
+    def _message(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
         """Return what AnsibleModule would say; for items of a list also which one."""
         of_items = " ".join(self._wrong_items(arguments))
         if of_items or not isinstance(errors[0], UnsupportedError):

@@ -12,8 +12,7 @@ from .._core.errors import ApiError
 from .._core.http.client import Client
 from .._core.server import Server
 from .._ml.schemas import MODELS
-from . import records as records
-from . import schemas
+from . import records, schemas
 from .records import Aliases, Endpoint, Pipelines
 
 PAGE = 1000

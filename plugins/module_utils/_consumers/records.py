@@ -55,7 +55,7 @@ class Endpoint:
 def endpoints(answer: Json) -> tuple[Endpoint, ...]:
     """Return the endpoints in the answer of ``GET _inference/_all`` that use deployments in the cluster."""
     listed = answer.get("endpoints") or answer.get("models") or ()
-    return tuple(Endpoint.from_api(each) for each in listed if each.get("service") in IN_CLUSTER)
+    return tuple(Endpoint.from_api(endpoint) for endpoint in listed if endpoint.get("service") in IN_CLUSTER)
 
 
 Pipelines = t.Mapping[str, frozenset[str]]
@@ -67,10 +67,10 @@ def pipelines(answer: Json) -> Pipelines:
     named, called = {}, {}
     for pipeline, config in answer.items():
         found = [*_settings(config.get("processors")), *_settings(config.get("on_failure"))]
-        named[pipeline] = {str(each["model_id"]) for kind, each in found if kind == "inference" and "model_id" in each}
-        called[pipeline] = {str(each.get("name")) for kind, each in found if kind == "pipeline"}
+        named[pipeline] = {str(own["model_id"]) for kind, own in found if kind == "inference" and "model_id" in own}
+        called[pipeline] = {str(own.get("name")) for kind, own in found if kind == "pipeline"}
     return {
-        pipeline: frozenset[str]().union(*(named[each] for each in _reached(pipeline, called))) for pipeline in named
+        pipeline: frozenset[str]().union(*(named[name] for name in _reached(pipeline, called))) for pipeline in named
     }
 
 
@@ -89,9 +89,9 @@ def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
     reached: set[str] = set()
     ahead = {pipeline}
     while ahead:
-        each = ahead.pop()
-        reached.add(each)
-        ahead |= (called[each] & called.keys()) - reached
+        name = ahead.pop()
+        reached.add(name)
+        ahead |= (called[name] & called.keys()) - reached
     return reached
 
 

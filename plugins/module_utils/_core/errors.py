@@ -44,20 +44,20 @@ class Refusal(Failure):
         self.of_list = of_list
         self.differences = tuple(differences)
         self.hint = hint
-        super().__init__(code, self.sentence)
+        super().__init__(code, self._message)
 
     @property
-    def sentence(self) -> str:
+    def _message(self) -> str:
         """Return the reason, each difference and the hint as one text."""
-        named = ": " + "; ".join(str(each) for each in self.differences) if self.differences else ""
-        return f"{self.reason}{named}." + (f" {self.hint}" if self.hint else "")
+        differences = ": " + "; ".join(map(str, self.differences)) if self.differences else ""
+        return f"{self.reason}{differences}." + (f" {self.hint}" if self.hint else "")
 
 
-def refuse_together(wrong: t.Sequence[str]) -> None:
-    """Refuse a list of deployments with every message in *wrong*; without any, do nothing."""
-    if wrong:
+def refuse_together(messages: t.Sequence[str]) -> None:
+    """Refuse a list of deployments with every message in *messages*; without any, do nothing."""
+    if messages:
         raise Refusal(
-            "invalid_list", " ".join(["The list of deployments cannot be applied.", *wrong]).removesuffix(".")
+            "invalid_list", " ".join(["The list of deployments cannot be applied.", *messages]).removesuffix(".")
         )
 
 
@@ -105,7 +105,7 @@ class ApiError(Failure):
     def __init__(
         self,
         kind: ErrorKind,
-        sentence: str,
+        message: str,
         *,
         status: int | None = None,
         error_type: str | None = None,
@@ -118,7 +118,7 @@ class ApiError(Failure):
         self.error_type = error_type
         self.reason = reason
         self.empty = empty
-        super().__init__(code or CODES[kind], sentence)
+        super().__init__(code or CODES[kind], message)
 
     @property
     def not_found(self) -> bool:

@@ -134,7 +134,7 @@ class Client:
 
     def _context(self, what: str, privilege: str) -> RequestContext:
         nodes: list[t.Any] = self._client.transport.node_pool.all()
-        node = max(nodes, key=lambda each: getattr(each, "asked", 0.0))  # tests bring nodes of their own
+        node = max(nodes, key=lambda node: getattr(node, "asked", 0.0))  # tests bring nodes of their own
         proxy = getattr(node, "proxy", "")
         return RequestContext(what, privilege, node.base_url, self._timeout, self._secrets, proxy, self._certificate)
 

@@ -63,25 +63,25 @@ def _no_answer(context: RequestContext, exc: Exception) -> Exception:
     if by_proxy is not None:
         return Transient(by_proxy.error) if by_proxy.transient else by_proxy.error
     text = shorten(str(getattr(exc, "message", exc)), 300, context.secrets)
-    if any(isinstance(each, DecodeError) for each in causes):
+    if any(isinstance(cause, DecodeError) for cause in causes):
         message = f"the answer of {context.there} is marked as compressed, but cannot be unpacked"
         hint = "Check whether a proxy in between changes answers."
         return ApiError("answer", f"Cannot {context.what}: {message}. {hint}")
-    broken = next((each for each in causes if tls_errors.broke_off(each)), None)
+    broken = next((cause for cause in causes if tls_errors.broke_off(cause)), None)
     if broken is None and _is_tls(exc, causes):
-        innermost = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
-        happened, hint = tls_errors.tls_failure(innermost, text, context.certificate)
-        return ApiError("tls", f"Cannot {context.what}: no TLS connection to {context.there}: {happened}. {hint}")
-    if any(isinstance(each, http.client.BadStatusLine) and not _closed(each) for each in causes):
+        innermost = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        cause, hint = tls_errors.tls_failure(innermost, text, context.certificate)
+        return ApiError("tls", f"Cannot {context.what}: no TLS connection to {context.there}: {cause}. {hint}")
+    if any(isinstance(cause, http.client.BadStatusLine) and not _closed(cause) for cause in causes):
         return _no_http(context, causes)
     return Transient(_timed_out(context, causes) or _not_connected(context, causes, text))
 
 
 def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
     """Yield *exc* and its causes, outermost first."""
-    observed: set[int] = set()
-    while exc is not None and id(exc) not in observed:
-        observed.add(id(exc))
+    visited: set[int] = set()
+    while exc is not None and id(exc) not in visited:
+        visited.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
 
@@ -89,7 +89,7 @@ def _causes(exc: BaseException | None) -> t.Iterator[BaseException]:
 def _is_tls(exc: Exception, causes: t.Iterable[BaseException]) -> bool:
     from elastic_transport import TlsError
 
-    return isinstance(exc, TlsError) or any(isinstance(each, ssl.SSLError) for each in causes)
+    return isinstance(exc, TlsError) or any(isinstance(cause, ssl.SSLError) for cause in causes)
 
 
 def _closed(exc: BaseException) -> bool:
@@ -97,7 +97,7 @@ def _closed(exc: BaseException) -> bool:
 
 
 def _no_http(context: RequestContext, causes: t.Iterable[BaseException]) -> ApiError:
-    line = next(str(each.args[0]) for each in causes if isinstance(each, http.client.BadStatusLine))
+    line = next(str(cause.args[0]) for cause in causes if isinstance(cause, http.client.BadStatusLine))
     if line.startswith(("\x15\x03", "\x16\x03")):
         message = f"{context.there} answered with TLS. Write https:// in hosts."
         return ApiError("tls", f"Cannot {context.what}: {message}")
@@ -110,7 +110,7 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
     from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
-    waited = next((each for each in causes if isinstance(each, NoAnswerInTime)), None)
+    waited = next((cause for cause in causes if isinstance(cause, NoAnswerInTime)), None)
     if waited is None or isinstance(waited, NewConnectionError):
         return None
     if isinstance(waited, ConnectTimeoutError):
@@ -123,32 +123,33 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
 
 
 def _not_connected(context: RequestContext, causes: t.Sequence[BaseException], text: str) -> ApiError:
-    message, hint = _lost(context.there, causes, text)
+    message, hint = _describe(context.there, causes, text)
     if context.proxy:
         hint = f"Check hosts and proxy, and that the proxy {context.proxy} can reach the cluster."
     return ApiError("connection", f"Cannot {context.what}: {message}. {hint}")
 
 
-def _lost(hosts: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
-    lost = next((each for each in reversed(causes) if isinstance(each, (OSError, http.client.HTTPException))), None)
+def _describe(host: str, causes: t.Sequence[BaseException], text: str) -> tuple[str, str]:
+    kinds = (OSError, http.client.HTTPException)
+    lost = next((cause for cause in reversed(causes) if isinstance(cause, kinds)), None)
     reach = "Check hosts, and that the machine where the task runs can reach the cluster."
     if isinstance(lost, socket.gaierror):
-        message = f"the name in {hosts} cannot be resolved ({lost.strerror})"
+        message = f"the name in {host} cannot be resolved ({lost.strerror})"
         return message, "Check its spelling in hosts, and the name service of the machine where the task runs."
     if isinstance(lost, ConnectionRefusedError):
-        return f"no connection to {hosts}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
+        return f"no connection to {host}: connection refused", "Check the port in hosts, and that Elasticsearch runs."
     if isinstance(lost, http.client.IncompleteRead):
-        return f"the connection to {hosts} ended in the middle of the answer", "Check the proxies in between."
+        return f"the connection to {host} ended in the middle of the answer", "Check the proxies in between."
     if isinstance(lost, http.client.RemoteDisconnected) or (lost is not None and tls_errors.broke_off(lost)):
-        return f"{hosts} closed the connection without an answer", _perhaps_tls(hosts)
+        return f"{host} closed the connection without an answer", _perhaps_tls(host)
     if isinstance(lost, ConnectionResetError):
-        return f"{hosts} reset the connection", _perhaps_tls(hosts)
+        return f"{host} reset the connection", _perhaps_tls(host)
     if isinstance(lost, OSError) and lost.strerror:
-        return f"no connection to {hosts} ({lost.strerror})", reach
-    return f"no connection to {hosts}: {text}", reach
+        return f"no connection to {host} ({lost.strerror})", reach
+    return f"no connection to {host}: {text}", reach
 
 
-def _perhaps_tls(hosts: str) -> str:
-    if hosts.startswith("https:"):
+def _perhaps_tls(host: str) -> str:
+    if host.startswith("https:"):
         return "It may have just stopped, or it may require a client certificate."
     return "It may have just stopped, or it may speak TLS: then write https:// in hosts."

@@ -41,7 +41,7 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
             self.asked = 0.0
             self.proxy = connection.proxy_for(_base(config)) or ""
             self._deadline = Deadline()
-            self.pool = t.cast("HTTPConnectionPool", _way(connection, config, self._deadline))
+            self.pool = t.cast("HTTPConnectionPool", _pool(connection, config, self._deadline))
 
         def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
             self.asked = time.monotonic()
@@ -63,7 +63,7 @@ def _base(config: NodeConfig) -> str:
     return f"{config.scheme}://{name}:{config.port}"
 
 
-def _way(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
+def _pool(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
     """Return a pool of connections, or an object that behaves like one, whose requests end at *deadline*."""
     import urllib3
 
@@ -118,7 +118,7 @@ def _secure(
     import urllib3
 
     pools = pools or urllib3.HTTPSConnectionPool
-    _leave_numbers(options["ssl_context"], config.host)
+    _let_urllib3_compare_ip(options["ssl_context"], config.host)
     options["cert_reqs"] = options["ssl_context"].verify_mode
     if not proxy:
         return pools(config.host, config.port, **options)
@@ -152,11 +152,11 @@ def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
     found = _trusting(connection, None)
     if connection.ca_path:
         found.load_verify_locations(connection.ca_path)
-    _leave_numbers(found, urllib.parse.urlsplit(proxy).hostname or "")
+    _let_urllib3_compare_ip(found, urllib.parse.urlsplit(proxy).hostname or "")
     return found
 
 
-def _leave_numbers(trust: ssl.SSLContext, host: str) -> None:
+def _let_urllib3_compare_ip(trust: ssl.SSLContext, host: str) -> None:
     """Leave it to urllib3 to compare a certificate with an IP address: before 2, it does not pass one to ssl."""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)

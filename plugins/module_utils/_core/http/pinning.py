@@ -57,7 +57,7 @@ class Pinned:
         """
         from urllib3.exceptions import SSLError
 
-        probe = self._make(_trusting(None), _looking_pool())
+        probe = self._make(_trusting(None), _probing_pool())
         try:
             probe.request("GET", "/", retries=False)
         except _Shown as shown:
@@ -79,20 +79,20 @@ class _Shown(Exception):
         self.chain = chain
 
 
-def _looking_pool() -> type[HTTPConnectionPool]:
+def _probing_pool() -> type[HTTPConnectionPool]:
     """Return a pool whose connections end as soon as the server has shown its certificates."""
     import urllib3
     import urllib3.connection
 
-    class Looking(urllib3.connection.HTTPSConnection):
+    class Probe(urllib3.connection.HTTPSConnection):
         def connect(self) -> None:
             super().connect()
             raise _Shown(_chain(self.sock))
 
-    class LookingPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Looking
+    class ProbingPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Probe
 
-    return LookingPool
+    return ProbingPool
 
 
 def _chain(sock: t.Any) -> list[bytes]:
@@ -100,7 +100,7 @@ def _chain(sock: t.Any) -> list[bytes]:
     sock = getattr(sock, "sslobj", sock)  # TLS within the TLS of a proxy
     if hasattr(sock, "get_unverified_chain"):  # public since Python 3.13
         return list(sock.get_unverified_chain())
-    return [each.public_bytes(_DER) for each in sock._sslobj.get_unverified_chain()]
+    return [certificate.public_bytes(_DER) for certificate in sock._sslobj.get_unverified_chain()]
 
 
 def _trusting(certificate: bytes | None) -> ssl.SSLContext:

@@ -32,28 +32,28 @@ def proxy_failure(context: RequestContext, causes: t.Sequence[BaseException]) ->
     """Return the failure of a proxy among *causes*, outermost first, or ``None`` if no proxy is the cause."""
     from urllib3.exceptions import ProxyError
 
-    wrapped = next((each for each in causes if isinstance(each, ProxyError)), None)
+    wrapped = next((cause for cause in causes if isinstance(cause, ProxyError)), None)
     if wrapped is None:
         return None
     all_causes = [*causes, wrapped.original_error, *wrapped.original_error.args]
     refused = _STATUS.search(str(wrapped.original_error))
     if refused:
         return _refused(context, int(refused[1]), str(wrapped.original_error).partition(": ")[2])
-    broken = next((each for each in all_causes if isinstance(each, ssl.SSLError)), None)
+    broken = next((cause for cause in all_causes if isinstance(cause, ssl.SSLError)), None)
     if broken is not None and not tls_errors.broke_off(broken):
-        happened = tls_errors.tls_failure(broken, shorten(str(broken), 300, context.secrets), shown=False).happened
-        return _failure(context, "tls", f"no TLS connection to the proxy {context.proxy}: {happened}. {_TRUST}", False)
-    reasons = (each.strerror for each in all_causes if isinstance(each, OSError) and each.strerror)
+        tls = tls_errors.tls_failure(broken, shorten(str(broken), 300, context.secrets), shown=False)
+        return _failure(context, "tls", f"no TLS connection to the proxy {context.proxy}: {tls.cause}. {_TRUST}", False)
+    reasons = (cause.strerror for cause in all_causes if isinstance(cause, OSError) and cause.strerror)
     reason = next(reasons, None) or shorten(str(wrapped.original_error), 300, context.secrets)
     return _failure(context, "connection", f"no connection to the proxy {context.proxy} ({reason}). {_REACH}", True)
 
 
-def _refused(context: RequestContext, status: int, said: str) -> ProxyFailure:
+def _refused(context: RequestContext, status: int, reply: str) -> ProxyFailure:
     """Return the failure of a proxy that does not open a tunnel."""
     kind: t.Literal["credentials", "connection"] = "credentials" if status == 407 else "connection"
     hint = _CREDENTIALS if status == 407 else "Check what the proxy allows, and that it can reach the cluster."
     message = (
-        f"the proxy {context.proxy} does not connect to {context.host}: {shorten(said, 100, context.secrets)}. {hint}"
+        f"the proxy {context.proxy} does not connect to {context.host}: {shorten(reply, 100, context.secrets)}. {hint}"
     )
     return _failure(context, kind, message, status in GATEWAY)
 

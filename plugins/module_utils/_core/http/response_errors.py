@@ -80,16 +80,19 @@ def from_answer(context: RequestContext, answer: Answer) -> ApiError:
     """Return the error of an HTTP answer."""
     if 300 <= answer.status < 400:
         return _redirected(context, answer)
-    error_type, reason = _said(answer.body, context)
+    error_type, reason = _type_and_reason(answer.body, context)
     # Elasticsearch says what is wrong in JSON, or nothing.
-    ours = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
+    by_elasticsearch = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
     if answer.status in _OF_A_GATEWAY and not answer.genuine:
-        ours = False  # gateways have errors in JSON, too
-    diagnosis = _from_elasticsearch(context, answer, error_type, reason) if ours else _from_another(context, answer)
-    words = shorten(reason, LONGEST_REASON, context.secrets) if reason else excerpt(answer.body, context.secrets)
+        by_elasticsearch = False  # gateways have errors in JSON, too
+    if by_elasticsearch:
+        diagnosis = _from_elasticsearch(context, answer, error_type, reason)
+    else:
+        diagnosis = _from_another(context, answer)
+    text = shorten(reason, LONGEST_REASON, context.secrets) if reason else excerpt(answer.body, context.secrets)
     return ApiError(
         diagnosis.kind,
-        f"Cannot {context.what}: {diagnosis.who} answered {answer.status}: {words.rstrip('.')}."
+        f"Cannot {context.what}: {diagnosis.who} answered {answer.status}: {text.rstrip('.')}."
         + (f" {diagnosis.hint}" if diagnosis.hint else ""),
         status=answer.status,
         error_type=error_type,
@@ -100,23 +103,23 @@ def from_answer(context: RequestContext, answer: Answer) -> ApiError:
 
 def not_understood(context: RequestContext, status: int | None, body: t.Any, content_type: str = "") -> ApiError:
     """Return the error of an answer that is not a JSON object of Elasticsearch."""
-    words = excerpt(body, context.secrets)
+    text = excerpt(body, context.secrets)
     if body is None or body == "":
         what, hint = "is empty", "A proxy in between may have cut it off."
     elif is_html(body):
-        what, hint = f"is a web page: {words}", "A proxy or a login page answers instead of Elasticsearch."
+        what, hint = f"is a web page: {text}", "A proxy or a login page answers instead of Elasticsearch."
     elif body == "null":
         what, hint = "is JSON but not an object: null", _CHECK_ADDRESS
     elif _is_json_text(body):
         what, hint = f"has the content type {shorten(content_type, 60, context.secrets)} instead of JSON", _CHANGED
     elif isinstance(body, str) and "json" in (content_type or "json") and body.lstrip()[:1] in "{[":
-        what = f"is JSON that is cut off or damaged, and begins with: {words}"
+        what = f"is JSON that is cut off or damaged, and begins with: {text}"
         hint = "A proxy in between may have cut it off; try again."
     elif isinstance(body, str):
         named = f" (its content type is {shorten(content_type, 60, context.secrets)})" if content_type else ""
-        what, hint = f"is not JSON{named}, and begins with: {words}", _CHECK_ADDRESS
+        what, hint = f"is not JSON{named}, and begins with: {text}", _CHECK_ADDRESS
     else:
-        what, hint = f"is JSON but not an object: {words}", _CHECK_ADDRESS
+        what, hint = f"is JSON but not an object: {text}", _CHECK_ADDRESS
     return ApiError("answer", f"Cannot {context.what}: the answer of {context.there} {what}. {hint}", status=status)
 
 
@@ -141,17 +144,17 @@ def another_product(context: RequestContext, body: t.Any) -> ApiError:
     version = version if isinstance(version, dict) else {}
     number = shorten(str(version.get("number") or ""), 20, context.secrets)
     if version.get("distribution") == "opensearch":
-        said = f"the server at {context.there} is OpenSearch {number}, not Elasticsearch"
+        found = f"the server at {context.there} is OpenSearch {number}, not Elasticsearch"
         hint = "This collection needs Elasticsearch 8.0 or newer."
     elif number.partition(".")[0] in ("5", "6", "7"):
-        said, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
+        found, hint = f"Elasticsearch {number} is too old", "This collection needs 8.0 or newer."
     elif is_html(body):
-        said = f"a web page answers at {context.there}, not Elasticsearch: {excerpt(body, context.secrets)}"
+        found = f"a web page answers at {context.there}, not Elasticsearch: {excerpt(body, context.secrets)}"
         hint = "Check hosts. A proxy or a login page may be in front of the cluster."
     else:
-        said = f"the server at {context.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
+        found = f"the server at {context.there} is not Elasticsearch (its answer lacks the header X-Elastic-Product)"
         hint = "Check hosts. A proxy may also have removed the header."
-    return ApiError("product", f"Cannot {context.what}: {said}. {hint}")
+    return ApiError("product", f"Cannot {context.what}: {found}. {hint}")
 
 
 def _redirected(context: RequestContext, answer: Answer) -> ApiError:
@@ -227,7 +230,7 @@ def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
     )
 
 
-def _said(body: t.Any, context: RequestContext) -> tuple[str | None, str | None]:
+def _type_and_reason(body: t.Any, context: RequestContext) -> tuple[str | None, str | None]:
     """Return type and reason, with the innermost cause: the outer reason of a parse error hides what is wrong."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):

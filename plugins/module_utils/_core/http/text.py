@@ -17,7 +17,7 @@ LONGEST_BODY = 200
 """Characters of a page or of what was meant to be JSON: enough to recognise its author."""
 
 _HIDDEN = "********"
-_LOOKED_AT = 5000
+_LONGEST_INPUT = 5000
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ def shorten(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
     """
     if len(text) > longest:
         text = _without(secrets, text)
-    line = _flat(text[:_LOOKED_AT])
+    line = _flat(text[:_LONGEST_INPUT])
     return line if len(line) <= longest else line[:longest].rstrip() + " ..."
 
 
@@ -40,7 +40,7 @@ def excerpt(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
     if len(text) > LONGEST_BODY or is_html(text):  # markup may be taken out of the middle of a secret
         text = _without(secrets, text)
     if is_html(text):
-        text = _MARKUP.sub(" ", text[:_LOOKED_AT])
+        text = _MARKUP.sub(" ", text[:_LONGEST_INPUT])
     return shorten(text, LONGEST_BODY) or "an empty page"
 
 
@@ -56,4 +56,4 @@ def _without(secrets: t.Iterable[str], text: str) -> str:
 
 def _flat(text: str) -> str:
     """Return *text* on one line without control characters, which a terminal would obey."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -27,7 +27,7 @@ _BROKEN_OFF = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_
 class TlsFailure(t.NamedTuple):
     """The cause, which completes "no TLS connection to an address: ...", and a hint."""
 
-    happened: str
+    cause: str
     hint: str
 
 
@@ -73,7 +73,7 @@ def _alert(reason: str, shown: bool) -> TlsFailure:
 
     Without a client certificate some servers, such as those in Java, say that it is a bad one.
     """
-    refused = any(each in reason for each in _REFUSED)
+    refused = any(name in reason for name in _REFUSED)
     if "CERTIFICATE_REQUIRED" in reason or (refused and not shown):
         return TlsFailure(f"the server requires a client certificate ({reason})", "Set client_cert and client_key.")
     if refused:
@@ -83,19 +83,19 @@ def _alert(reason: str, shown: bool) -> TlsFailure:
 
 
 def _not_trusted(exc: ssl.SSLCertVerificationError) -> TlsFailure:
-    said = str(exc.verify_message).rstrip(".")
+    detail = str(exc.verify_message).rstrip(".")
     if exc.verify_code == _EXPIRED:
         return TlsFailure("the certificate has expired", f"Renew it. {_CLOCK}")
     if exc.verify_code == _NOT_YET:
         return TlsFailure("the certificate is not valid yet", _CLOCK)
     if exc.verify_code in _OTHER_NAME:
-        return _another_name(said)
+        return _another_name(detail)
     if exc.verify_code in _UNKNOWN:
         hint = "Set ca_path to the certificate authority of the cluster, or ca_fingerprint to its fingerprint."
-        return TlsFailure(f"the authority of the certificate is not known ({said})", hint)
-    return TlsFailure(f"the certificate is not trusted ({said})", "Check the certificate of the cluster.")
+        return TlsFailure(f"the authority of the certificate is not known ({detail})", hint)
+    return TlsFailure(f"the certificate is not trusted ({detail})", "Check the certificate of the cluster.")
 
 
-def _another_name(said: str) -> TlsFailure:
+def _another_name(detail: str) -> TlsFailure:
     hint = "Use a name in hosts that the certificate has, or issue a certificate for this name."
-    return TlsFailure(f"the certificate is for another name ({said})", hint)
+    return TlsFailure(f"the certificate is for another name ({detail})", hint)

@@ -25,13 +25,13 @@ OLDEST = 8
 
 def preload() -> bool:
     """Import elasticsearch now, so that forked workers have it; return whether this Python has a usable version."""
-    return not _lacking()
+    return not _library_problem()
 
 
 def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
-    lacking = _lacking()
-    if lacking:
-        raise ApiError("library", _missing_library(lacking))
+    problem = _library_problem()
+    if problem:
+        raise ApiError("library", _missing_library(problem))
     import elasticsearch
 
     options: dict[str, t.Any] = {
@@ -91,7 +91,7 @@ def _serializers() -> dict[str, Serializer]:
     return {**dict.fromkeys(others, Text()), **dict.fromkeys(json, Json())}
 
 
-def _lacking() -> str:
+def _library_problem() -> str:
     """Return why this Python cannot use the library; empty if it can."""
     try:
         import elasticsearch
@@ -103,8 +103,8 @@ def _lacking() -> str:
     return f"found version {number} in {elasticsearch.__file__}"
 
 
-def _missing_library(found: str) -> str:
+def _missing_library(problem: str) -> str:
     return (
-        f"The Python package elasticsearch, version {OLDEST} or newer, is needed by {sys.executable}: {found}. "
+        f"The Python package elasticsearch, version {OLDEST} or newer, is needed by {sys.executable}: {problem}. "
         "Install it there, for instance with pip, or choose another Python with ansible_python_interpreter."
     )

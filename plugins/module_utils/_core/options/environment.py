@@ -136,14 +136,14 @@ def _complete_proxy(
     no_proxy = options.get("no_proxy") or exempt.get("no_proxy") or []
     schemes = {scheme(address) for address in _addresses(options) if not is_excepted(address, _list(no_proxy))}
     found = {}
-    for each in schemes:
-        names = (variable.name for variable in VARIABLES if variable.option == "proxy" and variable.scheme == each)
-        found[each] = next((name for name in names if environ.get(name)), "")
+    for used in schemes:
+        names = (variable.name for variable in VARIABLES if variable.option == "proxy" and variable.scheme == used)
+        found[used] = next((name for name in names if environ.get(name)), "")
     if len({environ.get(name) for name in found.values()}) > 1:
-        told_names = " and ".join(sorted(filter(None, found.values())))
+        variables = " and ".join(sorted(filter(None, found.values())))
         raise Refusal(
             "conflicting_options",
-            f"hosts has http and https addresses, but not the same proxy for both (from {told_names})",
+            f"hosts has http and https addresses, but not the same proxy for both (from {variables})",
             hint="Set proxy, or use addresses of one kind.",
         )
     name = next(iter(found.values()), "")

@@ -15,7 +15,7 @@ from .credentials import SHORTEST_SECRET
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHENTICATE = "Use api_key, username and password, or bearer_token."
 _OF_THE_CLIENT = "The client sets it itself."
-_TAKEN = {
+_RESERVED = {
     **dict.fromkeys(("accept", "accept-encoding", "content-type", "content-encoding"), _OF_THE_CLIENT),
     **dict.fromkeys(("connection", "content-length", "host", "transfer-encoding"), _OF_THE_CLIENT),
     "authorization": _AUTHENTICATE,
@@ -61,8 +61,8 @@ def refuse_short_secrets(params: t.Mapping[str, t.Any]) -> None:
 def _refuse_name(option: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise Refusal("invalid_value", f"{option} has a header with a name that HTTP does not allow: {name!r}")
-    if name.lower() in _TAKEN:
-        raise Refusal("invalid_value", f"The header {name} cannot be set in {option}", hint=_TAKEN[name.lower()])
+    if name.lower() in _RESERVED:
+        raise Refusal("invalid_value", f"The header {name} cannot be set in {option}", hint=_RESERVED[name.lower()])
 
 
 def _value(option: str, name: str, value: t.Any) -> str:

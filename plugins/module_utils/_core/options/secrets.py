@@ -30,7 +30,7 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
     headers = params.get("secret_headers")
     # Shorter ones are refused, and masking them would mask half of the refusal.
     for value in map(_text, headers.values()) if isinstance(headers, dict) else ():
-        parts |= {value, *_carried(value)}
+        parts |= {value, *_parts_of_header(value)}
     parts |= _of_api_key(_text(params.get("api_key")).strip())
     for names in _PAIRS:
         username, password = (_text(params.get(name)) for name in names)
@@ -49,7 +49,7 @@ def _of_api_key(api_key: str) -> set[str]:
     return {pair, _encoded(pair), *_halves(pair)} if pair else set()
 
 
-def _carried(header: str) -> set[str]:
+def _parts_of_header(header: str) -> set[str]:
     """Return the parts of a header such as ``Basic dXNlcjpwYXNz``."""
     words = header.split()
     pairs = [_decoded(word) for word in words]
@@ -78,14 +78,14 @@ def _decoded(text: str) -> str:
 
 def _forms(text: str) -> t.Iterator[str]:
     """Yield *text* as it is, on one line, without white space around it or padding; each as others write it."""
-    for each in sorted({text, text.strip(), " ".join(text.split()), text.rstrip("=")}):
-        yield each
-        yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-        yield from (urllib.parse.quote(_bytes(each)), urllib.parse.quote(_bytes(each), safe=""))
-        yield urllib.parse.quote_plus(_bytes(each))
-        yield from (html.escape(each, quote=quotes) for quotes in (True, False))
-        yield from (repr(each)[1:-1], repr(_bytes(each))[2:-1])
-        yield _bytes(each).decode("latin-1")  # UTF-8 in a header
+    for form in sorted({text, text.strip(), " ".join(text.split()), text.rstrip("=")}):
+        yield form
+        yield from (json.dumps(form, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+        yield from (urllib.parse.quote(_bytes(form)), urllib.parse.quote(_bytes(form), safe=""))
+        yield urllib.parse.quote_plus(_bytes(form))
+        yield from (html.escape(form, quote=quotes) for quotes in (True, False))
+        yield from (repr(form)[1:-1], repr(_bytes(form))[2:-1])
+        yield _bytes(form).decode("latin-1")  # UTF-8 in a header
 
 
 def _bytes(text: str) -> bytes:

@@ -44,26 +44,26 @@ class Progress:
     def show(self, statuses: t.Sequence[ItemStatus]) -> None:
         """Show what has changed. *statuses*: of all deployments of the task, after a poll."""
         now, count = self._clock.monotonic(), _count(statuses)
-        news = [each for each in statuses if each.why and each.why != self._shown.get(each.deployment_id)]
-        if all(each.over for each in statuses) or not (news or count != self._count):
+        news = [status for status in statuses if status.why and status.why != self._shown.get(status.deployment_id)]
+        if all(status.over for status in statuses) or not (news or count != self._count):
             return
         if self._shown_at is not None and now - self._shown_at < EVERY:
             return
         self._shown_at, self._count = now, count
-        self._shown |= {each.deployment_id: each.why for each in statuses}
+        self._shown |= {status.deployment_id: status.why for status in statuses}
         self._show_progress(_line(count, news))
 
 
 def _count(statuses: t.Sequence[ItemStatus]) -> str:
     if len(statuses) == 1:
         return ""
-    failed = sum(each.failed for each in statuses)
-    done = sum(each.over for each in statuses) - failed
+    failed = sum(status.failed for status in statuses)
+    done = sum(status.over for status in statuses) - failed
     return f"{done} of {len(statuses)} done" + (f", {failed} failed" if failed else "")
 
 
 def _line(count: str, news: t.Sequence[ItemStatus]) -> str:
-    said = [f"{each.deployment_id}: {each.why}" for each in news[:NAMED]]
+    parts = [f"{status.deployment_id}: {status.why}" for status in news[:NAMED]]
     if len(news) > NAMED:
-        said.append(f"and {len(news) - NAMED} more")
-    return ". ".join([count, *said] if count else said)
+        parts.append(f"and {len(news) - NAMED} more")
+    return ". ".join([count, *parts] if count else parts)

@@ -23,5 +23,5 @@ class Outcome(t.NamedTuple):
 def failure(error: Failure) -> Json:
     """Return the keys of any failed result: message, code, and the error of the server or the connection."""
     cause = error if isinstance(error, ApiError) else error.__cause__
-    said = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
-    return {"failed": True, "msg": str(error), "failure": {"code": error.code}, **said}
+    details = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
+    return {"failed": True, "msg": str(error), "failure": {"code": error.code}, **details}
