@@ -18,7 +18,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import GUARD, LIST_GUARD
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import consumers as rules
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import decide
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import decide, owner
 from faults.play import Tally, play
 from faults.schedules import ALWAYS, NOT_VARIED, schedules, values
 
@@ -133,7 +133,7 @@ SLIPS = {
         "was stopped by force, and nobody uses it",
     ),
     "owned": Slip(
-        rules,
+        owner,
         "update_through_owner",
         lambda wanted, plan, endpoints, server: plan,
         {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},

@@ -13,6 +13,7 @@ from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
 from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
+from ..plan import owner as owner_rules
 from ..plan.plan import Plan
 from ..records.desired import Desired
 from .run_state import RunState
@@ -37,8 +38,8 @@ def check_consumers(
         used_by = _consumers_of(cluster, snapshot, plan.before, removed_ids)
         state.used_by = used_by.as_result()
         plan = consumer_rules.allow_stop(desired, plan, used_by, cluster.server)
-    elif consumer_rules.may_update_owned(plan, cluster.server):
-        plan = consumer_rules.update_through_owner(desired, plan, cluster.consumers.endpoints, cluster.server)
+    elif owner_rules.may_update_owned(plan, cluster.server):
+        plan = owner_rules.update_through_owner(desired, plan, cluster.consumers.endpoints, cluster.server)
     return check_owner(cluster, desired, plan)
 
 
@@ -49,10 +50,10 @@ def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
 
     :raises Refusal: it does.
     """
-    if consumer_rules.may_restart_owned(plan, cluster.server):
-        return consumer_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
-    if consumer_rules.may_update_owned(plan, cluster.server) and cluster.consumers.endpoints is None:
-        return consumer_rules.warn_of_unread_owner(plan, cluster.server)
+    if owner_rules.may_restart_owned(plan, cluster.server):
+        return owner_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
+    if owner_rules.may_update_owned(plan, cluster.server) and cluster.consumers.endpoints is None:
+        return owner_rules.warn_of_unread_owner(plan, cluster.server)
     return plan
 
 
@@ -74,5 +75,5 @@ def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:
 
     Without one, or where endpoints may not be read, that is *desired* as it was.
     """
-    endpoint = consumer_rules.endpoint_of_lost(desired, cluster.consumers.endpoints or ())
-    return consumer_rules.with_endpoint_settings(desired, endpoint) if endpoint else desired
+    endpoint = owner_rules.endpoint_of_lost(desired, cluster.consumers.endpoints or ())
+    return owner_rules.with_endpoint_settings(desired, endpoint) if endpoint else desired

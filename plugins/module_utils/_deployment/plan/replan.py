@@ -10,7 +10,7 @@ import dataclasses
 
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
-from .consumers import through_endpoint
+from .owner import through_endpoint
 from .plan import Plan
 from .start_step import FIXED
 

@@ -15,9 +15,9 @@ from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step, StepKind
 from . import start_step
-from .consumers import through_endpoint
 from .decide import Situation, decide
 from .diff import allocation_changes
+from .owner import through_endpoint
 from .plan import Plan
 from .readiness import PREDICATES, is_new_instance, restarted_message
 from .write_outcome import start_mismatch

@@ -1,0 +1,167 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inference endpoint that owns a deployment, and the settings that a lost deployment takes from it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._consumers.records import Endpoint
+from ..._core.errors import Refusal
+from ..._core.server import Server
+from ..._ml.adaptive import OFF, AdaptivePatch
+from ..._ml.deployment import Deployment
+from ..records.desired import Desired
+from ..records.step import Step
+from .consumers import WORDS, unknown
+from .diff import allocation_changes, immutable_differences
+from .plan import Plan
+
+
+def may_update_owned(plan: Plan, server: Server) -> bool:
+    """Whether the deployment that *plan* updates can belong to an endpoint."""
+    return any(step.kind == "update" for step in plan.steps) and _can_be_owned(plan.before, server)
+
+
+def may_restart_owned(plan: Plan, server: Server) -> bool:
+    """Whether *plan* starts again what can belong to an endpoint."""
+    again = plan.operation in ("restart", "replace", "recover") or plan.resumed_from is not None
+    return again and plan.start is not None and _can_be_owned(plan.baseline, server)
+
+
+def _can_be_owned(deployment: Deployment | None, server: Server) -> bool:
+    """Endpoints came with 8.11, and have no id of a model."""
+    return deployment is not None and deployment.deployment_id != deployment.model_id and server.has(8, 11)
+
+
+def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
+    """The *plan*, which updates something, by way of the inference endpoint that made the deployment, if one did.
+
+    :raises Refusal: the task or the server does not allow it.
+    """
+    asked = desired.on_endpoint_owned == "update_endpoint"
+    if endpoints is None:
+        if asked:
+            raise Refusal(
+                "consumers_unreadable",
+                f"Whether deployment '{desired.deployment_id}' belongs to an inference endpoint cannot be read",
+                hint=f"Grant the cluster privilege {WORDS['inference_endpoints'].privilege}.",
+            )
+        return plan
+    owner = _owner_of(desired, endpoints)
+    if owner is None:
+        return plan
+    if not asked:
+        raise _bypasses_owner(desired, "Set on_endpoint_owned to update_endpoint, which changes both.")
+    _refuse_before(server, (9, 2) if _sets_adaptive(plan) else (8, 19), owner)
+    return through_endpoint(plan, owner.task_type)
+
+
+def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
+    """The *plan*, which updates something past the inference endpoint that may have made it, and nobody may see.
+
+    It is not refused: who may manage deployments alone must be able to scale those that are no endpoint's.
+    """
+    made = f"If one made deployment '{plan.steps[0].deployment_id}'"
+    # A check of the server since 9.2 (server-behaviour.md 3.2 row 5).
+    if server.has(9, 2):
+        follows = f"{made}, Elasticsearch refuses this update."
+    else:
+        follows = f"{made}, it keeps its old settings, and the two disagree from this update on."
+    message = f"W{unknown('inference_endpoints')}. {follows}"
+    return dataclasses.replace(plan, warnings=(*plan.warnings, message))
+
+
+def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
+    """The *plan*, which starts something again, if what its inference endpoint has of it stays true.
+
+    An endpoint is told of another count, or other bounds, by an update alone; of what is fixed at the start never.
+
+    :raises Refusal: the endpoint would have another count, or other bounds.
+    """
+    if _owner_of(desired, endpoints) is None:
+        return plan
+    before, after = t.cast("Deployment", plan.baseline), t.cast("Deployment", plan.after)
+    if allocation_changes(after, before):
+        raise _bypasses_owner(
+            desired, "Change them by a task of its own, which only updates: on_endpoint_owned says how."
+        )
+    stale = immutable_differences(desired, before, after.model_id)
+    if not stale:
+        return plan
+    message = f"Inference endpoint '{desired.deployment_id}' still has the old settings: "
+    named = "; ".join(f"{each.name} {each.current} instead of {each.desired}" for each in stale)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, f"{message}{named}."))
+
+
+def _owner_of(desired: Desired, endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
+    return next(
+        (each for each in endpoints if each.owns_deployment and each.deployment_id == desired.deployment_id), None
+    )
+
+
+def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
+    return Refusal(
+        "owned_by_endpoint",
+        f"Deployment '{desired.deployment_id}' belongs to the inference endpoint of that name, "
+        "which would still have the old settings",
+        hint=hint,
+    )
+
+
+def through_endpoint(plan: Plan, task_type: str) -> Plan:
+    """The *plan* with its updates by way of the inference endpoint that has the deployment's id."""
+    steps = tuple(
+        dataclasses.replace(step, settings=_whole_adaptive(plan, step), endpoint_type=task_type) for step in plan.steps
+    )
+    return dataclasses.replace(plan, steps=steps)
+
+
+def _whole_adaptive(plan: Plan, step: Step) -> t.Mapping[str, t.Any]:
+    """An endpoint has its object replaced, not merged: what is sent of the scaler is all of it."""
+    sent = step.settings.get("adaptive_allocations")
+    if sent is None:
+        return step.settings
+    after = t.cast("Deployment", plan.after).adaptive_allocations or OFF
+    kept = {name: value for name, value in after.as_result().items() if value is not None}
+    return {**step.settings, "adaptive_allocations": {**sent, **kept}}
+
+
+def _sets_adaptive(plan: Plan) -> bool:
+    return any("adaptive_allocations" in step.settings for step in plan.steps)
+
+
+def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> None:
+    if not server.has(*since):
+        changes = "the adaptive allocations" if since == (9, 2) else "the allocations"
+        raise Refusal(
+            "unsupported_version",
+            f"Elasticsearch {server.version} cannot change {changes} of inference endpoint '{owner.inference_id}'",
+            hint=f"It needs {'.'.join(map(str, since))} or newer.",
+        )
+
+
+def endpoint_of_lost(desired: Desired, endpoints: t.Iterable[Endpoint]) -> Endpoint | None:
+    """The endpoint whose deployment the task names and nothing runs under: its own first, else one attached to it."""
+    found = [each for each in endpoints if each.deployment_id == desired.deployment_id and each.model_id]
+    return min(found, key=lambda each: (not each.owns_deployment, each.inference_id), default=None)
+
+
+def with_endpoint_settings(desired: Desired, endpoint: Endpoint) -> Desired:
+    """What is *desired*, and where the task says nothing, what the *endpoint* says of its deployment."""
+    scaled = desired.number_of_allocations or desired.initial_number_of_allocations or desired.adaptive_allocations
+    adaptive, number = endpoint.adaptive_allocations, endpoint.number_of_allocations
+    if scaled:
+        adaptive, number = None, None
+    return dataclasses.replace(
+        desired,
+        model_id=endpoint.model_id,
+        threads_per_allocation=desired.threads_per_allocation or endpoint.threads_per_allocation,
+        adaptive_allocations=AdaptivePatch(**adaptive.as_result()) if adaptive else desired.adaptive_allocations,
+        initial_number_of_allocations=desired.initial_number_of_allocations
+        if adaptive and adaptive.enabled
+        else desired.initial_number_of_allocations or number,
+    )
