@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task may say of one deployment."""
+"""The options of one deployment."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ _AS_GIVEN = (
     "finish_pending_work",
     "on_guarded",
 )
-"""Options that are wanted as they are."""
+"""Options that the desired state has unchanged."""
 
 
 def desired(params: t.Mapping[str, t.Any]) -> Desired:
-    """What validated options want.
+    """Return the desired state that validated options describe.
 
-    :raises Refusal: for values and combinations that no server accepts.
+    :raises Refusal: for values and combinations that no version of Elasticsearch accepts.
     """
     if not params.get("deployment_id") and not params.get("model_id"):
         raise Refusal(
@@ -134,7 +134,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
 
 
 def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
-    """How long to wait, and for what."""
+    """Return how long to wait, and for what."""
     if params["wait_timeout"] < 0:
         raise Refusal("invalid_value", f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
     if params["wait_sleep"] <= 0:
@@ -144,7 +144,7 @@ def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
 
 
 def server_timeout(params: t.Mapping[str, t.Any]) -> str:
-    """The acknowledgement time-out, which must end before the client gives the request up."""
+    """Return the acknowledgement time-out, which must end before the client gives the request up."""
     text = str(params["server_timeout"])
     match = _TIME.fullmatch(text)
     if match is None or int(match[1]) == 0:
@@ -163,7 +163,7 @@ def server_timeout(params: t.Mapping[str, t.Any]) -> str:
 
 
 def fact_name(params: t.Mapping[str, t.Any]) -> str:
-    """The name of the fact, or nothing."""
+    """Return the name of the fact; empty if none is to be set."""
     name = str(params["fact_name"])
     if name and not _FACT.fullmatch(name):
         raise Refusal(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task may say of many deployments."""
+"""The options of a list of deployments."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
 
 ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
-"""Options of waiting that an item may set for itself."""
+"""Options of waiting that each item may set."""
 INHERITED = ("on_guarded", *ITEM_WAIT)
-"""Options that an item has from the task, unless it sets them for itself."""
+"""Options that an item has from the task, unless it sets them itself."""
 
 _OF_TASK = GUARD.argument_spec | WAIT.argument_spec
 ITEM = Spec(
@@ -56,13 +56,13 @@ Item = tuple[Desired, WaitPolicy]
 
 
 def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:
-    """What a sentence calls an item: its place in the list, from 0, and its id."""
+    """Return what a message calls an item: its place in the list, from 0, and its id."""
     named = item.get("deployment_id") or item.get("model_id")
     return f"deployments[{index}]" + (f" ('{named}')" if named else "")
 
 
 def items(params: t.Mapping[str, t.Any]) -> list[Item]:
-    """What validated options want, item by item.
+    """Return the desired state that validated options describe, item by item.
 
     :raises Refusal: with everything that is wrong with any of them.
     """
@@ -80,7 +80,7 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
 
 
 def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
-    """A sentence for each recovery file that is to be that of several deployments."""
+    """Return a sentence for each recovery file that several deployments have in common."""
     users: dict[str, list[str]] = {}
     for patch in desired_items:
         if patch.recovery_file:
@@ -93,9 +93,9 @@ def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
 
 
 def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
-    """Whether a deployment that is not listed is to be left alone.
+    """Return a function that tells for a deployment id that is not listed whether to leave it alone.
 
-    :raises Refusal: unlisted ones are to be stopped, and nobody said which are not.
+    :raises Refusal: stop_unlisted is set, and unlisted_except does not say which ones to leave alone.
     """
     if not params["stop_unlisted"]:
         return lambda deployment_id: True
@@ -110,5 +110,5 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
 
 
 def stop_item(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
-    """The wish to stop a deployment that is not listed."""
+    """Return the item that stops a deployment that is not listed."""
     return Desired(deployment_id=deployment_id, state="stopped"), deployment.wait_policy(params)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far a task may move the counts of deployments."""
+"""The options that limit how far a task may move numbers of allocations."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ LIST_GUARD = Spec(
 
 
 def guard(params: t.Mapping[str, t.Any]) -> Guard:
-    """The guard of one deployment.
+    """Return the guard of one deployment.
 
-    :raises Refusal: if nothing could ever pass it.
+    :raises Refusal: no plan could ever pass it.
     """
     given = params.get("guard") or {}
     names = GUARD.argument_spec["guard"]["options"]
@@ -50,7 +50,7 @@ def guard(params: t.Mapping[str, t.Any]) -> Guard:
 
 
 def max_total_step(params: t.Mapping[str, t.Any]) -> int | None:
-    """By how much a list may move all counts together, if it says so."""
+    """Return by how much a list may move all numbers of allocations together; ``None`` if it does not say."""
     given = params.get("guard") or {}
     _refuse_negative(given, ("max_total_step",))
     return t.cast("int | None", given.get("max_total_step"))

@@ -31,9 +31,9 @@ WORDS: t.Mapping[ConsumerKind, Word] = {
 
 
 def names_the_model(deployment: Deployment, consumers: Consumers) -> bool:
-    """Whether anybody names the model of *deployment*, or an alias of it, instead of the deployment.
+    """Return whether a consumer names the model of *deployment*, or an alias of it, instead of the deployment.
 
-    Then it matters whether another deployment has the model's own id: that one is what is meant.
+    Such a consumer uses the deployment that has the model's own id, if there is one.
     """
     model_id = deployment.model_id
     if model_id == deployment.deployment_id:
@@ -44,7 +44,10 @@ def names_the_model(deployment: Deployment, consumers: Consumers) -> bool:
 
 
 def used_by(deployment: Deployment, consumers: Consumers, *, model_has_this_id: bool = False) -> UsedBy:
-    """Who uses *deployment*. *model_has_this_id*: another deployment has the id of its model, and answers for it."""
+    """Return the consumers of *deployment*.
+
+    *model_has_this_id*: another deployment has the id of the model, and consumers that name the model use that one.
+    """
     name, model_id = deployment.deployment_id, deployment.model_id
     aliases = () if model_has_this_id else (consumers.aliases or {}).get(model_id, ())
     endpoints = tuple(sorted(each.inference_id for each in consumers.endpoints or () if each.deployment_id == name))
@@ -58,9 +61,9 @@ def used_by(deployment: Deployment, consumers: Consumers, *, model_has_this_id: 
 
 
 def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) -> Plan:
-    """The *plan*, which stops something, with force where the task allows it.
+    """Return *plan*, which stops a deployment, with force if the task allows it.
 
-    :raises Refusal: somebody uses the deployment, or that cannot be known and the server would not mind.
+    :raises Refusal: a consumer uses the deployment; or consumers cannot be read, and Elasticsearch would not check.
     """
     named, unread = _listed(used_by), [kind for kind in CONSUMER_KINDS if used_by.of(kind) is None]
     if desired.on_referenced == "force":
@@ -98,7 +101,7 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
 
 
 def _listed(used_by: UsedBy) -> str:
-    """The users in words; empty if there are none."""
+    """Return the consumers in words; empty if there are none."""
     parts = []
     for kind in CONSUMER_KINDS:
         found, word = used_by.of(kind) or (), WORDS[kind]
@@ -118,10 +121,10 @@ def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> N
 
 
 def _server_checks(server: Server, kind: ConsumerKind) -> bool:
-    """Whether a stop without force is refused by the server itself (server-behaviour.md 3.3).
+    """Return whether Elasticsearch itself refuses a stop without force (server-behaviour.md 3.3).
 
-    Endpoints since elastic/elasticsearch pull request 129325, which 9.0 did not get. Aliases only where a pipeline
-    names them.
+    Endpoints since elastic/elasticsearch pull request 129325, which 9.0 did not get. Aliases only if a pipeline names
+    them.
     """
     if kind == "inference_endpoints":
         return server.serverless or (server.has(8, 19) and server.version_tuple[:2] != (9, 0))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The decision: wanted and current in, plan out. Pure."""
+"""The decision: desired and current in, plan out. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .validation import refuse_contradictions, refuse_fixed
 
 
 class Situation(t.NamedTuple):
-    """What was read.
+    """The state that was read before planning.
 
-    ``model_id``: the wanted model with its alias resolved, ``None`` if not given and nothing to take it from.
+    ``model_id``: the desired model with its alias resolved, ``None`` if not given and nothing to take it from.
     ``other_deployments``: ids of the model's other deployments, when the task named only the model and nothing runs
-    under the model's own id. ``recovery``: what a run left that ended between a stop and a start.
+    under the model's own id. ``recovery``: the record of a run that ended between a stop and a start.
     """
 
     current: Deployment | None
@@ -37,9 +37,9 @@ class Situation(t.NamedTuple):
 
 
 def decide(desired: Desired, situation: Situation) -> Plan:
-    """The plan that turns *situation* into what is *desired*.
+    """Return the plan that turns *situation* into what is *desired*.
 
-    :raises Refusal: if there is none, or a guard forbids it.
+    :raises Refusal: there is none, or a guard forbids it.
     """
     current, recovery = situation.current, situation.recovery
     absent = current is None or current.assignment_state == "stopping"
@@ -49,7 +49,7 @@ def decide(desired: Desired, situation: Situation) -> Plan:
 
 
 def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryRecord) -> Plan:
-    """Start what an earlier run stopped and did not start again, overlaid with what the task names."""
+    """Plan to start what an earlier run stopped and did not start again, overlaid with what the task names."""
     current = situation.current
     _refuse_taking_over(desired, recovery.deployment)
     named = situation._replace(model_id=situation.model_id if desired.model_id else None)
@@ -85,9 +85,9 @@ def _plan_unguarded(desired: Desired, situation: Situation) -> Plan:
 
 
 def recover(desired: Desired, situation: Situation) -> Plan:
-    """The plan that stops what does not come up, and starts it again.
+    """Return the plan that stops a deployment that does not come up, and starts it again.
 
-    :raises Refusal: if there is none, or a guard forbids it.
+    :raises Refusal: there is none, or a guard forbids it.
     """
     current = t.cast("Deployment", situation.current)
     _refuse_taking_over(desired, current)
@@ -107,7 +107,7 @@ def _plan_stopped(desired: Desired, situation: Situation) -> Plan:
 
 
 def _plan_missing(desired: Desired, situation: Situation) -> Plan:
-    """Nothing is deployed, or what was is on its way out."""
+    """Plan for a deployment that does not exist, or is being stopped."""
     current = situation.current
     if desired.on_missing == "fail":
         raise _missing_refusal(desired, current)
@@ -165,7 +165,7 @@ def _in_place(desired: Desired, current: Deployment) -> Plan:
 
 
 def _recreate(desired: Desired, situation: Situation, current: Deployment, operation: Operation) -> Plan:
-    """Stop and start, with every setting carried over that the task does not name."""
+    """Plan a stop and a start that keeps every setting that the task does not name."""
     merged = _updated(desired, current)
     _refuse_frozen_zero(desired, merged)
     step, after, warnings = start_step.restart_of(desired, merged, situation.model_id)
@@ -179,7 +179,7 @@ def _recreate(desired: Desired, situation: Situation, current: Deployment, opera
 
 
 def _updated(desired: Desired, current: Deployment) -> Deployment:
-    """The deployment after an update; how far its nodes have come is not predicted."""
+    """Return the deployment after an update; how far its nodes have come is not predicted."""
     if not count_differences(desired, current):
         return current
     adaptive = adaptive_after(desired, current)
@@ -201,7 +201,7 @@ def _updated(desired: Desired, current: Deployment) -> Deployment:
 
 
 def _update_settings(desired: Desired, current: Deployment, differences: tuple[Difference, ...]) -> dict[str, t.Any]:
-    """What the request says: only what differs, and both parts in one when the scaler is to let go of the count."""
+    """Return the settings that differ; with adaptive allocations turned off, the fixed number as well."""
     differing = {difference.name for difference in differences}
     settings: dict[str, t.Any] = {}
     patch = adaptive_patch(desired, current)

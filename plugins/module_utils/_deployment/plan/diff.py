@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What differs between a deployment and what is wanted of it."""
+"""Differences between a deployment and what is desired of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIXED_AT_START = ("threads_per_allocation", "priority", "queue_capacity")
 
 
 def immutable_differences(desired: Desired, current: Deployment, model_id: str | None) -> tuple[Difference, ...]:
-    """Settings that only a stop and a start can change. *model_id* is the wanted model with its alias resolved."""
+    """Return what only a stop and a start can change. *model_id* is the desired model with its alias resolved."""
     found = [
         Difference(name, getattr(current, name), getattr(desired, name))
         for name in FIXED_AT_START
@@ -33,7 +33,7 @@ def immutable_differences(desired: Desired, current: Deployment, model_id: str |
 
 
 def count_differences(desired: Desired, current: Deployment) -> tuple[Difference, ...]:
-    """Differences of what an update changes: the scaler's settings, and the count unless the scaler owns it."""
+    """Return what an update changes: the adaptive allocations, and the number of allocations unless they set it."""
     found = []
     stored, after = current.adaptive_allocations or OFF, adaptive_after(desired, current) or OFF
     if after != stored:
@@ -45,7 +45,10 @@ def count_differences(desired: Desired, current: Deployment) -> tuple[Difference
 
 
 def allocation_changes(one: Deployment, other: Deployment) -> tuple[Difference, ...]:
-    """What an update could have changed between two readings; a count that the scaler owns in *one* is anybody's."""
+    """Return what an update could have changed between the deployments *other* and *one*.
+
+    If *one* has adaptive allocations enabled, Elasticsearch may change the number at any time, so it is not compared.
+    """
     found = []
     if (one.adaptive_allocations or OFF) != (other.adaptive_allocations or OFF):
         found.append(Difference("adaptive_allocations", _plain(other), _plain(one)))
@@ -55,16 +58,16 @@ def allocation_changes(one: Deployment, other: Deployment) -> tuple[Difference, 
 
 
 def missing_settings(desired: Desired, observed: Deployment, model_id: str | None) -> tuple[Difference, ...]:
-    """Everything the task names that *observed* does not have: none means that the wanted settings are there."""
+    """Return everything the task names that *observed* does not have: none if the desired settings are there."""
     return immutable_differences(desired, observed, model_id) + count_differences(desired, observed)
 
 
 def start_differences(
     desired: Desired, sent: t.Mapping[str, t.Any], after: Deployment, observed: Deployment
 ) -> tuple[Difference, ...]:
-    """What *observed* has not of the start that *after* foretells: then somebody else started it.
+    """Return what *observed* has otherwise than *after*, the prediction of a start: then another client started it.
 
-    *sent*: the settings of the start. A count and a scaler it did not say are anybody's.
+    *sent*: the settings of the start. A number and adaptive allocations that are not in there are not compared.
     """
     names = ["model_id", *FIXED_AT_START]
     if "number_of_allocations" in sent and desired.initial_number_of_allocations is None and not observed.adaptive:
@@ -86,21 +89,21 @@ def _plain(deployment: Deployment) -> dict[str, t.Any]:
 
 
 def adaptive_patch(desired: Desired, current: Deployment) -> AdaptivePatch | None:
-    """What is asked of the scaler: a plain count takes the deployment out of its hands, unless it is to be skipped."""
+    """Return the change of the adaptive allocations: a fixed number disables them, unless on_adaptive is skip."""
     if desired.asks_fixed_number and current.adaptive and desired.on_adaptive != "skip":
         return AdaptivePatch(enabled=False)
     return desired.adaptive_allocations
 
 
 def adaptive_after(desired: Desired, current: Deployment) -> AdaptiveAllocations | None:
-    """The scaler's settings as the server merges them."""
+    """Return the adaptive allocations as Elasticsearch merges them."""
     stored, patch = current.adaptive_allocations, adaptive_patch(desired, current)
     merged = stored if patch is None else patch.merged_into(stored)
     return stored if merged == (stored or OFF) else merged
 
 
 def _same_cache(given: str, current: Deployment) -> bool:
-    """Whether *given* is the cache size shown: to the byte, or to the one decimal that ``_stats`` keeps."""
+    """Return whether *given* is the cache size shown: to the byte, or to the one decimal that ``_stats`` keeps."""
     size = parse_size(given)
     if size is None or current.cache_size is None:
         return given == current.cache_size

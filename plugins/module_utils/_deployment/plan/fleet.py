@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What only a list of deployments can get wrong, and the order of its writes. Pure."""
+"""Rules that hold for a whole list of deployments, and the order of its writes. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .order import send_order
 from .plan import Plan
 
 LIMIT = 100
-"""How many deployments a cluster takes (server-behaviour.md 3.1 row 5)."""
+"""The most deployments that a cluster takes (server-behaviour.md 3.1 row 5)."""
 
 
 def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
-    """Refuse a list that no cluster can carry out. *starting*: whether the item with the same place is to run."""
+    """Refuse a list that no cluster can satisfy. *starting*: whether the item at the same place is to run."""
     wrong = []
     for name, number in collections.Counter(ids).items():
         if number > 1:
@@ -33,7 +33,7 @@ def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
 
 
 def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> None:
-    """Refuse to start more deployments than fit beside those that are *existing* and stay."""
+    """Refuse to start more deployments than fit beside the *existing* ones that stay."""
     after = set(existing)
     for plan in plans:
         for step in plan.steps:
@@ -56,9 +56,9 @@ def refuse_too_few_processors(
 ) -> None:
     """Refuse plans that need more processors than there are, unless the cluster may grow.
 
-    *existing*: all deployments as they are. What is not changed keeps what it holds, and low priority needs no
-    processors of its own (server-behaviour.md 5.1). What resumes needs capacity for what was stopped: where there is
-    none for more, the server says so, and that is started.
+    *existing*: all current deployments. One that no plan changes keeps its processors, and low priority needs none of
+    its own (server-behaviour.md 5.1). A plan that resumes an earlier run needs capacity for what that run stopped: if
+    there is none for more, Elasticsearch refuses the start, and the task starts what was stopped.
     """
     if processors.may_grow:
         return
@@ -74,13 +74,13 @@ def refuse_too_few_processors(
 
 
 def _processors_held(deployment: Deployment) -> int:
-    """Processors in use now."""
+    """Return the processors in use now."""
     running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
     return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
 
 
 def _processors_needed(plan: Plan) -> int:
-    """Processors that there must be."""
+    """Return the processors that *plan* cannot do without."""
     ways = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
     needs = [
         0 if each.priority == "low" else (each.number_of_allocations or 0) * _threads(each) for each in ways if each
@@ -93,6 +93,6 @@ def _threads(deployment: Deployment) -> int:
 
 
 def in_send_order(plans: t.Sequence[Plan]) -> list[tuple[int, Step]]:
-    """The actions of all *plans* as they are sent when none has to wait; with the place of its plan."""
+    """Return the steps of all *plans* as they are sent when none has to wait, each with the place of its plan."""
     every = [(place, step) for place, plan in enumerate(plans) for step in plan.steps]
     return sorted(every, key=lambda each: send_order(plans[each[0]], each[1]))

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Guards: whether a plan moves counts further than the task allows. Pure.
+"""Guards: limits that a task sets on its own changes of numbers of allocations. Pure.
 
-A deployment that is not there, or is being stopped, has 0 allocations: so a start, a stop, and a stop with a start that
-brings back another number change the count as an update does. A start that an earlier run has left goes on from the
-number in its recovery file. What leaves the number as it is is never guarded.
+A deployment that does not exist, or is being stopped, has 0 allocations: so a start, a stop, and a stop and start with
+another number change it as an update does. A start that resumes an earlier run begins at the number in the recovery
+file. A plan that does not change the number is never guarded.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..records.guard import Guard
 from .plan import Plan
 
 NAMED = 10
-"""How many deployments a sentence about a list names."""
+"""The most deployments that a message about a list names."""
 
 
 def guard_plan(desired: Desired, plan: Plan) -> Plan:
-    """*plan* as it is, or without any action if it breaks the guard and that is to be skipped.
+    """Return *plan* as it is, or without any step if it breaks the guard and ``on_guarded`` is ``skip``.
 
-    :raises Refusal: it breaks the guard and that is to fail.
+    :raises Refusal: it breaks the guard and ``on_guarded`` is ``fail``.
     """
     why = violation(desired.guard, plan.before, plan.after) if plan.changed else ""
     if not why:
@@ -41,7 +41,7 @@ def guard_plan(desired: Desired, plan: Plan) -> Plan:
 
 
 def violation(guard: Guard, before: Deployment | None, after: Deployment | None) -> str:
-    """Every part of *guard* that the way from *before* to *after* breaks; empty if there is none."""
+    """Return every part of *guard* that the change from *before* to *after* breaks; empty if there is none."""
     old, new = _number(before), _number(after)
     if old == new or new is None:
         return ""
@@ -59,9 +59,9 @@ def violation(guard: Guard, before: Deployment | None, after: Deployment | None)
 
 
 def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded: str) -> t.Sequence[Plan]:
-    """*plans* as they are, or without any action if together they break the guard and that is to be skipped.
+    """Return *plans* as they are, or without any step if together they break the guard and *on_guarded* is ``skip``.
 
-    :raises Refusal: they break it and that is to fail.
+    :raises Refusal: they break it and *on_guarded* is ``fail``.
     """
     moving = [plan for plan in plans if plan.changed and _number(plan.baseline) != _number(plan.after)]
     total = sum(_step_size(plan) for plan in moving)
@@ -88,14 +88,14 @@ def _skipped(plan: Plan, why: str) -> Plan:
 
 
 def _number(deployment: Deployment | None) -> int | None:
-    """Allocations that are to run; ``None`` if the cluster does not tell."""
+    """Return how many allocations are to run; ``None`` if the cluster does not show it."""
     if deployment is None or deployment.assignment_state == "stopping":
         return 0
     return deployment.number_of_allocations
 
 
 def _step_size(plan: Plan) -> int:
-    """How far *plan* moves the count. What the cluster does not tell counts as 0."""
+    """Return how far *plan* moves the number of allocations. A number that the cluster does not show counts as 0."""
     return abs((_number(plan.after) or 0) - (_number(plan.baseline) or 0))
 
 

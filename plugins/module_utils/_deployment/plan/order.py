@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""In which order the writes of several plans go out: room is freed before it is taken."""
+"""The order in which the writes of several plans are sent: capacity is freed before it is taken."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .plan import Plan
 
 
 class SendOrder(enum.IntEnum):
-    """When a write is due, the lowest first.
+    """The order of writes, the lowest first.
 
-    A stop and a decrease free their room at once: the server plans with targets. Deployments of low priority only get
-    what the others leave, so they start last.
+    A stop and a decrease free their capacity at once: Elasticsearch plans with targets. Deployments of low priority
+    only get what the others leave, so they start last.
     """
 
     STOP = 0
@@ -36,7 +36,7 @@ class SendOrder(enum.IntEnum):
 
 
 def send_order(plan: Plan, step: Step) -> SendOrder:
-    """When *step* of *plan* is due."""
+    """Return when *step* of *plan* is due."""
     if step.kind == "stop":
         return SendOrder.STOP
     if step.kind == "start":

@@ -22,25 +22,28 @@ from .plan import Plan
 
 
 def may_update_owned(plan: Plan, server: Server) -> bool:
-    """Whether the deployment that *plan* updates can belong to an endpoint."""
+    """Return whether an inference endpoint may own the deployment that *plan* updates."""
     return any(step.kind == "update" for step in plan.steps) and _can_be_owned(plan.before, server)
 
 
 def may_restart_owned(plan: Plan, server: Server) -> bool:
-    """Whether *plan* starts again what can belong to an endpoint."""
+    """Return whether *plan* starts a deployment again that an inference endpoint may own."""
     again = plan.operation in ("restart", "replace", "recover") or plan.resumed_from is not None
     return again and plan.start is not None and _can_be_owned(plan.baseline, server)
 
 
 def _can_be_owned(deployment: Deployment | None, server: Server) -> bool:
-    """Endpoints came with 8.11, and have no id of a model."""
+    """Return whether an inference endpoint may own *deployment*.
+
+    Endpoints came with 8.11, and their ids are no ids of models.
+    """
     return deployment is not None and deployment.deployment_id != deployment.model_id and server.has(8, 11)
 
 
 def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
-    """The *plan*, which updates something, by way of the inference endpoint that made the deployment, if one did.
+    """Return *plan*, which updates a deployment, with the update sent to its inference endpoint if it has one.
 
-    :raises Refusal: the task or the server does not allow it.
+    :raises Refusal: the task or the version of Elasticsearch does not allow it.
     """
     asked = desired.on_endpoint_owned == "update_endpoint"
     if endpoints is None:
@@ -61,12 +64,12 @@ def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint
 
 
 def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
-    """The *plan*, which updates something past the inference endpoint that may have made it, and nobody may see.
+    """Return *plan* with the warning that an inference endpoint may own the deployment that it updates.
 
-    It is not refused: who may manage deployments alone must be able to scale those that are no endpoint's.
+    It is not refused: a user who may manage only deployments must be able to scale those that no endpoint owns.
     """
     made = f"If one made deployment '{plan.steps[0].deployment_id}'"
-    # A check of the server since 9.2 (server-behaviour.md 3.2 row 5).
+    # Elasticsearch checks this since 9.2 (server-behaviour.md 3.2 row 5).
     if server.has(9, 2):
         follows = f"{made}, Elasticsearch refuses this update."
     else:
@@ -76,11 +79,12 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
 
 
 def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
-    """The *plan*, which starts something again, if what its inference endpoint has of it stays true.
+    """Return *plan*, which starts a deployment again, if its inference endpoint keeps the right allocations.
 
-    An endpoint is told of another count, or other bounds, by an update alone; of what is fixed at the start never.
+    An endpoint learns about another number of allocations, or other bounds, only by an update; it never learns about
+    settings that are fixed at the start. *plan* warns of those.
 
-    :raises Refusal: the endpoint would have another count, or other bounds.
+    :raises Refusal: the endpoint would keep another number, or other bounds.
     """
     if _owner_of(desired, endpoints) is None:
         return plan
@@ -113,7 +117,7 @@ def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
 
 
 def through_endpoint(plan: Plan, task_type: str) -> Plan:
-    """The *plan* with its updates by way of the inference endpoint that has the deployment's id."""
+    """Return *plan* with its updates sent to the inference endpoint that has the deployment's id."""
     steps = tuple(
         dataclasses.replace(step, settings=_whole_adaptive(plan, step), endpoint_type=task_type) for step in plan.steps
     )
@@ -121,7 +125,7 @@ def through_endpoint(plan: Plan, task_type: str) -> Plan:
 
 
 def _whole_adaptive(plan: Plan, step: Step) -> t.Mapping[str, t.Any]:
-    """An endpoint has its object replaced, not merged: what is sent of the scaler is all of it."""
+    """Return the settings of *step* with all adaptive allocations: an endpoint replaces the object."""
     sent = step.settings.get("adaptive_allocations")
     if sent is None:
         return step.settings
@@ -145,13 +149,13 @@ def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> N
 
 
 def endpoint_of_lost(desired: Desired, endpoints: t.Iterable[Endpoint]) -> Endpoint | None:
-    """The endpoint whose deployment the task names and nothing runs under: its own first, else one attached to it."""
+    """Return the endpoint of the missing deployment that the task names: its owner first, else one attached to it."""
     found = [each for each in endpoints if each.deployment_id == desired.deployment_id and each.model_id]
     return min(found, key=lambda each: (not each.owns_deployment, each.inference_id), default=None)
 
 
 def with_endpoint_settings(desired: Desired, endpoint: Endpoint) -> Desired:
-    """What is *desired*, and where the task says nothing, what the *endpoint* says of its deployment."""
+    """Return *desired*, filled up with what *endpoint* says of its deployment."""
     scaled = desired.number_of_allocations or desired.initial_number_of_allocations or desired.adaptive_allocations
     adaptive, number = endpoint.adaptive_allocations, endpoint.number_of_allocations
     if scaled:

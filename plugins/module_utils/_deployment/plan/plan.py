@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan: what will be done, and what will be there afterwards."""
+"""The plan: the steps to send, and the deployment afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Plan:
     ``after`` is a prediction. ``consumer_warnings``: warnings about the consumers that its stop breaks.
     ``waits_for_stop``: the deployment is being stopped already, and must be gone before the first step (or, without
     steps, before the task is done). ``skipped_because``: why nothing is done although something differs.
-    ``resumed_from``: what an earlier run has stopped, and left to this plan's start.
+    ``resumed_from``: the record of an earlier run that stopped the deployment and left it to this plan to start.
     """
 
     before: Deployment | None
@@ -42,30 +42,30 @@ class Plan:
 
     @property
     def needs_recovery_record(self) -> bool:
-        """Whether settings would be lost with the process: a start follows, and repeats what is on its way out."""
+        """Return whether a killed process would lose settings: a start follows, and repeats what is being stopped."""
         return self.start is not None and self.stops_or_waits_for_stop and self.operation != "start"
 
     @property
     def stops(self) -> bool:
-        """Whether it sends a stop."""
+        """Return whether it sends a stop."""
         return any(step.kind == "stop" for step in self.steps)
 
     @property
     def stops_or_waits_for_stop(self) -> bool:
-        """Whether a stop has to be complete before it is done: its own, or one that is under way."""
+        """Return whether a stop has to be complete before it is done: its own, or one that is under way."""
         return self.waits_for_stop or self.stops
 
     @property
     def endpoint_type(self) -> str | None:
-        """The task type of the inference endpoint by whose way updates go, if there is one."""
+        """Return the task type of the inference endpoint that gets the updates, if one does."""
         return next((step.endpoint_type for step in self.steps if step.endpoint_type), None)
 
     @property
     def baseline(self) -> Deployment | None:
-        """Where the way of the count begins: a plan that resumes goes on with what was to be started."""
+        """Return where a guard measures from: that of the recovery record if there is one, else ``before``."""
         return self.resumed_from.deployment if self.resumed_from else self.before
 
     @property
     def start(self) -> Step | None:
-        """The start among the actions, if there is one."""
+        """Return the start among the steps, if there is one."""
         return next((step for step in self.steps if step.kind == "start"), None)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When waiting is over: predicates over a snapshot. The clock is somebody else's."""
+"""Predicates that end a wait, over one deployment as it was read. The caller has the clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..._ml.routing import Route
 
 
 class Readiness(t.NamedTuple):
-    """``ready``, ``pending``, or ``failed_message`` (waiting longer cannot help); ``why`` says what is missing."""
+    """``ready``, ``progressing``, or ``failed`` (waiting longer cannot help); ``why`` says what is missing."""
 
     outcome: t.Literal["ready", "progressing", "failed"]
     why: str = ""
@@ -31,7 +31,7 @@ def is_fully_allocated(deployment: Deployment) -> bool:
 
 
 def is_steady(deployment: Deployment) -> bool:
-    """Every route started and at its target (as far as the source tells targets), and their sum the number."""
+    """Return whether every route is started and at its target (if the source shows it), and their sum is the number."""
     settled = all(map(_is_settled, deployment.routes))
     total = sum(route.current_allocations or 0 for route in deployment.routes)
     return settled and deployment.assignment_state == "started" and total == deployment.number_of_allocations
@@ -45,9 +45,9 @@ PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
 
 
 def judge_readiness(observed: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Readiness:
-    """Whether *observed* is what ``wait_for`` names.
+    """Judge whether *observed* is what ``wait_for`` names.
 
-    0 of 0 allocations is ready only if *allow_zero*; it changes by waiting only if the scaler is to have more.
+    0 of 0 allocations is ready only if *allow_zero*; waiting helps only if adaptive allocations will raise it.
     """
     if observed is None:
         return Readiness("failed", "the deployment is gone: it was stopped while waiting")
@@ -65,7 +65,7 @@ def judge_readiness(observed: Deployment | None, wait_for: str, *, allow_zero: b
 
 
 def stop_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
-    """Whether the stop of *before* is complete."""
+    """Judge whether the stop of *before* is complete."""
     if observed is not None and is_new_instance(observed, before):
         return Readiness("failed", restarted_message(observed))
     if observed is None:
@@ -77,22 +77,22 @@ def stop_state(observed: Deployment | None, before: Deployment | None = None) ->
 
 
 def _nodes_holding(observed: Deployment) -> list[str]:
-    """The nodes that have not let go of it."""
+    """Return a part of a sentence for each node that has not released it."""
     return [f"node {route.node_name or route.node_id} is {route.routing_state}" for route in observed.routes]
 
 
 def is_new_instance(observed: Deployment, before: Deployment | None) -> bool:
-    """Whether *observed* was started after *before*."""
+    """Return whether *observed* was started after *before*."""
     return before is not None and before.start_time is not None and before.start_time != observed.start_time
 
 
 def restarted_message(observed: Deployment) -> str:
-    """What to say of a deployment that is not the one that was read first."""
+    """Return what to say of a deployment that is not the one that was read first."""
     return f"it was stopped and started again meanwhile (at {observed.start_time})"
 
 
 def update_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
-    """Whether an update of *before* can be sent: the server takes one only while the deployment is started."""
+    """Judge whether an update of *before* can be sent: Elasticsearch takes one only while the deployment is started."""
     if observed is not None and is_new_instance(observed, before):
         return Readiness("failed", restarted_message(observed))
     if observed is None or observed.assignment_state in ("stopping", "failed"):
@@ -101,7 +101,10 @@ def update_state(observed: Deployment | None, before: Deployment | None = None) 
 
 
 def _at_zero(observed: Deployment) -> Readiness:
-    """A request wakes only what may go to zero. What may not is the scaler's to raise, if it does."""
+    """Judge a deployment of 0 allocations.
+
+    An inference request wakes it only if it may scale to zero. If it may not, adaptive allocations have to raise it.
+    """
     adaptive = observed.adaptive_allocations
     low = adaptive.min_number_of_allocations if adaptive and adaptive.enabled else None
     if low:
@@ -116,7 +119,7 @@ def _failed_route(route: Route) -> str:
 
 
 def _progress_of(observed: Deployment) -> str:
-    """What has not come yet, and what the server and the nodes say of it."""
+    """Return what is still missing, and what Elasticsearch and the nodes say of it."""
     parts = [
         f"{observed.running} of {observed.number_of_allocations} allocations run, and it is {observed.assignment_state}"
     ]
@@ -125,7 +128,7 @@ def _progress_of(observed: Deployment) -> str:
 
 
 def _is_settled(route: Route) -> bool:
-    """Started and at its target, as far as the source tells targets."""
+    """Return whether *route* is started and at its target, if the source shows targets."""
     return route.routing_state == "started" and route.target_allocations in (None, route.current_allocations)
 
 
@@ -141,10 +144,10 @@ def _because(reason: str | None) -> str:
 
 
 def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
-    """The sentence for a wait that cannot end well."""
+    """Return the message for a wait that cannot succeed."""
     return f"Deployment '{deployment_id}' will not become {what}: {readiness.why}."
 
 
 def kept_message(message: str) -> str:
-    """The warning instead of the failure *message*."""
+    """Return the warning in place of the failure *message*."""
     return f"{message} The task goes on, because on_unsatisfied is keep."

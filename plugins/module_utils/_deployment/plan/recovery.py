@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run leaves behind for the case that it dies, and what to say of it when nobody needs it any more. Pure."""
+"""The recovery record that a run keeps in case it is killed, and the warning about one that is out of date. Pure."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .start_step import FIXED, start_like
 
 
 def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
-    """What is to be kept before *plan* stops something, if it starts it again."""
+    """Return the record to keep before *plan* stops a deployment, if it starts it again."""
     step = plan.start
     if step is None or not plan.needs_recovery_record:
         return None
-    current = t.cast("Deployment", plan.before)  # keeps_start says so
+    current = t.cast("Deployment", plan.before)  # needs_recovery_record says so
     before = step if plan.operation == "rollback" else start_like(current)
     cluster = (server.cluster_uuid, server.cluster_name)
     return RecoveryRecord(step.deployment_id, *cluster, current.start_time, dict(step.settings), dict(before.settings))
 
 
 def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | None) -> tuple[str, ...]:
-    """A warning if *current* was started after *recovery* was written, and with other settings than those in there."""
+    """Return a warning if *current* was started after *recovery* was written, with other settings than those in it."""
     if recovery is None or current is None or recovery.start_time == current.start_time:
         return ()
     differences = _differences(recovery.deployment, current)

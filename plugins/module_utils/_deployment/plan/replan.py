@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan made again right before its writes, from a later reading. Pure."""
+"""A plan made again right before its writes, from a later snapshot. Pure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .start_step import FIXED
 
 
 def became_update(plan: Plan, new_plan: Plan) -> bool:
-    """Whether what *plan* was to recover lives again, and needs no more than the update that is *new_plan*.
+    """Return whether the deployment that *plan* was to recover runs again, and needs only the update *new_plan*.
 
-    Failed routes get another try whenever Elasticsearch plans anew, as after the stop of another item of a list.
+    Elasticsearch retries failed routes whenever it plans again, as after the stop of another item of a list.
     """
     return plan.operation == "recover" and new_plan.operation == "update"
 
 
 def conform(plan: Plan, new_plan: Plan) -> Plan:
-    """*new_plan*, which a later reading gave, as far as *plan* was allowed by those who use the deployment.
+    """Return *new_plan*, made from a later snapshot, with what the check of consumers allowed *plan*.
 
-    Its stop is that of *plan*, and its updates go by the same way. One that comes in place of a recovery ends nothing:
-    its way is to be found before.
+    It has the stop of *plan*, and its updates go the same way. An update that replaces a recovery is returned as it is:
+    it stops nothing, and the check for an owner is still to come.
 
     :raises Refusal: *new_plan* needs a write of another kind.
     """
@@ -49,9 +49,9 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
 
 
 def with_known_start_settings(observed: Deployment | None, known: Deployment | None) -> Deployment | None:
-    """*observed* in a look at statistics alone, with the settings of its start that were *known* of it.
+    """Return *observed*, read from statistics alone, with the settings of its start that were *known* before.
 
-    Statistics have the cache size cut to one decimal, and before 8.6 they may show other threads than there are.
+    Statistics cut the cache size to one decimal, and before 8.6 they may show another number of threads than is set.
     """
     if observed is None or known is None or observed.cache_size_exact or observed.start_time != known.start_time:
         return observed

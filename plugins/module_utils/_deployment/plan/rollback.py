@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way back: from a plan that ended badly, and what is seen now, to plans that restore what was before. Pure."""
+"""Rollback: from a plan that failed, and what is observed now, to plans that restore what was before. Pure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .write_outcome import start_mismatch
 
 
 class AppliedSteps(t.NamedTuple):
-    """Which writes of a plan took effect, or may have. ``start_time``: of the deployment that its start made."""
+    """The writes of a plan that took effect, or may have. ``start_time``: of the deployment that its start made."""
 
     kinds: frozenset[StepKind] = frozenset()
     start_time: str | None = None
 
 
 class RollbackPlan(t.NamedTuple):
-    """One plan of the way back, and what it restores."""
+    """One plan of a rollback, and what it restores."""
 
     desired: Desired
     plan: Plan
@@ -40,11 +40,11 @@ class RollbackPlan(t.NamedTuple):
 def plan_rollback(
     desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
 ) -> list[RollbackPlan]:
-    """The plans that restore what was before *plan*, in their order; none if that is there.
+    """Return the plans that restore what was before *plan*, in their order; none if that is there.
 
-    What was before a plan that resumes is what the earlier run has stopped.
+    If *plan* resumes an earlier run, they restore what that run stopped.
 
-    :raises Refusal: what is there is not what *plan* left: somebody else has been there. Or no request can restore it.
+    :raises Refusal: another client changed what *plan* left, or no request can restore what was before.
     """
     _refuse_foreign_changes(desired, model_id, plan, applied, observed)
     before = plan.resumed_from.stopped if plan.resumed_from else plan.before
@@ -63,9 +63,9 @@ def plan_rollback(
 
 
 def refuse_if_changed(plan: Plan, observed: Deployment | None) -> Plan:
-    """*plan*, one of the way back, if what it was made for is still what is *observed*.
+    """Return *plan*, one of a rollback, if *observed* is still what it was made for.
 
-    :raises Refusal: somebody else has been there.
+    :raises Refusal: another client changed it.
     """
     differences = allocation_changes(t.cast("Deployment", plan.before), observed) if observed else ()
     if differences:
@@ -74,9 +74,9 @@ def refuse_if_changed(plan: Plan, observed: Deployment | None) -> Plan:
 
 
 def wait_for_on_rollback(before: Deployment | None, wait_for: str) -> str | None:
-    """What to wait for on the way back: *wait_for*, or less if *before* was less; nothing if nothing of it ran.
+    """Return what a rollback waits for: *wait_for*, or less if *before* was less; ``None`` if no allocation ran.
 
-    How many are to run is the scaler's where it owns the count, and may be more than there is room for.
+    Enabled adaptive allocations may ask for more allocations than there is capacity for.
     """
     if before is None or (PREDICATES[wait_for](before) and not before.adaptive):
         return wait_for
@@ -86,7 +86,7 @@ def wait_for_on_rollback(before: Deployment | None, wait_for: str) -> str | None
 def _refuse_foreign_changes(
     desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
 ) -> None:
-    """Refuse to touch what somebody else has done meanwhile."""
+    """Refuse to undo what another client did meanwhile."""
     if "start" in applied.kinds:
         _refuse_unlike_start(desired, model_id, plan, applied, observed)
     elif observed is not None and (is_new_instance(observed, plan.before) or _comes_after_stop(plan, observed)):
@@ -101,7 +101,7 @@ def _refuse_foreign_changes(
 
 
 def _comes_after_stop(plan: Plan, observed: Deployment) -> bool:
-    """Whether *plan* resumes, so that nothing was there any more, and *observed* is not what was still going then."""
+    """Return whether *plan* resumes an earlier run, and *observed* is not what was still being stopped then."""
     return plan.resumed_from is not None and (plan.before is None or observed.assignment_state != "stopping")
 
 
@@ -109,7 +109,7 @@ def _refuse_unlike_start(
     desired: Desired, model_id: str | None, plan: Plan, applied: AppliedSteps, observed: Deployment | None
 ) -> None:
     if applied.start_time is None and observed is None:
-        return  # nobody knows whether it took effect; it did not
+        return  # the outcome of the start was not known; it did not take effect
     if observed is None or observed.assignment_state == "stopping":
         raise Refusal("conflict", "it was stopped by somebody else meanwhile")
     if applied.start_time not in (None, observed.start_time):
@@ -140,7 +140,7 @@ def _recreate(before: Deployment, observed: Deployment | None, stop: tuple[Step,
 
 
 def _updates(before: Deployment, observed: Deployment, plan: Plan) -> list[RollbackPlan]:
-    """One update; or two, where the count has to be set before the scaler gets it back."""
+    """Plan one update; or two, if the number has to be set before adaptive allocations are enabled again."""
     task_type = plan.endpoint_type
     stored, number = before.adaptive_allocations or OFF, before.number_of_allocations or None
     patch = None
@@ -166,7 +166,7 @@ def _updates(before: Deployment, observed: Deployment, plan: Plan) -> list[Rollb
 
 
 def _update(desired: Desired, observed: Deployment, task_type: str | None) -> RollbackPlan:
-    """By way of the deployment's inference endpoint, if that is how it was changed."""
+    """Plan one update; with *task_type* it is sent to the deployment's inference endpoint."""
     plan = dataclasses.replace(decide(desired, Situation(observed)), operation="rollback")
     return RollbackPlan(desired, through_endpoint(plan, task_type) if task_type else plan)
 
@@ -177,6 +177,6 @@ def _start_settings(step: Step | None) -> dict[str, t.Any]:
 
 
 def _stop_step(deployment_id: str, plan: Plan) -> Step:
-    """A stop like that of *plan*, if it had one."""
+    """Return a stop like that of *plan*, if it had one."""
     alike = next((step for step in plan.steps if step.kind == "stop"), None)
     return Step("stop", deployment_id, alike.settings if alike else {})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The start request of a plan, and what will be there after it."""
+"""The start of a plan, and the deployment that it makes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ FIXED = (*FIXED_AT_START, "cache_size")
 
 
 def new_start(desired: Desired, model_id: str) -> tuple[Step, Deployment]:
-    """Start with what the task names; the server fills in the rest."""
+    """Return a start with what the task names, and the deployment it makes; Elasticsearch fills in the rest."""
     adaptive = desired.adaptive_allocations.merged_into(None) if desired.adaptive_allocations else OFF
     number = desired.number_of_allocations or desired.initial_number_of_allocations
     return _start(desired.deployment_id, model_id, adaptive, number, _named_settings(desired))
 
 
 def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tuple[Step, Deployment, tuple[str, ...]]:
-    """Start again as *merged* is (what runs now, after an update), overlaid with what the task names.
+    """Return a start that repeats *merged* (what runs now, after an update), overlaid with what the task names.
 
-    The third value holds warnings about what cannot be carried over exactly.
+    The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
     """
     warnings: tuple[str, ...] = ()
     settings = {name: getattr(merged, name) for name in FIXED if getattr(merged, name) is not None}
@@ -48,7 +48,7 @@ def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tu
 
 
 def start_like(before: Deployment) -> Step:
-    """The start that would make *before* again."""
+    """Return the start that would make *before* again."""
     return restart_of(Desired(before.deployment_id), before, None)[0]
 
 
@@ -57,7 +57,7 @@ def _named_settings(desired: Desired) -> dict[str, t.Any]:
 
 
 def _is_default_cache(merged: Deployment) -> bool:
-    """Whether the cache has the size of the model: the server's default, which should follow the model."""
+    """Return whether the cache is as large as the model: the default of Elasticsearch, which follows the model."""
     if merged.cache_size is None or merged.model_bytes is None:
         return False
     if merged.cache_size_exact:
@@ -77,7 +77,7 @@ def _start(
     after = Deployment(
         deployment_id=deployment_id,
         model_id=model_id,
-        # The server starts with the lower bound even where the scaler is off (server-behaviour.md 6).
+        # Elasticsearch starts with the lower bound even if adaptive allocations are disabled (server-behaviour.md 6).
         number_of_allocations=number or adaptive.min_number_of_allocations or 1,
         adaptive_allocations=None if adaptive == OFF else adaptive,
         threads_per_allocation=fixed.get("threads_per_allocation", 1),

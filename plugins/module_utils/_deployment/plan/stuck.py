@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hangs while it starts: only a task that waits can tell it from what has just begun. Pure."""
+"""Deployments that hang while they start: only a task that waits can tell them from new ones. Pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from .readiness import is_new_instance
 
 
 def restarts_stuck(desired: Desired, policy: WaitPolicy) -> bool:
-    """Whether the task is to start anew what hangs, and takes the time to see that it does."""
+    """Return whether the task restarts a deployment that hangs, and waits long enough to see it."""
     return desired.on_failed == "recover" and desired.state == "started" and policy.wait and policy.timeout > 0
 
 
 def is_stuck(observed: Deployment | None, before: Deployment | None) -> bool:
-    """Whether *observed* has nodes, and they have not brought up a single allocation of it since *before* was read."""
+    """Return whether *observed* has nodes, and none has started an allocation of it since *before* was read."""
     if observed is None or is_new_instance(observed, before) or observed.assignment_state != "starting":
         return False
     return bool(observed.routes) and not observed.running
 
 
 def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
-    """Whether the end of the wait decides if what *plan* leaves running is stopped and started again."""
+    """Return whether the end of the wait decides if the deployment is stopped and started again after *plan*."""
     left = plan.operation in ("none", "update") and plan.after is not None and not plan.skipped_because
     starting = plan.before is not None and plan.before.assignment_state == "starting"
     return left and starting and restarts_stuck(desired, policy)
 
 
 def stuck_warning(deployment_id: str, obstacle: str | None) -> str:
-    """The warning about what may be stuck. *obstacle*: what forbids to recover it."""
+    """Return the warning about a deployment that may hang. *obstacle*: what forbids recovering it."""
     message = (
         f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it is "
     )

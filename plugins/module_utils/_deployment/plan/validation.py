@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules that hold for a whole deployment, whoever set which part: checked before any write."""
+"""Rules that hold for a whole deployment, its settings merged with those of the task: checked before any write."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OF_ENDPOINT = (
 
 
 def on_this_server(desired: Desired, server: Server) -> Desired:
-    """What can be wanted of *server*: serverless scales every deployment itself, whatever a start asks for.
+    """Return what can be *desired* of *server*: Serverless scales every deployment itself, whatever a start asks for.
 
-    :raises Refusal: the task wants it not to.
+    :raises Refusal: the task asks for the opposite.
     """
     if not server.serverless or desired.state == "stopped":
         return desired
@@ -65,7 +65,7 @@ def _always_on(desired: Desired, patch: AdaptivePatch) -> AdaptivePatch:
 
 
 def refuse_contradictions(after: Deployment) -> None:
-    """Refuse settings that the server refuses, or accepts in some versions and then cannot keep (low priority)."""
+    """Refuse settings that Elasticsearch refuses, or accepts in some versions and cannot keep (low priority)."""
     adaptive = after.adaptive_allocations
     low, high = (adaptive.min_number_of_allocations, adaptive.max_number_of_allocations) if adaptive else (None, None)
     if low is not None and high is not None and low > high:
@@ -97,11 +97,10 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
 def refuse_unstartable(
     deployment_id: str, model_id: str, model: Model | None, model_has_this_id: bool, *, unread: bool = False
 ) -> None:
-    """Refuse a start that the server is sure to refuse.
+    """Refuse a start that Elasticsearch is sure to refuse.
 
-    *model* is what the cluster has under *model_id*; *model_has_this_id* tells that *deployment_id* is the id of a
-    model, too.
-    *unread*: an inference endpoint could tell the model, and endpoints may not be read.
+    *model* is what the cluster has under *model_id*. *model_has_this_id*: *deployment_id* is the id of a model, too.
+    *unread*: an inference endpoint could name the model, and the user may not read endpoints.
     """
     if model is None:
         raise Refusal(

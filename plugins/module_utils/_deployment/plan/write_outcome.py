@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an unsure write turned out to be, decided from what is there now."""
+"""The outcome of an uncertain write, judged by what is observed afterwards."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ UNSURE_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
 class WriteOutcome(t.NamedTuple):
-    """``done``: it took effect. ``again``: it did not, and may be sent again. ``final``: it did not, and never will.
+    """The outcome of one write.
 
-    ``refused``: something else is there now, see ``why``.
+    ``applied``: it took effect. ``retry``: it did not, and may be sent again. ``rejected``: it did not, and never will.
+    ``conflict``: another client changed the deployment, ``why`` says how.
     """
 
     outcome: t.Literal["applied", "retry", "rejected", "conflict"]
@@ -39,12 +40,12 @@ REJECTED = WriteOutcome("rejected")
 
 
 def may_have_been_applied(error: ApiError) -> bool:
-    """Whether the write may have taken effect for all that *error* says. With 408 the server gave up waiting for it."""
+    """Return whether the write may have taken effect despite *error*. With 408 Elasticsearch gave up waiting for it."""
     return error.kind in UNSURE_KINDS or error.status == 408
 
 
 def is_uncertain(step: Step, error: ApiError) -> bool:
-    """Whether *error* leaves open if the write took effect, or tells of a state that a new reading shows."""
+    """Return whether *error* leaves open if the write took effect, or is about a state that another read shows."""
     if may_have_been_applied(error) or (error.status or 0) >= 500:
         return True
     reason = error.reason or ""
@@ -56,14 +57,14 @@ def is_uncertain(step: Step, error: ApiError) -> bool:
 def judge_write(
     plan: Plan, step: Step, desired: Desired, model_id: str | None, error: ApiError, observed: Deployment | None
 ) -> WriteOutcome:
-    """Rule on *step* of *plan* after the unsure *error*, from what is there now."""
+    """Judge *step* of *plan* after the uncertain *error*, by what is *observed* now."""
     if step.kind == "stop":
         return _judge_stop(plan.before, error, observed)
     if step.kind == "start":
         outcome = _judge_start(plan, step, desired, model_id, observed)
     else:
         outcome = _judge_update(plan, desired, model_id, observed)
-    # The server tried, failed, and said so: it would again.
+    # Elasticsearch tried, failed, and said so: it would fail again.
     return REJECTED if outcome is RETRY and error.status == 500 else outcome
 
 
@@ -93,7 +94,7 @@ def _start_time(deployment: Deployment | None) -> str | None:
 def start_mismatch(
     plan: Plan, step: Step, desired: Desired, model_id: str | None, observed: Deployment
 ) -> tuple[Difference, ...]:
-    """What *observed* has otherwise than the task names and the start of the plan says."""
+    """Return the settings of *observed* that neither the task nor the planned start explains."""
     otherwise = start_differences(desired, step.settings, plan.after, observed) if plan.after else ()
     named = {difference.name for difference in otherwise}
     return otherwise + tuple(each for each in missing_settings(desired, observed, model_id) if each.name not in named)
@@ -102,7 +103,7 @@ def start_mismatch(
 def not_passed_on(
     plan: Plan, desired: Desired, model_id: str | None, observed: Deployment | None
 ) -> tuple[Difference, ...]:
-    """What *observed* lacks of what is *desired*, if it is just as *plan* found it."""
+    """Return what *observed* lacks of what is *desired*, if it is just as *plan* found it."""
     before = plan.before
     if observed is None or before is None or is_new_instance(observed, before) or allocation_changes(before, observed):
         return ()
@@ -113,7 +114,7 @@ def _judge_stop(before: Deployment | None, error: ApiError, observed: Deployment
     if observed is None:
         return APPLIED
     if observed.assignment_state == "stopping":
-        # The server says of itself that this is to be tried again, and takes a stop of what is stopping.
+        # Elasticsearch says that this is to be tried again, and takes a stop of what is being stopped.
         return RETRY if error.status == 500 else APPLIED
     if is_new_instance(observed, before):
         return WriteOutcome("conflict", restarted_message(observed))

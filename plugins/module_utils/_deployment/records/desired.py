@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task wants of one deployment: its options as one value."""
+"""The desired state of one deployment: the options of a task as one value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .guard import NOTHING, Guard
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """``None`` is "not given, leave it as it is", except where a default is named.
+    """The desired state of one deployment. ``None``: not given, leave it as it is, except where a default is named.
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
     only taken from it.
@@ -47,13 +47,13 @@ class Desired:
 
     @property
     def asks_fixed_number(self) -> bool:
-        """Whether the task asks for a count and says nothing of the scaler that may own it."""
+        """Return whether the task sets a number and says nothing about adaptive allocations, which may set it too."""
         return self.number_of_allocations is not None and self.adaptive_allocations is None
 
 
 @dataclasses.dataclass(frozen=True)
 class WaitPolicy:
-    """How long, and for what. Times in seconds."""
+    """The time to wait, and the state to wait for. Times in seconds."""
 
     wait: bool = True
     wait_for: t.Literal["started", "fully_allocated", "steady"] = "fully_allocated"

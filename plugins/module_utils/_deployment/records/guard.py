@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far a plan may move the count: a belt beside the braces of review, set by the task itself."""
+"""Limits that a task sets on its own change of a number of allocations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Guard:
-    """``None`` guards nothing. ``expected`` is the number before, ``low`` and ``high`` bound it after."""
+    """Limits of one change: ``expected`` before, ``low`` and ``high`` after. ``None`` is no limit."""
 
     expected: int | None = None
     low: int | None = None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many processors a cluster has for machine learning, as far as a user may read it."""
+"""The processors that a cluster has for machine learning, as far as a user may read them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class MlProcessors:
 
     @classmethod
     def from_api(cls, nodes: Raw, settings: Raw) -> MlProcessors | None:
-        """From ``GET _nodes`` and ``GET _cluster/settings`` with defaults; ``None`` if a node tells no processors.
+        """Return what ``GET _nodes`` and ``GET _cluster/settings`` show; ``None`` if they lack a node's processors.
 
-        Source: server-behaviour.md 4.3 and 5.1.
+        The settings must have their defaults. Source: server-behaviour.md 4.3 and 5.1.
         """
         attributes = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
         found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in attributes]
@@ -38,7 +38,7 @@ class MlProcessors:
 
 
 def _setting(settings: Raw, name: str, default: str) -> str:
-    """Its value: transient settings win over persistent ones, and those over what the nodes began with."""
+    """Return its value: transient settings win over persistent ones, and those over the nodes' own."""
     for kind in ("transient", "persistent", "defaults"):
         value = (((settings.get(kind) or {}).get("xpack") or {}).get("ml") or {}).get(name)
         if value is not None:

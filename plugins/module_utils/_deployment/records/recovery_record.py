@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is kept of a deployment while it is stopped to be started again."""
+"""A recovery record: what is kept of a deployment while it is stopped to be started again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
 
 @dataclasses.dataclass(frozen=True)
 class RecoveryRecord:
-    """The start that is to follow a stop, and the one that would bring back what was there before.
+    """The start that is to follow a stop, and the one that would restore what was there before.
 
-    ``settings``, ``before``: as in the :class:`~.action.Action` of a start. ``start_time``: of the deployment that the
-    stop is for, ``None`` if the server does not tell.
+    ``settings``, ``before``: as in the :class:`~.step.Step` of a start. ``start_time``: of the deployment that the stop
+    is for, ``None`` if Elasticsearch does not show it.
     """
 
     deployment_id: str
@@ -36,7 +36,7 @@ class RecoveryRecord:
 
     @classmethod
     def from_json(cls, raw: t.Any) -> RecoveryRecord:
-        """The content of a file.
+        """Return the record in the content of a file.
 
         :raises ValueError: it is not what :meth:`as_json` gives; the message says where.
         """
@@ -60,22 +60,22 @@ class RecoveryRecord:
         return self.deployment_id == deployment_id
 
     def is_on(self, server: Server) -> bool:
-        """Whether it was written for this cluster; where a user may not read which one it is, nobody can tell."""
+        """Return whether it was written for this cluster; true if the user may not read which cluster this is."""
         pairs = ((self.cluster_uuid, server.cluster_uuid), (self.cluster_name, server.cluster_name))
         return next((one == other for one, other in pairs if one and other), True)
 
     def matches(self, going: Deployment | None) -> bool:
-        """Whether *going*, which is being stopped or is gone, is what this was written for."""
+        """Return whether *going*, which is being stopped or is gone, is what this was written for."""
         return going is None or (self.start_time is not None and self.start_time == going.start_time)
 
     @property
     def deployment(self) -> Deployment:
-        """The deployment as the start would make it; what only the server fills in is ``None``."""
+        """Return the deployment as the start would make it; what only Elasticsearch fills in is ``None``."""
         return self._started(self.settings)
 
     @property
     def stopped(self) -> Deployment:
-        """The deployment as it was before the stop, as far as a start can make it again."""
+        """Return the deployment as it was before the stop, as far as a start can make it again."""
         return self._started(self.before)
 
     def _started(self, settings: t.Mapping[str, t.Any]) -> Deployment:

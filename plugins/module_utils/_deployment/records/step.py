@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A write the planner decided on, in the planner's words; ``_cluster`` says it in the server's."""
+"""One write that the plan decided on, in the plan's words; the layer ``api`` turns it into a request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Step:
 
     ``settings`` by kind: ``start`` has ``model_id`` and any of the options fixed at start, ``number_of_allocations``,
     ``adaptive_allocations`` (the object to send); ``update`` has one or both of the last two; ``stop`` may have
-    ``finish_pending_work`` and ``force``. ``endpoint_type``: the update goes by way of the inference endpoint that has
-    the deployment's id and this task type.
+    ``finish_pending_work`` and ``force``. ``endpoint_type``: the update is sent to the inference endpoint that has the
+    deployment's id and this task type.
     """
 
     kind: StepKind

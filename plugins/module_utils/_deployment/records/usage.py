@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a deployment is doing: figures derived from its row of ``_stats``."""
+"""Health and usage of a deployment: figures derived from its row of ``_stats``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Health(t.NamedTuple):
 
 
 def health(deployment: Deployment) -> Health:
-    """One word for the state of a deployment."""
+    """Return one word for the state of a deployment, and the reason."""
     failed = [f"node {route.node_name or route.node_id} failed ({route.reason})" for route in deployment.failed_routes]
     because = "; ".join([f"{deployment.running} of {deployment.number_of_allocations} allocations run", *failed])
     if deployment.reason:
@@ -41,7 +41,7 @@ def health(deployment: Deployment) -> Health:
 
 
 def nodes(row: Raw) -> list[dict[str, t.Any]]:
-    """One item for each node with a route, sorted by node name. What a node does not tell is ``None``."""
+    """Return one item for each node with a route, sorted by node name. What a node does not show is ``None``."""
     items = []
     for entry in row["deployment_stats"].get("nodes") or ():
         for node_id, node in (entry.get("node") or {}).items():
@@ -67,13 +67,13 @@ def _node(node_id: str, node: Raw, entry: Raw) -> dict[str, t.Any]:
         "throughput_last_minute": entry.get("throughput_last_minute"),
         "peak_throughput_per_minute": entry.get("peak_throughput_per_minute"),
         **{name: entry.get(name) for name in counters + averages},
-        # The server leaves these out while they are 0.
+        # Elasticsearch leaves these out while they are 0.
         **{name: entry.get(name, 0) if started else None for name in problems},
     }
 
 
 def usage(row: Raw) -> dict[str, t.Any]:
-    """Figures of the whole deployment: times in milliseconds, ratios 0 to 1, ``None`` where nothing was measured."""
+    """Return figures of the whole deployment: times in ms, ratios 0 to 1, ``None`` where nothing was measured."""
     stats: Raw = row["deployment_stats"]
     entries = [entry for entry in stats.get("nodes") or () if "number_of_pending_requests" in entry]
     inferences = _total(entries, "inference_count")
@@ -106,7 +106,7 @@ def _total(entries: t.Sequence[Raw], name: str) -> int:
 
 
 def _mean(entries: t.Sequence[Raw], name: str, weight: str) -> float | None:
-    """The mean over nodes, each counting as often as it answered."""
+    """Return the mean over nodes, each weighted by *weight*, the number of its answers."""
     measured = [entry for entry in entries if entry.get(name) is not None and entry.get(weight)]
     total = _total(measured, weight)
     return round(sum(entry[name] * entry[weight] for entry in measured) / total, 3) if total else None
