@@ -156,7 +156,7 @@ def test_one_failure_stops_nothing_and_is_told(cluster: Emulator) -> None:
 @pytest.mark.parametrize(
     ("items", "sentence"),
     [
-        ([SEARCH, {"model_id": "search"}], "'search' is wanted 2 times, by deployments[0], deployments[1]"),
+        ([SEARCH, {"model_id": "search"}], "'search' is listed 2 times, in deployments[0], deployments[1]"),
         ([{"state": "started"}], "one of the following is required: deployment_id, model_id"),
         ([{**SEARCH, "allocations": 2}], "allocations"),
         ([{**SEARCH, "threads_per_allocation": 3}], "value of threads_per_allocation must be one of"),

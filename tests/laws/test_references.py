@@ -224,7 +224,8 @@ def test_a_fleet_looks_up_once() -> None:
         result = double.run_many(items)
         found = {item["deployment_id"]: item for item in result["deployments"]}
         assert [name for name, item in found.items() if item.get("failed")] == ["b"]
-        assert found["b"]["msg"].startswith("Deployment 'b' is used by ingest pipeline 'of-b', and would")
+        assert found["b"]["failure"] == {"code": "deployment_in_use"}
+        assert found["b"]["used_by"]["ingest_pipelines"] == ["of-b"]
         assert found["d"]["used_by"]["inference_endpoints"] == ["e"]
         assert sorted(double.deployments()) == ["b"]
         paths = [each["path"] for each in double.control("GET", "/requests") if each["method"] == "GET"]
@@ -294,19 +295,17 @@ def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version
         with _owner(version) as double:
             predicted, happened = (double.run(mode, deployment_id="d", **options) for mode in (True, False))
             assert predicted["msg"] == happened["msg"]
-            assert happened["msg"].startswith("Deployment 'd' belongs to the inference endpoint of that name")
+            assert happened["failure"] == {"code": "owned_by_endpoint"}
             assert double.journal() == []
             assert not double.run(deployment_id="d", number_of_allocations=2).get("failed")
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"), [("fail", "as it was created by inference endpoint"), ("update_endpoint", "cannot be read")]
-)
-def test_an_owner_that_may_not_be_seen(asked: str, said: str) -> None:
+@pytest.mark.parametrize(("asked", "code"), [("fail", "request_rejected"), ("update_endpoint", "consumers_unreadable")])
+def test_an_owner_that_may_not_be_seen(asked: str, code: str) -> None:
     with _owner("9.5.3") as double:
         double.allow("manage_ml")
         result = double.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned=asked)
-        assert said in result["msg"]
+        assert result["failure"] == {"code": code}
         assert result["changed"] is False
 
 

@@ -198,9 +198,9 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
         (
             SCALED,
             {"number_of_allocations": 3},
-            "belongs to the scaler, and 3 is asked for. Set on_adaptive to",
+            "number_of_allocations (now 3), and the task asks for 3. Set on_adaptive to",
         ),
-        (SCALED, {"number_of_allocations": 3, "state": "restarted"}, "belongs to the scaler"),
+        (SCALED, {"number_of_allocations": 3, "state": "restarted"}, "has adaptive allocations enabled"),
         (
             RUNNING,
             {"model_id": "x", "threads_per_allocation": 2, "cache_size": "2kb"},
@@ -310,7 +310,9 @@ def test_a_restart_that_leaves_the_count_to_the_scaler_says_so() -> None:
     made = plan(SCALED, state="restarted", number_of_allocations=5, on_adaptive="skip")
     assert made.start is not None
     assert "number_of_allocations" not in made.start.settings
-    assert made.warnings == ("The count is not set: adaptive allocations are enabled and on_adaptive is skip.",)
+    assert made.warnings == (
+        "The number of allocations is not set: adaptive allocations are enabled and on_adaptive is skip.",
+    )
 
 
 def test_a_skip_gives_its_reason() -> None:

@@ -74,13 +74,13 @@ SITUATIONS: dict[str, tuple[t.Callable[[Double], object], Json, str, str | None]
     "too high": (started, {**THREE, "guard": {"max": 2}}, "is above max", "guard_violated"),
     "too far": (started, {**THREE, "guard": {"max_step": 0}}, "is above max_step", "guard_violated"),
     "guarded, skipping": (started, {**THREE, "guard": {"max": 2}, "on_guarded": "skip"}, "on_guarded is skip", None),
-    "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids to send it again", "conflict"),
+    "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids sending it again", "conflict"),
     "guard upside down": (started, {"guard": {"min": 2, "max": 1}}, "is above guard.max", "invalid_value"),
     "guard below 0": (started, {"guard": {"max": -1}}, "must be 0 or more, not", "invalid_value"),
     "scaler's": (
         lambda double: started(double, 2, ASLEEP),
         THREE,
-        "belongs to the scaler",
+        "has adaptive allocations enabled: they set its",
         "adaptive_allocations_enabled",
     ),
     "scaler's, skipping": (

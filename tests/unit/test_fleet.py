@@ -55,14 +55,14 @@ def test_a_list_is_refused_with_all_reasons_at_once(double: Double) -> None:
 
 def test_an_id_is_named_once(double: Double) -> None:
     result = double.run_many([{"deployment_id": "a"}, {"model_id": "m"}, {"model_id": "a"}, {"deployment_id": "m"}])
-    assert "Deployment 'a' is wanted 2 times, by deployments[0], deployments[2]." in result["msg"]
-    assert "Deployment 'm' is wanted 2 times, by deployments[1], deployments[3]." in result["msg"]
+    assert "Deployment 'a' is listed 2 times, in deployments[0], deployments[2]." in result["msg"]
+    assert "Deployment 'm' is listed 2 times, in deployments[1], deployments[3]." in result["msg"]
     assert requests(double) == []
 
 
 def test_a_thousand_are_too_many(double: Double) -> None:
     result = double.run_many([{"deployment_id": f"d{number}", "model_id": "m"} for number in range(1000)])
-    assert "1000 deployments are wanted, and Elasticsearch takes at most 100" in result["msg"]
+    assert "The list has 1000 deployments to run, and Elasticsearch takes at most 100" in result["msg"]
 
 
 def test_more_than_fit_beside_those_that_are_there() -> None:
@@ -112,7 +112,7 @@ def test_a_total_that_cannot_fit_is_refused_before_any_write(double: Double) -> 
     ]
     for check_mode in (True, False):
         result = double.run_many(wanted, check_mode)
-        assert "would need 9 processors, and the ML nodes have 8. Want fewer allocations" in result["msg"]
+        assert "would need 9 processors, and the ML nodes have 8. Ask for fewer allocations" in result["msg"]
     assert double.journal() == []
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
     assert double.run_many(wanted, check_mode=True)["summary"]["changed"] == 3
@@ -307,8 +307,8 @@ def test_a_warning_is_shown_once_with_those_that_it_is_for(double: Double) -> No
     checked, result = double.run_many(items, check_mode=True), double.run_many(items)
     assert checked["warnings"] == result["warnings"]
     endpoints, pipelines = result["warnings"]
-    assert endpoints.startswith("'a', 'b', 'c': Which inference endpoints use deployments cannot be read")
-    assert pipelines.startswith("'a', 'b', 'c': Which ingest pipelines use deployments cannot be read")
+    assert endpoints.startswith("'a', 'b', 'c': Inference endpoints cannot be read")
+    assert pipelines.startswith("'a', 'b', 'c': Ingest pipelines cannot be read")
 
 
 def test_a_warning_that_names_its_deployment_stays_as_it_is(double: Double) -> None:
@@ -317,7 +317,7 @@ def test_a_warning_that_names_its_deployment_stays_as_it_is(double: Double) -> N
         double.effect("set_adaptive", deployment_id=name, adaptive_allocations={"enabled": True})
         double.effect("put_pipeline_reference", pipeline=name, model_id=name)
     force: Json = {"state": "restarted", "on_referenced": "force", "number_of_allocations": 2, "on_adaptive": "skip"}
-    skipped = "The count is not set: adaptive allocations are enabled and on_adaptive is skip."
+    skipped = "The number of allocations is not set: adaptive allocations are enabled and on_adaptive is skip."
     assert double.run_many([{"deployment_id": name, **force} for name in "ab"])["warnings"] == [
         f"'a', 'b': {skipped}",
         "Deployment 'a' is stopped by force although it is used by ingest pipeline 'a'.",

@@ -154,7 +154,7 @@ def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(doub
     less = {"number_of_allocations": 1, "wait_for": "steady", "wait_timeout": 4, "on_unsatisfied": "rollback"}
     items = [{"deployment_id": "a", "state": "restarted", "wait_timeout": 60}, {"deployment_id": "b", **less}]
     result = item(double.run_many(items, wait_sleep=2), "b")
-    assert "It was not rolled back: it was changed by somebody else meanwhile" in result["msg"]
+    assert "It was not rolled back: it was changed by another client meanwhile" in result["msg"]
     assert task(double, "b")["number_of_allocations"] == 5
 
 

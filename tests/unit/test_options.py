@@ -52,7 +52,7 @@ def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
         ({"number_of_allocations": 0}, "number_of_allocations must be 1 or more, not 0. To run nothing, set state to"),
         ({"initial_number_of_allocations": -2}, "initial_number_of_allocations must be 1 or more, not -2"),
         ({"queue_capacity": 0}, "queue_capacity must be 1 or more, not 0"),
-        ({"cache_size": "12"}, "cache_size '12' is not a size. It looks like 500mb"),
+        ({"cache_size": "12"}, "cache_size '12' is not a size. Write it like 500mb"),
         ({"cache_size": "many"}, "cache_size 'many' is not a size"),
         ({"deployment_id": "a*"}, "deployment_id 'a*' is not the id of one deployment or model"),
         ({"deployment_id": "a,b"}, "deployment_id 'a,b' is not"),
@@ -99,7 +99,11 @@ def test_adaptive_options() -> None:
     [
         (options.wait_policy, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more"),
         (options.wait_policy, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds"),
-        (options.server_timeout, {"server_timeout": "30"}, "server_timeout '30' is not a time of Elasticsearch"),
+        (
+            options.server_timeout,
+            {"server_timeout": "30"},
+            "server_timeout '30' is not a time that Elasticsearch accepts",
+        ),
         (options.server_timeout, {"server_timeout": "0s"}, "server_timeout '0s' is not a time"),
         (
             options.server_timeout,

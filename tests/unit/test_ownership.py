@@ -65,7 +65,7 @@ def both(double: Double, **given: t.Any) -> Json:
 def test_fail_leaves_the_number_to_the_scaler_even_if_it_is_the_same(double: Double, asked: int) -> None:
     deployed(double, 3, BOUNDS)
     result = both(double, number_of_allocations=asked)
-    assert "its number_of_allocations (now 3) belongs to the scaler" in result["msg"]
+    assert result["failure"] == {"code": "adaptive_allocations_enabled"}
     assert (result["changed"], double.journal(), number(double)) == (False, [], 3)
 
 
@@ -167,7 +167,7 @@ ASLEEP: Json = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_
 def test_a_zero_is_not_frozen(double: Double, how: Json) -> None:
     deployed(double, 0, ASLEEP)
     result = both(double, **FREEZE, **how)
-    assert "would be frozen at 0 allocations, and no request would wake it" in result["msg"]
+    assert result["failure"] == {"code": "zero_allocations"}
     assert (double.journal(), scaler(double)["enabled"]) == ([], True)
 
 
@@ -176,7 +176,7 @@ def test_a_zero_is_frozen_if_that_is_meant(double: Double) -> None:
     assert both(double, **FREEZE, allow_zero=True)["operation"] == "update"
     assert (number(double), scaler(double)["enabled"]) == (0, False)
     assert not both(double, **FREEZE, allow_zero=True)["changed"]
-    assert "would be frozen at 0" in both(double, **FREEZE)["msg"]
+    assert both(double, **FREEZE)["failure"] == {"code": "zero_allocations"}
 
 
 def test_a_number_wakes_what_sleeps_while_it_leaves(double: Double) -> None:
@@ -191,5 +191,5 @@ def test_a_zero_that_the_scaler_made_meanwhile_is_told(double: Double) -> None:
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 0}
     double.fault("update", {"type": "effect", "effect": effect})
     result = double.run(model_id="m", **FREEZE)
-    assert "no allocation runs: its number is 0; allow_zero accepts that" in result["msg"]
+    assert result["failure"] == {"code": "not_ready"}
     assert (result["changed"], result["deployment"]["number_of_allocations"]) == (True, 0)

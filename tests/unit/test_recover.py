@@ -128,7 +128,7 @@ def test_a_failed_deployment_fails_the_task(double: Double, wait: bool) -> None:
         result = double.run(check_mode, deployment_id="d", wait=wait)
         assert result["msg"] == (
             "Deployment 'd' has failed on all its nodes. Node n1: planted. "
-            "Set on_failed to recover to stop it and start it anew."
+            "Set on_failed to recover to stop it and start it again."
         )
     assert double.journal() == []
 

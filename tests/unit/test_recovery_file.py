@@ -141,7 +141,8 @@ def test_the_scaler_comes_back(double: Double, path: Path) -> None:
     with double.kill(what="_start"):
         double.run(state="restarted", **options)
     assert double.deployments() == {}
-    assert "belongs to the scaler" in double.run(number_of_allocations=3, **options)["msg"]
+    refused = double.run(number_of_allocations=3, **options)
+    assert refused["failure"] == {"code": "adaptive_allocations_enabled"}
     assert path.exists()
     assert not double.run(**options).get("failed")
     assert double.deployments()["d"]["adaptive_allocations"] == bounds
@@ -282,7 +283,7 @@ def test_two_items_cannot_share_one(double: Double, tmp_path: Path) -> None:
     paths = (f"{tmp_path}/one", f"{tmp_path}/./one", f"{tmp_path}/two")
     items = [{"deployment_id": f"d{place}", "recovery_file": path} for place, path in enumerate(paths)]
     said = double.run_many(items)["msg"]
-    assert f"Deployments 'd0', 'd1' have the same recovery_file '{tmp_path}/one'; each needs one of its own." in said
+    assert f"Deployments 'd0', 'd1' have the same recovery_file '{tmp_path}/one'; give each a different one." in said
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])

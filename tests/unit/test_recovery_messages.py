@@ -44,7 +44,7 @@ FAILED: Json = {"do": "fail_route", "deployment_id": "d", "reason": "planted"}
 SITUATIONS = {
     "It was rolled back": Situation(TOO_MANY, [LAZY]),
     "It is as it was before.": Situation(TOO_MANY, [LAZY], [("stats", BACK, 3)]),
-    "it was stopped by somebody else meanwhile": Situation(TOO_MANY, [LAZY], [("stats", GONE, 3)]),
+    "it was stopped by another client meanwhile": Situation(TOO_MANY, [LAZY], [("stats", GONE, 3)]),
     "what was refused is the start with its own settings": Situation(
         {"state": "restarted"}, (), [("start", REFUSED, 0)]
     ),

@@ -164,7 +164,7 @@ def test_force_is_for_the_stop_alone_and_is_warned_of() -> None:
 
 def test_another_model_is_warned_of() -> None:
     warnings = protected(UsedBy((), (), ("a",)), after="n", on_referenced="force").consumer_warnings
-    assert warnings[-1] == "Those that name model 'm' do not find it in 'd' as long as that runs 'n'."
+    assert warnings[-1] == "Consumers that name model 'm' cannot use deployment 'd' while it runs 'n'."
     assert protected(UsedBy(), after="n", on_referenced="force").consumer_warnings == ()
 
 
@@ -172,8 +172,8 @@ def test_force_where_it_may_be_needed() -> None:
     plan = protected(UsedBy(None, None), on_referenced="force")
     assert plan.steps[0].settings["force"] is True
     assert [warning.partition(" cannot be read (")[0] for warning in plan.consumer_warnings] == [
-        "Which inference endpoints use deployments",
-        "Which ingest pipelines use deployments",
+        "Inference endpoints",
+        "Ingest pipelines",
     ]
 
 
@@ -197,7 +197,8 @@ def test_what_nobody_may_read_is_left_to_servers_that_look(users: UsedBy, versio
         return
     with pytest.raises(Refusal) as refused:
         protected(users, server)
-    assert refused.value.reason.startswith("Deployment 'd' is not stopped: which ")
+    assert refused.value.code == "consumers_unreadable"
+    assert refused.value.reason.endswith(f"Elasticsearch {version} would stop it without checking them")
     assert "set on_referenced to force" in refused.value.hint
 
 

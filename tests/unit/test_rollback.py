@@ -172,10 +172,10 @@ def test_what_is_hopeless_is_kept_in_both_modes(double: Double) -> None:
 @pytest.mark.parametrize(
     ("meanwhile", "said"),
     [
-        ({"do": "set_number", "number_of_allocations": 5}, "It was not rolled back: it was changed by somebody else"),
-        ({"do": "set_adaptive", "adaptive_allocations": BOUNDS}, "was changed by somebody else meanwhile: adaptive"),
-        ({"do": "remove_deployment"}, "It was not rolled back: it was stopped by somebody else meanwhile"),
-        ({"do": "stop_deployment"}, "It was not rolled back: it was stopped by somebody else meanwhile"),
+        ({"do": "set_number", "number_of_allocations": 5}, "It was not rolled back: it was changed by another client"),
+        ({"do": "set_adaptive", "adaptive_allocations": BOUNDS}, "was changed by another client meanwhile: adaptive"),
+        ({"do": "remove_deployment"}, "It was not rolled back: it was stopped by another client meanwhile"),
+        ({"do": "stop_deployment"}, "It was not rolled back: it was stopped by another client meanwhile"),
     ],
 )
 @pytest.mark.parametrize("change", [{"number_of_allocations": 10}, {"state": "restarted", "number_of_allocations": 10}])
@@ -285,7 +285,7 @@ def test_a_count_of_zero_cannot_be_restored(double: Double) -> None:
     double.effect("set_number", deployment_id="d", number_of_allocations=0)
     double.effect("set_adaptive", deployment_id="d", adaptive_allocations={"enabled": False})
     result = run(double, number_of_allocations=10)
-    assert "It was not rolled back: its count was 0, which no request can set" in result["msg"]
+    assert "It was not rolled back: its number of allocations was 0, which no request can set" in result["msg"]
 
 
 def test_nothing_is_rolled_back_where_nothing_was_changed(double: Double) -> None:

@@ -196,7 +196,7 @@ def test_a_start_that_somebody_else_stops_is_not_said_to_be_another(double: Doub
 
     between(double, act)
     result = double.run(**REPLACED)
-    assert "it was stopped by somebody else meanwhile" in result["msg"]
+    assert "it was stopped by another client meanwhile" in result["msg"]
     assert verbs(result) == ["_stop", "_start"]
 
 
@@ -210,7 +210,7 @@ def test_a_start_that_timed_out_on_the_server_is_not_denied(double: Double) -> N
 
     between(double, act)
     result = double.run(deployment_id="d", model_id="m")
-    assert "it was stopped by somebody else meanwhile" in result["msg"]
+    assert result["failure"] == {"code": "conflict"}
     assert (result["changed"], verbs(result)) == (True, ["_start"])
 
 

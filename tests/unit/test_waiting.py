@@ -105,8 +105,8 @@ def test_zero_is_ready_if_allowed() -> None:
         (dataclasses.replace(STARTING, reason="no room"), "it is starting; node ml-starting is starting (no room)"),
         (STOPPING, "the deployment is being stopped (client API call)"),
         (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),
-        (RISING, "the scaler has yet to raise it from 0 to its min_number_of_allocations of 1"),
-        (seen(0, 0), "its number is 0"),
+        (RISING, "adaptive allocations have yet to raise it from 0 to their min_number_of_allocations of 1"),
+        (seen(0, 0), "its number_of_allocations is 0"),
         (None, "the deployment is gone"),
     ],
 )

@@ -116,7 +116,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
         raise Refusal(
             "invalid_value",
             f"cache_size '{cache_size}' is not a size",
-            hint="It looks like 500mb or 2gb; 0 turns the cache off.",
+            hint="Write it like 500mb or 2gb; 0 turns the cache off.",
         )
     if params["recovery_file"]:
         require_path("recovery_file", params["recovery_file"])
@@ -150,8 +150,8 @@ def server_timeout(params: t.Mapping[str, t.Any]) -> str:
     if match is None or int(match[1]) == 0:
         raise Refusal(
             "invalid_value",
-            f"server_timeout '{text}' is not a time of Elasticsearch",
-            hint="It looks like 30s or 500ms.",
+            f"server_timeout '{text}' is not a time that Elasticsearch accepts",
+            hint="Write it like 30s or 500ms.",
         )
     if int(match[1]) * _SECONDS[match[2]] >= params["request_timeout"]:
         raise Refusal(
@@ -179,7 +179,7 @@ def _refuse_pattern(name: str, value: str | None) -> None:
         raise Refusal(
             "invalid_value",
             f"{name} '{value}' is not the id of one deployment or model",
-            hint="Patterns and lists are not taken here.",
+            hint="Patterns and lists are not allowed here.",
         )
 
 
@@ -213,5 +213,5 @@ def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: Adaptiv
             raise Refusal(
                 "conflicting_options",
                 f"{name} cannot be given beside adaptive_allocations, unless those are given with enabled: false",
-                hint="While they are enabled the scaler sets the count; it starts with min_number_of_allocations.",
+                hint="While enabled, they set the number of allocations, beginning at min_number_of_allocations.",
             )

@@ -86,7 +86,7 @@ def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
         if patch.recovery_file:
             users.setdefault(os.path.realpath(patch.recovery_file), []).append(f"'{patch.deployment_id}'")
     return [
-        f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; each needs one of its own."
+        f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; give each a different one."
         for path, ids in users.items()
         if len(ids) > 1
     ]
@@ -104,7 +104,7 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
         raise Refusal(
             "incomplete_options",
             "stop_unlisted is set without unlisted_except",
-            hint="Name those of others as patterns, or give an empty list to stop everything that is not listed.",
+            hint="Give patterns of deployments to leave alone, or an empty list to stop everything that is not listed.",
         )
     return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
 

@@ -86,11 +86,11 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
         warnings += (f"Deployment '{stopped.deployment_id}' is stopped by force although it is used by {named}.",)
     if plan.after and plan.after.model_id != stopped.model_id and named and plan.operation != "rollback":
         warnings += (
-            f"Those that name model '{stopped.model_id}' do not find it in '{stopped.deployment_id}' "
-            f"as long as that runs '{plan.after.model_id}'.",
+            f"Consumers that name model '{stopped.model_id}' cannot use deployment '{stopped.deployment_id}' "
+            f"while it runs '{plan.after.model_id}'.",
         )
     warnings += tuple(
-        f"W{unknown(kind)}. The stop is sent with force, as on_referenced says, and breaks any there are."
+        f"{unreadable(kind)} The stop is sent with force, as on_referenced says, and breaks any that use it."
         for kind in unread
     )
     steps = tuple(
@@ -114,9 +114,9 @@ def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> N
     if not _server_checks(server, kind):
         raise Refusal(
             "consumers_unreadable",
-            f"Deployment '{desired.deployment_id}' is not stopped: w{unknown(kind)}, and Elasticsearch "
-            f"{server.version} stops a deployment without looking for them",
-            hint="Grant the privilege, or set on_referenced to force.",
+            f"Deployment '{desired.deployment_id}' is not stopped: {WORDS[kind].many} that may use it cannot be read, "
+            f"and Elasticsearch {server.version} would stop it without checking them",
+            hint=f"Grant the cluster privilege {WORDS[kind].privilege}, or set on_referenced to force.",
         )
 
 
@@ -133,11 +133,12 @@ def _server_checks(server: Server, kind: ConsumerKind) -> bool:
 
 def _left_to_server(kind: ConsumerKind) -> str:
     return (
-        f"W{unknown(kind)}. The stop is sent without force, "
+        f"{unreadable(kind)} The stop is sent without force, "
         "so Elasticsearch refuses it if one names the deployment itself."
     )
 
 
-def unknown(kind: ConsumerKind) -> str:
+def unreadable(kind: ConsumerKind) -> str:
+    """Return the sentence that the user may not read the consumers of *kind*."""
     word = WORDS[kind]
-    return f"hich {word.many} use deployments cannot be read (that needs the cluster privilege {word.privilege})"
+    return f"{word.many.capitalize()} cannot be read (that needs the cluster privilege {word.privilege})."

@@ -58,7 +58,7 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
         return dataclasses.replace(plan, before=current, after=current)
     message = (
         f"Deployment '{desired.deployment_id}' was stopped by a run that ended before it started it again. "
-        "What the task does not name is taken from the recovery file.",
+        "Settings that the task does not name come from the recovery file.",
     )
     awaits = current is not None
     return Plan(
@@ -123,7 +123,7 @@ def _plan_missing(desired: Desired, situation: Situation) -> Plan:
     if situation.other_deployments:
         warnings = (
             f"Model '{desired.model_id}' already runs as {_quoted_ids(situation.other_deployments)}; "
-            f"a further deployment '{desired.deployment_id}' is started. Set deployment_id if that is not meant.",
+            f"the task starts a further deployment '{desired.deployment_id}'. Set deployment_id if that is not meant.",
         )
     model_id = situation.model_id or (current.model_id if current else desired.deployment_id)
     step, after = start_step.new_start(desired, model_id)
@@ -149,7 +149,7 @@ def _failed(desired: Desired, situation: Situation, current: Deployment) -> Plan
         "deployment_failed",
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
         count_differences(desired, current),
-        hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it anew.",
+        hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it again.",
     )
 
 
@@ -172,7 +172,7 @@ def _recreate(desired: Desired, situation: Situation, current: Deployment, opera
     refuse_contradictions(after)
     skipped = _left_to_adaptive(desired, current)
     if skipped:
-        warnings += (f"The count is not set: {skipped}.",)
+        warnings += (f"The number of allocations is not set: {skipped}.",)
     if current.assignment_state == "stopping":
         return Plan(current, after, operation, (step,), warnings, waits_for_stop=True)
     return Plan(current, after, operation, (_stop_step(desired), step), warnings)
@@ -217,10 +217,9 @@ def _refuse_taking_over(desired: Desired, current: Deployment) -> None:
     if current.adaptive and desired.asks_fixed_number and desired.on_adaptive == "fail":
         raise Refusal(
             "adaptive_allocations_enabled",
-            f"Deployment '{current.deployment_id}' has adaptive allocations enabled: its number_of_allocations "
-            f"(now {current.number_of_allocations}) belongs to the scaler, "
-            f"and {desired.number_of_allocations} is asked for",
-            hint="Set on_adaptive to override (turns the scaler off) or skip, or give adaptive_allocations.",
+            f"Deployment '{current.deployment_id}' has adaptive allocations enabled: they set its number_of_allocations"
+            f" (now {current.number_of_allocations}), and the task asks for {desired.number_of_allocations}",
+            hint="Set on_adaptive to override (turns them off) or skip, or give adaptive_allocations.",
         )
 
 
@@ -256,7 +255,7 @@ def _missing_refusal(desired: Desired, current: Deployment | None) -> Refusal:
     return Refusal(
         "deployment_missing",
         f"Deployment '{desired.deployment_id}' {_absence(current)} and on_missing is fail",
-        hint="Check deployment_id and hosts, or set on_missing to what is to happen then.",
+        hint="Check deployment_id and hosts, or choose another value of on_missing.",
     )
 
 

@@ -26,9 +26,9 @@ def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
     for name, number in collections.Counter(ids).items():
         if number > 1:
             places = ", ".join(f"deployments[{place}]" for place, each in enumerate(ids) if each == name)
-            wrong.append(f"Deployment '{name}' is wanted {number} times, by {places}.")
+            wrong.append(f"Deployment '{name}' is listed {number} times, in {places}.")
     if sum(starting) > LIMIT:
-        wrong.append(f"{sum(starting)} deployments are wanted, and Elasticsearch takes at most {LIMIT}.")
+        wrong.append(f"The list has {sum(starting)} deployments to run, and Elasticsearch takes at most {LIMIT}.")
     refuse_together(wrong)
 
 
@@ -69,7 +69,7 @@ def refuse_too_few_processors(
         raise Refusal(
             "not_enough_processors",
             f"The deployments would need {needed} processors, and the ML nodes have {sum(processors.processors)}",
-            hint="Want fewer allocations or threads, stop others, or add ML nodes.",
+            hint="Ask for fewer allocations or threads, stop other deployments, or add ML nodes.",
         )
 
 

@@ -16,7 +16,7 @@ from ..._ml.adaptive import OFF, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step
-from .consumers import WORDS, unknown
+from .consumers import WORDS, unreadable
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
 
@@ -68,13 +68,13 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
 
     It is not refused: a user who may manage only deployments must be able to scale those that no endpoint owns.
     """
-    made = f"If one made deployment '{plan.steps[0].deployment_id}'"
+    condition = f"If one made deployment '{plan.steps[0].deployment_id}'"
     # Elasticsearch checks this since 9.2 (server-behaviour.md 3.2 row 5).
     if server.has(9, 2):
-        follows = f"{made}, Elasticsearch refuses this update."
+        consequence = "Elasticsearch refuses this update"
     else:
-        follows = f"{made}, it keeps its old settings, and the two disagree from this update on."
-    message = f"W{unknown('inference_endpoints')}. {follows}"
+        consequence = "that endpoint keeps its old settings, which then differ from those of the deployment"
+    message = f"{unreadable('inference_endpoints')} {condition}, {consequence}."
     return dataclasses.replace(plan, warnings=(*plan.warnings, message))
 
 
@@ -91,7 +91,7 @@ def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -
     before, after = t.cast("Deployment", plan.baseline), t.cast("Deployment", plan.after)
     if allocation_changes(after, before):
         raise _bypasses_owner(
-            desired, "Change them by a task of its own, which only updates: on_endpoint_owned says how."
+            desired, "Change the allocations in a separate task that only updates: see on_endpoint_owned."
         )
     stale = immutable_differences(desired, before, after.model_id)
     if not stale:

@@ -108,9 +108,11 @@ def _at_zero(observed: Deployment) -> Readiness:
     adaptive = observed.adaptive_allocations
     low = adaptive.min_number_of_allocations if adaptive and adaptive.enabled else None
     if low:
-        why = f"the scaler has yet to raise it from 0 to its min_number_of_allocations of {low}"
+        why = f"adaptive allocations have yet to raise it from 0 to their min_number_of_allocations of {low}"
         return Readiness("progressing", f"no allocation runs: {why}")
-    why = "it is scaled to zero, and the next inference request wakes it" if observed.adaptive else "its number is 0"
+    why = "its number_of_allocations is 0"
+    if observed.adaptive:
+        why = "it is scaled to zero, and the next inference request wakes it"
     return Readiness("failed", f"no allocation runs: {why}; allow_zero accepts that")
 
 

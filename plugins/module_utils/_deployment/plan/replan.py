@@ -37,9 +37,9 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
     if any(step.kind not in planned for step in new_plan.steps):
         raise Refusal(
             "conflict",
-            f"Deployment '{new_plan.steps[0].deployment_id}' was changed by somebody else meanwhile, "
+            f"Deployment '{new_plan.steps[0].deployment_id}' was changed by another client meanwhile, "
             f"and needs another change now: {new_plan.operation} instead of {plan.operation}",
-            hint="Run the task again: it looks first, and decides anew.",
+            hint="Run the task again: it reads the deployment first, and makes a new plan.",
         )
     steps = tuple(planned["stop"] if step.kind == "stop" else step for step in new_plan.steps)
     found = dataclasses.replace(

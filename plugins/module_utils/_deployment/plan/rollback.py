@@ -69,7 +69,7 @@ def refuse_if_changed(plan: Plan, observed: Deployment | None) -> Plan:
     """
     differences = allocation_changes(t.cast("Deployment", plan.before), observed) if observed else ()
     if differences:
-        raise Refusal("conflict", "it was changed by somebody else meanwhile", differences)
+        raise Refusal("conflict", "it was changed by another client meanwhile", differences)
     return plan
 
 
@@ -93,11 +93,11 @@ def _refuse_foreign_changes(
         raise Refusal("conflict", restarted_message(observed))
     elif "update" in applied.kinds:
         if observed is None or observed.assignment_state == "stopping":
-            raise Refusal("conflict", "it was stopped by somebody else meanwhile")
+            raise Refusal("conflict", "it was stopped by another client meanwhile")
         after, before = t.cast("Deployment", plan.after), t.cast("Deployment", plan.before)
         differences = allocation_changes(after, observed)
         if differences and allocation_changes(before, observed):
-            raise Refusal("conflict", "it was changed by somebody else meanwhile", differences)
+            raise Refusal("conflict", "it was changed by another client meanwhile", differences)
 
 
 def _comes_after_stop(plan: Plan, observed: Deployment) -> bool:
@@ -111,12 +111,12 @@ def _refuse_unlike_start(
     if applied.start_time is None and observed is None:
         return  # the outcome of the start was not known; it did not take effect
     if observed is None or observed.assignment_state == "stopping":
-        raise Refusal("conflict", "it was stopped by somebody else meanwhile")
+        raise Refusal("conflict", "it was stopped by another client meanwhile")
     if applied.start_time not in (None, observed.start_time):
         raise Refusal("conflict", restarted_message(observed))
     differences = start_mismatch(plan, t.cast("Step", plan.start), desired, model_id, observed)
     if differences:
-        raise Refusal("conflict", "it was changed by somebody else meanwhile", differences)
+        raise Refusal("conflict", "it was changed by another client meanwhile", differences)
 
 
 def _plan_stopped(deployment_id: str, plan: Plan, observed: Deployment | None) -> list[RollbackPlan]:
@@ -152,7 +152,7 @@ def _updates(before: Deployment, observed: Deployment, plan: Plan) -> list[Rollb
         patch = AdaptivePatch(stored.enabled, low, high)
     if not before.adaptive:
         if number is None:
-            raise Refusal("rollback_failed", "its count was 0, which no request can set")
+            raise Refusal("rollback_failed", "its number of allocations was 0, which no request can set")
         desired = Desired(before.deployment_id, number_of_allocations=number, adaptive_allocations=patch)
         return [_update(desired, observed, task_type)]
     plans = []

@@ -36,7 +36,7 @@ def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tu
         del settings["cache_size"]
     elif not merged.cache_size_exact and "." in (merged.cache_size or "") and desired.cache_size is None:
         warnings += (
-            f"The cache size of deployment '{merged.deployment_id}' is carried over as {merged.cache_size}, cut to one "
+            f"The cache size of deployment '{merged.deployment_id}' is kept as {merged.cache_size}, cut to one "
             "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor.",
         )
     if merged.number_of_allocations == 0 and not merged.adaptive:

@@ -18,7 +18,7 @@ from ..records.desired import Desired
 
 _ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
 _OF_ENDPOINT = (
-    " If an inference endpoint made the deployment, the cluster privilege monitor_inference is needed to see that."
+    " If an inference endpoint made the deployment, the task needs the cluster privilege monitor_inference to see that."
 )
 
 
@@ -125,7 +125,7 @@ def refuse_unstartable(
             "deployment_id_taken",
             f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
             f"'{deployment_id}' is the id of another trained model",
-            hint="Choose a deployment_id that is no model's id.",
+            hint="Choose a deployment_id that is not the id of a model.",
             of_list=True,
         )
 
@@ -136,6 +136,6 @@ def refuse_fixed(deployment_id: str, differences: tuple[Difference, ...]) -> Non
         "immutable_settings",
         f"Deployment '{deployment_id}' cannot be changed in place",
         differences,
-        hint="Set replace to stop_start to stop it and start it anew (nothing answers meanwhile), "
+        hint="Set replace to stop_start to stop it and start it again (it does not answer meanwhile), "
         "or use another deployment_id.",
     )

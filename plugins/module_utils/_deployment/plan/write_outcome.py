@@ -76,7 +76,7 @@ def _judge_start(
         and observed.assignment_state == "stopping"
         and observed.start_time != _start_time(plan.before)
     ):
-        return WriteOutcome("conflict", "it was stopped by somebody else meanwhile")
+        return WriteOutcome("conflict", "it was stopped by another client meanwhile")
     if observed is None or observed.assignment_state == "stopping":
         return RETRY
     differences = start_mismatch(plan, step, desired, model_id, observed)
@@ -129,4 +129,4 @@ def _judge_update(plan: Plan, desired: Desired, model_id: str | None, observed: 
     if is_new_instance(observed, plan.before):
         return WriteOutcome("conflict", restarted_message(observed))
     violated = violation(desired.guard, observed, plan.after)
-    return WriteOutcome("conflict", f"its guard forbids to send it again: {violated}") if violated else RETRY
+    return WriteOutcome("conflict", f"its guard forbids sending it again: {violated}") if violated else RETRY

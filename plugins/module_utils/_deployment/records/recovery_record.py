@@ -44,7 +44,7 @@ class RecoveryRecord:
             raise ValueError(f"it has no format {FORMAT}")
         names = [field.name for field in dataclasses.fields(cls)]
         if raw.keys() != {"format", *names}:
-            raise ValueError(f"it does not have exactly format, {', '.join(names)}")
+            raise ValueError(f"its keys are not exactly format, {', '.join(names)}")
         for name in names[:3]:
             _check(name, isinstance(raw[name], str))
         _check("deployment_id", bool(raw["deployment_id"]))
@@ -98,7 +98,7 @@ class RecoveryRecord:
 
 def _check(name: str, right: bool) -> None:
     if not right:
-        raise ValueError(f"{name} is not what it should be")
+        raise ValueError(f"{name} has an invalid value")
 
 
 def _check_settings(where: str, settings: t.Any) -> None:
