@@ -120,8 +120,8 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
         )
     if params["recovery_file"]:
         require_path("recovery_file", params["recovery_file"])
-    adaptive = _adaptive_wish(params)
-    _refuse_count_beside_scaler(params, adaptive)
+    adaptive = _adaptive_patch(params)
+    _refuse_number_with_adaptive(params, adaptive)
     return Desired(
         deployment_id=params["deployment_id"] or params["model_id"],
         deployment_id_given=bool(params["deployment_id"]),
@@ -190,7 +190,7 @@ def _refuse_below_one(name: str, value: int | None) -> None:
         )
 
 
-def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
+def _adaptive_patch(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
     given = params.get("adaptive_allocations")
     if given is None:
         return None
@@ -205,7 +205,7 @@ def _adaptive_wish(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:
     return None if patch == AdaptivePatch() else patch
 
 
-def _refuse_count_beside_scaler(params: t.Mapping[str, t.Any], adaptive: AdaptivePatch | None) -> None:
+def _refuse_number_with_adaptive(params: t.Mapping[str, t.Any], adaptive: AdaptivePatch | None) -> None:
     if adaptive is None or adaptive.enabled is False:
         return
     for name in ("number_of_allocations", "initial_number_of_allocations"):

@@ -75,16 +75,16 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
             )
         except Refusal as exc:
             wrong.append(f"{item_label(index, given)}: {exc}")
-    refuse_together(wrong or _shared_files([patch for patch, _waiting in found]))
+    refuse_together(wrong or _shared_files([desired for desired, _wait_policy in found]))
     return found
 
 
 def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
     """Return a sentence for each recovery file that several deployments have in common."""
     users: dict[str, list[str]] = {}
-    for patch in desired_items:
-        if patch.recovery_file:
-            users.setdefault(os.path.realpath(patch.recovery_file), []).append(f"'{patch.deployment_id}'")
+    for desired in desired_items:
+        if desired.recovery_file:
+            users.setdefault(os.path.realpath(desired.recovery_file), []).append(f"'{desired.deployment_id}'")
     return [
         f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; give each a different one."
         for path, ids in users.items()

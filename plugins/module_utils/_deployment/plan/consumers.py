@@ -18,6 +18,8 @@ from .plan import Plan
 
 
 class Word(t.NamedTuple):
+    """The words for a kind of consumers, and the cluster privilege that reads them."""
+
     one: str
     many: str
     privilege: str
@@ -50,9 +52,9 @@ def used_by(deployment: Deployment, consumers: Consumers, *, model_has_this_id: 
     """
     name, model_id = deployment.deployment_id, deployment.model_id
     aliases = () if model_has_this_id else (consumers.aliases or {}).get(model_id, ())
-    endpoints = tuple(sorted(each.inference_id for each in consumers.endpoints or () if each.deployment_id == name))
+    endpoints = tuple(sorted(found.inference_id for found in consumers.endpoints or () if found.deployment_id == name))
     names = {name, *endpoints, *aliases, *(() if model_has_this_id else (model_id,))}
-    pipelines = tuple(sorted(each for each, named in (consumers.pipelines or {}).items() if names & named))
+    pipelines = tuple(sorted(found for found, named in (consumers.pipelines or {}).items() if names & named))
     return UsedBy(
         None if consumers.endpoints is None else endpoints,
         None if consumers.pipelines is None else pipelines,
@@ -106,7 +108,7 @@ def _listed(used_by: UsedBy) -> str:
     for kind in CONSUMER_KINDS:
         found, word = used_by.of(kind) or (), WORDS[kind]
         if found:
-            parts.append(f"{word.one if len(found) == 1 else word.many} " + ", ".join(f"'{each}'" for each in found))
+            parts.append(f"{word.one if len(found) == 1 else word.many} " + ", ".join(f"'{name}'" for name in found))
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 

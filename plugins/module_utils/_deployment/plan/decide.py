@@ -16,7 +16,7 @@ from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step
 from . import start_step
-from .diff import adaptive_after, adaptive_patch, count_differences, immutable_differences
+from .diff import adaptive_after, adaptive_patch, allocation_differences, immutable_differences
 from .guard import guard_plan
 from .plan import Operation, Plan
 from .validation import refuse_contradictions, refuse_fixed
@@ -60,14 +60,13 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
         f"Deployment '{desired.deployment_id}' was stopped by a run that ended before it started it again. "
         "Settings that the task does not name come from the recovery file.",
     )
-    awaits = current is not None
     return Plan(
         current,
         plan.after,
         "start",
         plan.steps[-1:],
         message + plan.warnings,
-        waits_for_stop=awaits,
+        waits_for_stop=current is not None,
         resumed_from=recovery,
     )
 
@@ -138,23 +137,23 @@ def _plan_started(desired: Desired, situation: Situation, current: Deployment) -
     if fixed:
         return _recreate(desired, situation, current, "replace")
     if current.assignment_state == "failed":
-        return _failed(desired, situation, current)
-    return _in_place(desired, current)
+        return _plan_failed(desired, situation, current)
+    return _plan_in_place(desired, current)
 
 
-def _failed(desired: Desired, situation: Situation, current: Deployment) -> Plan:
+def _plan_failed(desired: Desired, situation: Situation, current: Deployment) -> Plan:
     if desired.on_failed == "recover":
         return _recreate(desired, situation, current, "recover")
     raise Refusal(
         "deployment_failed",
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
-        count_differences(desired, current),
+        allocation_differences(desired, current),
         hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it again.",
     )
 
 
-def _in_place(desired: Desired, current: Deployment) -> Plan:
-    differences = count_differences(desired, current)
+def _plan_in_place(desired: Desired, current: Deployment) -> Plan:
+    differences = allocation_differences(desired, current)
     after = _updated(desired, current)
     _refuse_frozen_zero(desired, after)
     if not differences:
@@ -180,7 +179,7 @@ def _recreate(desired: Desired, situation: Situation, current: Deployment, opera
 
 def _updated(desired: Desired, current: Deployment) -> Deployment:
     """Return the deployment after an update; how far its nodes have come is not predicted."""
-    if not count_differences(desired, current):
+    if not allocation_differences(desired, current):
         return current
     adaptive = adaptive_after(desired, current)
     number = current.number_of_allocations
@@ -269,7 +268,7 @@ def _stop_step(desired: Desired) -> Step:
 
 
 def _quoted_ids(ids: t.Sequence[str]) -> str:
-    return ", ".join(f"'{each}'" for each in sorted(ids))
+    return ", ".join(f"'{deployment_id}'" for deployment_id in sorted(ids))
 
 
 def _reasons(current: Deployment) -> str:

@@ -32,15 +32,15 @@ def immutable_differences(desired: Desired, current: Deployment, model_id: str |
     return tuple(found)
 
 
-def count_differences(desired: Desired, current: Deployment) -> tuple[Difference, ...]:
+def allocation_differences(desired: Desired, current: Deployment) -> tuple[Difference, ...]:
     """Return what an update changes: the adaptive allocations, and the number of allocations unless they set it."""
     found = []
     stored, after = current.adaptive_allocations or OFF, adaptive_after(desired, current) or OFF
     if after != stored:
         found.append(Difference("adaptive_allocations", stored.as_result(), after.as_result()))
-    count = desired.number_of_allocations
-    if count not in (None, current.number_of_allocations) and not after.enabled:
-        found.append(Difference("number_of_allocations", current.number_of_allocations, count))
+    number = desired.number_of_allocations
+    if number not in (None, current.number_of_allocations) and not after.enabled:
+        found.append(Difference("number_of_allocations", current.number_of_allocations, number))
     return tuple(found)
 
 
@@ -59,7 +59,7 @@ def allocation_changes(one: Deployment, other: Deployment) -> tuple[Difference, 
 
 def missing_settings(desired: Desired, observed: Deployment, model_id: str | None) -> tuple[Difference, ...]:
     """Return everything the task names that *observed* does not have: none if the desired settings are there."""
-    return immutable_differences(desired, observed, model_id) + count_differences(desired, observed)
+    return immutable_differences(desired, observed, model_id) + allocation_differences(desired, observed)
 
 
 def start_differences(

@@ -25,7 +25,7 @@ def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
     wrong = []
     for name, number in collections.Counter(ids).items():
         if number > 1:
-            places = ", ".join(f"deployments[{place}]" for place, each in enumerate(ids) if each == name)
+            places = ", ".join(f"deployments[{place}]" for place, listed in enumerate(ids) if listed == name)
             wrong.append(f"Deployment '{name}' is listed {number} times, in {places}.")
     if sum(starting) > LIMIT:
         wrong.append(f"The list has {sum(starting)} deployments to run, and Elasticsearch takes at most {LIMIT}.")
@@ -63,8 +63,9 @@ def refuse_too_few_processors(
     if processors.may_grow:
         return
     changed = {step.deployment_id for plan in plans for step in plan.steps}
-    kept = [_processors_held(each) for each in existing if each.deployment_id not in changed and each.priority != "low"]
-    needed = sum(kept) + sum(_processors_needed(plan) for plan in plans if plan.changed)
+    kept = [deployment for deployment in existing if deployment.deployment_id not in changed]
+    held = sum(_processors_held(deployment) for deployment in kept if deployment.priority != "low")
+    needed = held + sum(_processors_needed(plan) for plan in plans if plan.changed)
     if needed > sum(processors.processors):
         raise Refusal(
             "not_enough_processors",
@@ -81,11 +82,14 @@ def _processors_held(deployment: Deployment) -> int:
 
 def _processors_needed(plan: Plan) -> int:
     """Return the processors that *plan* cannot do without."""
-    ways = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
-    needs = [
-        0 if each.priority == "low" else (each.number_of_allocations or 0) * _threads(each) for each in ways if each
-    ]
+    outcomes = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
+    needs = [0 if outcome.priority == "low" else _processors_of(outcome) for outcome in outcomes if outcome]
     return min(needs, default=0)
+
+
+def _processors_of(deployment: Deployment) -> int:
+    """Return the processors that all allocations of *deployment* need."""
+    return (deployment.number_of_allocations or 0) * _threads(deployment)
 
 
 def _threads(deployment: Deployment) -> int:
@@ -94,5 +98,5 @@ def _threads(deployment: Deployment) -> int:
 
 def in_send_order(plans: t.Sequence[Plan]) -> list[tuple[int, Step]]:
     """Return the steps of all *plans* as they are sent when none has to wait, each with the place of its plan."""
-    every = [(place, step) for place, plan in enumerate(plans) for step in plan.steps]
-    return sorted(every, key=lambda each: send_order(plans[each[0]], each[1]))
+    steps = [(place, step) for place, plan in enumerate(plans) for step in plan.steps]
+    return sorted(steps, key=lambda placed: send_order(plans[placed[0]], placed[1]))

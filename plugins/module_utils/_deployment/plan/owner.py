@@ -97,14 +97,13 @@ def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -
     if not stale:
         return plan
     message = f"Inference endpoint '{desired.deployment_id}' still has the old settings: "
-    named = "; ".join(f"{each.name} {each.current} instead of {each.desired}" for each in stale)
+    named = "; ".join(f"{setting.name} {setting.current} instead of {setting.desired}" for setting in stale)
     return dataclasses.replace(plan, warnings=(*plan.warnings, f"{message}{named}."))
 
 
 def _owner_of(desired: Desired, endpoints: tuple[Endpoint, ...]) -> Endpoint | None:
-    return next(
-        (each for each in endpoints if each.owns_deployment and each.deployment_id == desired.deployment_id), None
-    )
+    owners = (endpoint for endpoint in endpoints if endpoint.owns_deployment)
+    return next((owner for owner in owners if owner.deployment_id == desired.deployment_id), None)
 
 
 def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
@@ -150,8 +149,10 @@ def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> N
 
 def endpoint_of_lost(desired: Desired, endpoints: t.Iterable[Endpoint]) -> Endpoint | None:
     """Return the endpoint of the missing deployment that the task names: its owner first, else one attached to it."""
-    found = [each for each in endpoints if each.deployment_id == desired.deployment_id and each.model_id]
-    return min(found, key=lambda each: (not each.owns_deployment, each.inference_id), default=None)
+    found = [
+        endpoint for endpoint in endpoints if endpoint.deployment_id == desired.deployment_id and endpoint.model_id
+    ]
+    return min(found, key=lambda endpoint: (not endpoint.owns_deployment, endpoint.inference_id), default=None)
 
 
 def with_endpoint_settings(desired: Desired, endpoint: Endpoint) -> Desired:

@@ -36,7 +36,7 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
     differences = _differences(recovery.deployment, current)
     if not differences:
         return ()
-    named = "; ".join(f"{each.name} {each.desired} instead of {each.current}" for each in differences)
+    named = "; ".join(f"{setting.name} {setting.desired} instead of {setting.current}" for setting in differences)
     return (
         f"The recovery file of deployment '{current.deployment_id}' is not used: the deployment was started after the "
         f"file was written (at {current.start_time}). The file has {named}.",

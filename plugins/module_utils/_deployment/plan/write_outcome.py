@@ -20,7 +20,7 @@ from .readiness import is_new_instance, restarted_message
 EXISTS = "existing deployment with the same id"
 STARTED_MEANWHILE = "has already been started"
 NOT_STARTED = "not in [started] state"
-UNSURE_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
+UNCERTAIN_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
 class WriteOutcome(t.NamedTuple):
@@ -41,7 +41,7 @@ REJECTED = WriteOutcome("rejected")
 
 def may_have_been_applied(error: ApiError) -> bool:
     """Return whether the write may have taken effect despite *error*. With 408 Elasticsearch gave up waiting for it."""
-    return error.kind in UNSURE_KINDS or error.status == 408
+    return error.kind in UNCERTAIN_KINDS or error.status == 408
 
 
 def is_uncertain(step: Step, error: ApiError) -> bool:
@@ -97,7 +97,8 @@ def start_mismatch(
     """Return the settings of *observed* that neither the task nor the planned start explains."""
     otherwise = start_differences(desired, step.settings, plan.after, observed) if plan.after else ()
     named = {difference.name for difference in otherwise}
-    return otherwise + tuple(each for each in missing_settings(desired, observed, model_id) if each.name not in named)
+    missing = missing_settings(desired, observed, model_id)
+    return otherwise + tuple(difference for difference in missing if difference.name not in named)
 
 
 def not_passed_on(

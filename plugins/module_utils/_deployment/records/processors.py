@@ -28,13 +28,13 @@ class MlProcessors:
         The settings must have their defaults. Source: server-behaviour.md 4.3 and 5.1.
         """
         attributes = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
-        found = [next((each[name] for name in _PROCESSORS if name in each), None) for each in attributes]
+        found = [next((node[name] for name in _PROCESSORS if name in node), None) for node in attributes]
         if None in found:
             return None
         scale = float(_setting(settings, "allocated_processors_scale", "1"))
         lazy = int(_setting(settings, "max_lazy_ml_nodes", "0")) > len(attributes)
         larger = _setting(settings, "max_ml_node_size", "0b") not in ("0", "0b")
-        return cls(tuple(math.ceil(float(t.cast(str, each)) / scale) for each in found), lazy or larger)
+        return cls(tuple(math.ceil(float(t.cast(str, number)) / scale) for number in found), lazy or larger)
 
 
 def _setting(settings: Raw, name: str, default: str) -> str:

@@ -64,21 +64,21 @@ class RecoveryRecord:
         pairs = ((self.cluster_uuid, server.cluster_uuid), (self.cluster_name, server.cluster_name))
         return next((one == other for one, other in pairs if one and other), True)
 
-    def matches(self, going: Deployment | None) -> bool:
-        """Return whether *going*, which is being stopped or is gone, is what this was written for."""
-        return going is None or (self.start_time is not None and self.start_time == going.start_time)
+    def matches(self, current: Deployment | None) -> bool:
+        """Return whether *current*, which is being stopped or is gone, is what this was written for."""
+        return current is None or (self.start_time is not None and self.start_time == current.start_time)
 
     @property
     def deployment(self) -> Deployment:
         """Return the deployment as the start would make it; what only Elasticsearch fills in is ``None``."""
-        return self._started(self.settings)
+        return self._as_deployment(self.settings)
 
     @property
     def stopped(self) -> Deployment:
         """Return the deployment as it was before the stop, as far as a start can make it again."""
-        return self._started(self.before)
+        return self._as_deployment(self.before)
 
-    def _started(self, settings: t.Mapping[str, t.Any]) -> Deployment:
+    def _as_deployment(self, settings: t.Mapping[str, t.Any]) -> Deployment:
         adaptive = AdaptiveAllocations.from_api(settings.get("adaptive_allocations"))
         low = adaptive.min_number_of_allocations if adaptive else None
         return Deployment(
@@ -96,8 +96,8 @@ class RecoveryRecord:
         )
 
 
-def _check(name: str, right: bool) -> None:
-    if not right:
+def _check(name: str, valid: bool) -> None:
+    if not valid:
         raise ValueError(f"{name} has an invalid value")
 
 
@@ -112,8 +112,8 @@ def _check_settings(where: str, settings: t.Any) -> None:
     adaptive = settings.get("adaptive_allocations", {})
     _check(f"{where}.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
     for name, value in adaptive.items():
-        fits = isinstance(value, bool) if name == "enabled" else _is_number(value)
-        _check(f"{where}.adaptive_allocations.{name}", fits)
+        valid = isinstance(value, bool) if name == "enabled" else _is_number(value)
+        _check(f"{where}.adaptive_allocations.{name}", valid)
 
 
 def _is_number(value: t.Any) -> bool:
