@@ -17,8 +17,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
     ALLOWING,
     PATH,
     Rights,
-    as_write,
-    to_ask,
+    privileges_to_check,
+    write_of,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step, StepKind
 from support.double import Double
@@ -180,7 +180,14 @@ def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, act
     """Each privilege that could allow a write, and some that do not."""
     seen = set()
     with Double(version, flavor=flavor) as double:
-        for privilege in ("manage", "all", "monitor", "monitor_ml", "none", *to_ask(Server(version, flavor, ""))):
+        for privilege in (
+            "manage",
+            "all",
+            "monitor",
+            "monitor_ml",
+            "none",
+            *privileges_to_check(Server(version, flavor, "")),
+        ):
             double.allow(privilege, "monitor")
             api = double.connected()
             here, there = refused_here(api, action), refused_there(api, action)
@@ -190,14 +197,16 @@ def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, act
 
 
 def test_each_kind_of_write_has_its_privileges() -> None:
-    assert {as_write(action) for action in (*ACTIONS.values(), BY_ENDPOINT)} == ALLOWING.keys()
+    assert {write_of(action) for action in (*ACTIONS.values(), BY_ENDPOINT)} == ALLOWING.keys()
     assert {action.kind for action in ACTIONS.values()} == set(t.get_args(StepKind))
 
 
 def test_only_names_that_the_server_knows_are_asked_for() -> None:
-    assert "manage_inference" not in to_ask(Server("8.13.4", "default", ""))
-    assert to_ask(Server("9.1.0", "serverless", "")) == ["manage_inference", "manage_ml"]
-    assert set(to_ask(Server("8.14.0", "default", ""))) == {name for names in ALLOWING.values() for name in names}
+    assert "manage_inference" not in privileges_to_check(Server("8.13.4", "default", ""))
+    assert privileges_to_check(Server("9.1.0", "serverless", "")) == ["manage_inference", "manage_ml"]
+    assert set(privileges_to_check(Server("8.14.0", "default", ""))) == {
+        name for names in ALLOWING.values() for name in names
+    }
 
 
 def test_each_privilege_that_lacks_is_named(double: Double) -> None:

@@ -66,8 +66,8 @@ class _Fleet:
         self._params = params
         self._check_mode = check_mode
         self._clock = clock
-        self._tell = show_progress
-        self._began = clock.monotonic()
+        self._show_progress = show_progress
+        self._started_at = clock.monotonic()
         self._server: Server | None = None
         self._runs: list[DeploymentRun] = []
         self._requests: list[Request] = []
@@ -83,7 +83,10 @@ class _Fleet:
         items, keep, timeout = options.items(params), options.keep_filter(params), server_timeout(params)
         max_step = max_total_step(params)
         desired_items = [desired for desired, _policy in items]
-        refuse_list([each.deployment_id for each in desired_items], [each.state != "stopped" for each in desired_items])
+        refuse_list(
+            [desired.deployment_id for desired in desired_items],
+            [desired.state != "stopped" for desired in desired_items],
+        )
         fact_name(params)
         cluster = connect(connection(params), self._clock.sleep)
         try:
@@ -93,14 +96,14 @@ class _Fleet:
             self._refuse_unsupported(cluster)
             snapshot = cluster.read()
             listed = {run.desired.deployment_id for run in self._runs}
-            unlisted_ids = [each for each in snapshot if each not in listed and not keep(each)]
-            self._runs += [self._run_of(options.stop_item(each, params)) for each in unlisted_ids]
+            unlisted_ids = [name for name in snapshot if name not in listed and not keep(name)]
+            self._runs += [self._run_of(options.stop_item(name, params)) for name in unlisted_ids]
             self._decide(cluster, snapshot, max_step)
             if self._check_mode:
                 self._predict(cluster, timeout)
             else:
                 runs = [run for run in self._runs if not run.error]
-                apply_all(cluster, runs, cluster.read, timeout, self._clock, self._tell)
+                apply_all(cluster, runs, cluster.read, timeout, self._clock, self._show_progress)
         finally:
             cluster.close()
 
@@ -109,13 +112,13 @@ class _Fleet:
         return DeploymentRun(desired, policy, RunState(desired.deployment_id, "", requests_sent=self._requests))
 
     def _refuse_unsupported(self, cluster: Cluster) -> None:
-        wrong = []
+        refusals = []
         for run in self._runs:
             try:
                 refuse_unsupported(cluster.server, run.desired)
             except Refusal as exc:
-                wrong.append(f"'{run.desired.deployment_id}': {exc}")
-        refuse_together(wrong)
+                refusals.append(f"'{run.desired.deployment_id}': {exc}")
+        refuse_together(refusals)
 
     def _decide(self, cluster: Cluster, snapshot: Snapshot, max_step: int | None) -> None:
         removed_ids: set[str] = set()
@@ -150,8 +153,8 @@ class _Fleet:
         for run in planned:
             run.predict(cluster, timeout)
         plans = [run.plan for run in planned]
-        for place, step in in_send_order(plans):
-            self._requests.append(planned[place].state.requests[plans[place].steps.index(step)])
+        for index, step in in_send_order(plans):
+            self._requests.append(planned[index].state.requests[plans[index].steps.index(step)])
 
     def outcome(self) -> Outcome:
         failed = [run for run in self._runs if run.error]
@@ -168,9 +171,9 @@ class _Fleet:
     @property
     def _warnings(self) -> tuple[str, ...]:
         """Each once. One that does not name those that it is for has their ids before it, as failures have."""
-        message = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
+        ids_by_text = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
         return tuple(
-            text if all(each in text for each in ids) else _with_lead(ids, text) for text, ids in message.items()
+            text if all(name in text for name in ids) else _with_lead(ids, text) for text, ids in ids_by_text.items()
         )
 
     def as_result(self) -> Json:
@@ -186,7 +189,10 @@ class _Fleet:
                 side: {item["deployment_id"]: item["diff"][side] for item in changed} for side in ("before", "after")
             },
             "api_calls": [request.as_result() for request in self._requests],
-            "waited": {"seconds": round(self._clock.monotonic() - self._began, 3) if polls else 0.0, "polls": polls},
+            "waited": {
+                "seconds": round(self._clock.monotonic() - self._started_at, 3) if polls else 0.0,
+                "polls": polls,
+            },
             "server": self._server and self._server.as_result(),
             "ansible_facts": {self._params["fact_name"]: facts} if self._params["fact_name"] and self._read else {},
         }
@@ -196,23 +202,23 @@ class _Fleet:
         items: list[Json] = []
         facts: Json = {}
         for run in self._runs if self._read else ():
-            named = {"deployment_id": run.desired.deployment_id}
+            identity = {"deployment_id": run.desired.deployment_id}
             brief = self._params["detail"] == "changed" and run.is_unchanged
-            item = {} if brief and not self._params["fact_name"] else {**named, **run.result()}
-            items.append({**named, "changed": False, "operation": "none"} if brief else item)
+            item = {} if brief and not self._params["fact_name"] else {**identity, **run.result()}
+            items.append({**identity, "changed": False, "operation": "none"} if brief else item)
             if self._params["fact_name"]:
                 facts |= run.state.facts(item)
         return items, facts
 
     def _summary(self) -> Json:
-        reports = [run.state for run in self._runs]
-        operations = collections.Counter(state.operation for state in reports if state.changed)
+        states = [run.state for run in self._runs]
+        operations = collections.Counter(state.operation for state in states if state.changed)
         return {
-            "deployments": len(reports),
-            "changed": sum(state.changed for state in reports),
+            "deployments": len(states),
+            "changed": sum(state.changed for state in states),
             "unchanged": sum(not run.state.changed and run.error is None for run in self._runs),
             "failed": sum(run.error is not None for run in self._runs),
-            "skipped": sum(state.skipped_because is not None for state in reports),
+            "skipped": sum(state.skipped_because is not None for state in states),
             "operations": dict(sorted(operations.items())),
         }
 
@@ -222,12 +228,12 @@ def _messages(failed: t.Iterable[DeploymentRun]) -> str:
     return " ".join(_with_lead(ids, text) for text, ids in _with_ids((run, str(run.error)) for run in failed).items())
 
 
-def _with_ids(message: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list[str]]:
+def _with_ids(messages: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list[str]]:
     """Text to the ids of the deployments that it was told of, in quotes."""
-    found: dict[str, list[str]] = {}
-    for run, text in message:
-        found.setdefault(text, []).append(f"'{run.desired.deployment_id}'")
-    return found
+    ids_by_text: dict[str, list[str]] = {}
+    for run, text in messages:
+        ids_by_text.setdefault(text, []).append(f"'{run.desired.deployment_id}'")
+    return ids_by_text
 
 
 def _with_lead(ids: t.Sequence[str], text: str) -> str:

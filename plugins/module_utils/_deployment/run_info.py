@@ -82,6 +82,6 @@ def _summary(items: t.Sequence[Json]) -> Json:
         "deployments": len(items),
         **{state: states[state] for state in HEALTH},
         "allocations": {
-            name: sum(each[name] or 0 for each in allocations) for name in ("wanted", "running", "missing")
+            name: sum(counts[name] or 0 for counts in allocations) for name in ("wanted", "running", "missing")
         },
     }

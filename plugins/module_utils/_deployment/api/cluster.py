@@ -21,12 +21,12 @@ from ..._ml.schemas import MODELS
 from ..records.processors import MlProcessors
 from ..records.step import Step
 from . import schemas
-from .privileges import PATH, Rights, to_ask
+from .privileges import PATH, Rights, privileges_to_check
 from .requests import quote, to_request
 from .snapshot import Json, Snapshot
 
 PAGE = 1000
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
 _DEPLOYMENT_FIELDS = (
     "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
@@ -71,15 +71,15 @@ class Cluster:
                 raise
         info = self._client.read("read the version of the cluster", "/_ml/info", schema=schemas.INFO)
         # "8.19.2 (Build 3f0...)" or plain "8.19.2": the native code has the version of the node.
-        number = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
-        return Server(number, "default", "")
+        version = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
+        return Server(version, "default", "")
 
     def read(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Snapshot:
         """What ``_stats`` shows of one deployment (and of the model with that id), or of all.
 
         One request, unless *repeat*. *usage*: with the counters, too.
         """
-        rows = self._all_rows(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
+        rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
         return Snapshot(rows, lambda: self.assignments(deployment_id, repeat), is_complete=deployment_id is None)
 
     def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
@@ -94,7 +94,7 @@ class Cluster:
             raise
         return list(answer.get("trained_model_stats") or ())
 
-    def _all_rows(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
+    def _rows_of_all(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
         """Rows of all models; ``size`` and ``from`` count models, not rows."""
         start, total = 0, 1
         while start < total:
@@ -114,8 +114,8 @@ class Cluster:
         if not self._state_readable or self.server.serverless:
             return {}
         # A dot in an id would be taken for a step down.
-        only = f".{deployment_id}" if deployment_id and _PLAIN.fullmatch(deployment_id) else ""
-        query = {"filter_path": ",".join(f"metadata.{key}{only}" for key in _STATE_KEYS)}
+        filter_id = f".{deployment_id}" if deployment_id and _WITHOUT_DOT.fullmatch(deployment_id) else ""
+        query = {"filter_path": ",".join(f"metadata.{key}{filter_id}" for key in _STATE_KEYS)}
         try:
             state = self._client.read(
                 "read the routing table",
@@ -140,15 +140,17 @@ class Cluster:
             return None
         settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
         try:
-            found = (
-                self._ask("read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, schemas.NODES),
-                self._ask("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
+            answers = (
+                self._read_monitored(
+                    "read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, schemas.NODES
+                ),
+                self._read_monitored("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
             )
-            return MlProcessors.from_api(*found)
+            return MlProcessors.from_api(*answers)
         except (ApiError, ValueError, ArithmeticError):  # numbers are texts there, which anybody may have written
             return None  # it only spares requests that are bound to fail
 
-    def _ask(self, what: str, path: str, query: dict[str, str], schema: Schema) -> Json:
+    def _read_monitored(self, what: str, path: str, query: dict[str, str], schema: Schema) -> Json:
         answer: Json = self._client.read(what, path, query, privilege="monitor", schema=schema)
         return answer
 
@@ -168,8 +170,8 @@ class Cluster:
     def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
         path = f"/_ml/trained_models/{quote(model_id)}"
         answer = self._client.read(f"read model '{model_id}'", path, query, schema=MODELS)
-        found = answer.get("trained_model_configs") or []
-        return Model.from_api(found[0]) if found else None
+        configs = answer.get("trained_model_configs") or []
+        return Model.from_api(configs[0]) if configs else None
 
     def refuse_unprivileged(self, steps: t.Collection[Step]) -> None:
         """Refuse writes that the user may not send. Asked once; where nobody answers, the write itself will tell.
@@ -183,7 +185,7 @@ class Cluster:
 
     def _read_rights(self) -> Rights:
         try:
-            question = {"cluster": to_ask(self.server)}
+            question = {"cluster": privileges_to_check(self.server)}
             what = "read the privileges of the user"
             return Rights.from_api(self._client.read(what, PATH, body=question, schema=schemas.RIGHTS))
         except ApiError:

@@ -50,7 +50,7 @@ class Rights:
 
         :raises ApiError: of the kind ``privilege``, without a status: nothing was sent.
         """
-        lacking = sorted(write for write in {as_write(step) for step in steps} if self.lacks(write))
+        lacking = sorted(write for write in {write_of(step) for step in steps} if self.lacks(write))
         if lacking:
             privileges = sorted({ALLOWING[write][0] for write in lacking})
             raise ApiError(
@@ -61,11 +61,11 @@ class Rights:
             )
 
 
-def as_write(step: Step) -> str:
+def write_of(step: Step) -> str:
     return f"{step.kind} a deployment" if step.endpoint_type is None else "update an inference endpoint"
 
 
-def to_ask(server: Server) -> list[str]:
+def privileges_to_check(server: Server) -> list[str]:
     """All that allows anything, of what *server* knows: it refuses a question with a name that it does not."""
     known = {name for names in ALLOWING.values() for name in names}
     if not server.has(8, 14):

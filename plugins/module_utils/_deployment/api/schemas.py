@@ -91,5 +91,5 @@ STATE = object_with(metadata=object_with(trained_model_assignment=_ASSIGNMENTS, 
 WRITTEN = object_with(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
 
 NODES = object_with(nodes=map_of(object_with(attributes=map_of(text))))
-_OF_A_KIND = object_with(xpack=object_with(ml=object_with()))
-CLUSTER_SETTINGS = object_with(transient=_OF_A_KIND, persistent=_OF_A_KIND, defaults=_OF_A_KIND)
+_ML_SETTINGS = object_with(xpack=object_with(ml=object_with()))
+CLUSTER_SETTINGS = object_with(transient=_ML_SETTINGS, persistent=_ML_SETTINGS, defaults=_ML_SETTINGS)

@@ -34,7 +34,7 @@ class Snapshot:
         """Deployment id to row."""
         self.is_complete = is_complete
         self._models: dict[str, list[str]] = {}
-        self._statistics: dict[str, Deployment] = {}
+        self._without_routes: dict[str, Deployment] = {}
         self._read_assignments = assignments
         self._assignments: Json | ApiError | None = None
         for row in rows:
@@ -45,7 +45,7 @@ class Snapshot:
         if row.get("deployment_stats"):
             deployment = Deployment.from_stats(row)
             self.rows[deployment.deployment_id] = row
-            self._statistics[deployment.deployment_id] = deployment
+            self._without_routes[deployment.deployment_id] = deployment
             deployments.append(deployment.deployment_id)
 
     def __iter__(self) -> t.Iterator[str]:
@@ -54,11 +54,11 @@ class Snapshot:
 
     def without_routes(self, deployment_id: str) -> Deployment | None:
         """The deployment without targets of its routes."""
-        return self._statistics.get(deployment_id)
+        return self._without_routes.get(deployment_id)
 
     def is_named_after_model(self, deployment_id: str) -> bool:
         """Whether a deployment has the id of its model, so that who names the model means it."""
-        observed = self._statistics.get(deployment_id)
+        observed = self._without_routes.get(deployment_id)
         return observed is not None and observed.model_id == deployment_id
 
     def with_routes(self, deployment_id: str) -> Deployment | None:
@@ -68,7 +68,7 @@ class Snapshot:
 
         :raises ApiError: the cluster state could not be read, which is tried once.
         """
-        observed, assignment = self._statistics.get(deployment_id), self._all_assignments().get(deployment_id)
+        observed, assignment = self._without_routes.get(deployment_id), self._all_assignments().get(deployment_id)
         if assignment is None:
             return observed
         from_state = Deployment.from_assignment(assignment, "cluster_state", {})
@@ -85,5 +85,5 @@ class Snapshot:
         return self._assignments
 
     def lookup(self, deployment_id: str) -> Lookup:
-        other_deployments = sorted(each for each in self._models.get(deployment_id, ()) if each != deployment_id)
+        other_deployments = sorted(other for other in self._models.get(deployment_id, ()) if other != deployment_id)
         return Lookup(self.with_routes(deployment_id), tuple(other_deployments), deployment_id in self._models)

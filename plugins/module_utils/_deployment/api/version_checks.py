@@ -30,7 +30,7 @@ def refuse_old_server(server: Server) -> None:
     if not server.has(*OLDEST):
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_named(server)} is too old",
+            f"Elasticsearch {_shown_version(server)} is too old",
             hint="This collection needs 8.0 or newer.",
         )
 
@@ -46,8 +46,8 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
         (adaptive is not None and adaptive.merged_into(None) != OFF, "adaptive_allocations", (8, 16)),
         (desired.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
     )
-    for asked, name, since in needs:
-        if asked:
+    for is_used, name, since in needs:
+        if is_used:
             _refuse_before(server, name, since)
     _refuse_long_queue(server, desired.queue_capacity)
 
@@ -62,18 +62,18 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
         _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
-def _named(server: Server) -> str:
+def _shown_version(server: Server) -> str:
     """Its version as a word: whoever answers may have written anything there."""
     return shorten(server.version, 40)
 
 
 def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
     if not server.has(*since):
-        needed = ".".join(map(str, since))
+        oldest = ".".join(map(str, since))
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_named(server)} does not have {name}",
-            hint=f"It needs {needed} or newer.",
+            f"Elasticsearch {_shown_version(server)} does not have {name}",
+            hint=f"It needs {oldest} or newer.",
         )
 
 
@@ -82,5 +82,5 @@ def _refuse_long_queue(server: Server, length: int | None) -> None:
     if length is not None and length > longest:
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_named(server)} takes a queue_capacity of at most {longest}, not {length}",
+            f"Elasticsearch {_shown_version(server)} takes a queue_capacity of at most {longest}, not {length}",
         )

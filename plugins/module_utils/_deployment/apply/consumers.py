@@ -60,14 +60,14 @@ def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
 def _consumers_of(
     cluster: Cluster, snapshot: Snapshot | None, deployment: Deployment, removed_ids: t.Container[str]
 ) -> UsedBy:
-    read = cluster.consumers
-    found = Consumers(read.endpoints, read.pipelines, read.aliases)
+    reader = cluster.consumers
+    consumers = Consumers(reader.endpoints, reader.pipelines, reader.aliases)
     model_id, model_has_this_id = deployment.model_id, False
-    if consumer_rules.names_the_model(deployment, found):
+    if consumer_rules.names_the_model(deployment, consumers):
         other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).without_routes(model_id)
         # What is on its way out will answer for nobody.
         model_has_this_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
-    return consumer_rules.used_by(deployment, found, model_has_this_id=model_has_this_id)
+    return consumer_rules.used_by(deployment, consumers, model_has_this_id=model_has_this_id)
 
 
 def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:

@@ -66,19 +66,21 @@ class DeploymentRun:
         state.current = state.observed = lookup.deployment
         state.read = True
         recovery = self._read_recovery(cluster.server)
-        model, unread = _named_model(cluster, desired, lookup), False
-        if model is None and _is_for_an_endpoint(desired, lookup, recovery):
+        model, endpoints_unread = _named_model(cluster, desired, lookup), False
+        if model is None and _only_endpoint_tells_model(desired, lookup, recovery):
             self.desired = desired = fill_from_endpoint(cluster, desired)
-            model, unread = _named_model(cluster, desired, lookup), cluster.consumers.endpoints is None
+            model, endpoints_unread = _named_model(cluster, desired, lookup), cluster.consumers.endpoints is None
         self.model_id = model.model_id if model else desired.model_id
         other_deployments = _other_deployments(cluster, snapshot, desired, lookup, model)
         plan = decide(desired, Situation(lookup.deployment, self.model_id, other_deployments, recovery))
         if self.recovery_file and plan.needs_recovery_record:
             self.recovery_file.refuse_unwritable()
         if plan.start:
-            starting = str(plan.start.settings["model_id"])
-            found = model or cluster.model(starting)
-            refuse_unstartable(desired.deployment_id, starting, found, lookup.model_has_this_id, unread=unread)
+            model_id = str(plan.start.settings["model_id"])
+            start_model = model or cluster.model(model_id)
+            refuse_unstartable(
+                desired.deployment_id, model_id, start_model, lookup.model_has_this_id, unread=endpoints_unread
+            )
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
         state.plan = plan
@@ -143,14 +145,14 @@ class DeploymentRun:
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
         self._warn_if_stuck(cluster)
-        means = RunContext(
+        run_context = RunContext(
             cluster,
             self.state,
             server_timeout,
             WaitBudget(self.policy.timeout, self.policy.sleep, clock),
             self.recovery_file,
         )
-        return Rollout(means, self.desired, self.policy, self.model_id, self.plan)
+        return Rollout(run_context, self.desired, self.policy, self.model_id, self.plan)
 
     def _warn_if_stuck(self, cluster: Cluster) -> None:
         """Time alone tells whether what starts hangs; what will keep it from being recovered then is known before."""
@@ -161,10 +163,10 @@ class DeploymentRun:
 
     def _recovery_obstacle(self, cluster: Cluster) -> str | None:
         """What forbids to recover it, as far as that can be read now."""
-        unnoted = dataclasses.replace(self.state)
+        trial_state = dataclasses.replace(self.state)
         try:
             plan = recover(self.desired, Situation(self.plan.before, self.model_id))
-            plan = check_consumers(cluster, None, self.desired, plan, unnoted)
+            plan = check_consumers(cluster, None, self.desired, plan, trial_state)
         except Refusal as refusal:
             return str(refusal)
         except ApiError:
@@ -178,9 +180,9 @@ class DeploymentRun:
             return
         if plan.changed and plan.after.number_of_allocations != 0:
             return
-        judged = judge_readiness(plan.after, policy.wait_for, allow_zero=self.desired.allow_zero)
-        if judged.outcome == "failed":
-            message = failed_message(self.desired.deployment_id, policy.wait_for, judged)
+        readiness = judge_readiness(plan.after, policy.wait_for, allow_zero=self.desired.allow_zero)
+        if readiness.outcome == "failed":
+            message = failed_message(self.desired.deployment_id, policy.wait_for, readiness)
             if policy.on_unsatisfied != "keep":
                 state.reached = False
                 raise Unsatisfied("not_ready", message)
@@ -230,10 +232,10 @@ def _named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | 
     """The model that the task names, perhaps by an alias, where it matters and is not plainly the one that runs."""
     current = lookup.deployment
     if current is not None:
-        plain = desired.model_id in (None, current.model_id)
-        return None if plain or desired.state == "stopped" else cluster.model(str(desired.model_id))
-    starting = desired.state != "stopped" and desired.on_missing == "start"
-    if not starting and desired.deployment_id_given:
+        runs_already = desired.model_id in (None, current.model_id)
+        return None if runs_already or desired.state == "stopped" else cluster.model(str(desired.model_id))
+    may_start = desired.state != "stopped" and desired.on_missing == "start"
+    if not may_start and desired.deployment_id_given:
         return None
     return cluster.model(desired.model_id or desired.deployment_id)
 
@@ -247,11 +249,11 @@ def _other_deployments(
     if model is None or model.model_id == desired.deployment_id:
         return lookup.other_deployments
     behind_alias = (snapshot if snapshot.is_complete else cluster.read(model.model_id)).lookup(model.model_id)
-    own = () if behind_alias.deployment is None else (model.model_id,)
-    return own + behind_alias.other_deployments
+    model_deployment = () if behind_alias.deployment is None else (model.model_id,)
+    return model_deployment + behind_alias.other_deployments
 
 
-def _is_for_an_endpoint(desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None) -> bool:
+def _only_endpoint_tells_model(desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None) -> bool:
     """Whether a start is asked for of what only an endpoint can tell, by the id alone, which is no model's.
 
     What is being stopped is as good as gone, unless it is to go on as it was: by a restart, or by what is *recovery*.

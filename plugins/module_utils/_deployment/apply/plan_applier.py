@@ -33,49 +33,49 @@ from .scheduler import TRANSIENT, Coroutine, Judge, Observation, Pause, ReadyToS
 ATTEMPTS = 4
 """How often a write is sent at most, each time after a reading showed that it took no effect."""
 
-ALREADY = (400, 404, 409)
+ALREADY_DONE = (400, 404, 409)
 """Answers to a first try that leave no doubt: this request did nothing, because somebody else was quicker."""
 
-CHANGEABLE = "ready for an update"
+UPDATABLE = "ready for an update"
 UNKNOWN = "Whether it took effect is not known"
 
-NOT_THEIRS = ("answer", "product")
+NOT_FROM_ELASTICSEARCH = ("answer", "product")
 """Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
 
 
 class PlanApplier:
     """One plan being carried out. It goes on by :func:`run_all`, which orders the writes and polls for all.
 
-    ``plan``: as it was made last. ``sent``: what was tried, whatever became of it. ``settling``: all writes are done,
+    ``plan``: as it was made last. ``sent_kinds``: what was tried. ``settling``: all writes are done,
     and what is waited for is all that is missing. ``may_still_stop``: a stop was sent whose answer got lost, and that
     had not come through at the last look.
     """
 
-    def __init__(self, means: RunContext, aim: PlanContext) -> None:
-        self.deployment_id = aim.desired.deployment_id
-        self.budget = means.budget
-        self.plan = aim.plan
+    def __init__(self, run_context: RunContext, plan_context: PlanContext) -> None:
+        self.deployment_id = plan_context.desired.deployment_id
+        self.budget = run_context.budget
+        self.plan = plan_context.plan
         self.settling = False
         self.may_still_stop = False
-        self._cluster = means.cluster
-        self._state = means.state
-        self._server_timeout = means.server_timeout
-        self._recovery_file = means.recovery_file
-        self._desired = aim.desired
-        self._policy = aim.policy
-        self._model_id = aim.model_id
-        self._replan = aim.replan
-        self._retried_stop = ""
-        self._steps = list(aim.plan.steps)
-        self.sent: set[StepKind] = set()
+        self._cluster = run_context.cluster
+        self._state = run_context.state
+        self._server_timeout = run_context.server_timeout
+        self._recovery_file = run_context.recovery_file
+        self._desired = plan_context.desired
+        self._policy = plan_context.policy
+        self._model_id = plan_context.model_id
+        self._replan = plan_context.replan
+        self._second_stop_message = ""
+        self._steps_left = list(plan_context.plan.steps)
+        self.sent_kinds: set[StepKind] = set()
         self._applied_kinds: set[StepKind] = set()
         self._start_time: str | None = None
-        self._stopping = aim.plan.stops_or_waits_for_stop
+        self._stopping = plan_context.plan.stops_or_waits_for_stop
 
     @property
     def frees_later(self) -> bool:
         """A stop has freed its room when it is seen to be complete."""
-        return self._stopping or any(send_order(self.plan, step).frees for step in self._steps)
+        return self._stopping or any(send_order(self.plan, step).frees for step in self._steps_left)
 
     @property
     def applied_steps(self) -> AppliedSteps:
@@ -116,13 +116,13 @@ class PlanApplier:
     def _apply(self) -> Coroutine:
         if self._recovery_file:
             self._recovery_file.keep(self.plan)
-        while self._steps:
+        while self._steps_left:
             yield from self._send_next()
 
     def _settle(self) -> Coroutine:
         """Wait for what the task waits for, unless it is there already."""
         if self.plan.after is None:
-            yield from self._await_stop()
+            yield from self._wait_for_stop()
             return
 
         def judge(observed: Deployment | None) -> Readiness:
@@ -130,13 +130,13 @@ class PlanApplier:
 
         if self.plan.changed or judge(self._state.observed).outcome != "ready":
             try:
-                yield from self._await(self._policy.wait_for, judge)
+                yield from self._wait_until_ready(self._policy.wait_for, judge)
             except NotReached:
-                self._confirm()  # it may lack because somebody else asks for more
+                self._check_conflict()  # it may lack because somebody else asks for more
                 raise
-        self._confirm()
+        self._check_conflict()
 
-    def _confirm(self) -> None:
+    def _check_conflict(self) -> None:
         """An accepted write is not yet a fact: somebody else may have written after it."""
         observed, start = self._state.observed, self.plan.start
         if observed is None:
@@ -146,79 +146,84 @@ class PlanApplier:
         else:
             differences = start_mismatch(self.plan, start, self._desired, self._model_id, observed)
         if differences:
-            named = "; ".join(map(str, differences))
+            listed = "; ".join(map(str, differences))
             raise Unsatisfied(
-                "conflict", f"Deployment '{observed.deployment_id}' was changed by somebody else meanwhile: {named}."
+                "conflict", f"Deployment '{observed.deployment_id}' was changed by somebody else meanwhile: {listed}."
             )
 
-    def _await_stop(self) -> Coroutine:
+    def _wait_for_stop(self) -> Coroutine:
         if self._stopping:
-            readiness = yield from self._wait_on(self._stop_state, until=self.budget.left / 2)
+            readiness = yield from self._wait_for(self._stop_state, reserve=self.budget.left / 2)
             if readiness.outcome == "progressing" and self.budget.left:
                 self._stop_again()
-                readiness = yield from self._wait_on(self._stop_state)
-            self._conclude("gone", readiness)
+                readiness = yield from self._wait_for(self._stop_state)
+            self._require_ready("gone", readiness)
         self._stopping = False
 
     def _stop_state(self, observed: Deployment | None) -> Readiness:
         return stop_state(observed, self.plan.before)
 
+    def _update_state(self, observed: Deployment | None) -> Readiness:
+        return update_state(observed, self.plan.before)
+
     def _stop_again(self) -> None:
         """Send the stop again: the server may have forgotten it, and takes a second one (server-behaviour.md 3.3)."""
         if self._state.observed is None or self._state.observed.assignment_state != "stopping":
             return
-        step = next((each for each in self.plan.steps if each.kind == "stop"), Step("stop", self.deployment_id))
+        step = next(
+            (planned for planned in self.plan.steps if planned.kind == "stop"), Step("stop", self.deployment_id)
+        )
         request = self._request(step)
-        after = self.budget.seconds
+        waited = self.budget.seconds
         try:
             self._cluster.send(step, request, {})
         except ApiError as exc:
-            self._retried_stop = f" A second stop after {after:g} seconds did not help: {exc}"
+            self._second_stop_message = f" A second stop after {waited:g} seconds did not help: {exc}"
         else:
-            self._retried_stop = f" A second stop after {after:g} seconds did not help."
-            self._state.repeated(request)
+            self._second_stop_message = f" A second stop after {waited:g} seconds did not help."
+            self._state.note_sent(request)
 
     def _send_next(self) -> Coroutine:
         """Send the first of what is to be done, if what is there still asks for it."""
-        sent = 0
-        while (step := (yield from self._next_step(sent))) is not None:
+        attempts = 0
+        while (step := (yield from self._next_step(attempts))) is not None:
             request = self._request(step)
-            sent += 1
-            self.sent.add(step.kind)
+            attempts += 1
+            self.sent_kinds.add(step.kind)
             try:
-                answer = self._cluster.send(step, request, self._names())
+                answer = self._cluster.send(step, request, self._node_names())
             except ApiError as error:
                 if (yield from self._should_retry(step, request, error)):
                     self.may_still_stop = step.kind == "stop"
-                    if sent == ATTEMPTS or not (yield Pause()):
+                    if attempts == ATTEMPTS or not (yield Pause()):
                         raise
                     continue
-                if sent == 1 and error.status in ALREADY and error.kind not in NOT_THEIRS:
+                if attempts == 1 and error.status in ALREADY_DONE and error.kind not in NOT_FROM_ELASTICSEARCH:
                     break  # somebody else did the same first
             else:
                 # A stop is answered when it is complete, which the next look is to confirm (server-behaviour.md 1.3).
                 self._state.observed = None if step.kind == "stop" else answer or self._state.observed
-            self._applied(step, request)
+            self._note_applied(step, request)
             if step.kind == "start" and self._state.observed:
                 self._start_time = self._state.observed.start_time
             if step.endpoint_type:
-                yield from self._confirm_passed_on()
+                yield from self._check_passed_on()
             break
         if step is not None:
-            del self._steps[0]
+            del self._steps_left[0]
 
-    def _next_step(self, sent: int) -> t.Generator[Suspension, t.Any, Step | None]:
+    def _next_step(self, attempts: int) -> t.Generator[Suspension, t.Any, Step | None]:
         """The write whose turn has come; ``None`` if nothing of its kind is to be sent any more.
 
-        *sent*: how often it was sent, each time without a word on what became of it.
+        *attempts*: how often it was sent, each time without a word on what became of it.
         """
-        step = self._steps[0]
+        step = self._steps_left[0]
         if step.kind == "update":
             return (yield from self._next_update(step))
         if step.kind == "start":  # the server takes it only when the old one is gone
-            yield from self._await_stop()
+            yield from self._wait_for_stop()
         yield ReadyToSend(send_order(self.plan, step))
-        return (yield from self._next_stop(step, sent)) if step.kind == "stop" else step
+        return (yield from self._next_stop(step, attempts)) if step.kind == "stop" else step
 
     def _next_update(self, step: Step) -> t.Generator[Suspension, t.Any, Step | None]:
         """The server takes it from a started deployment only. What was asked for before a delay is asked for anew."""
@@ -226,59 +231,59 @@ class PlanApplier:
             observed = self._state.observed
             waits = observed is None or observed.assignment_state != "started"
             if waits:
-                yield from self._await(CHANGEABLE, lambda observed: update_state(observed, self.plan.before))
-            held: Unblocked | None = yield ReadyToSend(send_order(self.plan, step))
-            if not (waits or held):
+                yield from self._wait_until_ready(UPDATABLE, self._update_state)
+            unblocked: Unblocked | None = yield ReadyToSend(send_order(self.plan, step))
+            if not (waits or unblocked):
                 return step
-            if held:
-                yield from self._poll(held.snapshot)
-            readiness = update_state(self._state.observed, self.plan.before)
+            if unblocked:
+                yield from self._observe_without_routes(unblocked.snapshot)
+            readiness = self._update_state(self._state.observed)
             if readiness.outcome != "progressing":
-                self._conclude(CHANGEABLE, readiness)
-                return self._replanned()
+                self._require_ready(UPDATABLE, readiness)
+                return self._step_after_replan()
 
-    def _next_stop(self, step: Step, sent: int) -> t.Generator[Suspension, t.Any, Step | None]:
+    def _next_stop(self, step: Step, attempts: int) -> t.Generator[Suspension, t.Any, Step | None]:
         """A stop hits whatever has the id, so there is a look right before: what others did since is not undone.
 
         :raises Unsatisfied: somebody else has started it anew.
         """
         try:
-            yield from self._poll()
+            yield from self._observe_without_routes()
         except ApiError as error:
-            if not sent:
+            if not attempts:
                 raise
-            self._applied(step, self._request(step))  # as far as anybody knows
+            self._note_applied(step, self._request(step))  # as far as anybody knows
             raise Unsatisfied("unknown_outcome", f"{UNKNOWN}: {error}") from error
         observed = self._state.observed
         if observed is not None and is_new_instance(observed, self.plan.before):
             raise Unsatisfied(
                 "conflict", f"Deployment '{self.deployment_id}' is not stopped: {restarted_message(observed)}."
             )
-        if observed is not None and sent:
+        if observed is not None and attempts:
             return step
         stopping = observed is None or observed.assignment_state == "stopping"
-        if not sent and not (stopping and self._desired.on_missing == "start"):
-            return self._replanned()
-        if sent:  # one that was lost has come through late
-            self._applied(step, self._request(step))
-        del self._steps[0]
+        if not attempts and not (stopping and self._desired.on_missing == "start"):
+            return self._step_after_replan()
+        if attempts:  # one that was lost has come through late
+            self._note_applied(step, self._request(step))
+        del self._steps_left[0]
         return None
 
-    def _replanned(self) -> Step | None:
+    def _step_after_replan(self) -> Step | None:
         """Make the plan anew from what was seen just now; its first write, if it is of the kind that was due.
 
         :raises Refusal: it cannot be made, or needs what was not planned.
         """
-        due = self._steps[0].kind
+        due_kind = self._steps_left[0].kind
         self.plan = self._replan(self.plan, self._state.observed)
-        self._steps = list(self.plan.steps)
+        self._steps_left = list(self.plan.steps)
         self._stopping = self.plan.stops_or_waits_for_stop
         if self._recovery_file:
             self._recovery_file.keep(self.plan)
-        first = self._steps[0] if self._steps else None
-        return first if first and first.kind == due else None
+        first = self._steps_left[0] if self._steps_left else None
+        return first if first and first.kind == due_kind else None
 
-    def _confirm_passed_on(self) -> Coroutine:
+    def _check_passed_on(self) -> Coroutine:
         """Look what became of an update that an inference endpoint has taken: its answer does not tell.
 
         :raises Unsatisfied: nothing, as far as can be seen.
@@ -286,16 +291,16 @@ class PlanApplier:
         yield from self.observe()
         differences = not_passed_on(self.plan, self._desired, self._model_id, self._state.observed)
         if differences:
-            named = "; ".join(map(str, differences))
+            listed = "; ".join(map(str, differences))
             raise Unsatisfied(
                 "unknown_outcome",
-                f"Deployment '{self.deployment_id}' is as before the update: {named}. {UNKNOWN}: its inference "
+                f"Deployment '{self.deployment_id}' is as before the update: {listed}. {UNKNOWN}: its inference "
                 "endpoint passes on only what differs from what it has stored, or somebody else has changed it back. "
                 "Ask for other settings first, and then for these.",
             )
 
-    def _applied(self, step: Step, request: Request) -> None:
-        self._state.applied(request)
+    def _note_applied(self, step: Step, request: Request) -> None:
+        self._state.note_applied(request)
         self._applied_kinds.add(step.kind)
         self.may_still_stop = False
 
@@ -305,73 +310,73 @@ class PlanApplier:
         :raises ApiError: *error*, if the server refused for good.
         :raises Unsatisfied: if something else is there now.
         """
-        unsure = is_uncertain(step, error)
+        uncertain = is_uncertain(step, error)
         try:
-            yield from self.observe(patient=unsure)
-        except ApiError as second:
-            if not unsure:
-                raise error from second
-            self._applied(step, request)  # as far as anybody knows
-            raise Unsatisfied("unknown_outcome", f"{error} {UNKNOWN}: {second}") from error
-        if not unsure:
+            yield from self.observe(retry=uncertain)
+        except ApiError as read_error:
+            if not uncertain:
+                raise error from read_error
+            self._note_applied(step, request)  # as far as anybody knows
+            raise Unsatisfied("unknown_outcome", f"{error} {UNKNOWN}: {read_error}") from error
+        if not uncertain:
             raise error
-        judged = judge_write(self.plan, step, self._desired, self._model_id, error, self._state.observed)
-        if judged.outcome == "conflict":
-            message = f"{error} Deployment '{step.deployment_id}' is not as planned: {judged.why}."
+        verdict = judge_write(self.plan, step, self._desired, self._model_id, error, self._state.observed)
+        if verdict.outcome == "conflict":
+            message = f"{error} Deployment '{step.deployment_id}' is not as planned: {verdict.why}."
             if may_have_been_applied(error):  # it may have been as planned in between
-                self._applied(step, request)
+                self._note_applied(step, request)
                 message += f" {UNKNOWN}."
             raise Unsatisfied("conflict", message) from error
-        if judged.outcome == "rejected":
+        if verdict.outcome == "rejected":
             raise error
-        return judged.outcome == "retry"
+        return verdict.outcome == "retry"
 
-    def _await(self, what: str, judge: Judge) -> Coroutine:
-        self._conclude(what, (yield from self._wait_on(judge)))
+    def _wait_until_ready(self, awaited: str, judge: Judge) -> Coroutine:
+        self._require_ready(awaited, (yield from self._wait_for(judge)))
 
-    def _wait_on(self, judge: Judge, until: float = 0.0) -> t.Generator[Suspension, t.Any, Readiness]:
+    def _wait_for(self, judge: Judge, reserve: float = 0.0) -> t.Generator[Suspension, t.Any, Readiness]:
         """Wait, and confirm with the cluster state, which alone shows the targets of the routes.
 
-        *until*: seconds left at which to go on in any case.
+        *reserve*: seconds left at which to go on in any case.
         """
-        observation: Observation = yield WaitFor(judge, at_once=True, until=until)
-        readiness = self._confirmed(observation, judge)
-        while readiness.outcome == "progressing" and self.budget.left > until:
-            observation = yield WaitFor(judge, at_once=False, why=readiness.why, until=until)
-            readiness = self._confirmed(observation, judge)
+        observation: Observation = yield WaitFor(judge, at_once=True, reserve=reserve)
+        readiness = self._judge_with_routes(observation, judge)
+        while readiness.outcome == "progressing" and self.budget.left > reserve:
+            observation = yield WaitFor(judge, at_once=False, why=readiness.why, reserve=reserve)
+            readiness = self._judge_with_routes(observation, judge)
         return readiness
 
-    def _conclude(self, what: str, readiness: Readiness) -> None:
+    def _require_ready(self, awaited: str, readiness: Readiness) -> None:
         """:raises NotReached: unless *readiness* is ready."""
         if readiness.outcome == "failed":
-            raise NotReached("not_ready", failed_message(self.deployment_id, what, readiness))
+            raise NotReached("not_ready", failed_message(self.deployment_id, awaited, readiness))
         if readiness.outcome == "progressing":
             raise NotReached(
                 "not_ready_in_time",
-                f"Deployment '{self.deployment_id}' is not {what} after {self.budget.timeout:g} seconds: "
-                f"{readiness.why}.{self._retried_stop}",
+                f"Deployment '{self.deployment_id}' is not {awaited} after {self.budget.timeout:g} seconds: "
+                f"{readiness.why}.{self._second_stop_message}",
             )
 
-    def _confirmed(self, observation: Observation, judge: Judge) -> Readiness:
+    def _judge_with_routes(self, observation: Observation, judge: Judge) -> Readiness:
         self._state.observed = observation.snapshot.without_routes(self.deployment_id)
         if self._state.observed is not None:
             with contextlib.suppress(ApiError):
                 self._state.observed = observation.snapshot.with_routes(self.deployment_id)
         return judge(self._state.observed) if observation.readiness.outcome == "ready" else observation.readiness
 
-    def observe(self, patient: bool = True) -> Coroutine:
+    def observe(self, retry: bool = True) -> Coroutine:
         """Note what is there."""
-        yield from self._observe(
-            lambda: self._cluster.read(self.deployment_id).with_routes(self.deployment_id), patient
+        yield from self._retry_read(
+            lambda: self._cluster.read(self.deployment_id).with_routes(self.deployment_id), retry
         )
 
-    def _poll(self, snapshot: Snapshot | None = None) -> Coroutine:
+    def _observe_without_routes(self, snapshot: Snapshot | None = None) -> Coroutine:
         """Observe by one request, or none if there is a *snapshot*: right before a write it has to be short."""
-        yield from self._observe(
+        yield from self._retry_read(
             lambda: (snapshot or self._cluster.read(self.deployment_id)).without_routes(self.deployment_id)
         )
 
-    def _observe(self, read: t.Callable[[], Deployment | None], patient: bool = True) -> Coroutine:
+    def _retry_read(self, read: t.Callable[[], Deployment | None], retry: bool = True) -> Coroutine:
         """A look that fails in passing is repeated while there is time, if the task waits at all."""
         while True:
             try:
@@ -379,13 +384,13 @@ class PlanApplier:
                 self._stopping = self._stopping and self._state.observed is not None
                 return
             except ApiError as error:
-                again = patient and self._policy.wait and error.kind in TRANSIENT
-                if not again or not (yield Pause()):
+                may_repeat = retry and self._policy.wait and error.kind in TRANSIENT
+                if not may_repeat or not (yield Pause()):
                     raise
 
     def _request(self, step: Step) -> Request:
         return self._cluster.to_request(step, self._server_timeout)
 
-    def _names(self) -> dict[str, str]:
+    def _node_names(self) -> dict[str, str]:
         known = self._state.observed or self.plan.before
         return known.node_names if known else {}

@@ -21,7 +21,7 @@ from ..plan.plan import Plan
 from ..plan.recovery import record_for
 from ..records.recovery_record import RecoveryRecord
 
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 """Bytes; what is larger was never written here."""
 
 
@@ -33,7 +33,7 @@ class RecoveryFile:
 
     def __init__(self, path: str, deployment_id: str, server: Server, *, writable: bool = True) -> None:
         """*writable*: whether anything is to be written there."""
-        self._given = path
+        self._given_path = path
         self._path = Path(os.path.realpath(path))  # of a link, what it leads to is the file
         self._deployment_id = deployment_id
         self._server = server
@@ -47,7 +47,7 @@ class RecoveryFile:
         """Whether it was said before any write that nothing is started of what it holds."""
 
     def __str__(self) -> str:
-        return f"recovery file '{self._given}'"
+        return f"recovery file '{self._given_path}'"
 
     def read(self) -> RecoveryRecord | None:
         """What an earlier run has left, if there is anything.
@@ -56,7 +56,7 @@ class RecoveryFile:
         """
         text = self._content()
         if text is not None:
-            self.record = self._parsed(text)
+            self.record = self._parse(text)
             self._text = text
         return self.record
 
@@ -68,7 +68,7 @@ class RecoveryFile:
                     "recovery_file_unreadable", f"The {self} is not a regular file", hint="Choose another path."
                 )
             with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # it may be a pipe by now
-                return file.read(LARGEST)
+                return file.read(MAX_BYTES)
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -79,10 +79,10 @@ class RecoveryFile:
                 "Make it readable, or choose another path.",
             ) from exc
 
-    def _parsed(self, text: bytes) -> RecoveryRecord:
+    def _parse(self, text: bytes) -> RecoveryRecord:
         """:raises Refusal: it is something else than a start request of this deployment."""
         try:
-            found = RecoveryRecord.from_json(json.loads(text))
+            record = RecoveryRecord.from_json(json.loads(text))
         except (ValueError, RecursionError) as exc:
             raise Refusal(
                 "recovery_file_unreadable",
@@ -90,21 +90,21 @@ class RecoveryFile:
                 hint="It was not written by this collection, or was changed since. Choose another path, or move it "
                 "away: then only the settings that the task names are promised.",
             ) from exc
-        self._refuse_foreign(found)
-        return found
+        self._refuse_mismatch(record)
+        return record
 
-    def _refuse_foreign(self, found: RecoveryRecord) -> None:
-        if not found.is_for(self._deployment_id):
+    def _refuse_mismatch(self, record: RecoveryRecord) -> None:
+        if not record.is_for(self._deployment_id):
             raise Refusal(
                 "recovery_file_mismatch",
-                f"The {self} holds the settings of deployment '{found.deployment_id}', not '{self._deployment_id}'",
+                f"The {self} holds the settings of deployment '{record.deployment_id}', not '{self._deployment_id}'",
                 hint="Give each deployment a file of its own.",
             )
-        if not found.is_on(self._server):
+        if not record.is_on(self._server):
             raise Refusal(
                 "recovery_file_mismatch",
-                f"The {self} holds the settings of deployment '{found.deployment_id}' on another cluster "
-                f"({found.cluster_name or found.cluster_uuid}), not on this one "
+                f"The {self} holds the settings of deployment '{record.deployment_id}' on another cluster "
+                f"({record.cluster_name or record.cluster_uuid}), not on this one "
                 f"({self._server.cluster_name or self._server.cluster_uuid})",
                 hint="Give each cluster a file of its own.",
             )
@@ -134,29 +134,29 @@ class RecoveryFile:
 
         :raises Unsatisfied: it cannot be written, or another run has been there; nothing was stopped.
         """
-        kept_message = record_for(plan, self._server) if self._writable else None
-        if kept_message is None:
+        record = record_for(plan, self._server) if self._writable else None
+        if record is None:
             return
-        text = json.dumps(kept_message.as_json(), indent=2, sort_keys=True).encode() + b"\n"
+        text = json.dumps(record.as_json(), indent=2, sort_keys=True).encode() + b"\n"
         try:
-            there = self._refuse_unknown()
-            if not self.written or there != text:
+            content = self._content_unless_foreign()
+            if not self.written or content != text:
                 self._write(text)
         except Refusal as refusal:
             raise Unsatisfied(refusal.code, f"{refusal} Nothing was stopped.") from refusal
         except OSError as exc:
             raise Unsatisfied("recovery_file_unwritable", str(self._unwritable(exc.strerror or str(exc)))) from exc
-        self.record = kept_message
+        self.record = record
 
-    def _refuse_unknown(self) -> bytes | None:
+    def _content_unless_foreign(self) -> bytes | None:
         """What is there.
 
         :raises Refusal: another run has written it since this one has looked.
         """
-        there = self._content()
-        if there is None or there == self._text:
-            return there
-        self._parsed(there)
+        content = self._content()
+        if content is None or content == self._text:
+            return content
+        self._parse(content)
         raise Refusal(
             "recovery_file_in_use",
             f"The {self} was written by another run meanwhile",
@@ -164,33 +164,34 @@ class RecoveryFile:
         )
 
     def _write(self, text: bytes) -> None:
-        self._sweep()
-        handle, beside = tempfile.mkstemp(".new", self._beside, self._path.parent)  # only its owner may read it
+        self._remove_leftovers()
+        # A file of mkstemp can only be read by its owner.
+        handle, temporary = tempfile.mkstemp(".new", self._temporary_prefix, self._path.parent)
         try:
             with open(handle, "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(handle)
-            os.replace(beside, self._path)
+            os.replace(temporary, self._path)
         except OSError:
-            self._sweep()
+            self._remove_leftovers()
             raise
         self._text, self.written = text, True
         _sync(self._path.parent)
 
     @property
-    def _beside(self) -> str:
+    def _temporary_prefix(self) -> str:
         """How the names begin under which it is made: as short for a long name as for any."""
         return f".recovery-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
 
-    def _sweep(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Remove what a process has left that was killed while it wrote."""
-        for left in self._path.parent.glob(f"{self._beside}*.new"):
+        for leftover in self._path.parent.glob(f"{self._temporary_prefix}*.new"):
             with contextlib.suppress(OSError):
-                left.unlink()
+                leftover.unlink()
 
     @property
-    def _is_known(self) -> bool:
+    def _is_unchanged(self) -> bool:
         """Whether it is there as this run has read or written it."""
         with contextlib.suppress(Refusal):
             return self._text is not None and self._content() == self._text
@@ -199,19 +200,19 @@ class RecoveryFile:
     @property
     def kept_message(self) -> str | None:
         """What to say if it is there, and nothing runs."""
-        if not self._is_known:
+        if not self._is_unchanged:
             return None
         return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
 
-    def unused_message(self, going: Deployment | None, error: Exception | None) -> str | None:
+    def unused_message(self, current: Deployment | None, error: Exception | None) -> str | None:
         """What to say if it holds what does not run, and the plan, or the *error* in place of one, starts nothing.
 
-        *going*: the deployment as it was read.
+        *current*: the deployment as it was read.
         """
-        self.warned = self._writable and (going is None or going.assignment_state == "stopping")
-        if self.record is None or not (self.warned and self._is_known):
+        self.warned = self._writable and (current is None or current.assignment_state == "stopping")
+        if self.record is None or not (self.warned and self._is_unchanged):
             return None
-        if isinstance(error, ApiError) or not self.record.matches(going):
+        if isinstance(error, ApiError) or not self.record.matches(current):
             return self.kept_message
         return (
             f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
@@ -220,13 +221,13 @@ class RecoveryFile:
 
     def remove(self) -> str | None:
         """Remove it, because nobody needs what it holds any more. A warning if that cannot be done."""
-        if not self._is_known:
+        if not self._is_unchanged:
             return None
         try:
             self._path.unlink(missing_ok=True)
         except OSError as exc:
             return f"The {self} is not needed any more, and cannot be removed: {exc.strerror}. Remove it by hand."
-        self._sweep()
+        self._remove_leftovers()
         return None
 
 

@@ -34,15 +34,15 @@ class Rollout:
     """One deployment of a task, until nothing more is to be done for it."""
 
     def __init__(
-        self, means: RunContext, desired: Desired, policy: WaitPolicy, model_id: str | None, plan: Plan
+        self, run_context: RunContext, desired: Desired, policy: WaitPolicy, model_id: str | None, plan: Plan
     ) -> None:
         self.deployment_id = desired.deployment_id
-        self.budget = means.budget
+        self.budget = run_context.budget
         self.error: Failure | None = None
-        self._means = means
-        self._cluster = means.cluster
-        self._state = means.state
-        self._recovery_file = means.recovery_file
+        self._run_context = run_context
+        self._cluster = run_context.cluster
+        self._state = run_context.state
+        self._recovery_file = run_context.recovery_file
         self._desired = desired
         self._policy = policy
         self._model_id = model_id
@@ -62,12 +62,12 @@ class Rollout:
         def replan(plan: Plan, observed: Deployment | None) -> Plan:
             self._state.current = self._state.observed = with_known_start_settings(observed, plan.before)
             new_plan = decide(Situation(self._state.observed, self._model_id))
-            self._state.set_plan(conform(plan, self._allowed(plan, new_plan)))
+            self._state.set_plan(conform(plan, self._check_replan(plan, new_plan)))
             return self._plan
 
-        return PlanApplier(self._means, PlanContext(self._desired, self._policy, self._model_id, plan, replan))
+        return PlanApplier(self._run_context, PlanContext(self._desired, self._policy, self._model_id, plan, replan))
 
-    def _allowed(self, plan: Plan, new_plan: Plan) -> Plan:
+    def _check_replan(self, plan: Plan, new_plan: Plan) -> Plan:
         """*new_plan*, made in place of *plan*, as far as an inference endpoint and the server allow it.
 
         :raises Refusal: they do not.
@@ -106,10 +106,10 @@ class Rollout:
         try:
             yield from self._applier.run()
         except Failure as error:
-            if self._is_stuck(error):
+            if self._should_recover(error):
                 yield from self._recover(t.cast("NotReached", error))
             else:
-                yield from self._settle(error)
+                yield from self._handle_failure(error)
 
     def _finish_recovery_file(self, failed: bool) -> None:
         """Remove the recovery file if what it holds runs, or something that has come after it; else tell of it."""
@@ -119,9 +119,8 @@ class Rollout:
         if self._applier.may_still_stop:
             message = recovery_file.kept_message
         elif self._desired.state == "stopped":
-            message = (
-                None if failed or observed else recovery_file.remove()
-            )  # a complete stop does away with what was to be started
+            # A complete stop leaves nothing to start again.
+            message = None if failed or observed else recovery_file.remove()
         elif self._started or self._is_obsolete(recovery_file, recovery_file.record, observed):
             message = recovery_file.remove()
         else:
@@ -131,8 +130,8 @@ class Rollout:
     @property
     def _started(self) -> bool:
         """Whether what is to run was started, whatever others have done since."""
-        last = self._applier.applied_steps
-        return bool(last.start_time or ("stop" not in last.kinds and self._before_rollback.start_time))
+        applied = self._applier.applied_steps
+        return bool(applied.start_time or ("stop" not in applied.kinds and self._before_rollback.start_time))
 
     def _is_obsolete(self, recovery_file: RecoveryFile, record: RecoveryRecord, observed: Deployment | None) -> bool:
         """Whether *observed* runs, and is what the *recovery_file* was for, or has come after what it has *record*."""
@@ -151,7 +150,7 @@ class Rollout:
             return observed is not None and observed.assignment_state != "stopping"
         return False
 
-    def _settle(self, error: Failure) -> Coroutine:
+    def _handle_failure(self, error: Failure) -> Coroutine:
         """After *error*: keep what is there, restore what was, or leave it at that."""
         if self._keeps(error):
             self._state.extra_warnings.append(kept_message(str(error)))
@@ -162,31 +161,31 @@ class Rollout:
 
     def _keeps(self, error: Failure) -> bool:
         observed, plan = self._state.observed, self._plan
-        theirs = observed is None or (observed.assignment_state == "stopping" and plan.after is not None)
-        settled = isinstance(error, NotReached) and self._applier.settling
-        return settled and self._policy.on_unsatisfied == "keep" and not theirs
+        stopped = observed is None or (observed.assignment_state == "stopping" and plan.after is not None)
+        only_wait_failed = isinstance(error, NotReached) and self._applier.settling
+        return only_wait_failed and self._policy.on_unsatisfied == "keep" and not stopped
 
     def _rolls_back(self, error: Failure) -> bool:
         """Whether the task asks for it; or the start was refused after the stop, and nothing would run."""
         kinds = self._applier.applied_steps.kinds
-        stopped = "stop" in kinds or self._plan.resumed_from
-        broken = isinstance(error, ApiError) and stopped and "start" not in kinds and self._plan.start
-        return bool(broken or (kinds and self._policy.on_unsatisfied == "rollback"))
+        was_stopped = "stop" in kinds or self._plan.resumed_from
+        start_refused = isinstance(error, ApiError) and was_stopped and "start" not in kinds and self._plan.start
+        return bool(start_refused or (kinds and self._policy.on_unsatisfied == "rollback"))
 
-    def _is_stuck(self, error: Failure) -> bool:
+    def _should_recover(self, error: Failure) -> bool:
         """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock.
 
         What was not there at first, and was not started by this task, is somebody else's.
         """
         before = self._plan.before
-        waited = isinstance(error, NotReached) and before is not None and not self._applier.applied_steps.kinds
+        found_stuck = isinstance(error, NotReached) and before is not None and not self._applier.applied_steps.kinds
         asked = restarts_stuck(self._desired, self._policy)
-        return waited and asked and not self.budget.left and is_stuck(self._state.observed, before)
+        return found_stuck and asked and not self.budget.left and is_stuck(self._state.observed, before)
 
     def _recover(self, error: NotReached) -> Coroutine:
         """Stop what is stuck, and start it again."""
         try:
-            plan = self._checked(recover(self._desired, Situation(self._state.observed, self._model_id)))
+            plan = self._check_consumers_again(recover(self._desired, Situation(self._state.observed, self._model_id)))
             self._cluster.refuse_unprivileged(plan.steps)
         except (Refusal, ApiError) as refusal:
             raise Unsatisfied("not_recovered", f"{error} It cannot be recovered: {refusal}") from refusal
@@ -197,31 +196,33 @@ class Rollout:
         self.budget.extend()
         try:
             yield from self._applier.run()
-        except Failure as second:
-            yield from self._settle(second)
+        except Failure as later_error:
+            yield from self._handle_failure(later_error)
 
     def _roll_back(self, error: Failure) -> Coroutine:
         """Restore what was before.
 
         :raises Unsatisfied: always: what went wrong, and what became of it.
         """
-        requests, code = len(self._state.requests), "rollback_failed"
+        requests_before, code = len(self._state.requests), "rollback_failed"
         self.budget.extend()
         try:
             yield from self._applier.observe()
             for rollback in self._rollback_plans(error):
-                aim = PlanContext(rollback.desired, self._policy_for(rollback), None, rollback.plan, refuse_if_changed)
-                self._applier = PlanApplier(self._means, aim)
+                plan_context = PlanContext(
+                    rollback.desired, self._policy_for(rollback), None, rollback.plan, refuse_if_changed
+                )
+                self._applier = PlanApplier(self._run_context, plan_context)
                 yield from self._applier.run()
         except Refusal as refusal:
             message = f"It was not rolled back: {refusal}"
-        except Failure as second:
-            message = f"Rolling it back failed, too: {second}"
+        except Failure as later_error:
+            message = f"Rolling it back failed, too: {later_error}"
         else:
             code = error.code
-            undone = len(self._state.requests) > requests
-            message = "It was rolled back: what was before is there." if undone else self._unchanged_message
-        self._state.rolled_back = len(self._state.requests) > requests
+            sent = len(self._state.requests) > requests_before
+            message = "It was rolled back: what was before is there." if sent else self._unchanged_message
+        self._state.rolled_back = len(self._state.requests) > requests_before
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
         raise Unsatisfied(code, f"{error} {message}") from cause
@@ -238,20 +239,20 @@ class Rollout:
 
     def _rollback_plans(self, error: Failure) -> list[RollbackPlan]:
         self._before_rollback = self._applier.applied_steps
-        found = plan_rollback(
+        rollbacks = plan_rollback(
             self._desired, self._model_id, self._plan, self._applier.applied_steps, self._state.observed
         )
         refused = self._refused_start(error)
-        if any(rollback.plan.start and rollback.plan.start == refused for rollback in found):
+        if any(rollback.plan.start and rollback.plan.start == refused for rollback in rollbacks):
             raise Refusal(
                 "rollback_failed", "it is stopped now, and what was refused is the start with its own settings"
             )
-        found = [rollback._replace(plan=self._checked(rollback.plan)) for rollback in found]
-        message = [text for rollback in found for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
-        self._state.extra_warnings += [text for text in message if text not in self._state.warnings]
-        return found
+        rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
+        warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
+        self._state.extra_warnings += [text for text in warnings if text not in self._state.warnings]
+        return rollbacks
 
-    def _checked(self, plan: Plan) -> Plan:
+    def _check_consumers_again(self, plan: Plan) -> Plan:
         """The *plan* as those allow it who have come to use the deployment since."""
         if not plan.stops:
             return plan
@@ -259,9 +260,9 @@ class Rollout:
         return check_consumers(self._cluster, None, self._desired, plan, self._state)
 
     def _refused_start(self, error: Failure) -> Step | None:
-        change = self._applier
-        tried = "start" in change.sent and "start" not in change.applied_steps.kinds
-        return self._plan.start if tried and isinstance(error, ApiError) else None
+        applier = self._applier
+        start_failed = "start" in applier.sent_kinds and "start" not in applier.applied_steps.kinds
+        return self._plan.start if start_failed and isinstance(error, ApiError) else None
 
     def _policy_for(self, rollback: RollbackPlan) -> WaitPolicy:
         before = None if self._plan.resumed_from else self._plan.before  # how much of that ran nobody knows any more

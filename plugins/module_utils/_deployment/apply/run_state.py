@@ -47,8 +47,8 @@ class RunState:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        of_plan = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
-        return (*of_plan, *self.extra_warnings)
+        plan_warnings = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
+        return (*plan_warnings, *self.extra_warnings)
 
     def set_plan(self, plan: Plan) -> None:
         """Note the *plan* that counts from now on. If it stops nothing (any more), nobody's use of it matters."""
@@ -56,12 +56,12 @@ class RunState:
         if not plan.stops:
             self.used_by = None
 
-    def applied(self, request: Request) -> None:
+    def note_applied(self, request: Request) -> None:
         """Note a write that changed something, or may have."""
-        self.repeated(request)
+        self.note_sent(request)
         self.changed = True
 
-    def repeated(self, request: Request) -> None:
+    def note_sent(self, request: Request) -> None:
         """Note a write that only repeats what is under way."""
         self.requests.append(request)
         self.requests_sent.append(request)
@@ -138,14 +138,14 @@ class RunState:
         if self.plan is None:
             return None
         after = self.plan.after
-        if after and self.observed and self._number_is_free:
+        if after and self.observed and self._number_was_not_set:
             after = dataclasses.replace(after, number_of_allocations=self.observed.number_of_allocations)
         settings = owned_settings(after)
         # It may change no setting, and would not show in a diff.
         return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
 
     @property
-    def _number_is_free(self) -> bool:
+    def _number_was_not_set(self) -> bool:
         """Whether an update left the count as it was then, which may have been another than that of the reading."""
         updates = [step.settings for step in self.plan.steps if step.kind == "update"] if self.plan else []
         return bool(updates) and not any("number_of_allocations" in settings for settings in updates)

@@ -48,14 +48,14 @@ class Pause(Suspension):
 class WaitFor(Suspension):
     """A change goes on, with a :class:`Observation`, when *judge* is no longer undecided or its time is up.
 
-    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end. ``until``: how many
+    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end. ``reserve``: how many
     seconds are left when its time is up.
     """
 
     judge: Judge
     at_once: bool
     why: str = ""
-    until: float = 0.0
+    reserve: float = 0.0
 
 
 class Observation(t.NamedTuple):
@@ -106,15 +106,15 @@ class _Running:
         self.send(None)
 
     def send(self, answer: t.Any) -> None:
-        self._move(lambda: self._coroutine.send(answer))
+        self._advance(lambda: self._coroutine.send(answer))
 
     def fail(self, error: ApiError) -> None:
-        self._move(lambda: self._coroutine.throw(error))
+        self._advance(lambda: self._coroutine.throw(error))
 
-    def _move(self, move: t.Callable[[], Suspension]) -> None:
+    def _advance(self, advance: t.Callable[[], Suspension]) -> None:
         self.polled, self.observation = False, None
         try:
-            self.suspension = move()
+            self.suspension = advance()
         except StopIteration:
             self.suspension = None
         except Failure as exc:
@@ -136,13 +136,13 @@ class _Running:
         unblocked, self.unblocked = self.unblocked, None
         self.send(unblocked)
 
-    def observe(self, snapshot: Snapshot) -> None:
+    def poll_succeeded(self, snapshot: Snapshot) -> None:
         """Go on if what is seen ends the wait, or the time is up."""
         wait = t.cast("WaitFor", self.suspension)
         readiness = wait.judge(snapshot.without_routes(self.runnable.deployment_id))
         self.why = readiness.why
         self.observation = Observation(snapshot, readiness)
-        if readiness.outcome != "progressing" or self.budget.left <= wait.until:
+        if readiness.outcome != "progressing" or self.budget.left <= wait.reserve:
             self.send(self.observation)
             self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
@@ -245,7 +245,7 @@ def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[], Snapshot]) -> 
             entry.poll_failed(exc)
         return None
     for entry in polling:
-        entry.observe(snapshot)
+        entry.poll_succeeded(snapshot)
     return snapshot
 
 
