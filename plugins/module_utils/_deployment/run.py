@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One deployment: the list of one."""
+"""Run a task on one deployment."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def run(
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
-    """Bring one deployment into the state that validated *params* want. Known errors come back as a failed result.
+    """Bring one deployment into the state that validated *params* ask for. Return errors as a failed result.
 
-    *show_progress* is told of the progress of a long wait.
+    *show_progress* gets the progress of a long wait.
     """
     clock = clock or SystemClock()
     state = RunState(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
@@ -62,5 +62,5 @@ def run(
 
 
 def empty_result() -> Json:
-    """The result when nothing was read."""
+    """Return the result if nothing was read."""
     return RunState("", "").as_result()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many deployments of one cluster: one reading, one plan, one wait."""
+"""Run a task on many deployments of one cluster: with one read, one plan and one wait for all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
-    """Bring all deployments into the states that validated *params* want.
+    """Bring all deployments into the states that validated *params* ask for.
 
     A failed deployment does not stop the others; the result is failed in the end. *show_progress* gets the progress of
     a long wait.
@@ -55,7 +55,7 @@ def run(
 
 
 def empty_result() -> Json:
-    """The result when nothing was read."""
+    """Return the result if nothing was read."""
     return _Fleet({"fact_name": "", "detail": "all"}, False, SystemClock()).as_result()
 
 
@@ -74,7 +74,7 @@ class _Fleet:
         self._read = False
 
     def run(self, connect: Connect) -> None:
-        """Read, decide, and unless in check mode carry out.
+        """Read, plan, and apply the plans unless in check mode.
 
         :raises Refusal: the list is wrong as a whole; nothing was written.
         :raises ApiError: the cluster could not be read; nothing was written.
@@ -137,7 +137,10 @@ class _Fleet:
             run.warn_of_recovery_file()
 
     def _decide_together(self, cluster: Cluster, snapshot: Snapshot, max_step: int | None) -> None:
-        """:raises Refusal: the list cannot be carried out as a whole."""
+        """Check the plans together, and guard them.
+
+        :raises Refusal: the list cannot be applied as a whole.
+        """
         refuse_together([str(run.error) for run in self._runs if isinstance(run.error, Refusal) and run.error.of_list])
         planned = [run for run in self._runs if not run.error]
         plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
@@ -157,6 +160,7 @@ class _Fleet:
             self._requests.append(planned[index].state.requests[plans[index].steps.index(step)])
 
     def outcome(self) -> Outcome:
+        """Return the outcome of all deployments; it is failed if one of them is."""
         failed = [run for run in self._runs if run.error]
         result = self.as_result()
         if failed:
@@ -165,18 +169,19 @@ class _Fleet:
         return Outcome(result, self._warnings)
 
     def failed(self, error: Failure) -> Outcome:
-        """What was seen of all of them, with the sentence of *error*, which ended the whole task."""
+        """Return the outcome of a task that ended with *error*, with what was read of all deployments."""
         return Outcome({**self.as_result(), **failure(error)}, self._warnings)
 
     @property
     def _warnings(self) -> tuple[str, ...]:
-        """Each once. One that does not name those that it is for has their ids before it, as failures have."""
+        """Return each warning once, after the ids of its deployments unless it names them."""
         ids_by_text = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
         return tuple(
             text if all(name in text for name in ids) else _with_lead(ids, text) for text, ids in ids_by_text.items()
         )
 
     def as_result(self) -> Json:
+        """Return the result of the task on all deployments."""
         items, facts = self._items_and_facts()
         changed = [item for item in items if item["changed"]]
         polls = max((run.state.polls for run in self._runs), default=0)
@@ -198,7 +203,7 @@ class _Fleet:
         }
 
     def _items_and_facts(self) -> tuple[list[Json], Json]:
-        """What is said of each deployment: rendered once for both, and only if somebody reads it."""
+        """Return the items of the result and the entries of the fact; each item is made once, and only if needed."""
         items: list[Json] = []
         facts: Json = {}
         for run in self._runs if self._read else ():
@@ -224,12 +229,12 @@ class _Fleet:
 
 
 def _messages(failed: t.Iterable[DeploymentRun]) -> str:
-    """Each error once, after the ids of the deployments that have it."""
+    """Return each error once, after the ids of the deployments that have it."""
     return " ".join(_with_lead(ids, text) for text, ids in _with_ids((run, str(run.error)) for run in failed).items())
 
 
 def _with_ids(messages: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list[str]]:
-    """Text to the ids of the deployments that it was told of, in quotes."""
+    """Return text to the ids of the deployments that it is about, in quotes."""
     ids_by_text: dict[str, list[str]] = {}
     for run, text in messages:
         ids_by_text.setdefault(text, []).append(f"'{run.desired.deployment_id}'")

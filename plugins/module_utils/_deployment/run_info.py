@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading deployments: nothing is ever changed."""
+"""Run a task that reads deployments, and never changes any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 def run(
     params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Cluster.connected, clock: Clock | None = None
 ) -> Outcome:
-    """The deployments that match, with what is asked for. *check_mode* makes no difference."""
+    """Return the deployments that match, with what *params* ask for. *check_mode* makes no difference."""
     result = empty_result()
     try:
         cluster = connect(connection(params), (clock or SystemClock()).sleep)
@@ -45,7 +45,7 @@ def run(
 
 
 def empty_result() -> Json:
-    """The result when nothing was read."""
+    """Return the result if nothing was read."""
     return {"changed": False, "failure": None, "deployments": [], "summary": _summary([]), "server": None}
 
 
@@ -75,7 +75,7 @@ def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
 
 
 def _summary(items: t.Sequence[Json]) -> Json:
-    """How many deployments there are in each state of health, and the allocations of all of them."""
+    """Return the number of deployments in each state of health, and the sums of their allocations."""
     states = collections.Counter(item["health"] for item in items)
     allocations = [item["allocations"] for item in items]
     return {

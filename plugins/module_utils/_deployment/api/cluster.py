@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read from a cluster, as records."""
+"""One cluster: reads as records, and writes of steps."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _FIELDS = ",".join(
     ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
     + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _DEPLOYMENT_FIELDS.split(","))
 )
-"""What of ``_stats`` a decision looks at. A row of nothing but its model's id still tells that the model exists."""
+"""The fields of ``_stats`` that plans need. A row with only a model id still shows that the model exists."""
 
 
 class Cluster:
-    """One cluster in the collection's words. The server's version is read once."""
+    """A connection to one cluster. The server's version is read once."""
 
     @classmethod
     def connected(cls, connection: Connection, sleep: t.Callable[[float], None]) -> t.Self:
-        """*sleep*: what passes the time between two tries of a reading."""
+        """Return the cluster at *connection*. *sleep*: called between two attempts of a read."""
         return cls(Client(connection, sleep))
 
     def __init__(self, client: Client) -> None:
@@ -57,7 +57,7 @@ class Cluster:
 
     @property
     def server(self) -> Server:
-        """Version and flavor: from ``GET /``, or for users without the privilege monitor from ``_ml/info``."""
+        """Return version and flavor: of ``GET /``, or for users without the privilege monitor of ``_ml/info``."""
         if self._server is None:
             self._server = self._read_server()
         return self._server
@@ -75,9 +75,9 @@ class Cluster:
         return Server(version, "default", "")
 
     def read(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Snapshot:
-        """What ``_stats`` shows of one deployment (and of the model with that id), or of all.
+        """Return what ``_stats`` shows of one deployment (and of the model with that id), or of all.
 
-        One request, unless *repeat*. *usage*: with the counters, too.
+        *repeat*: send it again after a transient error. *usage*: with the counters, too.
         """
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
         return Snapshot(rows, lambda: self.assignments(deployment_id, repeat), is_complete=deployment_id is None)
@@ -95,7 +95,7 @@ class Cluster:
         return list(answer.get("trained_model_stats") or ())
 
     def _rows_of_all(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
-        """Rows of all models; ``size`` and ``from`` count models, not rows."""
+        """Yield the rows of all models; ``size`` and ``from`` count models, not rows."""
         start, total = 0, 1
         while start < total:
             query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _FIELDS})
@@ -103,17 +103,17 @@ class Cluster:
             answer = self._client.read("read the deployments", path, query, repeat=repeat, schema=schemas.STATS)
             rows = answer.get("trained_model_stats") or ()
             yield from rows
-            # A count that is never reached would have us ask for ever.
+            # A count that is never reached must not make this loop endless.
             start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
 
     def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
-        """Deployment id to assignment from the cluster state; empty where that may not be read or does not exist.
+        """Return deployment id to assignment from the cluster state; empty where the user may not read that.
 
-        Without a *deployment_id* all; with one perhaps others, too.
+        Without a *deployment_id* of all deployments; with one perhaps of others, too.
         """
         if not self._state_readable or self.server.serverless:
             return {}
-        # A dot in an id would be taken for a step down.
+        # Elasticsearch takes a dot in an id for the end of a field name.
         filter_id = f".{deployment_id}" if deployment_id and _WITHOUT_DOT.fullmatch(deployment_id) else ""
         query = {"filter_path": ",".join(f"metadata.{key}{filter_id}" for key in _STATE_KEYS)}
         try:
@@ -126,7 +126,7 @@ class Cluster:
                 schema=schemas.STATE,
             )
         except ApiError as exc:
-            # Forbidden, or hidden by a flavor or a proxy that has no such path.
+            # Forbidden; or serverless or a proxy has no such path.
             if exc.kind != "privilege" and exc.status not in (404, 405, 410):
                 raise
             self._state_readable = False
@@ -135,8 +135,8 @@ class Cluster:
         return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
 
     def ml_processors(self) -> MlProcessors | None:
-        """What machine learning has to run on; ``None`` if the user may not read it, or nobody tells."""
-        if self.server.serverless or not self.server.has(8, 4):  # before, nodes took what they were given
+        """Return the processors for machine learning; ``None`` if they cannot be read."""
+        if self.server.serverless or not self.server.has(8, 4):  # before, nodes accepted more than they have
             return None
         settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
         try:
@@ -147,15 +147,15 @@ class Cluster:
                 self._read_monitored("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
             )
             return MlProcessors.from_api(*answers)
-        except (ApiError, ValueError, ArithmeticError):  # numbers are texts there, which anybody may have written
-            return None  # it only spares requests that are bound to fail
+        except (ApiError, ValueError, ArithmeticError):  # numbers are free texts there
+            return None  # the check only spares requests that would fail
 
     def _read_monitored(self, what: str, path: str, query: dict[str, str], schema: Schema) -> Json:
         answer: Json = self._client.read(what, path, query, privilege="monitor", schema=schema)
         return answer
 
     def model(self, model_id: str) -> Model | None:
-        """The model with this id or alias, or ``None``."""
+        """Return the model with this id or alias, or ``None``."""
         query = {"include": "definition_status"} if self.server.has(8, 8) else {}
         try:
             return self._model(model_id, query)
@@ -164,7 +164,7 @@ class Cluster:
                 return None
             if not query or exc.status != 400:
                 raise
-        # Elasticsearch refuses to tell the status of a model that is not a PyTorch model.
+        # Elasticsearch refuses to show the definition status of a model that is not a PyTorch model.
         return self._model(model_id, {})
 
     def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
@@ -174,7 +174,7 @@ class Cluster:
         return Model.from_api(configs[0]) if configs else None
 
     def refuse_unprivileged(self, steps: t.Collection[Step]) -> None:
-        """Refuse writes that the user may not send. Asked once; where nobody answers, the write itself will tell.
+        """Refuse writes that the user may not send; read once. Without an answer, the write itself will show it.
 
         :raises ApiError: Elasticsearch says that the user lacks the privilege.
         """
@@ -189,14 +189,15 @@ class Cluster:
             what = "read the privileges of the user"
             return Rights.from_api(self._client.read(what, PATH, body=question, schema=schemas.RIGHTS))
         except ApiError:
-            # No security, a proxy that hides the path, or a fault in passing: only a plain no is one.
+            # No security, a proxy that hides the path, or a transient error: only a plain no counts.
             return Rights("", {})
 
     def to_request(self, step: Step, server_timeout: str) -> Request:
+        """Return the request of *step* for this cluster's version."""
         return to_request(step, self.server, server_timeout)
 
     def send(self, step: Step, request: Request, names: t.Mapping[str, str]) -> Deployment | None:
-        """Send a write once. The deployment of the answer, if it has one (of a stop and an endpoint it has not)."""
+        """Send a write once, and return the deployment in the answer (a stop and an endpoint update have none)."""
         privilege = "manage_ml" if step.endpoint_type is None else "manage_inference"
         what = f"{step.kind} deployment '{step.deployment_id}'"
         answer = self._client.write(what, request, privilege=privilege, schema=schemas.WRITTEN)
@@ -208,4 +209,4 @@ class Cluster:
 
 
 Connect = t.Callable[[Connection, t.Callable[[float], None]], Cluster]
-"""Makes the :class:`Cluster` of a connection; the second argument passes the time between two tries of a reading."""
+"""Makes the :class:`Cluster` of a connection; the second argument is called between two attempts of a read."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the user may write, asked before the first write of a task."""
+"""The check, before the first write of a task, that the user may send all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..._core.server import Server
 from ..records.step import Step
 
 PATH = "/_security/user/_has_privileges"
-"""Every user may ask it about themselves."""
+"""Each user may read their own privileges."""
 
 _ML = "manage_ml"
 _INFERENCE = "manage_inference"
@@ -25,12 +25,12 @@ ALLOWING = {
     "update a deployment": (_ML, f"{_DEPLOYMENT}/update"),
     "update an inference endpoint": (_INFERENCE, "cluster:admin/xpack/inference/update"),
 }
-"""Write to what allows it, each alone: cluster privileges, and the server's action, which a role may name, too."""
+"""Write to the names that allow it, each alone: cluster privileges, and the action, which a role may name, too."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rights:
-    """What the user has of what was asked for. ``granted``: privilege to whether the user has it."""
+    """The privileges of the user, of those that were checked. ``granted``: privilege to whether the user has it."""
 
     username: str
     granted: t.Mapping[str, t.Any]
@@ -41,7 +41,7 @@ class Rights:
         return cls(str(raw.get("username") or ""), cluster if isinstance(cluster, dict) else {})
 
     def lacks(self, write: str) -> bool:
-        """Whether Elasticsearch said no to all that allows *write*. No word is no refusal."""
+        """Return whether Elasticsearch said no to all names that allow *write*. No answer is no refusal."""
         answers = [self.granted[name] for name in ALLOWING[write] if name in self.granted]
         return bool(answers) and all(answer is False for answer in answers)
 
@@ -62,11 +62,12 @@ class Rights:
 
 
 def write_of(step: Step) -> str:
+    """Return the key of *step* in :data:`ALLOWING`."""
     return f"{step.kind} a deployment" if step.endpoint_type is None else "update an inference endpoint"
 
 
 def privileges_to_check(server: Server) -> list[str]:
-    """All that allows anything, of what *server* knows: it refuses a question with a name that it does not."""
+    """Return all names in :data:`ALLOWING` that *server* knows: it refuses a request with an unknown one."""
     known = {name for names in ALLOWING.values() for name in names}
     if not server.has(8, 14):
         known.discard(_INFERENCE)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the planner's words to requests."""
+"""Encode the steps of a plan as requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES_BEFORE_8_3 = {"number_of_allocations": "model_threads", "threads_per_allo
 
 
 def to_request(step: Step, server: Server, server_timeout: str) -> Request:
-    """The request of *step* for *server*. *server_timeout*: an Elasticsearch time such as ``30s``."""
+    """Return the request of *step* for *server*. *server_timeout*: an Elasticsearch time such as ``30s``."""
     if step.kind == "start":
         return _start(step, server, server_timeout)
     path = deployment_path(step.deployment_id, f"_{step.kind}")
@@ -26,9 +26,9 @@ def to_request(step: Step, server: Server, server_timeout: str) -> Request:
         return _endpoint_update(step, step.endpoint_type)
     if step.kind == "update":
         return Request("POST", path, {"timeout": server_timeout}, settings)
-    # A stop of nothing is an answer worth having: by default the server says that it stopped it.
+    # By default Elasticsearch answers the stop of a missing deployment with success.
     settings = {"allow_no_match": False, **settings}
-    if "finish_pending_work" in settings:  # a body alone can say it, and next to one the query is not read
+    if "finish_pending_work" in settings:  # only a body has it, and next to one the query is not read
         return Request("POST", path, {}, settings)
     return Request("POST", path, {name: query_value(value) for name, value in settings.items()})
 
@@ -42,29 +42,31 @@ def _endpoint_update(step: Step, task_type: str) -> Request:
 
 
 def deployment_path(deployment_id: str, verb: str) -> str:
+    """Return the path of an action on a deployment, such as ``_start``."""
     return f"/_ml/trained_models/{quote(deployment_id)}/deployment/{verb}"
 
 
 def quote(name: str) -> str:
+    """Return *name* as one segment of a path."""
     return urllib.parse.quote(name, safe="")
 
 
 def _start(step: Step, server: Server, server_timeout: str) -> Request:
-    """Settings as query parameters, which every version reads; a body only for what it alone can say.
+    """Return a start with its settings as query parameters, which each version reads; a body for the others only.
 
-    (A server before 8.8 ignores the query where there is a body; ``deployment_id`` in a body is ignored everywhere.)
+    (A server before 8.8 ignores the query next to a body; each ignores ``deployment_id`` in a body.)
     """
     settings: dict[str, t.Any] = dict(step.settings)
     model_id = settings.pop("model_id")
     adaptive = settings.pop("adaptive_allocations", None)
     if not server.has(8, 6):
-        settings.pop("priority", None)  # it can only be what it is there without saying
+        settings.pop("priority", None)  # such a server has one priority only
     if not server.has(8, 3):
         settings = {_NAMES_BEFORE_8_3.get(name, name): value for name, value in settings.items()}
     query = {name: query_value(value) for name, value in settings.items()}
     if step.deployment_id != model_id:
         query["deployment_id"] = step.deployment_id
-    # The shortest wait the server offers: how long to wait, and for what, is decided here.
+    # The shortest wait that Elasticsearch offers: the task itself waits.
     query |= {"wait_for": "starting", "timeout": server_timeout}
     body = None if adaptive is None else {"adaptive_allocations": adaptive}
     return Request("POST", deployment_path(model_id, "_start"), dict(sorted(query.items())), body)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shape of each answer, as far as anything is read out of it."""
+"""The schemas of all responses, as far as they are read."""
 
 from __future__ import annotations
 

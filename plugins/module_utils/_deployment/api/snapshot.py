@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was seen at one moment: the statistics, and beside them the cluster state, if somebody asks for it."""
+"""One read of the deployments: the statistics, and on demand the cluster state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, t.Any]
 
 
 class Lookup(t.NamedTuple):
-    """What ``_stats`` says under one id.
+    """The answer of ``_stats`` for one id.
 
     ``other_deployments``: ids of other deployments of the model with that id. ``model_has_this_id``: there is a model
     with that id.
@@ -49,24 +49,24 @@ class Snapshot:
             deployments.append(deployment.deployment_id)
 
     def __iter__(self) -> t.Iterator[str]:
-        """The ids of all deployments seen, in order."""
+        """Yield the ids of all deployments, in order."""
         return iter(sorted(self.rows))
 
     def without_routes(self, deployment_id: str) -> Deployment | None:
-        """The deployment without targets of its routes."""
+        """Return the deployment without the targets of its routes."""
         return self._without_routes.get(deployment_id)
 
     def is_named_after_model(self, deployment_id: str) -> bool:
-        """Whether a deployment has the id of its model, so that who names the model means it."""
+        """Return whether a deployment has the id of its model, so that the model's name means this deployment."""
         observed = self._without_routes.get(deployment_id)
         return observed is not None and observed.model_id == deployment_id
 
     def with_routes(self, deployment_id: str) -> Deployment | None:
-        """The deployment with the routing table of the cluster state, where the user may read it.
+        """Return the deployment with the routing table of the cluster state, where the user may read that.
 
-        Statistics and cluster state are read one after the other: what only one of them has still counts.
+        Statistics and cluster state are two reads: a deployment that only one of them has still counts.
 
-        :raises ApiError: the cluster state could not be read, which is tried once.
+        :raises ApiError: the cluster state could not be read; it is read once at most.
         """
         observed, assignment = self._without_routes.get(deployment_id), self._all_assignments().get(deployment_id)
         if assignment is None:
@@ -85,5 +85,9 @@ class Snapshot:
         return self._assignments
 
     def lookup(self, deployment_id: str) -> Lookup:
+        """Return what is known under *deployment_id*, with routes.
+
+        :raises ApiError: the cluster state could not be read.
+        """
         other_deployments = sorted(other for other in self._models.get(deployment_id, ()) if other != deployment_id)
         return Lookup(self.with_routes(deployment_id), tuple(other_deployments), deployment_id in self._models)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server's version lacks: one sentence, before any write."""
+"""Refusals, before any write, of options and writes that the server's version does not have."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ MAX_QUEUE_BEFORE_8_17 = 1_000_000
 
 
 def refuse_old_server(server: Server) -> None:
+    """Refuse a server that this collection does not support.
+
+    :raises Refusal: its version is too old, or cannot be read.
+    """
     if not server.version:
         raise Refusal(
             "missing_privilege",
@@ -36,7 +40,10 @@ def refuse_old_server(server: Server) -> None:
 
 
 def refuse_unsupported(server: Server, desired: Desired) -> None:
-    """Refuse options that this server does not know, or knows with a smaller range."""
+    """Refuse options that this server does not have, or has with a smaller range.
+
+    :raises Refusal: there is such an option.
+    """
     adaptive = desired.adaptive_allocations
     stopping = desired.state != "started" or desired.replace == "stop_start" or desired.on_failed == "recover"
     needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
@@ -53,7 +60,10 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
 
 
 def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
-    """Refuse a plan with a write that this server does not have."""
+    """Refuse a plan with a write that this server does not have.
+
+    :raises Refusal: there is such a write.
+    """
     for step in steps:
         if step.kind == "start" and step.deployment_id != step.settings["model_id"]:
             _refuse_before(server, "a deployment_id of its own", (8, 8))
@@ -63,7 +73,7 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
 
 
 def _shown_version(server: Server) -> str:
-    """Its version as a word: whoever answers may have written anything there."""
+    """Return its version as one short word, because the text comes from the response."""
     return shorten(server.version, 40)
 
 

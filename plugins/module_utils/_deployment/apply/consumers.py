@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment is looked up where it matters only: before a stop, and before what an endpoint may own."""
+"""Checks of consumers, made only where they matter: before a stop, and before a change that an endpoint may own."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def check_consumers(
     state: RunState,
     removed_ids: t.Container[str] = (),
 ) -> Plan:
-    """The *plan* as those who use the deployment allow it; who they are is noted in the *state*.
+    """Return the *plan* as the consumers of the deployment allow it, and note them in the *state*.
 
-    *snapshot*: of all deployments, if there is one. *removed_ids*: ids of those that the same list ends.
+    *snapshot*: of all deployments, if there is one. *removed_ids*: ids of deployments that the same list removes.
 
-    :raises Refusal: they do not.
-    :raises ApiError: they could not be read, for another reason than a privilege that lacks.
+    :raises Refusal: the consumers do not allow it.
+    :raises ApiError: they could not be read, and not because of a missing privilege.
     """
     if plan.before is not None and plan.stops:
         used_by = _consumers_of(cluster, snapshot, plan.before, removed_ids)
@@ -44,11 +44,9 @@ def check_consumers(
 
 
 def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
-    """The *plan*, if it does not start what an inference endpoint has made with other allocations than before.
+    """Return the *plan*, with a warning if an endpoint that the user may not read may own the updated deployment.
 
-    It warns of an update past an endpoint that nobody may see.
-
-    :raises Refusal: it does.
+    :raises Refusal: it starts a deployment that an inference endpoint owns with other allocations than before.
     """
     if owner_rules.may_restart_owned(plan, cluster.server):
         return owner_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
@@ -65,15 +63,15 @@ def _consumers_of(
     model_id, model_has_this_id = deployment.model_id, False
     if consumer_rules.names_the_model(deployment, consumers):
         other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).without_routes(model_id)
-        # What is on its way out will answer for nobody.
+        # A deployment that stops serves no consumer any more.
         model_has_this_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
     return consumer_rules.used_by(deployment, consumers, model_has_this_id=model_has_this_id)
 
 
 def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:
-    """What is wanted of a deployment that is not there, if an inference endpoint still lives by it.
+    """Return *desired* with the settings of the inference endpoint that needs the missing deployment.
 
-    Without one, or where endpoints may not be read, that is *desired* as it was.
+    Without such an endpoint, or where the user may not read endpoints, return *desired* unchanged.
     """
     endpoint = owner_rules.endpoint_of_lost(desired, cluster.consumers.endpoints or ())
     return owner_rules.with_endpoint_settings(desired, endpoint) if endpoint else desired

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be done for one deployment, and with what."""
+"""The values that all steps for one deployment share: one for the run, one for each plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from .run_state import RunState
 
 @dataclasses.dataclass(frozen=True)
 class RunContext:
-    """Shared by all steps for one deployment of a task. ``recovery_file``: keeps the start, if the task asks for it."""
+    """The values that all steps for one deployment of a task share.
+
+    ``recovery_file``: keeps the start settings, if the task asks for it.
+    """
 
     cluster: Cluster
     state: RunState
@@ -31,9 +34,9 @@ class RunContext:
 
 @dataclasses.dataclass(frozen=True)
 class PlanContext:
-    """What a change is to bring about.
+    """One plan, the desired state that it is for, and how to make it again.
 
-    ``replan``: makes a plan again, from a later reading of the deployment that it was made for, if that is still there.
+    ``replan``: makes the plan again from a later read of its deployment, ``None`` if that is gone.
     """
 
     desired: Desired

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One deployment of a task: decide from what was seen, apply unless in check mode, report."""
+"""One deployment of a task: plan from a snapshot, then predict or apply, then report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .scheduler import run_all
 
 @dataclasses.dataclass
 class DeploymentRun:
-    """What one deployment of a task wants, and what became of it. ``error``: why it failed."""
+    """The desired state of one deployment of a task, and its outcome. ``error``: why it failed."""
 
     desired: Desired
     policy: WaitPolicy
@@ -47,12 +47,12 @@ class DeploymentRun:
     model_id: str | None = None
     recovery_file: RecoveryFile | None = None
     unreachable: str | None = None
-    """What will never come about, and is kept as it is."""
+    """The message for a state that cannot be reached and that on_unsatisfied keeps."""
 
     def decide(self, cluster: Cluster, snapshot: Snapshot, removed_ids: t.Container[str] = ()) -> None:
-        """Make the plan; every refusal that can be known before a write comes from here, into ``error``.
+        """Make the plan; put every failure that can be known before a write into ``error``.
 
-        *removed_ids*: ids of deployments that the same list ends.
+        *removed_ids*: ids of deployments that the same list removes.
         """
         try:
             self._decide(cluster, snapshot, removed_ids)
@@ -88,9 +88,9 @@ class DeploymentRun:
         self._refuse_unreachable()
 
     def _read_recovery(self, server: Server) -> RecoveryRecord | None:
-        """What an earlier run has left. A stop needs nothing of it, whatever it is: it does away with it.
+        """Return the record that an earlier run left. A stop needs none, and later removes even an unusable file.
 
-        :raises Refusal: it cannot be used.
+        :raises Refusal: the file cannot be used.
         """
         if not self.desired.recovery_file:
             return None
@@ -106,21 +106,21 @@ class DeploymentRun:
 
     @property
     def plan(self) -> Plan:
-        """What was decided; there is one unless there is an ``error``."""
+        """Return the plan; there is one unless there is an ``error``."""
         return t.cast("Plan", self.state.plan)
 
     @property
     def removes(self) -> bool:
-        """Whether the deployment is to be gone afterwards."""
+        """Return whether the plan removes the deployment."""
         return self.error is None and self.plan.before is not None and self.plan.after is None
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether there is nothing to tell: not changed, not failed, not skipped."""
+        """Return whether there is nothing to report: not changed, not failed, not skipped."""
         return not self.state.changed and not self.error and not self.state.skipped_because
 
     def discard_plan(self) -> None:
-        """The list was refused as a whole: keep what was seen, and nothing of what was only planned."""
+        """Keep what was read and drop what was only planned, because the whole list was refused."""
         if not self.error:
             state = self.state
             state.set_plan(Plan(state.current, state.current, skipped_because=state.skipped_because))
@@ -128,13 +128,16 @@ class DeploymentRun:
         self.warn_of_recovery_file(refused=True)
 
     def warn_of_recovery_file(self, refused: bool = False) -> None:
-        """Say what a recovery file still holds, if nothing is started of it; *refused*: because the list is."""
+        """Warn that a recovery file still holds settings that this task will not start.
+
+        *refused*: the whole list was refused.
+        """
         if self.recovery_file and (refused or self.error or self.state.skipped_because):
             message = self.recovery_file.unused_message(self.state.current, self.error)
             self.state.extra_warnings += [message] if message else []
 
     def predict(self, cluster: Cluster, server_timeout: str) -> None:
-        """Check mode: what would be sent, and what would be there."""
+        """Note for check mode the requests that would be sent, and the deployment that would be there."""
         self.state.requests = [cluster.to_request(step, server_timeout) for step in self.plan.steps]
         self.state.changed = self.plan.changed
         if self.plan.changed or self.plan.waits_for_stop:
@@ -144,6 +147,7 @@ class DeploymentRun:
         self._warn_if_stuck(cluster)
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
+        """Return the rollout of the plan, not yet begun."""
         self._warn_if_stuck(cluster)
         run_context = RunContext(
             cluster,
@@ -155,14 +159,14 @@ class DeploymentRun:
         return Rollout(run_context, self.desired, self.policy, self.model_id, self.plan)
 
     def _warn_if_stuck(self, cluster: Cluster) -> None:
-        """Time alone tells whether what starts hangs; what will keep it from being recovered then is known before."""
+        """Warn in advance if a deployment that hangs while it starts could not be recovered after the wait."""
         if may_restart_stuck(self.desired, self.policy, self.plan):
             self.state.extra_warnings.append(
                 stuck_warning(self.desired.deployment_id, self._recovery_obstacle(cluster))
             )
 
     def _recovery_obstacle(self, cluster: Cluster) -> str | None:
-        """What forbids to recover it, as far as that can be read now."""
+        """Return the reason that forbids a recovery, as far as it can be read now."""
         trial_state = dataclasses.replace(self.state)
         try:
             plan = recover(self.desired, Situation(self.plan.before, self.model_id))
@@ -174,7 +178,10 @@ class DeploymentRun:
         return plan.skipped_because and f"{plan.skipped_because}."
 
     def _refuse_unreachable(self) -> None:
-        """Waiting cannot help, and what is to be written cannot either: that is known in check mode, too."""
+        """Refuse, in check mode too, to wait for a state that neither time nor the planned update can reach.
+
+        :raises Unsatisfied: the state cannot be reached, and on_unsatisfied is not ``keep``.
+        """
         plan, policy, state = self.plan, self.policy, self.state
         if plan.stops_or_waits_for_stop or plan.start or plan.skipped_because or plan.after is None or not policy.wait:
             return
@@ -189,7 +196,7 @@ class DeploymentRun:
             self.unreachable = message
 
     def result(self) -> Json:
-        """What is said of it as one of many."""
+        """Return the result of this deployment as one item of a list."""
         return self.state.item() | (self.state.failure(self.error) if self.error else {})
 
 
@@ -201,9 +208,9 @@ def apply_all(
     clock: Clock,
     show_progress: ProgressCallback,
 ) -> None:
-    """Apply the plans, and report to *show_progress* meanwhile. The failure of one of *runs* is kept in its ``error``.
+    """Apply the plans of *runs*, and report to *show_progress* meanwhile. Put each failure into the run's ``error``.
 
-    If the user may not send one of the writes, none is sent; what needs none goes on.
+    If the user may not send one of the writes, send none; runs without a write go on.
     """
     try:
         cluster.refuse_unprivileged([step for run in runs for step in run.plan.steps])
@@ -221,7 +228,7 @@ def apply_all(
 
 
 def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read: t.Callable[..., Snapshot]) -> None:
-    """What was done for one deployment may have moved those that were reported before it."""
+    """Read all deployments once more: a later change may have moved the routes of those that finished earlier."""
     with contextlib.suppress(ApiError):
         snapshot = snapshot or read()
         for run in runs:
@@ -229,7 +236,7 @@ def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read
 
 
 def _named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | None:
-    """The model that the task names, perhaps by an alias, where it matters and is not plainly the one that runs."""
+    """Return the model that the task names by id or alias; ``None`` where it does not matter, or runs already."""
     current = lookup.deployment
     if current is not None:
         runs_already = desired.model_id in (None, current.model_id)
@@ -243,7 +250,7 @@ def _named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | 
 def _other_deployments(
     cluster: Cluster, snapshot: Snapshot, desired: Desired, lookup: Lookup, model: Model | None
 ) -> tuple[str, ...]:
-    """Other deployments of a model that the task names alone, and that does not run under the name it was given."""
+    """Return other deployments of the model, if the task names only a model and no deployment has the model's id."""
     if desired.deployment_id_given or lookup.deployment is not None:
         return ()
     if model is None or model.model_id == desired.deployment_id:
@@ -254,9 +261,9 @@ def _other_deployments(
 
 
 def _only_endpoint_tells_model(desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None) -> bool:
-    """Whether a start is asked for of what only an endpoint can tell, by the id alone, which is no model's.
+    """Return whether only an inference endpoint can tell which model to start: the task gives an id that no model has.
 
-    What is being stopped is as good as gone, unless it is to go on as it was: by a restart, or by what is *recovery*.
+    A deployment that stops counts as missing, unless a restart or the *recovery* record tells its settings.
     """
     current = lookup.deployment
     if desired.state == "stopped" or desired.on_missing != "start" or desired.model_id is not None:

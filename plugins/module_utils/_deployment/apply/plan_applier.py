@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Doing what the plan says: each write once, then what is there decides."""
+"""Apply one plan: send each write once, and let the next read decide about an uncertain one."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from .context import PlanContext, RunContext
 from .scheduler import TRANSIENT, Coroutine, Judge, Observation, Pause, ReadyToSend, Suspension, Unblocked, WaitFor
 
 ATTEMPTS = 4
-"""How often a write is sent at most, each time after a reading showed that it took no effect."""
+"""The most often that a write is sent, each time after a read showed that it took no effect."""
 
 ALREADY_DONE = (400, 404, 409)
-"""Answers to a first try that leave no doubt: this request did nothing, because somebody else was quicker."""
+"""Answers to a first request which show that it did nothing, because another client was quicker."""
 
 UPDATABLE = "ready for an update"
 UNKNOWN = "Whether it took effect is not known"
 
 NOT_FROM_ELASTICSEARCH = ("answer", "product")
-"""Errors that are no word of Elasticsearch: a gateway's 404 does not tell what became of the request behind it."""
+"""Kinds of errors that are not from Elasticsearch: a gateway's 404 does not say what became of the request."""
 
 
 class PlanApplier:
-    """One plan being carried out. It goes on by :func:`run_all`, which orders the writes and polls for all.
+    """One plan that is applied. :func:`run_all` drives it, orders the writes of all plans and polls for them.
 
-    ``plan``: as it was made last. ``sent_kinds``: what was tried. ``settling``: all writes are done,
-    and what is waited for is all that is missing. ``may_still_stop``: a stop was sent whose answer got lost, and that
-    had not come through at the last look.
+    ``plan``: as it was made last. ``sent_kinds``: of all writes that were sent, whatever their outcome. ``settling``:
+    all writes are applied, and only the wait is left. ``may_still_stop``: the answer to a stop was lost, and the last
+    read showed no effect of it yet.
     """
 
     def __init__(self, run_context: RunContext, plan_context: PlanContext) -> None:
@@ -74,20 +74,21 @@ class PlanApplier:
 
     @property
     def frees_later(self) -> bool:
-        """A stop has freed its room when it is seen to be complete."""
+        """Return whether capacity is still to be freed; a stop has freed it when a read shows that it is complete."""
         return self._stopping or any(send_order(self.plan, step).frees for step in self._steps_left)
 
     @property
     def applied_steps(self) -> AppliedSteps:
+        """Return the writes that took effect, or may have."""
         return AppliedSteps(frozenset(self._applied_kinds), self._start_time)
 
     def run(self) -> Coroutine:
-        """Writes and waits, in their order.
+        """Send the writes and wait, in their order.
 
-        :raises ApiError: the server refused a write; nothing is sent after it.
-        :raises Refusal: what others have done meanwhile forbids the next write.
-        :raises Unsatisfied: a write could not be sent in time, somebody else got in between, what the task waits for is
-            not reached, or what is there in the end is not what is wanted.
+        :raises ApiError: Elasticsearch refused a write; nothing is sent after it.
+        :raises Refusal: a change by another client forbids the next write.
+        :raises Unsatisfied: a write could not be sent in time, another client changed the deployment, or the desired
+            state is not reached.
         """
         try:
             yield from self._apply()
@@ -110,7 +111,7 @@ class PlanApplier:
 
     @property
     def _is_stopped(self) -> bool:
-        """Whether a stop for good has taken effect, as far as is known."""
+        """Return whether a stop without a start has taken effect, as far as is known."""
         return self.plan.after is None and "stop" in self._applied_kinds and self._state.observed is None
 
     def _apply(self) -> Coroutine:
@@ -120,7 +121,7 @@ class PlanApplier:
             yield from self._send_next()
 
     def _settle(self) -> Coroutine:
-        """Wait for what the task waits for, unless it is there already."""
+        """Wait for ``wait_for``, or for the end of a stop, unless it is reached already."""
         if self.plan.after is None:
             yield from self._wait_for_stop()
             return
@@ -132,12 +133,15 @@ class PlanApplier:
             try:
                 yield from self._wait_until_ready(self._policy.wait_for, judge)
             except NotReached:
-                self._check_conflict()  # it may lack because somebody else asks for more
+                self._check_conflict()  # another client may have asked for more
                 raise
         self._check_conflict()
 
     def _check_conflict(self) -> None:
-        """An accepted write is not yet a fact: somebody else may have written after it."""
+        """Compare what was read last with the desired state: another client may have written after this task.
+
+        :raises Unsatisfied: another client changed the deployment.
+        """
         observed, start = self._state.observed, self.plan.start
         if observed is None:
             return
@@ -152,6 +156,10 @@ class PlanApplier:
             )
 
     def _wait_for_stop(self) -> Coroutine:
+        """Wait until the stop is complete; send it again when half of the time is over.
+
+        :raises NotReached: it is not.
+        """
         if self._stopping:
             readiness = yield from self._wait_for(self._stop_state, reserve=self.budget.left / 2)
             if readiness.outcome == "progressing" and self.budget.left:
@@ -167,7 +175,7 @@ class PlanApplier:
         return update_state(observed, self.plan.before)
 
     def _stop_again(self) -> None:
-        """Send the stop again: the server may have forgotten it, and takes a second one (server-behaviour.md 3.3)."""
+        """Send the stop again: Elasticsearch may have lost it, and accepts a second one (server-behaviour.md 3.3)."""
         if self._state.observed is None or self._state.observed.assignment_state != "stopping":
             return
         step = next(
@@ -184,7 +192,7 @@ class PlanApplier:
             self._state.note_sent(request)
 
     def _send_next(self) -> Coroutine:
-        """Send the first of what is to be done, if what is there still asks for it."""
+        """Send the next write, if the deployment still needs it."""
         attempts = 0
         while (step := (yield from self._next_step(attempts))) is not None:
             request = self._request(step)
@@ -199,9 +207,9 @@ class PlanApplier:
                         raise
                     continue
                 if attempts == 1 and error.status in ALREADY_DONE and error.kind not in NOT_FROM_ELASTICSEARCH:
-                    break  # somebody else did the same first
+                    break  # another client did the same first
             else:
-                # A stop is answered when it is complete, which the next look is to confirm (server-behaviour.md 1.3).
+                # A stop is answered when it is complete, which the next read has to confirm (server-behaviour.md 1.3).
                 self._state.observed = None if step.kind == "stop" else answer or self._state.observed
             self._note_applied(step, request)
             if step.kind == "start" and self._state.observed:
@@ -213,20 +221,23 @@ class PlanApplier:
             del self._steps_left[0]
 
     def _next_step(self, attempts: int) -> t.Generator[Suspension, t.Any, Step | None]:
-        """The write whose turn has come; ``None`` if nothing of its kind is to be sent any more.
+        """Return the next write when it is its turn; ``None`` if no write of its kind is needed any more.
 
-        *attempts*: how often it was sent, each time without a word on what became of it.
+        *attempts*: how often it was sent before, each time without a known outcome.
         """
         step = self._steps_left[0]
         if step.kind == "update":
             return (yield from self._next_update(step))
-        if step.kind == "start":  # the server takes it only when the old one is gone
+        if step.kind == "start":  # Elasticsearch accepts it only when the old one is gone
             yield from self._wait_for_stop()
         yield ReadyToSend(send_order(self.plan, step))
         return (yield from self._next_stop(step, attempts)) if step.kind == "stop" else step
 
     def _next_update(self, step: Step) -> t.Generator[Suspension, t.Any, Step | None]:
-        """The server takes it from a started deployment only. What was asked for before a delay is asked for anew."""
+        """Return the update when the deployment can take it, planned again if time has passed.
+
+        Elasticsearch updates only a started deployment.
+        """
         while True:
             observed = self._state.observed
             waits = observed is None or observed.assignment_state != "started"
@@ -243,16 +254,18 @@ class PlanApplier:
                 return self._step_after_replan()
 
     def _next_stop(self, step: Step, attempts: int) -> t.Generator[Suspension, t.Any, Step | None]:
-        """A stop hits whatever has the id, so there is a look right before: what others did since is not undone.
+        """Return the stop if a read right before it shows the deployment that the plan is for.
 
-        :raises Unsatisfied: somebody else has started it anew.
+        Elasticsearch stops whatever has the id, also a deployment that another client has started since.
+
+        :raises Unsatisfied: another client has started it again.
         """
         try:
             yield from self._observe_without_routes()
         except ApiError as error:
             if not attempts:
                 raise
-            self._note_applied(step, self._request(step))  # as far as anybody knows
+            self._note_applied(step, self._request(step))  # it may have been
             raise Unsatisfied("unknown_outcome", f"{UNKNOWN}: {error}") from error
         observed = self._state.observed
         if observed is not None and is_new_instance(observed, self.plan.before):
@@ -264,15 +277,15 @@ class PlanApplier:
         stopping = observed is None or observed.assignment_state == "stopping"
         if not attempts and not (stopping and self._desired.on_missing == "start"):
             return self._step_after_replan()
-        if attempts:  # one that was lost has come through late
+        if attempts:  # an earlier one took effect late
             self._note_applied(step, self._request(step))
         del self._steps_left[0]
         return None
 
     def _step_after_replan(self) -> Step | None:
-        """Make the plan anew from what was seen just now; its first write, if it is of the kind that was due.
+        """Replan from the last read, and return the first write if it is of the kind that was due.
 
-        :raises Refusal: it cannot be made, or needs what was not planned.
+        :raises Refusal: there is no plan, or it needs a write that was not planned before.
         """
         due_kind = self._steps_left[0].kind
         self.plan = self._replan(self.plan, self._state.observed)
@@ -284,9 +297,9 @@ class PlanApplier:
         return first if first and first.kind == due_kind else None
 
     def _check_passed_on(self) -> Coroutine:
-        """Look what became of an update that an inference endpoint has taken: its answer does not tell.
+        """Check by a read that an inference endpoint passed an update on; its answer does not say so.
 
-        :raises Unsatisfied: nothing, as far as can be seen.
+        :raises Unsatisfied: the deployment is unchanged.
         """
         yield from self.observe()
         differences = not_passed_on(self.plan, self._desired, self._model_id, self._state.observed)
@@ -305,10 +318,10 @@ class PlanApplier:
         self.may_still_stop = False
 
     def _should_retry(self, step: Step, request: Request, error: ApiError) -> t.Generator[Suspension, t.Any, bool]:
-        """After an error: true to send again, false if the write took effect.
+        """Return after an error whether to send the write again; false if it took effect.
 
-        :raises ApiError: *error*, if the server refused for good.
-        :raises Unsatisfied: if something else is there now.
+        :raises ApiError: *error*, if Elasticsearch rejected the write.
+        :raises Unsatisfied: another client changed the deployment, or the outcome is unknown.
         """
         uncertain = is_uncertain(step, error)
         try:
@@ -316,14 +329,14 @@ class PlanApplier:
         except ApiError as read_error:
             if not uncertain:
                 raise error from read_error
-            self._note_applied(step, request)  # as far as anybody knows
+            self._note_applied(step, request)  # it may have been
             raise Unsatisfied("unknown_outcome", f"{error} {UNKNOWN}: {read_error}") from error
         if not uncertain:
             raise error
         verdict = judge_write(self.plan, step, self._desired, self._model_id, error, self._state.observed)
         if verdict.outcome == "conflict":
             message = f"{error} Deployment '{step.deployment_id}' is not as planned: {verdict.why}."
-            if may_have_been_applied(error):  # it may have been as planned in between
+            if may_have_been_applied(error):  # another client may have changed it after that
                 self._note_applied(step, request)
                 message += f" {UNKNOWN}."
             raise Unsatisfied("conflict", message) from error
@@ -332,12 +345,16 @@ class PlanApplier:
         return verdict.outcome == "retry"
 
     def _wait_until_ready(self, awaited: str, judge: Judge) -> Coroutine:
+        """Wait until *judge* says ready; *awaited* names that in the message.
+
+        :raises NotReached: it does not.
+        """
         self._require_ready(awaited, (yield from self._wait_for(judge)))
 
     def _wait_for(self, judge: Judge, reserve: float = 0.0) -> t.Generator[Suspension, t.Any, Readiness]:
-        """Wait, and confirm with the cluster state, which alone shows the targets of the routes.
+        """Wait, and return the last readiness, confirmed by the cluster state, which alone shows the routes' targets.
 
-        *reserve*: seconds left at which to go on in any case.
+        *reserve*: seconds of the budget that are left for later.
         """
         observation: Observation = yield WaitFor(judge, at_once=True, reserve=reserve)
         readiness = self._judge_with_routes(observation, judge)
@@ -347,7 +364,10 @@ class PlanApplier:
         return readiness
 
     def _require_ready(self, awaited: str, readiness: Readiness) -> None:
-        """:raises NotReached: unless *readiness* is ready."""
+        """Fail unless *readiness* is ready; *awaited* names what was waited for.
+
+        :raises NotReached: it is not.
+        """
         if readiness.outcome == "failed":
             raise NotReached("not_ready", failed_message(self.deployment_id, awaited, readiness))
         if readiness.outcome == "progressing":
@@ -358,6 +378,7 @@ class PlanApplier:
             )
 
     def _judge_with_routes(self, observation: Observation, judge: Judge) -> Readiness:
+        """Note the deployment of a poll with its routes, if they can be read, and return its readiness."""
         self._state.observed = observation.snapshot.without_routes(self.deployment_id)
         if self._state.observed is not None:
             with contextlib.suppress(ApiError):
@@ -365,19 +386,19 @@ class PlanApplier:
         return judge(self._state.observed) if observation.readiness.outcome == "ready" else observation.readiness
 
     def observe(self, retry: bool = True) -> Coroutine:
-        """Note what is there."""
+        """Read the deployment with its routes, and note it. *retry*: repeat a read with a transient error."""
         yield from self._retry_read(
             lambda: self._cluster.read(self.deployment_id).with_routes(self.deployment_id), retry
         )
 
     def _observe_without_routes(self, snapshot: Snapshot | None = None) -> Coroutine:
-        """Observe by one request, or none if there is a *snapshot*: right before a write it has to be short."""
+        """Read the deployment by one request, or none with a *snapshot*: right before a write it has to be quick."""
         yield from self._retry_read(
             lambda: (snapshot or self._cluster.read(self.deployment_id)).without_routes(self.deployment_id)
         )
 
     def _retry_read(self, read: t.Callable[[], Deployment | None], retry: bool = True) -> Coroutine:
-        """A look that fails in passing is repeated while there is time, if the task waits at all."""
+        """Note the result of *read*. With *retry*, repeat it after transient errors while there is time to wait."""
         while True:
             try:
                 self._state.observed = read()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file that outlives the process between a stop and a start."""
+"""The recovery file, which keeps the start settings if the process dies between a stop and a start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..plan.recovery import record_for
 from ..records.recovery_record import RecoveryRecord
 
 MAX_BYTES = 1 << 20
-"""Bytes; what is larger was never written here."""
+"""The size of the largest file that is read; this collection never writes a larger one."""
 
 
 class RecoveryFile:
@@ -32,27 +32,27 @@ class RecoveryFile:
     """
 
     def __init__(self, path: str, deployment_id: str, server: Server, *, writable: bool = True) -> None:
-        """*writable*: whether anything is to be written there."""
+        """Remember the path; read and write nothing yet. *writable*: this run may write the file."""
         self._given_path = path
-        self._path = Path(os.path.realpath(path))  # of a link, what it leads to is the file
+        self._path = Path(os.path.realpath(path))  # a link is followed, so that it is never replaced itself
         self._deployment_id = deployment_id
         self._server = server
         self._writable = writable
         self._text: bytes | None = None
         self.record: RecoveryRecord | None = None
-        """What this run has read or written."""
+        """The record that this run has read or written."""
         self.written = False
-        """Whether this run wrote it."""
+        """This run wrote the file."""
         self.warned = False
-        """Whether it was said before any write that nothing is started of what it holds."""
+        """This run warned before any write that it does not start the deployment of the record."""
 
     def __str__(self) -> str:
         return f"recovery file '{self._given_path}'"
 
     def read(self) -> RecoveryRecord | None:
-        """What an earlier run has left, if there is anything.
+        """Return the record that an earlier run left, if there is one.
 
-        :raises Refusal: what is there cannot be read, or belongs to something else. It stays as it is.
+        :raises Refusal: the file cannot be read, or belongs to another deployment or cluster. It stays as it is.
         """
         text = self._content()
         if text is not None:
@@ -61,13 +61,17 @@ class RecoveryFile:
         return self.record
 
     def _content(self) -> bytes | None:
-        """:raises Refusal: something is there, and it cannot be read."""
+        """Return the bytes of the file, or ``None`` without one.
+
+        :raises Refusal: the file cannot be read.
+        """
         try:
             if not stat.S_ISREG(self._path.stat().st_mode):
                 raise Refusal(
                     "recovery_file_unreadable", f"The {self} is not a regular file", hint="Choose another path."
                 )
-            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # it may be a pipe by now
+            # Without a wait, should a pipe have taken its place.
+            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 return file.read(MAX_BYTES)
         except FileNotFoundError:
             return None
@@ -80,7 +84,10 @@ class RecoveryFile:
             ) from exc
 
     def _parse(self, text: bytes) -> RecoveryRecord:
-        """:raises Refusal: it is something else than a start request of this deployment."""
+        """Return the record in *text*.
+
+        :raises Refusal: it is no valid record, or that of another deployment or cluster.
+        """
         try:
             record = RecoveryRecord.from_json(json.loads(text))
         except (ValueError, RecursionError) as exc:
@@ -110,9 +117,9 @@ class RecoveryFile:
             )
 
     def refuse_unwritable(self) -> None:
-        """Refuse where a file cannot be made; asked before any write, and in check mode.
+        """Refuse a path at which no file can be created, before any write and in check mode.
 
-        :raises Refusal: the folder is not there, or not writable.
+        :raises Refusal: the folder does not exist, or is not writable.
         """
         folder = self._path.parent
         if not folder.is_dir():
@@ -128,11 +135,11 @@ class RecoveryFile:
         )
 
     def keep(self, plan: Plan) -> None:
-        """Write down the start of *plan*, so that it is on the disk before anything is stopped.
+        """Write the start settings of *plan* to the disk before anything is stopped.
 
-        The file is complete or not there at all: it is made beside, synced, moved to its place, and the folder synced.
+        The file is complete or absent: write and sync a temporary file, move it to the path, and sync the folder.
 
-        :raises Unsatisfied: it cannot be written, or another run has been there; nothing was stopped.
+        :raises Unsatisfied: the file cannot be written, or another run has written it; nothing was stopped.
         """
         record = record_for(plan, self._server) if self._writable else None
         if record is None:
@@ -149,9 +156,9 @@ class RecoveryFile:
         self.record = record
 
     def _content_unless_foreign(self) -> bytes | None:
-        """What is there.
+        """Return the bytes of the file.
 
-        :raises Refusal: another run has written it since this one has looked.
+        :raises Refusal: another run has written it since this one read it.
         """
         content = self._content()
         if content is None or content == self._text:
@@ -181,33 +188,33 @@ class RecoveryFile:
 
     @property
     def _temporary_prefix(self) -> str:
-        """How the names begin under which it is made: as short for a long name as for any."""
+        """Return how the names of its temporary files begin; a hash, so that a long file name does not get longer."""
         return f".recovery-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
 
     def _remove_leftovers(self) -> None:
-        """Remove what a process has left that was killed while it wrote."""
+        """Remove temporary files of processes that were killed while they wrote."""
         for leftover in self._path.parent.glob(f"{self._temporary_prefix}*.new"):
             with contextlib.suppress(OSError):
                 leftover.unlink()
 
     @property
     def _is_unchanged(self) -> bool:
-        """Whether it is there as this run has read or written it."""
+        """Return whether the file is there as this run has read or written it."""
         with contextlib.suppress(Refusal):
             return self._text is not None and self._content() == self._text
         return False
 
     @property
     def kept_message(self) -> str | None:
-        """What to say if it is there, and nothing runs."""
+        """Return the message if the file is there and the deployment does not run."""
         if not self._is_unchanged:
             return None
         return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
 
     def unused_message(self, current: Deployment | None, error: Exception | None) -> str | None:
-        """What to say if it holds what does not run, and the plan, or the *error* in place of one, starts nothing.
+        """Return the warning if the deployment of the record does not run, and this task will not start it.
 
-        *current*: the deployment as it was read.
+        *current*: the deployment as it was read. *error*: the failure that there is in place of a plan.
         """
         self.warned = self._writable and (current is None or current.assignment_state == "stopping")
         if self.record is None or not (self.warned and self._is_unchanged):
@@ -220,7 +227,7 @@ class RecoveryFile:
         )
 
     def remove(self) -> str | None:
-        """Remove it, because nobody needs what it holds any more. A warning if that cannot be done."""
+        """Remove the file, because its record is no longer needed; return a warning if that fails."""
         if not self._is_unchanged:
             return None
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan being carried out, and what follows where it does not end well: it is kept, recovered or rolled back."""
+"""Apply a plan, and keep, recover or roll back the deployment if that fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .scheduler import Coroutine
 
 
 class Rollout:
-    """One deployment of a task, until nothing more is to be done for it."""
+    """The changes of one deployment of a task, with a recovery or a rollback if it needs one."""
 
     def __init__(
         self, run_context: RunContext, desired: Desired, policy: WaitPolicy, model_id: str | None, plan: Plan
@@ -51,11 +51,12 @@ class Rollout:
 
     @property
     def frees_later(self) -> bool:
+        """Return whether capacity is still to be freed."""
         return self._applier.frees_later
 
     @property
     def _plan(self) -> Plan:
-        """As it was made last."""
+        """Return the plan as it was made last."""
         return t.cast("Plan", self._state.plan)
 
     def _applier_for(self, plan: Plan, decide: t.Callable[[Situation], Plan]) -> PlanApplier:
@@ -68,7 +69,7 @@ class Rollout:
         return PlanApplier(self._run_context, PlanContext(self._desired, self._policy, self._model_id, plan, replan))
 
     def _check_replan(self, plan: Plan, new_plan: Plan) -> Plan:
-        """*new_plan*, made in place of *plan*, as far as an inference endpoint and the server allow it.
+        """Return *new_plan*, which takes the place of *plan*, if inference endpoints and the version allow it.
 
         :raises Refusal: they do not.
         """
@@ -81,7 +82,7 @@ class Rollout:
         return decide(self._desired, situation)
 
     def _decide_stuck(self, situation: Situation) -> Plan:
-        """What has come up meanwhile, late as it is, is not stopped."""
+        """Plan a recovery, unless the deployment has come up late: then plan as usual, without a stop."""
         observed = situation.current
         if observed is None or not (
             is_stuck(observed, observed) or observed.assignment_state in ("stopping", "failed")
@@ -90,10 +91,10 @@ class Rollout:
         return recover(self._desired, situation)
 
     def run(self) -> Coroutine:
-        """Writes and waits, in their order.
+        """Send the writes and wait, in their order, and finish the recovery file.
 
-        :raises ApiError: the server refused a write; nothing was written before it that would have to be restored.
-        :raises Unsatisfied: what is wanted is not there; the message says what became of it.
+        :raises ApiError: Elasticsearch refused a write; no earlier write has to be rolled back.
+        :raises Unsatisfied: the desired state is not reached; the message says what was done about it.
         """
         try:
             yield from self._apply()
@@ -112,7 +113,7 @@ class Rollout:
                 yield from self._handle_failure(error)
 
     def _finish_recovery_file(self, failed: bool) -> None:
-        """Remove the recovery file if what it holds runs, or something that has come after it; else tell of it."""
+        """Remove the recovery file if its deployment, or a newer one, runs; else warn that it is there."""
         recovery_file, observed = self._recovery_file, self._state.observed
         if recovery_file is None or recovery_file.record is None or recovery_file.warned:
             return
@@ -129,29 +130,29 @@ class Rollout:
 
     @property
     def _started(self) -> bool:
-        """Whether what is to run was started, whatever others have done since."""
+        """Return whether this task started the deployment, whatever other clients did since."""
         applied = self._applier.applied_steps
         return bool(applied.start_time or ("stop" not in applied.kinds and self._before_rollback.start_time))
 
     def _is_obsolete(self, recovery_file: RecoveryFile, record: RecoveryRecord, observed: Deployment | None) -> bool:
-        """Whether *observed* runs, and is what the *recovery_file* was for, or has come after what it has *record*."""
+        """Return whether the *recovery_file* is obsolete: the deployment of its *record*, or a newer one, runs."""
         if observed is None or observed.assignment_state == "stopping":
             return False
         if any("stop" in applied.kinds for applied in (self._before_rollback, self._applier.applied_steps)):
             self._state.extra_warnings += superseded_warning(record, observed)
             return record.start_time != observed.start_time
-        # No stop came through: what this run wrote down still runs. Another who wrote it may be at the stop just now.
+        # No stop took effect, so a record of this run still runs. If another run wrote it, its stop may be under way.
         return recovery_file.written or self._still_runs()
 
     def _still_runs(self) -> bool:
-        """Whether it runs at a further look."""
+        """Return whether the deployment runs at one more read."""
         with contextlib.suppress(ApiError):
             observed = self._cluster.read(self.deployment_id).without_routes(self.deployment_id)
             return observed is not None and observed.assignment_state != "stopping"
         return False
 
     def _handle_failure(self, error: Failure) -> Coroutine:
-        """After *error*: keep what is there, restore what was, or leave it at that."""
+        """Keep the deployment as it is, roll it back, or raise *error*, as the task asks."""
         if self._keeps(error):
             self._state.extra_warnings.append(kept_message(str(error)))
         elif self._rolls_back(error):
@@ -160,22 +161,23 @@ class Rollout:
             raise error
 
     def _keeps(self, error: Failure) -> bool:
+        """Return whether *error* only ends the last wait, and the task asks to keep what runs."""
         observed, plan = self._state.observed, self._plan
         stopped = observed is None or (observed.assignment_state == "stopping" and plan.after is not None)
         only_wait_failed = isinstance(error, NotReached) and self._applier.settling
         return only_wait_failed and self._policy.on_unsatisfied == "keep" and not stopped
 
     def _rolls_back(self, error: Failure) -> bool:
-        """Whether the task asks for it; or the start was refused after the stop, and nothing would run."""
+        """Return whether to roll back: the task asks for it, or the start after the stop was refused."""
         kinds = self._applier.applied_steps.kinds
         was_stopped = "stop" in kinds or self._plan.resumed_from
         start_refused = isinstance(error, ApiError) and was_stopped and "start" not in kinds and self._plan.start
         return bool(start_refused or (kinds and self._policy.on_unsatisfied == "rollback"))
 
     def _should_recover(self, error: Failure) -> bool:
-        """Whether nothing but the nodes keep it from starting, for as long as the task waits, on our own clock.
+        """Return whether to recover: for the whole wait, by this task's clock, only nodes kept it from starting.
 
-        What was not there at first, and was not started by this task, is somebody else's.
+        A deployment that was missing at the first read, and that this task did not start, belongs to another client.
         """
         before = self._plan.before
         found_stuck = isinstance(error, NotReached) and before is not None and not self._applier.applied_steps.kinds
@@ -183,7 +185,10 @@ class Rollout:
         return found_stuck and asked and not self.budget.left and is_stuck(self._state.observed, before)
 
     def _recover(self, error: NotReached) -> Coroutine:
-        """Stop what is stuck, and start it again."""
+        """Stop the stuck deployment, and start it again.
+
+        :raises Unsatisfied: that is not allowed, or failed.
+        """
         try:
             plan = self._check_consumers_again(recover(self._desired, Situation(self._state.observed, self._model_id)))
             self._cluster.refuse_unprivileged(plan.steps)
@@ -200,9 +205,9 @@ class Rollout:
             yield from self._handle_failure(later_error)
 
     def _roll_back(self, error: Failure) -> Coroutine:
-        """Restore what was before.
+        """Restore the previous state.
 
-        :raises Unsatisfied: always: what went wrong, and what became of it.
+        :raises Unsatisfied: always, with *error* and the outcome of the rollback.
         """
         requests_before, code = len(self._state.requests), "rollback_failed"
         self.budget.extend()
@@ -229,7 +234,7 @@ class Rollout:
 
     @property
     def _unchanged_message(self) -> str:
-        """What to say where nothing had to be restored: of a restart that went wrong less may run than before."""
+        """Return the message if nothing had to be restored; after a failed restart fewer allocations may run."""
         observed, before = self._state.observed, self._plan.before
         if observed is None or before is None or observed.running >= before.running:
             return "It is as it was before."
@@ -238,6 +243,10 @@ class Rollout:
         )
 
     def _rollback_plans(self, error: Failure) -> list[RollbackPlan]:
+        """Return the plans that restore the previous state, checked for consumers.
+
+        :raises Refusal: it cannot be restored, or consumers forbid it.
+        """
         self._before_rollback = self._applier.applied_steps
         rollbacks = plan_rollback(
             self._desired, self._model_id, self._plan, self._applier.applied_steps, self._state.observed
@@ -253,19 +262,22 @@ class Rollout:
         return rollbacks
 
     def _check_consumers_again(self, plan: Plan) -> Plan:
-        """The *plan* as those allow it who have come to use the deployment since."""
+        """Return the *plan* as the consumers allow it that there are now."""
         if not plan.stops:
             return plan
         self._cluster.consumers.forget()
         return check_consumers(self._cluster, None, self._desired, plan, self._state)
 
     def _refused_start(self, error: Failure) -> Step | None:
+        """Return the start that Elasticsearch refused with *error*, if it was one."""
         applier = self._applier
         start_failed = "start" in applier.sent_kinds and "start" not in applier.applied_steps.kinds
         return self._plan.start if start_failed and isinstance(error, ApiError) else None
 
     def _policy_for(self, rollback: RollbackPlan) -> WaitPolicy:
-        before = None if self._plan.resumed_from else self._plan.before  # how much of that ran nobody knows any more
+        """Return how to wait for *rollback*: for no more than ran before."""
+        # A recovery record does not say how much ran before.
+        before = None if self._plan.resumed_from else self._plan.before
         wait_for = wait_for_on_rollback(before, self._policy.wait_for) if rollback.plan.after else self._policy.wait_for
         if wait_for is None:
             return dataclasses.replace(self._policy, wait=False)

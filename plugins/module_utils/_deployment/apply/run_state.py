@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of a task: the same keys whatever happened."""
+"""The working memory of a run, and the result made of it: the same keys whatever the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
 
 @dataclasses.dataclass
 class RunState:
-    """What is known so far. ``observed`` is the deployment as it is, or in check mode as it would be."""
+    """The state of a run so far. ``observed``: the deployment as it is, or in check mode as it would be."""
 
     deployment_id: str
     fact_name: str
@@ -43,15 +43,17 @@ class RunState:
     """The writes of all deployments of the task, in the order in which they were sent."""
 
     def succeeded(self) -> Outcome:
+        """Return the outcome of a task without a failure."""
         return Outcome(self.as_result(), self.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        """Return the warnings of the plan, and the others."""
         plan_warnings = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
         return (*plan_warnings, *self.extra_warnings)
 
     def set_plan(self, plan: Plan) -> None:
-        """Note the *plan* that counts from now on. If it stops nothing (any more), nobody's use of it matters."""
+        """Note the *plan* that counts from now on. If it stops nothing, forget the consumers."""
         self.plan = plan
         if not plan.stops:
             self.used_by = None
@@ -62,16 +64,16 @@ class RunState:
         self.changed = True
 
     def note_sent(self, request: Request) -> None:
-        """Note a write that only repeats what is under way."""
+        """Note a write that was sent."""
         self.requests.append(request)
         self.requests_sent.append(request)
 
     def failed(self, error: Failure) -> Outcome:
-        """What was seen last, with the sentence of *error*, and nothing of what was only planned."""
+        """Return the outcome of a task that failed with *error*: what was read last, without what was only planned."""
         return Outcome({**self.as_result(), **self.failure(error)}, self.warnings)
 
     def failure(self, error: Failure) -> Json:
-        """The result keys that *error* changes or adds."""
+        """Return the result keys that *error* changes or adds."""
         result = failure(error)
         if not self.changed:
             result["operation"] = "none"
@@ -81,7 +83,7 @@ class RunState:
         return result
 
     def as_result(self) -> Json:
-        """Everything that a task on one deployment returns."""
+        """Return the result of a task on one deployment."""
         item = self.item()
         return {
             **item,
@@ -91,16 +93,18 @@ class RunState:
 
     @property
     def operation(self) -> str:
+        """Return the operation that was applied, or in check mode would be; ``none`` without a change."""
         if self.rolled_back:
             return "rollback"
         return self.plan.operation if self.plan and (self.changed or self.predicted) else "none"
 
     @property
     def skipped_because(self) -> str | None:
+        """Return why the plan leaves the deployment as it is, if a policy says so."""
         return self.plan.skipped_because if self.plan else None
 
     def item(self) -> Json:
-        """What is said of the deployment, whether it is one of many or not."""
+        """Return the result keys that a single deployment and an item of a list share."""
         before, after = self._before(), self._after()
         observed = self.observed
         return {
@@ -119,7 +123,7 @@ class RunState:
         }
 
     def facts(self, item: Json) -> Json:
-        """The entry of the fact: deployment id to what runs, nothing if it does not. *item*: what :meth:`item` said."""
+        """Return the entry of the fact: deployment id to what runs, empty if it does not. *item*: of :meth:`item`."""
         entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
         return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.observed else {}
 
@@ -141,11 +145,11 @@ class RunState:
         if after and self.observed and self._number_was_not_set:
             after = dataclasses.replace(after, number_of_allocations=self.observed.number_of_allocations)
         settings = owned_settings(after)
-        # It may change no setting, and would not show in a diff.
+        # A restart may change no setting, and would not show in a diff.
         return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
 
     @property
     def _number_was_not_set(self) -> bool:
-        """Whether an update left the count as it was then, which may have been another than that of the reading."""
+        """Return whether an update left out the number of allocations, which may have changed since the first read."""
         updates = [step.settings for step in self.plan.steps if step.kind == "update"] if self.plan else []
         return bool(updates) and not any("number_of_allocations" in settings for settings in updates)

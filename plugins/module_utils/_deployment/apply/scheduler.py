@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many changes at once: writes in the order of their turns, and one poll for all who wait."""
+"""Run many rollouts at once: order their writes, and poll once for all that wait."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ TRANSIENT = ("connection", "timeout", "unavailable", "answer")
 
 
 class Judge(t.Protocol):
-    """Says of what was seen whether a wait is over."""
+    """A function that says whether the observed deployment ends a wait."""
 
     def __call__(self, observation: Deployment | None, /) -> Readiness: ...
 
 
 class Suspension:
-    """Where a change stands."""
+    """The point at which a rollout hands control to :func:`run_all`, and what it waits for."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadyToSend(Suspension):
-    """The next write is due; it is sent in its order, with :class:`Unblocked` if other writes had to come first."""
+    """The next write is due. It resumes in its order, with :class:`Unblocked` if other writes had to come first."""
 
     send_order: SendOrder
 
 
 @dataclasses.dataclass(frozen=True)
 class Pause(Suspension):
-    """A change goes on after one sleep, with true; or at once with false if its time is up."""
+    """The rollout sleeps once and resumes with true; if its time is up, it resumes at once with false."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WaitFor(Suspension):
-    """A change goes on, with a :class:`Observation`, when *judge* is no longer undecided or its time is up.
+    """The rollout resumes with an :class:`Observation` when *judge* says ready or failed, or the time is up.
 
-    ``at_once``: look before the first sleep. ``why``: what was missing at a look that was no end. ``reserve``: how many
-    seconds are left when its time is up.
+    ``at_once``: poll before the first sleep. ``why``: what was missing so far. ``reserve``: the time is up with so many
+    seconds of the budget left.
     """
 
     judge: Judge
@@ -59,14 +59,14 @@ class WaitFor(Suspension):
 
 
 class Observation(t.NamedTuple):
-    """The last look of a wait, and the readiness on it."""
+    """The last poll of a wait, and the readiness that it showed."""
 
     snapshot: Snapshot
     readiness: Readiness
 
 
 class Unblocked(t.NamedTuple):
-    """A write had to wait until others had freed room. ``snapshot``: a look after that, if one was made."""
+    """The answer to a write that waited until others had freed capacity. ``snapshot``: read after that, if needed."""
 
     snapshot: Snapshot | None
 
@@ -75,7 +75,7 @@ Coroutine = t.Generator[Suspension, t.Any, None]
 
 
 class Runnable(t.Protocol):
-    """What can be conducted."""
+    """A rollout, as far as :func:`run_all` has to know it."""
 
     budget: WaitBudget
     error: Failure | None
@@ -85,13 +85,13 @@ class Runnable(t.Protocol):
 
     @property
     def frees_later(self) -> bool:
-        """Whether a write that frees room has yet to be sent."""
+        """Return whether a write of it has yet to free capacity."""
 
     def run(self) -> Coroutine: ...
 
 
 class _Running:
-    """One change, and the step it stands at; ``None`` when it is over."""
+    """A rollout under way. ``suspension``: what it waits for, ``None`` when it is over."""
 
     def __init__(self, runnable: Runnable) -> None:
         self.runnable = runnable
@@ -121,23 +121,24 @@ class _Running:
             self.suspension, self.runnable.error = None, exc
 
     def block(self, now: float) -> None:
-        """Others come first: the time until :meth:`resume` is not this change's."""
+        """Let other writes go first; the time until :meth:`unblock` does not count for this rollout."""
         if self.blocked_since is None:
             self.blocked_since = now
 
     def unblock(self, now: float, unblocked: Unblocked) -> None:
-        """Nobody comes first any more."""
+        """End the time in which other writes went first."""
         if self.blocked_since is not None:
             self.budget.exclude(now - self.blocked_since)
             self.blocked_since, self.unblocked = None, unblocked
 
     def resume(self) -> None:
+        """Let the rollout send the write that is due."""
         self.budget.start()
         unblocked, self.unblocked = self.unblocked, None
         self.send(unblocked)
 
     def poll_succeeded(self, snapshot: Snapshot) -> None:
-        """Go on if what is seen ends the wait, or the time is up."""
+        """Judge the *snapshot*, and resume if that ends the wait or the time is up."""
         wait = t.cast("WaitFor", self.suspension)
         readiness = wait.judge(snapshot.without_routes(self.runnable.deployment_id))
         self.why = readiness.why
@@ -147,7 +148,7 @@ class _Running:
             self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
     def poll_failed(self, error: ApiError) -> None:
-        """Go on without a look, which failed with *error*: what was seen before it still counts in the end."""
+        """Wait on after a transient *error*; when the time is up, resume with the last poll that succeeded."""
         self.why = str(error)
         if error.kind in TRANSIENT and self.budget.left:
             return
@@ -159,6 +160,7 @@ class _Running:
 
     @property
     def send_order(self) -> SendOrder | None:
+        """Return when the write is due; ``None`` if no write is."""
         return self.suspension.send_order if isinstance(self.suspension, ReadyToSend) else None
 
 
@@ -168,11 +170,11 @@ def run_all(
     clock: Clock,
     show_progress: ProgressCallback = no_progress,
 ) -> Snapshot | None:
-    """Bring all *runnables* to their end. What goes wrong with one is kept in its ``error``; the others go on.
+    """Run all *runnables* to their end. Keep the failure of one in its ``error``; the others go on.
 
-    Now and then *show_progress* is told how those stand that are waited for.
+    *show_progress* gets a line now and then while rollouts wait.
 
-    Returns the last look, unless something was written after it.
+    Return the last snapshot, unless something was written after it.
     """
     running = [_Running(runnable) for runnable in runnables]
     progress = Progress(show_progress, clock)
@@ -191,7 +193,7 @@ def run_all(
 
 
 def _send_next(running: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> bool:
-    """Let the change go on whose turn it is; false if there is none. Nothing takes room that is still to be freed."""
+    """Resume the write that is first in order; return false without one. None takes capacity before all is freed."""
     due = [entry for entry in running if entry.send_order is not None]
     if any(entry.suspension is not None and entry.runnable.frees_later for entry in running):
         for entry in due:
@@ -207,7 +209,7 @@ def _send_next(running: t.Sequence[_Running], read: t.Callable[[], Snapshot], cl
 
 
 def _unblock(due: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> None:
-    """Let go whom others kept waiting: an update is asked for anew then, so one look is made for all of them."""
+    """Unblock the writes that waited for others. An increase is planned again then, from one snapshot for all."""
     snapshot = None
     if any(entry.send_order is SendOrder.INCREASE for entry in due if entry.blocked_since is not None):
         with contextlib.suppress(ApiError):
@@ -217,7 +219,7 @@ def _unblock(due: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: C
 
 
 def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
-    """Sleep once, unless somebody has just begun to wait and is to look at once."""
+    """Sleep once, unless a wait has just begun and polls at once."""
     for entry in waiting:
         entry.budget.start()
         if isinstance(entry.suspension, Pause) and not entry.budget.left:
@@ -234,7 +236,7 @@ def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
 
 
 def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[], Snapshot]) -> Snapshot | None:
-    """One look for all. One that fails in passing is repeated while there is time."""
+    """Poll once for all that wait. A poll with a transient error is repeated while there is time."""
     for entry in polling:
         entry.polled = True
         entry.budget.polls += 1
