@@ -15,7 +15,7 @@ from support.double import Double
 Json = dict[str, t.Any]
 # What no reading tells before the write: room on the nodes, how the nodes will fare, what an endpoint has stored.
 _UNFORESEEN = re.compile(
-    r"enough resources|sufficient capacity|will not become|is not \w[\w ]* after \d|is as before the update"
+    r"enough resources|sufficient capacity|will not become|is not \w[\w ]* after \d|is unchanged after the update"
 )
 NOBODY = {"enabled": False, "min_number_of_allocations": None, "max_number_of_allocations": None}
 

@@ -89,7 +89,7 @@ def test_a_stop_wants_to_know_if_there_was_nothing() -> None:
 GATES: list[tuple[dict[str, t.Any], str, str, str]] = [
     ({"cache_size": "1gb"}, "8.3.3", "8.4.0", "cache_size"),
     ({"priority": "low"}, "8.5.3", "8.6.0", "priority low"),
-    ({"model_id": "m"}, "8.7.1", "8.8.0", "a deployment_id of its own"),
+    ({"model_id": "m"}, "8.7.1", "8.8.0", "a deployment_id that differs from the model_id"),
     ({"adaptive_allocations": AdaptivePatch(True)}, "8.15.3", "8.16.0", "adaptive_allocations"),
     ({"adaptive_allocations": AdaptivePatch(None, 1)}, "8.15.3", "8.16.0", "adaptive_allocations"),
     ({"finish_pending_work": True, "state": "stopped"}, "8.10.4", "8.11.0", "finish_pending_work"),
@@ -129,7 +129,9 @@ def test_serverless_knows_every_option() -> None:
 def test_gates_of_the_plan() -> None:
     update = Step("update", "d", {"number_of_allocations": 2})
     refuse_unsendable(server("8.6.0"), [update])
-    with pytest.raises(Refusal, match=r"8\.5\.3 does not have a change of the running deployment 'd'. It needs 8\.6"):
+    with pytest.raises(
+        Refusal, match=r"8\.5\.3 does not support an update of the running deployment 'd'. It needs 8\.6"
+    ):
         refuse_unsendable(server("8.5.3"), [update])
     with pytest.raises(Refusal, match="at most 100000"):
         refuse_unsendable(server("9.0.0"), [Step("start", "d", {"model_id": "d", "queue_capacity": 500_000})])
@@ -159,8 +161,9 @@ def test_a_version_that_cannot_be_read() -> None:
 def test_an_alias_needs_a_deployment_id_too() -> None:
     start = Step("start", "alias", {"model_id": "m"})
     refuse_unsendable(server("8.8.0"), [start])
-    with pytest.raises(Refusal, match="a deployment_id of its own"):
+    with pytest.raises(Refusal, match="a deployment_id that") as caught:
         refuse_unsendable(server("8.7.1"), [start])
+    assert caught.value.code == "unsupported_version"
 
 
 def error(status: int, **content: t.Any) -> Answer:

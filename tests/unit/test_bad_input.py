@@ -60,9 +60,17 @@ def test_bad_wishes(double: Double, options: Json, said: str) -> None:
 @pytest.mark.parametrize(
     ("version", "options", "said"),
     [
-        ("8.3.3", {"model_id": "m", "cache_size": "1gb"}, "Elasticsearch 8.3.3 does not have cache_size. It needs 8.4"),
-        ("8.5.3", {"model_id": "m", "priority": "low"}, "does not have priority low. It needs 8.6"),
-        ("8.7.1", {"model_id": "m", "deployment_id": "d"}, "does not have a deployment_id of its own. It needs 8.8"),
+        (
+            "8.3.3",
+            {"model_id": "m", "cache_size": "1gb"},
+            "Elasticsearch 8.3.3 does not support cache_size. It needs 8.4",
+        ),
+        ("8.5.3", {"model_id": "m", "priority": "low"}, "priority low. It needs 8.6"),
+        (
+            "8.7.1",
+            {"model_id": "m", "deployment_id": "d"},
+            "deployment_id that differs from the model_id. It needs 8.8",
+        ),
         ("8.15.3", {"model_id": "m", "adaptive_allocations": {"enabled": True}}, "adaptive_allocations. It needs 8.16"),
     ],
 )
@@ -75,7 +83,7 @@ def test_a_change_before_8_6() -> None:
     with Double("8.5.3") as double:
         double.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
         double.settle()
-        assert "a change of the running deployment 'm'" in refused(double, model_id="m", number_of_allocations=2)
+        assert "an update of the running deployment 'm'" in refused(double, model_id="m", number_of_allocations=2)
 
 
 def test_wrong_password(double: Double) -> None:

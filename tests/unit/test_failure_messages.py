@@ -123,7 +123,12 @@ SITUATIONS: dict[str, tuple[t.Callable[[Double], object], Json, str, str | None]
         "it was stopped and started again meanwhile",
         "conflict",
     ),
-    "another's number": (between("stats", MOVED, after=1), THREE, "was changed by somebody else meanwhile", "conflict"),
+    "another's number": (
+        between("stats", MOVED, after=1),
+        THREE,
+        "was changed by another client meanwhile",
+        "conflict",
+    ),
     "hanging stop": (held, {"state": "stopped"}, "it is still", "not_ready_in_time"),
     "never started": (starting, THREE, "ready for an update", "not_ready_in_time"),
     "wait_timeout": (started, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more", "invalid_value"),

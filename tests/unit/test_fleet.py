@@ -88,8 +88,8 @@ def test_what_the_server_does_not_have_stops_the_whole_list() -> None:
         result = old.run_many(
             [{"model_id": "m"}, {"deployment_id": "a", "model_id": "m"}, {"model_id": "other", "priority": "low"}]
         )
-        assert "'a': Elasticsearch 8.5.3 does not have a deployment_id of its own" in result["msg"]
-        assert "'other': Elasticsearch 8.5.3 does not have priority low" in result["msg"]
+        assert "'a': Elasticsearch 8.5.3 does not support a deployment_id" in result["msg"]
+        assert "'other': Elasticsearch 8.5.3 does not support priority low" in result["msg"]
         assert old.journal() == []
 
 

@@ -243,7 +243,7 @@ def test_a_lost_stop_that_comes_through_late_is_ours(double: Double, on_missing:
     replaced: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start", "on_missing": on_missing}
     result = double.run(**replaced, request_retries=0)
     assert result["failed"]
-    assert "It was rolled back" in result["msg"]
+    assert (result["failure"], result["operation"]) == ({"code": "no_capacity"}, "rollback")
     assert (result["changed"], task(double, "d")["number_of_allocations"]) == (True, 3)
 
 
@@ -311,7 +311,8 @@ def test_what_somebody_else_asks_for_is_not_kept_as_ours(double: Double) -> None
     more = {**asked, "body": {"number_of_allocations": 50}}
     meanwhile(double, "/d/deployment/_update", lambda: double.send(more), after=True)
     result = double.run(deployment_id="d", number_of_allocations=40, on_unsatisfied="keep")
-    assert "'d' was changed by somebody else meanwhile: number_of_allocations is 50, not 40" in result["msg"]
+    assert result["failure"] == {"code": "conflict"}
+    assert "number_of_allocations is 50, not 40" in result["msg"]
 
 
 @pytest.mark.parametrize("on_endpoint_owned", ["fail", "update_endpoint"])

@@ -118,7 +118,8 @@ def test_an_endpoint_that_has_the_settings_already_passes_nothing_on(
         result = double.run(**asked, number_of_allocations=1)
         assert result["changed"]  # as far as anybody knows
         if not passed_on:
-            assert "'ep' is as before the update: number_of_allocations is 2, not 1. Whether it" in result["msg"]
+            assert result["failure"] == {"code": "unknown_outcome"}
+            assert "'ep' is unchanged after the update: number_of_allocations is 2, not 1" in result["msg"]
             assert result["after"] == result["before"]
             assert not double.run(**asked, number_of_allocations=3).get("failed")  # what the message advises
             result = double.run(**asked, number_of_allocations=1)

@@ -102,7 +102,7 @@ def test_a_user_who_may_not_write(double: Double) -> None:
     result = double.run(model_id="m")
     assert result["msg"] == (
         "Cannot start a deployment: user 'runner' lacks the cluster privilege manage_ml, and nothing was changed. "
-        "Grant it to a role of the user; an API key has only what it was made with."
+        "Grant it to a role of the user; an API key has only the privileges it was created with."
     )
     assert result["error"] == {"kind": "privilege", "status": None, "type": None, "reason": None}
     assert (result["changed"], result["operation"], result["api_calls"]) == (False, "none", [])

@@ -235,8 +235,9 @@ def test_what_cannot_be_understood_is_neither_used_nor_lost(double: Double, path
 def test_a_file_of_another_deployment_is_refused(double: Double, path: Path) -> None:
     left(double, path)
     for mode in (True, False):
-        said = double.run(mode, deployment_id="e", model_id="m", recovery_file=str(path))["msg"]
-        assert "holds the settings of deployment 'd', not 'e'. Give each deployment a file of its own." in said
+        result = double.run(mode, deployment_id="e", model_id="m", recovery_file=str(path))
+        assert result["failure"] == {"code": "recovery_file_mismatch"}
+        assert "holds the settings of deployment 'd', not 'e'." in result["msg"]
     assert double.journal() == []
 
 

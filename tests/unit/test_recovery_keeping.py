@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_removed_is_told(double: Double, path: Path, monke
     monkeypatch.setattr(Path, "unlink", refuse)
     result = replace(double, path)
     assert not result.get("failed")
-    assert "is not needed any more, and cannot be removed: Permission denied." in result["warnings"][0]
+    assert "is no longer needed and could not be removed: Permission denied." in result["warnings"][0]
 
 
 def test_it_is_on_the_disk_before_the_stop(double: Double, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

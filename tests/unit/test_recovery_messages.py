@@ -42,10 +42,10 @@ HOLD: Json = {"do": "hold", "deployment_id": "d"}
 BACK: Json = {"type": "effect", "effect": {"do": "set_number", "deployment_id": "d", "number_of_allocations": 1}}
 FAILED: Json = {"do": "fail_route", "deployment_id": "d", "reason": "planted"}
 SITUATIONS = {
-    "It was rolled back": Situation(TOO_MANY, [LAZY]),
+    "It was rolled back to its previous state.": Situation(TOO_MANY, [LAZY]),
     "It is as it was before.": Situation(TOO_MANY, [LAZY], [("stats", BACK, 3)]),
     "it was stopped by another client meanwhile": Situation(TOO_MANY, [LAZY], [("stats", GONE, 3)]),
-    "what was refused is the start with its own settings": Situation(
+    "it is stopped, and Elasticsearch refused to start it with its previous settings": Situation(
         {"state": "restarted"}, (), [("start", REFUSED, 0)]
     ),
     "Rolling it back failed, too": Situation(TOO_MANY, [LAZY], [("update", REFUSED, 1)]),
@@ -55,8 +55,8 @@ SITUATIONS = {
     "was stopped by a run that ended before it started it again": Situation({}, file=EARLIER, running=False),
     "is not used: the deployment was started after": Situation({}, file=EARLIER),
     "cannot be understood": Situation({}, file=BROKEN),
-    "Give each deployment a file of its own.": Situation({}, file=OTHER),
-    "Give each cluster a file of its own.": Situation({}, file=ELSEWHERE),
+    "not 'd'. Use a separate file for each deployment.": Situation({}, file=OTHER),
+    "Use a separate file for each cluster.": Situation({}, file=ELSEWHERE),
     "is not a regular file": Situation({"recovery_file": "/dev/null"}),
     "its folder does not exist": Situation({**REPLACE, "recovery_file": "/nowhere/at/all"}),
 }

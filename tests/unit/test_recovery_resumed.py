@@ -70,7 +70,7 @@ def test_a_refused_start_brings_back_what_ran_before(double: Double, path: Path,
     options = killed(double, **wish(path, threads_per_allocation=2, number_of_allocations=3))
     double.fault("start", answer(status))
     result = double.run(**options)
-    assert result["msg"].endswith("It was rolled back: what was before is there.")
+    assert result["failure"] != {"code": "rollback_failed"}
     assert (result["error"]["status"], result["operation"]) == (status, "rollback")
     assert task(double) == was
     assert (verbs(double), path.exists()) == (["_start", "_start"], False)
@@ -116,7 +116,7 @@ def test_a_refused_restart_is_not_tried_with_the_same_again(double: Double, path
     options = killed(double, deployment_id="d", recovery_file=str(path), state="restarted")
     double.fault("start", answer(400))
     result = double.run(**options)
-    assert "what was refused is the start with its own settings" in result["msg"]
+    assert result["failure"] == {"code": "rollback_failed"}
     assert (verbs(double), path.exists()) == (["_start"], True)
     assert "Run the task again to start it." in result["warnings"][-1]
 
@@ -164,7 +164,7 @@ def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(double:
     killed(double, **options)
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     result = double.run(**options)
-    assert "It was rolled back: what was before is there." in result["msg"]
+    assert (result["failure"], result["operation"]) == ({"code": "not_ready_in_time"}, "rollback")
     assert result["waited"]["reached"] is False
     assert (task(double), verbs(double), path.exists()) == (was, ["_start", "_stop", "_start"], False)
 

@@ -55,7 +55,7 @@ def left(double: Double, path: Path) -> Json:
 def still_in(path: Path) -> str:
     return (
         f"The settings of deployment 'd' are still in the recovery file '{path}'. "
-        "The task as it is does not start it: change it, or what keeps it from that."
+        "This task does not start it: change the task, or remove what blocks the start."
     )
 
 

@@ -165,7 +165,7 @@ def test_what_lives_again_before_a_server_could_update_it_is_left_alone() -> Non
         failed(double, "m")
         meanwhile(double, "_has_privileges", lambda: revived(double))
         result = double.run(model_id="m", on_failed="recover", number_of_allocations=3)
-        assert "8.5.3 does not have a change of the running deployment 'm'" in result["msg"]
+        assert result["failure"] == {"code": "unsupported_version"}
         assert double.journal() == []
 
 

@@ -115,7 +115,8 @@ def test_somebody_else_writes_while_waiting(double: Double) -> None:
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
     double.fault("stats", {"type": "effect", "effect": effect}, after=1)
     result = double.run(model_id="m", number_of_allocations=2)
-    assert "was changed by somebody else meanwhile: number_of_allocations is 4, not 2" in result["msg"]
+    assert result["failure"] == {"code": "conflict"}
+    assert "number_of_allocations is 4, not 2" in result["msg"]
     assert result["deployment"]["number_of_allocations"] == 4
 
 

@@ -82,7 +82,7 @@ def test_what_was_stopped_is_not_shown_as_running_when_no_look_succeeds(double: 
     between(double, act)
     result = double.run(deployment_id="d", state=state)
     assert (result["failed"], result["changed"], verbs(result)) == (True, True, ["_stop"])
-    assert ("was stopped, and whether it is gone could not be seen" in result["msg"]) == (state == "stopped")
+    assert ("was stopped; the task could not check that it is gone" in result["msg"]) == (state == "stopped")
     shown = result["deployment"], result["routing_table"], result["after"]["state"]
     assert shown == (None, {}, "stopped")
     assert result["allocations"]["running"] == 0
@@ -101,7 +101,7 @@ def test_a_restart_is_finished_after_looks_that_failed_longer_than_it_waits(doub
 
     between(double, act)
     result = double.run(deployment_id="d", state="restarted", wait_timeout=10)
-    assert result["msg"].endswith("It was rolled back: what was before is there.")
+    assert result["failure"] == {"code": "cluster_unavailable"}
     assert (verbs(result), result["operation"]) == (["_stop", "_start"], "rollback")
     assert double.deployments()["d"]["task_parameters"]["number_of_allocations"] == 3
 
@@ -279,7 +279,7 @@ def test_the_way_back_outlives_a_reelection(double: Double) -> None:
 
     between(double, act)
     result = double.run(**REPLACED, wait_timeout=300)
-    assert "It was rolled back: what was before is there." in result["msg"]
+    assert (result["failure"], result["operation"]) == ({"code": "no_capacity"}, "rollback")
     assert double.deployments()["d"]["task_parameters"]["number_of_allocations"] == 3
 
 
@@ -301,7 +301,7 @@ def test_what_was_seen_counts_although_the_last_poll_fails(double: Double) -> No
     kept = double.run(**change, on_unsatisfied="keep")
     assert (kept.get("msg"), kept["changed"]) == (None, True)
     assert "32 of 40 allocations run" in kept["warnings"][0]
-    assert "and the last look failed: Cannot read deployment 'd'" in kept["warnings"][0]
+    assert "and the last poll failed: Cannot read deployment 'd'" in kept["warnings"][0]
 
 
 def test_a_look_before_a_stop_that_fails_for_good_ends_it(double: Double) -> None:

@@ -57,7 +57,7 @@ class Rights:
                 "privilege",
                 f"Cannot {' or '.join(lacking)}: user '{self.username}' lacks the cluster privilege "
                 f"{' and '.join(privileges)}, and nothing was changed. Grant it to a role of the user; an API key has "
-                "only what it was made with.",
+                "only the privileges it was created with.",
             )
 
 

@@ -19,6 +19,8 @@ OLDEST = (8, 0)
 MAX_QUEUE = 100_000
 MAX_QUEUE_BEFORE_8_17 = 1_000_000
 
+_OTHER_ID = "a deployment_id that differs from the model_id"
+
 
 def refuse_old_server(server: Server) -> None:
     """Refuse a server that this collection does not support.
@@ -49,7 +51,7 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
     needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
         (desired.cache_size is not None, "cache_size", (8, 4)),
         (desired.priority == "low", "priority low", (8, 6)),
-        (desired.deployment_id != (desired.model_id or desired.deployment_id), "a deployment_id of its own", (8, 8)),
+        (desired.deployment_id != (desired.model_id or desired.deployment_id), _OTHER_ID, (8, 8)),
         (adaptive is not None and adaptive.merged_into(None) != OFF, "adaptive_allocations", (8, 16)),
         (desired.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
     )
@@ -66,9 +68,9 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
     """
     for step in steps:
         if step.kind == "start" and step.deployment_id != step.settings["model_id"]:
-            _refuse_before(server, "a deployment_id of its own", (8, 8))
+            _refuse_before(server, _OTHER_ID, (8, 8))
         if step.kind == "update":
-            _refuse_before(server, f"a change of the running deployment '{step.deployment_id}'", (8, 6))
+            _refuse_before(server, f"an update of the running deployment '{step.deployment_id}'", (8, 6))
         _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
@@ -82,7 +84,7 @@ def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
         oldest = ".".join(map(str, since))
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_shown_version(server)} does not have {name}",
+            f"Elasticsearch {_shown_version(server)} does not support {name}",
             hint=f"It needs {oldest} or newer.",
         )
 

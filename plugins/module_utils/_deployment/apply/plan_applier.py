@@ -102,7 +102,7 @@ class PlanApplier:
             self._state.reached = False if self.budget.polls else None
             if isinstance(error, ApiError) and self._is_stopped:
                 message = (
-                    f"Deployment '{self.deployment_id}' was stopped, and whether it is gone could not be seen: {error}"
+                    f"Deployment '{self.deployment_id}' was stopped; the task could not check that it is gone: {error}"
                 )
                 raise Unsatisfied("unknown_outcome", message) from error
             raise
@@ -152,7 +152,7 @@ class PlanApplier:
         if differences:
             listed = "; ".join(map(str, differences))
             raise Unsatisfied(
-                "conflict", f"Deployment '{observed.deployment_id}' was changed by somebody else meanwhile: {listed}."
+                "conflict", f"Deployment '{observed.deployment_id}' was changed by another client meanwhile: {listed}."
             )
 
     def _wait_for_stop(self) -> Coroutine:
@@ -270,7 +270,7 @@ class PlanApplier:
         observed = self._state.observed
         if observed is not None and is_new_instance(observed, self.plan.before):
             raise Unsatisfied(
-                "conflict", f"Deployment '{self.deployment_id}' is not stopped: {restarted_message(observed)}."
+                "conflict", f"The task did not stop deployment '{self.deployment_id}': {restarted_message(observed)}."
             )
         if observed is not None and attempts:
             return step
@@ -307,9 +307,9 @@ class PlanApplier:
             listed = "; ".join(map(str, differences))
             raise Unsatisfied(
                 "unknown_outcome",
-                f"Deployment '{self.deployment_id}' is as before the update: {listed}. {UNKNOWN}: its inference "
-                "endpoint passes on only what differs from what it has stored, or somebody else has changed it back. "
-                "Ask for other settings first, and then for these.",
+                f"Deployment '{self.deployment_id}' is unchanged after the update: {listed}. {UNKNOWN}: its inference "
+                "endpoint passes on only settings that differ from its own, or another client has reverted the change. "
+                "Set other values first, then these.",
             )
 
     def _note_applied(self, step: Step, request: Request) -> None:

@@ -79,7 +79,7 @@ class RecoveryFile:
             raise Refusal(
                 "recovery_file_unreadable",
                 f"The {self} cannot be read: {exc.strerror}",
-                hint="It may hold the settings of a deployment that a run has stopped and not started again. "
+                hint="It may hold the settings of a deployment that an earlier run stopped and did not start again. "
                 "Make it readable, or choose another path.",
             ) from exc
 
@@ -94,8 +94,8 @@ class RecoveryFile:
             raise Refusal(
                 "recovery_file_unreadable",
                 f"The {self} cannot be understood: {exc}",
-                hint="It was not written by this collection, or was changed since. Choose another path, or move it "
-                "away: then only the settings that the task names are promised.",
+                hint="This collection did not write it, or it was changed later. Choose another path, or move the file "
+                "away: then the task sets only the options that it names.",
             ) from exc
         self._refuse_mismatch(record)
         return record
@@ -105,7 +105,7 @@ class RecoveryFile:
             raise Refusal(
                 "recovery_file_mismatch",
                 f"The {self} holds the settings of deployment '{record.deployment_id}', not '{self._deployment_id}'",
-                hint="Give each deployment a file of its own.",
+                hint="Use a separate file for each deployment.",
             )
         if not record.is_on(self._server):
             raise Refusal(
@@ -113,7 +113,7 @@ class RecoveryFile:
                 f"The {self} holds the settings of deployment '{record.deployment_id}' on another cluster "
                 f"({record.cluster_name or record.cluster_uuid}), not on this one "
                 f"({self._server.cluster_name or self._server.cluster_uuid})",
-                hint="Give each cluster a file of its own.",
+                hint="Use a separate file for each cluster.",
             )
 
     def refuse_unwritable(self) -> None:
@@ -131,7 +131,8 @@ class RecoveryFile:
         return Refusal(
             "recovery_file_unwritable",
             f"The {self} cannot be written: {why}",
-            hint="Nothing was stopped. Make the folder on the machine where the task runs, or choose another path.",
+            hint="Nothing was stopped. Create a writable folder on the machine where the task runs, or choose another "
+            "path.",
         )
 
     def keep(self, plan: Plan) -> None:
@@ -167,7 +168,7 @@ class RecoveryFile:
         raise Refusal(
             "recovery_file_in_use",
             f"The {self} was written by another run meanwhile",
-            hint="If that run is over, run the task again: it looks first, and decides anew.",
+            hint="When that run has ended, run the task again: it reads the file first.",
         )
 
     def _write(self, text: bytes) -> None:
@@ -223,7 +224,7 @@ class RecoveryFile:
             return self.kept_message
         return (
             f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
-            "The task as it is does not start it: change it, or what keeps it from that."
+            "This task does not start it: change the task, or remove what blocks the start."
         )
 
     def remove(self) -> str | None:
@@ -233,7 +234,7 @@ class RecoveryFile:
         try:
             self._path.unlink(missing_ok=True)
         except OSError as exc:
-            return f"The {self} is not needed any more, and cannot be removed: {exc.strerror}. Remove it by hand."
+            return f"The {self} is no longer needed and could not be removed: {exc.strerror}. Remove it by hand."
         self._remove_leftovers()
         return None
 

@@ -226,7 +226,7 @@ class Rollout:
         else:
             code = error.code
             sent = len(self._state.requests) > requests_before
-            message = "It was rolled back: what was before is there." if sent else self._unchanged_message
+            message = "It was rolled back to its previous state." if sent else self._unchanged_message
         self._state.rolled_back = len(self._state.requests) > requests_before
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
@@ -254,7 +254,7 @@ class Rollout:
         refused = self._refused_start(error)
         if any(rollback.plan.start and rollback.plan.start == refused for rollback in rollbacks):
             raise Refusal(
-                "rollback_failed", "it is stopped now, and what was refused is the start with its own settings"
+                "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
             )
         rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
         warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]

@@ -153,7 +153,7 @@ class _Running:
         if error.kind in TRANSIENT and self.budget.left:
             return
         if error.kind in TRANSIENT and self.observation:
-            message = f"{self.observation.readiness.why}, and the last look failed: {self.why.rstrip('.')}"
+            message = f"{self.observation.readiness.why}, and the last poll failed: {self.why.rstrip('.')}"
             self.send(self.observation._replace(readiness=Readiness("progressing", message)))
         else:
             self.fail(error)
