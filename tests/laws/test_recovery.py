@@ -136,7 +136,7 @@ def test_what_a_killed_run_leaves_does_not_end_in_nothing(
         double.fault("start", {"type": "answer", "status": status, "body": {**REFUSED, "status": status}})
         result = double.run(**options, **way, **change)
         assert result["failed"]
-        if "what was refused is the start with its own settings" in result["msg"]:
+        if result["failure"] == {"code": "rollback_failed"}:
             assert double.deployments() == {}
             result = double.run(**options)
         else:
