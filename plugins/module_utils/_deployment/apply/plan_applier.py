@@ -70,12 +70,12 @@ class PlanApplier:
         self.sent_kinds: set[StepKind] = set()
         self._applied_kinds: set[StepKind] = set()
         self._start_time: str | None = None
-        self._stopping = plan_context.plan.stops_or_waits_for_stop
+        self._stop_pending = plan_context.plan.stops_or_waits_for_stop
 
     @property
     def frees_later(self) -> bool:
         """Return whether capacity is still to be freed; a stop has freed it when a read shows that it is complete."""
-        return self._stopping or any(send_order(self.plan, step).frees for step in self._steps_left)
+        return self._stop_pending or any(send_order(self.plan, step).frees for step in self._steps_left)
 
     @property
     def applied_steps(self) -> AppliedSteps:
@@ -160,13 +160,13 @@ class PlanApplier:
 
         :raises NotReached: it is not.
         """
-        if self._stopping:
+        if self._stop_pending:
             readiness = yield from self._wait_for(self._stop_state, reserve=self.budget.left / 2)
             if readiness.outcome == "progressing" and self.budget.left:
                 self._stop_again()
                 readiness = yield from self._wait_for(self._stop_state)
             self._require_ready("gone", readiness)
-        self._stopping = False
+        self._stop_pending = False
 
     def _stop_state(self, observed: Deployment | None) -> Readiness:
         return stop_state(observed, self.plan.before)
@@ -290,7 +290,7 @@ class PlanApplier:
         due_kind = self._steps_left[0].kind
         self.plan = self._replan(self.plan, self._state.observed)
         self._steps_left = list(self.plan.steps)
-        self._stopping = self.plan.stops_or_waits_for_stop
+        self._stop_pending = self.plan.stops_or_waits_for_stop
         if self._recovery_file:
             self._recovery_file.keep(self.plan)
         first = self._steps_left[0] if self._steps_left else None
@@ -402,7 +402,7 @@ class PlanApplier:
         while True:
             try:
                 self._state.observed = read()
-                self._stopping = self._stopping and self._state.observed is not None
+                self._stop_pending = self._stop_pending and self._state.observed is not None
                 return
             except ApiError as error:
                 may_repeat = retry and self._policy.wait and error.kind in TRANSIENT

@@ -47,7 +47,7 @@ class Rollout:
         self._policy = policy
         self._model_id = model_id
         self._applier = self._applier_for(plan, self._decide)
-        self._before_rollback = AppliedSteps()
+        self._applied_before_rollback = AppliedSteps()
 
     @property
     def frees_later(self) -> bool:
@@ -122,23 +122,23 @@ class Rollout:
         elif self._desired.state == "stopped":
             # A complete stop leaves nothing to start again.
             message = None if failed or observed else recovery_file.remove()
-        elif self._started or self._is_obsolete(recovery_file, recovery_file.record, observed):
+        elif self._was_started or self._is_obsolete(recovery_file, recovery_file.record, observed):
             message = recovery_file.remove()
         else:
             message = recovery_file.kept_message
         self._state.extra_warnings += [message] if message else []
 
     @property
-    def _started(self) -> bool:
+    def _was_started(self) -> bool:
         """Return whether this task started the deployment, whatever other clients did since."""
         applied = self._applier.applied_steps
-        return bool(applied.start_time or ("stop" not in applied.kinds and self._before_rollback.start_time))
+        return bool(applied.start_time or ("stop" not in applied.kinds and self._applied_before_rollback.start_time))
 
     def _is_obsolete(self, recovery_file: RecoveryFile, record: RecoveryRecord, observed: Deployment | None) -> bool:
         """Return whether the *recovery_file* is obsolete: the deployment of its *record*, or a newer one, runs."""
         if observed is None or observed.assignment_state == "stopping":
             return False
-        if any("stop" in applied.kinds for applied in (self._before_rollback, self._applier.applied_steps)):
+        if any("stop" in applied.kinds for applied in (self._applied_before_rollback, self._applier.applied_steps)):
             self._state.extra_warnings += superseded_warning(record, observed)
             return record.start_time != observed.start_time
         # No stop took effect, so a record of this run still runs. If another run wrote it, its stop may be under way.
@@ -153,21 +153,21 @@ class Rollout:
 
     def _handle_failure(self, error: Failure) -> Coroutine:
         """Keep the deployment as it is, roll it back, or raise *error*, as the task asks."""
-        if self._keeps(error):
+        if self._should_keep(error):
             self._state.extra_warnings.append(kept_message(str(error)))
-        elif self._rolls_back(error):
+        elif self._should_roll_back(error):
             yield from self._roll_back(error)
         else:
             raise error
 
-    def _keeps(self, error: Failure) -> bool:
+    def _should_keep(self, error: Failure) -> bool:
         """Return whether *error* only ends the last wait, and the task asks to keep what runs."""
         observed, plan = self._state.observed, self._plan
         stopped = observed is None or (observed.assignment_state == "stopping" and plan.after is not None)
         only_wait_failed = isinstance(error, NotReached) and self._applier.settling
         return only_wait_failed and self._policy.on_unsatisfied == "keep" and not stopped
 
-    def _rolls_back(self, error: Failure) -> bool:
+    def _should_roll_back(self, error: Failure) -> bool:
         """Return whether to roll back: the task asks for it, or the start after the stop was refused."""
         kinds = self._applier.applied_steps.kinds
         was_stopped = "stop" in kinds or self._plan.resumed_from
@@ -247,7 +247,7 @@ class Rollout:
 
         :raises Refusal: it cannot be restored, or consumers forbid it.
         """
-        self._before_rollback = self._applier.applied_steps
+        self._applied_before_rollback = self._applier.applied_steps
         rollbacks = plan_rollback(
             self._desired, self._model_id, self._plan, self._applier.applied_steps, self._state.observed
         )

@@ -20,12 +20,13 @@ from ..plan.order import SendOrder
 from ..plan.readiness import Readiness
 
 TRANSIENT = ("connection", "timeout", "unavailable", "answer")
+"""Kinds of errors after which a read may succeed if it is repeated."""
 
 
 class Judge(t.Protocol):
     """A function that says whether the observed deployment ends a wait."""
 
-    def __call__(self, observation: Deployment | None, /) -> Readiness: ...
+    def __call__(self, observed: Deployment | None, /) -> Readiness: ...
 
 
 class Suspension:
@@ -111,10 +112,10 @@ class _Running:
     def fail(self, error: ApiError) -> None:
         self._advance(lambda: self._coroutine.throw(error))
 
-    def _advance(self, advance: t.Callable[[], Suspension]) -> None:
+    def _advance(self, proceed: t.Callable[[], Suspension]) -> None:
         self.polled, self.observation = False, None
         try:
-            self.suspension = advance()
+            self.suspension = proceed()
         except StopIteration:
             self.suspension = None
         except Failure as exc:
@@ -219,7 +220,7 @@ def _unblock(due: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: C
 
 
 def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
-    """Sleep once, unless a wait has just begun and polls at once."""
+    """Sleep once, and resume what paused; do not sleep if a wait has just begun and polls at once."""
     for entry in waiting:
         entry.budget.start()
         if isinstance(entry.suspension, Pause) and not entry.budget.left:
