@@ -9,13 +9,13 @@ VENV ?= .venv
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
 
-.PHONY: help demo test check sanity mutants clients faults bench bench-double build clean python
+.PHONY: help demo test check sanity mutants clients faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
-demo: $(VENV)/demo/.made ## watch the collection work, against an Elasticsearch double on this machine
+demo: $(VENV)/demo/.made ## watch the collection work, against an emulated Elasticsearch on this machine
 	tests/demo.sh $(VENV)/demo/bin
 
 test: $(VENV)/test/.made ## run every test, with coverage
@@ -44,8 +44,8 @@ bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and
 	@mkdir -p .build
 	$(VENV)/bench/bin/python tests/bench/run.py --json .build/bench.json --plots docs/images --page docs/speed.md
 
-bench-double: $(VENV)/demo/.made ## measure the server double: requests a second, start-up, memory
-	$(VENV)/demo/bin/python tests/bench/double.py
+bench-emulator: $(VENV)/demo/.made ## measure the emulator: requests a second, start-up, memory
+	$(VENV)/demo/bin/python tests/bench/emulator_cost.py
 
 build: $(VENV)/demo/.made ## build the collection's tarball into .build
 	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build

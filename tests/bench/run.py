@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What tasks cost, side by side in one run on server doubles.
+"""Measure tasks side by side in one run, on emulators of Elasticsearch.
 
 Usage: python tests/bench/run.py [--small] [--only SCENE]... [--json FILE] [--plots FOLDER] [--page FILE]
 
@@ -100,8 +100,8 @@ def table(scene: Scene, ways: dict[str, Json]) -> str:
 
 
 def capacity(requests: int = 2000) -> float:
-    """Requests a second that one double answers, so that a reader sees what it does not limit."""
-    from bench.double import load
+    """Requests a second that one emulator answers, so that a reader sees what it does not limit."""
+    from bench.emulator_cost import load
 
     with emulator(*CLUSTER) as server:
         bring_up(server, 1)
@@ -122,7 +122,7 @@ def main() -> int:
     if options.runs:
         sizes = dataclasses.replace(sizes, runs=options.runs)
     report: Json = {"python": sys.version.split()[0], "ansible": _ansible(), "requests_per_second": round(capacity())}
-    print(f"one double answers {report['requests_per_second']} requests a second", flush=True)
+    print(f"one emulator answers {report['requests_per_second']} requests a second", flush=True)
     report["scenes"] = {}
     with tempfile.TemporaryDirectory() as name:
         for scene in scenes(sizes):

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the server double costs: requests a second, the time of a large answer, start-up, memory.
+"""Measure the emulator: requests a second, the time of a large answer, start-up, memory.
 
-Usage: python tests/bench/double.py [--requests N] [--large N] [--starts N] [--json FILE]
+Usage: python tests/bench/emulator_cost.py [--requests N] [--large N] [--starts N] [--json FILE]
 
-The double runs on one core, the load on another. The load is a plain socket that is kept alive; how fast that is
+The emulator runs on one core, the load on another. The load is a plain socket that is kept alive; how fast that is
 itself is measured first, against a server that only sends a constant. Other work on the machine disturbs what a clock
 measures, so requests per second of processor time stand beside it.
 """
@@ -40,7 +40,7 @@ HOST = "127.0.0.1"
 
 
 def cores() -> tuple[int, int] | None:
-    """A core for the double and one for the load, if there are two and processes can be bound to them."""
+    """A core for the emulator and one for the load, if there are two and processes can be bound to them."""
     found = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return (found[0], found[1]) if len(found) > 1 else None
 
@@ -125,7 +125,7 @@ def ceiling(count: int, pair: tuple[int, int] | None) -> float:
     return count / sum(took)
 
 
-# --- the double ---
+# --- the emulator ---
 
 
 def processor_seconds(pid: int) -> float:
@@ -143,24 +143,24 @@ def memory(pid: int) -> Json:
 
 @contextlib.contextmanager
 def bound(*options: str, core: int | None) -> Iterator[Process]:
-    with running(*options) as double:
-        bind(double.popen.pid, core)
-        yield double
+    with running(*options) as emulator:
+        bind(emulator.popen.pid, core)
+        yield emulator
 
 
-def port(double: Process) -> int:
-    return int(urlsplit(double.first["url"]).port or 0)
+def port(emulator: Process) -> int:
+    return int(urlsplit(emulator.first["url"]).port or 0)
 
 
 def one_deployment(count: int, pair: tuple[int, int] | None) -> Json:
-    with bound("--model", "m=1000", core=pair[0] if pair else None) as double:
-        pid = double.popen.pid
-        double.api("POST", "/_ml/trained_models/m/deployment/_start")
+    with bound("--model", "m=1000", core=pair[0] if pair else None) as emulator:
+        pid = emulator.popen.pid
+        emulator.api("POST", "/_ml/trained_models/m/deployment/_start")
         idle = memory(pid)
         target, core = "/_ml/trained_models/m/_stats", pair[1] if pair else None
-        apart(port(double), target, max(1, count // 10), core)
+        apart(port(emulator), target, max(1, count // 10), core)
         before = processor_seconds(pid)
-        took = apart(port(double), target, count, core)
+        took = apart(port(emulator), target, count, core)
         used = processor_seconds(pid) - before
         return {
             "requests": count,
@@ -174,25 +174,25 @@ def one_deployment(count: int, pair: tuple[int, int] | None) -> Json:
 
 def many_deployments(count: int, deployments: int, pair: tuple[int, int] | None) -> Json:
     nodes = [part for zone in "abcd" for part in ("--node", f"n{zone}=200,200gb,{zone}")]
-    with bound(*nodes, "--model", "m=1000", "--clock", "manual", core=pair[0] if pair else None) as double:
+    with bound(*nodes, "--model", "m=1000", "--clock", "manual", core=pair[0] if pair else None) as emulator:
         for number in range(deployments):
-            double.control(
+            emulator.control(
                 "POST",
                 "/effects",
                 {"do": "start_deployment", "model_id": "m", "deployment_id": f"d{number}", "number_of_allocations": 4},
             )
-        double.control("POST", "/settle")
+        emulator.control("POST", "/settle")
         target = "/_ml/trained_models/_stats?size=1000"
-        rows = json.loads(double.api("GET", target)[2])["trained_model_stats"]
-        before = processor_seconds(double.popen.pid)
-        took = apart(port(double), target, count, pair[1] if pair else None)
-        used = processor_seconds(double.popen.pid) - before
+        rows = json.loads(emulator.api("GET", target)[2])["trained_model_stats"]
+        before = processor_seconds(emulator.popen.pid)
+        took = apart(port(emulator), target, count, pair[1] if pair else None)
+        used = processor_seconds(emulator.popen.pid) - before
         return {
             "requests": count,
             "processor_ms": round(1000 * used / count, 3),
             "deployments": len(rows),
             "nodes": sum(len(row["deployment_stats"]["nodes"]) for row in rows) / len(rows),
-            "memory_mb": {"loaded": memory(double.popen.pid)},
+            "memory_mb": {"loaded": memory(emulator.popen.pid)},
             **quantiles(took),
         }
 
@@ -205,7 +205,7 @@ def start_up(count: int) -> Json:
         popen = launch("--model", "m=1000")
         with popen:
             assert popen.stdout is not None
-            assert popen.stdout.readline(), "the double did not start"
+            assert popen.stdout.readline(), "the emulator did not start"
             took.append(time.perf_counter() - began)
             used.append(processor_seconds(popen.pid))
             popen.terminate()
