@@ -66,9 +66,9 @@ def _result(server: Emulator, number: int) -> Json:
 
     from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
     from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import run
-    from bench.scenes import wishes
+    from bench.scenes import desired
 
-    given = {"hosts": [server.url], "deployments": wishes(number)}
+    given = {"hosts": [server.url], "deployments": desired(number)}
     params = ArgumentSpecValidator(**SPEC.to_kwargs()).validate(given).validated_parameters
     return run(params, False).result
 
@@ -146,10 +146,10 @@ def main() -> int:
 
 
 def _ansible() -> str:
-    told = subprocess.run(
+    shown = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-playbook"), "--version"], capture_output=True, text=True, check=True
     )
-    return told.stdout.split("[core ")[-1].partition("]")[0]
+    return shown.stdout.split("[core ")[-1].partition("]")[0]
 
 
 if __name__ == "__main__":

@@ -55,13 +55,13 @@ class Scene:
     runs: int | None = None
 
 
-def wishes(number: int, **settings: t.Any) -> list[Json]:
+def desired(number: int, **settings: t.Any) -> list[Json]:
     return [{"deployment_id": f"d{each}", "model_id": "m", **settings} for each in range(number)]
 
 
 def many(number: int, name: str = "fleet task", changes: int = 0, **options: t.Any) -> Way:
     settings = options.pop("settings", {"number_of_allocations": 1})
-    return Way(name, [{MANY: {"deployments": wishes(number, **settings), **options}}], changes)
+    return Way(name, [{MANY: {"deployments": desired(number, **settings), **options}}], changes)
 
 
 def loop(number: int, name: str, task: Json, changes: int = 0, connection: str = "local") -> Way:
@@ -115,12 +115,12 @@ def _one_cluster(sizes: Sizes) -> t.Iterator[Scene]:
 
     def changing(run: int) -> list[Way]:
         # Each way turns the count from the one to the next, so that the next has something to change.
-        counts = [1 + (3 * run + step + 1) % 2 for step in range(3)]
+        numbers = [1 + (3 * run + step + 1) % 2 for step in range(3)]
         return [
             debug,
-            many(items, changes=items, settings={"number_of_allocations": counts[0]}, wait=False),
-            loop(items, "loop, action plugin", one(counts[1], wait=False), items),
-            by_hand(items, counts[2]),
+            many(items, changes=items, settings={"number_of_allocations": numbers[0]}, wait=False),
+            loop(items, "loop, action plugin", one(numbers[1], wait=False), items),
+            by_hand(items, numbers[2]),
         ]
 
     yield Scene("changed", f"{items} changes, not waited for", changing, running=items)

@@ -4,7 +4,7 @@
 
 """A pytest plugin: how many tests passed and failed with each version of the server, and with which client.
 
-The variable ``CLIENT_WANTED`` says which client has to be there, ``CLIENT_COUNTS`` where the counts go: a JSON object
+The variable ``CLIENT_VERSION`` says which client has to be there, ``CLIENT_COUNTS`` where the counts go: a JSON object
 with ``all`` and each version of the server as keys, ``{"passed": n, "failed": n}`` as values.
 """
 
@@ -26,9 +26,9 @@ _counts: dict[str, collections.Counter[str]] = collections.defaultdict(collectio
 def pytest_configure(config: pytest.Config) -> None:
     import elasticsearch
 
-    found, wanted = ".".join(map(str, elasticsearch.__version__)), os.environ["CLIENT_WANTED"]
-    if found != wanted:
-        raise pytest.UsageError(f"this would try elasticsearch {found}, not {wanted}")
+    found, expected = ".".join(map(str, elasticsearch.__version__)), os.environ["CLIENT_VERSION"]
+    if found != expected:
+        raise pytest.UsageError(f"this would try elasticsearch {found}, not {expected}")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -68,7 +68,7 @@ def try_one(client: str, folder: Path, tests: Sequence[str], processes: str) -> 
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(folder), str(TESTS))),
-            "CLIENT_WANTED": install.version(client),
+            "CLIENT_VERSION": install.version(client),
             "CLIENT_COUNTS": str(counts),
         }
         command = [sys.executable, "-m", "pytest", "-q", "-n", processes, "--dist", "worksteal"]
@@ -93,8 +93,8 @@ def by_minor(counts: Counts) -> Counts:
 
 def matrix(found: Mapping[str, Counts]) -> str:
     """One line for each client, one column for each server: tests that passed, and those that did not."""
-    seen = {server for counts in found.values() for server in counts} - {"all"}
-    servers = sorted(seen, key=lambda server: [int(part) for part in server.split(".")])
+    played = {server for counts in found.values() for server in counts} - {"all"}
+    servers = sorted(played, key=lambda server: [int(part) for part in server.split(".")])
     rows = [["client", *servers, "all tests"]]
     rows += [
         [client, *(cell(counts.get(server, {})) for server in (*servers, "all"))] for client, counts in found.items()

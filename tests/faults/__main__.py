@@ -40,9 +40,9 @@ def main(given: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--kill", type=int, metavar="SEED", help="kill the real process of this one seed")
     chosen = parser.parse_args(given)
     if chosen.replay:
-        return told(play(_schedule(chosen.replay), Tally()))
+        return report(play(_schedule(chosen.replay), Tally()))
     if chosen.kill is not None:
-        return told(kill(chosen.kill))
+        return report(kill(chosen.kill))
     first = random.SystemRandom().randrange(1 << 32) if chosen.seed is None else chosen.seed
     seeds = itertools.count(first) if chosen.seeds is None else range(first, first + chosen.seeds)
     print(f"seeds from {first}: {BATCH} schedules each", flush=True)
@@ -55,15 +55,15 @@ def run(seeds: t.Iterable[int], seconds: float, at_once: int) -> int:
     batches = iter(seeds)
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(at_once, mp_context=context) as pool:
-        going = {pool.submit(batch, each) for each in itertools.islice(batches, at_once)}
-        while going:
-            over, going = concurrent.futures.wait(going, return_when=concurrent.futures.FIRST_COMPLETED)
+        running = {pool.submit(batch, each) for each in itertools.islice(batches, at_once)}
+        while running:
+            over, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for each in over:
                 outcome = each.result()
                 tally.add(outcome.tally)
                 failed += show(outcome)
                 if time.monotonic() < end and not failed:
-                    going |= {pool.submit(batch, each) for each in itertools.islice(batches, 1)}
+                    running |= {pool.submit(batch, each) for each in itertools.islice(batches, 1)}
     counted = ", ".join(f"{number} {name}" for name, number in dataclasses.asdict(tally).items())
     print(f"{counted}; {failed} broke a law")
     return 1 if failed else 0
@@ -76,8 +76,8 @@ def show(outcome: Outcome) -> bool:
     print(f"seed {outcome.seed}:")
     for law in outcome.broken:
         print(f"  {law}")
-    again = f"--kill {outcome.seed}" if outcome.schedule is None else f"--replay '{json.dumps(outcome.schedule)}'"
-    print(f"  {COMMAND} {again}", flush=True)
+    replay = f"--kill {outcome.seed}" if outcome.schedule is None else f"--replay '{json.dumps(outcome.schedule)}'"
+    print(f"  {COMMAND} {replay}", flush=True)
     return True
 
 
@@ -86,7 +86,7 @@ def _schedule(given: str) -> Json:
     return t.cast("Json", json.loads(text))
 
 
-def told(broken: t.Sequence[str]) -> int:
+def report(broken: t.Sequence[str]) -> int:
     """Tell which laws broke."""
     print("\n".join(broken) or "no law broke")
     return 1 if broken else 0

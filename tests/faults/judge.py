@@ -10,8 +10,8 @@ import fnmatch
 import itertools
 import typing as t
 
-from faults.users import Users
-from faults.writes import Item, count, writes, wrong_writes
+from faults.consumers import Consumers
+from faults.writes import Item, allocations, writes, wrong_writes
 from laws.among_others import UNKNOWN, Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
 from laws.truth import refused_as_a_whole, same_as_there, task_parameters, unforeseen
 from support.stage import Assignments, Look, Stage
@@ -33,32 +33,32 @@ class Run(t.NamedTuple):
     alone: bool
 
 
-def loses(what: Json) -> bool:
+def changes_deployments(event: Json) -> bool:
     """Whether a happening changes deployments, or makes the server do it."""
-    if "operation" in what:
-        return bool(what["do"]["type"] == "route_failed")
-    return what["do"] not in _HARMLESS
+    if "operation" in event:
+        return bool(event["do"]["type"] == "route_failed")
+    return event["do"] not in _HARMLESS
 
 
 _HARMLESS = ("lose_master", "elect_master", "lose_state", "recover_state", "delay", "put_pipeline_reference")
 
 
-def broken(run: Run, users: Users, options: Json) -> list[str]:
+def broken(run: Run, consumers: Consumers, options: Json) -> list[str]:
     """What is wrong with a run whatever happened to it, and with its result, if there is one."""
-    strangers = _strangers(run, options)
-    found = _trespasses(run, strangers)
-    ending = [item.name for item in (*run.items, *strangers) if item.options.get("state") == "stopped"]
-    users = users._replace(ending=ending)
-    for item in (*run.items, *strangers):
-        found += stops_of_others(run.looks, item.name) + wrong_writes(run.looks, item, users)
+    unlisted = _unlisted(run, options)
+    found = _not_named(run, unlisted)
+    ending = [item.name for item in (*run.items, *unlisted) if item.options.get("state") == "stopped"]
+    consumers = consumers._replace(ending=ending)
+    for item in (*run.items, *unlisted):
+        found += stops_of_others(run.looks, item.name) + wrong_writes(run.looks, item, consumers)
     if run.alone:
-        found += _too_far(run, strangers, (options.get("guard") or {}).get("max_total_step"))
+        found += _beyond_total_step(run, unlisted, (options.get("guard") or {}).get("max_total_step"))
     if run.result is not None:
-        found += _wrong(run._replace(items=[*run.items, *strangers]), run.result)
+        found += _wrong_results(run._replace(items=[*run.items, *unlisted]), run.result)
     return found
 
 
-def _strangers(run: Run, options: Json) -> list[Item]:
+def _unlisted(run: Run, options: Json) -> list[Item]:
     """The deployments that the task wants stopped without naming them."""
     if not options.get("stop_unlisted"):
         return []
@@ -72,10 +72,10 @@ def _strangers(run: Run, options: Json) -> list[Item]:
     ]
 
 
-def _trespasses(run: Run, strangers: t.Sequence[Item]) -> list[str]:
+def _not_named(run: Run, unlisted: t.Sequence[Item]) -> list[str]:
     """Writes on deployments that the task does not name; and on those that it wants stopped, others than stops."""
     named = {item.name for item in run.items}
-    verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in strangers}
+    verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in unlisted}
     changed = {(name, look.verb) for look in run.looks for name in changed_by(look) if name not in named}
     return [
         f"'{name}' was changed by {verb}, and the task does not name it"
@@ -84,53 +84,54 @@ def _trespasses(run: Run, strangers: t.Sequence[Item]) -> list[str]:
     ]
 
 
-def _too_far(run: Run, strangers: t.Sequence[Item], limit: int | None) -> list[str]:
+def _beyond_total_step(run: Run, unlisted: t.Sequence[Item], limit: int | None) -> list[str]:
     """A list that moves more allocations than it may."""
     if limit is None:
         return []
     total = 0
-    for item in (*run.items, *strangers):
-        way = writes(run.looks, item.name)
-        half = bool(way) and way[-1].look.verb == "_stop" and item.options.get("state") != "stopped"
-        resumed = bool(way) and way[0].first is None and "recovery_file" in item.options
+    for item in (*run.items, *unlisted):
+        sent = writes(run.looks, item.name)
+        half = bool(sent) and sent[-1].look.verb == "_stop" and item.options.get("state") != "stopped"
+        resumed = bool(sent) and sent[0].first is None and "recovery_file" in item.options
         # Of half a replacement nothing can be told; and its other half begins with what the file has.
-        if way and not (half or resumed):
-            total += abs(count(way[-1].after) - count(way[0].first))
+        if sent and not (half or resumed):
+            total += abs(allocations(sent[-1].after) - allocations(sent[0].first))
     return [f"the list moved {total} allocations, and its max_total_step is {limit}"] if total > limit else []
 
 
-def _wrong(run: Run, result: Json) -> list[str]:
+def _wrong_results(run: Run, result: Json) -> list[str]:
     found = []
-    told = {each["deployment_id"]: each for each in result["deployments"]}
+    reported = {entry["deployment_id"]: entry for entry in result["deployments"]}
     for item in run.items:
-        each = told.get(item.name)
-        if each is None:  # nothing was read
+        entry = reported.get(item.name)
+        if entry is None:  # nothing was read
             wrote = any(took_effect(look, item.name) for look in run.looks)
             found += [f"'{item.name}' was changed and is not told of"] if wrote else []
             continue
-        found += [f"'{item.name}': {why}" for why in _wrong_of(run, item, each, result)]
+        found += [f"'{item.name}': {why}" for why in _wrong_result(run, item, entry, result)]
     return found
 
 
-def _wrong_of(run: Run, item: Item, each: Json, result: Json) -> list[str]:
-    found = untrue(run.stage, run.looks, item.name, each) if run.alone else []
+def _wrong_result(run: Run, item: Item, entry: Json, result: Json) -> list[str]:
+    found = untrue(run.stage, run.looks, item.name, entry) if run.alone else []
     kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
-    told = {**each, "warnings": kept}
-    if each.get("failed") or not (each["skipped_because"] or kept or refused_as_a_whole(result)):
-        found += unreached(run.stage, run.looks, _reachable(run.stage, item), told)
+    reported = {**entry, "warnings": kept}
+    if entry.get("failed") or not (entry["skipped_because"] or kept or refused_as_a_whole(result)):
+        found += unreached(run.stage, run.looks, _reachable(run.stage, item), reported)
     wrote = [look for look in run.looks if took_effect(look, item.name)]
     # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
-    if any(run.alone or look.status for look in wrote) and not each["changed"]:
-        found.append(f"it was changed, which is not told: {each.get('msg')}")
-    if run.alone and each["changed"] and not wrote and UNKNOWN not in each.get("msg", ""):
-        found.append(f"it is told to be changed, and was not: {each.get('msg')}")
+    if any(run.alone or look.status for look in wrote) and not entry["changed"]:
+        found.append(f"it was changed, which is not told: {entry.get('msg')}")
+    if run.alone and entry["changed"] and not wrote and UNKNOWN not in entry.get("msg", ""):
+        found.append(f"it is told to be changed, and was not: {entry.get('msg')}")
     return found
 
 
 def _reachable(stage: Stage, item: Item) -> Json:
     """What has to be there: on serverless a count is the scaler's, whatever a start says."""
-    never = ("number_of_allocations",) if stage.flavor == "serverless" else ()
-    return {name: value for name, value in item.options.items() if name not in never} | {"deployment_id": item.name}
+    by_elasticsearch = ("number_of_allocations",) if stage.flavor == "serverless" else ()
+    options = {name: value for name, value in item.options.items() if name not in by_elasticsearch}
+    return {**options, "deployment_id": item.name}
 
 
 def repeated(looks: t.Sequence[Look]) -> list[str]:
@@ -141,7 +142,7 @@ def repeated(looks: t.Sequence[Look]) -> list[str]:
         if look.verb not in WRITES:
             continue
         last = done.get(look.path)
-        if last and (last.verb, last.sent) == (look.verb, look.sent) and not _going(look):
+        if last and (last.verb, last.sent) == (look.verb, look.sent) and not _repeats_stop(look):
             found.append(f"{look.path} was sent again after it had taken effect")
         for name in changed_by(look):
             done = {path: each for path, each in done.items() if name not in changed_by(each)}
@@ -149,26 +150,28 @@ def repeated(looks: t.Sequence[Look]) -> list[str]:
     return found
 
 
-def _going(look: Look) -> bool:
+def _repeats_stop(look: Look) -> bool:
     """A stop of what is stopping is allowed: the server may have forgotten the first one."""
     return look.verb == "_stop" and any(each["assignment_state"] == "stopping" for each in look.before.values())
 
 
-def unpredicted(predicted: Json, happened: Json) -> list[str]:
+def unpredicted(predicted: Json, actual: Json) -> list[str]:
     """Law 2: where check mode said something else than a run in peace."""
     found = []
-    if not happened.get("failed") and predicted["api_calls"] != happened["api_calls"]:
-        found.append(f"check mode said {predicted['api_calls']}, the run sent {happened['api_calls']}")
-    for told, done in itertools.zip_longest(predicted["deployments"], happened["deployments"]):
-        if told is None or done is None:
-            found.append(f"check mode tells of other deployments: {predicted.get('msg')}, {happened.get('msg')}")
-        elif told.get("failed") and told["msg"] != done.get("msg"):
-            found.append(f"only check mode said: {told['msg']}; the run: {done.get('msg')}")
-        elif done.get("failed") and not told.get("failed") and not _unforeseen(done["msg"]):
+    if not actual.get("failed") and predicted["api_calls"] != actual["api_calls"]:
+        found.append(f"check mode said {predicted['api_calls']}, the run sent {actual['api_calls']}")
+    for foreseen, done in itertools.zip_longest(predicted["deployments"], actual["deployments"]):
+        if foreseen is None or done is None:
+            found.append(f"check mode tells of other deployments: {predicted.get('msg')}, {actual.get('msg')}")
+        elif foreseen.get("failed") and foreseen["msg"] != done.get("msg"):
+            found.append(f"only check mode said: {foreseen['msg']}; the run: {done.get('msg')}")
+        elif done.get("failed") and not foreseen.get("failed") and not _unforeseen(done["msg"]):
             found.append(f"check mode did not say: {done['msg']}")
-        elif not told.get("failed") and not done.get("failed"):
+        elif not foreseen.get("failed") and not done.get("failed"):
             found += [
-                f"check mode said {key} {told[key]}, the run {done[key]}" for key in PREDICTED if told[key] != done[key]
+                f"check mode said {key} {foreseen[key]}, the run {done[key]}"
+                for key in PREDICTED
+                if foreseen[key] != done[key]
             ]
     return found
 
@@ -186,8 +189,8 @@ def _unforeseen(sentence: str) -> bool:
 
 def outdated(run: Run) -> list[str]:
     """What is told at the end of a run in peace that waited, and is not there in the end."""
-    waited = run.result is not None and all(item.options.get("wait", True) for item in run.items)
-    last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if waited]
+    settled = run.result is not None and all(item.options.get("wait", True) for item in run.items)
+    last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if settled]
     return [
         f"'{each['deployment_id']}' in the end: {why}"
         for each in (run.result or {}).get("deployments", ())

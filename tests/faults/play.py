@@ -19,10 +19,10 @@ from urllib3.exceptions import ReadTimeoutError
 
 from emulator.inprocess import ConnectionDropped
 from faults import judge
-from faults.happenings import RECOVERY
+from faults.consumers import Consumers
+from faults.events import RECOVERY
 from faults.judge import Run
 from faults.schedules import At
-from faults.users import Users
 from faults.writes import Item
 from support.double import Answer
 from support.stage import Moment, Relay, Stage
@@ -34,7 +34,7 @@ REQUESTS = 2000
 """Ten times as many as any schedule took to its end."""
 REQUEST_TIMEOUT = 60.0
 """Seconds that a task gives one request unless it says otherwise."""
-HUNG = "no answer, ever"
+NEVER_ANSWERED = "no answer, ever"
 """How the double calls a request that it would never answer."""
 
 
@@ -53,7 +53,7 @@ class Tally:
     schedules: int = 0
     requests: int = 0
     faults: int = 0
-    happenings: int = 0
+    events: int = 0
     kills: int = 0
     processes: int = 0
 
@@ -65,11 +65,11 @@ class Tally:
 def play(schedule: Json, tally: Tally) -> list[str]:
     """Every law that *schedule* broke, in words."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, _Stage(schedule, Path(folder), tally) as stage:
-        broken = stage.foretell()
-        stage.carry_out()
-        broken += stage.judged()
+        broken = stage.predict()
+        stage.apply()
+        broken += stage.judge_runs()
         stage.recover()
-        broken += stage.carry_out_again()
+        broken += stage.apply_again()
     tally.schedules += 1
     tally.requests += len(stage.looks)
     return broken
@@ -88,24 +88,24 @@ class _Stage(Stage):
         """The moment after the first write."""
         self._results: dict[str, Json | None] = {}
         self._predicted: Json = {}
-        self._used = self._prepare()
+        self._consumers = self._prepare()
         self._before = self.assignments()
 
-    def _prepare(self) -> Users:
+    def _prepare(self) -> Consumers:
         """Bring the beginning about; who uses deployments then."""
         for step in self._schedule["running"]:
             (self._ask if "method" in step else self._act)(step)
-        for request in self._schedule["users"]:
+        for request in self._schedule["consumers"]:
             self._ask(request)
         privileges = self._schedule["privileges"]
         if privileges != ["all"]:
             self.allow(*privileges)
         self.forget()
         late = any(act["do"] == "put_pipeline_reference" for act in self._acts)
-        return Users.of(self, seen=self._sees, late=late)
+        return Consumers.of(self, readable=self._can_read, late=late)
 
     @property
-    def _sees(self) -> bool:
+    def _can_read(self) -> bool:
         """Whether the tasks may read who uses deployments."""
         return any(each in self._schedule["privileges"] for each in ("all", "read_pipeline"))
 
@@ -127,18 +127,18 @@ class _Stage(Stage):
 
     # --- the runs ---
 
-    def request(self, *asked: t.Any) -> Answer:
+    def request(self, *given: t.Any) -> Answer:
         if len(self.looks) == REQUESTS:
             raise Endless(f"no end after {REQUESTS} requests")
-        if self._written is None and asked[1].partition("?")[0].endswith(judge.WRITES):
+        if self._written is None and given[1].partition("?")[0].endswith(judge.WRITES):
             self._written = self._moments + 1
         try:
-            return super().request(*asked)
+            return super().request(*given)
         except ConnectionDropped as exc:
-            if HUNG not in str(exc):
+            if NEVER_ANSWERED not in str(exc):
                 raise
             self.clock.sleep(REQUEST_TIMEOUT)  # the nodes go on meanwhile
-            late = ReadTimeoutError(ConnectionPool("double"), "", "Read timed out.")
+            late = ReadTimeoutError(ConnectionPool("emulator"), "", "Read timed out.")
             raise ConnectionTimeout("Connection timed out during request") from late
 
     def _play(self, task: Json, check_mode: bool = False) -> Json:
@@ -163,7 +163,7 @@ class _Stage(Stage):
             return [Item(task["options"]["deployment_id"], task["options"])]
         return [Item(each["deployment_id"], {**task["options"], **each}) for each in task["deployments"]]
 
-    def foretell(self) -> list[str]:
+    def predict(self) -> list[str]:
         """Law 1, and what law 2 needs."""
         self.control("POST", "/read_only", {"enabled": True})
         self._predicted = self._play(self._schedule["task"], check_mode=True)
@@ -175,7 +175,7 @@ class _Stage(Stage):
         self.looks.clear()
         return broken
 
-    def carry_out(self) -> None:
+    def apply(self) -> None:
         """The task, and the second one in turns with it, among all that happens."""
         tasks = {"first": self._schedule["task"]}
         if self._schedule["second"]:
@@ -183,7 +183,7 @@ class _Stage(Stage):
         relay = Relay(self, self._schedule["switches"])
 
         def between(moment: Moment) -> None:
-            self._happen()
+            self._play_events()
             relay.pause(moment)
 
         self.between = between
@@ -200,18 +200,18 @@ class _Stage(Stage):
 
         return run
 
-    def _happen(self) -> None:
+    def _play_events(self) -> None:
         """What the schedule says of this moment."""
         now: list[At] = [self._moments]
         now += [] if self._written is None else [f"write+{self._moments - self._written}"]
         self._moments += 1
-        for happening in self._schedule["happenings"]:
-            if happening["at"] in now:
-                self._tally.happenings += 1
-                if "operation" in happening["what"]:
-                    self.control("POST", "/faults", happening["what"])
+        for event in self._schedule["events"]:
+            if event["at"] in now:
+                self._tally.events += 1
+                if "operation" in event["what"]:
+                    self.control("POST", "/faults", event["what"])
                 else:
-                    self._act(happening["what"])
+                    self._act(event["what"])
         if self._schedule["killed"] in now:
             raise Killed
 
@@ -219,25 +219,25 @@ class _Stage(Stage):
 
     @property
     def _acts(self) -> list[Json]:
-        return [each["what"] for each in self._schedule["happenings"] if "do" in each["what"]]
+        return [each["what"] for each in self._schedule["events"] if "do" in each["what"]]
 
     @property
     def _alone(self) -> bool:
         """Whether nobody else changes deployments, nodes among them."""
-        lost = [each for each in self._schedule["happenings"] if judge.loses(each["what"])]
-        return not self._schedule["second"] and not lost
+        changing = [each for each in self._schedule["events"] if judge.changes_deployments(each["what"])]
+        return not self._schedule["second"] and not changing
 
     @property
     def _undisturbed(self) -> bool:
-        return self._alone and not self._schedule["happenings"] and self._schedule["killed"] is None
+        return self._alone and not self._schedule["events"] and self._schedule["killed"] is None
 
-    def judged(self) -> list[str]:
+    def judge_runs(self) -> list[str]:
         """What the runs did wrong."""
         broken: list[str] = []
         for name, result in self._results.items():
             task = self._schedule["task" if name == "first" else "second"]
             run = Run(self, self.of_run(name), self._items(task), result, self._alone)
-            broken += judge.broken(run, self._used, task["options"])
+            broken += judge.broken(run, self._consumers, task["options"])
         if self._undisturbed:
             broken += judge.unpredicted(self._predicted, self._results["first"] or {})
         return broken
@@ -254,9 +254,9 @@ class _Stage(Stage):
             self._act({"do": "release", "deployment_id": name})
         self.settle()
 
-    def carry_out_again(self) -> list[str]:
+    def apply_again(self) -> list[str]:
         """Law 6: a clean run reaches what is wanted, or says in check mode, too, why not."""
-        task, users = self._schedule["task"], Users.of(self, seen=self._sees)
+        task, consumers = self._schedule["task"], Consumers.of(self, readable=self._can_read)
         predicted = self._play(task, check_mode=True)
         self.looks.append(judge.BREAK)
         results = Relay(self, ()).race({"first": lambda: self._play(task)})
@@ -264,17 +264,17 @@ class _Stage(Stage):
         items = self._items(task)
         looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
         run = Run(self, looks, items, result, True)
-        broken = [f"again: {each}" for each in judge.broken(run, users, task["options"])]
+        broken = [f"again: {each}" for each in judge.broken(run, consumers, task["options"])]
         broken += [f"again: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
         if self._alone:
             broken += judge.repeated(self.of_run("first"))
         if result.get("failed"):
             return broken
         broken += judge.lost_settings(self._before, self.assignments(), self._kept())
-        broken += [f"the recovery file of '{item.name}' was left" for item in items if self._left(item)]
+        broken += [f"the recovery file of '{item.name}' was left" for item in items if self._left_file(item)]
         return broken + self._third(task, items)
 
-    def _left(self, item: Item) -> bool:
+    def _left_file(self, item: Item) -> bool:
         """Whether its recovery file is there, unless only the second task knows of it."""
         return "recovery_file" in item.options and (self._folder / f"{item.name}.json").exists()
 

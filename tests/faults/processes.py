@@ -22,7 +22,7 @@ from support.emulator_process import Emulator, emulator
 Json = dict[str, t.Any]
 MODULE = "ansible_collections.mlops.elasticsearch.plugins.modules.trained_model_deployment"
 CLUSTER = ("--node", "n1=8,16gb", "--node", "n2=8,16gb", "--model", "m=1mb", "--load-time", "0.1")
-WISHES: tuple[Json, ...] = (
+DESIRED: tuple[Json, ...] = (
     {"number_of_allocations": 3},
     {"number_of_allocations": 3, "threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": "rollback"},
     {"queue_capacity": 700, "replace": "stop_start"},
@@ -39,14 +39,14 @@ def kill(seed: int) -> list[str]:
         if drawn.random() < 0.8:
             server.control("POST", "/effects", {**RUNNING, "queue_capacity": 300})
             server.control("POST", "/settle")
-        kept = Path(folder) / "d.json"
-        wish = {"deployment_id": "d", "model_id": "m", "recovery_file": str(kept), **drawn.choice(WISHES)}
+        recovery_file = Path(folder) / "d.json"
+        desired = {"deployment_id": "d", "model_id": "m", "recovery_file": str(recovery_file), **drawn.choice(DESIRED)}
         before = server.control("GET", "/state")["deployments"]
         _delay(server, drawn)
-        _killed(server, wish, drawn, Path(folder))
+        _killed(server, desired, drawn, Path(folder))
         server.control("DELETE", "/faults")
-        again = _ended(server, wish, Path(folder))
-        return _broken(server, wish, before, again, kept)
+        again = _ended(server, desired, Path(folder))
+        return _broken(server, desired, before, again, recovery_file)
 
 
 def _delay(server: Emulator, drawn: random.Random) -> None:
@@ -56,18 +56,21 @@ def _delay(server: Emulator, drawn: random.Random) -> None:
         server.control("POST", "/faults", {"operation": "any", "when": when, "times": -1, "do": do})
 
 
-def _command(server: Emulator, wish: Json, folder: Path) -> list[str]:
+def _command(server: Emulator, desired: Json, folder: Path) -> list[str]:
     given = folder / "arguments.json"
-    options = {"hosts": [server.url], "wait_sleep": 0.1, "wait_timeout": 20, **wish}
+    options = {"hosts": [server.url], "wait_sleep": 0.1, "wait_timeout": 20, **desired}
     given.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
     return [sys.executable, str(TREE / (MODULE.replace(".", "/") + ".py")), str(given)]
 
 
-def _killed(server: Emulator, wish: Json, drawn: random.Random, folder: Path) -> None:
+def _killed(server: Emulator, desired: Json, drawn: random.Random, folder: Path) -> None:
     """End the run after it has sent a random number of requests."""
     survived = drawn.randrange(1, 14)
     process = subprocess.Popen(
-        _command(server, wish, folder), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        _command(server, desired, folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while process.poll() is None and server.control("GET", "/counters")["requests"] < survived:
@@ -77,9 +80,9 @@ def _killed(server: Emulator, wish: Json, drawn: random.Random, folder: Path) ->
         process.wait()
 
 
-def _ended(server: Emulator, wish: Json, folder: Path) -> Json:
+def _ended(server: Emulator, desired: Json, folder: Path) -> Json:
     done = subprocess.run(
-        _command(server, wish, folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        _command(server, desired, folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     try:
         return t.cast("Json", json.loads(done.stdout))
@@ -87,22 +90,24 @@ def _ended(server: Emulator, wish: Json, folder: Path) -> Json:
         return {"failed": True, "msg": f"no result: {done.stderr[-500:]}"}
 
 
-def _broken(server: Emulator, wish: Json, before: Json, again: Json, kept: Path) -> list[str]:
+def _broken(server: Emulator, desired: Json, before: Json, again: Json, recovery_file: Path) -> list[str]:
     if again.get("failed"):
         return [f"the run after the kill failed: {again['msg']}"]
     there = server.control("GET", "/state")["deployments"].get("d")
-    found = [f"{kept.name} was left"] if kept.exists() else []
-    stopped = wish.get("state") == "stopped"
+    found = [f"{recovery_file.name} was left"] if recovery_file.exists() else []
+    stopped = desired.get("state") == "stopped"
     if stopped or there is None:
-        return found + ([] if stopped == (there is None) else [f"wanted {wish}, there is {there}"])
+        return found + ([] if stopped == (there is None) else [f"wanted {desired}, there is {there}"])
     task, named = there["task_parameters"], {}
     if before:
         old = before["d"]["task_parameters"]
         named = {name: old[name] for name in ("threads_per_allocation", "queue_capacity", "number_of_allocations")}
-    named |= {name: value for name, value in wish.items() if name in task and name not in ("model_id", "deployment_id")}
+    named |= {
+        name: value for name, value in desired.items() if name in task and name not in ("model_id", "deployment_id")
+    }
     found += [f"{name} is {task[name]}, not {value}" for name, value in named.items() if task[name] != value]
     written = [entry["path"].rpartition("/")[2] for entry in server.writes() if entry["committed"]]
     twice = [
-        verb for verb in ("_start", "_stop") if written.count(verb) > (2 if wish.get("state") == "restarted" else 1)
+        verb for verb in ("_start", "_stop") if written.count(verb) > (2 if desired.get("state") == "restarted" else 1)
     ]
     return found + [f"{verb} took effect more than once: {written}" for verb in twice]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import GUARD
-from faults.happenings import delays, faults, of_nodes, of_others
-from faults.users import ALIAS, alias, owned, users
+from faults.consumers import ALIAS, alias, consumers, owned
+from faults.events import client_events, delays, faults, node_events
 
 Json = dict[str, t.Any]
 
@@ -81,10 +81,10 @@ def _options(names: t.Mapping[str, Json], exclusive: t.Iterable[t.Collection[str
     """A few options of a specification at a time."""
     known = {name: values(name, option) for name, option in names.items() if name not in ALWAYS + NOT_VARIED}
 
-    def lawful(chosen: frozenset[str]) -> bool:
+    def allowed(chosen: frozenset[str]) -> bool:
         return all(len(chosen & set(group)) <= 1 for group in exclusive)
 
-    few = st.frozensets(st.sampled_from(sorted(known)), max_size=4).filter(lawful)
+    few = st.frozensets(st.sampled_from(sorted(known)), max_size=4).filter(allowed)
     return few.flatmap(lambda chosen: st.fixed_dictionaries({name: known[name] for name in sorted(chosen)}))
 
 
@@ -115,30 +115,30 @@ def intents(draw: st.DrawFn, version: str) -> Json:
         names = st.sampled_from(("threads_per_allocation", "queue_capacity"))
         name = draw(names)
         return {name: draw(VALUES[name]), "replace": "stop_start"}
-    count = {"number_of_allocations": draw(number)}
-    asked: dict[str, Json] = {
+    fixed = {"number_of_allocations": draw(number)}
+    settings: dict[str, Json] = {
         "any": {},
-        "update": count,
-        "override": {**count, "on_adaptive": "override"},
+        "update": fixed,
+        "override": {**fixed, "on_adaptive": "override"},
         "restart": {"state": "restarted"},
         "stop": {"state": "stopped"},
         "recover": {"on_failed": "recover"},
     }
-    return asked[kind]
+    return settings[kind]
 
 
 @st.composite
-def wishes(draw: st.DrawFn, version: str, few: st.SearchStrategy[Json]) -> Json:
+def desired_settings(draw: st.DrawFn, version: str, few: st.SearchStrategy[Json]) -> Json:
     """An intent, what often goes with one, and a *few* other options."""
-    wish = draw(intents(version))
+    desired = draw(intents(version))
     for name in OFTEN:
         if draw(st.integers(0, 2)) == 0:
-            wish[name] = draw(values(name, ITEM.argument_spec[name]))
+            desired[name] = draw(values(name, ITEM.argument_spec[name]))
     for name, value in draw(few).items():
         rivals = {each for group in EXCLUSIVE if name in group for each in group}
-        if not rivals & wish.keys():
-            wish.setdefault(name, value)
-    return wish
+        if not rivals & desired.keys():
+            desired.setdefault(name, value)
+    return desired
 
 
 def names(version: str) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _release(version: str) -> tuple[int, ...]:
 def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
     """The effects and requests that bring a deployment about, in one of the states it can be in."""
     if name not in MODELS and _release(version) >= (8, 15) and draw(st.integers(0, 4)) == 0:
-        return [owned(name, draw(_scaled(version))), *draw(_then(name))]
+        return [owned(name, draw(_endpoint_allocations(version))), *draw(_acts_on(name))]
     start: Json = {"do": "start_deployment", "deployment_id": name}
     start["model_id"] = name if name in MODELS else draw(st.sampled_from(("m", "m", "m", "other")))
     form = draw(st.sampled_from(("plain", "plain", "fixed", "low", "adaptive")))
@@ -167,10 +167,10 @@ def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
         if form == "fixed":
             start |= {"threads_per_allocation": draw(st.sampled_from((1, 2))), "queue_capacity": 500}
     settled: list[Json] = [] if draw(st.integers(0, 5)) == 0 else [{"do": "settle"}]
-    return [start, *settled, *draw(_then(name))]
+    return [start, *settled, *draw(_acts_on(name))]
 
 
-def _scaled(version: str) -> st.SearchStrategy[Json]:
+def _endpoint_allocations(version: str) -> st.SearchStrategy[Json]:
     """How many allocations the deployment of an endpoint has."""
     fixed = st.fixed_dictionaries({"num_allocations": number})
     if _release(version) < (8, 16):
@@ -179,10 +179,10 @@ def _scaled(version: str) -> st.SearchStrategy[Json]:
     return fixed | st.just({"adaptive_allocations": bounds})
 
 
-def _then(name: str) -> st.SearchStrategy[list[Json]]:
+def _acts_on(name: str) -> st.SearchStrategy[list[Json]]:
     """What happens to a deployment once it is there."""
-    what = st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold"))
-    return what.map(lambda then: [{"do": then, "deployment_id": name}] if then else [])
+    effect = st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold"))
+    return effect.map(lambda do: [{"do": do, "deployment_id": name}] if do else [])
 
 
 class Beginning(t.NamedTuple):
@@ -200,18 +200,21 @@ def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
     ids = names(version)
     if draw(st.booleans()):
         name = draw(st.sampled_from(ids))
-        return {"deployments": None, "options": {**_named(draw, name, beginning), **draw(wishes(version, ONE))}}
+        return {
+            "deployments": None,
+            "options": {**_model_of(draw, name, beginning), **draw(desired_settings(version, ONE))},
+        }
     chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=3))
     options = draw(LIST)
     if draw(st.integers(0, 3)) == 0:
         options["guard"] = {"max_total_step": draw(VALUES["max_total_step"])}
     if draw(st.integers(0, 4)) == 0:
         options |= {"stop_unlisted": True, "unlisted_except": draw(st.sampled_from(([], ["m"])))}
-    items = [{**_named(draw, name, beginning), **draw(wishes(version, ITEMS))} for name in chosen]
+    items = [{**_model_of(draw, name, beginning), **draw(desired_settings(version, ITEMS))} for name in chosen]
     return {"deployments": items, "options": options}
 
 
-def _named(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
+def _model_of(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
     """The deployment, and mostly its model: the one it has, another, or an alias."""
     if name in MODELS:
         return {"deployment_id": name, **draw(st.sampled_from(({}, {"model_id": name})))}
@@ -251,9 +254,9 @@ def schedules(draw: st.DrawFn) -> Json:
     ids = names(version)
     there = [name for name in ids if draw(st.integers(0, 3))]
     kind = draw(st.sampled_from(("faults", "others", "two runs")))
-    others = of_others(ids, scaler=_release(version) >= (8, 16))
-    what = faults() | delays() | (of_nodes() if kind == "faults" else others)
-    happenings = [{"at": at, "what": draw(what)} for at in draw(moments())]
+    changes = client_events(ids, adaptive=_release(version) >= (8, 16))
+    event = faults() | delays() | (node_events() if kind == "faults" else changes)
+    events = [{"at": at, "what": draw(event)} for at in draw(moments())]
     beginning = Beginning(version, there, draw(st.integers(0, 4)) == 0)
     second = draw(tasks(beginning)) if kind == "two runs" else None
     return {
@@ -262,10 +265,10 @@ def schedules(draw: st.DrawFn) -> Json:
         "nodes": draw(st.sampled_from((["n1=4,16gb", "n2=4,16gb"], ["n1=8,16gb"], ["n1=8,2gb,a", "n2=2,16gb,b"]))),
         "privileges": draw(st.sampled_from(PRIVILEGES[: 2 if serverless else 3])),
         "running": [effect for name in there for effect in draw(running(version, name))],
-        "users": [alias()] * beginning.alias + [each for name in there for each in draw(users(name))],
+        "consumers": [alias()] * beginning.alias + [request for name in there for request in draw(consumers(name))],
         "task": draw(tasks(beginning)),
         "second": second,
         "switches": draw(st.lists(st.booleans(), max_size=MOMENTS)) if second else [],
-        "happenings": happenings,
+        "events": events,
         "killed": draw(kills()),
     }

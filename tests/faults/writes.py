@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws of each write by itself: users, owners, guards and the scaler, by what its run had seen before it."""
+"""The laws of each write by itself: consumers, owners, guards and the scaler, by what its run had seen before it."""
 
 from __future__ import annotations
 
 import typing as t
 
-from faults.users import Users
+from faults.consumers import Consumers
 from laws.among_others import took_effect
 from laws.truth import scaler, task_parameters
 from support.stage import Look
@@ -26,9 +26,9 @@ class Item(t.NamedTuple):
     @property
     def may_stop(self) -> bool:
         """Whether there is any case in which it is to be stopped."""
-        says = self.options.get
-        asked = says("state") in ("stopped", "restarted") or says("replace") == "stop_start"
-        return bool(asked or says("on_failed") == "recover" or self.rolls_back)
+        option = self.options.get
+        asked = option("state") in ("stopped", "restarted") or option("replace") == "stop_start"
+        return bool(asked or option("on_failed") == "recover" or self.rolls_back)
 
     @property
     def rolls_back(self) -> bool:
@@ -55,8 +55,8 @@ def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
     shown: Json | None = None
     read = False
     for look in looks:
-        if _shows(look, name):
-            shown = _told(look.after.get(name))
+        if _reads(look, name):
+            shown = _reported(look.after.get(name))
             first, read = (first, True) if read else (shown, True)
         if took_effect(look, name):
             after = _running(look.after.get(name))
@@ -66,13 +66,13 @@ def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
     return found
 
 
-def _shows(look: Look, name: str) -> bool:
+def _reads(look: Look, name: str) -> bool:
     """Whether the answer told of this deployment."""
     of_all = look.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
     return look.status == 200 and (of_all or look.path == f"/_ml/trained_models/{name}/_stats")
 
 
-def _told(assignment: Json | None) -> Json | None:
+def _reported(assignment: Json | None) -> Json | None:
     """What a reading tells. What is being stopped is gone; but with all routes failed statistics call it failed."""
     routes = (assignment or {}).get("routing_table", {}).values()
     failed = routes and all(route["routing_state"] == "failed" for route in routes)
@@ -83,15 +83,15 @@ def _running(assignment: Json | None) -> Json | None:
     return None if assignment is None or assignment["assignment_state"] == "stopping" else assignment
 
 
-def wrong_writes(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+def wrong_writes(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
     """What no run may do to a deployment, whatever others do."""
-    found = _wrong_stops(looks, item, users)
-    origin: Json | None = None
+    found = _wrong_stops(looks, item, consumers)
+    baseline: Json | None = None
     for write in writes(looks, item.name):
-        if write.look.verb != "_start" or origin is None:
-            origin = write.shown  # of a start that follows a stop: what was there before the stop
-        found += _unguarded(item, write, origin) + _fought(item, write, origin)
-        if write.look.verb == "_update" and users.owner(item.name) and write.look.path.startswith("/_ml/"):
+        if write.look.verb != "_start" or baseline is None:
+            baseline = write.shown  # of a start that follows a stop: what was there before the stop
+        found += _beyond_guard(item, write, baseline) + _disabled_adaptive(item, write, baseline)
+        if write.look.verb == "_update" and consumers.has_owner(item.name) and write.look.path.startswith("/_ml/"):
             found.append(f"'{item.name}' belongs to an endpoint, and was changed behind it")
     return found
 
@@ -99,26 +99,26 @@ def wrong_writes(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]
 # --- stops ---
 
 
-def _wrong_stops(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+def _wrong_stops(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
     found = []
-    for place, look in enumerate(looks):
+    for at, look in enumerate(looks):
         if look.verb == "_stop" and look.path.split("/")[-3] == item.name and is_forced(look):
-            found += _wrong_force(looks[: place + 1], item, users)
+            found += _wrong_force(looks[: at + 1], item, consumers)
         if look.verb != "_stop" or not took_effect(look, item.name):
             continue
         if not item.may_stop:
             found.append(f"'{item.name}' was stopped though the task never says so")
-        if not is_forced(look) and all(_used(looks[: place + 1], item.name, users)):
+        if not is_forced(look) and all(_used(looks[: at + 1], item.name, consumers)):
             found.append(f"'{item.name}' is used by others, and was stopped without force")
     return found
 
 
-def _wrong_force(looks: t.Sequence[Look], item: Item, users: Users) -> list[str]:
+def _wrong_force(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
     if not item.listed or item.options.get("on_referenced") != "force":
         return [f"'{item.name}' was stopped by force, which nobody asked for"]
     unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
-    used = any(users.may_use(item.name, look.before) for look in looks if item.name in look.before)
-    needless = users.seen and not (unread or users.late or used)
+    used = any(consumers.may_use(item.name, look.before) for look in looks if item.name in look.before)
+    needless = consumers.readable and not (unread or consumers.late or used)
     return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
 
 
@@ -130,25 +130,25 @@ def is_forced(look: Look) -> bool:
     return "force=true" in query or b'"force":true' in (body or b"").replace(b" ", b"")
 
 
-def _used(looks: t.Sequence[Look], name: str, users: Users) -> list[bool]:
+def _used(looks: t.Sequence[Look], name: str, consumers: Consumers) -> list[bool]:
     """Whether somebody used it, at each look that could have told."""
-    return [users.use(name, look.before) for look in looks if name in look.before]
+    return [consumers.use(name, look.before) for look in looks if name in look.before]
 
 
 # --- counts ---
 
 
-def _unguarded(item: Item, write: Write, origin: Json | None) -> list[str]:
+def _beyond_guard(item: Item, write: Write, baseline: Json | None) -> list[str]:
     """A count that goes further than its guard allows; going back to what was there is no step."""
     guard = item.options.get("guard") or {}
     stops = write.look.verb == "_stop"
     if stops and item.options.get("state") != "stopped":
         return []  # what follows is judged: the start
-    if origin is None and "recovery_file" in item.options:
+    if baseline is None and "recovery_file" in item.options:
         return []  # it goes on from what the file has, where a run before ended between a stop and a start
-    old, new = count(origin), 0 if stops else count(write.after)
-    moved_by_others = write.look.verb == "_update" and new == count(write.look.before[item.name])
-    if new in (old, count(write.first)) or moved_by_others:
+    old, new = allocations(baseline), 0 if stops else allocations(write.after)
+    moved_by_another = write.look.verb == "_update" and new == allocations(write.look.before[item.name])
+    if new in (old, allocations(write.first)) or moved_by_another:
         return []
     limits: tuple[tuple[str, bool], ...] = (
         ("number_of_allocations", old == guard.get("number_of_allocations")),
@@ -163,14 +163,14 @@ def _unguarded(item: Item, write: Write, origin: Json | None) -> list[str]:
     ]
 
 
-def count(assignment: Json | None) -> int:
+def allocations(assignment: Json | None) -> int:
     """Its number of allocations."""
     return 0 if assignment is None else int(task_parameters(assignment)["number_of_allocations"])
 
 
-def _fought(item: Item, write: Write, origin: Json | None) -> list[str]:
+def _disabled_adaptive(item: Item, write: Write, baseline: Json | None) -> list[str]:
     """The scaler is turned off only by a task that says so; or by going back to what was there."""
-    if origin is None or write.after is None or not scaler(origin)["enabled"] or scaler(write.after)["enabled"]:
+    if baseline is None or write.after is None or not scaler(baseline)["enabled"] or scaler(write.after)["enabled"]:
         return []
     asked = (item.options.get("adaptive_allocations") or {}).get("enabled") is False
     overriding = item.options.get("on_adaptive") == "override" and "number_of_allocations" in item.options

@@ -36,11 +36,11 @@ def schedule(at: int, *what: Json, **task: t.Any) -> Json:
         "nodes": ["n1=4,16gb", "n2=4,16gb"],
         "privileges": ["all"],
         "running": [RUNNING, {"do": "settle"}],
-        "users": [],
+        "consumers": [],
         "task": {"deployments": None, "options": {"deployment_id": "d", **task}},
         "second": None,
         "switches": [],
-        "happenings": [{"at": at + place, "what": each} for place, each in enumerate(what)],
+        "events": [{"at": at + place, "what": each} for place, each in enumerate(what)],
         "killed": None,
     }
 
@@ -53,7 +53,7 @@ def test_every_option_has_values(spec: t.Any) -> None:
 
 
 def test_a_schedule_is_json() -> None:
-    drawn = find(schedules(), lambda each: bool(each["happenings"]), settings=settings(database=None))
+    drawn = find(schedules(), lambda each: bool(each["events"]), settings=settings(database=None))
     assert json.loads(json.dumps(drawn)) == drawn
 
 
@@ -68,11 +68,11 @@ def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever does not look before a stop stops what another has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
-    def unseen(_self: PlanApplier, action: t.Any, _sent: int) -> t.Any:
+    def without_reading(_self: PlanApplier, action: t.Any, _sent: int) -> t.Any:
         yield from ()
         return action
 
-    monkeypatch.setattr(PlanApplier, "_next_stop", unseen)
+    monkeypatch.setattr(PlanApplier, "_next_stop", without_reading)
     assert "which had been started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
 
 
@@ -81,7 +81,7 @@ USED: Json = {
     "path": "/_inference/sparse_embedding/at-d",
     "body": {"service": "elasticsearch", "service_settings": {"deployment_id": "d"}},
 }
-SCALED = {**RUNNING, "adaptive_allocations": {"enabled": True}, "number_of_allocations": None}
+ADAPTIVE = {**RUNNING, "adaptive_allocations": {"enabled": True}, "number_of_allocations": None}
 OWNED: Json = {
     "method": "PUT",
     "path": "/_inference/sparse_embedding/d",
@@ -103,7 +103,7 @@ class Slip(t.NamedTuple):
     name: str
     does: t.Callable[..., t.Any]
     drawn: Json
-    said: str
+    sentence: str
 
 
 def _task(**options: t.Any) -> Json:
@@ -114,43 +114,43 @@ SLIPS = {
     "used": Slip(
         rules,
         "allow_stop",
-        lambda wanted, plan, users, server: plan,
-        {"version": "8.16.0", "users": [USED], "task": _task(state="stopped")},
+        lambda desired, plan, consumers, server: plan,
+        {"version": "8.16.0", "consumers": [USED], "task": _task(state="stopped")},
         "is used by others, and was stopped without force",
     ),
     "forced": Slip(
         rules,
         "allow_stop",
-        lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
+        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
         {"task": _task(state="stopped")},
         "was stopped by force, which nobody asked for",
     ),
     "forced for nobody": Slip(
         rules,
         "allow_stop",
-        lambda wanted, plan, users, server: rules._forced(plan, "nobody", ()),
+        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
         {"task": _task(state="stopped", on_referenced="force")},
         "was stopped by force, and nobody uses it",
     ),
     "owned": Slip(
         owner,
         "update_through_owner",
-        lambda wanted, plan, endpoints, server: plan,
+        lambda desired, plan, endpoints, server: plan,
         {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},
         "belongs to an endpoint, and was changed behind it",
     ),
     "guarded": Slip(
         decide,
         "guard_plan",
-        lambda wanted, plan: plan,
+        lambda desired, plan: plan,
         {"task": _task(number_of_allocations=5, guard={"max_step": 1})},
         "went from 2 to 5, and its guard has max_step 1",
     ),
-    "scaled": Slip(
+    "adaptive": Slip(
         decide,
         "_refuse_taking_over",
-        lambda wanted, current: None,
-        {"running": [SCALED, {"do": "settle"}], "task": _task(number_of_allocations=3)},
+        lambda desired, current: None,
+        {"running": [ADAPTIVE, {"do": "settle"}], "task": _task(number_of_allocations=3)},
         "was taken from the scaler, which nobody asked for",
     ),
     "unlisted": Slip(
@@ -169,12 +169,12 @@ def test_a_slip_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     planned = {**schedule(0), **slip.drawn}
     assert play(planned, Tally()) == []
     monkeypatch.setattr(slip.where, slip.name, slip.does)
-    assert slip.said in " ".join(play(planned, Tally()))
+    assert slip.sentence in " ".join(play(planned, Tally()))
 
 
 def test_a_count_that_is_left_to_the_scaler_is_none_that_was_not_reached() -> None:
     task = _task(state="restarted", number_of_allocations=3, on_adaptive="skip")
-    planned = {**schedule(0), "running": [SCALED, {"do": "settle"}], "task": task}
+    planned = {**schedule(0), "running": [ADAPTIVE, {"do": "settle"}], "task": task}
     assert play(planned, Tally()) == []
 
 

@@ -29,7 +29,7 @@ def owned(name: str, settings: Json) -> Json:
 
 
 @st.composite
-def users(draw: st.DrawFn, name: str) -> list[Json]:
+def consumers(draw: st.DrawFn, name: str) -> list[Json]:
     """Requests by which others come to use a deployment: by its own id, by its model's, or by an alias."""
     kind = draw(st.sampled_from((None, None, None, None, None, "pipeline", "endpoint", "pipeline of endpoint")))
     if kind is None:
@@ -49,29 +49,29 @@ def _pipeline(pipeline: str, model_id: str) -> Json:
     }
 
 
-class Users(t.NamedTuple):
+class Consumers(t.NamedTuple):
     """Alias to its model, pipeline to what it names, endpoint to its deployment.
 
-    ``seen``: whether they may be read. ``late``: whether others may join them. ``ending``: deployments that the task
-    itself wants stopped.
+    ``readable``: whether they may be read. ``late``: whether others may join them. ``ending``: deployments that the
+    task itself wants stopped.
     """
 
     aliases: t.Mapping[str, str]
     pipelines: t.Mapping[str, t.Sequence[str]]
     endpoints: t.Mapping[str, str]
-    seen: bool
+    readable: bool
     late: bool
     ending: t.Collection[str] = ()
 
     @classmethod
-    def of(cls, double: Double, *, seen: bool, late: bool = False) -> t.Self:
-        state = double.control("GET", "/state")
-        endpoints = {name: each["service_settings"] for name, each in state["endpoints"].items()}
+    def of(cls, emulator: Double, *, readable: bool, late: bool = False) -> t.Self:
+        state = emulator.control("GET", "/state")
+        endpoints = {name: endpoint["service_settings"] for name, endpoint in state["endpoints"].items()}
         return cls(
             state["aliases"],
             state["pipelines"],
-            {name: str(each.get("deployment_id", name)) for name, each in endpoints.items()},
-            seen,
+            {name: str(settings.get("deployment_id", name)) for name, settings in endpoints.items()},
+            readable,
             late,
         )
 
@@ -82,19 +82,19 @@ class Users(t.NamedTuple):
         Who may not read pipelines learns from the server only of those that name the deployment itself.
         """
         model_id = there[name]["task_parameters"]["model_id"]
-        namesake = model_id != name and model_id in there and there[model_id]["assignment_state"] != "stopping"
-        aliases = [] if namesake else [each for each, model in self.aliases.items() if model == model_id]
-        endpoints = [each for each, deployment_id in self.endpoints.items() if deployment_id == name]
+        names_another = model_id != name and model_id in there and there[model_id]["assignment_state"] != "stopping"
+        aliases = [] if names_another else [alias for alias, model in self.aliases.items() if model == model_id]
+        endpoints = [endpoint for endpoint, made in self.endpoints.items() if made == name]
         if aliases or endpoints:
             return True
-        names = {name} if namesake or not self.seen else {name, model_id}
+        names = {name} if names_another or not self.readable else {name, model_id}
         return any(names & set(named) for named in self.pipelines.values())
 
     def may_use(self, name: str, there: Assignments) -> bool:
         """As :meth:`use`, also if what the task itself ends is taken for gone."""
-        left = {each: assignment for each, assignment in there.items() if each == name or each not in self.ending}
+        left = {other: there[other] for other in there if other == name or other not in self.ending}
         return self.use(name, there) or self.use(name, left)
 
-    def owner(self, name: str) -> bool:
+    def has_owner(self, name: str) -> bool:
         """Whether an endpoint made this deployment, and may be known to."""
-        return self.seen and self.endpoints.get(name) == name
+        return self.readable and self.endpoints.get(name) == name

@@ -19,7 +19,7 @@ BROKEN = {
     "body": {"error": {"type": "exception", "reason": "it broke"}, "status": 500},
 }
 
-ANYWHERE: tuple[Json, ...] = (
+FAULTS_OF_ALL: tuple[Json, ...] = (
     {"type": "drop"},
     {"type": "hang"},
     {"type": "reset"},
@@ -40,12 +40,12 @@ ANYWHERE: tuple[Json, ...] = (
     BROKEN,
 )
 """Faults of any request. A body that comes slowly is, to a client that bounds the whole request, late or never."""
-BEFORE: tuple[Json, ...] = (
+FAULTS_ON_THE_WAY: tuple[Json, ...] = (
     {"type": "redirect", "location": "http://elsewhere.invalid/"},
     {"type": "too_many_requests"},
 )
 """What something between says instead of passing a request on."""
-OF_WRITES: tuple[tuple[str, Json], ...] = (
+FAULTS_OF_WRITES: tuple[tuple[str, Json], ...] = (
     ("any_write", {"type": "conflict"}),
     ("any_write", {"type": "master_timeout"}),
     ("start", {"type": "timeout"}),
@@ -60,12 +60,12 @@ OF_WRITES: tuple[tuple[str, Json], ...] = (
 def faults(draw: st.DrawFn) -> Json:
     """A fault that hits one of the next requests."""
     if draw(st.booleans()):
-        operation, do = draw(st.sampled_from(OF_WRITES))
+        operation, do = draw(st.sampled_from(FAULTS_OF_WRITES))
         when = "before"
     else:
         operation = draw(st.sampled_from(("any_write", "any_write", "any", "stats")))
-        do = draw(st.sampled_from(ANYWHERE + BEFORE))
-        when = "before" if do in BEFORE else draw(st.sampled_from(("before", "after")))
+        do = draw(st.sampled_from(FAULTS_OF_ALL + FAULTS_ON_THE_WAY))
+        when = "before" if do in FAULTS_ON_THE_WAY else draw(st.sampled_from(("before", "after")))
     return {"operation": operation, "do": do, "when": when, "times": draw(st.sampled_from((1, 1, 1, 2, 4)))}
 
 
@@ -74,7 +74,7 @@ def delays() -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries({"do": st.just("delay"), "seconds": st.sampled_from((1.0, 5.0, 30.0))})
 
 
-def of_nodes() -> st.SearchStrategy[Json]:
+def node_events() -> st.SearchStrategy[Json]:
     """What happens to nodes and master; nobody else writes."""
     return st.sampled_from(
         (
@@ -93,7 +93,7 @@ def of_nodes() -> st.SearchStrategy[Json]:
 
 
 @st.composite
-def of_others(draw: st.DrawFn, names: t.Sequence[str], *, scaler: bool) -> Json:
+def client_events(draw: st.DrawFn, names: t.Sequence[str], *, adaptive: bool) -> Json:
     """What another client, the scaler or a node does to a deployment, or somebody who comes to use it."""
     name, number = draw(st.sampled_from(names)), st.integers(1, 6)
     started: Json = {
@@ -101,15 +101,15 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str], *, scaler: bool) -> Json:
         "model_id": name if name in ("m", "other") else "m",
         "number_of_allocations": 2,
     }
-    scaled = [{"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *SCALERS)))}]
-    what = draw(
+    adaptive_settings = [{"do": "set_adaptive", "adaptive_allocations": draw(st.sampled_from((None, *ADAPTIVE)))}]
+    event = draw(
         st.sampled_from(
             (
                 {"do": "stop_deployment"},
                 {"do": "remove_deployment"},
                 {"do": "set_number", "number_of_allocations": draw(number)},
                 {"do": "set_number", "number_of_allocations": draw(number)},
-                *(scaled if scaler else ()),
+                *(adaptive_settings if adaptive else ()),
                 {"do": "put_pipeline_reference", "pipeline": "late", "model_id": name},
                 {"do": "fail_route", "reason": "planted"},
                 {"do": "hold"},
@@ -119,10 +119,10 @@ def of_others(draw: st.DrawFn, names: t.Sequence[str], *, scaler: bool) -> Json:
             )
         )
     )
-    return {**what, "deployment_id": name}
+    return {**event, "deployment_id": name}
 
 
-SCALERS: tuple[Json, ...] = ({"enabled": True, "min_number_of_allocations": 1}, {"enabled": False})
+ADAPTIVE: tuple[Json, ...] = ({"enabled": True, "min_number_of_allocations": 1}, {"enabled": False})
 """What somebody else may set."""
 RECOVERY: tuple[Json, ...] = (
     {"do": "recover_state"},
