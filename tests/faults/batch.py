@@ -70,7 +70,7 @@ def batch(number: int) -> Outcome:
     except Broken:
         return outcome
     except Flaky:  # what was found is told all the same
-        outcome.broken = (*outcome.broken, "(and held when the schedule was played again)")
+        outcome.broken = (*outcome.broken, "(these laws held when the schedule was played again)")
         return outcome
     outcome.schedule, outcome.broken = None, ()
     if number % PROCESSES == 0:

@@ -78,7 +78,7 @@ def _not_named(run: Run, unlisted: t.Sequence[Item]) -> list[str]:
     verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in unlisted}
     changed = {(name, look.verb) for look in run.looks for name in changed_by(look) if name not in named}
     return [
-        f"'{name}' was changed by {verb}, and the task does not name it"
+        f"the task changed '{name}' by {verb}, which none of its options asks for"
         for name, verb in sorted(changed)
         if verb not in verbs.get(name, ())
     ]
@@ -96,7 +96,11 @@ def _beyond_total_step(run: Run, unlisted: t.Sequence[Item], limit: int | None) 
         # Of half a replacement nothing can be told; and its other half begins with what the file has.
         if sent and not (half or resumed):
             total += abs(allocations(sent[-1].after) - allocations(sent[0].first))
-    return [f"the list moved {total} allocations, and its max_total_step is {limit}"] if total > limit else []
+    return (
+        [f"the task changed {total} allocations in all, although its max_total_step is {limit}"]
+        if total > limit
+        else []
+    )
 
 
 def _wrong_results(run: Run, result: Json) -> list[str]:
@@ -106,7 +110,7 @@ def _wrong_results(run: Run, result: Json) -> list[str]:
         entry = reported.get(item.name)
         if entry is None:  # nothing was read
             wrote = any(took_effect(look, item.name) for look in run.looks)
-            found += [f"'{item.name}' was changed and is not told of"] if wrote else []
+            found += [f"the task changed '{item.name}', and its result has no entry for it"] if wrote else []
             continue
         found += [f"'{item.name}': {why}" for why in _wrong_result(run, item, entry, result)]
     return found
@@ -121,9 +125,9 @@ def _wrong_result(run: Run, item: Item, entry: Json, result: Json) -> list[str]:
     wrote = [look for look in run.looks if took_effect(look, item.name)]
     # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
     if any(run.alone or look.status for look in wrote) and not entry["changed"]:
-        found.append(f"it was changed, which is not told: {entry.get('msg')}")
+        found.append(f"the task changed it, and its result says that it did not: {entry.get('msg')}")
     if run.alone and entry["changed"] and not wrote and UNKNOWN not in entry.get("msg", ""):
-        found.append(f"it is told to be changed, and was not: {entry.get('msg')}")
+        found.append(f"the result says that the task changed it, and it did not: {entry.get('msg')}")
     return found
 
 
@@ -143,7 +147,7 @@ def repeated(looks: t.Sequence[Look]) -> list[str]:
             continue
         last = done.get(look.path)
         if last and (last.verb, last.sent) == (look.verb, look.sent) and not _repeats_stop(look):
-            found.append(f"{look.path} was sent again after it had taken effect")
+            found.append(f"the task sent {look.path} again after it had taken effect")
         for name in changed_by(look):
             done = {path: each for path, each in done.items() if name not in changed_by(each)}
             done[look.path] = look
@@ -159,17 +163,18 @@ def unpredicted(predicted: Json, actual: Json) -> list[str]:
     """Law 2: where check mode said something else than a run in peace."""
     found = []
     if not actual.get("failed") and predicted["api_calls"] != actual["api_calls"]:
-        found.append(f"check mode said {predicted['api_calls']}, the run sent {actual['api_calls']}")
+        found.append(f"check mode predicted {predicted['api_calls']}, the real run sent {actual['api_calls']}")
     for foreseen, done in itertools.zip_longest(predicted["deployments"], actual["deployments"]):
         if foreseen is None or done is None:
-            found.append(f"check mode tells of other deployments: {predicted.get('msg')}, {actual.get('msg')}")
+            messages = f"{predicted.get('msg')}; the real run: {actual.get('msg')}"
+            found.append(f"check mode reports other deployments than the real run: {messages}")
         elif foreseen.get("failed") and foreseen["msg"] != done.get("msg"):
-            found.append(f"only check mode said: {foreseen['msg']}; the run: {done.get('msg')}")
+            found.append(f"check mode failed: {foreseen['msg']}; the real run: {done.get('msg')}")
         elif done.get("failed") and not foreseen.get("failed") and not _unforeseen(done["msg"]):
-            found.append(f"check mode did not say: {done['msg']}")
+            found.append(f"check mode did not predict this failure: {done['msg']}")
         elif not foreseen.get("failed") and not done.get("failed"):
             found += [
-                f"check mode said {key} {foreseen[key]}, the run {done[key]}"
+                f"check mode predicted {key} {foreseen[key]}, the real run returned {done[key]}"
                 for key in PREDICTED
                 if foreseen[key] != done[key]
             ]
@@ -192,7 +197,7 @@ def outdated(run: Run) -> list[str]:
     settled = run.result is not None and all(item.options.get("wait", True) for item in run.items)
     last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if settled]
     return [
-        f"'{each['deployment_id']}' in the end: {why}"
+        f"'{each['deployment_id']}' after the run: {why}"
         for each in (run.result or {}).get("deployments", ())
         for there in last
         if not each.get("failed")
@@ -210,7 +215,7 @@ def lost_settings(before: Assignments, after: Assignments, items: t.Iterable[Ite
         if old["model_id"] != new["model_id"] or before[item.name]["assignment_state"] == "stopping":
             continue
         found += [
-            f"'{item.name}' has lost {name} {old[name]}, it is {new[name]}"
+            f"the task did not keep {name} {old[name]} of '{item.name}', but set {new[name]}"
             for name in ("threads_per_allocation", "queue_capacity", "priority", "cache_size")
             if name in old and name not in item.options and old[name] != new[name]
         ]

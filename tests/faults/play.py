@@ -167,9 +167,9 @@ class _Stage(Stage):
         """Law 1, and what law 2 needs."""
         self.control("POST", "/read_only", {"enabled": True})
         self._predicted = self._play(self._schedule["task"], check_mode=True)
-        broken = ["check mode wrote"] if self.journal() else []
-        broken += ["check mode changed something"] if self.assignments() != self._before else []
-        broken += [f"check mode left {path.name}" for path in self._folder.iterdir()]
+        broken = ["check mode sent a write"] if self.journal() else []
+        broken += ["check mode changed a deployment"] if self.assignments() != self._before else []
+        broken += [f"check mode left the file {path.name}" for path in self._folder.iterdir()]
         self.control("POST", "/read_only", {"enabled": False})
         self.forget()
         self.looks.clear()
@@ -264,14 +264,14 @@ class _Stage(Stage):
         items = self._items(task)
         looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
         run = Run(self, looks, items, result, True)
-        broken = [f"again: {each}" for each in judge.broken(run, consumers, task["options"])]
-        broken += [f"again: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
+        broken = [f"after the faults: {each}" for each in judge.broken(run, consumers, task["options"])]
+        broken += [f"after the faults: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
         if self._alone:
             broken += judge.repeated(self.of_run("first"))
         if result.get("failed"):
             return broken
         broken += judge.lost_settings(self._before, self.assignments(), self._kept())
-        broken += [f"the recovery file of '{item.name}' was left" for item in items if self._left_file(item)]
+        broken += [f"the task left the recovery file of '{item.name}'" for item in items if self._left_file(item)]
         return broken + self._third(task, items)
 
     def _left_file(self, item: Item) -> bool:
@@ -289,5 +289,5 @@ class _Stage(Stage):
             return []
         self.forget()
         third = self._play(task)
-        broken = [f"a second clean run changed {third['diff']}"] if third["changed"] else []
-        return broken + [f"a second clean run wrote {each['path']}" for each in self.journal()]
+        broken = [f"a second run without faults changed {third['diff']}"] if third["changed"] else []
+        return broken + [f"a second run without faults sent {each['path']}" for each in self.journal()]

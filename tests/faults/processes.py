@@ -94,10 +94,12 @@ def _broken(server: Emulator, desired: Json, before: Json, again: Json, recovery
     if again.get("failed"):
         return [f"the run after the kill failed: {again['msg']}"]
     there = server.control("GET", "/state")["deployments"].get("d")
-    found = [f"{recovery_file.name} was left"] if recovery_file.exists() else []
+    found = [f"the run after the kill left the file {recovery_file.name}"] if recovery_file.exists() else []
     stopped = desired.get("state") == "stopped"
     if stopped or there is None:
-        return found + ([] if stopped == (there is None) else [f"wanted {desired}, there is {there}"])
+        return found + (
+            [] if stopped == (there is None) else [f"the task asks for {desired}, and the cluster has {there}"]
+        )
     task, named = there["task_parameters"], {}
     if before:
         old = before["d"]["task_parameters"]

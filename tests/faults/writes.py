@@ -92,7 +92,7 @@ def wrong_writes(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> l
             baseline = write.shown  # of a start that follows a stop: what was there before the stop
         found += _beyond_guard(item, write, baseline) + _disabled_adaptive(item, write, baseline)
         if write.look.verb == "_update" and consumers.has_owner(item.name) and write.look.path.startswith("/_ml/"):
-            found.append(f"'{item.name}' belongs to an endpoint, and was changed behind it")
+            found.append(f"the task updated '{item.name}' directly, although an inference endpoint owns it")
     return found
 
 
@@ -107,19 +107,19 @@ def _wrong_stops(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> l
         if look.verb != "_stop" or not took_effect(look, item.name):
             continue
         if not item.may_stop:
-            found.append(f"'{item.name}' was stopped though the task never says so")
+            found.append(f"the task stopped '{item.name}', although none of its options asks for a stop")
         if not is_forced(look) and all(_used(looks[: at + 1], item.name, consumers)):
-            found.append(f"'{item.name}' is used by others, and was stopped without force")
+            found.append(f"the task stopped '{item.name}' without force, although it has consumers")
     return found
 
 
 def _wrong_force(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
     if not item.listed or item.options.get("on_referenced") != "force":
-        return [f"'{item.name}' was stopped by force, which nobody asked for"]
+        return [f"the task sent force with a stop of '{item.name}', although none of its options asks for force"]
     unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
     used = any(consumers.may_use(item.name, look.before) for look in looks if item.name in look.before)
     needless = consumers.readable and not (unread or consumers.late or used)
-    return [f"'{item.name}' was stopped by force, and nobody uses it"] if needless else []
+    return [f"the task sent force with a stop of '{item.name}', although it has no consumers"] if needless else []
 
 
 _LOOK_UPS = ("/_inference/_all", "/_inference/any/_all", "/_ingest/pipeline", "/_ml/trained_models")
@@ -157,7 +157,7 @@ def _beyond_guard(item: Item, write: Write, baseline: Json | None) -> list[str]:
         ("max_step", abs(new - old) <= guard.get("max_step", 0)),
     )
     return [
-        f"'{item.name}' went from {old} to {new}, and its guard has {name} {guard[name]}"
+        f"the task changed '{item.name}' from {old} to {new} allocations, although its guard has {name} {guard[name]}"
         for name, held in limits
         if name in guard and not held
     ]
@@ -175,6 +175,6 @@ def _disabled_adaptive(item: Item, write: Write, baseline: Json | None) -> list[
     asked = (item.options.get("adaptive_allocations") or {}).get("enabled") is False
     overriding = item.options.get("on_adaptive") == "override" and "number_of_allocations" in item.options
     was_off = write.first is None or not scaler(write.first)["enabled"]
-    return (
-        [] if asked or overriding or was_off else [f"'{item.name}' was taken from the scaler, which nobody asked for"]
-    )
+    if asked or overriding or was_off:
+        return []
+    return [f"the task disabled the adaptive allocations of '{item.name}', although none of its options asks for it"]

@@ -73,7 +73,7 @@ def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         return action
 
     monkeypatch.setattr(PlanApplier, "_next_stop", without_reading)
-    assert "which had been started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
+    assert "started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
 
 
 USED: Json = {
@@ -116,49 +116,49 @@ SLIPS = {
         "allow_stop",
         lambda desired, plan, consumers, server: plan,
         {"version": "8.16.0", "consumers": [USED], "task": _task(state="stopped")},
-        "is used by others, and was stopped without force",
+        "the task stopped 'd' without force, although it has consumers",
     ),
     "forced": Slip(
         rules,
         "allow_stop",
         lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
         {"task": _task(state="stopped")},
-        "was stopped by force, which nobody asked for",
+        "the task sent force with a stop of 'd', although none of its options asks for force",
     ),
-    "forced for nobody": Slip(
+    "forced without consumers": Slip(
         rules,
         "allow_stop",
         lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
         {"task": _task(state="stopped", on_referenced="force")},
-        "was stopped by force, and nobody uses it",
+        "the task sent force with a stop of 'd', although it has no consumers",
     ),
     "owned": Slip(
         owner,
         "update_through_owner",
         lambda desired, plan, endpoints, server: plan,
         {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},
-        "belongs to an endpoint, and was changed behind it",
+        "the task updated 'd' directly, although an inference endpoint owns it",
     ),
     "guarded": Slip(
         decide,
         "guard_plan",
         lambda desired, plan: plan,
         {"task": _task(number_of_allocations=5, guard={"max_step": 1})},
-        "went from 2 to 5, and its guard has max_step 1",
+        "the task changed 'd' from 2 to 5 allocations, although its guard has max_step 1",
     ),
     "adaptive": Slip(
         decide,
         "_refuse_taking_over",
         lambda desired, current: None,
         {"running": [ADAPTIVE, {"do": "settle"}], "task": _task(number_of_allocations=3)},
-        "was taken from the scaler, which nobody asked for",
+        "the task disabled the adaptive allocations of 'd', although none of its options asks for it",
     ),
     "unlisted": Slip(
         deployments,
         "keep_filter",
         lambda params: lambda deployment_id: False,
         {"task": UNLISTED},
-        "was changed by _stop, and the task does not name it",
+        "the task changed 'd' by _stop, which none of its options asks for",
     ),
 }
 
