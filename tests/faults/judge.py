@@ -12,13 +12,19 @@ import typing as t
 
 from faults.consumers import Consumers
 from faults.writes import Item, allocations, writes, wrong_writes
-from laws.among_others import UNKNOWN, Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
-from laws.truth import refused_as_a_whole, same_as_there, task_parameters, unforeseen
+from laws.among_others import Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
+from laws.truth import refused_as_a_whole, same_as_there, task_parameters
 from support.stage import Assignments, Look, Stage
 
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
 WRITES = ("_start", "_stop", "_update")
+UNCERTAIN = ("unknown_outcome", "conflict", "rollback_failed")
+"""Codes of failures that report a change which may not have taken effect."""
+AFTER_WRITES = ("not_ready", "not_ready_in_time", "not_recovered", "rollback_failed", "unknown_outcome")
+"""Codes of failures after a write, which check mode cannot predict."""
+OF_CONSUMERS = ("referenced by ingest processors", "as it is used by inference", "as it was created by inference")
+"""Reasons of Elasticsearch to refuse a write because of consumers, which the task may not be allowed to read."""
 BREAK = Look("first", "", "", ("", None), None, {}, {})
 """Stands between the looks of two runs."""
 
@@ -118,17 +124,21 @@ def _wrong_results(run: Run, result: Json) -> list[str]:
 
 def _wrong_result(run: Run, item: Item, entry: Json, result: Json) -> list[str]:
     found = untrue(run.stage, run.looks, item.name, entry) if run.alone else []
-    kept = [warning for warning in result["warnings"] if "on_unsatisfied is keep" in warning]
-    reported = {**entry, "warnings": kept}
+    kept = item.options.get("on_unsatisfied") == "keep" and entry["waited"]["reached"] is False
+    reported = {**entry, "warnings": []}
     if entry.get("failed") or not (entry["skipped_because"] or kept or refused_as_a_whole(result)):
         found += unreached(run.stage, run.looks, _reachable(run.stage, item), reported)
     wrote = [look for look in run.looks if took_effect(look, item.name)]
     # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
     if any(run.alone or look.status for look in wrote) and not entry["changed"]:
         found.append(f"the task changed it, and its result says that it did not: {entry.get('msg')}")
-    if run.alone and entry["changed"] and not wrote and UNKNOWN not in entry.get("msg", ""):
+    if run.alone and entry["changed"] and not wrote and _code(entry) not in UNCERTAIN:
         found.append(f"the result says that the task changed it, and it did not: {entry.get('msg')}")
     return found
+
+
+def _code(entry: Json) -> str:
+    return str(entry["failure"]["code"]) if entry["failure"] else ""
 
 
 def _reachable(stage: Stage, item: Item) -> Json:
@@ -170,7 +180,7 @@ def unpredicted(predicted: Json, actual: Json) -> list[str]:
             found.append(f"check mode reports other deployments than the real run: {messages}")
         elif foreseen.get("failed") and foreseen["msg"] != done.get("msg"):
             found.append(f"check mode failed: {foreseen['msg']}; the real run: {done.get('msg')}")
-        elif done.get("failed") and not foreseen.get("failed") and not _unforeseen(done["msg"]):
+        elif done.get("failed") and not foreseen.get("failed") and not _unforeseen(done):
             found.append(f"check mode did not predict this failure: {done['msg']}")
         elif not foreseen.get("failed") and not done.get("failed"):
             found += [
@@ -181,15 +191,13 @@ def unpredicted(predicted: Json, actual: Json) -> list[str]:
     return found
 
 
-def _unforeseen(sentence: str) -> bool:
-    """Whether check mode could not know: the nodes, the right to write, or a user that it was not allowed to read."""
-    used = (
-        "lacks the cluster privilege",
-        "referenced by ingest processors",
-        "as it is used by inference endpoint",
-        "created by inference endpoint",
-    )
-    return unforeseen(sentence) or any(each in sentence for each in used)
+def _unforeseen(entry: Json) -> bool:
+    """Return whether check mode cannot predict this failure: it knows neither capacity nor all privileges."""
+    error = entry.get("error")
+    if error is None:
+        return _code(entry) in AFTER_WRITES
+    unsent = error["kind"] == "privilege" and error["status"] is None
+    return error["kind"] == "capacity" or unsent or any(reason in (error["reason"] or "") for reason in OF_CONSUMERS)
 
 
 def outdated(run: Run) -> list[str]:
