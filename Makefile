@@ -31,16 +31,16 @@ check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation
 sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 	tests/checks/sanity $(VENV)/sanity $(PYTHON)
 
-mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, see the tests catch it
+mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, and check that the tests catch it
 	PYTHONPATH=tests $(VENV)/test/bin/python -m mutants.run
 
-clients: $(VENV)/test/.made ## run what touches the client with the oldest and the newest elasticsearch-py
+clients: $(VENV)/test/.made ## run the tests that use the client with the oldest and the newest elasticsearch-py
 	$(VENV)/test/bin/python tests/clients/run.py
 
 faults: $(VENV)/test/.made ## play random faults, races and kills, and judge each by the laws (ten minutes, or MINUTES=...)
 	PYTHONPATH=tests $(VENV)/test/bin/python -m faults --minutes $(or $(MINUTES),10)
 
-bench: $(VENV)/bench/.made ## measure what tasks cost, side by side with uri and debug (ten minutes)
+bench: $(VENV)/bench/.made ## measure tasks beside uri and debug (ten minutes)
 	@mkdir -p .build
 	$(VENV)/bench/bin/python tests/bench/run.py --json .build/bench.json --plots docs/images --page docs/speed.md
 

@@ -40,7 +40,7 @@ HOST = "127.0.0.1"
 
 
 def cores() -> tuple[int, int] | None:
-    """A core for the emulator and one for the load, if there are two and processes can be bound to them."""
+    """Return a core for the emulator and one for the load, if there are two and processes can be bound to them."""
     found = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return (found[0], found[1]) if len(found) > 1 else None
 
@@ -54,7 +54,7 @@ def bind(pid: int, core: int | None) -> None:
 
 
 def load(port: int, target: str, count: int) -> list[float]:
-    """Seconds of each request, one after the other on one connection."""
+    """Send requests one after the other on one connection, and return the seconds of each."""
     request = f"GET {target} HTTP/1.1\r\nhost: {HOST}\r\naccept: application/json\r\n\r\n".encode()
     took = []
     with socket.create_connection((HOST, port)) as found:
@@ -87,7 +87,7 @@ def _loaded(port: int, target: str, count: int, core: int | None, answers: Any) 
 
 
 def apart(port: int, target: str, count: int, core: int | None) -> list[float]:
-    """The load, in a process of its own."""
+    """Run the load in a process of its own."""
     context = multiprocessing.get_context("spawn")
     answers = context.SimpleQueue()
     worker = context.Process(target=_loaded, args=(port, target, count, core, answers), daemon=True)
@@ -102,7 +102,7 @@ def apart(port: int, target: str, count: int, core: int | None) -> list[float]:
 
 
 def _constant(port_to: Any, core: int | None) -> None:
-    """A server that says the same to whatever comes."""
+    """Serve the same answer to every request."""
     bind(0, core)
     body = b"x" * 1000
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
@@ -115,7 +115,7 @@ def _constant(port_to: Any, core: int | None) -> None:
 
 
 def ceiling(count: int, pair: tuple[int, int] | None) -> float:
-    """Requests a second of the load alone."""
+    """Return the requests a second of the load alone."""
     context = multiprocessing.get_context("spawn")
     port = context.SimpleQueue()
     server = context.Process(target=_constant, args=(port, pair[0] if pair else None), daemon=True)
@@ -129,13 +129,13 @@ def ceiling(count: int, pair: tuple[int, int] | None) -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+    """Return the user and system time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> Json:
-    """Megabytes: resident, and its proportional share."""
+    """Return the resident memory and the proportional share, in megabytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
     return {name: round(sizes[name.capitalize()] / 1024, 1) for name in ("rss", "pss")}
@@ -198,7 +198,7 @@ def many_deployments(count: int, deployments: int, pair: tuple[int, int] | None)
 
 
 def start_up(count: int) -> Json:
-    """Seconds until the first line."""
+    """Measure the seconds until the first line of output."""
     took, used = [], []
     for _start in range(count):
         began = time.perf_counter()
@@ -220,7 +220,7 @@ def start_up(count: int) -> Json:
 
 
 def modules() -> int:
-    """How many modules are loaded once it serves."""
+    """Return the number of Python modules that a serving emulator has loaded."""
     code = "import sys, emulator.server, emulator.double, uvloop; print(len(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=TESTS, capture_output=True, text=True, check=True)
     return int(done.stdout)
@@ -239,7 +239,7 @@ def quantiles(took: list[float]) -> Json:
 
 
 def histogram(took: list[float]) -> dict[str, int]:
-    """Requests by milliseconds. An answer that waits for a delayed acknowledgement shows at 40."""
+    """Count requests by milliseconds. An answer that waits for a delayed acknowledgement shows at 40."""
     found = {f"< {edge:g}": 0 for edge in BINS} | {f">= {BINS[-1]:g}": 0}
     for seconds in took:
         name = next((f"< {edge:g}" for edge in BINS if seconds * 1000 < edge), f">= {BINS[-1]:g}")

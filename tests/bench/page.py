@@ -13,7 +13,7 @@ MARK = "<!-- `make bench` writes everything below this line. -->\n"
 
 
 def write(report: dict[str, t.Any], page: Path, plots: Path) -> None:
-    """Put the figures of *report* into *page*; the plots are those in the folder *plots*.
+    """Write the figures of *report* into *page*, with links to the plots in the folder *plots*.
 
     :raises ValueError: if the page has no mark.
     """

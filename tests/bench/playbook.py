@@ -24,7 +24,7 @@ Json = dict[str, t.Any]
 class Way:
     """One way to do the job of a scene.
 
-    ``changes``: how many writes it is to send; a run with another number measured something else.
+    ``changes``: the number of writes that it must send; a run with another number has measured something else.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Way:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Wall time of the whole process, the memory of its largest process, and what it asked of the servers."""
+    """Wall time of the whole process, the memory of its largest process, and its requests to the servers."""
 
     seconds: float
     peak_mb: float
@@ -46,7 +46,7 @@ class Sample:
 def measure(folder: Path, way: Way, hosts: int, forks: int, servers: t.Sequence[Emulator]) -> Sample:
     """Run a play over as many *hosts*, which take the *servers* in turn.
 
-    :raises SystemExit: if it failed, or sent another number of writes than it was to send.
+    :raises SystemExit: the play failed, or sent another number of writes than it must send.
     """
     before = [_counted(server) for server in servers]
     began = time.perf_counter()

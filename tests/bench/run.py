@@ -35,7 +35,7 @@ CLUSTER = ("--node", "n1=1000,1000gb", "--model", "m=1048576", "--interval", "0.
 
 
 def bring_up(server: Emulator, number: int) -> None:
-    """Let as many deployments run, by the control port."""
+    """Start deployments on the emulator, by its control port."""
     for each in range(number):
         body = {"do": "start_deployment", "model_id": "m", "deployment_id": f"d{each}"}
         server.control("POST", "/effects", body)
@@ -43,7 +43,7 @@ def bring_up(server: Emulator, number: int) -> None:
 
 
 def played(scene: Scene, runs: int, folder: Path) -> dict[str, list[Sample]]:
-    """Samples of each way."""
+    """Play the scene, and return the samples of each way."""
     found: dict[str, list[Sample]] = {}
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(emulator(*CLUSTER, *scene.options)) for _each in range(scene.servers)]
@@ -61,7 +61,7 @@ def played(scene: Scene, runs: int, folder: Path) -> dict[str, list[Sample]]:
 
 
 def _result(server: Emulator, number: int) -> Json:
-    """What the fleet task returns of a cluster on which nothing is to be changed."""
+    """Return the result of the fleet task on a cluster that it does not change."""
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
     from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC
@@ -86,7 +86,7 @@ def summary(samples: t.Sequence[Sample]) -> Json:
 
 
 def table(scene: Scene, ways: dict[str, Json]) -> str:
-    """What a person reads."""
+    """Return the figures of a scene as text."""
     first = next(iter(ways.values()))["seconds"]
     head = f"  {'':32} {'median':>8} {'ratio':>7} {'range':>15} {'memory':>9} {'requests':>9} {'received':>10}"
     lines = [f"{scene.title}", head]
@@ -100,7 +100,7 @@ def table(scene: Scene, ways: dict[str, Json]) -> str:
 
 
 def capacity(requests: int = 2000) -> float:
-    """Requests a second that one emulator answers, so that a reader sees what it does not limit."""
+    """Return the requests a second that one emulator answers, to show that it does not limit the tasks."""
     from bench.emulator_cost import load
 
     with emulator(*CLUSTER) as server:
@@ -111,12 +111,12 @@ def capacity(requests: int = 2000) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, help="counted runs of each way, after one that warms up")
+    parser.add_argument("--runs", type=int, help="counted runs of each way, after one to warm up")
     parser.add_argument("--small", action="store_true", help="tiny numbers, to see that it works")
     parser.add_argument("--only", action="append", metavar="SCENE", help="this scene; may be repeated")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--plots", type=Path, help="the folder for plots as SVG; needs matplotlib")
-    parser.add_argument("--page", type=Path, help="the page whose figures are to be these; needs --plots")
+    parser.add_argument("--page", type=Path, help="the page to write the figures into; needs --plots")
     options = parser.parse_args()
     sizes = SMALL if options.small else Sizes()
     if options.runs:

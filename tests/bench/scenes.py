@@ -21,7 +21,7 @@ DEBUG = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }}"}}
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How much of everything; ``runs`` are counted, after one that warms up."""
+    """Sizes of all scenes. One run to warm up comes before the counted ``runs``."""
 
     runs: int = 5
     items: int = 20
@@ -38,9 +38,9 @@ SMALL = Sizes(runs=1, items=2, growth=(1, 3), hosts=2, clusters=3, deployments=3
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One table: ``ways`` are done in turn, each time after ``prepare``; the first is what the others are compared to.
+    """One table. Its ways take turns, each after ``prepare``; the others are compared to the first.
 
-    ``ways`` is given the number of the run, for jobs that change something.
+    ``ways`` takes the number of the run, for jobs that change something.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Scene:
 
 
 def desired(number: int, **settings: t.Any) -> list[Json]:
+    """Return a list of deployments for the fleet module."""
     return [{"deployment_id": f"d{each}", "model_id": "m", **settings} for each in range(number)]
 
 
@@ -114,7 +115,7 @@ def _one_cluster(sizes: Sizes) -> t.Iterator[Scene]:
     )
 
     def changing(run: int) -> list[Way]:
-        # Each way turns the count from the one to the next, so that the next has something to change.
+        # Each way sets another number of allocations than the way before, so that it has something to change.
         numbers = [1 + (3 * run + step + 1) % 2 for step in range(3)]
         return [
             debug,
@@ -192,6 +193,6 @@ def _starts(sizes: Sizes) -> Scene:
         ],
         options=("--load-time", str(sizes.load_seconds)),
         prepare=stop_all,
-        # The loop alone takes a minute; what varies between runs is far below what is compared.
+        # The loop alone takes a minute, and its runs differ far less than the ways do.
         runs=min(sizes.runs, 2),
     )

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A pytest plugin: how many tests passed and failed with each version of the server, and with which client.
+"""A pytest plugin that counts the tests that passed and failed with each version of the server.
 
-The variable ``CLIENT_VERSION`` says which client has to be there, ``CLIENT_COUNTS`` where the counts go: a JSON object
-with ``all`` and each version of the server as keys, ``{"passed": n, "failed": n}`` as values.
+The variable ``CLIENT_VERSION`` has the version of the client that must be installed, ``CLIENT_COUNTS`` the path for the
+counts: a JSON object with ``all`` and each version of the server as keys, ``{"passed": n, "failed": n}`` as values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     found, expected = ".".join(map(str, elasticsearch.__version__)), os.environ["CLIENT_VERSION"]
     if found != expected:
-        raise pytest.UsageError(f"this would try elasticsearch {found}, not {expected}")
+        raise pytest.UsageError(f"elasticsearch {found} is installed, not {expected}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,7 +41,7 @@ def pytest_runtest_call(item: pytest.Item) -> t.Generator[None, None, None]:
     try:
         return (yield)
     finally:
-        # With the report it travels from the process that ran the test to the one that counts.
+        # The report takes it from the process that ran the test to the one that counts.
         item.user_properties.append(("servers", sorted(played.VERSIONS)))
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run what touches the client with the oldest and the newest releases of elasticsearch-py; print what passed where.
+"""Run the tests that use the client with the oldest and the newest releases of elasticsearch-py, and print a table.
 
 Releases are pinned in ``tests/emulator_tests/clients/releases.json`` and installed beside each other, below ``.cache``.
 """
@@ -33,7 +33,7 @@ SUITE: Final = (
     *(f"tests/integration/test_{name}.py" for name in ("error_table", "repetitions", "privileges")),
 )
 SERVERS: Final = ("8.0", "8.9", "8.16", "8.19", "9.5")
-"""What each client has to be tried with; where the tests play more, that is shown, too."""
+"""The servers that each client must be tried with. The table also shows others that the tests play."""
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -41,8 +41,8 @@ Counts = Mapping[str, Mapping[str, int]]
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--client", action="append", choices=CLIENTS, help="only this release; may be repeated")
-    parser.add_argument("--processes", default="auto", help="how many tests at once")
-    parser.add_argument("tests", nargs="*", default=SUITE, help="instead of the suite")
+    parser.add_argument("--processes", default="auto", help="how many tests to run at once")
+    parser.add_argument("tests", nargs="*", default=SUITE, help="run these instead of the suite")
     given = parser.parse_args(arguments)
     sound = True
     found: dict[str, Counts] = {}
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def try_one(client: str, folder: Path, tests: Sequence[str], processes: str) -> tuple[int, Counts]:
-    """Run the tests with a client; the status of pytest, and what passed and failed by server."""
+    """Run the tests with a client, and return the status of pytest and the counts by server."""
     with tempfile.TemporaryDirectory() as place:
         counts = Path(place) / "counts.json"
         counts.write_text("{}", encoding="utf-8")
@@ -82,7 +82,7 @@ def try_one(client: str, folder: Path, tests: Sequence[str], processes: str) -> 
 
 
 def by_minor(counts: Counts) -> Counts:
-    """``8.19.21`` as ``8.19``, and those of one minor version together."""
+    """Add up the counts of each minor version, such as ``8.19`` for ``8.19.21``."""
     found: dict[str, dict[str, int]] = {}
     for version, outcomes in counts.items():
         minor = found.setdefault(".".join(version.split(".")[:2]), {})
@@ -92,7 +92,7 @@ def by_minor(counts: Counts) -> Counts:
 
 
 def matrix(found: Mapping[str, Counts]) -> str:
-    """One line for each client, one column for each server: tests that passed, and those that did not."""
+    """Return the table: one line for each client, one column for each server, with tests that passed and failed."""
     played = {server for counts in found.values() for server in counts} - {"all"}
     servers = sorted(played, key=lambda server: [int(part) for part in server.split(".")])
     rows = [["client", *servers, "all tests"]]

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random schedules of faults, races and kills, each judged by the laws.
+"""Play random schedules of faults, races and kills, and judge each by the laws.
 
-What breaks a law is made as small as possible, and shown with the command that plays it again.
+A schedule that breaks a law is made as small as possible, and printed with the command that plays it again.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ COMMAND = "PYTHONPATH=tests .venv/test/bin/python -m faults"
 
 def main(given: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m faults", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=10.0, help="for how long (10)")
-    parser.add_argument("--seeds", type=int, help=f"how many seeds instead, {BATCH} schedules each")
-    parser.add_argument("--seed", type=int, help="begin with this one; the next seeds follow (a random one)")
-    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long to play (10)")
+    parser.add_argument("--seeds", type=int, help=f"play so many seeds instead, {BATCH} schedules each")
+    parser.add_argument("--seed", type=int, help="begin with this seed; the next ones follow (a random one)")
+    parser.add_argument(
+        "--at-once", type=int, default=os.cpu_count() or 1, help="how many processes to use (one for each core)"
+    )
     parser.add_argument("--replay", metavar="SCHEDULE", help="play this one schedule: JSON, or a file with it")
     parser.add_argument("--kill", type=int, metavar="SEED", help="kill the real process of this one seed")
     chosen = parser.parse_args(given)
@@ -50,7 +52,7 @@ def main(given: t.Sequence[str] | None = None) -> int:
 
 
 def run(seeds: t.Iterable[int], seconds: float, at_once: int) -> int:
-    """Play batch after batch until there are no more *seeds*, or the time is over."""
+    """Play one batch for each of *seeds*, until there are no more, or *seconds* have passed."""
     end, tally, failed = time.monotonic() + seconds, Tally(), 0
     batches = iter(seeds)
     context = multiprocessing.get_context("spawn")
@@ -70,7 +72,7 @@ def run(seeds: t.Iterable[int], seconds: float, at_once: int) -> int:
 
 
 def show(outcome: Outcome) -> bool:
-    """Tell of a schedule that broke a law, if there is one."""
+    """Print the schedule that broke a law, and return whether there is one."""
     if not outcome.broken:
         return False
     print(f"seed {outcome.seed}:")
@@ -87,7 +89,7 @@ def _schedule(given: str) -> Json:
 
 
 def report(broken: t.Sequence[str]) -> int:
-    """Tell which laws broke."""
+    """Print the laws that broke, and return the exit code."""
     print("\n".join(broken) or "no law broke")
     return 1 if broken else 0
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schedules of one seed, by Hypothesis: it draws them, and makes the one that breaks a law small."""
+"""The schedules of one seed. Hypothesis draws them, and shrinks one that breaks a law."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from faults.schedules import schedules
 BATCH = 100
 """Schedules of one seed."""
 PROCESSES = 2
-"""One of so many seeds kills a real process, too, which takes seconds."""
+"""One seed in so many also kills a real process, which takes seconds."""
 
 
 class Broken(Exception):
@@ -29,9 +29,9 @@ class Broken(Exception):
 
 @dataclasses.dataclass
 class Outcome:
-    """What a batch came to.
+    """The outcome of a batch.
 
-    ``broken``: the laws that broke. ``schedule``: the smallest that breaks them; without one it was the killed process.
+    ``broken``: the laws that broke. ``schedule``: the smallest that breaks them; ``None`` if the killed process did.
     """
 
     seed: int
@@ -41,8 +41,8 @@ class Outcome:
 
 
 def batch(number: int) -> Outcome:
-    """Play the schedules of one seed; stop at the first that breaks a law, and make it small."""
-    logging.disable(logging.WARNING)  # the client tells of each lost connection
+    """Play the schedules of one seed; stop at the first that breaks a law, and shrink it."""
+    logging.disable(logging.WARNING)  # the client logs each lost connection
     outcome = Outcome(number, Tally())
 
     @seed(number)
@@ -59,7 +59,7 @@ def batch(number: int) -> Outcome:
     def judged(schedule: Json) -> None:
         try:
             broken = play(schedule, outcome.tally)
-        except (Exception, Endless) as exc:  # whatever it is, it is no result
+        except (Exception, Endless) as exc:  # whatever was raised, the task returned no result
             broken = [f"{type(exc).__name__}: {exc}"]
         if broken:
             outcome.schedule, outcome.broken = schedule, tuple(broken)
@@ -69,7 +69,7 @@ def batch(number: int) -> Outcome:
         judged()
     except Broken:
         return outcome
-    except Flaky:  # what was found is told all the same
+    except Flaky:  # report what was found even so
         outcome.broken = (*outcome.broken, "(these laws held when the schedule was played again)")
         return outcome
     outcome.schedule, outcome.broken = None, ()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment, and by which name: drawn, and told from the double's own state."""
+"""Consumers of deployments: draw them, and read them from the emulator's own state."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from support.stage import Assignments
 
 Json = dict[str, t.Any]
 ALIAS = "alias"
-"""Names model ``m``, where it is drawn; tasks may name the model by it, too."""
+"""An alias of model ``m``, in some schedules. Tasks may name the model by it, too."""
 
 
 def alias() -> Json:
+    """Return the request that makes the alias."""
     return {"method": "PUT", "path": f"/_ml/trained_models/m/model_aliases/{ALIAS}", "body": None}
 
 
 def owned(name: str, settings: Json) -> Json:
-    """The request that makes an endpoint, and with it a deployment of its own."""
+    """Return the request that makes an inference endpoint, and with it the deployment that it owns."""
     body = {"service": "elasticsearch", "service_settings": {"model_id": "m", "num_threads": 1, **settings}}
     return {"method": "PUT", "path": f"/_inference/sparse_embedding/{name}", "body": body}
 
 
 @st.composite
 def consumers(draw: st.DrawFn, name: str) -> list[Json]:
-    """Requests by which others come to use a deployment: by its own id, by its model's, or by an alias."""
+    """Draw requests that make consumers of a deployment, which name its own id, its model or an alias."""
     kind = draw(st.sampled_from((None, None, None, None, None, "pipeline", "endpoint", "pipeline of endpoint")))
     if kind is None:
         return []
@@ -50,10 +51,10 @@ def _pipeline(pipeline: str, model_id: str) -> Json:
 
 
 class Consumers(t.NamedTuple):
-    """Alias to its model, pipeline to what it names, endpoint to its deployment.
+    """All consumers: alias to its model, pipeline to the names in it, endpoint to its deployment.
 
-    ``readable``: whether they may be read. ``late``: whether others may join them. ``ending``: deployments that the
-    task itself wants stopped.
+    ``readable``: whether the task may read them. ``late``: whether other clients may add some during the run.
+    ``ending``: deployments that the task itself is to stop.
     """
 
     aliases: t.Mapping[str, str]
@@ -65,6 +66,7 @@ class Consumers(t.NamedTuple):
 
     @classmethod
     def of(cls, emulator: Double, *, readable: bool, late: bool = False) -> t.Self:
+        """Read the consumers from the state of *emulator*."""
         state = emulator.control("GET", "/state")
         endpoints = {name: endpoint["service_settings"] for name, endpoint in state["endpoints"].items()}
         return cls(
@@ -76,10 +78,10 @@ class Consumers(t.NamedTuple):
         )
 
     def use(self, name: str, there: Assignments) -> bool:
-        """Whether anybody is known to use this deployment, among those that are *there*.
+        """Return whether this deployment, one of those that are *there*, is known to have a consumer.
 
-        A name of a model means the deployment with the model's own id, if there is one, else each of its deployments.
-        Who may not read pipelines learns from the server only of those that name the deployment itself.
+        A consumer that names a model uses the deployment whose id is the model id, or without one every deployment of
+        the model. Of pipelines that the task may not read, Elasticsearch reports only those that name the deployment.
         """
         model_id = there[name]["task_parameters"]["model_id"]
         names_another = model_id != name and model_id in there and there[model_id]["assignment_state"] != "stopping"
@@ -91,10 +93,10 @@ class Consumers(t.NamedTuple):
         return any(names & set(named) for named in self.pipelines.values())
 
     def may_use(self, name: str, there: Assignments) -> bool:
-        """As :meth:`use`, also if what the task itself ends is taken for gone."""
+        """Return the same as :meth:`use`, or true if it would be true without the deployments that the task stops."""
         left = {other: there[other] for other in there if other == name or other not in self.ending}
         return self.use(name, there) or self.use(name, left)
 
     def has_owner(self, name: str) -> bool:
-        """Whether an endpoint made this deployment, and may be known to."""
+        """Return whether an inference endpoint owns this deployment, and the task may know it."""
         return self.readable and self.endpoints.get(name) == name

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may happen at any moment of a run: answers that get lost or fail, and what others and nodes do meanwhile."""
+"""Events at any moment of a run: answers that get lost or fail, and acts of other clients and of nodes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ FAULTS_OF_ALL: tuple[Json, ...] = (
     BUSY,
     BROKEN,
 )
-"""Faults of any request. A body that comes slowly is, to a client that bounds the whole request, late or never."""
+"""Faults of any request. A slow body needs no fault of its own: the client limits the whole request, so it is late."""
 FAULTS_ON_THE_WAY: tuple[Json, ...] = (
     {"type": "redirect", "location": "http://elsewhere.invalid/"},
     {"type": "too_many_requests"},
 )
-"""What something between says instead of passing a request on."""
+"""Answers of something in between that does not pass the request on."""
 FAULTS_OF_WRITES: tuple[tuple[str, Json], ...] = (
     ("any_write", {"type": "conflict"}),
     ("any_write", {"type": "master_timeout"}),
@@ -53,12 +53,12 @@ FAULTS_OF_WRITES: tuple[tuple[str, Json], ...] = (
     ("start", {"type": "capacity"}),
     ("update", {"type": "capacity"}),
 )
-"""Faults of writes, as the server itself has them."""
+"""Faults of writes, as Elasticsearch itself answers them."""
 
 
 @st.composite
 def faults(draw: st.DrawFn) -> Json:
-    """A fault that hits one of the next requests."""
+    """Draw a fault of one of the next requests."""
     if draw(st.booleans()):
         operation, do = draw(st.sampled_from(FAULTS_OF_WRITES))
         when = "before"
@@ -70,12 +70,12 @@ def faults(draw: st.DrawFn) -> Json:
 
 
 def delays() -> st.SearchStrategy[Json]:
-    """A request, an answer or a sleep that takes longer: time goes by, and the nodes go on meanwhile."""
+    """Return requests, answers or sleeps that take longer: time passes, and the nodes go on meanwhile."""
     return st.fixed_dictionaries({"do": st.just("delay"), "seconds": st.sampled_from((1.0, 5.0, 30.0))})
 
 
 def node_events() -> st.SearchStrategy[Json]:
-    """What happens to nodes and master; nobody else writes."""
+    """Return events of nodes and of the master, without writes of other clients."""
     return st.sampled_from(
         (
             {"do": "remove_node", "node_id": "id-n1"},
@@ -94,7 +94,7 @@ def node_events() -> st.SearchStrategy[Json]:
 
 @st.composite
 def client_events(draw: st.DrawFn, names: t.Sequence[str], *, adaptive: bool) -> Json:
-    """What another client, the scaler or a node does to a deployment, or somebody who comes to use it."""
+    """Draw an act of another client, of adaptive allocations or of a node on a deployment, or a new consumer of it."""
     name, number = draw(st.sampled_from(names)), st.integers(1, 6)
     started: Json = {
         "do": "start_deployment",
@@ -123,7 +123,7 @@ def client_events(draw: st.DrawFn, names: t.Sequence[str], *, adaptive: bool) ->
 
 
 ADAPTIVE: tuple[Json, ...] = ({"enabled": True, "min_number_of_allocations": 1}, {"enabled": False})
-"""What somebody else may set."""
+"""Adaptive allocations that another client may set."""
 RECOVERY: tuple[Json, ...] = (
     {"do": "recover_state"},
     {"do": "elect_master"},
@@ -131,4 +131,4 @@ RECOVERY: tuple[Json, ...] = (
     {"do": "keep_node", "node_id": "id-n1"},
     {"do": "set_node", "node_id": "id-n1", "jobs_memory": 0, "load_error": None},
 )
-"""Ends what lasts; the deployments are released one by one."""
+"""Effects that end every lasting fault. Held deployments are released one by one besides."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws, for runs among faults and others: every sentence is a law that broke."""
+"""The laws for runs among faults and other clients. Every sentence that is returned is a law that broke."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ AFTER_WRITES = ("not_ready", "not_ready_in_time", "not_recovered", "rollback_fai
 OF_CONSUMERS = ("referenced by ingest processors", "as it is used by inference", "as it was created by inference")
 """Reasons of Elasticsearch to refuse a write because of consumers, which the task may not be allowed to read."""
 BREAK = Look("first", "", "", ("", None), None, {}, {})
-"""Stands between the looks of two runs."""
+"""A mark between the looks of two runs."""
 
 
 class Run(t.NamedTuple):
-    """One run and all its requests. ``result``: None if it was killed. ``alone``: nobody else changed anything."""
+    """One run and all its requests.
+
+    ``result``: ``None`` if the run was killed. ``alone``: no other client and no node changed a deployment.
+    """
 
     stage: Stage
     looks: list[Look]
@@ -40,7 +43,7 @@ class Run(t.NamedTuple):
 
 
 def changes_deployments(event: Json) -> bool:
-    """Whether a happening changes deployments, or makes the server do it."""
+    """Return whether an event changes deployments, or makes Elasticsearch change them."""
     if "operation" in event:
         return bool(event["do"]["type"] == "route_failed")
     return event["do"] not in _HARMLESS
@@ -50,7 +53,7 @@ _HARMLESS = ("lose_master", "elect_master", "lose_state", "recover_state", "dela
 
 
 def broken(run: Run, consumers: Consumers, options: Json) -> list[str]:
-    """What is wrong with a run whatever happened to it, and with its result, if there is one."""
+    """Return the laws that hold for every run and that *run* broke, by its requests or by its result."""
     unlisted = _unlisted(run, options)
     found = _not_named(run, unlisted)
     ending = [item.name for item in (*run.items, *unlisted) if item.options.get("state") == "stopped"]
@@ -65,7 +68,7 @@ def broken(run: Run, consumers: Consumers, options: Json) -> list[str]:
 
 
 def _unlisted(run: Run, options: Json) -> list[Item]:
-    """The deployments that the task wants stopped without naming them."""
+    """Return the deployments that the task stops without naming them."""
     if not options.get("stop_unlisted"):
         return []
     named = {item.name for item in run.items}
@@ -79,7 +82,7 @@ def _unlisted(run: Run, options: Json) -> list[Item]:
 
 
 def _not_named(run: Run, unlisted: t.Sequence[Item]) -> list[str]:
-    """Writes on deployments that the task does not name; and on those that it wants stopped, others than stops."""
+    """Find writes on deployments that the task does not name, except the stops of *unlisted* and their rollbacks."""
     named = {item.name for item in run.items}
     verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in unlisted}
     changed = {(name, look.verb) for look in run.looks for name in changed_by(look) if name not in named}
@@ -91,7 +94,7 @@ def _not_named(run: Run, unlisted: t.Sequence[Item]) -> list[str]:
 
 
 def _beyond_total_step(run: Run, unlisted: t.Sequence[Item], limit: int | None) -> list[str]:
-    """A list that moves more allocations than it may."""
+    """Find a list of deployments that changes more allocations than its guard allows."""
     if limit is None:
         return []
     total = 0
@@ -99,7 +102,7 @@ def _beyond_total_step(run: Run, unlisted: t.Sequence[Item], limit: int | None) 
         sent = writes(run.looks, item.name)
         half = bool(sent) and sent[-1].look.verb == "_stop" and item.options.get("state") != "stopped"
         resumed = bool(sent) and sent[0].first is None and "recovery_file" in item.options
-        # Of half a replacement nothing can be told; and its other half begins with what the file has.
+        # Half a replacement shows no final number; its other half begins with the number in the recovery file.
         if sent and not (half or resumed):
             total += abs(allocations(sent[-1].after) - allocations(sent[0].first))
     return (
@@ -129,7 +132,7 @@ def _wrong_result(run: Run, item: Item, entry: Json, result: Json) -> list[str]:
     if entry.get("failed") or not (entry["skipped_because"] or kept or refused_as_a_whole(result)):
         found += unreached(run.stage, run.looks, _reachable(run.stage, item), reported)
     wrote = [look for look in run.looks if took_effect(look, item.name)]
-    # Of a write whose answer was lost nobody can tell what became of it, if others have acted since.
+    # The task cannot know the outcome of a write whose answer was lost, if another client has acted since.
     if any(run.alone or look.status for look in wrote) and not entry["changed"]:
         found.append(f"the task changed it, and its result says that it did not: {entry.get('msg')}")
     if run.alone and entry["changed"] and not wrote and _code(entry) not in UNCERTAIN:
@@ -142,14 +145,14 @@ def _code(entry: Json) -> str:
 
 
 def _reachable(stage: Stage, item: Item) -> Json:
-    """What has to be there: on serverless a count is the scaler's, whatever a start says."""
+    """Return the options that the cluster can reach: on serverless, adaptive allocations set every number."""
     by_elasticsearch = ("number_of_allocations",) if stage.flavor == "serverless" else ()
     options = {name: value for name, value in item.options.items() if name not in by_elasticsearch}
     return {**options, "deployment_id": item.name}
 
 
 def repeated(looks: t.Sequence[Look]) -> list[str]:
-    """Writes that were sent again after they had taken effect."""
+    """Find writes that the task sent again after they had taken effect."""
     found = []
     done: dict[str, Look] = {}
     for look in looks:
@@ -165,12 +168,12 @@ def repeated(looks: t.Sequence[Look]) -> list[str]:
 
 
 def _repeats_stop(look: Look) -> bool:
-    """A stop of what is stopping is allowed: the server may have forgotten the first one."""
+    """Return whether this stops a deployment that is stopping: Elasticsearch may have forgotten the first stop."""
     return look.verb == "_stop" and any(each["assignment_state"] == "stopping" for each in look.before.values())
 
 
 def unpredicted(predicted: Json, actual: Json) -> list[str]:
-    """Law 2: where check mode said something else than a run in peace."""
+    """Apply law 2: find where check mode predicted something else than an undisturbed run returned."""
     found = []
     if not actual.get("failed") and predicted["api_calls"] != actual["api_calls"]:
         found.append(f"check mode predicted {predicted['api_calls']}, the real run sent {actual['api_calls']}")
@@ -201,7 +204,7 @@ def _unforeseen(entry: Json) -> bool:
 
 
 def outdated(run: Run) -> list[str]:
-    """What is told at the end of a run in peace that waited, and is not there in the end."""
+    """Find results of an undisturbed run that waited which differ from the cluster after it."""
     settled = run.result is not None and all(item.options.get("wait", True) for item in run.items)
     last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if settled]
     return [
@@ -214,7 +217,7 @@ def outdated(run: Run) -> list[str]:
 
 
 def lost_settings(before: Assignments, after: Assignments, items: t.Iterable[Item]) -> list[str]:
-    """Settings that the task does not name, and that are not as they were."""
+    """Find settings that the task does not name, and that differ from before."""
     found = []
     for item in items:
         if item.name not in before or item.name not in after:

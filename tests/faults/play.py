@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Play one schedule and judge it by the laws."""
+"""Play one schedule, and judge it by the laws."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ Json = dict[str, t.Any]
 
 
 REQUESTS = 2000
-"""Ten times as many as any schedule took to its end."""
+"""Ten times as many as any schedule needed."""
 REQUEST_TIMEOUT = 60.0
 """Seconds that a task gives one request unless it says otherwise."""
 NEVER_ANSWERED = "no answer, ever"
-"""How the double calls a request that it would never answer."""
+"""The emulator's words for a request that it would never answer."""
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The end of the process, as by SIGKILL."""
 
 
 class Endless(BaseException):
-    """It would go on for ever."""
+    """A run that would never end."""
 
 
 @dataclasses.dataclass
 class Tally:
-    """What was tried."""
+    """Numbers of all that was played."""
 
     schedules: int = 0
     requests: int = 0
@@ -58,12 +58,13 @@ class Tally:
     processes: int = 0
 
     def add(self, other: Tally) -> None:
+        """Add the numbers of another batch."""
         for field in dataclasses.fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 def play(schedule: Json, tally: Tally) -> list[str]:
-    """Every law that *schedule* broke, in words."""
+    """Play *schedule*, and return a sentence for each law that broke."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, _Stage(schedule, Path(folder), tally) as stage:
         broken = stage.predict()
         stage.apply()
@@ -76,7 +77,7 @@ def play(schedule: Json, tally: Tally) -> list[str]:
 
 
 class _Stage(Stage):
-    """The cluster of a schedule, its tasks, and what happens at each moment."""
+    """The cluster of a schedule, its tasks, and the events at each moment."""
 
     def __init__(self, schedule: Json, folder: Path, tally: Tally) -> None:
         super().__init__(schedule["version"], schedule["nodes"], flavor=schedule["flavor"])
@@ -92,7 +93,7 @@ class _Stage(Stage):
         self._before = self.assignments()
 
     def _prepare(self) -> Consumers:
-        """Bring the beginning about; who uses deployments then."""
+        """Set the cluster up as the schedule says, and return the consumers."""
         for step in self._schedule["running"]:
             (self._ask if "method" in step else self._act)(step)
         for request in self._schedule["consumers"]:
@@ -106,23 +107,24 @@ class _Stage(Stage):
 
     @property
     def _can_read(self) -> bool:
-        """Whether the tasks may read who uses deployments."""
+        """Return whether the tasks may read the consumers of deployments."""
         return any(each in self._schedule["privileges"] for each in ("all", "read_pipeline"))
 
     def _ask(self, request: Json) -> None:
-        """Somebody else's request, which this version may not have."""
+        """Send a request of another client, which this version may not know."""
         body = None if request["body"] is None else json.dumps(request["body"]).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         with contextlib.suppress(ConnectionDropped):
             self._inner.request(request["method"], request["path"], headers, body)
 
     def _act(self, effect: Json) -> None:
+        """Play an effect; one without a target does nothing."""
         if effect["do"] == "settle":
             self.settle()
         elif effect["do"] == "delay":
             self.clock.sleep(effect["seconds"])
         else:
-            with contextlib.suppress(ValueError):  # there may be nothing to act on
+            with contextlib.suppress(ValueError):
                 self.control("POST", "/effects", effect)
 
     # --- the runs ---
@@ -142,7 +144,7 @@ class _Stage(Stage):
             raise ConnectionTimeout("Connection timed out during request") from late
 
     def _play(self, task: Json, check_mode: bool = False) -> Json:
-        """The result of a task; that of one deployment as a list of one."""
+        """Return the result of a task; that of one deployment as a list of one."""
         placed = self._placed(task)
         if placed["deployments"] is not None:
             return self.run_many(placed["deployments"], check_mode, **placed["options"])
@@ -150,7 +152,7 @@ class _Stage(Stage):
         return {**result, "deployments": [{**result, "deployment_id": placed["options"]["deployment_id"]}]}
 
     def _placed(self, task: Json) -> Json:
-        """Each deployment has a recovery file of its own, if it is to have one."""
+        """Return the task with a recovery file of its own for each deployment that asks for one."""
         placed: Json = json.loads(json.dumps(task))
         for item in placed["deployments"] or [placed["options"]]:
             if "recovery_file" in item:
@@ -158,13 +160,13 @@ class _Stage(Stage):
         return placed
 
     def _items(self, task: Json) -> list[Item]:
-        """What is wanted of each deployment, with what it has from the list."""
+        """Return the options of each deployment, with those that it takes from the list."""
         if task["deployments"] is None:
             return [Item(task["options"]["deployment_id"], task["options"])]
         return [Item(each["deployment_id"], {**task["options"], **each}) for each in task["deployments"]]
 
     def predict(self) -> list[str]:
-        """Law 1, and what law 2 needs."""
+        """Run check mode, which law 2 needs, and judge it by law 1."""
         self.control("POST", "/read_only", {"enabled": True})
         self._predicted = self._play(self._schedule["task"], check_mode=True)
         broken = ["check mode sent a write"] if self.journal() else []
@@ -176,7 +178,7 @@ class _Stage(Stage):
         return broken
 
     def apply(self) -> None:
-        """The task, and the second one in turns with it, among all that happens."""
+        """Run the task, in turns with the second one, while the events take place."""
         tasks = {"first": self._schedule["task"]}
         if self._schedule["second"]:
             tasks["second"] = self._schedule["second"]
@@ -201,7 +203,7 @@ class _Stage(Stage):
         return run
 
     def _play_events(self) -> None:
-        """What the schedule says of this moment."""
+        """Play the events of this moment."""
         now: list[At] = [self._moments]
         now += [] if self._written is None else [f"write+{self._moments - self._written}"]
         self._moments += 1
@@ -223,7 +225,7 @@ class _Stage(Stage):
 
     @property
     def _alone(self) -> bool:
-        """Whether nobody else changes deployments, nodes among them."""
+        """Return whether no other client and no node changes deployments."""
         changing = [each for each in self._schedule["events"] if judge.changes_deployments(each["what"])]
         return not self._schedule["second"] and not changing
 
@@ -232,7 +234,7 @@ class _Stage(Stage):
         return self._alone and not self._schedule["events"] and self._schedule["killed"] is None
 
     def judge_runs(self) -> list[str]:
-        """What the runs did wrong."""
+        """Return the laws that the runs broke."""
         broken: list[str] = []
         for name, result in self._results.items():
             task = self._schedule["task" if name == "first" else "second"]
@@ -243,19 +245,19 @@ class _Stage(Stage):
         return broken
 
     def recover(self) -> None:
-        """Everything that went wrong is over."""
+        """End every fault."""
         faults = self.control("GET", "/faults")
         self._tally.faults += sum(each["fired"] for each in faults)
         self.control("DELETE", "/faults")
-        self._inner.cluster.load_failures.clear()  # of loads that nobody has tried yet
+        self._inner.cluster.load_failures.clear()  # of loads that no node has tried yet
         for effect in RECOVERY:
             self._act(effect)
-        for name in self.control("GET", "/state")["held"]:  # also of what is not there now
+        for name in self.control("GET", "/state")["held"]:  # also deployments that are not there now
             self._act({"do": "release", "deployment_id": name})
         self.settle()
 
     def apply_again(self) -> list[str]:
-        """Law 6: a clean run reaches what is wanted, or says in check mode, too, why not."""
+        """Apply law 6: a run without faults reaches the desired state, or fails and says why, as check mode does."""
         task, consumers = self._schedule["task"], Consumers.of(self, readable=self._can_read)
         predicted = self._play(task, check_mode=True)
         self.looks.append(judge.BREAK)
@@ -275,11 +277,11 @@ class _Stage(Stage):
         return broken + self._third(task, items)
 
     def _left_file(self, item: Item) -> bool:
-        """Whether its recovery file is there, unless only the second task knows of it."""
+        """Return whether the recovery file that the task names for this deployment is there."""
         return "recovery_file" in item.options and (self._folder / f"{item.name}.json").exists()
 
     def _kept(self) -> list[Item]:
-        """Of which deployments what the task does not name is promised to be as before."""
+        """Return the deployments of which the task promises to keep every setting that it does not name."""
         whole = self._results["first"] is not None and not self._results["first"].get("failed")
         items = self._items(self._schedule["task"])
         return [item for item in items if self._alone and (whole or "recovery_file" in item.options)]

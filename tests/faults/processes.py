@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module as a process of its own, which SIGKILL ends at a random moment; then once more, to its end."""
+"""Run the module as a real process, kill it with SIGKILL at a random moment, and run it again to its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RUNNING: Json = {"do": "start_deployment", "model_id": "m", "deployment_id": "d"
 
 
 def kill(seed: int) -> list[str]:
-    """Every law that a run broke which was killed, or the run after it."""
+    """Return the laws that the killed run broke, or the run after it."""
     drawn = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, emulator(*CLUSTER) as server:
         if drawn.random() < 0.8:
@@ -50,7 +50,7 @@ def kill(seed: int) -> list[str]:
 
 
 def _delay(server: Emulator, drawn: random.Random) -> None:
-    """Requests take their time, before or after their work, so that a kill falls between."""
+    """Delay every request before and after its effect, so that a kill falls in between."""
     for when in ("before", "after"):
         do = {"type": "delay", "seconds": 0.05}
         server.control("POST", "/faults", {"operation": "any", "when": when, "times": -1, "do": do})
@@ -76,7 +76,7 @@ def _killed(server: Emulator, desired: Json, drawn: random.Random, folder: Path)
         while process.poll() is None and server.control("GET", "/counters")["requests"] < survived:
             time.sleep(0.005)
     finally:
-        process.send_signal(signal.SIGKILL)  # does nothing to one that has ended
+        process.send_signal(signal.SIGKILL)  # without effect if it has ended
         process.wait()
 
 

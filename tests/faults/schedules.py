@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random schedules: a cluster, a task, and what happens at which moment of it. All of it is JSON."""
+"""Random schedules: a cluster, a task, and events at moments of it. Every schedule is JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Json = dict[str, t.Any]
 
 VERSIONS = ("8.3.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.5.3")
 SERVERLESS = "9.5.3"
-"""What serverless is played with, whatever it says its version is."""
+"""The version that serverless is played with; serverless itself reports another one."""
 PRIVILEGES = (["all"], ["manage_ml", "monitor", "read_pipeline"], ["manage_ml"])
-"""With all, there is no security; who may not monitor is not told that a cluster is serverless."""
+"""``all`` means no security. Without ``monitor`` the user cannot know that a cluster is serverless."""
 MODELS = ("m", "other")
 MOMENTS = 24
-"""Happenings and kills come at one of so many moments; most runs have fewer."""
+"""Events and kills come at one of so many moments; most runs have fewer."""
 
 number = st.integers(1, 6)
 BOUNDS = st.fixed_dictionaries(
@@ -53,15 +53,15 @@ VALUES: dict[str, st.SearchStrategy[t.Any]] = {
 }
 """For options that are neither a choice nor a flag."""
 ALWAYS = ("deployment_id", "model_id")
-"""Which deployment is meant, and the model to start, are drawn by themselves."""
+"""The deployment and its model are drawn apart from the other options."""
 NOT_VARIED = ("server_timeout",)
-"""It only tells the server when to give up, and the double has no queue to wait in."""
+"""It only limits the wait in a queue of Elasticsearch that the emulator does not have."""
 
 
 def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
-    """What a task may say of an option, drawn from its specification.
+    """Return values for an option, taken from its specification.
 
-    :raises KeyError: the specification does not say enough, and there is nothing in ``VALUES``.
+    :raises KeyError: the specification does not say enough, and ``VALUES`` has nothing.
     """
     if name in VALUES:
         return VALUES[name]
@@ -78,7 +78,7 @@ def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
 
 
 def _options(names: t.Mapping[str, Json], exclusive: t.Iterable[t.Collection[str]]) -> st.SearchStrategy[Json]:
-    """A few options of a specification at a time."""
+    """Return a few options of a specification at a time, without those that exclude each other."""
     known = {name: values(name, option) for name, option in names.items() if name not in ALWAYS + NOT_VARIED}
 
     def allowed(chosen: frozenset[str]) -> bool:
@@ -100,12 +100,12 @@ LIST = _options(
     (),
 )
 OFTEN = ("on_unsatisfied", "recovery_file", "guard", "on_referenced", "on_endpoint_owned", "wait_timeout")
-"""What a third of all items says, each: it decides what may be done, or undone."""
+"""Options that decide what a task may do, or restore: a third of all items has each of them."""
 
 
 @st.composite
 def intents(draw: st.DrawFn, version: str) -> Json:
-    """What a task is about, so that most of them do something to what is there."""
+    """Draw the intent of a task, so that most tasks change something."""
     since = {"update": (8, 6), "scale": (8, 16), "override": (8, 16)}
     kinds = ("any", "update", "scale", "override", "replace", "restart", "stop", "recover")
     kind = draw(st.sampled_from([each for each in kinds if _release(version) >= since.get(each, (8, 0))]))
@@ -129,7 +129,7 @@ def intents(draw: st.DrawFn, version: str) -> Json:
 
 @st.composite
 def desired_settings(draw: st.DrawFn, version: str, few: st.SearchStrategy[Json]) -> Json:
-    """An intent, what often goes with one, and a *few* other options."""
+    """Draw an intent, options that often go with one, and a *few* others."""
     desired = draw(intents(version))
     for name in OFTEN:
         if draw(st.integers(0, 2)) == 0:
@@ -142,7 +142,7 @@ def desired_settings(draw: st.DrawFn, version: str, few: st.SearchStrategy[Json]
 
 
 def names(version: str) -> tuple[str, ...]:
-    """Ids of deployments. Before 8.8 a deployment has the id of its model."""
+    """Return ids of deployments. Before 8.8 a deployment has the id of its model."""
     return MODELS if _release(version) < (8, 8) else ("d", "e", "m")
 
 
@@ -152,7 +152,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 @st.composite
 def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
-    """The effects and requests that bring a deployment about, in one of the states it can be in."""
+    """Draw the effects and requests that make a deployment, in any of its states."""
     if name not in MODELS and _release(version) >= (8, 15) and draw(st.integers(0, 4)) == 0:
         return [owned(name, draw(_endpoint_allocations(version))), *draw(_acts_on(name))]
     start: Json = {"do": "start_deployment", "deployment_id": name}
@@ -171,7 +171,7 @@ def running(draw: st.DrawFn, version: str, name: str) -> list[Json]:
 
 
 def _endpoint_allocations(version: str) -> st.SearchStrategy[Json]:
-    """How many allocations the deployment of an endpoint has."""
+    """Return settings for the allocations of an inference endpoint."""
     fixed = st.fixed_dictionaries({"num_allocations": number})
     if _release(version) < (8, 16):
         return fixed
@@ -180,13 +180,13 @@ def _endpoint_allocations(version: str) -> st.SearchStrategy[Json]:
 
 
 def _acts_on(name: str) -> st.SearchStrategy[list[Json]]:
-    """What happens to a deployment once it is there."""
+    """Return effects on a deployment once it is there, mostly none."""
     effect = st.sampled_from((None, None, None, "stop_deployment", "fail_route", "hold"))
     return effect.map(lambda do: [{"do": do, "deployment_id": name}] if do else [])
 
 
 class Beginning(t.NamedTuple):
-    """What is there before a task: names of deployments, and whether model ``m`` has an alias."""
+    """The cluster before a task: names of deployments, and whether model ``m`` has an alias."""
 
     version: str
     there: t.Collection[str]
@@ -195,7 +195,7 @@ class Beginning(t.NamedTuple):
 
 @st.composite
 def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
-    """What is given to one of the two modules."""
+    """Draw the options of one of the two modules."""
     version = beginning.version
     ids = names(version)
     if draw(st.booleans()):
@@ -215,7 +215,7 @@ def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
 
 
 def _model_of(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
-    """The deployment, and mostly its model: the one it has, another, or an alias."""
+    """Draw the deployment id, and mostly a model: the one it has, another, or an alias."""
     if name in MODELS:
         return {"deployment_id": name, **draw(st.sampled_from(({}, {"model_id": name})))}
     models = ["m", "m", "m", "m", "other", *([ALIAS, ALIAS] if beginning.alias else [])]
@@ -225,12 +225,12 @@ def _model_of(draw: st.DrawFn, name: str, beginning: Beginning) -> Json:
 
 
 At = int | str
-"""Requests, answers and sleeps, counted from the beginning; or ``write+N``, from what follows the first write."""
+"""A moment: requests, answers and sleeps are counted from the beginning, or after the first write (``write+N``)."""
 
 
 @st.composite
 def moments(draw: st.DrawFn) -> list[At]:
-    """When something happens: here and there; or one thing shortly after another, as trouble comes."""
+    """Draw the moments of events: spread over the run, or shortly after each other, as trouble comes."""
     spread = draw(st.lists(st.integers(0, MOMENTS - 1), unique=True, max_size=6))
     first, gaps = draw(st.integers(0, MOMENTS - 1)), draw(st.lists(st.integers(1, 3), max_size=4))
     burst = [first + sum(gaps[:place]) for place in range(len(gaps) + 1)]
@@ -239,15 +239,15 @@ def moments(draw: st.DrawFn) -> list[At]:
 
 
 def kills() -> st.SearchStrategy[At | None]:
-    """When the process dies, if it does."""
+    """Return moments at which the process dies, often none."""
     return st.none() | st.integers(0, MOMENTS - 1) | st.integers(0, 5).map("write+{}".format)
 
 
 @st.composite
 def schedules(draw: st.DrawFn) -> Json:
-    """A cluster, a task, perhaps a second one at the same time, and what happens when.
+    """Draw a cluster, a task, perhaps a second one at the same time, and events.
 
-    A third of the schedules is left in peace by everybody else, so that all laws hold of them.
+    In a third of the schedules no other client acts, so that more of the laws apply.
     """
     serverless = draw(st.integers(0, 7)) == 0
     version = SERVERLESS if serverless else draw(st.sampled_from(VERSIONS))

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws of each write by itself: consumers, owners, guards and the scaler, by what its run had seen before it."""
+"""The laws of each single write, about consumers, owners, guards and adaptive allocations.
+
+They judge a write by what its run had read before it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ Json = dict[str, t.Any]
 
 
 class Item(t.NamedTuple):
-    """What is wanted of one deployment. ``listed``: the task names it."""
+    """A deployment with the options that the task has for it. ``listed``: the task names it."""
 
     name: str
     options: Json
@@ -25,7 +28,7 @@ class Item(t.NamedTuple):
 
     @property
     def may_stop(self) -> bool:
-        """Whether there is any case in which it is to be stopped."""
+        """Return whether the options allow a stop in any case."""
         option = self.options.get
         asked = option("state") in ("stopped", "restarted") or option("replace") == "stop_start"
         return bool(asked or option("on_failed") == "recover" or self.rolls_back)
@@ -38,8 +41,8 @@ class Item(t.NamedTuple):
 class Write(t.NamedTuple):
     """A write that took effect on one deployment.
 
-    ``shown``: the deployment at the last reading of the run before it, ``None`` if there was none; ``first``: at its
-    first reading.
+    ``shown``: the deployment as the run read it last before the write, ``None`` if it was missing; ``first``: as the
+    run read it first.
     """
 
     look: Look
@@ -49,7 +52,7 @@ class Write(t.NamedTuple):
 
 
 def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
-    """All that took effect on a deployment, in their order."""
+    """Return the writes that took effect on a deployment, in their order."""
     found: list[Write] = []
     first: Json | None = None
     shown: Json | None = None
@@ -67,13 +70,16 @@ def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
 
 
 def _reads(look: Look, name: str) -> bool:
-    """Whether the answer told of this deployment."""
+    """Return whether the answer has this deployment."""
     of_all = look.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
     return look.status == 200 and (of_all or look.path == f"/_ml/trained_models/{name}/_stats")
 
 
 def _reported(assignment: Json | None) -> Json | None:
-    """What a reading tells. What is being stopped is gone; but with all routes failed statistics call it failed."""
+    """Return the deployment as an answer reports it.
+
+    A stopping deployment counts as missing, unless all its routes have failed: then the statistics call it failed.
+    """
     routes = (assignment or {}).get("routing_table", {}).values()
     failed = routes and all(route["routing_state"] == "failed" for route in routes)
     return assignment if failed else _running(assignment)
@@ -84,12 +90,12 @@ def _running(assignment: Json | None) -> Json | None:
 
 
 def wrong_writes(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
-    """What no run may do to a deployment, whatever others do."""
+    """Return the laws that this run broke by a write on this deployment, whatever other clients did."""
     found = _wrong_stops(looks, item, consumers)
     baseline: Json | None = None
     for write in writes(looks, item.name):
         if write.look.verb != "_start" or baseline is None:
-            baseline = write.shown  # of a start that follows a stop: what was there before the stop
+            baseline = write.shown  # for a start after a stop: the deployment before the stop
         found += _beyond_guard(item, write, baseline) + _disabled_adaptive(item, write, baseline)
         if write.look.verb == "_update" and consumers.has_owner(item.name) and write.look.path.startswith("/_ml/"):
             found.append(f"the task updated '{item.name}' directly, although an inference endpoint owns it")
@@ -131,21 +137,21 @@ def is_forced(look: Look) -> bool:
 
 
 def _used(looks: t.Sequence[Look], name: str, consumers: Consumers) -> list[bool]:
-    """Whether somebody used it, at each look that could have told."""
+    """Return whether it had a consumer, at each look while it was there."""
     return [consumers.use(name, look.before) for look in looks if name in look.before]
 
 
-# --- counts ---
+# --- numbers of allocations ---
 
 
 def _beyond_guard(item: Item, write: Write, baseline: Json | None) -> list[str]:
-    """A count that goes further than its guard allows; going back to what was there is no step."""
+    """Find a number of allocations that the guard forbids. To return to the first number is always allowed."""
     guard = item.options.get("guard") or {}
     stops = write.look.verb == "_stop"
     if stops and item.options.get("state") != "stopped":
-        return []  # what follows is judged: the start
+        return []  # the start that follows is judged
     if baseline is None and "recovery_file" in item.options:
-        return []  # it goes on from what the file has, where a run before ended between a stop and a start
+        return []  # a previous run may have ended between stop and start: the recovery file has the old number
     old, new = allocations(baseline), 0 if stops else allocations(write.after)
     moved_by_another = write.look.verb == "_update" and new == allocations(write.look.before[item.name])
     if new in (old, allocations(write.first)) or moved_by_another:
@@ -164,12 +170,12 @@ def _beyond_guard(item: Item, write: Write, baseline: Json | None) -> list[str]:
 
 
 def allocations(assignment: Json | None) -> int:
-    """Its number of allocations."""
+    """Return the number of allocations, 0 for a missing deployment."""
     return 0 if assignment is None else int(task_parameters(assignment)["number_of_allocations"])
 
 
 def _disabled_adaptive(item: Item, write: Write, baseline: Json | None) -> list[str]:
-    """The scaler is turned off only by a task that says so; or by going back to what was there."""
+    """Find a write that disabled adaptive allocations, unless the task asks for it or returns to the first settings."""
     if baseline is None or write.after is None or not scaler(baseline)["enabled"] or scaler(write.after)["enabled"]:
         return []
     asked = (item.options.get("adaptive_allocations") or {}).get("enabled") is False

@@ -24,7 +24,7 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class NotPlanted(Exception):
-    """A row does not fit the code: it has to be mended."""
+    """A row that does not fit the code and has to be corrected."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plant each fault of tests/mutants/faults.yml in a copy of the checkout, and see the fast tests catch it.
+"""Plant each fault of tests/mutants/faults.yml in a copy of the checkout, and check that the fast tests catch it.
 
 Usage: PYTHONPATH=tests python -m mutants.run [part of a fault's name ...]
 
 A fault changes `plugins` by one believable slip. If it cannot be planted, or the tests cannot even be collected with
-it, its rows have to be mended.
+it, its rows have to be corrected.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NO_TESTS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The end of one fault: ``caught``, ``survived`` or ``broken`` (its rows have to be mended)."""
+    """The end of one fault: ``caught``, ``survived`` or ``broken`` (its rows have to be corrected)."""
 
     name: str
     verdict: str
@@ -95,7 +95,7 @@ def try_fault(rows: list[Row], folder: Path) -> tuple[str, str]:
 
 
 def copy_checkout(root: Path, folder: Path) -> None:
-    """Copy what git would: changes not yet committed count, what it ignores does not."""
+    """Copy all files of the checkout that git does not ignore, as they are now."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     listed = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
     for path in listed.split("\0"):

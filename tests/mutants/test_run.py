@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The runner of planted faults: what it calls caught was caught, and it lets no useless row pass."""
+"""Test the runner of planted faults: it reports only caught faults as caught, and fails for a useless row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A small project with one function and one test."""
+    """Make a small project with one function and one test."""
     conftest = "import sys\n\nsys.path.insert(0, __file__.removesuffix('tests/conftest.py') + 'plugins')\n"
     files = {
         "plugins/sum.py": "def add(a, b):\n    return a + b\n",
@@ -39,7 +39,7 @@ def plant(checkout: Path, name: str, *, old: str = "a + b", new: str) -> None:
 
 
 def run(checkout: Path, *names: str) -> tuple[int, list[str]]:
-    """The exit code, and the lines of the table with their columns squeezed."""
+    """Return the exit code, and the lines of the table with single spaces."""
     command = [sys.executable, "-m", "mutants.run", "--root", str(checkout), *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, [" ".join(line.split()) for line in done.stdout.splitlines()]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program that plays random faults sees a law that breaks, and knows every option."""
+"""Test the program that plays random faults: it finds a law that breaks, and knows every option."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _laws_broken(*what: Json, **task: t.Any) -> set[str]:
 
 
 def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever does not look before a stop stops what another has started."""
+    """Plant a stop without a read before it, which stops what another client has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
     def without_reading(_self: PlanApplier, action: t.Any, _sent: int) -> t.Any:
@@ -97,7 +97,7 @@ UNLISTED: Json = {
 
 
 class Slip(t.NamedTuple):
-    """A function that is slipped in, what is drawn then, and what the judge says of it."""
+    """A function that replaces another, the schedule that it breaks a law in, and the sentence of the judge."""
 
     where: t.Any
     name: str

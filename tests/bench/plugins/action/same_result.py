@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What any plugin with such a result costs: returns what a file holds, and does nothing."""
+"""Return the content of a file and do nothing, to measure what any plugin with such a result costs."""
 
 from __future__ import annotations
 
