@@ -69,15 +69,15 @@ def loop(number: int, name: str, task: Json, changes: int = 0, connection: str =
     return Way(name, [{**task, "loop": list(range(number))}], changes, connection)
 
 
-def one(count: int = 1, **options: t.Any) -> Json:
-    return {ONE: {"model_id": "m", "deployment_id": "d{{ item }}", "number_of_allocations": count, **options}}
+def one(allocations: int = 1, **options: t.Any) -> Json:
+    return {ONE: {"model_id": "m", "deployment_id": "d{{ item }}", "number_of_allocations": allocations, **options}}
 
 
 def read(target: str = STATS) -> Json:
     return {"ansible.builtin.uri": {"url": "{{ url }}" + target, "return_content": True}}
 
 
-def by_hand(number: int, count: int) -> Way:
+def by_hand(number: int, allocations: int) -> Way:
     """Read, compare, update by uri: two loops."""
     shown = "item.json.trained_model_stats[0].deployment_stats.number_of_allocations"
     update = {
@@ -85,9 +85,9 @@ def by_hand(number: int, count: int) -> Way:
             "url": "{{ url }}" + UPDATE,
             "method": "POST",
             "body_format": "json",
-            "body": {"number_of_allocations": count},
+            "body": {"number_of_allocations": allocations},
         },
-        "when": f"{shown} != {count}",
+        "when": f"{shown} != {allocations}",
         "loop": "{{ read.results }}",
         "loop_control": {"label": "{{ item.item }}"},
     }

@@ -253,7 +253,7 @@ def schedules(draw: st.DrawFn) -> Json:
     version = SERVERLESS if serverless else draw(st.sampled_from(VERSIONS))
     ids = names(version)
     there = [name for name in ids if draw(st.integers(0, 3))]
-    kind = draw(st.sampled_from(("faults", "others", "two runs")))
+    kind = draw(st.sampled_from(("faults", "other clients", "two runs")))
     changes = client_events(ids, adaptive=_release(version) >= (8, 16))
     event = faults() | delays() | (node_events() if kind == "faults" else changes)
     events = [{"at": at, "what": draw(event)} for at in draw(moments())]

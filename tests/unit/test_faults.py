@@ -64,7 +64,7 @@ def _laws_broken(*what: Json, **task: t.Any) -> set[str]:
     return found
 
 
-def test_a_law_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_of_what_another_client_started_breaks_a_law(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plant a stop without a read before it, which stops what another client has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
@@ -164,7 +164,7 @@ SLIPS = {
 
 
 @pytest.mark.parametrize("name", SLIPS)
-def test_a_slip_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_slip_breaks_a_law(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     slip = SLIPS[name]
     planned = {**schedule(0), **slip.drawn}
     assert play(planned, Tally()) == []
@@ -172,7 +172,7 @@ def test_a_slip_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert slip.sentence in " ".join(play(planned, Tally()))
 
 
-def test_a_count_that_is_left_to_the_scaler_is_none_that_was_not_reached() -> None:
+def test_a_number_that_on_adaptive_skips_breaks_no_law() -> None:
     task = _task(state="restarted", number_of_allocations=3, on_adaptive="skip")
     planned = {**schedule(0), "running": [ADAPTIVE, {"do": "settle"}], "task": task}
     assert play(planned, Tally()) == []
@@ -180,12 +180,12 @@ def test_a_count_that_is_left_to_the_scaler_is_none_that_was_not_reached() -> No
 
 @pytest.mark.parametrize("operation", ["any_write", "stats"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_what_is_never_answered_is_given_up(operation: str, when: str) -> None:
+def test_a_request_without_an_answer_breaks_no_law(operation: str, when: str) -> None:
     hang: Json = {"operation": operation, "do": {"type": "hang"}, "when": when, "times": 1}
     assert _laws_broken(hang, {"do": "delay", "seconds": 5.0}, number_of_allocations=3) == set()
 
 
-def test_a_kill_is_survived() -> None:
+def test_a_kill_breaks_no_law() -> None:
     tally = Tally()
     for moment in range(30):
         planned = {**schedule(0, threads_per_allocation=2, replace="stop_start"), "killed": moment}
