@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from emulator_tests import schedules
+from emulator_tests import schedule_counts
 from emulator_tests.process import Process, running
 
 _SUM: collections.Counter[str] = collections.Counter()
@@ -38,9 +38,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """What this process has counted goes to the one that started it."""
     sent = getattr(session.config, "workeroutput", None)
     if sent is None:
-        _SUM.update(schedules.COUNTED)
+        _SUM.update(schedule_counts.COUNTED)
     else:
-        sent["schedules"] = dict(schedules.COUNTED)
+        sent["schedules"] = dict(schedule_counts.COUNTED)
 
 
 @pytest.hookimpl(optionalhook=True)

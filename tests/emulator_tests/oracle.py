@@ -5,7 +5,7 @@
 """What answers must look like for a given state: rules read off the recordings, apart from the double's own rendering.
 
 It shares no code with the double. ``test_oracle`` holds it against ``assignment``, ``task_params`` and
-``assignment_stats`` records; ``test_invariants`` holds the double's answers against it, key order included.
+``assignment_stats`` records; ``test_random_schedules`` holds the double's answers against it, key order included.
 """
 
 from __future__ import annotations

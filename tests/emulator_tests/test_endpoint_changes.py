@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.endpoints import ADAPTIVE, VERSIONS, attach, change, put, shown
+from emulator_tests.endpoint_requests import ADAPTIVE, VERSIONS, attach, change, put, shown
 
 # --- update ---
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.endpoints import put
+from emulator_tests.endpoint_requests import put
 
 
 def ask(api: Api, path: str, **body: Any) -> Any:

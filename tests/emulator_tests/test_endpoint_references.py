@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.endpoints import attach, change, put
+from emulator_tests.endpoint_requests import attach, change, put
 
 BEFORE_AND_AFTER = [("8.18.8", False), ("9.0.1", False), ("8.19.0", True), ("9.1.10", True), ("9.5.3", True)]
 

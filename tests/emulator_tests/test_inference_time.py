@@ -12,7 +12,7 @@ import pytest
 
 from emulator.inprocess import ConnectionDropped
 from emulator_tests.api import Api
-from emulator_tests.inference import ML, infer
+from emulator_tests.inference_requests import ML, infer
 
 # --- time, queues, failures ---
 

@@ -18,7 +18,7 @@ import pytest
 
 from emulator.security import tls
 from emulator_tests.process import Process, launch, running
-from emulator_tests.secured import basic
+from emulator_tests.secured_api import basic
 
 MAPPED = f"""
 settings: {{tls: true, client_certificates: optional, tokens: true}}

@@ -14,7 +14,7 @@ from emulator.state import assignment as rendered
 from emulator.state.cluster import Cluster, Config
 from emulator.state.versions import features
 from emulator.wire.render import filtered
-from emulator_tests import situations
+from emulator_tests import recorded_assignments
 from emulator_tests.recordings import Row
 from emulator_tests.replay import UNPLAYED, Outcome
 
@@ -24,7 +24,7 @@ _ASSIGNABLE = ("nodeA", "nodeB")
 
 def assignment(row: Row, version: str) -> Outcome:
     """An assignment, and what is computed from it."""
-    each = situations.assignment(row.data["json"]["assignment"], version)
+    each = recorded_assignments.assignment(row.data["json"]["assignment"], version)
     played = {
         "json": rendered.envelope(each),
         "allocation_status": each.allocation_status(),
@@ -43,7 +43,7 @@ def assignment(row: Row, version: str) -> Outcome:
 
 def task_params(row: Row, version: str) -> Outcome:
     """Task parameters and the memory they need."""
-    params = situations.task_params(row.data["json"])
+    params = recorded_assignments.task_params(row.data["json"])
     played = {
         "json": params.as_json(features(version)),
         "estimate_memory_usage_bytes": params.memory(params.number_of_allocations, features(version)),
@@ -66,7 +66,7 @@ def _in_cluster_state(case: dict[str, Any], version: str) -> Any:
     cluster = Cluster(Config(version))
     cluster.ever_assigned = True
     for body in case["json"]["metadata"]["trained_model_assignment"].values():
-        cluster.put_assignment(situations.assignment(body, version))
+        cluster.put_assignment(recorded_assignments.assignment(body, version))
     return filtered(state_json(cluster, ["metadata"]), "metadata.trained_model_assignment")
 
 

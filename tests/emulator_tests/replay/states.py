@@ -13,7 +13,7 @@ from emulator.state.assignment import FAILED, STARTED, STARTING, Assignment, Rou
 from emulator.state.requests import PRIORITIES, WAIT_STATES
 from emulator.state.versions import features
 from emulator.wire.values import ByteSize
-from emulator_tests import situations
+from emulator_tests import recorded_assignments
 from emulator_tests.recordings import Row
 from emulator_tests.replay import Outcome
 
@@ -43,7 +43,7 @@ def _builder_steps(version: str) -> Any:
     """The steps of the record, each followed by what a commit makes of them."""
     size = 265632637
     params = TaskParams("mod", "dep", size, 2, 1, 1024, ByteSize(size, f"{size}b"))
-    each = Assignment(params, features(version), situations.nanos("2024-11-02T11:50:34.766591Z"))
+    each = Assignment(params, features(version), recorded_assignments.nanos("2024-11-02T11:50:34.766591Z"))
     steps: list[dict[str, Any]] = []
 
     def shown(step: str) -> None:

@@ -11,7 +11,7 @@ import json
 import pytest
 
 from emulator_tests.api import Answer, Api
-from emulator_tests.models import EMBED, ML, TREE, Json, put
+from emulator_tests.model_requests import EMBED, ML, TREE, Json, put
 
 
 def ids(answer: Answer) -> list[str]:

@@ -21,9 +21,9 @@ from emulator.state.nodes import Node
 from emulator.state.planner import PlanDeployment, PlanNode
 from emulator.state.zones import plan_all
 from emulator_tests import oracle
-from emulator_tests.machine import MB, MODELS, Actions, threads
-from emulator_tests.plain import facts_of, nameless
-from emulator_tests.schedules import COUNTED
+from emulator_tests.oracle_facts import facts_of, nameless
+from emulator_tests.random_actions import MB, MODELS, Actions, threads
+from emulator_tests.schedule_counts import COUNTED
 
 SCHEDULES: Final = int(os.environ.get("EMULATOR_SCHEDULES", "120"))
 

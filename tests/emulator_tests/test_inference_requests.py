@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.inference import ML, Json, infer
+from emulator_tests.inference_requests import ML, Json, infer
 
 _LABELS = ["negative", "positive"]
 

@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from emulator.state.unknowns import POSSIBILITIES
-from emulator_tests import behaviour
-from emulator_tests.behaviour import HERE, Sentence, Unknown, page_and_section
+from emulator_tests import sentence_table
+from emulator_tests.sentence_table import HERE, Sentence, Unknown, page_and_section
 from support.citations import citations, sections
 
 WITHOUT_SENTENCES: Final = {
@@ -40,7 +40,7 @@ def _cited(docstring: str) -> set[tuple[str, str]]:
 
 
 def test_ids_are_unique_and_well_formed() -> None:
-    listed = [each.id for each in behaviour.sentences()] + [each.id for each in behaviour.unknowns()]
+    listed = [each.id for each in sentence_table.sentences()] + [each.id for each in sentence_table.unknowns()]
     ids = collections.Counter(listed)
     assert [name for name, count in ids.items() if count > 1] == []
     assert [name for name in ids if not _ID.fullmatch(name)] == []
@@ -48,27 +48,27 @@ def test_ids_are_unique_and_well_formed() -> None:
 
 def test_every_section_is_there() -> None:
     for page, without in WITHOUT_SENTENCES.items():
-        listed = {each.section for each in behaviour.sentences() if each.page == page}
+        listed = {each.section for each in sentence_table.sentences() if each.page == page}
         assert listed == set(sections(page)) - without
-    assert {each.page for each in behaviour.sentences()} == set(WITHOUT_SENTENCES)
+    assert {each.page for each in sentence_table.sentences()} == set(WITHOUT_SENTENCES)
 
 
-@pytest.mark.parametrize("sentence", behaviour.sentences(), ids=lambda each: each.id)
+@pytest.mark.parametrize("sentence", sentence_table.sentences(), ids=lambda each: each.id)
 def test_sentence(sentence: Sentence) -> None:
     """A sentence has tests or a reason why it cannot have one; its tests exist and cite its section."""
     assert bool(sentence.tests) != bool(sentence.unseen), "tests, or a reason"
-    missing = [name for name in sentence.tests if name not in behaviour.tests()]
+    missing = [name for name in sentence.tests if name not in sentence_table.tests()]
     assert missing == []
     place = (sentence.page, sentence.section)
-    silent = [name for name in sentence.tests if place not in _cited(behaviour.tests()[name])]
+    silent = [name for name in sentence.tests if place not in _cited(sentence_table.tests()[name])]
     assert silent == [], f"these do not cite {' '.join(place)}"
 
 
-@pytest.mark.parametrize("unknown", behaviour.unknowns(), ids=lambda each: each.id)
+@pytest.mark.parametrize("unknown", sentence_table.unknowns(), ids=lambda each: each.id)
 def test_unknown(unknown: Unknown) -> None:
     """A mark [U] has a switch, or a bracket of versions, or a reason why it has neither."""
     assert sum(each is not None for each in (unknown.switch, unknown.version, unknown.none)) == 1
-    assert [name for name in unknown.tests if name not in behaviour.tests()] == []
+    assert [name for name in unknown.tests if name not in sentence_table.tests()] == []
     assert bool(unknown.tests) == (unknown.none is None)
     assert unknown.switch is None or unknown.switch in POSSIBILITIES
     page, section = page_and_section(unknown.id)
@@ -76,18 +76,20 @@ def test_unknown(unknown: Unknown) -> None:
 
 
 def test_every_switch_is_listed() -> None:
-    assert {each.switch for each in behaviour.unknowns() if each.switch} == set(POSSIBILITIES)
+    assert {each.switch for each in sentence_table.unknowns() if each.switch} == set(POSSIBILITIES)
 
 
 @pytest.mark.parametrize("switch", POSSIBILITIES)
 def test_every_possibility_is_tried(switch: str) -> None:
     """The files of a switch's tests name the switch and each of its possibilities."""
-    files = {test.partition("::")[0] for each in behaviour.unknowns() if each.switch == switch for test in each.tests}
+    files = {
+        test.partition("::")[0] for each in sentence_table.unknowns() if each.switch == switch for test in each.tests
+    }
     texts = "".join((HERE / name).read_text(encoding="utf-8") for name in sorted(files))
     assert f'"{switch}"' in texts
     assert [each for each in POSSIBILITIES[switch] if f'"{each}"' not in texts] == []
 
 
 def test_figures_add_up() -> None:
-    total = behaviour.figures().splitlines()[-3].split()
-    assert int(total[1]) == int(total[2]) + int(total[3]) == len(behaviour.sentences())
+    total = sentence_table.figures().splitlines()[-3].split()
+    assert int(total[1]) == int(total[2]) + int(total[3]) == len(sentence_table.sentences())

@@ -16,7 +16,7 @@ from emulator.inprocess import InProcess
 from emulator.security import file, java_base64, patterns, privileges
 from emulator.security.patterns import Names
 from emulator.state.versions import features
-from emulator_tests.secured import SECURITY, Secured, basic
+from emulator_tests.secured_api import SECURITY, Secured, basic
 
 ML = "/_ml/trained_models"
 NEWEST = features("9.5.3")

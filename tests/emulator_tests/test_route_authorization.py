@@ -17,7 +17,7 @@ import pytest
 from emulator.app import ROUTER
 from emulator.wire.router import Route
 from emulator_tests.process import running
-from emulator_tests.secured import SECURITY, Secured, api_key
+from emulator_tests.secured_api import SECURITY, Secured, api_key
 
 POOR: dict[str, Any] = {
     **SECURITY,

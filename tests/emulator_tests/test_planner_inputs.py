@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Test what a plan reckons with, and its reasons (server-behaviour.md 5); worked examples are in test_planner."""
+"""Test what a plan reckons with, and its reasons (server-behaviour.md 5).
+
+The worked examples are in test_planner_examples.
+"""
 
 from __future__ import annotations
 

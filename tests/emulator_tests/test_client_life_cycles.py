@@ -74,7 +74,7 @@ WITHOUT_METHOD = {
 
 def _served(server: str) -> set[str]:
     known = {route for route in ROUTER.routes if route.known(features(server)) and not route.phantom}
-    # Without security its routes are not there; test_client_security.py asks with it.
+    # Without security its routes are not there; test_client_authentication.py asks with it.
     known = {route for route in known if plugin(route) != "security"}
     return {f"{route.method} {route.template}" for route in known} - WITHOUT_METHOD
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator_tests.api import Api
-from emulator_tests.endpoints import ADAPTIVE, VERSIONS, attach, put, shown
+from emulator_tests.endpoint_requests import ADAPTIVE, VERSIONS, attach, put, shown
 
 OPTIMIZED = ".elser_model_2_linux-x86_64"
 

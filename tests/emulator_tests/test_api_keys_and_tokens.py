@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator_tests.secured import HOUR, Secured, api_key, basic
+from emulator_tests.secured_api import HOUR, Secured, api_key, basic
 
 KEYS = "/_security/api_key"
 TOKEN = "/_security/oauth2/token"

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from emulator.inprocess import ConnectionDropped
 from emulator_tests import oracle
 from emulator_tests.api import Answer, Api
-from emulator_tests.plain import facts_of
-from emulator_tests.schedules import COUNTED
+from emulator_tests.oracle_facts import facts_of
+from emulator_tests.schedule_counts import COUNTED
 
 MB: Final = 1 << 20
 ML: Final = "/_ml/trained_models"

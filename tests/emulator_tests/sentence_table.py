@@ -4,7 +4,7 @@
 
 """Read, check and count which test holds which sentence of the pages in ``docs/development``: ``sentences/*.yml``.
 
-``python -m emulator_tests.behaviour`` prints the figures.
+``python -m emulator_tests.sentence_table`` prints the figures.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from emulator.state import packages
 from emulator_tests.api import Answer, Api
-from emulator_tests.models import EMBED, ML, TREE, Json, put
+from emulator_tests.model_requests import EMBED, ML, TREE, Json, put
 
 _PACKAGE: Json = {"input": {"field_names": ["input"]}}
 
