@@ -33,7 +33,7 @@ from .api import models as model_api
 from .api import nodes as node_api
 from .api import tasks as task_api
 from .api import uploads as upload_api
-from .control import delivery, effects, kinds
+from .control import delivery, effects, fault_kinds
 from .control.delivery import Written
 from .control.faults import Asked, Fault, decisive
 from .double import Double
@@ -132,7 +132,7 @@ class Api:
         except WaitsForever:
             pass
         finally:
-            double.passing.request_ended()
+            double.temporary.request_ended()
             double.journal.end(noted, reply.status if reply else None, committed=call.committed)
         return reply, fault
 
@@ -144,9 +144,9 @@ class Api:
     ) -> Reply | None:
         await self._besides(firing, "before")
         fault = decisive(firing)
-        if fault is not None and fault.kind.role == kinds.WITHIN:
+        if fault is not None and fault.kind.role == fault_kinds.WITHIN:
             _fail_within(call, fault)
-        replaced = fault is not None and fault.kind.role == kinds.INSTEAD
+        replaced = fault is not None and fault.kind.role == fault_kinds.INSTEAD
         reply: Reply | None = None
         if fault is None or not replaced or fault.when == "after":
             reply = await work()
@@ -163,7 +163,7 @@ class Api:
                 await self.double.clock.pause(float(fault.do["seconds"]))
             elif fault.type == "request":
                 fault.results.append(await self._another_client(fault.do))
-            elif fault.kind.role == kinds.BESIDES:
+            elif fault.kind.role == fault_kinds.BESIDES:
                 fault.results.append(self._applied(fault))
 
     def _applied(self, fault: Fault) -> Any:
@@ -343,7 +343,7 @@ def _written(call: Call, reply: Reply, fault: Fault | None) -> Written:
         headers.append(_header("content-encoding", "gzip"))
     headers.append((b"content-length", str(len(raw)).encode()))
     written = Written(reply.status, headers, raw, call.method == "HEAD")
-    if fault is not None and fault.kind.role == kinds.ALTERED:
+    if fault is not None and fault.kind.role == fault_kinds.ALTERED:
         delivery.spoil(fault, written)
     return written
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .control import effects, named
+from .control import effect_targets, effects
 from .control.faults import Fault, Faults
 from .control.journal import Journal
-from .control.passing import Passing
+from .control.temporary import TemporaryStates
 from .state.clock import DEFAULT_INTERVAL, Clock
 from .state.cluster import Cluster, Config
 
-_NAMED: Final[Mapping[str, tuple[named.Effect, named.Effect | None]]] = {
+_NAMED: Final[Mapping[str, tuple[effect_targets.Effect, effect_targets.Effect | None]]] = {
     "master_lost": ({"do": "lose_master"}, {"do": "elect_master"}),
     "scaler_tick": ({"do": "scaler_tick"}, None),
 }
@@ -46,8 +46,8 @@ class Double:
         self.clock = Clock(self.cluster, mode, interval, alone=alone)
         self.journal = Journal()
         self.faults = Faults()
-        self.passing = Passing()
-        self.cluster.round_listeners.append(self.passing.round_begins)
+        self.temporary = TemporaryStates()
+        self.cluster.round_listeners.append(self.temporary.round_begins)
         self.read_only = False
         self._freezers = 0
         self._unfrozen = (mode, False)
@@ -56,21 +56,21 @@ class Double:
         """What a fault does to the cluster; what comes of it."""
         do, before = fault.do, fault.when == "before"
         if fault.type == "node_lost":
-            node = named.node(self.cluster, do)
+            node = effect_targets.node(self.cluster, do)
             self.cluster.remove_node(node.id)
-            self.passing.begin(lambda: self.cluster.add_node(node), do, now=before)
+            self.temporary.begin(lambda: self.cluster.add_node(node), do, now=before)
             return {"applied": True}
         if fault.type == "frozen_clock":
             self._freeze()
-            self.passing.begin(self._thaw, do, now=before)
+            self.temporary.begin(self._thaw, do, now=before)
             return {"applied": True}
         effect, back = _NAMED.get(fault.type) or (do["effect"], do.get("back"))
         result = effects.apply(self.cluster, effect)
         if back is not None:
-            self.passing.begin(lambda: self._undo(fault, back), do, now=before)
+            self.temporary.begin(lambda: self._undo(fault, back), do, now=before)
         return result
 
-    def _undo(self, fault: Fault, back: named.Effect) -> None:
+    def _undo(self, fault: Fault, back: effect_targets.Effect) -> None:
         """The end of what passes; if its target is gone, the fault's results say so."""
         try:
             effects.apply(self.cluster, back)

@@ -15,7 +15,7 @@ import pytest
 from emulator.__main__ import parser
 from emulator.app import ROUTER
 from emulator.control import application, effects
-from emulator.control.kinds import KINDS, check_do
+from emulator.control.fault_kinds import KINDS, check_do
 from emulator.state.unknowns import POSSIBILITIES
 from emulator_tests.api import Api
 from emulator_tests.process import TESTS

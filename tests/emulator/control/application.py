@@ -16,7 +16,7 @@ from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
 from ..state.unknowns import Choices
-from . import effects, faults, named
+from . import effect_targets, effects, faults
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -142,7 +142,7 @@ def add_fault(double: Double, body: Body) -> Any:
     """One more fault."""
     fault = faults.from_json(body, app.ROUTER.operations)
     if fault.type == "node_lost":
-        named.node(double.cluster, fault.do)  # may still go before the fault fires; then its results say so
+        effect_targets.node(double.cluster, fault.do)  # may still go before the fault fires; then its results say so
     double.faults.planted.append(fault)
     return double.faults.planted[-1].as_json()
 

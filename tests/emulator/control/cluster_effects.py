@@ -16,8 +16,8 @@ from ..state import nodes, scaler, shutdown
 from ..state.cluster import Cluster
 from ..state.load import Load
 from ..state.shutdown import Shutdown
-from . import named
-from .named import BadEffect, Effect
+from . import effect_targets
+from .effect_targets import BadEffect, Effect
 
 
 def _add_node(cluster: Cluster, effect: Effect) -> None:
@@ -25,12 +25,12 @@ def _add_node(cluster: Cluster, effect: Effect) -> None:
 
 
 def _remove_node(cluster: Cluster, effect: Effect) -> None:
-    cluster.remove_node(named.node(cluster, effect).id, plan=bool(effect.get("plan", True)))
+    cluster.remove_node(effect_targets.node(cluster, effect).id, plan=bool(effect.get("plan", True)))
 
 
 def _set_node(cluster: Cluster, effect: Effect) -> None:
     """Other jobs on a node, or a load that cannot be detected. Their end plans again (server-behaviour.md 4.3)."""
-    node = named.node(cluster, effect)
+    node = effect_targets.node(cluster, effect)
     memory = nodes.memory_bytes(effect.get("jobs_memory", node.jobs_memory))
     cluster.nodes[node.id] = dataclasses.replace(
         node,
@@ -47,9 +47,8 @@ def _shut_down_node(cluster: Cluster, effect: Effect) -> None:
     kind = str(effect.get("type", "restart")).lower()
     if kind not in shutdown.TYPES:
         raise BadEffect(f"type must be one of {', '.join(shutdown.TYPES)}")
-    cluster.put_shutdown(
-        Shutdown(named.node(cluster, effect).id, kind, str(effect.get("reason", "by the test")), cluster.now.millis)
-    )
+    node = effect_targets.node(cluster, effect)
+    cluster.put_shutdown(Shutdown(node.id, kind, str(effect.get("reason", "by the test")), cluster.now.millis))
 
 
 def _keep_node(cluster: Cluster, effect: Effect) -> None:
@@ -81,7 +80,7 @@ def _time_events_out(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_load(cluster: Cluster, effect: Effect) -> None:
-    named.assignment(cluster, effect)
+    effect_targets.assignment(cluster, effect)
     given = Load(float(effect["requests_per_second"]), float(effect.get("inference_time_ms", 10)))
     if given.requests_per_second < 0 or given.inference_time_ms < 0:
         raise BadEffect("a load is not negative")

@@ -17,7 +17,7 @@ from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
 from ..wire import errors, suggest, values
 from . import cluster_effects, inference_effects
-from .named import BadEffect, Effect, assignment, node_of_route
+from .effect_targets import BadEffect, Effect, assignment, node_of_route
 
 IMPOSSIBLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 """What an effect raises that names nothing, or says what makes no sense."""

@@ -15,9 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import effects, kinds
+from . import effects, fault_kinds
+from .fault_kinds import BESIDES, Field, Kind
 from .journal import without_secret_headers
-from .kinds import BESIDES, Field, Kind
 
 _GROUPS: Final = ("any", "any_write", "any_read")
 _READS: Final = ("GET", "HEAD")
@@ -36,16 +36,16 @@ _NOT_QUEUED: Final = (
 """What never waits in the master's queue."""
 _METHOD: Final = re.compile(r"[A-Z]+")
 _FIELDS: Final[Mapping[str, Field]] = {
-    "operation": kinds.TEXT,
+    "operation": fault_kinds.TEXT,
     "method": Field(lambda value: isinstance(value, str) and _METHOD.fullmatch(value) is not None, "a method: POST"),
     "path": Field(
         lambda value: isinstance(value, str) and value.startswith("/") and "?" not in value,
         "a path that begins with / and has no query; * stands for anything but /, ** for anything",
     ),
-    "nth": kinds.COUNT,
-    "after": Field(lambda value: kinds.is_int(value) and value >= 0, "a whole number, 0 or more"),
-    "times": Field(lambda value: kinds.is_int(value) and value != 0 and value >= -1, "1 or more, or -1 for ever"),
-    "when": kinds.one_of("before", "after"),
+    "nth": fault_kinds.COUNT,
+    "after": Field(lambda value: fault_kinds.is_int(value) and value >= 0, "a whole number, 0 or more"),
+    "times": Field(lambda value: fault_kinds.is_int(value) and value != 0 and value >= -1, "1 or more, or -1 for ever"),
+    "when": fault_kinds.one_of("before", "after"),
     "do": Field(lambda value: isinstance(value, Mapping), "an object with a key type", required=True),
 }
 
@@ -85,7 +85,7 @@ class Fault:
     @property
     def kind(self) -> Kind:
         """What is known of its type."""
-        return kinds.KINDS[self.type]
+        return fault_kinds.KINDS[self.type]
 
     @property
     def spent(self) -> bool:
@@ -122,8 +122,8 @@ def _pattern(path: str) -> str:
 
 def from_json(body: Mapping[str, Any], operations: frozenset[str]) -> Fault:
     """A fault out of a control request; ``ValueError`` if it makes no sense. ``operations`` are those of the API."""
-    kinds.check("a fault", body, _FIELDS)
-    kind = kinds.check_do(body["do"])
+    fault_kinds.check("a fault", body, _FIELDS)
+    kind = fault_kinds.check_do(body["do"])
     if body["do"]["type"] == "effect":
         effects.known(body["do"]["effect"])
         effects.known(body["do"].get("back"))

@@ -14,7 +14,7 @@ from ..state.cluster import Cluster
 from ..state.inferences import InferenceFailure
 from ..state.usage import Usage
 from ..state.work import Job
-from .named import BadEffect, Effect, assignment, node_of_route
+from .effect_targets import BadEffect, Effect, assignment, node_of_route
 
 
 def _count_of(effect: Effect, name: str, default: int) -> int:

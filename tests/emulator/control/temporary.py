@@ -11,25 +11,25 @@ from typing import Any
 
 
 @dataclasses.dataclass
-class _Passing:
+class _TemporaryState:
     back: Callable[[], object]
     requests: int | None
     ticks: int | None
 
 
-class Passing:
+class TemporaryStates:
     """All states that will end."""
 
     def __init__(self) -> None:
-        self._list: list[_Passing] = []
+        self._list: list[_TemporaryState] = []
 
     def begin(self, back: Callable[[], object], do: Mapping[str, Any], *, now: bool) -> None:
         """From now on; ``do`` has ``requests`` or ``ticks``, or it lasts. ``now``: this request counts already."""
         requests = do.get("requests")
         if requests is not None:
-            self._list.append(_Passing(back, requests if now else requests + 1, None))
+            self._list.append(_TemporaryState(back, requests if now else requests + 1, None))
         elif "ticks" in do:
-            self._list.append(_Passing(back, None, do["ticks"]))
+            self._list.append(_TemporaryState(back, None, do["ticks"]))
 
     def request_ended(self) -> None:
         """One more request has got its answer."""
