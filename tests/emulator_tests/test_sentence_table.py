@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -39,6 +40,11 @@ def _cited(docstring: str) -> set[tuple[str, str]]:
     return {(each.page, each.section) for each in citations(docstring)}
 
 
+def _section(sentence: Sentence) -> str:
+    """Return what the ids of a section's sentences begin with."""
+    return sentence.id.partition("/")[0]
+
+
 def test_ids_are_unique_and_well_formed() -> None:
     listed = [each.id for each in sentence_table.sentences()] + [each.id for each in sentence_table.unknowns()]
     ids = collections.Counter(listed)
@@ -53,15 +59,23 @@ def test_every_section_is_there() -> None:
     assert {each.page for each in sentence_table.sentences()} == set(WITHOUT_SENTENCES)
 
 
-@pytest.mark.parametrize("sentence", sentence_table.sentences(), ids=lambda each: each.id)
-def test_sentence(sentence: Sentence) -> None:
-    """A sentence has tests or a reason why it cannot have one; its tests exist and cite its section."""
-    assert bool(sentence.tests) != bool(sentence.unseen), "tests, or a reason"
-    missing = [name for name in sentence.tests if name not in sentence_table.tests()]
-    assert missing == []
+def _complaints(sentence: Sentence) -> Iterator[str]:
+    """Return what is wrong with a sentence."""
+    if bool(sentence.tests) == bool(sentence.unseen):
+        yield f"{sentence.id}: needs tests, or a reason why it has none"
     place = (sentence.page, sentence.section)
-    silent = [name for name in sentence.tests if place not in _cited(sentence_table.tests()[name])]
-    assert silent == [], f"these do not cite {' '.join(place)}"
+    for name in sentence.tests:
+        if name not in sentence_table.tests():
+            yield f"{sentence.id}: there is no {name}"
+        elif place not in _cited(sentence_table.tests()[name]):
+            yield f"{sentence.id}: {name} does not cite {' '.join(place)}"
+
+
+@pytest.mark.parametrize("section", sorted({_section(each) for each in sentence_table.sentences()}))
+def test_sentences(section: str) -> None:
+    """Test that each sentence has tests, or a reason why it has none, and that its tests cite its section."""
+    listed = [each for each in sentence_table.sentences() if _section(each) == section]
+    assert [complaint for each in listed for complaint in _complaints(each)] == []
 
 
 @pytest.mark.parametrize("unknown", sentence_table.unknowns(), ids=lambda each: each.id)
