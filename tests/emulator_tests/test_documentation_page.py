@@ -105,8 +105,10 @@ def test_in_a_job_of_a_pipeline(tmp_path: Path, environment: dict[str, str]) -> 
 @pytest.mark.parametrize("text", PYTHON, ids=lambda text: re.findall(r"def (test_\w+)", text)[-1])
 def test_in_python(tmp_path: Path, environment: dict[str, str], text: str) -> None:
     (tmp_path / "test_example.py").write_text(text)
-    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    assert "1 passed" in run([sys.executable, "-m", "pytest", *options, "test_example.py"], tmp_path, environment)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    # The plugins of this test run, which the example does not need, would take most of the time.
+    environment = {**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    assert "1 passed" in run([*command, "test_example.py"], tmp_path, environment)
 
 
 @pytest.mark.skipif(bool(lacks("node")), reason="needs node")

@@ -17,6 +17,7 @@ import time
 import pytest
 
 from emulator import NEWEST
+from emulator_tests import refused_options
 from emulator_tests.process import TESTS, launch, running
 
 START_UP_SECONDS = 5.0
@@ -84,8 +85,16 @@ def test_options() -> None:
         ("--node", "a=1,1gb", "--node", "a=2,1gb"),
     ],
 )
-def test_wrong_options(wrong: tuple[str, ...]) -> None:
-    with launch(*wrong) as popen:
+def test_wrong_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: tuple[str, ...]
+) -> None:
+    status, printed, said = refused_options.run(monkeypatch, capsys, *wrong)
+    assert (status, printed) == (2, "")
+    assert said
+
+
+def test_a_wrong_option_ends_the_process() -> None:
+    with launch("--version", "7.17.0") as popen:
         assert popen.wait(timeout=30) == 2
         assert popen.stderr is not None
         said = popen.stderr.read()

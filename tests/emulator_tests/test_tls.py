@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.security import tls
+from emulator_tests import refused_options
 from emulator_tests.process import Process, launch, running
 from emulator_tests.secured_api import basic
 
@@ -160,13 +161,12 @@ def test_the_end_leaves_no_files() -> None:
         (("--license", "free"), "invalid choice"),
     ],
 )
-def test_wrong_options(arguments: tuple[str, ...], complaint: str) -> None:
-    with launch(*arguments) as popen:
-        assert popen.wait(timeout=30) == 2
-        assert popen.stdout is not None
-        assert popen.stderr is not None
-        assert popen.stdout.read() == ""
-        assert complaint in popen.stderr.read()
+def test_wrong_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    status, printed, said = refused_options.run(monkeypatch, capsys, *arguments)
+    assert (status, printed) == (2, "")
+    assert complaint in said
 
 
 def test_a_bad_file_ends_the_program(tmp_path: Path) -> None:
