@@ -9,7 +9,7 @@ VENV ?= .venv
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
 
-.PHONY: help demo test check sanity mutants clients faults bench bench-emulator build clean python
+.PHONY: help demo test check sanity mutants clients emulator-clients compare faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,12 @@ mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, and check that
 
 clients: $(VENV)/test/.made ## run the tests that use the client with the oldest and the newest elasticsearch-py
 	$(VENV)/test/bin/python tests/clients/run.py
+
+emulator-clients: $(VENV)/test/.made ## run the life cycles of all pinned official clients against the emulator
+	CI=true $(VENV)/test/bin/pytest tests/emulator_tests/test_client_life_cycles.py -m ""
+
+compare: $(VENV)/test/.made ## compare the emulator with its oracle over thousands of random schedules and requests
+	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/emulator_tests/test_random_*.py tests/emulator_tests/test_planner_rules.py
 
 faults: $(VENV)/test/.made ## play random faults, races and kills, and judge each by the laws (ten minutes, or MINUTES=...)
 	PYTHONPATH=tests $(VENV)/test/bin/python -m faults --minutes $(or $(MINUTES),10)

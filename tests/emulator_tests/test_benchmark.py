@@ -18,7 +18,7 @@ from emulator_tests.process import TESTS
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from Linux's /proc")
 def test_it_measures(tmp_path: Path) -> None:
-    command = [sys.executable, str(TESTS / "bench" / "double.py"), "--json", str(tmp_path / "figures.json")]
+    command = [sys.executable, str(TESTS / "bench" / "emulator_cost.py"), "--json", str(tmp_path / "figures.json")]
     tiny = ["--requests", "20", "--large", "3", "--deployments", "5", "--starts", "2"]
     done = subprocess.run([*command, *tiny], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

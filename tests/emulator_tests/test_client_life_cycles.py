@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -26,10 +27,28 @@ from emulator_tests.clients import install
 from emulator_tests.process import Process, running
 
 SERVERS = ("8.9.2", "8.19.21", "9.0.1", "9.5.3")
-PAIRS = [(client, release) for client in (install.PYTHON, install.JAVASCRIPT) for release in install.RELEASES[client]]
+CLIENTS = (install.PYTHON, install.JAVASCRIPT)
+PAIRS = [(client, release) for client in CLIENTS for release in install.RELEASES[client]]
 FITTING = [(*pair, server) for pair in PAIRS for server in SERVERS if int(pair[1][0]) <= int(server[0])]
 NEWER = [(*pair, server) for pair in PAIRS for server in SERVERS if int(pair[1][0]) > int(server[0])]
+MATRIX = pytest.mark.client_matrix
 UNTYPED: dict[str, dict[str, dict[str, str]]] = json.loads((install.HERE / "untyped.json").read_text("utf-8"))
+
+
+def _newest(versions: Iterable[str], major: str) -> str:
+    return [version for version in versions if version.startswith(f"{major}.")][-1]
+
+
+NEWEST = _newest(install.RELEASES[install.PYTHON], "9")
+ALWAYS = {
+    (client, _newest(install.RELEASES[client], major), _newest(SERVERS, major)) for client in CLIENTS for major in "89"
+} | {(install.PYTHON, NEWEST, _newest(SERVERS, "8"))}
+"""One client of each language and major version, and one that is refused; ``make emulator-clients`` tries all."""
+
+
+def _marked(triples: Iterable[tuple[str, str, str]]) -> list[Any]:
+    """Mark what only the whole matrix tries."""
+    return [pytest.param(*each, marks=() if each in ALWAYS else MATRIX) for each in triples]
 
 
 def _run(client: str, release: str, *arguments: str) -> dict[str, Any]:
@@ -94,19 +113,22 @@ def _whole_life(client: str, release: str, server: str, *kind: str) -> None:
     assert set(found["dropped"]) == set(known["arguments"])
 
 
-@pytest.mark.parametrize(("client", "release", "server"), FITTING)
+@pytest.mark.parametrize(("client", "release", "server"), _marked(FITTING))
 def test_whole_life(client: str, release: str, server: str) -> None:
     """Test server-behaviour.md 1 to 4: the typed methods of each client, with each server that it may be used with."""
     _whole_life(client, release, server)
 
 
-@pytest.mark.parametrize("release", install.RELEASES[install.PYTHON])
+@pytest.mark.parametrize(
+    "release",
+    [pytest.param(each, marks=() if each == NEWEST else MATRIX) for each in install.RELEASES[install.PYTHON]],
+)
 def test_whole_life_of_the_asynchronous_client(release: str) -> None:
     """Test server-behaviour.md 1 to 4: the same through aiohttp."""
     _whole_life(install.PYTHON, release, "9.5.3", "async")
 
 
-@pytest.mark.parametrize(("client", "release", "server"), NEWER)
+@pytest.mark.parametrize(("client", "release", "server"), _marked(NEWER))
 def test_newer_clients_are_refused(client: str, release: str, server: str) -> None:
     """Test server-behaviour.md 0.
 
@@ -124,6 +146,11 @@ def test_newer_clients_are_refused(client: str, release: str, server: str) -> No
     accept += ",text/plain" if client == install.JAVASCRIPT else ""
     text = f"Accept version must be either version 8 or 7, but found 9. Accept={accept}"
     assert error["caused_by"]["reason"] == text
+
+
+def test_what_is_always_tried_is_in_the_matrix() -> None:
+    assert {*FITTING, *NEWER} >= ALWAYS
+    assert len(ALWAYS) == 5
 
 
 def test_exceptions_are_not_out_of_date() -> None:

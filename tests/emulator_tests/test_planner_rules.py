@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emulator.state.assignment import Route
@@ -18,6 +18,7 @@ from emulator.state.nodes import Node
 from emulator.state.planner import PlanDeployment, PlanNode
 from emulator.state.zones import Planned, plan_all
 from emulator_tests.api import Api
+from support.random_search import search
 
 GB = 1 << 30
 AMPLE = 100 * GB
@@ -353,7 +354,7 @@ def by_zone(room: list[PlanNode], zoned: bool) -> dict[str, list[PlanNode]]:
 
 
 @given(cores=some_cores, number=st.integers(0, 12), each=some_threads, zoned=st.booleans(), data=st.data())
-@settings(max_examples=400, deadline=None)
+@search(fixed=100, full=4000)
 def test_as_many_as_the_best_of_all_placements(
     cores: list[int], number: int, each: int, zoned: bool, data: st.DataObject
 ) -> None:
@@ -393,7 +394,7 @@ def situations(draw: st.DrawFn) -> tuple[list[PlanNode], list[PlanDeployment], l
 
 
 @given(situation=situations(), zoned=st.booleans())
-@settings(max_examples=400, deadline=None)
+@search(fixed=100, full=4000)
 def test_nothing_is_over_its_room(
     situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]], zoned: bool
 ) -> None:
@@ -410,7 +411,7 @@ def test_nothing_is_over_its_room(
 
 
 @given(situation=situations())
-@settings(max_examples=400, deadline=None)
+@search(fixed=100, full=4000)
 def test_hosts_are_kept(situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]) -> None:
     """Test planner.md 1.1, 1.2.
 

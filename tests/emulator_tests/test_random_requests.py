@@ -20,9 +20,10 @@ from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state import requests
 from emulator.state.versions import features
 from emulator.wire import errors, render
+from support.random_search import search
 
 VERSIONS = ("8.0.0", "8.5.3", "8.10.4", "8.13.4", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FAST = settings(search(fixed=50, full=2000), suppress_health_check=list(HealthCheck))
 
 # --- what is sent ---
 
@@ -161,7 +162,7 @@ def _json(headers: list[tuple[str, str]], raw: bytes) -> Any:
     return json.loads(plain)
 
 
-@settings(FAST, max_examples=600)
+@settings(search(fixed=150, full=6000), suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(VERSIONS), _METHODS, _targets(), _HEADERS, _BODIES, st.booleans())
 def test_any_request(version: str, method: str, target: str, headers: Any, body: bytes | None, secured: bool) -> None:
     """Test server-behaviour.md 0 and 3.

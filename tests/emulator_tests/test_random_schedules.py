@@ -4,14 +4,12 @@
 
 """Whatever happens: no node carries more than it has, numbers agree, and every answer is what the oracle says.
 
-``EMULATOR_SCHEDULES=2000`` runs that many schedules instead of a few.
+``make compare`` plays 2000 schedules instead of a few.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +22,7 @@ from emulator_tests import oracle
 from emulator_tests.oracle_facts import facts_of, nameless
 from emulator_tests.random_actions import MB, MODELS, Actions, threads
 from emulator_tests.schedule_counts import COUNTED
-
-SCHEDULES: Final = int(os.environ.get("EMULATOR_SCHEDULES", "120"))
+from support.random_search import search
 
 
 class Cluster(Actions):
@@ -109,7 +106,7 @@ class Cluster(Actions):
 
 
 TestCluster = Cluster.TestCase
-TestCluster.settings = settings(max_examples=SCHEDULES, stateful_step_count=30, deadline=None)
+TestCluster.settings = settings(search(fixed=40, full=2000), stateful_step_count=30)
 
 
 # --- the planner alone ---
@@ -119,7 +116,7 @@ plan_wishes = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 400
 
 
 @given(nodes=plan_nodes, wishes=plan_wishes, zoned=st.booleans())
-@settings(max_examples=300, deadline=None)
+@search(fixed=80, full=3000)
 def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, int, int]], zoned: bool) -> None:
     """Test planner.md 1.1."""
     listed = [PlanNode(name, memory * MB, cores) for name, (cores, memory) in nodes.items()]
@@ -141,6 +138,7 @@ def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, in
 
 
 @given(cores=st.integers(1, 16), number=st.integers(1, 40), each=threads)
+@search(fixed=50, full=1000)
 def test_one_deployment_gets_what_there_is(cores: int, number: int, each: int) -> None:
     """Equal nodes, ample memory: everything is used before anything is missing."""
     nodes = [PlanNode(name, Node("n").available(), cores) for name in "abc"]
