@@ -221,7 +221,7 @@ def start_up(count: int) -> Json:
 
 def modules() -> int:
     """Return the number of Python modules that a serving emulator has loaded."""
-    code = "import sys, emulator.server, emulator.double, uvloop; print(len(sys.modules))"
+    code = "import sys, emulator.server, emulator.emulator, uvloop; print(len(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=TESTS, capture_output=True, text=True, check=True)
     return int(done.stdout)
 

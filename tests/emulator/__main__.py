@@ -159,12 +159,12 @@ def main() -> int:
     # Late: the libraries take most of the start-up time, and a wrong option should not wait for them.
     import uvloop
 
-    from .double import Double
+    from .emulator import Emulator
     from .server import CannotListen, serve
 
-    double = Double(begin, options.clock, options.interval)
+    emulator = Emulator(begin, options.clock, options.interval)
     try:
-        uvloop.run(serve(double, options.port, options.control_port, options.parent_pid, tls))
+        uvloop.run(serve(emulator, options.port, options.control_port, options.parent_pid, tls))
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -36,7 +36,7 @@ from .api import uploads as upload_api
 from .control import delivery, effects, fault_kinds
 from .control.delivery import Written
 from .control.faults import Asked, Fault, decisive
-from .double import Double
+from .emulator import Emulator
 from .state.clock import WaitsForever
 from .wire import content, errors, media, render
 from .wire.call import BODY_COMPLETE, CERTIFICATE, TRANSPORT, Call, Reply, decode
@@ -72,10 +72,10 @@ _LOOK: Final = 0.005
 
 
 class Api:
-    """The application. It holds a double and nothing else."""
+    """The application. It holds an emulator and nothing else."""
 
-    def __init__(self, double: Double) -> None:
-        self.double = double
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
         self._others: set[asyncio.Future[Reply]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,9 +86,9 @@ class Api:
         if (_is_whole(scope) or self._admitted(call)) and not await _read_body(call, receive):
             return  # the client has gone before its request was whole
         transport = scope["extensions"][TRANSPORT]
-        clock = self.double.clock
+        clock = self.emulator.clock
         plain = content.decompressed(call.body, call.headers.get("content-encoding", ""))
-        if plain is None and self.double.cluster.choices["broken_compression"] == "drop":
+        if plain is None and self.emulator.cluster.choices["broken_compression"] == "drop":
             await delivery.end(None, transport, receive, clock)
             return
         call.broken, call.body = plain is None, plain or b""
@@ -97,7 +97,7 @@ class Api:
             await delivery.end(fault, transport, receive, clock)
             return
         written = _written(call, reply, fault)
-        self.double.journal.counters["bytes_sent"] += len(written.body)
+        self.emulator.journal.counters["bytes_sent"] += len(written.body)
         try:
             await delivery.deliver(written, fault, transport, receive, send, clock)
         except WaitsForever:
@@ -113,18 +113,18 @@ class Api:
 
     async def _answer(self, call: Call) -> tuple[Reply | None, Fault | None]:
         """The answer with faults and journal, and the fault that decides; no reply: the connection gets no answer."""
-        double = self.double
+        emulator = self.emulator
         early = _decoded(call)
-        cluster = double.cluster
+        cluster = emulator.cluster
         found = (None, []) if early else ROUTER.find(call, cluster.version, cluster.without)
         route, methods = found
-        noted = double.journal.begin(call)
+        noted = emulator.journal.begin(call)
         reply: Reply | None = None
         fault: Fault | None = None
         try:
             work = functools.partial(self._answered, call, route, methods, early)
-            if double.faults.planted:
-                firing = double.faults.take(Asked(call.method, call.path, route.operation if route else None))
+            if emulator.faults.planted:
+                firing = emulator.faults.take(Asked(call.method, call.path, route.operation if route else None))
                 fault = decisive(firing)
                 reply = await self._with_faults(call, route, firing, work)
             else:
@@ -132,8 +132,8 @@ class Api:
         except WaitsForever:
             pass
         finally:
-            double.temporary.request_ended()
-            double.journal.end(noted, reply.status if reply else None, committed=call.committed)
+            emulator.temporary.request_ended()
+            emulator.journal.end(noted, reply.status if reply else None, committed=call.committed)
         return reply, fault
 
     async def _answered(self, call: Call, route: Route | None, methods: list[str], early: Reply | None) -> Reply:
@@ -153,14 +153,14 @@ class Api:
             await self._besides(firing, "after")
         if fault is None or not replaced:
             return reply
-        return delivery.instead(fault, call, route.operation if route else None, self.double.cluster.version)
+        return delivery.instead(fault, call, route.operation if route else None, self.emulator.cluster.version)
 
     async def _besides(self, firing: list[Fault], when: str) -> None:
         for fault in firing:
             if fault.when != when:
                 continue
             if fault.type == "delay":
-                await self.double.clock.pause(float(fault.do["seconds"]))
+                await self.emulator.clock.pause(float(fault.do["seconds"]))
             elif fault.type == "request":
                 fault.results.append(await self._another_client(fault.do))
             elif fault.kind.role == fault_kinds.BESIDES:
@@ -169,7 +169,7 @@ class Api:
     def _applied(self, fault: Fault) -> Any:
         """What comes of an effect; one whose target is gone does nothing, and says so in its results."""
         try:
-            return self.double.apply(fault)
+            return self.emulator.apply(fault)
         except effects.IMPOSSIBLE as error:
             return {"applied": False, "reason": str(error)}
 
@@ -186,7 +186,7 @@ class Api:
         if early is not None:
             return {"status": early.status}
         task = asyncio.ensure_future(
-            self._respond(call, *ROUTER.find(call, self.double.cluster.version, self.double.cluster.without))
+            self._respond(call, *ROUTER.find(call, self.emulator.cluster.version, self.emulator.cluster.without))
         )
         self._others.add(task)
         task.add_done_callback(self._others.discard)
@@ -203,11 +203,11 @@ class Api:
             return Reply(error.status, error.body(), list(error.headers), filterable=False)
 
     async def _work(self, call: Call, route: Route | None, methods: list[str]) -> Reply:
-        double = self.double
-        version = double.cluster.version
-        if double.read_only and call.method not in ("GET", "HEAD", "OPTIONS"):
+        emulator = self.emulator
+        version = emulator.cluster.version
+        if emulator.read_only and call.method not in ("GET", "HEAD", "OPTIONS"):
             raise errors.PlainError(403, READ_ONLY)
-        media_first = double.cluster.choices["media_type_and_credentials"] == "before"
+        media_first = emulator.cluster.choices["media_type_and_credentials"] == "before"
         if not media_first:
             self._authenticate(call)
         call.media = media.negotiate(
@@ -215,13 +215,13 @@ class Api:
         )
         if media_first:
             self._authenticate(call)
-        security = double.cluster.security
+        security = emulator.cluster.security
         if route is None:
             return refusal(call, methods)
-        if double.cluster.flavor == "serverless" and not route.serverless:
-            raise cluster_api.not_on_serverless(call, double.cluster)
+        if emulator.cluster.flavor == "serverless" and not route.serverless:
+            raise cluster_api.not_on_serverless(call, emulator.cluster)
         _check_content_type(call)
-        prepared = route.handler(double, call)
+        prepared = route.handler(emulator, call)
         call.check_unused()
         for name in ("pretty", "human", "error_trace"):
             call.flag(name)
@@ -229,7 +229,7 @@ class Api:
             raise errors.validation(prepared.complaints)
         if security is not None and call.identity is not None:
             _late("authorization").authorize(prepared, call.identity, security)
-        await availability.admit(double, prepared, call)
+        await availability.admit(emulator, prepared, call)
         reply = await prepared.run()
         reply.headers += [
             ("Warning", f'299 Elasticsearch-{version.number}-{"0" * 40} "{text}"') for text in call.warnings
@@ -237,7 +237,7 @@ class Api:
         return reply
 
     def _authenticate(self, call: Call) -> None:
-        security = self.double.cluster.security
+        security = self.emulator.cluster.security
         if security is not None:
             call.identity = _late("authentication").authenticate(call, security)
 

@@ -1,10 +1,10 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double without a process: the same API application, driven synchronously on a private event loop.
+"""The emulator without a process: the same API application, driven synchronously on a private event loop.
 
->>> double = InProcess(version="8.19.21", models=[("my-model", 1000)])
->>> status, headers, body = double.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
+>>> emulator = InProcess(version="8.19.21", models=[("my-model", 1000)])
+>>> status, headers, body = emulator.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from . import NEWEST
 from .app import Api
 from .control import application as control
-from .double import Double
+from .emulator import Emulator
 from .state import licence
 from .state.cluster import Cluster, Config
 from .state.nodes import Node
@@ -81,7 +81,7 @@ def _declared(security: str | Path | Mapping[str, Any], version: str) -> Declare
 
 
 class InProcess:
-    """A double in this process. ``clock`` is ``eager`` or ``manual``: nothing runs between requests."""
+    """An emulator in this process. ``clock`` is ``eager`` or ``manual``: nothing runs between requests."""
 
     def __init__(
         self,
@@ -101,18 +101,18 @@ class InProcess:
         declared = None if security is None else _declared(security, version)
         begin = Config(version, flavor, given, tuple(models), frozenset(without), declared, license_type)
         begin = dataclasses.replace(begin, lang_ident=lang_ident)
-        self.double = Double(begin, clock, alone=True)
-        self._api = Api(self.double)
+        self.emulator = Emulator(begin, clock, alone=True)
+        self._api = Api(self.emulator)
 
     @property
     def cluster(self) -> Cluster:
         """The cluster itself; replaced by ``reset``."""
-        return self.double.cluster
+        return self.emulator.cluster
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """One request; raises ``ConnectionDropped`` if the double gives no answer."""
+        """One request; raises ``ConnectionDropped`` if the emulator gives no answer."""
         path, _mark, query = target.partition("?")
         transport = _Transport()
         scope: dict[str, Any] = {
@@ -147,7 +147,7 @@ class InProcess:
 
     def control(self, method: str, path: str, json: Any = None) -> Any:
         """One control request; raises ``ValueError`` where the port would refuse it."""
-        status, answer = control.handle(self.double, method, path, json)
+        status, answer = control.handle(self.emulator, method, path, json)
         if status != 200:
             raise ValueError(f"{method} {path}: {answer['error']}")
         return answer
@@ -164,7 +164,7 @@ class InProcess:
     ) -> None:
         """Back to the beginning, with changes if any are given."""
         begin = self.cluster.config
-        self.double.reset(
+        self.emulator.reset(
             dataclasses.replace(
                 begin,
                 version=version or begin.version,

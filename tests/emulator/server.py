@@ -20,7 +20,7 @@ import uvicorn
 
 from .app import Api
 from .control.application import application
-from .double import Double
+from .emulator import Emulator
 from .state.clock import DEFAULT_INTERVAL
 from .wire.connection import Connection
 
@@ -72,26 +72,26 @@ def _listen(port: int) -> socket.socket:
 
 
 async def serve(
-    double: Double, port: int, control_port: int = 0, parent_pid: int | None = None, tls: Tls | None = None
+    emulator: Emulator, port: int, control_port: int = 0, parent_pid: int | None = None, tls: Tls | None = None
 ) -> None:
     """Serves until SIGTERM or SIGINT, or until the parent is gone. The control port has no TLS."""
     sockets = [_listen(port), _listen(control_port)]
-    servers = [_server(Api(double), tls.context if tls else None), _server(application(double))]
+    servers = [_server(Api(emulator), tls.context if tls else None), _server(application(emulator))]
     for server, each in zip(servers, sockets, strict=True):
         await server.startup(sockets=[each])
     for number in (signal.SIGTERM, signal.SIGINT):
         # Not through the event loop: the end must not wait for anything that runs there.
         signal.signal(number, functools.partial(_end, tls))
-    tasks = [asyncio.create_task(_ticks(double))]
+    tasks = [asyncio.create_task(_ticks(emulator))]
     if parent_pid is not None:
         tasks.append(asyncio.create_task(_parent_gone(parent_pid)))
     ports = [each.getsockname()[1] for each in sockets]
-    double.address = f"{HOST}:{ports[0]}"
+    emulator.address = f"{HOST}:{ports[0]}"
     line = {
         "url": f"{'http' if tls is None else 'https'}://{HOST}:{ports[0]}",
         "control_url": f"http://{HOST}:{ports[1]}",
         "pid": os.getpid(),
-        "version": double.cluster.version.number,
+        "version": emulator.cluster.version.number,
         **(tls.shown if tls else {}),
     }
     sys.stdout.write(json.dumps(line) + "\n")
@@ -108,16 +108,16 @@ def _end(tls: Tls | None, number: int, frame: types.FrameType | None) -> None:
     os._exit(0)
 
 
-async def _ticks(double: Double) -> None:
+async def _ticks(emulator: Emulator) -> None:
     """A round each interval, which may change meanwhile: nobody should wait for the end of a longer one."""
     time = asyncio.get_running_loop().time
     last = time()
     while True:
-        left = last + double.clock.interval - time()
+        left = last + emulator.clock.interval - time()
         await asyncio.sleep(min(left, DEFAULT_INTERVAL))
         if left <= DEFAULT_INTERVAL:
             last = time()
-            double.clock.tick_if_auto()
+            emulator.clock.tick_if_auto()
 
 
 async def _parent_gone(parent_pid: int) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Short words for requests to a double in this process."""
+"""Short words for requests to an emulator in this process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Answer:
 
 
 class Api:
-    """A double with a model ``m`` (and others), and requests to it."""
+    """An emulator with a model ``m`` (and others), and requests to it."""
 
     def __init__(
         self, version: str = "9.5.3", nodes: dict[str, int] | None = None, clock: str = "manual", **options: Any
@@ -52,14 +52,14 @@ class Api:
         cores = {"n1": 4, "n2": 4} if nodes is None else nodes
         models = options.pop("models", (("m", 1000), ("other", 1000)))
         listed = [Node(name, number) for name, number in cores.items()]
-        self.double = InProcess(version, listed, models, clock, **options)
+        self.emulator = InProcess(version, listed, models, clock, **options)
 
     def send(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
         """Any request; a body goes as JSON."""
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {} if body is None else {"Content-Type": "application/json"}
         raw = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
-        status, sent, answer = self.double.request(method, target, headers, raw)
+        status, sent, answer = self.emulator.request(method, target, headers, raw)
         return Answer(status, json.loads(answer) if answer else None, dict(sent))
 
     def start(self, model_id: str = "m", body: Json | None = None, **query: Any) -> Answer:
@@ -104,7 +104,7 @@ class Api:
 
     def assignment(self, deployment_id: str = "m") -> Json:
         """The assignment as cluster state has it."""
-        found: Json = self.double.control("GET", "/state")["deployments"][deployment_id]
+        found: Json = self.emulator.control("GET", "/state")["deployments"][deployment_id]
         return found
 
     def targets(self, deployment_id: str = "m") -> dict[str, int]:
@@ -122,35 +122,35 @@ class Api:
 
     def effect(self, do: str, **arguments: Any) -> Any:
         """Something that happens without the client."""
-        return self.double.control("POST", "/effects", {"do": do, **arguments})
+        return self.emulator.control("POST", "/effects", {"do": do, **arguments})
 
     def fault(self, operation: str, do: Json, **arguments: Any) -> None:
         """Something that goes wrong between client and server."""
-        self.double.control("POST", "/faults", {"operation": operation, "do": do, **arguments})
+        self.emulator.control("POST", "/faults", {"operation": operation, "do": do, **arguments})
 
     def tick(self, steps: int = 1) -> bool:
         """Rounds of catching up."""
-        return self.double.tick(steps)
+        return self.emulator.tick(steps)
 
     def settle(self) -> None:
         """Rounds until nothing changes."""
-        self.double.control("POST", "/settle")
+        self.emulator.control("POST", "/settle")
 
     def clock(self, **changes: Any) -> Json:
         """The clock, after changes if any are given: ``advance`` is seconds."""
-        found: Json = self.double.control("POST", "/clock", changes)
+        found: Json = self.emulator.control("POST", "/clock", changes)
         return found
 
     def writes(self) -> list[Json]:
         """The journal."""
-        found: list[Json] = self.double.control("GET", "/journal")
+        found: list[Json] = self.emulator.control("GET", "/journal")
         return found
 
     def audit(self) -> list[str]:
         """Audit messages."""
-        return [line["message"] for line in self.double.control("GET", "/audit")]
+        return [line["message"] for line in self.emulator.control("GET", "/audit")]
 
     @property
     def state_version(self) -> int:
         """Grows with each new cluster state."""
-        return int(self.double.control("GET", "/state")["cluster_state_version"])
+        return int(self.emulator.control("GET", "/state")["cluster_state_version"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A double in a process of its own for the tests of a file; figures of a run, also when several processes share it."""
+"""Start an emulator for the tests of a file; add up the figures of a run, also when several processes share it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python -m emulator_tests.count`` (in ``tests``): how many recorded rows the double reproduces, file by file."""
+"""``python -m emulator_tests.count`` (in ``tests``): how many recorded rows the emulator reproduces, file by file."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What answers must look like for a given state: rules read off the recordings, apart from the double's own rendering.
+"""Render answers for a given state: rules read off the recordings, apart from the emulator's own rendering.
 
-It shares no code with the double. ``test_oracle`` holds it against ``assignment``, ``task_params`` and
-``assignment_stats`` records; ``test_random_schedules`` holds the double's answers against it, key order included.
+It shares no code with the emulator. ``test_oracle`` holds it against ``assignment``, ``task_params`` and
+``assignment_stats`` records; ``test_random_schedules`` holds the emulator's answers against it, key order included.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A double in a process of its own, and plain HTTP to it."""
+"""An emulator in a process of its own, and plain HTTP to it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def launch(*arguments: str) -> subprocess.Popen[str]:
 
 @contextlib.contextmanager
 def running(*arguments: str) -> Iterator[Process]:
-    """A running double; ended afterwards."""
+    """A running emulator; ended afterwards."""
     popen = launch(*arguments)
     with popen:
         process = Process(popen)

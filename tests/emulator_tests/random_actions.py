@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What clients, scaler, faults and nodes may do to the double, in any order: rules of Hypothesis' state machine."""
+"""What clients, scaler, faults and nodes may do to the emulator, in any order: rules of Hypothesis' state machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ model_ids = st.sampled_from(sorted(MODELS))
 
 
 class Actions(RuleBasedStateMachine):
-    """A double of any version; each rule is one thing that happens to it."""
+    """An emulator of any version; each rule is one thing that happens to it."""
 
     api: Api
 
@@ -45,17 +45,17 @@ class Actions(RuleBasedStateMachine):
     def begin(self, version: str, eager: bool) -> None:
         nodes = {"n1": 4, "n2": 8}
         self.api = Api(version, nodes, "eager" if eager else "manual", models=tuple(MODELS.items()))
-        self.version = self.api.double.cluster.version
+        self.version = self.api.emulator.cluster.version
 
     # --- helpers ---
 
     @property
     def deployments(self) -> list[str]:
-        return sorted(self.api.double.cluster.assignments)
+        return sorted(self.api.emulator.cluster.assignments)
 
     def wanted(self) -> dict[str, int]:
         """What each deployment should have."""
-        found = self.api.double.cluster.assignments.items()
+        found = self.api.emulator.cluster.assignments.items()
         return {name: each.params.number_of_allocations for name, each in found}
 
     def check_answer(self, answer: Answer | None, deployment_id: str) -> None:
@@ -66,7 +66,7 @@ class Actions(RuleBasedStateMachine):
         COUNTED["answers compared"] += 1
         if answer.status == 200:
             key = "assignment" if self.version.assignment_names else "allocation"
-            expected = {key: oracle.assignment(facts_of(self.api.double.cluster, deployment_id))}
+            expected = {key: oracle.assignment(facts_of(self.api.emulator.cluster, deployment_id))}
             assert json.dumps(answer.body) == json.dumps(expected)
         else:
             assert answer.body["status"] == answer.status
@@ -142,14 +142,14 @@ class Actions(RuleBasedStateMachine):
         answer = self.send("POST", f"{ML}/{name}/deployment/_stop", None, force=str(force).lower())
         if answer is not None and answer.status == 200:
             assert answer.body == {"stopped": True}
-            assert name not in self.api.double.cluster.assignments
+            assert name not in self.api.emulator.cluster.assignments
 
     @rule(model=model_ids, force=st.booleans())
     def delete(self, model: str, force: bool) -> None:
         answer = self.send("DELETE", f"{ML}/{model}", None, force=str(force).lower())
         if answer is not None and answer.status == 200:
             assert answer.body == {"acknowledged": True}
-            self.api.double.control("POST", "/models", {"model_id": model, "bytes": MODELS[model]})
+            self.api.emulator.control("POST", "/models", {"model_id": model, "bytes": MODELS[model]})
 
     @rule(model=model_ids, reassign=st.booleans())
     def alias(self, model: str, reassign: bool) -> None:
@@ -159,7 +159,7 @@ class Actions(RuleBasedStateMachine):
     def refer(self, pipeline: str, name: str, there: bool) -> None:
         if there:
             self.api.effect("put_pipeline_reference", pipeline=pipeline, model_id=name)
-        elif pipeline in self.api.double.cluster.pipelines:
+        elif pipeline in self.api.emulator.cluster.pipelines:
             self.api.effect("remove_pipeline", pipeline=pipeline)
 
     # --- the scaler, the nodes ---
@@ -178,33 +178,33 @@ class Actions(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(("n1", "n2", "n3")), cores=st.integers(1, 8), zone=st.sampled_from(ZONES))
     def join(self, node: str, cores: int, zone: str | None) -> None:
-        if node not in self.api.double.cluster.nodes:
+        if node not in self.api.emulator.cluster.nodes:
             self.api.effect("add_node", node_id=node, processors=cores, memory=8000 * MB, zone=zone)
 
-    @precondition(lambda self: len(self.api.double.cluster.nodes) > 1)
+    @precondition(lambda self: len(self.api.emulator.cluster.nodes) > 1)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        node = data.draw(st.sampled_from(sorted(self.api.double.cluster.nodes)))
+        node = data.draw(st.sampled_from(sorted(self.api.emulator.cluster.nodes)))
         self.api.effect("remove_node", node_id=node)
 
     @rule(lazy=st.booleans())
     def allow_growth(self, lazy: bool) -> None:
         self.api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=99 if lazy else None)
 
-    @precondition(lambda self: not any(each.times for each in self.api.double.cluster.load_failures))
+    @precondition(lambda self: not any(each.times for each in self.api.emulator.cluster.load_failures))
     @rule()
     def fail_next(self) -> None:
         self.api.effect("fail_next_load", reason="boom")
 
-    @precondition(lambda self: any(each.routes for each in self.api.double.cluster.assignments.values()))
+    @precondition(lambda self: any(each.routes for each in self.api.emulator.cluster.assignments.values()))
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
-        found = [key for key, each in self.api.double.cluster.assignments.items() if each.routes]
+        found = [key for key, each in self.api.emulator.cluster.assignments.items() if each.routes]
         self.api.effect("fail_route", deployment_id=data.draw(st.sampled_from(found)), reason="boom")
 
     @rule(operation=st.sampled_from(("update", "start", "stop")), when=st.sampled_from(("before", "after")))
     def lose_the_next_answer(self, operation: str, when: str) -> None:
-        self.api.double.control("DELETE", "/faults")
+        self.api.emulator.control("DELETE", "/faults")
         self.api.fault(operation, {"type": "drop"}, when=when)
 
     @rule(steps=st.integers(1, 3))
@@ -225,11 +225,11 @@ class Actions(RuleBasedStateMachine):
         else:
             self.send("DELETE", path, None, force="true")
 
-    @precondition(lambda self: self.api.double.cluster.endpoints and self.version.endpoint_update)
+    @precondition(lambda self: self.api.emulator.cluster.endpoints and self.version.endpoint_update)
     @rule(data=st.data(), number=numbers)
     def update_endpoint(self, data: st.DataObject, number: int) -> None:
         self.api.settle()
-        name = data.draw(st.sampled_from(sorted(self.api.double.cluster.endpoints)))
+        name = data.draw(st.sampled_from(sorted(self.api.emulator.cluster.endpoints)))
         body = {"service_settings": {"num_allocations": number}}
         answer = self.send("PUT", f"/_inference/text_embedding/{name}/_update", body)
         self.check_other("an endpoint's update", answer)
@@ -253,7 +253,7 @@ class Actions(RuleBasedStateMachine):
 
     def answered(self, name: str) -> int:
         """Inferences of a deployment, over its nodes."""
-        return sum(each.inferences for key, each in self.api.double.cluster.usage.items() if key[0] == name)
+        return sum(each.inferences for key, each in self.api.emulator.cluster.usage.items() if key[0] == name)
 
     def check_other(self, what: str, answer: Answer | None) -> None:
         """An answer, or an error in its envelope."""
@@ -275,8 +275,8 @@ class Actions(RuleBasedStateMachine):
 
     @rule(data=st.data(), kind=st.sampled_from(("restart", "remove")))
     def shut_down(self, data: st.DataObject, kind: str) -> None:
-        node = data.draw(st.sampled_from(sorted(self.api.double.cluster.nodes)))
-        if node in self.api.double.cluster.shutdowns:
+        node = data.draw(st.sampled_from(sorted(self.api.emulator.cluster.nodes)))
+        if node in self.api.emulator.cluster.shutdowns:
             self.api.effect("keep_node", node_id=node)
         else:
             self.api.effect("shut_down_node", node_id=node, type=kind)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A double with users, and requests of theirs."""
+"""An emulator with users, and requests of theirs."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def api_key(raw: str) -> str:
 
 
 class Secured:
-    """A double with these users, and a model ``m``."""
+    """An emulator with these users, and a model ``m``."""
 
     def __init__(self, version: str = "9.5.3", security: Any = None, **options: Any) -> None:
         given = SECURITY if security is None else security
-        self.double = InProcess(version, models=[("m", 1000)], clock="manual", security=given, **options)
+        self.emulator = InProcess(version, models=[("m", 1000)], clock="manual", security=given, **options)
 
     def send(self, who: str | None, method: str, target: str, body: Any = None, **headers: str) -> Answer:
         """A request with credentials: a user's name, or the header itself."""
@@ -65,9 +65,9 @@ class Secured:
         raw = None if body is None else json.dumps(body).encode()
         if raw is not None:
             sent.setdefault("Content-Type", "application/json")
-        status, answered, text = self.double.request(method, target, sent, raw)
+        status, answered, text = self.emulator.request(method, target, sent, raw)
         return Answer(status, json.loads(text) if text else None, dict(answered))
 
     def pass_time(self, seconds: float) -> None:
         """The clock goes forward."""
-        self.double.control("POST", "/clock", {"advance": seconds})
+        self.emulator.control("POST", "/clock", {"advance": seconds})

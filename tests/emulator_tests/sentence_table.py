@@ -96,7 +96,7 @@ def unknowns() -> tuple[Unknown, ...]:
 
 @functools.cache
 def tests() -> dict[str, str]:
-    """Each test of the double by node id (without parameters), with its docstring."""
+    """Each test of the emulator by node id (without parameters), with its docstring."""
     found: dict[str, str] = {}
     for path in sorted(HERE.glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))

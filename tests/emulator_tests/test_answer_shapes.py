@@ -166,7 +166,7 @@ def test_counters_only_when_there_is_something() -> None:
     assert not (counters | {"inference_count"}) & set(stats)
     assert not counters & set(stats["nodes"][0])
     assert not [key for key in stats["nodes"][0] if key.startswith("average")]
-    usage = api.double.cluster.usage["m", "n1"]
+    usage = api.emulator.cluster.usage["m", "n1"]
     usage.errors, usage.rejected, usage.timeouts = 1, 2, 3
     stats = api.deployment_stats()
     expected = {"error_count": 1, "rejected_execution_count": 2, "timeout_count": 3}
@@ -192,7 +192,7 @@ def test_memory_of_a_process(version: str, shown: bool) -> None:
     """Test server-behaviour.md 2.3: since 9.5, when it is known."""
     api = Api(version)
     api.started()
-    api.double.cluster.usage["m", "n1"].process_memory = 7
+    api.emulator.cluster.usage["m", "n1"].process_memory = 7
     assert ("average_inference_process_memory_rss_bytes" in api.deployment_stats()["nodes"][0]) is shown
 
 
@@ -231,7 +231,7 @@ def test_node_that_left() -> None:
     """Test server-behaviour.md 2.3: its row has no node."""
     api = Api()
     api.started()
-    del api.double.cluster.nodes["n1"]
+    del api.emulator.cluster.nodes["n1"]
     assert "node" not in api.deployment_stats()["nodes"][0]
 
 
@@ -239,7 +239,7 @@ def test_process_that_is_not_up() -> None:
     """Test server-behaviour.md 2.3: a started route without a process reads as stopped."""
     api = Api()
     api.started()
-    del api.double.cluster.usage["m", "n1"]
+    del api.emulator.cluster.usage["m", "n1"]
     assert api.deployment_stats()["nodes"][0]["routing_state"] == {"routing_state": "stopped", "reason": ""}
 
 
@@ -332,10 +332,10 @@ def test_key_in_cluster_state(version: str, key: str) -> None:
 def test_privileges_of_reads(privilege: str, stats: int, state: int) -> None:
     """Test server-behaviour.md 2.4: cluster state needs monitor."""
     api = Api()
-    api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
+    api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     headers = {"Authorization": "Basic dTpw"}
-    assert api.double.request("GET", f"{MODELS}/_stats", headers)[0] == stats
-    assert api.double.request("GET", "/_cluster/state", headers)[0] == state
+    assert api.emulator.request("GET", f"{MODELS}/_stats", headers)[0] == stats
+    assert api.emulator.request("GET", "/_cluster/state", headers)[0] == state
 
 
 def test_no_way_to_ask_for_one_assignment_or_to_try() -> None:

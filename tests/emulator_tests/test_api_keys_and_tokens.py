@@ -18,8 +18,8 @@ ML = "/_ml/trained_models"
 ME = "/_security/_authenticate"
 
 
-def _created(double: Secured, who: str, **body: Any) -> Any:
-    answer = double.send(who, "POST", KEYS, {"name": "k", **body})
+def _created(emulator: Secured, who: str, **body: Any) -> Any:
+    answer = emulator.send(who, "POST", KEYS, {"name": "k", **body})
     assert answer.status == 200, answer.body
     return answer.body
 
@@ -33,15 +33,15 @@ def _header(created: Any) -> str:
 
 def test_a_key_has_its_owners_rights() -> None:
     """Test server-behaviour.md 0 (http:392-398)."""
-    double = Secured()
-    created = _created(double, "keys")
+    emulator = Secured()
+    created = _created(emulator, "keys")
     assert set(created) == {"id", "name", "api_key", "encoded"}
     assert (len(created["id"]), len(created["api_key"])) == (20, 22)
-    me = double.send(_header(created), "GET", ME).body
+    me = emulator.send(_header(created), "GET", ME).body
     assert (me["username"], me["authentication_type"]) == ("keys", "api_key")
     assert me["api_key"] == {"name": "k", "id": created["id"]}
-    assert double.send(_header(created), "GET", f"{ML}/_stats").status == 200
-    refused = double.send(_header(created), "POST", f"{ML}/m/deployment/_start")
+    assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == 200
+    refused = emulator.send(_header(created), "POST", f"{ML}/m/deployment/_start")
     assert f"is unauthorized for API key id [{created['id']}] of user [keys], this action" in refused.reason
 
 
@@ -50,20 +50,20 @@ def test_a_key_has_its_owners_rights() -> None:
 )
 def test_descriptors_limit_and_never_add(descriptor: str, stats: int, start: int) -> None:
     """A key's rights are those of its owner and of its descriptors, both (documentation of API keys)."""
-    double = Secured()
-    created = _created(double, "keys", role_descriptors={"r": {"cluster": [descriptor]}})
-    assert double.send(_header(created), "GET", f"{ML}/_stats").status == stats
-    assert double.send(_header(created), "POST", f"{ML}/m/deployment/_start").status == start
+    emulator = Secured()
+    created = _created(emulator, "keys", role_descriptors={"r": {"cluster": [descriptor]}})
+    assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == stats
+    assert emulator.send(_header(created), "POST", f"{ML}/m/deployment/_start").status == start
     wanted = {"cluster": ["monitor_ml", "manage_ml"]}
-    body = double.send(_header(created), "POST", "/_security/user/_has_privileges", wanted).body
+    body = emulator.send(_header(created), "POST", "/_security/user/_has_privileges", wanted).body
     assert body["cluster"] == {"monitor_ml": stats == 200, "manage_ml": False}
 
 
 def test_keys_of_the_file() -> None:
-    double = Secured()
-    assert double.send(api_key("preset:secret"), "GET", ME).body["username"] == "ml"
-    assert double.send(api_key("preset:secret"), "POST", f"{ML}/m/deployment/_start?wait_for=starting").status == 200
-    assert double.send(api_key("preset:secret"), "GET", "/_cluster/health").status == 403
+    emulator = Secured()
+    assert emulator.send(api_key("preset:secret"), "GET", ME).body["username"] == "ml"
+    assert emulator.send(api_key("preset:secret"), "POST", f"{ML}/m/deployment/_start?wait_for=starting").status == 200
+    assert emulator.send(api_key("preset:secret"), "GET", "/_cluster/health").status == 403
 
 
 @pytest.mark.parametrize(
@@ -83,59 +83,59 @@ def test_keys_that_are_refused(raw: str, why: str) -> None:
 
 
 def test_keys_expire() -> None:
-    double = Secured()
-    created = _created(double, "elastic", expiration="2h")
-    double.pass_time(HOUR + 0.001)
-    assert double.send(_header(created), "GET", ME).status == 200
-    refused = double.send(api_key("short:secret"), "GET", ME)
+    emulator = Secured()
+    created = _created(emulator, "elastic", expiration="2h")
+    emulator.pass_time(HOUR + 0.001)
+    assert emulator.send(_header(created), "GET", ME).status == 200
+    refused = emulator.send(api_key("short:secret"), "GET", ME)
     assert refused.body["error"]["additional_unsuccessful_credentials"] == "API key: api key is expired"
-    double.pass_time(HOUR)
-    assert double.send(_header(created), "GET", ME).status == 401
+    emulator.pass_time(HOUR)
+    assert emulator.send(_header(created), "GET", ME).status == 401
 
 
 def test_keys_are_invalidated_once() -> None:
     """Test server-behaviour.md 0 (http:399, 400)."""
-    double = Secured()
-    created = _created(double, "elastic")
+    emulator = Secured()
+    created = _created(emulator, "elastic")
     body = {"ids": [created["id"], "unknown"]}
-    assert double.send("elastic", "DELETE", KEYS, body).body == {
+    assert emulator.send("elastic", "DELETE", KEYS, body).body == {
         "invalidated_api_keys": [created["id"]],
         "previously_invalidated_api_keys": [],
         "error_count": 0,
     }
-    assert double.send("elastic", "DELETE", KEYS, body).body["invalidated_api_keys"] == []
-    assert double.send(_header(created), "GET", ME).status == 401
+    assert emulator.send("elastic", "DELETE", KEYS, body).body["invalidated_api_keys"] == []
+    assert emulator.send(_header(created), "GET", ME).status == 401
 
 
 def test_own_keys() -> None:
     """``manage_own_api_key`` reaches the caller's own keys only."""
-    double = Secured()
-    created = _created(double, "keys")
-    _created(double, "elastic")
-    assert double.send("keys", "GET", KEYS).status == 403
-    listed = double.send("keys", "GET", f"{KEYS}?owner=true").body["api_keys"]
+    emulator = Secured()
+    created = _created(emulator, "keys")
+    _created(emulator, "elastic")
+    assert emulator.send("keys", "GET", KEYS).status == 403
+    listed = emulator.send("keys", "GET", f"{KEYS}?owner=true").body["api_keys"]
     assert [each["id"] for each in listed] == [created["id"]]
     mine = f"{KEYS}?realm_name=default_native&username=keys"
-    assert double.send("keys", "GET", mine).body["api_keys"] == listed
-    refused = double.send("keys", "DELETE", KEYS, {"ids": [created["id"]]})
+    assert emulator.send("keys", "GET", mine).body["api_keys"] == listed
+    refused = emulator.send("keys", "DELETE", KEYS, {"ids": [created["id"]]})
     assert refused.reason.endswith("granted by the cluster privileges [manage_api_key,manage_security,all]")
-    gone = double.send("keys", "DELETE", KEYS, {"ids": [created["id"]], "owner": True})
+    gone = emulator.send("keys", "DELETE", KEYS, {"ids": [created["id"]], "owner": True})
     assert gone.body["invalidated_api_keys"] == [created["id"]]
-    denied = double.send("reader", "POST", KEYS, {"name": "k"})
+    denied = emulator.send("reader", "POST", KEYS, {"name": "k"})
     assert denied.reason.endswith("[manage_own_api_key,manage_api_key,manage_security,all]")
 
 
 def test_a_key_may_look_at_itself() -> None:
-    double = Secured()
-    found = double.send(api_key("preset:secret"), "GET", f"{KEYS}?id=preset")
+    emulator = Secured()
+    found = emulator.send(api_key("preset:secret"), "GET", f"{KEYS}?id=preset")
     assert [each["id"] for each in found.body["api_keys"]] == ["preset"]
-    assert double.send(api_key("preset:secret"), "GET", f"{KEYS}?id=short").status == 403
+    assert emulator.send(api_key("preset:secret"), "GET", f"{KEYS}?id=short").status == 403
 
 
 def test_what_is_shown_of_a_key() -> None:
-    double = Secured()
-    created = _created(double, "elastic", metadata={"a": 1}, role_descriptors={"r": {"cluster": ["monitor"]}})
-    found = double.send("elastic", "GET", f"{KEYS}?id={created['id']}&with_limited_by=true").body["api_keys"][0]
+    emulator = Secured()
+    created = _created(emulator, "elastic", metadata={"a": 1}, role_descriptors={"r": {"cluster": ["monitor"]}})
+    found = emulator.send("elastic", "GET", f"{KEYS}?id={created['id']}&with_limited_by=true").body["api_keys"][0]
     assert found.pop("creation") > 0
     limited = found.pop("limited_by")
     assert limited[0]["superuser"]["cluster"] == ["all"]
@@ -157,14 +157,14 @@ def test_what_is_shown_of_a_key() -> None:
 
 
 def test_keys_by_name() -> None:
-    double = Secured()
-    _created(double, "elastic", name="logs-1")
-    _created(double, "elastic", name="logs-2")
-    assert len(double.send("elastic", "GET", f"{KEYS}?name=logs-*").body["api_keys"]) == 2
-    assert len(double.send("elastic", "GET", f"{KEYS}?name=logs-1").body["api_keys"]) == 1
-    assert len(double.send("elastic", "GET", f"{KEYS}?active_only=true").body["api_keys"]) == 4
-    assert double.send("elastic", "GET", f"{KEYS}?name=none").body == {"api_keys": []}
-    assert double.send("elastic", "GET", f"{KEYS}?id=none").status == 404
+    emulator = Secured()
+    _created(emulator, "elastic", name="logs-1")
+    _created(emulator, "elastic", name="logs-2")
+    assert len(emulator.send("elastic", "GET", f"{KEYS}?name=logs-*").body["api_keys"]) == 2
+    assert len(emulator.send("elastic", "GET", f"{KEYS}?name=logs-1").body["api_keys"]) == 1
+    assert len(emulator.send("elastic", "GET", f"{KEYS}?active_only=true").body["api_keys"]) == 4
+    assert emulator.send("elastic", "GET", f"{KEYS}?name=none").body == {"api_keys": []}
+    assert emulator.send("elastic", "GET", f"{KEYS}?id=none").status == 404
 
 
 @pytest.mark.parametrize(
@@ -183,51 +183,53 @@ def test_complaints_about_new_keys(body: Any, reason: str) -> None:
 
 
 def test_unknown_things_in_new_keys() -> None:
-    double = Secured()
-    assert "unknown field [nme]" in double.send("elastic", "POST", KEYS, {"nme": "k"}).reason
+    emulator = Secured()
+    assert "unknown field [nme]" in emulator.send("elastic", "POST", KEYS, {"nme": "k"}).reason
     bogus = {"name": "k", "role_descriptors": {"r": {"cluster": ["bogus"]}}}
-    assert "unknown cluster privilege [bogus]" in double.send("elastic", "PUT", KEYS, bogus).reason
-    assert double.send("elastic", "POST", f"{KEYS}?refresh=maybe", {"name": "k"}).status == 400
-    derived = double.send(api_key("preset:secret"), "POST", KEYS, {"name": "k"})
+    assert "unknown cluster privilege [bogus]" in emulator.send("elastic", "PUT", KEYS, bogus).reason
+    assert emulator.send("elastic", "POST", f"{KEYS}?refresh=maybe", {"name": "k"}).status == 400
+    derived = emulator.send(api_key("preset:secret"), "POST", KEYS, {"name": "k"})
     assert derived.status == 403
 
 
 def test_a_key_makes_only_keys_without_rights() -> None:
-    double = Secured()
-    created = _created(double, "elastic")
-    refused = double.send(_header(created), "POST", KEYS, {"name": "k2"})
+    emulator = Secured()
+    created = _created(emulator, "elastic")
+    refused = emulator.send(_header(created), "POST", KEYS, {"name": "k2"})
     assert refused.reason.startswith("creating derived api keys requires an explicit role descriptor that is empty")
-    assert double.send(_header(created), "POST", KEYS, {"name": "k2", "role_descriptors": {"r": {}}}).status == 200
+    assert emulator.send(_header(created), "POST", KEYS, {"name": "k2", "role_descriptors": {"r": {}}}).status == 200
 
 
 def test_update() -> None:
-    double = Secured()
-    created = _created(double, "keys", role_descriptors={"r": {"cluster": ["none"]}})
+    emulator = Secured()
+    created = _created(emulator, "keys", role_descriptors={"r": {"cluster": ["none"]}})
     path = f"{KEYS}/{created['id']}"
-    assert double.send(_header(created), "GET", f"{ML}/_stats").status == 403
+    assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == 403
     body = {"role_descriptors": {"r": {"cluster": ["monitor_ml"]}}, "expiration": "1h"}
-    assert double.send("keys", "PUT", path, body).body == {"updated": True}
-    assert double.send(_header(created), "GET", f"{ML}/_stats").status == 200
-    assert double.send("keys", "PUT", path).body == {"updated": False}
-    assert double.send("elastic", "PUT", path).status == 404
-    assert double.send(_header(created), "PUT", path).status == 403
-    assert double.send(_header(_created(double, "keys")), "PUT", path).reason.startswith("authentication via API key")
-    double.pass_time(2 * HOUR)
-    assert double.send("keys", "PUT", path).reason == f"cannot update expired API key [{created['id']}]"
+    assert emulator.send("keys", "PUT", path, body).body == {"updated": True}
+    assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == 200
+    assert emulator.send("keys", "PUT", path).body == {"updated": False}
+    assert emulator.send("elastic", "PUT", path).status == 404
+    assert emulator.send(_header(created), "PUT", path).status == 403
+    assert emulator.send(_header(_created(emulator, "keys")), "PUT", path).reason.startswith(
+        "authentication via API key"
+    )
+    emulator.pass_time(2 * HOUR)
+    assert emulator.send("keys", "PUT", path).reason == f"cannot update expired API key [{created['id']}]"
     assert Secured("8.3.0").send("keys", "PUT", path).status == 400
 
 
 def test_grant() -> None:
-    double, path = Secured(), f"{KEYS}/grant"
+    emulator, path = Secured(), f"{KEYS}/grant"
     body = {"grant_type": "password", "username": "ml", "password": "p2", "api_key": {"name": "k"}}
-    created = double.send("elastic", "POST", path, body).body
-    assert double.send(_header(created), "GET", ME).body["username"] == "ml"
-    assert double.send("elastic", "POST", path, {**body, "password": "x"}).status == 401
-    assert double.send("elastic", "POST", path, {**body, "grant_type": "x"}).status == 400
+    created = emulator.send("elastic", "POST", path, body).body
+    assert emulator.send(_header(created), "GET", ME).body["username"] == "ml"
+    assert emulator.send("elastic", "POST", path, {**body, "password": "x"}).status == 401
+    assert emulator.send("elastic", "POST", path, {**body, "grant_type": "x"}).status == 400
     token = {"grant_type": "access_token", "access_token": "bearer", "api_key": {"name": "k"}}
-    created = double.send("elastic", "POST", path, token).body
-    assert double.send(_header(created), "GET", ME).body["username"] == "reader"
-    assert double.send("ml", "POST", path, body).status == 403
+    created = emulator.send("elastic", "POST", path, token).body
+    assert emulator.send(_header(created), "GET", ME).body["username"] == "reader"
+    assert emulator.send("ml", "POST", path, body).status == 403
 
 
 @pytest.mark.parametrize(
@@ -248,33 +250,33 @@ def test_complaints_about_invalidation(body: Any, reason: str) -> None:
 
 
 def test_tokens() -> None:
-    double = Secured()
+    emulator = Secured()
     body = {"grant_type": "password", "username": "ml", "password": "p2"}
-    made = double.send("elastic", "POST", TOKEN, body).body
+    made = emulator.send("elastic", "POST", TOKEN, body).body
     assert (made["type"], made["expires_in"], made["authentication"]["username"]) == ("Bearer", 1200, "ml")
-    me = double.send(f"Bearer {made['access_token']}", "GET", ME).body
+    me = emulator.send(f"Bearer {made['access_token']}", "GET", ME).body
     assert (me["username"], me["authentication_type"]) == ("ml", "token")
-    renewed = double.send(
+    renewed = emulator.send(
         "elastic", "POST", TOKEN, {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
     )
-    assert double.send(f"Bearer {renewed.body['access_token']}", "GET", ME).status == 200
-    again = double.send(
+    assert emulator.send(f"Bearer {renewed.body['access_token']}", "GET", ME).status == 200
+    again = emulator.send(
         "elastic", "POST", TOKEN, {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
     )
     assert (again.status, again.body["error"]) == (400, "invalid_grant")
-    mine = double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).body
+    mine = emulator.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).body
     assert "refresh_token" not in mine
     assert mine["authentication"]["username"] == "elastic"
 
 
 def test_tokens_end() -> None:
-    double = Secured()
-    assert double.send("Bearer bearer", "GET", ME).body["username"] == "reader"
-    gone = double.send("elastic", "DELETE", TOKEN, {"token": "bearer"})
+    emulator = Secured()
+    assert emulator.send("Bearer bearer", "GET", ME).body["username"] == "reader"
+    gone = emulator.send("elastic", "DELETE", TOKEN, {"token": "bearer"})
     assert gone.body == {"invalidated_tokens": 1, "previously_invalidated_tokens": 0, "error_count": 0}
-    assert double.send("elastic", "DELETE", TOKEN, {"token": "bearer"}).body["previously_invalidated_tokens"] == 1
-    assert double.send("elastic", "DELETE", TOKEN, {"token": "none"}).status == 404
-    assert double.send("Bearer bearer", "GET", ME).reason == "token expired"
+    assert emulator.send("elastic", "DELETE", TOKEN, {"token": "bearer"}).body["previously_invalidated_tokens"] == 1
+    assert emulator.send("elastic", "DELETE", TOKEN, {"token": "none"}).status == 404
+    assert emulator.send("Bearer bearer", "GET", ME).reason == "token expired"
     other = Secured()
     other.pass_time(HOUR + 0.001)
     refused = other.send("Bearer bearer", "GET", ME)
@@ -298,29 +300,29 @@ def test_complaints_about_tokens(body: Any, error: str) -> None:
 
 def test_tokens_may_be_off() -> None:
     """Test server-behaviour.md 0: the challenge and the API are there only where tokens are on."""
-    double = Secured(security={"users": {"elastic": {"password": "p1", "roles": ["superuser"]}}})
-    off = double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"})
+    emulator = Secured(security={"users": {"elastic": {"password": "p1", "roles": ["superuser"]}}})
+    off = emulator.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"})
     assert (off.status, off.type, off.reason) == (
         400,
         "feature_not_enabled_exception",
         "security tokens are not enabled",
     )
     assert off.body["error"]["disabled.feature"] == "security_tokens"
-    assert double.send("elastic", "DELETE", TOKEN, {"token": "t"}).type == "feature_not_enabled_exception"
+    assert emulator.send("elastic", "DELETE", TOKEN, {"token": "t"}).type == "feature_not_enabled_exception"
     # What is wrong with the request, or with the password in it, comes first.
-    assert double.send("elastic", "POST", TOKEN, {"grant_type": "magic"}).body["error"] == "unsupported_grant_type"
+    assert emulator.send("elastic", "POST", TOKEN, {"grant_type": "magic"}).body["error"] == "unsupported_grant_type"
     wrong = {"grant_type": "password", "username": "elastic", "password": "x"}
-    assert double.send("elastic", "POST", TOKEN, wrong).status == 401
-    refused = double.send(basic("elastic", "x"), "GET", "/")
+    assert emulator.send("elastic", "POST", TOKEN, wrong).status == 401
+    refused = emulator.send(basic("elastic", "x"), "GET", "/")
     assert refused.body["error"]["header"]["WWW-Authenticate"] == ['Basic realm="security", charset="UTF-8"', "ApiKey"]
 
 
 def test_tokens_need_a_licence() -> None:
     """Public source of the security plugin: the token service is there from the standard licence on."""
-    double = Secured(license_type="basic")
+    emulator = Secured(license_type="basic")
     for method, body in (("POST", {"grant_type": "client_credentials"}), ("DELETE", {"token": "bearer"})):
-        refused = double.send("elastic", method, TOKEN, body)
+        refused = emulator.send("elastic", method, TOKEN, body)
         assert (refused.status, refused.reason) == (403, "current license is non-compliant for [security tokens]")
-    assert double.send("Bearer bearer", "GET", ME).status == 200
-    double.double.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": "standard"})
-    assert double.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).status == 200
+    assert emulator.send("Bearer bearer", "GET", ME).status == 200
+    emulator.emulator.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": "standard"})
+    assert emulator.send("elastic", "POST", TOKEN, {"grant_type": "client_credentials"}).status == 200

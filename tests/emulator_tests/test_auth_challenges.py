@@ -20,7 +20,7 @@ KEY = "an-id:a-secret"
 
 def refused(api: Api, method: str, path: str, headers: dict[str, str]) -> tuple[int, list[str], Any]:
     """Status, challenges and error."""
-    status, sent, raw = api.double.request(method, path, headers)
+    status, sent, raw = api.emulator.request(method, path, headers)
     return status, [value for name, value in sent if name.lower() == "www-authenticate"], json.loads(raw)["error"]
 
 
@@ -35,7 +35,7 @@ def test_challenges(version: str, comma: str, tokens: bool) -> None:
     """
     api = Api(version)
     user = {"username": "u", "password": "p", "privileges": ["monitor_ml"]}
-    api.double.control("POST", "/privileges", {**user, **({"bearer_token": "t"} if tokens else {})})
+    api.emulator.control("POST", "/privileges", {**user, **({"bearer_token": "t"} if tokens else {})})
     status, offered, error = refused(api, "GET", STATS, {})
     bearer = ['Bearer realm="security"'] if tokens else []
     assert (status, offered) == (401, [f'Basic realm="security"{comma} charset="UTF-8"', *bearer, "ApiKey"])
@@ -47,9 +47,9 @@ def test_api_key_without_the_privilege() -> None:
     """Test server-behaviour.md 0: the text names the key and its owner."""
     api = Api()
     user = {"username": "u", "password": "p", "api_key": KEY, "privileges": ["monitor_ml"]}
-    api.double.control("POST", "/privileges", user)
+    api.emulator.control("POST", "/privileges", user)
     headers = {"Authorization": "ApiKey YW4taWQ6YS1zZWNyZXQ="}
-    assert api.double.request("GET", STATS, headers)[0] == 200
+    assert api.emulator.request("GET", STATS, headers)[0] == 200
     status, _challenges, error = refused(api, "POST", START, headers)
     assert status == 403
     assert error["reason"].startswith(

@@ -29,14 +29,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def double() -> InProcess:
+def emulator() -> InProcess:
     found = InProcess(models=[("m", 1000)])
     found.request("POST", "/_ml/trained_models/m/deployment/_start")
     return found
 
 
-def _number(double: InProcess) -> int:
-    return double.cluster.assignments["m"].params.number_of_allocations
+def _number(emulator: InProcess) -> int:
+    return emulator.cluster.assignments["m"].params.number_of_allocations
 
 
 # --- content ---
@@ -46,21 +46,21 @@ def _number(double: InProcess) -> int:
     ("coding", "compress"),
     [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)],
 )
-def test_compressed_bodies(double: InProcess, coding: str, compress: Any) -> None:
+def test_compressed_bodies(emulator: InProcess, coding: str, compress: Any) -> None:
     """Test server-behaviour.md 0: a compressed body says what the plain one says."""
-    assert double.request("POST", UPDATE, JSON | {"Content-Encoding": coding}, compress(NUMBER))[0] == 200
-    assert _number(double) == 2
+    assert emulator.request("POST", UPDATE, JSON | {"Content-Encoding": coding}, compress(NUMBER))[0] == 200
+    assert _number(emulator) == 2
 
 
-def test_broken_compression(double: InProcess) -> None:
+def test_broken_compression(emulator: InProcess) -> None:
     """Give no answer, or a 400: server-behaviour.md 0 does not say [U]. Nothing is changed."""
     headers = JSON | {"Content-Encoding": "gzip"}
-    double.control("POST", "/unknowns", {"broken_compression": "drop"})
+    emulator.control("POST", "/unknowns", {"broken_compression": "drop"})
     with pytest.raises(ConnectionDropped):
-        double.request("POST", UPDATE, headers, b"\x1f\x8b broken")
-    double.control("POST", "/unknowns", {"broken_compression": "bad_request"})
-    assert double.request("POST", UPDATE, headers, gzip.compress(NUMBER)[:-9])[0] == 400
-    assert _number(double) == 1
+        emulator.request("POST", UPDATE, headers, b"\x1f\x8b broken")
+    emulator.control("POST", "/unknowns", {"broken_compression": "bad_request"})
+    assert emulator.request("POST", UPDATE, headers, gzip.compress(NUMBER)[:-9])[0] == 400
+    assert _number(emulator) == 1
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_broken_compression(double: InProcess) -> None:
         (b"timeout: 2001-01-01", 400),
     ],
 )
-def test_yaml_bodies(double: InProcess, body: bytes, status: int) -> None:
+def test_yaml_bodies(emulator: InProcess, body: bytes, status: int) -> None:
     """Test server-behaviour.md 0: YAML is accepted; what is malformed is refused like malformed JSON."""
-    answer = double.request("POST", UPDATE, {"Content-Type": "application/yaml", "Accept": "application/json"}, body)
+    answer = emulator.request("POST", UPDATE, {"Content-Type": "application/yaml", "Accept": "application/json"}, body)
     assert answer[0] == status
     if status == 400:
         assert json.loads(answer[2])["error"]["type"] == "x_content_parse_exception"
@@ -91,26 +91,26 @@ def test_yaml_bodies(double: InProcess, body: bytes, status: int) -> None:
         (b'{"a":NaN}', "Unrecognized token 'NaN'"),
     ],
 )
-def test_limits_of_json(body: bytes, words: str, double: InProcess) -> None:
+def test_limits_of_json(body: bytes, words: str, emulator: InProcess) -> None:
     """Test server-behaviour.md 0: duplicate keys are refused; depth and length of numbers have Jackson's limits [I]."""
-    parser = xcontent.Parser(body, double.cluster.version)
+    parser = xcontent.Parser(body, emulator.cluster.version)
     with pytest.raises(ApiError) as caught:
         xcontent.read_map(parser)
     assert words in str(caught.value.reason)
 
 
-def test_whole_documents_are_read_without_recursion(double: InProcess) -> None:
+def test_whole_documents_are_read_without_recursion(emulator: InProcess) -> None:
     """A thousand levels are allowed, which is more than Python's own parser stands."""
-    found: Any = xcontent.read_map(xcontent.Parser(b'{"a":' * 1000 + b"1" + b"}" * 1000, double.cluster.version))
+    found: Any = xcontent.read_map(xcontent.Parser(b'{"a":' * 1000 + b"1" + b"}" * 1000, emulator.cluster.version))
     depth = 0
     while isinstance(found, dict):
         found, depth = found["a"], depth + 1
     assert (found, depth) == (1, 1000)
 
 
-def test_texts_without_meaning_are_rendered(double: InProcess) -> None:
+def test_texts_without_meaning_are_rendered(emulator: InProcess) -> None:
     """Half of a surrogate pair can be read, and has to go out as something."""
-    status, _headers, raw = double.request("POST", UPDATE, JSON, b'{"\\ud800": 1}')
+    status, _headers, raw = emulator.request("POST", UPDATE, JSON, b'{"\\ud800": 1}')
     assert status == 400
     assert "unknown field [?]" in json.loads(raw)["error"]["reason"]
 

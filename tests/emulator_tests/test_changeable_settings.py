@@ -67,4 +67,4 @@ def test_wait_for_and_time_out_are_not_kept() -> None:
     api = Api(clock="eager")
     answer = api.start(wait_for="fully_allocated", timeout="7s")
     assert not {"wait_for", "timeout"} & set(answer.assignment["task_parameters"])
-    assert "7s" not in str(api.double.control("GET", "/state")["deployments"])
+    assert "7s" not in str(api.emulator.control("GET", "/state")["deployments"])

@@ -4,7 +4,7 @@
 
 """The official clients, several releases of each, through a whole life with their typed methods.
 
-The steps are in ``clients/life_cycle.json``. Each route that the double serves is asked for by a typed method of each
+The steps are in ``clients/life_cycle.json``. Each route that the emulator serves is asked for by a typed method of each
 release, or ``clients/untyped.json`` says why it is not.
 """
 

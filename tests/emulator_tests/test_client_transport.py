@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""elasticsearch-py's transport against the double, used as the collection uses it: plain requests by path.
+"""elasticsearch-py's transport against the emulator, used as the collection uses it: plain requests by path.
 
 Compression, kept connections, what is repeated by itself and what comes of it, and the exceptions of the client.
 """
@@ -115,7 +115,7 @@ def test_repeated_until_tries_are_used_up(server: Process, connect: Connect) -> 
 def test_only_listed_statuses_are_repeated(
     server: Process, connect: Connect, statuses: tuple[int, ...], tries: int
 ) -> None:
-    """``retry_on_status`` decides, not the double."""
+    """``retry_on_status`` decides, not the emulator."""
     plant(server, {"type": "answer", "status": 500, "body": {"error": "x"}}, operation="stats")
     client = connect(retry_on_status=statuses, max_retries=1)
     if tries == 2:

@@ -23,7 +23,7 @@ def basic(username: str, password: str) -> dict[str, str]:
 def test_state_shows_everything() -> None:
     api = Api()
     api.started()
-    state = api.double.control("GET", "/state")
+    state = api.emulator.control("GET", "/state")
     assert state["deployments"]["m"] == api.assignment()
     assert state["clock"]["mode"] == "manual"
     assert {"version", "flavor", "cluster_state_version", "nodes", "models", "settings", "counters"} <= set(state)
@@ -44,22 +44,22 @@ def test_journal_keeps_writes_and_requests_keep_all() -> None:
         "status": 400,
         "committed": False,
     }
-    assert [line["path"] for line in api.double.control("GET", "/requests")] == ["/", entry["path"]]
-    api.double.control("DELETE", "/journal")
-    assert api.writes() == api.double.control("GET", "/requests") == api.double.control("GET", "/audit") == []
+    assert [line["path"] for line in api.emulator.control("GET", "/requests")] == ["/", entry["path"]]
+    api.emulator.control("DELETE", "/journal")
+    assert api.writes() == api.emulator.control("GET", "/requests") == api.emulator.control("GET", "/audit") == []
 
 
 def test_secrets_are_not_kept() -> None:
-    double = InProcess()
-    double.request("GET", "/", {"Authorization": "Basic c2VjcmV0", "Cookie": "secret", "X-Mine": "kept"})
-    (line,) = double.control("GET", "/requests")
+    emulator = InProcess()
+    emulator.request("GET", "/", {"Authorization": "Basic c2VjcmV0", "Cookie": "secret", "X-Mine": "kept"})
+    (line,) = emulator.control("GET", "/requests")
     assert line["headers"] == {"x-mine": "kept"}
 
 
 def test_read_only() -> None:
     api = Api()
     api.started()
-    api.double.control("POST", "/read_only", {"enabled": True})
+    api.emulator.control("POST", "/read_only", {"enabled": True})
     before = api.state_version
     answer = api.update(number_of_allocations=2)
     assert (answer.status, answer.body) == (
@@ -69,7 +69,7 @@ def test_read_only() -> None:
     assert api.state_version == before
     assert api.writes()[-1]["status"] == 403
     assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
-    api.double.control("POST", "/read_only", {"enabled": False})
+    api.emulator.control("POST", "/read_only", {"enabled": False})
     assert api.update(number_of_allocations=2).status == 200
 
 
@@ -82,19 +82,19 @@ def test_reset() -> None:
         ("/read_only", {"enabled": True}),
         ("/effects", {"do": "remove_node", "node_id": "n1"}),
     ):
-        api.double.control("POST", path, body)
-    api.double.control("POST", "/reset")
-    state = api.double.control("GET", "/state")
+        api.emulator.control("POST", path, body)
+    api.emulator.control("POST", "/reset")
+    state = api.emulator.control("GET", "/state")
     assert (state["deployments"], state["journal"], set(state["nodes"])) == ({}, [], {"n1", "n2"})
     assert api.start().status == 200
 
 
 def test_clock_can_be_changed() -> None:
     api = Api()
-    assert api.double.control("POST", "/clock", {"mode": "eager", "interval": 1})["mode"] == "eager"
+    assert api.emulator.control("POST", "/clock", {"mode": "eager", "interval": 1})["mode"] == "eager"
     assert api.start(wait_for="started").assignment["assignment_state"] == "started"
     with pytest.raises(ValueError, match="mode must be one of"):
-        api.double.control("POST", "/clock", {"mode": "fast"})
+        api.emulator.control("POST", "/clock", {"mode": "fast"})
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_clock_can_be_changed() -> None:
 )
 def test_nonsense_changes_nothing(path: str, body: Any) -> None:
     api = Api()
-    before = api.double.control("GET", "/state")
+    before = api.emulator.control("GET", "/state")
     with pytest.raises(ValueError, match=f"POST {path}: "):
-        api.double.control("POST", path, body)
-    after = api.double.control("GET", "/state")
+        api.emulator.control("POST", path, body)
+    after = api.emulator.control("GET", "/state")
     for state in (before, after):
         del state["clock"]["now"]
     assert after == before
@@ -136,11 +136,11 @@ def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
     api.send("POST", "/_ml/trained_models/m/deployment/_update", body.encode())
     (entry,) = api.writes()
     assert entry["body"] == body
-    json.dumps(api.double.control("GET", "/state"), allow_nan=False, ensure_ascii=False).encode()
+    json.dumps(api.emulator.control("GET", "/state"), allow_nan=False, ensure_ascii=False).encode()
 
 
 def test_settings_of_no_kind_are_not_kept() -> None:
-    """What the server refuses as a setting it refuses here, too; of the double's own there are some."""
+    """What the server refuses as a setting it refuses here, too; of the emulator's own there are some."""
     api = Api()
     for name, value in (("xpack.ml.max_lazy_ml_nodes", "1_0"), ("xpack.ml.allocated_processors_scale", 0)):
         refused = api.effect("set_setting", name=name, value=value)["refused"]
@@ -148,14 +148,14 @@ def test_settings_of_no_kind_are_not_kept() -> None:
     for name, value in (("nope", 1), ("mixed_versions", "no"), ("license", "free")):
         with pytest.raises(ValueError, match=name):
             api.effect("set_setting", name=name, value=value)
-    assert api.double.control("GET", "/state")["settings"] == {}
+    assert api.emulator.control("GET", "/state")["settings"] == {}
 
 
 def test_ticks() -> None:
     api = Api()
     api.start()
-    assert api.double.control("POST", "/tick", {"steps": 2}) == {"changed": True, "ticks": 2}
-    assert api.double.control("POST", "/tick") == {"changed": False, "ticks": 3}
+    assert api.emulator.control("POST", "/tick", {"steps": 2}) == {"changed": True, "ticks": 2}
+    assert api.emulator.control("POST", "/tick") == {"changed": False, "ticks": 3}
 
 
 def test_effects_of_others() -> None:
@@ -195,16 +195,16 @@ def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
     api = Api()
     api.started()
     with pytest.raises(ValueError, match="/effects"):
-        api.double.control("POST", "/effects", wrong)
+        api.emulator.control("POST", "/effects", wrong)
 
 
 def test_unknown_path_and_possibility() -> None:
-    double = InProcess()
+    emulator = InProcess()
     with pytest.raises(ValueError, match="no such control"):
-        double.control("GET", "/nothing")
+        emulator.control("GET", "/nothing")
     with pytest.raises(ValueError, match="no possibility"):
-        double.control("POST", "/unknowns", {"stats_missing_text": "other"})
-    assert double.control("GET", "/unknowns")["low_priority_update"] == "by_version"
+        emulator.control("POST", "/unknowns", {"stats_missing_text": "other"})
+    assert emulator.control("GET", "/unknowns")["low_priority_update"] == "by_version"
 
 
 # --- security, as far as the control port switches it on ---
@@ -222,33 +222,33 @@ def test_unknown_path_and_possibility() -> None:
     ],
 )
 def test_privileges(privileges: list[str], stats: int, start: int, update: int, state: int) -> None:
-    double = InProcess(models=[("m", 1)])
-    double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": privileges})
+    emulator = InProcess(models=[("m", 1)])
+    emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": privileges})
     ml = "/_ml/trained_models"
     body, kind = b'{"number_of_allocations":1}', {"Content-Type": "application/json"}
     sent = basic("u", "p")
-    assert double.request("GET", f"{ml}/_stats", sent)[0] == stats
-    assert double.request("POST", f"{ml}/x/deployment/_update", {**sent, **kind}, body)[0] == update
-    assert double.request("POST", f"{ml}/m/deployment/_start", sent)[0] == start
-    assert double.request("GET", "/_cluster/state", sent)[0] == state
-    assert double.request("GET", "/")[0] == 401
+    assert emulator.request("GET", f"{ml}/_stats", sent)[0] == stats
+    assert emulator.request("POST", f"{ml}/x/deployment/_update", {**sent, **kind}, body)[0] == update
+    assert emulator.request("POST", f"{ml}/m/deployment/_start", sent)[0] == start
+    assert emulator.request("GET", "/_cluster/state", sent)[0] == state
+    assert emulator.request("GET", "/")[0] == 401
 
 
 @pytest.mark.parametrize("header", ["ApiKey aWQ6a2V5", "apikey aWQ6a2V5", "Bearer token"])
 def test_keys_and_tokens(header: str) -> None:
-    double = InProcess()
+    emulator = InProcess()
     user = {"username": "u", "privileges": ["monitor"], "api_key": "id:key", "bearer_token": "token"}
-    double.control("POST", "/privileges", user)
-    assert double.request("GET", "/", {"Authorization": header})[0] == 200
-    status, headers, _raw = double.request("GET", "/", {"Authorization": header[:-2]})
+    emulator.control("POST", "/privileges", user)
+    assert emulator.request("GET", "/", {"Authorization": header})[0] == 200
+    status, headers, _raw = emulator.request("GET", "/", {"Authorization": header[:-2]})
     assert status == 401
     assert [value for name, value in headers if name == "WWW-Authenticate"] == [
         'Basic realm="security", charset="UTF-8"',
         'Bearer realm="security"',
         "ApiKey",
     ]
-    double.control("POST", "/privileges", {"privileges": None})
-    assert double.request("GET", "/")[0] == 200
+    emulator.control("POST", "/privileges", {"privileges": None})
+    assert emulator.request("GET", "/")[0] == 200
 
 
 # --- the bridge ---
@@ -260,7 +260,7 @@ def test_nothing_runs_between_requests() -> None:
 
 
 def test_reset_with_changes() -> None:
-    double = InProcess(models=[("m", 1)])
-    double.reset(version="8.9.2", models=[("other", 2)])
-    assert (double.cluster.version.number, list(double.cluster.models)) == ("8.9.2", ["other"])
-    double.close()
+    emulator = InProcess(models=[("m", 1)])
+    emulator.reset(version="8.9.2", models=[("other", 2)])
+    assert (emulator.cluster.version.number, list(emulator.cluster.models)) == ("8.9.2", ["other"])
+    emulator.close()

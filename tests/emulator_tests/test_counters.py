@@ -69,7 +69,7 @@ def test_averages_with_and_without_hits() -> None:
     assert (usage.average_ms, usage.average_without_hits_ms, usage.cache_hits) == (5.0, 10.0, 5)
 
 
-def test_statistics_age_with_the_clock_of_the_double() -> None:
+def test_statistics_age_with_the_clock_of_the_emulator() -> None:
     """Test server-behaviour.md 2.3: peak and last minute."""
     api = Api()
     api.started()
@@ -182,7 +182,7 @@ def test_effects_that_make_no_sense(effect: Json, complaint: str) -> None:
     api = Api()
     api.started()
     with pytest.raises(ValueError, match=re.escape(complaint)):
-        api.double.control("POST", "/effects", effect)
+        api.emulator.control("POST", "/effects", effect)
 
 
 # --- memory ---
@@ -226,4 +226,4 @@ def test_statistics_that_cannot_be_fetched() -> None:
     api.effect("unfetched_stats", deployment_id="m", enabled=False)
     assert len(api.stats("m")["trained_model_stats"]) == 1
     with pytest.raises(ValueError, match="give deployment_id or model_id"):
-        api.double.control("POST", "/effects", {"do": "unfetched_stats"})
+        api.emulator.control("POST", "/effects", {"do": "unfetched_stats"})

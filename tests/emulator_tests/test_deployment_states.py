@@ -78,7 +78,7 @@ def test_life_of_a_route() -> None:
     seen.append(states(api))
     api.tick()
     assert seen == [{"n1": "starting"}, {"n1": "started"}, {"n1": "stopping"}]
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
 def test_allocation_status() -> None:
@@ -112,7 +112,7 @@ def test_new_routes() -> None:
         "n1": {"current_allocations": 4, "target_allocations": 4, "routing_state": "starting", "reason": ""},
         "n2": {"current_allocations": 1, "target_allocations": 1, "routing_state": "starting", "reason": ""},
     }
-    assert abs(api.deployment_stats()["start_time"] - api.double.cluster.now() // 1_000_000) < 60_000
+    assert abs(api.deployment_stats()["start_time"] - api.emulator.cluster.now() // 1_000_000) < 60_000
 
 
 def test_loading() -> None:
@@ -220,7 +220,7 @@ def test_same_number_is_no_new_attempt() -> None:
         api.started("b", 2, model_id="other")
         api.started("a", 4)
         assert sum(api.targets("a").values()) == 2
-        api.double.cluster.nodes["n1"] = Node("n1", 16)
+        api.emulator.cluster.nodes["n1"] = Node("n1", 16)
         return api
 
     api = partial()

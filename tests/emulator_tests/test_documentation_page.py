@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page of the documentation about the double: every example on it is run as it stands there."""
+"""The page of the documentation about the emulator: every example on it is run as it stands there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ needs_curl = pytest.mark.skipif(bool(lacks("bash", "curl", "jq")), reason="needs
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """As if the double were installed."""
+    """As if the emulator were installed."""
     folder = tmp_path / "bin"
     folder.mkdir()
     command = folder / "elasticsearch-double"
@@ -97,7 +97,7 @@ def free_port() -> str:
 def test_in_a_job_of_a_pipeline(tmp_path: Path, environment: dict[str, str]) -> None:
     job = yaml.safe_load(JOB.replace("9200", free_port()).replace("9201", free_port()))["jobs"]["test"]
     [step] = [step["run"] for step in job["steps"] if "elasticsearch-double --port" in step.get("run", "")]
-    # The step ends while the double goes on; its output must not keep ours open.
+    # The step ends while the emulator goes on; its output must not keep ours open.
     script = f"exec 3>&1 >job.log 2>&1\n{step}\ncat job.log >&3\nkill $!"
     assert "You Know, for Search" in run(["bash", "-euc", script], tmp_path, {**environment, **job["env"]})
 
@@ -119,15 +119,15 @@ def test_in_node(tmp_path: Path, environment: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def double() -> Iterator[Process]:
+def emulator() -> Iterator[Process]:
     with running("--node", "n1=8,16gb", "--node", "n2=8,16gb", "--model", "sentiment") as found:
         yield found
 
 
 @needs_curl
 @pytest.mark.parametrize("number", range(len(STEERING)))
-def test_steering(tmp_path: Path, environment: dict[str, str], double: Process, number: int) -> None:
-    addresses = {"URL": double.first["url"], "CONTROL": double.first["control_url"]}
+def test_steering(tmp_path: Path, environment: dict[str, str], emulator: Process, number: int) -> None:
+    addresses = {"URL": emulator.first["url"], "CONTROL": emulator.first["control_url"]}
     run(["bash", "-euo", "pipefail", "-c", STEERING[number]], tmp_path, {**environment, **addresses})
 
 
@@ -135,17 +135,17 @@ _ROW = re.compile(r"^   \* - ``(\{.*\})``\n     - .*\n     - (.*)$", re.MULTILIN
 
 
 @pytest.mark.parametrize(("do", "seen"), _ROW.findall(PAGE))
-def test_what_the_client_raises(double: Process, do: str, seen: str) -> None:
+def test_what_the_client_raises(emulator: Process, do: str, seen: str) -> None:
     fault = json.loads(do)
     if fault["type"] == "slow_body":
         fault["seconds"] = 0.01
-    double.control("POST", "/reset")
+    emulator.control("POST", "/reset")
     start = fault["type"] in ("timeout", "route_failed", "capacity")
     if not start:
-        double.api("POST", "/_ml/trained_models/sentiment/deployment/_start")
-    double.control("POST", "/faults", {"operation": "start" if start else "update", "do": fault})
+        emulator.api("POST", "/_ml/trained_models/sentiment/deployment/_start")
+    emulator.control("POST", "/faults", {"operation": "start" if start else "update", "do": fault})
     raised, body = "nothing", None
-    with elasticsearch.Elasticsearch(double.first["url"], max_retries=0, request_timeout=1) as client:
+    with elasticsearch.Elasticsearch(emulator.first["url"], max_retries=0, request_timeout=1) as client:
         try:
             if start:
                 body = client.ml.start_trained_model_deployment(model_id="sentiment").body

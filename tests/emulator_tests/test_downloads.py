@@ -20,7 +20,7 @@ DETAILED = {"actions": "xpack/ml/model_import[n]", "detailed": "true"}
 def api() -> Api:
     """A download of ten seconds begins, and time stands."""
     found = Api()
-    found.double.control("POST", "/clock", {"frozen": True})
+    found.emulator.control("POST", "/clock", {"frozen": True})
     found.effect("set_download_time", seconds=10)
     put = found.send("PUT", f"/_ml/trained_models/{ELSER}", {"input": {"field_names": ["text_field"]}})
     assert put.status == 200, put.body
@@ -39,11 +39,11 @@ def test_a_download_goes_on(api: Api) -> None:
     total = begun[0]["status"]["total_parts"]
     assert begun[0]["status"] == {"total_parts": total, "downloaded_parts": 0}
     assert total > 100
-    api.double.control("POST", "/clock", {"advance": 5})
+    api.emulator.control("POST", "/clock", {"advance": 5})
     (half,) = _tasks(api, group_by="none", **DETAILED)["tasks"]
     assert half["status"]["downloaded_parts"] == total // 2
     assert half["running_time_in_nanos"] // 10**9 == 5
-    api.double.control("POST", "/clock", {"advance": 5})
+    api.emulator.control("POST", "/clock", {"advance": 5})
     assert _tasks(api, **DETAILED) == {"nodes": {}}
 
 
@@ -94,6 +94,6 @@ def test_lang_ident() -> None:
     assert inferred.status == 200
     assert api.send("PUT", f"/_ml/trained_models/{name}/model_aliases/language").status == 200
     assert api.send("DELETE", f"/_ml/trained_models/{name}").status == 400
-    api.double.control("POST", "/reset")
+    api.emulator.control("POST", "/reset")
     assert api.stats()["count"] == 1
     assert Api().stats()["count"] == 2

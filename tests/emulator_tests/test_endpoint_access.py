@@ -39,7 +39,7 @@ def _status(api: Api, method: str, path: str) -> tuple[int, str]:
     body = b'{"a": 1}' if method in ("PUT", "POST") else None
     if body is not None:
         headers["Content-Type"] = "application/json"
-    status, _headers, answer = api.double.request(method, path, headers, body)
+    status, _headers, answer = api.emulator.request(method, path, headers, body)
     return status, str(json.loads(answer).get("error"))
 
 
@@ -47,7 +47,7 @@ def _status(api: Api, method: str, path: str) -> tuple[int, str]:
 def test_privileges(privilege: str) -> None:
     """Test around-deployments.md 1.3: endpoints have privileges of their own; managing models does not grant them."""
     api = Api()
-    api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
+    api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     for (method, path), action in ROUTES.items():
         status, text = _status(api, method, path)
         assert (status == 403) != any(part in action for part in GRANTED[privilege]), (action, status)

@@ -39,7 +39,7 @@ def test_update_of_adaptive_allocations() -> None:
 def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
     """An internal update may set a number, anybody's may not; which one an endpoint's is, nobody says."""
     api = Api(clock="eager")
-    api.double.control("POST", "/unknowns", {"endpoint_update_is_internal": choice})
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_is_internal": choice})
     put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
     answer = change(api, num_allocations=3)
     assert answer.status == status
@@ -59,7 +59,7 @@ def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
 def test_possibilities_of_adaptive_updates(version: str, choice: str, status: int) -> None:
     """Before, only a number could be updated (pull request 114457)."""
     api = Api(version, clock="eager")
-    api.double.control("POST", "/unknowns", {"endpoint_update_adaptive": choice})
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_adaptive": choice})
     put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
     answer = change(api, adaptive_allocations={**ADAPTIVE, "max_number_of_allocations": 2})
     assert answer.status == status
@@ -162,7 +162,7 @@ def test_delete_stops_the_deployment() -> None:
     put(api)
     answer = api.send("DELETE", "/_inference/e")
     assert answer.body == {"acknowledged": True, "pipelines": [], "indexes": []}
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
     assert api.send("DELETE", "/_inference/e").status == 404
 
 
@@ -202,5 +202,5 @@ def test_delete_of_a_default() -> None:
 def test_reset_forgets_endpoints() -> None:
     api = Api(clock="eager")
     put(api)
-    api.double.control("POST", "/reset")
-    assert api.double.control("GET", "/state")["endpoints"] == {}
+    api.emulator.control("POST", "/reset")
+    assert api.emulator.control("GET", "/state")["endpoints"] == {}

@@ -231,8 +231,8 @@ def test_other_services_are_kept_and_never_called() -> None:
     settings = {"api_key": "secret", "model_id": "text-embedding-3-small"}
     answer = api.send("PUT", "/_inference/text_embedding/e", {"service": "openai", "service_settings": settings})
     assert answer.body["service_settings"] == {"model_id": "text-embedding-3-small"}
-    assert api.double.control("GET", "/state")["deployments"] == {}
-    assert "secret" not in str(api.double.control("GET", "/state")["endpoints"])
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
+    assert "secret" not in str(api.emulator.control("GET", "/state")["endpoints"])
     again = api.send("PUT", "/_inference/text_embedding/e", {"service": "openai", "service_settings": settings})
     assert (again.status, again.type) == (400, "resource_already_exists_exception")
     assert again.reason == "Inference endpoint [e] already exists"
@@ -288,9 +288,9 @@ def test_endpoint_stays_when_its_start_fails() -> None:
         "Validation Failed: 1: [number_of_allocations] cannot be set if adaptive allocations is enabled;"
     )
     assert shown(api)["service_settings"]["num_allocations"] == 1
-    assert "e" not in api.double.cluster.assignments
-    assert api.double.control("GET", "/unknowns")["endpoint_after_failed_start"] == "kept"
-    api.double.control("POST", "/unknowns", {"endpoint_after_failed_start": "removed"})
+    assert "e" not in api.emulator.cluster.assignments
+    assert api.emulator.control("GET", "/unknowns")["endpoint_after_failed_start"] == "kept"
+    api.emulator.control("POST", "/unknowns", {"endpoint_after_failed_start": "removed"})
     assert put(api, "f", **both).status == 400
     assert api.send("GET", "/_inference/f").status == 404
 
@@ -303,7 +303,7 @@ def test_no_room_for_the_deployment() -> None:
 
 def test_incomplete_model() -> None:
     api = Api(clock="eager")
-    api.double.control("POST", "/models", {"model_id": "part", "missing_parts": "all"})
+    api.emulator.control("POST", "/models", {"model_id": "part", "missing_parts": "all"})
     answer = put(api, model_id="part")
     assert (answer.status, answer.reason) == (
         404,
@@ -335,7 +335,7 @@ def test_attach_to_a_deployment() -> None:
     api.update("d", number_of_allocations=3)
     assert shown(api)["service_settings"] == {**expected, "num_allocations": 3}
     assert api.send("DELETE", "/_inference/e").body["acknowledged"] is True
-    assert "d" in api.double.cluster.assignments
+    assert "d" in api.emulator.cluster.assignments
 
 
 # --- get ---

@@ -32,13 +32,13 @@ def test_start_of_a_model_named_like_an_endpoint(version: str) -> None:
     answer = api.start("other")
     reason = "Model IDs must be unique. Requested model ID [other] matches existing model IDs but must not."
     assert (answer.status, answer.type, answer.reason) == (400, "status_exception", reason)
-    api.double.control("POST", "/unknowns", {"endpoint_start_check": "accept"})
+    api.emulator.control("POST", "/unknowns", {"endpoint_start_check": "accept"})
     assert api.start("other").status == 200
-    api.double.control("POST", "/unknowns", {"endpoint_start_check": "refuse"})
+    api.emulator.control("POST", "/unknowns", {"endpoint_start_check": "refuse"})
     assert "with the same id [other] exist" in api.start("other").reason
     api.effect("remove_deployment", deployment_id="other")
     assert api.start("other").reason == reason
-    api.double.control("POST", "/unknowns", {"endpoint_start_check": "by_version"})
+    api.emulator.control("POST", "/unknowns", {"endpoint_start_check": "by_version"})
     assert api.start("other").reason == reason
 
 
@@ -97,7 +97,7 @@ def test_update_of_a_deployment_that_endpoints_merely_use() -> None:
 def test_possibilities_of_the_update(version: str, choice: str, status: int) -> None:
     """Test server-behaviour.md 11: the versions of the check are not all known."""
     api = Api(version, clock="eager")
-    api.double.control("POST", "/unknowns", {"endpoint_update_check": choice})
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_check": choice})
     put(api)
     assert api.update("e", number_of_allocations=2).status == status
 
@@ -144,9 +144,9 @@ def test_stop_of_a_deployment_that_an_endpoint_uses(version: str, refused: bool)
     assert answer.status == (409 if refused else 200)
     if refused:
         assert answer.reason == "Cannot stop deployment [d] as it is used by inference endpoint [e]"
-        api.double.control("POST", "/unknowns", {"endpoint_stop_advice": "use_force"})
+        api.emulator.control("POST", "/unknowns", {"endpoint_stop_advice": "use_force"})
         assert api.stop("d").reason.endswith("endpoint [e]; use force to stop the deployment")
-        api.double.control("POST", "/unknowns", {"endpoint_stop_advice": "none"})
+        api.emulator.control("POST", "/unknowns", {"endpoint_stop_advice": "none"})
         assert api.stop("d").reason.endswith("endpoint [e]")
 
 
@@ -157,7 +157,7 @@ def test_stop_of_a_deployment_that_an_endpoint_uses(version: str, refused: bool)
 def test_possibilities_of_the_stop(version: str, choice: str, status: int) -> None:
     """Test server-behaviour.md 11: the versions of the check are not all known."""
     api = Api(version, clock="eager")
-    api.double.control("POST", "/unknowns", {"endpoint_stop_check": choice})
+    api.emulator.control("POST", "/unknowns", {"endpoint_stop_check": choice})
     put(api)
     assert api.stop("e").status == status
 

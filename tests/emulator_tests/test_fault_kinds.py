@@ -120,7 +120,7 @@ def test_instead_of_the_answer_in_this_process(do: Json, raised: type[Exception]
         with pytest.raises(ConnectionDropped):
             api.update(number_of_allocations=2)
     else:
-        status, headers, raw = api.double.request("POST", UPDATE, JSON_TYPE, b'{"number_of_allocations": 2}')
+        status, headers, raw = api.emulator.request("POST", UPDATE, JSON_TYPE, b'{"number_of_allocations": 2}')
         named = {name.lower(): value for name, value in headers}
         assert status == do.get("status", STATUSES.get(do["type"], {"empty": 200, "redirect": 307}.get(do["type"])))
         assert named["content-length"] == str(len(raw))
@@ -133,13 +133,13 @@ JSON_TYPE = {"Content-Type": "application/json"}
 @pytest.mark.parametrize(("do", "raised"), SPOILT, ids=label)
 def test_the_real_answer_spoilt_in_this_process(do: Json, raised: type[Exception] | None) -> None:
     api = Api()
-    _status, _headers, whole = api.double.request("GET", "/")
+    _status, _headers, whole = api.emulator.request("GET", "/")
     api.fault("info", do)
     if do.get("cut"):
         with pytest.raises(ConnectionDropped, match="in the middle"):
-            api.double.request("GET", "/")
+            api.emulator.request("GET", "/")
         return
-    status, headers, raw = api.double.request("GET", "/")
+    status, headers, raw = api.emulator.request("GET", "/")
     named = {name.lower(): value for name, value in headers}
     assert status == 200
     if do["type"] in ("truncate", "overrun"):
@@ -241,7 +241,7 @@ def test_a_head_request_has_no_body_to_spoil(server: Process) -> None:
 def test_gateways(by: str, kind: str) -> None:
     api = Api()
     api.fault("info", {"type": kind, "by": by})
-    status, headers, raw = api.double.request("GET", "/")
+    status, headers, raw = api.emulator.request("GET", "/")
     named = {name.lower(): value for name, value in headers}
     assert status == STATUSES[kind]
     assert "x-elastic-product" not in named
@@ -256,7 +256,7 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
     api = Api()
     api.fault("info", {"type": "too_many_requests", "retry_after": 7})
     api.fault("info", {"type": "too_many_requests", "retry_after": 7, "as_date": True})
-    values = [dict(api.double.request("GET", "/")[1])["Retry-After"] for _request in range(2)]
+    values = [dict(api.emulator.request("GET", "/")[1])["Retry-After"] for _request in range(2)]
     assert values[0] == "7"
     assert email.utils.parsedate_to_datetime(values[1]).tzinfo is not None
 
@@ -336,7 +336,7 @@ def test_a_named_route_fails_in_this_process() -> None:
     api = Api()
     api.fault("start", {"type": "route_failed", "node_id": "n2"})
     answer = api.start(number_of_allocations=8, wait_for="fully_allocated")
-    assert (answer.status, api.double.cluster.assignments) == (500, {})
+    assert (answer.status, api.emulator.cluster.assignments) == (500, {})
     assert "[{n2=failed by a fault}]" in answer.reason
 
 

@@ -106,7 +106,7 @@ def test_after_and_times() -> None:
     api = Api()
     api.fault("stats", {"type": "answer", "status": 503}, after=1, times=2)
     assert statuses(api, 5) == [200, 503, 503, 200, 200]
-    (listed,) = api.double.control("GET", "/faults")
+    (listed,) = api.emulator.control("GET", "/faults")
     assert (listed["seen"], listed["fired"], listed["after"], listed["times"]) == (3, 2, 1, 2)
 
 
@@ -114,8 +114,8 @@ def test_for_ever_until_cleared() -> None:
     api = Api()
     api.fault("stats", {"type": "answer", "status": 503}, times=-1)
     assert statuses(api, 3) == [503, 503, 503]
-    assert api.double.control("GET", "/faults")[0]["fired"] == 3
-    api.double.control("DELETE", "/faults")
+    assert api.emulator.control("GET", "/faults")[0]["fired"] == 3
+    api.emulator.control("DELETE", "/faults")
     assert statuses(api, 1) == [200]
 
 
@@ -175,7 +175,7 @@ def test_effect_and_answer_fire_together() -> None:
 )
 def test_method_and_path(aim: dict[str, Any], hit: list[str]) -> None:
     api = Api()
-    api.double.control("POST", "/faults", {**aim, "times": -1, "do": {"type": "answer", "status": 599}})
+    api.emulator.control("POST", "/faults", {**aim, "times": -1, "do": {"type": "answer", "status": 599}})
     # The one with a blank is the DELETE.
     paths = ["/", "/_ml/info", "/_cluster/health", STATS, "/_ml/trained_models/m", "/_ml/trained_models/m "]
     found = [path for path in paths if api.send("DELETE" if path[-1] == " " else "GET", path.strip()).status == 599]
@@ -185,7 +185,7 @@ def test_method_and_path(aim: dict[str, Any], hit: list[str]) -> None:
 def test_the_nth_request() -> None:
     api = Api()
     body = {"method": "GET", "path": "/_ml/**", "nth": 3, "do": {"type": "answer", "status": 503}}
-    api.double.control("POST", "/faults", body)
+    api.emulator.control("POST", "/faults", body)
     api.send("GET", "/")
     assert statuses(api, 4) == [200, 200, 503, 200]
 
@@ -208,7 +208,7 @@ def test_another_client_writes_between_two_requests() -> None:
     assert api.deployment_stats()["number_of_allocations"] == 1
     assert api.deployment_stats()["number_of_allocations"] == 3
     assert [entry["path"] for entry in api.writes()] == [START]
-    assert api.double.control("GET", "/faults")[0]["results"] == [{"status": 200, "committed": True}]
+    assert api.emulator.control("GET", "/faults")[0]["results"] == [{"status": 200, "committed": True}]
 
 
 def test_another_client_loses_the_race() -> None:
@@ -218,7 +218,7 @@ def test_another_client_loses_the_race() -> None:
     answer = api.start()
     assert (answer.status, answer.reason.endswith("an existing deployment with the same id [m] exist")) == (400, True)
     api.start()
-    results = api.double.control("GET", "/faults")[0]["results"]
+    results = api.emulator.control("GET", "/faults")[0]["results"]
     assert results == [{"status": 200, "committed": True}, {"status": 400, "committed": False}]
 
 
@@ -237,7 +237,7 @@ def test_a_wrong_request_of_another_client_does_no_harm() -> None:
     api = Api()
     api.fault("stats", {"type": "request", "method": "GET", "path": "/%zz"})
     assert statuses(api, 1) == [200]
-    assert api.double.control("GET", "/faults")[0]["results"] == [{"status": 400}]
+    assert api.emulator.control("GET", "/faults")[0]["results"] == [{"status": 400}]
 
 
 @pytest.mark.parametrize(("when", "seen"), [("before", [1, 1, 0]), ("after", [0, 1, 1, 0])])
@@ -256,11 +256,11 @@ def test_a_node_is_lost_for_two_rounds() -> None:
     api.started(number=2)
     api.fault("stats", {"type": "node_lost", "node_id": "n1", "ticks": 2})
     api.stats()
-    assert (api.targets(), list(api.double.cluster.nodes)) == ({"n2": 2}, ["n2"])
+    assert (api.targets(), list(api.emulator.cluster.nodes)) == ({"n2": 2}, ["n2"])
     api.tick()
-    assert list(api.double.cluster.nodes) == ["n2"]
+    assert list(api.emulator.cluster.nodes) == ["n2"]
     api.tick(2)
-    assert (api.targets(), sorted(api.double.cluster.nodes)) == ({"n2": 2}, ["n1", "n2"])
+    assert (api.targets(), sorted(api.emulator.cluster.nodes)) == ({"n2": 2}, ["n1", "n2"])
 
 
 def test_settling_waits_for_what_comes_back() -> None:
@@ -283,7 +283,7 @@ def test_a_node_that_has_gone_is_not_lost_again() -> None:
     api.fault("stats", {"type": "node_lost", "node_id": "n1"})
     api.effect("remove_node", node_id="n1")
     assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
-    assert api.double.control("GET", "/faults")[0]["results"] == [
+    assert api.emulator.control("GET", "/faults")[0]["results"] == [
         {"applied": False, "reason": "no node [n1]; there are n2"}
     ]
 
@@ -311,7 +311,7 @@ def test_what_cannot_be_undone_stands_in_the_results() -> None:
     back = {"do": "remove_deployment", "deployment_id": "gone"}
     api.fault("stats", {"type": "effect", "effect": effect, "back": back, "requests": 1})
     assert api.send("GET", "/_ml/trained_models/m/_stats").status == 200
-    results = api.double.control("GET", "/faults")[0]["results"]
+    results = api.emulator.control("GET", "/faults")[0]["results"]
     assert results == [{"applied": True}, {"applied": False, "reason": "no deployment [gone]"}]
 
 
@@ -409,7 +409,7 @@ def test_what_an_effect_is_refused_is_shown() -> None:
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 99}
     api.fault("stats", {"type": "effect", "effect": effect})
     api.stats()
-    assert api.double.control("GET", "/faults")[0]["results"][0]["refused"]["status"] == 429
+    assert api.emulator.control("GET", "/faults")[0]["results"][0]["refused"]["status"] == 429
 
 
 # --- what makes no sense ---
@@ -452,4 +452,4 @@ def test_what_an_effect_is_refused_is_shown() -> None:
 )
 def test_nonsense_is_refused(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Api().double.control("POST", "/faults", wrong)
+        Api().emulator.control("POST", "/faults", wrong)

@@ -25,7 +25,7 @@ VENDOR = "application/vnd.elasticsearch+json;compatible-with={}"
 def ask(api: Api, method: str, target: str, headers: dict[str, str] | None = None, body: str | None = None) -> Answer:
     """A request with exactly these headers; a body that is not JSON stays a text."""
     raw = None if body is None else body.encode()
-    status, sent, answer = api.double.request(method, target, headers or {}, raw)
+    status, sent, answer = api.emulator.request(method, target, headers or {}, raw)
     try:
         parsed: Any = json.loads(answer) if answer else None
     except ValueError:
@@ -34,9 +34,9 @@ def ask(api: Api, method: str, target: str, headers: dict[str, str] | None = Non
 
 
 def secured(*privileges: str) -> Api:
-    """A double that wants a password."""
+    """An emulator that wants a password."""
     api = Api("8.19.21")
-    api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": list(privileges)})
+    api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": list(privileges)})
     return api
 
 
@@ -325,7 +325,7 @@ def test_order_of_checks() -> None:
 def test_media_type_and_credentials(choice: str, status: int) -> None:
     """Test server-behaviour.md 0 [U]: which of the two is complained of first is not known."""
     api = secured("monitor_ml")
-    api.double.control("POST", "/unknowns", {"media_type_and_credentials": choice})
+    api.emulator.control("POST", "/unknowns", {"media_type_and_credentials": choice})
     assert ask(api, "GET", STATS, {"Accept": "nonsense"}).status == status
     assert ask(api, "GET", STATS, {"Accept": "nonsense", **basic()}).status == 400
     assert ask(api, "GET", STATS).status == 401
@@ -338,7 +338,7 @@ def test_media_type_and_credentials(choice: str, status: int) -> None:
 def test_unauthorized() -> None:
     """Test server-behaviour.md 0: texts, and the two headers."""
     api = secured("monitor_ml")
-    status, headers, raw = api.double.request("GET", STATS)
+    status, headers, raw = api.emulator.request("GET", STATS)
     error = json.loads(raw)["error"]
     offered = [value for name, value in headers if name.lower() == "www-authenticate"]
     assert (status, offered) == (401, ['Basic realm="security", charset="UTF-8"', "ApiKey"])

@@ -66,9 +66,9 @@ def test_life_of_a_document(api: Api) -> None:
 
 def test_reset_forgets_indices(api: Api) -> None:
     api.send("PUT", "/texts")
-    assert api.double.control("GET", "/state")["indices"] == {"texts": 0}
-    api.double.control("POST", "/reset")
-    assert api.double.control("GET", "/state")["indices"] == {}
+    assert api.emulator.control("GET", "/state")["indices"] == {"texts": 0}
+    api.emulator.control("POST", "/reset")
+    assert api.emulator.control("GET", "/state")["indices"] == {}
 
 
 @pytest.mark.parametrize(("version", "status"), [("8.19.21", 405), ("9.5.3", 400)])

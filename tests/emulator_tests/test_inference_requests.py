@@ -17,7 +17,7 @@ _LABELS = ["negative", "positive"]
 
 
 def deployed(config: Json, version: str = "9.5.3", **settings: Any) -> Api:
-    """A double with a deployed model ``task`` of one inference configuration."""
+    """An emulator with a deployed model ``task`` of one inference configuration."""
     api = Api(version, clock="eager")
     answer = api.send("PUT", f"{ML}/task", {"model_type": "pytorch", "inference_config": config})
     assert answer.status == 200, answer.body

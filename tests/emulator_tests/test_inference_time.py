@@ -23,9 +23,9 @@ def test_inference_takes_time_and_threads_make_it_shorter() -> None:
     api.started("two", threads_per_allocation=2)
     for name, expected in (("one", 400.0), ("two", 200.0)):
         api.effect("set_inference_time", deployment_id=name, time_ms=400)
-        before = api.double.cluster.now()
+        before = api.emulator.cluster.now()
         assert infer(api, name).status == 200
-        assert api.double.cluster.now() - before >= expected * 1e6
+        assert api.emulator.cluster.now() - before >= expected * 1e6
         (node,) = api.deployment_stats(name)["nodes"]
         assert node["average_inference_time_ms"] == expected
 
@@ -68,9 +68,9 @@ def test_more_allocations_take_more_at_once() -> None:
     api.started(number=4)
     api.effect("set_inference_time", deployment_id="m", time_ms=1000)
     docs = [{"input": f"text {number}"} for number in range(8)]
-    before = api.double.cluster.now()
+    before = api.emulator.cluster.now()
     assert api.send("POST", f"{ML}/m/_infer", {"docs": docs}).status == 200
-    assert 2.0 <= (api.double.cluster.now() - before) / 1e9 < 2.9
+    assert 2.0 <= (api.emulator.cluster.now() - before) / 1e9 < 2.9
 
 
 def test_request_that_queues_too_long_is_never_worked_on() -> None:
@@ -164,7 +164,7 @@ def asleep(clock: str = "eager", version: str = "9.5.3", **adaptive: Any) -> Api
 def test_first_request_wakes_the_deployment_and_waits() -> None:
     """Test server-behaviour.md 6: the first inference request triggers an update to 1 and returns after it is up."""
     api = asleep()
-    api.double.control("POST", "/unknowns", {"scale_from_zero": "wait"})
+    api.emulator.control("POST", "/unknowns", {"scale_from_zero": "wait"})
     assert infer(api).status == 200
     assert api.assignment()["task_parameters"]["number_of_allocations"] == 1
     assert api.deployment_stats()["inference_count"] == 1
@@ -181,7 +181,7 @@ def test_frozen_zero_does_not_wake() -> None:
 def test_wake_that_is_only_promised() -> None:
     """Test server-behaviour.md 6 [U]: public code also has a refusal that starts the deployment."""
     api = asleep()
-    api.double.control("POST", "/unknowns", {"scale_from_zero": "refuse"})
+    api.emulator.control("POST", "/unknowns", {"scale_from_zero": "refuse"})
     answer = infer(api)
     assert answer.status == 409
     assert answer.reason.endswith("is not allocated to any nodes; starting deployment of one allocation")
@@ -198,7 +198,7 @@ def test_wake_that_is_only_promised() -> None:
 )
 def test_wake_that_takes_too_long(choice: str, status: int, reason: str) -> None:
     api = asleep("manual")
-    api.double.control("POST", "/unknowns", {"scale_from_zero_errors": choice})
+    api.emulator.control("POST", "/unknowns", {"scale_from_zero_errors": choice})
     answer = infer(api)
     assert answer.status == status
     assert answer.reason.startswith(reason)
@@ -209,7 +209,7 @@ def test_wake_that_takes_too_long(choice: str, status: int, reason: str) -> None
 @pytest.mark.parametrize(("version", "status"), [("9.5.3", 409), ("9.1.10", 500), ("8.16.0", 500)])
 def test_wake_that_fails_by_version(version: str, status: int) -> None:
     api = asleep(version=version)
-    api.double.control("POST", "/unknowns", {"scale_from_zero_errors": "by_version"})
+    api.emulator.control("POST", "/unknowns", {"scale_from_zero_errors": "by_version"})
     api.effect("fail_next_load")
     assert infer(api).status == status
 
@@ -217,7 +217,7 @@ def test_wake_that_fails_by_version(version: str, status: int) -> None:
 @pytest.mark.parametrize(("choice", "status"), [("newest", 409), ("older", 500)])
 def test_wake_that_fails(choice: str, status: int) -> None:
     api = asleep()
-    api.double.control("POST", "/unknowns", {"scale_from_zero_errors": choice})
+    api.emulator.control("POST", "/unknowns", {"scale_from_zero_errors": choice})
     api.effect("fail_next_load", reason="no space")
     answer = infer(api)
     words = "[m] Error waiting for a model allocation, all nodes have failed with errors"

@@ -58,7 +58,7 @@ def test_update_and_stop_do_not_ask(kind: str) -> None:
     api.started()
     api.effect("set_setting", name="license", value=kind)
     assert api.update(number_of_allocations=2).status == 200
-    api.double.control("POST", "/clock", {"mode": "eager"})
+    api.emulator.control("POST", "/clock", {"mode": "eager"})
     assert api.stop().status == 200
     assert _start(api) == 403
     api.effect("set_setting", name="license", value=None)
@@ -178,8 +178,8 @@ def test_delete_leaves_a_basic_licence() -> None:
 def test_reset_brings_the_licence_back() -> None:
     api = Api(license_type="basic")
     api.send("POST", "/_license/start_trial", acknowledge="true")
-    api.double.control("POST", "/reset")
-    assert api.double.control("GET", "/state")["license"]["type"] == "basic"
+    api.emulator.control("POST", "/reset")
+    assert api.emulator.control("GET", "/state")["license"]["type"] == "basic"
     assert api.send("GET", "/_license/trial_status").body["eligible_to_start_trial"] is True
 
 
@@ -203,7 +203,7 @@ def test_xpack() -> None:
 
 def test_pretty_unless_told_otherwise() -> None:
     """Recorded: http:313."""
-    double = InProcess()
-    assert double.request("GET", "/_license")[2].startswith(b'{\n  "license" : {\n    "status" : "active"')
-    assert double.request("GET", "/_license?pretty=false")[2].startswith(b'{"license":{"status":"active"')
-    assert b'"start_date"' in double.request("GET", "/_license?human")[2]
+    emulator = InProcess()
+    assert emulator.request("GET", "/_license")[2].startswith(b'{\n  "license" : {\n    "status" : "active"')
+    assert emulator.request("GET", "/_license?pretty=false")[2].startswith(b'{"license":{"status":"active"')
+    assert b'"start_date"' in emulator.request("GET", "/_license?human")[2]

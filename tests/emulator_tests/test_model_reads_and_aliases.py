@@ -76,7 +76,7 @@ def test_aliases_and_human_sizes_are_shown(shelf: Api) -> None:
 def test_old_name_of_the_size_for_old_clients() -> None:
     api = Api("8.19.21", models=(("m", 7),))
     media = "application/vnd.elasticsearch+json;compatible-with=7"
-    _status, _headers, raw = api.double.request("GET", f"{ML}/m", {"Accept": media})
+    _status, _headers, raw = api.emulator.request("GET", f"{ML}/m", {"Accept": media})
     (body,) = json.loads(raw)["trained_model_configs"]
     assert body["estimated_heap_memory_usage_bytes"] == body["model_size_bytes"] == 7
 
@@ -121,7 +121,7 @@ def test_delete_what_pipelines_use_by_an_alias() -> None:
         "Cannot delete model_alias [nick] as it is still referenced by ingest processors",
     )
     assert api.send("DELETE", f"{ML}/m", None, force="true").status == 200
-    assert api.double.control("GET", "/state")["aliases"] == {}
+    assert api.emulator.control("GET", "/state")["aliases"] == {}
 
 
 def test_force_stops_only_the_deployment_of_that_name() -> None:
@@ -131,7 +131,7 @@ def test_force_stops_only_the_deployment_of_that_name() -> None:
         api.started(name)
     assert api.send("DELETE", f"{ML}/m").status == 409
     assert api.send("DELETE", f"{ML}/m", None, force="true", timeout="5s").status == 200
-    assert list(api.double.control("GET", "/state")["deployments"]) == ["second"]
+    assert list(api.emulator.control("GET", "/state")["deployments"]) == ["second"]
     assert api.send("DELETE", f"{ML}/m").reason == (
         "Cannot delete model [m] as it is currently deployed; use force to delete the model"
     )
@@ -146,7 +146,7 @@ def test_statistics_of_a_deployment_whose_model_is_gone() -> None:
     assert api.send("GET", f"{ML}/_stats").body["count"] == api.send("GET", f"{ML}").body["count"]
     before = [row["model_id"] for row in api.send("GET", f"{ML}/_stats").body["trained_model_stats"]]
     assert api.send("DELETE", f"{ML}/m", None, force="true").status == 200
-    assert list(api.double.control("GET", "/state")["deployments"]) == ["second"]
+    assert list(api.emulator.control("GET", "/state")["deployments"]) == ["second"]
     for path in ("_stats", "*/_stats", "_all/_stats"):
         answer = api.send("GET", f"{ML}/{path}")
         assert [row["model_id"] for row in answer.body["trained_model_stats"]] == [

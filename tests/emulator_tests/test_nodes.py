@@ -109,7 +109,7 @@ def test_deployment_at_zero_and_a_shutdown(choice: str, left: list[str]) -> None
     """Test server-behaviour.md 4.7: a known bug may drop it from the cluster state."""
     api = _one_at_zero(choice)
     shut_down(api, "n1")
-    assert sorted(api.double.cluster.assignments) == left
+    assert sorted(api.emulator.cluster.assignments) == left
 
 
 @pytest.mark.parametrize(("choice", "left"), [("kept", ["m", "new", "other"]), ("dropped_on_start", ["new", "other"])])
@@ -117,12 +117,12 @@ def test_deployment_at_zero_and_another_start(choice: str, left: list[str]) -> N
     """Test server-behaviour.md 4.7: the related bug of 9.2."""
     api = _one_at_zero(choice)
     assert api.start("other", deployment_id="new").status == 200
-    assert sorted(api.double.cluster.assignments) == left
+    assert sorted(api.emulator.cluster.assignments) == left
 
 
 def _one_at_zero(choice: str) -> Api:
     api = Api()
-    api.double.control("POST", "/unknowns", {"zero_allocations": choice})
+    api.emulator.control("POST", "/unknowns", {"zero_allocations": choice})
     api.started()
     api.effect("set_number", deployment_id="m", number_of_allocations=0)
     api.started("other", model_id="other")
@@ -169,12 +169,12 @@ def test_shutdown_of_a_node_that_is_not_there() -> None:
 def test_several_architectures(choice: str) -> None:
     """Test server-behaviour.md 3.1: the assignment is put to stopping, with the reason; or it is not found [U]."""
     api = Api(clock="eager")
-    api.double.control("POST", "/unknowns", {"several_architectures": choice})
+    api.emulator.control("POST", "/unknowns", {"several_architectures": choice})
     api.effect("add_node", node_id="n3", architecture="linux-aarch64")
     answer = api.start()
     if choice == "not_found":
         assert (answer.status, answer.reason) == (404, "assignment with id [m] not found")
-        assert not api.double.cluster.assignments
+        assert not api.emulator.cluster.assignments
         return
     assert answer.assignment["assignment_state"] == "stopping"
     assert answer.assignment["reason"] == (
@@ -182,7 +182,7 @@ def test_several_architectures(choice: str) -> None:
         "detected architectures: [linux-aarch64, linux-x86_64]"
     )
     api.settle()
-    assert not api.double.cluster.assignments
+    assert not api.emulator.cluster.assignments
 
 
 def test_architecture_of_a_node_without_machine_learning_does_not_matter() -> None:
@@ -204,7 +204,7 @@ def test_only_ml_nodes_carry() -> None:
 def test_node_without_processors_attribute() -> None:
     """Test server-behaviour.md 5.1: no attribute, no cores."""
     api = Api(nodes={"n1": 4})
-    api.double.cluster.nodes["n1"] = type(api.double.cluster.nodes["n1"])("n1", 4, plugin=False)
+    api.emulator.cluster.nodes["n1"] = type(api.emulator.cluster.nodes["n1"])("n1", 4, plugin=False)
     assert api.start().status == 429
 
 
@@ -276,7 +276,7 @@ def test_awareness_attributes_make_the_zones(attributes: str | None, targets: di
 def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[str, int]) -> None:
     """Give them nothing, or make one zone of all: planner.md 7 does not say [U]."""
     api = Api(nodes={})
-    api.double.control("POST", "/unknowns", {"missing_attributes": choice})
+    api.emulator.control("POST", "/unknowns", {"missing_attributes": choice})
     api.effect("add_node", node_id="a1", processors=8)
     api.effect("add_node", node_id="b1", processors=4, zone="b")
     api.effect("set_setting", name="cluster.routing.allocation.awareness.attributes", value="zone")
@@ -292,7 +292,7 @@ def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[st
 def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
     """Test server-behaviour.md 4.4: map order decides which zone loses (planner.md 9), here a switch."""
     api = Api(nodes={})
-    api.double.control("POST", "/unknowns", {"reducer_tie": choice})
+    api.emulator.control("POST", "/unknowns", {"reducer_tie": choice})
     for zone in "ab":
         api.effect("add_node", node_id=f"{zone}1", processors=4, zone=zone)
     api.started(number=4)
@@ -304,7 +304,7 @@ def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
 def test_decrease_with_a_route_in_no_zone(choice: str) -> None:
     """Test server-behaviour.md 3.2: the reducer refuses, and perhaps nobody says so."""
     api = Api()
-    api.double.control("POST", "/unknowns", {"reducer_refusal": choice})
+    api.emulator.control("POST", "/unknowns", {"reducer_refusal": choice})
     api.started(number=8)
     api.effect("remove_node", node_id="n1", plan=False)
     if choice == "hangs":
@@ -385,10 +385,10 @@ def test_unknown_metrics(metrics: str, reason: str) -> None:
 
 def test_tables() -> None:
     api = Api(nodes={"n1": 4, "node2": 4})
-    found = api.double.request("GET", "/_cat/nodes?h=id,master,node.role&v&s=id:desc")
+    found = api.emulator.request("GET", "/_cat/nodes?h=id,master,node.role&v&s=id:desc")
     assert found[2].decode() == "id    master node.role\nnode2 -      cdfhilmrstw\nn1    *      cdfhilmrstw\n"
     assert ("content-type", "text/plain; charset=UTF-8") in found[1]
-    assert b"| r,role,nodeRole" in api.double.request("GET", "/_cat/nodes?help")[2]
+    assert b"| r,role,nodeRole" in api.emulator.request("GET", "/_cat/nodes?help")[2]
     models = api.send("GET", "/_cat/ml/trained_models", None, format="json", h="id,type")
     assert models.body == [{"id": "m", "type": "pytorch"}, {"id": "other", "type": "pytorch"}]
     assert api.send("GET", "/_cat/ml/trained_models/nosuch", None, format="json").status == 404
@@ -434,7 +434,7 @@ def test_node_size_is_a_size() -> None:
     assert answer.body["error"]["caused_by"]["type"] == "parse_exception"
     assert api.send("PUT", "/_cluster/settings", {"persistent": {"xpack.ml.max_ml_node_size": "64gb"}}).status == 200
     assert api.send("PUT", "/_cluster/settings", {"persistent": {"xpack.ml.*": None}}).status == 200
-    assert api.double.cluster.settings == {}
+    assert api.emulator.cluster.settings == {}
 
 
 # --- time ---
@@ -442,17 +442,17 @@ def test_node_size_is_a_size() -> None:
 
 def test_frozen_time() -> None:
     api = Api()
-    frozen = api.double.control("POST", "/clock", {"frozen": True})
+    frozen = api.emulator.control("POST", "/clock", {"frozen": True})
     assert frozen["frozen"]
     api.started()
     first = api.deployment_stats()["start_time"]
     assert api.deployment_stats()["start_time"] == first == frozen["now"]
     moved = api.clock(advance=60)
     assert moved["now"] == frozen["now"] + 60_000
-    gone_on = api.double.control("POST", "/clock", {"frozen": False})
+    gone_on = api.emulator.control("POST", "/clock", {"frozen": False})
     assert not gone_on["frozen"]
     assert moved["now"] <= gone_on["now"] < moved["now"] + 30_000
     with pytest.raises(ValueError, match="advance must be a number of seconds, 0 or more"):
         api.clock(advance=-1)
-    api.double.control("POST", "/reset")
-    assert not api.double.cluster.now.frozen
+    api.emulator.control("POST", "/reset")
+    assert not api.emulator.cluster.now.frozen

@@ -203,7 +203,7 @@ def test_pipeline_that_only_calls_another_holds_nothing_itself() -> None:
     api = Api()
     put(api, "inner", inference("m"))
     put(api, "outer", {"pipeline": {"name": "inner"}})
-    assert api.double.cluster.references("m") == ["inner"]
+    assert api.emulator.cluster.references("m") == ["inner"]
 
 
 def test_reference_by_deployment_id() -> None:
@@ -255,7 +255,7 @@ def test_effect_and_api_are_one() -> None:
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
     api.effect("put_pipeline_reference", pipeline="p", model_id="other")
     assert api.send("GET", f"{BASE}/p").body["p"]["processors"] == [inference("m"), inference("other")]
-    assert api.double.control("GET", "/state")["pipelines"] == {"p": ["m", "other"]}
+    assert api.emulator.control("GET", "/state")["pipelines"] == {"p": ["m", "other"]}
 
 
 # --- simulate ---

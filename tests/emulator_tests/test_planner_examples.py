@@ -184,10 +184,10 @@ def test_low_priority_needs_memory_only_and_comes_last() -> None:
 def test_memory_by_allocation_is_charged_where_the_allocations_are() -> None:
     """Test server-behaviour.md 5.1."""
     api = Api(nodes={"n1": 2, "n2": 2})
-    double = api.double
-    for node in double.cluster.nodes.values():
+    emulator = api.emulator
+    for node in emulator.cluster.nodes.values():
         assert node.memory == 16 << 30
-    model = double.cluster.models["m"]
+    model = emulator.cluster.models["m"]
     model.config = {"metadata": {"per_deployment_memory_bytes": 1 << 30, "per_allocation_memory_bytes": 6 << 30}}
     # Two allocations take 13 GB on one node; three would not fit on any.
     assert api.started("m", 4)["task_parameters"]["per_allocation_memory_bytes"] == 6 << 30

@@ -76,7 +76,7 @@ def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, An
 def test_large_cache(version: str, choice: str, targets: dict[str, int]) -> None:
     """Test server-behaviour.md 5.1: whether the planner, too, reckons with a cache larger than the model."""
     api = alone(version, memory=(440 + 30) * MB)
-    api.double.control("POST", "/unknowns", {"planner_cache": choice})
+    api.emulator.control("POST", "/unknowns", {"planner_cache": choice})
     api.start(cache_size="150mb")
     assert api.targets() == targets
 
@@ -86,7 +86,7 @@ def test_memory_by_allocation() -> None:
     for number, fits in ((2, True), (3, False)):
         api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
         wanted = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
-        api.double.cluster.models["m"].config = {"metadata": wanted}
+        api.emulator.cluster.models["m"].config = {"metadata": wanted}
         api.start(number_of_allocations=number)
         assert (sum(api.targets().values()) == number) is fits
 
@@ -103,7 +103,7 @@ def test_zero_allocations_need_nothing(version: str, needed: int) -> None:
     """Test server-behaviour.md 5.1: from 8.16.0; before, the estimate was that of one that runs."""
     api = alone(version, memory=16000 * MB)
     api.started()
-    cluster = api.double.cluster
+    cluster = api.emulator.cluster
     assert cluster.assignments["m"].params.memory(0, cluster.version) == needed
 
 
@@ -178,7 +178,7 @@ def test_nodes_with_something_left_say_nothing() -> None:
     api.effect("set_setting", name=LAZY, value=9)
     reason = api.start(number_of_allocations=4, threads_per_allocation=2).assignment["reason"]
     assert [part.split("[", 1)[1][:2] for part in reason.split("|")] == ["n1", "n2"]
-    cluster = api.double.cluster
+    cluster = api.emulator.cluster
     room = {"n1": cluster.nodes["n1"].available(), "n2": 0}
     planned = Planned({"m": {}}, memory=room, cores={"n1": 3, "n2": 4})
     told = explain(cluster, cluster.assignments["m"], planned)

@@ -292,7 +292,7 @@ def test_loss_of_a_node_that_carries_nothing() -> None:
     api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
     api.effect("add_node", node_id="n3", processors=0)
     api.started(number=9)
-    api.double.cluster.nodes["n1"] = Node("n1", 5)
+    api.emulator.cluster.nodes["n1"] = Node("n1", 5)
     api.effect("remove_node", node_id="n3")
     assert api.targets() == {"n1": 4, "n2": 4}
     api.effect("add_node", node_id="n3", processors=0)
@@ -306,7 +306,7 @@ def test_outdated_routes_are_planned_again() -> None:
     """
     api = Api()
     api.started(number=4)
-    api.double.cluster.assignments["m"].routes["n2"] = Route(0, 0, "started")
+    api.emulator.cluster.assignments["m"].routes["n2"] = Route(0, 0, "started")
     api.effect("add_node", node_id="n3", processors=1)
     assert api.targets() == {"n1": 4}
 

@@ -47,7 +47,7 @@ def test_nothing_heavy_is_loaded_for_options_that_are_not_given() -> None:
         command = [sys.executable, "-c", script.format(f"import {imported}")]
         done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60, check=True)
         loaded = set(done.stdout.split())
-        assert "emulator.double" in loaded
+        assert "emulator.emulator" in loaded
         assert (late | {"emulator.security.store", "emulator.security.tls"}) & loaded == set()
 
 
@@ -133,7 +133,7 @@ def test_another_interval_holds_at_once() -> None:
 
 
 def test_ends_with_its_parent() -> None:
-    """A shell starts the double and leaves without a word."""
+    """A shell starts the emulator and leaves without a word."""
     script = (
         "import subprocess, sys, os\n"
         "child = subprocess.Popen([sys.executable, '-m', 'emulator', '--parent-pid', str(os.getpid())],"
@@ -147,7 +147,7 @@ def test_ends_with_its_parent() -> None:
     pid = json.loads(found.stdout)["pid"]
     deadline = time.monotonic() + 20
     while _alive(pid):
-        assert time.monotonic() < deadline, "the double outlived its parent"
+        assert time.monotonic() < deadline, "the emulator outlived its parent"
         time.sleep(0.05)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random requests over all routes and random bodies: the double never breaks, and its refusals have the right shape."""
+"""Test that no random request on any route breaks the emulator, and that its refusals have the right shape."""
 
 from __future__ import annotations
 
@@ -169,12 +169,12 @@ def test_any_request(version: str, method: str, target: str, headers: Any, body:
 
     An answer, or the end of the connection; a refusal is rendered as the server renders it.
     """
-    double = InProcess(version, models=[("m", 1000)])
-    double.request("POST", "/_ml/trained_models/m/deployment/_start?wait_for=starting")
+    emulator = InProcess(version, models=[("m", 1000)])
+    emulator.request("POST", "/_ml/trained_models/m/deployment/_start?wait_for=starting")
     if secured:
-        double.control("POST", "/privileges", {"username": "a", "password": "b", "privileges": ["all"]})
+        emulator.control("POST", "/privileges", {"username": "a", "password": "b", "privileges": ["all"]})
     try:
-        status, sent, raw = double.request(method, target, headers, body)
+        status, sent, raw = emulator.request(method, target, headers, body)
     except ConnectionDropped:
         return
     assert status != 500, raw

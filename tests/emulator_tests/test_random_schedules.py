@@ -32,7 +32,7 @@ class Cluster(Actions):
 
     @invariant()
     def no_node_is_over_its_processors(self) -> None:
-        cluster = self.api.double.cluster
+        cluster = self.api.emulator.cluster
         for node in cluster.nodes.values():
             used = sum(
                 each.routes[node.id].target * each.params.threads_per_allocation
@@ -43,7 +43,7 @@ class Cluster(Actions):
 
     @invariant()
     def no_node_is_over_its_memory(self) -> None:
-        cluster = self.api.double.cluster
+        cluster = self.api.emulator.cluster
         for node in cluster.nodes.values():
             used = sum(
                 each.params.memory(each.routes[node.id].target, cluster.version)
@@ -54,19 +54,19 @@ class Cluster(Actions):
 
     @invariant()
     def no_deployment_is_above_its_number(self) -> None:
-        for each in self.api.double.cluster.assignments.values():
+        for each in self.api.emulator.cluster.assignments.values():
             # What drains on a node that shuts down comes on top, and what failed until the next plan:
             # server-behaviour.md 4.7.
-            leaving = self.api.double.cluster.shutdowns
+            leaving = self.api.emulator.cluster.shutdowns
             staying = [route for node, route in each.routes.items() if node not in leaving]
             placed = sum(route.target for route in staying if route.state not in ("stopping", "failed"))
             assert placed <= max(0, each.params.number_of_allocations)
-            assert set(each.routes) <= set(self.api.double.cluster.nodes)
+            assert set(each.routes) <= set(self.api.emulator.cluster.nodes)
             assert each.max_assigned >= each.total_current
 
     @invariant()
     def statistics_are_what_the_oracle_says(self) -> None:
-        cluster = self.api.double.cluster
+        cluster = self.api.emulator.cluster
         body = self.api.stats("*")
         assert list(body) == ["count", "trained_model_stats"]
         rows = body["trained_model_stats"]
@@ -86,7 +86,7 @@ class Cluster(Actions):
 
     @invariant()
     def cluster_state_is_what_the_oracle_says(self) -> None:
-        cluster = self.api.double.cluster
+        cluster = self.api.emulator.cluster
         key = "trained_model_assignment" if self.version.assignment_names else "trained_model_allocation"
         answer = self.api.send("GET", "/_cluster/state/metadata", None, filter_path=f"metadata.{key}")
         expected = {name: oracle.assignment(facts_of(cluster, name)) for name in cluster.assignments}
@@ -101,7 +101,7 @@ class Cluster(Actions):
             return
         COUNTED["schedules"] += 1
         self.api.settle()
-        for each in self.api.double.cluster.assignments.values():
+        for each in self.api.emulator.cluster.assignments.values():
             assert all(route.current == route.target for route in each.routes.values() if route.state == "started")
 
 

@@ -90,7 +90,7 @@ def test_alias_in_stats(api: Api) -> None:
 def test_exact_id_that_is_missing(choice: str, version: str, advice: bool) -> None:
     """Test server-behaviour.md 1.4: 404 even with allow_no_match; the text is [U] and grew an advice with 8.13."""
     api = Api(version)
-    api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
+    api.emulator.control("POST", "/unknowns", {"stats_missing_text": choice})
     answer = api.send("GET", f"{MODELS}/x/_stats", None, allow_no_match="true")
     assert (answer.status, answer.type) == (404, "resource_not_found_exception")
     if choice == "could_not_find_trained_model":
@@ -128,7 +128,7 @@ def test_deletion_of_what_is_deployed() -> None:
     assert (refused.status, refused.type) == (409, "status_exception")
     assert refused.reason == "Cannot delete model [m] as it is currently deployed; use force to delete the model"
     assert api.send("DELETE", f"{MODELS}/m", None, force="true", timeout="10s").body == {"acknowledged": True}
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
     assert api.send("DELETE", f"{MODELS}/other").body == {"acknowledged": True}
 
 
@@ -137,4 +137,4 @@ def test_force_stops_only_the_deployment_of_the_same_id() -> None:
     api = Api(clock="eager")
     api.started("d", model_id="m")
     assert api.send("DELETE", f"{MODELS}/m", None, force="true").body == {"acknowledged": True}
-    assert list(api.double.control("GET", "/state")["deployments"]) == ["d"]
+    assert list(api.emulator.control("GET", "/state")["deployments"]) == ["d"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The double's README lists what the code has: options, requests to the control port, effects, faults, paths."""
+"""The emulator's README lists what the code has: options, requests to the control port, effects, faults, paths."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_requests_to_the_control_port() -> None:
 
 def test_state() -> None:
     row = rows(section("## The control port"))["GET /state"]
-    assert sorted(re.findall(r"`(\w+)`", row)) == sorted(Api().double.control("GET", "/state"))
+    assert sorted(re.findall(r"`(\w+)`", row)) == sorted(Api().emulator.control("GET", "/state"))
 
 
 def test_effects() -> None:

@@ -70,7 +70,7 @@ def test_alias_shows_its_model(two: Api) -> None:
 def test_missing(choice: str, reason: str) -> None:
     """Test server-behaviour.md 1.4."""
     api = Api()
-    api.double.control("POST", "/unknowns", {"stats_missing_text": choice})
+    api.emulator.control("POST", "/unknowns", {"stats_missing_text": choice})
     answer = api.send("GET", "/_ml/trained_models/x/_stats")
     assert (answer.status, answer.type, answer.reason) == (404, "resource_not_found_exception", reason)
     assert api.send("GET", "/_ml/trained_models/x*/_stats", None, allow_no_match="false").status == 404
@@ -162,14 +162,14 @@ def test_filter_path_takes_patterns_and_exclusions() -> None:
 def test_serverless() -> None:
     """Test server-behaviour.md 2.4."""
     api = Api(flavor="serverless")
-    api.double.control("POST", "/unknowns", {"serverless_missing_api_status": "410"})
+    api.emulator.control("POST", "/unknowns", {"serverless_missing_api_status": "410"})
     answer = api.send("GET", "/_cluster/state")
     assert answer.status == 410
     assert answer.reason == (
         "Request for uri [/_cluster/state] with method [GET] exists "
         "but is not available when running in serverless mode"
     )
-    api.double.control("POST", "/unknowns", {"serverless_missing_api_status": "404"})
+    api.emulator.control("POST", "/unknowns", {"serverless_missing_api_status": "404"})
     assert api.send("GET", "/_cluster/state").status == 404
     root = api.send("GET", "/").body
     assert root["name"] == "serverless"
@@ -229,7 +229,7 @@ def test_delete() -> None:
     )
     assert api.send("DELETE", "/_ml/trained_models/m", None, force="true").body == {"acknowledged": True}
     assert api.send("GET", "/_ml/trained_models/m").status == 404
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
 def test_alias_moves_only_when_told() -> None:

@@ -137,13 +137,13 @@ def test_form_of_a_deployment_id(name: str) -> None:
 def test_privileges(privilege: str, update: int, start: int, stats: int) -> None:
     """Test server-behaviour.md 10: update is granted by three, never by manage_inference."""
     api = Api("8.19.21")
-    api.double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
+    api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
     headers = {"Authorization": "Basic dTpw", "Content-Type": "application/json"}
     path = f"{MODELS}/m/deployment/"
     body = b'{"number_of_allocations":1}'
-    assert api.double.request("POST", f"{path}_update", headers, body)[0] == update
-    assert api.double.request("POST", f"{path}_start?wait_for=starting", headers)[0] == start
-    assert api.double.request("GET", f"{MODELS}/_stats", headers)[0] == stats
+    assert api.emulator.request("POST", f"{path}_update", headers, body)[0] == update
+    assert api.emulator.request("POST", f"{path}_start?wait_for=starting", headers)[0] == start
+    assert api.emulator.request("GET", f"{MODELS}/_stats", headers)[0] == stats
 
 
 @pytest.mark.parametrize(("version", "shown"), [("8.10.4", "10.0.0"), ("8.13.0", "12.0.0"), ("9.5.3", "12.0.0")])

@@ -16,7 +16,7 @@ from emulator_tests.count import count
 from emulator_tests.recordings import Row, every_row, files, listed_pairs, reason, rows
 from emulator_tests.replay import MODULES, UNPLAYED, replay
 
-DOUBLE = Path(emulator.__file__).parent
+EMULATOR = Path(emulator.__file__).parent
 _GROUPS = sorted({(row.file, version) for row, version in every_row()})
 
 
@@ -54,9 +54,9 @@ def test_every_listed_row_has_a_reason_and_exists() -> None:
 
 
 def test_listed_messages_are_not_said() -> None:
-    """Rows without a situation can never pass: none of their texts may stand in the double's own files."""
+    """Rows without a situation can never pass: none of their texts may stand in the emulator's own files."""
     listed = {key for key, _reason in listed_pairs()}
-    source = "".join(path.read_text(encoding="utf-8") for path in sorted(DOUBLE.rglob("*.py")))
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(EMULATOR.rglob("*.py")))
     templates = [row.data["value"] for row in rows("messages") if row.key in listed]
     longest = [max(re.split(r"\{\d*\}", template.replace("''", "'")), key=len) for template in templates]
     assert [part for part in longest if part in source] == []

@@ -165,7 +165,7 @@ def test_adaptive_by_version_and_place() -> None:
 def test_default_time_out(version: str, choice: str, shown: str) -> None:
     """Test server-behaviour.md 1.1: 30s from 8.10; before, 20s is not confirmed [U]."""
     api = Api(version, clock="eager")
-    api.double.control("POST", "/unknowns", {"start_timeout_before_8_10": choice})
+    api.emulator.control("POST", "/unknowns", {"start_timeout_before_8_10": choice})
     api.fault("start", {"type": "timeout"})
     assert f"after [{shown}]" in api.send("POST", f"{MODELS}/m/deployment/_start").reason
 
@@ -188,7 +188,7 @@ def test_form_of_the_time_out(choice: str, text: str, kind: str) -> None:
     Older versions had another text, perhaps another type; the status is the same.
     """
     api = Api(clock="eager")
-    api.double.control("POST", "/unknowns", {"start_timeout_text": choice, "start_timeout_type": kind})
+    api.emulator.control("POST", "/unknowns", {"start_timeout_text": choice, "start_timeout_type": kind})
     api.fault("start", {"type": "timeout"})
     answer = api.start(timeout="1s")
     assert (answer.status, answer.type, answer.reason) == (408, kind, text)
@@ -227,7 +227,7 @@ def test_old_names_depend_on_the_rest_version(version: str, media: str | None, s
     """Test server-behaviour.md 1.1: as query parameters they are honoured in REST API version 8, with a warning."""
     api = Api(version)
     target = f"{MODELS}/m/deployment/_start?wait_for=starting&model_threads=2&inference_threads=2"
-    found, headers, raw = api.double.request("POST", target, {} if media is None else {"Accept": media})
+    found, headers, raw = api.emulator.request("POST", target, {} if media is None else {"Accept": media})
     assert found == status, raw
     warned = [value for name, value in headers if name.lower() == "warning"]
     assert len(warned) == (2 if status == 200 else 0)
@@ -259,7 +259,7 @@ def test_low_priority_is_not_adjusted(wrong: dict[str, Any]) -> None:
     """Test server-behaviour.md 1.1: other values than 1 are refused."""
     api = Api()
     assert api.start(priority="low", **wrong).status == 400
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
 @NEWEST_OF_EACH
@@ -307,7 +307,7 @@ def test_update_by_version() -> None:
 def test_number_as_query_parameter(version: str, choice: str, status: int) -> None:
     """Test server-behaviour.md 1.2: since 8.15; a late 8.14 is [U]."""
     api = Api(version)
-    api.double.control("POST", "/unknowns", {"update_query_parameter_in_8_14": choice})
+    api.emulator.control("POST", "/unknowns", {"update_query_parameter_in_8_14": choice})
     api.started()
     body = None if status == 200 else {"number_of_allocations": 2}
     path = f"{MODELS}/m/deployment/_update"
@@ -390,7 +390,7 @@ def test_finish_pending_work(version: str, status: int) -> None:
 def test_force_by_version(version: str, choice: str, status: int) -> None:
     """Test server-behaviour.md 1.3: since about 8.1 [U]; the bare name is true."""
     api = Api(version, clock="eager")
-    api.double.control("POST", "/unknowns", {"stop_force_in_8_0": choice})
+    api.emulator.control("POST", "/unknowns", {"stop_force_in_8_0": choice})
     api.start()
     api.effect("put_pipeline_reference", pipeline="p", model_id="m")
     assert api.stop().status == 409

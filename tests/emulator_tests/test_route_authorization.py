@@ -113,28 +113,28 @@ SERVED = [route for route in ROUTER.routes if not route.phantom and _label(route
 
 
 @pytest.fixture(scope="module")
-def double() -> Secured:
+def emulator() -> Secured:
     return Secured(security=POOR)
 
 
 @pytest.mark.parametrize("route", SERVED, ids=_label)
-def test_every_route_needs_credentials(double: Secured, route: Route) -> None:
+def test_every_route_needs_credentials(emulator: Secured, route: Route) -> None:
     """Test server-behaviour.md 0: 401 before anything else is looked at, also with credentials that are no good."""
     for who in (None, "Basic cG9vcjp4", api_key("dead:secret"), "Bearer x", "Nonsense x"):
-        answer = double.send(who, route.method, _target(route), BODIES.get(_label(route)))
+        answer = emulator.send(who, route.method, _target(route), BODIES.get(_label(route)))
         assert answer.status == 401, answer.body
 
 
 @pytest.mark.parametrize("route", SERVED, ids=_label)
-def test_every_route_needs_a_privilege(double: Secured, route: Route) -> None:
+def test_every_route_needs_a_privilege(emulator: Secured, route: Route) -> None:
     """Test server-behaviour.md 0: 403 with the action's name; nothing has changed."""
-    before = double.double.cluster.state_version
-    answer = double.send(NOBODY, route.method, _target(route), BODIES.get(_label(route)))
+    before = emulator.emulator.cluster.state_version
+    answer = emulator.send(NOBODY, route.method, _target(route), BODIES.get(_label(route)))
     if _label(route) in OWN:
         assert answer.status == 200
         return
     assert answer.status == 403, answer.body
-    assert double.double.cluster.state_version == before
+    assert emulator.emulator.cluster.state_version == before
     if route.method != "HEAD":
         action = r"action \[(cluster|indices):[a-z0-9_/:\[\]]+\]"
         assert re.match(f"{action} is unauthorized for user", answer.reason)
@@ -182,23 +182,27 @@ LEAKS: tuple[tuple[str, str, Any, dict[str, str]], ...] = (
 @pytest.mark.parametrize(("method", "target", "body", "headers"), LEAKS)
 def test_no_answer_tells_a_secret(method: str, target: str, body: Any, headers: dict[str, str]) -> None:
     """Neither what the API answers nor anything that the control port shows has what was sent as a secret."""
-    double = Secured(security=POOR)
+    emulator = Secured(security=POOR)
     given = dict(headers)
     who = given.pop("Authorization", "elastic")
-    answers: list[Any] = [double.send(who, method, target, body, **given).body]
-    answers += [double.send("elastic", "GET", path).body for path in ("/_inference", _KEYS, "/_security/user")]
-    answers += [double.double.control("GET", path) for path in ("/state", "/journal", "/requests", "/audit", "/faults")]
+    answers: list[Any] = [emulator.send(who, method, target, body, **given).body]
+    answers += [emulator.send("elastic", "GET", path).body for path in ("/_inference", _KEYS, "/_security/user")]
+    answers += [
+        emulator.emulator.control("GET", path) for path in ("/state", "/journal", "/requests", "/audit", "/faults")
+    ]
     assert SECRET not in json.dumps(answers)
-    assert "hunter2" not in repr(double.double.cluster.security)
+    assert "hunter2" not in repr(emulator.emulator.cluster.security)
 
 
 def test_what_is_made_is_told_once() -> None:
     """The answer of its creation has a key or token, nothing later has it."""
-    double = Secured()
-    key = double.send("elastic", "POST", _KEYS, {"name": "k"}).body
-    token = double.send("elastic", "POST", _TOKEN, {"grant_type": "password", "username": "ml", "password": "p2"}).body
-    shown = [double.double.control("GET", path) for path in ("/state", "/journal", "/requests", "/audit")]
-    shown += [double.send("elastic", "GET", path).body for path in (_KEYS, "/_security/user", "/_cluster/state")]
+    emulator = Secured()
+    key = emulator.send("elastic", "POST", _KEYS, {"name": "k"}).body
+    token = emulator.send(
+        "elastic", "POST", _TOKEN, {"grant_type": "password", "username": "ml", "password": "p2"}
+    ).body
+    shown = [emulator.emulator.control("GET", path) for path in ("/state", "/journal", "/requests", "/audit")]
+    shown += [emulator.send("elastic", "GET", path).body for path in (_KEYS, "/_security/user", "/_cluster/state")]
     text = json.dumps(shown)
     for secret in (key["api_key"], key["encoded"], token["access_token"], token["refresh_token"], "p1", '"p2"'):
         assert secret not in text
@@ -206,17 +210,17 @@ def test_what_is_made_is_told_once() -> None:
 
 def test_faults_hide_credentials() -> None:
     """Another client's request in a fault has its credentials, but the control port does not show them."""
-    double = Secured()
+    emulator = Secured()
     do = {
         "type": "request",
         "method": "GET",
         "path": "/_security/_authenticate",
         "headers": {"Authorization": f"Bearer {SECRET}"},
     }
-    planted = double.double.control("POST", "/faults", {"operation": "stats", "do": do})
+    planted = emulator.emulator.control("POST", "/faults", {"operation": "stats", "do": do})
     assert planted["do"]["headers"] == {"Authorization": "<hidden>"}
-    assert double.send("elastic", "GET", "/_ml/trained_models/_stats").status == 200
-    listed = double.double.control("GET", "/faults")
+    assert emulator.send("elastic", "GET", "/_ml/trained_models/_stats").status == 200
+    listed = emulator.emulator.control("GET", "/faults")
     assert listed[0]["results"][0]["status"] == 401
     assert SECRET not in json.dumps(listed)
 

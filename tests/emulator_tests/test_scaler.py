@@ -20,7 +20,7 @@ LAST = "adaptive allocations scaler: scal{} [m] to [{}] allocations{}."
 def adaptive(version: str = "9.5.3", number: int = 1, cores: int = 16, **bounds: Any) -> Api:
     """A deployment under the scaler, whose start is longer ago than the cooldown."""
     api = Api(version, nodes={"n1": cores, "n2": cores})
-    api.double.control("POST", "/clock", {"frozen": True})
+    api.emulator.control("POST", "/clock", {"frozen": True})
     api.started(number=number)
     assert api.update(adaptive_allocations={"enabled": True, **bounds}).status == 200
     api.clock(advance=301)
@@ -30,7 +30,7 @@ def adaptive(version: str = "9.5.3", number: int = 1, cores: int = 16, **bounds:
 def look(api: Api, times: int = 1, **given: Any) -> int:
     """Looks of the scaler; nodes follow after each. The number afterwards."""
     for _time in range(times):
-        api.double.control("POST", "/scaler", {"ticks": 1, **given})
+        api.emulator.control("POST", "/scaler", {"ticks": 1, **given})
         api.settle()
     return number(api)
 
@@ -138,7 +138,7 @@ def test_no_way_down_soon_after_a_start() -> None:
     A node that has just loaded the model counts as a way up, and so does a route that starts.
     """
     api = Api()
-    api.double.control("POST", "/clock", {"frozen": True})
+    api.emulator.control("POST", "/clock", {"frozen": True})
     api.started(number=3)
     api.update(adaptive_allocations={"enabled": True})
     assert look(api, 29) == 3
@@ -198,7 +198,7 @@ def test_wake() -> None:
     api = adaptive("8.18.0")
     look(api)
     assert look(api, seconds=1000) == 0
-    assert scaler.wake(api.double.cluster, "m")
+    assert scaler.wake(api.emulator.cluster, "m")
     api.settle()
     assert api.counts() == {"n1": 1}
     assert look(api, 3) == 1
@@ -219,7 +219,7 @@ def test_no_wake(settings: dict[str, Any]) -> None:
     api = adaptive()
     api.effect("set_number", deployment_id="m", number_of_allocations=0)
     api.update(adaptive_allocations=settings)
-    assert not scaler.wake(api.double.cluster, "m")
+    assert not scaler.wake(api.emulator.cluster, "m")
     assert number(api) == 0
 
 
@@ -227,7 +227,7 @@ def test_no_wake(settings: dict[str, Any]) -> None:
 def test_minimum_that_is_set_at_zero(choice: str, expected: int) -> None:
     """Test server-behaviour.md 6: [U]; without nodes there are no statistics."""
     api = adaptive()
-    api.double.control("POST", "/unknowns", {"scaler_from_zero": choice})
+    api.emulator.control("POST", "/unknowns", {"scaler_from_zero": choice})
     api.effect("set_number", deployment_id="m", number_of_allocations=0)
     api.update(adaptive_allocations={"min_number_of_allocations": 2})
     assert look(api, 5) == expected
@@ -237,7 +237,7 @@ def test_minimum_that_is_set_at_zero(choice: str, expected: int) -> None:
 def test_default_bounds(choice: str, expected: int) -> None:
     """Test server-behaviour.md 6: where the default bounds apply is [U]."""
     api = adaptive()
-    api.double.control("POST", "/unknowns", {"default_allocations": choice})
+    api.emulator.control("POST", "/unknowns", {"default_allocations": choice})
     settings = {"xpack.ml.models.default_allocations.max": 4}
     assert api.send("PUT", "/_cluster/settings", {"persistent": settings}).status == 200
     load(api, 100, 50)
@@ -280,13 +280,13 @@ def test_rests_unless_it_is_told_where_the_clock_is_not_automatic() -> None:
     api.tick(5)
     api.clock(advance=3600)
     assert number(api) == 1
-    assert api.double.cluster.scaler.last_look is None
+    assert api.emulator.cluster.scaler.last_look is None
 
 
 def test_looks_when_it_is_due() -> None:
     api = adaptive()
     load(api, 100, 50)
-    cluster = api.double.cluster
+    cluster = api.emulator.cluster
     for _time in range(5):
         scaler.look_if_due(cluster, 10)
     assert number(api) == 1

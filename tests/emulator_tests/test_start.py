@@ -134,14 +134,14 @@ def _exists(api: Api) -> None:
 
 
 def _hundred(api: Api) -> None:
-    api.double.cluster.nodes["n1"] = Node("n1", 1000, 10_000 * GB)
+    api.emulator.cluster.nodes["n1"] = Node("n1", 1000, 10_000 * GB)
     for index in range(100):
         assert api.start("other", deployment_id=f"d{index}").status == 200
 
 
 def _model(**fields: Any) -> Any:
     def prepare(api: Api) -> None:
-        api.double.control("POST", "/models", {"model_id": "m", **fields})
+        api.emulator.control("POST", "/models", {"model_id": "m", **fields})
 
     return prepare
 
@@ -306,13 +306,13 @@ def test_failed_route_deletes_the_deployment() -> None:
     assert answer.reason == (
         "Could not start trained model deployment, the following nodes failed with errors [{n1=no space left}]"
     )
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
 def test_removed_while_waiting() -> None:
     """Test server-behaviour.md 3.1."""
     api = Api(clock="eager")
-    api.double.cluster.listeners.append(lambda: api.double.cluster.drop_assignment("m"))
+    api.emulator.cluster.listeners.append(lambda: api.emulator.cluster.drop_assignment("m"))
     answer = api.start(wait_for="started")
     assert answer.status == 400
     assert answer.reason == (
@@ -322,7 +322,7 @@ def test_removed_while_waiting() -> None:
 
 def test_stopped_while_waiting_is_answered_as_it_is() -> None:
     api = Api(clock="eager")
-    api.double.cluster.listeners.append(lambda: api.double.cluster.assignments["m"].stop("client API call"))
+    api.emulator.cluster.listeners.append(lambda: api.emulator.cluster.assignments["m"].stop("client API call"))
     assert api.start(wait_for="started").assignment["assignment_state"] == "stopping"
 
 

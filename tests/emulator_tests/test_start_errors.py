@@ -196,7 +196,7 @@ def test_order_of_a_start() -> None:
     for name, value in hurdles.items():
         api.effect("set_setting", name=name, value=value)
     wrong = {"model_type": "tree_ensemble", "has_location": False, "downloading": True, "missing_parts": "all"}
-    api.double.control("POST", "/models", {"model_id": "bad", **wrong})
+    api.emulator.control("POST", "/models", {"model_id": "bad", **wrong})
     api.start(number_of_allocations=0)
     seen = []
 
@@ -212,7 +212,7 @@ def test_order_of_a_start() -> None:
     def model(**changed: Any) -> Any:
         wrong.update(changed)
         given = dict(wrong)
-        return lambda: api.double.control("POST", "/models", {"model_id": "bad", **given})
+        return lambda: api.emulator.control("POST", "/models", {"model_id": "bad", **given})
 
     step(403, "m", setting("license"))
     step(403, "m", setting("mixed_versions"))
@@ -260,7 +260,7 @@ def test_failed_route_while_waiting() -> None:
     api = Api(clock="eager")
     api.effect("fail_next_load", reason="boom")
     answer = api.start(wait_for="started")
-    assert (answer.status, api.double.control("GET", "/state")["deployments"]) == (500, {})
+    assert (answer.status, api.emulator.control("GET", "/state")["deployments"]) == (500, {})
     assert api.start(wait_for="started").status == 200
 
 

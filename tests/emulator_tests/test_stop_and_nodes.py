@@ -21,7 +21,7 @@ def test_stop_goes_through_its_states() -> None:
     api.tick()
     assert {route["routing_state"] for route in api.assignment()["routing_table"].values()} == {"stopping"}
     api.tick()
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
     assert api.audit()[-1] == "Stopped deployment"
 
 
@@ -30,7 +30,7 @@ def test_stop_waits_until_everything_is_gone() -> None:
     api = Api(clock="eager")
     api.started(number=5)
     assert api.stop().body == {"stopped": True}
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
     assert api.writes()[-1]["committed"]
 
 
@@ -52,7 +52,7 @@ def test_stop_of_nothing() -> None:
         assert not api.writes()[-1]["committed"]
     answer = api.stop("none", allow_no_match="false")
     assert (answer.status, answer.reason) == (404, "No known model deployment with id [none]")
-    assert list(api.double.control("GET", "/state")["deployments"]) == ["d"]
+    assert list(api.emulator.control("GET", "/state")["deployments"]) == ["d"]
 
 
 def test_body_replaces_the_query() -> None:
@@ -63,9 +63,9 @@ def test_body_replaces_the_query() -> None:
     refused = api.send("POST", path, {"force": True}, force="true")
     assert refused.reason == f"request [{path}] contains unrecognized parameter: [force]"
     assert api.send("POST", f"{path}?force").status == 200
-    api.double.control("POST", "/unknowns", {"stop_query_finish_pending_work": "refuse"})
+    api.emulator.control("POST", "/unknowns", {"stop_query_finish_pending_work": "refuse"})
     assert api.send("POST", path, None, finish_pending_work="true").status == 400
-    api.double.control("POST", "/unknowns", {"stop_query_finish_pending_work": "accept"})
+    api.emulator.control("POST", "/unknowns", {"stop_query_finish_pending_work": "accept"})
     assert api.send("POST", path, None, finish_pending_work="true").status == 200
 
 

@@ -77,7 +77,7 @@ def test_increase_where_the_cluster_can_grow_is_placed_in_part() -> None:
     assert "insufficient allocated processors" in answer.assignment["reason"]
     # The same number again is no new attempt.
     version = api.state_version
-    api.double.cluster.nodes["n3"] = api.double.cluster.nodes["n1"]
+    api.emulator.cluster.nodes["n3"] = api.emulator.cluster.nodes["n1"]
     assert api.update(number_of_allocations=9).status == 200
     assert (api.state_version, sum(api.targets().values())) == (version, 8)
 
@@ -241,7 +241,7 @@ def test_no_update_before_8_6() -> None:
 def test_low_priority_above_one(version: str, choice: str, status: int) -> None:
     """Test server-behaviour.md 3.2."""
     api = Api(version)
-    api.double.control("POST", "/unknowns", {"low_priority_update": choice})
+    api.emulator.control("POST", "/unknowns", {"low_priority_update": choice})
     api.started(priority="low")
     assert api.update(number_of_allocations=2).status == status
 

@@ -101,7 +101,7 @@ def test_low_priority(choice: str, version: str, refused: bool) -> None:
     Since the patches of January 2026, and not by the request's own validation.
     """
     api = Api(version)
-    api.double.control("POST", "/unknowns", {"low_priority_update": choice})
+    api.emulator.control("POST", "/unknowns", {"low_priority_update": choice})
     assert api.update("none", number_of_allocations=2).status == 404
     api.started(priority="low")
     status = 400 if choice == "refuse" or (choice == "by_version" and refused) else 200
@@ -119,7 +119,7 @@ def test_low_priority(choice: str, version: str, refused: bool) -> None:
 def test_forms_of_that_refusal(choice: str, status: int, kind: str) -> None:
     """Test server-behaviour.md 3.2 row 8b, and two more forms of it; nothing changes."""
     api = Api()
-    api.double.control("POST", "/unknowns", {"low_priority_update_error": choice})
+    api.emulator.control("POST", "/unknowns", {"low_priority_update_error": choice})
     api.started(priority="low")
     before = api.state_version
     answer = api.update(number_of_allocations=2)
@@ -239,7 +239,7 @@ def test_node_lost_while_stopping() -> None:
     api.tick()
     api.effect("remove_node", node_id="n1")
     api.settle()
-    assert api.double.control("GET", "/state")["deployments"] == {}
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
 # --- no-ops ---

@@ -27,10 +27,10 @@ NEWEST = features("9.5.3")
 
 def test_users_are_who_they_say() -> None:
     """Test server-behaviour.md 0: 401, and its reasons."""
-    double = Secured()
-    assert double.send("ml", "GET", "/_security/_authenticate").body["username"] == "ml"
+    emulator = Secured()
+    assert emulator.send("ml", "GET", "/_security/_authenticate").body["username"] == "ml"
     for who in (basic("ml", "wrong"), basic("nobody", "p"), "off"):
-        refused = double.send(who, "GET", "/")
+        refused = emulator.send(who, "GET", "/")
         assert refused.status == 401
         assert refused.reason.startswith("unable to authenticate user [")
         assert "X-elastic-product" not in refused.headers
@@ -95,54 +95,54 @@ def test_without_credentials_even_an_unknown_path_is_401() -> None:
 
 def test_order_of_checks() -> None:
     """Test server-behaviour.md 0: 401, then parsing and validation, then 403, then existence."""
-    double, path = Secured(), f"{ML}/x/deployment/_update"
-    assert double.send(None, "POST", path, {"foo": 1}).status == 401
-    assert double.send("reader", "POST", path, {"foo": 1}).status == 400
-    assert double.send("reader", "POST", path, {"number_of_allocations": 0}).status == 400
-    assert double.send("reader", "POST", path, {"number_of_allocations": 1}).status == 403
-    assert double.send("ml", "POST", path, {"number_of_allocations": 1}).status == 404
+    emulator, path = Secured(), f"{ML}/x/deployment/_update"
+    assert emulator.send(None, "POST", path, {"foo": 1}).status == 401
+    assert emulator.send("reader", "POST", path, {"foo": 1}).status == 400
+    assert emulator.send("reader", "POST", path, {"number_of_allocations": 0}).status == 400
+    assert emulator.send("reader", "POST", path, {"number_of_allocations": 1}).status == 403
+    assert emulator.send("ml", "POST", path, {"number_of_allocations": 1}).status == 404
 
 
 def test_run_as() -> None:
     """Test server-behaviour.md 0 (http:390, 391)."""
-    double = Secured()
-    shown = double.send("proxy", "GET", "/_security/_authenticate", es_security_runas_user="reader").body
+    emulator = Secured()
+    shown = emulator.send("proxy", "GET", "/_security/_authenticate", es_security_runas_user="reader").body
     assert (shown["username"], shown["roles"]) == ("reader", ["machine_learning_user", "gone"])
-    assert double.send("proxy", "GET", f"{ML}/_stats", es_security_runas_user="reader").status == 200
-    refused = double.send("proxy", "GET", f"{ML}/_stats", es_security_runas_user="ml")
+    assert emulator.send("proxy", "GET", f"{ML}/_stats", es_security_runas_user="reader").status == 200
+    refused = emulator.send("proxy", "GET", f"{ML}/_stats", es_security_runas_user="ml")
     assert refused.status == 403
     assert refused.reason.endswith("because user [proxy] is unauthorized to run as [ml]")
-    unknown = double.send("elastic", "GET", "/", es_security_runas_user="nobody")
+    unknown = emulator.send("elastic", "GET", "/", es_security_runas_user="nobody")
     assert unknown.reason.endswith("because user [elastic] is unauthorized to run as [nobody]")
-    assert double.send("proxy", "GET", "/", es_security_runas_user="").status == 401
+    assert emulator.send("proxy", "GET", "/", es_security_runas_user="").status == 401
 
 
 def test_service_accounts() -> None:
     """Test server-behaviour.md 0 (http:334)."""
-    double = Secured()
+    emulator = Secured()
     token = "Bearer AAEAAWVsYXN0aWMva2liYW5hL3Rva2VuMTpzZWNyZXQ="
-    body = double.send(token, "GET", "/_security/_authenticate").body
+    body = emulator.send(token, "GET", "/_security/_authenticate").body
     assert (body["username"], body["token"]["name"]) == ("elastic/kibana", "token1")
-    assert double.send(token, "GET", f"{ML}/_stats").status == 200
-    refused = double.send("Bearer AAEAAWVsYXN0aWMva2liYW5hL3Rva2VuMTp4", "GET", "/")
+    assert emulator.send(token, "GET", f"{ML}/_stats").status == 200
+    refused = emulator.send("Bearer AAEAAWVsYXN0aWMva2liYW5hL3Rva2VuMTp4", "GET", "/")
     assert refused.reason == "failed to authenticate service account [elastic/kibana] with token name [token1]"
-    denied = double.send(token, "DELETE", "/_license")
+    denied = emulator.send(token, "DELETE", "/_license")
     assert "is unauthorized for service account [elastic/kibana], this action" in denied.reason
 
 
 def test_indices() -> None:
     """Rights on indices are asked for by name (public source: the text of the refusal)."""
-    double = Secured()
-    assert double.send("elastic", "PUT", "/logs-1/_doc/1", {"a": 1}).status == 201
-    assert double.send("proxy", "GET", "/logs-1/_doc/1").status == 200
-    refused = double.send("proxy", "DELETE", "/logs-1/_doc/1")
+    emulator = Secured()
+    assert emulator.send("elastic", "PUT", "/logs-1/_doc/1", {"a": 1}).status == 201
+    assert emulator.send("proxy", "GET", "/logs-1/_doc/1").status == 200
+    refused = emulator.send("proxy", "DELETE", "/logs-1/_doc/1")
     assert refused.status == 403
     assert refused.reason == (
         "action [indices:data/write/delete] is unauthorized for user [proxy] with effective roles [proxy] "
         "on indices [logs-1], this action is granted by the index privileges [delete,write,all]"
     )
-    assert double.send("proxy", "GET", "/other").status == 403
-    assert double.send("proxy", "PUT", "/logs-2").reason.endswith("index privileges [create_index,manage,all]")
+    assert emulator.send("proxy", "GET", "/other").status == 403
+    assert emulator.send("proxy", "PUT", "/logs-2").reason.endswith("index privileges [create_index,manage,all]")
 
 
 # --- has privileges ---
@@ -239,24 +239,24 @@ def test_malformed_checks(body: Any, reason: str, cause: str | None) -> None:
 
 def test_has_privileges_complaints() -> None:
     """Test server-behaviour.md 0: unknown privileges are a 400."""
-    double, path = Secured(), "/_security/user/_has_privileges"
-    assert double.send("reader", "POST", path).reason == "request body or source parameter is required"
-    assert double.send("reader", "POST", path, {"cluster": ["bogus"]}).reason.startswith("unknown cluster privilege")
+    emulator, path = Secured(), "/_security/user/_has_privileges"
+    assert emulator.send("reader", "POST", path).reason == "request body or source parameter is required"
+    assert emulator.send("reader", "POST", path, {"cluster": ["bogus"]}).reason.startswith("unknown cluster privilege")
     index = {"index": [{"names": ["a"], "privileges": ["bogus"]}]}
-    assert double.send("reader", "POST", path, index).reason.startswith("unknown index privilege [bogus]")
-    refused = double.send("reader", "POST", path, {"cluster": []})
+    assert emulator.send("reader", "POST", path, index).reason.startswith("unknown index privilege [bogus]")
+    refused = emulator.send("reader", "POST", path, {"cluster": []})
     assert refused.reason == "Validation Failed: 1: must specify at least one privilege;"
     everything = {"grant": ["*"]}
     plain = {"index": [{"names": "a", "privileges": ["read"], "field_security": everything}], "applications": []}
-    assert double.send("reader", "POST", path, plain).body["index"] == {"a": {"read": False}}
+    assert emulator.send("reader", "POST", path, plain).body["index"] == {"a": {"read": False}}
 
 
 def test_has_privileges_of_another() -> None:
     """Who asks about somebody else needs a right for it."""
-    double, body = Secured(), {"cluster": ["monitor"]}
+    emulator, body = Secured(), {"cluster": ["monitor"]}
     path = "/_security/user/reader/_has_privileges"
-    assert double.send("reader", "POST", path, body).status == 200
-    assert double.send("ml", "POST", path, body).status == 403
+    assert emulator.send("reader", "POST", path, body).status == 200
+    assert emulator.send("ml", "POST", path, body).status == 403
 
 
 # --- privileges ---
@@ -362,9 +362,9 @@ def test_a_privilege_of_another_version_is_a_bad_file() -> None:
 def test_files_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "users.yml"
     path.write_text("users:\n  u: {password: 'secret', roles: [superuser]}\n", encoding="utf-8")
-    double = InProcess(security=path)
-    assert double.request("GET", "/")[0] == 401
-    assert double.request("GET", "/", {"Authorization": basic("u", "secret")})[0] == 200
+    emulator = InProcess(security=path)
+    assert emulator.request("GET", "/")[0] == 401
+    assert emulator.request("GET", "/", {"Authorization": basic("u", "secret")})[0] == 200
     path.write_text("users: [", encoding="utf-8")
     with pytest.raises(file.BadSecurityFile, match="is not YAML in line 1"):
         file.load(path, NEWEST)
@@ -373,12 +373,12 @@ def test_files_on_disk(tmp_path: Path) -> None:
 
 
 def test_reset_brings_the_file_back() -> None:
-    double = Secured()
-    double.double.control("POST", "/privileges", {"privileges": None})
-    assert double.send(None, "GET", "/").status == 200
-    double.double.control("POST", "/reset")
-    assert double.send(None, "GET", "/").status == 401
-    assert double.send("elastic", "GET", "/").status == 200
+    emulator = Secured()
+    emulator.emulator.control("POST", "/privileges", {"privileges": None})
+    assert emulator.send(None, "GET", "/").status == 200
+    emulator.emulator.control("POST", "/reset")
+    assert emulator.send(None, "GET", "/").status == 401
+    assert emulator.send("elastic", "GET", "/").status == 200
 
 
 def test_without_security_its_apis_are_not_there() -> None:
@@ -389,17 +389,19 @@ def test_without_security_its_apis_are_not_there() -> None:
 
 def test_no_secret_is_shown() -> None:
     """Neither in the state nor in the journal."""
-    double = Secured()
-    double.send(
+    emulator = Secured()
+    emulator.send(
         "elastic", "POST", "/_security/oauth2/token", {"grant_type": "password", "username": "ml", "password": "p2"}
     )
-    double.send("elastic", "POST", "/_security/api_key/grant", _granting())
-    shown = json.dumps(double.double.control("GET", "/state")) + json.dumps(double.double.control("GET", "/requests"))
+    emulator.send("elastic", "POST", "/_security/api_key/grant", _granting())
+    shown = json.dumps(emulator.emulator.control("GET", "/state")) + json.dumps(
+        emulator.emulator.control("GET", "/requests")
+    )
     for secret in ("p1", "p2", "p6", "secret", "bearer"):
         assert f'"{secret}"' not in shown
         assert f":{secret}" not in shown
     assert '"ml"' in shown
-    assert "p2" not in repr(double.double.cluster.security and double.double.cluster.security.users)
+    assert "p2" not in repr(emulator.emulator.cluster.security and emulator.emulator.cluster.security.users)
 
 
 def _granting() -> dict[str, Any]:
@@ -411,19 +413,19 @@ def _granting() -> dict[str, Any]:
 
 def test_serverless() -> None:
     """Test server-behaviour.md 8: keys and rights are there, users and tokens are not."""
-    double = Secured(flavor="serverless")
-    assert double.send("elastic", "GET", "/_security/_authenticate").status == 200
-    assert double.send("elastic", "GET", "/_security/api_key").status == 200
+    emulator = Secured(flavor="serverless")
+    assert emulator.send("elastic", "GET", "/_security/_authenticate").status == 200
+    assert emulator.send("elastic", "GET", "/_security/api_key").status == 200
     for method, path in (("GET", "/_security/user"), ("POST", "/_security/oauth2/token"), ("DELETE", "/_license")):
-        refused = double.send("elastic", method, path)
+        refused = emulator.send("elastic", method, path)
         assert (refused.status, refused.type) == (410, "api_not_available_exception")
-    assert double.send(None, "GET", "/_security/user").status == 401
+    assert emulator.send(None, "GET", "/_security/user").status == 401
 
 
 def test_every_action_of_every_route_is_known_to_all() -> None:
-    """Whoever has everything may do whatever any part of the double adds."""
+    """Whoever has everything may do whatever any part of the emulator adds."""
     assert SECURITY["users"]["elastic"]["roles"] == ["superuser"]
-    double = Secured()
+    emulator = Secured()
     for method, path in (("GET", "/_cluster/health"), ("GET", "/_nodes"), ("PUT", "/idx"), ("GET", "/_license")):
-        assert double.send("elastic", method, path).status not in (401, 403)
-        assert double.send("proxy", method, path).status != 200
+        assert emulator.send("elastic", method, path).status not in (401, 403)
+        assert emulator.send("proxy", method, path).status != 200

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import settings
 from ..state.cluster import Cluster
 from ..wire import errors, render, xcontent
@@ -42,9 +42,9 @@ _WAITS: Final = ("wait_for_events", "wait_for_no_relocating_shards", "wait_for_n
 # --- health ---
 
 
-def health(double: Double, call: Call) -> Prepared:
+def health(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cluster/health``. It has no indices, so it is green; only nodes can be waited for."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     call.boolean("local", False)
     if call.has("master_timeout") or not cluster.version.at_least((8, 15, 0)):
         # Newer servers look for it only if it is there: an unknown parameter is not compared with it.
@@ -62,7 +62,7 @@ def health(double: Double, call: Call) -> Prepared:
     human = call.flag("human")
 
     async def run() -> Reply:
-        in_time = await double.clock.wait(lambda: enough(len(cluster.nodes)), timeout.seconds)
+        in_time = await emulator.clock.wait(lambda: enough(len(cluster.nodes)), timeout.seconds)
         return Reply(200 if in_time else 408, health_json(cluster, timed_out=not in_time, human=human))
 
     return Prepared("cluster:monitor/health", run)
@@ -115,19 +115,19 @@ def data_nodes(cluster: Cluster) -> int:
 # --- settings ---
 
 
-def get_settings(double: Double, call: Call) -> Prepared:
+def get_settings(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cluster/settings``: what was set, persistent only."""
     flat = call.boolean("flat_settings", False)
     call.boolean("include_defaults", False)
     call.time("master_timeout", _TIMEOUT)
 
     async def run() -> Reply:
-        return Reply(200, {"persistent": _shown(double.cluster.settings, flat=flat), "transient": {}})
+        return Reply(200, {"persistent": _shown(emulator.cluster.settings, flat=flat), "transient": {}})
 
     return Prepared("cluster:monitor/settings", run)
 
 
-def put_settings(double: Double, call: Call) -> Prepared:
+def put_settings(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _cluster/settings``: persistent and transient are one here."""
     flat = call.boolean("flat_settings", False)
     call.time("master_timeout", _TIMEOUT)
@@ -135,18 +135,18 @@ def put_settings(double: Double, call: Call) -> Prepared:
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    parsed = xcontent.read_map(Parser(body, double.cluster.version))
+    parsed = xcontent.read_map(Parser(body, emulator.cluster.version))
     wanted = {kind: dict(_flattened(parsed.get(kind) or {})) for kind in ("persistent", "transient")}
     complaints = [] if any(wanted.values()) else ["no settings to update"]
 
-    has_ml = "ml" not in double.cluster.config.without
+    has_ml = "ml" not in emulator.cluster.config.without
 
     async def run() -> Reply:
         for kind in ("transient", "persistent"):
-            settings.check(kind, wanted[kind], double.cluster.version, has_ml=has_ml)
+            settings.check(kind, wanted[kind], emulator.cluster.version, has_ml=has_ml)
         for each in wanted.values():
-            settings.changed(double.cluster.settings, each)
-        double.cluster.publish(by_api=True)
+            settings.changed(emulator.cluster.settings, each)
+        emulator.cluster.publish(by_api=True)
         call.committed = True
         shown = {kind: _shown(each, flat=flat) for kind, each in wanted.items()}
         return Reply(200, {"acknowledged": True, **shown})

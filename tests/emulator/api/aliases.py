@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import licence, model_config, models
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
@@ -25,9 +25,9 @@ _DELETE: Final = "cluster:admin/xpack/ml/inference/model_aliases/delete"
 _ALLOCATED: Final = ("started", "fully_allocated")
 
 
-def put_alias(double: Double, call: Call) -> Prepared:
+def put_alias(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}/model_aliases/{alias}``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
     reassign = call.boolean("reassign", False)
 
@@ -92,9 +92,9 @@ def _inputs_differ(old: Model, new: Model) -> bool:
     return len(before - after) > len(before) // 2 or len(before & after) < len(before) // 2
 
 
-def delete_alias(double: Double, call: Call) -> Prepared:
+def delete_alias(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _ml/trained_models/{model_id}/model_aliases/{alias}``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
 
     async def run() -> Reply:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..security import authentication, index_privileges, privileges, roles
 from ..security.authentication import Identity
 from ..security.roles import Role
@@ -55,36 +55,36 @@ _INVALIDATE: Final = ObjectParser(
 # --- create ---
 
 
-def create(double: Double, call: Call) -> Prepared:
+def create(emulator: Emulator, call: Call) -> Prepared:
     """``POST`` or ``PUT _security/api_key``."""
     _refresh(call)
-    given = _CREATE.parse(Parser(required_body(call), double.cluster.version)).values
+    given = _CREATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who = identity(call)
-    descriptors, complaints = _checked(given, double.cluster.version, named=True)
+    descriptors, complaints = _checked(given, emulator.cluster.version, named=True)
 
     async def run() -> Reply:
         if who.api_key is not None and who.acting is None and (not descriptors or any(map(_grants, descriptors))):
             raise errors.illegal_argument(
                 "creating derived api keys requires an explicit role descriptor that is empty (has no privileges)"
             )
-        return _created(double, call, given, descriptors, owner(who), who)
+        return _created(emulator, call, given, descriptors, owner(who), who)
 
     return Prepared(f"{_ACTION}create", run, complaints, own_keys=True)
 
 
-def grant(double: Double, call: Call) -> Prepared:
+def grant(emulator: Emulator, call: Call) -> Prepared:
     """``POST _security/api_key/grant``: a key for somebody whose credentials are in the body."""
     _refresh(call)
-    given = _GRANT.parse(Parser(required_body(call), double.cluster.version)).values
+    given = _GRANT.parse(Parser(required_body(call), emulator.cluster.version)).values
     if "api_key" not in given:
         raise errors.illegal_argument("Required [api_key]")
     key = given["api_key"].values
-    descriptors, complaints = _checked(key, double.cluster.version, named=True)
+    descriptors, complaints = _checked(key, emulator.cluster.version, named=True)
     complaints = _grant_complaints(given) + complaints
 
     async def run() -> Reply:
-        who = _granted_to(present(double), given)
-        return _created(double, call, key, descriptors, owner(who), who)
+        who = _granted_to(present(emulator), given)
+        return _created(emulator, call, key, descriptors, owner(who), who)
 
     return Prepared(f"{_ACTION}grant", run, complaints)
 
@@ -112,9 +112,9 @@ def owner(who: Identity) -> User:
 
 
 def _created(
-    double: Double, call: Call, given: Json, descriptors: tuple[Role, ...], mine: User, who: Identity
+    emulator: Emulator, call: Call, given: Json, descriptors: tuple[Role, ...], mine: User, who: Identity
 ) -> Reply:
-    security = present(double)
+    security = present(emulator)
     life: TimeValue | None = given.get("expiration")
     key = security.create_key(
         given["name"],
@@ -188,9 +188,9 @@ def _unknown_privileges(role: Role, version: Features) -> Iterable[str]:
 # --- get ---
 
 
-def get(double: Double, call: Call) -> Prepared:
+def get(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/api_key``."""
-    version, who = double.cluster.version, identity(call)
+    version, who = emulator.cluster.version, identity(call)
     key_id, name = call.text("id") or None, call.text("name") or None
     realm, username = call.text("realm_name") or None, call.text("username") or None
     mine, limited = call.boolean("owner", False), False
@@ -202,7 +202,7 @@ def get(double: Double, call: Call) -> Prepared:
     itself = who.api_key is not None and key_id == who.api_key.id
 
     async def run() -> Reply:
-        security = present(double)
+        security = present(emulator)
         found = [
             key
             for key in _selected(security, who, (key_id,) if key_id else None, name, realm, username, mine=mine)
@@ -288,15 +288,15 @@ def as_json(key: ApiKey, version: Features, *, limited: bool) -> Json:
 # --- update ---
 
 
-def update(double: Double, call: Call) -> Prepared:
+def update(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _security/api_key/{id}``: by its owner only."""
-    key_id, who, version = call.path_parameters["id"], identity(call), double.cluster.version
+    key_id, who, version = call.path_parameters["id"], identity(call), emulator.cluster.version
     body = call.take_body()
     given = _UPDATE.parse(Parser(body, version)).values if body else {}
     descriptors, complaints = _checked(given, version, named=False)
 
     async def run() -> Reply:
-        security = present(double)
+        security = present(emulator)
         key = _updatable(security, who, key_id)
         before = (key.descriptors, key.limited_by, dict(key.metadata), key.expiration)
         if "role_descriptors" in given:
@@ -330,9 +330,9 @@ def _updatable(security: Security, who: Identity, key_id: str) -> ApiKey:
 # --- invalidate ---
 
 
-def invalidate(double: Double, call: Call) -> Prepared:
+def invalidate(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _security/api_key``."""
-    given = _INVALIDATE.parse(Parser(required_body(call), double.cluster.version)).values
+    given = _INVALIDATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who, mine = identity(call), bool(given.get("owner", False))
     ids = given.get("ids", [given["id"]] if "id" in given else None)
     if ids is not None:
@@ -341,7 +341,7 @@ def invalidate(double: Double, call: Call) -> Prepared:
     name, realm, username = (given.get(each) or None for each in ("name", "realm_name", "username"))
 
     async def run() -> Reply:
-        security = present(double)
+        security = present(emulator)
         found = _selected(security, who, ids, name, realm, username, mine=mine)
         # Those that were invalidated before are not even looked for.
         active = [key for key in found if key.invalidation is None]

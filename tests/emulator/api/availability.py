@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import coordination
 from ..state.coordination import METADATA_WRITE, READ, WRITE
 from ..wire import values
@@ -70,24 +70,24 @@ def kind_of(action: str) -> Kind:
     return next((kind for prefix, kind in _KINDS if action.startswith(prefix)), Kind.LOCAL)
 
 
-async def admit(double: Double, prepared: Prepared, call: Call) -> None:
+async def admit(emulator: Emulator, prepared: Prepared, call: Call) -> None:
     """Lets a request pass, perhaps later; ``ApiError`` if its time is over or a block is in its way."""
-    state = double.cluster.coordination
-    if not state.event_timeouts and not state.blocks(double.cluster.settings):
+    state = emulator.cluster.coordination
+    if not state.event_timeouts and not state.blocks(emulator.cluster.settings):
         return
     kind = kind_of(prepared.action)
     if kind in (Kind.LOCAL, Kind.AT_ONCE):
         if kind is Kind.AT_ONCE and not state.master:
             raise coordination.no_master()
     elif kind in (Kind.INDEX_READ, Kind.INDEX_WRITE):
-        await _index(double, call, READ if kind is Kind.INDEX_READ else WRITE)
+        await _index(emulator, call, READ if kind is Kind.INDEX_READ else WRITE)
     elif not prepared.local and call.parameters.get("local") not in ("", "true"):
-        await _master(double, prepared, call, kind)
+        await _master(emulator, prepared, call, kind)
 
 
-async def _master(double: Double, prepared: Prepared, call: Call, kind: Kind) -> None:
+async def _master(emulator: Emulator, prepared: Prepared, call: Call, kind: Kind) -> None:
     """Health and state are for ``local`` answered by any node; everything else comes here."""
-    cluster, action = double.cluster, prepared.action
+    cluster, action = emulator.cluster, prepared.action
     timeout = _time(call, "master_timeout", _MASTER_TIMEOUT)
     index = call.path_parameters.get("index") if action.startswith("indices:admin/") else None
 
@@ -99,7 +99,7 @@ async def _master(double: Double, prepared: Prepared, call: Call, kind: Kind) ->
             raise coordination.blocked(blocks, index)
         return not any(block.retryable for block in blocks)
 
-    if not await double.clock.wait(ready, timeout.seconds):
+    if not await emulator.clock.wait(ready, timeout.seconds):
         blocks = cluster.coordination.blocking(METADATA_WRITE, cluster.settings) if cluster.coordination.master else []
         raise coordination.no_master(coordination.blocked(blocks, index) if blocks else None)
     if kind is Kind.STATE and not cluster.coordination.recovered:
@@ -109,16 +109,16 @@ async def _master(double: Double, prepared: Prepared, call: Call, kind: Kind) ->
         raise coordination.event_timeout(_SOURCES.get(action, action), timeout, cluster.version)
 
 
-async def _index(double: Double, call: Call, level: str) -> None:
+async def _index(emulator: Emulator, call: Call, level: str) -> None:
     """Reads fail at once; writes wait for their ``timeout``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
 
     def free() -> bool:
         return not cluster.coordination.blocking(level, cluster.settings)
 
     waits = level == WRITE and all(block.retryable for block in cluster.coordination.blocking(level, cluster.settings))
     seconds = _time(call, "timeout", _WRITE_TIMEOUT).seconds if waits else 0.0
-    if not free() and not (waits and await double.clock.wait(free, seconds)):
+    if not free() and not (waits and await emulator.clock.wait(free, seconds)):
         raise coordination.blocked(cluster.coordination.blocking(level, cluster.settings))
 
 

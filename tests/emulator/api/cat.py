@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import models
 from ..state.cluster import Cluster
 from ..state.nodes import Node
@@ -83,13 +83,13 @@ _LETTERS: Final = {
 }
 
 
-def health(double: Double, call: Call) -> Prepared:
+def health(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cat/health``: answered by the node that is asked, even without a master."""
     request = table.read(call)
     stamped = call.boolean("ts", True)
 
     async def run() -> Reply:
-        cluster = double.cluster
+        cluster = emulator.cluster
         columns = [each for each in _HEALTH if stamped or each.name not in ("epoch", "timestamp")]
         if not cluster.version.at_least((8, 16, 0)):
             columns = [each for each in columns if each.name != "unassign.pri"]
@@ -123,7 +123,7 @@ def _health(cluster: Cluster) -> Row:
     }
 
 
-def nodes(double: Double, call: Call) -> Prepared:
+def nodes(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cat/nodes``: a master action."""
     request = table.read(call)
     call.boolean("full_id", False)
@@ -131,18 +131,18 @@ def nodes(double: Double, call: Call) -> Prepared:
     call.text("master_timeout")
 
     async def run() -> Reply:
-        cluster = double.cluster
-        return table.answer(request, _NODES, [_node(double, node) for node in cluster.nodes.values()])
+        cluster = emulator.cluster
+        return table.answer(request, _NODES, [_node(emulator, node) for node in cluster.nodes.values()])
 
     return Prepared("cluster:monitor/state", run)
 
 
-def _node(double: Double, node: Node) -> Row:
+def _node(emulator: Emulator, node: Node) -> Row:
     return {
         "id": node.id,
         "ip": "127.0.0.1",
-        "version": double.cluster.version.number,
-        "http_address": double.address,
+        "version": emulator.cluster.version.number,
+        "http_address": emulator.address,
         "heap.percent": "0",
         "ram.percent": "0",
         "cpu": "0",
@@ -150,12 +150,12 @@ def _node(double: Double, node: Node) -> Row:
         "load_5m": "0.00",
         "load_15m": "0.00",
         "node.role": "".join(sorted(_LETTERS.get(role, "") for role in node.roles)) or "-",
-        "master": "*" if node.id == double.cluster.master_node else "-",
+        "master": "*" if node.id == emulator.cluster.master_node else "-",
         "name": node.name,
     }
 
 
-def trained_models(double: Double, call: Call) -> Prepared:
+def trained_models(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cat/ml/trained_models[/{model_id}]``."""
     request = table.read(call)
     expression = call.path_parameters.get("model_id", "*")
@@ -163,7 +163,7 @@ def trained_models(double: Double, call: Call) -> Prepared:
     call.integer("from", 0)
 
     async def run() -> Reply:
-        cluster = double.cluster
+        cluster = emulator.cluster
         found = models.expand(expression, list(cluster.models))
         if not found and not any(each in expression for each in ("*", "_all")):
             raise models.missing_model(expression, cluster.version)

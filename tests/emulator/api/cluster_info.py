@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state.cluster import Cluster
 from ..wire import errors
 from ..wire.call import Call, Reply
@@ -22,9 +22,9 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _METRICS: Final = ("version", "master_node", "blocks", "nodes", "metadata")
 
 
-def root(double: Double, call: Call) -> Prepared:
+def root(emulator: Emulator, call: Call) -> Prepared:
     """``GET /``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
 
     async def run() -> Reply:
         return Reply(200, root_json(cluster))
@@ -54,9 +54,9 @@ def root_json(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def info(double: Double, call: Call) -> Prepared:
+def info(emulator: Emulator, call: Call) -> Prepared:
     """``GET _ml/info``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
 
     async def run() -> Reply:
         nodes = [node for node in cluster.nodes.values() if node.ml]
@@ -75,7 +75,7 @@ def info(double: Double, call: Call) -> Prepared:
     return Prepared("cluster:monitor/xpack/ml/info/get", run)
 
 
-def state(double: Double, call: Call) -> Prepared:
+def state(emulator: Emulator, call: Call) -> Prepared:
     """``GET _cluster/state[/{metrics}[/{indices}]]``."""
     metrics = call.path_parameters.get("metrics", "_all").split(",")
     call.boolean("local", False)
@@ -91,7 +91,7 @@ def state(double: Double, call: Call) -> Prepared:
         call.text(name)
 
     async def run() -> Reply:
-        return Reply(200, state_json(double.cluster, metrics))
+        return Reply(200, state_json(emulator.cluster, metrics))
 
     return Prepared("cluster:monitor/state", run)
 

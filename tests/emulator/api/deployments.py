@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import assignment, operations, requests
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
@@ -30,9 +30,9 @@ _PAGE_SIZE: Final = 100
 # --- start ---
 
 
-def start(double: Double, call: Call) -> Prepared:
+def start(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{model_id}/deployment/_start``."""
-    version = double.cluster.version
+    version = emulator.cluster.version
     model_id = call.path_parameters["model_id"]
     given = call.text("deployment_id") if version.deployment_id else None
     deployment_id = model_id if given is None else given
@@ -43,7 +43,7 @@ def start(double: Double, call: Call) -> Prepared:
         else requests.new_start(model_id, deployment_id, version)
     )
     call.warnings += request.warnings
-    shorter = not version.start_waits_30s and double.cluster.choices["start_timeout_before_8_10"] == "20s"
+    shorter = not version.start_waits_30s and emulator.cluster.choices["start_timeout_before_8_10"] == "20s"
     if shorter and request.timeout is requests.DEFAULT_TIMEOUT:
         request.timeout = values.TimeValue(20 * 10**9, "20s")
     _lay_query_over(request, call)
@@ -51,7 +51,7 @@ def start(double: Double, call: Call) -> Prepared:
         call.warnings.append(warning)
 
     async def run() -> Reply:
-        return await _start(double, call, request)
+        return await _start(emulator, call, request)
 
     return Prepared(requests.START, run, request.complaints())
 
@@ -91,20 +91,20 @@ def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | No
     return default
 
 
-async def _start(double: Double, call: Call, request: StartRequest) -> Reply:
-    return Reply(200, assignment.envelope(await started(double, call, request)))
+async def _start(emulator: Emulator, call: Call, request: StartRequest) -> Reply:
+    return Reply(200, assignment.envelope(await started(emulator, call, request)))
 
 
-async def started(double: Double, call: Call, request: StartRequest) -> Assignment:
+async def started(emulator: Emulator, call: Call, request: StartRequest) -> Assignment:
     """Starts a deployment and waits as the request says; endpoints do it, too."""
-    cluster = double.cluster
-    begun = await _begin(double, request)
+    cluster = emulator.cluster
+    begun = await _begin(emulator, request)
     call.committed = True
     deployment_id = begun.params.deployment_id
     if call.failing_route is not None:
         operations.fail_route(cluster, begun, *call.failing_route)
     try:
-        in_time = not call.time_out_at_once and await double.clock.wait(
+        in_time = not call.time_out_at_once and await emulator.clock.wait(
             lambda: operations.started_enough(cluster, deployment_id, request.wait_for), request.timeout.seconds
         )
     except operations.StartFailed:
@@ -118,9 +118,9 @@ async def started(double: Double, call: Call, request: StartRequest) -> Assignme
     return cluster.assignments[deployment_id]
 
 
-async def _begin(double: Double, request: StartRequest) -> assignment.Assignment:
+async def _begin(emulator: Emulator, request: StartRequest) -> assignment.Assignment:
     """The commit; a start waits for the download of its model, at most as long as for its nodes."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     deadline = cluster.now() + request.timeout.nanos
     while True:
         try:
@@ -129,7 +129,7 @@ async def _begin(double: Double, request: StartRequest) -> assignment.Assignment
             if cluster.now() >= deadline:
                 raise
             ends = min(deadline, busy.model.download_ends or deadline)
-            await double.clock.wait_until(ends, functools.partial(_is_replaced, cluster, busy.model))
+            await emulator.clock.wait_until(ends, functools.partial(_is_replaced, cluster, busy.model))
 
 
 def _is_replaced(cluster: Cluster, model: Model) -> bool:
@@ -139,14 +139,14 @@ def _is_replaced(cluster: Cluster, model: Model) -> bool:
 # --- update ---
 
 
-def update(double: Double, call: Call) -> Prepared:
+def update(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{deployment_id}/deployment/_update``.
 
     With the query parameter the body is not looked at.
     """
-    version = double.cluster.version
+    version = emulator.cluster.version
     deployment_id = call.path_parameters["model_id"]
-    if _reads_number_from_query(double) and call.text("number_of_allocations") is not None:
+    if _reads_number_from_query(emulator) and call.text("number_of_allocations") is not None:
         request = UpdateRequest(deployment_id, call.integer("number_of_allocations", 0))
     else:
         request = requests.parse_update(call.take_body(), deployment_id, version)
@@ -155,62 +155,62 @@ def update(double: Double, call: Call) -> Prepared:
     call.time("master_timeout", requests.DEFAULT_TIMEOUT)
 
     async def run() -> Reply:
-        before = double.cluster.writes
+        before = emulator.cluster.writes
         try:
-            updated = operations.update(double.cluster, request)
+            updated = operations.update(emulator.cluster, request)
         except NothingToReduce:
-            if double.cluster.choices["reducer_refusal"] == "hangs":
-                await double.clock.wait(lambda: False, None)
+            if emulator.cluster.choices["reducer_refusal"] == "hangs":
+                await emulator.clock.wait(lambda: False, None)
             raise
-        call.committed = double.cluster.writes != before
+        call.committed = emulator.cluster.writes != before
         return Reply(200, assignment.envelope(updated))
 
     return Prepared(requests.UPDATE, run, request.complaints())
 
 
-def _reads_number_from_query(double: Double) -> bool:
+def _reads_number_from_query(emulator: Emulator) -> bool:
     """From 8.15; whether late patches of 8.14 did is [U] (server-behaviour.md 1.2)."""
-    version = double.cluster.version
-    late = version.triple[:2] == (8, 14) and double.cluster.choices["update_query_parameter_in_8_14"] == "accept"
+    version = emulator.cluster.version
+    late = version.triple[:2] == (8, 14) and emulator.cluster.choices["update_query_parameter_in_8_14"] == "accept"
     return version.update_query_parameter or late
 
 
 # --- stop ---
 
 
-def stop(double: Double, call: Call) -> Prepared:
+def stop(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{deployment_id}/deployment/_stop``: with a body the query is not looked at."""
     deployment_id = call.path_parameters["model_id"]
     body = call.take_body()
     if body:
-        request = requests.parse_stop(body, deployment_id, double.cluster.version)
+        request = requests.parse_stop(body, deployment_id, emulator.cluster.version)
     else:
         request = StopRequest(deployment_id, call.boolean("allow_no_match", True))
-        if double.cluster.version.triple >= (8, 1, 0) or double.cluster.choices["stop_force_in_8_0"] == "accept":
+        if emulator.cluster.version.triple >= (8, 1, 0) or emulator.cluster.choices["stop_force_in_8_0"] == "accept":
             request.force = call.boolean("force", False)
-        if double.cluster.choices["stop_query_finish_pending_work"] == "accept":
+        if emulator.cluster.choices["stop_query_finish_pending_work"] == "accept":
             request.finish_pending_work = call.boolean("finish_pending_work", False)
 
     async def run() -> Reply:
-        return await _stop(double, call, request)
+        return await _stop(emulator, call, request)
 
     return Prepared(requests.STOP, run)
 
 
-async def _stop(double: Double, call: Call, request: StopRequest) -> Reply:
-    await stopped(double, call, request)
+async def _stop(emulator: Emulator, call: Call, request: StopRequest) -> Reply:
+    await stopped(emulator, call, request)
     return Reply(200, {"stopped": True})
 
 
-async def stopped(double: Double, call: Call, request: StopRequest) -> None:
+async def stopped(emulator: Emulator, call: Call, request: StopRequest) -> None:
     """Stops a deployment and waits until it is gone; endpoints do it, too."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     before = cluster.writes
     found = operations.stop(cluster, request)
     call.committed = call.committed or cluster.writes != before
     if found:
         stopping = cluster.assignments[request.deployment_id]
-        await double.clock.wait(lambda: _is_stopped(cluster, request.deployment_id, stopping), None)
+        await emulator.clock.wait(lambda: _is_stopped(cluster, request.deployment_id, stopping), None)
 
 
 def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assignment) -> bool:
@@ -226,7 +226,7 @@ def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assig
 # --- stats ---
 
 
-def get_stats(double: Double, call: Call) -> Prepared:
+def get_stats(emulator: Emulator, call: Call) -> Prepared:
     """``GET _ml/trained_models/[{id}/]_stats``."""
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
@@ -235,7 +235,7 @@ def get_stats(double: Double, call: Call) -> Prepared:
 
     async def run() -> Reply:
         body = stats.rows(
-            double.cluster, expression, human=human, start=first, size=size, allow_no_match=allow_no_match
+            emulator.cluster, expression, human=human, start=first, size=size, allow_no_match=allow_no_match
         )
         return Reply(200, body)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import endpoints, inference_config, predictions
 from ..state.endpoints import DEFAULT_IDS, RERANK, SPARSE, TEXT, Endpoint
 from ..state.infer import InferRequest
@@ -51,10 +51,10 @@ def _parser() -> ObjectParser:
     )
 
 
-def perform(double: Double, call: Call) -> Prepared:
+def perform(emulator: Emulator, call: Call) -> Prepared:
     """``POST _inference/[{task_type}/]{id}``."""
-    version = double.cluster.version
-    task_type, endpoint_id = inference_endpoints.target(double, call)
+    version = emulator.cluster.version
+    task_type, endpoint_id = inference_endpoints.target(emulator, call)
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
@@ -62,13 +62,13 @@ def perform(double: Double, call: Call) -> Prepared:
     timeout = call.time("timeout", _TIMEOUT)
 
     async def run() -> Reply:
-        endpoint = endpoints.of_type(endpoints.existing(double.cluster, endpoint_id), task_type)
+        endpoint = endpoints.of_type(endpoints.existing(emulator.cluster, endpoint_id), task_type)
         if not endpoint.in_cluster:
             raise errors.status(400, f"the double does not call the service [{endpoint.service}]")
         if endpoint.task_type == RERANK and "query" not in given:
             raise errors.validation([f"Field [query] cannot be null for task type [{RERANK}]"])
-        await _ready(double, call, endpoint, timeout)
-        return Reply(200, {endpoint.task_type: await _results(double, endpoint, given, timeout)})
+        await _ready(emulator, call, endpoint, timeout)
+        return Reply(200, {endpoint.task_type: await _results(emulator, endpoint, given, timeout)})
 
     # Which of the two names a version has is [U]; both are granted by the same privileges.
     action = "cluster:monitor/xpack/inference/post" if version.rerank_default else "cluster:monitor/xpack/inference"
@@ -81,14 +81,14 @@ def _complaints(given: Json) -> list[str]:
     return [] if given["input"] else ["Field [input] cannot be an empty array"]
 
 
-async def _ready(double: Double, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
-    if endpoint.id in DEFAULT_IDS and endpoint.id not in double.cluster.assignments:
-        await inference_endpoints.deploy(double, call, endpoint, timeout)
+async def _ready(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
+    if endpoint.id in DEFAULT_IDS and endpoint.id not in emulator.cluster.assignments:
+        await inference_endpoints.deploy(emulator, call, endpoint, timeout)
 
 
-async def _results(double: Double, endpoint: Endpoint, given: Json, timeout: TimeValue) -> list[Json]:
+async def _results(emulator: Emulator, endpoint: Endpoint, given: Json, timeout: TimeValue) -> list[Json]:
     """What the deployment says of each input, in the form of the task."""
-    model = double.cluster.resolve_model(endpoint.model_id)
+    model = emulator.cluster.resolve_model(endpoint.model_id)
     config = {} if model is None else model.config
     settings, task = inference_config.stored(config), _TASKS[endpoint.task_type]
     question = {"text": given["query"]} if endpoint.task_type == RERANK else {}
@@ -96,7 +96,7 @@ async def _results(double: Double, endpoint: Endpoint, given: Json, timeout: Tim
     request.timeout = timeout
     if question and settings.task == task:
         request.update = Update(task, question)
-    await infer.results(double, request)
+    await infer.results(emulator, request)
     # A model that the control port made has no task of its own: it does what the endpoint is for.
     used = settings if settings.task == task else Settings(task, {})
     used = Settings(task, {**used.values, **question})

@@ -13,7 +13,7 @@ import fnmatch
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state.cluster import Cluster
 from ..state.indices import Document, Index
 from ..wire import errors, xcontent
@@ -77,9 +77,9 @@ def _check_new(cluster: Cluster, name: str) -> None:
         raise _invalid(name, f"index name is too long, ({len(name.encode())} > 255)")
 
 
-def get(double: Double, call: Call) -> Prepared:
+def get(emulator: Emulator, call: Call) -> Prepared:
     """``GET /{index}`` and ``HEAD /{index}``."""
-    cluster, expression = double.cluster, call.path_parameters["index"]
+    cluster, expression = emulator.cluster, call.path_parameters["index"]
     call.boolean("include_defaults", False)
     call.time("master_timeout", _TIMEOUT)
     for name in _OPTIONS:
@@ -91,9 +91,9 @@ def get(double: Double, call: Call) -> Prepared:
     return Prepared("indices:admin/get", run, indices=expression.split(","))
 
 
-def create(double: Double, call: Call) -> Prepared:
+def create(emulator: Emulator, call: Call) -> Prepared:
     """``PUT /{index}``. The body is read, and kept for nothing."""
-    cluster, name = double.cluster, call.path_parameters["index"]
+    cluster, name = emulator.cluster, call.path_parameters["index"]
     call.text("wait_for_active_shards")
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
@@ -109,9 +109,9 @@ def create(double: Double, call: Call) -> Prepared:
     return Prepared("indices:admin/create", run, indices=(name,))
 
 
-def delete(double: Double, call: Call) -> Prepared:
+def delete(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE /{index}``; patterns are refused, as ``action.destructive_requires_name`` is true by default."""
-    cluster, expression = double.cluster, call.path_parameters.get("index", "")
+    cluster, expression = emulator.cluster, call.path_parameters.get("index", "")
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
     for name in _OPTIONS[:3]:
@@ -141,9 +141,9 @@ def _document_options(call: Call) -> None:
     call.time("timeout", _TIMEOUT)
 
 
-def put_document(double: Double, call: Call) -> Prepared:
+def put_document(emulator: Emulator, call: Call) -> Prepared:
     """``PUT /{index}/_doc/{id}``; an index that is not there is created."""
-    cluster, path = double.cluster, call.path_parameters
+    cluster, path = emulator.cluster, call.path_parameters
     name, given = path["index"], path.get("id")
     _document_options(call)
     only_new = call.text("op_type") == "create"
@@ -179,9 +179,9 @@ def _written(index: Index, document: Document, result: str) -> Json:
     return body | {"_shards": _SHARDS, "_seq_no": document.number, "_primary_term": 1}
 
 
-def get_document(double: Double, call: Call) -> Prepared:
+def get_document(emulator: Emulator, call: Call) -> Prepared:
     """``GET /{index}/_doc/{id}``."""
-    cluster, path = double.cluster, call.path_parameters
+    cluster, path = emulator.cluster, call.path_parameters
     for name in ("routing", "preference", "stored_fields", "version", "version_type"):
         call.text(name)
     for name in ("_source", "_source_includes", "_source_excludes"):
@@ -201,9 +201,9 @@ def get_document(double: Double, call: Call) -> Prepared:
     return Prepared("indices:data/read/get", run, indices=(path["index"],))
 
 
-def delete_document(double: Double, call: Call) -> Prepared:
+def delete_document(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE /{index}/_doc/{id}``."""
-    cluster, path = double.cluster, call.path_parameters
+    cluster, path = emulator.cluster, call.path_parameters
     _document_options(call)
 
     async def run() -> Reply:

@@ -13,7 +13,7 @@ import functools
 import json
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import infer, inference_config, inference_parsers, licence, models, predictions
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
@@ -64,9 +64,9 @@ def _parser(number: str, name: str) -> ObjectParser:
     return ObjectParser(name, fields)
 
 
-def _request(double: Double, call: Call, name: str) -> InferRequest:
+def _request(emulator: Emulator, call: Call, name: str) -> InferRequest:
     """Out of path, body and query; the query's time-out wins."""
-    version = double.cluster.version
+    version = emulator.cluster.version
     body = call.take_body()
     if not body:
         raise errors.status(400, "requires body")
@@ -80,20 +80,20 @@ def _request(double: Double, call: Call, name: str) -> InferRequest:
     return request
 
 
-def infer_model(double: Double, call: Call) -> Prepared:
+def infer_model(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{model_or_deployment_id}/_infer`` (8.3)."""
-    request = _request(double, call, _INTERNAL)
+    request = _request(emulator, call, _INTERNAL)
 
     async def run() -> Reply:
-        return Reply(200, {"inference_results": await results(double, request)})
+        return Reply(200, {"inference_results": await results(emulator, request)})
 
     return Prepared(_ACTION, run)
 
 
-def infer_deployment(double: Double, call: Call) -> Prepared:
+def infer_deployment(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{model_id}/deployment/_infer``: one document, and an answer without an envelope."""
-    version = double.cluster.version
-    request = _request(double, call, _INTERNAL if version.assignment_names else _OLD_ACTION)
+    version = emulator.cluster.version
+    request = _request(emulator, call, _INTERNAL if version.assignment_names else _OLD_ACTION)
     several = len(request.docs) > 1
     if version.assignment_names:
         call.warnings.append(DEPRECATED)
@@ -101,7 +101,7 @@ def infer_deployment(double: Double, call: Call) -> Prepared:
         raise errors.validation(["multiple documents are not supported"], "validation_exception")
 
     async def run() -> Reply:
-        return Reply(200, (await results(double, request))[0])
+        return Reply(200, (await results(emulator, request))[0])
 
     complaints = ["multiple documents are not supported"] if several else []
     return Prepared(_ACTION if version.assignment_names else _OLD_ACTION, run, complaints)
@@ -110,20 +110,20 @@ def infer_deployment(double: Double, call: Call) -> Prepared:
 # --- the work ---
 
 
-async def results(double: Double, request: InferRequest) -> list[Json]:
-    cluster = double.cluster
+async def results(emulator: Emulator, request: InferRequest) -> list[Json]:
+    cluster = emulator.cluster
     _check_licence(cluster, request.id)
     assignment = infer.find(cluster, request.id)
     if assignment is None and cluster.resolve_model(request.id) is None:
         infer.undeployed(cluster, request.id)
     if assignment is None:
-        return _locally(double, request)
+        return _locally(emulator, request)
     infer.check_state(assignment)
     if not infer.targets(assignment):
-        await _first_allocation(double, assignment, request)
+        await _first_allocation(emulator, assignment, request)
     sent = infer.submit(cluster, assignment, request)
-    await _results(double, assignment, sent)
-    gone = [_is_gone(double, assignment, each) for each in sent]
+    await _results(emulator, assignment, sent)
+    gone = [_is_gone(emulator, assignment, each) for each in sent]
     error = infer.first_error(sent, gone, request.timeout)
     if error is not None:
         raise error
@@ -148,9 +148,9 @@ def _check_licence(cluster: Cluster, name: str) -> None:
         raise licence.non_compliant("ml")
 
 
-def _locally(double: Double, request: InferRequest) -> list[Json]:
+def _locally(emulator: Emulator, request: InferRequest) -> list[Json]:
     """A model that needs no deployment: trees and language identification."""
-    model = infer.undeployed(double.cluster, request.id)
+    model = infer.undeployed(emulator.cluster, request.id)
     settings = inference_config.stored(model.config or {"inference_config": {"classification": {}}})
     return [_local_result(model, settings, doc) for doc in request.docs]
 
@@ -165,9 +165,9 @@ def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
     return predictions.predict(settings, json.dumps(doc, sort_keys=True))
 
 
-async def _first_allocation(double: Double, assignment: Assignment, request: InferRequest) -> None:
+async def _first_allocation(emulator: Emulator, assignment: Assignment, request: InferRequest) -> None:
     """Wakes a deployment that was scaled to zero and waits for it; refuses if it is not one that wakes."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     reason = infer.not_allocated(request.id)
     if not infer.wake(cluster, assignment):
         raise errors.status(409, reason)
@@ -178,35 +178,35 @@ async def _first_allocation(double: Double, assignment: Assignment, request: Inf
         raise errors.status(429, f"{what}. Too many pending requests")
     cluster.inferences.waiting += 1
     try:
-        up = await double.clock.wait(lambda: infer.woken(cluster, assignment), request.timeout.seconds)
+        up = await emulator.clock.wait(lambda: infer.woken(cluster, assignment), request.timeout.seconds)
     finally:
         cluster.inferences.waiting -= 1
     if not up:
         raise infer.waited_too_long(cluster, assignment, request.timeout)
 
 
-async def _results(double: Double, assignment: Assignment, sent: list[Sent]) -> None:
+async def _results(emulator: Emulator, assignment: Assignment, sent: list[Sent]) -> None:
     """Until each document has its result, or its process is gone; then the counters know."""
     ends = [each.task.end for each in sent if each.task is not None]
     if ends:
-        await double.clock.wait_until(max(ends), lambda: all(_is_gone(double, assignment, each) for each in sent))
-    now = double.cluster.now()
+        await emulator.clock.wait_until(max(ends), lambda: all(_is_gone(emulator, assignment, each) for each in sent))
+    now = emulator.cluster.now()
     for each in sent:
         each.usage.settle(now)
 
 
-def _is_gone(double: Double, assignment: Assignment, sent: Sent) -> bool:
+def _is_gone(emulator: Emulator, assignment: Assignment, sent: Sent) -> bool:
     """Whether the process ended before the result was there."""
-    current = double.cluster.usage.get((assignment.params.deployment_id, sent.node_id))
-    return current is not sent.usage and sent.task is not None and sent.task.end > double.cluster.now()
+    current = emulator.cluster.usage.get((assignment.params.deployment_id, sent.node_id))
+    return current is not sent.usage and sent.task is not None and sent.task.end > emulator.cluster.now()
 
 
 # --- cache ---
 
 
-def clear_cache(double: Double, call: Call) -> Prepared:
+def clear_cache(emulator: Emulator, call: Call) -> Prepared:
     """``POST _ml/trained_models/{deployment_id}/deployment/cache/_clear`` (8.5)."""
-    cluster, deployment_id = double.cluster, call.path_parameters["model_id"]
+    cluster, deployment_id = emulator.cluster, call.path_parameters["model_id"]
     call.time("timeout", infer.DEFAULT_TIMEOUT)
 
     async def run() -> Reply:

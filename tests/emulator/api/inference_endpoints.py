@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import creation, endpoint_config, endpoint_update, endpoints, models
 from ..state.endpoints import ANY, Endpoint
 from ..state.requests import StartRequest, StopRequest
@@ -31,19 +31,19 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _WILDCARDS: Final = ("_all", "*")
 
 
-def target(double: Double, call: Call) -> tuple[str, str]:
+def target(emulator: Emulator, call: Call) -> tuple[str, str]:
     """Task type (``any`` if the path has none) and id."""
     parameters = call.path_parameters
     if _ID in parameters:
-        return endpoint_config.task_type(parameters[_TYPE_OR_ID], double.cluster), parameters[_ID]
+        return endpoint_config.task_type(parameters[_TYPE_OR_ID], emulator.cluster), parameters[_ID]
     return ANY, parameters.get(_TYPE_OR_ID, "_all")
 
 
-def _body(double: Double, call: Call) -> tuple[bytes, Json]:
+def _body(emulator: Emulator, call: Call) -> tuple[bytes, Json]:
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    return body, xcontent.read_map(Parser(body, double.cluster.version))
+    return body, xcontent.read_map(Parser(body, emulator.cluster.version))
 
 
 def _id_complaints(endpoint_id: str) -> list[str]:
@@ -56,11 +56,11 @@ def _id_complaints(endpoint_id: str) -> list[str]:
 # --- put ---
 
 
-def put(double: Double, call: Call) -> Prepared:
+def put(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _inference/[{task_type}/]{id}``."""
-    cluster = double.cluster
-    in_path, endpoint_id = target(double, call)
-    _raw, body = _body(double, call)
+    cluster = emulator.cluster
+    in_path, endpoint_id = target(emulator, call)
+    _raw, body = _body(emulator, call)
     timeout = call.time("timeout", _TIMEOUT) if cluster.version.at_least((8, 18, 0)) else _TIMEOUT
 
     async def run() -> Reply:
@@ -73,7 +73,7 @@ def put(double: Double, call: Call) -> Prepared:
         call.committed = True
         if created.in_cluster and not created.attached:
             try:
-                await deploy(double, call, created, timeout)
+                await deploy(emulator, call, created, timeout)
             except errors.ApiError:
                 if cluster.choices["endpoint_after_failed_start"] == "removed":
                     cluster.endpoints.pop(endpoint_id, None)
@@ -84,11 +84,11 @@ def put(double: Double, call: Call) -> Prepared:
     return Prepared(_ACTION.format("put"), run, _id_complaints(endpoint_id))
 
 
-async def deploy(double: Double, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
+async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
     """Starts the deployment of an endpoint; a packaged model is fetched first if it is not there."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
-        await _fetch(double, endpoint.model_id)
+        await _fetch(emulator, endpoint.model_id)
     request = StartRequest(endpoint.model_id, endpoint.id, cluster.version)
     request.queue_capacity = cluster.version.default_queue_capacity
     request.number_of_allocations = endpoint.service_settings.get("num_allocations")
@@ -98,18 +98,18 @@ async def deploy(double: Double, call: Call, endpoint: Endpoint, timeout: TimeVa
     if complaints := request.complaints():
         raise errors.validation(complaints)
     try:
-        await deployments.started(double, call, request)
+        await deployments.started(emulator, call, request)
     except errors.ApiError as error:
         if error.type != "resource_not_found_exception":
             raise
         raise errors.not_found(_not_found_text(endpoint)) from None
 
 
-async def _fetch(double: Double, model_id: str) -> None:
+async def _fetch(emulator: Emulator, model_id: str) -> None:
     """As the public service creates it: it waits for the download, and names the field as ever."""
-    created = creation.create(double.cluster, model_id, {"input": {"field_names": ["text_field"]}})
+    created = creation.create(emulator.cluster, model_id, {"input": {"field_names": ["text_field"]}})
     if created.download_ends is not None:
-        await double.clock.wait_until(created.download_ends)
+        await emulator.clock.wait_until(created.download_ends)
 
 
 def _not_found_text(endpoint: Endpoint) -> str:
@@ -122,10 +122,10 @@ def _not_found_text(endpoint: Endpoint) -> str:
 # --- get ---
 
 
-def get(double: Double, call: Call) -> Prepared:
+def get(emulator: Emulator, call: Call) -> Prepared:
     """``GET _inference[/{id}]``, ``GET _inference/{task_type}/{id}``; ``_all`` and ``*`` are all of them."""
-    cluster = double.cluster
-    task_type, endpoint_id = target(double, call)
+    cluster = emulator.cluster
+    task_type, endpoint_id = target(emulator, call)
 
     async def run() -> Reply:
         if endpoint_id in _WILDCARDS:
@@ -142,13 +142,13 @@ def get(double: Double, call: Call) -> Prepared:
 # --- update ---
 
 
-def update(double: Double, call: Call) -> Prepared:
+def update(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _inference/[{task_type}/]{id}/_update``: the number of allocations of the endpoint's own deployment."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     if _ID not in call.path_parameters and not cluster.version.endpoint_update_without_type:
         raise errors.status(400, "Inference ID must be provided in the path")
-    in_path, endpoint_id = target(double, call)
-    raw, body = _body(double, call)
+    in_path, endpoint_id = target(emulator, call)
+    raw, body = _body(emulator, call)
     call.time("master_timeout", _TIMEOUT)
     if cluster.version.at_least((9, 2, 0)):
         call.time("timeout", _TIMEOUT)
@@ -165,10 +165,10 @@ def update(double: Double, call: Call) -> Prepared:
 # --- delete ---
 
 
-def delete(double: Double, call: Call) -> Prepared:
+def delete(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _inference/[{task_type}/]{id}``: stops the deployment that the endpoint made."""
-    cluster = double.cluster
-    task_type, endpoint_id = target(double, call)
+    cluster = emulator.cluster
+    task_type, endpoint_id = target(emulator, call)
     knows = cluster.version.endpoint_references
     dry_run = call.boolean("dry_run", False) if knows else False
     force = call.boolean("force", False) if knows else False
@@ -176,7 +176,7 @@ def delete(double: Double, call: Call) -> Prepared:
     async def run() -> Reply:
         found = endpoints.of_type(endpoints.existing(cluster, endpoint_id), task_type)
         if not knows:
-            await _delete(double, call, found)
+            await _delete(emulator, call, found)
             return Reply(200, {"acknowledged": True})
         pipelines = cluster.references(endpoint_id)
         indexes = sorted(index for index, names in cluster.semantic_text.items() if endpoint_id in names)
@@ -186,7 +186,7 @@ def delete(double: Double, call: Call) -> Prepared:
             return Reply(200, {"acknowledged": False, **listed})
         if not force:
             _check_deletable(found, text)
-        await _delete(double, call, found)
+        await _delete(emulator, call, found)
         return Reply(200, {"acknowledged": True, "pipelines": [], "indexes": []})
 
     return Prepared(_ACTION.format("delete"), run)
@@ -201,10 +201,10 @@ def _check_deletable(endpoint: Endpoint, references: str) -> None:
         raise errors.status(409, references)
 
 
-async def _delete(double: Double, call: Call, endpoint: Endpoint) -> None:
-    cluster = double.cluster
+async def _delete(emulator: Emulator, call: Call, endpoint: Endpoint) -> None:
+    cluster = emulator.cluster
     if endpoint.in_cluster and not endpoint.attached:
-        await deployments.stopped(double, call, StopRequest(endpoint.deployment_id, force=True))
+        await deployments.stopped(emulator, call, StopRequest(endpoint.deployment_id, force=True))
     cluster.endpoints.pop(endpoint.id, None)
     if endpoint.id in endpoints.DEFAULT_IDS:
         cluster.no_defaults.add(endpoint.id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import ingestion, pipelines
 from ..state.cluster import Cluster
 from ..state.pipelines import Pipeline
@@ -30,11 +30,11 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
-def _body(double: Double, call: Call) -> Json:
+def _body(emulator: Emulator, call: Call) -> Json:
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    return xcontent.read_map(Parser(body, double.cluster.version))
+    return xcontent.read_map(Parser(body, emulator.cluster.version))
 
 
 def _timeouts(call: Call, *names: str) -> None:
@@ -42,11 +42,11 @@ def _timeouts(call: Call, *names: str) -> None:
         call.time(name, _TIMEOUT)
 
 
-def put(double: Double, call: Call) -> Prepared:
+def put(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _ingest/pipeline/{id}``; the same again changes nothing."""
-    cluster, pipeline_id = double.cluster, call.path_parameters["id"]
+    cluster, pipeline_id = emulator.cluster, call.path_parameters["id"]
     wanted = call.integer("if_version", 0) if call.has("if_version") else None
-    config = _body(double, call)
+    config = _body(emulator, call)
     _timeouts(call, "master_timeout", "timeout")
 
     async def run() -> Reply:
@@ -64,9 +64,9 @@ def put(double: Double, call: Call) -> Prepared:
     return Prepared(_PUT, run)
 
 
-def get(double: Double, call: Call) -> Prepared:
+def get(emulator: Emulator, call: Call) -> Prepared:
     """``GET _ingest/pipeline[/{id}]``: 404 with an empty object if there is none."""
-    cluster, expression = double.cluster, call.path_parameters.get("id", "*")
+    cluster, expression = emulator.cluster, call.path_parameters.get("id", "*")
     summary = call.boolean("summary", False)
     _timeouts(call, "master_timeout")
     human = call.flag("human")
@@ -90,9 +90,9 @@ def _shown(cluster: Cluster, pipeline_id: str, *, human: bool) -> Json:
     return body
 
 
-def delete(double: Double, call: Call) -> Prepared:
+def delete(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _ingest/pipeline/{id}``; only ``*`` may match nothing."""
-    cluster, expression = double.cluster, call.path_parameters["id"]
+    cluster, expression = emulator.cluster, call.path_parameters["id"]
     _timeouts(call, "master_timeout", "timeout")
 
     async def run() -> Reply:
@@ -112,11 +112,11 @@ def delete(double: Double, call: Call) -> Prepared:
 # --- simulate ---
 
 
-def simulate(double: Double, call: Call) -> Prepared:
+def simulate(emulator: Emulator, call: Call) -> Prepared:
     """``GET`` or ``POST _ingest/pipeline/[{id}/]_simulate``: nothing is stored."""
-    cluster, pipeline_id = double.cluster, call.path_parameters.get("id")
+    cluster, pipeline_id = emulator.cluster, call.path_parameters.get("id")
     verbose = call.boolean("verbose", False)
-    body = _body(double, call)
+    body = _body(emulator, call)
 
     async def run() -> Reply:
         if verbose:

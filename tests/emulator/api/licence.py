@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import licence
 from ..state.cluster import Cluster
 from ..state.licence import Licence
@@ -68,9 +68,9 @@ _SINCE: Final = {
 # --- reading ---
 
 
-def get(double: Double, call: Call) -> Prepared:
+def get(emulator: Emulator, call: Call) -> Prepared:
     """``GET _license``: with blanks unless ``pretty`` is given (recorded)."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     call.boolean("local", False)
     if cluster.version.major == 8 and call.has("accept_enterprise") and not call.boolean("accept_enterprise", True):
         raise errors.illegal_argument("The [accept_enterprise] parameters may not be false")
@@ -87,20 +87,20 @@ def get(double: Double, call: Call) -> Prepared:
     return Prepared("cluster:monitor/xpack/license/get", run)
 
 
-def trial_status(double: Double, call: Call) -> Prepared:
+def trial_status(emulator: Emulator, call: Call) -> Prepared:
     """``GET _license/trial_status``: a trial can be begun once."""
 
     async def run() -> Reply:
-        return Reply(200, {"eligible_to_start_trial": not double.cluster.trial_used})
+        return Reply(200, {"eligible_to_start_trial": not emulator.cluster.trial_used})
 
     return Prepared(f"{_ADMIN}trial_status", run)
 
 
-def basic_status(double: Double, call: Call) -> Prepared:
+def basic_status(emulator: Emulator, call: Call) -> Prepared:
     """``GET _license/basic_status``."""
 
     async def run() -> Reply:
-        return Reply(200, {"eligible_to_start_basic": licence.current(double.cluster).type != "basic"})
+        return Reply(200, {"eligible_to_start_basic": licence.current(emulator.cluster).type != "basic"})
 
     return Prepared(f"{_ADMIN}basic_status", run)
 
@@ -120,9 +120,9 @@ def _times(call: Call) -> None:
         call.time(name, _TIMEOUT)
 
 
-def start_trial(double: Double, call: Call) -> Prepared:
+def start_trial(emulator: Emulator, call: Call) -> Prepared:
     """``POST _license/start_trial``."""
-    cluster, acknowledged = double.cluster, call.boolean("acknowledge", False)
+    cluster, acknowledged = emulator.cluster, call.boolean("acknowledge", False)
     _times(call)
     kind = call.text("type") or "trial"
     if kind not in ("trial", "platinum", "gold", "enterprise"):
@@ -151,9 +151,9 @@ _TRIAL_ADVICE: Final = {
 """The server's first sentence is longer."""
 
 
-def start_basic(double: Double, call: Call) -> Prepared:
+def start_basic(emulator: Emulator, call: Call) -> Prepared:
     """``POST _license/start_basic``: from a licence that includes more, only with ``acknowledge``."""
-    cluster, acknowledged = double.cluster, call.boolean("acknowledge", False)
+    cluster, acknowledged = emulator.cluster, call.boolean("acknowledge", False)
     _times(call)
 
     async def run() -> Reply:
@@ -184,9 +184,9 @@ _BASIC_ADVICE: Final = {
 """The server names what every other feature loses, too."""
 
 
-def put(double: Double, call: Call) -> Prepared:
+def put(emulator: Emulator, call: Call) -> Prepared:
     """``PUT`` or ``POST _license``. Signatures are not checked; a licence without one is invalid."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     body = call.take_body()
     if not body:
         raise errors.illegal_argument("The license must be provided in the request body")
@@ -233,9 +233,9 @@ def _licence(given: Json, cluster: Cluster) -> Licence:
     )
 
 
-def delete(double: Double, call: Call) -> Prepared:
+def delete(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _license``: a basic licence takes its place."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     _times(call)
 
     async def run() -> Reply:
@@ -249,9 +249,9 @@ def delete(double: Double, call: Call) -> Prepared:
 # --- _xpack ---
 
 
-def info(double: Double, call: Call) -> Prepared:
+def info(emulator: Emulator, call: Call) -> Prepared:
     """``GET _xpack``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     asked = (call.text("categories") or "_all").split(",")
     call.boolean("accept_enterprise", True)
     human = call.boolean("human", True)

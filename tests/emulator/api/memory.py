@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import node_filter
 from ..state.cluster import Cluster
 from ..state.nodes import OVERHEAD, Node
@@ -22,10 +22,10 @@ Json = dict[str, Any]
 _ACTION: Final = "cluster:monitor/xpack/ml/memory/stats/get"
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _HEAP: Final = 4 << 30
-"""The heap of every node of the double; made up, no deployment uses it."""
+"""The heap of every node of the emulator; made up, no deployment uses it."""
 
 
-def memory_stats(double: Double, call: Call) -> Prepared:
+def memory_stats(emulator: Emulator, call: Call) -> Prepared:
     """All nodes, or those that a node specification names."""
     expression = call.path_parameters.get("node_id", "_all")
     call.time("master_timeout", _TIMEOUT)
@@ -33,11 +33,11 @@ def memory_stats(double: Double, call: Call) -> Prepared:
     human = call.flag("human")
 
     async def run() -> Reply:
-        nodes = node_filter.resolve(double.cluster, expression)
+        nodes = node_filter.resolve(emulator.cluster, expression)
         body = {
             "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
-            "cluster_name": double.cluster.name,
-            "nodes": {node.id: _row(double.cluster, node, human=human) for node in nodes},
+            "cluster_name": emulator.cluster.name,
+            "nodes": {node.id: _row(emulator.cluster, node, human=human) for node in nodes},
         }
         return Reply(200, body)
 

@@ -14,7 +14,7 @@ import gzip
 import json
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import creation, model_config, models, operations, requests
 from ..state.cluster import Cluster
 from ..state.requests import StopRequest
@@ -43,9 +43,9 @@ ACKNOWLEDGED: Final = {"acknowledged": True}
 # --- create ---
 
 
-def put_model(double: Double, call: Call) -> Prepared:
+def put_model(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts, or is downloaded."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     model_id = call.path_parameters["model_id"]
     config = model_config.parse(call.take_body(), cluster.version)
     requests.check_same_model(config.pop("model_id", None), model_id, as_status=False)
@@ -61,7 +61,7 @@ def put_model(double: Double, call: Call) -> Prepared:
         created = creation.create(cluster, model_id, config)
         call.committed = True
         if wait and created.download_ends is not None:
-            await double.clock.wait_until(created.download_ends)
+            await emulator.clock.wait_until(created.download_ends)
         created.settle(cluster.now())
         return Reply(200, created.as_json(cluster.version, definition_status=False))
 
@@ -71,9 +71,9 @@ def put_model(double: Double, call: Call) -> Prepared:
 # --- read ---
 
 
-def get_models(double: Double, call: Call) -> Prepared:
+def get_models(emulator: Emulator, call: Call) -> Prepared:
     """``GET _ml/trained_models/[{model_id}]``: ids, aliases, patterns."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
     includes = _includes(cluster, call)
@@ -152,9 +152,9 @@ def _definition(definition: Json, *, decompress: bool) -> Json:
 # --- delete ---
 
 
-def delete_model(double: Double, call: Call) -> Prepared:
+def delete_model(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _ml/trained_models/{model_id}``: refused while used or deployed, unless forced."""
-    cluster, model_id = double.cluster, call.path_parameters["model_id"]
+    cluster, model_id = emulator.cluster, call.path_parameters["model_id"]
     force = call.boolean("force", False) if cluster.version.at_least((8, 1, 0)) else False
     call.time("timeout", _TIMEOUT)
 
@@ -170,7 +170,7 @@ def delete_model(double: Double, call: Call) -> Prepared:
         if deployed and model_id in cluster.assignments:
             # Only the deployment that is named like the model is stopped.
             operations.stop(cluster, StopRequest(model_id, force=True))
-            await double.clock.wait(lambda: model_id not in cluster.assignments, None)
+            await emulator.clock.wait(lambda: model_id not in cluster.assignments, None)
         _delete(cluster, model_id, aliases)
         call.committed = True
         return Reply(200, ACKNOWLEDGED)

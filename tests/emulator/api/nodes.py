@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import node_filter
 from ..state.cluster import Cluster
 from ..state.nodes import Node
@@ -65,7 +65,7 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 # --- info ---
 
 
-def info(double: Double, call: Call) -> Prepared:
+def info(emulator: Emulator, call: Call) -> Prepared:
     """``GET _nodes[/{node_id}][/{metrics}]``. The one segment is a filter unless it names nothing but metrics."""
     chosen = call.path_parameters.get("node_id", "_all")
     metrics = call.path_parameters.get("metrics", "_all").split(",")
@@ -75,9 +75,9 @@ def info(double: Double, call: Call) -> Prepared:
     call.boolean("flat_settings", False)
 
     async def run() -> Reply:
-        cluster = double.cluster
+        cluster = emulator.cluster
         wanted = set(_INFO_METRICS) if "_all" in metrics else set(metrics)
-        return Reply(200, _envelope(cluster, chosen, lambda node: _info(double, node, wanted)))
+        return Reply(200, _envelope(cluster, chosen, lambda node: _info(emulator, node, wanted)))
 
     return Prepared("cluster:monitor/nodes/info", run)
 
@@ -91,8 +91,8 @@ def _envelope(cluster: Cluster, chosen: str, render: Any) -> Json:
     }
 
 
-def _info(double: Double, node: Node, metrics: set[str]) -> Json:
-    cluster = double.cluster
+def _info(emulator: Emulator, node: Node, metrics: set[str]) -> Json:
+    cluster = emulator.cluster
     body: Json = {
         "name": node.name,
         "transport_address": "127.0.0.1:9300",
@@ -120,8 +120,8 @@ def _info(double: Double, node: Node, metrics: set[str]) -> Json:
         },
         "jvm": {"mem": {"heap_init_in_bytes": node.jvm_size, "heap_max_in_bytes": node.jvm_size}},
         "http": {
-            "bound_address": [double.address],
-            "publish_address": double.address,
+            "bound_address": [emulator.address],
+            "publish_address": emulator.address,
             "max_content_length_in_bytes": 100 << 20,
         },
     }
@@ -136,7 +136,7 @@ def _attributes(node: Node) -> Json:
 # --- stats ---
 
 
-def stats(double: Double, call: Call) -> Prepared:
+def stats(emulator: Emulator, call: Call) -> Prepared:
     """``GET _nodes[/{node_id}]/stats[/{metric}[/{index_metric}]]``."""
     chosen = call.path_parameters.get("node_id", "_all")
     metrics = call.path_parameters.get("metric", "_all").split(",")
@@ -149,7 +149,7 @@ def stats(double: Double, call: Call) -> Prepared:
 
     async def run() -> Reply:
         wanted = set(_STATS_METRICS) if "_all" in metrics else set(metrics)
-        return Reply(200, _envelope(double.cluster, chosen, lambda node: _stats(double.cluster, node, wanted)))
+        return Reply(200, _envelope(emulator.cluster, chosen, lambda node: _stats(emulator.cluster, node, wanted)))
 
     return Prepared("cluster:monitor/nodes/stats", run)
 
@@ -216,17 +216,17 @@ def free_memory(cluster: Cluster, node: Node) -> int:
 # --- shutdown ---
 
 
-def put_shutdown(double: Double, call: Call) -> Prepared:
+def put_shutdown(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _nodes/{node_id}/shutdown``. The node need not be there."""
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    request = _shutdown(double.cluster, call.path_parameters["node_id"], body)
+    request = _shutdown(emulator.cluster, call.path_parameters["node_id"], body)
 
     async def run() -> Reply:
-        double.cluster.put_shutdown(request)
+        emulator.cluster.put_shutdown(request)
         call.committed = True
         return Reply(200, {"acknowledged": True})
 
@@ -259,13 +259,13 @@ def _complaints(request: Shutdown) -> list[str]:
     return found
 
 
-def get_shutdown(double: Double, call: Call) -> Prepared:
+def get_shutdown(emulator: Emulator, call: Call) -> Prepared:
     """``GET _nodes[/{node_id}]/shutdown``."""
     call.time("master_timeout", _TIMEOUT)
     chosen = call.path_parameters.get("node_id")
 
     async def run() -> Reply:
-        cluster = double.cluster
+        cluster = emulator.cluster
         wanted = None if chosen in (None, "_all", "*") else str(chosen).split(",")
         shown = [each for key, each in cluster.shutdowns.items() if wanted is None or key in wanted]
         return Reply(200, {"nodes": [_shutdown_json(cluster, each) for each in shown]})
@@ -292,16 +292,16 @@ def _shutdown_json(cluster: Cluster, each: Shutdown) -> Json:
     return body
 
 
-def delete_shutdown(double: Double, call: Call) -> Prepared:
+def delete_shutdown(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _nodes/{node_id}/shutdown``."""
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
     node_id = call.path_parameters["node_id"]
 
     async def run() -> Reply:
-        if node_id not in double.cluster.shutdowns:
+        if node_id not in emulator.cluster.shutdowns:
             raise errors.not_found(f"node [{node_id}] is not currently shutting down")
-        double.cluster.delete_shutdown(node_id)
+        emulator.cluster.delete_shutdown(node_id)
         call.committed = True
         return Reply(200, {"acknowledged": True})
 

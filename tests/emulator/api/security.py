@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..security import index_privileges, privileges, roles, store
 from ..security.authentication import Identity
 from ..security.permission import Permission
@@ -27,9 +27,9 @@ Json = dict[str, Any]
 PREFIX: Final = "cluster:admin/xpack/security/"
 
 
-def present(double: Double) -> Security:
+def present(emulator: Emulator) -> Security:
     """Security; its routes are not there without it."""
-    security = double.cluster.security
+    security = emulator.cluster.security
     if security is None:
         raise errors.PlainError(500, "security is off")
     return security
@@ -59,7 +59,7 @@ def reply(body: Any, status: int = 200) -> Prepared:
     return Prepared("", run)
 
 
-def authenticate(double: Double, call: Call) -> Prepared:
+def authenticate(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/_authenticate``."""
     prepared = reply(identity(call).as_json())
     prepared.action, prepared.same_user = f"{PREFIX}user/authenticate", True
@@ -76,23 +76,23 @@ class _Wanted:
     applications: tuple[ApplicationGrant, ...]
 
 
-def has_privileges(double: Double, call: Call) -> Prepared:
+def has_privileges(emulator: Emulator, call: Call) -> Prepared:
     """``_security/user[/{username}]/_has_privileges``: for everybody about themselves."""
     who = identity(call)
     username = call.path_parameters.get("username", who.effective.username)
-    wanted = _wanted(required_body(call), username, double)
+    wanted = _wanted(required_body(call), username, emulator)
     complaints = [] if any(dataclasses.astuple(wanted)) else ["must specify at least one privilege"]
 
     async def run() -> Reply:
-        return Reply(200, _answer(username, wanted, who.rights, present(double)))
+        return Reply(200, _answer(username, wanted, who.rights, present(emulator)))
 
     same = username == who.effective.username
     return Prepared(f"{PREFIX}user/has_privileges", run, complaints, same_user=same)
 
 
-def _wanted(body: bytes, username: str, double: Double) -> _Wanted:
+def _wanted(body: bytes, username: str, emulator: Emulator) -> _Wanted:
     """What is asked for; complaints name the user where those about roles name the role (public source)."""
-    read = xcontent.read_map(Parser(body, double.cluster.version))
+    read = xcontent.read_map(Parser(body, emulator.cluster.version))
     start = f"failed to parse privileges check [{username}]."
     cluster: tuple[str, ...] | None = None
     indices: tuple[IndexGrant, ...] | None = None
@@ -173,17 +173,17 @@ def _java_hash(text: str) -> int:
 # --- users and roles ---
 
 
-def users(double: Double, call: Call) -> Prepared:
+def users(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/user[/{username}]``: native and built-in users; those of the file realm are not shown."""
     call.boolean("with_profile_uid", False)
     asked = call.path_parameters.get("username")
-    shown = {user.username: user.as_json() for user in present(double).users.values() if user.realm != store.FILE}
+    shown = {user.username: user.as_json() for user in present(emulator).users.values() if user.realm != store.FILE}
     return _named(shown, asked, f"{PREFIX}user/get")
 
 
-def list_roles(double: Double, call: Call) -> Prepared:
+def list_roles(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/role[/{name}]``."""
-    shown = {name: role.as_json() for name, role in present(double).roles.items()}
+    shown = {name: role.as_json() for name, role in present(emulator).roles.items()}
     return _named(shown, call.path_parameters.get("name"), f"{PREFIX}role/get")
 
 
@@ -195,7 +195,7 @@ def _named(shown: Mapping[str, Json], asked: str | None, action: str) -> Prepare
     return prepared
 
 
-def own_privileges(double: Double, call: Call) -> Prepared:
+def own_privileges(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/user/_privileges``: the rights of who asks, put together."""
     found = identity(call).rights.roles
     cluster = sorted({name for role in found for name in role.cluster})
@@ -216,9 +216,9 @@ def own_privileges(double: Double, call: Call) -> Prepared:
     return prepared
 
 
-def builtin_privileges(double: Double, call: Call) -> Prepared:
+def builtin_privileges(emulator: Emulator, call: Call) -> Prepared:
     """``GET _security/privilege/_builtin``."""
-    cluster = sorted(privileges.named(double.cluster.version))
+    cluster = sorted(privileges.named(emulator.cluster.version))
     prepared = reply({"cluster": cluster, "index": sorted(index_privileges.names())})
     prepared.action = f"{PREFIX}privilege/builtin/get"
     return prepared

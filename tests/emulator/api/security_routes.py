@@ -15,15 +15,15 @@ from ..wire.call import Call
 from ..wire.router import Handler, Prepared, Route
 
 if TYPE_CHECKING:
-    from ..double import Double
+    from ..emulator import Emulator
 
 _OPERATION: Final = "security"
 
 
 def _late(module: str, name: str) -> Handler:
-    def handler(double: Double, call: Call) -> Prepared:
+    def handler(emulator: Emulator, call: Call) -> Prepared:
         found: Handler = getattr(importlib.import_module(f"emulator.api.{module}"), name)
-        return found(double, call)
+        return found(emulator, call)
 
     return handler
 

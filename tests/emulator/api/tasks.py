@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state.cluster import Cluster
 from ..state.models import Model
 from ..wire import errors
@@ -53,9 +53,9 @@ def _status(model: Model, begun: int, now: int) -> Json:
     return {"total_parts": total, "downloaded_parts": int(total * min(max(share, 0.0), 1.0))}
 
 
-def list_tasks(double: Double, call: Call) -> Prepared:
+def list_tasks(emulator: Emulator, call: Call) -> Prepared:
     """``GET _tasks``."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     actions = [each for each in (call.text("actions") or "*").split(",") if each]
     nodes = [each for each in (call.text("nodes") or "").split(",") if each]
     group_by = call.text("group_by") or "nodes"
@@ -93,9 +93,9 @@ def _grouped(cluster: Cluster, found: dict[str, Json], group_by: str) -> Json:
     return {"nodes": listed}
 
 
-def get_task(double: Double, call: Call) -> Prepared:
+def get_task(emulator: Emulator, call: Call) -> Prepared:
     """``GET _tasks/{task_id}``; 404 for one that is over, since results of downloads are not stored."""
-    cluster, task_id = double.cluster, call.path_parameters["task_id"]
+    cluster, task_id = emulator.cluster, call.path_parameters["task_id"]
     call.boolean("wait_for_completion", False)
     call.time("timeout", _TIMEOUT)
     node, _colon, number = task_id.rpartition(":")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..security import authentication
 from ..security.authentication import Identity
 from ..security.store import TOKEN_LIFE, Security, Token
@@ -46,15 +46,15 @@ _INVALIDATE: Final = ObjectParser(
 )
 
 
-def create(double: Double, call: Call) -> Prepared:
+def create(emulator: Emulator, call: Call) -> Prepared:
     """``POST _security/oauth2/token``. Its refusals are those of OAuth, without the usual envelope."""
-    given = _CREATE.parse(Parser(required_body(call), double.cluster.version)).values
+    given = _CREATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who, kind = identity(call), given.get("grant_type")
 
-    _check_licence(double)
+    _check_licence(emulator)
 
     async def run() -> Reply:
-        security = present(double)
+        security = present(emulator)
         complaint = _complaint(given)
         if complaint is not None:
             return complaint
@@ -74,9 +74,9 @@ def _granted(security: Security, given: dict[str, Any]) -> Identity:
     return authentication.with_password(security, given["username"], given["password"], where)
 
 
-def _check_licence(double: Double) -> None:
+def _check_licence(emulator: Emulator) -> None:
     """The token service is a feature from the standard licence on (public source: the security plugin)."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     if not licence.current(cluster).includes("standard", cluster.milliseconds()):
         raise licence.non_compliant("security tokens")
 
@@ -140,14 +140,14 @@ def _refreshed(security: Security, call: Call, given: str) -> Reply:
     return _issued(security, call, authentication.of_user(security, token.user), refresh=True)
 
 
-def invalidate(double: Double, call: Call) -> Prepared:
+def invalidate(emulator: Emulator, call: Call) -> Prepared:
     """``DELETE _security/oauth2/token``; 404 if there is nothing of the kind."""
-    given = _INVALIDATE.parse(Parser(required_body(call), double.cluster.version)).values
+    given = _INVALIDATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     complaints = _invalidate_complaints(given)
-    _check_licence(double)
+    _check_licence(emulator)
 
     async def run() -> Reply:
-        security = present(double)
+        security = present(emulator)
         _check_enabled(security)
         found = [token for token in security.tokens.values() if _asked(token, given)]
         active = [token for token in found if not token.invalidated]

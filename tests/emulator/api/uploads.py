@@ -12,7 +12,7 @@ import base64
 import binascii
 from typing import Any, Final
 
-from ..double import Double
+from ..emulator import Emulator
 from ..state import inference_config, licence, models
 from ..state.inference_parsers import texts
 from ..state.models import Model
@@ -65,33 +65,33 @@ def _vocabulary_parser(*, scores: bool) -> ObjectParser:
     return ObjectParser("put_trained_model_vocabulary", fields)
 
 
-def _fields(double: Double, call: Call, parser: ObjectParser) -> Json:
+def _fields(emulator: Emulator, call: Call, parser: ObjectParser) -> Json:
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    return parser.parse(Parser(body, double.cluster.version)).values
+    return parser.parse(Parser(body, emulator.cluster.version)).values
 
 
-def _stored(double: Double, model_id: str) -> Model:
-    licence.check_ml(double.cluster)
-    model = double.cluster.models.get(model_id)
+def _stored(emulator: Emulator, model_id: str) -> Model:
+    licence.check_ml(emulator.cluster)
+    model = emulator.cluster.models.get(model_id)
     if model is None:
         raise models.not_stored(model_id)
     return model
 
 
-def put_part(double: Double, call: Call) -> Prepared:
+def put_part(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}/definition/{part}``: in any order, each part once."""
     model_id = call.path_parameters["model_id"]
     call.parameters["part"] = call.path_parameters["part"]
     part = call.integer("part", -1)
-    given = _fields(double, call, _PART_PARSER)
+    given = _fields(emulator, call, _PART_PARSER)
     if "definition" not in given:
         raise errors.illegal_argument("[definition] must not be null.")
     total, length = given.get("total_parts", 0), given.get("total_definition_length", 0)
 
     async def run() -> Reply:
-        model = _stored(double, model_id)
+        model = _stored(emulator, model_id)
         if not model.has_location:
             raise errors.status(400, f"cannot put definition for model [{model_id}] as location is null")
         if part in model.parts:
@@ -119,15 +119,15 @@ def _part_complaints(part: int, total: int, length: int) -> list[str]:
     return found
 
 
-def put_vocabulary(double: Double, call: Call) -> Prepared:
+def put_vocabulary(emulator: Emulator, call: Call) -> Prepared:
     """``PUT _ml/trained_models/{model_id}/vocabulary``."""
     model_id = call.path_parameters["model_id"]
-    given = _fields(double, call, _vocabulary_parser(scores=double.cluster.version.at_least((8, 9, 0))))
+    given = _fields(emulator, call, _vocabulary_parser(scores=emulator.cluster.version.at_least((8, 9, 0))))
     if "vocabulary" not in given:
         raise errors.illegal_argument("[vocabulary] must not be null.")
 
     async def run() -> Reply:
-        model = _stored(double, model_id)
+        model = _stored(emulator, model_id)
         settings = inference_config.stored(model.config)
         if settings.task not in inference_config.TASKS:
             raise errors.status(400, f"cannot put vocabulary for model [{model_id}] as it is not an NLP model")

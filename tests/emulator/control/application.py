@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control port: looking at the double and steering it. Never journaled, and not part of the API that is played."""
+"""Serve the control port: show and steer the emulator. It is never journaled, and no part of the API that is played."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import app
-from ..double import Double
+from ..emulator import Emulator
 from ..state import catch_up, scaler
 from ..state.clock import MODES
 from ..state.models import Model
@@ -28,47 +28,47 @@ class BadRequest(ValueError):
     """A control request that makes no sense: 400."""
 
 
-def get_state(double: Double, body: Body) -> Any:
+def get_state(emulator: Emulator, body: Body) -> Any:
     """Everything."""
-    clock = {**_clock(double), "ticks": double.cluster.ticks}
+    clock = {**_clock(emulator), "ticks": emulator.cluster.ticks}
     shown = {
-        **double.cluster.as_json(),
+        **emulator.cluster.as_json(),
         "clock": clock,
-        "counters": dict(double.journal.counters),
-        "read_only": double.read_only,
+        "counters": dict(emulator.journal.counters),
+        "read_only": emulator.read_only,
     }
-    return {**shown, "journal": double.journal.as_json()}
+    return {**shown, "journal": emulator.journal.as_json()}
 
 
-def get_journal(double: Double, body: Body) -> Any:
+def get_journal(emulator: Emulator, body: Body) -> Any:
     """Writes on the API."""
-    return double.journal.as_json()
+    return emulator.journal.as_json()
 
 
-def get_counters(double: Double, body: Body) -> Any:
+def get_counters(emulator: Emulator, body: Body) -> Any:
     """Requests, reads, writes, and the bytes of all answers' bodies."""
-    return dict(double.journal.counters)
+    return dict(emulator.journal.counters)
 
 
-def clear_journal(double: Double, body: Body) -> Any:
+def clear_journal(emulator: Emulator, body: Body) -> Any:
     """Forgets journal, request log and audit records."""
-    double.journal.clear()
-    double.cluster.audit.clear()
+    emulator.journal.clear()
+    emulator.cluster.audit.clear()
     return {}
 
 
-def get_requests(double: Double, body: Body) -> Any:
+def get_requests(emulator: Emulator, body: Body) -> Any:
     """All requests on the API."""
-    return [dataclasses.asdict(line) for line in double.journal.requests]
+    return [dataclasses.asdict(line) for line in emulator.journal.requests]
 
 
-def get_audit(double: Double, body: Body) -> Any:
+def get_audit(emulator: Emulator, body: Body) -> Any:
     """Audit records."""
-    return list(double.cluster.audit)
+    return list(emulator.cluster.audit)
 
 
-def _clock(double: Double) -> dict[str, Any]:
-    clock, now = double.clock, double.cluster.now
+def _clock(emulator: Emulator) -> dict[str, Any]:
+    clock, now = emulator.clock, emulator.cluster.now
     return {
         "mode": clock.mode,
         "interval": clock.interval,
@@ -99,9 +99,9 @@ def _flag(body: Body, name: str, *, default: bool) -> bool:
     return found
 
 
-def set_clock(double: Double, body: Body) -> Any:
-    """Mode and intervals; the double's own time."""
-    clock = double.clock
+def set_clock(emulator: Emulator, body: Body) -> Any:
+    """Mode and intervals; the emulator's own time."""
+    clock = emulator.clock
     mode = body.get("mode", clock.mode)
     if mode not in MODES:
         raise BadRequest(f"mode must be one of {', '.join(MODES)}")
@@ -109,64 +109,64 @@ def set_clock(double: Double, body: Body) -> Any:
     if interval == 0:
         raise BadRequest("interval must be more than 0")
     scaler_interval, advance = _seconds(body, "scaler_interval", clock.scaler_interval), _seconds(body, "advance", 0)
-    frozen = _flag(body, "frozen", default=double.cluster.now.frozen)
+    frozen = _flag(body, "frozen", default=emulator.cluster.now.frozen)
     clock.mode, clock.interval, clock.scaler_interval = mode, interval, scaler_interval
-    double.cluster.now.freeze(frozen)
-    double.cluster.pass_time(advance)
-    return _clock(double)
+    emulator.cluster.now.freeze(frozen)
+    emulator.cluster.pass_time(advance)
+    return _clock(emulator)
 
 
-def tick_scaler(double: Double, body: Body) -> Any:
-    """Looks of the adaptive allocations scaler; before each the double's time goes on."""
-    scaler.run(double.cluster, _count(body, "ticks"), _seconds(body, "seconds", scaler.INTERVAL))
-    return {key: each.params.number_of_allocations for key, each in double.cluster.assignments.items()}
+def tick_scaler(emulator: Emulator, body: Body) -> Any:
+    """Looks of the adaptive allocations scaler; before each the emulator's time goes on."""
+    scaler.run(emulator.cluster, _count(body, "ticks"), _seconds(body, "seconds", scaler.INTERVAL))
+    return {key: each.params.number_of_allocations for key, each in emulator.cluster.assignments.items()}
 
 
-def tick(double: Double, body: Body) -> Any:
+def tick(emulator: Emulator, body: Body) -> Any:
     """A number of rounds."""
-    changed = [catch_up.tick(double.cluster) for _step in range(_count(body, "steps"))]
-    return {"changed": any(changed), "ticks": double.cluster.ticks}
+    changed = [catch_up.tick(emulator.cluster) for _step in range(_count(body, "steps"))]
+    return {"changed": any(changed), "ticks": emulator.cluster.ticks}
 
 
-def settle(double: Double, body: Body) -> Any:
+def settle(emulator: Emulator, body: Body) -> Any:
     """Rounds until nothing changes."""
-    return {"rounds": catch_up.settle(double.cluster), "ticks": double.cluster.ticks}
+    return {"rounds": catch_up.settle(emulator.cluster), "ticks": emulator.cluster.ticks}
 
 
-def get_faults(double: Double, body: Body) -> Any:
+def get_faults(emulator: Emulator, body: Body) -> Any:
     """All faults, with how often they have fired."""
-    return [fault.as_json() for fault in double.faults.planted]
+    return [fault.as_json() for fault in emulator.faults.planted]
 
 
-def add_fault(double: Double, body: Body) -> Any:
+def add_fault(emulator: Emulator, body: Body) -> Any:
     """One more fault."""
     fault = faults.from_json(body, app.ROUTER.operations)
     if fault.type == "node_lost":
-        effect_targets.node(double.cluster, fault.do)  # may still go before the fault fires; then its results say so
-    double.faults.planted.append(fault)
-    return double.faults.planted[-1].as_json()
+        effect_targets.node(emulator.cluster, fault.do)  # may still go before the fault fires; then its results say so
+    emulator.faults.planted.append(fault)
+    return emulator.faults.planted[-1].as_json()
 
 
-def clear_faults(double: Double, body: Body) -> Any:
+def clear_faults(emulator: Emulator, body: Body) -> Any:
     """No faults any more."""
-    double.faults.planted.clear()
+    emulator.faults.planted.clear()
     return {}
 
 
-def apply_effect(double: Double, body: Body) -> Any:
+def apply_effect(emulator: Emulator, body: Body) -> Any:
     """An effect, at once."""
-    return effects.apply(double.cluster, body)
+    return effects.apply(emulator.cluster, body)
 
 
-def set_read_only(double: Double, body: Body) -> Any:
+def set_read_only(emulator: Emulator, body: Body) -> Any:
     """Whether writes are refused."""
-    double.read_only = _flag(body, "enabled", default=True)
-    return {"enabled": double.read_only}
+    emulator.read_only = _flag(body, "enabled", default=True)
+    return {"enabled": emulator.read_only}
 
 
-def set_privileges(double: Double, body: Body) -> Any:
+def set_privileges(emulator: Emulator, body: Body) -> Any:
     """The one user, or security off."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     cluster.security = None
     if body.get("privileges") is not None:
         from ..security.file import one_user
@@ -175,28 +175,28 @@ def set_privileges(double: Double, body: Body) -> Any:
     return {"security": cluster.security is not None}
 
 
-def get_unknowns(double: Double, body: Body) -> Any:
+def get_unknowns(emulator: Emulator, body: Body) -> Any:
     """What is played where nobody knows."""
-    return double.cluster.choices.as_json()
+    return emulator.cluster.choices.as_json()
 
 
-def set_unknowns(double: Double, body: Body) -> Any:
+def set_unknowns(emulator: Emulator, body: Body) -> Any:
     """Plays other possibilities."""
-    for choices in (Choices(), double.cluster.choices):  # tried first: all of them, or none
+    for choices in (Choices(), emulator.cluster.choices):  # tried first: all of them, or none
         for name, possibility in body.items():
             choices.choose(name, str(possibility))
-    return double.cluster.choices.as_json()
+    return emulator.cluster.choices.as_json()
 
 
-def reset(double: Double, body: Body) -> Any:
+def reset(emulator: Emulator, body: Body) -> Any:
     """Back to the beginning."""
-    double.reset()
+    emulator.reset()
     return {}
 
 
-def add_model(double: Double, body: Body) -> Any:
+def add_model(emulator: Emulator, body: Body) -> Any:
     """A model without an upload."""
-    cluster = double.cluster
+    cluster = emulator.cluster
     missing = body.get("missing_parts")
     complete = _flag(body, "fully_defined", default=True) and not missing
     model = Model(
@@ -213,7 +213,7 @@ def add_model(double: Double, body: Body) -> Any:
     return model.as_json(cluster.version, definition_status=True)
 
 
-HANDLERS: Final[Mapping[tuple[str, str], Callable[[Double, Body], Any]]] = {
+HANDLERS: Final[Mapping[tuple[str, str], Callable[[Emulator, Body], Any]]] = {
     ("GET", "/state"): get_state,
     ("GET", "/counters"): get_counters,
     ("GET", "/journal"): get_journal,
@@ -259,18 +259,18 @@ def _checked(path: str, body: Any) -> Body:
     return body
 
 
-def handle(double: Double, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+def handle(emulator: Emulator, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """One control request: status and JSON."""
     handler = HANDLERS.get((method, path))
     if handler is None:
         return 404, {"error": f"no such control: {method} {path}"}
     try:
-        return 200, handler(double, _checked(path, body))
+        return 200, handler(emulator, _checked(path, body))
     except effects.IMPOSSIBLE as error:
         return 400, {"error": f"{type(error).__name__}: {error}"}
 
 
-def application(double: Double) -> Starlette:
+def application(emulator: Emulator) -> Starlette:
     """The control port as an ASGI application."""
     # Late: in process nobody needs a port.
     from starlette.applications import Starlette
@@ -281,7 +281,7 @@ def application(double: Double) -> Starlette:
     async def answer(request: Request) -> JSONResponse:
         try:
             body = await request.json() if await request.body() else None
-            status, found = handle(double, request.method, request.url.path, body)
+            status, found = handle(emulator, request.method, request.url.path, body)
         except (ValueError, RecursionError) as error:
             status, found = 400, {"error": str(error)}
         return JSONResponse(found, status)

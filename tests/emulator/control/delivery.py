@@ -117,7 +117,7 @@ def _set(written: Written, name: bytes, value: bytes) -> None:
 async def deliver(
     written: Written, fault: Fault | None, transport: Any, receive: Receive, send: Send, clock: Clock
 ) -> None:
-    """Sends an answer, in the way that a fault wants; ``WaitsForever`` if the double is reset meanwhile."""
+    """Sends an answer, in the way that a fault wants; ``WaitsForever`` if the emulator is reset meanwhile."""
     body = b"" if written.silent else written.body
     await send({"type": "http.response.start", "status": written.status, "headers": written.headers})
     if fault is None or not body or fault.type not in ("truncate", "overrun", "slow_body"):
@@ -167,7 +167,7 @@ async def end(fault: Fault | None, transport: Any, receive: Receive, clock: Cloc
 
 
 async def _hang(transport: Any, receive: Receive, clock: Clock) -> None:
-    """No answer until the client goes, or until the double is reset."""
+    """No answer until the client goes, or until the emulator is reset."""
     gone, closing = asyncio.ensure_future(_until_gone(receive)), asyncio.ensure_future(clock.closing())
     done, waiting = await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:

@@ -28,7 +28,7 @@ _OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
     "feature_reset": _SWITCH,
     "is_master_node": _SWITCH,
 }
-"""Settings of the double itself, and what each may be."""
+"""Settings of the emulator itself, and what each may be."""
 
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class AdaptiveSettings:
 RESET: Final = AdaptiveSettings(False, UNSET, UNSET)
 """A JSON null for the whole object: "remove the settings".
 
-The server recognises it by identity, and so does the double (server-behaviour.md 7 item 5).
+The server recognises it by identity, and so does the emulator (server-behaviour.md 7 item 5).
 """
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time in the double: when nodes catch up, and how a request waits for them.
+"""Time in the emulator: when nodes catch up, and how a request waits for them.
 
 ``auto`` ticks by itself; ``manual`` only when told; ``eager`` ticks whenever a request waits. In the in-process
 bridge nobody else can act while a request waits (``alone``): a wait that cannot end is over at once.

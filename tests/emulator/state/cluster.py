@@ -56,9 +56,9 @@ class Config:
     security: Declared | None = None
     license: str = licence.DEFAULT
     scaler_interval: float = 10.0
-    """Seconds of the double's time between two looks of the scaler; 0 is never. Only the clock ``auto`` drives it."""
+    """Seconds of the emulator's time between two looks of the scaler; 0 is never. Only the clock ``auto`` drives it."""
     load_time: float = 0.0
-    """Seconds of the double's time that a node takes to load a model, at least a round."""
+    """Seconds of the emulator's time that a node takes to load a model, at least a round."""
     lang_ident: bool = False
     """Whether the model that every real cluster lists is there."""
 
@@ -126,7 +126,7 @@ class Cluster:
 
     def secure(self, declared: Declared) -> None:
         """Switches security on, with nobody but those that are declared."""
-        # Late: most doubles ask nobody who they are.
+        # Late: most emulators run without security.
         from ..security.store import Security
 
         self.security = Security(declared, self.version, self.milliseconds)

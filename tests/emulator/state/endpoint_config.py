@@ -4,7 +4,7 @@
 """From the body of a PUT or update to an inference endpoint: what is read, in which order, and the complaints.
 
 Elasticsearch's public inference sources. The services ``elasticsearch`` and ``elser`` are complete; of other services
-only the outline is checked, because the double never calls them.
+only the outline is checked, because the emulator never calls them.
 """
 
 from __future__ import annotations

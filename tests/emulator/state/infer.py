@@ -62,7 +62,7 @@ def find(cluster: Cluster, name: str) -> Assignment | None:
     if concrete in cluster.assignments:
         return cluster.assignments[concrete]
     mine = [each for each in cluster.assignments.values() if each.params.model_id == concrete]
-    # The server shuffles deployments of equal state; the double takes the first.
+    # The server shuffles deployments of equal state; the emulator takes the first.
     return min(mine, key=lambda each: _PREFERENCE.index(each.state), default=None)
 
 

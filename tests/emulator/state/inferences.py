@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the double was told about inference, and what it remembers about requests that are under way."""
+"""What the emulator was told about inference, and what it remembers about requests that are under way."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 """Running a pipeline over documents that are only simulated.
 
 The processors of ``pipelines.SETTINGS`` run; any other one, a condition (Painless) or a template with more than a field
-is refused in the document's place, saying that it is the double that cannot.
+is refused in the document's place, saying that it is the emulator that cannot.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Dropped(Exception):  # noqa: N818
 
 
 def not_played(what: str) -> errors.ApiError:
-    """Where the double is not Elasticsearch."""
+    """Where the emulator is not Elasticsearch."""
     return errors.illegal_argument(f"the double does not play {what}")
 
 

@@ -160,6 +160,6 @@ def target_type(definition: Json) -> str:
 
 
 def tree_size(definition: Json) -> tuple[int, int]:
-    """Bytes and operations; the double counts characters and nodes."""
+    """Bytes and operations; the emulator counts characters and nodes."""
     text = str(definition)
     return len(text), text.count("node_index")

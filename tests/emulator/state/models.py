@@ -44,7 +44,7 @@ class Model:
     create_time: int = 0
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     download_ends: int | None = None
-    """When the server has the whole package, in nanoseconds of the double's clock."""
+    """When the server has the whole package, in nanoseconds of the emulator's clock."""
     package: dict[str, Any] | None = None
     definition: dict[str, Any] | None = None
     """Of a tree; PyTorch definitions are not kept."""

@@ -4,7 +4,7 @@
 """Ingest pipelines: what a definition must look like, and which models, deployments and endpoints it names.
 
 Elasticsearch's public ingest sources (Apache-licensed until 7.10, unchanged in what is played here). Processors that
-the double can run are checked setting by setting, of others only what all processors share.
+the emulator can run are checked setting by setting, of others only what all processors share.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SETTINGS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "trim": (_TEXT_SETTINGS[:1], _TEXT_SETTINGS[1:]),
     "uppercase": (_TEXT_SETTINGS[:1], _TEXT_SETTINGS[1:]),
 }
-"""Required and optional settings of the processors that the double can run."""
+"""Required and optional settings of the processors that the emulator can run."""
 
 
 @dataclasses.dataclass

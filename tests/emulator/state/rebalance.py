@@ -49,7 +49,7 @@ def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str
     """Nodes by zone: by the values of the awareness attributes (planner.md 7), in the order of the values put together.
 
     A node that lacks one of them is in no zone (public ``NodeAvailabilityZoneMapper``). As long as nobody has set
-    which attributes count, ``zone`` does if all nodes have it: the double is started that way.
+    which attributes count, ``zone`` does if all nodes have it: the emulator is started that way.
     """
     listed = list(nodes)
     if names is None:

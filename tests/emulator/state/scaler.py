@@ -27,7 +27,7 @@ _NANOS: Final = 10**9
 
 
 def run(cluster: Cluster, ticks: int = 1, seconds: float = INTERVAL) -> None:
-    """Looks at the cluster so many times; before each look the double's time goes on by an interval."""
+    """Looks at the cluster so many times; before each look the emulator's time goes on by an interval."""
     for _tick in range(ticks):
         cluster.pass_time(seconds)
         look(cluster)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cluster settings that the double knows: their types, ranges, defaults and complaints.
+"""Cluster settings that the emulator knows: their types, ranges, defaults and complaints.
 
 Names, defaults and ranges: Elasticsearch's settings reference for machine learning and cluster-level shard
 allocation; server-behaviour.md 4.3, 5.1 and 6; http:59, 276, 277 for the texts.

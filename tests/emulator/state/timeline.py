@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double's own time, from which every timestamp comes: it can be frozen and moved on."""
+"""The emulator's own time, from which every timestamp comes: it can be frozen and moved on."""
 
 from __future__ import annotations
 

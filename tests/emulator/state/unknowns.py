@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is not known about the server, and the possibilities the double can play.
+"""What is not known about the server, and the possibilities the emulator can play.
 
 Source: server-behaviour.md 11. The first possibility is the one that is played unless the control port chooses
 another.

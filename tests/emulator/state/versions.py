@@ -94,7 +94,7 @@ class Features:
 
 
 def parse(number: str) -> Triple:
-    """``8.9.2`` as numbers; raises ``ValueError`` for anything the double does not play: before 8.0, unknown minors."""
+    """Return ``8.9.2`` as numbers; raise ``ValueError`` for what is not played: before 8.0, an unknown minor."""
     match = _FORM.fullmatch(number)
     if match is None:
         raise ValueError(f"not a version: {number!r}")

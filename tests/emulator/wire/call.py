@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request on its way through the double: parameters, body, and which of them were used.
+"""One request on its way through the emulator: parameters, body, and which of them were used.
 
 Source: server-behaviour.md 0 (unknown parameters, unused bodies, kinds of values).
 """
@@ -21,11 +21,11 @@ from .values import TimeValue
 if TYPE_CHECKING:
     from ..security.authentication import Identity
 
-BODY_COMPLETE: Final = "double.body_complete"
+BODY_COMPLETE: Final = "emulator.body_complete"
 """The scope extension that says whether the whole body has come with the head."""
-TRANSPORT: Final = "double.transport"
+TRANSPORT: Final = "emulator.transport"
 """The scope extension through which a connection can be dropped."""
-CERTIFICATE: Final = "double.certificate"
+CERTIFICATE: Final = "emulator.certificate"
 """The scope extension that names the client's certificate."""
 ALWAYS: Final = frozenset({"pretty", "human", "error_trace", "format", "filter_path"})
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})", re.DOTALL)

@@ -41,7 +41,7 @@ class MediaType:
 
     @property
     def format(self) -> str | None:
-        """``json``, ``yaml`` or nothing the double writes."""
+        """``json``, ``yaml`` or nothing the emulator writes."""
         return _FORMATS.get(self.name)
 
 

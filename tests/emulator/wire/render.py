@@ -47,7 +47,7 @@ def _pretty(body: Any, indent: str) -> str:
 
 
 def yaml(body: Any) -> bytes:
-    """Block style, texts in double quotes."""
+    """Block style, texts in emulator quotes."""
     if not body and isinstance(body, (dict, list)):
         return f"--- {json.dumps(body)}\n".encode()
     return ("---\n" + _yaml_block(body, "")).encode(errors="replace")

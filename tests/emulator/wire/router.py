@@ -18,7 +18,7 @@ from . import errors
 from .call import Call, Reply, decode
 
 if TYPE_CHECKING:
-    from ..double import Double
+    from ..emulator import Emulator
 
 
 @dataclasses.dataclass
@@ -40,7 +40,7 @@ class Prepared:
     """The node that is asked answers, whether there is a master or not."""
 
 
-Handler = Callable[["Double", Call], Prepared]
+Handler = Callable[["Emulator", Call], Prepared]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replayers of recorded rows: each turns (row, version) into (what was recorded, what the double says)."""
+"""Replayers of recorded rows: each turns (row, version) into (what was recorded, what the emulator says)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from emulator_tests.recordings import Row
 
 Outcome = tuple[Any, Any]
 Replayer = Callable[[Row, str], Outcome]
-UNPLAYED: Final = "the double has nothing that could be compared"
-"""What is played for a row that is about something the double lacks; equal to nothing that was recorded."""
+UNPLAYED: Final = "the emulator has nothing that could be compared"
+"""What is played for a row that is about something the emulator lacks; equal to nothing that was recorded."""
 
 MODULES: Final = {
     "adaptive": "adaptive",
@@ -48,5 +48,5 @@ def replayer(file: str) -> Replayer:
 
 
 def replay(row: Row, version: str) -> Outcome:
-    """What was recorded, and what the double says."""
+    """What was recorded, and what the emulator says."""
     return replayer(row.file)(row, version)

@@ -72,10 +72,10 @@ def http(row: Row, version: str) -> Outcome:
     return recorded, played
 
 
-def _send(double: InProcess, row: Row) -> tuple[int, list[tuple[str, str]], str]:
+def _send(emulator: InProcess, row: Row) -> tuple[int, list[tuple[str, str]], str]:
     request = row.data["request"]
     body = request["body"]
-    status, headers, raw = double.request(
+    status, headers, raw = emulator.request(
         request["method"], request["path"], sent_headers(row), None if body is None else body.encode()
     )
     if any(name == "content-encoding" for name, _value in headers):

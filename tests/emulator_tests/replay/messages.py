@@ -43,35 +43,35 @@ def filled(template: str, arguments: list[str]) -> str:
 def _reason(method: str, target: str, body: Any = None) -> Callable[[InProcess], str]:
     """What the error of one request says."""
 
-    def ask(double: InProcess) -> str:
+    def ask(emulator: InProcess) -> str:
         raw = None if body is None else json.dumps(body).encode()
-        return _error(double, method, target, raw)
+        return _error(emulator, method, target, raw)
 
     return ask
 
 
-def _error(double: InProcess, method: str, target: str, raw: bytes | None) -> str:
-    answer = json.loads(double.request(method, target, _JSON if raw else {}, raw)[2])
+def _error(emulator: InProcess, method: str, target: str, raw: bytes | None) -> str:
+    answer = json.loads(emulator.request(method, target, _JSON if raw else {}, raw)[2])
     return str(answer["error"]["reason"]) if "error" in answer else ""
 
 
 def _audited(*requests: tuple[str, str, Any]) -> Callable[[InProcess], str]:
     """What the audit log says after some requests."""
 
-    def ask(double: InProcess) -> str:
+    def ask(emulator: InProcess) -> str:
         for method, target, body in requests:
             raw = None if body is None else json.dumps(body).encode()
-            double.request(method, target, _JSON if raw else {}, raw)
-        double.control("POST", "/settle")
-        return "\n".join(line["message"] for line in double.control("GET", "/audit"))
+            emulator.request(method, target, _JSON if raw else {}, raw)
+        emulator.control("POST", "/settle")
+        return "\n".join(line["message"] for line in emulator.control("GET", "/audit"))
 
     return ask
 
 
 def _with_model(**facts: Any) -> Callable[[InProcess], str]:
-    def ask(double: InProcess) -> str:
-        double.cluster.models["x"] = Model("x", 1000, **facts)
-        return _error(double, "POST", "/_ml/trained_models/x/deployment/_start?timeout=1ms", None)
+    def ask(emulator: InProcess) -> str:
+        emulator.cluster.models["x"] = Model("x", 1000, **facts)
+        return _error(emulator, "POST", "/_ml/trained_models/x/deployment/_start?timeout=1ms", None)
 
     return ask
 
@@ -79,26 +79,26 @@ def _with_model(**facts: Any) -> Callable[[InProcess], str]:
 def _after(method: str, target: str, body: Any, *before: tuple[str, str, Any]) -> Callable[[InProcess], str]:
     """What the error of a request says that comes after others; there is a model ``x``, too."""
 
-    def ask(double: InProcess) -> str:
-        double.cluster.models["x"] = Model("x", 1000)
+    def ask(emulator: InProcess) -> str:
+        emulator.cluster.models["x"] = Model("x", 1000)
         for earlier_method, earlier_target, earlier in before:
             raw = None if earlier is None else json.dumps(earlier).encode()
-            double.request(earlier_method, earlier_target, _JSON if raw else {}, raw)
+            emulator.request(earlier_method, earlier_target, _JSON if raw else {}, raw)
         raw = None if body is None else json.dumps(body).encode()
-        return _error(double, method, target, raw)
+        return _error(emulator, method, target, raw)
 
     return ask
 
 
-def _part_twice(double: InProcess) -> str:
+def _part_twice(emulator: InProcess) -> str:
     """The error of a part of a definition that is there already."""
-    double.request("PUT", "/_ml/trained_models/new", _JSON, json.dumps(_SMALL).encode())
+    emulator.request("PUT", "/_ml/trained_models/new", _JSON, json.dumps(_SMALL).encode())
     part = json.dumps({"definition": "AAAA", "total_definition_length": 3, "total_parts": 2}).encode()
-    double.request("PUT", "/_ml/trained_models/new/definition/0", _JSON, part)
-    return _error(double, "PUT", "/_ml/trained_models/new/definition/0", part)
+    emulator.request("PUT", "/_ml/trained_models/new/definition/0", _JSON, part)
+    return _error(emulator, "PUT", "/_ml/trained_models/new/definition/0", part)
 
 
-def _without_fields(double: InProcess) -> str:
+def _without_fields(emulator: InProcess) -> str:
     """The warning in a tree's result."""
     tree = {"tree": {"feature_names": ["a"], "tree_structure": [{"node_index": 0}]}}
     body = {
@@ -106,16 +106,16 @@ def _without_fields(double: InProcess) -> str:
         "inference_config": {"regression": {}},
         "definition": {"trained_model": tree},
     }
-    double.request("PUT", "/_ml/trained_models/x", _JSON, json.dumps(body).encode())
-    return double.request("POST", "/_ml/trained_models/x/_infer", _JSON, b'{"docs":[{"b":1}]}')[2].decode()
+    emulator.request("PUT", "/_ml/trained_models/x", _JSON, json.dumps(body).encode())
+    return emulator.request("POST", "/_ml/trained_models/x/_infer", _JSON, b'{"docs":[{"b":1}]}')[2].decode()
 
 
-def _alias_moved(double: InProcess) -> str:
+def _alias_moved(emulator: InProcess) -> str:
     """The warning about an alias that moves to a model with other input fields."""
-    double.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
-    double.cluster.models["x"] = Model("x", 1000, config={"input": {"field_names": ["c", "d"]}})
-    double.request("PUT", "/_ml/trained_models/m/model_aliases/nick")
-    headers = double.request("PUT", "/_ml/trained_models/x/model_aliases/nick?reassign=true")[1]
+    emulator.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
+    emulator.cluster.models["x"] = Model("x", 1000, config={"input": {"field_names": ["c", "d"]}})
+    emulator.request("PUT", "/_ml/trained_models/m/model_aliases/nick")
+    headers = emulator.request("PUT", "/_ml/trained_models/x/model_aliases/nick?reassign=true")[1]
     return "\n".join(value for name, value in headers if name.lower() == "warning")
 
 

@@ -52,7 +52,7 @@ def _number(version: str) -> Any:
 
 
 def _task_names(_version: str) -> Any:
-    """The names of tasks that stand anywhere in the double."""
+    """The names of tasks that stand anywhere in the emulator."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(emulator.__file__).parent.rglob("*.py")))
     recorded = next(row.data["value"] for row in rows("misc") if row.data["key"] == "ml_tasks")
     return {name: text for name, text in recorded.items() if f'"{text}"' in source}
@@ -60,11 +60,11 @@ def _task_names(_version: str) -> Any:
 
 def _update_task(version: str) -> Any:
     """How the list of tasks describes an update."""
-    double = InProcess(version, models=[("dep", 1)])
-    double.request("POST", "/_ml/trained_models/dep/deployment/_start")
+    emulator = InProcess(version, models=[("dep", 1)])
+    emulator.request("POST", "/_ml/trained_models/dep/deployment/_start")
     body = json.dumps({"number_of_allocations": 2}).encode()
-    double.request("POST", "/_ml/trained_models/dep/deployment/_update", {"content-type": "application/json"}, body)
-    nodes = json.loads(double.request("GET", "/_tasks?detailed=true")[2]).get("nodes", {})
+    emulator.request("POST", "/_ml/trained_models/dep/deployment/_update", {"content-type": "application/json"}, body)
+    nodes = json.loads(emulator.request("GET", "/_tasks?detailed=true")[2]).get("nodes", {})
     return [task.get("description") for node in nodes.values() for task in node["tasks"].values()]
 
 

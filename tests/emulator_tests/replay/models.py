@@ -67,9 +67,11 @@ def _configuration(row: Row, version: str) -> Outcome:
 
 
 def _get_answer(row: Row, version: str) -> Outcome:
-    double = InProcess(version)
-    double.cluster.models["mod"] = _model(parser_of_models.parse(row.data["body"].encode(), features(version)), version)
-    status, _headers, raw = double.request("GET", "/_ml/trained_models/mod")
+    emulator = InProcess(version)
+    emulator.cluster.models["mod"] = _model(
+        parser_of_models.parse(row.data["body"].encode(), features(version)), version
+    )
+    status, _headers, raw = emulator.request("GET", "/_ml/trained_models/mod")
     return [200, row.data["get_response"]], [status, json.loads(raw)]
 
 
@@ -110,24 +112,24 @@ def aliases(row: Row, version: str) -> Outcome:
     if alias is None or model_id is None:
         # No path can leave one out: the nearest is an empty part.
         path = f"/_ml/trained_models/{model_id or ''}/model_aliases/{alias or ''}"
-        double = InProcess(version, models=[("model", 1)])
-        return data["json"], json.loads(double.request("PUT" if "put_alias" in data else "DELETE", path)[2])
+        emulator = InProcess(version, models=[("model", 1)])
+        return data["json"], json.loads(emulator.request("PUT" if "put_alias" in data else "DELETE", path)[2])
     if "put_alias" in data:
         complaints = models.alias_complaints(alias, model_id, features(version))
         refused = errors.validation(complaints) if complaints else None
         recorded = [data["validation"], data.get("status"), data.get("json")]
         return recorded, [complaints or None, refused and refused.status, refused and refused.body()]
-    double = InProcess(version, models=[(model_id, 1)])
-    double.cluster.aliases[alias] = model_id
-    status, _headers, raw = double.request("DELETE", f"/_ml/trained_models/{model_id}/model_aliases/{alias}")
+    emulator = InProcess(version, models=[(model_id, 1)])
+    emulator.cluster.aliases[alias] = model_id
+    status, _headers, raw = emulator.request("DELETE", f"/_ml/trained_models/{model_id}/model_aliases/{alias}")
     return data["validation"], None if status == 200 else json.loads(raw)
 
 
 def _alias_parameters(version: str) -> list[str]:
     """The alias is part of the path, ``reassign`` of the query."""
-    double = InProcess(version, models=[("old", 1), ("new", 1)])
-    double.cluster.aliases["alias"] = "old"
+    emulator = InProcess(version, models=[("old", 1), ("new", 1)])
+    emulator.cluster.aliases["alias"] = "old"
     path = "/_ml/trained_models/new/model_aliases/alias"
-    refused = double.request("PUT", path)[0] == 400
-    known = double.request("PUT", f"{path}?reassign=true")[0] == 200
+    refused = emulator.request("PUT", path)[0] == 400
+    known = emulator.request("PUT", f"{path}?reassign=true")[0] == 200
     return ["model_alias", "reassign"] if refused and known else []

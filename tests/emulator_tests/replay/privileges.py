@@ -44,7 +44,7 @@ _ASKED: Final[dict[str, tuple[str, str, object]]] = {
     "StopTrainedModelDeploymentAction": ("POST", f"{_MODEL}/deployment/_stop", None),
     "UpdateTrainedModelDeploymentAction": ("POST", f"{_MODEL}/deployment/_update", {"number_of_allocations": 2}),
 }
-"""A request that needs each of the actions that the double plays."""
+"""A request that needs each of the actions that the emulator plays."""
 _REFUSED: Final = re.compile(r"action \[([^]]+)\] is unauthorized")
 
 
@@ -60,11 +60,11 @@ def privileges(row: Row, version: str) -> Outcome:
 
 def _needed(name: str, version: str) -> str:
     """The action that somebody without any privilege is told to lack."""
-    double = InProcess(version, models=[("m", 1000)])
-    double.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": []})
+    emulator = InProcess(version, models=[("m", 1000)])
+    emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": []})
     method, path, body = _ASKED[name]
     headers = {"Authorization": "Basic " + base64.b64encode(b"u:p").decode(), "Content-Type": "application/json"}
-    answer = double.request(method, path, headers, None if body is None else json.dumps(body).encode())[2].decode()
+    answer = emulator.request(method, path, headers, None if body is None else json.dumps(body).encode())[2].decode()
     found = _REFUSED.search(answer)
     return answer if found is None else found[1]
 

@@ -23,11 +23,11 @@ def rest_layer(row: Row, version: str) -> Outcome:
     method, _space, target = data["request"].partition(" ")
     given = {"Content-Type": ["application/json"]} if data["headers"] is None and data["body"] else data["headers"]
     sent = {name: values[0] for name, values in (given or {}).items()}
-    double = InProcess(version, [Node("n1", 64)])
-    deploy(double, "dep", "update")
-    double.cluster.models["a"] = Model("a")
+    emulator = InProcess(version, [Node("n1", 64)])
+    deploy(emulator, "dep", "update")
+    emulator.cluster.models["a"] = Model("a")
     body = None if data["body"] is None else data["body"].encode()
-    status, headers, raw = double.request(method, target, sent, body)
+    status, headers, raw = emulator.request(method, target, sent, body)
     recorded: list[Any] = [data["status"], (data["response_headers"] or {}).get("Allow", [None])[0]]
     played: list[Any] = [status, dict(headers).get("Allow")]
     if "json" in data and method != "HEAD":

@@ -73,32 +73,32 @@ def _node(row: Row) -> Node:
 
 
 def _complete(row: Row, version: str) -> InProcess:
-    double = InProcess(version, [_node(row)])
-    double.cluster.name = "oracle"
+    emulator = InProcess(version, [_node(row)])
+    emulator.cluster.name = "oracle"
     match = DEPLOYMENT.match(row.data["request"]["path"])
     if match is not None:
-        deploy(double, match[1], match[2])
-    return double
+        deploy(emulator, match[1], match[2])
+    return emulator
 
 
 def plain(row: Row, version: str) -> InProcess:
     """A node without security."""
-    double = InProcess(version, [_node(row)], without=LACKING)
-    double.cluster.name = "oracle"
-    return double
+    emulator = InProcess(version, [_node(row)], without=LACKING)
+    emulator.cluster.name = "oracle"
+    return emulator
 
 
 def secured(row: Row, version: str) -> InProcess:
     """A node with security: its users, and the deployment that the path names."""
-    double = plain(row, version) if _part_missing(row) else _complete(row, version)
-    declared = file.declared(SECURITY, double.cluster.version)
-    double.cluster.security = Security(declared, double.cluster.version, double.cluster.milliseconds)
+    emulator = plain(row, version) if _part_missing(row) else _complete(row, version)
+    declared = file.declared(SECURITY, emulator.cluster.version)
+    emulator.cluster.security = Security(declared, emulator.cluster.version, emulator.cluster.milliseconds)
     if row.data["request"]["path"].startswith("/_license"):
         # Elsewhere the stand-ins for machine learning asked for no licence.
-        double.cluster.licence = licence.new("basic", double.cluster.name, double.cluster.milliseconds())
+        emulator.cluster.licence = licence.new("basic", emulator.cluster.name, emulator.cluster.milliseconds())
     if row.data["note"] == "invalidated api key":
-        double.request("DELETE", "/_security/api_key", {"Authorization": _ELASTIC, **_JSON}, _INVALIDATE)
-    return double
+        emulator.request("DELETE", "/_security/api_key", {"Authorization": _ELASTIC, **_JSON}, _INVALIDATE)
+    return emulator
 
 
 def sent_headers(row: Row) -> dict[str, str]:
@@ -111,16 +111,16 @@ def sent_headers(row: Row) -> dict[str, str]:
 
 def masterless(row: Row, version: str) -> InProcess:
     """A node that has no elected master, and never had one: it has no recovered state either."""
-    double = not_recovered(row, version)
-    double.control("POST", "/effects", {"do": "lose_master"})
-    return double
+    emulator = not_recovered(row, version)
+    emulator.control("POST", "/effects", {"do": "lose_master"})
+    return emulator
 
 
 def not_recovered(row: Row, version: str) -> InProcess:
     """A node whose cluster state is not recovered."""
-    double = plain(row, version)
-    double.control("POST", "/effects", {"do": "lose_state"})
-    return double
+    emulator = plain(row, version)
+    emulator.control("POST", "/effects", {"do": "lose_state"})
+    return emulator
 
 
 SITUATIONS = {
@@ -130,19 +130,19 @@ SITUATIONS = {
     "8.19.21 without elected master": masterless,
     "8.19.21 state not recovered": not_recovered,
 }
-"""What a row calls its node, and the double that stands in for it."""
+"""What a row calls its node, and the emulator that stands in for it."""
 
 
-def deploy(double: InProcess, encoded: str, operation: str) -> None:
+def deploy(emulator: InProcess, encoded: str, operation: str) -> None:
     """A deployment in the state that its name asks for, or a model to start."""
     name = encoded.replace("%2F", "/").replace("%C3%A9", "é")
-    cluster = double.cluster
+    cluster = emulator.cluster
     cluster.models["m"] = Model("m", SIZE)
     if operation == "start":
         cluster.models[name] = Model(name, SIZE)
         if name == "toobigcause":
-            # The stand-in's condition is not known; the double gives the same answer as a fault.
-            double.control("POST", "/faults", {"operation": "start", "do": {"type": "capacity"}})
+            # The stand-in's condition is not known; the emulator gives the same answer as a fault.
+            emulator.control("POST", "/faults", {"operation": "start", "do": {"type": "capacity"}})
         return
     if name == "missing":
         return
@@ -156,6 +156,6 @@ def deploy(double: InProcess, encoded: str, operation: str) -> None:
     if name == "toobig":
         cluster.nodes = {"n1": Node("n1", 1)}
     if name == "adaptive":
-        double.control(
+        emulator.control(
             "POST", "/effects", {"do": "set_adaptive", "deployment_id": name, "adaptive_allocations": {"enabled": True}}
         )

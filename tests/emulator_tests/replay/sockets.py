@@ -25,7 +25,7 @@ _SHORT: Final = 0.1
 
 @functools.cache
 def _process(version: str, secured: bool) -> Process:
-    """A double for all rows of one node; ends with this process."""
+    """An emulator for all rows of one node; ends with this process."""
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     found = stack.enter_context(running("--version", version, "--node", "n1=64,16gb"))

@@ -142,8 +142,8 @@ def models_stats(row: Row, version: str) -> Outcome:
 
 def _deployment_answer(row: Row, version: str) -> Outcome:
     """The path that once led to statistics of deployments alone."""
-    double = InProcess(version, models=[("mod", SIZE)])
-    _status, _headers, raw = double.request("GET", "/_ml/trained_models/mod/deployment/_stats")
+    emulator = InProcess(version, models=[("mod", SIZE)])
+    _status, _headers, raw = emulator.request("GET", "/_ml/trained_models/mod/deployment/_stats")
     return row.data["json"], json.loads(raw)
 
 

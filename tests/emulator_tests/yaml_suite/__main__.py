@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plays Elasticsearch's public YAML tests against the double: ``python -m emulator_tests.yaml_suite PATH``.
+"""Plays Elasticsearch's public YAML tests against the emulator: ``python -m emulator_tests.yaml_suite PATH``.
 
 PATH is a file, a folder of tests or a checkout of elastic/elasticsearch-clients-tests or elastic/elasticsearch. Nothing
 of these is kept here. What cannot pass is listed in ``expected.json``, with a reason; it is an error if it passes.
@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--expected", type=Path, default=EXPECTED, help="tests that cannot pass, with reasons")
     parser.add_argument("--failures", action="store_true", help="print only what failed")
     given = parser.parse_args(arguments)
-    double = ("--version", given.version, "--flavor", given.flavor)
+    emulator = ("--version", given.version, "--flavor", given.flavor)
     results: list[Result] = []
-    with started(given.path, Expected.read(given.expected), given.spec, *double) as runner:
+    with started(given.path, Expected.read(given.expected), given.spec, *emulator) as runner:
         for result in runner.results(given.path):
             results.append(result)
             if result.outcome == "failed" or not given.failures:

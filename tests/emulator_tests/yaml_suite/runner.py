@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs suites against a double in a process of its own, and counts."""
+"""Runs suites against an emulator in a process of its own, and counts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _failure(steps: Steps, suite: Suite, test: Sequence[Step]) -> str | None:
 
 @contextlib.contextmanager
 def started(path: Path, expected: Expected, spec: Path | None = None, *arguments: str) -> Iterator[Runner]:
-    """A runner with a double of its own; the API's specification is looked for above the path."""
+    """A runner with an emulator of its own; the API's specification is looked for above the path."""
     flavor = "serverless" if "serverless" in arguments else "default"
     spec = spec or next((found for parent in path.resolve().parents if (found := parent / _SPEC).is_dir()), None)
     with running("--interval", "0.01", *arguments) as process:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double as a whole: cluster, clock, journal, faults, security."""
+"""The emulator as a whole: cluster, clock, journal, faults, security."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMED: Final[Mapping[str, tuple[effect_targets.Effect, effect_targets.Effect | 
 """Faults that are effects under a shorter name, and what ends them."""
 
 
-class Double:
+class Emulator:
     """Everything that the two ports share. Used from one event loop only."""
 
     def __init__(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports inside the server double go down only. What is only the name of a type may come from anywhere."""
+"""Imports inside the emulator go down only. What is only the name of a type may come from anywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from checks.collection import ROOT, python_files
 
-DOUBLE = ROOT / "tests/emulator"
+EMULATOR = ROOT / "tests/emulator"
 # From the bottom to the top; a file belongs to the longest name that fits. It may import from its own row and below.
 ROWS = (
     "state.versions",  # the table of what each version does
@@ -22,7 +22,7 @@ ROWS = (
     "security",
     "state",
     "control",
-    "double",
+    "emulator",
     "api",
     "app",
     "control.application",
@@ -32,7 +32,7 @@ ROWS = (
 )
 # What the cluster may know of HTTP: how to refuse, and how to read what a request says.
 STATE_MAY = ("wire.errors", "wire.object_parser", "wire.values", "wire.xcontent")
-FILES = [path for path in python_files("tests/emulator") if path.parent != DOUBLE or path.name != "__init__.py"]
+FILES = [path for path in python_files("tests/emulator") if path.parent != EMULATOR or path.name != "__init__.py"]
 
 
 def named(path: Path) -> str:
@@ -41,7 +41,7 @@ def named(path: Path) -> str:
 
 def dotted(path: Path) -> str:
     """The name of a file inside the package, without the package's."""
-    parts = path.relative_to(DOUBLE).parts
+    parts = path.relative_to(EMULATOR).parts
     return ".".join(parts).removesuffix(".py").removesuffix(".__init__")
 
 
@@ -62,7 +62,7 @@ def statements(node: ast.AST) -> Iterator[ast.ImportFrom]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Modules of the double that a file imports."""
+    """Modules of the emulator that a file imports."""
     for statement in statements(ast.parse(path.read_text())):
         folder = path.parents[statement.level - 1]
         base = folder / (statement.module or "").replace(".", "/")
@@ -89,7 +89,7 @@ def test_the_cluster_knows_little_of_http(path: Path) -> None:
     assert [name for name in imported(path) if name.startswith("wire") and name not in STATE_MAY] == []
 
 
-def test_the_double_needs_nothing_of_this_repository() -> None:
+def test_the_emulator_needs_nothing_of_this_repository() -> None:
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
