@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stateful stand-in for Elasticsearch's trained-model deployment APIs.
+"""Emulate Elasticsearch's trained-model deployment APIs, with state.
 
 It answers as a real cluster of a chosen version would, as far as that is known: from recorded answers first, from
 ``docs/development/server-behaviour.md`` second. What is unknown is marked ``[U]`` where it was decided. See README.md.

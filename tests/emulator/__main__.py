@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m emulator``: see README.md."""
+"""Run ``python -m emulator``: see README.md."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _interval(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(
         prog="python -m emulator", description="A stand-in for Elasticsearch's trained-model deployment APIs."
     )
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def config(options: argparse.Namespace) -> Config:
-    """The cluster to begin with."""
+    """Return the cluster to begin with."""
     version = features(options.version)
     nodes = tuple(options.node or map(parse_node, _NODES))
     names = [node.name for node in nodes]
@@ -133,7 +133,7 @@ def config(options: argparse.Namespace) -> Config:
 
 
 def certificates(options: argparse.Namespace, begin: Config) -> Tls | None:
-    """What TLS needs, if options or file ask for it."""
+    """Make what TLS needs, if options or file ask for it."""
     kind, clients = options.tls, options.client_certificates
     if begin.security is not None:
         kind, clients = kind or begin.security.tls, clients or begin.security.client_certificates
@@ -148,7 +148,7 @@ def certificates(options: argparse.Namespace, begin: Config) -> Tls | None:
 
 
 def main() -> int:
-    """Runs until it is told to end."""
+    """Run until a signal ends the program; return its status."""
     options = parser().parse_args()
     try:
         begin = config(options)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API port as an ASGI application: from bytes to an answer, in the server's order of checks.
+"""Serve the API port as an ASGI application: from bytes to an answer, in the server's order of checks.
 
 Order (server-behaviour.md 0): media types [U], credentials, path, content type, parameters and body,
 unknown parameters and unused body, validation, privilege, then the work.
@@ -72,14 +72,14 @@ _LOOK: Final = 0.005
 
 
 class Api:
-    """The application. It holds an emulator and nothing else."""
+    """The application of the API port, around one emulator."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self._others: set[asyncio.Future[Reply]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
+        """Serve one ASGI connection."""
         if scope["type"] != "http":
             return
         call = _begun(scope)
@@ -104,7 +104,7 @@ class Api:
             await delivery.end(None, transport, receive, clock)
 
     def _admitted(self, call: Call) -> bool:
-        """Whether the body is worth waiting for: the credentials are looked at before it is there (recorded)."""
+        """Return whether to read the body: credentials are checked before it has come (recorded)."""
         try:
             self._authenticate(call)
         except errors.ApiError:
@@ -112,7 +112,10 @@ class Api:
         return True
 
     async def _answer(self, call: Call) -> tuple[Reply | None, Fault | None]:
-        """The answer with faults and journal, and the fault that decides; no reply: the connection gets no answer."""
+        """Return the answer after faults and journal, and the fault that decides.
+
+        Without a reply the connection gets none.
+        """
         emulator = self.emulator
         early = _decoded(call)
         cluster = emulator.cluster
@@ -167,14 +170,14 @@ class Api:
                 fault.results.append(self._applied(fault))
 
     def _applied(self, fault: Fault) -> Any:
-        """What comes of an effect; one whose target is gone does nothing, and says so in its results."""
+        """Return what an effect did; one whose target is gone does nothing and says so in its results."""
         try:
             return self.emulator.apply(fault)
         except effects.IMPOSSIBLE as error:
             return {"applied": False, "reason": str(error)}
 
     async def _another_client(self, do: Mapping[str, Any]) -> dict[str, Any]:
-        """A request by somebody else, not journaled and not hit by faults; waited for until it changes something."""
+        """Play a request of another client, not journaled and not hit by faults; wait until it changes something."""
         body = do.get("body")
         raw = b"" if body is None else (body.encode() if isinstance(body, str) else render.compact(body))
         path, _mark, query = str(do["path"]).partition("?")
@@ -243,12 +246,12 @@ class Api:
 
 
 def _late(module: str) -> Any:
-    """A module of security, which is imported only where security is on."""
+    """Import a module of security, which is needed only where security is on."""
     return importlib.import_module(f"emulator.security.{module}")
 
 
 def _decoded(call: Call) -> Reply | None:
-    """Decodes the query, looks at the path; a refusal if an escape is wrong."""
+    """Decode the query and check the path; return a refusal if an escape is wrong."""
     try:
         if call.broken:
             raise errors.illegal_argument("the body cannot be decompressed")
@@ -284,7 +287,7 @@ def _fail_within(call: Call, fault: Fault) -> None:
 
 
 def _begun(scope: Scope) -> Call:
-    """A request without its body."""
+    """Return a request without its body."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     call = Call(
         scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), headers, b""
@@ -299,7 +302,7 @@ def _is_whole(scope: Scope) -> bool:
 
 
 async def _read_body(call: Call, receive: Receive) -> bool:
-    """Whether all of it came."""
+    """Read the body; return whether all of it came."""
     parts = []
     while True:
         message = await receive()

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulator as a whole: cluster, clock, journal, faults, security."""
+"""Hold the emulator together: cluster, clock, journal, faults, security."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _NAMED: Final[Mapping[str, tuple[effect_targets.Effect, effect_targets.Effect | 
 
 
 class Emulator:
-    """Everything that the two ports share. Used from one event loop only."""
+    """Everything that the two ports share; used from one event loop only."""
 
     def __init__(
         self, config: Config, mode: str = "auto", interval: float = DEFAULT_INTERVAL, *, alone: bool = False
     ) -> None:
         self._begin = (config, mode, interval, alone)
         self.address = "127.0.0.1:9200"
-        """Where the API is, as the nodes publish it."""
+        """The address of the API, as the nodes publish it."""
         self._build()
 
     def reset(self, config: Config | None = None) -> None:
-        """Back to the beginning, or to another one."""
+        """Return to the beginning, or to another one."""
         self.clock.close()
         if config is not None:
             self._begin = (config, *self._begin[1:])
@@ -53,7 +53,7 @@ class Emulator:
         self._unfrozen = (mode, False)
 
     def apply(self, fault: Fault) -> Any:
-        """What a fault does to the cluster; what comes of it."""
+        """Do what a fault does to the cluster; return the result."""
         do, before = fault.do, fault.when == "before"
         if fault.type == "node_lost":
             node = effect_targets.node(self.cluster, do)
@@ -71,14 +71,14 @@ class Emulator:
         return result
 
     def _undo(self, fault: Fault, back: effect_targets.Effect) -> None:
-        """The end of what passes; if its target is gone, the fault's results say so."""
+        """End a temporary state; if its target is gone, the fault's results say so."""
         try:
             effects.apply(self.cluster, back)
         except effects.IMPOSSIBLE as error:
             fault.results.append({"applied": False, "reason": str(error)})
 
     def _freeze(self) -> None:
-        """Neither rounds nor time; whoever freezes first keeps what it was like."""
+        """Stop rounds and time; the first freezer keeps the previous mode."""
         self._freezers += 1
         if self._freezers == 1:
             self._unfrozen = (self.clock.mode, self.cluster.now.frozen)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulator without a process: the same API application, driven synchronously on a private event loop.
+"""Run the emulator without a process: the same API application, driven synchronously on a private event loop.
 
 >>> emulator = InProcess(version="8.19.21", models=[("my-model", 1000)])
 >>> status, headers, body = emulator.request("POST", "/_ml/trained_models/my-model/deployment/_start", {}, None)
@@ -37,35 +37,35 @@ class ConnectionDropped(ConnectionError):
 
 
 class _Transport:
-    """Stands in for the connection below HTTP. ``ended``: how, in words."""
+    """A stand-in for the connection below HTTP; ``ended`` says how it ended."""
 
     def __init__(self) -> None:
         self.ended = ""
         self._below = ""
 
     def abort(self) -> None:
-        """The end at once."""
+        """End at once."""
         self.ended = self._below or "closed"
 
     def close(self) -> None:
-        """The end after all that was sent."""
+        """End after all that was sent."""
         self.ended = self._below or "closed in the middle of the answer"
 
     def write(self, raw: bytes) -> None:
-        """Bytes past HTTP: nobody reads them here."""
+        """Accept bytes outside of HTTP, which are not read here."""
         self._below = "not HTTP"
 
     def get_extra_info(self, name: str) -> _Transport:
-        """There is no socket, so this plays it too."""
+        """Return itself, since there is no socket."""
         return self
 
     def setsockopt(self, level: int, name: int, value: bytes) -> None:
-        """The one option that is ever set makes the end a reset."""
+        """Make the end a reset, which the one option that is ever set means."""
         self._below = "reset"
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """One private loop for each thread; making one takes longer than most requests."""
+    """Return one private loop for each thread; making one takes longer than most requests."""
     loop: asyncio.AbstractEventLoop | None = getattr(_LOCAL, "loop", None)
     if loop is None or loop.is_closed():
         loop = _LOCAL.loop = asyncio.new_event_loop()
@@ -73,7 +73,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _declared(security: str | Path | Mapping[str, Any], version: str) -> Declared:
-    """A security file, or what one would say."""
+    """Read a security file, or a mapping with the same content."""
     from .security import file
 
     known = features(version)
@@ -106,13 +106,13 @@ class InProcess:
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster itself; replaced by ``reset``."""
+        """Return the cluster; ``reset`` replaces it."""
         return self.emulator.cluster
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """One request; raises ``ConnectionDropped`` if the emulator gives no answer."""
+        """Send one request; raise ``ConnectionDropped`` if the emulator gives no answer."""
         path, _mark, query = target.partition("?")
         transport = _Transport()
         scope: dict[str, Any] = {
@@ -146,14 +146,14 @@ class InProcess:
         )
 
     def control(self, method: str, path: str, json: Any = None) -> Any:
-        """One control request; raises ``ValueError`` where the port would refuse it."""
+        """Send one control request; raise ``ValueError`` where the port would refuse it."""
         status, answer = control.handle(self.emulator, method, path, json)
         if status != 200:
             raise ValueError(f"{method} {path}: {answer['error']}")
         return answer
 
     def tick(self, steps: int = 1) -> bool:
-        """Rounds of catching up; whether anything changed."""
+        """Run rounds of catching up; return whether anything changed."""
         return bool(self.control("POST", "/tick", {"steps": steps})["changed"])
 
     def reset(
@@ -162,7 +162,7 @@ class InProcess:
         nodes: Iterable[Node] | None = None,
         models: Iterable[tuple[str, int]] | None = None,
     ) -> None:
-        """Back to the beginning, with changes if any are given."""
+        """Return to the beginning, with changes if any are given."""
         begin = self.cluster.config
         self.emulator.reset(
             dataclasses.replace(
@@ -174,4 +174,4 @@ class InProcess:
         )
 
     def close(self) -> None:
-        """Nothing to free; the loop is shared."""
+        """Do nothing: the loop is shared."""

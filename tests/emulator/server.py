@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two ports, one process: the API and the control port on uvicorn."""
+"""Serve two ports in one process: the API and the control port on uvicorn."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _server(app: Any, context: ssl.SSLContext | None = None) -> uvicorn.Server:
 
 
 class CannotListen(Exception):  # noqa: N818
-    """A port that is taken, or that is none."""
+    """A port that is taken, or that does not exist."""
 
 
 def _listen(port: int) -> socket.socket:
@@ -74,7 +74,7 @@ def _listen(port: int) -> socket.socket:
 async def serve(
     emulator: Emulator, port: int, control_port: int = 0, parent_pid: int | None = None, tls: Tls | None = None
 ) -> None:
-    """Serves until SIGTERM or SIGINT, or until the parent is gone. The control port has no TLS."""
+    """Serve until SIGTERM or SIGINT, or until the parent is gone; the control port has no TLS."""
     sockets = [_listen(port), _listen(control_port)]
     servers = [_server(Api(emulator), tls.context if tls else None), _server(application(emulator))]
     for server, each in zip(servers, sockets, strict=True):
@@ -109,7 +109,7 @@ def _end(tls: Tls | None, number: int, frame: types.FrameType | None) -> None:
 
 
 async def _ticks(emulator: Emulator) -> None:
-    """A round each interval, which may change meanwhile: nobody should wait for the end of a longer one."""
+    """Run a round each interval; a change of the interval holds at once."""
     time = asyncio.get_running_loop().time
     last = time()
     while True:
@@ -121,6 +121,6 @@ async def _ticks(emulator: Emulator) -> None:
 
 
 async def _parent_gone(parent_pid: int) -> None:
-    """Returns when this process has been adopted by another."""
+    """Return when another process has adopted this one."""
     while os.getppid() == parent_pid:
         await asyncio.sleep(_PARENT_CHECK)

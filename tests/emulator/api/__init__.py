@@ -1,4 +1,4 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One module for each family of endpoints: from a call to what it does."""
+"""Turn calls into work, with one module for each family of endpoints."""

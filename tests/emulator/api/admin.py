@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cluster health and cluster settings: enough to wait for nodes and to set machine-learning settings.
+"""Serve cluster health and cluster settings: enough to wait for nodes and to set machine-learning settings.
 
 Source: recorded-answers.md 1, most rows of which are about these two.
 """
@@ -43,7 +43,7 @@ _WAITS: Final = ("wait_for_events", "wait_for_no_relocating_shards", "wait_for_n
 
 
 def health(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cluster/health``. It has no indices, so it is green; only nodes can be waited for."""
+    """Serve ``GET _cluster/health``: always green, since there are no shards; a request can only wait for nodes."""
     cluster = emulator.cluster
     call.boolean("local", False)
     if call.has("master_timeout") or not cluster.version.at_least((8, 15, 0)):
@@ -84,7 +84,7 @@ def _node_condition(text: str | None) -> Any:
 
 
 def health_json(cluster: Cluster, *, timed_out: bool, human: bool) -> Json:
-    """The answer body."""
+    """Return the body of the answer."""
     red = not (cluster.coordination.master and cluster.coordination.recovered)
     body: Json = {
         "cluster_name": cluster.name,
@@ -108,7 +108,7 @@ def health_json(cluster: Cluster, *, timed_out: bool, human: bool) -> Json:
 
 
 def data_nodes(cluster: Cluster) -> int:
-    """Nodes with a data role."""
+    """Return the number of nodes with a data role."""
     return sum(any(role.startswith("data") for role in node.roles) for node in cluster.nodes.values())
 
 
@@ -116,7 +116,7 @@ def data_nodes(cluster: Cluster) -> int:
 
 
 def get_settings(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cluster/settings``: what was set, persistent only."""
+    """Serve ``GET _cluster/settings``: what was set, as persistent settings only."""
     flat = call.boolean("flat_settings", False)
     call.boolean("include_defaults", False)
     call.time("master_timeout", _TIMEOUT)
@@ -128,7 +128,7 @@ def get_settings(emulator: Emulator, call: Call) -> Prepared:
 
 
 def put_settings(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _cluster/settings``: persistent and transient are one here."""
+    """Serve ``PUT _cluster/settings``; persistent and transient settings are the same here."""
     flat = call.boolean("flat_settings", False)
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
@@ -164,7 +164,10 @@ def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(given: Json, *, flat: bool) -> Json:
-    """Values are texts; names are nested unless ``flat_settings`` is given."""
+    """Return settings as the answer shows them.
+
+    Values are texts, names are nested unless ``flat_settings`` is given.
+    """
     texts = {name: settings.text_of(value) for name, value in given.items() if value is not None and "." in name}
     return texts if flat else render.nested(texts)
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Model aliases over HTTP.
+"""Serve model aliases.
 
 Source: server-behaviour.md 10; ``aliases`` records; order of checks, statuses and texts: the public transport
 actions that put and delete an alias, and the public YAML tests ``ml/inference_crud`` and ``ml/3rd_party_deployment``.
@@ -26,7 +26,7 @@ _ALLOCATED: Final = ("started", "fully_allocated")
 
 
 def put_alias(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/model_aliases/{alias}``."""
+    """Serve ``PUT _ml/trained_models/{model_id}/model_aliases/{alias}``."""
     cluster = emulator.cluster
     model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
     reassign = call.boolean("reassign", False)
@@ -58,7 +58,7 @@ def put_alias(emulator: Emulator, call: Call) -> Prepared:
 
 
 def _check_reassignment(cluster: Cluster, alias: str, old: Model, new: Model) -> None:
-    """An alias stays with one kind of model, and leaves a deployed model only for one that is deployed."""
+    """Refuse to move an alias to another kind of model, or from a deployed model to one that is not."""
     to = f"cannot reassign model_alias [{alias}] to model [{new.id}]"
     tasks = [next(iter(each.config.get("inference_config") or {}), None) for each in (new, old)]
     if None not in tasks and tasks[0] != tasks[1]:
@@ -93,7 +93,7 @@ def _inputs_differ(old: Model, new: Model) -> bool:
 
 
 def delete_alias(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _ml/trained_models/{model_id}/model_aliases/{alias}``."""
+    """Serve ``DELETE _ml/trained_models/{model_id}/model_aliases/{alias}``."""
     cluster = emulator.cluster
     model_id, alias = call.path_parameters["model_id"], call.path_parameters["model_alias"]
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""API keys: create, grant, get, update, invalidate.
+"""Serve API keys: create, grant, get, update, invalidate.
 
 Sources: http:392-400; the documentation of the API key APIs; texts of refusals from the server's public source.
 """
@@ -56,7 +56,7 @@ _INVALIDATE: Final = ObjectParser(
 
 
 def create(emulator: Emulator, call: Call) -> Prepared:
-    """``POST`` or ``PUT _security/api_key``."""
+    """Serve ``POST`` or ``PUT _security/api_key``."""
     _refresh(call)
     given = _CREATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who = identity(call)
@@ -73,7 +73,7 @@ def create(emulator: Emulator, call: Call) -> Prepared:
 
 
 def grant(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _security/api_key/grant``: a key for somebody whose credentials are in the body."""
+    """Serve ``POST _security/api_key/grant``: create a key for the user whose credentials are in the body."""
     _refresh(call)
     given = _GRANT.parse(Parser(required_body(call), emulator.cluster.version)).values
     if "api_key" not in given:
@@ -105,7 +105,7 @@ def _granted_to(security: Security, given: Json) -> Identity:
 
 
 def owner(who: Identity) -> User:
-    """To whom a key that somebody creates belongs."""
+    """Return the user who owns the keys that an identity creates."""
     if who.acting is not None:
         return who.acting
     return who.user if who.api_key is None else who.api_key.owner
@@ -143,7 +143,7 @@ def _grants(role: Role) -> bool:
 
 
 def _checked(given: Json, version: Features, *, named: bool) -> tuple[tuple[Role, ...], list[str]]:
-    """The role descriptors, and what is wrong with name, privileges and metadata."""
+    """Return the role descriptors, and what is wrong with name, privileges and metadata."""
     if named and "name" not in given:
         raise errors.illegal_argument("Required [name]")
     listed = given.get("role_descriptors") or {}
@@ -189,7 +189,7 @@ def _unknown_privileges(role: Role, version: Features) -> Iterable[str]:
 
 
 def get(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/api_key``."""
+    """Serve ``GET _security/api_key``."""
     version, who = emulator.cluster.version, identity(call)
     key_id, name = call.text("id") or None, call.text("name") or None
     realm, username = call.text("realm_name") or None, call.text("username") or None
@@ -244,7 +244,7 @@ def _selected(
     *,
     mine: bool,
 ) -> list[ApiKey]:
-    """Keys by what the request says; a star at the end of a name stands for anything."""
+    """Return the keys that the request selects; a star at the end of a name stands for anything."""
     chosen = None if ids is None else set(ids)
 
     def wanted(key: ApiKey) -> bool:
@@ -264,7 +264,7 @@ def _named(name: str, wanted: str) -> bool:
 
 
 def as_json(key: ApiKey, version: Features, *, limited: bool) -> Json:
-    """A key as it is shown, with what the version shows (documentation of each field)."""
+    """Return a key as it is shown, with what the version shows (documentation of each field)."""
     body: Json = {"id": key.id, "name": key.name}
     if version.at_least((8, 10, 0)):
         body["type"] = "rest"
@@ -289,7 +289,7 @@ def as_json(key: ApiKey, version: Features, *, limited: bool) -> Json:
 
 
 def update(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _security/api_key/{id}``: by its owner only."""
+    """Serve ``PUT _security/api_key/{id}``: only the owner may update a key."""
     key_id, who, version = call.path_parameters["id"], identity(call), emulator.cluster.version
     body = call.take_body()
     given = _UPDATE.parse(Parser(body, version)).values if body else {}
@@ -331,7 +331,7 @@ def _updatable(security: Security, who: Identity, key_id: str) -> ApiKey:
 
 
 def invalidate(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _security/api_key``."""
+    """Serve ``DELETE _security/api_key``."""
     given = _INVALIDATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who, mine = identity(call), bool(given.get("owner", False))
     ids = given.get("ids", [given["id"]] if "id" in given else None)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests that the cluster cannot take now: they wait for a master, as long as they say, or fail at once.
+"""Hold requests back that the cluster cannot take now: they wait for a master as long as they say, or fail at once.
 
 Source: server-behaviour.md 0 (503 forms), 3.2 row 13, 3.2 row 14; http:535-553. Which kind an
 action is follows from its name, as the names of the server's own actions say it: ``cluster:admin`` and
@@ -23,7 +23,7 @@ from ..wire.values import TimeValue
 
 
 class Kind(enum.Enum):
-    """What a request needs of the cluster."""
+    """The state of the cluster that a request needs."""
 
     LOCAL = enum.auto()
     """Nothing: any node answers from what it has."""
@@ -66,12 +66,12 @@ _WRITE_TIMEOUT: Final = TimeValue(60 * 10**9, "1m")
 
 
 def kind_of(action: str) -> Kind:
-    """The kind of an action."""
+    """Return the kind of an action."""
     return next((kind for prefix, kind in _KINDS if action.startswith(prefix)), Kind.LOCAL)
 
 
 async def admit(emulator: Emulator, prepared: Prepared, call: Call) -> None:
-    """Lets a request pass, perhaps later; ``ApiError`` if its time is over or a block is in its way."""
+    """Let a request pass, perhaps later; raise ``ApiError`` if its time is over or a block is in its way."""
     state = emulator.cluster.coordination
     if not state.event_timeouts and not state.blocks(emulator.cluster.settings):
         return
@@ -86,7 +86,7 @@ async def admit(emulator: Emulator, prepared: Prepared, call: Call) -> None:
 
 
 async def _master(emulator: Emulator, prepared: Prepared, call: Call, kind: Kind) -> None:
-    """Health and state are for ``local`` answered by any node; everything else comes here."""
+    """Wait for a master, except for health and state with ``local``, which any node answers."""
     cluster, action = emulator.cluster, prepared.action
     timeout = _time(call, "master_timeout", _MASTER_TIMEOUT)
     index = call.path_parameters.get("index") if action.startswith("indices:admin/") else None
@@ -110,7 +110,7 @@ async def _master(emulator: Emulator, prepared: Prepared, call: Call, kind: Kind
 
 
 async def _index(emulator: Emulator, call: Call, level: str) -> None:
-    """Reads fail at once; writes wait for their ``timeout``."""
+    """Check the blocks of indices: reads fail at once, writes wait for their ``timeout``."""
     cluster = emulator.cluster
 
     def free() -> bool:

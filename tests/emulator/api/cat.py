@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``_cat/health``, ``_cat/nodes`` and ``_cat/ml/trained_models``.
+"""Serve ``_cat/health``, ``_cat/nodes`` and ``_cat/ml/trained_models``.
 
 Columns from the reference of these APIs; http:14, 233, 553.
 """
@@ -84,7 +84,7 @@ _LETTERS: Final = {
 
 
 def health(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cat/health``: answered by the node that is asked, even without a master."""
+    """Serve ``GET _cat/health``, which the node that receives it answers even without a master."""
     request = table.read(call)
     stamped = call.boolean("ts", True)
 
@@ -124,7 +124,7 @@ def _health(cluster: Cluster) -> Row:
 
 
 def nodes(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cat/nodes``: a master action."""
+    """Serve ``GET _cat/nodes``: a master action."""
     request = table.read(call)
     call.boolean("full_id", False)
     call.text("include_unloaded_segments")
@@ -156,7 +156,7 @@ def _node(emulator: Emulator, node: Node) -> Row:
 
 
 def trained_models(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cat/ml/trained_models[/{model_id}]``."""
+    """Serve ``GET _cat/ml/trained_models[/{model_id}]``."""
     request = table.read(call)
     expression = call.path_parameters.get("model_id", "*")
     call.boolean("allow_no_match", True)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``/``, ``_ml/info`` and the cluster state.
+"""Serve ``/``, ``_ml/info`` and the cluster state.
 
 Source: server-behaviour.md 0 and 2.4; parameters of the cluster state as the recorded answers show them.
 """
@@ -23,7 +23,7 @@ _METRICS: Final = ("version", "master_node", "blocks", "nodes", "metadata")
 
 
 def root(emulator: Emulator, call: Call) -> Prepared:
-    """``GET /``."""
+    """Serve ``GET /``."""
     cluster = emulator.cluster
 
     async def run() -> Reply:
@@ -33,7 +33,7 @@ def root(emulator: Emulator, call: Call) -> Prepared:
 
 
 def root_json(cluster: Cluster) -> dict[str, Any]:
-    """What every client asks first; nodes of serverless have no names of their own (the public YAML test ``info``)."""
+    """Return the body of ``/``; nodes of serverless have no names of their own (the public YAML test ``info``)."""
     compatible = "7.17.0" if cluster.version.major == 8 else "8.19.0"
     return {
         "name": "serverless" if cluster.flavor == "serverless" else "double",
@@ -55,7 +55,7 @@ def root_json(cluster: Cluster) -> dict[str, Any]:
 
 
 def info(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _ml/info``."""
+    """Serve ``GET _ml/info``."""
     cluster = emulator.cluster
 
     async def run() -> Reply:
@@ -76,7 +76,7 @@ def info(emulator: Emulator, call: Call) -> Prepared:
 
 
 def state(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _cluster/state[/{metrics}[/{indices}]]``."""
+    """Serve ``GET _cluster/state[/{metrics}[/{indices}]]``."""
     metrics = call.path_parameters.get("metrics", "_all").split(",")
     call.boolean("local", False)
     call.time("master_timeout", _TIMEOUT)
@@ -97,7 +97,7 @@ def state(emulator: Emulator, call: Call) -> Prepared:
 
 
 def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
-    """The parts that were asked for; an unknown metric gives none."""
+    """Return the requested parts; an unknown metric gives none."""
     body: dict[str, Any] = {"cluster_name": cluster.name, "cluster_uuid": cluster.uuid}
     everything = "_all" in metrics
     parts: dict[str, dict[str, Any]] = {
@@ -129,7 +129,7 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
 
 
 def not_on_serverless(call: Call, cluster: Cluster) -> errors.ApiError:
-    """Infrastructure APIs are not there on serverless (server-behaviour.md 8: 410 is [G], 404 has been seen)."""
+    """Return serverless' refusal of infrastructure APIs; 410 is [G], 404 has been seen (server-behaviour.md 8)."""
     what = f"Request for uri [{call.uri}] with method [{call.method}]"
     reason = f"{what} exists but is not available when running in serverless mode"
     return errors.ApiError(int(cluster.choices["serverless_missing_api_status"]), "api_not_available_exception", reason)

@@ -31,7 +31,7 @@ _PAGE_SIZE: Final = 100
 
 
 def start(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{model_id}/deployment/_start``."""
+    """Serve ``POST _ml/trained_models/{model_id}/deployment/_start``."""
     version = emulator.cluster.version
     model_id = call.path_parameters["model_id"]
     given = call.text("deployment_id") if version.deployment_id else None
@@ -57,7 +57,10 @@ def start(emulator: Emulator, call: Call) -> Prepared:
 
 
 def _lay_query_over(request: StartRequest, call: Call) -> None:
-    """Query parameters win over the body; each is read only if it is there, so the order of complaints is this one."""
+    """Let query parameters win over the body.
+
+    Each is read only if it is given, so the order of complaints is this one.
+    """
     version = request.version
     request.timeout = call.time("timeout", request.timeout)
     if (text := call.text("wait_for")) is not None:
@@ -77,7 +80,7 @@ def _lay_query_over(request: StartRequest, call: Call) -> None:
 
 
 def _renamed(call: Call, new_names: bool, name: str, old: str, default: int | None) -> int | None:
-    """A parameter that was renamed in 8.3.
+    """Return a parameter that was renamed in 8.3.
 
     The old name is known as long as the client speaks REST API version 8 (server-behaviour.md 1.1).
     """
@@ -96,7 +99,7 @@ async def _start(emulator: Emulator, call: Call, request: StartRequest) -> Reply
 
 
 async def started(emulator: Emulator, call: Call, request: StartRequest) -> Assignment:
-    """Starts a deployment and waits as the request says; endpoints do it, too."""
+    """Start a deployment and wait as the request says; endpoints use it, too."""
     cluster = emulator.cluster
     begun = await _begin(emulator, request)
     call.committed = True
@@ -119,7 +122,7 @@ async def started(emulator: Emulator, call: Call, request: StartRequest) -> Assi
 
 
 async def _begin(emulator: Emulator, request: StartRequest) -> assignment.Assignment:
-    """The commit; a start waits for the download of its model, at most as long as for its nodes."""
+    """Commit a start; it waits for the download of its model, at most as long as for its nodes."""
     cluster = emulator.cluster
     deadline = cluster.now() + request.timeout.nanos
     while True:
@@ -140,7 +143,7 @@ def _is_replaced(cluster: Cluster, model: Model) -> bool:
 
 
 def update(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{deployment_id}/deployment/_update``.
+    """Serve ``POST _ml/trained_models/{deployment_id}/deployment/_update``.
 
     With the query parameter the body is not looked at.
     """
@@ -169,7 +172,10 @@ def update(emulator: Emulator, call: Call) -> Prepared:
 
 
 def _reads_number_from_query(emulator: Emulator) -> bool:
-    """From 8.15; whether late patches of 8.14 did is [U] (server-behaviour.md 1.2)."""
+    """Return whether the number is read from the query.
+
+    From 8.15; late patches of 8.14 are [U] (server-behaviour.md 1.2).
+    """
     version = emulator.cluster.version
     late = version.triple[:2] == (8, 14) and emulator.cluster.choices["update_query_parameter_in_8_14"] == "accept"
     return version.update_query_parameter or late
@@ -179,7 +185,7 @@ def _reads_number_from_query(emulator: Emulator) -> bool:
 
 
 def stop(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{deployment_id}/deployment/_stop``: with a body the query is not looked at."""
+    """Serve ``POST _ml/trained_models/{deployment_id}/deployment/_stop``; with a body the query is ignored."""
     deployment_id = call.path_parameters["model_id"]
     body = call.take_body()
     if body:
@@ -203,7 +209,7 @@ async def _stop(emulator: Emulator, call: Call, request: StopRequest) -> Reply:
 
 
 async def stopped(emulator: Emulator, call: Call, request: StopRequest) -> None:
-    """Stops a deployment and waits until it is gone; endpoints do it, too."""
+    """Stop a deployment and wait until it is gone; endpoints use it, too."""
     cluster = emulator.cluster
     before = cluster.writes
     found = operations.stop(cluster, request)
@@ -214,7 +220,7 @@ async def stopped(emulator: Emulator, call: Call, request: StopRequest) -> None:
 
 
 def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assignment) -> bool:
-    """Whether the assignment is gone. If metadata is blocked, nobody can remove it: server-behaviour.md 3.3."""
+    """Return whether the assignment is gone; blocked metadata keeps it (server-behaviour.md 3.3)."""
     if cluster.assignments.get(deployment_id) is not stopping:
         return True
     if cluster.coordination.master and not cluster.commits:
@@ -227,7 +233,7 @@ def _is_stopped(cluster: Cluster, deployment_id: str, stopping: assignment.Assig
 
 
 def get_stats(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _ml/trained_models/[{id}/]_stats``."""
+    """Serve ``GET _ml/trained_models/[{id}/]_stats``."""
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
     first, size = page(call)
@@ -243,7 +249,7 @@ def get_stats(emulator: Emulator, call: Call) -> Prepared:
 
 
 def page(call: Call) -> tuple[int, int]:
-    """``from`` and ``size``."""
+    """Return ``from`` and ``size``."""
     first, size = call.integer("from", 0), call.integer("size", _PAGE_SIZE)
     for name, value in (("from", first), ("size", size)):
         if value < 0:

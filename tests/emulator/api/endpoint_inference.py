@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference through an inference endpoint: the deployment does the work, the answer has the form of the task.
+"""Serve inference through an endpoint: the deployment does the work, the answer has the form of the task.
 
 Elasticsearch's public inference sources. A default endpoint that has no deployment yet starts it.
 """
@@ -52,7 +52,7 @@ def _parser() -> ObjectParser:
 
 
 def perform(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _inference/[{task_type}/]{id}``."""
+    """Serve ``POST _inference/[{task_type}/]{id}``."""
     version = emulator.cluster.version
     task_type, endpoint_id = inference_endpoints.target(emulator, call)
     body = call.take_body()
@@ -87,7 +87,7 @@ async def _ready(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: Ti
 
 
 async def _results(emulator: Emulator, endpoint: Endpoint, given: Json, timeout: TimeValue) -> list[Json]:
-    """What the deployment says of each input, in the form of the task."""
+    """Return the deployment's result for each input, in the form of the task."""
     model = emulator.cluster.resolve_model(endpoint.model_id)
     config = {} if model is None else model.config
     settings, task = inference_config.stored(config), _TASKS[endpoint.task_type]
@@ -113,7 +113,7 @@ def _field(config: Json) -> str:
 
 
 def _ranked(endpoint: Endpoint, given: Json, scores: list[float]) -> list[Json]:
-    """Best first; with the texts unless somebody does not want them."""
+    """Return documents by score, best first, with their texts unless the request switches them off."""
     settings = {**endpoint.task_settings, **(given.get("task_settings") or {})}
     shown = given.get("return_documents", settings.get("return_documents", True))
     found = []

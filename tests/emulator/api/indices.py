@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Indices: names, existence, single documents. No mappings, shards or searches.
+"""Serve indices: names, existence, single documents. There are no mappings, shards or searches.
 
 What is no other path is a path of an index: ``GET /_nope`` asks for an index of that name (recorded-answers.md 1).
 Answers to requests that succeed follow the public specification of the create, get, delete and document APIs.
@@ -31,7 +31,7 @@ _SHARDS: Final = {"total": 2, "successful": 1, "failed": 0}
 
 
 def no_such_index(name: str) -> errors.ApiError:
-    """404, as recorded."""
+    """Return the recorded 404."""
     extra = {"resource.type": "index_or_alias", "resource.id": name, "index_uuid": "_na_", "index": name}
     return errors.ApiError(404, "index_not_found_exception", f"no such index [{name}]", extra=extra)
 
@@ -42,7 +42,7 @@ def _invalid(name: str, why: str) -> errors.ApiError:
 
 
 def _resolved(cluster: Cluster, expression: str) -> list[Index]:
-    """Indices that a comma list names; what is no pattern has to exist."""
+    """Return the indices that a comma-separated list names; what is not a pattern has to exist."""
     found: dict[str, Index] = {}
     for name in expression.split(","):
         if name == "_all" or "*" in name:
@@ -58,7 +58,7 @@ def _resolved(cluster: Cluster, expression: str) -> list[Index]:
 
 
 def _check_new(cluster: Cluster, name: str) -> None:
-    """Rules for names of new indices (public reference of the create index API)."""
+    """Check the name of a new index (public reference of the create index API)."""
     if name in cluster.indices:
         uuid = cluster.indices[name].uuid
         extra = {"index_uuid": uuid, "index": name}
@@ -78,7 +78,7 @@ def _check_new(cluster: Cluster, name: str) -> None:
 
 
 def get(emulator: Emulator, call: Call) -> Prepared:
-    """``GET /{index}`` and ``HEAD /{index}``."""
+    """Serve ``GET /{index}`` and ``HEAD /{index}``."""
     cluster, expression = emulator.cluster, call.path_parameters["index"]
     call.boolean("include_defaults", False)
     call.time("master_timeout", _TIMEOUT)
@@ -92,7 +92,7 @@ def get(emulator: Emulator, call: Call) -> Prepared:
 
 
 def create(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT /{index}``. The body is read, and kept for nothing."""
+    """Serve ``PUT /{index}``; the body is read and ignored."""
     cluster, name = emulator.cluster, call.path_parameters["index"]
     call.text("wait_for_active_shards")
     call.time("master_timeout", _TIMEOUT)
@@ -110,7 +110,7 @@ def create(emulator: Emulator, call: Call) -> Prepared:
 
 
 def delete(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE /{index}``; patterns are refused, as ``action.destructive_requires_name`` is true by default."""
+    """Serve ``DELETE /{index}``; patterns are refused, as ``action.destructive_requires_name`` is true by default."""
     cluster, expression = emulator.cluster, call.path_parameters.get("index", "")
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
@@ -142,7 +142,7 @@ def _document_options(call: Call) -> None:
 
 
 def put_document(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT /{index}/_doc/{id}``; an index that is not there is created."""
+    """Serve ``PUT /{index}/_doc/{id}``; a missing index is created."""
     cluster, path = emulator.cluster, call.path_parameters
     name, given = path["index"], path.get("id")
     _document_options(call)
@@ -180,7 +180,7 @@ def _written(index: Index, document: Document, result: str) -> Json:
 
 
 def get_document(emulator: Emulator, call: Call) -> Prepared:
-    """``GET /{index}/_doc/{id}``."""
+    """Serve ``GET /{index}/_doc/{id}``."""
     cluster, path = emulator.cluster, call.path_parameters
     for name in ("routing", "preference", "stored_fields", "version", "version_type"):
         call.text(name)
@@ -202,7 +202,7 @@ def get_document(emulator: Emulator, call: Call) -> Prepared:
 
 
 def delete_document(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE /{index}/_doc/{id}``."""
+    """Serve ``DELETE /{index}/_doc/{id}``."""
     cluster, path = emulator.cluster, call.path_parameters
     _document_options(call)
 

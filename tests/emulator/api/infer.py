@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference and the inference cache over HTTP.
+"""Serve inference and the inference cache.
 
 Sources: Elasticsearch's public REST and transport classes for ``_infer``, ``deployment/_infer`` and
 ``deployment/cache/_clear``; server-behaviour.md 6 (scale from zero), server-behaviour.md 2.3 (what is counted).
@@ -42,7 +42,7 @@ DEPRECATED: Final = f"[{_OLD}] is deprecated! Use [{_NEW}] instead."
 
 
 def _docs(parser: Parser) -> list[Json]:
-    """An array of objects; one object counts as an array, an entry that is no object as an empty one."""
+    """Read an array of objects; one object counts as an array, an entry that is not an object as an empty one."""
     if parser.token == xcontent.START_OBJECT:
         return [xcontent.read_value(parser)]
     found = []
@@ -65,7 +65,7 @@ def _parser(number: str, name: str) -> ObjectParser:
 
 
 def _request(emulator: Emulator, call: Call, name: str) -> InferRequest:
-    """Out of path, body and query; the query's time-out wins."""
+    """Read a request from path, body and query; the query's timeout wins."""
     version = emulator.cluster.version
     body = call.take_body()
     if not body:
@@ -81,7 +81,7 @@ def _request(emulator: Emulator, call: Call, name: str) -> InferRequest:
 
 
 def infer_model(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{model_or_deployment_id}/_infer`` (8.3)."""
+    """Serve ``POST _ml/trained_models/{model_or_deployment_id}/_infer`` (8.3)."""
     request = _request(emulator, call, _INTERNAL)
 
     async def run() -> Reply:
@@ -91,7 +91,10 @@ def infer_model(emulator: Emulator, call: Call) -> Prepared:
 
 
 def infer_deployment(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{model_id}/deployment/_infer``: one document, and an answer without an envelope."""
+    """Serve ``POST _ml/trained_models/{model_id}/deployment/_infer``.
+
+    One document, and an answer without an envelope.
+    """
     version = emulator.cluster.version
     request = _request(emulator, call, _INTERNAL if version.assignment_names else _OLD_ACTION)
     several = len(request.docs) > 1
@@ -135,7 +138,7 @@ async def results(emulator: Emulator, request: InferRequest) -> list[Json]:
 
 
 def _check_licence(cluster: Cluster, name: str) -> None:
-    """Without a licence the stored model of that very name says whether it needs one.
+    """Check the licence; without one the stored model of that very name says whether it needs one.
 
     So names of deployments and aliases are not found then (public source of the inference action).
     """
@@ -149,14 +152,17 @@ def _check_licence(cluster: Cluster, name: str) -> None:
 
 
 def _locally(emulator: Emulator, request: InferRequest) -> list[Json]:
-    """A model that needs no deployment: trees and language identification."""
+    """Infer with a model that needs no deployment: trees and language identification."""
     model = infer.undeployed(emulator.cluster, request.id)
     settings = inference_config.stored(model.config or {"inference_config": {"classification": {}}})
     return [_local_result(model, settings, doc) for doc in request.docs]
 
 
 def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
-    """A document without any field of the model is a warning, no failure (``messages`` record 23)."""
+    """Return one result.
+
+    A document without any field of the model is a warning, not a failure (``messages`` record 23).
+    """
     renamed = model.config.get("default_field_map") or {}
     wanted = set(model.config.get("input", {}).get("field_names", ()))
     wanted |= {name for name, feature in renamed.items() if feature in wanted}
@@ -166,7 +172,7 @@ def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
 
 
 async def _first_allocation(emulator: Emulator, assignment: Assignment, request: InferRequest) -> None:
-    """Wakes a deployment that was scaled to zero and waits for it; refuses if it is not one that wakes."""
+    """Wake a deployment that was scaled to zero and wait for it; refuse if it cannot be woken."""
     cluster = emulator.cluster
     reason = infer.not_allocated(request.id)
     if not infer.wake(cluster, assignment):
@@ -186,7 +192,7 @@ async def _first_allocation(emulator: Emulator, assignment: Assignment, request:
 
 
 async def _results(emulator: Emulator, assignment: Assignment, sent: list[Sent]) -> None:
-    """Until each document has its result, or its process is gone; then the counters know."""
+    """Wait until each document has its result or its process is gone, then count."""
     ends = [each.task.end for each in sent if each.task is not None]
     if ends:
         await emulator.clock.wait_until(max(ends), lambda: all(_is_gone(emulator, assignment, each) for each in sent))
@@ -196,7 +202,7 @@ async def _results(emulator: Emulator, assignment: Assignment, sent: list[Sent])
 
 
 def _is_gone(emulator: Emulator, assignment: Assignment, sent: Sent) -> bool:
-    """Whether the process ended before the result was there."""
+    """Return whether the process ended before the result was available."""
     current = emulator.cluster.usage.get((assignment.params.deployment_id, sent.node_id))
     return current is not sent.usage and sent.task is not None and sent.task.end > emulator.cluster.now()
 
@@ -205,7 +211,7 @@ def _is_gone(emulator: Emulator, assignment: Assignment, sent: Sent) -> bool:
 
 
 def clear_cache(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _ml/trained_models/{deployment_id}/deployment/cache/_clear`` (8.5)."""
+    """Serve ``POST _ml/trained_models/{deployment_id}/deployment/cache/_clear`` (8.5)."""
     cluster, deployment_id = emulator.cluster, call.path_parameters["model_id"]
     call.time("timeout", infer.DEFAULT_TIMEOUT)
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference endpoints over HTTP: put, get, update, delete.
+"""Serve inference endpoints: put, get, update, delete.
 
 Elasticsearch's public rest-api-spec and inference sources; server-behaviour.md 3.1 to 3.3. An endpoint is
 stored first and its deployment is started then, so that a start that fails leaves the endpoint behind.
@@ -32,7 +32,7 @@ _WILDCARDS: Final = ("_all", "*")
 
 
 def target(emulator: Emulator, call: Call) -> tuple[str, str]:
-    """Task type (``any`` if the path has none) and id."""
+    """Return task type (``any`` if the path has none) and id."""
     parameters = call.path_parameters
     if _ID in parameters:
         return endpoint_config.task_type(parameters[_TYPE_OR_ID], emulator.cluster), parameters[_ID]
@@ -57,7 +57,7 @@ def _id_complaints(endpoint_id: str) -> list[str]:
 
 
 def put(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _inference/[{task_type}/]{id}``."""
+    """Serve ``PUT _inference/[{task_type}/]{id}``."""
     cluster = emulator.cluster
     in_path, endpoint_id = target(emulator, call)
     _raw, body = _body(emulator, call)
@@ -85,7 +85,7 @@ def put(emulator: Emulator, call: Call) -> Prepared:
 
 
 async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
-    """Starts the deployment of an endpoint; a packaged model is fetched first if it is not there."""
+    """Start the deployment of an endpoint; a missing packaged model is downloaded first."""
     cluster = emulator.cluster
     if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
         await _fetch(emulator, endpoint.model_id)
@@ -106,7 +106,7 @@ async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: Ti
 
 
 async def _fetch(emulator: Emulator, model_id: str) -> None:
-    """As the public service creates it: it waits for the download, and names the field as ever."""
+    """Create a packaged model as the public service does: wait for the download, and name the field as ever."""
     created = creation.create(emulator.cluster, model_id, {"input": {"field_names": ["text_field"]}})
     if created.download_ends is not None:
         await emulator.clock.wait_until(created.download_ends)
@@ -123,7 +123,7 @@ def _not_found_text(endpoint: Endpoint) -> str:
 
 
 def get(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _inference[/{id}]``, ``GET _inference/{task_type}/{id}``; ``_all`` and ``*`` are all of them."""
+    """Serve ``GET _inference[/{id}]``, ``GET _inference/{task_type}/{id}``; ``_all`` and ``*`` are all of them."""
     cluster = emulator.cluster
     task_type, endpoint_id = target(emulator, call)
 
@@ -143,7 +143,7 @@ def get(emulator: Emulator, call: Call) -> Prepared:
 
 
 def update(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _inference/[{task_type}/]{id}/_update``: the number of allocations of the endpoint's own deployment."""
+    """Serve ``PUT _inference/[{task_type}/]{id}/_update``: change the allocations of the endpoint's own deployment."""
     cluster = emulator.cluster
     if _ID not in call.path_parameters and not cluster.version.endpoint_update_without_type:
         raise errors.status(400, "Inference ID must be provided in the path")
@@ -166,7 +166,7 @@ def update(emulator: Emulator, call: Call) -> Prepared:
 
 
 def delete(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _inference/[{task_type}/]{id}``: stops the deployment that the endpoint made."""
+    """Serve ``DELETE _inference/[{task_type}/]{id}``: stop the deployment that the endpoint made, too."""
     cluster = emulator.cluster
     task_type, endpoint_id = target(emulator, call)
     knows = cluster.version.endpoint_references

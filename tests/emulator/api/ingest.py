@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ingest pipelines over HTTP: put, get, delete and simulate.
+"""Serve ingest pipelines: put, get, delete and simulate.
 
 Elasticsearch's public rest-api-spec and ingest sources. Pipelines matter here because their inference processors hold
 deployments, models and endpoints (server-behaviour.md 3.3).
@@ -43,7 +43,7 @@ def _timeouts(call: Call, *names: str) -> None:
 
 
 def put(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _ingest/pipeline/{id}``; the same again changes nothing."""
+    """Serve ``PUT _ingest/pipeline/{id}``; an identical definition changes nothing."""
     cluster, pipeline_id = emulator.cluster, call.path_parameters["id"]
     wanted = call.integer("if_version", 0) if call.has("if_version") else None
     config = _body(emulator, call)
@@ -65,7 +65,7 @@ def put(emulator: Emulator, call: Call) -> Prepared:
 
 
 def get(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _ingest/pipeline[/{id}]``: 404 with an empty object if there is none."""
+    """Serve ``GET _ingest/pipeline[/{id}]``; a missing pipeline is a 404 with an empty object."""
     cluster, expression = emulator.cluster, call.path_parameters.get("id", "*")
     summary = call.boolean("summary", False)
     _timeouts(call, "master_timeout")
@@ -91,7 +91,7 @@ def _shown(cluster: Cluster, pipeline_id: str, *, human: bool) -> Json:
 
 
 def delete(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _ingest/pipeline/{id}``; only ``*`` may match nothing."""
+    """Serve ``DELETE _ingest/pipeline/{id}``; only ``*`` may match nothing."""
     cluster, expression = emulator.cluster, call.path_parameters["id"]
     _timeouts(call, "master_timeout", "timeout")
 
@@ -113,7 +113,7 @@ def delete(emulator: Emulator, call: Call) -> Prepared:
 
 
 def simulate(emulator: Emulator, call: Call) -> Prepared:
-    """``GET`` or ``POST _ingest/pipeline/[{id}/]_simulate``: nothing is stored."""
+    """Serve ``GET`` or ``POST _ingest/pipeline/[{id}/]_simulate``: nothing is stored."""
     cluster, pipeline_id = emulator.cluster, call.path_parameters.get("id")
     verbose = call.boolean("verbose", False)
     body = _body(emulator, call)
@@ -129,7 +129,7 @@ def simulate(emulator: Emulator, call: Call) -> Prepared:
 
 
 def _simulated(cluster: Cluster, pipeline_id: str | None, body: Json) -> Json:
-    """The stored pipeline, or the one in the body."""
+    """Simulate the stored pipeline, or the one in the body."""
     if pipeline_id is not None:
         if pipeline_id not in cluster.pipelines:
             raise errors.illegal_argument(f"pipeline [{pipeline_id}] does not exist")
@@ -155,7 +155,7 @@ def _documents(body: Json) -> list[Json]:
 
 
 def _result(runner: ingestion.Ingestion, config: Json, given: Json, now: int) -> Json | None:
-    """One document, its error, or nothing if it was dropped."""
+    """Return one document, its error, or nothing if it was dropped."""
     document = ingestion.Document(given, now)
     try:
         runner.run(config, document)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Licences: ``_license`` and ``_xpack``.
+"""Serve ``_license`` and ``_xpack``.
 
 Sources: http:313, 355-385; the documentation of the licensing APIs and ``_xpack``; rules and texts from the server's
 public source. Which features a licence includes follows the public list of subscriptions [G].
@@ -69,7 +69,7 @@ _SINCE: Final = {
 
 
 def get(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _license``: with blanks unless ``pretty`` is given (recorded)."""
+    """Serve ``GET _license``: with blanks unless ``pretty`` is given (recorded)."""
     cluster = emulator.cluster
     call.boolean("local", False)
     if cluster.version.major == 8 and call.has("accept_enterprise") and not call.boolean("accept_enterprise", True):
@@ -88,7 +88,7 @@ def get(emulator: Emulator, call: Call) -> Prepared:
 
 
 def trial_status(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _license/trial_status``: a trial can be begun once."""
+    """Serve ``GET _license/trial_status``; a trial can be started once."""
 
     async def run() -> Reply:
         return Reply(200, {"eligible_to_start_trial": not emulator.cluster.trial_used})
@@ -97,7 +97,7 @@ def trial_status(emulator: Emulator, call: Call) -> Prepared:
 
 
 def basic_status(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _license/basic_status``."""
+    """Serve ``GET _license/basic_status``."""
 
     async def run() -> Reply:
         return Reply(200, {"eligible_to_start_basic": licence.current(emulator.cluster).type != "basic"})
@@ -121,7 +121,7 @@ def _times(call: Call) -> None:
 
 
 def start_trial(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _license/start_trial``."""
+    """Serve ``POST _license/start_trial``."""
     cluster, acknowledged = emulator.cluster, call.boolean("acknowledge", False)
     _times(call)
     kind = call.text("type") or "trial"
@@ -152,7 +152,7 @@ _TRIAL_ADVICE: Final = {
 
 
 def start_basic(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _license/start_basic``: from a licence that includes more, only with ``acknowledge``."""
+    """Serve ``POST _license/start_basic``; a licence that includes more needs ``acknowledge``."""
     cluster, acknowledged = emulator.cluster, call.boolean("acknowledge", False)
     _times(call)
 
@@ -185,7 +185,7 @@ _BASIC_ADVICE: Final = {
 
 
 def put(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT`` or ``POST _license``. Signatures are not checked; a licence without one is invalid."""
+    """Serve ``PUT`` or ``POST _license``. Signatures are not checked; a licence without one is invalid."""
     cluster = emulator.cluster
     body = call.take_body()
     if not body:
@@ -234,7 +234,7 @@ def _licence(given: Json, cluster: Cluster) -> Licence:
 
 
 def delete(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _license``: a basic licence takes its place."""
+    """Serve ``DELETE _license``; a basic licence replaces the deleted one."""
     cluster = emulator.cluster
     _times(call)
 
@@ -250,7 +250,7 @@ def delete(emulator: Emulator, call: Call) -> Prepared:
 
 
 def info(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _xpack``."""
+    """Serve ``GET _xpack``."""
     cluster = emulator.cluster
     asked = (call.text("categories") or "_all").split(",")
     call.boolean("accept_enterprise", True)

@@ -1,7 +1,9 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``GET _ml/memory/[{node_id}/]_stats`` (8.2): what machine learning uses on each node, as the planner counts it.
+"""Serve ``GET _ml/memory/[{node_id}/]_stats`` (8.2).
+
+The memory of machine learning on each node, as the planner counts.
 
 Shape and order of keys: Elasticsearch's public action class and REST tests.
 """
@@ -26,7 +28,7 @@ _HEAP: Final = 4 << 30
 
 
 def memory_stats(emulator: Emulator, call: Call) -> Prepared:
-    """All nodes, or those that a node specification names."""
+    """Serve all nodes, or those that a node specification selects."""
     expression = call.path_parameters.get("node_id", "_all")
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
@@ -45,7 +47,7 @@ def memory_stats(emulator: Emulator, call: Call) -> Prepared:
 
 
 def native_inference(cluster: Cluster, node_id: str) -> int:
-    """Bytes of the deployments on one node, stopping ones included."""
+    """Return the bytes of the deployments on one node, stopping ones included."""
     return sum(
         each.params.memory(route.target, cluster.version)
         for each in cluster.assignments.values()

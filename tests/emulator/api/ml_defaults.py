@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``GET _ml/info`` says of defaults and limits of anomaly detection, which user interfaces ask for.
+"""Return the defaults and limits of anomaly detection in ``GET _ml/info``, which user interfaces read.
 
 Source: the documented answer of the machine learning info API and the public YAML tests ``ml/ml_info``. That the
 filters are the same in every version is inferred.
@@ -25,7 +25,7 @@ _DEFAULT_LIMIT: Final = 1 << 30
 
 
 def defaults(cluster: Cluster) -> dict[str, Any]:
-    """The ``defaults`` of the answer; the memory of a job is not above the highest that is allowed."""
+    """Return the ``defaults`` of the answer; the memory of a job is at most the highest allowed."""
     limit = _limit(cluster)
     memory = _DEFAULT_LIMIT if limit is None else min(limit, _DEFAULT_LIMIT)
     words = [each for names in (_DAYS, _MONTHS) for each in (*names, *(name[:3] for name in names))]
@@ -48,7 +48,7 @@ def defaults(cluster: Cluster) -> dict[str, Any]:
 
 
 def limits(cluster: Cluster) -> dict[str, Any]:
-    """The ``limits`` of one job: what is set, and what the largest node can hold."""
+    """Return the ``limits`` of one job: what is set, and what the largest node can hold."""
     limit = _limit(cluster)
     largest = max((node.available() for node in cluster.nodes.values()), default=0)
     effective = largest if limit is None else min(limit, largest)
@@ -57,12 +57,12 @@ def limits(cluster: Cluster) -> dict[str, Any]:
 
 
 def _limit(cluster: Cluster) -> int | None:
-    """The highest memory that a job may ask for; 0 is none."""
+    """Return the highest memory that a job may request; 0 is none."""
     text = cluster.settings.get(LIMIT)
     return (values.parse_bytes(str(text), LIMIT).bytes or None) if text is not None else None
 
 
 def _megabytes(amount: int) -> str:
-    """Whole megabytes, or gigabytes where nothing is left over."""
+    """Return whole megabytes, or gigabytes where nothing is left over."""
     whole = amount >> 20
     return f"{whole >> 10}gb" if whole and whole % 1024 == 0 else f"{whole}mb"

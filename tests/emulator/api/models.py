@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trained models over HTTP: create, read, delete.
+"""Serve trained models: create, read, delete.
 
 Source: server-behaviour.md 1.5 and 10; ``model_config`` and ``ids`` records; the order of checks and their texts
 are those of Elasticsearch's public transport actions.
@@ -44,7 +44,10 @@ ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
 def put_model(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}``: metadata only; the definition comes in parts, or is downloaded."""
+    """Serve ``PUT _ml/trained_models/{model_id}``.
+
+    Metadata only; the definition is uploaded in parts, or downloaded.
+    """
     cluster = emulator.cluster
     model_id = call.path_parameters["model_id"]
     config = model_config.parse(call.take_body(), cluster.version)
@@ -72,7 +75,7 @@ def put_model(emulator: Emulator, call: Call) -> Prepared:
 
 
 def get_models(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _ml/trained_models/[{model_id}]``: ids, aliases, patterns."""
+    """Serve ``GET _ml/trained_models/[{model_id}]``: ids, aliases, patterns."""
     cluster = emulator.cluster
     expression = call.path_parameters.get("model_id", "*")
     allow_no_match = call.boolean("allow_no_match", True)
@@ -118,7 +121,7 @@ def _includes(cluster: Cluster, call: Call) -> list[str]:
 
 
 def _found(cluster: Cluster, expression: str, tags: list[str], *, allow_no_match: bool) -> list[str]:
-    """Ids in order; an exact id that names nothing is 404 even with ``allow_no_match``."""
+    """Return ids in order; an exact id that matches nothing is a 404 even with ``allow_no_match``."""
     resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
     aliased = {model_id for alias, model_id in cluster.aliases.items() if models.expand(expression, [alias])}
     found = sorted({*models.expand(resolved, list(cluster.models)), *(aliased & set(cluster.models))})
@@ -130,7 +133,7 @@ def _found(cluster: Cluster, expression: str, tags: list[str], *, allow_no_match
 
 
 def _check_one(cluster: Cluster, shown_ids: list[str], includes: list[str]) -> None:
-    """Definitions and their status are for one model at a time."""
+    """Refuse definitions and their status for more than one model."""
     if "definition" in includes and len(shown_ids) > 1:
         raise errors.status(400, "Getting model definition is not supported when getting more than one model")
     if "definition_status" not in includes or not shown_ids:
@@ -153,7 +156,7 @@ def _definition(definition: Json, *, decompress: bool) -> Json:
 
 
 def delete_model(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _ml/trained_models/{model_id}``: refused while used or deployed, unless forced."""
+    """Serve ``DELETE _ml/trained_models/{model_id}``: refused while used or deployed, unless forced."""
     cluster, model_id = emulator.cluster, call.path_parameters["model_id"]
     force = call.boolean("force", False) if cluster.version.at_least((8, 1, 0)) else False
     call.time("timeout", _TIMEOUT)

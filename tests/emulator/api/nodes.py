@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``_nodes``, ``_nodes/stats`` and node shutdowns.
+"""Serve ``_nodes``, ``_nodes/stats`` and node shutdowns.
 
 Source: recorded-answers.md 1, ``_nodes``; parameters, metrics and fields from the reference of the nodes info, nodes
 stats and node shutdown APIs. Of the many fields that a real node has, those are here that a client of trained models
@@ -66,7 +66,7 @@ _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 
 
 def info(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _nodes[/{node_id}][/{metrics}]``. The one segment is a filter unless it names nothing but metrics."""
+    """Serve ``GET _nodes[/{node_id}][/{metrics}]``; one segment is a filter unless it lists nothing but metrics."""
     chosen = call.path_parameters.get("node_id", "_all")
     metrics = call.path_parameters.get("metrics", "_all").split(",")
     if "metrics" not in call.path_parameters and set(chosen.split(",")) <= set(_INFO_METRICS):
@@ -129,7 +129,7 @@ def _info(emulator: Emulator, node: Node, metrics: set[str]) -> Json:
 
 
 def _attributes(node: Node) -> Json:
-    """Left out if there are none (http:76, 189)."""
+    """Return the attributes; the key is left out if there are none (http:76, 189)."""
     return {"attributes": dict(node.attributes)} if node.attributes else {}
 
 
@@ -137,7 +137,7 @@ def _attributes(node: Node) -> Json:
 
 
 def stats(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _nodes[/{node_id}]/stats[/{metric}[/{index_metric}]]``."""
+    """Serve ``GET _nodes[/{node_id}]/stats[/{metric}[/{index_metric}]]``."""
     chosen = call.path_parameters.get("node_id", "_all")
     metrics = call.path_parameters.get("metric", "_all").split(",")
     _check_metrics(call, metrics)
@@ -204,7 +204,7 @@ def _stats(cluster: Cluster, node: Node, metrics: set[str]) -> Json:
 
 
 def free_memory(cluster: Cluster, node: Node) -> int:
-    """What jobs and deployments leave over, as the planner counts."""
+    """Return the memory that jobs and deployments leave free, as the planner counts."""
     taken = sum(
         each.params.memory(each.routes[node.id].target, cluster.version)
         for each in cluster.assignments.values()
@@ -217,7 +217,7 @@ def free_memory(cluster: Cluster, node: Node) -> int:
 
 
 def put_shutdown(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _nodes/{node_id}/shutdown``. The node need not be there."""
+    """Serve ``PUT _nodes/{node_id}/shutdown``; the node need not exist."""
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
     body = call.take_body()
@@ -246,7 +246,7 @@ def _shutdown(cluster: Cluster, node_id: str, body: bytes) -> Shutdown:
 
 
 def _complaints(request: Shutdown) -> list[str]:
-    """Which options go with which type."""
+    """Return complaints about options that do not go with the type."""
     found = []
     if request.type != "restart" and request.allocation_delay is not None:
         found.append("allocation delay is only allowed for RESTART-type shutdowns")
@@ -260,7 +260,7 @@ def _complaints(request: Shutdown) -> list[str]:
 
 
 def get_shutdown(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _nodes[/{node_id}]/shutdown``."""
+    """Serve ``GET _nodes[/{node_id}]/shutdown``."""
     call.time("master_timeout", _TIMEOUT)
     chosen = call.path_parameters.get("node_id")
 
@@ -293,7 +293,7 @@ def _shutdown_json(cluster: Cluster, each: Shutdown) -> Json:
 
 
 def delete_shutdown(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _nodes/{node_id}/shutdown``."""
+    """Serve ``DELETE _nodes/{node_id}/shutdown``."""
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
     node_id = call.path_parameters["node_id"]

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who am I, and what may I do: ``_security/_authenticate``, ``_has_privileges``, users, roles, privileges.
+"""Serve identity and privileges: ``_security/_authenticate``, ``_has_privileges``, users, roles, privileges.
 
 Sources: http:338-348, 393, 396; the documentation of the security APIs.
 """
@@ -28,7 +28,7 @@ PREFIX: Final = "cluster:admin/xpack/security/"
 
 
 def present(emulator: Emulator) -> Security:
-    """Security; its routes are not there without it."""
+    """Return security; without it its routes do not exist."""
     security = emulator.cluster.security
     if security is None:
         raise errors.PlainError(500, "security is off")
@@ -36,14 +36,14 @@ def present(emulator: Emulator) -> Security:
 
 
 def identity(call: Call) -> Identity:
-    """Who asks; the routes here are never reached without credentials."""
+    """Return the caller; these routes are never reached without credentials."""
     if call.identity is None:
         raise errors.PlainError(500, "nobody is authenticated")
     return call.identity
 
 
 def required_body(call: Call) -> bytes:
-    """The body of a request that has to have one (http:348)."""
+    """Return the body of a request that must have one (http:348)."""
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body or source parameter is required")
@@ -51,7 +51,7 @@ def required_body(call: Call) -> bytes:
 
 
 def reply(body: Any, status: int = 200) -> Prepared:
-    """An answer that takes no work; the caller sets action and rights."""
+    """Return an answer that takes no work; the caller sets action and rights."""
 
     async def run() -> Reply:
         return Reply(status, body)
@@ -60,7 +60,7 @@ def reply(body: Any, status: int = 200) -> Prepared:
 
 
 def authenticate(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/_authenticate``."""
+    """Serve ``GET _security/_authenticate``."""
     prepared = reply(identity(call).as_json())
     prepared.action, prepared.same_user = f"{PREFIX}user/authenticate", True
     return prepared
@@ -77,7 +77,7 @@ class _Wanted:
 
 
 def has_privileges(emulator: Emulator, call: Call) -> Prepared:
-    """``_security/user[/{username}]/_has_privileges``: for everybody about themselves."""
+    """Serve ``_security/user[/{username}]/_has_privileges``: all users may ask about themselves."""
     who = identity(call)
     username = call.path_parameters.get("username", who.effective.username)
     wanted = _wanted(required_body(call), username, emulator)
@@ -91,7 +91,7 @@ def has_privileges(emulator: Emulator, call: Call) -> Prepared:
 
 
 def _wanted(body: bytes, username: str, emulator: Emulator) -> _Wanted:
-    """What is asked for; complaints name the user where those about roles name the role (public source)."""
+    """Read the privileges to check; complaints name the user where those about roles name the role (public source)."""
     read = xcontent.read_map(Parser(body, emulator.cluster.version))
     start = f"failed to parse privileges check [{username}]."
     cluster: tuple[str, ...] | None = None
@@ -114,7 +114,7 @@ def _wanted(body: bytes, username: str, emulator: Emulator) -> _Wanted:
 
 
 def _check_plain(grant: Mapping[str, Any]) -> None:
-    """Fields and documents cannot be asked about; all fields are as none."""
+    """Refuse fields and documents, which cannot be checked; all fields count as none."""
     fields = grant.get("field_security") or {}
     limited = isinstance(fields, Mapping) and (fields.get("except") or fields.get("grant", ["*"]) != ["*"])
     for name, given in (("field_security", limited), ("query", grant.get("query"))):
@@ -154,7 +154,7 @@ def _answer(username: str, wanted: _Wanted, rights: Permission, security: Securi
 
 
 def java_order(names: Iterable[str]) -> list[str]:
-    """The order in which a Java hash map gives its keys back (http:339: not that of the request)."""
+    """Return keys in the order of a Java hash map (http:339: not that of the request)."""
     unique = list(dict.fromkeys(names))
     size = 16
     while len(unique) > size * 3 // 4:
@@ -174,7 +174,7 @@ def _java_hash(text: str) -> int:
 
 
 def users(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/user[/{username}]``: native and built-in users; those of the file realm are not shown."""
+    """Serve ``GET _security/user[/{username}]``: native and built-in users, without those of the file realm."""
     call.boolean("with_profile_uid", False)
     asked = call.path_parameters.get("username")
     shown = {user.username: user.as_json() for user in present(emulator).users.values() if user.realm != store.FILE}
@@ -182,13 +182,13 @@ def users(emulator: Emulator, call: Call) -> Prepared:
 
 
 def list_roles(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/role[/{name}]``."""
+    """Serve ``GET _security/role[/{name}]``."""
     shown = {name: role.as_json() for name, role in present(emulator).roles.items()}
     return _named(shown, call.path_parameters.get("name"), f"{PREFIX}role/get")
 
 
 def _named(shown: Mapping[str, Json], asked: str | None, action: str) -> Prepared:
-    """All of them, or those that are asked for; 404 if none of those exists."""
+    """Return all entries, or the requested ones; 404 if none of those exists."""
     found = dict(shown) if asked is None else {name: shown[name] for name in asked.split(",") if name in shown}
     prepared = reply(found, 404 if asked is not None and not found else 200)
     prepared.action = action
@@ -196,7 +196,7 @@ def _named(shown: Mapping[str, Json], asked: str | None, action: str) -> Prepare
 
 
 def own_privileges(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/user/_privileges``: the rights of who asks, put together."""
+    """Serve ``GET _security/user/_privileges``: the caller's rights, put together."""
     found = identity(call).rights.roles
     cluster = sorted({name for role in found for name in role.cluster})
     indices = [
@@ -217,7 +217,7 @@ def own_privileges(emulator: Emulator, call: Call) -> Prepared:
 
 
 def builtin_privileges(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _security/privilege/_builtin``."""
+    """Serve ``GET _security/privilege/_builtin``."""
     cluster = sorted(privileges.named(emulator.cluster.version))
     prepared = reply({"cluster": cluster, "index": sorted(index_privileges.names())})
     prepared.action = f"{PREFIX}privilege/builtin/get"

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The paths of the security APIs. What answers them is imported when the first of them is asked.
+"""List the paths of the security APIs; their handlers are imported with the first request.
 
 Which of them serverless has: the availability notes of the public API specification.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``_stats``: which rows, and what each says.
+"""Serve ``_stats``: select the rows and render each.
 
 Source: server-behaviour.md 1.4 and 2.3; ``assignment_stats`` and ``models_stats`` records.
 """
@@ -22,13 +22,13 @@ from ..wire.values import human_bytes, millis_text
 ALL_FAILED: Final = "All node routes are failed; see node route reason for details"
 _UNUSED: Final = Usage()
 _NATIVE_BASE: Final = 36
-"""What the records add to the plain estimate in ``required_native_memory_bytes``."""
+"""The bytes that the records add to the plain estimate in ``required_native_memory_bytes``."""
 
 
 def rows(
     cluster: Cluster, expression: str, *, human: bool, start: int, size: int, allow_no_match: bool
 ) -> dict[str, Any]:
-    """The answer body for ``expression``, a comma list of model ids, deployment ids and patterns."""
+    """Return the answer body for ``expression``, a comma-separated list of model ids, deployment ids and patterns."""
     known_models = list(cluster.models)
     wanted_models = set(models.expand(expression, known_models))
     wanted_models |= {cluster.aliases[token] for token in expression.split(",") if token in cluster.aliases}
@@ -55,7 +55,7 @@ def _matched_deployments(cluster: Cluster, expression: str) -> list[str]:
 
 
 def _check_matches(cluster: Cluster, expression: str, names: set[str], any_match: bool, allow_no_match: bool) -> None:
-    """An exact id that names nothing is 404 whatever ``allow_no_match`` says; the text is [U]."""
+    """Refuse an exact id that matches nothing with 404, whatever ``allow_no_match`` says; the text is [U]."""
     missing = models.missing_exact(expression, names)
     if missing or not (any_match or allow_no_match):
         named = ",".join(missing) or expression
@@ -69,7 +69,7 @@ def _missing(cluster: Cluster, named: str) -> errors.ApiError:
 
 
 def _with_models(cluster: Cluster, expression: str, deployment_ids: set[str]) -> list[str]:
-    """The deployments whose models are still there.
+    """Return the deployments whose models still exist.
 
     The models of deployments that are named must be stored; asked for everything, the server looks at stored models
     only (public source of the action that gets statistics of trained models, 8.8 and later).
@@ -82,7 +82,7 @@ def _with_models(cluster: Cluster, expression: str, deployment_ids: set[str]) ->
 
 
 def _by_model(cluster: Cluster) -> dict[str, list[str]]:
-    """Deployments of each model, in order."""
+    """Return deployments of each model, in order."""
     found: dict[str, list[str]] = {}
     for deployment_id in sorted(cluster.assignments):
         found.setdefault(cluster.assignments[deployment_id].params.model_id, []).append(deployment_id)
@@ -92,7 +92,7 @@ def _by_model(cluster: Cluster) -> dict[str, list[str]]:
 def _model_rows(
     cluster: Cluster, model_id: str, mine: list[str], only: list[str] | None, *, human: bool
 ) -> list[dict[str, Any]]:
-    """One row for each deployment; one without deployment if there is none.
+    """Return one row for each deployment, or one without deployment if there is none.
 
     A deployment whose statistics could not be fetched has no row (server-behaviour.md 10).
     """
@@ -123,7 +123,7 @@ def _model_part(cluster: Cluster, model_id: str, deployments: list[str], *, huma
 
 
 def _required(cluster: Cluster, model: Model, deployments: list[str]) -> int:
-    """Native memory of a model with all allocations of the matched deployments; none without a definition.
+    """Return the native memory of a model with all allocations of the matched deployments; none without a definition.
 
     Source: server-behaviour.md 2.3 (it varies with the query) and server-behaviour.md 5.1 (the estimate).
     """
@@ -142,7 +142,7 @@ def _bytes(name: str, amount: int, *, human: bool) -> dict[str, Any]:
 
 
 def inference_stats(cluster: Cluster, deployment_id: str, each: Assignment) -> dict[str, Any]:
-    """The row's ``inference_stats``: summed over the nodes."""
+    """Return the row's ``inference_stats``: summed over the nodes."""
     return _overall(cluster, _usages(cluster, deployment_id, each))
 
 
@@ -161,14 +161,14 @@ def _overall(cluster: Cluster, usages: list[Usage]) -> dict[str, Any]:
 
 
 def _usages(cluster: Cluster, deployment_id: str, each: Assignment) -> list[Usage]:
-    """The counters of all nodes whose rows show them, as they are now."""
+    """Return the counters of all nodes whose rows show them, as they are now."""
     now = cluster.now()
     found = (cluster.usage.get((deployment_id, node_id)) for node_id in _running_nodes(cluster, each))
     return [_UNUSED if usage is None else usage.settle(now) for usage in found]
 
 
 def deployment_stats(cluster: Cluster, each: Assignment, *, human: bool) -> dict[str, Any]:
-    """The row's ``deployment_stats``."""
+    """Return the row's ``deployment_stats``."""
     return _deployment_stats(cluster, each, _usages(cluster, each.params.deployment_id, each), human=human)
 
 
@@ -201,7 +201,7 @@ def _deployment_stats(cluster: Cluster, each: Assignment, usages: list[Usage], *
 
 
 def _state_part(each: Assignment) -> dict[str, Any]:
-    """``failed`` exists only here: when there are routes and all of them failed."""
+    """Return state and reason; ``failed`` exists only here: when there are routes and all of them failed."""
     state, reason = each.state, each.reason
     if each.routes and all(route.state == FAILED for route in each.routes.values()):
         state, reason = FAILED, reason or ALL_FAILED
@@ -219,7 +219,7 @@ def _time(name: str, millis: int, *, human: bool) -> dict[str, Any]:
 
 
 def _counters(usages: list[Usage], *, with_inferences: bool) -> dict[str, int]:
-    """Counts that are shown only above zero."""
+    """Return the counts that are shown only above zero."""
     failed = rejected = timeouts = inferences = 0
     for usage in usages:
         failed += usage.errors
@@ -233,7 +233,7 @@ def _counters(usages: list[Usage], *, with_inferences: bool) -> dict[str, int]:
 
 
 def _running_nodes(cluster: Cluster, each: Assignment) -> list[str]:
-    """The nodes whose rows show what was counted: only they enter the sums."""
+    """Return the nodes whose rows show what was counted: only they enter the sums."""
     return [node_id for node_id, route in each.routes.items() if route.state == STARTED and node_id in cluster.nodes]
 
 
@@ -253,7 +253,7 @@ def _node_row(cluster: Cluster, each: Assignment, node_id: str, *, human: bool) 
 
 
 def _running(each: Assignment, allocations: int, usage: Usage, *, human: bool) -> dict[str, Any]:
-    """A started route whose process is up."""
+    """Return the row of a started route whose process is up."""
     body: dict[str, Any] = {"routing_state": {"routing_state": STARTED}, "inference_count": usage.inferences}
     body |= _known("average_inference_time_ms", usage.average_ms)
     body |= _known("average_inference_time_ms_excluding_cache_hits", usage.average_without_hits_ms)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``_tasks``, as far as clients look for the download of a model.
+"""Serve ``_tasks``, as far as clients read it to follow the download of a model.
 
 Sources: the documentation of task management; action, description and status of a download from public code that asks
 for it and from the public tests of the task. A real cluster lists other tasks, too (at least the request's own).
@@ -28,7 +28,7 @@ _GROUPS: Final = ("nodes", "parents", "none")
 
 
 def _downloads(cluster: Cluster, *, detailed: bool) -> dict[str, Json]:
-    """The tasks under way, by id."""
+    """Return the tasks under way, by id."""
     now, node = cluster.now(), next(iter(cluster.nodes), None)
     found = {}
     for number, model in enumerate(cluster.models.values(), 1):
@@ -38,7 +38,7 @@ def _downloads(cluster: Cluster, *, detailed: bool) -> dict[str, Json]:
 
 
 def _task(node: str, number: int, model: Model, now: int, *, detailed: bool) -> Json:
-    """Status and description of a download are there only for who asks for details."""
+    """Return a task; status and description of a download are shown only with ``detailed``."""
     begun = model.create_time * 1_000_000
     body: Json = {"node": node, "id": number, "type": "model_import", "action": _ACTION}
     if detailed:
@@ -54,7 +54,7 @@ def _status(model: Model, begun: int, now: int) -> Json:
 
 
 def list_tasks(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _tasks``."""
+    """Serve ``GET _tasks``."""
     cluster = emulator.cluster
     actions = [each for each in (call.text("actions") or "*").split(",") if each]
     nodes = [each for each in (call.text("nodes") or "").split(",") if each]
@@ -94,7 +94,7 @@ def _grouped(cluster: Cluster, found: dict[str, Json], group_by: str) -> Json:
 
 
 def get_task(emulator: Emulator, call: Call) -> Prepared:
-    """``GET _tasks/{task_id}``; 404 for one that is over, since results of downloads are not stored."""
+    """Serve ``GET _tasks/{task_id}``; a finished task is a 404, since results of downloads are not stored."""
     cluster, task_id = emulator.cluster, call.path_parameters["task_id"]
     call.boolean("wait_for_completion", False)
     call.time("timeout", _TIMEOUT)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bearer tokens: ``_security/oauth2/token``.
+"""Serve bearer tokens: ``_security/oauth2/token``.
 
 Sources: the documentation of the token APIs; rules and texts of refusals from the server's public source.
 """
@@ -47,7 +47,7 @@ _INVALIDATE: Final = ObjectParser(
 
 
 def create(emulator: Emulator, call: Call) -> Prepared:
-    """``POST _security/oauth2/token``. Its refusals are those of OAuth, without the usual envelope."""
+    """Serve ``POST _security/oauth2/token``; its refusals are those of OAuth, without the usual envelope."""
     given = _CREATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     who, kind = identity(call), given.get("grant_type")
 
@@ -75,14 +75,14 @@ def _granted(security: Security, given: dict[str, Any]) -> Identity:
 
 
 def _check_licence(emulator: Emulator) -> None:
-    """The token service is a feature from the standard licence on (public source: the security plugin)."""
+    """Require the standard licence or a higher one for the token service (public source: the security plugin)."""
     cluster = emulator.cluster
     if not licence.current(cluster).includes("standard", cluster.milliseconds()):
         raise licence.non_compliant("security tokens")
 
 
 def _check_enabled(security: Security) -> None:
-    """Tokens have to be on: they are by default only with TLS (documentation).
+    """Refuse tokens where they are off: by default they are on only with TLS (documentation).
 
     Type, status, text and the further key are those of the public FeatureNotEnabledException; metadata is rendered
     without its ``es.``.
@@ -141,7 +141,7 @@ def _refreshed(security: Security, call: Call, given: str) -> Reply:
 
 
 def invalidate(emulator: Emulator, call: Call) -> Prepared:
-    """``DELETE _security/oauth2/token``; 404 if there is nothing of the kind."""
+    """Serve ``DELETE _security/oauth2/token``; 404 if no token matches."""
     given = _INVALIDATE.parse(Parser(required_body(call), emulator.cluster.version)).values
     complaints = _invalidate_complaints(given)
     _check_licence(emulator)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Uploading a model: parts of its definition, and its vocabulary.
+"""Serve the upload of a model: the parts of its definition, and its vocabulary.
 
 Fields, checks and texts: Elasticsearch's public request and transport classes; ``messages`` records.
 """
@@ -81,7 +81,7 @@ def _stored(emulator: Emulator, model_id: str) -> Model:
 
 
 def put_part(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/definition/{part}``: in any order, each part once."""
+    """Serve ``PUT _ml/trained_models/{model_id}/definition/{part}``; parts come in any order, each once."""
     model_id = call.path_parameters["model_id"]
     call.parameters["part"] = call.path_parameters["part"]
     part = call.integer("part", -1)
@@ -120,7 +120,7 @@ def _part_complaints(part: int, total: int, length: int) -> list[str]:
 
 
 def put_vocabulary(emulator: Emulator, call: Call) -> Prepared:
-    """``PUT _ml/trained_models/{model_id}/vocabulary``."""
+    """Serve ``PUT _ml/trained_models/{model_id}/vocabulary``."""
     model_id = call.path_parameters["model_id"]
     given = _fields(emulator, call, _vocabulary_parser(scores=emulator.cluster.version.at_least((8, 9, 0))))
     if "vocabulary" not in given:
@@ -149,7 +149,7 @@ def _vocabulary_complaints(given: Json) -> list[str]:
 
 
 def _check_tokenizer(model_id: str, tokenization: str, given: Json) -> None:
-    """Some tokenizers need more than words; the wording is [G]."""
+    """Check what some tokenizers need besides words; the wording is [G]."""
     needed = {"roberta": "merges", "xlm_roberta": "scores"}.get(tokenization)
     if needed == "merges" and not given.get(needed):
         what = f"cannot put vocabulary for model [{model_id}] as tokenizer type [{tokenization}]"

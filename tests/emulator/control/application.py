@@ -25,11 +25,11 @@ Body = Mapping[str, Any]
 
 
 class BadRequest(ValueError):
-    """A control request that makes no sense: 400."""
+    """A control request that is refused with 400."""
 
 
 def get_state(emulator: Emulator, body: Body) -> Any:
-    """Everything."""
+    """Return everything."""
     clock = {**_clock(emulator), "ticks": emulator.cluster.ticks}
     shown = {
         **emulator.cluster.as_json(),
@@ -41,29 +41,29 @@ def get_state(emulator: Emulator, body: Body) -> Any:
 
 
 def get_journal(emulator: Emulator, body: Body) -> Any:
-    """Writes on the API."""
+    """Return the writes on the API."""
     return emulator.journal.as_json()
 
 
 def get_counters(emulator: Emulator, body: Body) -> Any:
-    """Requests, reads, writes, and the bytes of all answers' bodies."""
+    """Return the numbers of requests, reads and writes, and the bytes of all bodies sent."""
     return dict(emulator.journal.counters)
 
 
 def clear_journal(emulator: Emulator, body: Body) -> Any:
-    """Forgets journal, request log and audit records."""
+    """Forget journal, request log and audit records."""
     emulator.journal.clear()
     emulator.cluster.audit.clear()
     return {}
 
 
 def get_requests(emulator: Emulator, body: Body) -> Any:
-    """All requests on the API."""
+    """Return all requests on the API."""
     return [dataclasses.asdict(line) for line in emulator.journal.requests]
 
 
 def get_audit(emulator: Emulator, body: Body) -> Any:
-    """Audit records."""
+    """Return the audit records."""
     return list(emulator.cluster.audit)
 
 
@@ -100,7 +100,7 @@ def _flag(body: Body, name: str, *, default: bool) -> bool:
 
 
 def set_clock(emulator: Emulator, body: Body) -> Any:
-    """Mode and intervals; the emulator's own time."""
+    """Set mode and intervals; freeze or advance the emulator's own time."""
     clock = emulator.clock
     mode = body.get("mode", clock.mode)
     if mode not in MODES:
@@ -117,29 +117,29 @@ def set_clock(emulator: Emulator, body: Body) -> Any:
 
 
 def tick_scaler(emulator: Emulator, body: Body) -> Any:
-    """Looks of the adaptive allocations scaler; before each the emulator's time goes on."""
+    """Run the adaptive allocations scaler; before each run the emulator's time advances."""
     scaler.run(emulator.cluster, _count(body, "ticks"), _seconds(body, "seconds", scaler.INTERVAL))
     return {key: each.params.number_of_allocations for key, each in emulator.cluster.assignments.items()}
 
 
 def tick(emulator: Emulator, body: Body) -> Any:
-    """A number of rounds."""
+    """Run a number of rounds."""
     changed = [catch_up.tick(emulator.cluster) for _step in range(_count(body, "steps"))]
     return {"changed": any(changed), "ticks": emulator.cluster.ticks}
 
 
 def settle(emulator: Emulator, body: Body) -> Any:
-    """Rounds until nothing changes."""
+    """Run rounds until nothing changes."""
     return {"rounds": catch_up.settle(emulator.cluster), "ticks": emulator.cluster.ticks}
 
 
 def get_faults(emulator: Emulator, body: Body) -> Any:
-    """All faults, with how often they have fired."""
+    """Return all faults, with how often they have fired."""
     return [fault.as_json() for fault in emulator.faults.planted]
 
 
 def add_fault(emulator: Emulator, body: Body) -> Any:
-    """One more fault."""
+    """Add a fault."""
     fault = faults.from_json(body, app.ROUTER.operations)
     if fault.type == "node_lost":
         effect_targets.node(emulator.cluster, fault.do)  # may still go before the fault fires; then its results say so
@@ -148,24 +148,24 @@ def add_fault(emulator: Emulator, body: Body) -> Any:
 
 
 def clear_faults(emulator: Emulator, body: Body) -> Any:
-    """No faults any more."""
+    """Remove all faults."""
     emulator.faults.planted.clear()
     return {}
 
 
 def apply_effect(emulator: Emulator, body: Body) -> Any:
-    """An effect, at once."""
+    """Apply an effect at once."""
     return effects.apply(emulator.cluster, body)
 
 
 def set_read_only(emulator: Emulator, body: Body) -> Any:
-    """Whether writes are refused."""
+    """Set whether writes are refused."""
     emulator.read_only = _flag(body, "enabled", default=True)
     return {"enabled": emulator.read_only}
 
 
 def set_privileges(emulator: Emulator, body: Body) -> Any:
-    """The one user, or security off."""
+    """Set the one user and its privileges, or switch security off."""
     cluster = emulator.cluster
     cluster.security = None
     if body.get("privileges") is not None:
@@ -176,12 +176,12 @@ def set_privileges(emulator: Emulator, body: Body) -> Any:
 
 
 def get_unknowns(emulator: Emulator, body: Body) -> Any:
-    """What is played where nobody knows."""
+    """Return what is played where the server is unknown."""
     return emulator.cluster.choices.as_json()
 
 
 def set_unknowns(emulator: Emulator, body: Body) -> Any:
-    """Plays other possibilities."""
+    """Choose other possibilities."""
     for choices in (Choices(), emulator.cluster.choices):  # tried first: all of them, or none
         for name, possibility in body.items():
             choices.choose(name, str(possibility))
@@ -189,13 +189,13 @@ def set_unknowns(emulator: Emulator, body: Body) -> Any:
 
 
 def reset(emulator: Emulator, body: Body) -> Any:
-    """Back to the beginning."""
+    """Return to the beginning."""
     emulator.reset()
     return {}
 
 
 def add_model(emulator: Emulator, body: Body) -> Any:
-    """A model without an upload."""
+    """Add a model without an upload."""
     cluster = emulator.cluster
     missing = body.get("missing_parts")
     complete = _flag(body, "fully_defined", default=True) and not missing
@@ -243,12 +243,12 @@ _NAMES: Final[Mapping[str, str]] = {
     "/privileges": "username password api_key bearer_token roles privileges",
     "/models": "model_id bytes model_type fully_defined missing_parts has_location downloading",
 }
-"""What a body may say. Effects, faults and unknowns look at their own."""
+"""The possible keys of a body; effects, faults and unknowns check their own."""
 _OWN_NAMES: Final = ("/effects", "/faults", "/unknowns")
 
 
 def _checked(path: str, body: Any) -> Body:
-    """The body of a control request; a misspelt name must not go unnoticed."""
+    """Return the body of a control request; refuse a misspelt name."""
     if body is None:
         return {}
     if not isinstance(body, Mapping):
@@ -260,7 +260,7 @@ def _checked(path: str, body: Any) -> Body:
 
 
 def handle(emulator: Emulator, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """One control request: status and JSON."""
+    """Answer one control request with status and JSON."""
     handler = HANDLERS.get((method, path))
     if handler is None:
         return 404, {"error": f"no such control: {method} {path}"}
@@ -271,8 +271,8 @@ def handle(emulator: Emulator, method: str, path: str, body: Any = None) -> tupl
 
 
 def application(emulator: Emulator) -> Starlette:
-    """The control port as an ASGI application."""
-    # Late: in process nobody needs a port.
+    """Return the control port as an ASGI application."""
+    # Late: in process no port is needed.
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import JSONResponse

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Effects on the cluster itself: nodes, master, blocks, load.
+"""Apply effects on the cluster itself: nodes, master, blocks, load.
 
 Source: server-behaviour.md 3.2 row 13, 3.2 row 14, 4.7, 5.1 and 6.
 """
@@ -29,7 +29,10 @@ def _remove_node(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_node(cluster: Cluster, effect: Effect) -> None:
-    """Other jobs on a node, or a load that cannot be detected. Their end plans again (server-behaviour.md 4.3)."""
+    """Set other jobs on a node, or a load that cannot be detected.
+
+    The end of a job plans again (server-behaviour.md 4.3).
+    """
     node = effect_targets.node(cluster, effect)
     memory = nodes.memory_bytes(effect.get("jobs_memory", node.jobs_memory))
     cluster.nodes[node.id] = dataclasses.replace(
@@ -92,7 +95,7 @@ def _tick_scaler(cluster: Cluster, effect: Effect) -> None:
 
 
 def _pass_time(cluster: Cluster, effect: Effect) -> None:
-    """What ``POST /clock`` does, where it has to happen between two requests."""
+    """Advance the clock as ``POST /clock`` does, between two requests."""
     cluster.pass_time(float(effect["seconds"]))
 
 

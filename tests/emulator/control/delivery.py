@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fault decides: an answer that no handler gave, an answer spoilt on its way, or the end of the connection."""
+"""Deliver what a fault decides: an answer that no handler gave, a spoilt answer, or the end of the connection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 @dataclasses.dataclass
 class Written:
-    """An answer as bytes. ``silent``: to a HEAD request, so without its body."""
+    """An answer as bytes; ``silent`` is one to a HEAD request, so without its body."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -43,7 +43,7 @@ class Written:
 
 
 def instead(fault: Fault, call: Call, operation: str | None, version: Features) -> Reply | None:
-    """The answer of a fault; ``None`` if the connection gets none."""
+    """Return the answer of a fault; ``None`` if the connection gets none."""
     do = fault.do
     if fault.type == "answer":
         return _answer(do)
@@ -74,7 +74,7 @@ def _refusal(fault: Fault, call: Call, operation: str, version: Features) -> err
 
 
 def _retry_after(seconds: float, as_date: bool) -> str:
-    """Both forms of RFC 9110, section 10.2.3."""
+    """Return one of the two forms of RFC 9110, section 10.2.3."""
     if as_date:
         return email.utils.formatdate(time.time() + seconds, usegmt=True)
     return str(round(seconds))
@@ -94,7 +94,7 @@ def _answer(do: Any) -> Reply:
 
 
 def spoil(fault: Fault, written: Written) -> None:
-    """What is wrong with the answer itself; how it travels is ``deliver``'s part."""
+    """Spoil the answer itself; ``deliver`` spoils how it travels."""
     if fault.type == "truncate" and not fault.do.get("cut"):
         written.body = written.body[: len(written.body) // 2]
         _set(written, b"content-length", str(len(written.body)).encode())
@@ -117,7 +117,7 @@ def _set(written: Written, name: bytes, value: bytes) -> None:
 async def deliver(
     written: Written, fault: Fault | None, transport: Any, receive: Receive, send: Send, clock: Clock
 ) -> None:
-    """Sends an answer, in the way that a fault wants; ``WaitsForever`` if the emulator is reset meanwhile."""
+    """Send an answer as a fault demands; raise ``WaitsForever`` if the emulator is reset meanwhile."""
     body = b"" if written.silent else written.body
     await send({"type": "http.response.start", "status": written.status, "headers": written.headers})
     if fault is None or not body or fault.type not in ("truncate", "overrun", "slow_body"):
@@ -148,7 +148,7 @@ async def _slowly(body: bytes, pieces: int, seconds: float, send: Send, clock: C
 
 
 async def end(fault: Fault | None, transport: Any, receive: Receive, clock: Clock) -> None:
-    """The end of a connection that gets no answer; without a fault, of one that would wait for ever."""
+    """End a connection that gets no answer; without a fault, one that would wait for ever."""
     how = fault.type if fault is not None else "drop"
     if how == "reset":
         # A reset instead of an orderly end: what was not sent yet is thrown away.
@@ -167,7 +167,7 @@ async def end(fault: Fault | None, transport: Any, receive: Receive, clock: Cloc
 
 
 async def _hang(transport: Any, receive: Receive, clock: Clock) -> None:
-    """No answer until the client goes, or until the emulator is reset."""
+    """Send nothing until the client goes, or until the emulator is reset."""
     gone, closing = asyncio.ensure_future(_until_gone(receive)), asyncio.ensure_future(clock.closing())
     done, waiting = await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an effect names: a node, a deployment."""
+"""Find the target of an effect: a node, a deployment."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Effect = Mapping[str, Any]
 
 
 class BadEffect(ValueError):
-    """An effect that names nothing, or says nothing known."""
+    """An effect without a target, or with unknown content."""
 
 
 def node(cluster: Cluster, effect: Effect) -> Node:
-    """The node that an effect names."""
+    """Return the node of an effect."""
     node_id = effect["node_id"]
     if node_id not in cluster.nodes:
         raise BadEffect(f"no node [{node_id}]; there are {', '.join(sorted(cluster.nodes)) or 'none'}")
@@ -28,7 +28,7 @@ def node(cluster: Cluster, effect: Effect) -> Node:
 
 
 def assignment(cluster: Cluster, effect: Effect) -> Assignment:
-    """The deployment that an effect names."""
+    """Return the deployment of an effect."""
     deployment_id = effect["deployment_id"]
     if deployment_id not in cluster.assignments:
         raise BadEffect(f"no deployment [{deployment_id}]")
@@ -36,7 +36,7 @@ def assignment(cluster: Cluster, effect: Effect) -> Assignment:
 
 
 def node_of_route(cluster: Cluster, effect: Effect) -> str:
-    """The node of a route that an effect names; the first one by default."""
+    """Return the node of the route of an effect; by default the first one."""
     routes = assignment(cluster, effect).routes
     node_id = effect.get("node_id") or next(iter(sorted(routes)), None)
     if node_id is None or node_id not in routes:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens in a cluster without the client: other clients, the scaler, failing nodes.
+"""Change a cluster without the client: as other clients, the scaler and failing nodes do.
 
 Applied through the control port, or by faults.
 """
@@ -20,7 +20,7 @@ from . import cluster_effects, inference_effects
 from .effect_targets import BadEffect, Effect, assignment, node_of_route
 
 IMPOSSIBLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
-"""What an effect raises that names nothing, or says what makes no sense."""
+"""The exceptions of an effect without a target, or without sense."""
 _SWITCH: Final = (True, False)
 _OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
     "license": licence.CHOICES,
@@ -32,7 +32,7 @@ _OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
 
 
 def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
-    """Applies one effect; what the server would have refused comes back as ``refused``."""
+    """Apply one effect; what the server would have refused comes back as ``refused``."""
     known(effect)
     action = ACTIONS[effect["do"]]
     try:
@@ -45,7 +45,7 @@ def apply(cluster: Cluster, effect: Effect) -> dict[str, Any]:
 
 
 def known(effect: Any) -> None:
-    """``BadEffect`` unless it names an effect; what it says of the cluster is looked at when it happens."""
+    """Raise ``BadEffect`` for an unknown effect; its target is checked when it is applied."""
     if effect is not None and (not isinstance(effect, Mapping) or effect.get("do") not in ACTIONS):
         named = effect.get("do") if isinstance(effect, Mapping) else effect
         hint = suggest.did_you_mean(str(named), ACTIONS)
@@ -53,7 +53,7 @@ def known(effect: Any) -> None:
 
 
 def _set_number(cluster: Cluster, effect: Effect) -> None:
-    """As the scaler does: an internal update, which may set 0 and leaves an audit line."""
+    """Set the number as the scaler does: an internal update, which may set 0 and leaves an audit line."""
     assignment(cluster, effect)
     operations.update(
         cluster, requests.UpdateRequest(effect["deployment_id"], int(effect["number_of_allocations"]), internal=True)
@@ -133,7 +133,7 @@ def _set_setting(cluster: Cluster, effect: Effect) -> None:
 
 
 def _put_pipeline_reference(cluster: Cluster, effect: Effect) -> None:
-    """A pipeline with one inference processor, or one processor more; nothing is checked."""
+    """Add a pipeline with one inference processor, or one processor more; nothing is checked."""
     name, model_id = effect["pipeline"], effect["model_id"]
     pipeline = cluster.pipelines.setdefault(name, Pipeline(name, {"processors": []}))
     if model_id not in pipeline.references:
@@ -147,7 +147,7 @@ def _remove_pipeline(cluster: Cluster, effect: Effect) -> None:
 
 
 def _put_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
-    """An index with a ``semantic_text`` field that names an inference endpoint."""
+    """Add an index with a ``semantic_text`` field that refers to an inference endpoint."""
     cluster.semantic_text.setdefault(effect["index"], set()).add(effect["inference_id"])
     cluster.publish()
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of faults: what each may say in ``do``, and when it comes in.
+"""Define the kinds of faults: what each may say in ``do``, and when it comes in.
 
 ``BESIDES`` happen around the real answer and fire together with anything. Of all others one fires for a request:
 ``INSTEAD`` replaces the answer (or takes the connection), ``ALTERED`` spoils the real one on its way, ``WITHIN`` makes
@@ -42,7 +42,7 @@ class Kind:
 
 
 def is_int(value: Any) -> bool:
-    """A whole number; ``true`` is none."""
+    """Return whether a value is a whole number; ``true`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -51,7 +51,7 @@ def _is_number(value: Any) -> bool:
 
 
 def one_of(*known: Any, required: bool = False) -> Field:
-    """A choice."""
+    """Return a field with a choice of values."""
     return Field(lambda value: value in known, f"one of {', '.join(str(each) for each in known)}", required)
 
 
@@ -115,7 +115,7 @@ CONNECTION: Final = ("drop", "reset", "hang", "garbage")
 
 
 def check(what: str, given: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
-    """``ValueError`` with a sentence, unless an object says what it may say."""
+    """Raise ``ValueError`` with a sentence if an object has unknown or wrong keys."""
     for name, value in given.items():
         if name not in fields:
             hint = suggest.did_you_mean(name, fields)
@@ -128,7 +128,7 @@ def check(what: str, given: Mapping[str, Any], fields: Mapping[str, Field]) -> N
 
 
 def check_do(do: Any) -> Kind:
-    """The kind that a ``do`` names; ``ValueError`` if it makes no sense."""
+    """Return the kind of a ``do``; raise ``ValueError`` if it makes no sense."""
     if not isinstance(do, Mapping) or "type" not in do:
         raise ValueError("do must be an object with a key type")
     kind = KINDS.get(str(do["type"]))

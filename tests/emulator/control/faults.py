@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults: what goes wrong between client and server, aimed at single requests.
+"""Aim faults between client and server at single requests.
 
 A fault matches by operation, method and path, lets ``after`` matching requests pass, then fires ``times`` times. What
 happens besides the answer may fire together with one fault that decides it; of several such the oldest fires, and the
@@ -33,7 +33,7 @@ _NOT_QUEUED: Final = (
     "stats",
     "tasks",
 )
-"""What never waits in the master's queue."""
+"""Operations that never wait in the master's queue."""
 _METHOD: Final = re.compile(r"[A-Z]+")
 _FIELDS: Final[Mapping[str, Field]] = {
     "operation": fault_kinds.TEXT,
@@ -52,7 +52,7 @@ _FIELDS: Final[Mapping[str, Field]] = {
 
 @dataclasses.dataclass
 class Asked:
-    """What a fault looks at in a request; ``operation`` ``None`` is a path without handler."""
+    """The parts of a request that a fault matches; ``operation`` ``None`` is a path without handler."""
 
     method: str
     path: str
@@ -79,21 +79,21 @@ class Fault:
 
     @property
     def type(self) -> str:
-        """Its ``do.type``."""
+        """Return ``do.type``."""
         return str(self.do["type"])
 
     @property
     def kind(self) -> Kind:
-        """What is known of its type."""
+        """Return the kind of its type."""
         return fault_kinds.KINDS[self.type]
 
     @property
     def spent(self) -> bool:
-        """Whether it never fires again."""
+        """Return whether it never fires again."""
         return 0 <= self.times <= self.fired
 
     def matches(self, asked: Asked) -> bool:
-        """Whether it is aimed at such a request."""
+        """Return whether it matches such a request."""
         if self.kind.operations is not None and asked.operation not in self.kind.operations:
             return False
         if self.type == "master_timeout" and (asked.method in _READS or asked.operation in _NOT_QUEUED):
@@ -107,7 +107,7 @@ class Fault:
         return self.operation in ("any", asked.operation)
 
     def as_json(self) -> dict[str, Any]:
-        """As the control port shows it."""
+        """Return it as the control port shows it."""
         shown = dataclasses.asdict(self)
         if isinstance(self.do.get("headers"), Mapping):
             shown["do"] = {**shown["do"], "headers": without_secret_headers(self.do["headers"])}
@@ -121,7 +121,10 @@ def _pattern(path: str) -> str:
 
 
 def from_json(body: Mapping[str, Any], operations: frozenset[str]) -> Fault:
-    """A fault out of a control request; ``ValueError`` if it makes no sense. ``operations`` are those of the API."""
+    """Read a fault from a control request; raise ``ValueError`` if it makes no sense.
+
+    ``operations`` are those of the API.
+    """
     fault_kinds.check("a fault", body, _FIELDS)
     kind = fault_kinds.check_do(body["do"])
     if body["do"]["type"] == "effect":
@@ -148,13 +151,13 @@ def from_json(body: Mapping[str, Any], operations: frozenset[str]) -> Fault:
 
 
 class Faults:
-    """All faults, in the order they were planted; spent ones are kept to be looked at."""
+    """All faults, in the order in which they were planted; spent ones stay visible."""
 
     def __init__(self) -> None:
         self.planted: list[Fault] = []
 
     def take(self, asked: Asked) -> list[Fault]:
-        """The faults that fire for one request."""
+        """Return the faults that fire for one request."""
         firing: list[Fault] = []
         for fault in self.planted:
             if fault.spent or not fault.matches(asked):
@@ -169,5 +172,5 @@ class Faults:
 
 
 def decisive(firing: list[Fault]) -> Fault | None:
-    """The one that decides the answer."""
+    """Return the fault that decides the answer."""
     return next((fault for fault in firing if fault.kind.role != BESIDES), None)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gateways in front of Elasticsearch answer: data.
+"""Answer as gateways in front of Elasticsearch do.
 
 nginx and awselb: the built-in error pages (nginx, ngx_http_special_response.c; an AWS load balancer sends the same
 without the last line). HAProxy: its built-in messages (http.c, and "errorfile" in its configuration manual). Envoy: the
@@ -49,7 +49,7 @@ def _page(status: int, signature: str) -> str:
 
 
 def answer(status: int, by: str = "nginx") -> Reply:
-    """A gateway's own answer: no JSON, and nothing of Elasticsearch's in its headers."""
+    """Return a gateway's own answer: no JSON, and nothing of Elasticsearch's in its headers."""
     kind, headers = "text/html", [("Server", by)]
     if by == "haproxy":
         title, sentence = _HAPROXY[status]

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Effects about inference: what other clients ask for, how long it takes, what fails."""
+"""Apply effects on inference: requests of other clients, durations, failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _count_of(effect: Effect, name: str, default: int) -> int:
 
 
 def _infer(cluster: Cluster, effect: Effect) -> None:
-    """Counts requests that are over already; they go to routes in turn, as many to each as it has allocations."""
+    """Count requests that are over; routes take turns, each as often as it has allocations."""
     each = assignment(cluster, effect)
     count, time_ms = _count_of(effect, "count", 1), float(effect.get("time_ms", 10))
     hits = min(count, _count_of(effect, "cache_hits", 0))
@@ -42,7 +42,7 @@ def _infer(cluster: Cluster, effect: Effect) -> None:
 
 
 def _queue_inferences(cluster: Cluster, effect: Effect) -> None:
-    """Other clients' requests enter the queues now; each text is another one unless ``text`` is given."""
+    """Queue requests of other clients now; each text differs unless ``text`` is given."""
     each = assignment(cluster, effect)
     timeout = int(float(effect.get("timeout_ms", 10_000)) * 1_000_000)
     if not infer.targets(each):
@@ -75,7 +75,7 @@ def _set_inference_time(cluster: Cluster, effect: Effect) -> None:
 
 
 def _crash_process(cluster: Cluster, effect: Effect) -> None:
-    """The native process dies: whoever waits hears why, counters begin again, the route fails unless it restarts."""
+    """End the native process: waiting requests fail, counters begin again, the route fails unless it restarts."""
     each = assignment(cluster, effect)
     reason = str(effect.get("reason", "killed by the test"))
     key = (str(effect["deployment_id"]), node_of_route(cluster, effect))
@@ -92,14 +92,14 @@ def _crash_process(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_process_memory(cluster: Cluster, effect: Effect) -> None:
-    """What ``average_inference_process_memory_rss_bytes`` says (9.5); null hides it."""
+    """Set ``average_inference_process_memory_rss_bytes`` (9.5); null hides it."""
     key = (str(effect["deployment_id"]), str(effect["node_id"]))
     amount = effect.get("bytes")
     cluster.usage[key].process_memory = None if amount is None else int(amount)
 
 
 def _unfetched_stats(cluster: Cluster, effect: Effect) -> None:
-    """Statistics of a deployment, or the size of a model, cannot be fetched, or can again."""
+    """Let the statistics of a deployment, or the size of a model, be unavailable, or available again."""
     if (effect.get("deployment_id") is None) == (effect.get("model_id") is None):
         raise BadEffect("give deployment_id or model_id")
     by_deployment = effect.get("deployment_id") is not None
@@ -112,7 +112,7 @@ def _unfetched_stats(cluster: Cluster, effect: Effect) -> None:
 
 
 def _set_download_time(cluster: Cluster, effect: Effect) -> None:
-    """How long packaged models take that are created from now on; with ``model_id`` what is left of that one."""
+    """Set the download time of packaged models created from now on; with ``model_id``, what is left of that one."""
     seconds = float(effect["seconds"])
     if seconds < 0:
         raise BadEffect("seconds must not be negative")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API was asked: every request, and every write with what came of it."""
+"""Record every request on the API, and every write with its outcome."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SECRET_FIELDS: Final = frozenset(
         "secret_parameters",
     }
 )
-"""What the server leaves out of its own audit log, too, and the secret settings of inference services."""
+"""Parameters that the server leaves out of its own audit log, too, and the secret settings of inference services."""
 _HIDDEN: Final = "<hidden>"
 _READS: Final = ("GET", "HEAD", "OPTIONS")
 
@@ -61,7 +61,7 @@ class Line:
 
 @dataclasses.dataclass
 class Entry:
-    """One write; ``status`` is ``None`` if the connection was dropped, or while the answer is not there yet."""
+    """One write; ``status`` is ``None`` if the connection was dropped, or while there is no answer yet."""
 
     n: int
     method: str
@@ -73,7 +73,7 @@ class Entry:
 
 
 class Journal:
-    """Requests in the order they came."""
+    """Requests in the order in which they came."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -82,7 +82,7 @@ class Journal:
         self.counters = {"requests": 0, "reads": 0, "writes": 0, "bytes_sent": 0}
 
     def begin(self, call: Call) -> tuple[Line, Entry | None]:
-        """Notes a request; its status comes later, with ``end``."""
+        """Note a request; ``end`` adds its status."""
         self.counters["requests"] += 1
         headers = {name: value for name, value in call.headers.items() if name not in _SECRET}
         # A client repeats its headers: kept once, they are the smallest part of a long log.
@@ -99,25 +99,25 @@ class Journal:
         return line, entry
 
     def end(self, noted: tuple[Line, Entry | None], status: int | None, *, committed: bool) -> None:
-        """Completes what ``begin`` noted."""
+        """Complete what ``begin`` noted."""
         line, entry = noted
         line.status = status
         if entry is not None:
             entry.status, entry.committed = status, committed
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The writes."""
+        """Return the writes."""
         return [dict(vars(entry)) for entry in self.entries]
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forget everything."""
         self.entries.clear()
         self.requests.clear()
         self.counters.update(requests=0, reads=0, writes=0, bytes_sent=0)
 
 
 def _query(call: Call) -> dict[str, str]:
-    """The parameters; secrets have no place there, but somebody may try."""
+    """Return the parameters, without secrets that a client may have put there."""
     if not call.parameters:
         return _EMPTY
     if _SECRET_FIELDS.isdisjoint(call.parameters):
@@ -126,7 +126,7 @@ def _query(call: Call) -> dict[str, str]:
 
 
 def without_secret_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Headers as the control port shows them."""
+    """Return headers as the control port shows them."""
     return {name: _HIDDEN if name.lower() in _SECRET else value for name, value in headers.items()}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What passes: a state that ends by itself after a number of requests, or of rounds of the clock."""
+"""End states by themselves after a number of requests, or of rounds of the clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TemporaryStates:
         self._list: list[_TemporaryState] = []
 
     def begin(self, back: Callable[[], object], do: Mapping[str, Any], *, now: bool) -> None:
-        """From now on; ``do`` has ``requests`` or ``ticks``, or it lasts. ``now``: this request counts already."""
+        """Begin a state; ``do`` has ``requests`` or ``ticks``, or it lasts. ``now``: this request counts already."""
         requests = do.get("requests")
         if requests is not None:
             self._list.append(_TemporaryState(back, requests if now else requests + 1, None))
@@ -32,13 +32,13 @@ class TemporaryStates:
             self._list.append(_TemporaryState(back, None, do["ticks"]))
 
     def request_ended(self) -> None:
-        """One more request has got its answer."""
+        """Count a request that has its answer."""
         for each in self._list:
             each.requests = None if each.requests is None else each.requests - 1
         self._end()
 
     def round_begins(self) -> bool:
-        """One more round of the clock; whether something still waits for rounds."""
+        """Count a round of the clock; return whether a state still waits for rounds."""
         for each in self._list:
             each.ticks = None if each.ticks is None else each.ticks - 1
         waited = any(each.ticks is not None for each in self._list)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what."""
+"""Decide which user may do what."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ CLIENT_CERTIFICATES: Final = ("none", "optional", "required")
 
 
 class NoTls(RuntimeError):  # noqa: N818
-    """TLS cannot be played here, and why."""
+    """The reason why TLS cannot be played here."""

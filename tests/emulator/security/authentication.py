@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is asking: credentials to an identity, or 401.
+"""Turn credentials into an identity, or 401.
 
 Order of the server's chain: service account tokens, bearer tokens, API keys, then realms (passwords, certificates).
 Texts: the secured rows of recorded-answers.md 1 (http:321-337, 397, 400); those of expired credentials from the
@@ -29,7 +29,7 @@ _NO_ANONYMOUS: Final = (
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """Who authenticated, with which rights; ``acting`` is the user of ``es-security-runas-user``."""
+    """An authenticated user and its rights; ``acting`` is the user of ``es-security-runas-user``."""
 
     user: User
     permission: Permission
@@ -43,28 +43,28 @@ class Identity:
 
     @property
     def effective(self) -> User:
-        """Whose rights count."""
+        """Return the user whose rights count."""
         return self.user if self.acting is None else self.acting
 
     @property
     def rights(self) -> Permission:
-        """The rights that count."""
+        """Return the rights that count."""
         return self.permission if self.acting_permission is None else self.acting_permission
 
     def owns(self, key: ApiKey) -> bool:
-        """Whether an API key is this user's own."""
+        """Return whether an API key is this user's own."""
         mine = self.effective
         return key.owner.username == mine.username and key.owner.realm == self.effective_realm
 
     @property
     def effective_realm(self) -> Realm:
-        """The realm that a created API key notes."""
+        """Return the realm that a created API key notes."""
         if self.acting is not None:
             return self.acting.realm
         return self.api_key.owner.realm if self.api_key is not None else self.realm
 
     def as_json(self) -> dict[str, Any]:
-        """The answer of ``_authenticate`` (recorded: http:338-345, 393; service accounts: documentation)."""
+        """Return the answer of ``_authenticate`` (http:338-345, 393; service accounts: documentation)."""
         mine = self.effective
         lookup = self.realm if self.acting is None else self.acting.realm
         plain = self.api_key is None or self.acting is not None
@@ -89,7 +89,7 @@ class Identity:
 
 
 def challenges(security: Security) -> list[str]:
-    """Values of ``WWW-Authenticate``.
+    """Return values of ``WWW-Authenticate``.
 
     When the comma came into the first is [U]; Bearer is there only where tokens are on [G].
     """
@@ -102,7 +102,7 @@ def challenges(security: Security) -> list[str]:
 def unauthorized(
     security: Security, reason: str, cause: errors.ApiError | None = None, **extra: Any
 ) -> errors.ApiError:
-    """A 401."""
+    """Return a 401."""
     found = challenges(security)
     headers = [("WWW-Authenticate", value) for value in found]
     more = {**extra, "header": {"WWW-Authenticate": found}}
@@ -114,12 +114,12 @@ def _not_accepted(security: Security, why: str) -> errors.ApiError:
 
 
 def failed(security: Security, username: str, where: str) -> errors.ApiError:
-    """A wrong name or password; ``where`` is a request or an action."""
+    """Return the refusal of a wrong name or password; ``where`` is a request or an action."""
     return unauthorized(security, f"unable to authenticate user [{username}] for {where}")
 
 
 def authenticate(call: Call, security: Security) -> Identity:
-    """The identity behind a call; 401 if there is none."""
+    """Return the identity behind a call; 401 if there is none."""
     scheme, _space, value = call.headers.get("authorization", "").strip().partition(" ")
     value = value.strip()
     kind = scheme.lower() if value else ""
@@ -153,12 +153,12 @@ def _acting(call: Call, security: Security, found: Identity) -> Identity:
 
 
 def of_user(security: Security, user: User, kind: str = "realm") -> Identity:
-    """The identity of a user of a realm."""
+    """Return the identity of a user of a realm."""
     return Identity(user, security.permission(user.roles), kind, user.realm)
 
 
 def with_password(security: Security, username: str, password: str, where: str) -> Identity:
-    """A user by name and password; 401 for a wrong one, an unknown user and one that is disabled."""
+    """Return a user by name and password; 401 for a wrong one, an unknown user and a disabled one."""
     user = security.users.get(username)
     if user is None or user.password is None or user.password != password or not user.enabled:
         raise failed(security, username, where)
@@ -178,7 +178,10 @@ def _basic(call: Call, security: Security, value: str) -> Identity:
 
 
 def _by_certificate(security: Security, name: str) -> Identity:
-    """The PKI realm: the common name is the user's, roles come from a mapping and may be none (documentation)."""
+    """Authenticate by the PKI realm.
+
+    The common name is the user's, roles come from a mapping and may be none (documentation).
+    """
     common = _COMMON_NAME.search(name)
     username = common[1] if common else name
     user = security.certificates.get(store.normal_name(name))
@@ -230,7 +233,7 @@ def _bearer(security: Security, value: str) -> Identity:
 
 
 def of_token(security: Security, value: str) -> Identity:
-    """The identity behind a bearer token."""
+    """Return the identity behind a bearer token."""
     token = security.tokens.get(value)
     if token is None:
         raise _not_accepted(security, "oauth2 token: invalid token")
@@ -240,7 +243,7 @@ def of_token(security: Security, value: str) -> Identity:
 
 
 def _service_token(value: str) -> tuple[str, str, str] | None:
-    """Principal, name and secret of a service account token, which has a mark at its beginning (http:334)."""
+    """Return principal, name and secret of a service account token, which begins with a mark (http:334)."""
     try:
         decoded = java_base64.decode(value)
     except java_base64.NotBase64:

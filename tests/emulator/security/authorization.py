@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether somebody may do something, or 403.
+"""Allow or refuse an action: 403.
 
 Texts: the secured rows of recorded-answers.md 1 (http:349-395); those on indices from the server's public source.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def authorize(prepared: Prepared, identity: Identity, security: Security) -> None:
-    """Checks the privilege that a request needs; 403 otherwise."""
+    """Check the privilege that a request needs; raise 403 without it."""
     action = prepared.action
     if identity.acting is not None and not _runs_as(identity):
         raise _refusal(_run_as_denied(action, identity, security))
@@ -55,7 +55,7 @@ def _refusal(reason: str) -> errors.ApiError:
 
 
 def _runs_as(identity: Identity) -> bool:
-    """A user that does not exist is refused to everybody (public source)."""
+    """Return whether run-as names a user that does not exist, which is refused to all (public source)."""
     return identity.acting_known and identity.permission.runs_as(identity.effective.username)
 
 

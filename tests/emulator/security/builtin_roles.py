@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The roles that Elasticsearch brings along.
+"""Define the roles that Elasticsearch ships.
 
 Sources: the ``reserved_roles`` of the ``privileges`` records (cluster privileges, in their order); the documentation of
 built-in roles and the server's public source for indices and applications. Grants on indices of features that are not
@@ -181,5 +181,5 @@ def _by_name(number: str) -> dict[str, Role]:
 
 
 def builtin(version: Features) -> dict[str, Role]:
-    """The built-in roles of a version, by name."""
+    """Return the built-in roles of a version, by name."""
     return _by_name(version.number)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The security file: users, roles, keys, tokens, certificates; or a sentence that says what is wrong with it.
+"""Read the security file: users, roles, keys, tokens, certificates; or say what is wrong with it.
 
 PyYAML is imported when a file is read. A message names places in the file and never a secret.
 """
@@ -51,11 +51,11 @@ _SERVICE_ROLES: Final = {
 
 
 class BadSecurityFile(ValueError):
-    """What is wrong, and where."""
+    """The mistake in a security file, and its place."""
 
 
 def load(path: str | Path, version: Features) -> Declared:
-    """A file; ``BadSecurityFile`` if it cannot be read or says nothing sensible."""
+    """Load a file; raise ``BadSecurityFile`` if it cannot be read or makes no sense."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -74,7 +74,7 @@ def load(path: str | Path, version: Features) -> Declared:
 
 
 def declared(body: Any, version: Features, where: str = "security") -> Declared:
-    """The same from what a file would say."""
+    """Read the same from the content of a file."""
     top = _fields({} if body is None else body, _TOP, where)
     settings = _fields(top.get("settings") or {}, ("tokens", "tls", "client_certificates"), f"{where}: settings")
     found_roles = _named(top, "roles", where, lambda name, each, at: _role(name, each, at, version))
@@ -95,7 +95,7 @@ def declared(body: Any, version: Features, where: str = "security") -> Declared:
 
 
 def one_user(body: Json, version: Features) -> Declared:
-    """The simple mode of the control port: one user, who has some cluster privileges by whatever roles."""
+    """Return the simple mode of the control port: one user with some cluster privileges."""
     name = str(body.get("username", "elastic"))
     listed = tuple(body.get("roles") or (f"{name}_role",))
     given = tuple(str(each) for each in body["privileges"])
@@ -144,7 +144,7 @@ def _user(name: str, body: Json, where: str) -> User:
 
 
 def _credentials(body: Json, where: str) -> dict[str, Any]:
-    """Id and key: apart, as ``id:key``, or as they travel."""
+    """Return id and key: given apart, as ``id:key``, or encoded."""
     given = body.get("api_key")
     if given is None:
         return {"id": _text(body, "id", where), "key": _text(body, "key", where)}

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Index privileges: which actions each grants, and which of them grant an action.
+"""List index privileges: which actions each grants, and which of them grant an action.
 
 Sources: the documentation of security privileges and the server's public source.
 """
@@ -68,18 +68,18 @@ RESTRICTED: Final = (".security*", ".ml-config*", ".ml-inference-*", ".inference
 
 
 def is_index_action(name: str) -> bool:
-    """Whether a text is an action on indices (or a pattern over such)."""
+    """Return whether a text is an action on indices (or a pattern over such)."""
     return _NAMED["all"].has(name)
 
 
 def is_restricted(name: str) -> bool:
-    """Whether an index needs a grant that says so."""
+    """Return whether an index needs a grant that says so."""
     return any(matches(pattern, name) for pattern in RESTRICTED)
 
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """All of them, least first: a part of many others comes before a part of few."""
+    """Return all of them, least first: a part of many others comes before a part of few."""
     within = {
         name: sum(other.contains(mine) for key, other in _NAMED.items() if key != name) for name, mine in _NAMED.items()
     }
@@ -87,13 +87,13 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Names | None:
-    """The actions of a privilege or of an action pattern."""
+    """Return the actions of a privilege or of an action pattern."""
     lowered = name.lower()
     return Names((f"{lowered}*",)) if is_index_action(lowered) else _NAMED.get(lowered)
 
 
 def resolve(name: str) -> Names:
-    """As ``find``; 400 if there is no such."""
+    """Do as ``find``, but raise 400 for an unknown name."""
     found = find(name)
     if found is None:
         raise errors.illegal_argument(
@@ -104,5 +104,5 @@ def resolve(name: str) -> Names:
 
 
 def granting(action: str) -> list[str]:
-    """Privileges that grant an action, least first."""
+    """Return the privileges that grant an action, least first."""
     return [name for name in names() if _NAMED[name].has(action)]

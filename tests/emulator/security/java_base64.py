@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Base64 as the server's Java reads it, with its complaints.
+"""Decode Base64 as the server's Java does, with its complaints.
 
 Source: the recorded ``Illegal base64 character 21`` (http:329, 331); the other texts are those of ``java.util.Base64``.
 """
@@ -20,7 +20,7 @@ class NotBase64(ValueError):  # noqa: N818
 
 
 def decode(text: str) -> bytes:
-    """The bytes; padding may be absent, as in Java."""
+    """Return the bytes; padding may be absent, as in Java."""
     if not text:
         return b""
     if len(text) == 1 and text in _LETTERS:
@@ -40,7 +40,7 @@ def decode(text: str) -> bytes:
 
 
 def _check_padding(text: str, place: int, filled: int) -> None:
-    """``place`` is that of the first sign of equality, after ``filled`` letters of its unit."""
+    """Check the padding; ``place`` is that of the first sign of equality, after ``filled`` letters of its unit."""
     needed = {2: "==", 3: "="}.get(filled)
     if needed is None or not text[place:].startswith(needed):
         raise NotBase64("Input byte array has wrong 4-byte ending unit")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patterns over action names, and sets of them: what Elasticsearch builds automata from.
+"""Compare patterns over action names, and sets of them, as Elasticsearch's automata do.
 
 ``*`` and ``?`` are wildcards, a text between slashes is a regular expression (documentation of roles, "indices"; the
 privilege classes of the server's public source).
@@ -19,7 +19,7 @@ _ANY: Final = "*"
 
 @functools.lru_cache(maxsize=4096)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression for the whole text."""
+    """Return a pattern as a regular expression for the whole text."""
     if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
         return _lucene(pattern[1:-1])
     words = {_ANY: ".*", "?": "."}
@@ -27,24 +27,24 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _lucene(expression: str) -> re.Pattern[str]:
-    """Lucene's complement ``~(...)`` is a negative look-ahead; the rest is common to both languages."""
+    """Translate Lucene's complement ``~(...)`` into a negative look-ahead; the rest is common to both languages."""
     if expression.startswith("~(") and expression.endswith(")"):
         return re.compile(f"(?!(?:{expression[2:-1]})$).*", re.DOTALL)
     return re.compile(expression, re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether one pattern takes a text."""
+    """Return whether one pattern matches a text."""
     return compiled(pattern).fullmatch(text) is not None
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Whether every text of one pattern is one of the other's; a wildcard is then just a letter like others."""
+    """Return whether every text of one pattern is one of the other's; a wildcard is then just a letter like others."""
     return wide == narrow or matches(wide, narrow)
 
 
 def overlaps(one: str, other: str) -> bool:
-    """Whether some text fits both; exact for patterns whose only wildcard is a star at the end."""
+    """Return whether some text fits both; exact for patterns whose only wildcard is a star at the end."""
     first, second = one.partition(_ANY)[0], other.partition(_ANY)[0]
     if _ANY not in one:
         return matches(other, one)
@@ -55,17 +55,17 @@ def overlaps(one: str, other: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """A set of action names: what some patterns take, without what others take."""
+    """A set of action names: what some patterns match, without what others match."""
 
     included: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
-        """Whether an action is in it."""
+        """Return whether an action is in it."""
         return _has(self, name)
 
     def contains(self, other: Names) -> bool:
-        """Whether all of another set is in this one."""
+        """Return whether all of another set is in this one."""
         if not all(any(covers(wide, narrow) for wide in self.included) for narrow in other.included):
             return False
         return not any(

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a set of roles allows, alone or within the limits of another set (API keys)."""
+"""Decide what a set of roles allows, alone or within the limits of another set (API keys)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Permission:
     # --- cluster ---
 
     def allows(self, action: str, *, own: bool = False) -> bool:
-        """Whether a cluster action is allowed; ``own``: it is about the caller's own API keys."""
+        """Return whether a cluster action is allowed; ``own``: it is about the caller's own API keys."""
         key = (action, own)
         if key not in self._known:
             mine = any(each.actions.has(action) and (own or not each.own_keys) for each in self._cluster)
@@ -34,7 +34,7 @@ class Permission:
         return self._known[key]
 
     def has_cluster(self, wanted: ClusterPrivilege) -> bool:
-        """Whether a whole cluster privilege is there."""
+        """Return whether a whole cluster privilege is granted."""
         if self.limit is not None and not self.limit.has_cluster(wanted):
             return False
         if wanted.own_keys:
@@ -48,7 +48,7 @@ class Permission:
     # --- indices ---
 
     def _grants(self, index: str, *, restricted: bool) -> Iterable[Names]:
-        """The actions of the grants that reach an index or all of a pattern."""
+        """Return the actions of the grants that reach an index or all of a pattern."""
         for grant in (grant for role in self.roles for grant in role.indices):
             if restricted and not grant.restricted:
                 continue
@@ -56,12 +56,12 @@ class Permission:
                 yield from (found for found in map(index_privileges.find, grant.privileges) if found is not None)
 
     def allows_on(self, action: str, index: str) -> bool:
-        """Whether an action on one index is allowed."""
+        """Return whether an action on one index is allowed."""
         granted = self._grants(index, restricted=index_privileges.is_restricted(index))
         return any(each.has(action) for each in granted) and (self.limit is None or self.limit.allows_on(action, index))
 
     def has_index(self, wanted: Names, index: str, *, restricted: bool) -> bool:
-        """Whether a whole index privilege is there, for an index or a pattern."""
+        """Return whether a whole index privilege is granted, for an index or a pattern."""
         if self.limit is not None and not self.limit.has_index(wanted, index, restricted=restricted):
             return False
         granted = list(self._grants(index, restricted=restricted or index_privileges.is_restricted(index)))
@@ -72,7 +72,7 @@ class Permission:
     # --- applications, run as ---
 
     def has_application(self, application: str, privilege: str, resource: str) -> bool:
-        """Whether a privilege of an application is there for a resource."""
+        """Return whether a privilege of an application is granted for a resource."""
         if self.limit is not None and not self.limit.has_application(application, privilege, resource):
             return False
         return any(
@@ -84,6 +84,6 @@ class Permission:
         )
 
     def runs_as(self, username: str) -> bool:
-        """Whether acting for another user is allowed."""
+        """Return whether acting for another user is allowed."""
         mine = any(matches(pattern, username) for role in self.roles for pattern in role.run_as)
         return mine and (self.limit is None or self.limit.runs_as(username))

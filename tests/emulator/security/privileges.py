@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cluster privileges: which exist in a version, which actions each grants, which of them grant an action.
+"""List cluster privileges: which exist in a version, which actions each grants, which of them grant an action.
 
 Sources: the ``privileges`` records, the list of names in http:347, the documentation of security
 privileges, and for patterns the server's public source. ``since`` of the names that the records do not bracket is [G].
@@ -58,7 +58,7 @@ _READ_SECURITY: Final = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class ClusterPrivilege:
-    """A set of actions under a name; ``own_keys`` marks the one that looks at the request, too."""
+    """A set of actions under a name; ``own_keys`` marks the one that also depends on the request."""
 
     name: str
     actions: Names
@@ -66,7 +66,7 @@ class ClusterPrivilege:
     own_keys: bool = False
 
     def implies(self, other: ClusterPrivilege) -> bool:
-        """Whether who has this one has the other. The one about own API keys implies no other."""
+        """Return whether this privilege includes the other. The one about own API keys includes no other."""
         return other.own_keys if self.own_keys else self.actions.contains(other.actions)
 
 
@@ -203,19 +203,19 @@ _NAMED: Final = (
 
 @functools.cache
 def _by_access_level(number: str) -> dict[str, ClusterPrivilege]:
-    """The privileges of a version, least first: by how many others each implies, then by name."""
+    """Return the privileges of a version, least first: by how many others each implies, then by name."""
     known = [each for each in _NAMED if features(number).at_least(each.since)]
     implied = {each.name: sum(each.implies(other) for other in known if other is not each) for each in known}
     return {each.name: each for each in sorted(known, key=lambda each: (implied[each.name], each.name))}
 
 
 def named(version: Features) -> dict[str, ClusterPrivilege]:
-    """The predefined privileges of a version, in the order in which the server lists them."""
+    """Return the predefined privileges of a version, in the order in which the server lists them."""
     return _by_access_level(version.number)
 
 
 def is_cluster_action(name: str) -> bool:
-    """Whether a text is an action (or a pattern over actions) and no name of a privilege."""
+    """Return whether a text is an action (or a pattern over actions) and not the name of a privilege."""
     return Names(ALL_CLUSTER).has(name)
 
 
@@ -227,12 +227,12 @@ def _resolved(name: str, number: str) -> ClusterPrivilege | None:
 
 
 def find(name: str, version: Features) -> ClusterPrivilege | None:
-    """A privilege by its name or by an action pattern."""
+    """Return a privilege by its name or by an action pattern."""
     return _resolved(name.lower(), version.number)
 
 
 def resolve(name: str, version: Features) -> ClusterPrivilege:
-    """A privilege; 400 if there is no such (recorded: http:347)."""
+    """Return a privilege; 400 if it does not exist (recorded: http:347)."""
     found = find(name, version)
     if found is None:
         listed = ",".join(named(version))
@@ -244,7 +244,7 @@ def resolve(name: str, version: Features) -> ClusterPrivilege:
 
 
 def resolve_known(names: Iterable[str], version: Features) -> tuple[ClusterPrivilege, ...]:
-    """Those that exist in the version; a role keeps names of other versions without effect."""
+    """Return those that exist in the version; a role keeps names of other versions without effect."""
     return tuple(each for each in (find(name, version) for name in names) if each is not None)
 
 
@@ -255,5 +255,8 @@ def _granting(action: str, number: str, own: bool) -> tuple[str, ...]:
 
 
 def granting(action: str, version: Features, *, own: bool = False) -> list[str]:
-    """Privileges that grant an action, least first; ``own``: the request is about the caller's own API keys."""
+    """Return the privileges that grant an action, least first.
+
+    ``own``: the request is about the caller's own API keys.
+    """
     return list(_granting(action, version.number, own))

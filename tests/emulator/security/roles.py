@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles: what a role descriptor says, how it is read and shown.
+"""Read and show role descriptors.
 
 Sources: the documentation of roles and of the API keys' ``role_descriptors``; the server's public source.
 """
@@ -29,7 +29,7 @@ class IndexGrant:
     restricted: bool = False
 
     def as_json(self) -> Json:
-        """As a role shows it."""
+        """Return it as a role shows it."""
         return {
             "names": list(self.names),
             "privileges": list(self.privileges),
@@ -46,7 +46,7 @@ class ApplicationGrant:
     resources: tuple[str, ...]
 
     def as_json(self) -> Json:
-        """As a role shows it."""
+        """Return it as a role shows it."""
         return {
             "application": self.application,
             "privileges": list(self.privileges),
@@ -67,7 +67,7 @@ class Role:
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     def as_json(self) -> Json:
-        """As the APIs of roles and of API keys show it."""
+        """Return it as the APIs of roles and of API keys show it."""
         return {
             "cluster": list(self.cluster),
             "indices": [each.as_json() for each in self.indices],
@@ -79,7 +79,7 @@ class Role:
 
 
 def texts(value: Any, where: str) -> tuple[str, ...]:
-    """One text or a list of them."""
+    """Read one text or a list of them."""
     listed = [value] if isinstance(value, str) else value
     if listed is None:
         return ()
@@ -89,13 +89,13 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _token(value: Any) -> str:
-    """How the server's parser names what it found."""
+    """Return the server's name of the token it found."""
     kinds = {bool: "VALUE_BOOLEAN", str: "VALUE_STRING", type(None): "VALUE_NULL", dict: "START_OBJECT"}
     return kinds.get(type(value), "START_ARRAY" if isinstance(value, (list, tuple)) else "VALUE_NUMBER")
 
 
 def string_array(value: Any, field: str, role: str) -> tuple[str, ...] | None:
-    """A list of texts; one text is none, null is nothing (public source of the role descriptor's parser)."""
+    """Read a list of texts; one text is refused, null is nothing (public source of the role descriptor's parser)."""
     if value is None:
         return None
     expected = "expected a string array but"
@@ -126,7 +126,7 @@ def _objects(value: Any, kind: str, field: str, role: str) -> Iterable[Mapping[s
 
 
 def index_grants(value: Any, role: str, field: str = "indices") -> tuple[IndexGrant, ...]:
-    """Grants on indices; complaints name the role, or in its place the user whose privileges are checked."""
+    """Read grants on indices; complaints name the role, or in its place the user whose privileges are checked."""
     return tuple(_index_grant(each, role) for each in _objects(value, "indices", field, role))
 
 
@@ -151,7 +151,7 @@ def _index_grant(given: Mapping[str, Any], role: str) -> IndexGrant:
 
 
 def _index_names(value: Any, role: str, start: str) -> tuple[str, ...] | None:
-    """One name, or a list of at least one."""
+    """Read one name, or a list of at least one."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, (list, tuple)):
@@ -163,7 +163,7 @@ def _index_names(value: Any, role: str, start: str) -> tuple[str, ...] | None:
 
 
 def application_grants(value: Any, role: str, field: str = "applications") -> tuple[ApplicationGrant, ...]:
-    """Grants of applications; what is said where the application's name is missing is [G]."""
+    """Read grants of applications; the complaint about a missing application name is [G]."""
     start = f"failed to parse application privileges for role [{role}]."
     found = []
     for each in _objects(value, "application", field, role):
@@ -178,7 +178,7 @@ def application_grants(value: Any, role: str, field: str = "applications") -> tu
 
 
 def from_json(name: str, body: Any) -> Role:
-    """A role out of its descriptor."""
+    """Read a role from its descriptor."""
     if not isinstance(body, Mapping):
         raise errors.parse_failure(f"failed to parse role [{name}]. expected an object")
     unknown = next((field for field in body if field not in (*_FIELDS, *_LATER_FIELDS)), None)

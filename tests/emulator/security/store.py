@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who there is: users, realms, API keys, tokens, service accounts, client certificates.
+"""Store users, realms, API keys, tokens, service accounts and client certificates.
 
 Sources: the secured rows of recorded-answers.md 1; the documentation of the security APIs.
 """
@@ -27,13 +27,13 @@ REFRESH_LIFE: Final = 24 * 60 * 60 * 1000
 
 @dataclasses.dataclass(frozen=True)
 class Realm:
-    """Where a user comes from."""
+    """The origin of a user."""
 
     name: str
     type: str
 
     def as_json(self) -> dict[str, str]:
-        """Name and type."""
+        """Return name and type."""
         return {"name": self.name, "type": self.type}
 
 
@@ -59,7 +59,7 @@ class User:
     realm: Realm = FILE
 
     def as_json(self) -> dict[str, Any]:
-        """As the API of users shows it."""
+        """Return it as the API of users shows it."""
         return {
             "username": self.username,
             "roles": list(self.roles),
@@ -87,15 +87,15 @@ class ApiKey:
 
     @property
     def encoded(self) -> str:
-        """How it travels."""
+        """Return it as it travels."""
         return base64.b64encode(f"{self.id}:{self.key}".encode()).decode()
 
     def active(self, now: int) -> bool:
-        """Neither invalidated nor expired."""
+        """Return whether it is neither invalidated nor expired."""
         return self.invalidation is None and (self.expiration is None or self.expiration > now)
 
     def permission(self, version: Features) -> Permission:
-        """The owner's rights, as far as the descriptors allow them."""
+        """Return the owner's rights, as far as the descriptors allow them."""
         limit = Permission(self.limited_by, version)
         return Permission(self.descriptors, version, limit) if self.descriptors else limit
 
@@ -124,7 +124,7 @@ class ServiceAccount:
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
-    """What a security file says; the beginning of everything here."""
+    """The content of a security file; the beginning of everything here."""
 
     users: tuple[User, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -138,12 +138,12 @@ class Declared:
 
 
 def normal_name(name: str) -> str:
-    """A distinguished name without blanks after its commas."""
+    """Return a distinguished name without blanks after its commas."""
     return re.sub(r",\s+", ",", name.strip())
 
 
 class Security:
-    """Security, switched on: everybody and everything that can authenticate."""
+    """Security, switched on: all that can authenticate."""
 
     def __init__(self, declared: Declared, version: Features, now: Callable[[], int]) -> None:
         self.version = version
@@ -166,16 +166,16 @@ class Security:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """All roles; a role of one's own hides a built-in one of the same name."""
+        """Return all roles; a role of the file hides a built-in one of the same name."""
         return {**builtin(self.version), **self.own_roles}
 
     def found_roles(self, names: Iterable[str]) -> tuple[Role, ...]:
-        """Those that exist."""
+        """Return those that exist."""
         known = self.roles
         return tuple(known[name] for name in sorted(set(names)) if name in known)
 
     def permission(self, names: tuple[str, ...]) -> Permission:
-        """The rights of some roles; answers are kept, since roles do not change."""
+        """Return the rights of some roles; answers are kept, since roles do not change."""
         if names not in self._permissions:
             self._permissions[names] = Permission(self.found_roles(names), self.version)
         return self._permissions[names]
@@ -185,7 +185,7 @@ class Security:
     def create_key(
         self, name: str, owner: User, descriptors: tuple[Role, ...], limited_by: tuple[Role, ...], **more: Any
     ) -> ApiKey:
-        """A new key; twenty and twenty-two letters, as recorded."""
+        """Create a key; twenty and twenty-two letters, as recorded."""
         found = ApiKey(
             more.pop("id", None) or secrets.token_urlsafe(15),
             name,
@@ -219,7 +219,7 @@ class Security:
     # --- tokens ---
 
     def create_token(self, user: User, *, refresh: bool) -> Token:
-        """A new bearer token."""
+        """Create a bearer token."""
         token = Token(
             secrets.token_urlsafe(48),
             user,
@@ -243,7 +243,7 @@ class Security:
     # --- the control port's view ---
 
     def as_json(self) -> dict[str, Any]:
-        """Who there is; no password, no key and no token."""
+        """Return users and names; no password, no key and no token."""
         return {
             "users": {
                 user.username: {"roles": list(user.roles), "enabled": user.enabled, "realm": user.realm.name}

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates for one run: a CA, the server's certificate (good, or bad in one way), a client's.
+"""Make certificates for one run: a CA, the server's certificate (good, or bad in one way), a client's.
 
 trustme makes them; it is imported only when TLS is asked for. The key of the server is on disk only while it is loaded;
 what a client needs stays in a folder that goes when the process ends.
@@ -33,19 +33,19 @@ _VERIFY: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "require
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """What the server needs (``context``), and what a client is told (``shown``)."""
+    """The server's part (``context``), and what a client may see (``shown``)."""
 
     context: ssl.SSLContext
     shown: dict[str, str]
     folder: Path
 
     def remove(self) -> None:
-        """Removes the files; done twice, it does nothing."""
+        """Remove the files; a second call does nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def make(kind: str = "valid", client_certificates: str = "none") -> Tls:
-    """The certificates of one run.
+    """Make the certificates of one run.
 
     ``kind``: ``valid``, ``expired``, ``wrong_name``, ``unknown_ca`` (the CA that is shown is another one), or
     ``self_signed`` (no CA at all).
@@ -72,7 +72,7 @@ def make(kind: str = "valid", client_certificates: str = "none") -> Tls:
 
 
 def _signed(trustme: Any, kind: str, ca: Any) -> list[bytes]:
-    """Key and chain; the chain ends with the CA, so that its fingerprint can be pinned."""
+    """Return key and chain; the chain ends with the CA, so that its fingerprint can be pinned."""
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
     times = {"not_before": now - 9 * day, "not_after": now - day} if kind == "expired" else {}
@@ -83,7 +83,7 @@ def _signed(trustme: Any, kind: str, ca: Any) -> list[bytes]:
 
 
 def _self_signed() -> list[bytes]:
-    """Key and certificate as made by hand, with the right names; trustme's own library makes it."""
+    """Return key and certificate as made by hand, with the right names; trustme's own library makes it."""
     x509 = importlib.import_module("cryptography.x509")
     primitives = "cryptography.hazmat.primitives"
     serialization = importlib.import_module(f"{primitives}.serialization")
@@ -114,7 +114,7 @@ def _load(context: ssl.SSLContext, chain: list[bytes], folder: Path) -> None:
 
 
 def _fingerprint(pem: bytes) -> str:
-    """SHA-256 over the certificate itself, as clients pin it."""
+    """Return SHA-256 over the certificate itself, as clients pin it."""
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
 
 

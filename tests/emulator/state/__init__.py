@@ -1,4 +1,4 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The played cluster: models, deployments, nodes, planning, and the table of versions."""
+"""Play the cluster: models, deployments, nodes, planning, and the table of versions."""

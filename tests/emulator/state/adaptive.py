@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Adaptive allocations settings: parsing, merging, validation, rendering.
+"""Parse, merge, validate and render settings of adaptive allocations.
 
 Source: server-behaviour.md 6 and 10; ``adaptive`` records.
 """
@@ -16,7 +16,7 @@ from ..wire.object_parser import ObjectParser
 from ..wire.xcontent import Parser
 
 UNSET: Final = -1
-"""What a JSON null becomes: clears a bound when merged, is stored as it is otherwise."""
+"""The value of a JSON null: clears a bound when merged, is stored as it is otherwise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,11 @@ class AdaptiveSettings:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the scaler owns the number of allocations."""
+        """Return whether the scaler owns the number of allocations."""
         return self.enabled is True
 
     def as_json(self) -> dict[str, Any]:
-        """As assignments and ``_stats`` show it."""
+        """Return them as assignments and ``_stats`` show them."""
         body: dict[str, Any] = {"enabled": self.is_enabled}
         if self.minimum is not None:
             body["min_number_of_allocations"] = self.minimum
@@ -42,7 +42,7 @@ class AdaptiveSettings:
         return body
 
     def merge(self, update: AdaptiveSettings) -> AdaptiveSettings:
-        """Field by field: absent keeps, -1 clears, a value sets."""
+        """Merge field by field: absent keeps, -1 clears, a value sets."""
         return AdaptiveSettings(
             self.enabled if update.enabled is None else update.enabled,
             _merged(self.minimum, update.minimum),
@@ -50,7 +50,7 @@ class AdaptiveSettings:
         )
 
     def complaints(self) -> list[str]:
-        """Validation messages."""
+        """Return the messages of validation."""
         low = self.minimum is not None and self.minimum < 0 and self.minimum != UNSET
         high = self.maximum is not None and self.maximum < 1 and self.maximum != UNSET
         found = []
@@ -92,7 +92,7 @@ _PARSER: Final = ObjectParser(
 
 
 def read(parser: Parser) -> AdaptiveSettings:
-    """Settings at the current token."""
+    """Read settings at the current token."""
     values = _PARSER.parse(parser).values
     return AdaptiveSettings(
         values.get("enabled"), values.get("min_number_of_allocations"), values.get("max_number_of_allocations")
@@ -100,7 +100,7 @@ def read(parser: Parser) -> AdaptiveSettings:
 
 
 def from_json(body: dict[str, Any]) -> AdaptiveSettings:
-    """Settings out of plain JSON, as control requests give them."""
+    """Read settings from plain JSON, as control requests give them."""
     return AdaptiveSettings(
         body.get("enabled"),
         _bound(body, "min_number_of_allocations"),

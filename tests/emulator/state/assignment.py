@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A trained model assignment: task parameters, routes, states and their arithmetic, as the cluster state keeps them.
+"""Keep assignments as the cluster state does: task parameters, routes, states and their arithmetic.
 
 Source: server-behaviour.md 2.1, 4.1, 5.1; ``assignment``, ``states`` and ``task_params`` records.
 """
@@ -32,7 +32,7 @@ _ELSER_MODELS: Final = (".elser_model_1", ".elser_model_2")
 
 @dataclasses.dataclass
 class TaskParams:
-    """What a deployment was started with; only ``number_of_allocations`` changes later."""
+    """The settings of a start; only ``number_of_allocations`` changes later."""
 
     model_id: str
     deployment_id: str
@@ -47,11 +47,11 @@ class TaskParams:
 
     @property
     def cache_bytes(self) -> int:
-        """The cache in bytes; as large as the model if none was set."""
+        """Return the cache in bytes; as large as the model if none was set."""
         return self.model_bytes if self.cache_size is None else self.cache_size.bytes
 
     def as_json(self, version: Features) -> dict[str, Any]:
-        """As the given version renders it."""
+        """Return it as the given version renders it."""
         if not version.assignment_names:
             return {
                 "model_id": self.model_id,
@@ -79,7 +79,7 @@ class TaskParams:
         return body
 
     def memory(self, allocations: int, version: Features) -> int:
-        """Bytes that ``allocations`` of this deployment need on one node (server-behaviour.md 5.1)."""
+        """Return bytes that ``allocations`` of this deployment need on one node (server-behaviour.md 5.1)."""
         if allocations == 0 and version.zero_is_started:
             return 0
         if version.elser_estimate and self.model_id.startswith(_ELSER_MODELS):
@@ -104,16 +104,16 @@ class Route:
 
     @property
     def outdated(self) -> bool:
-        """Written by a master that did not know allocations."""
+        """Return whether a master that did not know allocations wrote it."""
         return self.current == 0 and self.target == 0
 
     @property
     def routable(self) -> bool:
-        """Whether inference requests can go there."""
+        """Return whether inference requests can go there."""
         return self.state == STARTED and self.current > 0
 
     def as_json(self, version: Features) -> dict[str, Any]:
-        """As the given version renders it."""
+        """Return it as the given version renders it."""
         body: dict[str, Any] = {}
         if version.route_allocations:
             body = {"current_allocations": self.current, "target_allocations": self.target}
@@ -138,24 +138,24 @@ class Assignment:
 
     @property
     def total_current(self) -> int:
-        """The sum of current allocations, whatever the routes' states."""
+        """Return the sum of current allocations, whatever the routes' states."""
         return sum(route.current for route in self.routes.values())
 
     @property
     def total_target(self) -> int:
-        """The sum of target allocations, whatever the routes' states."""
+        """Return the sum of target allocations, whatever the routes' states."""
         return sum(route.target for route in self.routes.values())
 
     def started_nodes(self) -> list[str]:
-        """Nodes whose route is started."""
+        """Return the nodes whose route is started."""
         return [node for node, route in self.routes.items() if route.state == STARTED]
 
     def has_outdated_routes(self) -> bool:
-        """Whether a route says 0 of 0."""
+        """Return whether a route says 0 of 0."""
         return any(route.outdated for route in self.routes.values())
 
     def is_satisfied(self, assignable: Collection[str]) -> bool:
-        """Whether starting and started routes on assignable nodes add up to the number."""
+        """Return whether starting and started routes on assignable nodes add up to the number."""
         placed = sum(
             route.target
             for node, route in self.routes.items()
@@ -164,13 +164,13 @@ class Assignment:
         return placed >= self.params.number_of_allocations
 
     def settle(self) -> None:
-        """Recalculates what follows from the routes: state and the running maximum."""
+        """Recalculate what follows from the routes: state and the running maximum."""
         self.max_assigned = max(self.max_assigned, self.total_current)
         if self.state != STOPPING:
             self.state = self.calculated_state()
 
     def calculated_state(self) -> str:
-        """Started if any route is, or (from 8.16) if no allocation is wanted; stopping sticks."""
+        """Return started if any route is, or (from 8.16) if no allocation is required; stopping sticks."""
         if self.state == STOPPING:
             return STOPPING
         if self.params.number_of_allocations == 0 and self.version.zero_is_started:
@@ -178,16 +178,16 @@ class Assignment:
         return STARTED if self.started_nodes() else STARTING
 
     def stop(self, reason: str) -> None:
-        """Enters ``stopping``; a second stop changes nothing."""
+        """Enter ``stopping``; a second stop changes nothing."""
         if self.state != STOPPING:
             self.state, self.reason = STOPPING, reason
 
     def allocation_count(self) -> int:
-        """Allocations that answer requests now."""
+        """Return the number of allocations that answer requests now."""
         return sum(route.current for route in self.routes.values() if route.routable)
 
     def allocation_state(self) -> str | None:
-        """``starting``, ``started``, ``fully_allocated``; ``None`` while stopping."""
+        """Return ``starting``, ``started``, ``fully_allocated``; ``None`` while stopping."""
         if self.state == STOPPING:
             return None
         count, target = self.allocation_count(), self.params.number_of_allocations
@@ -198,7 +198,7 @@ class Assignment:
         return STARTED if count < target else FULLY_ALLOCATED
 
     def allocation_status(self) -> dict[str, Any] | None:
-        """The object of the same name in ``_stats``."""
+        """Return the object of the same name in ``_stats``."""
         state = self.allocation_state()
         if state is None:
             return None
@@ -209,7 +209,7 @@ class Assignment:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """As the version renders it in answers and in cluster state."""
+        """Return it as the version renders it in answers and in cluster state."""
         names = self.version.assignment_names
         body: dict[str, Any] = {
             "task_parameters": self.params.as_json(self.version),
@@ -228,5 +228,5 @@ class Assignment:
 
 
 def envelope(assignment: Assignment) -> dict[str, Any]:
-    """The answer of start and update."""
+    """Return the answer of start and update."""
     return {"assignment" if assignment.version.assignment_names else "allocation": assignment.as_json()}

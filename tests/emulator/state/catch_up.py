@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One round of the nodes catching up with the cluster state.
+"""Let the nodes catch up with the cluster state, one round at a time.
 
 Source: server-behaviour.md 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is
 starting, new targets; a stopping deployment's routes go to ``stopping``, then vanish, then the deployment does.
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def tick(cluster: Cluster) -> bool:
-    """One round; whether anything changed."""
+    """Run one round; return whether anything changed."""
     cluster.ticks += 1
     # First, since the master itself may be what comes back in this round.
     changed = False
     for listener in cluster.round_listeners:
         changed |= listener()
     if not cluster.commits:
-        # Nobody takes what the nodes report.
+        # No master takes what the nodes report.
         return changed
     gone = []
     for deployment_id, each in list(cluster.assignments.items()):
@@ -51,7 +51,7 @@ def tick(cluster: Cluster) -> bool:
 
 
 def settle(cluster: Cluster, limit: int = 10_000) -> int:
-    """Rounds until nothing changes; how many it took."""
+    """Run rounds until nothing changes; return their number."""
     for count in range(limit):
         if not tick(cluster):
             return count
@@ -59,7 +59,7 @@ def settle(cluster: Cluster, limit: int = 10_000) -> int:
 
 
 def _stop_round(each: Assignment) -> bool:
-    """Whether the deployment is gone now."""
+    """Stop a round further; return whether the deployment is gone now."""
     waiting = [route for route in each.routes.values() if route.state != STOPPING]
     if waiting:
         for route in waiting:
@@ -92,7 +92,7 @@ def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool
 
 
 def _loaded(cluster: Cluster, deployment_id: str, nodes: list[str]) -> list[str]:
-    """Those of the nodes that have had the time it takes to load a model."""
+    """Return the nodes that have had the time it takes to load a model."""
     if not cluster.config.load_time:
         return nodes
     now, began = cluster.now(), cluster.loading.get(deployment_id, {})
@@ -102,7 +102,7 @@ def _loaded(cluster: Cluster, deployment_id: str, nodes: list[str]) -> list[str]
 
 
 def _drain_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:
-    """A route on a node that shuts down ends when another is started, or if it is the only one.
+    """End a route on a node that shuts down when another is started, or if it is the only one.
 
     See server-behaviour.md 4.7.
     """

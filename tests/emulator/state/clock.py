@@ -1,10 +1,10 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time in the emulator: when nodes catch up, and how a request waits for them.
+"""Keep the emulator's time: when nodes catch up, and how a request waits for them.
 
-``auto`` ticks by itself; ``manual`` only when told; ``eager`` ticks whenever a request waits. In the in-process
-bridge nobody else can act while a request waits (``alone``): a wait that cannot end is over at once.
+``auto`` ticks by itself; ``manual`` only on request; ``eager`` ticks whenever a request waits. In the in-process
+bridge no other client can act while a request waits (``alone``): a wait that cannot end is over at once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ DEFAULT_INTERVAL: Final = 0.05
 
 
 class WaitsForever(Exception):  # noqa: N818
-    """A wait that nothing can end; a real client would give up at some time."""
+    """A wait without an end; a real client would give up at some time."""
 
 
 class Clock:
-    """Drives one cluster."""
+    """The clock of one cluster."""
 
     def __init__(self, cluster: Cluster, mode: str, interval: float = DEFAULT_INTERVAL, *, alone: bool = False) -> None:
         self.mode = mode
@@ -43,18 +43,18 @@ class Clock:
                 future.set_result(None)
 
     def tick_if_auto(self) -> None:
-        """One round, if the nodes catch up by themselves; the server calls it at each interval."""
+        """Run one round, if the nodes catch up by themselves; the server calls it at each interval."""
         if self.mode == "auto":
             scaler.look_if_due(self._cluster, self.scaler_interval)
             catch_up.tick(self._cluster)
 
     def close(self) -> None:
-        """The cluster is gone: whoever waits for it gets no answer any more."""
+        """End the cluster's waits; they get no answer any more."""
         self.closed = True
         self._wake()
 
     async def wait(self, done: Callable[[], bool], timeout: float | None) -> bool:
-        """Waits until ``done``; false if the time ran out. Exceptions of ``done`` pass through."""
+        """Wait until ``done``; return false if the time ran out. Exceptions of ``done`` pass through."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while not done():
@@ -74,9 +74,9 @@ class Clock:
         return True
 
     async def wait_until(self, moment: int, early: Callable[[], bool] = lambda: False) -> None:
-        """Waits for a moment of the cluster's clock, or until ``early``.
+        """Wait for a moment of the cluster's clock, or until ``early``.
 
-        Where a wait makes time pass (eager), or nobody else could make it pass (in process), it passes at once.
+        Where a wait makes time pass (eager), or nothing else could make it pass (in process), it passes at once.
         """
         while (left := moment - self._cluster.now()) > 0 and not early():
             if self.closed:
@@ -87,7 +87,7 @@ class Clock:
             await self._change(left / 1e9)
 
     async def pause(self, seconds: float) -> None:
-        """Real time goes by, whatever happens to the cluster; ``WaitsForever`` if it is gone meanwhile."""
+        """Let real time go by, whatever happens to the cluster; raise ``WaitsForever`` if it is gone meanwhile."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while (left := end - loop.time()) > 0 and not self.closed:
@@ -96,7 +96,7 @@ class Clock:
             raise WaitsForever
 
     async def closing(self) -> None:
-        """Waits until the cluster is gone."""
+        """Wait until the cluster is gone."""
         while not self.closed:
             await self._change(None)
 

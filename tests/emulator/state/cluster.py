@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of the played cluster, and how it changes: commits, nodes, settings, audit records.
+"""Keep the state of the played cluster and change it: commits, nodes, settings, audit records.
 
 Source: server-behaviour.md 4 and 9. Everything here is synchronous: a commit is immediate, waiting is the
 clock's business.
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 NODES_CHANGED: Final = "nodes changed"
 DEPLOYMENT_STOPPED: Final = "model deployment stopped"
 SERVERLESS_NUMBER: Final = "8.11.0"
-"""What serverless says its version is [G]."""
+"""The version that serverless shows [G]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What a cluster begins with."""
+    """The beginning of a cluster."""
 
     version: str = NEWEST
     flavor: str = "default"
@@ -60,7 +60,7 @@ class Config:
     load_time: float = 0.0
     """Seconds of the emulator's time that a node takes to load a model, at least a round."""
     lang_ident: bool = False
-    """Whether the model that every real cluster lists is there."""
+    """True: the model that every real cluster lists exists."""
 
 
 @dataclasses.dataclass
@@ -95,7 +95,7 @@ class Cluster:
         self.pipelines: dict[str, Pipeline] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.no_defaults: set[str] = set()
-        """Default endpoints that somebody deleted by force."""
+        """Default endpoints that a client deleted by force."""
         self.semantic_text: dict[str, set[str]] = {}
         """Indices whose mapping names inference endpoints."""
         self.settings: dict[str, Any] = {}
@@ -125,7 +125,7 @@ class Cluster:
             self.models[model_id] = Model(model_id, size, create_time=self.now() // 1_000_000)
 
     def secure(self, declared: Declared) -> None:
-        """Switches security on, with nobody but those that are declared."""
+        """Switch security on, with the declared users only."""
         # Late: most emulators run without security.
         from ..security.store import Security
 
@@ -134,47 +134,47 @@ class Cluster:
     # --- time ---
 
     def pass_time(self, seconds: float) -> None:
-        """The clock goes ahead; who waits for a moment looks again. ``ValueError`` for going back."""
+        """Advance the clock and wake the waits for a moment; raise ``ValueError`` for going back."""
         self.now.advance(seconds)
         for listener in self.listeners:
             listener()
 
     def milliseconds(self) -> int:
-        """What time it is, in milliseconds since the epoch."""
+        """Return the time in milliseconds since the epoch."""
         return self.now() // 1_000_000
 
     # --- settings ---
 
     @property
     def without(self) -> frozenset[str]:
-        """Parts of the server that are not there; the security APIs are not registered where security is off."""
+        """Return the missing parts of the server; the security APIs are not registered where security is off."""
         return self._without_security if self.security is None else self.config.without
 
     @property
     def version_number(self) -> str:
-        """What ``GET /`` says."""
+        """Return the version that ``GET /`` shows."""
         return SERVERLESS_NUMBER if self.flavor == "serverless" else self.version.number
 
     @property
     def processors_scale(self) -> float:
-        """``xpack.ml.allocated_processors_scale``."""
+        """Return ``xpack.ml.allocated_processors_scale``."""
         return float(self.settings.get(PROCESSORS_SCALE, 1))
 
     @property
     def is_master_node(self) -> bool:
-        """Whether the node that takes the requests is the master (server-behaviour.md 7 item 5)."""
+        """Return whether the node that takes the requests is the master (server-behaviour.md 7 item 5)."""
         return bool(self.settings.get("is_master_node", True))
 
     @property
     def master_node(self) -> str | None:
-        """The elected master: the first node that may be one."""
+        """Return the elected master: the first eligible node."""
         if not self.coordination.master:
             return None
         return next((key for key, node in sorted(self.nodes.items()) if "master" in node.roles), "master")
 
     @property
     def commits(self) -> bool:
-        """Whether the master can publish a new state."""
+        """Return whether the master can publish a new state."""
         return self.coordination.commits(self.settings)
 
     def scaling_possible(self) -> bool:
@@ -191,7 +191,7 @@ class Cluster:
     # --- cluster state ---
 
     def publish(self, *, by_api: bool = False) -> None:
-        """A new cluster state."""
+        """Publish a new cluster state."""
         for each in self.assignments.values():
             each.settle()
         self.state_version += 1
@@ -200,12 +200,12 @@ class Cluster:
             listener()
 
     def put_assignment(self, assignment: Assignment) -> None:
-        """Adds a deployment; the caller publishes."""
+        """Add a deployment; the caller publishes."""
         self.assignments[assignment.params.deployment_id] = assignment
         self.ever_assigned = True
 
     def drop_assignment(self, deployment_id: str) -> None:
-        """Removes a deployment and what was counted for it; the caller publishes."""
+        """Remove a deployment and its counters; the caller publishes."""
         self.assignments.pop(deployment_id, None)
         self.held.discard(deployment_id)
         self.loading.pop(deployment_id, None)
@@ -216,7 +216,7 @@ class Cluster:
             del self.usage[key]
 
     def apply(self, proposals: dict[str, rebalance.Proposal]) -> None:
-        """Takes over planned routes; the caller publishes."""
+        """Take over planned routes; the caller publishes."""
         for deployment_id, proposal in proposals.items():
             each = self.assignments[deployment_id]
             for node_id in set(each.routes) - set(proposal.routes):
@@ -224,7 +224,10 @@ class Cluster:
             each.routes, each.reason = proposal.routes, proposal.reason
 
     def rebalance(self, reason: str) -> None:
-        """A full rebalance in the background, if something lacks; its audit line is written only if that changes."""
+        """Rebalance all in the background if something lacks.
+
+        An audit line is written only if that changes something.
+        """
         if not self.commits or not self.lacks_something():
             return
         proposals = rebalance.propose(self, self.assignments)
@@ -235,30 +238,30 @@ class Cluster:
         self.publish()
 
     def rebalanced(self, reason: str) -> None:
-        """The audit line of a rebalance that changed something."""
+        """Write the audit line of a rebalance that changed something."""
         self.audit_line(None, f"Rebalanced trained model allocations because [{reason}]")
 
     def audit_line(self, model_id: str | None, message: str) -> None:
-        """A line in the notifications index; not a change of cluster state."""
+        """Write a line in the notifications index; the cluster state stays."""
         self.audit.append({"timestamp": self.now() // 1_000_000, "model_id": model_id, "message": message})
 
     # --- nodes ---
 
     def assignable(self) -> dict[str, Node]:
-        """ML nodes that do not shut down (server-behaviour.md 5.1)."""
+        """Return ML nodes that do not shut down (server-behaviour.md 5.1)."""
         return {key: node for key, node in self.nodes.items() if node.ml and key not in self.shutdowns}
 
     def add_node(self, node: Node) -> None:
-        """A join: plans again only if a deployment lacks something (server-behaviour.md 4.7)."""
+        """Add a node; plan again only if a deployment lacks something (server-behaviour.md 4.7)."""
         self.nodes[node.id] = node
         self.publish()
         if node.id in self.assignable():
             self.rebalance(NODES_CHANGED)
 
     def remove_node(self, node_id: str, *, plan: bool = True) -> None:
-        """A loss: what it carried is placed elsewhere if it fits.
+        """Lose a node: its routes are placed elsewhere if they fit.
 
-        A node that was told to shut down has been planned for already. ``plan`` false: the master has not done so yet.
+        A shutdown has been planned for already. ``plan`` false: the master has not done so yet.
         """
         self.nodes.pop(node_id, None)
         hit = [each for each in self.assignments.values() if node_id in each.routes]
@@ -270,7 +273,7 @@ class Cluster:
             self.rebalance(NODES_CHANGED)
 
     def lacks_something(self) -> bool:
-        """Whether a deployment has less than its number, or a route that is outdated or leads nowhere.
+        """Return whether a deployment has less than its number, or a route that is outdated or leads to no node.
 
         See server-behaviour.md 4.7.
         """
@@ -282,7 +285,7 @@ class Cluster:
         )
 
     def put_shutdown(self, shutdown: Shutdown) -> None:
-        """A node is told to shut down: its routes drain, others are planned (server-behaviour.md 4.7)."""
+        """Shut a node down: its routes drain, others are planned (server-behaviour.md 4.7)."""
         new = shutdown.node_id not in self.shutdowns
         self.shutdowns[shutdown.node_id] = shutdown
         self.publish(by_api=True)
@@ -294,13 +297,16 @@ class Cluster:
         self.rebalance(NODES_CHANGED)
 
     def drop_empty(self) -> None:
-        """A known bug: deployments without allocations vanish (issues 146806 and 137134 of elastic/elasticsearch)."""
+        """Play a known bug.
+
+        Deployments without allocations vanish (issues 146806 and 137134 of elastic/elasticsearch).
+        """
         for deployment_id, each in list(self.assignments.items()):
             if each.params.number_of_allocations == 0 and each.state != STOPPING:
                 self.drop_assignment(deployment_id)
 
     def delete_shutdown(self, node_id: str) -> None:
-        """A node that stays, or has come back."""
+        """Keep a node that stays, or has come back."""
         del self.shutdowns[node_id]
         self.publish(by_api=True)
         if node_id in self.nodes:
@@ -309,13 +315,13 @@ class Cluster:
     # --- coordination ---
 
     def elect_master(self) -> None:
-        """A master is there again; it looks at what has happened."""
+        """Elect a master; it handles what has happened meanwhile."""
         self.coordination.master = True
         self.publish()
         self.rebalance(NODES_CHANGED)
 
     def recover(self) -> None:
-        """The state is there."""
+        """Recover the state."""
         self.coordination.recovered = True
         self.publish()
         self.rebalance(NODES_CHANGED)
@@ -323,24 +329,24 @@ class Cluster:
     # --- indices ---
 
     def add_index(self, name: str) -> None:
-        """A new, empty index."""
+        """Add an empty index."""
         self.indices[name] = Index(name, f"uuid-of-{name}", self.now() // 1_000_000)
         self.publish(by_api=True)
 
     # --- models ---
 
     def resolve_model(self, name: str) -> Model | None:
-        """A model by id or alias."""
+        """Return a model by id or alias."""
         return self.models.get(self.aliases.get(name, name))
 
     def references(self, name: str) -> list[str]:
-        """Ingest pipelines that name a model, deployment, alias or inference endpoint."""
+        """Return the ingest pipelines that refer to a model, deployment, alias or inference endpoint."""
         return sorted(pipeline.id for pipeline in self.pipelines.values() if name in pipeline.references)
 
     # --- the control port's view ---
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but clock, journal and counters."""
+        """Return everything but clock, journal and counters."""
         return {
             "version": self.version.number,
             "flavor": self.flavor,
@@ -371,5 +377,5 @@ class Cluster:
 
 
 def new_assignment(cluster: Cluster, assignment: Assignment) -> dict[str, rebalance.Proposal]:
-    """The plan with one more deployment; nothing is changed yet."""
+    """Plan for one more deployment, without a change."""
     return rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: assignment})

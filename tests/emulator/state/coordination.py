@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the cluster can take a request at all: elected master, recovered state, global blocks.
+"""Decide whether the cluster can take a request: elected master, recovered state, global blocks.
 
 Source: server-behaviour.md 0 and 3.2 row 13, 3.2 row 14; http:535-553; the ``errors`` records
 for the texts of blocks.
@@ -39,11 +39,11 @@ class Block:
 
     @property
     def text(self) -> str:
-        """As messages name it."""
+        """Return it as messages name it."""
         return f"{'FORBIDDEN' if self.forbids else 'SERVICE_UNAVAILABLE'}/{self.id}/{self.description}"
 
     def as_json(self) -> dict[str, Any]:
-        """As the cluster state shows it."""
+        """Return it as the cluster state shows it."""
         body: dict[str, Any] = {"description": self.description, "retryable": self.retryable}
         if not self.persists:
             body["disable_state_persistence"] = True
@@ -69,7 +69,7 @@ _ALLOW_DELETE: Final = Block(
 
 @dataclasses.dataclass
 class Coordination:
-    """What the control port has done to the cluster. A node that never had a master has no recovered state either."""
+    """The control port's changes to the coordination. A node that never had a master has no recovered state either."""
 
     master: bool = True
     recovered: bool = True
@@ -77,7 +77,7 @@ class Coordination:
     """So many cluster state updates will not be taken from the master's queue in time."""
 
     def blocks(self, settings: Mapping[str, Any]) -> list[Block]:
-        """Global blocks, in the order in which they are rendered."""
+        """Return global blocks, in the order in which they are rendered."""
         found = [] if self.recovered else [_NOT_RECOVERED]
         if not self.master:
             found.append(_NO_MASTER[str(settings.get(NO_MASTER_BLOCK, "write"))])
@@ -88,15 +88,15 @@ class Coordination:
         return found
 
     def blocking(self, level: str, settings: Mapping[str, Any]) -> list[Block]:
-        """The blocks of one level."""
+        """Return the blocks of one level."""
         return [block for block in self.blocks(settings) if level in block.levels]
 
     def commits(self, settings: Mapping[str, Any]) -> bool:
-        """Whether the master can publish what nodes report and what it plans."""
+        """Return whether the master can publish what nodes report and what it plans."""
         return self.master and not self.blocking(METADATA_WRITE, settings)
 
     def as_json(self) -> dict[str, Any]:
-        """As the control port shows it."""
+        """Return it as the control port shows it."""
         return dataclasses.asdict(self)
 
 
@@ -105,7 +105,7 @@ def _is_set(settings: Mapping[str, Any], name: str) -> bool:
 
 
 def blocked(blocks: Sequence[Block], index: str | None = None) -> errors.ApiError:
-    """The exception of a block; the later block is named first, as recorded."""
+    """Return the exception of a block; the later block comes first, as recorded."""
     listed = ", ".join(block.text for block in reversed(blocks))
     what = f"index [{index}] blocked by" if index else "blocked by"
     status = 503 if any(not block.forbids for block in blocks) else 403
@@ -113,7 +113,7 @@ def blocked(blocks: Sequence[Block], index: str | None = None) -> errors.ApiErro
 
 
 def no_master(cause: errors.ApiError | None = None) -> errors.ApiError:
-    """The exception of a wait for the master that was in vain; it names a block that stood in the way."""
+    """Return the exception of a vain wait for the master; it names a block that was in the way."""
     if cause is None:
         return errors.ApiError(503, "master_not_discovered_exception", None)
     reason = f"org.elasticsearch.cluster.block.ClusterBlockException: {cause.reason}"
@@ -121,12 +121,12 @@ def no_master(cause: errors.ApiError | None = None) -> errors.ApiError:
 
 
 def event_timeout(source: str, timeout: object, version: Features) -> errors.ApiError:
-    """A cluster state update that waited too long in the master's queue (server-behaviour.md 3.2 row 14)."""
+    """Return the error of an update that waited too long in the master's queue (server-behaviour.md 3.2 row 14)."""
     return timed_out(_EVENT, f"failed to process cluster event ({source}) within {timeout}", version, 503)
 
 
 def timed_out(kind: str, reason: str, version: Features, before_9: int) -> errors.ApiError:
-    """A time-out: 429 and marked as one since 9.0; 9.0 and 9.1 mark it a second time."""
+    """Return a timeout: 429 and marked as one since 9.0; 9.0 and 9.1 mark it a second time."""
     if not version.timeouts_are_429:
         return errors.ApiError(before_9, kind, reason)
     extra: dict[str, Any] = {"timed_out": True}

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a trained model comes to be, whoever asks for it: a client, or an inference endpoint.
+"""Create trained models, for a client or for an inference endpoint.
 
 Source: server-behaviour.md 1.5 and 10; the order of checks and their texts are those of Elasticsearch's public
 transport actions.
@@ -22,13 +22,13 @@ Json = dict[str, Any]
 
 
 def _existing_download(cluster: Cluster, model_id: str) -> Model | None:
-    """A model that is being downloaded is not created again."""
+    """Return a model that is being downloaded, which is not created again."""
     model = cluster.models.get(model_id)
     return None if model is None or model.settle(cluster.now()) else model
 
 
 def create(cluster: Cluster, model_id: str, config: Json) -> Model:
-    """A new model out of a parsed configuration, or the one that is being downloaded already.
+    """Create a model from a parsed configuration, or return the one that is being downloaded already.
 
     The licence is asked for before anything else (public source of the action).
     """
@@ -74,7 +74,7 @@ def _built(cluster: Cluster, model_id: str, config: Json, definition: Json | Non
 
 
 def _check_definition(model_id: str, config: Json, definition: Json | None) -> None:
-    """A tree's definition must fit the rest."""
+    """Check that a tree's definition fits the rest."""
     if definition is None:
         return
     kind = config.get("model_type", "tree_ensemble")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the body of a PUT or update to an inference endpoint: what is read, in which order, and the complaints.
+"""Turn the body of a PUT or update into an inference endpoint: what is read, in which order, and the complaints.
 
 Elasticsearch's public inference sources. The services ``elasticsearch`` and ``elser`` are complete; of other services
 only the outline is checked, because the emulator never calls them.
@@ -73,7 +73,7 @@ _CONFIG_TASKS: Final = {"text_expansion": SPARSE, "text_embedding": TEXT, "text_
 
 
 def java_text(value: Any) -> str:
-    """A map, list or value as Java prints it."""
+    """Return a map, list or value as Java prints it."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={java_text(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def java_text(value: Any) -> str:
 
 
 def task_type(text: str, cluster: Cluster) -> str:
-    """A task type out of path or body, whatever its case; 400 otherwise."""
+    """Read a task type from path or body, whatever its case; 400 otherwise."""
     name = text.strip().lower()
     if name not in TASK_TYPES or not cluster.version.at_least(_SINCE.get(name, (8, 11, 0))):
         raise errors.status(400, f"Unknown task_type [{text}]")
@@ -92,7 +92,7 @@ def task_type(text: str, cluster: Cluster) -> str:
 
 
 def resolved_type(in_path: str, in_body: Any, cluster: Cluster) -> str:
-    """The one task type that path and body agree on."""
+    """Return the one task type that path and body agree on."""
     if in_body is None:
         if in_path == ANY:
             raise errors.status(400, "model is missing required setting [task_type]")
@@ -110,7 +110,7 @@ def resolved_type(in_path: str, in_body: Any, cluster: Cluster) -> str:
 
 
 def parse(cluster: Cluster, endpoint_id: str, in_path: str, body: Json) -> Endpoint:
-    """An endpoint out of the body of a PUT, before anything is started or stored."""
+    """Read an endpoint from the body of a PUT, before anything is started or stored."""
     config = dict(body)
     resolved = resolved_type(in_path, config.pop("task_type", None), cluster)
     service = config.pop("service", None)
@@ -140,7 +140,7 @@ def _is_known(service: str, cluster: Cluster) -> bool:
 
 
 def _check_unique(cluster: Cluster, endpoint_id: str) -> None:
-    """A deployment has the id, or a model (or alias of one) that is deployed."""
+    """Refuse an id that a deployment has, or a model (or alias of one) that is deployed."""
     concrete = cluster.aliases.get(endpoint_id, endpoint_id)
     used = {concrete} & {each.params.model_id for each in cluster.assignments.values()}
     if concrete in cluster.assignments or used:
@@ -152,7 +152,7 @@ def _check_unique(cluster: Cluster, endpoint_id: str) -> None:
 
 
 def _foreign(cluster: Cluster, endpoint_id: str, resolved: str, service: str, config: Json) -> Endpoint:
-    """A service outside of the cluster: kept as it is, never called. Real ones also validate their settings."""
+    """Keep a service outside of the cluster as it is, never called; real ones also validate their settings."""
     settings = required_map(config, SETTINGS)
     tasks = optional_map(config, "task_settings")
     chunks = optional_map(config, "chunking_settings")
@@ -163,7 +163,7 @@ def _foreign(cluster: Cluster, endpoint_id: str, resolved: str, service: str, co
 
 
 def required_map(config: Json, name: str) -> Json:
-    """A map that must be there."""
+    """Return a map that must be given."""
     found = optional_map(config, name) if config.get(name) is not None else None
     if found is None:
         raise errors.status(400, f"Missing required field [{name}]")
@@ -171,7 +171,7 @@ def required_map(config: Json, name: str) -> Json:
 
 
 def optional_map(config: Json, name: str) -> Json:
-    """A map, or an empty one; Java's cast refuses anything else."""
+    """Return a map, or an empty one; Java's cast refuses anything else."""
     value = config.pop(name, None)
     if value is None:
         return {}
@@ -184,7 +184,7 @@ def optional_map(config: Json, name: str) -> Json:
 
 
 def refuse_rest(config: Json, service: str, cluster: Cluster) -> None:
-    """Settings that nobody read."""
+    """Refuse settings that the service did not read."""
     if config:
         # Since when the word "Model" is gone is [U].
         word = "Configuration" if cluster.version.at_least((8, 18, 0)) else "Model configuration"
@@ -230,7 +230,7 @@ class _InCluster:
         return {"return_documents": shown}
 
     def _of_deployment(self, settings: Json) -> Json:
-        """Attached: the deployment's own settings; whatever else was given is not read."""
+        """Attach: return the deployment's own settings; other settings are not read."""
         deployment_id = str(settings["deployment_id"])
         assignment = self._cluster.assignments.get(deployment_id)
         if assignment is None:
@@ -278,7 +278,7 @@ class _InCluster:
         return read
 
     def _custom(self, settings: Json, model_id: str) -> Json:
-        """A model of one's own, which must be there."""
+        """Return the settings of a custom model, which must exist."""
         if self._cluster.resolve_model(model_id) is None:
             raise models.missing_model(model_id, self._cluster.version)
         self._check_task(model_id)
@@ -304,7 +304,7 @@ class _InCluster:
         return settings.get("embedding_size")
 
     def _check_task(self, model_id: str) -> None:
-        """The model must be made for the task; a model without configuration (control port) passes."""
+        """Check that the model is made for the task; a model without configuration (control port) passes."""
         kind = next(iter(self._inference_config(model_id)), None)
         if kind is None:
             return
@@ -320,7 +320,7 @@ class _InCluster:
 
 
 def read_settings(settings: Json, cluster: Cluster) -> Json:
-    """Takes the settings of the service out of the map; all complaints at once."""
+    """Take the settings of the service out of the map; complain of all at once."""
     complaints: list[str] = []
     number = positive_integer(settings, "num_allocations", complaints)
     threads = positive_integer(settings, "num_threads", complaints)
@@ -341,7 +341,7 @@ def read_settings(settings: Json, cluster: Cluster) -> Json:
 
 
 def positive_integer(settings: Json, name: str, complaints: list[str]) -> int | None:
-    """An ``Integer``, not a text or a fraction; ``None`` if it is not there or wrong."""
+    """Read an ``Integer``, not a text or a fraction; ``None`` if it is missing or wrong."""
     value = settings.pop(name, None)
     if value is None:
         return None
@@ -355,7 +355,7 @@ def positive_integer(settings: Json, name: str, complaints: list[str]) -> int | 
 
 
 def read_adaptive(settings: Json, complaints: list[str]) -> AdaptiveSettings | None:
-    """Adaptive allocations in the settings of the service."""
+    """Read adaptive allocations in the settings of the service."""
     if settings.get("adaptive_allocations") is None:
         settings.pop("adaptive_allocations", None)
         return None

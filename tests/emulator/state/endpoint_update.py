@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Updates of inference endpoints: settings of the endpoint, and through it of the deployment that it made.
+"""Update inference endpoints: settings of the endpoint, and through it of the deployment that it made.
 
 Elasticsearch's public inference sources and tests; server-behaviour.md 7 item 21.
 """
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: Json) -> Endpoint:
-    """The endpoint after the update, which is committed."""
+    """Return the endpoint after the update, which is committed."""
     given = _read(body)
     resolved = endpoint_config.resolved_type(in_path, given.pop("task_type", None), cluster)
     current = endpoints.known(cluster).get(endpoint_id)
@@ -47,7 +47,7 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: J
 
 
 def _read(body: Json) -> Json:
-    """Only settings of the service and the task can change; the task type may be repeated."""
+    """Read the body: only settings of the service and the task can change; the task type may be repeated."""
     rest = dict(body)
     if not rest:
         raise errors.status(400, "Request body is empty")
@@ -68,7 +68,7 @@ def _read(body: Json) -> Json:
 
 
 def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) -> Json:
-    """The merged settings; other settings than the two are ignored without a word (issue 137129)."""
+    """Return the merged settings; settings other than the two are ignored without a word (issue 137129)."""
     rest, complaints = dict(given), list[str]()
     number = endpoint_config.positive_integer(rest, "num_allocations", complaints)
     adaptive = None
@@ -93,7 +93,7 @@ def _changes_adaptive(cluster: Cluster) -> bool:
 
 
 def _update_deployment(cluster: Cluster, current: Endpoint, new: Endpoint) -> None:
-    """Through the same action that updates deployments."""
+    """Update through the same action that updates deployments."""
     deployment_id = current.deployment_id
     if not _is_deployed(cluster, deployment_id):
         # The wording is [U].
@@ -118,7 +118,7 @@ def _is_deployed(cluster: Cluster, name: str) -> bool:
 
 
 def _refuse_other(cluster: Cluster, endpoint_id: str, deployment_id: str) -> None:
-    """A deployment that the endpoint did not make belongs to another endpoint, or to the trained models API."""
+    """Refuse a deployment of another endpoint or of the trained models API, which the endpoint did not make."""
     what = f"Cannot update inference endpoint [{endpoint_id}]"
     if deployment_id in endpoints.known(cluster):
         raise errors.status(

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference endpoints: what they are, how answers show them, and how they protect deployments.
+"""Describe inference endpoints: how answers show them, and how they protect deployments.
 
 An endpoint of the service ``elasticsearch`` owns a deployment that has its id, or is attached to another one.
 Source: server-behaviour.md 3.1 row 7, 3.2 row 5 and 3.3; Elasticsearch's public inference sources.
@@ -64,32 +64,32 @@ class Endpoint:
 
     @property
     def in_cluster(self) -> bool:
-        """Whether a deployment of this cluster does its work."""
+        """Return whether a deployment of this cluster does its work."""
         return self.service in IN_CLUSTER
 
     @property
     def attached(self) -> bool:
-        """Whether it uses a deployment that it did not make."""
+        """Return whether it uses a deployment that it did not make."""
         return "deployment_id" in self.service_settings
 
     @property
     def deployment_id(self) -> str:
-        """The deployment that does its work."""
+        """Return the deployment that does its work."""
         return str(self.service_settings.get("deployment_id", self.id))
 
     @property
     def model_id(self) -> str:
-        """The model behind it."""
+        """Return the model behind it."""
         return str(self.service_settings["model_id"])
 
     @property
     def adaptive(self) -> AdaptiveSettings | None:
-        """Adaptive allocations, if any were given."""
+        """Return adaptive allocations, if any were given."""
         given = self.service_settings.get("adaptive_allocations")
         return None if given is None else from_json(given)
 
     def as_json(self, version: Features, allocations: int | None = None) -> Json:
-        """As answers show it; ``allocations`` is what the deployment has now."""
+        """Return it as answers show it; ``allocations`` is the deployment's current number."""
         settings = {name: value for name, value in self.service_settings.items() if name not in _SECRETS}
         if allocations is not None:
             settings["num_allocations"] = allocations
@@ -113,13 +113,16 @@ class Endpoint:
 
 
 def packaged_variant(cluster: Cluster, model_id: str) -> str:
-    """The variant of a packaged model for the ML nodes: the optimized one if it suits all of them (public service)."""
+    """Return the variant of a packaged model for the ML nodes.
+
+    The optimized one if it suits all of them (public service).
+    """
     architectures = {node.architecture for node in cluster.nodes.values() if node.ml}
     return model_id + LINUX if architectures == {nodes.LINUX} and model_id != RERANKER else model_id
 
 
 def defaults(cluster: Cluster) -> dict[str, Endpoint]:
-    """Endpoints that are there without being created; they deploy their model when they are first used."""
+    """Return the endpoints that exist without being created; the first use deploys their model."""
     if not cluster.version.chunking:
         return {}
     settings = cluster.settings
@@ -147,13 +150,13 @@ def defaults(cluster: Cluster) -> dict[str, Endpoint]:
 
 
 def known(cluster: Cluster) -> dict[str, Endpoint]:
-    """All endpoints by id, in the order of their ids."""
+    """Return all endpoints by id, in the order of their ids."""
     found = {**defaults(cluster), **cluster.endpoints}
     return {endpoint_id: found[endpoint_id] for endpoint_id in sorted(found) if endpoint_id not in cluster.no_defaults}
 
 
 def existing(cluster: Cluster, endpoint_id: str) -> Endpoint:
-    """An endpoint, or 404."""
+    """Return an endpoint, or 404."""
     found = known(cluster).get(endpoint_id)
     if found is None:
         # The wording before 8.14 is [U].
@@ -163,7 +166,7 @@ def existing(cluster: Cluster, endpoint_id: str) -> Endpoint:
 
 
 def of_type(endpoint: Endpoint, task_type: str) -> Endpoint:
-    """The endpoint, if it has the type that the path names; 400 otherwise."""
+    """Return the endpoint, if it has the type that the path names; 400 otherwise."""
     if task_type not in (ANY, endpoint.task_type):
         raise errors.status(
             400,
@@ -174,7 +177,7 @@ def of_type(endpoint: Endpoint, task_type: str) -> Endpoint:
 
 
 def shown(cluster: Cluster, endpoint: Endpoint) -> Json:
-    """As GET shows it: with the number of allocations that the deployment has now."""
+    """Return it as GET shows it: with the deployment's current number of allocations."""
     assignment = cluster.assignments.get(endpoint.deployment_id) if endpoint.in_cluster else None
     now = assignment.params.number_of_allocations if assignment is not None and cluster.version.chunking else None
     return endpoint.as_json(cluster.version, now)
@@ -220,7 +223,7 @@ def check_stop(cluster: Cluster, deployment_id: str) -> None:
 
 
 def references_text(endpoint_id: str, pipelines: list[str], indexes: list[str], version: Features) -> str:
-    """Why an endpoint cannot be deleted; empty if it can."""
+    """Return why an endpoint cannot be deleted; empty if it can."""
     parts = []
     advice = "or use force to ignore this warning and delete the inference endpoint."
     if pipelines:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the adaptive allocations scaler makes of its measurements.
+"""Estimate load and duration for the adaptive allocations scaler.
 
 Source: server-behaviour.md 6. The arithmetic (a one-dimensional Kalman filter whose process noise is a hundredth of
 the measurement's variance, and larger after a jump; variances of rate and time) follows what the public source of
@@ -35,7 +35,7 @@ class Estimator:
     jumped: bool = False
 
     def add(self, measured: float, variance: float, *, changed: bool = False) -> None:
-        """One more measurement; ``changed`` if what is measured may have changed just before."""
+        """Add a measurement; ``changed`` if the measured value may have changed just before."""
         if self.value is None:
             self.value, self.variance, self.jumped = measured, variance, True
             return
@@ -50,18 +50,18 @@ class Estimator:
 
     @property
     def lower(self) -> float:
-        """One standard error below the mean, but not below nothing."""
+        """Return one standard error below the mean, but not below nothing."""
         return _UNKNOWN_SECONDS if self.value is None else max(0.0, self.value - math.sqrt(self.variance))
 
     @property
     def upper(self) -> float:
-        """One standard error above the mean."""
+        """Return one standard error above the mean."""
         return _UNKNOWN_SECONDS if self.value is None else self.value + math.sqrt(self.variance)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Counters of one node, or what happened between two looks at them."""
+    """Counters of one node, or the changes between two measurements."""
 
     done: int = 0
     pending: int = 0
@@ -71,11 +71,11 @@ class Sample:
 
     @property
     def requests(self) -> int:
-        """Requests, whatever became of them."""
+        """Return the number of requests, whatever their outcome."""
         return self.done + self.pending + self.failed
 
     def since(self, before: Sample) -> Sample:
-        """What happened since; a restarted process begins at nothing."""
+        """Return the change since *before*; a restarted process begins at nothing."""
         done = max(0, self.done - before.done)
         return Sample(
             done,
@@ -85,7 +85,7 @@ class Sample:
         )
 
     def __add__(self, other: Sample) -> Sample:
-        """Of two nodes."""
+        """Add the samples of two nodes."""
         return Sample(
             self.done + other.done,
             self.pending + other.pending,
@@ -102,14 +102,14 @@ class DeploymentScaler:
     time: Estimator = dataclasses.field(default_factory=lambda: Estimator(detects_jumps=False))
     seconds_without_requests: float = 0.0
     changed: bool = False
-    """Whether the last look changed the number."""
+    """True if the last run changed the number."""
 
     def process(self, sample: Sample, seconds: float) -> None:
-        """Takes one measurement over an interval."""
+        """Take one measurement over an interval."""
         self.seconds_without_requests = 0.0 if sample.requests else self.seconds_without_requests + seconds
         measured = sample.requests / seconds
         expected = measured if self.rate.value is None else self.rate.value
-        # Requests come as a Poisson process, and less than one in the interval cannot be told from one.
+        # Requests come as a Poisson process, and less than one in the interval cannot be distinguished from one.
         self.rate.add(measured, max(1.0, expected * seconds) / seconds**2)
         if sample.done:
             each = sample.seconds / sample.done
@@ -119,7 +119,7 @@ class DeploymentScaler:
         self.changed = False
 
     def wanted(self, number: int, least: int | None, most: int | None, to_zero_after: float) -> int:
-        """The number of allocations for the load, within the bounds."""
+        """Return the number of allocations for the load, within the bounds."""
         low, high = self.rate.lower * self.time.lower, self.rate.upper * self.time.upper
         wanted = number
         while low > SCALE_UP * wanted:
@@ -140,7 +140,7 @@ class DeploymentScaler:
 
 @dataclasses.dataclass
 class Memory:
-    """What the scaler remembers from one look to the next. Times are in epoch nanoseconds."""
+    """The scaler's memory from one measurement to the next; times are in epoch nanoseconds."""
 
     scalers: dict[str, DeploymentScaler] = dataclasses.field(default_factory=dict)
     samples: dict[str, dict[str, Sample]] = dataclasses.field(default_factory=dict)
@@ -149,6 +149,6 @@ class Memory:
     warnings: dict[str, str | None] = dataclasses.field(default_factory=dict)
 
     def forget(self, deployment_id: str) -> None:
-        """The deployment is gone, or its scaler switched off."""
+        """Forget a deployment that is gone, or whose scaler is switched off."""
         self.scalers.pop(deployment_id, None)
         self.samples.pop(deployment_id, None)

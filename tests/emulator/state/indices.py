@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Indices and their documents, without anything that searches them (public reference of the document APIs)."""
+"""Store indices and their documents, without searches (public reference of the document APIs)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Index:
     versions: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def write(self, document_id: str, source: dict[str, Any]) -> Document:
-        """A new document, or a new version of it."""
+        """Write a new document, or a new version of it."""
         found = self._next(document_id, source)
         self.documents[document_id] = found
         return found
 
     def delete(self, document_id: str) -> Document:
-        """Takes a document away; the deletion is a version, too."""
+        """Delete a document; the deletion is a version, too."""
         self.documents.pop(document_id, None)
         return self._next(document_id, {})
 
@@ -48,7 +48,7 @@ class Index:
         return found
 
     def as_json(self) -> dict[str, Any]:
-        """As ``GET /{index}`` shows it."""
+        """Return it as ``GET /{index}`` shows it."""
         settings = {
             "creation_date": str(self.created),
             "number_of_replicas": "1",

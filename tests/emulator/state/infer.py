@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which deployment and nodes a request for inference goes to, and what happens to it there. Waiting is not here.
+"""Choose the deployment and nodes of a request for inference, and play what happens there; waiting is not here.
 
 Order and texts follow Elasticsearch's public transport actions for inference; server-behaviour.md 6, for
 deployments without allocations.
@@ -33,7 +33,7 @@ _PREFERENCE: Final = (STARTED, STARTING, STOPPING, FAILED)
 
 @dataclasses.dataclass
 class InferRequest:
-    """``docs`` and what else the body said; ``id`` is a model, deployment or alias."""
+    """``docs`` and the rest of the body; ``id`` is a model, deployment or alias."""
 
     id: str
     docs: list[Json]
@@ -57,7 +57,7 @@ class Sent:
 
 
 def find(cluster: Cluster, name: str) -> Assignment | None:
-    """The deployment a name leads to: by its id, or any of the model's, started ones first."""
+    """Return the deployment of a name: by its id, or any of the model's, started ones first."""
     concrete = cluster.aliases.get(name, name)
     if concrete in cluster.assignments:
         return cluster.assignments[concrete]
@@ -67,7 +67,7 @@ def find(cluster: Cluster, name: str) -> Assignment | None:
 
 
 def undeployed(cluster: Cluster, name: str) -> Model:
-    """The model of a name that leads to no deployment; a PyTorch model must be deployed."""
+    """Return the model of a name that leads to no deployment; a PyTorch model must be deployed."""
     model = cluster.resolve_model(name)
     if model is None:
         raise errors.not_found(f"Could not find trained model [{name}]")
@@ -78,13 +78,13 @@ def undeployed(cluster: Cluster, name: str) -> Model:
 
 
 def check_state(assignment: Assignment) -> None:
-    """A deployment that stops takes no requests."""
+    """Refuse requests to a deployment that stops."""
     if assignment.state == STOPPING:
         raise errors.status(409, f"Trained model [{assignment.params.deployment_id}] is [{STOPPING}]")
 
 
 def targets(assignment: Assignment) -> dict[str, int]:
-    """Nodes that take requests, with their allocations; those that are leaving if there are no others."""
+    """Return nodes that take requests, with their allocations; those that are leaving if there are no others."""
     found = {node_id: route.current for node_id, route in assignment.routes.items() if route.routable}
     if found:
         return found
@@ -92,7 +92,7 @@ def targets(assignment: Assignment) -> dict[str, int]:
 
 
 def spread(cluster: Cluster, assignment: Assignment, count: int) -> list[str]:
-    """A node for each document, by turns and as often as the node has allocations; the server draws lots."""
+    """Return a node for each document, by turns and as often as the node has allocations; the server draws lots."""
     weights = targets(assignment)
     wheel = [node_id for node_id, number in sorted(weights.items()) for _turn in range(number)]
     deployment_id = assignment.params.deployment_id
@@ -105,23 +105,26 @@ def spread(cluster: Cluster, assignment: Assignment, count: int) -> list[str]:
 
 
 def not_allocated(name: str) -> str:
-    """The beginning of the refusal, and all of it if nothing can be woken."""
+    """Return the beginning of the refusal, which is all of it if nothing can be woken."""
     return f"Trained model deployment [{name}] is not allocated to any nodes"
 
 
 def wake(cluster: Cluster, assignment: Assignment) -> bool:
-    """Asks for one allocation; whether the deployment is one that wakes (adaptive: server-behaviour.md 6)."""
+    """Request one allocation; return whether the deployment is one that wakes (adaptive: server-behaviour.md 6)."""
     return scaler.wake(cluster, assignment.params.deployment_id)
 
 
 def newest_waiting(cluster: Cluster) -> bool:
-    """Since when waiting ends in 408 and 409 instead of 500 is [U]; the newest public code has it."""
+    """Return whether waiting ends in 408 and 409 instead of 500.
+
+    The first version is [U], the newest public code has it.
+    """
     chosen = cluster.choices["scale_from_zero_errors"]
     return cluster.version.at_least((9, 5, 0)) if chosen == BY_VERSION else chosen == "newest"
 
 
 def woken(cluster: Cluster, assignment: Assignment) -> bool:
-    """Whether a waiting request can go on; ``ApiError`` if it never will."""
+    """Return whether a waiting request can go on; raise ``ApiError`` if it never will."""
     deployment_id = assignment.params.deployment_id
     newest = newest_waiting(cluster)
     if cluster.assignments.get(deployment_id) is not assignment:
@@ -136,14 +139,14 @@ def woken(cluster: Cluster, assignment: Assignment) -> bool:
 
 
 def all_failed(deployment_id: str, failed: Mapping[str, str | None], status: int) -> errors.ApiError:
-    """No node could load the model."""
+    """Return the error of a model that no node could load."""
     listed = ", ".join(f"{node_id}={reason}" for node_id, reason in sorted(failed.items()))
     what = "Error waiting for a model allocation, all nodes have failed with errors"
     return errors.status(status, f"[{deployment_id}] {what} [{{{listed}}}]")
 
 
 def waited_too_long(cluster: Cluster, assignment: Assignment, timeout: TimeValue) -> errors.ApiError:
-    """The first allocation did not come in time."""
+    """Return the error of a first allocation that did not come in time."""
     deployment_id = assignment.params.deployment_id
     if not newest_waiting(cluster):
         return errors.ApiError(
@@ -159,7 +162,7 @@ def waited_too_long(cluster: Cluster, assignment: Assignment, timeout: TimeValue
 
 
 def submit(cluster: Cluster, assignment: Assignment, request: InferRequest) -> list[Sent]:
-    """Puts each document into the queue of a node."""
+    """Put each document into the queue of a node."""
     if not request.docs:
         raise errors.validation(["at least one document is required "])
     model = cluster.models.get(assignment.params.model_id)
@@ -176,7 +179,7 @@ def submit(cluster: Cluster, assignment: Assignment, request: InferRequest) -> l
 def _configured(
     assignment: Assignment, model: Model | None, update: inference_config.Update | None
 ) -> inference_config.Settings:
-    """The model's inference configuration with the request's on top; another task is 403."""
+    """Return the model's inference configuration with the request's on top; another task is 403."""
     stored = inference_config.stored({} if model is None else model.config)
     if update is None:
         return stored
@@ -210,7 +213,7 @@ def _send(
 
 
 def cache_key(settings: inference_config.Settings, text: str) -> str:
-    """What the native process sees: labels and questions are part of its input, result fields are not."""
+    """Return the native process's input: labels and questions are part of it, result fields are not."""
     given = [
         settings.values.get(name) for name in ("labels", "question", "text", "truncate") if name in settings.values
     ]
@@ -218,14 +221,14 @@ def cache_key(settings: inference_config.Settings, text: str) -> str:
 
 
 def time_of(cluster: Cluster, assignment: Assignment) -> float:
-    """Milliseconds of one inference: more threads make it shorter."""
+    """Return the milliseconds of one inference: more threads make it shorter."""
     return cluster.inferences.times_ms.get(assignment.params.deployment_id, 0.0) / (
         assignment.params.threads_per_allocation
     )
 
 
 def enqueue(cluster: Cluster, assignment: Assignment, usage: Usage, node_id: str, job: Job) -> Task | None:
-    """Into one node's queue; a full one counts a rejection."""
+    """Put a job into one node's queue; a full one counts a rejection."""
     now = cluster.now()
     usage.settle(now)
     allocations = assignment.routes[node_id].current
@@ -237,7 +240,7 @@ def enqueue(cluster: Cluster, assignment: Assignment, usage: Usage, node_id: str
 
 
 def first_error(sent: Sequence[Sent], gone: Sequence[bool], timeout: TimeValue) -> errors.ApiError | None:
-    """Any failure fails all: the first in the order of the documents."""
+    """Return the first failure in the order of the documents; any fails all."""
     for each, is_gone in zip(sent, gone, strict=True):
         error = _error(each, is_gone, timeout)
         if error is not None:
@@ -263,7 +266,7 @@ def _error(sent: Sent, is_gone: bool, timeout: TimeValue) -> errors.ApiError | N
 
 
 def _value(doc: Json, field: str) -> Any:
-    """A field, which may be nested."""
+    """Return a field, which may be nested."""
     if field in doc:
         return doc[field]
     value: Any = doc
@@ -273,12 +276,12 @@ def _value(doc: Json, field: str) -> Any:
 
 
 def has_field(doc: Json, field: str) -> bool:
-    """Whether a document says anything of a field."""
+    """Return whether a document has a value in a field."""
     return _value(doc, field) is not None
 
 
 def extract(doc: Json, field: str) -> str:
-    """The text of the model's one input field, which may be nested."""
+    """Return the text of the model's one input field, which may be nested."""
     value = _value(doc, field)
     if value is None:
         raise errors.status(400, f"Input field [{field}] does not exist in the source document")
@@ -288,7 +291,7 @@ def extract(doc: Json, field: str) -> str:
 
 
 def _java(value: Any) -> str:
-    """As Java prints maps, lists and plain values."""
+    """Return it as Java prints maps, lists and plain values."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference configurations by task: of a new model, and as a request for inference may change them.
+"""Hold inference configurations by task: of a new model, and as a request for inference may change them.
 
 Field names, kinds, defaults and complaints follow the public configuration classes of Elasticsearch;
 ``model_config`` records.
@@ -40,7 +40,7 @@ TOKENIZATIONS: Final[Mapping[str, Triple]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One kind of configuration. ``kinds`` are the kinds of its fields, in the order in which they are shown."""
+    """One kind of configuration; ``kinds`` are the kinds of its fields, in the order in which they are shown."""
 
     since: Triple
     kinds: Mapping[str, str]
@@ -114,7 +114,7 @@ BOOSTED: Final[Mapping[str, Mapping[str, str]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """What a request for inference changes."""
+    """The changes of a request for inference."""
 
     task: str
     values: Json
@@ -123,7 +123,7 @@ class Update:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What one inference runs with."""
+    """The settings of one inference."""
 
     task: str
     values: Json
@@ -131,11 +131,11 @@ class Settings:
 
     @property
     def results_field(self) -> str:
-        """The name of the prediction."""
+        """Return the name of the prediction."""
         return str(self.values.get("results_field") or "predicted_value")
 
     def apply(self, update: Update) -> Settings:
-        """With an update of the same task on top; its own complaints are 400."""
+        """Return them with an update of the same task on top; its own complaints are 400."""
         if update.tokenization is not None and update.tokenization != self.tokenization:
             what = f"Tokenization config of type [{self.tokenization}]"
             raise errors.status(400, f"{what} can not be updated with a request of type [{update.tokenization}]")
@@ -151,7 +151,7 @@ class Settings:
 
 
 def stored(config: Mapping[str, Any]) -> Settings:
-    """The settings of a model as GET shows it; a model that the control port made passes its input through."""
+    """Return the settings of a model as GET shows them; a model of the control port passes its input through."""
     given = config.get("inference_config") or {"pass_through": {}}
     task, values = next(iter(given.items()))
     tokenization = next(iter(values.get("tokenization") or {"bert": {}}))
@@ -159,7 +159,7 @@ def stored(config: Mapping[str, Any]) -> Settings:
 
 
 def check_input(settings: Settings, text: str) -> None:
-    """What a task demands of a request, once its configuration is complete."""
+    """Check what a task demands of a request, once its configuration is complete."""
     if settings.task == "zero_shot_classification" and not settings.values.get("labels"):
         raise errors.status(400, "zero_shot_classification requires non-empty [labels]")
     if settings.task == "question_answering" and settings.values.get("question") is None:
@@ -175,23 +175,23 @@ def check_input(settings: Settings, text: str) -> None:
 
 
 def mask_token(tokenization: str) -> str:
-    """The mask of a kind of tokenizer."""
+    """Return the mask of a kind of tokenizer."""
     return MASKS.get(tokenization, _OTHER_MASK)
 
 
 def known_tasks(version: Features) -> dict[str, Task]:
-    """Tasks of a version."""
+    """Return the tasks of a version."""
     return {name: task for name, task in TASKS.items() if version.at_least(task.since)}
 
 
 def tokenization_of(values: Json) -> tuple[str, Json]:
-    """Kind and settings, out of a parsed configuration."""
+    """Return kind and settings from a parsed configuration."""
     kind, settings = values.get("tokenization") or ("bert", {})
     return str(kind), dict(settings)
 
 
 def shown(name: str, values: Json, version: Features) -> Json:
-    """A configuration as GET shows it: defaults filled in, in the server's order."""
+    """Return a configuration as GET shows it: defaults filled in, in the server's order."""
     if name not in TASKS:
         return _shown_boosted(name, values)
     index = "000002" if version.at_least((8, 13, 0)) else "000001"

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading inference configurations: strictly, with the complaints of Elasticsearch's object parsers.
+"""Read inference configurations strictly, with the complaints of Elasticsearch's object parsers.
 
 Sources: the public configuration and update classes, and the public object parser (named objects, constructors).
 """
@@ -24,7 +24,7 @@ _ZERO_SHOT: Final = ("contradiction", "entailment", "neutral")
 
 
 def named(name: str, readers: Mapping[str, Callable[[Parser], Any]]) -> Field:
-    """A field that holds one object under one of several names (the server's named object)."""
+    """Return a field that holds one object under one of several names (the server's named object)."""
 
     def read(parser: Parser) -> tuple[str, Any]:
         parser.next_token()
@@ -45,13 +45,13 @@ def named(name: str, readers: Mapping[str, Callable[[Parser], Any]]) -> Field:
 
 
 def failure(parser: Parser, words: str, cause: errors.ApiError | None = None) -> errors.ApiError:
-    """A complaint of the content parser at the current place."""
+    """Return a complaint of the content parser at the current place."""
     line, column = parser.location
     return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] {words}", cause)
 
 
 def texts(name: str) -> Field:
-    """An array of strings; a single one counts as an array."""
+    """Return a field for an array of strings; a single one counts as an array."""
 
     def read(parser: Parser) -> list[str]:
         if parser.token != xcontent.START_ARRAY:
@@ -76,7 +76,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Field]]] = {
 
 
 def creation_field(version: Features) -> Field:
-    """``inference_config`` of a new model."""
+    """Return the field ``inference_config`` of a new model."""
     readers: dict[str, Callable[[Parser], Any]] = {
         name: functools.partial(_read_creation, name, version.number) for name in known_tasks(version)
     }
@@ -85,7 +85,7 @@ def creation_field(version: Features) -> Field:
 
 
 def update_field(version: Features) -> Field:
-    """``inference_config`` of a request for inference."""
+    """Return the field ``inference_config`` of a request for inference."""
     readers: dict[str, Callable[[Parser], Any]] = {
         name: functools.partial(_read_update, name, version.number) for name in known_tasks(version)
     }
@@ -150,7 +150,7 @@ def _check_tokenization(values: Json) -> None:
 
 
 def _built(name: str, check: Callable[[], None]) -> None:
-    """A check in a constructor: what it says is wrapped, without a place."""
+    """Run a check in a constructor: its complaint is wrapped, without a place."""
     try:
         check()
     except errors.ApiError as cause:
@@ -243,7 +243,7 @@ def _read_update(name: str, number: str, parser: Parser) -> Json:
 
 
 def update(parsed: tuple[str, Json]) -> Update:
-    """Out of what ``update_field`` read."""
+    """Make an update from what ``update_field`` read."""
     task, values = parsed
     rest = dict(values)
     tokenization = rest.pop("tokenization", None)

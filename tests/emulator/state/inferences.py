@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the emulator was told about inference, and what it remembers about requests that are under way."""
+"""Keep what the control port set for inference, and the requests that are under way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Inferences:
     failures: list[InferenceFailure] = dataclasses.field(default_factory=list)
     turns: dict[str, int] = dataclasses.field(default_factory=dict)
     download_ms: float = 500.0
-    """How long the download of a packaged model takes."""
+    """The duration of the download of a packaged model."""
     unfetched_deployments: set[str] = dataclasses.field(default_factory=set)
     """Deployments whose statistics cannot be fetched at the moment."""
     unfetched_sizes: set[str] = dataclasses.field(default_factory=set)
@@ -35,7 +35,7 @@ class Inferences:
     """Requests that wait for the first allocation of any deployment."""
 
     def take_failure(self, deployment_id: str) -> InferenceFailure | None:
-        """The failure that hits the next inference of a deployment; -1 times is for ever."""
+        """Return the failure that hits the next inference of a deployment; -1 times is for ever."""
         for failure in self.failures:
             if failure.times != 0 and failure.deployment_id in (None, deployment_id):
                 failure.times -= failure.times > 0

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a pipeline over documents that are only simulated.
+"""Run a pipeline over documents that are only simulated.
 
 The processors of ``pipelines.SETTINGS`` run; any other one, a condition (Painless) or a template with more than a field
 is refused in the document's place, saying that it is the emulator that cannot.
@@ -31,11 +31,11 @@ _MISSING: Final = object()
 
 
 class Dropped(Exception):  # noqa: N818
-    """The document is to go nowhere."""
+    """A document that was dropped."""
 
 
 def not_played(what: str) -> errors.ApiError:
-    """Where the emulator is not Elasticsearch."""
+    """Return the refusal of what the emulator does not play."""
     return errors.illegal_argument(f"the double does not play {what}")
 
 
@@ -49,7 +49,7 @@ class Document:
         self.ingest: Json = {"timestamp": instant_text(now)}
 
     def as_json(self) -> Json:
-        """As the answer shows it."""
+        """Return it as the answer shows it."""
         shown = {name: str(value) if name == "_version" else value for name, value in self.metadata.items()}
         return {"doc": {**shown, "_source": self.source, "_ingest": self.ingest}}
 
@@ -62,7 +62,7 @@ class Document:
         return self.source, path.split(".")
 
     def get(self, path: str) -> Any:
-        """A value, or ``_MISSING``."""
+        """Return a value, or ``_MISSING``."""
         at, parts = self._root(path)
         found: Any = at
         for part in parts:
@@ -75,7 +75,7 @@ class Document:
         return found
 
     def required(self, path: str) -> Any:
-        """A value that must be there."""
+        """Return a value that must be present."""
         found = self.get(path)
         if found is _MISSING:
             last = path.rpartition(".")[2]
@@ -84,7 +84,7 @@ class Document:
         return found
 
     def put(self, path: str, value: Any) -> None:
-        """Sets a value; objects on the way are made."""
+        """Set a value; objects on the way are made."""
         at, parts = self._root(path)
         for part in parts[:-1]:
             inner = at.setdefault(part, {})
@@ -96,7 +96,7 @@ class Document:
         at[parts[-1]] = value
 
     def remove(self, path: str) -> None:
-        """Takes a value away."""
+        """Remove a value."""
         self.required(path)
         at, parts = self._root(path)
         for part in parts[:-1]:
@@ -104,7 +104,7 @@ class Document:
         del at[parts[-1]]
 
     def rendered(self, value: Any) -> Any:
-        """Templates that name one field are filled in, anywhere in a value."""
+        """Fill in templates that name one field, anywhere in a value."""
         if isinstance(value, dict):
             return {name: self.rendered(each) for name, each in value.items()}
         if isinstance(value, list):
@@ -130,7 +130,7 @@ class Ingestion:
         self._running: list[str] = []
 
     def run(self, config: Json, document: Document) -> None:
-        """All processors of a pipeline; its ``on_failure`` if one fails."""
+        """Run all processors of a pipeline; its ``on_failure`` if one fails."""
         handlers = config.get("on_failure")
         try:
             self._all(config.get("processors", []), document)

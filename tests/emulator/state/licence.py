@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Licences: types, what they include, when they end.
+"""Keep licences: types, what they include, when they end.
 
 Sources: the recorded ``GET /_license`` (http:313), the documentation of the licensing APIs, the server's public source;
 the refusal of machine learning from the ``errors`` records (``license_ml``).
@@ -33,7 +33,7 @@ _SELF_GENERATED: Final = ("basic", "trial")
 
 
 def date(milliseconds: int) -> str:
-    """As the server writes a point in time."""
+    """Return a point in time as the server writes it."""
     found = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -51,15 +51,15 @@ class Licence:
     start: int = -1
 
     def active(self, now: int) -> bool:
-        """Whether its time is not over."""
+        """Return whether it has not ended."""
         return self.expiry is None or self.expiry > now
 
     def includes(self, needed: str, now: int) -> bool:
-        """Whether something that takes at least a type of licence is there."""
+        """Return whether the licence includes something that takes at least a type of licence."""
         return self.active(now) and TYPES.index(self.type) >= TYPES.index(needed)
 
     def as_json(self, now: int) -> dict[str, Any]:
-        """As ``GET /_license`` shows it."""
+        """Return it as ``GET /_license`` shows it."""
         body: dict[str, Any] = {
             "status": "active" if self.active(now) else EXPIRED,
             "uid": self.uid,
@@ -80,7 +80,7 @@ class Licence:
 
 
 def new(kind: str, issued_to: str, now: int) -> Licence:
-    """A licence that begins now, or one that ended yesterday."""
+    """Return a licence that begins now, or one that ended yesterday."""
     if kind == EXPIRED:
         return Licence(ML_NEEDS, issued_to, now - _PAID_DAYS * _DAY, now - _DAY, issuer="API")
     if kind not in TYPES:
@@ -96,24 +96,24 @@ def _issuer(kind: str) -> str:
 
 
 def current(cluster: Cluster) -> Licence:
-    """The licence that counts: that of the setting ``license``, if there is one."""
+    """Return the licence that counts: that of the setting ``license``, if it is set."""
     chosen = cluster.settings.get("license")
     return cluster.licence if chosen is None else new(str(chosen), cluster.name, cluster.milliseconds())
 
 
 def non_compliant(feature: str) -> errors.ApiError:
-    """The licence does not include a feature."""
+    """Return the error of a feature that the licence does not include."""
     reason = f"current license is non-compliant for [{feature}]"
     return errors.ApiError(403, "security_exception", reason, extra={"license.expired.feature": feature})
 
 
 def includes_ml(cluster: Cluster) -> bool:
-    """Whether machine learning is included."""
+    """Return whether machine learning is included."""
     return current(cluster).includes(ML_NEEDS, cluster.milliseconds())
 
 
 def check_ml(cluster: Cluster) -> None:
-    """403 unless the licence includes machine learning (server-behaviour.md 3.1 row 3).
+    """Raise 403 unless the licence includes machine learning (server-behaviour.md 3.1 row 3).
 
     As in the public actions: to start, to create a model, to put its parts and vocabulary, an alias of a platinum
     model, to infer with one. Reading, update, stop, deletion and clearing a cache do not ask.

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Load:
-    """Requests as the scaler will see them; ``left`` is the part of a request that has not happened yet."""
+    """Requests that the scaler will measure; ``left`` is the part of a request that has not happened yet."""
 
     requests_per_second: float
     inference_time_ms: float
     left: float = 0.0
 
     def requests(self, seconds: float) -> int:
-        """How many there are in this time."""
+        """Return the number of requests in this time."""
         exact = self.requests_per_second * seconds + self.left
         whole = int(exact + 1e-9)
         self.left = max(0.0, exact - whole)
@@ -31,7 +31,7 @@ class Load:
 
 
 def spread(cluster: Cluster, deployment_id: str, count: int, time_ms: float) -> bool:
-    """Counts inferences, to each route as many as it has allocations; false if there is none."""
+    """Count inferences, for each route as many as it has allocations; return false if there is none."""
     routes = cluster.assignments[deployment_id].routes
     routable = {node_id: route.current for node_id, route in sorted(routes.items()) if route.routable}
     total, left = sum(routable.values()), count

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The body of PUT trained model: parsing, validation, and what of it GET shows.
+"""Parse and validate the body of PUT trained model, and show it as GET does.
 
 ``model_config``, ``ids`` and ``messages`` records; the public ``TrainedModelConfig`` of Elasticsearch for the order of
 complaints.
@@ -33,7 +33,7 @@ _METADATA: Final = ("total_feature_importance", "model_aliases")
 
 
 def parse(body: bytes, version: Features) -> Json:
-    """The fields of the body; an unknown one is refused. ``inference_config`` is a pair of name and settings."""
+    """Read the fields of the body; an unknown one is refused. ``inference_config`` is a pair of name and settings."""
     if not body:
         raise errors.parse_failure("request body is required")
     return _parser(version.number).parse(Parser(body, version)).values
@@ -47,7 +47,7 @@ def _model_type(text: str) -> str:
 
 
 def _object(name: str) -> Field:
-    """An object without a schema."""
+    """Return an object without a schema."""
     return Field(name, frozenset({xcontent.START_OBJECT}), xcontent.read_value)
 
 
@@ -92,12 +92,12 @@ def _parser(number: str) -> ObjectParser:
 
 
 def is_packaged(model_id: str, version: Features) -> bool:
-    """Elastic's own models begin with a dot."""
+    """Return whether the id is one of Elastic's own models, which begin with a dot."""
     return model_id.startswith(".") and version.at_least((8, 8, 0))
 
 
 def complaints(config: Json) -> list[str]:
-    """Validation messages about what every model but a packaged one needs."""
+    """Return messages of validation about what every model but a packaged one needs."""
     found = []
     if "definition" in config and "location" in config:
         found.append("[definition] and [location] are both defined but only one can be used.")
@@ -109,7 +109,7 @@ def complaints(config: Json) -> list[str]:
 
 
 def further_complaints(config: Json, model_id: str) -> list[str]:
-    """Validation messages about tags, input, and what only the server may set."""
+    """Return messages of validation about tags, input, and what only the server may set."""
     found = []
     tags = config.get("tags", [])
     bad = [tag for tag in tags if ID.fullmatch(tag) is None or len(tag) > ID_LIMIT]
@@ -131,7 +131,7 @@ def further_complaints(config: Json, model_id: str) -> list[str]:
 
 
 def package_complaints(config: Json) -> list[str]:
-    """What a package brings along cannot be given."""
+    """Return complaints about what a package defines and a request cannot."""
     names = ("description", "definition", "model_type", "metadata", "model_size_bytes", "inference_config", "tags")
     given = [name for name in names if config.get(name)]
     return [f"illegal to set [{name}] at inference model creation for packaged model" for name in given]
@@ -141,7 +141,7 @@ def package_complaints(config: Json) -> list[str]:
 
 
 def shown(config: Json, version: Features) -> Json:
-    """The given fields as GET shows them, defaults filled in."""
+    """Return the given fields as GET shows them, defaults filled in."""
     found: Json = {name: config[name] for name in _SHOWN if name in config}
     if "inference_config" in config:
         task, values = config["inference_config"]
@@ -154,12 +154,12 @@ def shown(config: Json, version: Features) -> Json:
 
 
 def target_type(definition: Json) -> str:
-    """What a tree or an ensemble predicts."""
+    """Return what a tree or an ensemble predicts."""
     (model,) = list((definition.get("trained_model") or {"tree": {}}).values())[:1]
     return str(model.get("target_type", "regression"))
 
 
 def tree_size(definition: Json) -> tuple[int, int]:
-    """Bytes and operations; the emulator counts characters and nodes."""
+    """Return bytes and operations; the emulator counts characters and nodes."""
     text = str(definition)
     return len(text), text.count("node_index")

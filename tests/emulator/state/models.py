@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trained models and their aliases, as far as deployments need them.
+"""Keep trained models and their aliases, as far as deployments need them.
 
 Source: server-behaviour.md 1.5 and 10; ``model_config``, ``aliases`` and ``ids`` records.
 """
@@ -44,7 +44,7 @@ class Model:
     create_time: int = 0
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     download_ends: int | None = None
-    """When the server has the whole package, in nanoseconds of the emulator's clock."""
+    """The time at which the server has the whole package, in nanoseconds of the emulator's clock."""
     package: dict[str, Any] | None = None
     definition: dict[str, Any] | None = None
     """Of a tree; PyTorch definitions are not kept."""
@@ -57,27 +57,27 @@ class Model:
 
     @property
     def has_definition(self) -> bool:
-        """Whether any part of the definition is there."""
+        """Return whether any part of the definition is there."""
         return self.complete or bool(self.parts)
 
     @property
     def tags(self) -> list[str]:
-        """Its tags."""
+        """Return its tags."""
         return list(self.config.get("tags") or [])
 
     @property
     def field_names(self) -> list[str]:
-        """The fields it reads; the one of PyTorch models unless said otherwise."""
+        """Return the fields it reads; PyTorch models have one by default."""
         return list((self.config.get("input") or {}).get("field_names", ["input"]))
 
     def settle(self, now: int) -> bool:
-        """Whether no download is under way any more."""
+        """End a download whose time is over; return whether none is under way any more."""
         if self.download_ends is not None and now >= self.download_ends:
             self.download_ends, self.complete, self.has_vocabulary = None, True, True
         return self.download_ends is None and not self.downloading
 
     def add_part(self, part: int, size: int, total_parts: int, total_bytes: int) -> None:
-        """A part of the definition; it is complete when the last part is there and all bytes are."""
+        """Add a part of the definition; it is complete with the last part and all bytes."""
         self.parts.add(part)
         self.total_parts = total_parts
         self.part_bytes += size
@@ -96,7 +96,7 @@ class Model:
         old_size_name: bool = False,
         aliases: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """As GET shows it. ``old_size_name`` is for clients that speak version 7 of the REST API."""
+        """Return it as GET shows it. ``old_size_name`` is for clients that speak version 7 of the REST API."""
         body: dict[str, Any] = {"model_id": self.id, "model_type": self.model_type}
         config = dict(self.config)
         if "platform_architecture" in config:
@@ -129,13 +129,13 @@ class Model:
         return body | {"estimated_operations": self.operations, "license_level": self.license_level}
 
     def per_memory(self, name: str) -> int:
-        """``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which sit in the metadata."""
+        """Return ``per_deployment_memory_bytes`` or ``per_allocation_memory_bytes``, which are in the metadata."""
         found = (self.config.get("metadata") or {}).get(name, 0)
         return int(found)
 
 
 def language_identification() -> Model:
-    """The model that the server brings along, as the documentation and public clusters show it.
+    """Return the model that the server ships, as the documentation and public clusters show it.
 
     Its operations, times and the settings of its inference are [G].
     """
@@ -167,7 +167,7 @@ def language_identification() -> Model:
 
 
 def config_version(version: Features) -> str:
-    """The version of the configuration format, which is not the product's from 8.10 on; 8.11 and 8.12 are [G]."""
+    """Return the version of the configuration format, not the product's from 8.10 on; 8.11 and 8.12 are [G]."""
     if version.at_least((8, 12, 0)):
         return "12.0.0"
     if version.at_least((8, 11, 0)):
@@ -176,17 +176,17 @@ def config_version(version: Features) -> str:
 
 
 def is_valid_id(model_id: str) -> bool:
-    """The server's general rule for ids."""
+    """Return whether the id keeps the server's general rule."""
     return model_config.ID.fullmatch(model_id) is not None
 
 
 def is_short_enough(model_id: str) -> bool:
-    """The server's limit for ids."""
+    """Return whether the id keeps the server's limit."""
     return len(model_id) <= ID_LIMIT
 
 
 def id_complaints(model_id: str) -> list[str]:
-    """Validation messages for the id of a new model; one leading dot is allowed."""
+    """Return messages of validation for the id of a new model; one leading dot is allowed."""
     bare = model_id[1:] if model_id.startswith(".") else model_id
     found = []
     if not is_valid_id(bare):
@@ -200,14 +200,14 @@ def id_complaints(model_id: str) -> list[str]:
 
 
 def existing(known: Mapping[str, Model], model_id: str, version: Features) -> Model:
-    """A model, or 404."""
+    """Return a model, or raise 404."""
     if model_id not in known:
         raise missing_model(model_id, version)
     return known[model_id]
 
 
 def alias_complaints(alias: str, model_id: str, version: Features) -> list[str]:
-    """Validation messages for a model alias."""
+    """Return messages of validation for a model alias."""
     found = []
     if alias == model_id:
         found.append(f"model_alias [{alias}] cannot equal model_id [{model_id}]")
@@ -222,7 +222,7 @@ def alias_complaints(alias: str, model_id: str, version: Features) -> list[str]:
 
 
 def expand(expression: str, known: list[str]) -> list[str]:
-    """Ids that a comma list of ids and patterns names, in sorted order."""
+    """Return the ids that a comma-separated list of ids and patterns selects, in sorted order."""
     found: set[str] = set()
     for token in expression.split(","):
         if token in WILDCARDS:
@@ -233,18 +233,18 @@ def expand(expression: str, known: list[str]) -> list[str]:
 
 
 def missing_exact(expression: str, known: set[str]) -> list[str]:
-    """Tokens of the expression that are no pattern and name nothing."""
+    """Return tokens of the expression that are no pattern and match nothing."""
     return [
         token for token in expression.split(",") if token not in WILDCARDS and "*" not in token and token not in known
     ]
 
 
 def not_stored(model_id: str) -> errors.ApiError:
-    """404 of the calls that read or delete the stored configuration of one model."""
+    """Return the 404 of the calls that read or delete the stored configuration of one model."""
     return errors.not_found(f"Could not find trained model [{model_id}]")
 
 
 def missing_model(model_id: str, version: Features) -> errors.ApiError:
-    """404 of the calls that read one model (server-behaviour.md 1.4; the text is [U] for ``_stats``)."""
+    """Return the 404 of the calls that read one model (server-behaviour.md 1.4; the text is [U] for ``_stats``)."""
     hint = ", you may need to create it or load it into the cluster with eland" if version.at_least((8, 13, 0)) else ""
     return errors.not_found(f"No known trained model with model_id [{model_id}]{hint}")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which nodes an expression means: the reference's page on node filters (``_local``, ``ml:true``, names and so on)."""
+"""Resolve node filters as the reference's page describes them (``_local``, ``ml:true``, names and so on)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_ROLES = ("coordinating_only", "master", "data", "voting_only")
 
 
 def resolve(cluster: Cluster, expression: str) -> list[Node]:
-    """Filters work from left to right: each adds nodes, or with ``false`` takes them away."""
+    """Return the nodes of a filter, read from left to right: each part adds nodes, or with ``false`` removes them."""
     found: set[str] = set()
     for part in expression.split(","):
         key, colon, value = part.partition(":")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machine-learning nodes.
+"""Describe machine-learning nodes.
 
 Memory here is what the node may use for machine learning; the planner takes the native overhead off:
 Source: server-behaviour.md 5.1.
@@ -51,36 +51,36 @@ class Node:
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Further attributes."""
     plugin: bool = True
-    """Whether it has the attributes that plugins give it. Without, the planner knows no processors.
+    """True: it has the attributes that plugins give it. Without, the planner knows no processors.
 
     See server-behaviour.md 5.1.
     """
     jobs_memory: int = 0
     """Bytes that anomaly detection and the like take."""
     load_error: str | None = None
-    """Why the load of the node cannot be detected."""
+    """The reason why the load of the node cannot be detected."""
 
     @property
     def name(self) -> str:
-        """Differs from the id on purpose: nothing may mix them up."""
+        """Return a name that differs from the id on purpose: a mix-up must fail."""
         return self.given_name or f"name-{self.id}"
 
     @property
     def ml(self) -> bool:
-        """Whether allocations may go there."""
+        """Return whether allocations may go there."""
         return "ml" in self.roles
 
     def cores(self, scale: float = 1.0) -> int:
-        """Whole processors for the planner; none without the attribute."""
+        """Return whole processors for the planner; none without the attribute."""
         return math.ceil(self.processors / scale) if _PROCESSORS in self.attributes else 0
 
     def available(self) -> int:
-        """Bytes the planner may hand out."""
+        """Return the bytes that the planner may hand out."""
         return max(0, self.memory - OVERHEAD - self.jobs_memory)
 
     @functools.cached_property
     def attributes(self) -> dict[str, str]:
-        """Node attributes as ``_nodes`` and ``_stats`` show them; made once, so not to be changed."""
+        """Return node attributes as ``_nodes`` and ``_stats`` show them; made once, so not to be changed."""
         found = {}
         if self.plugin and self.ml:
             found = {
@@ -97,11 +97,11 @@ class Node:
 
     @property
     def jvm_size(self) -> int:
-        """Half of the memory, at most 31 GB, as the server chooses its heap by default; plausible."""
+        """Return half of the memory, at most 31 GB, as the server chooses its heap by default; plausible."""
         return min(self.memory // 2, 31 << 30)
 
     def as_json(self) -> dict[str, Any]:
-        """As the control port shows it: what is not usual only where it is so."""
+        """Return it as the control port shows it: unusual values only where they are set."""
         body: dict[str, Any] = {
             "name": self.name,
             "processors": self.processors,
@@ -119,7 +119,7 @@ class Node:
         return {}
 
     def discovery_json(self, version: str) -> dict[str, Any]:
-        """As ``_stats`` and the cluster state show it; made once, so not to be changed."""
+        """Return it as ``_stats`` and the cluster state show it; made once, so not to be changed."""
         if version not in self._discovery:
             self._discovery[version] = self._as_discovered(version)
         return self._discovery[version]
@@ -139,7 +139,7 @@ class Node:
 
 
 def parse_node(text: str) -> Node:
-    """``NAME=PROCESSORS,MEMORY[,ZONE]``, its id is ``id-NAME``; ``ValueError`` otherwise."""
+    """Read ``NAME=PROCESSORS,MEMORY[,ZONE]``, whose id is ``id-NAME``; raise ``ValueError`` otherwise."""
     name, _equals, rest = text.partition("=")
     parts = rest.split(",")
     if not name or len(parts) not in (2, 3):
@@ -149,7 +149,7 @@ def parse_node(text: str) -> Node:
 
 
 def processors(value: float | str) -> float:
-    """A number of processors; ``ValueError`` for what no machine has."""
+    """Read a number of processors; raise ``ValueError`` for what no machine has."""
     found = float(value)
     if not (math.isfinite(found) and found >= 0):
         raise ValueError(f"not a number of processors: {value!r}")
@@ -157,7 +157,7 @@ def processors(value: float | str) -> float:
 
 
 def memory_bytes(value: int | str) -> int:
-    """Bytes from a number or a text such as ``16gb``; ``ValueError`` otherwise."""
+    """Read bytes from a number or a text such as ``16gb``; raise ``ValueError`` otherwise."""
     try:
         found = value if isinstance(value, int) else parse_bytes(value, "memory").bytes
     except ApiError as error:
@@ -174,7 +174,7 @@ def _text(body: Mapping[str, Any], name: str, *, null: bool) -> None:
 
 
 def _check(body: Mapping[str, Any]) -> None:
-    """A node that no text could describe must not come about in silence."""
+    """Refuse a node that no text could describe."""
     if "node_id" in body:
         _text(body, "node_id", null=False)
     for name in ("zone", "name", "load_error"):
@@ -186,7 +186,7 @@ def _check(body: Mapping[str, Any]) -> None:
 
 
 def from_json(body: dict[str, Any]) -> Node:
-    """A node out of a control request; ``ValueError`` if it makes no sense."""
+    """Read a node from a control request; raise ``ValueError`` if it makes no sense."""
     _check(body)
     extra = {str(name): str(value) for name, value in dict(body.get("attributes") or {}).items()}
     return Node(

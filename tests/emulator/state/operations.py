@@ -112,7 +112,7 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
 
 
 class StillDownloading(errors.ApiError):
-    """Follow server-behaviour.md 3.1 row 13: what a start hears if the download does not end in its time."""
+    """Follow server-behaviour.md 3.1 row 13: the error of a start whose model is not downloaded in time."""
 
     def __init__(self, model: Model) -> None:
         advice = f"Wait for trained model [{model.id}] download task to complete then try again"
@@ -154,7 +154,10 @@ def _created(cluster: Cluster, request: StartRequest, model: Model, deployment_i
 
 
 def _adaptive_at_start(cluster: Cluster, request: StartRequest) -> AdaptiveSettings | None:
-    """Serverless always scales: a start without adaptive settings gets them (server-behaviour.md 8; bounds [U])."""
+    """Return the settings of a start.
+
+    Serverless always scales, also without settings (server-behaviour.md 8; bounds [U]).
+    """
     if cluster.flavor != "serverless" or (request.adaptive is not None and request.adaptive.is_enabled):
         return request.adaptive
     return AdaptiveSettings(True, 0, max(request.computed_number, 1))
@@ -171,7 +174,7 @@ def _check_room(cluster: Cluster, proposal: rebalance.Proposal, number: int) -> 
 
 
 def fail_route(cluster: Cluster, assignment: Assignment, node_id: str | None, reason: str) -> None:
-    """A node reports that it cannot run the model; without a name, the first one does."""
+    """Report that a node cannot run the model; by default it is the first node."""
     named = next(iter(sorted(assignment.routes)), None) if node_id is None else node_id
     if named not in assignment.routes:
         raise ValueError(f"the new deployment has no route on [{named}]; it has {sorted(assignment.routes)}")
@@ -180,7 +183,10 @@ def fail_route(cluster: Cluster, assignment: Assignment, node_id: str | None, re
 
 
 def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:
-    """Whether a start need not wait any longer (server-behaviour.md 3.1, wait logic); ``ApiError`` if it has failed."""
+    """Return whether a start may stop waiting (server-behaviour.md 3.1, wait logic).
+
+    Raise ``ApiError`` if it has failed.
+    """
     assignment = cluster.assignments.get(deployment_id)
     if assignment is None:
         raise errors.status(
@@ -200,7 +206,7 @@ def started_enough(cluster: Cluster, deployment_id: str, wait_for: str) -> bool:
 
 
 class StartFailed(errors.ApiError):
-    """A route failed while the start waited: 500, and the assignment is deleted."""
+    """The failure of a route while the start waited: 500, and the assignment is deleted."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(500, "status_exception", reason)
@@ -241,7 +247,7 @@ def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
 def update_by_endpoint(
     cluster: Cluster, deployment_id: str, number: int | None, adaptive: AdaptiveSettings | None
 ) -> Assignment:
-    """The update that an inference endpoint asks for; whether the number is checked like anybody's is [U]."""
+    """Update as an inference endpoint requests it; whether the number is checked like other clients' is [U]."""
     internal = cluster.version.endpoint_update_check and cluster.choices["endpoint_update_is_internal"] == "yes"
     request = UpdateRequest(deployment_id, number, adaptive, internal=internal, by_endpoint=True)
     if complaints := request.complaints():
@@ -250,7 +256,7 @@ def update_by_endpoint(
 
 
 def _as_master_reads(cluster: Cluster, given: AdaptiveSettings | None) -> AdaptiveSettings | None:
-    """On the wire to the master the reset loses its identity and reads as plain settings.
+    """Read the settings as the master does: on the wire the reset loses its identity and reads as plain settings.
 
     See server-behaviour.md 7 item 5.
     """
@@ -289,7 +295,7 @@ def _change(cluster: Cluster, assignment: Assignment, number: int | None, merged
 
 
 def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -> None:
-    """Row 11: newer patches refuse it; status, text and place are [U]. The text is that of the start."""
+    """Refuse as newer patches do (row 11); status, text and place are [U], the text is that of the start."""
     chosen = cluster.choices["low_priority_update"]
     refuses = cluster.version.low_priority_adaptive if chosen == BY_VERSION else chosen == "refuse"
     if refuses and assignment.params.priority == "low" and number > 1:
@@ -346,7 +352,7 @@ def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
 
 
 def _ml_nodes(cluster: Cluster) -> list[Node]:
-    """The reducer knows the nodes that shut down, too."""
+    """Return the reducer's nodes, which include those that shut down."""
     return [node for node in cluster.nodes.values() if node.ml]
 
 
@@ -354,7 +360,7 @@ def _ml_nodes(cluster: Cluster) -> list[Node]:
 
 
 def stop(cluster: Cluster, request: StopRequest) -> bool:
-    """Follow server-behaviour.md 3.3 and the commit; whether there is something to wait for."""
+    """Follow server-behaviour.md 3.3 and commit; return whether there is something to wait for."""
     assignment = cluster.assignments.get(request.deployment_id)
     if assignment is None:
         if request.allow_no_match:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The models that Elasticsearch downloads itself, as its public documentation and clients name them.
+"""List the models that Elasticsearch downloads itself, as its public documentation and clients name them.
 
 Sizes are the published ones where there are any; a checksum is made up.
 """
@@ -35,7 +35,7 @@ class Package:
     prefixes: Json | None = None
 
     def config(self) -> Json:
-        """What it brings along, as a parsed configuration."""
+        """Return its content as a parsed configuration."""
         config: Json = {
             "description": self.description,
             "tags": ["elastic"],
@@ -49,7 +49,7 @@ class Package:
         return config
 
     def shown(self, version: Features) -> Json:
-        """``model_package``."""
+        """Return ``model_package``."""
         body: Json = {
             "packaged_model_id": self.id,
             "model_repository": REPOSITORY,
@@ -102,7 +102,7 @@ PACKAGES: Final = {
 
 
 def find(model_id: str, version: Features, config_version: str) -> Package:
-    """The package of a model id with a dot; 404 [I] for another, 400 if the nodes are too old for it."""
+    """Return the package of a model id with a dot; 404 [I] for another, 400 if the nodes are too old for it."""
     package = PACKAGES.get(model_id[1:])
     if package is None:
         raise errors.not_found(f"{REPOSITORY}/{model_id[1:]}.metadata.json not found")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ingest pipelines: what a definition must look like, and which models, deployments and endpoints it names.
+"""Check definitions of ingest pipelines, and find the models, deployments and endpoints they refer to.
 
 Elasticsearch's public ingest sources (Apache-licensed until 7.10, unchanged in what is played here). Processors that
 the emulator can run are checked setting by setting, of others only what all processors share.
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 MAX_INFERENCE_PROCESSORS: Final = "xpack.ml.max_inference_processors"
 _DEPTH: Final = 10
-"""How deep the server looks for inference processors."""
+"""The depth to which the server searches for inference processors."""
 
 _COMMON: Final = ("tag", "description", "if", "ignore_failure", "on_failure")
 _NEWER: Final[Mapping[str, Triple]] = {
@@ -69,7 +69,7 @@ SETTINGS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 @dataclasses.dataclass
 class Pipeline:
-    """One pipeline; ``config`` is what GET shows."""
+    """One pipeline; ``config`` is the definition as GET shows it."""
 
     id: str
     config: Json
@@ -78,13 +78,13 @@ class Pipeline:
 
     @property
     def references(self) -> list[str]:
-        """Models, deployments, aliases and endpoints that its inference processors name, wherever they are."""
+        """Return the models, deployments, aliases and endpoints of its inference processors, wherever they are."""
         lists = (self.config.get("processors"), self.config.get("on_failure"))
         return sorted({name for each in lists for name in _named(each, _DEPTH)})
 
 
 def _named(value: Any, depth: int) -> Iterator[str]:
-    """``model_id`` of each inference processor below ``value``: lists, failure handlers, loops."""
+    """Return ``model_id`` of each inference processor below ``value``: lists, failure handlers, loops."""
     if depth < 0:
         return
     if isinstance(value, list):
@@ -101,7 +101,7 @@ def _named(value: Any, depth: int) -> Iterator[str]:
 
 
 def inference_processors(cluster: Cluster, without: str) -> int:
-    """How many inference processors the other pipelines have."""
+    """Return the number of inference processors in the other pipelines."""
     listed = [each.config.get(part) for each in cluster.pipelines.values() if each.id != without for part in _PARTS]
     return sum(1 for each in listed for _name in _named(each, _DEPTH))
 
@@ -110,7 +110,7 @@ _PARTS: Final = ("processors", "on_failure")
 
 
 def matching(cluster: Cluster, expression: str) -> list[str]:
-    """Ids that a comma list of ids and patterns names."""
+    """Return the ids that a comma-separated list of ids and patterns selects."""
     names = {"*" if token == "_all" else token for token in expression.split(",")}
     return sorted(each for each in cluster.pipelines if any(fnmatch.fnmatchcase(each, name) for name in names))
 
@@ -119,7 +119,7 @@ def matching(cluster: Cluster, expression: str) -> list[str]:
 
 
 def check(cluster: Cluster, pipeline_id: str, config: Json) -> None:
-    """Refuses a definition that the server would refuse."""
+    """Refuse a definition that the server would refuse."""
     rest = dict(config)
     for name, kind in (("description", str), ("version", int), ("_meta", dict), ("deprecated", bool)):
         if name == "deprecated" and not cluster.version.at_least((8, 16, 0)):
@@ -143,7 +143,7 @@ def check(cluster: Cluster, pipeline_id: str, config: Json) -> None:
 
 
 def _check_number(cluster: Cluster, pipeline_id: str, config: Json) -> None:
-    """No more inference processors than the setting allows [G]."""
+    """Refuse more inference processors than the setting allows [G]."""
     limit = int(cluster.settings.get(MAX_INFERENCE_PROCESSORS, 50))
     mine = sum(1 for part in _PARTS for _name in _named(config.get(part), _DEPTH))
     if mine and inference_processors(cluster, pipeline_id) + mine > limit:
@@ -153,7 +153,7 @@ def _check_number(cluster: Cluster, pipeline_id: str, config: Json) -> None:
 
 
 def _wrong(reason: str, *, kind: str | None = None, tag: str | None = None, name: str | None = None) -> errors.ApiError:
-    """A complaint about a definition: what it is about stands beside it, in the order of the names."""
+    """Return a complaint about a definition, with its details beside it in the order of the names."""
     about = {"processor_tag": tag, "processor_type": kind, "property_name": name}
     error = errors.parse_failure(f"[{name}] {reason}" if name is not None else reason)
     error.extra.update({key: value for key, value in about.items() if value is not None})
@@ -161,7 +161,7 @@ def _wrong(reason: str, *, kind: str | None = None, tag: str | None = None, name
 
 
 def java_class(value: Any) -> str:
-    """The class that Java has for a value of JSON."""
+    """Return Java's class of a value of JSON."""
     names = {str: "lang.String", bool: "lang.Boolean", int: "lang.Integer", float: "lang.Double", dict: "util.HashMap"}
     return f"java.{names.get(type(value), 'util.ArrayList')}"
 
@@ -190,13 +190,13 @@ def _list(rest: Json, name: str, processor: str | None = None, tag: str | None =
 
 
 class _Checker:
-    """Processors of one pipeline. All of a list are looked at: later complaints come as ``suppressed``."""
+    """Processors of one pipeline; all of a list are checked: later complaints come as ``suppressed``."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def processors(self, listed: list[Any]) -> None:
-        """A list of processors."""
+        """Check a list of processors."""
         found: list[errors.ApiError] = []
         for each in listed:
             for kind, settings in each.items() if isinstance(each, dict) else ():
@@ -211,7 +211,7 @@ class _Checker:
             raise first
 
     def processor(self, kind: str, settings: Any) -> None:
-        """One processor."""
+        """Check one processor."""
         if isinstance(settings, str) and kind == "script":
             return
         if not isinstance(settings, dict):
@@ -248,7 +248,7 @@ class _Checker:
             raise _wrong(f"{what} [{', '.join(unknown)}]", kind=kind, tag=tag)
 
     def _inner(self, inner: Any, tag: str | None) -> None:
-        """The one processor of a loop."""
+        """Check the one processor of a loop."""
         if not isinstance(inner, dict):
             reason = f"property isn't a map, but of type [{java_class(inner)}]"
             raise _wrong(reason, kind="foreach", tag=tag, name="processor")
@@ -259,7 +259,7 @@ class _Checker:
 
 
 def _check_set(tag: str | None, rest: Json) -> None:
-    """Either a value or a field to copy."""
+    """Require either a value or a field to copy."""
     if "value" in rest and "copy_from" in rest:
         reason = "cannot set both `copy_from` and `value` in the same processor"
         raise _wrong(reason, kind="set", tag=tag, name="copy_from")
@@ -268,7 +268,7 @@ def _check_set(tag: str | None, rest: Json) -> None:
 
 
 def is_known(kind: str, version: Features) -> bool:
-    """Whether the version has a processor."""
+    """Return whether the version has a processor."""
     return kind in _TYPES and version.at_least(_NEWER.get(kind, (8, 0, 0)))
 
 
@@ -276,7 +276,7 @@ def is_known(kind: str, version: Features) -> bool:
 
 
 def check_version(current: Pipeline | None, pipeline_id: str, wanted: int, config: Json) -> None:
-    """``if_version``: nobody else may have changed it."""
+    """Check ``if_version``: no other client may have changed the pipeline."""
     conflict = f"version conflict, required version [{wanted}] for pipeline [{pipeline_id}]"
     if current is None:
         raise errors.illegal_argument(f"{conflict} but no pipeline was found")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where allocations go: the greedy plan of one zone and the rules that preserve what is placed.
+"""Place allocations: the greedy plan of one zone and the rules that preserve existing allocations.
 
 Source: server-behaviour.md 5.1, 5.2, planner.md 3 to 5.1. Of planner.md 5 there is the greedy fill only, neither the
 linear program nor the rounding of planner.md 6, and what is kept is not charged as in planner.md 4: plans differ where
@@ -21,7 +21,7 @@ _HOST_WEIGHT: Final = 1.1
 
 @dataclasses.dataclass(frozen=True)
 class PlanNode:
-    """Room on one node."""
+    """The capacity of one node."""
 
     id: str
     memory: int
@@ -42,24 +42,27 @@ class PlanDeployment:
     """Bytes that a number of allocations need on one node, where that depends on the number."""
 
     def needs(self, before: int, after: int) -> int:
-        """More bytes on a node that goes from one number of allocations to another."""
+        """Return the bytes that a node needs more to go from one number of allocations to another."""
         if self.memory_of is None:
             return self.memory if before == 0 and after > 0 else 0
         return self.memory_of(after) - (self.memory_of(before) if before else 0)
 
     @property
     def hosted(self) -> bool:
-        """Whether it is on a node now."""
+        """Return whether it is on a node now."""
         return bool(self.current)
 
     @property
     def previous(self) -> bool:
-        """Whether it had a place once, and wants one."""
+        """Return whether it had a place once, and requests one."""
         return self.ever_assigned and self.allocations > 0
 
 
 class Plan:
-    """Allocations by deployment and node, with the room that is left. Nodes that tie are taken in the given order."""
+    """Allocations by deployment and node, with the capacity that is left.
+
+    Nodes that tie are taken in the given order.
+    """
 
     def __init__(self, nodes: Iterable[PlanNode], deployments: Iterable[PlanDeployment]) -> None:
         self.nodes = {node.id: node for node in nodes}
@@ -69,13 +72,13 @@ class Plan:
         self.placed: dict[str, dict[str, int]] = {deployment_id: {} for deployment_id in self.deployments}
 
     def fits(self, deployment: PlanDeployment, node_id: str, allocations: int) -> bool:
-        """Memory is charged once for a node (mostly), cores for each allocation."""
+        """Return whether allocations fit: memory counts once for a node (mostly), cores for each allocation."""
         before = self.placed[deployment.id].get(node_id, 0)
         memory = deployment.needs(before, before + allocations)
         return memory <= self.memory[node_id] and allocations * deployment.threads <= self.cores[node_id]
 
     def place(self, deployment: PlanDeployment, node_id: str, allocations: int) -> None:
-        """Puts allocations on a node; the caller has asked ``fits``, or keeps what is there."""
+        """Put allocations on a node; the caller has checked ``fits``, or keeps existing ones."""
         mine = self.placed[deployment.id]
         before = mine.get(node_id, 0)
         self.memory[node_id] -= deployment.needs(before, before + allocations)
@@ -83,27 +86,30 @@ class Plan:
         mine[node_id] = before + allocations
 
     def total(self, deployment_id: str) -> int:
-        """Allocations of a deployment."""
+        """Return the allocations of a deployment."""
         return sum(self.placed[deployment_id].values())
 
     def satisfies_all(self) -> bool:
-        """Whether everything has a place, and nothing has more than it wants."""
+        """Return whether everything has a place, and nothing has more than it requests."""
         return all(self.total(each.id) == each.allocations for each in self.deployments.values())
 
     def satisfies_current(self) -> bool:
-        """Whether each deployment has at least what it has now, wherever that is."""
+        """Return whether each deployment has at least what it has now, wherever that is."""
         return all(self.total(each.id) >= sum(each.current.values()) for each in self.deployments.values())
 
     def assigned_before(self) -> int:
-        """How many deployments that ever had a place still have one."""
+        """Return how many deployments that ever had a place still have one."""
         return sum(1 for each in self.deployments.values() if each.previous and self.total(each.id) > 0)
 
     def forgets(self) -> bool:
-        """Whether a deployment that ever had a place has none."""
+        """Return whether a deployment that ever had a place has none."""
         return self.assigned_before() < sum(each.previous for each in self.deployments.values())
 
     def quality(self) -> tuple[bool, float, int]:
-        """Better is larger: current satisfied, allocations (a little more on their hosts), less memory."""
+        """Return a larger tuple for a better plan.
+
+        Current satisfied, allocations (a little more on their hosts), less memory.
+        """
         weighted, memory = 0.0, 0
         for deployment in self.deployments.values():
             for node_id, allocations in self.placed[deployment.id].items():
@@ -113,7 +119,7 @@ class Plan:
 
 
 def plan(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
-    """The plan of one zone (planner.md 3)."""
+    """Return the plan of one zone (planner.md 3)."""
     listed = sorted(nodes, key=lambda node: node.id)
     wanted = sorted(deployments, key=lambda deployment: deployment.id)
     best = _best_preserving(listed, wanted)
@@ -125,7 +131,7 @@ def plan(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, pr
 
 
 def _best_preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> Plan:
-    """Preserve-one is enough if it places all; else preserve-all may be better."""
+    """Return preserve-one if it places all, else the better of it and preserve-all."""
     one = preserving(nodes, deployments, everything=False)
     if not one.satisfies_current():
         return preserving(nodes, deployments, everything=True)
@@ -136,7 +142,7 @@ def _best_preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeploy
 
 
 def preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, everything: bool) -> Plan:
-    """Keeps one allocation (or all) on each node that has the deployment now, then places the rest freely.
+    """Keep one allocation (or all) on each current node of a deployment, then place the rest freely.
 
     What is kept counts even on nodes that are not planned here, in other zones: there is that much less to place.
     """
@@ -154,7 +160,7 @@ def preserving(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment],
 
 
 def _one_for_each_previous(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment]) -> Plan:
-    """One allocation for each deployment that ever had any, wherever they were; then a plan that preserves these."""
+    """Place one allocation for each deployment that ever had any, wherever they were; then preserve these."""
     previous = [dataclasses.replace(each, allocations=1, current={}) for each in deployments if each.previous]
     first = Plan(nodes, previous)
     _fill(first, previous, {})
@@ -166,7 +172,7 @@ def _one_for_each_previous(nodes: Sequence[PlanNode], deployments: Sequence[Plan
 
 
 def _fill(result: Plan, deployments: Sequence[PlanDeployment], elsewhere: Mapping[str, int]) -> None:
-    """Greedy bin packing into the room that is left; what fits on no node is left out."""
+    """Pack greedily into the capacity that is left; what fits on no node is left out."""
     roomiest = max(result.memory.values(), default=0)
     most_cores = max(result.cores.values(), default=0)
     listed = [each for each in deployments if (each.hosted or each.memory <= roomiest) and each.threads <= most_cores]
@@ -181,7 +187,7 @@ def _fill(result: Plan, deployments: Sequence[PlanDeployment], elsewhere: Mappin
 
 
 def _pack(result: Plan, deployment: PlanDeployment, sizes: Mapping[str, float], elsewhere: int) -> None:
-    """``sizes`` is the room of the nodes before anything was packed, in terms of the largest deployment."""
+    """Pack one deployment; ``sizes`` is each node's capacity before packing, in units of the largest deployment."""
     wanted = deployment.allocations - elsewhere
     while (remaining := wanted - result.total(deployment.id)) > 0:
         usable = [node_id for node_id in result.nodes if result.fits(deployment, node_id, 1)]

@@ -1,8 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Predictions in the right shape for each task. What they say is made up: it follows from a hash of the input, so the
-same input always gives the same answer, and means nothing.
+"""Make up predictions in the right shape for each task, from a hash of the input: equal inputs give equal answers.
 
 Shapes and the order of keys follow Elasticsearch's public result classes.
 """
@@ -25,7 +24,7 @@ _FILLERS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight
 
 
 def numbers(seed: str, count: int) -> list[float]:
-    """``count`` numbers between 0 and 1."""
+    """Return ``count`` numbers between 0 and 1."""
     found: list[float] = []
     block = 0
     while len(found) < count:
@@ -36,12 +35,12 @@ def numbers(seed: str, count: int) -> list[float]:
 
 
 def predict(settings: Settings, text: str) -> Json:
-    """One result."""
+    """Return one result."""
     return _TASKS.get(settings.task, _pass_through)(settings, text)
 
 
 def _ranked(seed: str, labels: Sequence[str]) -> list[tuple[str, float]]:
-    """Labels with probabilities that add up to one, the most likely first."""
+    """Return labels with probabilities that add up to one, the most likely first."""
     raw = [number + 0.01 for number in numbers(seed, len(labels))]
     total = sum(raw)
     listed = [(label, number / total) for label, number in zip(labels, raw, strict=True)]
@@ -83,7 +82,7 @@ def _fill_mask(settings: Settings, text: str) -> Json:
 
 
 def _ner(settings: Settings, text: str) -> Json:
-    """Words that begin with a capital letter, except the first, are entities."""
+    """Return words that begin with a capital letter, except the first, as entities."""
     annotated, entities, at = "", [], 0
     for match in list(_WORD.finditer(text))[1:]:
         word = match[0]

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turning plans into routes: the full rebalance of all deployments, and why something has no place.
+"""Turn plans into routes: rebalance all deployments, and explain what has no place.
 
 Source: server-behaviour.md 4.3, 4.7, 5.1 and 5.3.
 """
@@ -37,18 +37,20 @@ class Proposal:
 
     @property
     def total_target(self) -> int:
-        """Allocations it would get."""
+        """Return the number of allocations it would get."""
         return sum(route.target for route in self.routes.values())
 
     def is_in(self, assignment: Assignment) -> bool:
-        """Whether it would change nothing."""
+        """Return whether it would change nothing."""
         return (self.routes, self.reason) == (assignment.routes, assignment.reason)
 
 
 def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str, list[Node]]:
-    """Nodes by zone: by the values of the awareness attributes (planner.md 7), in the order of the values put together.
+    """Return nodes by zone.
 
-    A node that lacks one of them is in no zone (public ``NodeAvailabilityZoneMapper``). As long as nobody has set
+    By the values of the awareness attributes (planner.md 7), in the order of the joined values.
+
+    A node that lacks one of them is in no zone (public ``NodeAvailabilityZoneMapper``). As long as no client has set
     which attributes count, ``zone`` does if all nodes have it: the emulator is started that way.
     """
     listed = list(nodes)
@@ -62,7 +64,7 @@ def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str
 
 
 def zones_of(cluster: Cluster, nodes: Iterable[Node]) -> dict[str, list[Node]]:
-    """Zones as the cluster's settings define them; what nodes without the attributes do is [U]."""
+    """Return zones as the cluster's settings define them; nodes without the attributes are [U]."""
     listed, names = list(nodes), settings.attributes(cluster.settings)
     if cluster.choices["missing_attributes"] == "one_zone" and any(
         name not in node.attributes for node in listed for name in names or ()
@@ -72,14 +74,14 @@ def zones_of(cluster: Cluster, nodes: Iterable[Node]) -> dict[str, list[Node]]:
 
 
 def _memory(cluster: Cluster, params: TaskParams, allocations: int) -> int:
-    """Bytes that allocations need on a node, as the planner reckons; whether a large cache counts is [U]."""
+    """Return bytes that allocations need on a node, as the planner counts; whether a large cache counts is [U]."""
     if cluster.choices["planner_cache"] == "ignored" and cluster.version.per_memory:
         params = dataclasses.replace(params, cache_size=None)
     return params.memory(allocations, cluster.version)
 
 
 def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Proposal]:
-    """A plan for ``wanted``, which holds each deployment with the number it should have."""
+    """Return a plan for ``wanted``, which holds each deployment with the number it should have."""
     planned_for = {key: each for key, each in wanted.items() if each.state != STOPPING}
     loaded = [node for node in cluster.assignable().values() if node.load_error is None]
     room = _room(cluster, {node.id: node for node in loaded}, wanted.values())
@@ -92,7 +94,7 @@ def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Pro
 
 
 def _room(cluster: Cluster, nodes: Mapping[str, Node], wanted: Iterable[Assignment]) -> dict[str, PlanNode]:
-    """Room by node. A stopping deployment holds its room until its routes are gone [U]."""
+    """Return the capacity of each node. A stopping deployment keeps its part until its routes are gone [U]."""
     memory = {node.id: node.available() for node in nodes.values()}
     cores = {node.id: node.cores(cluster.processors_scale) for node in nodes.values()}
     for each in wanted:
@@ -122,7 +124,7 @@ def _plan_deployment(cluster: Cluster, key: str, each: Assignment, room: Mapping
 
 
 def _hosts(each: Assignment, room: Mapping[str, PlanNode]) -> dict[str, int]:
-    """Targets that a plan begins with; failed ones last, and not more than the number."""
+    """Return the targets that a plan begins with; failed ones last, and not more than the number."""
     current = {}
     left = each.params.number_of_allocations
     for node_id, route in sorted(each.routes.items(), key=lambda item: item[1].state == FAILED):
@@ -151,19 +153,22 @@ def _proposal(cluster: Cluster, each: Assignment, planned: Planned) -> Proposal:
 
 
 def explain(cluster: Cluster, each: Assignment, planned: Planned) -> str | None:
-    """Why the deployment is not fully placed (server-behaviour.md 5.3); nothing if it is, or if no node says."""
+    """Return why the deployment is not fully placed (server-behaviour.md 5.3).
+
+    None if it is, or if no node has a reason.
+    """
     if sum(planned.placement[each.params.deployment_id].values()) >= each.params.number_of_allocations:
         return None
     nodes = cluster.assignable()
     if not nodes:
         return "No ML nodes exist in the cluster"
     texts = {node_id: _lack(cluster, nodes[node_id], each, planned) for node_id in sorted(nodes)}
-    told = [
+    reasons = [
         f"Could not assign (more) allocations on node [{node_id}]. Reason: {text}"
         for node_id, text in texts.items()
         if text
     ]
-    return "|".join(told) if told else None
+    return "|".join(reasons) if reasons else None
 
 
 def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> str | None:
@@ -189,7 +194,7 @@ def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> s
 
 
 def _runs_something(cluster: Cluster, node: Node) -> bool:
-    """Whether the native overhead of the node is spent already; else its reason adds it to both figures.
+    """Return whether the native overhead of the node is spent already; else its reason adds it to both figures.
 
     Public ``TrainedModelAssignmentRebalancer``.
     """

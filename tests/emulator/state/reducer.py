@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking allocations away without a new plan.
+"""Take allocations away without a new plan.
 
 Source: server-behaviour.md 4.4. Ties between zones follow the order of a Java map (planner.md 9); here ``reducer_tie``.
 """
@@ -16,7 +16,7 @@ Zones = Mapping[str, Sequence[str]]
 
 
 class NothingToReduce(errors.ApiError):  # noqa: N818
-    """The nodes that are in a zone have too little already (server-behaviour.md 3.2 row 15)."""
+    """The nodes in zones have too little already (server-behaviour.md 3.2 row 15)."""
 
     def __init__(self) -> None:
         reason = "request to reduce allocations is greater than or equal to the existing target number of allocations"
@@ -26,7 +26,7 @@ class NothingToReduce(errors.ApiError):  # noqa: N818
 def reduce_allocations(
     targets: Mapping[str, int], zones: Zones, wanted: int, *, last_zone: bool = False
 ) -> dict[str, int]:
-    """Targets by node; those in zones add up to ``wanted``. Nodes that lose everything are left out.
+    """Return targets by node; those in zones add up to ``wanted``. Nodes that lose everything are left out.
 
     Allocations on nodes that are in no zone are not looked at.
     """
@@ -47,6 +47,6 @@ def reduce_allocations(
 
 
 def _zone_can_lose(zone: str, amount: int, totals: Mapping[str, int]) -> bool:
-    """Whether the node may go at once: balance does not suffer."""
+    """Return whether a node may lose all at once, which keeps the balance."""
     others = [total for key, total in totals.items() if key != zone]
     return not others or min(others) == 0 or totals[zone] - amount >= min(others)

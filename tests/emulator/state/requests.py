@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bodies of start, update and stop: parsing, defaults, validation.
+"""Parse the bodies of start, update and stop: defaults and validation.
 
 Source: server-behaviour.md 1.1 to 1.3, 3.1, 3.2, 3.3 and 10; ``start_request``, ``update_request`` and
 ``stop_request`` records. Query parameters are laid over a parsed request by the handlers.
@@ -33,12 +33,12 @@ DEFAULT_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 
 
 def wait_state(text: str) -> str:
-    """``wait_for``: case does not matter, blanks do."""
+    """Read ``wait_for``: case does not matter, blanks do."""
     return _constant(text, WAIT_STATES, "AllocationStatus.State")
 
 
 def priority(text: str) -> str:
-    """``priority``: case does not matter, blanks do."""
+    """Read ``priority``: case does not matter, blanks do."""
     return _constant(text, PRIORITIES, "Priority")
 
 
@@ -67,7 +67,7 @@ class StartRequest:
 
     @property
     def computed_number(self) -> int:
-        """The number a new deployment gets.
+        """Return the number a new deployment gets.
 
         As given, else the lower bound of adaptive allocations unless it is 0, else 1.
         """
@@ -78,7 +78,7 @@ class StartRequest:
         return int(self.adaptive.minimum or 1)
 
     def complaints(self) -> list[str]:
-        """Validation messages in the server's order."""
+        """Return the messages of validation in the server's order."""
         found = self._number_complaints()
         found += self._thread_complaints()
         if self.queue_capacity < 1:
@@ -135,7 +135,7 @@ class UpdateRequest:
     """Set by the update of the inference endpoint that owns the deployment."""
 
     def complaints(self) -> list[str]:
-        """Validation messages in the server's order."""
+        """Return the messages of validation in the server's order."""
         found, number = [], self.number_of_allocations
         if number is not None and not self.internal:
             if number < 1:
@@ -158,12 +158,12 @@ class StopRequest:
 
 
 def new_start(model_id: str, deployment_id: str | None, version: Features) -> StartRequest:
-    """A start with nothing but defaults."""
+    """Return a start with nothing but defaults."""
     return StartRequest(model_id, deployment_id, version, queue_capacity=version.default_queue_capacity)
 
 
 def parse_start(body: bytes, model_id: str | None, deployment_id: str | None, version: Features) -> StartRequest:
-    """A start out of its body. ``deployment_id`` of the query wins over the body's (server-behaviour.md 1.1)."""
+    """Read a start from its body; the query's ``deployment_id`` wins over the body's (server-behaviour.md 1.1)."""
     if not body:
         raise errors.parse_failure("request body or source parameter is required")
     parsed = _start_parser(version.number).parse(Parser(body, version))
@@ -188,7 +188,7 @@ def parse_start(body: bytes, model_id: str | None, deployment_id: str | None, ve
 
 
 def parse_update(body: bytes | None, deployment_id: str, version: Features) -> UpdateRequest:
-    """An update out of its body, which is required."""
+    """Read an update from its body, which is required."""
     if not body:
         raise errors.parse_failure("request body is required")
     given = _update_parser(version.number).parse(Parser(body, version)).values
@@ -202,14 +202,14 @@ def parse_update(body: bytes | None, deployment_id: str, version: Features) -> U
 
 
 def parse_stop(body: bytes, deployment_id: str, version: Features) -> StopRequest:
-    """A stop out of its body."""
+    """Read a stop from its body."""
     given = _stop_parser(version.number).parse(Parser(body, version)).values
     check_same_model(given.pop("model_id", None), deployment_id, as_status=False)
     return StopRequest(deployment_id, **given)
 
 
 def fractional_warning(request: StartRequest) -> str | None:
-    """The deprecation warning about a cache size such as ``1.5gb``; gone in 9.x."""
+    """Return the deprecation warning about a cache size such as ``1.5gb``; gone in 9.x."""
     if request.cache_size is None or not request.cache_size.fractional or request.version.major > 8:
         return None
     advice = "Fractional bytes values are deprecated. Use non-fractional bytes values instead"
@@ -217,7 +217,7 @@ def fractional_warning(request: StartRequest) -> str | None:
 
 
 def check_same_model(in_body: str | None, in_path: str | None, *, as_status: bool) -> None:
-    """``model_id`` may be repeated in the body, if it is the same."""
+    """Refuse a ``model_id`` in the body that differs from the path's."""
     if in_body is None or in_path is None or in_body == in_path:
         return
     reason = (

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The adaptive allocations scaler: looks at the statistics every ten seconds and sets numbers of allocations.
+"""Play the adaptive allocations scaler: it reads the statistics every ten seconds and sets numbers of allocations.
 
 Source: server-behaviour.md 6; order of decisions and texts as the public source of Elasticsearch describes its
 ``AdaptiveAllocationsScalerService``.
@@ -27,21 +27,21 @@ _NANOS: Final = 10**9
 
 
 def run(cluster: Cluster, ticks: int = 1, seconds: float = INTERVAL) -> None:
-    """Looks at the cluster so many times; before each look the emulator's time goes on by an interval."""
+    """Run the scaler so many times; before each run the emulator's time advances by an interval."""
     for _tick in range(ticks):
         cluster.pass_time(seconds)
         look(cluster)
 
 
 def look_if_due(cluster: Cluster, interval: float) -> None:
-    """One look if the last one is long enough ago; an interval of 0 switches the scaler off."""
+    """Run the scaler if the last run is long enough ago; an interval of 0 switches it off."""
     last = cluster.scaler.last_look
     if interval > 0 and (last is None or cluster.now() - last >= interval * _NANOS):
         look(cluster)
 
 
 def look(cluster: Cluster) -> None:
-    """One look: the first one only measures, and so does the first one at each node."""
+    """Run the scaler once; its first run only measures, and so does the first one at each node."""
     memory, now = cluster.scaler, cluster.now()
     seconds = None if memory.last_look is None else (now - memory.last_look) / _NANOS
     memory.last_look = now
@@ -61,7 +61,7 @@ def look(cluster: Cluster) -> None:
 
 
 def wake(cluster: Cluster, deployment_id: str) -> bool:
-    """An inference request for a deployment at zero: true if allocations are on their way (server-behaviour.md 6)."""
+    """Wake a deployment at zero for a request; return true if allocations are on their way (server-behaviour.md 6)."""
     each = cluster.assignments[deployment_id]
     if each.adaptive is None or not each.adaptive.is_enabled or _bound(each.adaptive.minimum):
         return False
@@ -92,7 +92,7 @@ def _let_load_flow(cluster: Cluster, seconds: float) -> None:
 
 
 def _measure(cluster: Cluster, deployment_id: str, each: Assignment) -> Sample | None:
-    """What happened since the last look on nodes that were there then; ``None`` if there were none."""
+    """Return the changes since the last run on nodes that existed then; ``None`` if there were none."""
     before = cluster.scaler.samples.setdefault(deployment_id, {})
     recent: Sample | None = None
     for node_id in each.routes:
@@ -127,7 +127,7 @@ def _scale(cluster: Cluster, each: Assignment, recent: Sample, seconds: float) -
 
 
 def _bounds(cluster: Cluster, given: AdaptiveSettings | None) -> tuple[int | None, int | None]:
-    """The deployment's own bounds; where the cluster's default bounds apply is [U]."""
+    """Return the deployment's own bounds; where the cluster's default bounds apply is [U]."""
     least, most = (None, None) if given is None else (_bound(given.minimum), _bound(given.maximum))
     if cluster.choices["default_allocations"] == "scaler_bounds":
         least = int(cluster.settings.get(settings.DEFAULT_MIN, 0)) if least is None else least
@@ -136,7 +136,7 @@ def _bounds(cluster: Cluster, given: AdaptiveSettings | None) -> tuple[int | Non
 
 
 def _bound(value: int | None) -> int | None:
-    """A stored -1 means that there is none (server-behaviour.md 6)."""
+    """Return a bound; a stored -1 means that there is none (server-behaviour.md 6)."""
     return None if value == -1 else value
 
 
@@ -146,7 +146,7 @@ def _to_zero_after(cluster: Cluster) -> float:
 
 
 def _rose_lately(cluster: Cluster, each: Assignment) -> bool:
-    """Whether the scaler, a request, or a start on a node has added allocations within the cooldown."""
+    """Return whether the scaler, a request, or a start on a node has added allocations within the cooldown."""
     now, deployment_id = cluster.now(), each.params.deployment_id
     cooldown = settings.time_of(cluster.settings, settings.COOLDOWN, _COOLDOWN) * _NANOS
     times = [cluster.scaler.scaled_up[deployment_id]] if deployment_id in cluster.scaler.scaled_up else []
@@ -160,14 +160,17 @@ def _rose_lately(cluster: Cluster, each: Assignment) -> bool:
 
 
 def _raise_to_minimum(cluster: Cluster, each: Assignment) -> None:
-    """A deployment without nodes has no statistics, so nothing raises it to a minimum set later; or does it? [U]."""
+    """Raise a deployment without nodes to a minimum set later, which needs statistics, or does not [U]."""
     least, _most = _bounds(cluster, each.adaptive)
     if each.params.number_of_allocations == 0 and least:
         _set_number(cluster, each.params.deployment_id, least)
 
 
 def _set_number(cluster: Cluster, deployment_id: str, number: int) -> None:
-    """The internal update; the same failure is noted once until something succeeds, and tried again each time."""
+    """Set the number by the internal update.
+
+    A repeated failure is noted once until a success, and tried again each time.
+    """
     what = f"adaptive allocations scaler: scal{{}} [{deployment_id}] to [{number}] allocations"
     try:
         if not cluster.commits:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cluster settings that the emulator knows: their types, ranges, defaults and complaints.
+"""Know cluster settings: their types, ranges, defaults and complaints.
 
 Names, defaults and ranges: Elasticsearch's settings reference for machine learning and cluster-level shard
 allocation; server-behaviour.md 4.3, 5.1 and 6; http:59, 276, 277 for the texts.
@@ -121,14 +121,14 @@ KNOWN: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL
 
 
 def text_of(value: Any) -> str:
-    """A value as Elasticsearch keeps it: booleans in lower case, lists joined."""
+    """Return a value as Elasticsearch keeps it: booleans in lower case, lists joined."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def check(kind: str, wanted: Mapping[str, Any], version: Features, *, has_ml: bool = True) -> None:
-    """Refuses what is unknown first, then bad values; a null only has to name a setting, or several."""
+    """Refuse what is unknown first, then bad values; a null only has to name a setting, or several."""
     for name, value in wanted.items():
         setting = KNOWN.get(name)
         if setting is not None and setting.known(version) and (has_ml or not name.startswith("xpack.ml.")):
@@ -142,7 +142,7 @@ def check(kind: str, wanted: Mapping[str, Any], version: Features, *, has_ml: bo
 
 
 def changed(stored: dict[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Takes over what was checked; null resets, ``*`` stands for several."""
+    """Take over what was checked; null resets, ``*`` stands for several."""
     for name, value in wanted.items():
         if value is None:
             for each in fnmatch.filter(list(stored), name):
@@ -152,17 +152,17 @@ def changed(stored: dict[str, Any], wanted: Mapping[str, Any]) -> None:
 
 
 def attributes(stored: Mapping[str, Any]) -> list[str] | None:
-    """Awareness attributes; ``None`` if nobody has set them."""
+    """Return awareness attributes; ``None`` if they are not set."""
     value = stored.get(AWARENESS)
     return None if value is None else [each.strip() for each in text_of(value).split(",") if each.strip()]
 
 
 def time_of(stored: Mapping[str, Any], name: str, default: float) -> float:
-    """A time setting in seconds."""
+    """Return a time setting in seconds."""
     value = stored.get(name)
     return default if value is None else values.parse_time(text_of(value), name).seconds
 
 
 def only_lifts_blocks(names: Iterable[str]) -> bool:
-    """A change of nothing but these settings passes a read-only block, or nobody could lift it."""
+    """Return whether a change sets nothing else; it passes a read-only block, which could not be lifted otherwise."""
     return set(names) <= {READ_ONLY, READ_ONLY_ALLOW_DELETE}

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes that were told to shut down (server-behaviour.md 4.7; the node shutdown API's reference)."""
+"""Record nodes that shut down (server-behaviour.md 4.7; the node shutdown API's reference)."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Shutdown:
     grace_period: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As the control port shows it."""
+        """Return it as the control port shows it."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}

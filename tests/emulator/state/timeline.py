@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulator's own time, from which every timestamp comes: it can be frozen and moved on."""
+"""Keep the emulator's own time, from which every timestamp comes: it can be frozen and advanced."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class Timeline:
         self._stopped: int | None = None
 
     def __call__(self) -> int:
-        """Now."""
+        """Return the time now."""
         return (self._source() if self._stopped is None else self._stopped) + self._ahead
 
     @property
     def millis(self) -> int:
-        """Now, in epoch milliseconds."""
+        """Return the time now, in epoch milliseconds."""
         return self() // 1_000_000
 
     @property
     def frozen(self) -> bool:
-        """Whether it stands still."""
+        """Return whether it stands still."""
         return self._stopped is not None
 
     def freeze(self, frozen: bool = True) -> None:
-        """Stands still, or goes on from where it stands: it never goes back."""
+        """Freeze it, or let it go on from where it stands: it never goes back."""
         if frozen and self._stopped is None:
             self._stopped = self._source()
         elif not frozen and self._stopped is not None:
@@ -43,7 +43,7 @@ class Timeline:
             self._stopped = None
 
     def advance(self, seconds: float) -> None:
-        """Moves on, frozen or not; ``ValueError`` for going back."""
+        """Advance, frozen or not; raise ``ValueError`` for going back."""
         if seconds < 0:
             raise ValueError("time does not go back")
         if not seconds <= _LONGEST:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is not known about the server, and the possibilities the emulator can play.
+"""List what is not known about the server, and the possibilities that the emulator can play.
 
 Source: server-behaviour.md 11. The first possibility is the one that is played unless the control port chooses
 another.
@@ -84,21 +84,21 @@ class Choices:
         self._chosen: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
-        """What is played."""
+        """Return the possibility that is played."""
         return self._chosen.get(name, POSSIBILITIES[name][0])
 
     def decides(self, name: str, by_version: bool) -> bool:
-        """Whether a check refuses: as chosen, or as the version does."""
+        """Return whether a check refuses: as chosen, or as the version does."""
         chosen = self[name]
         return by_version if chosen == BY_VERSION else chosen == "refuse"
 
     def choose(self, name: str, possibility: str) -> None:
-        """Plays another possibility; ``ValueError`` if there is no such."""
+        """Choose another possibility; raise ``ValueError`` if it does not exist."""
         if possibility not in POSSIBILITIES.get(name, ()):
             known = "; ".join(f"{each}: {', '.join(values)}" for each, values in POSSIBILITIES.items())
             raise ValueError(f"no possibility {possibility!r} of {name!r}; there are {known}")
         self._chosen[name] = possibility
 
     def as_json(self) -> dict[str, str]:
-        """All of them."""
+        """Return all of them."""
         return {name: self[name] for name in POSSIBILITIES}

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference counters of one deployment on one node, which live as long as its native process does.
+"""Count the inferences of one deployment on one node, as long as its native process lives.
 
 Source: server-behaviour.md 2.3. How minutes are cut follows the public result processor of Elasticsearch: they
 begin with the process, and only a whole minute that is over is "the last minute".
@@ -19,7 +19,7 @@ MINUTE: Final = 60_000
 
 @dataclasses.dataclass
 class Minute:
-    """What one minute saw."""
+    """The counts of one minute."""
 
     count: int = 0
     total_ms: float = 0.0
@@ -27,7 +27,7 @@ class Minute:
 
     @property
     def average_ms(self) -> float | None:
-        """Inference time; ``None`` if there was none."""
+        """Return the time of an inference; ``None`` if there was none."""
         return self.total_ms / self.count if self.count else None
 
 
@@ -52,13 +52,13 @@ class Usage:
     process_memory: int | None = None
     work: Work = dataclasses.field(default_factory=Work)
     ended: str = "inference canceled as process is stopping"
-    """What waiting requests hear when the process is gone."""
+    """The answer to waiting requests when the process is gone."""
     _minute: Minute | None = None
     _before: Minute | None = None
     _minute_end: int = 0
 
     def count(self, inferences: int, time_ms: float, now: int, *, hits: int = 0) -> None:
-        """Adds inferences of ``time_ms`` each, ``hits`` of which came from the cache."""
+        """Add inferences of ``time_ms`` each, ``hits`` of which came from the cache."""
         if inferences <= 0:
             return
         misses = self.inferences - self.cache_hits
@@ -76,7 +76,7 @@ class Usage:
         minute.hits += hits
 
     def _roll(self, now: int) -> Minute:
-        """The minute of ``now``; the one before is kept if it is the last one."""
+        """Return the minute of ``now``; the one before is kept if it is the last one."""
         if self._minute is None:
             self._minute, self._minute_end = Minute(), self._end_of_minute(now)
         elif now > self._minute_end:
@@ -89,7 +89,7 @@ class Usage:
         return self.start_time + max(1, -(-(now - self.start_time) // MINUTE)) * MINUTE
 
     def settle(self, now: int) -> Usage:
-        """Takes over what has ended by ``now`` (nanoseconds, as the clock says) and lets the last minute age."""
+        """Take over what has ended by ``now`` (nanoseconds, as the clock says) and let the last minute age."""
         if self.work.used:
             for task in self.work.settle(now):
                 self._finish(task)

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each Elasticsearch version has: the one table of feature gates.
+"""Define what each Elasticsearch version has: the one table of feature gates.
 
 Source: server-behaviour.md 7.1, and the records, which were made on thirteen versions from
 8.10.0 to 9.5.3. A gate that arrived in patch releases of several minors names the first patch of each line, as far as
@@ -23,7 +23,7 @@ _FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-[A-Za-z0-9.-]+)?")
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What one version can do; field names say what is true if the flag is set."""
+    """The features of one version; each field's name is what is true if it is set."""
 
     number: str
     triple: Triple
@@ -72,7 +72,7 @@ class Features:
     timeouts_are_429: bool
     """A task that times out in the master's queue is 429 with ``timed_out``, not 500 or 503."""
     timed_out_header: bool
-    """That answer names a header ``X-Timed-Out`` too."""
+    """The same answer has a header ``X-Timed-Out``, too."""
     scaler_times: bool
     """The scaler's times can be set; to zero goes what rested for a day, not for a quarter of an hour."""
     default_queue_capacity: int
@@ -80,16 +80,16 @@ class Features:
 
     @property
     def major(self) -> int:
-        """The major version."""
+        """Return the major version."""
         return self.triple[0]
 
     @property
     def accepted_compatibility(self) -> tuple[int, int]:
-        """The two REST API versions this server takes in ``compatible-with``."""
+        """Return the two REST API versions this server takes in ``compatible-with``."""
         return self.triple[0], self.triple[0] - 1
 
     def at_least(self, *lines: Triple) -> bool:
-        """Whether this version is in or after one of the release lines' patches (see ``_reached``)."""
+        """Return whether this version is in or after one of the release lines' patches (see ``_reached``)."""
         return _reached(self.triple, lines)
 
 
@@ -107,7 +107,7 @@ def parse(number: str) -> Triple:
 
 
 def _reached(triple: Triple, lines: tuple[Triple, ...]) -> bool:
-    """Back-ports: the highest line that is not newer than the version's own minor decides."""
+    """Return whether a back-port is in: the highest line that is not newer than the version's own minor decides."""
     mine = [line for line in lines if line[:2] <= triple[:2]]
     if not mine:
         return False
@@ -121,7 +121,7 @@ def _reached(triple: Triple, lines: tuple[Triple, ...]) -> bool:
 
 @functools.cache
 def features(number: str) -> Features:
-    """The features of a version."""
+    """Return the features of a version."""
     triple = parse(number)
 
     def since(*lines: Triple) -> bool:

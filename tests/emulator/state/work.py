@@ -1,11 +1,11 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The queue, the allocations and the cache of one native inference process.
+"""Play the queue, the allocations and the cache of one native inference process.
 
 When a request begins and ends is computed when it comes; nothing has to run meanwhile. Times are epoch nanoseconds.
-Each allocation works on one request at a time; whoever finds none free queues, up to the queue's capacity (public
-worker service of Elasticsearch). A request whose time runs out while it queues is never worked on.
+Each allocation works on one request at a time; a request that finds none free queues, up to the queue's capacity
+(public worker service of Elasticsearch). A request whose time runs out while it queues is never worked on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What becomes of a job: ``done``, ``hit``, ``error`` or ``timeout`` at ``end``."""
+    """The outcome of a job: ``done``, ``hit``, ``error`` or ``timeout`` at ``end``."""
 
     begin: int
     end: int
@@ -50,19 +50,19 @@ class Work:
         self._cached_bytes = 0
         self._cache_limit = 0
         self.used = False
-        """Whether any request ever came."""
+        """True once a request has come."""
 
     @property
     def pending(self) -> int:
-        """Requests that have no result yet, queued ones included."""
+        """Return the number of requests without a result, queued ones included."""
         return len(self._tasks)
 
     def queued(self, now: int) -> int:
-        """Requests that no allocation has begun."""
+        """Return the number of requests that no allocation has begun."""
         return sum(task.begin > now for task in self._tasks)
 
     def submit(self, job: Job, now: int, allocations: int, capacity: int, cache_limit: int) -> Task | None:
-        """The fate of a job that comes now; ``None`` if the queue is full."""
+        """Return the outcome of a job that comes now; ``None`` if the queue is full."""
         self.used, self._cache_limit = True, cache_limit
         self._resize(allocations)
         if job.text in self._cache and not job.fails:
@@ -93,7 +93,7 @@ class Work:
         return task
 
     def settle(self, now: int) -> list[Task]:
-        """Tasks that have ended by ``now``, in the order of their ends; their results are cached."""
+        """Return tasks that have ended by ``now``, in the order of their ends; their results are cached."""
         ended = [task for task in self._tasks if task.end <= now]
         if ended:
             self._tasks = [task for task in self._tasks if task.end > now]
@@ -114,6 +114,6 @@ class Work:
             self._cached_bytes -= dropped
 
     def clear_cache(self) -> None:
-        """Forgets all results."""
+        """Forget all results."""
         self._cache.clear()
         self._cached_bytes = 0

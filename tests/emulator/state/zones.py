@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Planning over availability zones and priorities.
+"""Plan over availability zones and priorities.
 
 Source: server-behaviour.md 5.2, planner.md 7, 8. A zone's plan reckons with the allocations of the other zones, too, so
 a deployment that has its number stays put.
@@ -21,7 +21,7 @@ Placement = dict[str, dict[str, int]]
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """What goes where, and the room that is left for one more allocation of normal priority."""
+    """The placement, and the capacity left for one more allocation of normal priority."""
 
     placement: Placement
     memory: dict[str, int]
@@ -29,7 +29,7 @@ class Planned:
 
 
 def plan_all(zones: Zones, normal: Sequence[PlanDeployment], low: Sequence[PlanDeployment]) -> Planned:
-    """Normal priority first, zone aware; low priority into the memory that is left."""
+    """Plan normal priority first, zone aware; low priority gets the memory that is left."""
     first = _normal(zones, normal)
     placement = {deployment_id: dict(nodes) for deployment_id, nodes in first.placed.items()}
     memory = dict(first.memory)
@@ -41,7 +41,7 @@ def plan_all(zones: Zones, normal: Sequence[PlanDeployment], low: Sequence[PlanD
 
 
 def _normal(zones: Zones, deployments: Sequence[PlanDeployment]) -> Plan:
-    """With several zones, previously assigned deployments come first only if one of them would get nothing."""
+    """Plan normal priority; with several zones, assigned deployments come first only if one would get nothing."""
     if len(zones) <= 1:
         nodes = [node for listed in zones.values() for node in listed]
         return planner.plan(nodes, deployments, previous_first=True)
@@ -50,7 +50,10 @@ def _normal(zones: Zones, deployments: Sequence[PlanDeployment]) -> Plan:
 
 
 def _low(first: Plan, low: Sequence[PlanDeployment]) -> Plan:
-    """Low priority takes memory only: cores count as plenty. The small ones keep their hosts before the large ones."""
+    """Plan low priority, which takes memory only: cores count as plenty.
+
+    Small ones keep their hosts before large ones.
+    """
     left = dict(first.memory)
     nodes = [PlanNode(node_id, left[node_id], LOW_PRIORITY_CORES) for node_id in first.nodes]
     wanted = []
@@ -76,7 +79,7 @@ def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous
 
 
 def _at_most(wanted: int, found: Mapping[str, int]) -> dict[str, int]:
-    """What a zone keeps can be more than is left to place, if an earlier zone gave to a deployment of this one."""
+    """Return at most what is left to place; a zone may keep more, if an earlier zone gave to one of its deployments."""
     result = {}
     for node_id, number in found.items():
         if taken := min(number, wanted):
@@ -88,7 +91,7 @@ def _at_most(wanted: int, found: Mapping[str, int]) -> dict[str, int]:
 def _share(
     deployments: Sequence[PlanDeployment], placed: Placement, zones_left: int, *, previous_first: bool
 ) -> list[PlanDeployment]:
-    """What one zone is asked to take: an even share of what has no place yet."""
+    """Return what one zone should take: an even share of what has no place yet."""
     shares = []
     for deployment in deployments:
         remaining = deployment.allocations - sum(placed[deployment.id].values())
@@ -101,7 +104,7 @@ def _share(
 
 
 def _left_overs(zones: Zones, deployments: Sequence[PlanDeployment], placed: Placement) -> Plan:
-    """One pass over all nodes that keeps everything placed, and takes the nodes in the order of the zones."""
+    """Plan once over all nodes: keep everything placed, and take the nodes in the order of the zones."""
     nodes = [node for key in sorted(zones) for node in sorted(zones[key], key=lambda node: node.id)]
     kept = [dataclasses.replace(each, current=placed[each.id]) for each in deployments]
     return planner.preserving(nodes, kept, everything=True)

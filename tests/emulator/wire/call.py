@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request on its way through the emulator: parameters, body, and which of them were used.
+"""Hold one request: parameters, body, and which of them were used.
 
 Source: server-behaviour.md 0 (unknown parameters, unused bodies, kinds of values).
 """
@@ -68,18 +68,18 @@ class Call:
 
     @property
     def uri(self) -> str:
-        """Path and query as they came."""
+        """Return path and query as they came."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def traced(self) -> bool:
-        """Whether errors show where in the server they come from."""
+        """Return whether errors show their place in the server."""
         return self.parameters.get("error_trace", "false") in ("", "true")
 
     # --- decoding ---
 
     def decode_query(self) -> None:
-        """Fills ``parameters``; of a repeated one the last counts."""
+        """Fill ``parameters``; of a repeated one the last counts."""
         try:
             for part in self.query.split("&") if self.query else ():
                 name, _equals, value = part.partition("=")
@@ -93,42 +93,42 @@ class Call:
     # --- parameters ---
 
     def has(self, name: str) -> bool:
-        """Whether the query says something; counts as asked for only with one of the readers below."""
+        """Return whether the query has a parameter; it counts as read only with one of the readers below."""
         return name in self.parameters
 
     def text(self, name: str) -> str | None:
-        """A text parameter."""
+        """Return a text parameter."""
         self._asked.add(name)
         return self.parameters.get(name)
 
     def boolean(self, name: str, default: bool) -> bool:
-        """``true``, ``false``, or nothing after the name, which is true."""
+        """Return ``true`` or ``false``; no value after the name means true."""
         value = self.text(name)
         if value is None:
             return default
         return True if value == "" else values.parse_boolean(value)
 
     def integer(self, name: str, default: int) -> int:
-        """An ``int`` parameter."""
+        """Return an ``int`` parameter."""
         value = self.text(name)
         return default if value is None else values.parse_int_parameter(value, name)
 
     def time(self, name: str, default: TimeValue) -> TimeValue:
-        """A time value."""
+        """Return a time value."""
         value = self.text(name)
         return default if value is None else values.parse_time(value, name)
 
     def flag(self, name: str) -> bool:
-        """One of the parameters that every request has."""
+        """Return one of the parameters that every request has."""
         return self.boolean(name, False)
 
     def take_body(self) -> bytes:
-        """The body, which counts as read from now on."""
+        """Return the body, which counts as read from now on."""
         self._body_read = True
         return self.body
 
     def check_unused(self) -> None:
-        """Unknown parameters first, then a body that nobody read."""
+        """Refuse unknown parameters first, then an unread body."""
         unknown = sorted(set(self.parameters) - self._asked)
         if unknown:
             candidates = self._asked | set(self.path_parameters)
@@ -143,7 +143,7 @@ class Call:
 
 
 def decode(text: str, *, plus: bool) -> str:
-    """Percent decoding; a bad escape is named with its place."""
+    """Decode percent escapes; the complaint about a bad one has its place."""
     bad = _ESCAPE.search(text)
     if bad is not None:
         raise errors.illegal_argument(f"invalid escape sequence `%{bad[1]}' at index {bad.start()} of: {text}")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Below HTTP: what the server says to bytes that are no request, or one that is too large.
+"""Answer below HTTP: bytes that are no request, or a request that is too large.
 
 Limits: ``http.max_initial_line_length`` (4kb), ``http.max_header_size`` (16kb), ``http.max_content_length`` (100mb) of
 the public reference. Answers: rows with raw bytes (recorded-answers.md 1).
@@ -28,18 +28,18 @@ _VERSION: Final = len(" HTTP/1.1") + 1
 
 
 class _Refused(Exception):
-    """Stops the parser."""
+    """The end of parsing."""
 
 
 class _OldTransport:
-    """Lets the answer to an HTTP/1.0 request speak HTTP/1.0; the end of the connection goes without saying."""
+    """A transport that answers an HTTP/1.0 request in HTTP/1.0, without a header for the end of the connection."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._begun = False
 
     def write(self, data: bytes) -> None:
-        """The status line comes first."""
+        """Write; the status line comes first."""
         if not self._begun:
             self._begun = True
             data = data.replace(b"HTTP/1.1", b"HTTP/1.0", 1).replace(b"connection: close\r\n", b"", 1)
@@ -64,7 +64,7 @@ class Connection(HttpToolsProtocol):
     # --- bytes ---
 
     def data_received(self, data: bytes) -> None:
-        """Parses; what follows a refusal is read and forgotten."""
+        """Parse; what follows a refusal is read and forgotten."""
         if self._ignoring:
             return
         self._unset_keepalive_if_required()
@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol):
             self._end()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client sends no more. What can be said without the rest is said first; the rest is not answered."""
+        """Handle the end of the client's data: answer what needs no more of it, and nothing else."""
         self.loop.call_soon(self._hang_up)
         return self.scheme == "http"
 
@@ -90,7 +90,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def _refuse(self, kind: str, reason: str, *, close: bool) -> None:
-        """Prepares the answer: HTTP/1.0 and the end of the connection if not even the first line was read."""
+        """Prepare the answer: HTTP/1.0 and the end of the connection if not even the first line was read."""
         body = render.compact(errors.ApiError(400, kind, reason).body())
         version = b"HTTP/1.0" if close else b"HTTP/1.1"
         head = version + b" 400 Bad Request\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\n"
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
     # --- parts of a request ---
 
     def on_message_begin(self) -> None:
-        """A new request on this connection."""
+        """Begin a request on this connection."""
         super().on_message_begin()
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
         tunnel = self.transport.get_extra_info("ssl_object")
@@ -117,7 +117,7 @@ class Connection(HttpToolsProtocol):
         self._message_open = True
 
     def on_url(self, url: bytes) -> None:
-        """Part of the first line."""
+        """Take part of the first line."""
         super().on_url(url)
         if len(self.parser.get_method()) + len(self.url) + _VERSION > MAX_LINE:
             words = f"An HTTP line is larger than {MAX_LINE} bytes."
@@ -125,7 +125,7 @@ class Connection(HttpToolsProtocol):
             raise _Refused
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """Take one header."""
         super().on_header(name, value)
         self._header_bytes += len(name) + len(value) + 2
         if self._header_bytes > MAX_HEADERS:
@@ -134,7 +134,7 @@ class Connection(HttpToolsProtocol):
             raise _Refused
 
     def on_headers_complete(self) -> None:
-        """Before the body: whether the client may send it."""
+        """Decide whether the client may send the body."""
         length = next((value for name, value in self.headers if name == b"content-length"), b"0")
         if length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > MAX_CONTENT):
             self._too_large(close=not self.expect_100_continue)
@@ -150,7 +150,7 @@ class Connection(HttpToolsProtocol):
         extensions[BODY_COMPLETE] = lambda: not cycle.more_body
 
     def on_body(self, body: bytes) -> None:
-        """A body of unknown length counts as it comes."""
+        """Take a part of the body; one of unknown length counts as it comes."""
         self._body_bytes += len(body)
         if self._body_bytes > MAX_CONTENT:
             self.cycle.disconnected = True
@@ -159,19 +159,19 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Complete the request."""
         self._message_open = False
         super().on_message_complete()
 
     def _too_large(self, *, close: bool) -> None:
-        """413 without product and body. The connection ends only if the client is sending already [I]."""
+        """Refuse with 413, without product and body. The connection ends only if the client is sending already [I]."""
         self._answer = _TOO_LARGE + (b"connection: close\r\n\r\n" if close else b"\r\n")
         self._closing = close
         raise _Refused
 
 
 def distinguished_name(certificate: dict[str, Any] | None) -> str | None:
-    """The subject of a peer's certificate as the PKI realm writes it: the last part first, as Java writes it."""
+    """Return the subject of a peer's certificate as the PKI realm writes it: the last part first, as Java writes it."""
     if not certificate:
         return None
     short = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C"}

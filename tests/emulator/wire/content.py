@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bodies as they travel: compressed, or in YAML.
+"""Decode bodies that are compressed, or in YAML.
 
 The HTTP settings of the public reference (``http.compression``); the recorded answers to YAML and gzip.
 """
@@ -26,7 +26,7 @@ _CODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 def decompressed(body: bytes, coding: str) -> bytes | None:
-    """The plain body; ``None`` if it is broken. A coding that the server does not know is left alone."""
+    """Return the plain body; ``None`` if it is broken. An unknown coding is left alone."""
     decode = _CODINGS.get(coding.strip().lower())
     if decode is None or not body:
         return body
@@ -37,7 +37,7 @@ def decompressed(body: bytes, coding: str) -> bytes | None:
 
 
 def json_of_yaml(body: bytes) -> bytes:
-    """YAML is read through JSON; places in complaints are then those of the JSON."""
+    """Turn YAML into JSON; places in complaints are then those of the JSON."""
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:

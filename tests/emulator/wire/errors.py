@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors as Elasticsearch renders them: the envelope, its root cause, and the few shapes outside of it.
+"""Render errors as Elasticsearch does: the envelope, its root cause, and the few shapes outside of it.
 
 Source: server-behaviour.md 3 and the ``errors`` records.
 """
@@ -52,13 +52,13 @@ _PACKAGES: Final = {
     "index_not_found_exception": "org.elasticsearch.index.",
     "invalid_index_name_exception": "org.elasticsearch.indices.",
 }
-"""Where exceptions live; those that are not here live in ``org.elasticsearch``."""
+"""Packages of exceptions; those that are not listed are in ``org.elasticsearch``."""
 _PREFIXED: Final = frozenset({"exception", "status_exception", "security_exception", "parse_exception"})
 """The rendered name of these leaves out that they begin with Elasticsearch."""
 
 
 def java_name(kind: str) -> str:
-    """The class behind a rendered name."""
+    """Return the class behind a rendered name."""
     simple = "".join(part.capitalize() for part in kind.split("_"))
     return _PACKAGES.get(kind, "org.elasticsearch.") + ("Elasticsearch" if kind in _PREFIXED else "") + simple
 
@@ -83,7 +83,7 @@ class ApiError(Exception):
         super().__init__(self.reason)
 
     def as_json(self, *, trace: bool = False) -> Json:
-        """Type, reason and causes, without root cause and status."""
+        """Return type, reason and causes, without root cause and status."""
         body: Json = {"type": self.type, "reason": self.reason}
         if self.caused_by is not None:
             body["caused_by"] = self.caused_by.as_json(trace=trace)
@@ -93,7 +93,7 @@ class ApiError(Exception):
         return body
 
     def stack_trace(self, wrapper: str | None = None) -> str:
-        """What ``error_trace`` adds, to causes too [I]. The frames of a build are not played."""
+        """Return what ``error_trace`` adds, to causes too [I]. The frames of a build are not played."""
         lines = [self._headline()]
         if wrapper is not None:
             lines = [f"{wrapper}: {self.reason}", f"Caused by: {lines[0]}"]
@@ -104,18 +104,18 @@ class ApiError(Exception):
         return "".join(f"{line}\n\tat {_FRAME}\n" for line in lines)
 
     def _headline(self) -> str:
-        """As Java prints an exception: its class, and its message if it has one."""
+        """Return an exception as Java prints it: its class, and its message if it has one."""
         return java_name(self.type) + ("" if self.reason is None else f": {self.reason}")
 
     def root(self) -> ApiError:
-        """The exception that ``root_cause`` shows: the innermost one that is not a plain Java exception."""
+        """Return the exception that ``root_cause`` shows: the innermost one that is not a plain Java exception."""
         cause = self.caused_by
         if cause is None or cause.type in _PLAIN_JAVA or self.type in _PLAIN_JAVA:
             return self
         return cause.root()
 
     def error_object(self, *, trace: bool = False) -> Json:
-        """The value of ``error``."""
+        """Return the value of ``error``."""
         root = self.root()
         cause: Json = {"type": root.type, "reason": root.reason, **root.extra}
         if trace:
@@ -124,7 +124,7 @@ class ApiError(Exception):
         return {"root_cause": [cause], **self.as_json(trace=trace)}
 
     def body(self, *, trace: bool = False) -> Json:
-        """The whole answer body."""
+        """Return the whole answer body."""
         return {"error": self.error_object(trace=trace), "status": self.status}
 
 
@@ -138,36 +138,36 @@ class PlainError(Exception):
     headers: Sequence[tuple[str, str]] = ()
 
     def body(self) -> Json:
-        """The whole answer body."""
+        """Return the whole answer body."""
         return {"error": self.message, "status": self.status} if self.with_status else {"error": self.message}
 
 
 def status(code: int, reason: str, caused_by: ApiError | None = None) -> ApiError:
-    """An ``ElasticsearchStatusException``."""
+    """Return an ``ElasticsearchStatusException``."""
     return ApiError(code, "status_exception", reason, caused_by)
 
 
 def illegal_argument(reason: str, caused_by: ApiError | None = None) -> ApiError:
-    """A plain ``IllegalArgumentException``: 400."""
+    """Return a plain ``IllegalArgumentException``: 400."""
     return ApiError(400, "illegal_argument_exception", reason, caused_by)
 
 
 def number_format(text: str) -> ApiError:
-    """Java's complaint about a text that is not a number."""
+    """Return Java's complaint about a text that is not a number."""
     return ApiError(400, "number_format_exception", f'For input string: "{text}"')
 
 
 def parse_failure(reason: str, caused_by: ApiError | None = None) -> ApiError:
-    """An ``ElasticsearchParseException``: 400."""
+    """Return an ``ElasticsearchParseException``: 400."""
     return ApiError(400, "parse_exception", reason, caused_by)
 
 
 def not_found(reason: str) -> ApiError:
-    """A ``ResourceNotFoundException``: 404."""
+    """Return a ``ResourceNotFoundException``: 404."""
     return ApiError(404, "resource_not_found_exception", reason)
 
 
 def validation(messages: Sequence[str], kind: str = "action_request_validation_exception") -> ApiError:
-    """Request validation: all complaints in one reason."""
+    """Return the refusal of validation: all complaints in one reason."""
     listed = "".join(f"{number}: {message};" for number, message in enumerate(messages, 1))
     return ApiError(400, kind, f"Validation Failed: {listed}")

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Exceptions that say nothing about deployments: with which status they go out.
+"""Give exceptions that do not concern deployments their status.
 
 The ``errors`` records. Those about time are in ``state/coordination.py``.
 """
@@ -26,12 +26,12 @@ STATUSES: Final[Mapping[str, int]] = {
 
 
 def failure(kind: str, reason: str | None) -> errors.ApiError:
-    """One of them."""
+    """Return one of them."""
     return errors.ApiError(STATUSES[kind], kind, reason)
 
 
 def version_conflict(document_id: str, current: int, index: str, uuid: str) -> errors.ApiError:
-    """409: a document that should have been new."""
+    """Return the 409 for a document that should have been new."""
     reason = f"{document_id}: version conflict, document already exists (current version [{current}])"
     kind, status = "version_conflict_engine_exception", STATUSES["version_conflict_engine_exception"]
     return errors.ApiError(status, kind, reason, extra={"index_uuid": uuid, "shard": "0", "index": index})

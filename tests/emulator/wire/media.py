@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Media types: what a request says about itself, and what its answer is written as.
+"""Negotiate media types: the request's, and the answer's.
 
 Source: server-behaviour.md 0; rows about ``Accept`` and ``Content-Type`` (recorded-answers.md 1).
 """
@@ -41,13 +41,13 @@ class MediaType:
 
     @property
     def format(self) -> str | None:
-        """``json``, ``yaml`` or nothing the emulator writes."""
+        """Return ``json``, ``yaml`` or ``None``, which the emulator does not write."""
         return _FORMATS.get(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
 class Negotiated:
-    """What follows from the two headers."""
+    """The outcome of both headers."""
 
     content_type: MediaType | None
     response_format: str
@@ -60,7 +60,7 @@ def _headers_error(names: str, cause: errors.ApiError) -> errors.ApiError:
 
 
 def _parse(text: str | None, header: str) -> MediaType | None:
-    """``None`` for an absent header and for anything goes."""
+    """Parse a header; ``None`` if it is absent or accepts anything."""
     if text is None or not text.strip():
         return None
     parts = [part.strip() for part in text.split(",")]
@@ -90,7 +90,7 @@ def _parse_one(text: str, whole: str, header: str) -> MediaType:
 
 @functools.lru_cache(maxsize=256)
 def negotiate(accept: str | None, content_type: str | None, has_body: bool, version: Features) -> Negotiated:
-    """Reads both headers; raises what the server raises before it looks at the path."""
+    """Read both headers; raise what the server raises before it reads the path."""
     wanted = _parse(accept, "Accept")
     sent = _parse(content_type, "Content-Type")
     _check_versions(wanted, sent, accept, content_type, has_body, version)

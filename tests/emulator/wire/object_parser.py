@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Strict object parsing with Elasticsearch's coercions and complaints (its ``ObjectParser``).
+"""Parse objects strictly, with Elasticsearch's coercions and complaints (its ``ObjectParser``).
 
 A spec lists the fields of one object; ``parse`` reads them in the order they come and hands each value on. Unknown
 fields, wrong kinds of values and values that cannot be read give the server's exact error. Texts: the request
@@ -39,44 +39,44 @@ class Field:
 
 @dataclasses.dataclass
 class Parsed:
-    """What one object said: values by field name, and warnings about deprecated names."""
+    """The content of one object: values by field name, and warnings about deprecated names."""
 
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def text(name: str) -> Field:
-    """A string and nothing else."""
+    """Return a field for a string and nothing else."""
     return Field(name, _TEXTS, lambda parser: parser.text)
 
 
 def converted(name: str, convert: Callable[[str], Any]) -> Field:
-    """A string turned into something by ``convert``."""
+    """Return a field for a string that ``convert`` turns into something."""
     return Field(name, _TEXTS, lambda parser: convert(parser.text))
 
 
 def any_value(name: str, read: Reader) -> Field:
-    """Any single value, null included; ``read`` decides."""
+    """Return a field for any single value, null included; ``read`` decides."""
     return Field(name, _VALUES, read)
 
 
 def anything(name: str) -> Field:
-    """Any value, objects and arrays included, as plain JSON."""
+    """Return a field for any value, objects and arrays included, as plain JSON."""
     return Field(name, _VALUES | {xcontent.START_OBJECT, xcontent.START_ARRAY}, xcontent.read_value)
 
 
 def boolean(name: str) -> Field:
-    """``true``, ``false`` or their texts."""
+    """Return a field for ``true``, ``false`` or their texts."""
     return Field(name, _BOOLEANS, lambda parser: parse_boolean(parser.text))
 
 
 def integer(name: str, deprecated: tuple[str, ...] = ()) -> Field:
-    """A number or a text that holds one; fractions are cut."""
+    """Return a field for a number or a text that holds one; fractions are cut."""
     return Field(name, _NUMBERS, read_int, deprecated)
 
 
 def integer_or_null(name: str, null: int) -> Field:
-    """An integer, with a value that stands for null."""
+    """Return a field for an integer, with a value that stands for null."""
 
     def read(parser: Parser) -> int:
         return null if parser.token == xcontent.VALUE_NULL else read_int(parser)
@@ -85,12 +85,12 @@ def integer_or_null(name: str, null: int) -> Field:
 
 
 def nested(name: str, read: Reader) -> Field:
-    """An object or null; ``read`` starts at the opening brace."""
+    """Return a field for an object or null; ``read`` starts at the opening brace."""
     return Field(name, frozenset({xcontent.START_OBJECT, xcontent.VALUE_NULL}), read)
 
 
 def read_int(parser: Parser) -> int:
-    """An ``int`` out of the current token."""
+    """Read an ``int`` from the current token."""
     if parser.token == xcontent.VALUE_STRING:
         return coerce_int(parser.text)
     number = float(parser.text) if any(sign in parser.text for sign in ".eE") else int(parser.text)
@@ -108,7 +108,7 @@ class ObjectParser:
         self._fields = {name: field for field in fields for name in (field.name, *field.deprecated)}
 
     def parse(self, parser: Parser) -> Parsed:
-        """Reads the object at the current token, or the next one at the beginning of a body."""
+        """Read the object at the current token, or the next one at the beginning of a body."""
         token = parser.token if parser.token is not None else parser.next_token()
         if token != xcontent.START_OBJECT:
             word = "null" if token is None else token

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing answers: JSON, pretty JSON, YAML, ``filter_path``.
+"""Write answers: JSON, pretty JSON, YAML, ``filter_path``.
 
 Source: server-behaviour.md 0; forms from recorded-answers.md 1.
 """
@@ -21,12 +21,12 @@ _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, ch
 
 
 def compact(body: Any) -> bytes:
-    """One line without blanks."""
+    """Return one line without blanks."""
     return _COMPACT.encode(body).encode(errors="replace")
 
 
 def pretty(body: Any) -> bytes:
-    """``?pretty``: two blanks, a blank on both sides of the colon, a newline at the end."""
+    """Render ``?pretty``: two blanks, a blank on both sides of the colon, a newline at the end."""
     return (_pretty(body, "") + "\n").encode(errors="replace")
 
 
@@ -47,7 +47,7 @@ def _pretty(body: Any, indent: str) -> str:
 
 
 def yaml(body: Any) -> bytes:
-    """Block style, texts in emulator quotes."""
+    """Render block style, texts in double quotes."""
     if not body and isinstance(body, (dict, list)):
         return f"--- {json.dumps(body)}\n".encode()
     return ("---\n" + _yaml_block(body, "")).encode(errors="replace")
@@ -75,7 +75,7 @@ def _yaml_block(body: Any, indent: str) -> str:
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Names with dots as objects in objects."""
+    """Turn names with dots into objects in objects."""
     body: dict[str, Any] = {}
     for name, value in flat.items():
         *parents, last = name.split(".")
@@ -87,7 +87,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def filtered(body: Any, expression: str) -> Any:
-    """``filter_path``: what the patterns name, without what the patterns with a minus name."""
+    """Apply ``filter_path``: keep what the patterns name, without what the patterns with a minus name."""
     patterns = [pattern.strip() for pattern in expression.split(",") if pattern.strip()]
     includes = [_split(pattern) for pattern in patterns if not pattern.startswith("-")]
     excludes = [_split(pattern[1:]) for pattern in patterns if pattern.startswith("-")]
@@ -101,19 +101,19 @@ def filtered(body: Any, expression: str) -> Any:
 
 
 def _split(pattern: str) -> tuple[str, ...]:
-    """Dots part names; a backslash in front of a dot keeps it."""
+    """Split names at dots; a backslash in front of a dot keeps it."""
     marked = pattern.replace("\\.", "\0")
     return tuple(part.replace("\0", ".") for part in marked.split("."))
 
 
 @functools.lru_cache(maxsize=256)
 def _glob(pattern: str) -> re.Pattern[str]:
-    """A star stands for anything; nothing else is special."""
+    """Return a pattern in which a star stands for anything; nothing else is special."""
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 
 
 def _step(patterns: list[tuple[str, ...]], key: str) -> tuple[bool, list[tuple[str, ...]]]:
-    """Whether a pattern ends at ``key``, and what is left of those that go on."""
+    """Return whether a pattern ends at ``key``, and what is left of those that go on."""
     rest: list[tuple[str, ...]] = []
     for pattern in patterns:
         if pattern[0] == "**":

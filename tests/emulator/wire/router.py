@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths to handlers.
+"""Lead paths to handlers.
 
 Source: server-behaviour.md 0: no route is a 400 with a mere text, a wrong method a 405 with ``Allow``. As in the
 server's trie, a literal beats a placeholder, segment by segment, whatever methods are there.
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Prepared:
-    """What a handler made of a request: the action that needs a privilege, validation's complaints, the work."""
+    """A handler's view of a request: the action that needs a privilege, validation's complaints, the work."""
 
     action: str
     run: Callable[[], Awaitable[Reply]]
     complaints: Sequence[str] = ()
     indices: Sequence[str] = ()
-    """What an action on indices is about."""
+    """The indices of an action."""
     same_user: bool = False
-    """Everybody who is authenticated may do it, since it is about themselves."""
+    """Every authenticated user may do it, since it is about that user."""
     own_keys: bool = False
     """It is about the caller's own API keys, which takes a lesser privilege."""
     passes_blocks: bool = False
@@ -45,7 +45,7 @@ Handler = Callable[["Emulator", Call], Prepared]
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One method of one path. ``operation`` is what faults are aimed at."""
+    """One method of one path; ``operation`` is the target of faults."""
 
     method: str
     template: str
@@ -58,12 +58,12 @@ class Route:
 
     @property
     def write(self) -> bool:
-        """Whether it may change something."""
+        """Return whether it may change something."""
         return self.method not in ("GET", "HEAD")
 
 
 def split(path: str) -> list[str]:
-    """Segments of a path, still encoded; slashes at the end do not count."""
+    """Return the segments of a path, still encoded; slashes at the end do not count."""
     text = path[1:].rstrip("/")
     return text.split("/") if text else []
 
@@ -80,7 +80,7 @@ PLUGINS: Final = {
 
 
 def plugin(route: Route) -> str:
-    """The part of the server that brings a route; empty for what every node has."""
+    """Return the part of the server that brings a route; empty for what every node has."""
     parts = split(route.template)
     if not parts:
         return PLUGINS[""] if route.method in ("GET", "HEAD") else ""
@@ -109,7 +109,7 @@ class Router:
     def find(
         self, call: Call, version: Features, without: frozenset[str] = frozenset()
     ) -> tuple[Route | None, list[str]]:
-        """The route of a call (its path parameters are filled in) or ``None``, and the methods the path has."""
+        """Return the route of a call (its path parameters are filled in) or ``None``, and the methods the path has."""
         segments = split(call.path)
         for parts, listed in self._by_length.get(len(segments), ()):
             if not _matches(parts, segments):
@@ -132,12 +132,12 @@ def _chosen(call: Call, parts: Sequence[str], segments: Sequence[str], known: Se
 
 
 def _matches(parts: Sequence[str], segments: Sequence[str]) -> bool:
-    """An empty segment can be a name (recorded for an empty deployment id)."""
+    """Return whether the segments match; an empty one can be a name (recorded for an empty deployment id)."""
     return all(part.startswith("{") or part == segment for part, segment in zip(parts, segments, strict=True))
 
 
 def refusal(call: Call, methods: Sequence[str]) -> Reply:
-    """The answer to a path or method that is not there."""
+    """Return the answer to a path or method that is not there."""
     if not methods or call.method in methods:
         plain = errors.PlainError(
             400, f"no handler found for uri [{call.uri}] and method [{call.method}]", with_status=False

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``did you mean``: near names for unknown fields and parameters.
+"""Suggest near names for unknown fields and parameters (``did you mean``).
 
 Elasticsearch scores with Lucene's Levenshtein distance, 1 - edits / length of the longer text, and takes what is
 above one half; best first, then by name (``update_request`` and ``rest_layer`` records).
@@ -23,7 +23,7 @@ def _edits(left: str, right: str) -> int:
 
 
 def near(unknown: str, candidates: Iterable[str]) -> list[str]:
-    """Candidates that resemble ``unknown``, best first."""
+    """Return candidates that resemble ``unknown``, best first."""
     scored = []
     for candidate in set(candidates):
         longest = max(len(unknown), len(candidate))
@@ -36,7 +36,7 @@ def near(unknown: str, candidates: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(unknown: str, candidates: Iterable[str]) -> str:
-    """The tail of an unknown-field complaint, or nothing."""
+    """Return the tail of an unknown-field complaint, or nothing."""
     found = near(unknown, candidates)
     if not found:
         return ""

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tables of the ``_cat`` APIs: as text, or as a list of objects where JSON or YAML is asked for.
+"""Render tables of the ``_cat`` APIs: as text, or as a list of objects where JSON or YAML is requested.
 
 The reference's page on compact and aligned text; http:14, 233, 553.
 """
@@ -36,7 +36,7 @@ Row = dict[str, str | None]
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the query says about the form."""
+    """The query's parameters of form."""
 
     columns: str | None
     sort: str | None
@@ -46,7 +46,7 @@ class Request:
 
 
 def read(call: Call) -> Request:
-    """The parameters of every table."""
+    """Return the parameters of every table."""
     for name in PARAMETERS:
         call.text(name)
     return Request(
@@ -55,7 +55,7 @@ def read(call: Call) -> Request:
 
 
 def _is_structured(call: Call) -> bool:
-    """``format`` decides, then ``Accept``; without both it is a text."""
+    """Return whether the table is a list of objects: ``format`` decides, then ``Accept``; without both it is a text."""
     chosen = call.text("format")
     if chosen is not None:
         return chosen in _STRUCTURED
@@ -64,7 +64,7 @@ def _is_structured(call: Call) -> bool:
 
 
 def answer(request: Request, columns: Sequence[Column], rows: Sequence[Row]) -> Reply:
-    """The table as it was asked for."""
+    """Return the table in the requested form."""
     if request.help:
         return _text([[each.name, "|", ",".join(each.aliases), "|", each.about] for each in columns], [])
     chosen = _chosen(request.columns, columns)
@@ -82,7 +82,7 @@ def _cell(value: str | None) -> str:
 
 
 def _chosen(expression: str | None, columns: Sequence[Column]) -> list[tuple[str, Column]]:
-    """Columns under the names they were asked for; unknown ones are left out."""
+    """Return columns under the requested names; unknown ones are left out."""
     if expression is None:
         return [(each.name, each) for each in columns if each.shown]
     found: list[tuple[str, Column]] = []
@@ -110,7 +110,7 @@ def _sorted(expression: str | None, columns: Sequence[Column], rows: Sequence[Ro
 
 
 def _order(value: str | None) -> tuple[int, float, str]:
-    """Nothing first, then numbers, then texts."""
+    """Return a key that sorts nothing first, then numbers, then texts."""
     if value is None:
         return (0, 0.0, "")
     try:
@@ -120,7 +120,7 @@ def _order(value: str | None) -> tuple[int, float, str]:
 
 
 def _text(lines: Sequence[Sequence[str]], right: Sequence[bool]) -> Reply:
-    """Columns padded to their widest cell, the last one only if it stands to the right."""
+    """Return columns padded to their widest cell, the last one only if it stands to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)] if lines else []
     written = []
     for line in lines:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time values, byte sizes, booleans and numbers, read and written as Elasticsearch does.
+"""Read and write time values, byte sizes, booleans and numbers as Elasticsearch does.
 
 Source: server-behaviour.md 0, 2.1 and 2.3; the ``start_request`` records for the texts.
 """
@@ -42,11 +42,11 @@ class TimeValue:
 
     @property
     def seconds(self) -> float:
-        """The duration in seconds."""
+        """Return the duration in seconds."""
         return self.nanos / 1e9
 
     def __str__(self) -> str:
-        """As messages show it: the largest unit that gives at least one, at most one decimal."""
+        """Return it as messages show it: the largest unit that gives at least one, at most one decimal."""
         if self.nanos < 0:
             return "-1"
         for unit, size in reversed(_TIME_UNITS):
@@ -65,7 +65,7 @@ class ByteSize:
     given: str = ""
 
     def human(self) -> str:
-        """As ``_stats`` shows it: cut to one decimal."""
+        """Return it as ``_stats`` shows it: cut to one decimal."""
         return human_bytes(self.bytes)
 
 
@@ -75,7 +75,7 @@ def _one_decimal(amount: int, size: int) -> str:
 
 
 def human_bytes(amount: int) -> str:
-    """``253.3mb``: cut, not rounded; a zero decimal is dropped."""
+    """Return ``253.3mb``: cut, not rounded; a zero decimal is dropped."""
     for suffix, size in reversed(_BYTE_UNITS):
         if amount >= size:
             # Java divides as doubles: the largest long reads 8192pb, one more than it is.
@@ -84,7 +84,7 @@ def human_bytes(amount: int) -> str:
 
 
 def parse_time(text: str, setting: str) -> TimeValue:
-    """A time value; ``ApiError`` with Elasticsearch's text otherwise."""
+    """Read a time value; raise ``ApiError`` with Elasticsearch's text otherwise."""
     normal = text.strip().lower()
     for unit, size in _TIME_UNITS:
         if not normal.endswith(unit) or (unit in ("s", "m") and _has_longer_unit(normal, unit)):
@@ -98,7 +98,7 @@ def parse_time(text: str, setting: str) -> TimeValue:
 
 
 def _long(digits: str) -> int | None:
-    """What Java's ``parseLong`` reads; ``None`` for anything else, numbers out of range included."""
+    """Return what Java's ``parseLong`` reads; ``None`` for anything else, numbers out of range included."""
     if len(digits) > _MOST_DIGITS or not _LONG.fullmatch(digits):
         return None
     number = int(digits)
@@ -127,7 +127,7 @@ def _time_number(text: str, normal: str, unit: str, setting: str) -> int:
 
 
 def parse_bytes(text: str, setting: str) -> ByteSize:
-    """A byte size; ``ApiError`` with Elasticsearch's text otherwise."""
+    """Read a byte size; raise ``ApiError`` with Elasticsearch's text otherwise."""
     lower = text.lower().strip()
     for suffix, size in _BYTE_UNITS:
         for ending in (suffix, suffix + "b"):
@@ -174,14 +174,14 @@ def _sized(text: str, lower: str, ending: str, unit: str, size: int, setting: st
 
 
 def parse_boolean(text: str) -> bool:
-    """Only ``true`` and ``false``."""
+    """Read ``true`` or ``false`` and nothing else."""
     if text in ("true", "false"):
         return text == "true"
     raise errors.illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
 
 
 def parse_int_parameter(text: str, name: str) -> int:
-    """An ``int`` query parameter: strict, unlike body fields."""
+    """Read an ``int`` query parameter: strict, unlike body fields."""
     if _long(text) is not None and INT_MIN <= int(text) <= INT_MAX:
         return int(text)
     raise errors.illegal_argument(
@@ -190,7 +190,7 @@ def parse_int_parameter(text: str, name: str) -> int:
 
 
 def coerce_int(text: str) -> int:
-    """A string in a number field: read as a double and cut."""
+    """Read a string in a number field: as a floating-point number, then cut."""
     stripped = text.strip()
     if not stripped:
         raise errors.ApiError(400, "number_format_exception", "empty String")
@@ -203,7 +203,7 @@ def coerce_int(text: str) -> int:
 
 
 def instant_text(nanos: int) -> str:
-    """Epoch nanoseconds as Java's ``Instant`` prints them: 0, 3, 6 or 9 decimals."""
+    """Return epoch nanoseconds as Java's ``Instant`` prints them: 0, 3, 6 or 9 decimals."""
     seconds, fraction = divmod(nanos, 10**9)
     base = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     if fraction == 0:
@@ -216,7 +216,7 @@ def instant_text(nanos: int) -> str:
 
 
 def millis_text(millis: int) -> str:
-    """Epoch milliseconds as ``?human`` shows them: always three decimals."""
+    """Return epoch milliseconds as ``?human`` shows them: always three decimals."""
     seconds, fraction = divmod(millis, 1000)
     base = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{base}.{fraction:03d}Z"

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pull parser for JSON that reports tokens, places and complaints as Elasticsearch's content parser does.
+"""Pull tokens out of JSON, and report places and complaints as Elasticsearch's content parser does.
 
 Tokens are read one at a time, because a complaint about a field comes before a syntax error further on. Columns count
 bytes from 1. Texts and columns follow the ``update_request`` and ``start_request`` records; complaints that no record
@@ -40,7 +40,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclasses.dataclass
 class _Level:
-    """An open object or array: what may come next, and which names were seen."""
+    """An open object or array: the next possible tokens, and the names so far."""
 
     kind: str
     start: tuple[int, int]
@@ -50,7 +50,7 @@ class _Level:
 
 
 def read_map(parser: Parser) -> dict[str, Any]:
-    """A whole body as a map, without a schema; anything but an object gives an empty one."""
+    """Read a whole body as a map, without a schema; anything but an object gives an empty one."""
     if parser.next_token() != START_OBJECT:
         return {}
     read: dict[str, Any] = read_value(parser)
@@ -58,7 +58,7 @@ def read_map(parser: Parser) -> dict[str, Any]:
 
 
 def read_value(parser: Parser) -> Any:
-    """The value at the current token as plain JSON."""
+    """Return the value at the current token as plain JSON."""
     if parser.token not in (START_OBJECT, START_ARRAY):
         return parser.text if parser.token == VALUE_STRING else json.loads(parser.text)
     # No recursion: the server's limit of depth is above Python's.
@@ -100,7 +100,7 @@ class Parser:
     # --- reading ---
 
     def next_token(self) -> str | None:
-        """Moves on and returns the new token, ``None`` at the end."""
+        """Move on and return the new token, ``None`` at the end."""
         self._skip_blanks()
         if not self._levels:
             return self._root()
@@ -110,7 +110,7 @@ class Parser:
         return self._in_array(level)
 
     def out_of_range(self) -> errors.ApiError:
-        """The complaint about a number that is no ``int``; its place is behind the number."""
+        """Return the complaint about a number that is no ``int``; its place is behind the number."""
         return self._failure(
             f"Numeric value ({self.text}) out of range of int (-2147483648 - 2147483647)",
             "input_coercion_exception",
@@ -303,7 +303,7 @@ class Parser:
         )
 
     def _too_much(self, what: str, found: int, most: int, rule: str) -> errors.ApiError:
-        """Jackson's limits, with the words of its public source; how the server wraps them is [I]."""
+        """Return the refusal by Jackson's limits, with the words of its public source; the server's wrapping is [I]."""
         words = f"{what} ({found}) exceeds the maximum allowed ({most}, from `StreamReadConstraints.{rule}`)"
         return self._failure(words, "stream_constraints_exception", self._here())
 
