@@ -22,14 +22,14 @@ _SUM: collections.Counter[str] = collections.Counter()
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Process]:
-    """One for each file."""
+    """Start one emulator for each file."""
     with running("--model", "m") as found:
         yield found
 
 
 @pytest.fixture
 def server(process: Process) -> Process:
-    """As new for each test, with one allocation of ``m`` started."""
+    """Reset the emulator for each test, with one allocation of ``m`` started."""
     process.control("POST", "/reset")
     assert process.api("POST", "/_ml/trained_models/m/deployment/_start")[0] == 200
     process.control("DELETE", "/journal")
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What this process has counted goes to the one that started it."""
+    """Send the counts of this process to the one that started it."""
     sent = getattr(session.config, "workeroutput", None)
     if sent is None:
         _SUM.update(schedule_counts.COUNTED)
@@ -56,11 +56,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Another process is done."""
+    """Add the counts of another process that has ended."""
     _SUM.update(getattr(node, "workeroutput", {}).get("schedules", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line, if schedules ran."""
+    """Write one line, if schedules ran."""
     if _SUM:
         terminalreporter.write_line("invariants: " + ", ".join(f"{count} {name}" for name, count in _SUM.items()))

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python -m emulator_tests.count`` (in ``tests``): how many recorded rows the emulator reproduces, file by file."""
+"""Count the recorded rows that the emulator reproduces, file by file.
+
+``python -m emulator_tests.count`` in ``tests``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _COLUMNS = ("rows", "rows_x_versions", "passed", "listed", "failed")
 
 
 def count(names: Iterable[str]) -> dict[str, int]:
-    """Rows of some recordings; ``failed`` are those that are neither reproduced nor listed, or both."""
+    """Count the rows of some recordings; ``failed`` are those that are neither reproduced nor listed, or both."""
     found = dict.fromkeys(_COLUMNS, 0)
     for name in names:
         for row in rows(name):
@@ -30,7 +33,7 @@ def count(names: Iterable[str]) -> dict[str, int]:
 
 
 def main() -> int:
-    """Prints the table; 1 if anything is neither reproduced nor listed."""
+    """Print the table; return 1 if anything is neither reproduced nor listed."""
     total = dict.fromkeys(_COLUMNS, 0)
     lines = [["file", *_COLUMNS]]
     for name in files():

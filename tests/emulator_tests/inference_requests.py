@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Short words for inference."""
+"""Send requests for inference, in short words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ML = "/_ml/trained_models"
 
 
 def infer(api: Api, name: str = "m", text: Any = "some text", config: Json | None = None, **query: Any) -> Answer:
-    """Inference on one text."""
+    """Infer from one text."""
     body: Json = {"docs": [{"input": text}]}
     if config is not None:
         body["inference_config"] = config

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Short words for trained models."""
+"""Send requests about trained models, in short words."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ TREE: Json = {
 
 
 def put(api: Api, model_id: str, body: Json, **query: Any) -> Answer:
-    """A new model."""
+    """Put a new model."""
     return api.send("PUT", f"{ML}/{model_id}", body, **query)

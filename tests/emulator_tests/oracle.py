@@ -23,7 +23,7 @@ ALL_FAILED: Final = "All node routes are failed; see node route reason for detai
 
 @dataclasses.dataclass
 class Process:
-    """A native process on a node, and what it has counted."""
+    """A native process on a node, and its counts."""
 
     start_time: int
     counted: Json = dataclasses.field(default_factory=dict)
@@ -32,7 +32,7 @@ class Process:
 
 @dataclasses.dataclass
 class RouteFacts:
-    """A deployment on a node. ``node`` is what a row shows of the node, ``None`` if it left."""
+    """A deployment on a node; ``node`` is its description in a row, ``None`` if it left."""
 
     node_id: str
     current: int
@@ -71,17 +71,17 @@ class Facts:
 
 
 def is_started(route: RouteFacts) -> bool:
-    """Whether a route's allocations count."""
+    """Return whether a route's allocations count."""
     return route.state == "started" and route.current > 0
 
 
 def count(facts: Facts) -> int:
-    """Allocations that answer."""
+    """Return the number of allocations that answer."""
     return sum(route.current for route in facts.routes if is_started(route))
 
 
 def state(facts: Facts) -> str:
-    """The stored state that follows from the routes."""
+    """Return the stored state that follows from the routes."""
     if facts.stopping:
         return "stopping"
     none_wanted = facts.number == 0 and facts.version >= (8, 16, 0)
@@ -89,7 +89,7 @@ def state(facts: Facts) -> str:
 
 
 def status(facts: Facts) -> Json | None:
-    """``allocation_status``."""
+    """Return ``allocation_status``."""
     if facts.stopping:
         return None
     counted = count(facts)
@@ -106,7 +106,7 @@ def status(facts: Facts) -> Json | None:
 
 
 def human(size: int) -> str:
-    """Bytes cut to one decimal of the largest unit that fits."""
+    """Return bytes cut to one decimal of the largest unit that fits."""
     for name, unit in UNITS:
         if size >= unit:
             tenths = size * 10 // unit
@@ -115,7 +115,7 @@ def human(size: int) -> str:
 
 
 def instant(nanos: int) -> str:
-    """An instant in groups of three decimals, as few as say it all."""
+    """Return an instant in groups of three decimals, as few as are exact."""
     seconds, rest = divmod(nanos, 10**9)
     text = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
     digits = f"{rest:09}"
@@ -125,13 +125,13 @@ def instant(nanos: int) -> str:
 
 
 def millis_text(millis: int) -> str:
-    """The same instant in human form: always three decimals."""
+    """Return the same instant in human form: always three decimals."""
     stamp = datetime.datetime.fromtimestamp(millis // 1000, datetime.UTC)
     return f"{stamp.strftime('%Y-%m-%dT%H:%M:%S')}.{millis % 1000:03}Z"
 
 
 def settings(adaptive: tuple[bool | None, int | None, int | None]) -> Json:
-    """Adaptive settings: enabled always, bounds that are there."""
+    """Return adaptive settings: enabled always, bounds if given."""
     enabled, least, most = adaptive
     body: Json = {"enabled": bool(enabled)}
     if least is not None:
@@ -145,7 +145,7 @@ def settings(adaptive: tuple[bool | None, int | None, int | None]) -> Json:
 
 
 def task_parameters(facts: Facts) -> Json:
-    """By version, in the recorded order."""
+    """Return task parameters by version, in the recorded order."""
     if facts.version < (8, 3, 0):
         return {
             "model_id": facts.model_id,
@@ -170,7 +170,7 @@ def task_parameters(facts: Facts) -> Json:
 
 
 def route(facts: Facts, one: RouteFacts) -> Json:
-    """One line of the routing table."""
+    """Return one line of the routing table."""
     body: Json = {}
     if facts.version >= (8, 4, 0):
         body |= {"current_allocations": one.current, "target_allocations": one.target}
@@ -179,7 +179,7 @@ def route(facts: Facts, one: RouteFacts) -> Json:
 
 
 def assignment(facts: Facts) -> Json:
-    """As start, update and cluster state show it."""
+    """Return the assignment as start, update and cluster state show it."""
     word = "assignment" if facts.version >= (8, 3, 0) else "allocation"
     body: Json = {
         "task_parameters": task_parameters(facts),
@@ -209,10 +209,10 @@ def _above_zero(values: list[Json], names: tuple[str, ...]) -> Json:
 
 
 def node_row(facts: Facts, one: RouteFacts, readable: bool = False) -> Json:
-    """A node's row."""
+    """Return a node's row."""
     body: Json = {} if one.node is None else {"node": one.node}
     if not is_running(one):
-        # A started route without a process reads as stopped; of a node that left nobody can tell.
+        # A started route without a process reads as stopped; of a node that left this is unknown.
         shown = "stopped" if one.state == "started" and one.node is not None else one.state
         why = {} if one.reason is None else {"reason": one.reason}
         return body | {
@@ -245,12 +245,12 @@ def node_row(facts: Facts, one: RouteFacts, readable: bool = False) -> Json:
 
 
 def is_running(one: RouteFacts) -> bool:
-    """Whether a row shows what a process counted; only that enters the sums."""
+    """Return whether a row shows the counts of a process; only those enter the sums."""
     return one.state == "started" and one.process is not None and one.node is not None
 
 
 def running(facts: Facts) -> list[Json]:
-    """What the processes have counted that a row shows."""
+    """Return the counts of the processes that a row shows."""
     return [one.process.counted for one in facts.routes if is_running(one) and one.process is not None]
 
 
@@ -259,7 +259,7 @@ def _known(counted: Json, name: str) -> Json:
 
 
 def deployment_stats(facts: Facts, readable: bool = False) -> Json:
-    """The object of that name in a row of ``_stats``."""
+    """Return the object of that name in a row of ``_stats``."""
     older = facts.version < (8, 3, 0)
     body: Json = {"deployment_id": facts.deployment_id} if facts.version >= (8, 8, 0) else {}
     body["model_id"] = facts.model_id
@@ -288,7 +288,7 @@ def deployment_stats(facts: Facts, readable: bool = False) -> Json:
 
 
 def inference_stats(facts: Facts) -> Json:
-    """The row's ``inference_stats`` without the time."""
+    """Return the row's ``inference_stats`` without the time."""
     processes = running(facts)
     failures = ("error_count", "rejected_execution_count", "timeout_count")
     return {

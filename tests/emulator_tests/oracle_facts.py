@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A deployment of the emulator in the plain values that the oracle reckons with."""
+"""Turn a deployment of the emulator into the plain values that the oracle computes with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COUNTED: Final = {
 
 
 def facts_of(cluster: Cluster, deployment_id: str) -> Facts:
-    """What the cluster knows; nothing here is rendered."""
+    """Return the facts of the cluster; nothing here is rendered."""
     each = cluster.assignments[deployment_id]
     params, stored = each.params, each.adaptive
     size = params.cache_size
@@ -67,6 +67,6 @@ def _route(cluster: Cluster, deployment_id: str, node_id: str) -> RouteFacts:
 
 
 def nameless(stats: dict[str, Any]) -> dict[str, Any]:
-    """Deployment statistics in which a node is its id alone, as in the facts."""
+    """Return deployment statistics in which a node is its id alone, as in the facts."""
     rows = [{**row, "node": list(row["node"])} if "node" in row else row for row in stats["nodes"]]
     return {**stats, "nodes": rows}

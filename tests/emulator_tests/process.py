@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An emulator in a process of its own, and plain HTTP to it."""
+"""Start an emulator in a process of its own, and send plain HTTP to it."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class Process:
         self.first: dict[str, Any] = json.loads(line) if line else {}
 
     def api(self, method: str, target: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """A request to the API on a connection of its own."""
+        """Send a request to the API on a connection of its own."""
         return self._send(self.first["url"], method, target, body, headers)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """A request to the control port."""
+        """Send a request to the control port."""
         status, _headers, raw = self._send(self.first["control_url"], method, path, body, {})
         assert status == 200, raw
         return json.loads(raw)
 
     def allocations(self, deployment_id: str = "m") -> int:
-        """The number that a deployment has been told to have."""
+        """Return the number of allocations that a deployment should have."""
         state = self.control("GET", "/state")
         return int(state["deployments"][deployment_id]["task_parameters"]["number_of_allocations"])
 
     def connection(self) -> http.client.HTTPConnection:
-        """An open connection to the API."""
+        """Return an open connection to the API."""
         address = urlsplit(self.first["url"])
         return http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
 
@@ -67,14 +67,14 @@ class Process:
 
 
 def launch(*arguments: str) -> subprocess.Popen[str]:
-    """The program with some arguments."""
+    """Start the program with some arguments."""
     command = [sys.executable, "-m", "emulator", "--parent-pid", str(os.getpid()), *arguments]
     return subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @contextlib.contextmanager
 def running(*arguments: str) -> Iterator[Process]:
-    """A running emulator; ended afterwards."""
+    """Start an emulator; end it afterwards."""
     popen = launch(*arguments)
     with popen:
         process = Process(popen)

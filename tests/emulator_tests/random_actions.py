@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What clients, scaler, faults and nodes may do to the emulator, in any order: rules of Hypothesis' state machine."""
+"""Define what clients, scaler, faults and nodes may do to the emulator, in any order: rules of a state machine."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Actions(RuleBasedStateMachine):
         return sorted(self.api.emulator.cluster.assignments)
 
     def wanted(self) -> dict[str, int]:
-        """What each deployment should have."""
+        """Return the number that each deployment should have."""
         found = self.api.emulator.cluster.assignments.items()
         return {name: each.params.number_of_allocations for name, each in found}
 
     def check_answer(self, answer: Answer | None, deployment_id: str) -> None:
-        """An answer with an assignment is what the oracle renders, or an error in its envelope."""
+        """Check that an answer with an assignment is what the oracle renders, or an error in its envelope."""
         if answer is None:
             return
         event(f"answered {answer.status}")
@@ -241,7 +241,7 @@ class Actions(RuleBasedStateMachine):
     @precondition(lambda self: self.deployments and self.version.assignment_names)
     @rule(data=st.data(), count=st.integers(1, 4))
     def ask(self, data: st.DataObject, count: int) -> None:
-        """Who gets an answer has been counted, once for each document."""
+        """Check that each answered document was counted once."""
         name = data.draw(st.sampled_from(self.deployments))
         before = self.answered(name)
         docs = [{"input": f"text {number}"} for number in range(count)]
@@ -252,11 +252,11 @@ class Actions(RuleBasedStateMachine):
             assert self.answered(name) == before + count
 
     def answered(self, name: str) -> int:
-        """Inferences of a deployment, over its nodes."""
+        """Return the inferences of a deployment, over its nodes."""
         return sum(each.inferences for key, each in self.api.emulator.cluster.usage.items() if key[0] == name)
 
     def check_other(self, what: str, answer: Answer | None) -> None:
-        """An answer, or an error in its envelope."""
+        """Check that an answer is a success, or an error in its envelope."""
         if answer is None:
             return
         event(f"{what}: {answer.status}")
@@ -288,7 +288,7 @@ class Actions(RuleBasedStateMachine):
     @precondition(lambda self: self.version.update)
     @rule(name=names, recovered=st.booleans())
     def write_without_master(self, name: str, recovered: bool) -> None:
-        """Refused; no number has changed when it is back. (It plans again, so routes may have.)"""
+        """Check that a write without a master is refused and changes no number. (A new master plans routes again.)"""
         before = self.wanted()
         self.api.effect("lose_master" if recovered else "lose_state")
         answer = self.send("POST", f"{ML}/{name}/deployment/_update?master_timeout=1ms", {"number_of_allocations": 2})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Assignments built from what a recorded case shows, so that their rendering can be compared."""
+"""Build assignments from recorded cases, so that their rendering can be compared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INSTANT = re.compile(r"(.*)T(\d\d:\d\d:\d\d)(?:\.(\d+))?Z")
 
 
 def nanos(instant: str) -> int:
-    """Epoch nanoseconds of a rendered instant."""
+    """Return epoch nanoseconds of a rendered instant."""
     match = _INSTANT.fullmatch(instant)
     assert match is not None, instant
     seconds = calendar.timegm(time.strptime(f"{match[1]} {match[2]}", "%Y-%m-%d %H:%M:%S"))
@@ -28,7 +28,7 @@ def nanos(instant: str) -> int:
 
 
 def task_params(body: dict[str, Any]) -> TaskParams:
-    """Task parameters out of their JSON."""
+    """Read task parameters from their JSON."""
     size = body.get("cache_size")
     known = {key: body[key] for key in body if key != "cache_size"}
     return TaskParams(**known, cache_size=None if size is None else _exact(size))
@@ -41,7 +41,7 @@ def _exact(text: str) -> ByteSize:
 
 
 def assignment(body: dict[str, Any], version: str) -> Assignment:
-    """An assignment out of its JSON."""
+    """Read an assignment from its JSON."""
     routes = {
         node_id: Route(
             route["current_allocations"], route["target_allocations"], route["routing_state"], route.get("reason")

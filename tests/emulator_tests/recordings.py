@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The recorded rows, and the list of those that are not reproduced."""
+"""Read the recorded rows, and the list of those that are not reproduced."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ class Row:
 
     @property
     def key(self) -> str:
-        """``http:14``."""
+        """Return ``http:14``."""
         return f"{self.file}:{self.number}"
 
     @property
     def versions(self) -> list[str]:
-        """The versions it was seen in; a request was sent to one node."""
+        """Return the versions in which it was recorded; a request was sent to one node."""
         return list(self.data["versions"]) if "versions" in self.data else [self.node.partition("+")[0].split()[0]]
 
     @property
     def node(self) -> str:
-        """The node that a request was sent to: its version, and what was special about it."""
+        """Return the node that a request was sent to: its version, and what was special about it."""
         return str(self.data.get("node", ""))
 
 
 def files() -> list[str]:
-    """The recordings: ``http`` and the files in ``classes``."""
+    """Return the recordings: ``http`` and the files in ``classes``."""
     return ["http", *sorted(path.stem for path in (FOLDER / "classes").glob("*.jsonl"))]
 
 
 @functools.cache
 def rows(file: str) -> tuple[Row, ...]:
-    """All rows of a recording."""
+    """Return all rows of a recording."""
     path = FOLDER / "http.jsonl" if file == "http" else FOLDER / "classes" / f"{file}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(Row(file, number, json.loads(line)) for number, line in enumerate(lines, 1))
 
 
 def every_row() -> list[tuple[Row, str]]:
-    """Every row with every version that it names."""
+    """Return every row with every version that it names."""
     return [(row, version) for file in files() for row in rows(file) for version in row.versions]
 
 
 def listed_pairs() -> list[tuple[str, str]]:
-    """The list as it is written, duplicates included."""
+    """Return the list as it is written, duplicates included."""
     return list(json.loads(LISTED.read_text(encoding="utf-8"), object_pairs_hook=list))
 
 
 @functools.cache
 def not_reproduced() -> dict[str, str]:
-    """Row key, or row key and version (``rest_layer:11-8.10.0``), to reason."""
+    """Return the reason by row key, or by row key and version (``rest_layer:11-8.10.0``)."""
     return dict(listed_pairs())
 
 
 def reason(row: Row, version: str) -> str | None:
-    """Why the row is not reproduced in this version, if it is not."""
+    """Return why the row is not reproduced in this version, if it is not."""
     return not_reproduced().get(row.key) or not_reproduced().get(f"{row.key}-{version}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An emulator with users, and requests of theirs."""
+"""Send requests as users of a secured emulator."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ USERS = {name: each["password"] for name, each in SECURITY["users"].items()}
 
 
 def basic(name: str, password: str | None = None) -> str:
-    """The header of a user."""
+    """Return the header of a user."""
     raw = f"{name}:{USERS[name] if password is None else password}"
     return "Basic " + base64.b64encode(raw.encode()).decode()
 
 
 def api_key(raw: str) -> str:
-    """The header of an API key."""
+    """Return the header of an API key."""
     return "ApiKey " + base64.b64encode(raw.encode()).decode()
 
 
@@ -58,7 +58,7 @@ class Secured:
         self.emulator = InProcess(version, models=[("m", 1000)], clock="manual", security=given, **options)
 
     def send(self, who: str | None, method: str, target: str, body: Any = None, **headers: str) -> Answer:
-        """A request with credentials: a user's name, or the header itself."""
+        """Send a request with credentials: a user's name, or the header itself."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if who is not None:
             sent["Authorization"] = basic(who) if who in USERS else who
@@ -69,5 +69,5 @@ class Secured:
         return Answer(status, json.loads(text) if text else None, dict(answered))
 
     def pass_time(self, seconds: float) -> None:
-        """The clock goes forward."""
+        """Advance the clock."""
         self.emulator.control("POST", "/clock", {"advance": seconds})

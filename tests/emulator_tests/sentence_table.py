@@ -24,7 +24,7 @@ FOLDER: Final = HERE / "sentences"
 
 @dataclasses.dataclass(frozen=True)
 class Sentence:
-    """One thing that a page says; ``unseen`` is why no test of the emulator can hold it.
+    """A sentence of a page; ``unseen`` is why no test of the emulator can hold it.
 
     The ``id`` begins with the section: ``3.1/row-6`` is of server-behaviour.md, ``planner-5.1/greedy`` of planner.md.
     """
@@ -47,7 +47,7 @@ class Sentence:
 
 @dataclasses.dataclass(frozen=True)
 class Unknown:
-    """Something that a page marks as not known, or does not say, and how both possibilities are played."""
+    """A fact that a page marks as not known, or omits, and how both possibilities are played."""
 
     id: str
     says: str
@@ -80,7 +80,7 @@ def sentences() -> tuple[Sentence, ...]:
 
 @functools.cache
 def unknowns() -> tuple[Unknown, ...]:
-    """All marks ``[U]``."""
+    """Return all marks ``[U]``."""
     return tuple(
         Unknown(
             each["id"],
@@ -96,7 +96,7 @@ def unknowns() -> tuple[Unknown, ...]:
 
 @functools.cache
 def tests() -> dict[str, str]:
-    """Each test of the emulator by node id (without parameters), with its docstring."""
+    """Return each test of the emulator by node id (without parameters), with its docstring."""
     found: dict[str, str] = {}
     for path in sorted(HERE.glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -110,7 +110,7 @@ def tests() -> dict[str, str]:
 
 
 def _test_case(node: ast.stmt) -> tuple[str, str] | None:
-    """``TestCluster = Cluster.TestCase``, as Hypothesis wants it: both names."""
+    """Return both names of ``TestCluster = Cluster.TestCase``, as Hypothesis requires it."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Attribute) or node.value.attr != "TestCase":
         return None
     target, machine = node.targets[0], node.value.value
@@ -118,7 +118,7 @@ def _test_case(node: ast.stmt) -> tuple[str, str] | None:
 
 
 def figures() -> str:
-    """Sentences by section: how many there are, how many a test holds, how many nobody can see."""
+    """Return the sentences by section: how many there are, how many a test holds, how many are unseen."""
     lines = [f"{'section':>12} {'sentences':>10} {'tested':>8} {'unseen':>8}"]
     by_section: dict[str, list[Sentence]] = collections.defaultdict(list)
     for each in sentences():

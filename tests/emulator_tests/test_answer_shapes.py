@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shapes of answers: assignments, stop, statistics, cluster state (server-behaviour.md 2)."""
+"""Test the shapes of answers: assignments, stop, statistics, cluster state (server-behaviour.md 2)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""API keys and bearer tokens: made, used, limited, expired, taken away."""
+"""Test API keys and bearer tokens: made, used, limited, expired, taken away."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_key_has_its_owners_rights() -> None:
     ("descriptor", "stats", "start"), [("manage_ml", 200, 403), ("monitor", 200, 403), ("none", 403, 403)]
 )
 def test_descriptors_limit_and_never_add(descriptor: str, stats: int, start: int) -> None:
-    """A key's rights are those of its owner and of its descriptors, both (documentation of API keys)."""
+    """Test that a key's rights are those of its owner and of its descriptors, both (documentation of API keys)."""
     emulator = Secured()
     created = _created(emulator, "keys", role_descriptors={"r": {"cluster": [descriptor]}})
     assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == stats
@@ -108,7 +108,7 @@ def test_keys_are_invalidated_once() -> None:
 
 
 def test_own_keys() -> None:
-    """``manage_own_api_key`` reaches the caller's own keys only."""
+    """Test that ``manage_own_api_key`` reaches the caller's own keys only."""
     emulator = Secured()
     created = _created(emulator, "keys")
     _created(emulator, "elastic")
@@ -318,7 +318,7 @@ def test_tokens_may_be_off() -> None:
 
 
 def test_tokens_need_a_licence() -> None:
-    """Public source of the security plugin: the token service is there from the standard licence on."""
+    """Test that the token service exists from the standard licence on (public source of the security plugin)."""
     emulator = Secured(license_type="basic")
     for method, body in (("POST", {"grant_type": "client_credentials"}), ("DELETE", {"token": "bearer"})):
         refused = emulator.send("elastic", method, TOKEN, body)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Challenges, and API keys that lack a privilege (server-behaviour.md 0)."""
+"""Test challenges, and API keys that lack a privilege (server-behaviour.md 0)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "an-id:a-secret"
 
 
 def refused(api: Api, method: str, path: str, headers: dict[str, str]) -> tuple[int, list[str], Any]:
-    """Status, challenges and error."""
+    """Return status, challenges and error."""
     status, sent, raw = api.emulator.request(method, path, headers)
     return status, [value for name, value in sent if name.lower() == "www-authenticate"], json.loads(raw)["error"]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The benchmark of the emulator runs and counts what it says; its figures are for people, so none is compared."""
+"""Test that the benchmark runs and counts what it says; its figures are for people, so none is compared."""
 
 from __future__ import annotations
 

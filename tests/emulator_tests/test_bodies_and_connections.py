@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What travels below JSON: compressed bodies, YAML, chunks, limits, connections that end too early."""
+"""Test what travels below JSON: compressed bodies, YAML, chunks, limits, connections that end too early."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_limits_of_json(body: bytes, words: str, emulator: InProcess) -> None:
 
 
 def test_whole_documents_are_read_without_recursion(emulator: InProcess) -> None:
-    """A thousand levels are allowed, which is more than Python's own parser stands."""
+    """Test that a thousand levels are allowed, which is more than Python's own parser stands."""
     found: Any = xcontent.read_map(xcontent.Parser(b'{"a":' * 1000 + b"1" + b"}" * 1000, emulator.cluster.version))
     depth = 0
     while isinstance(found, dict):
@@ -109,7 +109,7 @@ def test_whole_documents_are_read_without_recursion(emulator: InProcess) -> None
 
 
 def test_texts_without_meaning_are_rendered(emulator: InProcess) -> None:
-    """Half of a surrogate pair can be read, and has to go out as something."""
+    """Test that half of a surrogate pair can be read and is rendered."""
     status, _headers, raw = emulator.request("POST", UPDATE, JSON, b'{"\\ud800": 1}')
     assert status == 400
     assert "unknown field [?]" in json.loads(raw)["error"]["reason"]
@@ -150,7 +150,7 @@ def process() -> Iterator[Process]:
 
 
 def _talk(process: Process, *parts: bytes, end: bool = True) -> bytes:
-    """Sends the parts and reads to the end."""
+    """Send the parts and read to the end."""
     address = urlsplit(process.first["url"])
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20) as connection:
         for part in parts:
@@ -175,7 +175,7 @@ def test_half_a_body_starts_nothing(process: Process) -> None:
 
 
 def test_chunked_body(process: Process) -> None:
-    """A body may come in pieces without a length."""
+    """Test that a body may come in pieces without a length."""
     headers = ("Content-Type: application/json", "Transfer-Encoding: chunked", "Connection: close")
     got = _talk(
         process, _head("PUT", "/chunked/_doc/1", *headers), b'4\r\n{"a"\r\n', b"3\r\n:1}\r\n0\r\n\r\n", end=False
@@ -194,7 +194,7 @@ def test_body_over_the_limit(process: Process) -> None:
 
 
 def test_pipelined_requests(process: Process) -> None:
-    """Answers come in the order of the requests."""
+    """Test that answers come in the order of the requests."""
     got = _talk(process, _head("GET", "/") + _head("GET", "/none", "Connection: close"), end=False)
     assert got.index(b"200 OK") < got.index(b"404 Not Found")
 

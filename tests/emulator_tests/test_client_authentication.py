@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The newest official clients over TLS: each way to authenticate, and what they raise if they are refused."""
+"""Test the newest official clients over TLS: each way to authenticate, and what they raise if they are refused."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_refusals(outcomes: dict[str, Any], name: str, status: int, reason: str)
     ],
 )
 def test_certificates_that_are_not_trusted(outcomes: dict[str, Any], name: str, python: str, javascript: str) -> None:
-    """There is no request then, and no status: the client's own kind of exception."""
+    """Test that the client raises its own kind of exception: there is no request then, and no status."""
     found = outcomes[name]
     plain = outcomes["client"] == install.PYTHON
     assert found["exception"] == ("TlsError" if plain else "ConnectionError")

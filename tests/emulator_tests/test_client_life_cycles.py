@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The official clients, several releases of each, through a whole life with their typed methods.
+"""Test several releases of the official clients, through a whole life with their typed methods.
 
 The steps are in ``clients/life_cycle.json``. Each route that the emulator serves is asked for by a typed method of each
 release, or ``clients/untyped.json`` says why it is not.
@@ -70,7 +70,7 @@ def _run(client: str, release: str, *arguments: str) -> dict[str, Any]:
 
 
 def _asked(process: Process, server: str) -> tuple[set[str], set[str]]:
-    """The routes that typed methods asked for, and those that an untyped request did."""
+    """Return the routes that typed methods requested, and those of untyped requests."""
     typed: set[str] = set()
     untyped: set[str] = set()
     for line in process.control("GET", "/requests"):
@@ -88,7 +88,7 @@ WITHOUT_METHOD = {
     "GET /_ingest/pipeline/_simulate",
     "GET /_ingest/pipeline/{id}/_simulate",
 }
-"""What no client has a typed method for: deleting nothing, and the second way to do something."""
+"""Routes without a typed method in any client: deleting nothing, and the second way to do something."""
 
 
 def _served(server: str) -> set[str]:
@@ -154,7 +154,7 @@ def test_what_is_always_tried_is_in_the_matrix() -> None:
 
 
 def test_exceptions_are_not_out_of_date() -> None:
-    """Each entry of untyped.json is about a release that is tested and a route that is served."""
+    """Test that each entry of untyped.json is about a release that is tested and a route that is served."""
     templates = {f"{route.method} {route.template}" for route in ROUTER.routes}
     for name, entries in UNTYPED.items():
         assert tuple(name.split(" ")) in PAIRS

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""elasticsearch-py's transport against the emulator, used as the collection uses it: plain requests by path.
+"""Test elasticsearch-py's transport against the emulator, used as the collection uses it: plain requests by path.
 
 Compression, kept connections, what is repeated by itself and what comes of it, and the exceptions of the client.
 """
@@ -37,7 +37,7 @@ def process(request: pytest.FixtureRequest) -> Iterator[Process]:
 
 @pytest.fixture
 def server(process: Process) -> Process:
-    """As new for each test."""
+    """Reset the emulator for each test."""
     process.control("POST", "/reset")
     return process
 
@@ -47,7 +47,7 @@ Connect = Callable[..., Elasticsearch]
 
 @pytest.fixture
 def connect(server: Process) -> Iterator[Connect]:
-    """Clients, closed in the end."""
+    """Yield clients, closed in the end."""
     clients = []
 
     def made(**options: Any) -> Elasticsearch:
@@ -64,7 +64,7 @@ def plant(server: Process, do: dict[str, Any], **aim: Any) -> None:
 
 
 def asked(server: Process, path: str) -> list[dict[str, Any]]:
-    """Requests of a path, without those that greet."""
+    """Return the requests of a path, without the greetings."""
     return [line for line in server.control("GET", "/requests") if line["path"] == path]
 
 
@@ -115,7 +115,7 @@ def test_repeated_until_tries_are_used_up(server: Process, connect: Connect) -> 
 def test_only_listed_statuses_are_repeated(
     server: Process, connect: Connect, statuses: tuple[int, ...], tries: int
 ) -> None:
-    """``retry_on_status`` decides, not the emulator."""
+    """Test that ``retry_on_status`` decides, not the emulator."""
     plant(server, {"type": "answer", "status": 500, "body": {"error": "x"}}, operation="stats")
     client = connect(retry_on_status=statuses, max_retries=1)
     if tries == 2:
@@ -148,7 +148,7 @@ def test_writes_are_sent_once_without_retries(server: Process, connect: Connect)
 
 @pytest.mark.parametrize("do", ["drop", "reset"])
 def test_lost_connections(server: Process, connect: Connect, do: str) -> None:
-    """A lost connection is repeated on a new one; if it is lost each time, that is the client's connection error."""
+    """Test that a lost connection is repeated on a new one, and is a connection error if it is lost each time."""
     plant(server, {"type": do}, operation="stats")
     client = connect(max_retries=1)
     assert client.perform_request("GET", STATS, headers=READ).meta.status == 200
@@ -160,7 +160,7 @@ def test_lost_connections(server: Process, connect: Connect, do: str) -> None:
 
 
 def test_no_answer_in_time(server: Process, connect: Connect) -> None:
-    """The client's own time limit; the server goes on serving others."""
+    """Test the client's own time limit; the server goes on serving others."""
     plant(server, {"type": "hang"}, operation="stats")
     client = connect(max_retries=0)
     with pytest.raises(elasticsearch.ConnectionTimeout):
@@ -169,7 +169,7 @@ def test_no_answer_in_time(server: Process, connect: Connect) -> None:
 
 
 def test_half_an_answer(server: Process, connect: Connect) -> None:
-    """JSON that ends too early."""
+    """Test JSON that ends too early."""
     plant(server, {"type": "truncate"}, operation="stats")
     with pytest.raises(elasticsearch.SerializationError):
         connect(max_retries=0).perform_request("GET", STATS, headers=READ)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The control port: what it shows, what it steers, and what it refuses."""
+"""Test the control port: what it shows, what it steers, and what it refuses."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
 
 
 def test_settings_of_no_kind_are_not_kept() -> None:
-    """What the server refuses as a setting it refuses here, too; of the emulator's own there are some."""
+    """Test that a setting which the server refuses is refused here, too, and that the emulator's own settings work."""
     api = Api()
     for name, value in (("xpack.ml.max_lazy_ml_nodes", "1_0"), ("xpack.ml.allocated_processors_scale", 0)):
         refused = api.effect("set_setting", name=name, value=value)["refused"]

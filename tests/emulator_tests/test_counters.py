@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Counters that age, reset and add up (server-behaviour.md 2.3), and memory by node."""
+"""Test counters that age, reset and add up (server-behaviour.md 2.3), and memory by node."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MINUTE = 60_000
 
 
 def node(api: Api, deployment_id: str = "m") -> Json:
-    """The first node's row."""
+    """Return the first node's row."""
     found: Json = api.deployment_stats(deployment_id)["nodes"][0]
     return found
 
 
 def seen(usage: Usage, millis: int) -> tuple[int, float | None, int, int]:
-    """Throughput, average and hits of the last minute, and the peak, at a time."""
+    """Return throughput, average and hits of the last minute, and the peak, at a time."""
     usage.settle(millis * 1_000_000)
     return (
         usage.throughput_last_minute,

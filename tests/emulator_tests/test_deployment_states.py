@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""States of deployments, routes and allocations; growing, shrinking, stopping, nodes (server-behaviour.md 4)."""
+"""Test states of deployments, routes and allocations; growing, shrinking, stopping, nodes (server-behaviour.md 4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAZY = "xpack.ml.max_lazy_ml_nodes"
 
 
 def steps(api: Api, name: str = "m") -> list[int]:
-    """Allocation counts, round by round, until nothing changes."""
+    """Return the numbers of allocations, round by round, until nothing changes."""
     seen = [api.deployment_stats(name)["allocation_status"]["allocation_count"]]
     while api.tick():
         seen.append(api.deployment_stats(name)["allocation_status"]["allocation_count"])
@@ -26,7 +26,7 @@ def steps(api: Api, name: str = "m") -> list[int]:
 
 
 def states(api: Api, name: str = "m") -> dict[str, str]:
-    """Routing state by node."""
+    """Return routing state by node."""
     return {node: route["routing_state"] for node, route in api.assignment(name)["routing_table"].items()}
 
 
@@ -330,7 +330,7 @@ def test_lost_node() -> None:
 
 
 def test_joining_node() -> None:
-    """Test server-behaviour.md 4.7: where everybody is satisfied nothing moves."""
+    """Test server-behaviour.md 4.7: where all deployments are satisfied nothing moves."""
     api = Api(nodes={"n1": 4})
     api.started(number=4)
     before = api.assignment()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The page of the documentation about the emulator: every example on it is run as it stands there."""
+"""Test every example on the documentation's page about the emulator as it is printed there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ needs_curl = pytest.mark.skipif(bool(lacks("bash", "curl", "jq")), reason="needs
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """As if the emulator were installed."""
+    """Return an environment in which the emulator is installed."""
     folder = tmp_path / "bin"
     folder.mkdir()
     command = folder / "elasticsearch-double"
@@ -55,7 +55,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    """What a command prints; it and all it has started end here."""
+    """Return what a command prints; it and all it has started end here."""
     popen = subprocess.Popen(
         command,
         cwd=folder,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What clients see of a download, and the model that every real cluster has."""
+"""Test what clients see of a download, and the model that every real cluster has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DETAILED = {"actions": "xpack/ml/model_import[n]", "detailed": "true"}
 
 @pytest.fixture
 def api() -> Api:
-    """A download of ten seconds begins, and time stands."""
+    """Begin a download of ten seconds, and freeze the clock."""
     found = Api()
     found.emulator.control("POST", "/clock", {"frozen": True})
     found.effect("set_download_time", seconds=10)
@@ -32,7 +32,7 @@ def _tasks(api: Api, **query: str) -> Any:
 
 
 def test_a_download_goes_on(api: Api) -> None:
-    """Public code that shows downloads: action, description and parts; gone when it is over."""
+    """Test what public code shows of downloads: action, description and parts; gone when it is over."""
     begun = _tasks(api, group_by="none", **DETAILED)["tasks"]
     assert [(task["action"], task["type"]) for task in begun] == [("xpack/ml/model_import[n]", "model_import")]
     assert begun[0]["description"] == f"model_id-{ELSER}"
@@ -48,7 +48,7 @@ def test_a_download_goes_on(api: Api) -> None:
 
 
 def test_groups(api: Api) -> None:
-    """Documentation of task management."""
+    """Test groups (documentation of task management)."""
     by_node = _tasks(api)["nodes"]
     ((node_id, node),) = by_node.items()
     ((task_id, task),) = node["tasks"].items()
@@ -72,7 +72,7 @@ def test_one_task(api: Api) -> None:
 
 
 def test_lang_ident() -> None:
-    """The model of every real cluster: listed, not deployed, for any licence, and not to be deleted."""
+    """Test the model of every real cluster: listed, not deployed, for any licence, and not to be deleted."""
     name = "lang_ident_model_1"
     api = Api(lang_ident=True, models=(), license_type="basic")
     (listed,) = api.send("GET", "/_ml/trained_models").body["trained_model_configs"]

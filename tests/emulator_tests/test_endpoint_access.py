@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who may use endpoints and pipelines, and where they are (around-deployments.md 1.3, server-behaviour.md 8)."""
+"""Test rights on endpoints and pipelines, and their places (around-deployments.md 1.3, server-behaviour.md 8)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference endpoints: update and delete (Elasticsearch's public inference sources and tests)."""
+"""Test update and deletion of inference endpoints (Elasticsearch's public inference sources and tests)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_update_of_adaptive_allocations() -> None:
 
 @pytest.mark.parametrize(("choice", "status"), [("yes", 200), ("no", 400)])
 def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
-    """An internal update may set a number, anybody's may not; which one an endpoint's is, nobody says."""
+    """Test both possibilities: an endpoint's update counts as internal, which may set a number, or as a client's."""
     api = Api(clock="eager")
     api.emulator.control("POST", "/unknowns", {"endpoint_update_is_internal": choice})
     put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
@@ -57,7 +57,7 @@ def test_number_besides_adaptive_allocations(choice: str, status: int) -> None:
     ],
 )
 def test_possibilities_of_adaptive_updates(version: str, choice: str, status: int) -> None:
-    """Before, only a number could be updated (pull request 114457)."""
+    """Test that an older server updates only a number (pull request 114457)."""
     api = Api(version, clock="eager")
     api.emulator.control("POST", "/unknowns", {"endpoint_update_adaptive": choice})
     put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
@@ -113,7 +113,7 @@ def test_update_of_an_endpoint_whose_deployment_is_gone() -> None:
 
 
 def test_update_through_an_attached_endpoint() -> None:
-    """9.2 on: whose deployment it is decides who changes it; before, anybody does."""
+    """Test that the owner of the deployment decides who changes it from 9.2 on; before, every client may."""
     api = Api(clock="eager")
     api.started("d")
     put(api)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference endpoints: put and get (Elasticsearch's public inference sources and tests)."""
+"""Test put and get of inference endpoints (Elasticsearch's public inference sources and tests)."""
 
 from __future__ import annotations
 
@@ -185,7 +185,10 @@ def test_rerank_shows_its_task_settings() -> None:
 
 
 def test_packaged_models_are_downloaded_first() -> None:
-    """As the public service creates them: with a wait, and with a field of another name than usual."""
+    """Test packaged models as the public service creates them.
+
+    With a wait, and with a field of another name than usual.
+    """
     api = Api(clock="eager")
     api.effect("set_download_time", seconds=60)
     before = api.clock()["now"]
@@ -199,7 +202,7 @@ def test_packaged_models_are_downloaded_first() -> None:
 
 @pytest.mark.parametrize("others", [["linux-aarch64"], ["linux-x86_64", "linux-aarch64"]])
 def test_optimized_models_need_nodes_that_are_alike(others: list[str]) -> None:
-    """As the public service and its tests choose: what suits all nodes with machine learning."""
+    """Test that the variant suits all nodes with machine learning, as the public service and its tests choose."""
     api = Api(clock="eager", nodes={"n1": 8})
     default = "/_inference/.elser-2-elasticsearch"
     assert api.send("GET", default).body["endpoints"][0]["service_settings"]["model_id"] == OPTIMIZED
@@ -253,7 +256,7 @@ def test_other_services_are_kept_and_never_called() -> None:
     ],
 )
 def test_id_of_a_deployment(version: str, reason: str) -> None:
-    """It is also what a second put of the same endpoint gets, because the deployment has its id."""
+    """Test that a second put of the same endpoint gets this, too, because the deployment has its id."""
     api = Api(version, clock="eager")
     assert put(api).status == 200
     answer = put(api)
@@ -279,7 +282,7 @@ def test_id_of_a_model_that_is_not_deployed_fails_when_it_is_started() -> None:
 
 
 def test_endpoint_stays_when_its_start_fails() -> None:
-    """Seen in 9.2.0 (issue 137127); the other possibility is played on demand."""
+    """Test the bug of 9.2.0 (issue 137127); the other possibility is played on demand."""
     both: dict[str, Any] = {"num_allocations": 1, "adaptive_allocations": ADAPTIVE}
     api = Api(clock="eager")
     answer = put(api, **both)

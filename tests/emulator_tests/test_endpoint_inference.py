@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference through endpoints (Elasticsearch's public inference sources)."""
+"""Test inference through endpoints (Elasticsearch's public inference sources)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator_tests.endpoint_requests import put
 
 
 def ask(api: Api, path: str, **body: Any) -> Any:
-    """An inference through an endpoint."""
+    """Infer through an endpoint."""
     return api.send("POST", f"/_inference/{path}", body)
 
 

@@ -181,7 +181,7 @@ def test_pipelines_come_before_endpoints() -> None:
 
 
 def test_broken_endpoint_is_mended_by_a_deployment_of_its_id() -> None:
-    """Pull request 129325 says how."""
+    """Test the repair that pull request 129325 describes."""
     api = Api(clock="eager")
     put(api)
     api.stop("e", force="true")

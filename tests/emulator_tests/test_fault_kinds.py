@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each kind of fault in this process and over a real socket, and what elasticsearch-py makes of it there."""
+"""Test each kind of fault in this process and over a real socket, and elasticsearch-py's view of it there."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_real_answer_spoilt_with_a_client(server: Process, do: Json, raised:
 
 
 def _seen_by_a_client(server: Process, do: Json, when: str) -> type[Exception] | None:
-    """The exception of one update, and a read by the same client afterwards."""
+    """Return the exception of one update, and read with the same client afterwards."""
     server.control("POST", "/faults", {"method": "POST", "path": "/_ml/**/_update", "when": when, "do": do})
     timeout = 0.5 if do["type"] == "hang" else 30
     with (
@@ -158,7 +158,7 @@ def test_the_real_answer_spoilt_in_this_process(do: Json, raised: type[Exception
 
 
 def raw_exchange(server: Process, request: bytes) -> bytes:
-    """All that comes back until the connection ends."""
+    """Return all that comes back until the connection ends."""
     address = urlsplit(server.first["url"])
     with socket.create_connection((str(address.hostname), address.port or 0), timeout=30) as found:
         found.sendall(request)
@@ -344,7 +344,7 @@ def test_a_named_route_fails_in_this_process() -> None:
     "kind", [{"type": "delay", "seconds": 3600}, {"type": "hang"}, {"type": "slow_body", "seconds": 3600}]
 )
 def test_a_reset_ends_what_a_fault_holds_up(server: Process, kind: dict[str, Any]) -> None:
-    """Whoever waits gets no answer, and what was late changes nothing of what comes after."""
+    """Test that a waiting request gets no answer, and that a late one changes nothing of what follows."""
     server.control("POST", "/effects", {"do": "remove_deployment", "deployment_id": "m"})
     server.control("POST", "/faults", {"operation": "start", "do": kind})
     connection = server.connection()

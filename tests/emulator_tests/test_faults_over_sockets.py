@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults, each over a real socket: what the client sees, and what became of the work."""
+"""Test faults over a real socket: what the client sees, and what became of the work."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_a_node_that_is_not_there_cannot_be_lost() -> None:
 
 
 def test_a_node_that_has_gone_is_not_lost_again() -> None:
-    """The request is answered as if nothing had fired; why stands in the fault's results."""
+    """Test that the request is answered as if nothing had fired; the reason is in the fault's results."""
     api = Api()
     api.fault("stats", {"type": "node_lost", "node_id": "n1"})
     api.effect("remove_node", node_id="n1")
@@ -297,7 +297,7 @@ def test_a_node_that_has_gone_is_not_lost_again() -> None:
         {"do": "pass_time", "seconds": None},
     ],
 )
-def test_an_effect_that_cannot_be_answers_nobody(server: Process, effect: dict[str, Any]) -> None:
+def test_an_impossible_effect_spoils_no_answer(server: Process, effect: dict[str, Any]) -> None:
     plant(server, "any", {"type": "effect", "effect": effect})
     assert server.api("GET", "/_ml/trained_models/_stats")[0] == 200
     (result,) = server.control("GET", "/faults")[0]["results"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP layer: media types, routes, parameters, bodies, order of checks (server-behaviour.md 0)."""
+"""Test the HTTP layer: media types, routes, parameters, bodies, order of checks (server-behaviour.md 0)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VENDOR = "application/vnd.elasticsearch+json;compatible-with={}"
 
 
 def ask(api: Api, method: str, target: str, headers: dict[str, str] | None = None, body: str | None = None) -> Answer:
-    """A request with exactly these headers; a body that is not JSON stays a text."""
+    """Send a request with exactly these headers; a body that is not JSON stays a text."""
     raw = None if body is None else body.encode()
     status, sent, answer = api.emulator.request(method, target, headers or {}, raw)
     try:
@@ -34,14 +34,14 @@ def ask(api: Api, method: str, target: str, headers: dict[str, str] | None = Non
 
 
 def secured(*privileges: str) -> Api:
-    """An emulator that wants a password."""
+    """Return an emulator that requires a password."""
     api = Api("8.19.21")
     api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": list(privileges)})
     return api
 
 
 def basic(password: str = "p") -> dict[str, str]:
-    """Credentials of its user."""
+    """Return credentials of its user."""
     return {"Authorization": "Basic " + base64.b64encode(f"u:{password}".encode()).decode()}
 
 
@@ -402,7 +402,7 @@ def test_lists_of_accepted_types(version: str) -> None:
 
 @BOTH
 def test_repeated_start_after_a_gateway_error(version: str) -> None:
-    """Test server-behaviour.md 0: a client that repeats a lost start is told that the deployment exists."""
+    """Test server-behaviour.md 0: a client that repeats a lost start hears that the deployment exists."""
     api = Api(version, clock="eager")
     api.fault("start", {"type": "answer", "status": 502, "body": "<html>"}, when="after")
     assert ask(api, "POST", START).status == 502

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Paths of indices, and paths that become those of indices where a part of the server is missing."""
+"""Test paths of indices, and paths that become those of indices where a part of the server is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def api() -> Api:
 
 
 def test_life_of_an_index(api: Api) -> None:
-    """Public reference of the index APIs: created once, read, deleted once."""
+    """Test an index that is created once, read, and deleted once (public reference of the index APIs)."""
     assert api.send("PUT", "/texts").body == {"acknowledged": True, "shards_acknowledged": True, "index": "texts"}
     again = api.send("PUT", "/texts")
     assert (again.status, again.type) == (400, "resource_already_exists_exception")
@@ -40,14 +40,14 @@ def test_life_of_an_index(api: Api) -> None:
     ],
 )
 def test_names_of_new_indices(api: Api, name: str, why: str) -> None:
-    """Public reference of the create index API."""
+    """Test the rules of the public reference of the create index API."""
     refused = api.send("PUT", f"/{name}")
     assert (refused.status, refused.type) == (400, "invalid_index_name_exception")
     assert why in refused.reason
 
 
 def test_life_of_a_document(api: Api) -> None:
-    """Public reference of the document APIs: versions count on, sequence numbers count writes."""
+    """Test that versions count on and sequence numbers count writes (public reference of the document APIs)."""
     first = api.send("PUT", "/texts/_doc/1", {"text": "a"})
     assert (first.status, first.body["result"], first.body["_seq_no"]) == (201, "created", 0)
     assert first.headers["Location"] == "/texts/_doc/1"

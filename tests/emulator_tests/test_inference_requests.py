@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference: requests, answers and refusals (public ``_infer`` classes)."""
+"""Test inference: requests, answers and refusals (public ``_infer`` classes)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LABELS = ["negative", "positive"]
 
 
 def deployed(config: Json, version: str = "9.5.3", **settings: Any) -> Api:
-    """An emulator with a deployed model ``task`` of one inference configuration."""
+    """Return an emulator with a deployed model ``task`` of one inference configuration."""
     api = Api(version, clock="eager")
     answer = api.send("PUT", f"{ML}/task", {"model_type": "pytorch", "inference_config": config})
     assert answer.status == 200, answer.body
@@ -30,7 +30,7 @@ def deployed(config: Json, version: str = "9.5.3", **settings: Any) -> Api:
 
 
 def result(api: Api, text: str, config: Json | None = None) -> Json:
-    """The one result."""
+    """Return the one result."""
     answer = infer(api, "task", text, config)
     assert answer.status == 200, answer.body
     (found,) = answer.body["inference_results"]

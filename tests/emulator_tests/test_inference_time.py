@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference: time, queues, failures, the cache, waking (public ``_infer`` classes; server-behaviour.md 6)."""
+"""Test time, queues, failures, cache and waking of inference (public ``_infer`` classes; server-behaviour.md 6)."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_clear_cache_of_nothing() -> None:
 
 
 def asleep(clock: str = "eager", version: str = "9.5.3", **adaptive: Any) -> Api:
-    """A deployment at zero allocations."""
+    """Return a deployment at zero allocations."""
     api = Api(version, clock=clock)
     settings = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2, **adaptive}
     assert api.start("m", {"adaptive_allocations": {**settings, "enabled": True}}).status == 200
@@ -233,7 +233,7 @@ def test_wake_without_room_is_noted() -> None:
 
 
 def test_in_process_a_request_never_blocks() -> None:
-    """A fault on the connection is the only way to get no answer."""
+    """Test that a fault on the connection is the only way to get no answer."""
     api = Api()
     api.started()
     api.fault("infer", {"type": "drop"})

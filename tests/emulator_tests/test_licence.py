@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Licences: what they are, how they change, what machine learning says without one."""
+"""Test licences: what they are, how they change, and machine learning's answer without one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_update_and_stop_do_not_ask(kind: str) -> None:
 
 
 def _statuses(api: Api) -> dict[str, int]:
-    """What each request about models says."""
+    """Return the status of each request about models."""
     base = "/_ml/trained_models"
     config = {"model_type": "pytorch", "inference_config": {"pass_through": {}}, "input": {"field_names": ["f"]}}
     part = {"definition": "AA==", "total_definition_length": 1, "total_parts": 1}
@@ -110,7 +110,7 @@ def test_what_a_licence_blocks() -> None:
 
 
 def test_inference_without_a_licence_looks_for_the_model() -> None:
-    """Public source of the inference action: the stored model of that name says whether it needs a licence."""
+    """Test that the stored model says whether it needs a licence (public source of the inference action)."""
     api = Api()
     api.started("d")
     api.effect("set_setting", name="license", value="basic")
@@ -128,7 +128,7 @@ def test_a_trial_ends() -> None:
 
 
 def test_from_basic_to_trial_and_back() -> None:
-    """Documentation of the licensing APIs."""
+    """Test the steps of the documentation of the licensing APIs."""
     api = Api(license_type="basic")
     assert api.send("GET", "/_license/trial_status").body == {"eligible_to_start_trial": True}
     assert api.send("GET", "/_license/basic_status").body == {"eligible_to_start_basic": False}
@@ -191,7 +191,7 @@ def test_unknown_licences() -> None:
 
 
 def test_xpack() -> None:
-    """Documentation of ``_xpack``."""
+    """Test the documented answer of ``_xpack``."""
     body = Api().send("GET", "/_xpack", categories="license,features").body
     assert set(body) == {"license", "features", "tagline"}
     assert set(body["license"]) == {"uid", "type", "mode", "status", "expiry_date_in_millis"}
@@ -201,8 +201,8 @@ def test_xpack() -> None:
     assert "esql" not in Api("8.9.2").send("GET", "/_xpack").body["features"]
 
 
-def test_pretty_unless_told_otherwise() -> None:
-    """Recorded: http:313."""
+def test_pretty_by_default() -> None:
+    """Test the recorded http:313."""
     emulator = InProcess()
     assert emulator.request("GET", "/_license")[2].startswith(b'{\n  "license" : {\n    "status" : "active"')
     assert emulator.request("GET", "/_license?pretty=false")[2].startswith(b'{"license":{"status":"active"')

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A cluster that cannot take every request: no master, no recovered state, blocks (server-behaviour.md 0 and 3.2)."""
+"""Test a cluster without master or recovered state, and one with blocks (server-behaviour.md 0 and 3.2)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_metadata_write_block(request_: tuple[Any, ...]) -> None:
 
 
 def test_stop_under_a_block() -> None:
-    """Test server-behaviour.md 3.3: nodes stop, but nobody can remove the assignment."""
+    """Test server-behaviour.md 3.3: nodes stop, but no master can remove the assignment."""
     api = Api(clock="eager")
     api.started()
     api.effect("set_setting", name="cluster.blocks.read_only", value=True)

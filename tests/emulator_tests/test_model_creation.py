@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trained models: create, upload, download (server-behaviour.md 3.1 and 10; public classes)."""
+"""Test trained models: create, upload, download (server-behaviour.md 3.1 and 10; public classes)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PACKAGE: Json = {"input": {"field_names": ["input"]}}
 
 
 def part(api: Api, number: int, model_id: str = "new", size: int = 4, **body: Any) -> Answer:
-    """One part of a definition of two."""
+    """Send one part of a definition of two."""
     text = base64.b64encode(b"x" * size).decode()
     full = {"definition": text, "total_definition_length": 8, "total_parts": 2, **body}
     return api.send("PUT", f"{ML}/{model_id}/definition/{number}", full)
 
 
 def defined(api: Api, model_id: str = "new") -> bool:
-    """``fully_defined``."""
+    """Return ``fully_defined``."""
     answer = api.send("GET", f"{ML}/{model_id}", None, include="definition_status")
     return bool(answer.body["trained_model_configs"][0]["fully_defined"])
 
@@ -283,7 +283,7 @@ def test_download_takes_time() -> None:
         "Model download task is currently running. Wait for trained model [.elser_model_2] download task "
         "to complete then try again",
     )
-    # Who asks for it again meanwhile is told about the same model.
+    # A second request for it meanwhile gets the same model.
     assert put(api, ".elser_model_2", _PACKAGE).status == 200
     api.clock(advance=60)
     assert defined(api, ".elser_model_2")
@@ -298,7 +298,7 @@ def test_start_waits_for_the_download() -> None:
     assert api.start(".elser_model_2").status == 200
 
 
-def test_create_waits_for_the_download_if_told() -> None:
+def test_create_waits_for_the_download_on_request() -> None:
     api = Api()
     api.effect("set_download_time", seconds=600)
     assert put(api, ".elser_model_2", _PACKAGE, wait_for_completion="true").status == 200

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trained models: read, delete, aliases (server-behaviour.md 1.5 and 2.3; public classes)."""
+"""Test trained models: read, delete, aliases (server-behaviour.md 1.5 and 2.3; public classes)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator_tests.model_requests import EMBED, ML, TREE, Json, put
 
 
 def ids(answer: Answer) -> list[str]:
-    """Ids of the models in an answer."""
+    """Return the ids of the models in an answer."""
     return [each["model_id"] for each in answer.body["trained_model_configs"]]
 
 
@@ -24,7 +24,7 @@ def ids(answer: Answer) -> list[str]:
 
 @pytest.fixture
 def shelf() -> Api:
-    """Five models, two with tags."""
+    """Return an emulator with five models, two of them with tags."""
     api = Api(models=(("a", 1), ("b", 1), ("c", 1)))
     put(api, "x1", {**EMBED, "tags": ["one", "both"]})
     put(api, "x2", {**EMBED, "tags": ["two", "both"]})

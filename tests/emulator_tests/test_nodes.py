@@ -302,7 +302,7 @@ def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("choice", ["hangs", "answers_400"])
 def test_decrease_with_a_route_in_no_zone(choice: str) -> None:
-    """Test server-behaviour.md 3.2: the reducer refuses, and perhaps nobody says so."""
+    """Test server-behaviour.md 3.2: the reducer refuses, perhaps without an error."""
     api = Api()
     api.emulator.control("POST", "/unknowns", {"reducer_refusal": choice})
     api.started(number=8)

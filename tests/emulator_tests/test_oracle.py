@@ -25,7 +25,7 @@ _CUT = {"253.3mb": SIZE, "1023.9kb": 1048575}
 
 
 def triples(row: Row) -> list[tuple[int, int, int]]:
-    """The versions of a row."""
+    """Return the versions of a row."""
     found = []
     for text in row.data["versions"]:
         major, minor, patch = (int(part) for part in text.split("."))
@@ -34,7 +34,7 @@ def triples(row: Row) -> list[tuple[int, int, int]]:
 
 
 def nanos(text: str) -> int:
-    """Of a recorded instant."""
+    """Return the nanoseconds of a recorded instant."""
     match = _INSTANT.fullmatch(text)
     assert match is not None
     seconds = calendar.timegm(time.strptime(f"{match[1]} {match[2]}", "%Y-%m-%d %H:%M:%S"))
@@ -42,7 +42,7 @@ def nanos(text: str) -> int:
 
 
 def size_of(text: str | None) -> int | None:
-    """Bytes of a recorded size."""
+    """Return the bytes of a recorded size."""
     if text is None or text in _CUT:
         return None if text is None else _CUT[text]
     match = re.fullmatch(r"(-?[0-9.]+)([a-z]*)", text)
@@ -51,7 +51,7 @@ def size_of(text: str | None) -> int | None:
 
 
 def parameters(version: tuple[int, int, int], body: Any) -> Facts:
-    """Facts out of recorded task parameters."""
+    """Read facts from recorded task parameters."""
     return Facts(
         version,
         body["model_id"],
@@ -69,7 +69,7 @@ def parameters(version: tuple[int, int, int], body: Any) -> Facts:
 
 
 def adaptive(body: Any) -> tuple[bool | None, int | None, int | None] | None:
-    """Recorded settings."""
+    """Return recorded settings."""
     if body is None:
         return None
     return body["enabled"], body.get("min_number_of_allocations"), body.get("max_number_of_allocations")
@@ -130,7 +130,7 @@ def test_deployment_stats(row: Row) -> None:
 
 
 def stats_facts(version: tuple[int, int, int], body: Any) -> Facts:
-    """Facts out of recorded statistics."""
+    """Read facts from recorded statistics."""
     facts = Facts(version, "mod", body["deployment_id"], SIZE, body["number_of_allocations"])
     facts.threads, facts.queue, facts.priority = (
         body["threads_per_allocation"],

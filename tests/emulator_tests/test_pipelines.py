@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ingest pipelines: definitions, reading, and which deployments they hold (server-behaviour.md 3.3)."""
+"""Test ingest pipelines: definitions, reading, and which deployments they hold (server-behaviour.md 3.3)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BASE = "/_ingest/pipeline"
 
 
 def put(api: Api, pipeline_id: str = "p", *processors: Any, **more: Any) -> Answer:
-    """A pipeline with some processors."""
+    """Put a pipeline with some processors."""
     return api.send("PUT", f"{BASE}/{pipeline_id}", {"processors": list(processors), **more})
 
 
 def inference(model_id: str, **more: Any) -> dict[str, Any]:
-    """An inference processor."""
+    """Return an inference processor."""
     return {"inference": {"model_id": model_id, **more}}
 
 
@@ -262,7 +262,7 @@ def test_effect_and_api_are_one() -> None:
 
 
 def simulate(api: Api, source: Any, *processors: Any, **more: Any) -> Any:
-    """One document through some processors."""
+    """Simulate one document through some processors."""
     body = {"pipeline": {"processors": list(processors), **more}, "docs": [{"_source": source}]}
     answer = api.send("POST", f"{BASE}/_simulate", body)
     assert answer.status == 200, answer.body

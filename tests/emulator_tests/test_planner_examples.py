@@ -22,7 +22,7 @@ Wanted = tuple[str, int, int, Current]
 
 
 def planned(zones: dict[str, dict[str, int]], *wanted: Wanted) -> dict[str, Current]:
-    """Allocations by deployment and node. A deployment is its id, number, threads and present targets."""
+    """Plan allocations by deployment and node. A deployment is its id, number, threads and present targets."""
     nodes = {key: [PlanNode(node, AMPLE, cores) for node, cores in found.items()] for key, found in zones.items()}
     deployments = [
         PlanDeployment(name, 1 << 30, number, threads, current, bool(current))

@@ -22,7 +22,7 @@ LAZY = "xpack.ml.max_lazy_ml_nodes"
 
 
 def alone(version: str = "9.5.3", model: str = "m", size: int = 100 * MB, memory: int = 0, cores: int = 4) -> Api:
-    """One node of so much memory, one model of that size, and room to grow."""
+    """Return one node of so much memory, with one model of that size, and room to grow."""
     api = Api(version, nodes={}, models=((model, size),))
     api.effect("add_node", node_id="n1", processors=cores, memory=memory)
     api.effect("set_setting", name=LAZY, value=9)
@@ -181,10 +181,10 @@ def test_nodes_with_something_left_say_nothing() -> None:
     cluster = api.emulator.cluster
     room = {"n1": cluster.nodes["n1"].available(), "n2": 0}
     planned = Planned({"m": {}}, memory=room, cores={"n1": 3, "n2": 4})
-    told = explain(cluster, cluster.assignments["m"], planned)
-    assert told is not None
-    assert "[n1]" not in told
-    assert "insufficient available memory" in told
+    reason = explain(cluster, cluster.assignments["m"], planned)
+    assert reason is not None
+    assert "[n1]" not in reason
+    assert "insufficient available memory" in reason
     assert (
         explain(cluster, cluster.assignments["m"], Planned({"m": {}}, dict.fromkeys(room, 1 << 40), {"n1": 2, "n2": 2}))
         is None

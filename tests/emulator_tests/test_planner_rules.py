@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The planner's rules one by one, where the worked examples do not need them, and what holds for any input."""
+"""Test the planner's rules one by one, beyond the worked examples, and what holds for any input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Current = dict[str, int]
 
 
 def nodes(cores: Mapping[str, int], memory: int = AMPLE) -> list[PlanNode]:
-    """Nodes of equal memory."""
+    """Return nodes of equal memory."""
     return [PlanNode(name, memory, number) for name, number in cores.items()]
 
 
@@ -349,7 +349,7 @@ some_threads = st.sampled_from((1, 2, 4))
 
 
 def by_zone(room: list[PlanNode], zoned: bool) -> dict[str, list[PlanNode]]:
-    """Each node a zone of its own, or all in one."""
+    """Return each node as a zone of its own, or all in one."""
     return {node.id: [node] for node in room} if zoned else {"": room}
 
 
@@ -373,7 +373,7 @@ def test_as_many_as_the_best_of_all_placements(
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]:
-    """Nodes, deployments that are placed somehow within their room, and of low priority."""
+    """Draw nodes, deployments that are placed somehow within their capacity, and deployments of low priority."""
     room = [PlanNode(f"n{index}", draw(st.integers(0, 8)) * GB, draw(st.integers(0, 6))) for index in range(3)]
     memory, cores = {node.id: node.memory for node in room}, {node.id: node.cores for node in room}
     kinds: dict[bool, list[PlanDeployment]] = {False: [], True: []}
@@ -415,7 +415,7 @@ def test_nothing_is_over_its_room(
 def test_hosts_are_kept(situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]) -> None:
     """Test planner.md 1.1, 1.2.
 
-    Unless one that ever had a place has none, each node keeps what it hosts, and nobody gets less.
+    Unless one that ever had a place has none, each node keeps what it hosts, and no deployment gets less.
     """
     room, normal, _low = situation
     assume(all(each.current or not each.ever_assigned for each in normal))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program: its command line, its two ports, its end."""
+"""Test the program: its command line, its two ports, its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_first_line_says_where_it_is() -> None:
 
 
 def test_nothing_heavy_is_loaded_for_options_that_are_not_given() -> None:
-    """TLS and security bring the slowest libraries; without a port there is no need of a server either."""
+    """Test that TLS and security, the slowest libraries, and a server without a port are not imported in vain."""
     rare = {"cryptography", "trustme", "yaml"}
     port = {"starlette", "uvicorn", "httptools", "uvloop"}
     script = "import sys; {}; print(*{{name.partition('.')[0] for name in sys.modules}}, *sys.modules)"
@@ -110,7 +110,7 @@ def test_a_port_that_is_taken() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_when_told(number: signal.Signals) -> None:
+def test_ends_on_a_signal(number: signal.Signals) -> None:
     with running() as process:
         connection = process.connection()
         connection.request("GET", "/")
@@ -121,7 +121,7 @@ def test_ends_when_told(number: signal.Signals) -> None:
 
 
 def test_another_interval_holds_at_once() -> None:
-    """Nobody waits for the end of a longer interval: not after a change, and not after a reset."""
+    """Test that no wait lasts until the end of a longer interval: not after a change, and not after a reset."""
     with running("--model", "m=1000") as process:
         for path, body in (("/clock", {"interval": 0.01}), ("/reset", None)):
             process.control("POST", "/clock", {"interval": 3600})
@@ -133,7 +133,7 @@ def test_another_interval_holds_at_once() -> None:
 
 
 def test_ends_with_its_parent() -> None:
-    """A shell starts the emulator and leaves without a word."""
+    """Test that the emulator ends after the shell that started it."""
     script = (
         "import subprocess, sys, os\n"
         "child = subprocess.Popen([sys.executable, '-m', 'emulator', '--parent-pid', str(os.getpid())],"
@@ -184,7 +184,7 @@ def test_a_waiting_request_is_released_by_the_control_port() -> None:
 
 
 def test_keep_alive_does_not_stall() -> None:
-    """Forty milliseconds for each request would make it eight seconds."""
+    """Test two hundred requests; forty milliseconds for each would make it eight seconds."""
     with running("--model", "m") as process:
         connection = process.connection()
         begun = time.monotonic()

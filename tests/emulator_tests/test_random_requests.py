@@ -145,7 +145,7 @@ def _targets(draw: st.DrawFn) -> str:
 
 
 def _is_error(body: Any) -> bool:
-    """The shapes of server-behaviour.md 3: an object with a root cause, or a mere text."""
+    """Return whether the body is one of server-behaviour.md 3: an object with a root cause, or a mere text."""
     error = body["error"]
     if isinstance(error, str):
         return True

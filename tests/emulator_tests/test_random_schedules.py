@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever happens: no node carries more than it has, numbers agree, and every answer is what the oracle says.
+"""Test that no node ever carries more than it has, that numbers agree, and that every answer is the oracle's.
 
 ``make compare`` plays 2000 schedules instead of a few.
 """
@@ -96,7 +96,7 @@ class Cluster(Actions):
         COUNTED["steps"] += 1
 
     def teardown(self) -> None:
-        """In the end every node has what it should."""
+        """Check that in the end every node has what it should."""
         if not hasattr(self, "api"):
             return
         COUNTED["schedules"] += 1
@@ -112,19 +112,19 @@ TestCluster.settings = settings(search(fixed=40, full=2000), stateful_step_count
 # --- the planner alone ---
 
 plan_nodes = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 16), st.integers(0, 8000)), max_size=6)
-plan_wishes = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 4000)), min_size=1, max_size=4)
+plan_requests = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 4000)), min_size=1, max_size=4)
 
 
-@given(nodes=plan_nodes, wishes=plan_wishes, zoned=st.booleans())
+@given(nodes=plan_nodes, requested=plan_requests, zoned=st.booleans())
 @search(fixed=80, full=3000)
-def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, int, int]], zoned: bool) -> None:
+def test_plans_fit(nodes: dict[str, tuple[int, int]], requested: list[tuple[int, int, int]], zoned: bool) -> None:
     """Test planner.md 1.1."""
     listed = [PlanNode(name, memory * MB, cores) for name, (cores, memory) in nodes.items()]
     zones: dict[str, list[PlanNode]] = {}
     for node in listed:
         zones.setdefault(f"z{ord(node.id) % 2}" if zoned else "", []).append(node)
     deployments = [
-        PlanDeployment(f"d{index}", memory * MB, number, each) for index, (number, each, memory) in enumerate(wishes)
+        PlanDeployment(f"d{index}", memory * MB, number, each) for index, (number, each, memory) in enumerate(requested)
     ]
     planned = plan_all(zones, deployments, [])
     for node in listed:
@@ -140,7 +140,7 @@ def test_plans_fit(nodes: dict[str, tuple[int, int]], wishes: list[tuple[int, in
 @given(cores=st.integers(1, 16), number=st.integers(1, 40), each=threads)
 @search(fixed=50, full=1000)
 def test_one_deployment_gets_what_there_is(cores: int, number: int, each: int) -> None:
-    """Equal nodes, ample memory: everything is used before anything is missing."""
+    """Test that equal nodes with ample memory are used completely before anything is missing."""
     nodes = [PlanNode(name, Node("n").available(), cores) for name in "abc"]
     planned = plan_all({"": nodes}, [PlanDeployment("d", MB, number, each)], [])
     assert sum(planned.placement["d"].values()) == min(number, 3 * (cores // each))

@@ -15,7 +15,7 @@ MODELS = "/_ml/trained_models"
 
 @pytest.fixture
 def api() -> Api:
-    """Two deployments of ``m``, ``other`` is idle."""
+    """Start two deployments of ``m``; ``other`` is idle."""
     found = Api()
     found.started("d1")
     found.started("d2")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The emulator's README lists what the code has: options, requests to the control port, effects, faults, paths."""
+"""Test that the emulator's README lists what the code has: options, control requests, effects, faults, paths."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ = re.compile(r"""effect(?:\[|\.get\()"(\w+)"|_count_of\(effect, "(\w+)\"""
 
 
 def section(title: str, text: str = README) -> str:
-    """What stands under a headline, up to the next one of its level."""
+    """Return the text under a headline, up to the next one of its level."""
     marks = title.split()[0]
     begin = text.index(f"\n{title}\n") + len(title) + 2
     end = re.search(rf"^#{{1,{len(marks)}}} ", text[begin:], re.MULTILINE)
@@ -34,7 +34,7 @@ def section(title: str, text: str = README) -> str:
 
 
 def rows(text: str) -> dict[str, str]:
-    """Rows of tables: each name in the first column, and the rest of its row."""
+    """Return the rows of tables: each name in the first column, and the rest of its row."""
     found: dict[str, str] = {}
     lines = text.splitlines()
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
@@ -45,7 +45,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def options() -> dict[str, argparse.Action]:
-    """All options but help, as the README writes them."""
+    """Return all options but help, as the README writes them."""
     return {each.option_strings[0]: each for each in parser()._actions if each.dest != "help"}
 
 
@@ -77,7 +77,7 @@ def test_effects() -> None:
 
 @pytest.mark.parametrize("name", effects.ACTIONS)
 def test_what_an_effect_reads(name: str) -> None:
-    """Each key that its function names is in its row."""
+    """Test that the keys which an effect's function reads are in its row."""
     row = rows(section("### Effects"))[name]
     read = {first or second for first, second in _READ.findall(inspect.getsource(effects.ACTIONS[name]))}
     assert [key for key in sorted(read) if not re.search(rf"\b{key}\b", row)] == []
@@ -93,7 +93,7 @@ def test_faults() -> None:
 
 
 def test_every_path_is_named() -> None:
-    """By its family: what comes before the first name of something."""
+    """Test that the README has each path by its family, the part before its first parameter."""
     played = README[README.index("## What is played") : README.index("## The control port")]
     words = {part for word in re.findall(r"`([^`]+)`", played) for part in word.strip("/").split("/")}
     words |= set(re.findall(r"[a-z_]+", played))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading: ``_stats``, cluster state, models, ``/`` (server-behaviour.md 1.4, 1.5, 2.3, 2.4)."""
+"""Test reads of ``_stats``, cluster state, models and ``/`` (server-behaviour.md 1.4, 1.5, 2.3, 2.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator_tests.api import Api
 
 @pytest.fixture
 def two() -> Api:
-    """Two deployments of ``m``, ``other`` is idle."""
+    """Start two deployments of ``m``; ``other`` is idle."""
     api = Api()
     api.started("d1")
     api.started("d2")
@@ -232,7 +232,7 @@ def test_delete() -> None:
     assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
-def test_alias_moves_only_when_told() -> None:
+def test_alias_moves_only_on_request() -> None:
     api = Api()
     assert api.send("PUT", "/_ml/trained_models/m/model_aliases/nick").status == 200
     refused = api.send("PUT", "/_ml/trained_models/other/model_aliases/nick")

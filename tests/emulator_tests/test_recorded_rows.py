@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every recorded row in every version that it names: reproduced, or listed with a reason."""
+"""Test every recorded row in every version that it names: reproduced, or listed with a reason."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_listed_row_has_a_reason_and_exists() -> None:
 
 
 def test_listed_messages_are_not_said() -> None:
-    """Rows without a situation can never pass: none of their texts may stand in the emulator's own files."""
+    """Test that no text of a row without a situation, which can never pass, is in the emulator's own files."""
     listed = {key for key, _reason in listed_pairs()}
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(EMULATOR.rglob("*.py")))
     templates = [row.data["value"] for row in rows("messages") if row.key in listed]
@@ -63,7 +63,10 @@ def test_listed_messages_are_not_said() -> None:
 
 
 def test_only_rows_that_record_nothing_are_unplayed() -> None:
-    """What is not played cannot fail: only messages (above) and rows about classes that were not yet public."""
+    """Test that only messages (above) and rows about classes that were not yet public are unplayed.
+
+    They cannot fail.
+    """
     unplayed = [row for row, version in every_row() if replay(row, version)[1] == UNPLAYED]
     says_nothing = [row for row in unplayed if row.data.get("present", row.data.get("value")) is False]
     assert {row.key for row in unplayed} - {row.key for row in says_nothing} <= {row.key for row in rows("messages")}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be sent to start, update and stop, where, and since when (server-behaviour.md 1.1 to 1.3)."""
+"""Test the parameters of start, update and stop, their places and first versions (server-behaviour.md 1.1 to 1.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADAPTIVE = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allo
 
 
 def parameters(answer: Answer) -> Any:
-    """What the deployment was started with."""
+    """Return the parameters of the deployment's start."""
     assert answer.status == 200, answer.body
     return answer.assignment["task_parameters"]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every route asks who is there and what they may do; nothing that is answered or kept tells a secret."""
+"""Test that every route checks the user and the rights, and that no secret is in what is answered or kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POOR: dict[str, Any] = {
     "users": {**SECURITY["users"], "poor": {"password": "p7", "roles": ["poor"]}},
     "roles": {**SECURITY["roles"], "poor": {}},
 }
-NOBODY = "Basic cG9vcjpwNw=="
+UNPRIVILEGED = "Basic cG9vcjpwNw=="
 NAMES = {"task_type_or_id": "sparse_embedding", "metrics": "metadata", "metric": "os", "index_metric": "docs"}
 NAMES |= {
     "type": "_doc",
@@ -90,14 +90,14 @@ BODIES: dict[str, Any] = {
     "PUT /_license": LICENCE,
     "POST /_license": LICENCE,
 }
-"""What a request has to say so that nothing else is wrong with it: validation comes before privileges."""
+"""Content without which something else would be wrong with a request: validation comes before privileges."""
 OWN = (
     "GET /_security/_authenticate",
     "GET /_security/user/_has_privileges",
     "POST /_security/user/_has_privileges",
     "GET /_security/user/_privileges",
 )
-"""What everybody may ask about themselves."""
+"""Routes on which every user may ask about that user."""
 
 
 def _target(route: Route) -> str:
@@ -129,7 +129,7 @@ def test_every_route_needs_credentials(emulator: Secured, route: Route) -> None:
 def test_every_route_needs_a_privilege(emulator: Secured, route: Route) -> None:
     """Test server-behaviour.md 0: 403 with the action's name; nothing has changed."""
     before = emulator.emulator.cluster.state_version
-    answer = emulator.send(NOBODY, route.method, _target(route), BODIES.get(_label(route)))
+    answer = emulator.send(UNPRIVILEGED, route.method, _target(route), BODIES.get(_label(route)))
     if _label(route) in OWN:
         assert answer.status == 200
         return
@@ -181,7 +181,7 @@ LEAKS: tuple[tuple[str, str, Any, dict[str, str]], ...] = (
 
 @pytest.mark.parametrize(("method", "target", "body", "headers"), LEAKS)
 def test_no_answer_tells_a_secret(method: str, target: str, body: Any, headers: dict[str, str]) -> None:
-    """Neither what the API answers nor anything that the control port shows has what was sent as a secret."""
+    """Test that neither the API's answers nor the control port show what was sent as a secret."""
     emulator = Secured(security=POOR)
     given = dict(headers)
     who = given.pop("Authorization", "elastic")
@@ -194,8 +194,8 @@ def test_no_answer_tells_a_secret(method: str, target: str, body: Any, headers: 
     assert "hunter2" not in repr(emulator.emulator.cluster.security)
 
 
-def test_what_is_made_is_told_once() -> None:
-    """The answer of its creation has a key or token, nothing later has it."""
+def test_what_is_made_is_shown_once() -> None:
+    """Test that only the answer to its creation has a key or token."""
     emulator = Secured()
     key = emulator.send("elastic", "POST", _KEYS, {"name": "k"}).body
     token = emulator.send(
@@ -209,7 +209,7 @@ def test_what_is_made_is_told_once() -> None:
 
 
 def test_faults_hide_credentials() -> None:
-    """Another client's request in a fault has its credentials, but the control port does not show them."""
+    """Test that the control port does not show the credentials of another client's request in a fault."""
     emulator = Secured()
     do = {
         "type": "request",
@@ -226,7 +226,7 @@ def test_faults_hide_credentials() -> None:
 
 
 def test_the_program_prints_no_secret(tmp_path: Path) -> None:
-    """Nothing but the first line, whatever is sent."""
+    """Test that nothing but the first line is printed, whatever is sent."""
     path = tmp_path / "users.yml"
     path.write_text(f"users: {{elastic: {{password: {SECRET}, roles: [superuser]}}}}", encoding="utf-8")
     with running("--security", str(path)) as process:

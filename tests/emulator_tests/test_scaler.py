@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The adaptive allocations scaler (server-behaviour.md 6)."""
+"""Test the adaptive allocations scaler (server-behaviour.md 6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAST = "adaptive allocations scaler: scal{} [m] to [{}] allocations{}."
 
 
 def adaptive(version: str = "9.5.3", number: int = 1, cores: int = 16, **bounds: Any) -> Api:
-    """A deployment under the scaler, whose start is longer ago than the cooldown."""
+    """Return a deployment under the scaler, started longer ago than the cooldown."""
     api = Api(version, nodes={"n1": cores, "n2": cores})
     api.emulator.control("POST", "/clock", {"frozen": True})
     api.started(number=number)
@@ -28,7 +28,7 @@ def adaptive(version: str = "9.5.3", number: int = 1, cores: int = 16, **bounds:
 
 
 def look(api: Api, times: int = 1, **given: Any) -> int:
-    """Looks of the scaler; nodes follow after each. The number afterwards."""
+    """Run the scaler; nodes follow after each run. Return the number afterwards."""
     for _time in range(times):
         api.emulator.control("POST", "/scaler", {"ticks": 1, **given})
         api.settle()
@@ -184,7 +184,7 @@ def test_to_zero_after_a_time_that_was_set(least: int, expected: int) -> None:
 
 
 def test_requests_keep_it_up() -> None:
-    """Test server-behaviour.md 6: each request begins the time anew."""
+    """Test server-behaviour.md 6: each request begins the time again."""
     api = adaptive("8.18.0")
     look(api)
     look(api, seconds=800)
@@ -274,7 +274,7 @@ def test_load_is_counted_in_the_statistics() -> None:
     assert node["average_inference_time_ms"] == 40
 
 
-def test_rests_unless_it_is_told_where_the_clock_is_not_automatic() -> None:
+def test_rests_without_a_request_where_the_clock_is_not_automatic() -> None:
     api = adaptive()
     load(api, 100, 50)
     api.tick(5)
@@ -298,7 +298,7 @@ def test_looks_when_it_is_due() -> None:
 
 
 def test_effect_for_a_race() -> None:
-    """A look of the scaler between two requests of a client."""
+    """Test a run of the scaler between two requests of a client."""
     api = adaptive()
     load(api, 100, 50)
     api.effect("scaler_tick")

@@ -80,7 +80,7 @@ def test_sentences(section: str) -> None:
 
 @pytest.mark.parametrize("unknown", sentence_table.unknowns(), ids=lambda each: each.id)
 def test_unknown(unknown: Unknown) -> None:
-    """A mark [U] has a switch, or a bracket of versions, or a reason why it has neither."""
+    """Test that a mark [U] has a switch, or a bracket of versions, or a reason why it has neither."""
     assert sum(each is not None for each in (unknown.switch, unknown.version, unknown.none)) == 1
     assert [name for name in unknown.tests if name not in sentence_table.tests()] == []
     assert bool(unknown.tests) == (unknown.none is None)
@@ -95,7 +95,7 @@ def test_every_switch_is_listed() -> None:
 
 @pytest.mark.parametrize("switch", POSSIBILITIES)
 def test_every_possibility_is_tried(switch: str) -> None:
-    """The files of a switch's tests name the switch and each of its possibilities."""
+    """Test that the files of a switch's tests name the switch and each of its possibilities."""
     files = {
         test.partition("::")[0] for each in sentence_table.unknowns() if each.switch == switch for test in each.tests
     }

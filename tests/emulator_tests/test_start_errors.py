@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Errors: the envelope, and what start complains of, row by row (server-behaviour.md 3 and 3.1)."""
+"""Test errors: the envelope, and the complaints of start, row by row (server-behaviour.md 3 and 3.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START = "cluster:admin/xpack/ml/trained_models/deployment/start"
 
 
 def first_reason(answer: Answer) -> str:
-    """The only complaint of a validation."""
+    """Return the only complaint of a validation."""
     assert (answer.status, answer.type) == (400, "action_request_validation_exception"), answer.body
     return answer.reason.removeprefix("Validation Failed: 1: ").removesuffix(";")
 

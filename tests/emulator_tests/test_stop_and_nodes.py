@@ -199,7 +199,7 @@ def test_held_nodes_do_not_catch_up() -> None:
     assert api.tick()
 
 
-def test_load_fails_as_often_as_told() -> None:
+def test_load_fails_as_often_as_planted() -> None:
     """Test server-behaviour.md 4.2."""
     api = Api()
     api.effect("fail_next_load", reason="boom", times=1)

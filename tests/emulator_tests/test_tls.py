@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS over real sockets: good certificates, bad ones, certificates of clients."""
+"""Test TLS over real sockets: good certificates, bad ones, certificates of clients."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_bad_certificates(kind: str, complaint: str) -> None:
 
 
 def test_self_signed() -> None:
-    """Nobody trusts it, until it is trusted itself."""
+    """Test that a client refuses it, until it is trusted itself."""
     with running("--tls", "self_signed") as process:
         with pytest.raises(ssl.SSLCertVerificationError, match="self-signed certificate"):
             _get(process, ssl.create_default_context(), "/")
@@ -98,7 +98,7 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 def test_client_certificates(mapped: Process) -> None:
-    """The PKI realm: a name and its roles out of the certificate."""
+    """Test the PKI realm: a name and its roles out of the certificate."""
     assert mapped.first["client_dn"] == tls.CLIENT_DN
     status, body = _get(mapped, _context(mapped.first, client=True), "/_security/_authenticate")
     assert status == 200
@@ -110,7 +110,7 @@ def test_client_certificates(mapped: Process) -> None:
 
 
 def test_optional_client_certificates(mapped: Process) -> None:
-    """Without one there are the other ways; with both, the header counts."""
+    """Test that without one there are the other ways; with both, the header counts."""
     plain = _context(mapped.first)
     assert _get(mapped, plain, "/")[0] == 401
     assert _get(mapped, plain, "/", Authorization=basic("elastic"))[0] == 200
@@ -126,7 +126,7 @@ def test_required_client_certificates() -> None:
 
 
 def test_the_official_client(mapped: Process) -> None:
-    """elasticsearch-py with a pinned CA, with a CA file, and with a certificate of its own."""
+    """Test elasticsearch-py with a pinned CA, with a CA file, and with a certificate of its own."""
     elasticsearch = pytest.importorskip("elasticsearch")
     url, first = mapped.first["url"], mapped.first
     with elasticsearch.Elasticsearch(url, ca_certs=first["ca_path"], basic_auth=("elastic", "p1")) as client:
@@ -144,7 +144,7 @@ def test_the_official_client(mapped: Process) -> None:
 
 
 def test_the_end_leaves_no_files() -> None:
-    """Also where the process is told to go while somebody is connected."""
+    """Test it also for a process that ends while a client is connected."""
     with running("--tls", "--client-certificates", "optional") as process:
         folder = Path(process.first["ca_path"]).parent
         assert {each.name for each in folder.iterdir()} == {"ca.pem", "client.pem", "client.key"}

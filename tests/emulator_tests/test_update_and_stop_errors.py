@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What update and stop complain of, in order, and what is a no-op (server-behaviour.md 3.2 to 3.4)."""
+"""Test the complaints of update and stop, in order, and no-ops (server-behaviour.md 3.2 to 3.4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_STARTED = "cannot update deployment that is not in [started] state"
 
 
 def grown(api: Api, name: str = "m") -> None:
-    """Starts an adaptive deployment."""
+    """Start an adaptive deployment."""
     assert api.start(deployment_id=name, body={"adaptive_allocations": ADAPTIVE}).status == 200
     api.settle()
 
@@ -267,7 +267,7 @@ def test_repeated_start_is_never_a_no_op() -> None:
 
 
 def test_last_writer_wins() -> None:
-    """Test server-behaviour.md 3.4: of two clients nobody sees a conflict."""
+    """Test server-behaviour.md 3.4: neither of two clients sees a conflict."""
     api = Api()
     api.started()
     api.fault(

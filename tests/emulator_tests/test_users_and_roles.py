@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users, roles, run-as, 401 and 403, ``_authenticate`` and ``_has_privileges``."""
+"""Test users, roles, run-as, 401 and 403, ``_authenticate`` and ``_has_privileges``."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_service_accounts() -> None:
 
 
 def test_indices() -> None:
-    """Rights on indices are asked for by name (public source: the text of the refusal)."""
+    """Test rights on indices by name (public source: the text of the refusal)."""
     emulator = Secured()
     assert emulator.send("elastic", "PUT", "/logs-1/_doc/1", {"a": 1}).status == 201
     assert emulator.send("proxy", "GET", "/logs-1/_doc/1").status == 200
@@ -150,7 +150,7 @@ def test_indices() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_has_privileges(method: str) -> None:
-    """Test server-behaviour.md 0: for everybody, about themselves."""
+    """Test server-behaviour.md 0: for every user, about that user."""
     wanted = {
         "cluster": ["manage_ml", "monitor", "cluster:monitor/xpack/ml/inference/stats/get"],
         "index": [{"names": ["logs-1", "other"], "privileges": ["read", "write"]}],
@@ -252,7 +252,7 @@ def test_has_privileges_complaints() -> None:
 
 
 def test_has_privileges_of_another() -> None:
-    """Who asks about somebody else needs a right for it."""
+    """Test that a question about another user needs a right for it."""
     emulator, body = Secured(), {"cluster": ["monitor"]}
     path = "/_security/user/reader/_has_privileges"
     assert emulator.send("reader", "POST", path, body).status == 200
@@ -264,7 +264,7 @@ def test_has_privileges_of_another() -> None:
 
 @pytest.mark.parametrize("version", ["8.0.0", "8.10.4", "8.14.0", "8.19.21", "9.5.3"])
 def test_more_privilege_comes_later(version: str) -> None:
-    """Whatever a privilege implies stands before it in every list."""
+    """Test that in every list a privilege comes after those it includes."""
     listed = list(privileges.named(features(version)).values())
     for place, each in enumerate(listed):
         for later in listed[place + 1 :]:
@@ -388,7 +388,7 @@ def test_without_security_its_apis_are_not_there() -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    """Neither in the state nor in the journal."""
+    """Test that neither the state nor the journal has one."""
     emulator = Secured()
     emulator.send(
         "elastic", "POST", "/_security/oauth2/token", {"grant_type": "password", "username": "ml", "password": "p2"}
@@ -423,7 +423,7 @@ def test_serverless() -> None:
 
 
 def test_every_action_of_every_route_is_known_to_all() -> None:
-    """Whoever has everything may do whatever any part of the emulator adds."""
+    """Test that a user with all privileges may do what any part of the emulator adds."""
     assert SECURITY["users"]["elastic"]["roles"] == ["superuser"]
     emulator = Secured()
     for method, path in (("GET", "/_cluster/health"), ("GET", "/_nodes"), ("PUT", "/idx"), ("GET", "/_license")):

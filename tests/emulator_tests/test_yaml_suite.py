@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The runner of Elasticsearch's YAML test format, the facts that the public suites gave us, and these suites.
+"""Test the runner of Elasticsearch's YAML test format, and our suites, with facts that the public suites show.
 
 ``YAML_SUITES`` in the environment names checkouts of elastic/elasticsearch-clients-tests or elastic/elasticsearch, or
 folders of their tests; without it only our own suites run.
@@ -45,7 +45,7 @@ def test_own_suites(running: runner.Runner, file: Path) -> None:
 
 @pytest.mark.parametrize("version", ["8.10.4", "8.19.21"])
 def test_own_suites_on_older_servers(version: str) -> None:
-    """The facts are older than the newest server; what came later is skipped."""
+    """Test facts that are older than the newest server; later ones are skipped."""
     with runner.started(OWN, NOTHING, None, "--version", version) as older:
         results = [result for file in sorted(OWN.glob("trained_models/*.yml")) for result in older.results(file)]
     assert [result for result in results if result.outcome == "failed"] == []
@@ -53,7 +53,7 @@ def test_own_suites_on_older_servers(version: str) -> None:
 
 @pytest.mark.parametrize("path", PUBLIC or [None])
 def test_public_suites(path: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot pass is listed in expected.json."""
+    """Test that what cannot pass is listed in expected.json."""
     if path is None:
         pytest.skip("YAML_SUITES names no checkout")
     status = main([path, "--failures"])
@@ -101,14 +101,14 @@ def _suite(folder: Path, steps: list[Any], **parts: Any) -> Path:
 
 @pytest.mark.parametrize("step", WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_step_fails(running: runner.Runner, tmp_path: Path, step: dict[str, Any]) -> None:
-    """The same steps that pass in our own suites, with something that is not so."""
+    """Test the steps that pass in our own suites, each with something wrong."""
     (result,) = running.results(_suite(tmp_path, [{"do": MODEL}, step]))
     assert (result.name, result.outcome) == ("made/suite/a test", "failed")
     assert result.text.startswith("test, step 2: ")
 
 
 def test_setup_and_teardown_count(running: runner.Runner, tmp_path: Path) -> None:
-    """A test fails with them; teardown runs whatever came before."""
+    """Test that a test fails with them, and that teardown always runs."""
     wrong: Any = [{"is_true": "nothing"}]
     (result,) = running.results(_suite(tmp_path, [], setup=wrong))
     assert result.text.startswith("setup, step 1: ")
@@ -144,14 +144,14 @@ def test_setup_and_teardown_count(running: runner.Runner, tmp_path: Path) -> Non
     ],
 )
 def test_skips(running: runner.Runner, tmp_path: Path, step: Any, why: str | None) -> None:
-    """A test that is for another server or another runner says why it did not run; in setup it holds for all."""
+    """Test that a test for another server or runner says why it did not run; in setup it holds for all."""
     for suite in (_suite(tmp_path, [step, {"is_false": "x"}]), _suite(tmp_path, [], setup=[step])):
         (result,) = running.results(suite)
         assert (result.outcome, result.text) == (("passed", "") if why is None else ("skipped", why))
 
 
 def test_stack_or_serverless(running: runner.Runner, tmp_path: Path) -> None:
-    """The clients' suites say for which of the two they are."""
+    """Test that the clients' suites say for which of the two they are."""
     (result,) = running.results(_suite(tmp_path, [], requires={"stack": False, "serverless": True}))
     assert (result.outcome, result.text) == ("skipped", "not for default")
     (result,) = running.results(_suite(tmp_path, [], requires={"stack": True, "serverless": False}))
@@ -159,7 +159,7 @@ def test_stack_or_serverless(running: runner.Runner, tmp_path: Path) -> None:
 
 
 def test_expected_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A listed test may fail and must not pass; a list needs reasons."""
+    """Test that a listed test may fail and must not pass, and that a list needs reasons."""
     path = _suite(tmp_path, [{"is_true": "nothing"}])
     listed = tmp_path / "expected.json"
     assert main([str(path), "--expected", str(_written(listed, {}))]) == 1
@@ -178,7 +178,7 @@ def _written(path: Path, content: Any) -> Path:
 
 
 def test_unreadable_suites_fail(running: runner.Runner, tmp_path: Path) -> None:
-    """A file that is no suite is not passed over."""
+    """Test that a file that is no suite is not passed over."""
     path = tmp_path / "suite.yml"
     for text in ("[1, 2", "- 1"):
         path.write_text(text, "utf-8")
@@ -188,7 +188,7 @@ def test_unreadable_suites_fail(running: runner.Runner, tmp_path: Path) -> None:
 
 
 def test_own_suites_are_named_by_folder_and_file() -> None:
-    """As the list of expected failures names them."""
+    """Test names as the list of expected failures has them."""
     assert load(OWN / "runner" / "steps.yml").name == "runner/steps"
     assert Expected.read(EXPECTED).reason("trained_models/deployments/A cache of no size stays 0") is None
 
@@ -210,7 +210,7 @@ SPEC: Final[dict[str, Any]] = {
 
 
 def test_by_specification(tmp_path: Path) -> None:
-    """With rest-api-spec files, found above the suite, no typed method is asked."""
+    """Test that with rest-api-spec files, found above the suite, no typed method is used."""
     folder = tmp_path / "rest-api-spec/src/main/resources/rest-api-spec/api"
     folder.mkdir(parents=True)
     for name, spec in SPEC.items():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Releases of the official clients, each in a throw-away folder below ``.cache/clients``.
+"""Install releases of the official clients, each in a throw-away folder below ``.cache/clients``.
 
 ``releases.json`` pins them. Where one cannot be installed (no registry, no npm), the test is skipped and says why;
 with ``CI=true`` in the environment it fails: there, nothing may be left out in silence.
@@ -36,7 +36,7 @@ _NPM: Final = ("npm", "install", "--silent", "--no-audit", "--no-fund", "--no-sa
 
 
 def folder(client: str, release: str) -> Path:
-    """Where a release is, installed if need be."""
+    """Return the folder of a release, installed if need be."""
     found = installed(client, release)
     if isinstance(found, Path):
         return found
@@ -47,19 +47,19 @@ def folder(client: str, release: str) -> Path:
 
 
 def version(release: str) -> str:
-    """Of the client itself: ``8.0.0-on-old-transport`` has older packages below it."""
+    """Return the version of the client itself: ``8.0.0-on-old-transport`` has older packages below it."""
     return release.partition("-")[0]
 
 
 def node() -> Path:
-    """The Node.js program."""
+    """Return the Node.js program."""
     (release,) = RELEASES[NODE]
     return folder(NODE, release) / "node_modules" / ".bin" / "node"
 
 
 @functools.cache
 def installed(client: str, release: str) -> Path | str:
-    """The folder, or why there is none; tests that run at the same time wait for each other."""
+    """Return the folder, or why there is none; tests that run at the same time wait for each other."""
     place = CACHE / f"{client}-{release}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{place.name}.lock", "w", encoding="ascii") as lock:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of ``life_cycle.json`` with the typed methods of elasticsearch-py, any release.
+"""Go through the steps of ``life_cycle.json`` with the typed methods of elasticsearch-py, any release.
 
 Usage: life_cycle.py URL SERVER_VERSION [async]. Prints one JSON object: what came back. ``life_cycle.mjs`` does the
 same in JavaScript. Python 3 and elasticsearch-py are all this needs.
@@ -31,7 +31,7 @@ ERRORS = {
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
-    """A step with its names filled in."""
+    """Return a step with its names filled in."""
     text = json.dumps(value)
     for name, meant in names.items():
         text = text.replace(name, meant)
@@ -39,7 +39,7 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 
 
 def at(body: Any, path: str) -> Any:
-    """What is at a dotted path; ``length`` counts a list."""
+    """Return the value at a dotted path; ``length`` counts a list."""
     for key in path.split(".") if path else []:
         if isinstance(body, dict):
             body = body.get(key)
@@ -49,17 +49,17 @@ def at(body: Any, path: str) -> Any:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version to compare."""
+    """Return a version to compare."""
     return tuple(map(int, version.split(".")))
 
 
 async def settled(answer: Any) -> Any:
-    """What a client of either kind gives in the end."""
+    """Return the result of a client of either kind."""
     return await answer if inspect.isawaitable(answer) else answer
 
 
 def reason(body: Any) -> str:
-    """An error's text."""
+    """Return an error's text."""
     error = body.get("error") if isinstance(body, dict) else body
     return str(error.get("reason") if isinstance(error, dict) else error)
 
@@ -79,14 +79,14 @@ class LifeCycle:
         self.wrong: list[Any] = []
 
     async def go(self, steps: list[dict[str, Any]]) -> None:
-        """All steps that this server version has."""
+        """Take all steps that this server version has."""
         for raw in steps:
             step = filled(raw, self.names)
             if numbers(step.get("server", "8.0.0")) <= self.server < numbers(step.get("until", "99.0.0")):
                 await self.step(step)
 
     async def step(self, step: dict[str, Any]) -> None:
-        """One call, and what it should give."""
+        """Make one call and compare its result."""
         status, body, exception = await self.call(step)
         if status is None:
             return
@@ -102,7 +102,7 @@ class LifeCycle:
                 self.wrong.append([step, path, at(body, path)])
 
     async def call(self, step: dict[str, Any]) -> tuple[int | None, Any, str | None]:
-        """Status, body and exception; no status if there is no such method."""
+        """Return status, body and exception; no status if there is no such method."""
         method: Any = self.client
         for part in step["call"].split("."):
             method = getattr(method, part, None)
@@ -122,20 +122,20 @@ class LifeCycle:
         return 200, getattr(answer, "body", answer), None
 
     def known(self, name: str, method: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments this release has."""
+        """Return the arguments this release has."""
         there = inspect.signature(method).parameters
         self.dropped |= {f"{name} {argument}" for argument in arguments if argument not in there}
         return {argument: value for argument, value in arguments.items() if argument in there}
 
     def untyped(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What people send who have no typed method."""
+        """Send what a user sends whose client has no typed method."""
         media = f"application/vnd.elasticsearch+json; compatible-with={elasticsearch.__version__[0]}"
         headers = {"accept": media, "content-type": media, "x-opaque-id": "untyped"}
         return {**request, "headers": headers}
 
 
 async def main() -> None:
-    """Address, server version and kind of client are the arguments."""
+    """Run with address, server version and kind of client as arguments."""
     url, server, *kind = sys.argv[1:]
     build = elasticsearch.AsyncElasticsearch if kind == ["async"] else elasticsearch.Elasticsearch
     client: Any = build(url, max_retries=0, request_timeout=30)

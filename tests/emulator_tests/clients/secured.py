@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A short life over TLS for each way to authenticate, with elasticsearch-py; or what it raises.
+"""Lead a short life over TLS for each way to authenticate, with elasticsearch-py; or note what it raises.
 
 Usage: secured.py, with a JSON list of cases on standard input: ``name``, ``url``, and any of ``ca``, ``fingerprint``,
 ``certificate`` with ``key``, ``user`` with ``password``, ``api_key``, ``bearer``. Prints one JSON object: client, and
@@ -45,12 +45,12 @@ def life(client: Any, name: str) -> dict[str, Any]:
 
 
 def causes(error: BaseException | None) -> list[str]:
-    """What went wrong, and what made it so: the client's own text is but "TLS error"."""
+    """Return the texts of an error and its causes: the client's own text is just "TLS error"."""
     return [] if error is None else [str(error), *causes(error.__cause__ or error.__context__)]
 
 
 def outcome(case: dict[str, Any]) -> dict[str, Any]:
-    """What came of one case."""
+    """Return the outcome of one case."""
     options = {mine: case[name] for name, mine in OPTIONS.items() if name in case}
     if "user" in case:
         options["basic_auth"] = (case["user"], case["password"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replayers of recorded rows: each turns (row, version) into (what was recorded, what the emulator says)."""
+"""Replay recorded rows: each replayer turns (row, version) into (what was recorded, what the emulator says)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator_tests.recordings import Row
 Outcome = tuple[Any, Any]
 Replayer = Callable[[Row, str], Outcome]
 UNPLAYED: Final = "the emulator has nothing that could be compared"
-"""What is played for a row that is about something the emulator lacks; equal to nothing that was recorded."""
+"""The outcome of a row that is about something the emulator lacks; equal to nothing that was recorded."""
 
 MODULES: Final = {
     "adaptive": "adaptive",
@@ -38,15 +38,15 @@ MODULES: Final = {
     "task_params": "assignments",
     "update_request": "requests",
 }
-"""Which module replays a recording; its function has the recording's name."""
+"""The module that replays a recording; its function has the recording's name."""
 
 
 def replayer(file: str) -> Replayer:
-    """The function that replays the rows of a recording; ``KeyError`` if there is none."""
+    """Return the function that replays the rows of a recording; raise ``KeyError`` if there is none."""
     found: Replayer = getattr(importlib.import_module(f"emulator_tests.replay.{MODULES[file]}"), file)
     return found
 
 
 def replay(row: Row, version: str) -> Outcome:
-    """What was recorded, and what the emulator says."""
+    """Return what was recorded, and what the emulator says."""
     return replayer(row.file)(row, version)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Settings of adaptive allocations."""
+"""Replay settings of adaptive allocations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def _merge(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wire(case: dict[str, Any], version: str) -> dict[str, Any]:
-    """On the wire the placeholder becomes an equal object that is not the placeholder."""
+    """Return the settings as read from the wire.
+
+    The placeholder becomes an equal object that is not the placeholder.
+    """
     before = parse_update(case["body"].encode(), "dep", features(version)).adaptive
     assert before is not None
     after = AdaptiveSettings(*_raw(before))
@@ -67,7 +70,7 @@ def _wire(case: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def adaptive(row: Row, version: str) -> Outcome:
-    """Adaptive settings: parsing, merging, the placeholder of a reset."""
+    """Replay adaptive settings: parsing, merging, the placeholder of a reset."""
     key, value = row.data["key"], row.data["value"]
     if key == "present":
         return value, features(version).adaptive

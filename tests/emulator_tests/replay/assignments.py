@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Assignments and task parameters: rendering and arithmetic."""
+"""Replay assignments and task parameters: rendering and arithmetic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ASSIGNABLE = ("nodeA", "nodeB")
 
 
 def assignment(row: Row, version: str) -> Outcome:
-    """An assignment, and what is computed from it."""
+    """Replay an assignment, and what is computed from it."""
     each = recorded_assignments.assignment(row.data["json"]["assignment"], version)
     played = {
         "json": rendered.envelope(each),
@@ -42,7 +42,7 @@ def assignment(row: Row, version: str) -> Outcome:
 
 
 def task_params(row: Row, version: str) -> Outcome:
-    """Task parameters and the memory they need."""
+    """Replay task parameters and the memory they need."""
     params = recorded_assignments.task_params(row.data["json"])
     played = {
         "json": params.as_json(features(version)),
@@ -53,7 +53,7 @@ def task_params(row: Row, version: str) -> Outcome:
 
 
 def assignment_metadata(row: Row, version: str) -> Outcome:
-    """What the cluster state shows of assignments, and under which name."""
+    """Replay the cluster state's view of assignments, and its name."""
     key, value = row.data["key"], row.data["value"]
     if key == "cases":
         return [case["json"] for case in value], [_in_cluster_state(case, version) for case in value]

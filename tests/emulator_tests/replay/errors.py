@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exceptions as error objects."""
+"""Replay exceptions as error objects."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def _capacity(version: Features) -> ApiError:
 
 
 def _blocked(settings: dict[str, bool], **state: bool) -> ApiError:
-    """What a write to metadata meets."""
+    """Return the refusal of a write to metadata."""
     blocks = coordination.Coordination(**state).blocking(coordination.METADATA_WRITE, settings)
     return coordination.blocked(blocks)
 
 
 def _known(reason: str) -> Callable[[Features], ApiError]:
-    """Something of a part of machine learning that is not played: its form only."""
+    """Return an error of a part of machine learning that is not played: its form only."""
     return lambda version: failure("resource_already_exists_exception", reason)
 
 
@@ -83,7 +83,7 @@ def _missing(reason: str) -> Callable[[Features], ApiError]:
 
 
 def _guessed_timeout(version: Features) -> ApiError:
-    """The recorder's guess is the other possibility of a switch."""
+    """Return the recorder's guess, which is the other possibility of a switch."""
     choices = Choices()
     choices.choose("start_timeout_type", "status_exception")
     return operations.start_timed_out("dep", "30s", choices)
@@ -150,7 +150,7 @@ def _made(case: str, version: Features) -> ApiError | None:
 
 
 def errors(row: Row, version: str) -> Outcome:
-    """One exception as a REST answer."""
+    """Replay one exception as a REST answer."""
     if "error" not in row.data:
         # The class was not published: the record says nothing about what the server answers.
         return row.data, UNPLAYED

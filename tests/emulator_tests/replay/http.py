@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whole requests: answered as recorded, in status, headers and every byte that is not a mere circumstance."""
+"""Replay whole requests: answered as recorded, in status, headers and every byte that is not a mere circumstance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CIRCUMSTANCES: Final = (
 
 
 def http(row: Row, version: str) -> Outcome:
-    """One request and its answer."""
+    """Replay one request and its answer."""
     if "response" not in row.data:
         return raw(row, version)
     response = row.data["response"]
@@ -91,7 +91,7 @@ def _circumstances_removed(text: str) -> str:
 
 
 def _sorted_methods(text: str) -> str:
-    """The order of several methods is that of a hash map, too: the recorded versions differ in it."""
+    """Sort several methods, whose order is that of a hash map, too: the recorded versions differ in it."""
     return _METHODS.sub(lambda match: ",".join(sorted(match[0].replace(" ", "").split(","))), text)
 
 
@@ -100,12 +100,12 @@ def _headers(pairs: list[Any]) -> list[tuple[str, str]]:
 
 
 def _stood_in(row: Row) -> bool:
-    """Whether a stand-in answered: what it made up beyond the request is no evidence."""
+    """Return whether a stand-in answered: what it made up beyond the request is no evidence."""
     return row.data["response"]["status"] == 200 and DEPLOYMENT.match(row.data["request"]["path"]) is not None
 
 
 def _parameters(text: str) -> Any:
-    """What a stand-in's answer says about the request: the id, the number and the priority that were read from it."""
+    """Return what a stand-in's answer says about the request: the id, the number and the priority that it read."""
     try:
         body = json.loads(text)
     except ValueError:

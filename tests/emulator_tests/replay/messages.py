@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Templates of messages: each is filled in, and looked for where a client or the audit log would read it."""
+"""Replay templates of messages: each is filled in, and searched where a client or the audit log would read it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONG = "a" * 65
 
 
 def messages(row: Row, version: str) -> Outcome:
-    """One template, with the arguments of a situation that leads to it."""
+    """Replay one template, with the arguments of a situation that leads to it."""
     situation = _SITUATIONS.get(row.data["key"])
     if situation is None:
         return row.data["value"], UNPLAYED
@@ -32,7 +32,7 @@ def messages(row: Row, version: str) -> Outcome:
 
 
 def filled(template: str, arguments: list[str]) -> str:
-    """Java's two forms: numbered places with doubled quotes, or empty braces in order."""
+    """Fill in Java's two forms: numbered places with doubled quotes, or empty braces in order."""
     left = iter(arguments)
     text = re.sub(r"\{\}", lambda match: next(left), template)
     if text != template:
@@ -41,7 +41,7 @@ def filled(template: str, arguments: list[str]) -> str:
 
 
 def _reason(method: str, target: str, body: Any = None) -> Callable[[InProcess], str]:
-    """What the error of one request says."""
+    """Return the text of one request's error."""
 
     def ask(emulator: InProcess) -> str:
         raw = None if body is None else json.dumps(body).encode()
@@ -56,7 +56,7 @@ def _error(emulator: InProcess, method: str, target: str, raw: bytes | None) -> 
 
 
 def _audited(*requests: tuple[str, str, Any]) -> Callable[[InProcess], str]:
-    """What the audit log says after some requests."""
+    """Return the audit log after some requests."""
 
     def ask(emulator: InProcess) -> str:
         for method, target, body in requests:
@@ -77,7 +77,7 @@ def _with_model(**facts: Any) -> Callable[[InProcess], str]:
 
 
 def _after(method: str, target: str, body: Any, *before: tuple[str, str, Any]) -> Callable[[InProcess], str]:
-    """What the error of a request says that comes after others; there is a model ``x``, too."""
+    """Return the error of a request that comes after others; there is a model ``x``, too."""
 
     def ask(emulator: InProcess) -> str:
         emulator.cluster.models["x"] = Model("x", 1000)
@@ -91,7 +91,7 @@ def _after(method: str, target: str, body: Any, *before: tuple[str, str, Any]) -
 
 
 def _part_twice(emulator: InProcess) -> str:
-    """The error of a part of a definition that is there already."""
+    """Return the error of a part of a definition that exists already."""
     emulator.request("PUT", "/_ml/trained_models/new", _JSON, json.dumps(_SMALL).encode())
     part = json.dumps({"definition": "AAAA", "total_definition_length": 3, "total_parts": 2}).encode()
     emulator.request("PUT", "/_ml/trained_models/new/definition/0", _JSON, part)
@@ -99,7 +99,7 @@ def _part_twice(emulator: InProcess) -> str:
 
 
 def _without_fields(emulator: InProcess) -> str:
-    """The warning in a tree's result."""
+    """Return the warning in a tree's result."""
     tree = {"tree": {"feature_names": ["a"], "tree_structure": [{"node_index": 0}]}}
     body = {
         "input": {"field_names": ["a"]},
@@ -111,7 +111,7 @@ def _without_fields(emulator: InProcess) -> str:
 
 
 def _alias_moved(emulator: InProcess) -> str:
-    """The warning about an alias that moves to a model with other input fields."""
+    """Return the warning about an alias that moves to a model with other input fields."""
     emulator.cluster.models["m"].config = {"input": {"field_names": ["a", "b"]}}
     emulator.cluster.models["x"] = Model("x", 1000, config={"input": {"field_names": ["c", "d"]}})
     emulator.request("PUT", "/_ml/trained_models/m/model_aliases/nick")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Defaults, limits and names."""
+"""Replay defaults, limits and names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from emulator_tests.replay import Outcome
 
 
 def misc(row: Row, version: str) -> Outcome:
-    """One fact."""
+    """Replay one fact."""
     value, played = row.data["value"], _FACTS.get(row.data["key"])
     if played is None:
         raise KeyError(row.data["key"])
@@ -52,14 +52,14 @@ def _number(version: str) -> Any:
 
 
 def _task_names(_version: str) -> Any:
-    """The names of tasks that stand anywhere in the emulator."""
+    """Return the names of tasks that occur anywhere in the emulator."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(emulator.__file__).parent.rglob("*.py")))
     recorded = next(row.data["value"] for row in rows("misc") if row.data["key"] == "ml_tasks")
     return {name: text for name, text in recorded.items() if f'"{text}"' in source}
 
 
 def _update_task(version: str) -> Any:
-    """How the list of tasks describes an update."""
+    """Return the description of an update in the list of tasks."""
     emulator = InProcess(version, models=[("dep", 1)])
     emulator.request("POST", "/_ml/trained_models/dep/deployment/_start")
     body = json.dumps({"number_of_allocations": 2}).encode()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Model configurations, aliases and ids."""
+"""Replay model configurations, aliases and ids."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CREATED = 1730548200000
 
 
 def _model(config: Json, version: str) -> Model:
-    # Whoever recorded gave each model without an input this one, even those that cannot have any.
+    # The recorder gave each model without an input this one, even those that cannot have any.
     config = {"input": {"field_names": ["text_field"]}, **config}
     shown = parser_of_models.shown(config, features(version))
     return Model("mod", SIZE, str(config.get("model_type")), create_time=CREATED, config=shown)
 
 
 def model_config(row: Row, version: str) -> Outcome:
-    """A model's configuration: parsed, refused, shown."""
+    """Replay a model's configuration: parsed, refused, shown."""
     data = row.data
     if "get_response" in data:
         return _get_answer(row, version)
@@ -76,7 +76,7 @@ def _get_answer(row: Row, version: str) -> Outcome:
 
 
 def _known_fields(row: Row, version: str) -> Outcome:
-    """Every field that a record names is known, unless it only ever comes out of the server."""
+    """Check that every field of a record is known, unless only the server ever writes it."""
     generated = {"created_by", "version", "create_time", "model_size_bytes", "estimated_operations", "license_level"}
     generated |= {"estimated_heap_memory_usage_bytes", "compressed_definition", "model_package"}
     generated |= {"per_deployment_memory_bytes", "per_allocation_memory_bytes"}
@@ -93,7 +93,7 @@ def _is_known(name: str, version: str) -> bool:
 
 
 def ids(row: Row, version: str) -> Outcome:
-    """Which ids are valid."""
+    """Replay which ids are valid."""
     if row.data["key"] == "len_limit":
         return row.data["value"], models.ID_LIMIT
     played = [
@@ -104,7 +104,7 @@ def ids(row: Row, version: str) -> Outcome:
 
 
 def aliases(row: Row, version: str) -> Outcome:
-    """An alias put or deleted."""
+    """Replay an alias put or deleted."""
     data = row.data
     if "put_fields" in data:
         return data["put_fields"], _alias_parameters(version)
@@ -126,7 +126,7 @@ def aliases(row: Row, version: str) -> Outcome:
 
 
 def _alias_parameters(version: str) -> list[str]:
-    """The alias is part of the path, ``reassign`` of the query."""
+    """Return the parameters of an alias: the alias is part of the path, ``reassign`` of the query."""
     emulator = InProcess(version, models=[("old", 1), ("new", 1)])
     emulator.cluster.aliases["alias"] = "old"
     path = "/_ml/trained_models/new/model_aliases/alias"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which privilege grants which action."""
+"""Replay which privilege grants which action."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _REFUSED: Final = re.compile(r"action \[([^]]+)\] is unauthorized")
 
 
 def privileges(row: Row, version: str) -> Outcome:
-    """What cluster privileges grant, what actions are called, and the roles that come along."""
+    """Replay what cluster privileges grant, the names of actions, and the built-in roles."""
     if row.data["key"] == "privileges":
         return row.data["value"], _granted(row, version)
     if row.data["key"] == "action_names":
@@ -59,7 +59,7 @@ def privileges(row: Row, version: str) -> Outcome:
 
 
 def _needed(name: str, version: str) -> str:
-    """The action that somebody without any privilege is told to lack."""
+    """Return the action that a user without any privilege lacks."""
     emulator = InProcess(version, models=[("m", 1000)])
     emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": []})
     method, path, body = _ASKED[name]
@@ -70,7 +70,7 @@ def _needed(name: str, version: str) -> str:
 
 
 def _granted(row: Row, version: str) -> dict[str, list[str] | None]:
-    """Every recorded action, and no other, under every recorded privilege."""
+    """Return every recorded action, and no other, under every recorded privilege."""
     named = security.named(features(version))
     actions = sorted({action for listed in row.data["value"].values() for action in listed or ()})
     return {
@@ -80,7 +80,7 @@ def _granted(row: Row, version: str) -> dict[str, list[str] | None]:
 
 
 def _roles(row: Row, version: str) -> dict[str, object]:
-    """The built-in roles that grant some of the recorded actions, and their privileges that have a name."""
+    """Return the built-in roles that grant some of the recorded actions, and their privileges that have a name."""
     known = features(version)
     actions = row.data["value"]["superuser"]["granted"]
     found: dict[str, object] = {}

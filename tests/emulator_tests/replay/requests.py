@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bodies of start, update and stop: parsed, refused and complained about as recorded, in every version."""
+"""Replay bodies of start, update and stop: parsed, refused and complained about as recorded, in every version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator_tests.replay import Outcome
 
 _DEPLOYMENT_IN_QUERY = "deployment_id (query) = "
 Triple = tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]
-"""What was parsed, what was refused, and warnings."""
+"""The parsed values, the refusal, and warnings."""
 Answer = tuple[int, Triple]
 """The status, too: 200 for what is neither refused by the parser nor by validation."""
 
@@ -39,7 +39,7 @@ def _validated(parsed: dict[str, Any], complaints: list[str], warnings: list[str
 
 
 def update_request(row: Row, version: str) -> Outcome:
-    """A body of update, or a query parameter."""
+    """Replay a body of update, or a query parameter."""
     if "body" not in row.data:
         return _query_parameter(row)
     try:
@@ -60,7 +60,7 @@ def update_request(row: Row, version: str) -> Outcome:
 
 
 def start_request(row: Row, version: str) -> Outcome:
-    """A body of start, or a detail of its class."""
+    """Replay a body of start, or a detail of its class."""
     if "body" not in row.data:
         recorded = {key: row.data[key] for key in ("parsed", "error", "validation") if key in row.data}
         return recorded, _detail(row.data, features(version))
@@ -107,7 +107,7 @@ def _start_json(request: requests.StartRequest, version: Features) -> dict[str, 
 
 
 def stop_request(row: Row, version: str) -> Outcome:
-    """A body of stop, or its answer."""
+    """Replay a body of stop, or its answer."""
     if "response" in row.data:
         return row.data["json"], {"stopped": row.data["response"]}
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The REST layer's own refusals."""
+"""Replay the REST layer's own refusals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from emulator_tests.replay.situation import deploy
 
 
 def rest_layer(row: Row, version: str) -> Outcome:
-    """The REST classes called directly. Where a stand-in said ok, only the status counts."""
+    """Replay direct calls of REST classes. Where a stand-in said ok, only the status counts."""
     data = row.data
     method, _space, target = data["request"].partition(" ")
     given = {"Content-Type": ["application/json"]} if data["headers"] is None and data["body"] else data["headers"]

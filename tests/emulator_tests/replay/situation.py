@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The situations in which requests were recorded: nodes, models, deployments, users."""
+"""Recreate the situations in which requests were recorded: nodes, models, deployments, users."""
 
 from __future__ import annotations
 
@@ -56,11 +56,14 @@ _ELASTIC = "Basic " + base64.b64encode(f"elastic:{_PASSWORD}".encode()).decode()
 
 
 LACKING = ("inference", "ml", "root", "security", "xpack")
-"""What the recorded nodes lack (recorded-answers.md 1)."""
+"""The parts that the recorded nodes lack (recorded-answers.md 1)."""
 
 
 def _part_missing(row: Row) -> bool:
-    """The secured node has security, licences and a stand-in for three paths; neither ``/`` nor machine learning."""
+    """Return whether the secured node lacks what is requested.
+
+    It has security, licences and a stand-in for three paths.
+    """
     path = row.data["request"]["path"]
     if DEPLOYMENT.match(path) or path.startswith(("/_security", "/_license", "/_xpack")):
         return False
@@ -68,7 +71,7 @@ def _part_missing(row: Row) -> bool:
 
 
 def _node(row: Row) -> Node:
-    """The recorded nodes have no plugin that gives them attributes."""
+    """Return a node without the attributes of plugins, as the recorded ones were."""
     return Node("n1", 64, given_name="n1", plugin=not row.data["request"]["path"].startswith("/_nodes"))
 
 
@@ -82,14 +85,14 @@ def _complete(row: Row, version: str) -> InProcess:
 
 
 def plain(row: Row, version: str) -> InProcess:
-    """A node without security."""
+    """Return a node without security."""
     emulator = InProcess(version, [_node(row)], without=LACKING)
     emulator.cluster.name = "oracle"
     return emulator
 
 
 def secured(row: Row, version: str) -> InProcess:
-    """A node with security: its users, and the deployment that the path names."""
+    """Return a node with security: its users, and the deployment that the path names."""
     emulator = plain(row, version) if _part_missing(row) else _complete(row, version)
     declared = file.declared(SECURITY, emulator.cluster.version)
     emulator.cluster.security = Security(declared, emulator.cluster.version, emulator.cluster.milliseconds)
@@ -102,7 +105,10 @@ def secured(row: Row, version: str) -> InProcess:
 
 
 def sent_headers(row: Row) -> dict[str, str]:
-    """The headers of a request; those of the secured node were sent as ``elastic`` unless the row says otherwise."""
+    """Return the headers of a request.
+
+    Those of the secured node were sent as ``elastic`` unless the row says otherwise.
+    """
     headers = dict(row.data["request"]["headers"])
     if "security" in row.node and row.data["response"]["status"] != 401:
         headers.setdefault("Authorization", _ELASTIC)
@@ -110,14 +116,14 @@ def sent_headers(row: Row) -> dict[str, str]:
 
 
 def masterless(row: Row, version: str) -> InProcess:
-    """A node that has no elected master, and never had one: it has no recovered state either."""
+    """Return a node that has no elected master, and never had one: it has no recovered state either."""
     emulator = not_recovered(row, version)
     emulator.control("POST", "/effects", {"do": "lose_master"})
     return emulator
 
 
 def not_recovered(row: Row, version: str) -> InProcess:
-    """A node whose cluster state is not recovered."""
+    """Return a node whose cluster state is not recovered."""
     emulator = plain(row, version)
     emulator.control("POST", "/effects", {"do": "lose_state"})
     return emulator
@@ -130,11 +136,11 @@ SITUATIONS = {
     "8.19.21 without elected master": masterless,
     "8.19.21 state not recovered": not_recovered,
 }
-"""What a row calls its node, and the emulator that stands in for it."""
+"""The name of a node in a row, and the emulator that stands in for it."""
 
 
 def deploy(emulator: InProcess, encoded: str, operation: str) -> None:
-    """A deployment in the state that its name asks for, or a model to start."""
+    """Make a deployment in the state that its name asks for, or a model to start."""
     name = encoded.replace("%2F", "/").replace("%C3%A9", "é")
     cluster = emulator.cluster
     cluster.models["m"] = Model("m", SIZE)

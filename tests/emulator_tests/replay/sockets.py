@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bytes on a real socket: what came back, and whether the server closed the connection."""
+"""Replay bytes on a real socket: the answer, and whether the server closed the connection."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from emulator_tests.recordings import Row
 from emulator_tests.replay import Outcome
 
 _LONG: Final = 20.0
-"""How long to wait for something that has to come."""
+"""The time to wait for something that has to come."""
 _SHORT: Final = 0.1
-"""How long to see that nothing more comes. Waiting longer could only find more."""
+"""The time to see that nothing more comes. Waiting longer could only find more."""
 
 
 @functools.cache
 def _process(version: str, secured: bool) -> Process:
-    """An emulator for all rows of one node; ends with this process."""
+    """Start an emulator for all rows of one node; it ends with this process."""
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     found = stack.enter_context(running("--version", version, "--node", "n1=64,16gb"))
@@ -35,7 +35,7 @@ def _process(version: str, secured: bool) -> Process:
 
 
 def raw(row: Row, version: str) -> Outcome:
-    """One row with raw bytes."""
+    """Replay one row with raw bytes."""
     process = _process(version, "security" in row.node)
     recorded = str(row.data["response_raw"])
     address = urlsplit(process.first["url"])
@@ -48,7 +48,7 @@ def raw(row: Row, version: str) -> Outcome:
 
 
 def _bytes(row: Row) -> bytes:
-    """The request; a long row of the same letter was cut in the recording."""
+    """Return the request; a long row of the same letter was cut in the recording."""
     text, length = row.data["request"]["raw"], row.data["request"]["raw_len"]
     missing = length - len(text)
     if not missing:
@@ -58,7 +58,7 @@ def _bytes(row: Row) -> bytes:
 
 
 def _answer(connection: socket.socket, length: int, to_the_end: bool) -> tuple[str, bool]:
-    """Everything that comes, and whether the connection ended."""
+    """Return everything that comes, and whether the connection ended."""
     got, closed = b"", False
     connection.settimeout(_LONG)
     with contextlib.suppress(TimeoutError):
@@ -71,7 +71,7 @@ def _answer(connection: socket.socket, length: int, to_the_end: bool) -> tuple[s
 
 
 def _normal(text: str) -> str:
-    """Names of headers in lower case, their order and the name of the cluster do not matter."""
+    """Return an answer with names of headers in lower case, sorted, and without the name of the cluster."""
     head, blank, body = text.replace('"cluster_name":"oracle"', '"cluster_name":"double"').rpartition("\r\n\r\n")
     lines = [line if line.startswith("HTTP/") else _lower(line) for line in head.split("\r\n")]
     return "\r\n".join(sorted(lines)) + blank + body

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""States of assignments, routes and allocations."""
+"""Replay states of assignments, routes and allocations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from emulator_tests.replay import Outcome
 
 
 def states(row: Row, version: str) -> Outcome:
-    """Enumerations, routes, and what becomes of an assignment step by step."""
+    """Replay enumerations, routes, and an assignment step by step."""
     value = row.data["value"]
     if row.data["key"] == "builder_steps":
         # Steps that end in an exception, or that only say "ok", are no states.
@@ -40,7 +40,7 @@ def _route_json(version: str) -> Any:
 
 
 def _builder_steps(version: str) -> Any:
-    """The steps of the record, each followed by what a commit makes of them."""
+    """Return the steps of the record, each followed by the result of a commit."""
     size = 265632637
     params = TaskParams("mod", "dep", size, 2, 1, 1024, ByteSize(size, f"{size}b"))
     each = Assignment(params, features(version), recorded_assignments.nanos("2024-11-02T11:50:34.766591Z"))

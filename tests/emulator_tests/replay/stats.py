@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows of ``_stats``, as recorded, in every version."""
+"""Replay rows of ``_stats``, as recorded, in every version."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ABSENT = object()
 
 
 def cluster_of(version: str, *recorded: Json) -> Cluster:
-    """A cluster that holds the deployments the record shows."""
+    """Return a cluster that holds the deployments of the record."""
     nodes = tuple(_node(node_id) for node_id in ("nodeA", "nodeB"))
     cluster = Cluster(Config(version, nodes=nodes))
     cluster.models["mod"] = Model("mod", SIZE)
@@ -40,7 +40,7 @@ def cluster_of(version: str, *recorded: Json) -> Cluster:
 
 
 def _node(node_id: str) -> Node:
-    """The recorded nodes have two attributes and one role."""
+    """Return a node with the two attributes and the one role of the recorded nodes."""
     attributes = {"ml.allocated_processors_double": "4.0", "ml.machine_memory": str(8 << 30)}
     return Node(node_id, 4, 8 << 30, roles=("ml",), plugin=False, extra=attributes)
 
@@ -67,7 +67,7 @@ def _assignment(cluster: Cluster, body: Json) -> Assignment:
 
 
 def _node_id(cluster: Cluster, row: Json, number: int) -> str:
-    """Some records hide the node's identity, some show that it has left."""
+    """Return the id of a node; some records hide its identity, some show that it has left."""
     node = row.get("node", _ABSENT)
     if isinstance(node, dict):
         return str(next(iter(node)))
@@ -95,7 +95,7 @@ def _usage(row: Json) -> Usage:
 
 
 def _without_identity(body: Json) -> Json:
-    """Replaces what the records replace: who a node is, which version it has, what time it is."""
+    """Replace what the records replace: a node's identity and version, and the time."""
     copied: Json = json.loads(json.dumps(body))
     for row in copied.get("nodes", ()):
         found = row.get("node")
@@ -109,7 +109,7 @@ def _without_identity(body: Json) -> Json:
 
 
 def assignment_stats(row: Row, version: str) -> Outcome:
-    """The statistics of one deployment."""
+    """Replay the statistics of one deployment."""
     recorded = row.data["json"]
     # An assignment always has what two rows, which were made by hand, leave out.
     cluster = cluster_of(version, {**_ALWAYS, **recorded})
@@ -130,7 +130,7 @@ def assignment_stats(row: Row, version: str) -> Outcome:
 
 
 def models_stats(row: Row, version: str) -> Outcome:
-    """Rows of ``_stats`` with their models."""
+    """Replay rows of ``_stats`` with their models."""
     recorded = row.data.get("json", {})
     if row.data["case"] == "results_field":
         answer = stats.rows(cluster_of(version), "mod", human=False, start=0, size=100, allow_no_match=True)
@@ -141,7 +141,7 @@ def models_stats(row: Row, version: str) -> Outcome:
 
 
 def _deployment_answer(row: Row, version: str) -> Outcome:
-    """The path that once led to statistics of deployments alone."""
+    """Replay the path that once led to statistics of deployments alone."""
     emulator = InProcess(version, models=[("mod", SIZE)])
     _status, _headers, raw = emulator.request("GET", "/_ml/trained_models/mod/deployment/_stats")
     return row.data["json"], json.loads(raw)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plays Elasticsearch's public YAML tests against the emulator: ``python -m emulator_tests.yaml_suite PATH``.
+"""Play Elasticsearch's public YAML tests against the emulator: ``python -m emulator_tests.yaml_suite PATH``.
 
 PATH is a file, a folder of tests or a checkout of elastic/elasticsearch-clients-tests or elastic/elasticsearch. Nothing
 of these is kept here. What cannot pass is listed in ``expected.json``, with a reason; it is an error if it passes.
@@ -21,7 +21,7 @@ EXPECTED: Final = Path(__file__).with_name("expected.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs, prints, and returns the exit status."""
+    """Run, print, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m emulator_tests.yaml_suite", description=__doc__)
     parser.add_argument("path", type=Path, help="a file, a folder, or a checkout")
     parser.add_argument("--version", default="9.5.3", help="the server to play")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From an API's name and parameters to a request.
+"""Turn an API's name and parameters into a request.
 
 With a folder of rest-api-spec JSON files the request is what they say. Without one elasticsearch-py sends it with its
 typed method of that name; its media types are lowered to what the server speaks.
@@ -27,7 +27,7 @@ _PLAIN: Final = {"accept": "application/json", "content-type": "application/json
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """What came back. ``body`` is JSON, a text, or a truth value for HEAD."""
+    """An answer; ``body`` is JSON, a text, or a truth value for HEAD."""
 
     status: int
     body: Any
@@ -35,7 +35,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as a reader of logs would see it."""
+        """Return the body as a reader of logs would see it."""
         return self.body if isinstance(self.body, str) else json.dumps(self.body, ensure_ascii=False)
 
 
@@ -47,7 +47,7 @@ class Requests(Protocol):
     """Sends requests by the API's name."""
 
     def send(self, api: str, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-        """The answer, whatever its status."""
+        """Return the answer, whatever its status."""
 
 
 class Typed:
@@ -57,7 +57,7 @@ class Typed:
         self._client = elasticsearch.Elasticsearch(url, node_class=PlainNode, max_retries=0, request_timeout=60)
 
     def send(self, api: str, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-        """The answer, whatever its status."""
+        """Return the answer, whatever its status."""
         client = self._client.options(headers=dict(headers)) if headers else self._client
         method: Any = client
         for part in api.split("."):
@@ -89,7 +89,7 @@ class PlainNode(Urllib3HttpNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> Any:
-        """One request."""
+        """Send one request."""
         sent = HttpHeaders(headers or {})
         for name in ("accept", "content-type"):
             kind, _semicolon, _version = str(sent.get(name, "")).partition(";")
@@ -106,7 +106,7 @@ class Specified:
         self._folder = folder
 
     def send(self, api: str, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-        """The answer, whatever its status."""
+        """Return the answer, whatever its status."""
         given = {name: value for name, value in arguments.items() if name not in ("body", "ignore")}
         body = arguments.get("body")
         method, path, parts = _route(self._spec(api), given, has_body=body is not None)
@@ -133,7 +133,7 @@ class Specified:
 
 
 def _route(spec: dict[str, Any], given: Mapping[str, Any], *, has_body: bool) -> tuple[str, str, set[str]]:
-    """Method, path and the names that went into the path: of the paths that can be filled, the longest."""
+    """Return method, path and the names that went into the path: of the paths that can be filled, the longest."""
     fitting = [path for path in spec["url"]["paths"] if set(path.get("parts", {})) <= given.keys()]
     if not fitting:
         raise NoSuchApi("no path for these parameters")
@@ -153,6 +153,6 @@ def _plain(value: Any) -> str:
 
 
 def _warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The texts of ``Warning`` headers, which the transport joins with commas."""
+    """Return the texts of ``Warning`` headers, which the transport joins with commas."""
     parts = headers.get("warning", "").split('"')
     return tuple(parts[1::2])

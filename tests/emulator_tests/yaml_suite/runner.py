@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs suites against an emulator in a process of its own, and counts."""
+"""Run suites against an emulator in a process of its own, and count."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SPEC: Final = Path("rest-api-spec/src/main/resources/rest-api-spec/api")
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of one test. ``listed``: it failed and the list of expected failures says why."""
+    """The outcome of one test; ``listed``: it failed and the list of expected failures says why."""
 
     name: str
     outcome: str
@@ -36,7 +36,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Runner:
-    """One server, one list of what cannot pass."""
+    """One server, one list of tests that cannot pass."""
 
     process: Process
     requests: Requests
@@ -44,7 +44,7 @@ class Runner:
     flavor: str = "default"
 
     def results(self, path: Path) -> Iterator[Result]:
-        """Every test of a file or a folder."""
+        """Return every test of a file or a folder."""
         for file in find(path):
             try:
                 suite = load(file)
@@ -70,7 +70,7 @@ class Runner:
 
 
 def _failure(steps: Steps, suite: Suite, test: Sequence[Step]) -> str | None:
-    """The first thing that went wrong, and where."""
+    """Return the first failure, and its place."""
     found: str | None = None
     for where, listed in (("setup", suite.setup), ("test", test), ("teardown", suite.teardown)):
         if found is not None and where == "test":
@@ -86,7 +86,7 @@ def _failure(steps: Steps, suite: Suite, test: Sequence[Step]) -> str | None:
 
 @contextlib.contextmanager
 def started(path: Path, expected: Expected, spec: Path | None = None, *arguments: str) -> Iterator[Runner]:
-    """A runner with an emulator of its own; the API's specification is looked for above the path."""
+    """Start a runner with an emulator of its own; the API's specification is searched above the path."""
     flavor = "serverless" if "serverless" in arguments else "default"
     spec = spec or next((found for parent in path.resolve().parents if (found := parent / _SPEC).is_dir()), None)
     with running("--interval", "0.01", *arguments) as process:
@@ -95,7 +95,7 @@ def started(path: Path, expected: Expected, spec: Path | None = None, *arguments
 
 
 def counted(results: Sequence[Result]) -> dict[str, dict[str, int]]:
-    """Outcomes by the folder of their suites."""
+    """Return outcomes by the folder of their suites."""
     counts: dict[str, dict[str, int]] = collections.defaultdict(lambda: dict.fromkeys(OUTCOMES, 0))
     for result in results:
         counts[result.name.split("/")[0]][result.outcome] += 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tests a server and this runner are meant for."""
+"""Decide which tests a server and this runner are meant for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GATE: Final = re.compile(r"gte_v(\d+)\.(\d+)\.(\d+)")
 
 
 def why_skipped(suite: Suite, steps: Iterable[Step], version: str, flavor: str) -> str | None:
-    """Why a test is not for this server or this runner; ``None`` if it is."""
+    """Return why a test is not for this server or this runner; ``None`` if it is."""
     if not (suite.serverless if flavor == "serverless" else suite.stack):
         return f"not for {flavor}"
     for step in (*suite.setup, *steps):
@@ -76,13 +76,13 @@ def _listed(value: Any) -> list[str]:
 
 
 def _has(feature: str, version: str) -> bool:
-    """Features other than versions are of the newest servers; the tests of a release go with it."""
+    """Return whether a server has a feature; features other than versions are of the newest servers."""
     gate = _GATE.fullmatch(feature)
     return gate is None or parse(version) >= (int(gate[1]), int(gate[2]), int(gate[3]))
 
 
 def _in_range(text: str, version: Triple) -> bool:
-    """``all``, or ranges such as `` - 8.1.99, 8.5.0 - ``."""
+    """Return whether a version is in ``all``, or in ranges such as `` - 8.1.99, 8.5.0 - ``."""
     if text.strip() == "all":
         return True
     for each in text.split(","):

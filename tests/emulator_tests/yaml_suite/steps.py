@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of a test: requests, and what has to be true of the answers."""
+"""Run the steps of a test: requests, and what has to be true of the answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ABSENT: Final = object()
 
 
 class Failed(AssertionError):
-    """A step is not as it should be."""
+    """A step that is not as it should be."""
 
 
 class Steps:
@@ -58,7 +58,7 @@ class Steps:
         }
 
     def run(self, step: Mapping[str, Any]) -> None:
-        """One step; raises ``Failed``."""
+        """Run one step; raise ``Failed``."""
         for kind, what in step.items():
             if kind in ("skip", "requires"):
                 continue
@@ -139,7 +139,7 @@ class Steps:
         return found
 
     def _filled(self, value: Any) -> Any:
-        """With what was set in place of its names."""
+        """Return a value with what was set in place of its names."""
         if isinstance(value, dict):
             return {self._filled(key): self._filled(each) for key, each in value.items()}
         if isinstance(value, list):
@@ -162,7 +162,7 @@ def _below(found: Any, key: str) -> Any:
 
 
 def _parsed(body: str) -> Any:
-    """A body in the test is JSON, or several lines of it."""
+    """Return a body of the test, which is JSON, or several lines of it."""
     try:
         return json.loads(body)
     except ValueError:
@@ -215,7 +215,7 @@ def _match(path: str, found: Any, wanted: Any) -> None:
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Equal as JSON: true is not 1, but 1 is 1.0."""
+    """Return whether both are equal as JSON: true is not 1, but 1 is 1.0."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         return found.keys() == wanted.keys() and all(_same(found[key], wanted[key]) for key in found)
     if isinstance(found, list) and isinstance(wanted, list):

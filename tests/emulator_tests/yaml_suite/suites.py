@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of the YAML test format: documents of one key each, ``setup``, ``teardown``, ``requires`` or a test's name.
+"""Read files of the YAML test format.
+
+Documents of one key each, ``setup``, ``teardown``, ``requires`` or a test's name.
 
 Source of the format: the README files of elastic/elasticsearch-clients-tests and of elastic/elasticsearch's
 rest-api-spec, and the tests themselves.
@@ -46,7 +48,7 @@ class Suite:
 
 
 def load(path: Path) -> Suite:
-    """Reads a file; raises ``ValueError`` if it is no test suite."""
+    """Read a file; raise ``ValueError`` if it is no test suite."""
     suite = Suite(_name(path), [], [], {})
     # Tabs inside block texts are fine, but some tests have them between keys.
     for document in yaml.load_all(path.read_text("utf-8").replace("\t", "  "), Loader):
@@ -72,14 +74,14 @@ def _add(suite: Suite, key: str, value: Any) -> None:
 
 
 def _name(path: Path) -> str:
-    """``machine_learning/10_trained_model``: from the innermost folder called test or tests."""
+    """Return ``machine_learning/10_trained_model``: from the innermost folder called test or tests."""
     parts = list(path.resolve().with_suffix("").parts)
     start = max((index for index, part in enumerate(parts[:-1]) if part in _ROOTS), default=len(parts) - 3)
     return "/".join(parts[start + 1 :])
 
 
 def find(path: Path) -> Iterator[Path]:
-    """The files of a folder, or the one file."""
+    """Return the files of a folder, or the one file."""
     if path.is_file():
         yield path
         return
@@ -95,7 +97,7 @@ class Expected:
 
     @classmethod
     def read(cls, path: Path) -> Expected:
-        """From a JSON file."""
+        """Read a JSON file."""
         listed: dict[str, str] = json.loads(path.read_text("utf-8"))
         empty = [name for name, reason in listed.items() if not reason.strip()]
         if empty:
@@ -103,7 +105,7 @@ class Expected:
         return cls(listed)
 
     def reason(self, name: str) -> str | None:
-        """Why a test cannot pass; ``None`` if it should."""
+        """Return why a test cannot pass; ``None`` if it should."""
         if name in self._listed:
             return self._listed[name]
         return next((reason for pattern, reason in self._listed.items() if fnmatch.fnmatchcase(name, pattern)), None)
