@@ -8,6 +8,8 @@ VENV ?= .venv
 # The folder Ansible, mypy and coverage know the collection from; tests/conftest.py makes it.
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
+# Without compiled files each of the many processes that tests start would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check sanity mutants clients emulator-clients compare faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
