@@ -22,6 +22,14 @@ def started(double: Double, **numbers: int) -> None:
     double.forget()
 
 
+def launched(double: Double, name: str = "d", **options: t.Any) -> Json:
+    """Start a deployment of model ``m`` with *options*, and return its settings once it is up."""
+    double.effect("start_deployment", model_id="m", deployment_id=name, **options)
+    double.settle()
+    double.forget()
+    return task(double, name)
+
+
 def owned(double: Double) -> None:
     """A deployment ``ep`` of the inference endpoint of that name."""
     settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
@@ -72,14 +80,19 @@ def at_tick(double: Double, number: int, act: t.Callable[[], object]) -> None:
     double.clock._tick = pass_time
 
 
-def task(double: Double, name: str) -> Json:
-    """The settings of a deployment, by none of the collection's code."""
+def task(double: Double, name: str = "d") -> Json:
+    """Return the settings of a deployment, by none of the collection's code."""
     return t.cast("Json", double.deployments()[name]["task_parameters"])
 
 
 def verbs(result: Json) -> list[str]:
     """The last part of the path of each write that a result tells of."""
     return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
+
+
+def written(double: Double) -> list[str]:
+    """Return the last part of the path of each write that arrived."""
+    return [entry["path"].rpartition("/")[2] for entry in double.journal()]
 
 
 def item(result: Json, name: str) -> Json:

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.double import Double
-from support.scene import verbs
+from support.scene import launched, task, verbs, written
 
 Json = dict[str, t.Any]
 
@@ -20,17 +20,6 @@ Json = dict[str, t.Any]
 def double() -> t.Iterator[Double]:
     with Double("9.5.3") as made:
         yield made
-
-
-def started(double: Double, **options: t.Any) -> Json:
-    double.effect("start_deployment", model_id="m", deployment_id="d", **options)
-    double.settle()
-    double.forget()
-    return task(double)
-
-
-def task(double: Double) -> Json:
-    return t.cast("Json", double.deployments()["d"]["task_parameters"])
 
 
 def answer(status: int, reason: str) -> Json:
@@ -52,7 +41,7 @@ REFUSALS = {
 @pytest.mark.parametrize("on_unsatisfied", ["fail", "keep", "rollback"])
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refused_replacement_starts_what_was_before(double: Double, refusal: str, on_unsatisfied: str) -> None:
-    was = started(double, number_of_allocations=2, queue_capacity=77, cache_size="123kb")
+    was = launched(double, number_of_allocations=2, queue_capacity=77, cache_size="123kb")
     status, reason = REFUSALS[refusal]
     double.fault("start", answer(status, reason))
     change: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_unsatisfied": on_unsatisfied}
@@ -65,14 +54,14 @@ def test_a_refused_replacement_starts_what_was_before(double: Double, refusal: s
 
 
 def test_a_replacement_without_room_starts_what_was_before(double: Double) -> None:
-    was = started(double, number_of_allocations=4)
+    was = launched(double, number_of_allocations=4)
     result = double.run(deployment_id="d", threads_per_allocation=32, replace="stop_start")
     assert (result["error"]["status"], result["operation"]) == (429, "rollback")
     assert task(double) == was
 
 
 def test_neither_the_new_nor_the_old_settings_are_taken(double: Double) -> None:
-    started(double, number_of_allocations=4)
+    launched(double, number_of_allocations=4)
     double.fault("start", answer(400, "planted"), times=-1)
     result = double.run(deployment_id="d", threads_per_allocation=2, replace="stop_start")
     assert result["msg"].count("answered 400: planted") == 2
@@ -81,11 +70,11 @@ def test_neither_the_new_nor_the_old_settings_are_taken(double: Double) -> None:
 
 
 def test_a_refused_start_with_its_own_settings_is_not_sent_again(double: Double) -> None:
-    started(double, number_of_allocations=4)
+    launched(double, number_of_allocations=4)
     double.fault("start", answer(400, "planted"))
     result = double.run(deployment_id="d", state="restarted")
     assert result["failure"] == {"code": "rollback_failed"}
-    assert [entry["path"].rpartition("/")[2] for entry in double.journal()] == ["_stop", "_start"]
+    assert written(double) == ["_stop", "_start"]
 
 
 def test_a_refused_start_of_nothing_leaves_nothing(double: Double) -> None:
@@ -95,7 +84,7 @@ def test_a_refused_start_of_nothing_leaves_nothing(double: Double) -> None:
 
 
 def test_a_strangers_start_after_the_stop_is_left_alone(double: Double) -> None:
-    started(double, number_of_allocations=2)
+    launched(double, number_of_allocations=2)
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "queue_capacity": 5}
     double.fault("start", {"type": "effect", "effect": stranger})
     result = double.run(deployment_id="d", threads_per_allocation=2, replace="stop_start", on_unsatisfied="rollback")
@@ -104,7 +93,7 @@ def test_a_strangers_start_after_the_stop_is_left_alone(double: Double) -> None:
 
 
 def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(double: Double) -> None:
-    was = started(double, number_of_allocations=2)
+    was = launched(double, number_of_allocations=2)
     double.fault("start", {"type": "drop"})
     double.fault("stats", {"type": "drop"}, after=3, times=3)
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
@@ -122,7 +111,7 @@ def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(d
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_failed_deployment_fails_the_task(double: Double, wait: bool) -> None:
-    started(double, number_of_allocations=2)
+    launched(double, number_of_allocations=2)
     double.effect("fail_route", deployment_id="d", reason="planted")
     for check_mode in (True, False):
         result = double.run(check_mode, deployment_id="d", wait=wait)
@@ -135,7 +124,7 @@ def test_a_failed_deployment_fails_the_task(double: Double, wait: bool) -> None:
 
 @pytest.mark.parametrize("named", [{}, {"number_of_allocations": 3}])
 def test_a_failed_deployment_is_started_anew(double: Double, named: Json) -> None:
-    was = started(double, number_of_allocations=2, queue_capacity=77, threads_per_allocation=2)
+    was = launched(double, number_of_allocations=2, queue_capacity=77, threads_per_allocation=2)
     double.effect("fail_route", deployment_id="d", reason="planted")
     options: Json = {"deployment_id": "d", "on_failed": "recover", **named}
     checked, result = double.run(True, **options), double.run(**options)
@@ -220,7 +209,7 @@ def test_who_does_not_wait_cannot_know_that_it_hangs(double: Double, waiting: Js
 def test_what_has_no_node_is_not_stuck(double: Double) -> None:
     """It waits for room, and would lose its place in the plan."""
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
-    started(double, threads_per_allocation=32)
+    launched(double, threads_per_allocation=32)
     result = double.run(deployment_id="d", on_failed="recover", wait_timeout=6)
     assert "insufficient allocated processors" in result["msg"]
     assert double.journal() == []
@@ -298,7 +287,7 @@ def test_who_may_not_write_does_not_recover(double: Double) -> None:
 
 
 def test_a_stop_that_hangs_is_sent_once_more(double: Double) -> None:
-    started(double)
+    launched(double)
     double.effect("hold", deployment_id="d")
     double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=1)
     result = double.run(deployment_id="d", state="stopped", wait_timeout=12)
@@ -308,7 +297,7 @@ def test_a_stop_that_hangs_is_sent_once_more(double: Double) -> None:
 
 
 def test_a_stop_that_hangs_for_ever_is_told(double: Double) -> None:
-    started(double)
+    launched(double)
     double.effect("hold", deployment_id="d")
     double.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}}, after=1)
     result = double.run(deployment_id="d", state="stopped", wait_timeout=6)
@@ -321,7 +310,7 @@ def test_a_stop_that_hangs_for_ever_is_told(double: Double) -> None:
 
 
 def test_a_second_stop_that_is_refused_is_told(double: Double) -> None:
-    started(double)
+    launched(double)
     double.effect("hold", deployment_id="d")
     double.effect("stop_deployment", deployment_id="d")
     double.fault("stop", answer(409, "planted"))
@@ -331,7 +320,7 @@ def test_a_second_stop_that_is_refused_is_told(double: Double) -> None:
 
 
 def test_what_another_has_started_is_not_stopped_again(double: Double) -> None:
-    started(double)
+    launched(double)
     double.effect("hold", deployment_id="d")
     double.fault("stats", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}, after=3)
     double.fault("stats", {"type": "effect", "effect": {"do": "pass_time", "seconds": 1}}, after=3)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.double import Double
+from support.scene import launched, task, written
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 2, "queue_capacity": 77, "cache_size": "123kb"}
@@ -32,18 +33,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def started(double: Double, **options: t.Any) -> None:
-    double.effect("start_deployment", model_id="m", deployment_id="d", **{**OWN, **options})
-    double.settle()
-    double.forget()
+    launched(double, **{**OWN, **options})
 
 
-def task(double: Double) -> Json:
-    found = double.deployments()["d"]["task_parameters"]
+def own(double: Double) -> Json:
+    found = task(double)
     return {name: found[name] for name in ("model_id", *OWN)}
-
-
-def verbs(double: Double) -> list[str]:
-    return [entry["path"].rpartition("/")[2] for entry in double.journal()]
 
 
 def left(double: Double, path: Path, change: Json | None = None) -> None:
@@ -51,7 +46,7 @@ def left(double: Double, path: Path, change: Json | None = None) -> None:
     started(double)
     with double.kill(what="_start"):
         double.run(deployment_id="d", recovery_file=str(path), **(change or REPLACE))
-    assert (double.deployments(), verbs(double)) == ({}, ["_stop"])
+    assert (double.deployments(), written(double)) == ({}, ["_stop"])
     double.forget()
 
 
@@ -69,7 +64,7 @@ def test_a_second_run_starts_with_all_of_it(double: Double, path: Path, change: 
     assert result["operation"] == "start"
     assert "was stopped by a run that ended before it started it again" in result["warnings"][0]
     named = {name: value for name, value in change.items() if name in OWN}
-    assert task(double) == {"model_id": "m", **OWN, **named}
+    assert own(double) == {"model_id": "m", **OWN, **named}
     assert not path.exists()
     if "state" not in change:
         assert double.run(**options)["changed"] is False
@@ -78,13 +73,13 @@ def test_a_second_run_starts_with_all_of_it(double: Double, path: Path, change: 
 def test_a_second_run_may_want_something_else(double: Double, path: Path) -> None:
     left(double, path)
     double.run(deployment_id="d", recovery_file=str(path), model_id="other", number_of_allocations=3)
-    assert task(double) == {"model_id": "other", **OWN, "threads_per_allocation": 1, "number_of_allocations": 3}
+    assert own(double) == {"model_id": "other", **OWN, "threads_per_allocation": 1, "number_of_allocations": 3}
 
 
 def test_without_the_file_only_what_is_named_comes_back(double: Double, path: Path) -> None:
     left(double, path)
     double.run(deployment_id="d", model_id="m", threads_per_allocation=1, replace="stop_start")
-    assert task(double)["queue_capacity"] == 10000
+    assert own(double)["queue_capacity"] == 10000
 
 
 def test_it_is_used_while_the_stop_is_still_on_its_way(double: Double, path: Path) -> None:
@@ -95,7 +90,7 @@ def test_it_is_used_while_the_stop_is_still_on_its_way(double: Double, path: Pat
     assert double.deployments()["d"]["assignment_state"] == "stopping"
     double.effect("release", deployment_id="d")
     double.run(deployment_id="d", recovery_file=str(path))
-    assert task(double) == {"model_id": "m", **OWN, "threads_per_allocation": 1}
+    assert own(double) == {"model_id": "m", **OWN, "threads_per_allocation": 1}
     assert not path.exists()
 
 
@@ -106,7 +101,7 @@ def test_another_deployment_on_its_way_out_is_not_what_it_is_for(double: Double,
     double.effect("stop_deployment", deployment_id="d")
     result = double.run(deployment_id="d", model_id="m", recovery_file=str(path))
     assert "is not used: the deployment was started after the file was written" in result["warnings"][0]
-    assert task(double)["queue_capacity"] == 10000
+    assert own(double)["queue_capacity"] == 10000
     assert not path.exists()
 
 
@@ -156,7 +151,7 @@ def test_a_guard_compares_with_what_was_there(double: Double, path: Path) -> Non
     assert "from 2 to 6" in skipped["skipped_because"]
     assert (double.journal(), path.exists()) == ([], True)
     assert not double.run(number_of_allocations=3, **options).get("failed")
-    assert task(double)["number_of_allocations"] == 3
+    assert own(double)["number_of_allocations"] == 3
 
 
 def test_a_stop_leaves_it_alone(double: Double, path: Path) -> None:
@@ -186,7 +181,7 @@ def test_what_a_failed_replacement_leaves_is_told(double: Double, path: Path) ->
 
 def test_a_rollback_keeps_the_settings_that_it_restores(double: Double, path: Path) -> None:
     started(double)
-    was = task(double)
+    was = own(double)
     double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     change: Json = {"threads_per_allocation": 32, "replace": "stop_start", "on_unsatisfied": "rollback"}
     options: Json = {"deployment_id": "d", "recovery_file": str(path), "wait_timeout": 6}
@@ -195,7 +190,7 @@ def test_a_rollback_keeps_the_settings_that_it_restores(double: Double, path: Pa
     assert json.loads(path.read_text())["settings"]["threads_per_allocation"] == 2
     result = double.run(**options, **change, number_of_allocations=2)
     assert "is not fully_allocated after 6 seconds" in result["msg"]
-    assert (task(double), path.exists()) == ({**was, "threads_per_allocation": 32}, False)
+    assert (own(double), path.exists()) == ({**was, "threads_per_allocation": 32}, False)
 
 
 BROKEN: dict[str, t.Any] = {
@@ -256,7 +251,7 @@ def test_whoever_may_not_read_which_cluster_it_is_uses_the_file(double: Double, 
     left(double, path)
     double.allow("manage_ml")
     assert not double.run(deployment_id="d", recovery_file=str(path)).get("failed")
-    assert task(double)["queue_capacity"] == 77
+    assert own(double)["queue_capacity"] == 77
 
 
 def test_each_item_of_a_list_has_its_own(double: Double, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.double import Double
+from support.scene import launched, task, written
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 1, "queue_capacity": 77, "cache_size": "123kb"}
@@ -31,17 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def started(double: Double, name: str = "d", **options: t.Any) -> None:
-    double.effect("start_deployment", model_id="m", deployment_id=name, **{**OWN, **options})
-    double.settle()
-    double.forget()
-
-
-def task(double: Double, name: str = "d") -> Json:
-    return t.cast("Json", double.deployments()[name]["task_parameters"])
-
-
-def verbs(double: Double) -> list[str]:
-    return [entry["path"].rpartition("/")[2] for entry in double.journal()]
+    launched(double, name, **{**OWN, **options})
 
 
 def killed(double: Double, **options: t.Any) -> Json:
@@ -73,7 +64,7 @@ def test_a_refused_start_brings_back_what_ran_before(double: Double, path: Path,
     assert result["failure"] != {"code": "rollback_failed"}
     assert (result["error"]["status"], result["operation"]) == (status, "rollback")
     assert task(double) == was
-    assert (verbs(double), path.exists()) == (["_start", "_start"], False)
+    assert (written(double), path.exists()) == (["_start", "_start"], False)
     assert result["deployment"]["threads_per_allocation"] == 1
 
 
@@ -117,7 +108,7 @@ def test_a_refused_restart_is_not_tried_with_the_same_again(double: Double, path
     double.fault("start", answer(400))
     result = double.run(**options)
     assert result["failure"] == {"code": "rollback_failed"}
-    assert (verbs(double), path.exists()) == (["_start"], True)
+    assert (written(double), path.exists()) == (["_start"], True)
     assert "Run the task again to start it." in result["warnings"][-1]
 
 
@@ -166,7 +157,7 @@ def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(double:
     result = double.run(**options)
     assert (result["failure"], result["operation"]) == ({"code": "not_ready_in_time"}, "rollback")
     assert result["waited"]["reached"] is False
-    assert (task(double), verbs(double), path.exists()) == (was, ["_start", "_stop", "_start"], False)
+    assert (task(double), written(double), path.exists()) == (was, ["_start", "_stop", "_start"], False)
 
 
 def test_what_another_has_started_after_the_refusal_is_left_alone(double: Double, path: Path) -> None:
@@ -192,7 +183,7 @@ def test_what_another_has_started_after_the_refusal_is_left_alone(double: Double
         result = double.run(**options)
     assert "It was not rolled back: it was stopped and started again meanwhile" in result["msg"]
     assert task(double)["queue_capacity"] == 5
-    assert verbs(double) == []
+    assert written(double) == []
 
 
 def test_an_endpoint_finds_its_deployment_as_it_was(double: Double, tmp_path: Path) -> None:

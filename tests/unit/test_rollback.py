@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.double import Double
-from support.scene import verbs
+from support.scene import launched, verbs, written
 
 Json = dict[str, t.Any]
 OWNED = ("model_id", "number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
@@ -28,9 +28,7 @@ def double() -> t.Iterator[Double]:
 
 
 def started(double: Double, **options: t.Any) -> Json:
-    double.effect("start_deployment", model_id="m", deployment_id="d", **options)
-    double.settle()
-    double.forget()
+    launched(double, **options)
     return settings(double)
 
 
@@ -97,7 +95,7 @@ def test_what_was_before_is_restored(double: Double, before: Json, change: Json,
     assert result["failed"]
     assert result["failure"] == {"code": "not_ready_in_time"}
     assert (result["operation"], result["changed"], result["waited"]["reached"]) == ("rollback", True, False)
-    assert verbs(result) == writes == [entry["path"].rpartition("/")[2] for entry in double.journal()]
+    assert verbs(result) == writes == written(double)
     assert result["after"] == result["before"]
     assert result["deployment"]["assignment_state"] == "started"
 

@@ -21,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cloc
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from support.double import Double, TurnedClock
+from support.scene import written
 
 LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
 
@@ -80,7 +81,7 @@ def test_a_start_is_not_sent_before_the_old_one_is_gone(double: Double) -> None:
     double.forget()
     result = double.run(model_id="m", state="restarted", wait_timeout=4)
     assert "is not gone after 4 seconds" in result["msg"]
-    assert [entry["path"].rpartition("/")[2] for entry in double.journal()] == ["_stop"]
+    assert written(double) == ["_stop"]
 
 
 def test_polls_that_fail_in_passing_are_repeated(double: Double) -> None:
