@@ -11,7 +11,7 @@ unexport PYTHONPATH
 # Without compiled files each of the many processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check sanity mutants clients emulator-clients compare faults bench bench-emulator build clean python
+.PHONY: help demo test check sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +32,9 @@ check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation
 
 sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 	tests/checks/sanity $(VENV)/sanity $(PYTHON)
+
+laws: $(VENV)/test/.made ## try every law on every pair of states and tasks, with every version and every privilege
+	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/laws tests/unit/test_faults.py -n auto --dist worksteal
 
 mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, and check that the tests catch it
 	PYTHONPATH=tests $(VENV)/test/bin/python -m mutants.run

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from support.double import Double
+from support.random_search import FULL
 
 Json = dict[str, t.Any]
 
@@ -145,6 +146,15 @@ WISHES: dict[str, Json] = {
 def states(double_version: str) -> list[str]:
     release = tuple(int(part) for part in double_version.split("."))
     return [name for name, state in STATES.items() if release >= state.since]
+
+
+def wishes(version: str, state: str, share: int) -> list[str]:
+    """Return one of *share* desired states for a state on a version, or all of them with ``make laws``.
+
+    Each version meets each state and each desired state. A pair that one version leaves out is another version's.
+    """
+    turn = VERSIONS.index(version) + list(STATES).index(state)
+    return [wish for number, wish in enumerate(WISHES) if FULL or (turn + number) % share == 0]
 
 
 def prepared(version: str, state: str, access: str, wish: str = "") -> Double:

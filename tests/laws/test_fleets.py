@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
-from laws.pairs import VERSIONS, WISHES, deployment_id, named, prepared, states
+from laws.pairs import VERSIONS, deployment_id, named, prepared, states, wishes
 from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
 from support.double import Double
 
@@ -259,7 +259,7 @@ def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, faul
 def test_one_deployment_is_the_list_of_one(version: str) -> None:
     """Whatever the state and the wish: both modules say and send the same."""
     for state in states(version):
-        for wish in WISHES:
+        for wish in wishes(version, state, share=5):
             with prepared(version, state, "full", wish) as single, prepared(version, state, "full", wish) as listed:
                 options = named(single, wish)
                 alone = single.run(**options)

@@ -14,9 +14,10 @@ import typing as t
 
 import pytest
 
-from laws.pairs import ACCESS, VERSIONS, WISHES, deployment_id, named, prepared, states
+from laws.pairs import ACCESS, VERSIONS, deployment_id, named, prepared, states, wishes
 from laws.truth import reached, same_as_there, unforeseen
 from support.double import Double
+from support.scene import written
 
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls", "server")
@@ -26,7 +27,7 @@ PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 @pytest.mark.parametrize("access", ACCESS)
 @pytest.mark.parametrize(("version", "state"), PAIRS)
 def test_laws(version: str, state: str, access: str) -> None:
-    for wish in WISHES:
+    for wish in wishes(version, state, _share(version, access)):
         with prepared(version, state, access, wish) as checked, prepared(version, state, access, wish) as real:
             options = named(real, wish)
             where = f"{version}, {state}, {access}, {wish}"
@@ -39,6 +40,13 @@ def test_laws(version: str, state: str, access: str) -> None:
                 continue
             assert reached(real, options, happened), f"{where}: the wanted state is not there"
             _second_run(real, options, where)
+
+
+def _share(version: str, access: str) -> int:
+    """Return one of how many pairs is tried: all on a version of each family, if the cluster state can be read."""
+    if access != "full":
+        return 3
+    return 1 if version in ("8.9.2", "8.16.0", "9.5.3") else 2
 
 
 def _check_mode(double: t.Any, options: Json, where: str) -> Json:
@@ -120,8 +128,7 @@ def test_a_restart_restarts_each_time() -> None:
     with prepared("9.5.3", "two", "full") as double:
         for times in (1, 2):
             assert double.run(deployment_id=deployment_id(double), state="restarted")["operation"] == "restart"
-            verbs = [entry["path"].rpartition("/")[2] for entry in double.journal()]
-            assert verbs == ["_stop", "_start"] * times
+            assert written(double) == ["_stop", "_start"] * times
 
 
 @pytest.mark.parametrize("version", ["8.5.3", "9.5.3"])

@@ -10,7 +10,7 @@ import json
 import typing as t
 
 import pytest
-from hypothesis import find, settings
+from hypothesis import given
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.plan_applier import PlanApplier
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as deployments
@@ -21,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import decide, owner
 from faults.play import Tally, play
 from faults.schedules import ALWAYS, NOT_VARIED, schedules, values
+from support.random_search import search
 
 Json = dict[str, t.Any]
 SPECS = (DEPLOYMENT, WAIT, GUARD, LIST_GUARD, ITEM)
@@ -52,8 +53,9 @@ def test_every_option_has_values(spec: t.Any) -> None:
             values(name, option)
 
 
-def test_a_schedule_is_json() -> None:
-    drawn = find(schedules(), lambda each: bool(each["events"]), settings=settings(database=None))
+@search(fixed=10, full=500)
+@given(schedules())
+def test_a_schedule_is_json(drawn: Json) -> None:
     assert json.loads(json.dumps(drawn)) == drawn
 
 
