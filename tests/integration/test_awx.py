@@ -129,9 +129,9 @@ def test_a_job_reaches_the_cluster(way: str, tmp_path: Path) -> None:
     with emulator(*ONE_NODE, *options) as cluster:
         inputs = filled_in(FILLED_IN[way], cluster)
         injected = inject(inputs, folder)
-        stdout = run(folder, injected.variables, START)
-        assert [call["method"] for call in cluster.writes()] == ["POST"], stdout
-        stdout += run(folder, injected.variables, SCALE)
+        stdout = run(folder, injected.variables, START, SCALE)
+        verbs = [call["path"].rpartition("/")[2] for call in cluster.writes()]
+        assert verbs == ["_start", "_update"], stdout
         deployments = cluster.control("GET", "/state")["deployments"]
     assert deployments["sentiment"]["task_parameters"]["number_of_allocations"] == 2, stdout
     assert hits(SECRETS, [("database", str(injected.kept)), ("stdout", stdout)]) == []
@@ -154,10 +154,10 @@ START: Json = {
 SCALE: Json = {"name": "Scale", "import_playbook": "mlops.elasticsearch.scale"}
 
 
-def run(folder: Path, variables: dict[str, str], play: Json) -> str:
+def run(folder: Path, variables: dict[str, str], *plays: Json) -> str:
     """What a job that passes prints."""
     contents = {
-        "project/job.yml": yaml.safe_dump([play]),
+        "project/job.yml": yaml.safe_dump([*plays]),
         "inventory/hosts": "localhost ansible_connection=local\n",
         "env/extravars": json.dumps(ANSWERS),
         "env/envvars": json.dumps(variables),

@@ -22,6 +22,7 @@ import yaml
 
 from emulator_tests.clients import install
 from support.emulator_process import Emulator, emulator
+from support.forked.python import python
 from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
@@ -43,12 +44,15 @@ def play(way: str, tasks: list[Json], path: Path | None, **variables: str) -> Pl
         "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}", **variables},
         "tasks": tasks,
     }
-    folders = ([str(path)] if path else []) + [os.environ["PYTHONPATH"]]
-    environment = {"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS), "PYTHONPATH": os.pathsep.join(folders)}
+    environment = {"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS), "PYTHONPATH": _imports_first(path)}
     return run_playbook(yaml.safe_dump([book], sort_keys=False), env=environment)
 
 
 # --- a whole life with each ---
+
+
+def _imports_first(path: Path | None) -> str:
+    return os.pathsep.join([*([str(path)] if path else []), os.environ["PYTHONPATH"]])
 
 
 def life(server: str, url: str, way: str) -> list[tuple[str, Json, str]]:
@@ -93,7 +97,9 @@ def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> No
         server.control("POST", "/reset", {})
     path = install.folder(install.ALONE, client)
     steps = [step for version, server in servers.items() for step in life(version, server.url, way)]
-    played = play(way, [{"name": name, **task} for name, task, _comes in steps], path).must_pass()
+    interpreter = python(_imports_first(path))
+    tasks = [{"name": name, **task} for name, task, _comes in steps]
+    played = play(way, tasks, path, ansible_python_interpreter=interpreter).must_pass()
     found = {version: used(server) for version, server in servers.items()}
     sent = {version: [entry["status"] for entry in server.writes()] for version, server in servers.items()}
     for name, _task, comes in steps:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from support.emulator_process import Emulator, emulator
+from support.forked.python import python
 from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
@@ -81,7 +82,7 @@ def play(server: Emulator, way: str, tasks: list[Json]) -> Played:
         "hosts": "localhost",
         "gather_facts": False,
         "module_defaults": {MODULE: quick, f"{MODULE}s": quick, f"{MODULE}_info": {"hosts": [server.url]}},
-        "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_connection": way, "ansible_python_interpreter": python()},
         "tasks": tasks,
     }
     return run_playbook(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from support.emulator_process import Emulator, emulator
+from support.forked.python import python
 from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
@@ -74,7 +75,7 @@ def playbook(server: Emulator, way: str, tasks: list[Json]) -> str:
             MODULE: {"wait_sleep": 0.1, "hosts": [server.url], "request_retries": 0, "request_timeout": 40},
         },
         # A variable, because the localhost that Ansible adds by itself has one that wins over the keyword.
-        "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_connection": way, "ansible_python_interpreter": python()},
         "tasks": tasks,
     }
     return yaml.safe_dump([play], sort_keys=False)

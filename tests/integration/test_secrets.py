@@ -17,6 +17,7 @@ import yaml
 from support.canaries import files, hits
 from support.documents import MODULES
 from support.emulator_process import emulator
+from support.forked.python import python
 from support.hostile import Hostile, gossip, hostile
 from support.playbook import run_playbook
 from support.posix import ansible_posix
@@ -25,6 +26,7 @@ from support.secret_rows import AUTHENTICATION, EVERY, HEADERS, TASKS, WAIT, Row
 Json = dict[str, t.Any]
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 PATH = "ansible_collections.mlops.elasticsearch.plugins.modules."
+IMPORTED_FROM = os.pathsep.join([os.environ["PYTHONPATH"], str(SUPPORT / "journal")])
 SERVER = ("--node", "n1=4,16gb", "--model", "m=1048576", "--interval", "0.02")
 CALLBACKS = {
     "yaml": {"ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
@@ -56,7 +58,7 @@ def playbook(number: int, gateway: Hostile) -> str:
             "name": way,
             "hosts": "localhost",
             "gather_facts": False,
-            "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+            "vars": {"ansible_connection": way, "ansible_python_interpreter": python(IMPORTED_FROM)},
             "tasks": [task for row in rows(way, number) for task in tasks(row, gateway)],
         }
         for way in ("local", "loopback")
@@ -83,7 +85,7 @@ def environment(callback: str, folder: Path) -> dict[str, str]:
         "ANSIBLE_ASYNC_DIR": str(folder / "async"),
         "ANSIBLE_HOME": str(folder / "home"),
         "JOURNAL_FILE": str(folder / "journal"),
-        "PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(SUPPORT / "journal")]),
+        "PYTHONPATH": IMPORTED_FROM,
     }
 
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from support.emulator_process import Emulator
+from support.forked.python import python
 from support.forward_proxy import Proxy, forward_proxy
 from support.playbook import Json, Played, run_playbook
 from support.ways_in import WAYS, secured
@@ -98,7 +99,7 @@ def play(connection: str, tasks: list[Json], env: Environment | None = None, *ar
     playbook = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars": {"ansible_connection": connection, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_connection": connection, "ansible_python_interpreter": python()},
         "tasks": [{"ignore_errors": True, **task} for task in tasks],
         **keywords,
     }

@@ -16,6 +16,7 @@ import yaml
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from support.emulator_process import Emulator, emulator
+from support.forked.python import python
 from support.playbook import Json, run_playbook
 from support.sockets import read, run
 from support.ways_in import TRUSTS, WAYS, certificate, secured, trusting
@@ -119,7 +120,7 @@ def test_each_way_in_from_a_playbook(doubles: Doubles, connection: str) -> None:
     plays = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars": {"ansible_connection": connection, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_connection": connection, "ansible_python_interpreter": python()},
         "module_defaults": {MODULE: {"model_id": "sentiment", "deployment_id": connection, "wait_sleep": 0.05}},
         "tasks": [
             {"name": f"{way} {state}", MODULE: {**options, "state": state}}

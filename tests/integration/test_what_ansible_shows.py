@@ -16,6 +16,7 @@ import yaml
 from support.canaries import Canary, canary, files, hits
 from support.documents import ROOT
 from support.emulator_process import Emulator, emulator
+from support.forked.python import python
 from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
@@ -46,7 +47,7 @@ def run(cluster: Emulator, task: Json, *args: str, way: str = "loopback", **env:
         "name": "Play",
         "hosts": "localhost",
         "gather_facts": False,
-        "vars": {"ansible_connection": way, "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_connection": way, "ansible_python_interpreter": python()},
         "tasks": [{"name": "Task", **task}],
     }
     variables = {"secret": SECRET.value, "url": cluster.url, "keys": {"search": SECRET.value}}

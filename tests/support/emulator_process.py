@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-import subprocess
-import sys
+import signal
 import tempfile
 import typing as t
 import urllib.request
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support import played
-from support.processes import ended_with_the_block
+from support.forked import Forking
 
 TESTS = Path(__file__).resolve().parent.parent
 ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
@@ -54,25 +54,29 @@ class Emulator(t.NamedTuple):
 def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
     """A fresh double on free ports, ended with the block. *options* replace the one node and the one model."""
     played.VERSIONS.add(version)
-    command = [sys.executable, "-m", "emulator", "--version", version, "--parent-pid", str(os.getpid())]
-    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [*command, *(options or ONE_NODE)],
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert process.stdout is not None
-        with ended_with_the_block(process):
-            line = process.stdout.readline()  # empty if the process ended
+    server = _server()
+    command = ["emulator", "--version", version, "--parent-pid", str(server.pid), *(options or ONE_NODE)]
+    reading, writing = os.pipe()
+    with tempfile.TemporaryFile("w+") as errors, open(os.devnull) as nothing, open(reading) as output:
+        with open(writing, "w") as theirs:
+            process = server.start(command, os.environ, TESTS, (nothing.fileno(), theirs.fileno(), errors.fileno()))
+        try:
+            line = output.readline()  # empty if the process ended
             if not line:
                 errors.seek(0)
                 raise RuntimeError(f"the emulator did not start: {errors.read()}")
             addresses = json.loads(line)
             yield Emulator(addresses["url"], addresses["control_url"], addresses)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=10)
+
+
+@functools.cache
+def _server() -> Forking:
+    """What forks emulators: they look at nothing of the environment, and live in processes of their own."""
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
+    return Forking("support.forked.elasticsearch_emulator", str(TESTS), {**os.environ, "PYTHONPATH": path}, TESTS)
 
 
 def _request(method: str, url: str, body: t.Any) -> t.Any:

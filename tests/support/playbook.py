@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import sys
 import tempfile
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from support.forked import Forking
 from support.processes import finished
 
 Json = dict[str, t.Any]
@@ -62,26 +65,82 @@ class Played:
 
 
 def run_playbook(
-    playbook: str | Path, *args: str, env: Mapping[str, str] | None = None, extra_vars: Json | None = None
+    playbook: str | Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    extra_vars: Json | None = None,
+    forked: bool = True,
 ) -> Played:
     """Run *playbook*: its text, a path, or the full name of one in a collection (then give ``Path("a.b.c")``).
 
-    Without ``-i`` among *args* only localhost is there, with the Python of the tests.
+    Without ``-i`` among *args* only localhost is there, with the Python of the tests. The process is *forked* from one
+    that has Ansible imported with the same variables; otherwise it is started, which takes a second more.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "inventory").touch()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    given = {**kept, **(env or {})}
+    with _prepared({name: value for name, value in given.items() if not _is_late(name)}) as (server, home):
         name = str(playbook)
         if isinstance(playbook, str):
             name = str(home / "playbook.yml")
             Path(name).write_text(playbook)
+        (home / "inventory").touch()
         (home / "vars.json").write_text(json.dumps(extra_vars or {}))
         command = [str(BIN / "ansible-playbook"), name, "--extra-vars", f"@{home}/vars.json", *args]
-        environment = {**clean_environment(home), **_recording(home), **(env or {})}
-        done = finished(command, environment, timeout=300, cwd=home)
+        rc, output = _finished(server if forked else None, command, {**_environment(home), **given}, home)
         results = home / "results"
         lines = results.read_text().splitlines() if results.exists() else []
-    return Played(done.returncode, done.stdout, tuple(Task(**json.loads(line)) for line in lines))
+    return Played(rc, output, tuple(Task(**json.loads(line)) for line in lines))
+
+
+def _is_late(name: str) -> bool:
+    """Tell whether a variable is read by nothing that a run imports at its start: not by Ansible itself."""
+    own = name.startswith(("ELASTICSEARCH_", "ELASTIC_")) or name.upper().endswith("_PROXY")
+    return own or name in ("SSL_CERT_FILE", "JOURNAL_FILE", "PYTEST_CURRENT_TEST")
+
+
+_PREPARED: dict[frozenset[tuple[str, str]], tuple[Forking, tempfile.TemporaryDirectory[str]]] = {}
+_MOST = 4
+
+
+@contextlib.contextmanager
+def _prepared(given: dict[str, str]) -> Iterator[tuple[Forking, Path]]:
+    """Yield what forks runs with these variables, and the folder of its runs, which is empty. The latest are kept."""
+    key = frozenset(given.items())
+    server, folder = _PREPARED.pop(key) if key in _PREPARED else _prepare(given)
+    home = Path(folder.name)
+    _PREPARED[key] = server, folder
+    try:
+        yield server, home
+    finally:
+        for path in home.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (home / "ansible.cfg").touch()
+        while len(_PREPARED) > _MOST:
+            oldest, its_folder = _PREPARED.pop(next(iter(_PREPARED)))
+            oldest.close()
+            its_folder.cleanup()
+
+
+def _prepare(given: dict[str, str]) -> tuple[Forking, tempfile.TemporaryDirectory[str]]:
+    folder = tempfile.TemporaryDirectory()
+    home = Path(folder.name)
+    environment = {name: value for name, value in _environment(home).items() if not _is_late(name)}
+    return Forking("support.forked.ansible_playbook", str(BIN), {**environment, **given}, home), folder
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**clean_environment(home), **_recording(home)}
+
+
+def _finished(server: Forking | None, command: list[str], environ: dict[str, str], home: Path) -> tuple[int, str]:
+    if server is None:
+        done = finished(command, environ, timeout=300, cwd=home)
+        return done.returncode, done.stdout
+    with tempfile.TemporaryFile("w+") as output, open(os.devnull) as nothing:
+        streams = (nothing.fileno(), output.fileno(), output.fileno())
+        rc = server.start(command, environ, home, streams).wait(timeout=300)
+        output.seek(0)
+        return rc, output.read()
 
 
 def clean_environment(home: Path) -> dict[str, str]:

@@ -1,0 +1,15 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The emulator for :mod:`support.forked.server`: with the libraries imported that it takes on after its options."""
+
+from __future__ import annotations
+
+import uvloop
+
+import emulator.double
+import emulator.server
+from emulator.__main__ import main
+
+__all__ = ["emulator", "main", "uvloop"]

@@ -1,0 +1,61 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A program to give as ``ansible_python_interpreter``: it runs modules in processes forked by :mod:`support.forked`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from support.forked import Forking
+
+_PROGRAM = """#!{python} -IS
+import sys
+
+sys.path[:] = {path}
+import os
+
+given = {{name: value for name, value in os.environ.items() if name.startswith("PYTHON")}}
+if given != {given} or len(sys.argv) < 2 or not os.path.isfile(sys.argv[1]):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+
+import _socket
+import json
+
+request = {{"argv": sys.argv[1:], "environ": dict(os.environ), "cwd": os.getcwd()}}
+server = _socket.socket(_socket.AF_UNIX)
+server.connect({address!r})
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+server.sendmsg([json.dumps(request).encode() + b"\\n"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+answers = b""
+while answers.count(b"\\n") < 2:
+    answers += server.recv(4096)
+status = json.loads(answers.splitlines()[1])["status"]
+os._exit(status if status >= 0 else 128 - status)
+"""
+
+
+@functools.cache
+def python(path: str | None = None) -> str:
+    """Return the program for processes whose ``PYTHONPATH`` is *path*, by default that of the tests.
+
+    What is more than to run a file, and what has other variables for Python, it hands on to the Python of the tests.
+    """
+    folder = tempfile.TemporaryDirectory()
+    _FOLDERS.append(folder)
+    program = Path(folder.name) / "python"
+    environment = {**os.environ, "PYTHONPATH": path or os.environ["PYTHONPATH"]}
+    server = Forking("support.forked.module", folder.name, environment, program.parent)
+    given = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    standard = [each for each in sys.path if each.startswith(sys.base_prefix)]
+    program.write_text(_PROGRAM.format(python=sys.executable, path=standard, given=given, address=server.address))
+    program.chmod(0o755)
+    return str(program)
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
