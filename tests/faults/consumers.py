@@ -10,7 +10,7 @@ import typing as t
 
 from hypothesis import strategies as st
 
-from support.double import Double
+from support.emulated_cluster import Emulator
 from support.stage import Assignments
 
 Json = dict[str, t.Any]
@@ -65,7 +65,7 @@ class Consumers(t.NamedTuple):
     ending: t.Collection[str] = ()
 
     @classmethod
-    def of(cls, emulator: Double, *, readable: bool, late: bool = False) -> t.Self:
+    def of(cls, emulator: Emulator, *, readable: bool, late: bool = False) -> t.Self:
         """Read the consumers from the state of *emulator*."""
         state = emulator.control("GET", "/state")
         endpoints = {name: endpoint["service_settings"] for name, endpoint in state["endpoints"].items()}

@@ -24,7 +24,7 @@ from faults.events import RECOVERY
 from faults.judge import Run
 from faults.schedules import At
 from faults.writes import Item
-from support.double import Answer
+from support.emulated_cluster import Answer
 from support.stage import Moment, Relay, Stage
 
 Json = dict[str, t.Any]

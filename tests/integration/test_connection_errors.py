@@ -36,7 +36,7 @@ ROWS: list[Json] = yaml.safe_load(Path(__file__).with_name("connection_errors.ym
 class Ground(t.NamedTuple):
     """What servers stand on. ``authority`` is trusted, ``stranger`` is not."""
 
-    double: Emulator
+    server: Emulator
     authority: odd.Authority
     stranger: odd.Authority
 
@@ -56,17 +56,17 @@ class Ground(t.NamedTuple):
         return self._at(scheme, server, **given)
 
     def with_fault(self, operation: str, do: Json, **given: t.Any) -> AbstractContextManager[Json]:
-        self.double.control("POST", "/faults", {"operation": operation, "times": -1, "do": do})
-        return nullcontext({"hosts": [self.double.url], **given})
+        self.server.control("POST", "/faults", {"operation": operation, "times": -1, "do": do})
+        return nullcontext({"hosts": [self.server.url], **given})
 
     def as_user(self, *privileges: str, **given: str) -> AbstractContextManager[Json]:
         user = {"username": "runner", "password": "right-password"}
-        self.double.control("POST", "/privileges", {**user, "privileges": list(privileges)})
-        return nullcontext({"hosts": [self.double.url], **user, **given})
+        self.server.control("POST", "/privileges", {**user, "privileges": list(privileges)})
+        return nullcontext({"hosts": [self.server.url], **user, **given})
 
     def licensed(self, licence: str) -> AbstractContextManager[Json]:
-        self.double.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": licence})
-        return nullcontext({"hosts": [self.double.url], **START})
+        self.server.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": licence})
+        return nullcontext({"hosts": [self.server.url], **START})
 
 
 ANYTHING = odd.telling({"cluster_name": "c"})
@@ -174,7 +174,7 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     ),
     "the server requires a client certificate": demanding,
     "the server does not accept the client certificate": lambda on: demanding(on, **on.stranger.client()),
-    "does not speak TLS": lambda on: on.port(nullcontext(int(on.double.url.rpartition(":")[2])), "https"),
+    "does not speak TLS": lambda on: on.port(nullcontext(int(on.server.url.rpartition(":")[2])), "https"),
     "answered with TLS": lambda on: on.with_fault("any_read", {"type": "garbage", "text": "\x15\x03\x03\x00\x02\x02F"}),
     "It speaks TLS": lambda on: on.plain(page("400 Bad Request", NGINX_400)),
     # Who may
@@ -254,8 +254,8 @@ class Pauses:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("authorities")
-    with emulator("--model", "m=1048576") as double:
-        yield Ground(double, odd.Authority(str(folder / "known.pem")), odd.Authority(str(folder / "unknown.pem")))
+    with emulator("--model", "m=1048576") as server:
+        yield Ground(server, odd.Authority(str(folder / "known.pem")), odd.Authority(str(folder / "unknown.pem")))
 
 
 def run(given: Json, clock: Pauses) -> Json:
@@ -282,7 +282,7 @@ def test_each_kind_of_error_has_a_row() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["message"])
 def test_connection_error(ground: Ground, row: Json) -> None:
-    ground.double.control("POST", "/reset")
+    ground.server.control("POST", "/reset")
     clock = Pauses()
     with CASES[row["message"]](ground) as given:
         result = run(given, clock)
@@ -294,7 +294,7 @@ def test_connection_error(ground: Ground, row: Json) -> None:
     assert "hunter2" not in str(result)
     assert "object at 0x" not in str(result)
     assert row["repeated"] == bool(clock.taken)
-    assert len(ground.double.writes()) == (1 if "model_id" in given and "username" not in given else 0)
+    assert len(ground.server.writes()) == (1 if "model_id" in given and "username" not in given else 0)
 
 
 def test_a_compressed_answer_is_read(ground: Ground) -> None:
@@ -308,7 +308,7 @@ def test_a_compressed_answer_is_read(ground: Ground) -> None:
 @pytest.mark.parametrize("by", ["nginx", "haproxy", "envoy", "awselb"])
 @pytest.mark.parametrize("kind", ["too_many_requests", "bad_gateway", "service_unavailable", "gateway_timeout"])
 def test_the_words_of_a_gateway_are_kept(ground: Ground, kind: str, by: str) -> None:
-    ground.double.control("POST", "/reset")
+    ground.server.control("POST", "/reset")
     with ground.with_fault("any_read", {"type": kind, "by": by}) as given:
         message = run(given, Pauses())["msg"]
     assert "<" not in message

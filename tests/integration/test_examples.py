@@ -35,8 +35,8 @@ START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
     nodes = ("--node", "ml-1=8,16gb", "--node", "ml-2=8,16gb", "--interval", "0.002")
-    with emulator(*nodes, "--model", "sentiment", "--model", ".multilingual-e5-small") as double:
-        yield double
+    with emulator(*nodes, "--model", "sentiment", "--model", ".multilingual-e5-small") as server:
+        yield server
 
 
 def run(cluster: Emulator, text: str, *args: str) -> Played:

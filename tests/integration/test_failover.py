@@ -23,16 +23,16 @@ from support.sockets import read, run
 
 
 @pytest.fixture(scope="module")
-def double() -> Iterator[Emulator]:
+def server() -> Iterator[Emulator]:
     with emulator(*ONE_NODE, "--interval", "0.002") as running:
         yield running
 
 
 @pytest.fixture
-def cluster(double: Emulator) -> Emulator:
-    double.control("POST", "/reset")
-    double.control("DELETE", "/journal")
-    return double
+def cluster(server: Emulator) -> Emulator:
+    server.control("POST", "/reset")
+    server.control("DELETE", "/journal")
+    return server
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as options
-from support.double import TurnedClock
+from support.emulated_cluster import TurnedClock
 from support.emulator_process import Emulator, emulator
 from support.odd_servers import serving
 from support.playbook import run_playbook

@@ -25,7 +25,7 @@ SCENARIO = ROOT / "extensions/molecule/deployment"
 def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "molecule"
     environment = {**clean_environment(tmp_path), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder), "NO_COLOR": "1"}
-    marker = f"sentiment-{os.getpid()}"  # seen in the command line of the double
+    marker = f"sentiment-{os.getpid()}"  # seen in the command line of the emulator
     if not environment.get("MLOPS_TEST_CLUSTER"):
         environment["MLOPS_TEST_MODEL"] = marker
     try:
@@ -41,7 +41,7 @@ def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def stop_leftover(where: Path) -> None:
-    """End the double of a run that did not come to its end."""
+    """End the emulator of a run that did not come to its end."""
     if where.exists() and where.read_text():
         pid = json.loads(where.read_text()).get("pid")
         if pid:

@@ -37,9 +37,9 @@ class Setting(t.NamedTuple):
 
     def asked(self, trust: str, times: int = 1) -> list[str]:
         """What a proxy is asked for. A fingerprint takes one more connection, to look at certificates."""
-        double = self.plain if trust == "http" else self.tls
+        server = self.plain if trust == "http" else self.tls
         method = "GET" if trust == "http" else "CONNECT"
-        return [f"{method} {double.url.partition('//')[2]}"] * (2 * times if trust == "ca_fingerprint" else times)
+        return [f"{method} {server.url.partition('//')[2]}"] * (2 * times if trust == "ca_fingerprint" else times)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is sent again after a fault, counted by the double on real sockets: readings that may help, and no write.
+"""What is sent again after a fault, counted by the emulator on real sockets: readings that may help, and no write.
 
 ``pytest -s`` prints the figures.
 """
@@ -18,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
-from support.double import TurnedClock
+from support.emulated_cluster import TurnedClock
 from support.emulator_process import Emulator, emulator
 
 Json = dict[str, t.Any]
@@ -73,7 +73,7 @@ def figures() -> Iterator[collections.Counter[str]]:
 
 
 @pytest.fixture(scope="module")
-def double() -> Iterator[Emulator]:
+def server() -> Iterator[Emulator]:
     with emulator("--node", "n1=8,16gb", "--model", "m=1048576", "--clock", "eager") as found:
         yield found
 
@@ -102,23 +102,23 @@ class Run(t.NamedTuple):
         assert figures["writes that took effect twice"] == 0
 
 
-def run(double: Emulator, write: str, operation: str, do: Json, when: str = "before", times: int = 1) -> Run:
+def run(server: Emulator, write: str, operation: str, do: Json, when: str = "before", times: int = 1) -> Run:
     given, allocations = TASKS[write]
-    double.control("POST", "/reset")
+    server.control("POST", "/reset")
     if allocations:
         there = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "number_of_allocations": allocations}
-        double.control("POST", "/effects", there)
-        double.control("POST", "/settle")
-    double.control("POST", "/faults", {"operation": operation, "when": when, "times": times, "do": do})
-    params = {"hosts": [double.url], "model_id": "m", "deployment_id": "d", "request_retries": 2, **given}
+        server.control("POST", "/effects", there)
+        server.control("POST", "/settle")
+    server.control("POST", "/faults", {"operation": operation, "when": when, "times": times, "do": do})
+    params = {"hosts": [server.url], "model_id": "m", "deployment_id": "d", "request_retries": 2, **given}
     checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(params)
     assert not checked.error_messages
-    clock = TurnedClock(lambda: double.control("POST", "/tick"))
+    clock = TurnedClock(lambda: server.control("POST", "/tick"))
     result = deployment.run(checked.validated_parameters, False, clock=clock).result
-    [fault] = double.control("GET", "/faults")
+    [fault] = server.control("GET", "/faults")
     assert fault["fired"], "the fault did not come up"
-    sent = [(each["method"], each["path"], str(each["query"])) for each in double.control("GET", "/requests")]
-    return Run(result, sent, [entry["path"] for entry in double.writes() if entry["committed"]])
+    sent = [(each["method"], each["path"], str(each["query"])) for each in server.control("GET", "/requests")]
+    return Run(result, sent, [entry["path"] for entry in server.writes() if entry["committed"]])
 
 
 def hit(sent: list[tuple[str, str, str]], operation: str) -> int:
@@ -129,8 +129,8 @@ def hit(sent: list[tuple[str, str, str]], operation: str) -> int:
 
 @pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize("name", PASSING)
-def test_a_reading_is_repeated(double: Emulator, figures: collections.Counter[str], name: str, operation: str) -> None:
-    done = run(double, "update", operation, PASSING[name])
+def test_a_reading_is_repeated(server: Emulator, figures: collections.Counter[str], name: str, operation: str) -> None:
+    done = run(server, "update", operation, PASSING[name])
     assert not done.result.get("failed"), done.result["msg"]
     assert done.result["operation"] == "update"
     index = hit(done.sent, operation)
@@ -143,9 +143,9 @@ def test_a_reading_is_repeated(double: Emulator, figures: collections.Counter[st
 @pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize("name", LASTING)
 def test_a_reading_that_cannot_be_cured_is_not(
-    double: Emulator, figures: collections.Counter[str], name: str, operation: str
+    server: Emulator, figures: collections.Counter[str], name: str, operation: str
 ) -> None:
-    done = run(double, "update", operation, LASTING[name], times=-1)
+    done = run(server, "update", operation, LASTING[name], times=-1)
     index = hit(done.sent, operation)
     assert done.sent.count(done.sent[index]) == 1
     # Who may not read the cluster state, or its version, is served without.
@@ -158,9 +158,9 @@ def test_a_reading_that_cannot_be_cured_is_not(
 @pytest.mark.parametrize("write", TASKS)
 @pytest.mark.parametrize("name", [*PASSING, *LASTING])
 def test_no_write_is_repeated_blindly(
-    double: Emulator, figures: collections.Counter[str], name: str, write: str, when: str
+    server: Emulator, figures: collections.Counter[str], name: str, write: str, when: str
 ) -> None:
-    done = run(double, write, write, {**PASSING, **LASTING}[name], when)
+    done = run(server, write, write, {**PASSING, **LASTING}[name], when)
     done.tell(figures)
     figures["writes hit by a fault"] += 1
     if name in PASSING:
@@ -172,8 +172,8 @@ def test_no_write_is_repeated_blindly(
 
 
 @pytest.mark.parametrize("write", ["start", "update"])
-def test_no_room_is_told_at_once(double: Emulator, figures: collections.Counter[str], write: str) -> None:
-    done = run(double, write, write, {"type": "capacity"}, times=-1)
+def test_no_room_is_told_at_once(server: Emulator, figures: collections.Counter[str], write: str) -> None:
+    done = run(server, write, write, {"type": "capacity"}, times=-1)
     done.tell(figures)
     assert done.result["error"]["kind"] == "capacity"
     assert len(done.writes) == 1

@@ -80,8 +80,8 @@ def comparable(options: Json) -> Json:
 
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
-    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as double:
-        yield double
+    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as server:
+        yield server
 
 
 def test_defaults_of_the_spec_are_those_of_the_role() -> None:

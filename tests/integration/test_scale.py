@@ -43,10 +43,10 @@ class Job(t.NamedTuple):
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
     """One deployment with one allocation, and an empty journal."""
-    with emulator() as double:
-        double.api("POST", START)
-        double.control("DELETE", "/journal")
-        yield double
+    with emulator() as server:
+        server.api("POST", START)
+        server.control("DELETE", "/journal")
+        yield server
 
 
 def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:

@@ -24,10 +24,10 @@ LINE = "<localhost> sentiment: 8 of 9 allocations run, and it is started (Could 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Emulator]:
     """One that may grow, so that what does not fit is waited for."""
-    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as double:
+    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as server:
         setting = {"do": "set_setting", "name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
-        double.control("POST", "/effects", setting)
-        yield double
+        server.control("POST", "/effects", setting)
+        yield server
 
 
 def watched(cluster: Emulator, *args: str, module: str = ONE, task: Json | None = None, **options: t.Any) -> str:

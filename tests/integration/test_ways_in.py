@@ -26,7 +26,7 @@ MODULE = "mlops.elasticsearch.trained_model_deployment"
 WHO = "/_security/_authenticate"
 
 
-class Doubles(t.NamedTuple):
+class Emulators(t.NamedTuple):
     """``plain`` speaks HTTP, ``tls`` HTTPS; both with users. ``open`` speaks HTTPS with anybody."""
 
     plain: Emulator
@@ -38,56 +38,56 @@ class Doubles(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def doubles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doubles]:
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
     folder = tmp_path_factory.mktemp("users")
     with secured(folder) as plain, secured(folder, "--tls") as tls, emulator("--tls") as open_to_all:
-        yield Doubles(plain, tls, open_to_all)
+        yield Emulators(plain, tls, open_to_all)
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_in(doubles: Doubles, trust: str, way: str) -> None:
+def test_each_way_in(emulators: Emulators, trust: str, way: str) -> None:
     user, options = WAYS[way]
-    assert read(WHO, **doubles.options(trust), **options)["username"] == user
+    assert read(WHO, **emulators.options(trust), **options)["username"] == user
 
 
 @pytest.mark.parametrize("trust", TRUSTS[1:])
-def test_a_client_certificate_is_a_way_in(doubles: Doubles, trust: str) -> None:
-    mine = certificate(doubles.tls)
-    assert read(WHO, **doubles.options(trust), **mine)["username"] == "by-certificate"
+def test_a_client_certificate_is_a_way_in(emulators: Emulators, trust: str) -> None:
+    mine = certificate(emulators.tls)
+    assert read(WHO, **emulators.options(trust), **mine)["username"] == "by-certificate"
     user, options = WAYS["basic"]
-    assert read(WHO, **doubles.options(trust), **mine, **options)["username"] == user, "it goes with the others"
+    assert read(WHO, **emulators.options(trust), **mine, **options)["username"] == user, "it goes with the others"
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
-def test_nobody_gets_in_where_users_are_asked_for(doubles: Doubles, trust: str) -> None:
+def test_nobody_gets_in_where_users_are_asked_for(emulators: Emulators, trust: str) -> None:
     with pytest.raises(ApiError) as caught:
-        read(WHO, **doubles.options(trust))
+        read(WHO, **emulators.options(trust))
     assert (caught.value.kind, caught.value.status) == ("credentials", 401)
 
 
 @pytest.mark.parametrize("trust", TRUSTS[1:])
-def test_nobody_is_needed_where_they_are_not(doubles: Doubles, trust: str) -> None:
-    assert read("/", **trusting(trust, doubles.open))["version"]["number"]
+def test_nobody_is_needed_where_they_are_not(emulators: Emulators, trust: str) -> None:
+    assert read("/", **trusting(trust, emulators.open))["version"]["number"]
 
 
-def test_a_cloud_id_leads_to_its_cluster(doubles: Doubles) -> None:
+def test_a_cloud_id_leads_to_its_cluster(emulators: Emulators) -> None:
     """The address in it is put together of two parts, here ``127`` and ``0.0.1``."""
-    port = doubles.tls.url.rpartition(":")[2]
+    port = emulators.tls.url.rpartition(":")[2]
     cloud_id = "tests:" + base64.b64encode(f"0.0.1:{port}$127$kibana".encode()).decode()
     user, options = WAYS["api_key"]
-    trust = {name: value for name, value in doubles.options("ca_path").items() if name != "hosts"}
+    trust = {name: value for name, value in emulators.options("ca_path").items() if name != "hosts"}
     assert read(WHO, cloud_id=cloud_id, **trust, **options)["username"] == user
     assert read(WHO, {"ELASTIC_CLOUD_ID": cloud_id}, **trust, **options)["username"] == user
 
 
-def test_headers_arrive_with_each_request(doubles: Doubles) -> None:
-    doubles.plain.control("DELETE", "/journal")
+def test_headers_arrive_with_each_request(emulators: Emulators) -> None:
+    emulators.plain.control("DELETE", "/journal")
     _user, options = WAYS["basic"]
     extra: Json = {"headers": {"X-Tenant": "blue", "X-Number": 7}, "secret_headers": {"X-Gateway-Key": "long-enough"}}
-    result = run(**doubles.options("http"), **options, **extra, model_id="sentiment", deployment_id="headers")
+    result = run(**emulators.options("http"), **options, **extra, model_id="sentiment", deployment_id="headers")
     assert result["operation"] == "start", result.get("msg")
-    requests = doubles.plain.control("GET", "/requests")
+    requests = emulators.plain.control("GET", "/requests")
     assert len(requests) > 3
     for request in requests:
         headers = {name.lower(): value for name, value in request["headers"].items()}
@@ -97,26 +97,26 @@ def test_headers_arrive_with_each_request(doubles: Doubles) -> None:
 
 def test_a_header_runs_as_another_user(tmp_path: Path) -> None:
     """What ``headers`` are for, for instance: Elasticsearch's own header to act for somebody else."""
-    with secured(tmp_path) as double:
+    with secured(tmp_path) as server:
         _user, options = WAYS["basic"]
         with pytest.raises(ApiError) as caught:
-            read(WHO, hosts=[double.url], **options, headers={"es-security-runas-user": "by-key"})
+            read(WHO, hosts=[server.url], **options, headers={"es-security-runas-user": "by-key"})
         assert caught.value.status == 403
         assert "by-key" in str(caught.value)
 
 
-def tasks(doubles: Doubles) -> Iterator[tuple[str, Json]]:
+def tasks(emulators: Emulators) -> Iterator[tuple[str, Json]]:
     """A deployment for each way, brought about and stopped by it: name of the way, options."""
     for trust in TRUSTS:
         for way, (_user, options) in WAYS.items():
-            yield f"{way} {trust}", {**doubles.options(trust), **options}
+            yield f"{way} {trust}", {**emulators.options(trust), **options}
         if trust != "http":
-            yield f"certificate {trust}", {**doubles.options(trust), **certificate(doubles.tls)}
+            yield f"certificate {trust}", {**emulators.options(trust), **certificate(emulators.tls)}
 
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
-def test_each_way_in_from_a_playbook(doubles: Doubles, connection: str) -> None:
-    ways = dict(tasks(doubles))
+def test_each_way_in_from_a_playbook(emulators: Emulators, connection: str) -> None:
+    ways = dict(tasks(emulators))
     plays = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -128,12 +128,12 @@ def test_each_way_in_from_a_playbook(doubles: Doubles, connection: str) -> None:
             for state in ("started", "stopped")
         ],
     }
-    for double in (doubles.plain, doubles.tls):
-        double.control("DELETE", "/journal")
+    for server in (emulators.plain, emulators.tls):
+        server.control("DELETE", "/journal")
     played = run_playbook(yaml.safe_dump([plays]), env={"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS)}).must_pass()
     assert played.changed() == [f"{way} {state}" for way in ways for state in ("started", "stopped")]
     # Ansible tells the arguments of a module, and those of nothing else.
     assert all(("invocation" in task.result) == (connection == "loopback") for task in played.tasks)
-    assert len(doubles.plain.writes()) + len(doubles.tls.writes()) == 2 * len(ways)
+    assert len(emulators.plain.writes()) + len(emulators.tls.writes()) == 2 * len(ways)
     for secret in ("secret-of-the-key", "p4ssw0rd-of-runner", "a-bearer-token", WAYS["api_key"][1]["api_key"]):
         assert secret not in str(played)

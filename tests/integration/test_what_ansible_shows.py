@@ -38,8 +38,8 @@ NAMES: Json = {INFO: {"hosts": ["{{ url }}"], "api_key": "{{ keys[item] }}"}, "l
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Emulator]:
-    with emulator() as double:
-        yield double
+    with emulator() as server:
+        yield server
 
 
 def run(cluster: Emulator, task: Json, *args: str, way: str = "loopback", **env: str) -> Played:

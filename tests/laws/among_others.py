@@ -17,7 +17,7 @@ UNKNOWN = "Whether it took effect is not known"
 
 
 class Snapshot:
-    """Assignments in the place of a double that has them now."""
+    """Assignments in the place of an emulator that has them now."""
 
     def __init__(self, version: str, assignments: Assignments) -> None:
         self.version = version

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from support.double import Double
+from support.emulated_cluster import Emulator
 from support.random_search import FULL
 
 Json = dict[str, t.Any]
@@ -18,20 +18,20 @@ ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), "stats": ("manage_m
 """Cluster privileges: with and without the one that shows the cluster state."""
 
 
-def deployment_id(double: Double) -> str:
+def deployment_id(emulator: Emulator) -> str:
     """An id of its own where the server has that, else the model's."""
-    return "d" if double.has(8, 8) else "m"
+    return "d" if emulator.has(8, 8) else "m"
 
 
-def start(double: Double, settle: bool = True, **options: t.Any) -> None:
-    double.effect("start_deployment", model_id="m", deployment_id=deployment_id(double), **options)
+def start(emulator: Emulator, settle: bool = True, **options: t.Any) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id=deployment_id(emulator), **options)
     if settle:
-        double.settle()
+        emulator.settle()
 
 
-def _adaptive(double: Double, enabled: bool = True, low: int = 1, high: int = 4) -> None:
+def _adaptive(emulator: Emulator, enabled: bool = True, low: int = 1, high: int = 4) -> None:
     start(
-        double,
+        emulator,
         adaptive_allocations={
             "enabled": enabled,
             "min_number_of_allocations": low,
@@ -40,53 +40,53 @@ def _adaptive(double: Double, enabled: bool = True, low: int = 1, high: int = 4)
     )
 
 
-def _asleep(double: Double) -> None:
-    _adaptive(double, low=0)
-    double.effect("set_number", deployment_id=deployment_id(double), number_of_allocations=0)
-    double.settle()
+def _asleep(emulator: Emulator) -> None:
+    _adaptive(emulator, low=0)
+    emulator.effect("set_number", deployment_id=deployment_id(emulator), number_of_allocations=0)
+    emulator.settle()
 
 
-def _frozen(double: Double) -> None:
-    _asleep(double)
-    double.effect("set_adaptive", deployment_id=deployment_id(double), adaptive_allocations={"enabled": False})
-    double.settle()
+def _frozen(emulator: Emulator) -> None:
+    _asleep(emulator)
+    emulator.effect("set_adaptive", deployment_id=deployment_id(emulator), adaptive_allocations={"enabled": False})
+    emulator.settle()
 
 
-def _stopping(double: Double) -> None:
-    start(double, number_of_allocations=2)
-    double.effect("stop_deployment", deployment_id=deployment_id(double))
+def _stopping(emulator: Emulator) -> None:
+    start(emulator, number_of_allocations=2)
+    emulator.effect("stop_deployment", deployment_id=deployment_id(emulator))
 
 
-def _failed(double: Double) -> None:
-    start(double, number_of_allocations=2)
-    double.effect("fail_route", deployment_id=deployment_id(double), reason="planted")
+def _failed(emulator: Emulator) -> None:
+    start(emulator, number_of_allocations=2)
+    emulator.effect("fail_route", deployment_id=deployment_id(emulator), reason="planted")
 
 
-def _half_failed(double: Double) -> None:
-    start(double, number_of_allocations=6)
-    double.effect("fail_route", deployment_id=deployment_id(double), reason="planted")
+def _half_failed(emulator: Emulator) -> None:
+    start(emulator, number_of_allocations=6)
+    emulator.effect("fail_route", deployment_id=deployment_id(emulator), reason="planted")
 
 
 class State(t.NamedTuple):
     """How to bring it about, and the version that first has it."""
 
-    make: t.Callable[[Double], object]
+    make: t.Callable[[Emulator], object]
     since: tuple[int, int] = (8, 0)
 
 
 STATES = {
-    "nothing": State(lambda double: None),
-    "one": State(lambda double: start(double, number_of_allocations=1)),
-    "two": State(lambda double: start(double, number_of_allocations=2)),
-    "five on two nodes": State(lambda double: start(double, number_of_allocations=5)),
-    "two threads": State(lambda double: start(double, number_of_allocations=2, threads_per_allocation=2)),
-    "cache and queue": State(lambda double: start(double, cache_size="1536kb", queue_capacity=500)),
-    "low": State(lambda double: start(double, priority="low"), (8, 6)),
+    "nothing": State(lambda emulator: None),
+    "one": State(lambda emulator: start(emulator, number_of_allocations=1)),
+    "two": State(lambda emulator: start(emulator, number_of_allocations=2)),
+    "five on two nodes": State(lambda emulator: start(emulator, number_of_allocations=5)),
+    "two threads": State(lambda emulator: start(emulator, number_of_allocations=2, threads_per_allocation=2)),
+    "cache and queue": State(lambda emulator: start(emulator, cache_size="1536kb", queue_capacity=500)),
+    "low": State(lambda emulator: start(emulator, priority="low"), (8, 6)),
     "adaptive": State(_adaptive, (8, 16)),
-    "adaptive off": State(lambda double: _adaptive(double, enabled=False, low=2), (8, 16)),
+    "adaptive off": State(lambda emulator: _adaptive(emulator, enabled=False, low=2), (8, 16)),
     "asleep": State(_asleep, (8, 16)),
     "frozen": State(_frozen, (8, 16)),
-    "starting": State(lambda double: start(double, settle=False, number_of_allocations=2)),
+    "starting": State(lambda emulator: start(emulator, settle=False, number_of_allocations=2)),
     "stopping": State(_stopping),
     "failed": State(_failed),
     "half failed": State(_half_failed),
@@ -157,18 +157,22 @@ def wishes(version: str, state: str, share: int) -> list[str]:
     return [wish for number, wish in enumerate(WISHES) if FULL or (turn + number) % share == 0]
 
 
-def prepared(version: str, state: str, access: str, wish: str = "") -> Double:
+def prepared(version: str, state: str, access: str, wish: str = "") -> Emulator:
     """A fresh cluster in *state*, its journal empty. There is an alias only if the *wish* is made by it."""
-    double = Double(version)
+    emulator = Emulator(version)
     if wish == "by alias":
-        assert double.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
-    STATES[state].make(double)
-    double.forget()
-    inference = ["monitor_inference"] if access == "stats" and double.has(8, 14) else []
-    double.allow(*ACCESS[access], *inference)
-    return double
+        assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+    STATES[state].make(emulator)
+    emulator.forget()
+    inference = ["monitor_inference"] if access == "stats" and emulator.has(8, 14) else []
+    emulator.allow(*ACCESS[access], *inference)
+    return emulator
 
 
-def named(double: Double, wish: str) -> Json:
+def named(emulator: Emulator, wish: str) -> Json:
     """The options of *wish* on the deployment of the laws."""
-    return {"deployment_id": deployment_id(double), **({"model_id": "m"} if double.has(8, 8) else {}), **WISHES[wish]}
+    return {
+        "deployment_id": deployment_id(emulator),
+        **({"model_id": "m"} if emulator.has(8, 8) else {}),
+        **WISHES[wish],
+    }

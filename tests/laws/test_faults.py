@@ -15,7 +15,7 @@ import pytest
 
 from laws.pairs import deployment_id, named, prepared
 from laws.truth import reached, same_as_there, there
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 VERSIONS = ("8.9.2", "8.16.0", "9.5.3")
@@ -134,71 +134,71 @@ CASES = [
 ]
 
 
-def _plant(double: Double, fault: Fault, write: str) -> None:
+def _plant(emulator: Emulator, fault: Fault, write: str) -> None:
     do = dict(fault.do)
     if do["type"] == "effect":
-        do["effect"] = {"deployment_id": deployment_id(double), **do["effect"]}
-    double.fault(fault.operation or write, do, fault.when, fault.times)
+        do["effect"] = {"deployment_id": deployment_id(emulator), **do["effect"]}
+    emulator.fault(fault.operation or write, do, fault.when, fault.times)
 
 
-def _committed(double: Double, verb: str) -> int:
-    return sum(entry["committed"] and entry["path"].endswith(verb) for entry in double.journal())
+def _committed(emulator: Emulator, verb: str) -> int:
+    return sum(entry["committed"] and entry["path"].endswith(verb) for entry in emulator.journal())
 
 
 @pytest.mark.parametrize(("version", "state", "wish", "write", "name"), CASES)
 def test_a_fault_in_the_middle(version: str, state: str, wish: str, write: str, name: str) -> None:
-    with prepared(version, state, "full", wish) as double:
-        options = named(double, wish)
-        _plant(double, FAULTS[name], write)
-        first = double.run(**options)
-        assert double.control("GET", "/faults")[0]["fired"] or FAULTS[name].times == -1, "the fault did not come up"
-        _honest(double, first, options)
-        starts, stops = _committed(double, "_start"), _committed(double, "_stop")
+    with prepared(version, state, "full", wish) as emulator:
+        options = named(emulator, wish)
+        _plant(emulator, FAULTS[name], write)
+        first = emulator.run(**options)
+        assert emulator.control("GET", "/faults")[0]["fired"] or FAULTS[name].times == -1, "the fault did not come up"
+        _honest(emulator, first, options)
+        starts, stops = _committed(emulator, "_start"), _committed(emulator, "_stop")
         assert starts <= 1, "started twice"
         assert stops <= (1 if options.get("state") in ("stopped", "restarted") or "replace" in options else 0)
-        double.control("DELETE", "/faults")
-        double.settle()
-        again = double.run(**options)
+        emulator.control("DELETE", "/faults")
+        emulator.settle()
+        again = emulator.run(**options)
         if again.get("failed"):
             assert name.startswith("started by another") or name == "route fails", again["msg"]
             return
-        assert reached(double, options, again)
+        assert reached(emulator, options, again)
         # Of a restart that broke between its halves, the second run is a start.
-        assert _committed(double, "_start") - starts <= 1
+        assert _committed(emulator, "_start") - starts <= 1
 
 
-def _honest(double: Double, result: Json, options: Json) -> None:
+def _honest(emulator: Emulator, result: Json, options: Json) -> None:
     """Success is true; a failure says what is there, and has a sentence rather than a traceback."""
     ours = [call["path"] for call in result["api_calls"]]
     assert result["changed"] == bool(ours)
-    took = [entry["path"] for entry in double.journal() if entry["committed"]]
+    took = [entry["path"] for entry in emulator.journal() if entry["committed"]]
     if "Whether it took effect is not known" not in result.get("msg", ""):
         assert ours == took, result.get("msg")
     if result.get("failed"):
         assert result["msg"].startswith(("Cannot ", "Deployment ")), result["msg"]
         assert "Traceback" not in result["msg"]
         if result["changed"] or result["deployment"] is None:
-            assert (there(double) is None) == (result["deployment"] is None), result["msg"]
+            assert (there(emulator) is None) == (result["deployment"] is None), result["msg"]
     else:
-        assert reached(double, options, result), result
-        assert same_as_there(double, result) == []
+        assert reached(emulator, options, result), result
+        assert same_as_there(emulator, result) == []
 
 
 def test_a_write_is_not_sent_again_where_it_took_effect() -> None:
-    with prepared("9.5.3", "one", "full") as double:
-        double.fault("update", {"type": "drop"}, "after")
-        result = double.run(**named(double, "two"))
-        writes = [entry["path"] for entry in double.journal()]
+    with prepared("9.5.3", "one", "full") as emulator:
+        emulator.fault("update", {"type": "drop"}, "after")
+        result = emulator.run(**named(emulator, "two"))
+        writes = [entry["path"] for entry in emulator.journal()]
     assert result["changed"]
     assert len(writes) == len(result["api_calls"]) == 1
 
 
 def test_a_write_that_never_arrives_is_given_up() -> None:
-    with prepared("9.5.3", "one", "full") as double:
-        double.fault("update", {"type": "drop"}, times=-1)
-        result = double.run(**named(double, "two"))
+    with prepared("9.5.3", "one", "full") as emulator:
+        emulator.fault("update", {"type": "drop"}, times=-1)
+        result = emulator.run(**named(emulator, "two"))
         assert result["failed"]
         assert result["changed"] is False
-        assert len(double.journal()) == 4
+        assert len(emulator.journal()) == 4
         assert result["error"]["kind"] == "connection"
         assert result["deployment"]["number_of_allocations"] == 1

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
 from laws.pairs import VERSIONS, deployment_id, named, prepared, states, wishes
 from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
@@ -39,17 +39,17 @@ class Fleet:
     items: tuple[Json, ...]
     stop_unlisted: bool
 
-    def build(self) -> Double:
-        double = Double(self.version, self.nodes, MODELS)
+    def build(self) -> Emulator:
+        emulator = Emulator(self.version, self.nodes, MODELS)
         for each in self.running:
-            double.control("POST", "/effects", {"do": "start_deployment", **each})
-        double.settle()
-        double.forget()
-        return double
+            emulator.control("POST", "/effects", {"do": "start_deployment", **each})
+        emulator.settle()
+        emulator.forget()
+        return emulator
 
-    def run(self, double: Double, check_mode: bool = False) -> Json:
+    def run(self, emulator: Emulator, check_mode: bool = False) -> Json:
         unlisted: Json = {"stop_unlisted": True, "unlisted_except": ["d9"]} if self.stop_unlisted else {}
-        return double.run_many(self.items, check_mode, **unlisted)
+        return emulator.run_many(self.items, check_mode, **unlisted)
 
 
 numbers = st.integers(1, 6)
@@ -138,10 +138,10 @@ def _predicts(predicted: Json, happened: Json) -> None:
         assert predicted["summary"] == happened["summary"]
 
 
-def _is_true(double: Double, happened: Json) -> None:
+def _is_true(emulator: Emulator, happened: Json) -> None:
     for item in happened["deployments"]:
-        assert same_as_there(double, item) == []
-    committed = [entry for entry in double.journal() if entry["status"] == 200]
+        assert same_as_there(emulator, item) == []
+    committed = [entry for entry in emulator.journal() if entry["status"] == 200]
     told = [(call["method"], call["path"], call["query"], call["body"]) for call in happened["api_calls"]]
     assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed]
 
@@ -176,11 +176,11 @@ def test_no_order_would_have_fit_more(fleet: Fleet) -> None:
             assert not _all_fit(other, [calls[place] for place in order]), [calls[place] for place in order]
 
 
-def _all_fit(double: Double, calls: t.Sequence[Json]) -> bool:
+def _all_fit(emulator: Emulator, calls: t.Sequence[Json]) -> bool:
     for call in calls:
-        if double.send(call) != 200:
+        if emulator.send(call) != 200:
             return False
-        double.settle()
+        emulator.settle()
     return True
 
 
@@ -195,7 +195,7 @@ def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, 
     with fleet.build() as whole:
         if fleet.run(whole).get("failed"):
             return
-    with fleet.build() as double:
+    with fleet.build() as emulator:
         writes = itertools.count()
         write = Client.write
 
@@ -211,12 +211,12 @@ def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Client, "write", dying)
             with contextlib.suppress(Killed):
-                fleet.run(double)
-        double.settle()
-        again = fleet.run(double)
+                fleet.run(emulator)
+        emulator.settle()
+        again = fleet.run(emulator)
         assert not again.get("failed"), again["msg"]
         for item, result in zip(fleet.items, again["deployments"], strict=False):
-            assert reached(double, item, result), item
+            assert reached(emulator, item, result), item
 
 
 FAULTS: dict[str, Json] = {
@@ -237,20 +237,20 @@ FAULTS: dict[str, Json] = {
 def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, fault: str, after: int) -> None:
     with fleet.build() as checked:
         refused = {item.get("msg") for item in fleet.run(checked, check_mode=True)["deployments"]}
-    with fleet.build() as double:
-        double.control("POST", "/faults", {"after": after, "times": 1, "when": "before", **FAULTS[fault]})
-        happened = fleet.run(double)
+    with fleet.build() as emulator:
+        emulator.control("POST", "/faults", {"after": after, "times": 1, "when": "before", **FAULTS[fault]})
+        happened = fleet.run(emulator)
         for item in happened["deployments"]:
             if not item.get("failed"):
-                assert same_as_there(double, item) == []
-        double.control("DELETE", "/faults")
-        double.settle()
-        again = fleet.run(double)
+                assert same_as_there(emulator, item) == []
+        emulator.control("DELETE", "/faults")
+        emulator.settle()
+        again = fleet.run(emulator)
         if refused_as_a_whole(again):
             return
         for item, result in zip(fleet.items, again["deployments"], strict=False):
             if not result.get("failed"):
-                assert reached(double, item, result), item
+                assert reached(emulator, item, result), item
             else:
                 assert result["msg"] in refused or unforeseen(result["msg"]), result["msg"]
 

@@ -15,7 +15,7 @@ import typing as t
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 SAME = ("changed", "operation", "skipped_because", "before", "after", "diff", "api_calls")
@@ -65,18 +65,18 @@ class Cluster:
 
     running: t.Mapping[str, Json | None]
 
-    def build(self) -> Double:
-        double = Double("9.5.3", NODES)
+    def build(self) -> Emulator:
+        emulator = Emulator("9.5.3", NODES)
         for name, options in self.running.items():
             if options is not None:
-                double.effect("start_deployment", model_id="m", deployment_id=name, **options)
-        double.settle()
-        double.forget()
-        return double
+                emulator.effect("start_deployment", model_id="m", deployment_id=name, **options)
+        emulator.settle()
+        emulator.forget()
+        return emulator
 
 
-def counts(double: Double) -> dict[str, int]:
-    there = double.deployments().items()
+def counts(emulator: Emulator) -> dict[str, int]:
+    there = emulator.deployments().items()
     return {name: int(each["task_parameters"]["number_of_allocations"]) for name, each in there}
 
 

@@ -4,8 +4,8 @@
 
 """The laws over all pairs of states and wishes, on several versions, with and without sight of the cluster state.
 
-Each pair runs three times on clusters in the same state: in check mode on a double that refuses every write, for real,
-and for real once more.
+Each pair runs three times on clusters in the same state: in check mode on an emulator that refuses every write, for
+real, and for real once more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 from laws.pairs import ACCESS, VERSIONS, deployment_id, named, prepared, states, wishes
 from laws.truth import reached, same_as_there, unforeseen
-from support.double import Double
+from support.emulated_cluster import Emulator
 from support.scene import written
 
 Json = dict[str, t.Any]
@@ -49,13 +49,13 @@ def _share(version: str, access: str) -> int:
     return 1 if version in ("8.9.2", "8.16.0", "9.5.3") else 2
 
 
-def _check_mode(double: t.Any, options: Json, where: str) -> Json:
+def _check_mode(emulator: t.Any, options: Json, where: str) -> Json:
     """Law 1: check mode sends no write."""
-    double.read_only()
-    before = double.deployments()
-    result: Json = double.run(check_mode=True, **options)
-    assert double.journal() == [], f"{where}: check mode wrote"
-    assert double.deployments() == before
+    emulator.read_only()
+    before = emulator.deployments()
+    result: Json = emulator.run(check_mode=True, **options)
+    assert emulator.journal() == [], f"{where}: check mode wrote"
+    assert emulator.deployments() == before
     return result
 
 
@@ -92,43 +92,43 @@ def _foretells(predicted: Json, deployment: Json | None, where: str) -> None:
     assert wrong == [], f"{where}: {foretold} is not {deployment}"
 
 
-def _is_true(double: t.Any, result: Json, where: str) -> None:
+def _is_true(emulator: t.Any, result: Json, where: str) -> None:
     """Law 4: what is reported is what is there, and the writes are those that arrived."""
-    assert same_as_there(double, result) == [], where
-    committed = [entry for entry in double.journal() if entry["status"] == 200]
+    assert same_as_there(emulator, result) == [], where
+    committed = [entry for entry in emulator.journal() if entry["status"] == 200]
     told = [(call["method"], call["path"], call["query"], call["body"]) for call in result["api_calls"]]
     assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed], where
 
 
-def _loses_nothing(double: t.Any, result: Json, where: str) -> None:
+def _loses_nothing(emulator: t.Any, result: Json, where: str) -> None:
     """A refusal comes before any write; a run that wrote says so."""
-    committed = [entry for entry in double.journal() if entry["committed"]]
+    committed = [entry for entry in emulator.journal() if entry["committed"]]
     assert bool(committed) == result["changed"], f"{where}: a write is not told, or told and was none"
     if "error" not in result and result["operation"] == "none":
-        assert double.journal() == [], f"{where}: refused after a write"
+        assert emulator.journal() == [], f"{where}: refused after a write"
 
 
-def _second_run(double: t.Any, options: Json, where: str) -> None:
+def _second_run(emulator: t.Any, options: Json, where: str) -> None:
     """Law 5: a second run changes nothing and writes nothing, not even an audit line."""
     if options.get("state") == "restarted":
         return
-    double.forget()
-    again = double.run(**options)
+    emulator.forget()
+    again = emulator.run(**options)
     gone_is_failure = options.get("on_missing") == "fail" and options.get("state") == "stopped"
     # What a first run without waiting left on its way may still turn out badly.
     if not gone_is_failure and options.get("wait", True):
         assert not again.get("failed"), f"{where}: {again.get('msg')}"
     assert again["waited"]["polls"] == 0 or options.get("wait", True), f"{where}: it waited"
     assert again["changed"] is False, f"{where}: {again['diff']}"
-    assert double.journal() == [], f"{where}: the second run wrote"
-    assert double.control("GET", "/audit") == [], f"{where}: the second run left an audit line"
+    assert emulator.journal() == [], f"{where}: the second run wrote"
+    assert emulator.control("GET", "/audit") == [], f"{where}: the second run left an audit line"
 
 
 def test_a_restart_restarts_each_time() -> None:
-    with prepared("9.5.3", "two", "full") as double:
+    with prepared("9.5.3", "two", "full") as emulator:
         for times in (1, 2):
-            assert double.run(deployment_id=deployment_id(double), state="restarted")["operation"] == "restart"
-            assert written(double) == ["_stop", "_start"] * times
+            assert emulator.run(deployment_id=deployment_id(emulator), state="restarted")["operation"] == "restart"
+            assert written(emulator) == ["_stop", "_start"] * times
 
 
 @pytest.mark.parametrize("version", ["8.5.3", "9.5.3"])
@@ -137,14 +137,14 @@ def test_an_alias_as_the_only_name(version: str, named: Json) -> None:
     """It never stops or doubles in silence what runs under the model's own name."""
     with (
         prepared(version, "nothing", "full", "by alias") as checked,
-        prepared(version, "nothing", "full", "by alias") as double,
+        prepared(version, "nothing", "full", "by alias") as emulator,
     ):
-        for each in (checked, double):
+        for each in (checked, emulator):
             each.effect("start_deployment", model_id="m", deployment_id="m")
             each.settle()
         for state in ("stopped", "restarted", "started"):
             predicted = checked.run(check_mode=True, state=state, **named)
-            happened = double.run(state=state, **named)
+            happened = emulator.run(state=state, **named)
             assert predicted.get("msg") == happened.get("msg")
             if "model_id" in named and state != "started":
                 assert "runs as 'm'" in happened["msg"]
@@ -152,17 +152,17 @@ def test_an_alias_as_the_only_name(version: str, named: Json) -> None:
                 assert happened["failed"]
             if version == "9.5.3" and state == "started" and "model_id" in named:
                 assert "already runs as 'm'" in happened["warnings"][0]
-        assert "m" in double.deployments()
+        assert "m" in emulator.deployments()
 
 
 def test_serverless_is_not_fought() -> None:
-    with Double("8.11.0", flavor="serverless") as double:
-        first = double.run(model_id="m", number_of_allocations=2)
+    with Emulator("8.11.0", flavor="serverless") as emulator:
+        first = emulator.run(model_id="m", number_of_allocations=2)
         assert not first.get("failed"), first.get("msg")
         assert first["operation"] == "start"
-        second = double.run(model_id="m", number_of_allocations=2)
+        second = emulator.run(model_id="m", number_of_allocations=2)
         assert (second["operation"], second["changed"]) == ("none", False)
         assert second["skipped_because"] is not None
         assert first["routing_source"] == "stats"
-        assert double.run(model_id="m", number_of_allocations=2, on_adaptive="override")["failed"]
-        assert not double.run(model_id="m", state="stopped").get("failed")
+        assert emulator.run(model_id="m", number_of_allocations=2, on_adaptive="override")["failed"]
+        assert not emulator.run(model_id="m", state="stopped").get("failed")

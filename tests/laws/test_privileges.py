@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from emulator.state.licence import CHOICES
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 PRIVILEGES = ("monitor", "monitor_ml", "manage_inference", "manage_ml", "manage", "all")
@@ -49,14 +49,14 @@ def writes(version: str) -> list[tuple[Json, str]]:
 UPDATE, START, STOP = (options for options, _operation in writes("9.5.3"))
 
 
-def prepared(version: str, flavor: str, user: t.Sequence[str]) -> Double:
+def prepared(version: str, flavor: str, user: t.Sequence[str]) -> Emulator:
     """Deployment d runs."""
-    double = Double(version, flavor=flavor)
-    double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
-    double.settle()
-    double.forget()
-    double.allow(*user)
-    return double
+    emulator = Emulator(version, flavor=flavor)
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
+    emulator.settle()
+    emulator.forget()
+    emulator.allow(*user)
+    return emulator
 
 
 def may(user: t.Sequence[str], operation: str, version: str) -> bool:
@@ -73,12 +73,12 @@ def sees_nothing(result: Json) -> bool:
 def test_reading_and_check_mode(user: tuple[str, ...], version: str, flavor: str) -> None:
     """One privilege is enough, and the source of the routing table says whether there is another."""
     source = "cluster_state" if flavor == "default" and SEES_STATE & set(user) else "stats"
-    with prepared(version, flavor, user) as double:
-        double.read_only()
-        info = double.info()
-        checked = [double.run(check_mode=True, **options) for options, _operation in writes(version)[:2]]
-        same = [double.run(check_mode, deployment_id="d", model_id="m") for check_mode in (True, False)]
-        assert double.journal() == []
+    with prepared(version, flavor, user) as emulator:
+        emulator.read_only()
+        info = emulator.info()
+        checked = [emulator.run(check_mode=True, **options) for options, _operation in writes(version)[:2]]
+        same = [emulator.run(check_mode, deployment_id="d", model_id="m") for check_mode in (True, False)]
+        assert emulator.journal() == []
     if not READS & set(user):
         assert all(map(sees_nothing, [info, *checked, *same]))
         return
@@ -92,35 +92,35 @@ def test_reading_and_check_mode(user: tuple[str, ...], version: str, flavor: str
 @pytest.mark.parametrize("user", USERS, ids="+".join)
 def test_changing(user: tuple[str, ...], version: str, flavor: str) -> None:
     """Who may not write sends no write."""
-    with prepared(version, flavor, user) as double:
+    with prepared(version, flavor, user) as emulator:
         for options, operation in writes(version):
-            double.forget()
-            result = double.run(**options)
+            emulator.forget()
+            result = emulator.run(**options)
             if not READS & set(user):
                 assert sees_nothing(result)
-                assert double.journal() == []
+                assert emulator.journal() == []
             elif operation == "stop" and version in STOPS_WHAT_ENDPOINTS_USE and not SEES_ENDPOINTS & set(user):
                 assert result["operation"] == "none"
-                assert double.journal() == []
+                assert emulator.journal() == []
             elif may(user, operation, version):
                 assert result["operation"] == operation, result.get("msg")
-                assert [entry["status"] for entry in double.journal()] == [200]
+                assert [entry["status"] for entry in emulator.journal()] == [200]
             elif operation == "stop":
                 assert result["operation"] == "none"  # what could not be started
             else:
                 assert result["msg"].startswith(f"Cannot {operation} a deployment: user 'runner' lacks")
-                assert double.journal() == []
+                assert emulator.journal() == []
 
 
 @pytest.mark.parametrize("user", [each for each in USERS if READS & set(each)], ids="+".join)
 def test_a_list(user: tuple[str, ...]) -> None:
     """All or nothing: a list is not begun by who may not finish it."""
     items = [UPDATE, START]
-    with prepared("9.5.3", "default", user) as double:
-        assert double.run_many(items, check_mode=True)["summary"]["changed"] == 2
-        assert double.journal() == []
-        result = double.run_many(items)
-        written = len(double.journal())
+    with prepared("9.5.3", "default", user) as emulator:
+        assert emulator.run_many(items, check_mode=True)["summary"]["changed"] == 2
+        assert emulator.journal() == []
+        result = emulator.run_many(items)
+        written = len(emulator.journal())
     whole = may(user, "update", "9.5.3")
     assert (result["summary"]["changed"], result["summary"]["failed"], written) == ((2, 0, 2) if whole else (0, 2, 0))
 
@@ -132,27 +132,27 @@ def test_a_list(user: tuple[str, ...]) -> None:
 def test_licences(licence: str) -> None:
     """Without one for machine learning nothing can be started; all else works."""
     included = licence in ("platinum", "enterprise", "trial")
-    with prepared("9.5.3", "default", ("manage_ml", "monitor")) as double:
-        double.effect("set_setting", name="license", value=licence)
-        assert double.info()["deployments"][0]["health"] == "ok"
-        assert double.run(check_mode=True, **START)["operation"] == "start"
-        assert double.run(**UPDATE)["operation"] == "update"
-        double.forget()
-        result = double.run(**START)
-        assert len(double.journal()) == 1
+    with prepared("9.5.3", "default", ("manage_ml", "monitor")) as emulator:
+        emulator.effect("set_setting", name="license", value=licence)
+        assert emulator.info()["deployments"][0]["health"] == "ok"
+        assert emulator.run(check_mode=True, **START)["operation"] == "start"
+        assert emulator.run(**UPDATE)["operation"] == "update"
+        emulator.forget()
+        result = emulator.run(**START)
+        assert len(emulator.journal()) == 1
         if included:
             assert result["operation"] == "start"
         else:
             assert (result["error"]["kind"], result["error"]["status"]) == ("licence", 403)
             assert "current license is non-compliant for [ml]" in result["msg"]
             assert result["msg"].endswith("Machine learning needs a licence that includes it, or a trial.")
-        assert double.run(**{**STOP, "deployment_id": "d"})["operation"] == "stop"
+        assert emulator.run(**{**STOP, "deployment_id": "d"})["operation"] == "stop"
     assert result["changed"] == included
 
 
 @pytest.mark.parametrize("licence", ["basic", "expired"])
 def test_the_privilege_is_told_before_the_licence(licence: str) -> None:
-    with prepared("9.5.3", "default", ("monitor_ml",)) as double:
-        double.effect("set_setting", name="license", value=licence)
-        assert double.run(**START)["error"]["kind"] == "privilege"
-        assert double.journal() == []
+    with prepared("9.5.3", "default", ("monitor_ml",)) as emulator:
+        emulator.effect("set_setting", name="license", value=licence)
+        assert emulator.run(**START)["error"]["kind"] == "privilege"
+        assert emulator.journal() == []

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.double import NODES, Double
+from support.emulated_cluster import NODES, Emulator
 
 Json = dict[str, t.Any]
 OWNED = ("model_id", "number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
@@ -45,22 +45,22 @@ WAYS: tuple[Json, ...] = (
 )
 
 
-def build(version: str, before: Json, nodes: t.Sequence[str] = NODES, failed: bool = False) -> Double:
-    double = Double(version, nodes)
+def build(version: str, before: Json, nodes: t.Sequence[str] = NODES, failed: bool = False) -> Emulator:
+    emulator = Emulator(version, nodes)
     if version == "8.9.2" and "adaptive_allocations" in before:
         before = {**before, "adaptive_allocations": None}
-    double.effect("start_deployment", model_id="m", deployment_id="d", **before)
-    double.settle()
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", **before)
+    emulator.settle()
     if failed:
-        for node in double.deployments()["d"]["routing_table"]:
-            double.effect("fail_route", deployment_id="d", node_id=node, reason="planted")
-    double.forget()
-    return double
+        for node in emulator.deployments()["d"]["routing_table"]:
+            emulator.effect("fail_route", deployment_id="d", node_id=node, reason="planted")
+    emulator.forget()
+    return emulator
 
 
-def there(double: Double) -> Json | None:
+def there(emulator: Emulator) -> Json | None:
     """What a user owns, by none of the collection's code; -1 and "never set" are the same to the server."""
-    assignment = double.deployments().get("d")
+    assignment = emulator.deployments().get("d")
     if assignment is None:
         return None
     scaler = assignment.get("adaptive_allocations") or {"enabled": False}
@@ -96,23 +96,23 @@ def test_what_a_killed_run_leaves_is_all_there(
 ) -> None:
     """The process dies before or after any request, again and again: in the end nothing is lost."""
     cluster = (version, before, AMPLE, "on_failed" in way)
-    with tempfile.TemporaryDirectory() as folder, build(*cluster) as double:
-        was = t.cast("Json", there(double))
+    with tempfile.TemporaryDirectory() as folder, build(*cluster) as emulator:
+        was = t.cast("Json", there(emulator))
         file = Path(folder, "d")
         options: Json = {"deployment_id": "d", "on_adaptive": "override", "recovery_file": str(file), **way, **change}
         for survived, sent in deaths:
-            with double.kill(survived, sent):
-                double.run(**options)
+            with emulator.kill(survived, sent):
+                emulator.run(**options)
             if data.draw(st.booleans()):
-                double.settle()
+                emulator.settle()
         content = file.read_bytes() if file.exists() else None
-        predicted = double.run(True, **options)
+        predicted = emulator.run(True, **options)
         assert (file.read_bytes() if file.exists() else None) == content
-        result = double.run(**options)
+        result = emulator.run(**options)
         assert not result.get("failed"), result["msg"]
         assert {key: predicted[key] for key in SAME} == {key: result[key] for key in SAME}
         wanted = overlaid(was, change)
-        now = t.cast("Json", there(double))
+        now = t.cast("Json", there(emulator))
         assert {name: now[name] for name in wanted} == wanted
         assert list(Path(folder).iterdir()) == []
 
@@ -126,22 +126,22 @@ def test_what_a_killed_run_leaves_does_not_end_in_nothing(
     version: str, before: Json, change: Json, way: Json, status: int
 ) -> None:
     """The start that the killed run has left is refused: what ran is started again, unless that is the same start."""
-    with tempfile.TemporaryDirectory() as folder, build(version, before, AMPLE) as double:
-        was = there(double)
+    with tempfile.TemporaryDirectory() as folder, build(version, before, AMPLE) as emulator:
+        was = there(emulator)
         options: Json = {"deployment_id": "d", "on_adaptive": "override", "recovery_file": f"{folder}/d"}
-        with double.kill(what="_start"):
-            double.run(**options, **way, **change)
-        if double.deployments():
+        with emulator.kill(what="_start"):
+            emulator.run(**options, **way, **change)
+        if emulator.deployments():
             return
-        double.fault("start", {"type": "answer", "status": status, "body": {**REFUSED, "status": status}})
-        result = double.run(**options, **way, **change)
+        emulator.fault("start", {"type": "answer", "status": status, "body": {**REFUSED, "status": status}})
+        result = emulator.run(**options, **way, **change)
         assert result["failed"]
         if result["failure"] == {"code": "rollback_failed"}:
-            assert double.deployments() == {}
-            result = double.run(**options)
+            assert emulator.deployments() == {}
+            result = emulator.run(**options)
         else:
             assert result["operation"] == "rollback"
-        assert there(double) == was
+        assert there(emulator) == was
         assert list(Path(folder).iterdir()) == []
 
 
@@ -151,14 +151,14 @@ def test_a_rollback_restores_exactly_what_was_before(
     version: str, before: Json | None, change: Json, way: Json, broken: int
 ) -> None:
     """On a cluster that takes more than it has room for, and whose nodes may not load what is new."""
-    with build(version, before) if before else Double(version) as double:
-        was = there(double)
-        double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    with build(version, before) if before else Emulator(version) as emulator:
+        was = there(emulator)
+        emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
         if broken:
-            double.effect("fail_next_load", reason="planted", times=broken)
+            emulator.effect("fail_next_load", reason="planted", times=broken)
         options: Json = {"deployment_id": "d", "model_id": "m", "on_adaptive": "override", "wait_timeout": 6, **way}
-        result = double.run(**{**options, **change}, on_unsatisfied="rollback")
-        committed = [entry["path"] for entry in double.journal() if entry["committed"]]
+        result = emulator.run(**{**options, **change}, on_unsatisfied="rollback")
+        committed = [entry["path"] for entry in emulator.journal() if entry["committed"]]
         assert [call["path"] for call in result["api_calls"]] == committed
         if not result.get("failed"):
             assert result["operation"] != "rollback"
@@ -166,7 +166,7 @@ def test_a_rollback_restores_exactly_what_was_before(
         if result["changed"] and "Rolling it back failed, too" not in result["msg"]:
             ends = ("It was rolled back", "It is as it was before", "Its settings are as before")
             assert any(end in result["msg"] for end in ends), result["msg"]
-        assert there(double) == was, result["msg"]
+        assert there(emulator) == was, result["msg"]
 
 
 @laws
@@ -175,21 +175,21 @@ def test_what_a_stranger_starts_meanwhile_is_left_alone(
     version: str, before: Json, change: Json, way: Json, after: int
 ) -> None:
     """Between the first write and the end somebody else stops the deployment and starts another of the same name."""
-    with build(version, before) as double:
-        double.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+    with build(version, before) as emulator:
+        emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
         options: Json = {"on_adaptive": "override", "wait_timeout": 12, "on_unsatisfied": "rollback", **way, **change}
-        with _stranger(double, after) as acted:
-            result = double.run(deployment_id="d", **options)
+        with _stranger(emulator, after) as acted:
+            result = emulator.run(deployment_id="d", **options)
         if acted:
-            assert there(double) == acted[0], result.get("msg")
+            assert there(emulator) == acted[0], result.get("msg")
 
 
 @contextlib.contextmanager
-def _stranger(double: Double, after: int) -> t.Iterator[list[Json | None]]:
+def _stranger(emulator: Emulator, after: int) -> t.Iterator[list[Json | None]]:
     """Acts right before the statistics are read for the *after*-th time after a write; yields what it has started."""
     acted: list[Json | None] = []
     seen = {"writes": 0, "reads": 0}
-    request = double._inner.request
+    request = emulator._inner.request
 
     def watched(method: str, target: str, *rest: t.Any) -> t.Any:
         if method == "POST" and "/deployment/" in target:
@@ -197,17 +197,17 @@ def _stranger(double: Double, after: int) -> t.Iterator[list[Json | None]]:
         elif seen["writes"] and "_stats" in target:
             seen["reads"] += 1
             if seen["reads"] == after + 1:
-                acted.append(_started_anew(double))
+                acted.append(_started_anew(emulator))
         return request(method, target, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(double._inner, "request", watched)
+        patch.setattr(emulator._inner, "request", watched)
         yield acted
 
 
-def _started_anew(double: Double) -> Json | None:
-    if "d" in double.deployments():
-        double.effect("remove_deployment", deployment_id="d")
-    double.effect("pass_time", seconds=1)
-    double.effect("start_deployment", model_id="m", deployment_id="d", queue_capacity=5)
-    return there(double)
+def _started_anew(emulator: Emulator) -> Json | None:
+    if "d" in emulator.deployments():
+        emulator.effect("remove_deployment", deployment_id="d")
+    emulator.effect("pass_time", seconds=1)
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", queue_capacity=5)
+    return there(emulator)

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 NOBODY: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": []}
@@ -20,61 +20,63 @@ VERSIONS = ("8.3.3", "8.9.2", "8.16.0", "8.18.8", "8.19.21", "9.0.1", "9.5.3")
 ALIAS = "/_ml/trained_models/m/model_aliases/alias"
 
 
-def _put(double: Double, path: str, body: Json | None = None) -> None:
-    assert double.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200, path
+def _put(emulator: Emulator, path: str, body: Json | None = None) -> None:
+    assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200, path
 
 
-def _pipeline(double: Double, name: str, *processors: Json, **more: t.Any) -> None:
-    _put(double, f"/_ingest/pipeline/{name}", {"processors": list(processors), **more})
+def _pipeline(emulator: Emulator, name: str, *processors: Json, **more: t.Any) -> None:
+    _put(emulator, f"/_ingest/pipeline/{name}", {"processors": list(processors), **more})
 
 
 def _inference(model_id: str) -> Json:
     return {"inference": {"model_id": model_id}}
 
 
-def _started(double: Double, name: str) -> None:
-    double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=2)
-    double.settle()
+def _started(emulator: Emulator, name: str) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=2)
+    emulator.settle()
 
 
-def _endpoint(double: Double, name: str, **settings: t.Any) -> None:
+def _endpoint(emulator: Emulator, name: str, **settings: t.Any) -> None:
     body = {"service": "elasticsearch", "service_settings": settings}
-    _put(double, f"/_inference/sparse_embedding/{name}", body)
+    _put(emulator, f"/_inference/sparse_embedding/{name}", body)
 
 
-def _by_alias(double: Double) -> None:
-    _started(double, "d")
-    _put(double, ALIAS)
-    _pipeline(double, "p", _inference("alias"))
+def _by_alias(emulator: Emulator) -> None:
+    _started(emulator, "d")
+    _put(emulator, ALIAS)
+    _pipeline(emulator, "p", _inference("alias"))
 
 
-def _through_pipelines(double: Double) -> None:
+def _through_pipelines(emulator: Emulator) -> None:
     """In a loop of a failure handler of the third pipeline; the second and third call each other."""
-    _started(double, "d")
+    _started(emulator, "d")
     deep = {"foreach": {"field": "f", "processor": _inference("d")}}
-    _pipeline(double, "p3", {"set": {"field": "a", "value": 1, "on_failure": [deep]}}, {"pipeline": {"name": "p2"}})
-    _pipeline(double, "p2", {"pipeline": {"name": "p3"}})
-    _pipeline(double, "p1", {"drop": {}}, on_failure=[{"pipeline": {"name": "p2"}}, {"pipeline": {"name": "{{any}}"}}])
-    _pipeline(double, "q", _inference("other"), {"set": {"field": "inference", "value": {"model_id": "d"}}})
+    _pipeline(emulator, "p3", {"set": {"field": "a", "value": 1, "on_failure": [deep]}}, {"pipeline": {"name": "p2"}})
+    _pipeline(emulator, "p2", {"pipeline": {"name": "p3"}})
+    _pipeline(
+        emulator, "p1", {"drop": {}}, on_failure=[{"pipeline": {"name": "p2"}}, {"pipeline": {"name": "{{any}}"}}]
+    )
+    _pipeline(emulator, "q", _inference("other"), {"set": {"field": "inference", "value": {"model_id": "d"}}})
 
 
-def _beside_the_models_own(double: Double) -> None:
+def _beside_the_models_own(emulator: Emulator) -> None:
     """Who names the model means the deployment with the model's id, if there is one."""
-    _started(double, "d")
-    _started(double, "m")
-    _put(double, ALIAS)
-    _pipeline(double, "p", _inference("alias"), _inference("m"))
+    _started(emulator, "d")
+    _started(emulator, "m")
+    _put(emulator, ALIAS)
+    _pipeline(emulator, "p", _inference("alias"), _inference("m"))
 
 
-def _owned(double: Double) -> None:
-    _endpoint(double, "d", model_id="m", num_allocations=2, num_threads=1)
-    double.settle()
+def _owned(emulator: Emulator) -> None:
+    _endpoint(emulator, "d", model_id="m", num_allocations=2, num_threads=1)
+    emulator.settle()
 
 
-def _attached(double: Double) -> None:
-    _started(double, "d")
-    _endpoint(double, "e", deployment_id="d")
-    _pipeline(double, "p", _inference("e"))
+def _attached(emulator: Emulator) -> None:
+    _started(emulator, "d")
+    _endpoint(emulator, "e", deployment_id="d")
+    _pipeline(emulator, "p", _inference("e"))
 
 
 class Use(t.NamedTuple):
@@ -83,7 +85,7 @@ class Use(t.NamedTuple):
     ``hidden``: who may not look it up does not notice, and neither does the server.
     """
 
-    make: t.Callable[[Double], object]
+    make: t.Callable[[Emulator], object]
     users: Json
     since: tuple[int, int] = (8, 8)
     name: str = "d"
@@ -94,18 +96,18 @@ class Use(t.NamedTuple):
         return {**NOBODY, **self.users}
 
 
-def _named_like_the_model(double: Double) -> None:
-    _started(double, "m")
-    _pipeline(double, "p", _inference("m"))
+def _named_like_the_model(emulator: Emulator) -> None:
+    _started(emulator, "m")
+    _pipeline(emulator, "p", _inference("m"))
 
 
-def _by_the_models_name(double: Double) -> None:
-    _started(double, "d")
-    _pipeline(double, "p", _inference("m"))
+def _by_the_models_name(emulator: Emulator) -> None:
+    _started(emulator, "d")
+    _pipeline(emulator, "p", _inference("m"))
 
 
 USES = {
-    "nobody": Use(lambda double: _started(double, "d"), {}),
+    "nobody": Use(lambda emulator: _started(emulator, "d"), {}),
     "pipelines": Use(_through_pipelines, {"ingest_pipelines": ["p1", "p2", "p3"]}),
     "named like the model": Use(_named_like_the_model, {"ingest_pipelines": ["p"]}, (8, 0), "m"),
     "by the model's name": Use(_by_the_models_name, {"ingest_pipelines": ["p"]}, hidden=True),
@@ -136,16 +138,16 @@ CASES = [
 ]
 
 
-def _prepared(version: str, use: str, access: str) -> Double:
-    double = Double(version)
-    USES[use].make(double)
-    double.forget()
-    double.allow(*ACCESS[access])
-    return double
+def _prepared(version: str, use: str, access: str) -> Emulator:
+    emulator = Emulator(version)
+    USES[use].make(emulator)
+    emulator.forget()
+    emulator.allow(*ACCESS[access])
+    return emulator
 
 
-def _committed(double: Double, verb: str) -> list[Json]:
-    return [entry for entry in double.journal() if entry["committed"] and entry["path"].endswith(verb)]
+def _committed(emulator: Emulator, verb: str) -> list[Json]:
+    return [entry for entry in emulator.journal() if entry["committed"] and entry["path"].endswith(verb)]
 
 
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
@@ -202,33 +204,33 @@ def test_force_stops_it_and_is_sent_only_where_it_is_needed(version: str, use: s
 
 @pytest.mark.parametrize("access", ACCESS)
 def test_nobody_is_looked_up_without_a_stop(access: str) -> None:
-    with _prepared("9.5.3", "attached", access) as double:
+    with _prepared("9.5.3", "attached", access) as emulator:
         for options in ({}, {"number_of_allocations": 3}, {"model_id": "m", "number_of_allocations": 2}):
-            result = double.run(deployment_id="d" if "model_id" not in options else "fresh", **options)
+            result = emulator.run(deployment_id="d" if "model_id" not in options else "fresh", **options)
             assert not result.get("failed"), result.get("msg")
             assert result["used_by"] is None
-        paths = [each["path"] for each in double.control("GET", "/requests")]
+        paths = [each["path"] for each in emulator.control("GET", "/requests")]
         assert not any(path.startswith("/_ingest") for path in paths)
 
 
 def test_a_fleet_looks_up_once() -> None:
-    with _prepared("9.5.3", "attached", "full") as double:
-        double.login = {}
-        double.control("POST", "/privileges", {"privileges": None})
+    with _prepared("9.5.3", "attached", "full") as emulator:
+        emulator.login = {}
+        emulator.control("POST", "/privileges", {"privileges": None})
         for name in ("a", "b", "c"):
-            _started(double, name)
-        _pipeline(double, "of-b", _inference("b"))
-        double.forget()
+            _started(emulator, name)
+        _pipeline(emulator, "of-b", _inference("b"))
+        emulator.forget()
         items = [{"deployment_id": name, "state": "stopped"} for name in ("a", "b", "c", "d")]
         items[3]["on_referenced"] = "force"
-        result = double.run_many(items)
+        result = emulator.run_many(items)
         found = {item["deployment_id"]: item for item in result["deployments"]}
         assert [name for name, item in found.items() if item.get("failed")] == ["b"]
         assert found["b"]["failure"] == {"code": "deployment_in_use"}
         assert found["b"]["used_by"]["ingest_pipelines"] == ["of-b"]
         assert found["d"]["used_by"]["inference_endpoints"] == ["e"]
-        assert sorted(double.deployments()) == ["b"]
-        paths = [each["path"] for each in double.control("GET", "/requests") if each["method"] == "GET"]
+        assert sorted(emulator.deployments()) == ["b"]
+        paths = [each["path"] for each in emulator.control("GET", "/requests") if each["method"] == "GET"]
         assert (paths.count("/_inference/_all"), paths.count("/_ingest/pipeline")) == (1, 1)
         assert paths.count("/_ml/trained_models") == 1
 
@@ -244,13 +246,13 @@ CHANGES: dict[str, Json] = {
 }
 
 
-def _owner(version: str, *, adaptive: bool = False) -> Double:
-    double = Double(version)
+def _owner(version: str, *, adaptive: bool = False) -> Emulator:
+    emulator = Emulator(version)
     scaled: Json = {"adaptive_allocations": BOUNDS} if adaptive else {"num_allocations": 2}
-    _endpoint(double, "d", model_id="m", num_threads=1, **scaled)
-    double.settle()
-    double.forget()
-    return double
+    _endpoint(emulator, "d", model_id="m", num_threads=1, **scaled)
+    emulator.settle()
+    emulator.forget()
+    return emulator
 
 
 def _since(change: Json, *, adaptive: bool) -> tuple[int, int]:
@@ -292,45 +294,45 @@ def test_an_endpoint_and_its_deployment_agree(version: str, change: str, adaptiv
 def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version: str) -> None:
     asked: list[Json] = [{"number_of_allocations": 3}, {"adaptive_allocations": BOUNDS}]
     for options in asked:
-        with _owner(version) as double:
-            predicted, happened = (double.run(mode, deployment_id="d", **options) for mode in (True, False))
+        with _owner(version) as emulator:
+            predicted, happened = (emulator.run(mode, deployment_id="d", **options) for mode in (True, False))
             assert predicted["msg"] == happened["msg"]
             assert happened["failure"] == {"code": "owned_by_endpoint"}
-            assert double.journal() == []
-            assert not double.run(deployment_id="d", number_of_allocations=2).get("failed")
+            assert emulator.journal() == []
+            assert not emulator.run(deployment_id="d", number_of_allocations=2).get("failed")
 
 
 @pytest.mark.parametrize(("asked", "code"), [("fail", "request_rejected"), ("update_endpoint", "consumers_unreadable")])
 def test_an_owner_that_may_not_be_seen(asked: str, code: str) -> None:
-    with _owner("9.5.3") as double:
-        double.allow("manage_ml")
-        result = double.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned=asked)
+    with _owner("9.5.3") as emulator:
+        emulator.allow("manage_ml")
+        result = emulator.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned=asked)
         assert result["failure"] == {"code": code}
         assert result["changed"] is False
 
 
 def test_who_may_not_change_endpoints_is_told_so() -> None:
-    with _owner("9.5.3") as double:
-        double.allow("manage_ml", "monitor")
-        result = double.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned="update_endpoint")
+    with _owner("9.5.3") as emulator:
+        emulator.allow("manage_ml", "monitor")
+        result = emulator.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned="update_endpoint")
         assert (
             "Cannot update an inference endpoint: user 'runner' lacks the cluster privilege manage_in" in result["msg"]
         )
-        assert double.journal() == []
+        assert emulator.journal() == []
 
 
 def test_an_update_through_an_endpoint_is_seen_without_waiting() -> None:
-    with _owner("9.5.3") as double:
+    with _owner("9.5.3") as emulator:
         asked: Json = {"number_of_allocations": 3, "on_endpoint_owned": "update_endpoint", "wait": False}
-        result = double.run(deployment_id="d", **asked)
+        result = emulator.run(deployment_id="d", **asked)
         assert (result["changed"], result["deployment"]["number_of_allocations"]) == (True, 3)
 
 
 def test_an_attached_endpoint_does_not_own() -> None:
-    with _prepared("9.5.3", "attached", "full") as double:
+    with _prepared("9.5.3", "attached", "full") as emulator:
         for asked in ("fail", "update_endpoint"):
             count = 3 if asked == "fail" else 4
-            result = double.run(deployment_id="d", number_of_allocations=count, on_endpoint_owned=asked)
+            result = emulator.run(deployment_id="d", number_of_allocations=count, on_endpoint_owned=asked)
             assert result["api_calls"][0]["path"].endswith("/d/deployment/_update")
 
 
@@ -362,9 +364,9 @@ def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
         {"threads_per_allocation": 2},
     ]
     for options in said:
-        with _owner("9.5.3", adaptive=True) as double:
-            double.effect("remove_deployment", deployment_id="d")
-            result = double.run(deployment_id="d", **options)
+        with _owner("9.5.3", adaptive=True) as emulator:
+            emulator.effect("remove_deployment", deployment_id="d")
+            result = emulator.run(deployment_id="d", **options)
             assert not result.get("failed"), result.get("msg")
             assert result["deployment"]["number_of_allocations"] == 1
             assert (result["deployment"]["adaptive_allocations"] is None) == ("threads_per_allocation" not in options)
@@ -373,9 +375,9 @@ def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
 
 def test_without_an_endpoint_it_is_a_model_that_lacks() -> None:
     for privileges in (("manage_ml",), ("manage_ml", "monitor")):
-        with Double("9.5.3") as double:
-            double.allow(*privileges)
-            assert "has no trained model 'd'" in double.run(deployment_id="d")["msg"]
+        with Emulator("9.5.3") as emulator:
+            emulator.allow(*privileges)
+            assert "has no trained model 'd'" in emulator.run(deployment_id="d")["msg"]
 
 
 # --- the way back ---
@@ -383,34 +385,34 @@ def test_without_an_endpoint_it_is_a_model_that_lacks() -> None:
 
 @pytest.mark.parametrize(("change", "adaptive"), [("count", False), ("out of the scaler's hands", True)])
 def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: bool) -> None:
-    with _owner("9.5.3", adaptive=adaptive) as double:
-        before = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
-        double.effect("hold", deployment_id="d")
+    with _owner("9.5.3", adaptive=adaptive) as emulator:
+        before = emulator.control("GET", "/state")["endpoints"]["d"]["service_settings"]
+        emulator.effect("hold", deployment_id="d")
         asked: Json = {"on_endpoint_owned": "update_endpoint", "on_unsatisfied": "rollback", "wait_timeout": 6}
-        result = double.run(deployment_id="d", **CHANGES[change], **asked)
+        result = emulator.run(deployment_id="d", **CHANGES[change], **asked)
         assert "It was rolled back" in result["msg"], result["msg"]
-        after = double.control("GET", "/state")["endpoints"]["d"]["service_settings"]
+        after = emulator.control("GET", "/state")["endpoints"]["d"]["service_settings"]
         assert after.get("adaptive_allocations") == before.get("adaptive_allocations")
         assert adaptive or after["num_allocations"] == before["num_allocations"] == 2
-        assert {entry["path"] for entry in double.journal()} == {"/_inference/sparse_embedding/d/_update"}
+        assert {entry["path"] for entry in emulator.journal()} == {"/_inference/sparse_embedding/d/_update"}
 
 
 @pytest.mark.parametrize("stuck", [False, True])
 def test_what_is_used_is_recovered_by_force_only(stuck: bool) -> None:
     """Also on a server that would stop it without a word."""
-    with _owner("8.18.8") as double:
+    with _owner("8.18.8") as emulator:
         if stuck:
-            double.effect("remove_deployment", deployment_id="d")
-            double.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
-            double.effect("hold", deployment_id="d")
+            emulator.effect("remove_deployment", deployment_id="d")
+            emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
+            emulator.effect("hold", deployment_id="d")
         else:
-            double.effect("fail_route", deployment_id="d", reason="planted")
+            emulator.effect("fail_route", deployment_id="d", reason="planted")
         asked: Json = {"deployment_id": "d", "on_failed": "recover", "wait_timeout": 6}
-        refused = double.run(**asked)
+        refused = emulator.run(**asked)
         assert "Deployment 'd' is used by inference endpoint 'd'" in refused["msg"]
-        assert (refused["changed"], double.journal()) == (False, [])
-        double.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
-        recovered = double.run(**asked, on_referenced="force")
+        assert (refused["changed"], emulator.journal()) == (False, [])
+        emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
+        recovered = emulator.run(**asked, on_referenced="force")
         assert not recovered.get("failed"), recovered.get("msg")
         assert recovered["operation"] == "recover"
         assert recovered["used_by"]["inference_endpoints"] == ["d"]

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from laws.pairs import WISHES, deployment_id, named
 from laws.truth import reached, same_as_there, there, unforeseen
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 
@@ -22,19 +22,19 @@ Json = dict[str, t.Any]
 class Sequences(RuleBasedStateMachine):
     """A person, a scaler and failing nodes take turns; check mode is right before each run."""
 
-    double: Double
+    emulator: Emulator
 
     @initialize(version=st.sampled_from(["8.9.2", "8.16.0", "9.5.3"]))
     def begin(self, version: str) -> None:
-        self.double = Double(version)
+        self.emulator = Emulator(version)
 
     @rule(wish=st.sampled_from(sorted(WISHES)))
     def run_a_task(self, wish: str) -> None:
-        options = named(self.double, wish)
-        self.double.forget()
-        predicted = self.double.run(check_mode=True, **options)
-        assert self.double.journal() == []
-        happened = self.double.run(**options)
+        options = named(self.emulator, wish)
+        self.emulator.forget()
+        predicted = self.emulator.run(check_mode=True, **options)
+        assert self.emulator.journal() == []
+        happened = self.emulator.run(**options)
         if predicted.get("failed"):
             assert predicted["msg"] == happened["msg"]
         elif happened.get("failed"):
@@ -42,40 +42,40 @@ class Sequences(RuleBasedStateMachine):
         else:
             assert predicted["diff"] == happened["diff"]
             assert predicted["api_calls"] == happened["api_calls"]
-            assert reached(self.double, options, happened)
-            assert same_as_there(self.double, happened) == []
+            assert reached(self.emulator, options, happened)
+            assert same_as_there(self.emulator, happened) == []
 
-    @precondition(lambda self: there(self.double) is not None)
+    @precondition(lambda self: there(self.emulator) is not None)
     @rule(number=st.integers(0, 6))
     def the_scaler_moves_the_number(self, number: int) -> None:
-        stored = (there(self.double) or {}).get("adaptive_allocations") or {}
+        stored = (there(self.emulator) or {}).get("adaptive_allocations") or {}
         if stored.get("enabled"):
-            self.double.effect("set_number", deployment_id=deployment_id(self.double), number_of_allocations=number)
+            self.emulator.effect("set_number", deployment_id=deployment_id(self.emulator), number_of_allocations=number)
 
-    @precondition(lambda self: there(self.double) is not None and (there(self.double) or {})["routing_table"])
+    @precondition(lambda self: there(self.emulator) is not None and (there(self.emulator) or {})["routing_table"])
     @rule()
     def a_route_fails(self) -> None:
-        self.double.effect("fail_route", deployment_id=deployment_id(self.double), reason="planted")
+        self.emulator.effect("fail_route", deployment_id=deployment_id(self.emulator), reason="planted")
 
     @rule(method=st.sampled_from(["PUT", "DELETE"]))
     def an_alias_comes_or_goes(self, method: str) -> None:
         """While it is there, the deployment is in use."""
-        self.double.api(method, "/_ml/trained_models/m/model_aliases/alias")
+        self.emulator.api(method, "/_ml/trained_models/m/model_aliases/alias")
 
     @rule()
     def nodes_catch_up(self) -> None:
-        self.double.settle()
+        self.emulator.settle()
 
     @invariant()
     def reading_agrees(self) -> None:
         """The info module tells the same number as the cluster, and never changes anything."""
-        if not hasattr(self, "double"):
+        if not hasattr(self, "emulator"):
             return
-        items = {item["deployment_id"]: item for item in self.double.info()["deployments"]}
+        items = {item["deployment_id"]: item for item in self.emulator.info()["deployments"]}
         numbers = {name: item["number_of_allocations"] for name, item in items.items()}
         assert numbers == {
             name: assignment["task_parameters"]["number_of_allocations"]
-            for name, assignment in self.double.deployments().items()
+            for name, assignment in self.emulator.deployments().items()
         }
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is really there, told by the double's own state and by none of the collection's code."""
+"""What is really there, told by the emulator's own state and by none of the collection's code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from laws.pairs import deployment_id
-from support.double import Double
+from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 # What no reading tells before the write: room on the nodes, how the nodes will fare, what an endpoint has stored.
@@ -30,9 +30,9 @@ def refused_as_a_whole(result: Json) -> bool:
     return bool(result.get("failed")) and " deployments failed. " not in result["msg"]
 
 
-def there(double: Double, name: str | None = None) -> Json | None:
+def there(emulator: Emulator, name: str | None = None) -> Json | None:
     """The assignment of a deployment, or of the one the laws are about."""
-    return double.deployments().get(name or deployment_id(double))
+    return emulator.deployments().get(name or deployment_id(emulator))
 
 
 def task_parameters(assignment: Json) -> Json:
@@ -48,9 +48,9 @@ def scaler(assignment: Json) -> Json:
     return {name: None if stored.get(name, value) == -1 else stored.get(name, value) for name, value in NOBODY.items()}
 
 
-def same_as_there(double: Double, result: Json) -> list[str]:
+def same_as_there(emulator: Emulator, result: Json) -> list[str]:
     """Where a result of a real run says something else than is there."""
-    assignment, told = there(double, result.get("deployment_id")), result["deployment"]
+    assignment, told = there(emulator, result.get("deployment_id")), result["deployment"]
     if told is None or assignment is None:
         gone = told is None and (assignment is None or not result["waited"]["polls"])
         return [] if gone else [f"deployment is told as {told}, is {assignment}"]
@@ -80,9 +80,9 @@ def _routes(result: Json, assignment: Json) -> list[tuple[str, t.Any, t.Any]]:
     return pairs
 
 
-def reached(double: Double, options: Json, result: Json) -> bool:
+def reached(emulator: Emulator, options: Json, result: Json) -> bool:
     """Law 3: everything the task names is there, or the result says why not."""
-    assignment = there(double, options.get("deployment_id"))
+    assignment = there(emulator, options.get("deployment_id"))
     state = options.get("state", "started")
     if state == "stopped":
         return assignment is None or not options.get("wait", True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Elasticsearch double as a process of its own, for tests that run real playbooks."""
+"""The Elasticsearch emulator as a process of its own, for tests that run real playbooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
 class Emulator(t.NamedTuple):
     """``url`` plays Elasticsearch, ``control_url`` is for the test: it looks behind the scenes and plants faults.
 
-    ``shown`` is all that the double tells of itself, such as the paths of certificates.
+    ``shown`` is all that the emulator tells of itself, such as the paths of certificates.
     """
 
     url: str
@@ -52,7 +52,7 @@ class Emulator(t.NamedTuple):
 
 @contextlib.contextmanager
 def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
-    """A fresh double on free ports, ended with the block. *options* replace the one node and the one model."""
+    """A fresh emulator on free ports, ended with the block. *options* replace the one node and the one model."""
     played.VERSIONS.add(version)
     server = _server()
     command = ["emulator", "--version", version, "--parent-pid", str(server.pid), *(options or ONE_NODE)]

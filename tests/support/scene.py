@@ -2,54 +2,54 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What unit tests set up on a double, what others do on it meanwhile, and what they read out of a result."""
+"""What unit tests set up on an emulator, what others do on it meanwhile, and what they read out of a result."""
 
 from __future__ import annotations
 
 import typing as t
 
-from support.double import Answer, Double
+from support.emulated_cluster import Answer, Emulator
 
 Json = dict[str, t.Any]
 Forward = t.Callable[[], Answer]
 
 
-def started(double: Double, **numbers: int) -> None:
+def started(emulator: Emulator, **numbers: int) -> None:
     """Deployments of model ``m``, id to number of allocations, all of them up."""
     for name, number in numbers.items():
-        double.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
-    double.settle()
-    double.forget()
+        emulator.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
+    emulator.settle()
+    emulator.forget()
 
 
-def launched(double: Double, name: str = "d", **options: t.Any) -> Json:
+def launched(emulator: Emulator, name: str = "d", **options: t.Any) -> Json:
     """Start a deployment of model ``m`` with *options*, and return its settings once it is up."""
-    double.effect("start_deployment", model_id="m", deployment_id=name, **options)
-    double.settle()
-    double.forget()
-    return task(double, name)
+    emulator.effect("start_deployment", model_id="m", deployment_id=name, **options)
+    emulator.settle()
+    emulator.forget()
+    return task(emulator, name)
 
 
-def owned(double: Double) -> None:
+def owned(emulator: Emulator) -> None:
     """A deployment ``ep`` of the inference endpoint of that name."""
     settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
     body = {"service": "elasticsearch", "service_settings": settings}
-    double.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
-    double.settle()
-    double.forget()
+    emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
+    emulator.settle()
+    emulator.forget()
 
 
-def between(double: Double, act: t.Callable[[str, Forward], Answer]) -> None:
+def between(emulator: Emulator, act: t.Callable[[str, Forward], Answer]) -> None:
     """Let *act* answer each request: it gets the path, and what sends the request on."""
-    request = double.request
+    request = emulator.request
 
     def among(method: str, target: str, *rest: t.Any) -> Answer:
         return act(target.partition("?")[0], lambda: request(method, target, *rest))
 
-    double.request = among  # type: ignore[method-assign,assignment]
+    emulator.request = among  # type: ignore[method-assign,assignment]
 
 
-def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: bool = False, nth: int = 1) -> None:
+def meanwhile(emulator: Emulator, path: str, act: t.Callable[[], object], after: bool = False, nth: int = 1) -> None:
     """Let somebody *act* at the first, or *nth*, request whose path has *path*: before it, or *after* it."""
     done: list[str] = []
 
@@ -63,12 +63,12 @@ def meanwhile(double: Double, path: str, act: t.Callable[[], object], after: boo
             act()
         return answer
 
-    between(double, at)
+    between(emulator, at)
 
 
-def at_tick(double: Double, number: int, act: t.Callable[[], object]) -> None:
+def at_tick(emulator: Emulator, number: int, act: t.Callable[[], object]) -> None:
     """Let somebody *act* when time passes for the *number*-th time."""
-    ticks, passing = [0], double.pass_time
+    ticks, passing = [0], emulator.pass_time
 
     def pass_time() -> None:
         ticks[0] += 1
@@ -76,13 +76,13 @@ def at_tick(double: Double, number: int, act: t.Callable[[], object]) -> None:
             act()
         passing()
 
-    double.pass_time = pass_time  # type: ignore[method-assign]
-    double.clock._tick = pass_time
+    emulator.pass_time = pass_time  # type: ignore[method-assign]
+    emulator.clock._tick = pass_time
 
 
-def task(double: Double, name: str = "d") -> Json:
+def task(emulator: Emulator, name: str = "d") -> Json:
     """Return the settings of a deployment, by none of the collection's code."""
-    return t.cast("Json", double.deployments()[name]["task_parameters"])
+    return t.cast("Json", emulator.deployments()[name]["task_parameters"])
 
 
 def verbs(result: Json) -> list[str]:
@@ -90,9 +90,9 @@ def verbs(result: Json) -> list[str]:
     return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
 
 
-def written(double: Double) -> list[str]:
+def written(emulator: Emulator) -> list[str]:
     """Return the last part of the path of each write that arrived."""
-    return [entry["path"].rpartition("/")[2] for entry in double.journal()]
+    return [entry["path"].rpartition("/")[2] for entry in emulator.journal()]
 
 
 def item(result: Json, name: str) -> Json:

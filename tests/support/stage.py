@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A double on which others act between any two requests of the code under test, and while it sleeps."""
+"""An emulator on which others act between any two requests of the code under test, and while it sleeps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import threading
 import typing as t
 from collections.abc import Iterable
 
-from support.double import Answer, Double
+from support.emulated_cluster import Answer, Emulator
 
 Json = dict[str, t.Any]
 Assignments = dict[str, Json]
 Result = t.TypeVar("Result")
 
 _THREADS = concurrent.futures.ThreadPoolExecutor(2)
-"""They stay, because each has an event loop of its own for the double."""
+"""They stay, because each has an event loop of its own for the emulator."""
 
 
 class _Own(threading.local):
@@ -52,7 +52,7 @@ class Look(t.NamedTuple):
         return self.path.rpartition("/")[2]
 
 
-class Stage(Double):
+class Stage(Emulator):
     """It keeps each request. *between* is called before each request, after its answer, and before each sleep."""
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:

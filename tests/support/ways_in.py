@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A double with one user for each way to authenticate."""
+"""An emulator with one user for each way to authenticate."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def secured(folder: Path, *options: str) -> Iterator[Emulator]:
     file = folder / "users.yml"
     file.write_text(USERS)
     certificates = ("--client-certificates", "optional") if "--tls" in options else ()
-    with emulator("--security", str(file), *ONE_NODE, "--interval", "0.002", *certificates, *options) as double:
-        yield double
+    with emulator("--security", str(file), *ONE_NODE, "--interval", "0.002", *certificates, *options) as server:
+        yield server
 
 
-def trusting(how: str, double: Emulator) -> Json:
-    """The options that reach *double*, one of TRUSTS."""
+def trusting(how: str, server: Emulator) -> Json:
+    """The options that reach *emulator*, one of TRUSTS."""
     trusted: dict[str, Json] = {
         "http": {},
-        "ca_path": {"ca_path": double.shown.get("ca_path")},
-        "ca_fingerprint": {"ca_fingerprint": double.shown.get("ca_fingerprint")},
+        "ca_path": {"ca_path": server.shown.get("ca_path")},
+        "ca_fingerprint": {"ca_fingerprint": server.shown.get("ca_fingerprint")},
         "validate_certs": {"validate_certs": False},
     }
-    return {"hosts": [double.url], **trusted[how]}
+    return {"hosts": [server.url], **trusted[how]}
 
 
-def certificate(double: Emulator) -> Json:
+def certificate(server: Emulator) -> Json:
     """The options that show the certificate of its client."""
-    return {name: double.shown[name] for name in ("client_cert", "client_key")}
+    return {name: server.shown[name] for name in ("client_cert", "client_key")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uvloop
 
-import emulator.double
+import emulator.emulator
 import emulator.server
 from emulator.__main__ import main
 

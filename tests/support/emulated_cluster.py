@@ -1,0 +1,262 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Elasticsearch emulator inside the test's own process, with a clock that only waiting turns."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import typing as t
+from urllib.parse import urlencode
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport import ConnectionError as DroppedError
+from elastic_transport._models import DEFAULT
+from elastic_transport._node._base import NodeApiResponse
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
+    CONNECTION,
+    Connection,
+    connection,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
+from emulator.inprocess import ConnectionDropped, InProcess
+from emulator.state.nodes import parse_node
+from support import played
+
+Json = dict[str, t.Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]
+USER = {"username": "runner", "password": "not-a-secret"}
+NODES = ("n1=4,16gb", "n2=4,16gb")
+MODELS = (("m", 1 << 20), ("other", 2 << 20))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class TurnedClock:
+    """Time passes only by sleeping, and each sleep lets the nodes catch up once."""
+
+    def __init__(self, tick: t.Callable[[], object]) -> None:
+        self._tick = tick
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+        self._tick()
+
+
+class Emulator:
+    """One cluster of its own, and the collection's code on it."""
+
+    def __init__(
+        self,
+        version: str,
+        nodes: t.Sequence[str] = NODES,
+        models: t.Sequence[tuple[str, int]] = MODELS,
+        flavor: str = "default",
+    ) -> None:
+        self.version = version
+        self.flavor = flavor
+        played.VERSIONS.add(version)
+        self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
+        self.clock = TurnedClock(self.pass_time)
+        self.login: Json = {}
+        self.unsound = False
+        """Whether a fault of the code under test is what a test is about."""
+        self.told: list[str] = []
+        """What those who watch were told while waiting."""
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __enter__(self) -> t.Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def request(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
+        """One request of the code under test; a test may put itself in between.
+
+        :raises ConnectionDropped: there is no answer.
+        """
+        return self._inner.request(method, target, headers, body)
+
+    def pass_time(self) -> None:
+        """What happens while the code under test sleeps once; a test may put itself in between."""
+        self._inner.tick()
+
+    def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
+        return Cluster(Client(connection, sleep, node_class=_node_class(self.request)))
+
+    def connected(self) -> Cluster:
+        """The cluster as the collection sees it, with the rights of :meth:`allow`."""
+        given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
+        checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(given)
+        assert not checked.error_messages, checked.error_messages
+        return self.connect(connection(checked.validated_parameters), self.clock.sleep)
+
+    def run(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = deployment.run(
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
+        """The result of the module ``trained_model_deployments``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**many.SPEC.to_kwargs()).validate(
+            {
+                "hosts": ["http://double:9200"],
+                "wait_timeout": 30,
+                "request_retries": 1,
+                **self.login,
+                **given,
+                "deployments": list(items),
+            }
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = deployments.run(
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
+        """The result of the module ``trained_model_deployment_info``."""
+        params = {
+            "hosts": ["http://double:9200"],
+            "validate_certs": True,
+            "request_timeout": 60.0,
+            "request_retries": 1,
+            "deployment_id": list(patterns or ("*",)),
+            "gather": list(gather),
+            **self.login,
+        }
+        return self._sound(info.run(params, False, connect=self.connect, clock=self.clock).result)
+
+    def _sound(self, result: Json) -> Json:
+        """*result*, unless it tells of an exception that nobody foresaw."""
+        assert self.unsound or result.get("failure") != {"code": "internal_error"}, result["msg"]
+        return result
+
+    def api(self, method: str, target: str) -> int:
+        """The status of a request by none of the collection's code."""
+        return self._inner.request(method, target, {}, None)[0]
+
+    def send(self, call: Json) -> int:
+        """The status of a write, sent as a result of check mode tells it, by none of the collection's code."""
+        body = None if call["body"] is None else json.dumps(call["body"]).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return self._inner.request(call["method"], f"{call['path']}?{urlencode(call['query'])}", headers, body)[0]
+
+    @contextlib.contextmanager
+    def kill(self, survived: int = 0, sent: bool = False, what: str = "") -> t.Iterator[None]:
+        """Within this context the process dies at the request after *survived* others; *sent*: when that was answered.
+
+        *what*: a part of their paths, so that others do not count.
+        Nothing in the code under test catches :class:`Killed`, as nothing catches a SIGKILL.
+        """
+        request, numbers = self._inner.request, itertools.count()
+
+        def dying(method: str, target: str, *arguments: t.Any) -> t.Any:
+            number = next(numbers) if what in target else None
+            if number == survived and not sent:
+                raise Killed
+            answer = request(method, target, *arguments)
+            if number == survived:
+                raise Killed
+            return answer
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._inner, "request", dying)
+            with contextlib.suppress(Killed):
+                yield
+
+    def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        return self._inner.control(method, path, body)
+
+    def effect(self, do: str, **arguments: t.Any) -> None:
+        self.control("POST", "/effects", {"do": do, **arguments})
+
+    def fault(self, operation: str, do: Json, when: str = "before", times: int = 1, after: int = 0) -> None:
+        body = {"operation": operation, "when": when, "times": times, "after": after, "do": do}
+        self.control("POST", "/faults", body)
+
+    def settle(self) -> None:
+        self.control("POST", "/settle")
+
+    def allow(self, *privileges: str) -> None:
+        """Turn security on: from now on everything runs as one user with just these cluster privileges."""
+        self.control("POST", "/privileges", {**USER, "privileges": list(privileges)})
+        self.login = dict(USER)
+
+    def deployments(self) -> dict[str, Json]:
+        """Deployment id to assignment, by none of the collection's code."""
+        return t.cast("dict[str, Json]", self.control("GET", "/state")["deployments"])
+
+    def journal(self) -> list[Json]:
+        """Every write that arrived."""
+        return t.cast("list[Json]", self.control("GET", "/journal"))
+
+    def forget(self) -> None:
+        self.control("DELETE", "/journal")
+
+    def read_only(self) -> None:
+        self.control("POST", "/read_only", {"enabled": True})
+
+    def has(self, *since: int) -> bool:
+        return tuple(int(part) for part in self.version.split(".")) >= since
+
+
+def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
+    class DoubleNode(BaseNode):
+        """A node of the client whose socket is a function call."""
+
+        def __init__(self, config: NodeConfig) -> None:
+            super().__init__(config)
+
+        def perform_request(
+            self,
+            method: str,
+            target: str,
+            body: bytes | None = None,
+            headers: HttpHeaders | None = None,
+            request_timeout: t.Any = DEFAULT,
+        ) -> NodeApiResponse:
+            if self.config.host == "dead":
+                raise DroppedError("connection refused")
+            try:
+                status, answered, content = send(method, target, dict(headers or {}), body)
+            except ConnectionDropped as exc:
+                raise DroppedError("connection dropped", errors=(exc,)) from exc
+            meta = ApiResponseMeta(
+                node=self.config, duration=0.0, http_version="1.1", status=status, headers=HttpHeaders(answered)
+            )
+            return NodeApiResponse(meta, content)
+
+        def close(self) -> None:
+            """There is nothing to close."""
+
+    return DoubleNode

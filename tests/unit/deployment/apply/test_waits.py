@@ -1,0 +1,209 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits from beginning to end: what ends them, what they say then, and what was seen last."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import typing as t
+
+import pytest
+from elastic_transport import ConnectionTimeout
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import ReadTimeoutError
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.clock import SystemClock
+from laws.truth import same_as_there
+from support.emulated_cluster import Emulator
+from support.scene import verbs
+
+Json = dict[str, t.Any]
+PREDICATES = ("started", "fully_allocated", "steady")
+
+
+@pytest.fixture
+def emulator() -> t.Iterator[Emulator]:
+    with Emulator("9.5.3") as made:
+        yield made
+
+
+def may_grow(emulator: Emulator) -> None:
+    emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
+
+
+def slow_second_node(emulator: Emulator) -> None:
+    """n1 is full with four of five, n2 has the fifth and does not finish loading it."""
+    emulator.run(model_id="m", number_of_allocations=4)
+    emulator.effect("hold", deployment_id="m")
+
+
+@pytest.mark.parametrize(("wait_for", "reached"), [("started", True), ("fully_allocated", False), ("steady", False)])
+def test_what_is_waited_for_makes_the_difference(emulator: Emulator, wait_for: str, reached: bool) -> None:
+    slow_second_node(emulator)
+    result = emulator.run(model_id="m", number_of_allocations=5, wait_for=wait_for, wait_timeout=10)
+    assert result["waited"]["reached"] is reached
+    assert bool(result.get("failed")) is not reached
+    if not reached:
+        assert f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; node " in result["msg"]
+
+
+def test_all_of_them_is_not_yet_steady(emulator: Emulator) -> None:
+    """On the way from four to five the old node runs all four until the new one has loaded: eight, then five."""
+    emulator.run(model_id="m", number_of_allocations=4)
+    task: Json = {"model_id": "m", "number_of_allocations": 5, "wait_sleep": 1}
+    full = emulator.run(**task, wait_for="fully_allocated")
+    assert full["deployment"]["allocation_status"]["allocation_count"] == 8
+    steady = emulator.run(**task, wait_for="steady")
+    assert steady["changed"] is False
+    assert steady["deployment"]["allocation_status"]["allocation_count"] == 5
+
+
+def asleep(emulator: Emulator) -> None:
+    bounds = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
+    emulator.run(model_id="m", adaptive_allocations=bounds)
+    emulator.effect("set_number", deployment_id="m", number_of_allocations=0)
+    emulator.settle()
+    emulator.forget()
+
+
+@pytest.mark.parametrize("wait_for", PREDICATES)
+def test_none_of_none_is_not_ready_unless_allowed(emulator: Emulator, wait_for: str) -> None:
+    asleep(emulator)
+    task: Json = {"model_id": "m", "wait_for": wait_for}
+    for check_mode in (True, False):
+        assert "allow_zero accepts that" in emulator.run(check_mode, **task)["msg"]
+        assert emulator.run(check_mode, **task, allow_zero=True).get("failed") is None
+
+
+@pytest.mark.parametrize("scaler", ["raised", "stays"])
+def test_who_raises_the_minimum_above_zero_waits_for_the_scaler(emulator: Emulator, scaler: str) -> None:
+    """Whether the scaler raises what is at zero is not known; no request wakes it then (server-behaviour.md 6)."""
+    emulator.control("POST", "/unknowns", {"scaler_from_zero": scaler})
+    asleep(emulator)
+    tick = emulator.clock._tick
+
+    def look() -> None:
+        emulator.effect("scaler_tick")
+        tick()
+
+    emulator.clock._tick = look
+    wish: Json = {"enabled": True, "min_number_of_allocations": 1}
+    result = emulator.run(model_id="m", adaptive_allocations=wish, wait_timeout=100)
+    assert verbs(result) == ["_update"]
+    assert result.get("failed", False) == (scaler == "stays")
+    if scaler == "stays":
+        assert result["failure"] == {"code": "not_ready_in_time"}
+        assert "wakes it" not in result["msg"]
+
+
+def test_who_changes_what_sleeps_hears_before_that_it_will_not_run(emulator: Emulator) -> None:
+    asleep(emulator)
+    task: Json = {"model_id": "m", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}
+    for check_mode in (True, False):
+        result = emulator.run(check_mode, **task)
+        assert "the next inference request wakes it; allow_zero accepts that" in result["msg"]
+        assert (result["changed"], emulator.journal()) == (False, [])
+        assert emulator.run(check_mode, **task, on_unsatisfied="keep").get("failed") is None
+        assert emulator.run(check_mode, **task, allow_zero=True).get("failed") is None
+        emulator.run(model_id="m", adaptive_allocations={"max_number_of_allocations": 2}, wait=False)
+        emulator.forget()
+
+
+def test_a_node_that_fails_ends_the_wait_of_an_update(emulator: Emulator) -> None:
+    emulator.run(model_id="m", number_of_allocations=4)
+    emulator.effect("fail_next_load", reason="no memory for it", times=1)
+    result = emulator.run(model_id="m", number_of_allocations=6, wait_timeout=100)
+    assert "'m' will not become fully_allocated: node n2 failed (no memory for it)." in result["msg"]
+    assert result["waited"]["seconds"] < 10
+    assert {route["routing_state"] for route in result["routing_table"].values()} == {"started", "failed"}
+
+
+def test_a_cluster_that_may_grow_is_waited_for_and_what_is_missing_named(emulator: Emulator) -> None:
+    may_grow(emulator)
+    result = emulator.run(model_id="m", number_of_allocations=10, wait_timeout=60)
+    assert result["waited"]["seconds"] == 60
+    for said in (
+        "is not fully_allocated after 60 seconds: 8 of 10 allocations run, and it is started",
+        "Could not assign (more) allocations on node [id-n1]",
+        "Could not assign (more) allocations on node [id-n2]",
+        "Available processors [4], free processors [0]",
+    ):
+        assert said in result["msg"]
+    assert result["allocations"] == {"wanted": 10, "assigned": 8, "running": 8, "missing": 2}
+
+
+def test_a_cluster_that_grows_in_time_ends_the_wait(emulator: Emulator) -> None:
+    may_grow(emulator)
+    grown = {"do": "add_node", "node_id": "id-n3", "name": "n3", "processors": 4, "memory": "16gb"}
+    emulator.fault("stats", {"type": "effect", "effect": grown}, after=5)
+    result = emulator.run(model_id="m", number_of_allocations=10, wait_timeout=60)
+    assert not result.get("failed"), result.get("msg")
+    assert result["allocations"]["running"] == 10
+
+
+@pytest.mark.parametrize("wait_for", PREDICATES)
+def test_what_was_seen_last_is_what_is_there(emulator: Emulator, wait_for: str) -> None:
+    may_grow(emulator)
+    slow_second_node(emulator)
+    result = emulator.run(model_id="m", number_of_allocations=12, wait_for=wait_for, wait_timeout=7)
+    assert same_as_there(emulator, {**result, "deployment_id": "m"}) == []
+    assert {route["node_name"] for route in result["routing_table"].values()} == {"n1", "n2"}
+
+
+# --- polls that fail ---
+
+PASSING: dict[str, Json] = {
+    "dropped": {"type": "drop"},
+    "busy": {"type": "answer", "status": 503, "body": {"error": {"type": "t", "reason": "no master"}}},
+    "a gateway": {"type": "answer", "status": 502, "body": "<html></html>"},
+    "a gateway's time": {"type": "answer", "status": 504, "body": "<html></html>"},
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_poll_that_fails_in_passing_is_repeated(emulator: Emulator, fault: str) -> None:
+    emulator.fault("stats", PASSING[fault], after=1, times=3)
+    result = emulator.run(model_id="m", request_retries=0)
+    assert not result.get("failed"), result.get("msg")
+    assert result["waited"]["polls"] > 3
+
+
+def test_a_poll_that_takes_too_long_is_repeated(emulator: Emulator) -> None:
+    request, polls = emulator.request, itertools.count()
+
+    def slow(method: str, target: str, *rest: t.Any) -> t.Any:
+        if "/_stats" in target and next(polls) in (1, 2):
+            raise ConnectionTimeout("timed out") from ReadTimeoutError(HTTPConnectionPool("double"), target, "slow")
+        return request(method, target, *rest)
+
+    emulator.request = slow  # type: ignore[method-assign,assignment]
+    result = emulator.run(model_id="m", request_retries=0)
+    assert (result.get("msg"), result["waited"]["reached"]) == (None, True)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_repeating_ends_with_the_time(emulator: Emulator, fault: str) -> None:
+    emulator.fault("stats", PASSING[fault], after=1, times=-1)
+    before = emulator.clock.monotonic()
+    result = emulator.run(model_id="m", request_retries=3, wait_timeout=9)
+    assert result["failed"]
+    assert emulator.clock.monotonic() - before == result["waited"]["seconds"] == 9
+    # The answer to the start is what was seen last.
+    assert (result["changed"], result["routing_source"], result["waited"]["reached"]) == (True, "assignment", False)
+
+
+def test_a_poll_that_is_forbidden_ends_the_wait_at_once(emulator: Emulator) -> None:
+    forbidden = {"type": "answer", "status": 403, "body": {"error": {"type": "security_exception", "reason": "no"}}}
+    emulator.fault("stats", forbidden, after=1, times=-1)
+    result = emulator.run(model_id="m")
+    assert (result["error"]["status"], result["waited"]["seconds"]) == (403, 0)
+
+
+def test_a_clock_that_is_set_moves_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SystemClock()
+    before = clock.monotonic()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 0 <= clock.monotonic() - before < 60

@@ -1,0 +1,211 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading deployments: routing, nodes, usage, health."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api import cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.usage import health, nodes, usage
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
+from support.emulated_cluster import Emulator
+
+Json = dict[str, t.Any]
+TWO = {"number_of_allocations": 2}
+
+
+@pytest.fixture
+def emulator() -> t.Iterator[Emulator]:
+    with Emulator("9.5.3") as made:
+        for name, options in {"m-search": TWO, "m-ingest": {"number_of_allocations": 5}, "other": {}}.items():
+            model = "other" if name == "other" else "m"
+            made.effect("start_deployment", model_id=model, deployment_id=name, **options)
+        made.settle()
+        made.forget()
+        yield made
+
+
+def test_all_deployments_sorted_by_id(emulator: Emulator) -> None:
+    result = emulator.info(gather=["routing"])
+    assert [item["deployment_id"] for item in result["deployments"]] == ["m-ingest", "m-search", "other"]
+    assert result["changed"] is False
+    assert result["summary"] == {
+        "deployments": 3,
+        "ok": 3,
+        "degraded": 0,
+        "starting": 0,
+        "zero": 0,
+        "failed": 0,
+        "allocations": {"wanted": 8, "running": 8, "missing": 0},
+    }
+    assert emulator.journal() == []
+
+
+def test_routing_comes_from_the_cluster_state(emulator: Emulator) -> None:
+    [item] = emulator.info("m-ingest", gather=["routing"])["deployments"]
+    real = emulator.deployments()["m-ingest"]["routing_table"]
+    assert item["routing_source"] == "cluster_state"
+    assert {node: route["target_allocations"] for node, route in item["routing_table"].items()} == {
+        node: route["target_allocations"] for node, route in real.items()
+    }
+    assert (item["nodes"], item["usage"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        (("m-*",), ["m-ingest", "m-search"]),
+        (("other", "m-search"), ["m-search", "other"]),
+        (("unknown",), []),
+        (("m",), []),
+    ],
+)
+def test_patterns(emulator: Emulator, patterns: tuple[str, ...], found: list[str]) -> None:
+    assert [item["deployment_id"] for item in emulator.info(*patterns)["deployments"]] == found
+
+
+def test_without_routing_no_cluster_state_is_read(emulator: Emulator) -> None:
+    [item] = emulator.info("other", gather=[])["deployments"]
+    assert (item["routing_table"], item["routing_source"]) == (None, None)
+    assert not [entry for entry in emulator.control("GET", "/requests") if entry["path"].startswith("/_cluster")]
+
+
+def test_without_the_privilege_targets_are_unknown(emulator: Emulator) -> None:
+    emulator.allow("monitor_ml")
+    [item] = emulator.info("m-ingest")["deployments"]
+    assert item["routing_source"] == "stats"
+    assert {route["target_allocations"] for route in item["routing_table"].values()} == {None}
+    assert item["allocations"]["assigned"] is None
+
+
+def test_usage_counts_what_was_inferred(emulator: Emulator) -> None:
+    emulator.effect("infer", deployment_id="m-search", count=30, time_ms=12.5)
+    [item] = emulator.info("m-search")["deployments"]
+    assert item["usage"]["inference_count"] == 30
+    assert item["usage"]["average_inference_time_ms"] == 12.5
+    assert item["usage"]["queue_use"] == 0.0
+    assert item["usage"]["last_access"].endswith("Z")
+    assert sum(node["inference_count"] for node in item["nodes"]) == 30
+
+
+def test_pages(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PAGE", 1)
+    assert len(emulator.info()["deployments"]) == 3
+
+
+def test_a_deployment_that_only_the_cluster_state_has_yet(emulator: Emulator) -> None:
+    empty = {"type": "answer", "status": 200, "body": {"count": 1, "trained_model_stats": []}}
+    emulator.fault("stats", empty)
+    result = emulator.run(deployment_id="m-search", check_mode=True, **TWO)
+    assert result["operation"] == "none"
+    assert result["deployment"]["number_of_allocations"] == 2
+    assert {route["node_name"] for route in result["routing_table"].values()} == {None}
+
+
+def test_old_servers_are_refused(emulator: Emulator) -> None:
+    old = {"type": "answer", "status": 200, "body": {"version": {"number": "7.17.0"}}}
+    emulator.fault("any_read", old)
+    assert "Elasticsearch 7.17.0 is too old" in emulator.info()["msg"]
+
+
+RUNNING = Deployment(
+    "d",
+    "m",
+    number_of_allocations=2,
+    assignment_state="started",
+    allocation_status=AllocationStatus(2, 2, "fully_allocated"),
+)
+FAILED = Route("n", "ml-1", "failed", "no memory", None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "reason"),
+    [
+        ({}, "ok", None),
+        ({"allocation_status": AllocationStatus(1, 2, "started")}, "degraded", "1 of 2 allocations run"),
+        ({"routes": (FAILED,)}, "degraded", "2 of 2 allocations run; node ml-1 failed (no memory)"),
+        (
+            {"assignment_state": "starting", "allocation_status": None, "reason": "no room"},
+            "starting",
+            "0 of 2 allocations run; no room",
+        ),
+        ({"assignment_state": "stopping", "reason": "client API call"}, "degraded", "it is being stopped (client API"),
+        ({"assignment_state": "stopping"}, "degraded", "it is being stopped (no reason given)"),
+        ({"assignment_state": "failed", "routes": (FAILED,)}, "failed", "node ml-1 failed (no memory)"),
+        ({"number_of_allocations": 0}, "zero", "no request wakes it"),
+    ],
+)
+def test_health(changes: Json, state: str, reason: str | None) -> None:
+    found = health(dataclasses.replace(RUNNING, **changes))
+    assert found.state == state
+    assert (reason or "") in (found.reason or "")
+    assert (found.reason is None) == (reason is None)
+
+
+def _entry(name: str, state: str = "started", **figures: t.Any) -> Json:
+    return {"node": {f"id-{name}": {"name": name}}, "routing_state": {"routing_state": state}, **figures}
+
+
+ROW: Json = {
+    "deployment_stats": {
+        "queue_capacity": 100,
+        "error_count": 3,
+        "peak_throughput_per_minute": 9,
+        "nodes": [
+            _entry(
+                "b",
+                number_of_pending_requests=50,
+                inference_count=30,
+                average_inference_time_ms=10.0,
+                inference_cache_hit_count=10,
+                throughput_last_minute=6,
+                average_inference_time_ms_last_minute=20.0,
+                last_access=2000,
+                error_count=3,
+            ),
+            _entry(
+                "a", number_of_pending_requests=0, inference_count=10, average_inference_time_ms=30.0, last_access=1000
+            ),
+            _entry("c", "failed"),
+            {"routing_state": {"routing_state": "failed"}},
+        ],
+    }
+}
+
+
+def test_figures_are_weighted_by_how_often_a_node_answered() -> None:
+    assert usage(ROW) == {
+        "requests_last_minute": 6,
+        "peak_requests_per_minute": 9,
+        "inference_count": 40,
+        "average_inference_time_ms": 15.0,
+        "average_inference_time_ms_last_minute": 20.0,
+        "cache_hit_count": 10,
+        "cache_hit_ratio": 0.25,
+        "pending_requests": 50,
+        "queue_use": 0.25,
+        "error_count": 3,
+        "rejected_execution_count": 0,
+        "timeout_count": 0,
+        "last_access": "1970-01-01T00:00:02.000Z",
+    }
+
+
+def test_nothing_measured_is_none() -> None:
+    found = usage({"deployment_stats": {"nodes": []}})
+    assert found["average_inference_time_ms"] is None
+    assert found["cache_hit_ratio"] is None
+    assert found["last_access"] is None
+
+
+def test_nodes_are_sorted_and_a_failed_one_counts_nothing() -> None:
+    found = nodes(ROW)
+    assert [node["node_name"] for node in found] == ["a", "b", "c"]
+    assert [node["error_count"] for node in found] == [0, 3, None]

@@ -1,0 +1,120 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of the guide on privileges is true: with what it names a task works, with less it does not."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+
+from support.documents import ROOT
+from support.emulated_cluster import Emulator
+
+Json = dict[str, t.Any]
+PAGE = (ROOT / "docs/docsite/rst/privileges.rst").read_text()
+ROW = re.compile(r"   \* - (.*)\n     - (.*)\n")
+ROWS = dict(ROW.findall(PAGE)[1:])
+
+
+def reads(emulator: Emulator) -> bool:
+    checked = [emulator.run(check_mode=True, model_id="m"), emulator.run(check_mode=True, model_id="other")]
+    return bool(emulator.info()["deployments"]) and not any(each.get("failed") for each in checked)
+
+
+def sees_targets(emulator: Emulator) -> bool:
+    seen = emulator.info()["deployments"]
+    return bool(seen) and seen[0]["routing_source"] == "cluster_state"
+
+
+def knows_the_processors(emulator: Emulator) -> bool:
+    result = emulator.run_many([{"model_id": "other", "number_of_allocations": 50}], check_mode=True)
+    return "processors" in result.get("msg", "")
+
+
+def starts_and_stops(emulator: Emulator) -> bool:
+    tasks: list[Json] = [
+        {"model_id": "other"},
+        {"model_id": "other", "state": "restarted"},
+        {"model_id": "other", "threads_per_allocation": 2, "replace": "stop_start"},
+        {"model_id": "other", "state": "stopped"},
+    ]
+    return all(emulator.run(**task)["changed"] for task in tasks)
+
+
+def sees_users(kind: str) -> t.Callable[[Emulator], bool]:
+    def sees(emulator: Emulator) -> bool:
+        return emulator.run(check_mode=True, model_id="m", state="stopped")["used_by"][kind] is not None
+
+    return sees
+
+
+def sees_the_maker(emulator: Emulator) -> bool:
+    """For what is to be updated, and for what was lost."""
+    updated = emulator.run(check_mode=True, deployment_id="e", number_of_allocations=2)
+    emulator.effect("remove_deployment", deployment_id="e")
+    found = emulator.run(check_mode=True, deployment_id="e")
+    return "belongs to the inference endpoint" in updated.get("msg", "") and not found.get("failed")
+
+
+def changes_by_endpoint(emulator: Emulator) -> bool:
+    return bool(
+        emulator.run(deployment_id="e", number_of_allocations=2, on_endpoint_owned="update_endpoint")["changed"]
+    )
+
+
+def changes(emulator: Emulator) -> bool:
+    return bool(emulator.run(model_id="m", number_of_allocations=2)["changed"])
+
+
+TASKS: dict[str, t.Callable[[Emulator], bool]] = {
+    "read deployments, and run any task in check mode": reads,
+    "read on which node each allocation should run": sees_targets,
+    "refuse a list that needs more processors than the cluster has": knows_the_processors,
+    "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),
+    "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
+    "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),
+    "start, stop, restart or replace a deployment": starts_and_stops,
+    "change a running deployment": changes,
+    "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
+}
+BESIDE = [name for name in TASKS if "inference endpoint" in name or "ingest pipeline" in name]
+"""What needs the privilege to read, too, without saying so in each row."""
+WAYS = [(task, way.split("``")[1::2]) for task, needs in ROWS.items() for way in needs.split(", or ")]
+
+
+def works(task: str, privileges: t.Sequence[str]) -> bool:
+    with Emulator("9.5.3") as emulator:
+        emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+        settings = {"model_id": "m", "num_allocations": 1, "num_threads": 1}
+        endpoint = {"service": "elasticsearch", "service_settings": settings}
+        path = "/_inference/sparse_embedding/e"
+        assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": endpoint}) == 200
+        emulator.settle()
+        emulator.allow(*privileges, *(["monitor_ml"] if task in BESIDE else []))
+        return TASKS[task](emulator)
+
+
+def test_the_table_is_whole() -> None:
+    assert list(ROWS) == list(TASKS)
+
+
+@pytest.mark.parametrize(("task", "privileges"), WAYS)
+def test_what_is_named_is_enough(task: str, privileges: list[str]) -> None:
+    assert works(task, privileges)
+
+
+@pytest.mark.parametrize(("task", "privileges"), WAYS)
+def test_less_is_not(task: str, privileges: list[str]) -> None:
+    for left_out in privileges:
+        assert not works(task, [each for each in privileges if each != left_out]), left_out
+
+
+def test_the_sentence_is_the_one_that_is_said() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.allow("monitor_ml")
+        said = emulator.run(model_id="m")["msg"].replace("'runner'", "'reviewer'")
+    assert said in " ".join(PAGE.split())
