@@ -42,10 +42,10 @@ def differences(documented: dict[str, t.Any], spec: dict[str, t.Any], where: str
     for name in sorted(documented.keys() ^ spec.keys()):
         yield f"{where}{name}: {'only documented' if name in documented else 'not documented'}"
     for name in sorted(documented.keys() & spec.keys()):
-        told, meant = facts(documented[name]), facts(spec[name])
-        for fact in told:
-            if told[fact] != meant[fact]:
-                yield f"{where}{name}: {fact} is documented as {told[fact]!r}, but is {meant[fact]!r}"
+        reported, meant = facts(documented[name]), facts(spec[name])
+        for fact in reported:
+            if reported[fact] != meant[fact]:
+                yield f"{where}{name}: {fact} is documented as {reported[fact]!r}, but is {meant[fact]!r}"
         yield from differences(
             documented[name].get("suboptions") or {}, spec[name].get("options") or {}, f"{where}{name}."
         )

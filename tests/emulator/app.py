@@ -318,15 +318,15 @@ async def _read_body(call: Call, receive: Receive) -> bool:
 def _rendered(call: Call, reply: Reply) -> tuple[bytes, str]:
     if isinstance(reply.body, bytes) or reply.body is None:
         return reply.body or b"", reply.content_type or "application/json"
-    wanted, content_type = media.JSON, "application/json"
+    desired, content_type = media.JSON, "application/json"
     if call.media is not None:
-        wanted, content_type = call.media.response_format, call.media.response_type
+        desired, content_type = call.media.response_format, call.media.response_type
     if call.parameters.get("format") == media.YAML:
-        wanted, content_type = media.YAML, "application/yaml"
+        desired, content_type = media.YAML, "application/yaml"
     body = reply.body
     if reply.filterable and reply.status < 400 and call.parameters.get("filter_path"):
         body = render.filtered(body, call.parameters["filter_path"])
-    if wanted == media.YAML:
+    if desired == media.YAML:
         return render.yaml(body), content_type
     if call.parameters.get("pretty", "false") in ("", "true"):
         return render.pretty(body), content_type

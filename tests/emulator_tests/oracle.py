@@ -84,8 +84,8 @@ def state(facts: Facts) -> str:
     """Return the stored state that follows from the routes."""
     if facts.stopping:
         return "stopping"
-    none_wanted = facts.number == 0 and facts.version >= (8, 16, 0)
-    return "started" if none_wanted or any(route.state == "started" for route in facts.routes) else "starting"
+    none_desired = facts.number == 0 and facts.version >= (8, 16, 0)
+    return "started" if none_desired or any(route.state == "started" for route in facts.routes) else "starting"
 
 
 def status(facts: Facts) -> Json | None:

@@ -53,7 +53,7 @@ class Actions(RuleBasedStateMachine):
     def deployments(self) -> list[str]:
         return sorted(self.api.emulator.cluster.assignments)
 
-    def wanted(self) -> dict[str, int]:
+    def desired(self) -> dict[str, int]:
         """Return the number that each deployment should have."""
         found = self.api.emulator.cluster.assignments.items()
         return {name: each.params.number_of_allocations for name, each in found}
@@ -234,7 +234,7 @@ class Actions(RuleBasedStateMachine):
         answer = self.send("PUT", f"/_inference/text_embedding/{name}/_update", body)
         self.check_other("an endpoint's update", answer)
         if answer is not None and answer.status == 200 and name in self.deployments:
-            assert answer.body["service_settings"]["num_allocations"] == self.wanted()[name]
+            assert answer.body["service_settings"]["num_allocations"] == self.desired()[name]
 
     # --- inference ---
 
@@ -289,9 +289,9 @@ class Actions(RuleBasedStateMachine):
     @rule(name=names, recovered=st.booleans())
     def write_without_master(self, name: str, recovered: bool) -> None:
         """Check that a write without a master is refused and changes no number. (A new master plans routes again.)"""
-        before = self.wanted()
+        before = self.desired()
         self.api.effect("lose_master" if recovered else "lose_state")
         answer = self.send("POST", f"{ML}/{name}/deployment/_update?master_timeout=1ms", {"number_of_allocations": 2})
         assert answer is None or answer.status == 503
         self.api.effect("elect_master" if recovered else "recover_state")
-        assert self.wanted() == before
+        assert self.desired() == before

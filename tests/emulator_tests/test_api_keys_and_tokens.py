@@ -54,8 +54,8 @@ def test_descriptors_limit_and_never_add(descriptor: str, stats: int, start: int
     created = _created(emulator, "keys", role_descriptors={"r": {"cluster": [descriptor]}})
     assert emulator.send(_header(created), "GET", f"{ML}/_stats").status == stats
     assert emulator.send(_header(created), "POST", f"{ML}/m/deployment/_start").status == start
-    wanted = {"cluster": ["monitor_ml", "manage_ml"]}
-    body = emulator.send(_header(created), "POST", "/_security/user/_has_privileges", wanted).body
+    desired = {"cluster": ["monitor_ml", "manage_ml"]}
+    body = emulator.send(_header(created), "POST", "/_security/user/_has_privileges", desired).body
     assert body["cluster"] == {"monitor_ml": stats == 200, "manage_ml": False}
 
 

@@ -307,9 +307,9 @@ def test_the_servers_own_refusals_for_want_of_room_are_the_real_ones() -> None:
     for some_fit, number, threads in ((True, 3, 1), (False, 1, 4)):
         planted.fault("start", {"type": "capacity", "some_fit": some_fit})
         query: Json = {"number_of_allocations": number, "threads_per_allocation": threads}
-        wanted, got = (api.start(**query).body["error"] for api in (real, planted))
-        assert got["root_cause"] == wanted["root_cause"]
-        assert got.get("caused_by", {}).get("type") == wanted.get("caused_by", {}).get("type")
+        desired, got = (api.start(**query).body["error"] for api in (real, planted))
+        assert got["root_cause"] == desired["root_cause"]
+        assert got.get("caused_by", {}).get("type") == desired.get("caused_by", {}).get("type")
     for api in (real, planted):
         api.started()
     planted.fault("update", {"type": "capacity"})

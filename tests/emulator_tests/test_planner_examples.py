@@ -18,15 +18,15 @@ AMPLE = 100 << 30
 TWO_OF_FOUR = {"n1": 4, "n2": 4}
 TWO_OF_TWO = {"n1": 2, "n2": 2}
 Current = dict[str, int]
-Wanted = tuple[str, int, int, Current]
+Desired = tuple[str, int, int, Current]
 
 
-def planned(zones: dict[str, dict[str, int]], *wanted: Wanted) -> dict[str, Current]:
+def planned(zones: dict[str, dict[str, int]], *desired: Desired) -> dict[str, Current]:
     """Plan allocations by deployment and node. A deployment is its id, number, threads and present targets."""
     nodes = {key: [PlanNode(node, AMPLE, cores) for node, cores in found.items()] for key, found in zones.items()}
     deployments = [
         PlanDeployment(name, 1 << 30, number, threads, current, bool(current))
-        for name, number, threads, current in wanted
+        for name, number, threads, current in desired
     ]
     return plan_all(nodes, deployments, []).placement
 
@@ -64,7 +64,7 @@ def test_one_deployment(cores: Current, number: int, threads: int, current: Curr
         (("a", 2, 1, {"n1": 2}), 4, {"a": {"n1": 2}, "b": {"n2": 4}}),
     ],
 )
-def test_second_deployment(a: Wanted, b: int, expected: dict[str, Current]) -> None:
+def test_second_deployment(a: Desired, b: int, expected: dict[str, Current]) -> None:
     """Test planner.md 3, 4, 5.1 and 11."""
     assert planned({"": TWO_OF_FOUR}, a, ("b", b, 1, {})) == expected
 
@@ -105,7 +105,7 @@ def test_zones_without_room_for_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "zones", "wanted", "expected"),
+    ("targets", "zones", "desired", "expected"),
     [
         ({"n1": 4, "n2": 1}, {"": ["n1", "n2"]}, 4, [{"n1": 4}]),
         ({"n1": 4, "n2": 4}, {"": ["n1", "n2"]}, 4, [{"n1": 4}, {"n2": 4}]),
@@ -114,9 +114,9 @@ def test_zones_without_room_for_all() -> None:
         ({"a1": 1, "b1": 1}, {"a": ["a1"], "b": ["b1"]}, 0, [{}]),
     ],
 )
-def test_reducer(targets: Current, zones: dict[str, list[str]], wanted: int, expected: list[Current]) -> None:
+def test_reducer(targets: Current, zones: dict[str, list[str]], desired: int, expected: list[Current]) -> None:
     """Test server-behaviour.md 4.4; not which one loses on a tie, which map order decides (planner.md 9)."""
-    assert reduce_allocations(targets, zones, wanted) in expected
+    assert reduce_allocations(targets, zones, desired) in expected
 
 
 def test_reducer_takes_single_steps_where_a_whole_node_is_too_much() -> None:

@@ -85,8 +85,8 @@ def test_memory_by_allocation() -> None:
     """Test server-behaviour.md 5.1: the larger of the two estimates."""
     for number, fits in ((2, True), (3, False)):
         api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
-        wanted = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
-        api.emulator.cluster.models["m"].config = {"metadata": wanted}
+        desired = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
+        api.emulator.cluster.models["m"].config = {"metadata": desired}
         api.start(number_of_allocations=number)
         assert (sum(api.targets().values()) == number) is fits
 

@@ -38,8 +38,8 @@ def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int,
     """Test planner.md 5.1: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
     room = [PlanNode("n1", 10 * GB, 4), PlanNode("n2", 14 * GB, 6)]
     a, nowhere = PlanDeployment("a", memory, 4, 1), PlanDeployment("b", 900 * GB, 1, 1)
-    for wanted in ([a], [a, nowhere]):
-        assert plan_all({"": room}, wanted, []).placement["a"] == {host: 4}
+    for desired in ([a], [a, nowhere]):
+        assert plan_all({"": room}, desired, []).placement["a"] == {host: 4}
 
 
 def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
@@ -172,15 +172,15 @@ def test_growth_over_zones_is_left_to_the_last_pass() -> None:
     assert plan_all(room, [old], []).placement == {"a": {"a1": 4, "b1": 2}}
 
 
-def test_zones_give_no_more_than_is_wanted() -> None:
+def test_zones_give_no_more_than_is_desired() -> None:
     """Test planner.md 7: not even if an earlier zone gave to a deployment that a later one keeps."""
     room = {"z0": [PlanNode("n0", 2 * GB, 2)], "z1": [PlanNode("n1", GB, 2)], "z2": [PlanNode("n2", 0, 0)]}
-    wanted = [
+    desired = [
         PlanDeployment("d0", GB, 1, 1, ever_assigned=True),
         PlanDeployment("d1", 2 * GB, 1, 1, {"n0": 1}),
         PlanDeployment("d2", GB, 2, 1, {"n1": 2}),
     ]
-    assert sum(plan_all(room, wanted, []).placement["d2"].values()) == 2
+    assert sum(plan_all(room, desired, []).placement["d2"].values()) == 2
 
 
 def test_as_many_as_the_memory_takes() -> None:
@@ -188,8 +188,8 @@ def test_as_many_as_the_memory_takes() -> None:
 
     Where each allocation needs memory, a node may take some of what its cores would.
     """
-    wanted = PlanDeployment("a", 2 * GB, 4, 1, memory_of=lambda allocations: (1 + allocations) * GB)
-    assert plan_all({"": nodes({"n1": 4}, 3 * GB)}, [wanted], []).placement == {"a": {"n1": 2}}
+    desired = PlanDeployment("a", 2 * GB, 4, 1, memory_of=lambda allocations: (1 + allocations) * GB)
+    assert plan_all({"": nodes({"n1": 4}, 3 * GB)}, [desired], []).placement == {"a": {"n1": 2}}
 
 
 # --- low priority ---
@@ -365,8 +365,8 @@ def test_as_many_as_the_best_of_all_placements(
     assume(sum(has) <= number)
     room = nodes({f"n{index}": have for index, have in enumerate(cores)})
     current = {f"n{index}": have for index, have in enumerate(has) if have}
-    wanted = PlanDeployment("d", GB, number, each, current, ever_assigned=bool(current))
-    found = plan_all(by_zone(room, zoned), [wanted], []).placement["d"]
+    desired = PlanDeployment("d", GB, number, each, current, ever_assigned=bool(current))
+    found = plan_all(by_zone(room, zoned), [desired], []).placement["d"]
     assert sum(found.values()) == best
     assert all(found[node] * each <= cores[int(node[1:])] for node in found)
 

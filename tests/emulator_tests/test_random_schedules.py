@@ -90,8 +90,8 @@ class Cluster(Actions):
         key = "trained_model_assignment" if self.version.assignment_names else "trained_model_allocation"
         answer = self.api.send("GET", "/_cluster/state/metadata", None, filter_path=f"metadata.{key}")
         expected = {name: oracle.assignment(facts_of(cluster, name)) for name in cluster.assignments}
-        wanted = {"metadata": {key: expected}} if cluster.ever_assigned else {}
-        assert json.dumps(answer.body) == json.dumps(wanted)
+        desired = {"metadata": {key: expected}} if cluster.ever_assigned else {}
+        assert json.dumps(answer.body) == json.dumps(desired)
         COUNTED["answers compared"] += 1
         COUNTED["steps"] += 1
 

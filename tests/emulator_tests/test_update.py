@@ -83,20 +83,20 @@ def test_increase_where_the_cluster_can_grow_is_placed_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "wanted", "expected"),
+    ("number", "desired", "expected"),
     [(5, 4, [4]), (8, 5, [1, 4]), (8, 4, [4]), (8, 8, [4, 4])],
 )
-def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, wanted: int, expected: list[int]) -> None:
+def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, desired: int, expected: list[int]) -> None:
     """Test server-behaviour.md 4.4, one zone."""
     api = Api()
     api.started(number=number)
-    assert api.update(number_of_allocations=wanted).status == 200
+    assert api.update(number_of_allocations=desired).status == 200
     assert sorted(api.targets().values()) == expected
     api.settle()
     assert api.counts() == api.targets()
 
 
-def test_decrease_shows_more_than_wanted_until_nodes_follow() -> None:
+def test_decrease_shows_more_than_desired_until_nodes_follow() -> None:
     """Test server-behaviour.md 4.1 and 4.4."""
     api = Api()
     api.started(number=4)

@@ -151,12 +151,12 @@ def test_indices() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_has_privileges(method: str) -> None:
     """Test server-behaviour.md 0: for every user, about that user."""
-    wanted = {
+    desired = {
         "cluster": ["manage_ml", "monitor", "cluster:monitor/xpack/ml/inference/stats/get"],
         "index": [{"names": ["logs-1", "other"], "privileges": ["read", "write"]}],
         "application": [{"application": "a", "privileges": ["read"], "resources": ["*"]}],
     }
-    body = Secured().send("proxy", method, "/_security/user/_has_privileges", wanted).body
+    body = Secured().send("proxy", method, "/_security/user/_has_privileges", desired).body
     assert body == {
         "username": "proxy",
         "has_all_requested": False,
@@ -164,7 +164,7 @@ def test_has_privileges(method: str) -> None:
         "index": {"logs-1": {"read": True, "write": False}, "other": {"read": False, "write": False}},
         "application": {"a": {"*": {"read": False}}},
     }
-    every = Secured().send("elastic", method, "/_security/user/_has_privileges", wanted).body
+    every = Secured().send("elastic", method, "/_security/user/_has_privileges", desired).body
     assert every["has_all_requested"] is True
 
 

@@ -13,7 +13,7 @@ import typing as t
 
 from faults.consumers import Consumers
 from laws.among_others import took_effect
-from laws.truth import scaler, task_parameters
+from laws.truth import adaptive, task_parameters
 from support.stage import Look
 
 Json = dict[str, t.Any]
@@ -176,11 +176,11 @@ def allocations(assignment: Json | None) -> int:
 
 def _disabled_adaptive(item: Item, write: Write, baseline: Json | None) -> list[str]:
     """Find a write that disabled adaptive allocations, unless the task asks for it or returns to the first settings."""
-    if baseline is None or write.after is None or not scaler(baseline)["enabled"] or scaler(write.after)["enabled"]:
+    if baseline is None or write.after is None or not adaptive(baseline)["enabled"] or adaptive(write.after)["enabled"]:
         return []
     asked = (item.options.get("adaptive_allocations") or {}).get("enabled") is False
     overriding = item.options.get("on_adaptive") == "override" and "number_of_allocations" in item.options
-    was_off = write.first is None or not scaler(write.first)["enabled"]
+    was_off = write.first is None or not adaptive(write.first)["enabled"]
     if asked or overriding or was_off:
         return []
     return [f"the task disabled the adaptive allocations of '{item.name}', although none of its options asks for it"]

@@ -130,7 +130,7 @@ def test_a_dead_cluster_fails_alone(tmp_path: Path) -> None:
 
 # --- what may go wrong on the way ---
 
-WISHES = [{"model_id": "m", "deployment_id": f"d{each}"} for each in range(5)]
+DESIRED_STATES = [{"model_id": "m", "deployment_id": f"d{each}"} for each in range(5)]
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_run_after_a_killed_process_ends_what_it_began(server: Emulator, tmp_p
                 "hosts": "localhost",
                 "connection": "local",
                 "gather_facts": False,
-                "tasks": [{MODULE: {"hosts": server.url, "deployments": WISHES}}],
+                "tasks": [{MODULE: {"hosts": server.url, "deployments": DESIRED_STATES}}],
             }
         ]
     )
@@ -204,7 +204,7 @@ def test_a_bad_network_is_survived_with_readings_repeated_only(server: Emulator,
         server.control("POST", "/faults", {"when": "before", **fault})
     task = {
         "name": "Fleet",
-        MODULE: {"deployments": WISHES, "request_retries": 5, "hosts": server.url, "wait_sleep": 0.1},
+        MODULE: {"deployments": DESIRED_STATES, "request_retries": 5, "hosts": server.url, "wait_sleep": 0.1},
     }
     result = play(server, "local", [task]).must_pass().result("Fleet")
     assert result["summary"]["operations"] == {"start": 5}

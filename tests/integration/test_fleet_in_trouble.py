@@ -26,13 +26,13 @@ from support.playbook import run_playbook
 
 Json = dict[str, t.Any]
 OPTIONS = ("--node", "n1=8,16gb", "--model", "m=1048576")
-WISHES = [{"model_id": "m", "deployment_id": f"d{each}"} for each in range(5)]
+DESIRED_STATES = [{"model_id": "m", "deployment_id": f"d{each}"} for each in range(5)]
 OUTAGE = 10.0
 BROKEN_OUT = {"type": "service_unavailable"}
 
 
 def run(server: Emulator, clock: TurnedClock, **given: t.Any) -> Json:
-    params = {"hosts": [server.url], "deployments": WISHES, **given}
+    params = {"hosts": [server.url], "deployments": DESIRED_STATES, **given}
     checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(params)
     assert not checked.error_messages
     return deployments.run(checked.validated_parameters, False, clock=clock).result
@@ -63,7 +63,7 @@ def test_ten_seconds_of_503_are_outlasted(after: int) -> None:
         assert not result.get("failed"), result["msg"]
         assert result["summary"]["operations"] == {"start": 5}
         effective = [entry["query"]["deployment_id"] for entry in server.writes() if entry["committed"]]
-        assert sorted(effective) == [wish["deployment_id"] for wish in WISHES]
+        assert sorted(effective) == [desired["deployment_id"] for desired in DESIRED_STATES]
         sent = [(each["method"], each["path"], str(each["query"])) for each in server.control("GET", "/requests")]
         pairs = list(zip(sent, sent[1:], strict=False))
         assert any(this == following and this[0] == "GET" for this, following in pairs)
@@ -81,7 +81,7 @@ def test_a_longer_outage_ends_the_task_with_its_sentence() -> None:
         assert server.writes() == []
 
 
-def test_a_silent_cluster_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_silent_cluster_holds_no_one_up(tmp_path: Path) -> None:
     """It takes connections and says nothing. When its time is up, the work of the others is long done."""
     book = {
         "hosts": "all",
@@ -92,7 +92,7 @@ def test_a_silent_cluster_holds_nobody_up(tmp_path: Path) -> None:
                 "name": "Fleet",
                 "mlops.elasticsearch.trained_model_deployments": {
                     "hosts": "{{ url }}",
-                    "deployments": WISHES,
+                    "deployments": DESIRED_STATES,
                     "request_timeout": 5,
                     "server_timeout": "4s",
                     "request_retries": 0,

@@ -134,9 +134,9 @@ def test_the_items_of_a_loop_ask_once(security: str) -> None:
 
 
 def test_a_list_asks_once_and_writes_all_or_nothing(security: str) -> None:
-    wanted: list[Json] = [{"model_id": "m", "deployment_id": name} for name in ("a", "b", "c")]
+    desired: list[Json] = [{"model_id": "m", "deployment_id": name} for name in ("a", "b", "c")]
     tasks: list[Json] = [
-        {"name": who, f"{MODULE}s": {"deployments": wanted, **LOGINS[who]}, "ignore_errors": True}
+        {"name": who, f"{MODULE}s": {"deployments": desired, **LOGINS[who]}, "ignore_errors": True}
         for who in ("reader", "writer")
     ]
     with emulator("--security", security, "--model", "m=1048576") as server:

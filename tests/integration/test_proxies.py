@@ -68,7 +68,7 @@ def test_requests_go_through_the_proxy(setting: Setting, trust: str) -> None:
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
-def test_the_proxy_is_told_who_asks(setting: Setting, trust: str) -> None:
+def test_the_proxy_is_reported_who_asks(setting: Setting, trust: str) -> None:
     assert read(WHO, **setting.reach(trust), proxy=setting.locked.url, **CREDENTIALS)["username"] == USER
     assert setting.locked.seen() == setting.asked(trust)
 

@@ -172,7 +172,7 @@ def test_no_write_is_repeated_blindly(
 
 
 @pytest.mark.parametrize("write", ["start", "update"])
-def test_no_room_is_told_at_once(server: Emulator, figures: collections.Counter[str], write: str) -> None:
+def test_no_room_is_reported_at_once(server: Emulator, figures: collections.Counter[str], write: str) -> None:
     done = run(server, write, write, {"type": "capacity"}, times=-1)
     done.tell(figures)
     assert done.result["error"]["kind"] == "capacity"

@@ -18,12 +18,12 @@ from support.playbook import Json, run_playbook
 
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
-SCALER = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
 TASKS: list[Json] = [
     {ONE: SEARCH, "check_mode": True},
     {ONE: {**SEARCH, "wait": False}},
     {ONE: {"deployment_id": "search", "number_of_allocations": 2}},
-    {ONE: {"deployment_id": "search", "adaptive_allocations": SCALER}},
+    {ONE: {"deployment_id": "search", "adaptive_allocations": ADAPTIVE}},
     {ONE: {"deployment_id": "search", "state": "restarted"}},
     {ONE: {"deployment_id": "search", "number_of_allocations": 2, "on_adaptive": "skip"}},
     {ONE: {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}, "ignore_errors": True},
@@ -34,7 +34,7 @@ TASKS: list[Json] = [
     {ONE: {"deployment_id": "search", "state": "stopped"}},
     {MANY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest"}]}, "check_mode": True},
     {MANY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest"}]}},
-    {MANY: {"deployments": [SEARCH, {"deployment_id": "ingest", "adaptive_allocations": SCALER}]}},
+    {MANY: {"deployments": [SEARCH, {"deployment_id": "ingest", "adaptive_allocations": ADAPTIVE}]}},
     {
         MANY: {"deployments": [SEARCH, {"deployment_id": "ingest", "number_of_allocations": 9}], "detail": "changed"},
         "ignore_errors": True,
@@ -77,16 +77,16 @@ def differences(documented: Json, real: Json, where: str = "") -> Iterator[str]:
         if name in real or documented[name]["returned"] in ("always", "success"):
             yield f"{where}{name} is {'documented, but not returned' if name in documented else 'not documented'}"
     for name in sorted(documented.keys() & real.keys()):
-        value, told = real[name], documented[name]
+        value, reported = real[name], documented[name]
         if value is None:
             continue
-        if not isinstance(value, TYPES[told["type"]]):
-            yield f"{where}{name} should be {told['type']}, is {value!r}"
-        elif "contains" in told:
+        if not isinstance(value, TYPES[reported["type"]]):
+            yield f"{where}{name} should be {reported['type']}, is {value!r}"
+        elif "contains" in reported:
             for item in t.cast("list[Json]", value if isinstance(value, list) else [value]):
-                yield from differences(told["contains"], item, f"{where}{name}.")
-        elif isinstance(told.get("sample"), (dict, list)):
-            yield from unlike(told["sample"], value, f"{where}{name}", by_id=name in BY_ID)
+                yield from differences(reported["contains"], item, f"{where}{name}.")
+        elif isinstance(reported.get("sample"), (dict, list)):
+            yield from unlike(reported["sample"], value, f"{where}{name}", by_id=name in BY_ID)
 
 
 def unlike(sample: t.Any, value: t.Any, where: str, *, by_id: bool) -> Iterator[str]:
@@ -110,13 +110,13 @@ def test_results_are_as_documented(module: str, results: dict[str, list[Json]]) 
 
 def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str]:
     """The names that were never returned with a value: the test above would have seen nothing of them."""
-    for name, told in documented.items():
+    for name, reported in documented.items():
         values = [real[name] for real in reals if real.get(name) not in (None, {}, [])]
         if not values:
             yield f"{where}{name}"
-        elif "contains" in told:
+        elif "contains" in reported:
             items = [item for value in values for item in (value if isinstance(value, list) else [value])]
-            yield from filled(told["contains"], items, f"{where}{name}.")
+            yield from filled(reported["contains"], items, f"{where}{name}.")
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_every_module_is_tried(results: dict[str, list[Json]]) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_samples_are_of_their_type(module: str) -> None:
     def wrong(documented: Json) -> Iterator[str]:
-        for name, told in documented.items():
-            sample = told.get("sample")
-            if sample is not None and not isinstance(sample, TYPES[told["type"]]):
+        for name, reported in documented.items():
+            sample = reported.get("sample")
+            if sample is not None and not isinstance(sample, TYPES[reported["type"]]):
                 yield name
-            yield from wrong(told.get("contains") or {})
+            yield from wrong(reported.get("contains") or {})
 
     assert list(wrong(block(module, "RETURN"))) == []
 

@@ -145,7 +145,7 @@ def test_options_of_all_items_yield_to_those_of_an_item(cluster: Emulator) -> No
     assert played.result("Use the facts")["msg"] == []
 
 
-def test_one_failure_stops_nothing_and_is_told(cluster: Emulator) -> None:
+def test_one_failure_stops_nothing_and_is_reported(cluster: Emulator) -> None:
     given = {"url": cluster.url, "deployments_list": [{"deployment_id": "absent", "on_missing": "fail"}, SEARCH]}
     played = run_playbook(PLAY, extra_vars=given).must_pass()
     assert played.result("Tell which items failed")["msg"] == ["absent"]

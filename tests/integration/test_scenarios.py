@@ -133,8 +133,8 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
 
 def test_a_second_run_of_everything_that_lasts_writes_nothing() -> None:
     starts = [options for options, outcome in SCENARIOS if outcome == "start"]
-    lasting_wishes = [starts[0], next(options for options in starts if "deployment_id" in options)]
-    tasks = [{"name": f"Wish {number}", MODULE: options} for number, options in enumerate(lasting_wishes)]
+    lasting_desired_states = [starts[0], next(options for options in starts if "deployment_id" in options)]
+    tasks = [{"name": f"Wish {number}", MODULE: options} for number, options in enumerate(lasting_desired_states)]
     with emulator(*OPTIONS) as server:
         assert play(server, "local", tasks).must_pass().changed() == ["Wish 0", "Wish 1"]
         server.control("DELETE", "/journal")

@@ -32,7 +32,7 @@ def cluster() -> Iterator[Emulator]:
 
 def watched(cluster: Emulator, *args: str, module: str = ONE, task: Json | None = None, **options: t.Any) -> str:
     """What is shown on the way to a failure: one more is wanted than fits. Results are left out."""
-    wanted: Json = {"model_id": "sentiment", "number_of_allocations": 9}
+    desired: Json = {"model_id": "sentiment", "number_of_allocations": 9}
     more: Json = {"hosts": cluster.url, "wait_timeout": 0.5, "wait_sleep": 0.1, "request_retries": 0, **options}
     play = {
         "hosts": "localhost",
@@ -41,7 +41,7 @@ def watched(cluster: Emulator, *args: str, module: str = ONE, task: Json | None 
         "tasks": [
             {
                 "name": "Wait in vain",
-                module: {"deployments": [wanted], **more} if module.endswith("s") else {**wanted, **more},
+                module: {"deployments": [desired], **more} if module.endswith("s") else {**desired, **more},
                 "ignore_errors": True,
                 **(task or {}),
             }
@@ -60,7 +60,7 @@ def test_a_fleet_is_seen(cluster: Emulator) -> None:
     assert LINE in watched(cluster, "-v", module=f"{ONE}s")
 
 
-def test_nobody_is_disturbed(cluster: Emulator) -> None:
+def test_no_one_is_disturbed(cluster: Emulator) -> None:
     assert "<localhost> sentiment: " not in watched(cluster)
     assert "<localhost> sentiment: " not in watched(cluster, "-v", task={"no_log": True})
 

@@ -60,14 +60,14 @@ def test_a_client_certificate_is_a_way_in(emulators: Emulators, trust: str) -> N
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
-def test_nobody_gets_in_where_users_are_asked_for(emulators: Emulators, trust: str) -> None:
+def test_no_one_gets_in_where_users_are_asked_for(emulators: Emulators, trust: str) -> None:
     with pytest.raises(ApiError) as caught:
         read(WHO, **emulators.options(trust))
     assert (caught.value.kind, caught.value.status) == ("credentials", 401)
 
 
 @pytest.mark.parametrize("trust", TRUSTS[1:])
-def test_nobody_is_needed_where_they_are_not(emulators: Emulators, trust: str) -> None:
+def test_no_one_is_needed_where_they_are_not(emulators: Emulators, trust: str) -> None:
     assert read("/", **trusting(trust, emulators.open))["version"]["number"]
 
 

@@ -79,12 +79,12 @@ def _start_time(assignments: Assignments, name: str) -> str | None:
 
 def untrue(stage: Stage, looks: t.Sequence[Look], name: str, result: Json) -> list[str]:
     """Where the *result* shows what was not there at any time since the last write of its run."""
-    told = {**result, "deployment_id": name}
+    reported = {**result, "deployment_id": name}
     if UNKNOWN in result.get("msg", "") or not any(look.verb == "_stats" and look.status for look in looks):
         return []
     differences: list[str] = []
     for state in _since_last_write(stage, looks, name):
-        differences = same_as_there(state, told)
+        differences = same_as_there(state, reported)
         if not differences:
             return []
     return differences

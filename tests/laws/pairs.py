@@ -94,7 +94,7 @@ STATES = {
 
 BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
 
-WISHES: dict[str, Json] = {
+DESIRED_STATES: dict[str, Json] = {
     "started": {},
     "two": {"number_of_allocations": 2},
     "five": {"number_of_allocations": 5},
@@ -148,19 +148,19 @@ def states(double_version: str) -> list[str]:
     return [name for name, state in STATES.items() if release >= state.since]
 
 
-def wishes(version: str, state: str, share: int) -> list[str]:
+def desired_states(version: str, state: str, share: int) -> list[str]:
     """Return one of *share* desired states for a state on a version, or all of them with ``make laws``.
 
     Each version meets each state and each desired state. A pair that one version leaves out is another version's.
     """
     turn = VERSIONS.index(version) + list(STATES).index(state)
-    return [wish for number, wish in enumerate(WISHES) if FULL or (turn + number) % share == 0]
+    return [desired for number, desired in enumerate(DESIRED_STATES) if FULL or (turn + number) % share == 0]
 
 
-def prepared(version: str, state: str, access: str, wish: str = "") -> Emulator:
+def prepared(version: str, state: str, access: str, desired: str = "") -> Emulator:
     """A fresh cluster in *state*, its journal empty. There is an alias only if the *wish* is made by it."""
     emulator = Emulator(version)
-    if wish == "by alias":
+    if desired == "by alias":
         assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
     STATES[state].make(emulator)
     emulator.forget()
@@ -169,10 +169,10 @@ def prepared(version: str, state: str, access: str, wish: str = "") -> Emulator:
     return emulator
 
 
-def named(emulator: Emulator, wish: str) -> Json:
+def named(emulator: Emulator, desired: str) -> Json:
     """The options of *wish* on the deployment of the laws."""
     return {
         "deployment_id": deployment_id(emulator),
         **({"model_id": "m"} if emulator.has(8, 8) else {}),
-        **WISHES[wish],
+        **DESIRED_STATES[desired],
     }

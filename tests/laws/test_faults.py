@@ -125,11 +125,11 @@ PAIRS = [
     ("two", "adaptive", "update"),
 ]
 CASES = [
-    (version, state, wish, write, name)
+    (version, state, desired, write, name)
     for version in VERSIONS
-    for state, wish, write in PAIRS
+    for state, desired, write in PAIRS
     for name, fault in FAULTS.items()
-    if version != "8.9.2" or "adaptive" not in f"{state} {wish}"
+    if version != "8.9.2" or "adaptive" not in f"{state} {desired}"
     if fault.operation in (None, write, "stats", "cluster_state")
 ]
 
@@ -145,10 +145,10 @@ def _committed(emulator: Emulator, verb: str) -> int:
     return sum(entry["committed"] and entry["path"].endswith(verb) for entry in emulator.journal())
 
 
-@pytest.mark.parametrize(("version", "state", "wish", "write", "name"), CASES)
-def test_a_fault_in_the_middle(version: str, state: str, wish: str, write: str, name: str) -> None:
-    with prepared(version, state, "full", wish) as emulator:
-        options = named(emulator, wish)
+@pytest.mark.parametrize(("version", "state", "desired", "write", "name"), CASES)
+def test_a_fault_in_the_middle(version: str, state: str, desired: str, write: str, name: str) -> None:
+    with prepared(version, state, "full", desired) as emulator:
+        options = named(emulator, desired)
         _plant(emulator, FAULTS[name], write)
         first = emulator.run(**options)
         assert emulator.control("GET", "/faults")[0]["fired"] or FAULTS[name].times == -1, "the fault did not come up"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
-from laws.pairs import VERSIONS, deployment_id, named, prepared, states, wishes
+from laws.pairs import VERSIONS, deployment_id, desired_states, named, prepared, states
 from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
 from support.emulated_cluster import Emulator
 
@@ -125,13 +125,13 @@ def test_check_mode_predicts_and_a_second_run_writes_nothing(fleet: Fleet) -> No
 
 def _predicts(predicted: Json, happened: Json) -> None:
     assert len(predicted["deployments"]) == len(happened["deployments"])
-    for told, done in zip(predicted["deployments"], happened["deployments"], strict=True):
-        if told.get("failed"):
-            assert told["msg"] == done.get("msg")
+    for reported, done in zip(predicted["deployments"], happened["deployments"], strict=True):
+        if reported.get("failed"):
+            assert reported["msg"] == done.get("msg")
         elif done.get("failed"):
             assert unforeseen(done["msg"]), done["msg"]
         else:
-            assert {key: told[key] for key in PREDICTED} == {key: done[key] for key in PREDICTED}
+            assert {key: reported[key] for key in PREDICTED} == {key: done[key] for key in PREDICTED}
     if not happened.get("failed"):
         assert predicted["api_calls"] == happened["api_calls"]
         assert predicted["diff"] == happened["diff"]
@@ -142,8 +142,8 @@ def _is_true(emulator: Emulator, happened: Json) -> None:
     for item in happened["deployments"]:
         assert same_as_there(emulator, item) == []
     committed = [entry for entry in emulator.journal() if entry["status"] == 200]
-    told = [(call["method"], call["path"], call["query"], call["body"]) for call in happened["api_calls"]]
-    assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed]
+    reported = [(call["method"], call["path"], call["query"], call["body"]) for call in happened["api_calls"]]
+    assert reported == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed]
 
 
 def _frees_before_it_takes(happened: Json, fleet: Fleet) -> None:
@@ -190,7 +190,7 @@ class Killed(BaseException):
 
 @laws
 @given(fleets(most=8), st.integers(0, 12), st.booleans())
-def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, sent: bool) -> None:
+def test_a_run_after_a_kill_reaches_what_is_desired(fleet: Fleet, survived: int, sent: bool) -> None:
     """The process dies at any write, before or after the server has taken it."""
     with fleet.build() as whole:
         if fleet.run(whole).get("failed"):
@@ -199,11 +199,11 @@ def test_a_run_after_a_kill_reaches_what_is_wanted(fleet: Fleet, survived: int, 
         writes = itertools.count()
         write = Client.write
 
-        def dying(self: Client, *told: t.Any, **more: t.Any) -> t.Any:
+        def dying(self: Client, *reported: t.Any, **more: t.Any) -> t.Any:
             number = next(writes)
             if number == survived and not sent:
                 raise Killed
-            answer = write(self, *told, **more)
+            answer = write(self, *reported, **more)
             if number == survived:
                 raise Killed
             return answer
@@ -234,7 +234,7 @@ FAULTS: dict[str, Json] = {
 
 @laws
 @given(fleets(most=8), st.sampled_from(sorted(FAULTS)), st.integers(0, 6))
-def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, fault: str, after: int) -> None:
+def test_after_a_fault_the_truth_is_reported_and_a_re_run_ends_it(fleet: Fleet, fault: str, after: int) -> None:
     with fleet.build() as checked:
         refused = {item.get("msg") for item in fleet.run(checked, check_mode=True)["deployments"]}
     with fleet.build() as emulator:
@@ -259,12 +259,15 @@ def test_after_a_fault_the_truth_is_told_and_a_re_run_ends_it(fleet: Fleet, faul
 def test_one_deployment_is_the_list_of_one(version: str) -> None:
     """Whatever the state and the wish: both modules say and send the same."""
     for state in states(version):
-        for wish in wishes(version, state, share=5):
-            with prepared(version, state, "full", wish) as single, prepared(version, state, "full", wish) as listed:
-                options = named(single, wish)
+        for desired in desired_states(version, state, share=5):
+            with (
+                prepared(version, state, "full", desired) as single,
+                prepared(version, state, "full", desired) as listed,
+            ):
+                options = named(single, desired)
                 alone = single.run(**options)
                 together = listed.run_many([{"deployment_id": deployment_id(listed), **options}])
-                where = f"{version}, {state}, {wish}"
+                where = f"{version}, {state}, {desired}"
                 if "processors, and the ML nodes have" in together.get("msg", ""):
                     assert alone["error"]["kind"] == "capacity", where
                     continue

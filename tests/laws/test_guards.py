@@ -31,9 +31,9 @@ bounds = st.builds(
 RUNNING: st.SearchStrategy[Json | None] = st.one_of(
     st.none(),
     st.builds(lambda number: {"number_of_allocations": number}, numbers),
-    st.builds(lambda scaler: {"adaptive_allocations": scaler}, bounds),
+    st.builds(lambda adaptive: {"adaptive_allocations": adaptive}, bounds),
 )
-WISHES: st.SearchStrategy[Json] = st.one_of(
+DESIRED_STATES: st.SearchStrategy[Json] = st.one_of(
     st.just({"state": "stopped"}),
     st.just({}),
     st.builds(lambda number: {"number_of_allocations": number, "on_adaptive": "override"}, numbers),
@@ -43,7 +43,7 @@ WISHES: st.SearchStrategy[Json] = st.one_of(
     ),
     st.builds(lambda number: {"initial_number_of_allocations": number}, numbers),
     st.builds(lambda threads: {"threads_per_allocation": threads, "replace": "stop_start"}, st.sampled_from((1, 2, 4))),
-    st.builds(lambda scaler: {"adaptive_allocations": scaler}, bounds),
+    st.builds(lambda adaptive: {"adaptive_allocations": adaptive}, bounds),
     st.just({"adaptive_allocations": {"enabled": False}}),
     st.just({"state": "restarted"}),
 )
@@ -92,26 +92,26 @@ def broken(guard: Json, before: int, after: int) -> list[str]:
 
 
 @laws
-@given(RUNNING, WISHES, guards(), st.sampled_from(("fail", "skip")))
-def test_one_deployment(running: Json | None, wish: Json, guard: Json, on_guarded: str) -> None:
+@given(RUNNING, DESIRED_STATES, guards(), st.sampled_from(("fail", "skip")))
+def test_one_deployment(running: Json | None, desired: Json, guard: Json, on_guarded: str) -> None:
     cluster = Cluster({"d": running})
-    task: Json = {"deployment_id": "d", "model_id": "m", **wish}
+    task: Json = {"deployment_id": "d", "model_id": "m", **desired}
     with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
         before = counts(free)
         unguarded = free.run(**task)
         assert not unguarded.get("failed"), unguarded["msg"]
         checked.read_only()
-        told = checked.run(check_mode=True, guard=guard, on_guarded=on_guarded, **task)
+        reported = checked.run(check_mode=True, guard=guard, on_guarded=on_guarded, **task)
         done = real.run(guard=guard, on_guarded=on_guarded, **task)
         parts = broken(guard, before.get("d", 0), counts(free).get("d", 0))
         if not parts:
             assert not done.get("failed"), done["msg"]
-            assert [{key: each[key] for key in SAME} for each in (told, done)] == [_same(unguarded)] * 2
+            assert [{key: each[key] for key in SAME} for each in (reported, done)] == [_same(unguarded)] * 2
             assert counts(real) == counts(free)
             return
         assert (real.journal(), counts(real), done["changed"], done["operation"]) == ([], before, False, "none")
-        assert told.get("msg") == done.get("msg")
-        assert told["skipped_because"] == done["skipped_because"]
+        assert reported.get("msg") == done.get("msg")
+        assert reported["skipped_because"] == done["skipped_because"]
         sentence = done["msg"] if on_guarded == "fail" else done["skipped_because"]
         said = {
             "number_of_allocations": "was expected before",
@@ -125,16 +125,16 @@ def test_one_deployment(running: Json | None, wish: Json, guard: Json, on_guarde
 @laws
 @given(
     st.dictionaries(st.sampled_from("abcdef"), RUNNING, max_size=6),
-    st.dictionaries(st.sampled_from("abcdef"), WISHES, max_size=5),
+    st.dictionaries(st.sampled_from("abcdef"), DESIRED_STATES, max_size=5),
     st.booleans(),
     st.integers(0, 12),
     st.sampled_from(("fail", "skip")),
 )
 def test_a_list(
-    running: dict[str, Json | None], wishes: dict[str, Json], alone: bool, limit: int, on_guarded: str
+    running: dict[str, Json | None], desired_states: dict[str, Json], alone: bool, limit: int, on_guarded: str
 ) -> None:
     cluster = Cluster(running)
-    items = [{"deployment_id": name, "model_id": "m", **wish} for name, wish in wishes.items()]
+    items = [{"deployment_id": name, "model_id": "m", **desired} for name, desired in desired_states.items()]
     rest: Json = {"stop_unlisted": True, "unlisted_except": []} if alone else {}
     guard: Json = {"guard": {"max_total_step": limit}, "on_guarded": on_guarded}
     with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
@@ -144,8 +144,11 @@ def test_a_list(
         after = counts(free)
         total = sum(abs(after.get(name, 0) - before.get(name, 0)) for name in before.keys() | after.keys())
         checked.read_only()
-        told, done = checked.run_many(items, check_mode=True, **rest, **guard), real.run_many(items, **rest, **guard)
-        assert told.get("msg") == done.get("msg")
+        reported, done = (
+            checked.run_many(items, check_mode=True, **rest, **guard),
+            real.run_many(items, **rest, **guard),
+        )
+        assert reported.get("msg") == done.get("msg")
         if total <= limit:
             assert not done.get("failed"), done["msg"]
             assert [_same(item) for item in done["deployments"]] == [_same(item) for item in unguarded["deployments"]]

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from laws.pairs import ACCESS, VERSIONS, deployment_id, named, prepared, states, wishes
+from laws.pairs import ACCESS, VERSIONS, deployment_id, desired_states, named, prepared, states
 from laws.truth import reached, same_as_there, unforeseen
 from support.emulated_cluster import Emulator
 from support.scene import written
@@ -27,10 +27,10 @@ PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 @pytest.mark.parametrize("access", ACCESS)
 @pytest.mark.parametrize(("version", "state"), PAIRS)
 def test_laws(version: str, state: str, access: str) -> None:
-    for wish in wishes(version, state, _share(version, access)):
-        with prepared(version, state, access, wish) as checked, prepared(version, state, access, wish) as real:
-            options = named(real, wish)
-            where = f"{version}, {state}, {access}, {wish}"
+    for desired in desired_states(version, state, _share(version, access)):
+        with prepared(version, state, access, desired) as checked, prepared(version, state, access, desired) as real:
+            options = named(real, desired)
+            where = f"{version}, {state}, {access}, {desired}"
             predicted = _check_mode(checked, options, where)
             happened = real.run(**options)
             _predicts(predicted, happened, where)
@@ -71,33 +71,33 @@ def _predicts(predicted: Json, happened: Json, where: str) -> None:
     assert {key: predicted[key] for key in PREDICTED} == {key: happened[key] for key in PREDICTED}, where
     assert predicted["warnings"] == happened["warnings"], where
     if predicted["changed"]:
-        _foretells(predicted, happened["deployment"], where)
+        _predicts_deployment(predicted, happened["deployment"], where)
 
 
-def _foretells(predicted: Json, deployment: Json | None, where: str) -> None:
-    """The deployment of check mode is the one that will be there, and is marked as foretold."""
-    foretold = predicted["deployment"]
+def _predicts_deployment(predicted: Json, deployment: Json | None, where: str) -> None:
+    """Require that check mode shows the deployment that will be there, and marks it as predicted."""
+    expected = predicted["deployment"]
     assert predicted["routing_source"] == "prediction", where
     facts = predicted["ansible_facts"]["elasticsearch_deployments"]
-    assert [entry["predicted"] for entry in facts.values()] == [True] * (foretold is not None), where
-    if foretold is None or deployment is None:
+    assert [entry["predicted"] for entry in facts.values()] == [True] * (expected is not None), where
+    if expected is None or deployment is None:
         # Without waiting, what is being stopped may still be there.
-        assert foretold is None, where
+        assert expected is None, where
         assert deployment is None or deployment["assignment_state"] == "stopping", where
         return
     owned = ["model_id", "threads_per_allocation", "priority", "adaptive_allocations", "queue_capacity"]
-    if not (foretold["adaptive_allocations"] or {}).get("enabled"):
+    if not (expected["adaptive_allocations"] or {}).get("enabled"):
         owned.append("number_of_allocations")
-    wrong = [name for name in owned if foretold[name] not in (None, deployment[name])]
-    assert wrong == [], f"{where}: {foretold} is not {deployment}"
+    wrong = [name for name in owned if predicted[name] not in (None, deployment[name])]
+    assert wrong == [], f"{where}: {expected} is not {deployment}"
 
 
 def _is_true(emulator: t.Any, result: Json, where: str) -> None:
     """Law 4: what is reported is what is there, and the writes are those that arrived."""
     assert same_as_there(emulator, result) == [], where
     committed = [entry for entry in emulator.journal() if entry["status"] == 200]
-    told = [(call["method"], call["path"], call["query"], call["body"]) for call in result["api_calls"]]
-    assert told == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed], where
+    reported = [(call["method"], call["path"], call["query"], call["body"]) for call in result["api_calls"]]
+    assert reported == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed], where
 
 
 def _loses_nothing(emulator: t.Any, result: Json, where: str) -> None:

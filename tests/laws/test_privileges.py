@@ -151,7 +151,7 @@ def test_licences(licence: str) -> None:
 
 
 @pytest.mark.parametrize("licence", ["basic", "expired"])
-def test_the_privilege_is_told_before_the_licence(licence: str) -> None:
+def test_the_privilege_is_reported_before_the_licence(licence: str) -> None:
     with prepared("9.5.3", "default", ("monitor_ml",)) as emulator:
         emulator.effect("set_setting", name="license", value=licence)
         assert emulator.run(**START)["error"]["kind"] == "privilege"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from laws.among_others import stops_of_others, took_effect, unreached, untrue
-from laws.pairs import STATES, WISHES, deployment_id, named
+from laws.pairs import DESIRED_STATES, STATES, deployment_id, named
 from laws.truth import reached, unforeseen
 from support.stage import Look, Moment, Relay, Stage
 
@@ -89,14 +89,14 @@ PAIRS = [
     ("adaptive", "two, overriding", {}),
     ("adaptive", "adaptive to six", {}),
 ]
-CASES = [(state, wish, more, act) for state, wish, more in PAIRS for act in ACTS]
+CASES = [(state, desired, more, act) for state, desired, more in PAIRS for act in ACTS]
 
 
-@pytest.mark.parametrize(("state", "wish", "more", "act"), CASES)
-def test_somebody_acts_in_the_middle(state: str, wish: str, more: Json, act: str) -> None:
+@pytest.mark.parametrize(("state", "desired", "more", "act"), CASES)
+def test_another_client_acts_in_the_middle(state: str, desired: str, more: Json, act: str) -> None:
     for when in range(MOMENTS):
         with prepared("9.5.3", state) as stage:
-            options: Json = {**named(stage, wish), **more, **ALIKE}
+            options: Json = {**named(stage, desired), **more, **ALIKE}
             if not _acted(stage, options, ACTS[act], BACK.get(act, ()), when):
                 return
             stage.between = lambda moment: None
@@ -131,17 +131,19 @@ def _acted(stage: Stage, options: Json, acts: tuple[Json, ...], back: tuple[Json
 @given(
     st.sampled_from(VERSIONS),
     st.sampled_from(sorted(STATES)),
-    st.lists(st.sampled_from(sorted(WISHES)), min_size=2, max_size=2),
+    st.lists(st.sampled_from(sorted(DESIRED_STATES)), min_size=2, max_size=2),
     st.lists(st.booleans(), max_size=MOMENTS),
     st.sampled_from(("fail", "rollback")),
 )
-def test_two_runs_at_once(version: str, state: str, wishes: list[str], switches: list[bool], unsatisfied: str) -> None:
+def test_two_runs_at_once(
+    version: str, state: str, desired_states: list[str], switches: list[bool], unsatisfied: str
+) -> None:
     if version == "8.9.2" and STATES[state].since > (8, 9):
         return
     with prepared(version, state) as stage:
         tasks: dict[str, Json] = {
-            run: {**named(stage, wish), "on_unsatisfied": unsatisfied, **ALIKE}
-            for run, wish in zip(("one", "another"), wishes, strict=True)
+            run: {**named(stage, desired), "on_unsatisfied": unsatisfied, **ALIKE}
+            for run, desired in zip(("one", "another"), desired_states, strict=True)
         }
         results = Relay(stage, switches).race({run: _running(stage, options) for run, options in tasks.items()})
         for run, options in tasks.items():

@@ -63,11 +63,11 @@ def there(emulator: Emulator) -> Json | None:
     assignment = emulator.deployments().get("d")
     if assignment is None:
         return None
-    scaler = assignment.get("adaptive_allocations") or {"enabled": False}
+    adaptive = assignment.get("adaptive_allocations") or {"enabled": False}
     found = {name: assignment["task_parameters"][name] for name in OWNED}
-    if scaler["enabled"]:
+    if adaptive["enabled"]:
         del found["number_of_allocations"]
-    return {**found, "adaptive_allocations": {name: value for name, value in scaler.items() if value != -1}}
+    return {**found, "adaptive_allocations": {name: value for name, value in adaptive.items() if value != -1}}
 
 
 def overlaid(before: Json, change: Json) -> Json:
@@ -111,9 +111,9 @@ def test_what_a_killed_run_leaves_is_all_there(
         result = emulator.run(**options)
         assert not result.get("failed"), result["msg"]
         assert {key: predicted[key] for key in SAME} == {key: result[key] for key in SAME}
-        wanted = overlaid(was, change)
+        desired = overlaid(was, change)
         now = t.cast("Json", there(emulator))
-        assert {name: now[name] for name in wanted} == wanted
+        assert {name: now[name] for name in desired} == desired
         assert list(Path(folder).iterdir()) == []
 
 
@@ -197,7 +197,7 @@ def _stranger(emulator: Emulator, after: int) -> t.Iterator[list[Json | None]]:
         elif seen["writes"] and "_stats" in target:
             seen["reads"] += 1
             if seen["reads"] == after + 1:
-                acted.append(_started_anew(emulator))
+                acted.append(_started_again(emulator))
         return request(method, target, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -205,7 +205,7 @@ def _stranger(emulator: Emulator, after: int) -> t.Iterator[list[Json | None]]:
         yield acted
 
 
-def _started_anew(emulator: Emulator) -> Json | None:
+def _started_again(emulator: Emulator) -> Json | None:
     if "d" in emulator.deployments():
         emulator.effect("remove_deployment", deployment_id="d")
     emulator.effect("pass_time", seconds=1)

@@ -13,7 +13,7 @@ import pytest
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
-NOBODY: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": []}
+NO_ONE: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": []}
 BLIND = "blind"
 ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), BLIND: ("manage_ml",)}
 VERSIONS = ("8.3.3", "8.9.2", "8.16.0", "8.18.8", "8.19.21", "9.0.1", "9.5.3")
@@ -93,7 +93,7 @@ class Use(t.NamedTuple):
 
     @property
     def used_by(self) -> Json:
-        return {**NOBODY, **self.users}
+        return {**NO_ONE, **self.users}
 
 
 def _named_like_the_model(emulator: Emulator) -> None:
@@ -116,7 +116,7 @@ USES = {
     "owner": Use(_owned, {"inference_endpoints": ["d"]}, (8, 16)),
     "attached": Use(_attached, {"inference_endpoints": ["e"], "ingest_pipelines": ["p"]}, (8, 16)),
 }
-WISHES: dict[str, Json] = {
+DESIRED_STATES: dict[str, Json] = {
     "stopped": {"state": "stopped"},
     "restarted": {"state": "restarted"},
     "replaced": {"threads_per_allocation": 2, "replace": "stop_start"},
@@ -124,9 +124,13 @@ WISHES: dict[str, Json] = {
 }
 
 
-def _wishes(name: str) -> dict[str, Json]:
+def _desired_states(name: str) -> dict[str, Json]:
     """A deployment with the id of a model can be of that model only."""
-    return {wish: options for wish, options in WISHES.items() if name == "d" or options.get("model_id") is None}
+    return {
+        desired: options
+        for desired, options in DESIRED_STATES.items()
+        if name == "d" or options.get("model_id") is None
+    }
 
 
 CASES = [
@@ -153,9 +157,9 @@ def _committed(emulator: Emulator, verb: str) -> list[Json]:
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
 def test_nothing_referenced_is_stopped_without_force(version: str, use: str, access: str) -> None:
     name = USES[use].name
-    for wish, options in _wishes(name).items():
+    for desired, options in _desired_states(name).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
-            where = f"{version}, {use}, {access}, {wish}"
+            where = f"{version}, {use}, {access}, {desired}"
             before = real.deployments()[name]
             checked.read_only()
             predicted = checked.run(check_mode=True, deployment_id=name, **options)
@@ -164,7 +168,7 @@ def test_nothing_referenced_is_stopped_without_force(version: str, use: str, acc
             assert predicted["used_by"] == happened["used_by"] == _seen(USES[use].used_by, version, access), where
             assert predicted["warnings"] == happened["warnings"], where
             assert not any((entry["query"] or {}).get("force") for entry in real.journal()), where
-            used = USES[use].used_by != NOBODY
+            used = USES[use].used_by != NO_ONE
             if used and not (USES[use].hidden and access == BLIND):
                 assert happened["failed"], where
                 assert real.deployments()[name] == before, where
@@ -188,22 +192,22 @@ def _seen(used_by: Json, version: str, access: str) -> Json:
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
 def test_force_stops_it_and_is_sent_only_where_it_is_needed(version: str, use: str, access: str) -> None:
     name = USES[use].name
-    for wish, options in _wishes(name).items():
+    for desired, options in _desired_states(name).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
-            where = f"{version}, {use}, {access}, {wish}"
+            where = f"{version}, {use}, {access}, {desired}"
             forcing = {"deployment_id": name, "on_referenced": "force", **options}
             predicted, happened = checked.run(check_mode=True, **forcing), real.run(**forcing)
             assert not happened.get("failed"), f"{where}: {happened.get('msg')}"
             keys = ("api_calls", "used_by", "warnings", "operation", "diff")
             assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}, where
             [stop] = _committed(real, "_stop")
-            needed = USES[use].used_by != NOBODY or access == BLIND
+            needed = USES[use].used_by != NO_ONE or access == BLIND
             assert (stop["query"].get("force") == "true") == needed, where
             assert bool(happened["warnings"]) == needed, where
 
 
 @pytest.mark.parametrize("access", ACCESS)
-def test_nobody_is_looked_up_without_a_stop(access: str) -> None:
+def test_no_one_is_looked_up_without_a_stop(access: str) -> None:
     with _prepared("9.5.3", "attached", access) as emulator:
         for options in ({}, {"number_of_allocations": 3}, {"model_id": "m", "number_of_allocations": 2}):
             result = emulator.run(deployment_id="d" if "model_id" not in options else "fresh", **options)
@@ -311,7 +315,7 @@ def test_an_owner_that_may_not_be_seen(asked: str, code: str) -> None:
         assert result["changed"] is False
 
 
-def test_who_may_not_change_endpoints_is_told_so() -> None:
+def test_who_may_not_change_endpoints_is_reported_so() -> None:
     with _owner("9.5.3") as emulator:
         emulator.allow("manage_ml", "monitor")
         result = emulator.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned="update_endpoint")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from laws.pairs import WISHES, deployment_id, named
+from laws.pairs import DESIRED_STATES, deployment_id, named
 from laws.truth import reached, same_as_there, there, unforeseen
 from support.emulated_cluster import Emulator
 
@@ -28,9 +28,9 @@ class Sequences(RuleBasedStateMachine):
     def begin(self, version: str) -> None:
         self.emulator = Emulator(version)
 
-    @rule(wish=st.sampled_from(sorted(WISHES)))
-    def run_a_task(self, wish: str) -> None:
-        options = named(self.emulator, wish)
+    @rule(desired=st.sampled_from(sorted(DESIRED_STATES)))
+    def run_a_task(self, desired: str) -> None:
+        options = named(self.emulator, desired)
         self.emulator.forget()
         predicted = self.emulator.run(check_mode=True, **options)
         assert self.emulator.journal() == []
@@ -47,7 +47,7 @@ class Sequences(RuleBasedStateMachine):
 
     @precondition(lambda self: there(self.emulator) is not None)
     @rule(number=st.integers(0, 6))
-    def the_scaler_moves_the_number(self, number: int) -> None:
+    def the_adaptive_moves_the_number(self, number: int) -> None:
         stored = (there(self.emulator) or {}).get("adaptive_allocations") or {}
         if stored.get("enabled"):
             self.emulator.effect("set_number", deployment_id=deployment_id(self.emulator), number_of_allocations=number)

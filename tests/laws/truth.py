@@ -17,7 +17,7 @@ Json = dict[str, t.Any]
 _UNFORESEEN = re.compile(
     r"enough resources|sufficient capacity|will not become|is not \w[\w ]* after \d|is unchanged after the update"
 )
-NOBODY = {"enabled": False, "min_number_of_allocations": None, "max_number_of_allocations": None}
+NO_ONE = {"enabled": False, "min_number_of_allocations": None, "max_number_of_allocations": None}
 
 
 def unforeseen(sentence: str) -> bool:
@@ -42,28 +42,28 @@ def task_parameters(assignment: Json) -> Json:
     return {**task, **{new: task[name] for new, name in old.items() if name in task}}
 
 
-def scaler(assignment: Json) -> Json:
+def adaptive(assignment: Json) -> Json:
     """The scaler's settings in one form: -1, null and absent are the same."""
     stored = assignment.get("adaptive_allocations") or {}
-    return {name: None if stored.get(name, value) == -1 else stored.get(name, value) for name, value in NOBODY.items()}
+    return {name: None if stored.get(name, value) == -1 else stored.get(name, value) for name, value in NO_ONE.items()}
 
 
 def same_as_there(emulator: Emulator, result: Json) -> list[str]:
     """Where a result of a real run says something else than is there."""
-    assignment, told = there(emulator, result.get("deployment_id")), result["deployment"]
-    if told is None or assignment is None:
-        gone = told is None and (assignment is None or not result["waited"]["polls"])
-        return [] if gone else [f"deployment is told as {told}, is {assignment}"]
+    assignment, reported = there(emulator, result.get("deployment_id")), result["deployment"]
+    if reported is None or assignment is None:
+        gone = reported is None and (assignment is None or not result["waited"]["polls"])
+        return [] if gone else [f"deployment is told as {reported}, is {assignment}"]
     task = task_parameters(assignment)
     pairs: list[tuple[str, t.Any, t.Any]] = [
-        ("scaler", told["adaptive_allocations"] or NOBODY, scaler(assignment)),
-        ("start_time", told["start_time"], assignment["start_time"][:23] + "Z"),
+        ("scaler", reported["adaptive_allocations"] or NO_ONE, adaptive(assignment)),
+        ("start_time", reported["start_time"], assignment["start_time"][:23] + "Z"),
     ]
     for name in ("model_id", "number_of_allocations", "threads_per_allocation", "queue_capacity", "priority"):
         if name in task:
-            pairs.append((name, told[name], task[name]))
+            pairs.append((name, reported[name], task[name]))
     if result["routing_source"] == "cluster_state":
-        pairs.append(("cache_size", told["cache_size"], task.get("cache_size")))
+        pairs.append(("cache_size", reported["cache_size"], task.get("cache_size")))
     pairs.extend(_routes(result, assignment))
     return [f"{name} is told as {said}, is {real}" for name, said, real in pairs if said != real]
 
@@ -90,7 +90,7 @@ def reached(emulator: Emulator, options: Json, result: Json) -> bool:
         return (
             "skip" in (options.get("on_missing"), options.get("on_guarded")) and result["skipped_because"] is not None
         )
-    task, now = task_parameters(assignment), scaler(assignment)
+    task, now = task_parameters(assignment), adaptive(assignment)
     for name in ("threads_per_allocation", "queue_capacity", "priority"):
         if name in options and task.get(name, "normal") != options[name]:
             return False

@@ -79,7 +79,7 @@ class Emulator:
         self.login: Json = {}
         self.unsound = False
         """Whether a fault of the code under test is what a test is about."""
-        self.told: list[str] = []
+        self.reported: list[str] = []
         """What those who watch were told while waiting."""
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Emulator:
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
         outcome = deployment.run(
-            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.reported.append
         )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
@@ -139,7 +139,7 @@ class Emulator:
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
         outcome = deployments.run(
-            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.told.append
+            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.reported.append
         )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 

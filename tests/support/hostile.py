@@ -86,14 +86,14 @@ def hostile(server: str) -> Iterator[Hostile]:
 
 def gossip(headers: Mapping[str, str]) -> list[str]:
     """Everything that can be read out of *headers*, the longest first: values, words, and what is encoded in them."""
-    told: set[str] = set()
+    leaked: set[str] = set()
     for value in headers.values():
-        told |= {value, *value.split()}
+        leaked |= {value, *value.split()}
         for word in value.split():
             with contextlib.suppress(binascii.Error, UnicodeDecodeError):
                 pair = base64.b64decode(word, validate=True).decode()
-                told |= {pair, *pair.split(":", 1)}
-    return sorted(told, key=lambda text: (-len(text), text))
+                leaked |= {pair, *pair.split(":", 1)}
+    return sorted(leaked, key=lambda text: (-len(text), text))
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -118,12 +118,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """A proxy that lets nobody through. The name is that of the host which is asked for."""
         headers = {header.lower(): value for header, value in self.headers.items()}
         self.notes.append(Seen(self.path.partition(".")[0], headers))
-        told = gossip(headers)
-        self._answer(407, html.escape(" ".join(told)).encode(), "text/html", {"Proxy-Authenticate": told[0]}, told[0])
+        leaked = gossip(headers)
+        self._answer(
+            407, html.escape(" ".join(leaked)).encode(), "text/html", {"Proxy-Authenticate": leaked[0]}, leaked[0]
+        )
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
 
-    def _forward(self, path: str, body: bytes, told: list[str]) -> None:
+    def _forward(self, path: str, body: bytes, leaked: list[str]) -> None:
         passed = {name: value for name, value in self.headers.items() if name.lower() in ("accept", "content-type")}
         connection = http.client.HTTPConnection(self.behind, timeout=60)
         try:
@@ -132,51 +134,55 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             content, kind = answer.read(), answer.getheader("Content-Type") or JSON
         finally:
             connection.close()
-        if told:
-            content = json.dumps(_with_gossip(json.loads(content), " ".join(told))).encode()
-        self._answer(answer.status, content, kind, {"Warning": f'299 Elasticsearch "{told[-1]}"'} if told else {})
+        if leaked:
+            content = json.dumps(_with_gossip(json.loads(content), " ".join(leaked))).encode()
+        self._answer(answer.status, content, kind, {"Warning": f'299 Elasticsearch "{leaked[-1]}"'} if leaked else {})
 
-    def _shape(self, told: list[str]) -> None:
+    def _shape(self, leaked: list[str]) -> None:
         """Texts where there should be numbers and objects, and as names of what there is."""
-        body = {"count": told[0], "version": told[0], "trained_model_stats": [dict.fromkeys(told, told)]}
+        body = {
+            "count": leaked[0],
+            "version": leaked[0],
+            "trained_model_stats": [dict.fromkeys(leaked, leaked)],
+        }
         self._answer(200, json.dumps(body).encode(), JSON)
 
-    def _error(self, told: list[str]) -> None:
-        cause = {"type": "t", "reason": " ".join(reversed(told)), "headers": dict.fromkeys(told, told)}
-        error = {"type": told[0], "reason": " ".join(told), "caused_by": cause}
+    def _error(self, leaked: list[str]) -> None:
+        cause = {"type": "t", "reason": " ".join(reversed(leaked)), "headers": dict.fromkeys(leaked, leaked)}
+        error = {"type": leaked[0], "reason": " ".join(leaked), "caused_by": cause}
         self._answer(400, json.dumps({"error": error, "status": 400}).encode(), JSON)
 
     _write = _error
 
-    def _key(self, told: list[str]) -> None:
+    def _key(self, leaked: list[str]) -> None:
         """JSON that is none of Elasticsearch's, with credentials as keys."""
-        self._answer(400, json.dumps(dict.fromkeys(told, told[0])).encode(), JSON)
+        self._answer(400, json.dumps(dict.fromkeys(leaked, leaked[0])).encode(), JSON)
 
-    def _reason(self, told: list[str]) -> None:
-        self._answer(400, b"", JSON, reason=" ".join(told))
+    def _reason(self, leaked: list[str]) -> None:
+        self._answer(400, b"", JSON, reason=" ".join(leaked))
 
-    def _redirect(self, told: list[str]) -> None:
-        place = urllib.parse.quote(told[0], safe="")
-        content = html.escape(" ".join(told)).encode()
+    def _redirect(self, leaked: list[str]) -> None:
+        place = urllib.parse.quote(leaked[0], safe="")
+        content = html.escape(" ".join(leaked)).encode()
         self._answer(_REDIRECT, content, "text/html", {"Location": f"http://{place}@{place}/{place}?{place}"})
 
-    def _page(self, told: list[str]) -> None:
-        page = f"<html><title>{html.escape(' '.join(told))}</title>{told}</html>"
+    def _page(self, leaked: list[str]) -> None:
+        page = f"<html><title>{html.escape(' '.join(leaked))}</title>{leaked}</html>"
         self._answer(502, page.encode(), "text/html; charset=utf-8")
 
-    def _text(self, told: list[str]) -> None:
-        self._answer(200, " ".join(told).encode(), "text/plain; charset=utf-8")
+    def _text(self, leaked: list[str]) -> None:
+        self._answer(200, " ".join(leaked).encode(), "text/plain; charset=utf-8")
 
-    def _kind(self, told: list[str]) -> None:
-        self._answer(200, b"?", f"application/{told[0].split()[-1].rstrip('=')}")
+    def _kind(self, leaked: list[str]) -> None:
+        self._answer(200, b"?", f"application/{leaked[0].split()[-1].rstrip('=')}")
 
-    def _other(self, told: list[str]) -> None:
+    def _other(self, leaked: list[str]) -> None:
         """Another product, with a strange version."""
-        version = {"distribution": "opensearch", "number": told[-1]}
-        self._answer(200, json.dumps({"version": version}).encode(), JSON, {"X-Elastic-Product": told[0]})
+        version = {"distribution": "opensearch", "number": leaked[-1]}
+        self._answer(200, json.dumps({"version": version}).encode(), JSON, {"X-Elastic-Product": leaked[0]})
 
-    def _cut(self, told: list[str]) -> None:
-        content = json.dumps({"error": " ".join(told), "status": 200}).encode()
+    def _cut(self, leaked: list[str]) -> None:
+        content = json.dumps({"error": " ".join(leaked), "status": 200}).encode()
         self._answer(200, content[:-9], JSON)
 
     def _answer(
@@ -204,16 +210,16 @@ def _one_line(text: str) -> str:
     return text.encode().decode("latin-1")
 
 
-def _with_gossip(answer: t.Any, told: str) -> t.Any:
+def _with_gossip(answer: t.Any, leaked: str) -> t.Any:
     """A good answer with *told* wherever a text means nothing to a program, also as ids of nodes."""
     if isinstance(answer, list):
-        return [_with_gossip(item, told) for item in answer]
+        return [_with_gossip(item, leaked) for item in answer]
     if not isinstance(answer, dict):
         return answer
-    speaking = {name: told for name in ("cluster_name", "reason") if name in answer}
-    ids = {name: _named(answer[name], told) for name in ("node", "routing_table") if name in answer}
-    return {**{name: _with_gossip(value, told) for name, value in {**answer, **ids}.items()}, **speaking}
+    speaking = {name: leaked for name in ("cluster_name", "reason") if name in answer}
+    ids = {name: _named(answer[name], leaked) for name in ("node", "routing_table") if name in answer}
+    return {**{name: _with_gossip(value, leaked) for name, value in {**answer, **ids}.items()}, **speaking}
 
 
-def _named(nodes: t.Mapping[str, t.Any], told: str) -> dict[str, t.Any]:
-    return {f"{node_id} {told}": node for node_id, node in nodes.items()}
+def _named(nodes: t.Mapping[str, t.Any], leaked: str) -> dict[str, t.Any]:
+    return {f"{node_id} {leaked}": node for node_id, node in nodes.items()}

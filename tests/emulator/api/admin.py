@@ -136,22 +136,22 @@ def put_settings(emulator: Emulator, call: Call) -> Prepared:
     if not body:
         raise errors.parse_failure("request body is required")
     parsed = xcontent.read_map(Parser(body, emulator.cluster.version))
-    wanted = {kind: dict(_flattened(parsed.get(kind) or {})) for kind in ("persistent", "transient")}
-    complaints = [] if any(wanted.values()) else ["no settings to update"]
+    desired = {kind: dict(_flattened(parsed.get(kind) or {})) for kind in ("persistent", "transient")}
+    complaints = [] if any(desired.values()) else ["no settings to update"]
 
     has_ml = "ml" not in emulator.cluster.config.without
 
     async def run() -> Reply:
         for kind in ("transient", "persistent"):
-            settings.check(kind, wanted[kind], emulator.cluster.version, has_ml=has_ml)
-        for each in wanted.values():
+            settings.check(kind, desired[kind], emulator.cluster.version, has_ml=has_ml)
+        for each in desired.values():
             settings.changed(emulator.cluster.settings, each)
         emulator.cluster.publish(by_api=True)
         call.committed = True
-        shown = {kind: _shown(each, flat=flat) for kind, each in wanted.items()}
+        shown = {kind: _shown(each, flat=flat) for kind, each in desired.items()}
         return Reply(200, {"acknowledged": True, **shown})
 
-    names = [name for each in wanted.values() for name in each]
+    names = [name for each in desired.values() for name in each]
     return Prepared("cluster:admin/settings/update", run, complaints, passes_blocks=settings.only_lifts_blocks(names))
 
 

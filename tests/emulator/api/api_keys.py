@@ -247,7 +247,7 @@ def _selected(
     """Return the keys that the request selects; a star at the end of a name stands for anything."""
     chosen = None if ids is None else set(ids)
 
-    def wanted(key: ApiKey) -> bool:
+    def desired(key: ApiKey) -> bool:
         if chosen is not None and key.id not in chosen:
             return False
         if name is not None and name != "*" and not _named(key.name, name):
@@ -256,11 +256,11 @@ def _selected(
             return False
         return (username is None or key.owner.username == username) and (not mine or who.owns(key))
 
-    return [key for key in security.api_keys.values() if wanted(key)]
+    return [key for key in security.api_keys.values() if desired(key)]
 
 
-def _named(name: str, wanted: str) -> bool:
-    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+def _named(name: str, desired: str) -> bool:
+    return name.startswith(desired[:-1]) if desired.endswith("*") else name == desired
 
 
 def as_json(key: ApiKey, version: Features, *, limited: bool) -> Json:

@@ -164,9 +164,9 @@ def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
     A document without any field of the model is a warning, not a failure (``messages`` record 23).
     """
     renamed = model.config.get("default_field_map") or {}
-    wanted = set(model.config.get("input", {}).get("field_names", ()))
-    wanted |= {name for name, feature in renamed.items() if feature in wanted}
-    if wanted and not any(infer.has_field(doc, name) for name in wanted):
+    desired = set(model.config.get("input", {}).get("field_names", ()))
+    desired |= {name for name, feature in renamed.items() if feature in desired}
+    if desired and not any(infer.has_field(doc, name) for name in desired):
         return {"warning": f"Model [{model.id}] could not be inferred as all fields were missing"}
     return predictions.predict(settings, json.dumps(doc, sort_keys=True))
 

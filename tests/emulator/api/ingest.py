@@ -45,14 +45,14 @@ def _timeouts(call: Call, *names: str) -> None:
 def put(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``PUT _ingest/pipeline/{id}``; an identical definition changes nothing."""
     cluster, pipeline_id = emulator.cluster, call.path_parameters["id"]
-    wanted = call.integer("if_version", 0) if call.has("if_version") else None
+    desired = call.integer("if_version", 0) if call.has("if_version") else None
     config = _body(emulator, call)
     _timeouts(call, "master_timeout", "timeout")
 
     async def run() -> Reply:
         current = cluster.pipelines.get(pipeline_id)
-        if wanted is not None:
-            pipelines.check_version(current, pipeline_id, wanted, config)
+        if desired is not None:
+            pipelines.check_version(current, pipeline_id, desired, config)
         if current is None or current.config != config:
             pipelines.check(cluster, pipeline_id, config)
             now = cluster.now() // 1_000_000

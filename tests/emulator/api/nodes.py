@@ -76,8 +76,8 @@ def info(emulator: Emulator, call: Call) -> Prepared:
 
     async def run() -> Reply:
         cluster = emulator.cluster
-        wanted = set(_INFO_METRICS) if "_all" in metrics else set(metrics)
-        return Reply(200, _envelope(cluster, chosen, lambda node: _info(emulator, node, wanted)))
+        desired = set(_INFO_METRICS) if "_all" in metrics else set(metrics)
+        return Reply(200, _envelope(cluster, chosen, lambda node: _info(emulator, node, desired)))
 
     return Prepared("cluster:monitor/nodes/info", run)
 
@@ -148,8 +148,8 @@ def stats(emulator: Emulator, call: Call) -> Prepared:
     call.boolean("include_unloaded_segments", False)
 
     async def run() -> Reply:
-        wanted = set(_STATS_METRICS) if "_all" in metrics else set(metrics)
-        return Reply(200, _envelope(emulator.cluster, chosen, lambda node: _stats(emulator.cluster, node, wanted)))
+        desired = set(_STATS_METRICS) if "_all" in metrics else set(metrics)
+        return Reply(200, _envelope(emulator.cluster, chosen, lambda node: _stats(emulator.cluster, node, desired)))
 
     return Prepared("cluster:monitor/nodes/stats", run)
 
@@ -266,8 +266,8 @@ def get_shutdown(emulator: Emulator, call: Call) -> Prepared:
 
     async def run() -> Reply:
         cluster = emulator.cluster
-        wanted = None if chosen in (None, "_all", "*") else str(chosen).split(",")
-        shown = [each for key, each in cluster.shutdowns.items() if wanted is None or key in wanted]
+        desired = None if chosen in (None, "_all", "*") else str(chosen).split(",")
+        shown = [each for key, each in cluster.shutdowns.items() if desired is None or key in desired]
         return Reply(200, {"nodes": [_shutdown_json(cluster, each) for each in shown]})
 
     return Prepared("cluster:admin/shutdown/get", run)

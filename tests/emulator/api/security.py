@@ -70,7 +70,7 @@ def authenticate(emulator: Emulator, call: Call) -> Prepared:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Wanted:
+class _Desired:
     cluster: tuple[str, ...]
     indices: tuple[IndexGrant, ...]
     applications: tuple[ApplicationGrant, ...]
@@ -80,17 +80,17 @@ def has_privileges(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``_security/user[/{username}]/_has_privileges``: all users may ask about themselves."""
     who = identity(call)
     username = call.path_parameters.get("username", who.effective.username)
-    wanted = _wanted(required_body(call), username, emulator)
-    complaints = [] if any(dataclasses.astuple(wanted)) else ["must specify at least one privilege"]
+    desired = _desired(required_body(call), username, emulator)
+    complaints = [] if any(dataclasses.astuple(desired)) else ["must specify at least one privilege"]
 
     async def run() -> Reply:
-        return Reply(200, _answer(username, wanted, who.rights, present(emulator)))
+        return Reply(200, _answer(username, desired, who.rights, present(emulator)))
 
     same = username == who.effective.username
     return Prepared(f"{PREFIX}user/has_privileges", run, complaints, same_user=same)
 
 
-def _wanted(body: bytes, username: str, emulator: Emulator) -> _Wanted:
+def _desired(body: bytes, username: str, emulator: Emulator) -> _Desired:
     """Read the privileges to check; complaints name the user where those about roles name the role (public source)."""
     read = xcontent.read_map(Parser(body, emulator.cluster.version))
     start = f"failed to parse privileges check [{username}]."
@@ -110,7 +110,7 @@ def _wanted(body: bytes, username: str, emulator: Emulator) -> _Wanted:
             raise errors.parse_failure(f"{start} unexpected field [{field}]")
     if cluster is None and indices is None and applications is None:
         raise errors.parse_failure(f"{start} All privilege fields [cluster,index,applications] are missing")
-    return _Wanted(cluster or (), indices or (), applications or ())
+    return _Desired(cluster or (), indices or (), applications or ())
 
 
 def _check_plain(grant: Mapping[str, Any]) -> None:
@@ -122,12 +122,12 @@ def _check_plain(grant: Mapping[str, Any]) -> None:
             raise errors.parse_failure(f"Field [{name}] is not supported in a has_privileges request")
 
 
-def _answer(username: str, wanted: _Wanted, rights: Permission, security: Security) -> Json:
+def _answer(username: str, desired: _Desired, rights: Permission, security: Security) -> Json:
     cluster = {
-        name: rights.has_cluster(privileges.resolve(name, security.version)) for name in java_order(wanted.cluster)
+        name: rights.has_cluster(privileges.resolve(name, security.version)) for name in java_order(desired.cluster)
     }
     index: dict[str, dict[str, bool]] = {}
-    for each in wanted.indices:
+    for each in desired.indices:
         for name in each.names:
             found = {
                 privilege: rights.has_index(index_privileges.resolve(privilege), name, restricted=each.restricted)
@@ -135,7 +135,7 @@ def _answer(username: str, wanted: _Wanted, rights: Permission, security: Securi
             }
             index.setdefault(name, {}).update(found)
     application: dict[str, dict[str, dict[str, bool]]] = {}
-    for grant in wanted.applications:
+    for grant in desired.applications:
         resources = application.setdefault(grant.application, {})
         for resource in sorted(grant.resources):
             found = {

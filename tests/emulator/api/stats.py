@@ -30,13 +30,13 @@ def rows(
 ) -> dict[str, Any]:
     """Return the answer body for ``expression``, a comma-separated list of model ids, deployment ids and patterns."""
     known_models = list(cluster.models)
-    wanted_models = set(models.expand(expression, known_models))
-    wanted_models |= {cluster.aliases[token] for token in expression.split(",") if token in cluster.aliases}
-    wanted_deployments = set(_matched_deployments(cluster, expression))
+    desired_models = set(models.expand(expression, known_models))
+    desired_models |= {cluster.aliases[token] for token in expression.split(",") if token in cluster.aliases}
+    desired_deployments = set(_matched_deployments(cluster, expression))
     names = set(known_models) | set(cluster.assignments) | set(cluster.aliases)
-    _check_matches(cluster, expression, names, bool(wanted_models or wanted_deployments), allow_no_match)
-    by_model: dict[str, list[str] | None] = {model_id: None for model_id in wanted_models}
-    for deployment_id in _with_models(cluster, expression, wanted_deployments):
+    _check_matches(cluster, expression, names, bool(desired_models or desired_deployments), allow_no_match)
+    by_model: dict[str, list[str] | None] = {model_id: None for model_id in desired_models}
+    for deployment_id in _with_models(cluster, expression, desired_deployments):
         listed = by_model.setdefault(cluster.assignments[deployment_id].params.model_id, [])
         if listed is not None:
             listed.append(deployment_id)

@@ -33,16 +33,16 @@ class Permission:
             self._known[key] = mine and (self.limit is None or self.limit.allows(action, own=own))
         return self._known[key]
 
-    def has_cluster(self, wanted: ClusterPrivilege) -> bool:
+    def has_cluster(self, desired: ClusterPrivilege) -> bool:
         """Return whether a whole cluster privilege is granted."""
-        if self.limit is not None and not self.limit.has_cluster(wanted):
+        if self.limit is not None and not self.limit.has_cluster(desired):
             return False
-        if wanted.own_keys:
-            return any(each.implies(wanted) for each in self._cluster)
+        if desired.own_keys:
+            return any(each.implies(desired) for each in self._cluster)
         plain = [each for each in self._cluster if not each.own_keys]
         return all(
-            any(each.actions.contains(Names((pattern,), wanted.actions.excluded)) for each in plain)
-            for pattern in wanted.actions.included
+            any(each.actions.contains(Names((pattern,), desired.actions.excluded)) for each in plain)
+            for pattern in desired.actions.included
         )
 
     # --- indices ---
@@ -60,13 +60,13 @@ class Permission:
         granted = self._grants(index, restricted=index_privileges.is_restricted(index))
         return any(each.has(action) for each in granted) and (self.limit is None or self.limit.allows_on(action, index))
 
-    def has_index(self, wanted: Names, index: str, *, restricted: bool) -> bool:
+    def has_index(self, desired: Names, index: str, *, restricted: bool) -> bool:
         """Return whether a whole index privilege is granted, for an index or a pattern."""
-        if self.limit is not None and not self.limit.has_index(wanted, index, restricted=restricted):
+        if self.limit is not None and not self.limit.has_index(desired, index, restricted=restricted):
             return False
         granted = list(self._grants(index, restricted=restricted or index_privileges.is_restricted(index)))
         return all(
-            any(each.contains(Names((pattern,), wanted.excluded)) for each in granted) for pattern in wanted.included
+            any(each.contains(Names((pattern,), desired.excluded)) for each in granted) for pattern in desired.included
         )
 
     # --- applications, run as ---

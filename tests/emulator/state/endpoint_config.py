@@ -235,10 +235,10 @@ class _InCluster:
         assignment = self._cluster.assignments.get(deployment_id)
         if assignment is None:
             raise errors.status(404, f"Cannot find deployment [{deployment_id}]")
-        params, wanted = assignment.params, settings.get("model_id")
-        if wanted is not None and wanted != params.model_id:
+        params, desired = assignment.params, settings.get("model_id")
+        if desired is not None and desired != params.model_id:
             what = f"Deployment [{deployment_id}] uses model [{params.model_id}]"
-            raise errors.status(400, f"{what} which does not match the model [{wanted}] in the request.")
+            raise errors.status(400, f"{what} which does not match the model [{desired}] in the request.")
         self._check_task(params.model_id)
         found: Json = {
             "num_allocations": params.number_of_allocations,

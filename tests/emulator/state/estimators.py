@@ -118,24 +118,24 @@ class DeploymentScaler:
             self.time.add(each, mean**2 / sample.requests, changed=self.changed)
         self.changed = False
 
-    def wanted(self, number: int, least: int | None, most: int | None, to_zero_after: float) -> int:
+    def desired(self, number: int, least: int | None, most: int | None, to_zero_after: float) -> int:
         """Return the number of allocations for the load, within the bounds."""
         low, high = self.rate.lower * self.time.lower, self.rate.upper * self.time.upper
-        wanted = number
-        while low > SCALE_UP * wanted:
-            wanted += 1
-        while wanted > 1 and high < SCALE_DOWN * (wanted - 1):
-            wanted -= 1
+        desired = number
+        while low > SCALE_UP * desired:
+            desired += 1
+        while desired > 1 and high < SCALE_DOWN * (desired - 1):
+            desired -= 1
         if most is None:
-            wanted = min(wanted, SAFEGUARD)
+            desired = min(desired, SAFEGUARD)
         if least is not None:
-            wanted = max(wanted, least)
+            desired = max(desired, least)
         if most is not None:
-            wanted = min(wanted, most)
+            desired = min(desired, most)
         if not least and self.seconds_without_requests > to_zero_after:
-            wanted = 0
-        self.changed = wanted != number
-        return wanted
+            desired = 0
+        self.changed = desired != number
+        return desired
 
 
 @dataclasses.dataclass

@@ -194,12 +194,12 @@ def _check_task(name: str, values: Json) -> None:
 
 
 def _check_zero_shot(labels: Sequence[str], values: Json) -> None:
-    wanted = f"[{LABELS}] must contain exactly the three values [{', '.join(_ZERO_SHOT)}]"
+    desired = f"[{LABELS}] must contain exactly the three values [{', '.join(_ZERO_SHOT)}]"
     if len(labels) != len(_ZERO_SHOT):
-        raise errors.status(400, wanted)
+        raise errors.status(400, desired)
     bad = [label.lower() for label in labels if label.lower() not in _ZERO_SHOT]
     if bad:
-        raise errors.status(400, f"{wanted}. Invalid labels [{', '.join(bad)}]")
+        raise errors.status(400, f"{desired}. Invalid labels [{', '.join(bad)}]")
     if values.get("labels") == []:
         raise errors.status(400, "[labels] must not be empty")
 

@@ -318,10 +318,10 @@ def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:
 
 
 def _increase(cluster: Cluster, assignment: Assignment, number: int) -> None:
-    wanted = dataclasses.replace(
+    desired = dataclasses.replace(
         assignment, params=dataclasses.replace(assignment.params, number_of_allocations=number)
     )
-    proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: wanted})
+    proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: desired})
     if proposals[assignment.params.deployment_id].total_target < number and not cluster.scaling_possible():
         raise errors.status(429, NOT_ENOUGH.format("update"))
     before = assignment.total_target

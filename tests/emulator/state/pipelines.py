@@ -275,15 +275,15 @@ def is_known(kind: str, version: Features) -> bool:
 # --- versions ---
 
 
-def check_version(current: Pipeline | None, pipeline_id: str, wanted: int, config: Json) -> None:
+def check_version(current: Pipeline | None, pipeline_id: str, desired: int, config: Json) -> None:
     """Check ``if_version``: no other client may have changed the pipeline."""
-    conflict = f"version conflict, required version [{wanted}] for pipeline [{pipeline_id}]"
+    conflict = f"version conflict, required version [{desired}] for pipeline [{pipeline_id}]"
     if current is None:
         raise errors.illegal_argument(f"{conflict} but no pipeline was found")
     now = current.config.get("version")
-    if now != wanted:
+    if now != desired:
         raise errors.illegal_argument(f"{conflict} but current version is [{java_text(now)}]")
-    if config.get("version") == wanted:
-        raise errors.illegal_argument(f"cannot update pipeline [{pipeline_id}] with the same version [{wanted}]")
+    if config.get("version") == desired:
+        raise errors.illegal_argument(f"cannot update pipeline [{pipeline_id}] with the same version [{desired}]")
     if "version" not in config:
-        config["version"] = wanted + 1
+        config["version"] = desired + 1

@@ -121,10 +121,10 @@ class Plan:
 def plan(nodes: Sequence[PlanNode], deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
     """Return the plan of one zone (planner.md 3)."""
     listed = sorted(nodes, key=lambda node: node.id)
-    wanted = sorted(deployments, key=lambda deployment: deployment.id)
-    best = _best_preserving(listed, wanted)
+    desired = sorted(deployments, key=lambda deployment: deployment.id)
+    best = _best_preserving(listed, desired)
     if previous_first and best.forgets():
-        other = _one_for_each_previous(listed, wanted)
+        other = _one_for_each_previous(listed, desired)
         if other.assigned_before() > best.assigned_before():
             return other
     return best
@@ -188,8 +188,8 @@ def _fill(result: Plan, deployments: Sequence[PlanDeployment], elsewhere: Mappin
 
 def _pack(result: Plan, deployment: PlanDeployment, sizes: Mapping[str, float], elsewhere: int) -> None:
     """Pack one deployment; ``sizes`` is each node's capacity before packing, in units of the largest deployment."""
-    wanted = deployment.allocations - elsewhere
-    while (remaining := wanted - result.total(deployment.id)) > 0:
+    desired = deployment.allocations - elsewhere
+    while (remaining := desired - result.total(deployment.id)) > 0:
         usable = [node_id for node_id in result.nodes if result.fits(deployment, node_id, 1)]
         if not usable:
             return

@@ -80,11 +80,11 @@ def _memory(cluster: Cluster, params: TaskParams, allocations: int) -> int:
     return params.memory(allocations, cluster.version)
 
 
-def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Proposal]:
+def propose(cluster: Cluster, desired: Mapping[str, Assignment]) -> dict[str, Proposal]:
     """Return a plan for ``wanted``, which holds each deployment with the number it should have."""
-    planned_for = {key: each for key, each in wanted.items() if each.state != STOPPING}
+    planned_for = {key: each for key, each in desired.items() if each.state != STOPPING}
     loaded = [node for node in cluster.assignable().values() if node.load_error is None]
-    room = _room(cluster, {node.id: node for node in loaded}, wanted.values())
+    room = _room(cluster, {node.id: node for node in loaded}, desired.values())
     by_zone = {key: [room[node.id] for node in listed] for key, listed in zones_of(cluster, loaded).items()}
     parts: dict[str, list[PlanDeployment]] = {"normal": [], "low": []}
     for key, each in planned_for.items():
@@ -93,11 +93,11 @@ def propose(cluster: Cluster, wanted: Mapping[str, Assignment]) -> dict[str, Pro
     return {key: _proposal(cluster, each, planned) for key, each in planned_for.items()}
 
 
-def _room(cluster: Cluster, nodes: Mapping[str, Node], wanted: Iterable[Assignment]) -> dict[str, PlanNode]:
+def _room(cluster: Cluster, nodes: Mapping[str, Node], desired: Iterable[Assignment]) -> dict[str, PlanNode]:
     """Return the capacity of each node. A stopping deployment keeps its part until its routes are gone [U]."""
     memory = {node.id: node.available() for node in nodes.values()}
     cores = {node.id: node.cores(cluster.processors_scale) for node in nodes.values()}
-    for each in wanted:
+    for each in desired:
         if each.state != STOPPING:
             continue
         for node_id, route in each.routes.items():
@@ -181,10 +181,10 @@ def _lack(cluster: Cluster, node: Node, each: Assignment, planned: Planned) -> s
     if needed > free:
         overhead = 0 if _runs_something(cluster, node) or free_cores < cores else OVERHEAD
         free, needed = free + overhead, needed + overhead
-        memory, left, wanted = (f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed))
+        memory, left, desired = (f"[{amount} ({human_bytes(amount)})]" for amount in (node.memory, free, needed))
         have = f"Available memory for ML {memory}, free memory {left}"
         return (
-            f"This node has insufficient available memory. {have}, estimated memory required for this model {wanted}."
+            f"This node has insufficient available memory. {have}, estimated memory required for this model {desired}."
         )
     if threads > free_cores:
         have = f"Available processors [{cores}], free processors [{free_cores}]"

@@ -24,7 +24,7 @@ class NothingToReduce(errors.ApiError):  # noqa: N818
 
 
 def reduce_allocations(
-    targets: Mapping[str, int], zones: Zones, wanted: int, *, last_zone: bool = False
+    targets: Mapping[str, int], zones: Zones, desired: int, *, last_zone: bool = False
 ) -> dict[str, int]:
     """Return targets by node; those in zones add up to ``wanted``. Nodes that lose everything are left out.
 
@@ -32,9 +32,9 @@ def reduce_allocations(
     """
     somewhere = {node for nodes in zones.values() for node in nodes}
     result = {node: number for node, number in targets.items() if number > 0 and node in somewhere}
-    if sum(result.values()) <= wanted:
+    if sum(result.values()) <= desired:
         raise NothingToReduce
-    while (surplus := sum(result.values()) - wanted) > 0:
+    while (surplus := sum(result.values()) - desired) > 0:
         by_zone = {key: [node for node in nodes if node in result] for key, nodes in zones.items()}
         totals = {key: sum(result[node] for node in nodes) for key, nodes in by_zone.items()}
         zone = max(sorted(totals, reverse=last_zone), key=lambda key: totals[key])

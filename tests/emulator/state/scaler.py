@@ -116,14 +116,14 @@ def _scale(cluster: Cluster, each: Assignment, recent: Sample, seconds: float) -
     scaler = cluster.scaler.scalers[deployment_id]
     scaler.process(recent, seconds)
     least, most = _bounds(cluster, each.adaptive)
-    wanted = scaler.wanted(number, least, most, _to_zero_after(cluster))
-    if wanted == number or each.state != STARTED:
+    desired = scaler.desired(number, least, most, _to_zero_after(cluster))
+    if desired == number or each.state != STARTED:
         return
-    if wanted < number and _rose_lately(cluster, each):
+    if desired < number and _rose_lately(cluster, each):
         return
-    if wanted > number:
+    if desired > number:
         cluster.scaler.scaled_up[deployment_id] = cluster.now()
-    _set_number(cluster, deployment_id, wanted)
+    _set_number(cluster, deployment_id, desired)
 
 
 def _bounds(cluster: Cluster, given: AdaptiveSettings | None) -> tuple[int | None, int | None]:

@@ -127,23 +127,23 @@ def text_of(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def check(kind: str, wanted: Mapping[str, Any], version: Features, *, has_ml: bool = True) -> None:
+def check(kind: str, desired: Mapping[str, Any], version: Features, *, has_ml: bool = True) -> None:
     """Refuse what is unknown first, then bad values; a null only has to name a setting, or several."""
-    for name, value in wanted.items():
+    for name, value in desired.items():
         setting = KNOWN.get(name)
         if setting is not None and setting.known(version) and (has_ml or not name.startswith("xpack.ml.")):
             if not setting.updateable:
                 raise errors.illegal_argument(f"{kind} setting [{name}], not dynamically updateable")
         elif value is not None or "*" not in name:
             raise errors.illegal_argument(f"{kind} setting [{name}], not recognized")
-    for name, value in wanted.items():
+    for name, value in desired.items():
         if value is not None:
             KNOWN[name].check(text_of(value), name)
 
 
-def changed(stored: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+def changed(stored: dict[str, Any], desired: Mapping[str, Any]) -> None:
     """Take over what was checked; null resets, ``*`` stands for several."""
-    for name, value in wanted.items():
+    for name, value in desired.items():
         if value is None:
             for each in fnmatch.filter(list(stored), name):
                 del stored[each]

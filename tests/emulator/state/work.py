@@ -81,10 +81,10 @@ class Work:
         return self._keep(Task(begin, end, "error" if job.fails else "done", job.time_ms, job.text))
 
     def _resize(self, allocations: int) -> None:
-        wanted = max(1, allocations)
-        if len(self._free_at) > wanted:
-            self._free_at = sorted(self._free_at)[-wanted:]
-        while len(self._free_at) < wanted:
+        desired = max(1, allocations)
+        if len(self._free_at) > desired:
+            self._free_at = sorted(self._free_at)[-desired:]
+        while len(self._free_at) < desired:
             self._free_at.append(0)
         heapq.heapify(self._free_at)
 

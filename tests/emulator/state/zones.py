@@ -56,15 +56,15 @@ def _low(first: Plan, low: Sequence[PlanDeployment]) -> Plan:
     """
     left = dict(first.memory)
     nodes = [PlanNode(node_id, left[node_id], LOW_PRIORITY_CORES) for node_id in first.nodes]
-    wanted = []
+    desired = []
     for each in sorted(low, key=lambda deployment: (deployment.memory, deployment.id)):
         current = {}
         for node_id, number in each.current.items():
             if each.memory <= left.get(node_id, 0):
                 current[node_id] = number
                 left[node_id] -= each.memory
-        wanted.append(dataclasses.replace(each, current=current))
-    return planner.plan(nodes, wanted, previous_first=True)
+        desired.append(dataclasses.replace(each, current=current))
+    return planner.plan(nodes, desired, previous_first=True)
 
 
 def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous_first: bool) -> Plan:
@@ -73,18 +73,18 @@ def _zone_aware(zones: Zones, deployments: Sequence[PlanDeployment], *, previous
         share = _share(deployments, placed, len(zones) - index, previous_first=previous_first)
         part = planner.plan(zones[key], share, previous_first=previous_first)
         for each in deployments:
-            wanted = each.allocations - sum(placed[each.id].values())
-            placed[each.id] |= _at_most(wanted, part.placed.get(each.id, {}))
+            desired = each.allocations - sum(placed[each.id].values())
+            placed[each.id] |= _at_most(desired, part.placed.get(each.id, {}))
     return _left_overs(zones, deployments, placed)
 
 
-def _at_most(wanted: int, found: Mapping[str, int]) -> dict[str, int]:
+def _at_most(desired: int, found: Mapping[str, int]) -> dict[str, int]:
     """Return at most what is left to place; a zone may keep more, if an earlier zone gave to one of its deployments."""
     result = {}
     for node_id, number in found.items():
-        if taken := min(number, wanted):
+        if taken := min(number, desired):
             result[node_id] = taken
-            wanted -= taken
+            desired -= taken
     return result
 
 

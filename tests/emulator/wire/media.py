@@ -91,27 +91,27 @@ def _parse_one(text: str, whole: str, header: str) -> MediaType:
 @functools.lru_cache(maxsize=256)
 def negotiate(accept: str | None, content_type: str | None, has_body: bool, version: Features) -> Negotiated:
     """Read both headers; raise what the server raises before it reads the path."""
-    wanted = _parse(accept, "Accept")
+    desired = _parse(accept, "Accept")
     sent = _parse(content_type, "Content-Type")
-    _check_versions(wanted, sent, accept, content_type, has_body, version)
-    response_format, response_type = _response(wanted, sent)
-    spoken = wanted.compatible_with if wanted is not None and wanted.compatible_with is not None else version.major
+    _check_versions(desired, sent, accept, content_type, has_body, version)
+    response_format, response_type = _response(desired, sent)
+    spoken = desired.compatible_with if desired is not None and desired.compatible_with is not None else version.major
     return Negotiated(sent, response_format, response_type, spoken)
 
 
-def _response(wanted: MediaType | None, sent: MediaType | None) -> tuple[str, str]:
-    if wanted is None:
+def _response(desired: MediaType | None, sent: MediaType | None) -> tuple[str, str]:
+    if desired is None:
         if sent is not None and sent.format == YAML:
             return YAML, "application/yaml"
         return JSON, "application/json"
-    if wanted.format is None or not wanted.name.startswith(_VERSIONED):
-        return (YAML, "application/yaml") if wanted.format == YAML else (JSON, "application/json")
-    suffix = "" if wanted.compatible_with is None else f";compatible-with={wanted.compatible_with}"
-    return wanted.format, f"{_VERSIONED}{wanted.format}{suffix}"
+    if desired.format is None or not desired.name.startswith(_VERSIONED):
+        return (YAML, "application/yaml") if desired.format == YAML else (JSON, "application/json")
+    suffix = "" if desired.compatible_with is None else f";compatible-with={desired.compatible_with}"
+    return desired.format, f"{_VERSIONED}{desired.format}{suffix}"
 
 
 def _check_versions(
-    wanted: MediaType | None,
+    desired: MediaType | None,
     sent: MediaType | None,
     accept: str | None,
     content_type: str | None,
@@ -119,7 +119,7 @@ def _check_versions(
     version: Features,
 ) -> None:
     current, previous = version.accepted_compatibility
-    asked = wanted.compatible_with if wanted is not None else None
+    asked = desired.compatible_with if desired is not None else None
     given = sent.compatible_with if sent is not None else None
     _check_known("Accept", asked, accept, current, previous)
     if not has_body:

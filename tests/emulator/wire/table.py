@@ -86,12 +86,12 @@ def _chosen(expression: str | None, columns: Sequence[Column]) -> list[tuple[str
     if expression is None:
         return [(each.name, each) for each in columns if each.shown]
     found: list[tuple[str, Column]] = []
-    for wanted in expression.split(","):
+    for desired in expression.split(","):
         for each in columns:
-            if fnmatch.fnmatchcase(each.name, wanted):
+            if fnmatch.fnmatchcase(each.name, desired):
                 found.append((each.name, each))
-            elif wanted in each.aliases:
-                found.append((wanted, each))
+            elif desired in each.aliases:
+                found.append((desired, each))
     return found
 
 

@@ -26,9 +26,9 @@ def messages(row: Row, version: str) -> Outcome:
     if situation is None:
         return row.data["value"], UNPLAYED
     arguments, ask = situation
-    wanted = filled(row.data["value"], arguments)
+    desired = filled(row.data["value"], arguments)
     said = ask(InProcess(version, models=[("m", 1000)]))
-    return wanted, wanted if wanted in said else said
+    return desired, desired if desired in said else said
 
 
 def filled(template: str, arguments: list[str]) -> str:

@@ -80,8 +80,8 @@ def _known_fields(row: Row, version: str) -> Outcome:
     generated = {"created_by", "version", "create_time", "model_size_bytes", "estimated_operations", "license_level"}
     generated |= {"estimated_heap_memory_usage_bytes", "compressed_definition", "model_package"}
     generated |= {"per_deployment_memory_bytes", "per_allocation_memory_bytes"}
-    wanted = set(row.data["fields"].values()) - generated
-    return wanted, {name for name in wanted if _is_known(name, version)}
+    desired = set(row.data["fields"].values()) - generated
+    return desired, {name for name in desired if _is_known(name, version)}
 
 
 def _is_known(name: str, version: str) -> bool:

@@ -47,10 +47,10 @@ class Steps:
             "contains": self._each(_contains),
             "length": self._each(_length),
             "close_to": self._each(_close_to),
-            "gt": self._each(_compared("greater than", lambda found, wanted: found > wanted)),
-            "gte": self._each(_compared("at least", lambda found, wanted: found >= wanted)),
-            "lt": self._each(_compared("less than", lambda found, wanted: found < wanted)),
-            "lte": self._each(_compared("at most", lambda found, wanted: found <= wanted)),
+            "gt": self._each(_compared("greater than", lambda found, desired: found > desired)),
+            "gte": self._each(_compared("at least", lambda found, desired: found >= desired)),
+            "lt": self._each(_compared("less than", lambda found, desired: found < desired)),
+            "lte": self._each(_compared("at most", lambda found, desired: found <= desired)),
             "is_true": self._truth(True),
             "is_false": self._truth(False),
             "exists": self._exists,
@@ -99,19 +99,19 @@ class Steps:
 
     def _each(self, check: Callable[[str, Any, Any], None]) -> Callable[[Any], None]:
         def checked(what: Mapping[str, Any]) -> None:
-            for path, wanted in what.items():
+            for path, desired in what.items():
                 found = self._at(path)
-                check(path, None if found is _ABSENT else found, self._filled(wanted))
+                check(path, None if found is _ABSENT else found, self._filled(desired))
 
         return checked
 
-    def _truth(self, wanted: bool) -> Callable[[Any], None]:
+    def _truth(self, desired: bool) -> Callable[[Any], None]:
         def checked(path: Any) -> None:
             found = self._at(path)
             true = found is not _ABSENT and found is not None and str(found).lower() not in ("", "false", "0")
-            if true != wanted:
+            if true != desired:
                 shown = "nothing" if found is _ABSENT else repr(found)
-                raise Failed(f"[{path}] is {shown}, which is {'not ' if wanted else ''}true")
+                raise Failed(f"[{path}] is {shown}, which is {'not ' if desired else ''}true")
 
         return checked
 
@@ -191,11 +191,11 @@ def _check_status(api: str, got: Response, catch: Any, ignored: list[int]) -> No
 
 
 def _check_warnings(got: tuple[str, ...], what: Mapping[str, Any]) -> None:
-    wanted = what.get("warnings", [])
+    desired = what.get("warnings", [])
     patterns = what.get("warnings_regex", [])
-    allowed = [*wanted, *what.get("allowed_warnings", [])]
+    allowed = [*desired, *what.get("allowed_warnings", [])]
     allowed_patterns = [*patterns, *what.get("allowed_warnings_regex", [])]
-    for text in wanted:
+    for text in desired:
         if text not in got:
             raise Failed(f"no warning [{text}] among {list(got)}")
     for pattern in patterns:
@@ -206,55 +206,55 @@ def _check_warnings(got: tuple[str, ...], what: Mapping[str, Any]) -> None:
             raise Failed(f"unexpected warning [{text}]")
 
 
-def _match(path: str, found: Any, wanted: Any) -> None:
-    if isinstance(wanted, str) and len(text := wanted.strip()) > 1 and text[0] == text[-1] == "/":
+def _match(path: str, found: Any, desired: Any) -> None:
+    if isinstance(desired, str) and len(text := desired.strip()) > 1 and text[0] == text[-1] == "/":
         if found is None or not re.search(text[1:-1], str(found), re.VERBOSE):
             raise Failed(f"[{path}] is {found!r}, which does not match {text}")
-    elif not _same(found, wanted):
-        raise Failed(f"[{path}] is {found!r}, not {wanted!r}")
+    elif not _same(found, desired):
+        raise Failed(f"[{path}] is {found!r}, not {desired!r}")
 
 
-def _same(found: Any, wanted: Any) -> bool:
+def _same(found: Any, desired: Any) -> bool:
     """Return whether both are equal as JSON: true is not 1, but 1 is 1.0."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(_same(found[key], wanted[key]) for key in found)
-    if isinstance(found, list) and isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(_same, found, wanted))
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    return bool(found == wanted)
+    if isinstance(found, dict) and isinstance(desired, dict):
+        return found.keys() == desired.keys() and all(_same(found[key], desired[key]) for key in found)
+    if isinstance(found, list) and isinstance(desired, list):
+        return len(found) == len(desired) and all(map(_same, found, desired))
+    if isinstance(found, bool) or isinstance(desired, bool):
+        return found is desired
+    return bool(found == desired)
 
 
-def _contains(path: str, found: Any, wanted: Any) -> None:
-    if isinstance(found, str) and isinstance(wanted, str) and wanted in found:
+def _contains(path: str, found: Any, desired: Any) -> None:
+    if isinstance(found, str) and isinstance(desired, str) and desired in found:
         return
     if isinstance(found, list):
         for each in found:
-            if _same(each, wanted):
+            if _same(each, desired):
                 return
-            if isinstance(each, dict) and isinstance(wanted, dict) and _includes(each, wanted):
+            if isinstance(each, dict) and isinstance(desired, dict) and _includes(each, desired):
                 return
-    raise Failed(f"[{path}] is {found!r}, which does not contain {wanted!r}")
+    raise Failed(f"[{path}] is {found!r}, which does not contain {desired!r}")
 
 
-def _includes(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(key in found and _same(found[key], value) for key, value in wanted.items())
+def _includes(found: dict[str, Any], desired: dict[str, Any]) -> bool:
+    return all(key in found and _same(found[key], value) for key, value in desired.items())
 
 
-def _length(path: str, found: Any, wanted: Any) -> None:
-    if not isinstance(found, (dict, list, str)) or len(found) != int(wanted):
-        raise Failed(f"the length of [{path}], {found!r}, is not {wanted}")
+def _length(path: str, found: Any, desired: Any) -> None:
+    if not isinstance(found, (dict, list, str)) or len(found) != int(desired):
+        raise Failed(f"the length of [{path}], {found!r}, is not {desired}")
 
 
-def _close_to(path: str, found: Any, wanted: Mapping[str, Any]) -> None:
-    if not _number(found) or abs(found - wanted["value"]) > wanted["error"]:
-        raise Failed(f"[{path}] is {found!r}, not within {wanted['error']} of {wanted['value']}")
+def _close_to(path: str, found: Any, desired: Mapping[str, Any]) -> None:
+    if not _number(found) or abs(found - desired["value"]) > desired["error"]:
+        raise Failed(f"[{path}] is {found!r}, not within {desired['error']} of {desired['value']}")
 
 
 def _compared(words: str, holds: Callable[[Any, Any], bool]) -> Callable[[str, Any, Any], None]:
-    def checked(path: str, found: Any, wanted: Any) -> None:
-        if not (_number(found) and _number(wanted) and holds(found, wanted)):
-            raise Failed(f"[{path}] is {found!r}, not {words} {wanted!r}")
+    def checked(path: str, found: Any, desired: Any) -> None:
+        if not (_number(found) and _number(desired) and holds(found, desired)):
+            raise Failed(f"[{path}] is {found!r}, not {words} {desired!r}")
 
     return checked
 

@@ -26,11 +26,11 @@ def emulator() -> t.Iterator[Emulator]:
 
 def verbs(result: Json) -> list[str]:
     """Id and verb of each write, in their order."""
-    told = []
+    reported = []
     for call in result["api_calls"]:
         name = call["query"].get("deployment_id") or call["path"].split("/")[3]
-        told.append(f"{name} {call['path'].rpartition('_')[2]}")
-    return told
+        reported.append(f"{name} {call['path'].rpartition('_')[2]}")
+    return reported
 
 
 def requests(emulator: Emulator) -> list[str]:
@@ -105,21 +105,21 @@ def test_a_dead_cluster_gives_the_same_keys(emulator: Emulator) -> None:
 def test_a_total_that_cannot_fit_is_refused_before_any_write(emulator: Emulator) -> None:
     """Eight processors; two of them are held by a deployment that is left alone."""
     started(emulator, stays=2, shrinks=4)
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "new", "model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 3},
         {"deployment_id": "low", "model_id": "m", "priority": "low"},
         {"deployment_id": "shrinks", "number_of_allocations": 1},
     ]
     for check_mode in (True, False):
-        result = emulator.run_many(wanted, check_mode)
+        result = emulator.run_many(desired, check_mode)
         assert "would need 9 processors, and the ML nodes have 8. Ask for fewer allocations" in result["msg"]
     assert emulator.journal() == []
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
-    assert emulator.run_many(wanted, check_mode=True)["summary"]["changed"] == 3
+    assert emulator.run_many(desired, check_mode=True)["summary"]["changed"] == 3
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=None)
-    wanted[2]["state"] = "stopped"
-    del wanted[2]["number_of_allocations"]
-    assert not emulator.run_many(wanted).get("failed")
+    desired[2]["state"] = "stopped"
+    del desired[2]["number_of_allocations"]
+    assert not emulator.run_many(desired).get("failed")
 
 
 def test_capacity_is_read_only_where_room_is_taken(emulator: Emulator) -> None:
@@ -151,15 +151,15 @@ def test_what_is_not_listed_is_stopped(emulator: Emulator) -> None:
 
 def test_room_is_freed_before_it_is_taken(emulator: Emulator) -> None:
     started(emulator, grows=1, shrinks=4, goes=2)
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "low", "model_id": "m", "priority": "low"},
         {"deployment_id": "new", "model_id": "m"},
         {"deployment_id": "grows", "number_of_allocations": 5},
         {"deployment_id": "shrinks", "number_of_allocations": 1},
         {"deployment_id": "goes", "state": "stopped"},
     ]
-    predicted = emulator.run_many(wanted, check_mode=True)
-    result = emulator.run_many(wanted)
+    predicted = emulator.run_many(desired, check_mode=True)
+    result = emulator.run_many(desired)
     assert not result.get("failed"), result["msg"]
     assert verbs(result) == ["goes stop", "shrinks update", "grows update", "new start", "low start"]
     assert predicted["api_calls"] == result["api_calls"]
@@ -168,14 +168,14 @@ def test_room_is_freed_before_it_is_taken(emulator: Emulator) -> None:
 def test_takers_wait_for_a_decrease_that_cannot_be_sent_yet(emulator: Emulator) -> None:
     """An update needs a started deployment; the time others are held back for that is not theirs."""
     emulator.effect("start_deployment", model_id="m", deployment_id="shrinks", number_of_allocations=8)
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "new", "model_id": "m", "number_of_allocations": 4, "wait_timeout": 3},
         {"deployment_id": "shrinks", "number_of_allocations": 4},
     ]
     emulator.effect("hold", deployment_id="shrinks")
     release = {"type": "effect", "effect": {"do": "release", "deployment_id": "shrinks"}}
     emulator.fault("stats", release, after=4)
-    result = emulator.run_many(wanted)
+    result = emulator.run_many(desired)
     assert not result.get("failed"), result["msg"]
     assert verbs(result) == ["shrinks update", "new start"]
     assert result["waited"]["seconds"] > 3 >= item(result, "new")["waited"]["seconds"]
@@ -183,11 +183,11 @@ def test_takers_wait_for_a_decrease_that_cannot_be_sent_yet(emulator: Emulator) 
 
 def test_a_replacement_starts_when_the_old_one_is_gone(emulator: Emulator) -> None:
     started(emulator, a=2, b=2)
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "a", "threads_per_allocation": 2, "replace": "stop_start"},
         {"deployment_id": "b", "state": "restarted"},
     ]
-    result = emulator.run_many(wanted)
+    result = emulator.run_many(desired)
     assert verbs(result) == ["a stop", "b stop", "a start", "b start"]
     assert result["summary"]["operations"] == {"replace": 1, "restart": 1}
 
@@ -198,13 +198,13 @@ def test_a_replacement_starts_when_the_old_one_is_gone(emulator: Emulator) -> No
 def test_one_that_fails_does_not_keep_the_others(emulator: Emulator) -> None:
     started(emulator, fixed=1)
     emulator.allow("manage_ml")  # without monitor, nobody knows before that there is no room
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "fixed", "threads_per_allocation": 2},
         {"deployment_id": "large", "model_id": "m", "number_of_allocations": 50},
         {"deployment_id": "fine", "model_id": "m"},
         {"deployment_id": "lost", "on_missing": "skip"},
     ]
-    result = emulator.run_many(wanted)
+    result = emulator.run_many(desired)
     assert result["failed"]
     assert result["msg"].startswith("2 of 4 deployments failed. 'fixed': Deployment 'fixed' cannot be changed in place")
     assert "'large': Cannot start deployment 'large'" in result["msg"]
@@ -222,7 +222,7 @@ REFUSED_AS_A_WHOLE: dict[str, tuple[Json, Json, str]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED_AS_A_WHOLE)
-def test_what_was_seen_is_told_of_a_list_that_is_refused(emulator: Emulator, reason: str) -> None:
+def test_what_was_seen_is_reported_of_a_list_that_is_refused(emulator: Emulator, reason: str) -> None:
     """With what each item would have been refused for anyway, and nothing of what was only planned."""
     refused, options, said = REFUSED_AS_A_WHOLE[reason]
     started(emulator, a=2, b=1, c=1)
@@ -271,8 +271,8 @@ def test_a_write_that_never_comes_through_ends_with_its_time(emulator: Emulator)
 
 def test_detail_keeps_what_was_not_changed_short(emulator: Emulator) -> None:
     started(emulator, same=1, grows=1)
-    wanted: list[Json] = [{"deployment_id": "same"}, {"deployment_id": "grows", "number_of_allocations": 2}]
-    result = emulator.run_many(wanted, detail="changed", fact_name="")
+    desired: list[Json] = [{"deployment_id": "same"}, {"deployment_id": "grows", "number_of_allocations": 2}]
+    result = emulator.run_many(desired, detail="changed", fact_name="")
     assert item(result, "same") == {"deployment_id": "same", "changed": False, "operation": "none"}
     assert item(result, "grows")["allocations"]["running"] == 2
     assert sorted(result["diff"]["before"]) == ["grows"]
@@ -280,26 +280,26 @@ def test_detail_keeps_what_was_not_changed_short(emulator: Emulator) -> None:
 
 
 def test_items_take_the_waiting_of_the_task_unless_they_say_otherwise(emulator: Emulator) -> None:
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "a", "model_id": "m"},
         {"deployment_id": "b", "model_id": "m", "wait": True},
     ]
-    result = emulator.run_many(wanted, wait=False)
+    result = emulator.run_many(desired, wait=False)
     assert item(result, "a")["waited"] == {"seconds": 0.0, "polls": 0, "reached": None}
     assert item(result, "b")["waited"]["reached"] is True
     # b was waited for, so what is told of a is as recent.
     assert item(result, "a")["routing_source"] == "cluster_state"
 
 
-def test_what_moved_others_is_told_of_them(emulator: Emulator) -> None:
+def test_what_moved_others_is_reported_of_them(emulator: Emulator) -> None:
     """The second start moves routes of what was there before; the facts say where they are in the end."""
     started(emulator, a=4)
     result = emulator.run_many(
         [{"deployment_id": "a"}, {"deployment_id": "b", "model_id": "m", "number_of_allocations": 4}]
     )
     for name, assignment in emulator.deployments().items():
-        told = {node: route["current_allocations"] for node, route in item(result, name)["routing_table"].items()}
-        assert told == {node: route["current_allocations"] for node, route in assignment["routing_table"].items()}
+        reported = {node: route["current_allocations"] for node, route in item(result, name)["routing_table"].items()}
+        assert reported == {node: route["current_allocations"] for node, route in assignment["routing_table"].items()}
 
 
 def test_a_warning_is_shown_once_with_those_that_it_is_for(emulator: Emulator) -> None:
@@ -335,16 +335,16 @@ def test_a_warning_that_names_its_deployment_stays_as_it_is(emulator: Emulator) 
 def test_reading_costs_the_same_whatever_the_number(number: int) -> None:
     with Emulator("9.5.3", nodes=["n1=64,64gb"]) as emulator:
         started(emulator, **{f"d{each}": 1 for each in range(number)})
-        wanted: list[Json] = [
+        desired: list[Json] = [
             {"deployment_id": f"d{each}", "model_id": "m", "number_of_allocations": 1} for each in range(number)
         ]
-        result = emulator.run_many(wanted)
+        result = emulator.run_many(desired)
         assert not result["changed"]
         read = ["GET /", "GET /_ml/trained_models/_stats", "GET /_cluster/state/metadata"]
         assert requests(emulator) == read
         emulator.allow("manage_ml")
         emulator.forget()
-        emulator.run_many(wanted)
+        emulator.run_many(desired)
         forbidden = ["GET /_ml/info", "GET /_ml/trained_models/_stats"]
         assert [
             each for each in requests(emulator) if each not in ("GET /", "GET /_cluster/state/metadata")
@@ -352,8 +352,8 @@ def test_reading_costs_the_same_whatever_the_number(number: int) -> None:
 
 
 def test_all_wait_in_the_same_polls(emulator: Emulator) -> None:
-    wanted: list[Json] = [{"deployment_id": f"d{each}", "model_id": "m"} for each in range(5)]
-    result = emulator.run_many(wanted)
+    desired: list[Json] = [{"deployment_id": f"d{each}", "model_id": "m"} for each in range(5)]
+    result = emulator.run_many(desired)
     polls = [each for each in requests(emulator) if each.endswith("_stats")]
     assert len(polls) == 1 + result["waited"]["polls"]
     assert result["waited"]["polls"] <= 3
@@ -366,11 +366,11 @@ def test_time_held_back_counts_neither_before_nor_after_the_beginning(emulator: 
     emulator.effect("hold", deployment_id="shrinks")
     release = {"type": "effect", "effect": {"do": "release", "deployment_id": "shrinks"}}
     emulator.fault("stats", release, after=8)
-    wanted: list[Json] = [
+    desired: list[Json] = [
         {"deployment_id": "replaced", "state": "restarted", "wait_timeout": 3},
         {"deployment_id": "shrinks", "number_of_allocations": 2},
     ]
-    result = emulator.run_many(wanted)
+    result = emulator.run_many(desired)
     assert not result.get("failed"), result["msg"]
     assert result["waited"]["seconds"] > 6
 

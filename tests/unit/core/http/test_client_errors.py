@@ -180,7 +180,7 @@ ALERTS = {"bad_certificate": 42, "certificate_unknown": 46, "unknown_ca": 48}
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_nobody_is_told_to_check_a_client_certificate_that_is_not_there(alert: str) -> None:
+def test_no_one_is_reported_to_check_a_client_certificate_that_is_not_there(alert: str) -> None:
     with odd.serving(odd.saying(bytes([21, 3, 3, 0, 2, 2, ALERTS[alert]]))) as port:
         error = failed(address(port, "https"))
     assert error.kind == "tls"
@@ -190,11 +190,11 @@ def test_nobody_is_told_to_check_a_client_certificate_that_is_not_there(alert: s
 
 def test_an_authority_that_is_not_sent_cannot_be_recognised(tmp_path: Path) -> None:
     authority = odd.Authority(str(tmp_path / "ca.pem"))
-    for sent, told in ((authority.context(), True), (with_authority(authority, tmp_path), False)):
+    for sent, reported in ((authority.context(), True), (with_authority(authority, tmp_path), False)):
         with odd.serving(WELL, sent) as port:
             error = failed(address(port, "https"), ca_fingerprint="ab" * 32)
         assert "another fingerprint than ca_fingerprint" in str(error)
-        assert ("the server must also send the authority" in str(error)) is told
+        assert ("the server must also send the authority" in str(error)) is reported
 
 
 def with_authority(authority: odd.Authority, folder: Path) -> ssl.SSLContext:
@@ -228,7 +228,7 @@ def test_an_answer_of_any_type_keeps_its_status(name: str) -> None:
         ("application/json", "", "is empty."),
     ],
 )
-def test_what_an_answer_is_called_is_told(name: str, body: str, said: str) -> None:
+def test_what_an_answer_is_called_is_reported(name: str, body: str, said: str) -> None:
     with odd.serving(odd.answering("200 OK", body, product=True, Content_Type=name)) as port:
         error = failed(address(port))
     assert error.kind == "answer"

@@ -246,7 +246,7 @@ def test_an_answer_not_understood_before_a_write_is_no_success(emulator: Emulato
 
 @pytest.mark.parametrize("status", [400, 404, 409])
 @pytest.mark.parametrize("page", ["<html>Not here</html>", {"message": "no Route matched"}], ids=str)
-def test_a_gateways_page_after_a_write_is_not_somebody_elses_doing(
+def test_a_gateways_page_after_a_write_is_not_another_clients_doing(
     emulator: Emulator, status: int, page: t.Any
 ) -> None:
     stranger = {"type": "answer", "status": status, "body": page, "product": False}

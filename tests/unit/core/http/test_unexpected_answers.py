@@ -51,7 +51,7 @@ def refused(emulator: Emulator, **options: t.Any) -> str:
         ({"deployment_id": "none", "on_missing": "fail"}, "Deployment 'none' does not exist"),
     ],
 )
-def test_bad_wishes(emulator: Emulator, options: Json, said: str) -> None:
+def test_bad_desired_states(emulator: Emulator, options: Json, said: str) -> None:
     emulator.control("POST", "/models", {"model_id": "tree", "bytes": 10, "model_type": "tree_ensemble"})
     emulator.control("POST", "/models", {"model_id": "half", "bytes": 10, "fully_defined": False})
     assert said in refused(emulator, **options)
@@ -137,7 +137,7 @@ ANSWERS: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize("operation", ["info", "stats"])
 @pytest.mark.parametrize("name", ANSWERS)
-def test_answers_nobody_expects(emulator: Emulator, name: str, operation: str) -> None:
+def test_answers_no_one_expects(emulator: Emulator, name: str, operation: str) -> None:
     answer, said = ANSWERS[name]
     emulator.fault(
         "any_read" if operation == "info" else "stats", {"type": "answer", "status": 200, **answer}, times=-1
@@ -229,7 +229,7 @@ def test_what_a_repetition_cannot_cure_is_not_repeated(emulator: Emulator, name:
     assert emulator.control("GET", "/faults")[0]["fired"] == 1
 
 
-def test_no_room_is_told_with_the_servers_reason(emulator: Emulator) -> None:
+def test_no_room_is_reported_with_the_servers_reason(emulator: Emulator) -> None:
     result = emulator.run(model_id="m", number_of_allocations=50)
     assert result["error"]["kind"] == "capacity"
     assert "not enough resources to provide all requested allocations" in result["msg"]

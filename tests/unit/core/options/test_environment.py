@@ -138,9 +138,9 @@ def test_the_data_name_options_that_exist_and_each_variable_once() -> None:
 def test_the_table_of_the_guide_is_the_data() -> None:
     guide = (ROOT / "docs/docsite/rst/connections.rst").read_text()
     rows = re.findall(r"^   \* - (.+)\n     - (.+)\n     - (.+)\n", guide, re.MULTILINE)
-    told = [tuple(re.findall("``(.+?)``", cell) for cell in row) for row in rows[1:]]
+    reported = [tuple(re.findall("``(.+?)``", cell) for cell in row) for row in rows[1:]]
     options = dict.fromkeys(variable.option for variable in VARIABLES)
-    assert told == [
+    assert reported == [
         (
             [option],
             [variable.name for variable in VARIABLES if variable.option == option],
@@ -153,8 +153,8 @@ def test_the_table_of_the_guide_is_the_data() -> None:
 def test_each_option_documents_its_variables() -> None:
     documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
     for name, option in documented.items():
-        told = set(re.findall(r"E\((\w+)\)", str(option["description"])))
-        assert told == {variable.name for variable in VARIABLES if variable.option == name}
+        reported = set(re.findall(r"E\((\w+)\)", str(option["description"])))
+        assert reported == {variable.name for variable in VARIABLES if variable.option == name}
 
 
 def refused(given: dict[str, t.Any], environ: dict[str, str]) -> str:
@@ -270,7 +270,7 @@ MIXED = {"hosts": ["http://a:1", "https://b:2"]}
         ),
     ],
 )
-def test_what_contradicts_itself_is_told_with_its_source(given: t.Any, environ: dict[str, str], sentence: str) -> None:
+def test_contradictions_are_reported_with_their_source(given: t.Any, environ: dict[str, str], sentence: str) -> None:
     said = refused(given, environ)
     assert said.startswith(sentence) or sentence in said
     assert "hunter2" not in said

@@ -104,7 +104,7 @@ def test_files_that_do_not(files: Files, options: dict[str, str], said: str) -> 
     assert sentence.startswith(said.format(**paths))
 
 
-def test_nobody_is_asked_for_a_password(files: Files, tmp_path: Path) -> None:
+def test_no_one_is_asked_for_a_password(files: Files, tmp_path: Path) -> None:
     """OpenSSL asks on the terminal of the process, where there is one."""
     program = tmp_path / "program.py"
     program.write_text(
@@ -125,7 +125,7 @@ def test_nobody_is_asked_for_a_password(files: Files, tmp_path: Path) -> None:
     assert "pass phrase" not in done.stdout
 
 
-def test_an_unreadable_file_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_args: t.Any) -> t.NoReturn:
         raise PermissionError(13, "Permission denied")
 

@@ -61,7 +61,7 @@ def test_a_task_fails_with_all_its_keys(task: str, emulator: Emulator, monkeypat
     assert SECRET not in str(result)
 
 
-def test_what_was_written_before_is_told(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_written_before_is_reported(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([Cluster.read])
 
     def look(self: Cluster, *args: t.Any, **options: t.Any) -> t.Any:

@@ -40,7 +40,7 @@ class Watched:
             self.clock.sleep(1)
 
 
-def test_nothing_is_told_twice() -> None:
+def test_nothing_is_reported_twice() -> None:
     watched = Watched()
     watched.looks(30, standing("d", "0 of 2 run"))
     assert watched.lines == [(0, "d: 0 of 2 run")]
@@ -50,8 +50,8 @@ def test_lines_keep_their_distance_and_tell_how_it_is_then() -> None:
     watched = Watched()
     for running in range(12):
         watched.looks(1, standing("d", f"{running} of 12 run"))
-    told = [second for second, _line in watched.lines]
-    assert told == [0, EVERY, 2 * EVERY]
+    reported = [second for second, _line in watched.lines]
+    assert reported == [0, EVERY, 2 * EVERY]
     assert watched.lines[1][1] == "d: 5 of 12 run"
 
 
@@ -62,7 +62,7 @@ def test_what_was_seen_in_between_is_not_lost() -> None:
     assert watched.lines == [(0, "d: 0 of 2 run"), (EVERY, "d: 1 of 2 run")]
 
 
-def test_the_end_is_told_by_the_result() -> None:
+def test_the_end_is_reported_by_the_result() -> None:
     watched = Watched()
     watched.looks(9, standing("d"))
     watched.looks(9, standing("d"), standing("e", failed=True))
@@ -93,21 +93,23 @@ def test_a_wait_says_what_is_missing_and_on_which_node(emulator: Emulator) -> No
     emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=3)
     emulator.effect("hold", deployment_id="m")
     emulator.run(model_id="m", wait_timeout=60)
-    assert emulator.told == ["m: 0 of 3 allocations run, and it is starting; node n1 is starting"]
+    assert emulator.reported == ["m: 0 of 3 allocations run, and it is starting; node n1 is starting"]
 
 
 def test_a_cluster_that_may_grow_is_seen_to_be_waited_for(emulator: Emulator) -> None:
     emulator.effect("set_setting", **LAZY)
     emulator.run(model_id="m", number_of_allocations=10, wait_timeout=20)
-    assert emulator.told[0].startswith("m: 0 of 10 allocations run, and it is starting; node n1 is starting; node n2")
-    assert emulator.told[-1].startswith("m: 8 of 10 allocations run, and it is started (Could not assign")
-    assert len(emulator.told) == 2
+    assert emulator.reported[0].startswith(
+        "m: 0 of 10 allocations run, and it is starting; node n1 is starting; node n2"
+    )
+    assert emulator.reported[-1].startswith("m: 8 of 10 allocations run, and it is started (Could not assign")
+    assert len(emulator.reported) == 2
 
 
 def test_a_poll_that_fails_is_seen(emulator: Emulator) -> None:
     emulator.fault("stats", {"type": "drop"}, after=1, times=-1)
     emulator.run(model_id="m", request_retries=0, wait_timeout=20)
-    [line] = emulator.told
+    [line] = emulator.reported
     assert line.startswith("m: Cannot read")
 
 
@@ -117,21 +119,21 @@ def test_all_waits_of_a_fleet_are_in_one_line(emulator: Emulator) -> None:
         emulator.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=1)
         emulator.effect("hold", deployment_id=name)
     emulator.run_many(items, wait_timeout=20)
-    assert emulator.told[0].startswith("0 of 3 done. a: 0 of 1 allocations run")
-    assert emulator.told[1:] == ["1 of 3 done"]
+    assert emulator.reported[0].startswith("0 of 3 done. a: 0 of 1 allocations run")
+    assert emulator.reported[1:] == ["1 of 3 done"]
 
 
 def test_a_wait_that_the_cluster_state_does_not_confirm_says_what_is_missing(emulator: Emulator) -> None:
     """By the statistics three are more than enough for two; before the cluster state is read, six are wanted."""
     emulator.run(model_id="m", number_of_allocations=3)
-    emulator.told.clear()
+    emulator.reported.clear()
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 6}
     emulator.fault("cluster_state", {"type": "effect", "effect": effect}, after=1)
     emulator.run(model_id="m", number_of_allocations=2, wait_sleep=10, wait_timeout=20)
     start = "m: 3 of 6 allocations run, and it is started"
-    assert emulator.told[0] == f"{start}; node n1 runs 3 and is to run 4; node id-n2 is starting"
+    assert emulator.reported[0] == f"{start}; node n1 runs 3 and is to run 4; node id-n2 is starting"
 
 
 def test_check_mode_has_nothing_to_tell(emulator: Emulator) -> None:
     emulator.run(check_mode=True, model_id="m")
-    assert emulator.told == []
+    assert emulator.reported == []

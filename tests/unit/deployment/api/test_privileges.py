@@ -261,7 +261,7 @@ def test_a_fault_in_passing_is_asked_through(emulator: Emulator, name: str) -> N
     assert emulator.journal() == []
 
 
-def test_where_nobody_answers_the_write_tells(emulator: Emulator) -> None:
+def test_where_no_one_answers_the_write_tells(emulator: Emulator) -> None:
     emulator.allow("monitor_ml")
     emulator.fault("security", {"type": "answer", **SILENT["gone"]}, times=-1)
     result = emulator.run(model_id="m")
@@ -270,7 +270,7 @@ def test_where_nobody_answers_the_write_tells(emulator: Emulator) -> None:
     assert emulator.deployments() == {}
 
 
-def test_without_security_there_is_nobody_to_ask(emulator: Emulator) -> None:
+def test_without_security_there_is_no_one_to_ask(emulator: Emulator) -> None:
     assert emulator.run(model_id="m")["operation"] == "start"
     assert asked(emulator) == ["GET"]
 

@@ -59,7 +59,7 @@ def test_a_start_before_8_6_has_no_priority() -> None:
     assert to_request(action, server("8.6.0"), "30s").query["priority"] == "normal"
 
 
-def test_only_the_scaler_takes_a_body() -> None:
+def test_only_the_adaptive_allocations_takes_a_body() -> None:
     settings = {"model_id": "d", "adaptive_allocations": {"enabled": True}}
     call = to_request(Step("start", "d", settings), server("8.16.0"), "30s")
     assert call.body == {"adaptive_allocations": {"enabled": True}}
@@ -98,18 +98,18 @@ GATES: list[tuple[dict[str, t.Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "without", "having", "said"), GATES)
-def test_gates_of_options(wanted: dict[str, t.Any], without: str, having: str, said: str) -> None:
+@pytest.mark.parametrize(("desired", "without", "having", "said"), GATES)
+def test_gates_of_options(desired: dict[str, t.Any], without: str, having: str, said: str) -> None:
     with pytest.raises(Refusal) as caught:
-        refuse_unsupported(server(without), Desired("d", **wanted))
+        refuse_unsupported(server(without), Desired("d", **desired))
     assert f"Elasticsearch {without}" in str(caught.value)
     assert said in str(caught.value)
     if having:
-        refuse_unsupported(server(having), Desired("d", **wanted))
+        refuse_unsupported(server(having), Desired("d", **desired))
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "desired",
     [
         {"adaptive_allocations": AdaptivePatch(enabled=False)},
         {"priority": "normal"},
@@ -117,13 +117,13 @@ def test_gates_of_options(wanted: dict[str, t.Any], without: str, having: str, s
         {"model_id": "d"},
     ],
 )
-def test_what_any_server_already_is_needs_no_version(wanted: dict[str, t.Any]) -> None:
-    refuse_unsupported(server("8.0.0"), Desired("d", **wanted))
+def test_what_any_server_already_is_needs_no_version(desired: dict[str, t.Any]) -> None:
+    refuse_unsupported(server("8.0.0"), Desired("d", **desired))
 
 
 def test_serverless_knows_every_option() -> None:
-    for wanted, _without, _having, _said in GATES[:-2]:
-        refuse_unsupported(server("8.11.0", "serverless"), Desired("d", **wanted))
+    for desired, _without, _having, _said in GATES[:-2]:
+        refuse_unsupported(server("8.11.0", "serverless"), Desired("d", **desired))
 
 
 def test_gates_of_the_plan() -> None:
@@ -223,7 +223,7 @@ def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "reported"),
     [
         ("https://user:hunter2@Login.example.com/in?token=hunter2#hunter2", "https://Login.example.com"),
         ("//es.example.com/x", "http://es.example.com"),
@@ -232,10 +232,10 @@ def test_errors_become_sentences(answer: Answer, kind: str, said: str) -> None:
         ("http://[::1", "an invalid address"),
     ],
 )
-def test_a_redirect_tells_no_more_than_where_it_leads(location: str, told: str) -> None:
+def test_a_redirect_tells_no_more_than_where_it_leads(location: str, reported: str) -> None:
     made = from_answer(RequestContext("look", host="http://es:9200"), Answer(302, "", genuine=False, location=location))
     assert (made.kind, made.status) == ("redirect", 302)
-    assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and redirects to {told}. The task does")
+    assert str(made).startswith(f"Cannot look: http://es:9200 answered 302 and redirects to {reported}. The task does")
     assert "hunter2" not in str(made)
 
 
@@ -265,7 +265,7 @@ def test_what_a_terminal_would_obey_is_left_out() -> None:
     assert ": a [2Jb c." in str(made)
 
 
-def test_a_page_is_told_without_its_markup() -> None:
+def test_a_page_is_reported_without_its_markup() -> None:
     page = "<!-- x --><html><STYLE>a{}</STYLE><title>502 Bad</title><script>if (a<b) go()</script><h1>Gateway</h1>"
     assert "answered 502: 502 Bad Gateway." in str(
         from_answer(RequestContext("look"), Answer(502, page, genuine=False))

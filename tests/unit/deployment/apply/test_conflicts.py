@@ -24,7 +24,7 @@ def verbs(emulator: Emulator) -> list[str]:
     return [path.rpartition("/")[2] for path in paths if "/deployment/" in path]
 
 
-def test_a_start_is_not_rolled_back_that_somebody_has_come_to_use() -> None:
+def test_a_start_is_not_rolled_back_that_another_client_has_come_to_use() -> None:
     """Elasticsearch 8.16 stops a deployment without looking for endpoints."""
     with Emulator("8.16.0", ("n1=2,64gb",)) as emulator:
         growing = {"persistent": {"xpack.ml.max_lazy_ml_nodes": 2}}
@@ -62,12 +62,12 @@ def test_what_the_file_holds_counts_more_than_what_an_endpoint_says(tmp_path: Pa
         body = {"service": "elasticsearch", "service_settings": settings}
         emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
         emulator.settle()
-        anew: Json = {"deployment_id": "ep", "on_referenced": "force"}
-        assert emulator.run(**anew, threads_per_allocation=2, replace="stop_start")["changed"]
+        restarted: Json = {"deployment_id": "ep", "on_referenced": "force"}
+        assert emulator.run(**restarted, threads_per_allocation=2, replace="stop_start")["changed"]
         with emulator.kill(what="_start"):
-            emulator.run(**anew, state="restarted", recovery_file=path)
+            emulator.run(**restarted, state="restarted", recovery_file=path)
         assert emulator.deployments() == {}
-        again = emulator.run(**anew, state="restarted", recovery_file=path)
+        again = emulator.run(**restarted, state="restarted", recovery_file=path)
         assert not again.get("failed"), again["msg"]
         assert emulator.deployments()["ep"]["task_parameters"]["threads_per_allocation"] == 2
 

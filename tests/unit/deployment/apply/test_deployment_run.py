@@ -111,7 +111,7 @@ def test_a_refused_write_on_a_cluster_that_is_gone(emulator: Emulator) -> None:
     assert "answered 403: no" in emulator.run(model_id="m", request_retries=0)["msg"]
 
 
-def test_somebody_else_writes_while_waiting(emulator: Emulator) -> None:
+def test_another_client_writes_while_waiting(emulator: Emulator) -> None:
     emulator.run(model_id="m", number_of_allocations=1)
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
     emulator.fault("stats", {"type": "effect", "effect": effect}, after=1)
@@ -154,8 +154,8 @@ def test_a_node_lost_between_poll_and_reading_is_waited_for(emulator: Emulator) 
 
 
 def test_a_result_has_all_keys_before_anything_is_read(emulator: Emulator) -> None:
-    told = emulator.run(model_id="m")
-    assert deployment.empty_result().keys() == told.keys() - {"warnings"}
+    reported = emulator.run(model_id="m")
+    assert deployment.empty_result().keys() == reported.keys() - {"warnings"}
     assert info.empty_result().keys() == emulator.info().keys()
 
 
@@ -170,7 +170,7 @@ def test_a_hidden_cluster_state_is_done_without(emulator: Emulator) -> None:
     assert emulator.run(model_id="m")["routing_source"] == "stats"
 
 
-def test_what_is_hopeless_is_told_at_once_and_in_check_mode(emulator: Emulator) -> None:
+def test_what_is_failed_is_reported_at_once_and_in_check_mode(emulator: Emulator) -> None:
     asleep = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
     emulator.run(model_id="m", adaptive_allocations=asleep)
     emulator.effect("set_number", deployment_id="m", number_of_allocations=0)
@@ -208,7 +208,7 @@ def test_a_stranger_who_is_quicker_is_not_us(emulator: Emulator) -> None:
     assert (result["changed"], result["operation"], result["api_calls"]) == (False, "none", [])
 
 
-def test_a_strangers_start_in_the_middle_of_a_restart_is_told(emulator: Emulator) -> None:
+def test_a_strangers_start_in_the_middle_of_a_restart_is_reported(emulator: Emulator) -> None:
     emulator.run(model_id="m", threads_per_allocation=2, queue_capacity=500)
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
     emulator.fault("start", {"type": "effect", "effect": stranger})

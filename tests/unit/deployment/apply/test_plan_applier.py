@@ -14,7 +14,7 @@ from support.emulated_cluster import Answer, Emulator
 from support.scene import Forward, at_tick, between, item, meanwhile, owned, started, task, verbs
 
 Json = dict[str, t.Any]
-SCALER: Json = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}
+ADAPTIVE: Json = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def numbered(emulator: Emulator, name: str, number: int) -> t.Callable[[], objec
 
 
 def scaled(emulator: Emulator, name: str) -> t.Callable[[], object]:
-    return lambda: emulator.effect("set_adaptive", deployment_id=name, adaptive_allocations=SCALER)
+    return lambda: emulator.effect("set_adaptive", deployment_id=name, adaptive_allocations=ADAPTIVE)
 
 
 # --- an increase that waits until a stop has freed its room ---
@@ -36,8 +36,8 @@ def scaled(emulator: Emulator, name: str) -> t.Callable[[], object]:
 
 def behind_a_restart(emulator: Emulator, **options: t.Any) -> Json:
     """What becomes of ``b``, whose increase is held back by the restart of ``a``."""
-    wanted = {"deployment_id": "b", "number_of_allocations": 2, **options}
-    result = emulator.run_many([{"deployment_id": "a", "state": "restarted"}, wanted])
+    desired = {"deployment_id": "b", "number_of_allocations": 2, **options}
+    result = emulator.run_many([{"deployment_id": "a", "state": "restarted"}, desired])
     assert item(result, "a")["operation"] == "restart"
     return item(result, "b")
 
@@ -58,28 +58,32 @@ def test_an_increase_that_was_held_back_is_skipped_by_its_guard(emulator: Emulat
     assert (held["changed"], task(emulator, "b")["number_of_allocations"]) == (False, 5)
 
 
-def test_an_increase_that_was_held_back_needs_nothing_that_somebody_else_did(emulator: Emulator) -> None:
+def test_an_increase_that_was_held_back_needs_nothing_that_another_client_did(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", numbered(emulator, "b", 2), after=True)
     held = behind_a_restart(emulator)
     assert (held.get("failed"), held["changed"], held["operation"]) == (None, False, "none")
 
 
-def test_an_increase_that_was_held_back_leaves_the_count_to_the_scaler_that_got_it(emulator: Emulator) -> None:
+def test_a_blocked_increase_leaves_the_number_to_adaptive_allocations_that_took_it_over(
+    emulator: Emulator,
+) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", scaled(emulator, "b"), after=True)
     assert "on_adaptive is skip" in behind_a_restart(emulator, on_adaptive="skip")["skipped_because"]
     assert emulator.deployments()["b"]["adaptive_allocations"]["enabled"]
 
 
-def test_an_increase_that_was_held_back_does_not_take_the_count_from_the_scaler(emulator: Emulator) -> None:
+def test_a_blocked_increase_does_not_take_the_number_from_adaptive_allocations(
+    emulator: Emulator,
+) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", scaled(emulator, "b"), after=True)
     assert "'b' has adaptive allocations enabled" in behind_a_restart(emulator)["msg"]
     assert emulator.deployments()["b"]["adaptive_allocations"]["enabled"]
 
 
-def test_an_increase_that_was_held_back_takes_the_count_if_it_is_told_to(emulator: Emulator) -> None:
+def test_an_increase_that_was_held_back_takes_the_count_if_it_is_reported_to(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", scaled(emulator, "b"), after=True)
     held = behind_a_restart(emulator, on_adaptive="override")
@@ -161,7 +165,7 @@ def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(emul
 # --- a stop, right before which there is a look ---
 
 
-def test_a_restart_keeps_the_number_that_somebody_set_since_the_reading(emulator: Emulator) -> None:
+def test_a_restart_keeps_the_number_that_another_client_set_since_the_reading(emulator: Emulator) -> None:
     started(emulator, d=1)
     meanwhile(emulator, "_ingest/pipeline", numbered(emulator, "d", 5))
     result = emulator.run(deployment_id="d", state="restarted")
@@ -169,7 +173,7 @@ def test_a_restart_keeps_the_number_that_somebody_set_since_the_reading(emulator
     assert task(emulator, "d")["number_of_allocations"] == 5
 
 
-def test_the_file_has_the_number_that_somebody_set_since_the_reading(emulator: Emulator, tmp_path: t.Any) -> None:
+def test_the_file_has_the_number_that_another_client_set_since_the_reading(emulator: Emulator, tmp_path: t.Any) -> None:
     started(emulator, d=1)
     meanwhile(emulator, "_ingest/pipeline", numbered(emulator, "d", 5))
     file = tmp_path / "d.json"
@@ -188,14 +192,14 @@ def test_a_stop_looks_at_its_guard_again(emulator: Emulator) -> None:
     assert emulator.journal() == []
 
 
-def test_a_stop_that_somebody_else_has_begun_is_awaited(emulator: Emulator) -> None:
+def test_a_stop_that_another_client_has_begun_is_awaited(emulator: Emulator) -> None:
     started(emulator, d=1)
     meanwhile(emulator, "_ingest/pipeline", lambda: emulator.effect("stop_deployment", deployment_id="d"))
     result = emulator.run(deployment_id="d", state="stopped")
     assert (result.get("msg"), result["changed"], emulator.deployments()) == (None, False, {})
 
 
-def test_a_replacement_goes_on_behind_a_stop_that_somebody_else_has_begun(emulator: Emulator) -> None:
+def test_a_replacement_goes_on_behind_a_stop_that_another_client_has_begun(emulator: Emulator) -> None:
     started(emulator, d=3)
     meanwhile(emulator, "_ingest/pipeline", lambda: emulator.effect("stop_deployment", deployment_id="d"))
     result = emulator.run(deployment_id="d", queue_capacity=77, replace="stop_start")
@@ -257,7 +261,7 @@ def test_an_unsure_stop_is_looked_into_until_the_time_is_up(emulator: Emulator) 
     assert task(emulator, "d")["queue_capacity"] == 77
 
 
-def test_who_has_nothing_to_recover_keeps_nobody_waiting(emulator: Emulator) -> None:
+def test_who_has_nothing_to_recover_keeps_no_one_waiting(emulator: Emulator) -> None:
     started(emulator, d=2, b=1)
     emulator.effect("fail_route", deployment_id="d", reason="planted")
     emulator.forget()
@@ -271,7 +275,7 @@ def test_who_has_nothing_to_recover_keeps_nobody_waiting(emulator: Emulator) -> 
 
 
 @pytest.mark.parametrize("stop", ["stop_deployment", "remove_deployment"])
-def test_a_restart_of_what_somebody_has_stopped_asks_what_to_do_about_that(emulator: Emulator, stop: str) -> None:
+def test_a_restart_of_what_another_client_has_stopped_asks_what_to_do_about_that(emulator: Emulator, stop: str) -> None:
     for on_missing in ("fail", "skip"):
         started(emulator, **{on_missing: 2})
         meanwhile(emulator, "_ingest/pipeline", stopped_by(emulator, stop, on_missing))
@@ -304,7 +308,7 @@ def test_what_is_refused_right_before_shows_what_is_there(emulator: Emulator, on
 # --- what is kept, and what an endpoint has ---
 
 
-def test_what_somebody_else_asks_for_is_not_kept_as_ours(emulator: Emulator) -> None:
+def test_what_another_client_asks_for_is_not_kept_as_ours(emulator: Emulator) -> None:
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=2)
     started(emulator, d=1)
     asked = {"method": "POST", "path": "/_ml/trained_models/d/deployment/_update", "query": {}}
@@ -327,11 +331,11 @@ def test_a_restart_does_not_go_past_the_endpoint(emulator: Emulator, on_endpoint
     assert emulator.run(**options)["operation"] == "restart"
 
 
-def test_a_restart_does_not_take_back_what_the_endpoint_was_told_meanwhile(emulator: Emulator) -> None:
+def test_a_restart_does_not_take_back_what_the_endpoint_was_reported_meanwhile(emulator: Emulator) -> None:
     owned(emulator)
     body = {"service_settings": {"num_allocations": 3}}
-    told: Json = {"method": "PUT", "path": "/_inference/sparse_embedding/ep/_update", "query": {}, "body": body}
-    meanwhile(emulator, "_ingest/pipeline", lambda: emulator.send(told), after=True)
+    reported: Json = {"method": "PUT", "path": "/_inference/sparse_embedding/ep/_update", "query": {}, "body": body}
+    meanwhile(emulator, "_ingest/pipeline", lambda: emulator.send(reported), after=True)
     result = emulator.run(deployment_id="ep", state="restarted", number_of_allocations=1, on_referenced="force")
     assert "'ep' belongs to the inference endpoint of that name" in result["msg"]
     assert task(emulator, "ep")["number_of_allocations"] == 3
@@ -354,34 +358,34 @@ def test_what_a_killed_run_has_left_does_not_go_past_the_endpoint(emulator: Emul
     assert emulator.run(**options)["deployment"]["number_of_allocations"] == 1
 
 
-def test_what_an_endpoint_cannot_be_told_is_warned_of(emulator: Emulator) -> None:
+def test_what_an_endpoint_cannot_be_reported_is_warned_of(emulator: Emulator) -> None:
     owned(emulator)
     more: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_referenced": "force"}
     for check_mode in (True, False):
         result = emulator.run(check_mode, deployment_id="ep", **more)
-        told = "Inference endpoint 'ep' still has the old settings: threads_per_allocation 1 instead of 2."
-        assert told in result["warnings"]
+        reported = "Inference endpoint 'ep' still has the old settings: threads_per_allocation 1 instead of 2."
+        assert reported in result["warnings"]
 
 
 # --- the count that nobody but the scaler knows ---
 
 
-def test_after_shows_the_number_that_the_scaler_has_set_meanwhile(emulator: Emulator) -> None:
-    emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=SCALER)
+def test_after_shows_the_number_that_the_adaptive_allocations_has_set_meanwhile(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=ADAPTIVE)
     emulator.settle()
     meanwhile(emulator, "/d/deployment/_update", numbered(emulator, "d", 4))
     result = emulator.run(deployment_id="d", adaptive_allocations={"enabled": False})
     assert (result["changed"], result["after"]["number_of_allocations"]) == (True, 4)
 
 
-@pytest.mark.parametrize("anew", [{"state": "restarted"}, {"queue_capacity": 77, "replace": "stop_start"}])
-def test_a_frozen_zero_is_not_woken_by_the_way(emulator: Emulator, anew: Json) -> None:
-    to_zero = {**SCALER, "min_number_of_allocations": 0}
+@pytest.mark.parametrize("again", [{"state": "restarted"}, {"queue_capacity": 77, "replace": "stop_start"}])
+def test_a_frozen_zero_is_not_woken_by_the_way(emulator: Emulator, again: Json) -> None:
+    to_zero = {**ADAPTIVE, "min_number_of_allocations": 0}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=to_zero)
     emulator.settle()
     emulator.effect("set_number", deployment_id="d", number_of_allocations=0)
     emulator.settle()
-    frozen: Json = {"deployment_id": "d", "adaptive_allocations": {"enabled": False}, **anew}
+    frozen: Json = {"deployment_id": "d", "adaptive_allocations": {"enabled": False}, **again}
     assert "would be frozen at 0 allocations" in emulator.run(**frozen)["msg"]
     woken = emulator.run(**frozen, allow_zero=True)
     assert "Deployment 'd' has 0 allocations, and is started with 1." in woken["warnings"]

@@ -123,7 +123,7 @@ def test_a_failed_deployment_fails_the_task(emulator: Emulator, wait: bool) -> N
 
 
 @pytest.mark.parametrize("named", [{}, {"number_of_allocations": 3}])
-def test_a_failed_deployment_is_started_anew(emulator: Emulator, named: Json) -> None:
+def test_a_failed_deployment_is_started_again(emulator: Emulator, named: Json) -> None:
     was = launched(emulator, number_of_allocations=2, queue_capacity=77, threads_per_allocation=2)
     emulator.effect("fail_route", deployment_id="d", reason="planted")
     options: Json = {"deployment_id": "d", "on_failed": "recover", **named}
@@ -144,7 +144,7 @@ def stuck(emulator: Emulator, **options: t.Any) -> Json:
     return task(emulator)
 
 
-def test_what_hangs_in_starting_is_started_anew_when_the_task_has_waited(emulator: Emulator) -> None:
+def test_what_hangs_in_starting_is_started_again_when_the_task_has_waited(emulator: Emulator) -> None:
     was = stuck(emulator, number_of_allocations=2, queue_capacity=77)
     emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
     options: Json = {"deployment_id": "d", "on_failed": "recover", "number_of_allocations": 3, "wait_timeout": 6}
@@ -230,7 +230,7 @@ def test_a_change_that_could_not_be_sent_is_not_kept(emulator: Emulator) -> None
     assert "is not ready for an update after 6 seconds" in result["msg"]
 
 
-def test_what_was_started_anew_by_another_while_waiting_is_not_stuck(emulator: Emulator) -> None:
+def test_what_was_started_again_by_another_while_waiting_is_not_stuck(emulator: Emulator) -> None:
     stuck(emulator)
     emulator.fault("stats", {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}, after=2)
     emulator.fault("stats", {"type": "effect", "effect": {"do": "pass_time", "seconds": 1}}, after=2)
@@ -251,7 +251,7 @@ def test_what_another_has_started_in_place_of_this_task_is_not_recovered(emulato
     assert [request["path"] for request in emulator.journal()] == ["/_ml/trained_models/m/deployment/_start"]
 
 
-def test_a_recovery_that_does_not_help_is_rolled_back_or_told(emulator: Emulator) -> None:
+def test_a_recovery_that_does_not_help_is_rolled_back_or_reported(emulator: Emulator) -> None:
     stuck(emulator, number_of_allocations=2)
     emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}})
     emulator.effect("fail_next_load", reason="planted", times=-1)
@@ -262,10 +262,10 @@ def test_a_recovery_that_does_not_help_is_rolled_back_or_told(emulator: Emulator
     assert task(emulator)["number_of_allocations"] == 2
 
 
-def test_what_somebody_took_over_while_it_hung_is_not_recovered(emulator: Emulator) -> None:
+def test_what_another_client_took_over_while_it_hung_is_not_recovered(emulator: Emulator) -> None:
     stuck(emulator)
-    scaler = {"do": "set_adaptive", "deployment_id": "d", "adaptive_allocations": {"enabled": True}}
-    emulator.fault("stats", {"type": "effect", "effect": scaler}, after=2)
+    adaptive = {"do": "set_adaptive", "deployment_id": "d", "adaptive_allocations": {"enabled": True}}
+    emulator.fault("stats", {"type": "effect", "effect": adaptive}, after=2)
     result = emulator.run(deployment_id="d", wait_timeout=6, on_failed="recover", number_of_allocations=1)
     assert result["failure"] == {"code": "conflict"}
     assert "adaptive_allocations is {enabled: true" in result["msg"]
@@ -296,7 +296,7 @@ def test_a_stop_that_hangs_is_sent_once_more(emulator: Emulator) -> None:
     assert 6 <= result["waited"]["seconds"] < 12
 
 
-def test_a_stop_that_hangs_for_ever_is_told(emulator: Emulator) -> None:
+def test_a_stop_that_hangs_for_ever_is_reported(emulator: Emulator) -> None:
     launched(emulator)
     emulator.effect("hold", deployment_id="d")
     emulator.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}}, after=1)
@@ -309,7 +309,7 @@ def test_a_stop_that_hangs_for_ever_is_told(emulator: Emulator) -> None:
     assert result["deployment"]["assignment_state"] == "stopping"
 
 
-def test_a_second_stop_that_is_refused_is_told(emulator: Emulator) -> None:
+def test_a_second_stop_that_is_refused_is_reported(emulator: Emulator) -> None:
     launched(emulator)
     emulator.effect("hold", deployment_id="d")
     emulator.effect("stop_deployment", deployment_id="d")

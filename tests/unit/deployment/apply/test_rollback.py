@@ -35,10 +35,10 @@ def started(emulator: Emulator, **options: t.Any) -> Json:
 def settings(emulator: Emulator) -> Json:
     """What is there, by none of the collection's code; -1 and "never set" are the same to the server."""
     assignment = emulator.deployments()["d"]
-    scaler = assignment["adaptive_allocations"] or {"enabled": False}
+    adaptive = assignment["adaptive_allocations"] or {"enabled": False}
     return {
         **{name: assignment["task_parameters"][name] for name in OWNED},
-        "adaptive_allocations": {name: value for name, value in scaler.items() if value != -1},
+        "adaptive_allocations": {name: value for name, value in adaptive.items() if value != -1},
     }
 
 
@@ -157,7 +157,7 @@ def test_what_is_gone_is_not_kept(emulator: Emulator) -> None:
     assert "it was stopped while waiting" in result["msg"]
 
 
-def test_what_is_hopeless_is_kept_in_both_modes(emulator: Emulator) -> None:
+def test_what_is_failed_is_kept_in_both_modes(emulator: Emulator) -> None:
     started(emulator, number_of_allocations=6)
     emulator.effect("fail_route", deployment_id="d", reason="planted")
     checked, real = (run(emulator, check_mode=mode, on_unsatisfied="keep") for mode in (True, False))
@@ -176,7 +176,7 @@ def test_what_is_hopeless_is_kept_in_both_modes(emulator: Emulator) -> None:
     ],
 )
 @pytest.mark.parametrize("change", [{"number_of_allocations": 10}, {"state": "restarted", "number_of_allocations": 10}])
-def test_what_somebody_else_did_is_not_touched(emulator: Emulator, meanwhile: Json, said: str, change: Json) -> None:
+def test_what_another_client_did_is_not_touched(emulator: Emulator, meanwhile: Json, said: str, change: Json) -> None:
     started(emulator, number_of_allocations=2)
     effect = {"deployment_id": "d", **meanwhile}
     polls = 3 if "state" not in change else 5
@@ -188,7 +188,7 @@ def test_what_somebody_else_did_is_not_touched(emulator: Emulator, meanwhile: Js
 
 
 @pytest.mark.parametrize("change", [{"number_of_allocations": 10}, {"state": "restarted", "number_of_allocations": 10}])
-def test_what_somebody_else_started_is_not_touched(emulator: Emulator, change: Json) -> None:
+def test_what_another_client_started_is_not_touched(emulator: Emulator, change: Json) -> None:
     started(emulator, number_of_allocations=2)
     gone = {"do": "remove_deployment", "deployment_id": "d"}
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "number_of_allocations": 10}
@@ -210,7 +210,7 @@ def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     assert emulator.deployments() == {}
 
 
-def test_the_bounds_of_the_scaler_are_restored_and_its_count_is_left_to_it(emulator: Emulator) -> None:
+def test_the_bounds_of_the_adaptive_allocations_are_restored_and_its_count_is_left_to_it(emulator: Emulator) -> None:
     before = started(emulator, adaptive_allocations=BOUNDS)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)
@@ -220,7 +220,7 @@ def test_the_bounds_of_the_scaler_are_restored_and_its_count_is_left_to_it(emula
     assert settings(emulator) == {**before, "number_of_allocations": 10}
 
 
-def test_a_scaler_that_was_not_there_is_turned_off_again(emulator: Emulator) -> None:
+def test_a_adaptive_allocations_that_was_not_there_is_turned_off_again(emulator: Emulator) -> None:
     before = started(emulator, number_of_allocations=2)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)
@@ -229,7 +229,7 @@ def test_a_scaler_that_was_not_there_is_turned_off_again(emulator: Emulator) -> 
     assert settings(emulator) == before
 
 
-def test_somebody_else_rolled_back_already(emulator: Emulator) -> None:
+def test_another_client_rolled_back_already(emulator: Emulator) -> None:
     started(emulator, number_of_allocations=2)
     effect = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 2}
     emulator.fault("stats", {"type": "effect", "effect": effect}, after=3)
@@ -311,13 +311,13 @@ def test_items_of_a_list_are_rolled_back_or_kept_each_for_itself(emulator: Emula
         {"deployment_id": "f", "queue_capacity": 77, "replace": "stop_start"},
     ]
     result = emulator.run_many(items, wait_timeout=6, on_unsatisfied="rollback")
-    told = {item["deployment_id"]: item for item in result["deployments"]}
-    assert (told["d"]["failure"], told["d"]["operation"]) == ({"code": "not_ready_in_time"}, "rollback")
+    reported = {item["deployment_id"]: item for item in result["deployments"]}
+    assert (reported["d"]["failure"], reported["d"]["operation"]) == ({"code": "not_ready_in_time"}, "rollback")
     assert settings(emulator) == was
-    assert ("failed" in told["e"], told["e"]["operation"]) == (False, "update")
+    assert ("failed" in reported["e"], reported["e"]["operation"]) == (False, "update")
     assert "because on_unsatisfied is keep" in result["warnings"][0]
-    assert "planted" in told["f"]["msg"]
-    assert told["f"]["after"] == told["f"]["before"]
+    assert "planted" in reported["f"]["msg"]
+    assert reported["f"]["after"] == reported["f"]["before"]
     assert result["summary"]["operations"] == {"rollback": 2, "update": 1}
     committed = [entry["path"] for entry in emulator.journal() if entry["committed"]]
     assert [call["path"] for call in result["api_calls"]] == committed

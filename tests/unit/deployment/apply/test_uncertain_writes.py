@@ -165,7 +165,7 @@ def test_a_stop_whose_place_another_has_taken_is_not_denied(emulator: Emulator, 
 # --- other writes ---
 
 
-def test_an_update_is_not_denied_when_somebody_else_stops_right_after(emulator: Emulator) -> None:
+def test_an_update_is_not_denied_when_another_client_stops_right_after(emulator: Emulator) -> None:
     started(emulator, d=3)
 
     def act(path: str, forward: Forward) -> Answer:
@@ -181,7 +181,7 @@ def test_an_update_is_not_denied_when_somebody_else_stops_right_after(emulator: 
     assert (result["changed"], verbs(result)) == (True, ["_update"])
 
 
-def test_a_start_that_somebody_else_stops_is_not_said_to_be_another(emulator: Emulator) -> None:
+def test_a_start_that_another_client_stops_is_not_said_to_be_another(emulator: Emulator) -> None:
     started(emulator, d=3)
     lost: list[str] = []
 
@@ -251,7 +251,7 @@ def test_the_look_after_an_update_of_an_endpoint_is_repeated(emulator: Emulator,
     assert (result.get("msg"), result["after"]["number_of_allocations"]) == (None, 3)
 
 
-def test_what_was_there_is_still_told_when_the_time_ends_before_a_look(emulator: Emulator) -> None:
+def test_what_was_there_is_still_reported_when_the_time_ends_before_a_look(emulator: Emulator) -> None:
     owned(emulator)
     sent: list[str] = []
 

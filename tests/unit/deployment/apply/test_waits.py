@@ -78,10 +78,10 @@ def test_none_of_none_is_not_ready_unless_allowed(emulator: Emulator, wait_for: 
         assert emulator.run(check_mode, **task, allow_zero=True).get("failed") is None
 
 
-@pytest.mark.parametrize("scaler", ["raised", "stays"])
-def test_who_raises_the_minimum_above_zero_waits_for_the_scaler(emulator: Emulator, scaler: str) -> None:
+@pytest.mark.parametrize("adaptive", ["raised", "stays"])
+def test_a_minimum_raised_above_zero_waits_for_adaptive_allocations(emulator: Emulator, adaptive: str) -> None:
     """Whether the scaler raises what is at zero is not known; no request wakes it then (server-behaviour.md 6)."""
-    emulator.control("POST", "/unknowns", {"scaler_from_zero": scaler})
+    emulator.control("POST", "/unknowns", {"scaler_from_zero": adaptive})
     asleep(emulator)
     tick = emulator.clock._tick
 
@@ -90,11 +90,11 @@ def test_who_raises_the_minimum_above_zero_waits_for_the_scaler(emulator: Emulat
         tick()
 
     emulator.clock._tick = look
-    wish: Json = {"enabled": True, "min_number_of_allocations": 1}
-    result = emulator.run(model_id="m", adaptive_allocations=wish, wait_timeout=100)
+    desired: Json = {"enabled": True, "min_number_of_allocations": 1}
+    result = emulator.run(model_id="m", adaptive_allocations=desired, wait_timeout=100)
     assert verbs(result) == ["_update"]
-    assert result.get("failed", False) == (scaler == "stays")
-    if scaler == "stays":
+    assert result.get("failed", False) == (adaptive == "stays")
+    if adaptive == "stays":
         assert result["failure"] == {"code": "not_ready_in_time"}
         assert "wakes it" not in result["msg"]
 

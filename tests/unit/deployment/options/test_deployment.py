@@ -23,7 +23,7 @@ def params(**given: t.Any) -> dict[str, t.Any]:
     return dict(checked.validated_parameters)
 
 
-def told(**given: t.Any) -> list[str]:
+def reported(**given: t.Any) -> list[str]:
     return list(ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(given).error_messages)
 
 
@@ -43,7 +43,7 @@ def told(**given: t.Any) -> list[str]:
     ],
 )
 def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
-    assert [message for message in told(**given) if said in message]
+    assert [message for message in reported(**given) if said in message]
 
 
 @pytest.mark.parametrize(
@@ -71,27 +71,27 @@ def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
         ({"adaptive_allocations": {"max_number_of_allocations": 0}}, "max_number_of_allocations must be 1 or more"),
     ],
 )
-def test_wanted_refuses(given: dict[str, t.Any], said: str) -> None:
+def test_desired_refuses(given: dict[str, t.Any], said: str) -> None:
     with pytest.raises(Refusal) as caught:
         options.desired(params(**given))
     assert said in str(caught.value)
 
 
 def test_deployment_id_defaults_to_the_model() -> None:
-    wanted = options.desired(params())
-    assert (wanted.deployment_id, wanted.deployment_id_given) == ("m", False)
+    desired = options.desired(params())
+    assert (desired.deployment_id, desired.deployment_id_given) == ("m", False)
     assert options.desired(params(deployment_id="")).deployment_id_given is False
-    wanted = options.desired(params(deployment_id="d", model_id=""))
-    assert (wanted.deployment_id, wanted.model_id) == ("d", None)
-    wanted = options.desired(params(deployment_id="d"))
-    assert (wanted.deployment_id, wanted.deployment_id_given, wanted.model_id) == ("d", True, "m")
+    desired = options.desired(params(deployment_id="d", model_id=""))
+    assert (desired.deployment_id, desired.model_id) == ("d", None)
+    desired = options.desired(params(deployment_id="d"))
+    assert (desired.deployment_id, desired.deployment_id_given, desired.model_id) == ("d", True, "m")
 
 
 def test_adaptive_options() -> None:
     assert options.desired(params(adaptive_allocations={})).adaptive_allocations is None
     given = {"enabled": False, "max_number_of_allocations": -1}
-    wanted = options.desired(params(adaptive_allocations=given, number_of_allocations=2))
-    assert wanted.adaptive_allocations == AdaptivePatch(False, None, -1)
+    desired = options.desired(params(adaptive_allocations=given, number_of_allocations=2))
+    assert desired.adaptive_allocations == AdaptivePatch(False, None, -1)
 
 
 @pytest.mark.parametrize(

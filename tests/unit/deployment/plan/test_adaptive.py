@@ -39,7 +39,7 @@ def set_number(emulator: Emulator, number: int) -> None:
     emulator.settle()
 
 
-def scaler(emulator: Emulator) -> Json:
+def adaptive(emulator: Emulator) -> Json:
     """The settings that are stored, without the ones that mean "no bound"."""
     stored = emulator.deployments()["m"].get("adaptive_allocations") or {}
     return {name: value for name, value in stored.items() if value not in (None, -1)}
@@ -62,7 +62,7 @@ def both(emulator: Emulator, **given: t.Any) -> Json:
 
 
 @pytest.mark.parametrize("asked", [2, 3])
-def test_fail_leaves_the_number_to_the_scaler_even_if_it_is_the_same(emulator: Emulator, asked: int) -> None:
+def test_fail_leaves_even_the_same_number_to_adaptive_allocations(emulator: Emulator, asked: int) -> None:
     deployed(emulator, 3, BOUNDS)
     result = both(emulator, number_of_allocations=asked)
     assert result["failure"] == {"code": "adaptive_allocations_enabled"}
@@ -84,11 +84,11 @@ def test_leaving_and_setting_are_one_request(emulator: Emulator, given: Json, as
     result = both(emulator, number_of_allocations=asked, **given)
     [write] = emulator.journal()
     assert write["body"] == {"adaptive_allocations": {"enabled": False}, "number_of_allocations": asked}
-    assert (result["operation"], number(emulator), scaler(emulator)) == ("update", asked, OFF)
+    assert (result["operation"], number(emulator), adaptive(emulator)) == ("update", asked, OFF)
     assert not both(emulator, number_of_allocations=asked, **given)["changed"]
 
 
-def test_the_scaler_moves_the_number_between_reading_and_writing(emulator: Emulator) -> None:
+def test_the_adaptive_allocations_moves_the_number_between_reading_and_writing(emulator: Emulator) -> None:
     deployed(emulator, 3, BOUNDS)
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
     emulator.fault("update", {"type": "effect", "effect": effect})
@@ -98,7 +98,7 @@ def test_the_scaler_moves_the_number_between_reading_and_writing(emulator: Emula
 
 
 @pytest.mark.parametrize("state", ["started", "restarted"])
-def test_the_number_of_the_scaler_is_never_a_difference(emulator: Emulator, state: str) -> None:
+def test_the_number_of_the_adaptive_allocations_is_never_a_difference(emulator: Emulator, state: str) -> None:
     deployed(emulator, 3, BOUNDS)
     result = emulator.run(model_id="m", state=state, adaptive_allocations=BOUNDS)
     assert result["before"]["number_of_allocations"] is None
@@ -110,7 +110,7 @@ def test_the_number_of_the_scaler_is_never_a_difference(emulator: Emulator, stat
 
 
 @pytest.mark.parametrize(
-    ("stored", "wish", "then"),
+    ("stored", "desired", "then"),
     [
         (None, BOUNDS, BOUNDS),
         (OFF, {"enabled": True}, BOUNDS),
@@ -127,12 +127,12 @@ def test_the_number_of_the_scaler_is_never_a_difference(emulator: Emulator, stat
 )
 @pytest.mark.parametrize("how", [{}, {"state": "restarted"}, {"replace": "stop_start", "threads_per_allocation": 2}])
 def test_entering_keeps_every_bound_given_now_or_before(
-    emulator: Emulator, stored: Json | None, wish: Json, then: Json, how: Json
+    emulator: Emulator, stored: Json | None, desired: Json, then: Json, how: Json
 ) -> None:
     deployed(emulator, 2, stored)
-    result = both(emulator, adaptive_allocations=wish, **how)
+    result = both(emulator, adaptive_allocations=desired, **how)
     assert not result.get("failed"), result.get("msg")
-    assert scaler(emulator) == then
+    assert adaptive(emulator) == then
     assert result["deployment"]["adaptive_allocations"] == {
         "min_number_of_allocations": None,
         "max_number_of_allocations": None,
@@ -145,7 +145,7 @@ def test_bounds_survive_leaving_and_entering_again(emulator: Emulator) -> None:
     both(emulator, number_of_allocations=2, on_adaptive="override")
     both(emulator, state="restarted")
     both(emulator, adaptive_allocations={"enabled": True})
-    assert scaler(emulator) == BOUNDS
+    assert adaptive(emulator) == BOUNDS
 
 
 # --- leaving without a number ---
@@ -156,7 +156,7 @@ def test_leaving_without_a_number_freezes_it(emulator: Emulator) -> None:
     result = both(emulator, **FREEZE)
     [write] = emulator.journal()
     assert write["body"] == FREEZE
-    assert (number(emulator), result["after"]["number_of_allocations"], scaler(emulator)) == (3, 3, OFF)
+    assert (number(emulator), result["after"]["number_of_allocations"], adaptive(emulator)) == (3, 3, OFF)
     assert not both(emulator, **FREEZE)["changed"]
 
 
@@ -168,13 +168,13 @@ def test_a_zero_is_not_frozen(emulator: Emulator, how: Json) -> None:
     deployed(emulator, 0, ASLEEP)
     result = both(emulator, **FREEZE, **how)
     assert result["failure"] == {"code": "zero_allocations"}
-    assert (emulator.journal(), scaler(emulator)["enabled"]) == ([], True)
+    assert (emulator.journal(), adaptive(emulator)["enabled"]) == ([], True)
 
 
 def test_a_zero_is_frozen_if_that_is_meant(emulator: Emulator) -> None:
     deployed(emulator, 0, ASLEEP)
     assert both(emulator, **FREEZE, allow_zero=True)["operation"] == "update"
-    assert (number(emulator), scaler(emulator)["enabled"]) == (0, False)
+    assert (number(emulator), adaptive(emulator)["enabled"]) == (0, False)
     assert not both(emulator, **FREEZE, allow_zero=True)["changed"]
     assert both(emulator, **FREEZE)["failure"] == {"code": "zero_allocations"}
 
@@ -185,7 +185,7 @@ def test_a_number_wakes_what_sleeps_while_it_leaves(emulator: Emulator) -> None:
     assert (number(emulator), result["waited"]["reached"]) == (2, True)
 
 
-def test_a_zero_that_the_scaler_made_meanwhile_is_told(emulator: Emulator) -> None:
+def test_a_zero_that_the_adaptive_allocations_made_meanwhile_is_reported(emulator: Emulator) -> None:
     """Read with one, put to sleep, and then frozen: nothing may say that this is ready."""
     deployed(emulator, 1, ASLEEP)
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 0}

@@ -131,13 +131,13 @@ def test_when_a_namesake_matters() -> None:
     assert not rules.names_the_model(deployment("m"), FOUND)
 
 
-def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **wanted: t.Any) -> Plan:
+def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **desired: t.Any) -> Plan:
     start = Step("start", "d", {"model_id": after})
     plan = Plan(deployment(), deployment(model_id=after), "restart", (STOP, start), ("before",))
-    return rules.allow_stop(Desired("d", **wanted), plan, users, server)
+    return rules.allow_stop(Desired("d", **desired), plan, users, server)
 
 
-def test_what_nobody_uses_is_stopped_as_planned() -> None:
+def test_what_no_one_uses_is_stopped_as_planned() -> None:
     for on_referenced in ("fail", "force"):
         plan = protected(UsedBy(), on_referenced=on_referenced)
         assert (plan.steps[0], plan.warnings) == (STOP, ("before",))
@@ -188,7 +188,7 @@ GUARDING = [
 
 
 @pytest.mark.parametrize(("users", "version", "guarded"), GUARDING)
-def test_what_nobody_may_read_is_left_to_servers_that_look(users: UsedBy, version: str, guarded: bool) -> None:
+def test_what_no_one_may_read_is_left_to_servers_that_look(users: UsedBy, version: str, guarded: bool) -> None:
     server = Server(version, "default", "c")
     if guarded:
         plan = protected(users, server)

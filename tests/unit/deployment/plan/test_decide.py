@@ -44,13 +44,13 @@ SCALED = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(T
 FROZEN = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(False, 1, 8))
 
 
-def plan(current: Deployment | None, **wanted: t.Any) -> Plan:
-    return decide(Desired("d", **wanted), Situation(current, wanted.get("model_id")))
+def plan(current: Deployment | None, **desired: t.Any) -> Plan:
+    return decide(Desired("d", **desired), Situation(current, desired.get("model_id")))
 
 
-def refusal(current: Deployment | None, **wanted: t.Any) -> str:
+def refusal(current: Deployment | None, **desired: t.Any) -> str:
     with pytest.raises(Refusal) as caught:
-        plan(current, **wanted)
+        plan(current, **desired)
     return str(caught.value)
 
 
@@ -62,7 +62,7 @@ ADAPTIVE = AdaptivePatch(True, 1, 4)
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted", "actions"),
+    ("current", "desired", "actions"),
     [
         # nothing differs
         (RUNNING, {}, []),
@@ -168,14 +168,14 @@ ADAPTIVE = AdaptivePatch(True, 1, 4)
         ),
     ],
 )
-def test_actions(current: Deployment | None, wanted: dict[str, t.Any], actions: list[t.Any]) -> None:
-    made = plan(current, **wanted)
+def test_actions(current: Deployment | None, desired: dict[str, t.Any], actions: list[t.Any]) -> None:
+    made = plan(current, **desired)
     assert sent(made) == actions
     assert made.changed == bool(actions)
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted", "operation"),
+    ("current", "desired", "operation"),
     [
         (RUNNING, {}, "none"),
         (None, {}, "start"),
@@ -186,12 +186,12 @@ def test_actions(current: Deployment | None, wanted: dict[str, t.Any], actions: 
         (RUNNING, {"model_id": "other", "replace": "stop_start"}, "replace"),
     ],
 )
-def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operation: str) -> None:
-    assert plan(current, **wanted).operation == operation
+def test_operations(current: Deployment | None, desired: dict[str, t.Any], operation: str) -> None:
+    assert plan(current, **desired).operation == operation
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted", "said"),
+    ("current", "desired", "said"),
     [
         (None, {"on_missing": "fail"}, "Deployment 'd' does not exist and on_missing is fail."),
         (None, {"on_missing": "fail", "state": "stopped"}, "Deployment 'd' does not exist and on_missing is fail."),
@@ -243,15 +243,15 @@ def test_operations(current: Deployment | None, wanted: dict[str, t.Any], operat
         ),
     ],
 )
-def test_refusals(current: Deployment | None, wanted: dict[str, t.Any], said: str) -> None:
-    assert said in refusal(current, **wanted)
+def test_refusals(current: Deployment | None, desired: dict[str, t.Any], said: str) -> None:
+    assert said in refusal(current, **desired)
 
 
 def test_a_frozen_zero_is_taken_if_asked_for() -> None:
     asleep = dataclasses.replace(SCALED, number_of_allocations=0)
-    wish = AdaptivePatch(enabled=False)
-    assert plan(asleep, adaptive_allocations=wish, allow_zero=True).operation == "update"
-    assert plan(asleep, adaptive_allocations=wish, number_of_allocations=1).operation == "update"
+    desired = AdaptivePatch(enabled=False)
+    assert plan(asleep, adaptive_allocations=desired, allow_zero=True).operation == "update"
+    assert plan(asleep, adaptive_allocations=desired, number_of_allocations=1).operation == "update"
 
 
 def test_what_an_older_server_accepted_is_left_alone() -> None:
@@ -260,7 +260,7 @@ def test_what_an_older_server_accepted_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "exact", "wanted", "same"),
+    ("size", "exact", "desired", "same"),
     [
         ("265632637b", True, "265632637b", True),
         ("253.3mb", False, "265632637b", True),
@@ -269,12 +269,12 @@ def test_what_an_older_server_accepted_is_left_alone() -> None:
         (None, False, "1gb", False),
     ],
 )
-def test_cache_sizes_compare_by_what_is_known(size: str | None, exact: bool, wanted: str, same: bool) -> None:
+def test_cache_sizes_compare_by_what_is_known(size: str | None, exact: bool, desired: str, same: bool) -> None:
     current = dataclasses.replace(RUNNING, cache_size=size, cache_size_exact=exact)
     if same:
-        assert not plan(current, cache_size=wanted).changed
+        assert not plan(current, cache_size=desired).changed
     else:
-        assert "cache_size" in refusal(current, cache_size=wanted)
+        assert "cache_size" in refusal(current, cache_size=desired)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_a_restart_of_zero_starts_one() -> None:
     assert "has 0 allocations, and is started with 1" in made.warnings[0]
 
 
-def test_a_restart_that_leaves_the_count_to_the_scaler_says_so() -> None:
+def test_a_restart_that_leaves_the_count_to_the_adaptive_allocations_says_so() -> None:
     made = plan(SCALED, state="restarted", number_of_allocations=5, on_adaptive="skip")
     assert made.start is not None
     assert "number_of_allocations" not in made.start.settings
@@ -337,15 +337,15 @@ def test_what_is_being_stopped_is_awaited() -> None:
 
 def test_siblings_are_named() -> None:
     situation = Situation(None, "m", ("m-search", "m-ingest"))
-    wanted = Desired("m", deployment_id_given=False, model_id="m")
-    assert "'m-ingest', 'm-search'" in decide(wanted, situation).warnings[0]
+    desired = Desired("m", deployment_id_given=False, model_id="m")
+    assert "'m-ingest', 'm-search'" in decide(desired, situation).warnings[0]
     for state, verb in (("stopped", "stop"), ("restarted", "restart")):
         with pytest.raises(Refusal, match=f"Cannot {verb} deployment 'm'.*runs as 'm-ingest', 'm-search'"):
-            decide(dataclasses.replace(wanted, state=state), situation)  # type: ignore[arg-type]
+            decide(dataclasses.replace(desired, state=state), situation)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "number"),
+    ("desired", "number"),
     [
         ({}, 1),
         ({"adaptive_allocations": AdaptivePatch(True, 3, 4)}, 3),
@@ -353,8 +353,8 @@ def test_siblings_are_named() -> None:
         ({"adaptive_allocations": AdaptivePatch(False, 2, 4)}, 2),
     ],
 )
-def test_the_number_a_start_begins_with(wanted: dict[str, t.Any], number: int) -> None:
-    after = plan(None, **wanted).after
+def test_the_number_a_start_begins_with(desired: dict[str, t.Any], number: int) -> None:
+    after = plan(None, **desired).after
     assert after is not None
     assert after.number_of_allocations == number
 
@@ -370,9 +370,9 @@ def test_the_prediction_of_an_update() -> None:
 
 
 def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
-    wanted = on_this_server(Desired("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
+    desired = on_this_server(Desired("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
     scaled = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(True))
-    made = decide(wanted, Situation(scaled, "m"))
+    made = decide(desired, Situation(scaled, "m"))
     assert made.skipped_because == "Elasticsearch Serverless scales every deployment itself"
 
 
@@ -396,10 +396,10 @@ def test_serverless_scales_by_itself() -> None:
             "so no number of allocations can be set beside",
         ),
     )
-    for wanted, said in fighting:
+    for desired, said in fighting:
         with pytest.raises(Refusal, match=f"Serverless always scales deployments itself, {said}"):
-            on_this_server(wanted, serverless)
-        stopping = dataclasses.replace(wanted, state="stopped")
+            on_this_server(desired, serverless)
+        stopping = dataclasses.replace(desired, state="stopped")
         assert on_this_server(stopping, serverless) is stopping
 
 

@@ -60,12 +60,12 @@ EDGES = [
 
 @pytest.mark.parametrize(("guard", "number", "said"), EDGES)
 def test_each_part_at_its_edge(guard: Guard, number: int, said: str) -> None:
-    wanted = Desired("d", number_of_allocations=number, guard=guard)
+    desired = Desired("d", number_of_allocations=number, guard=guard)
     if not said:
-        assert decide(wanted, Situation(FOUR)).changed
+        assert decide(desired, Situation(FOUR)).changed
         return
     with pytest.raises(Refusal) as caught:
-        decide(wanted, Situation(FOUR))
+        decide(desired, Situation(FOUR))
     assert str(caught.value) == (
         f"Deployment 'd' is guarded: number_of_allocations would go from 4 to {number}, and {said}. "
         "Nothing was changed. Ask for a number that the guard allows, or change the guard."
@@ -84,7 +84,7 @@ BROKEN = Guard(expected=99, low=100, high=100, max_step=0)
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted"),
+    ("current", "desired"),
     [
         (FOUR, {}),
         (FOUR, {"number_of_allocations": 4}),
@@ -100,13 +100,13 @@ BROKEN = Guard(expected=99, low=100, high=100, max_step=0)
         (STOPPING, {"state": "stopped"}),
     ],
 )
-def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wanted: Json) -> None:
-    unguarded = decide(Desired("d", **wanted), Situation(current))
-    assert decide(Desired("d", guard=BROKEN, **wanted), Situation(current)) == unguarded
+def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, desired: Json) -> None:
+    unguarded = decide(Desired("d", **desired), Situation(current))
+    assert decide(Desired("d", guard=BROKEN, **desired), Situation(current)) == unguarded
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted", "way"),
+    ("current", "desired", "way"),
     [
         (FOUR, {"number_of_allocations": 5}, "from 4 to 5"),
         (SCALED, {"number_of_allocations": 5, "on_adaptive": "override"}, "from 4 to 5"),
@@ -124,20 +124,20 @@ def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, wante
         (UNTOLD, {"state": "restarted"}, "from an unknown number to 1"),
     ],
 )
-def test_what_changes_the_number_is_guarded(current: Deployment | None, wanted: Json, way: str) -> None:
+def test_what_changes_the_number_is_guarded(current: Deployment | None, desired: Json, way: str) -> None:
     with pytest.raises(Refusal, match=f"number_of_allocations would go {way}, and number_of_allocations 99 was exp"):
-        decide(Desired("d", guard=BROKEN, **wanted), Situation(current))
+        decide(Desired("d", guard=BROKEN, **desired), Situation(current))
 
 
-def test_a_step_from_nobody_knows_where_is_too_long() -> None:
+def test_a_step_from_no_one_knows_where_is_too_long() -> None:
     assert violation(Guard(max_step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
     assert violation(Guard(low=1, high=8), UNTOLD, FOUR) == ""
     assert violation(Guard(max_step=0), FOUR, UNTOLD) == ""
 
 
 def test_a_skip_leaves_everything_as_it_is_and_says_why() -> None:
-    wanted = Desired("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
-    plan = decide(wanted, Situation(FOUR))
+    desired = Desired("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
+    plan = decide(desired, Situation(FOUR))
     assert (plan.changed, plan.operation, plan.before, plan.after) == (False, "none", FOUR, FOUR)
     assert plan.skipped_because == (
         "on_guarded is skip: number_of_allocations would go from 4 to 9, and 9 is above max 8"
@@ -235,9 +235,11 @@ def test_a_write_that_had_to_wait_looks_at_the_guard_again(emulator: Emulator) -
 @pytest.mark.parametrize(("on_guarded", "said"), [("fail", "cannot be recovered: "), ("skip", "is not recovered: ")])
 def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_guarded: str, said: str) -> None:
     """A restart would bring it back with the scaler's lower bound, which is two less than it has."""
-    scaler = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 8}
-    emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=scaler)
-    emulator.effect("set_adaptive", deployment_id="d", adaptive_allocations={**scaler, "min_number_of_allocations": 1})
+    adaptive = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 8}
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=adaptive)
+    emulator.effect(
+        "set_adaptive", deployment_id="d", adaptive_allocations={**adaptive, "min_number_of_allocations": 1}
+    )
     emulator.effect("hold", deployment_id="d")
     result = emulator.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
     assert result["failed"]

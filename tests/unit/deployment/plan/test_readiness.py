@@ -114,7 +114,7 @@ def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str
     assert said in judge_readiness(deployment, "fully_allocated").why
 
 
-def test_goneness() -> None:
+def test_absence() -> None:
     assert stop_state(None).outcome == "ready"
     assert stop_state(STOPPING) == (
         "progressing",
@@ -198,18 +198,18 @@ PLAN = Plan(FULL, dataclasses.replace(FULL, threads_per_allocation=1))
     ],
 )
 def test_ruling_on_an_unsure_write(action: Step, error: ApiError, now: Deployment | None, outcome: str) -> None:
-    wanted = Desired("d", number_of_allocations=2)
+    desired = Desired("d", number_of_allocations=2)
     now = now if now is None or now.threads_per_allocation else dataclasses.replace(now, threads_per_allocation=1)
-    assert judge_write(PLAN, action, wanted, None, error, now).outcome == outcome
+    assert judge_write(PLAN, action, desired, None, error, now).outcome == outcome
 
 
-def test_a_stranger_cannot_be_told_without_a_start_time() -> None:
+def test_a_stranger_cannot_be_reported_without_a_start_time() -> None:
     before = Plan(dataclasses.replace(FULL, start_time=None), None)
     assert judge_write(before, STOP, Desired("d"), None, LOST, OTHER_START).outcome == "retry"
 
 
 CARRIED = dataclasses.replace(FULL, cache_size="1kb", cache_size_exact=True, number_of_allocations=2)
-SCALER = AdaptiveAllocations(True, 1, 4)
+ADAPTIVE = AdaptiveAllocations(True, 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ SCALER = AdaptiveAllocations(True, 1, 4)
         ({}, {"number_of_allocations": 5}, None, []),
         ({"number_of_allocations": 2}, {"number_of_allocations": 5}, None, ["number_of_allocations"]),
         ({"number_of_allocations": 2}, {"number_of_allocations": 5}, 2, []),
-        ({"number_of_allocations": 2}, {"number_of_allocations": 5, "adaptive_allocations": SCALER}, None, []),
-        ({"adaptive_allocations": {}}, {"adaptive_allocations": SCALER}, None, ["adaptive_allocations"]),
+        ({"number_of_allocations": 2}, {"number_of_allocations": 5, "adaptive_allocations": ADAPTIVE}, None, []),
+        ({"adaptive_allocations": {}}, {"adaptive_allocations": ADAPTIVE}, None, ["adaptive_allocations"]),
         ({}, {"cache_size": "2kb"}, None, ["cache_size"]),
         ({}, {"model_id": "other"}, None, ["model_id"]),
     ],
@@ -227,6 +227,6 @@ SCALER = AdaptiveAllocations(True, 1, 4)
 def test_what_a_stranger_started_otherwise(
     sent: dict[str, t.Any], changes: dict[str, t.Any], initial: int | None, named: list[str]
 ) -> None:
-    wanted = Desired("d", initial_number_of_allocations=initial)
+    desired = Desired("d", initial_number_of_allocations=initial)
     now = dataclasses.replace(CARRIED, **changes)
-    assert [each.name for each in start_differences(wanted, sent, CARRIED, now)] == named
+    assert [each.name for each in start_differences(desired, sent, CARRIED, now)] == named

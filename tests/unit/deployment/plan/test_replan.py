@@ -53,9 +53,9 @@ def test_a_write_of_another_kind_is_refused() -> None:
     assert conform(dataclasses.replace(replacement, operation="recover"), update) == update
 
 
-def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:
+def test_check_mode_predicts_an_update_that_waits_for_a_stop() -> None:
     with Emulator("9.5.3") as checked, Emulator("9.5.3") as real:
-        told = []
+        reported = []
         for emulator in (checked, real):
             for name in ("d", "e"):
                 emulator.effect("start_deployment", model_id="m", deployment_id=name, cache_size="1536kb")
@@ -64,8 +64,8 @@ def test_check_mode_foretells_an_update_that_waits_for_a_stop() -> None:
                 {"deployment_id": "d", "number_of_allocations": 2},
                 {"deployment_id": "e", "state": "stopped"},
             ]
-            told.append(emulator.run_many(items, check_mode=emulator is checked)["diff"])
-        assert told[0] == told[1]
+            reported.append(emulator.run_many(items, check_mode=emulator is checked)["diff"])
+        assert reported[0] == reported[1]
 
 
 def test_what_was_said_of_the_first_plan_is_not_said_of_the_next() -> None:
@@ -175,9 +175,9 @@ def test_an_update_in_place_of_a_recovery_does_not_go_past_the_endpoint(by_endpo
         owned(emulator)
         failed(emulator, "ep")
         meanwhile(emulator, "_has_privileges", lambda: lives_again(emulator, "ep", 2))
-        anew: dict[str, t.Any] = {"deployment_id": "ep", "on_failed": "recover", "on_referenced": "force"}
+        again: dict[str, t.Any] = {"deployment_id": "ep", "on_failed": "recover", "on_referenced": "force"}
         allowed: dict[str, t.Any] = {"on_endpoint_owned": "update_endpoint"} if by_endpoint else {}
-        result = emulator.run(**anew, **allowed, number_of_allocations=1)
+        result = emulator.run(**again, **allowed, number_of_allocations=1)
         assert [entry["path"] for entry in emulator.journal()] == [
             "/_inference/sparse_embedding/ep/_update"
         ] * by_endpoint

@@ -105,7 +105,7 @@ def test_another_deployment_on_its_way_out_is_not_what_it_is_for(emulator: Emula
     assert not path.exists()
 
 
-def test_what_somebody_else_started_meanwhile_is_what_counts(emulator: Emulator, path: Path) -> None:
+def test_what_another_client_started_meanwhile_is_what_counts(emulator: Emulator, path: Path) -> None:
     left(emulator, path)
     emulator.effect("pass_time", seconds=1)
     started(emulator, queue_capacity=5, number_of_allocations=3)
@@ -128,7 +128,7 @@ def test_what_was_done_before_the_end_is_done(emulator: Emulator, path: Path) ->
     assert (result["changed"], result["warnings"], path.exists()) == (False, [], False)
 
 
-def test_the_scaler_comes_back(emulator: Emulator, path: Path) -> None:
+def test_the_adaptive_allocations_comes_back(emulator: Emulator, path: Path) -> None:
     bounds = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=bounds)
     emulator.settle()
@@ -168,7 +168,7 @@ def test_nothing_is_kept_of_what_needs_no_stop(emulator: Emulator, path: Path) -
         assert not emulator.run(number_of_allocations=number, **options).get("failed")
 
 
-def test_what_a_failed_replacement_leaves_is_told(emulator: Emulator, path: Path) -> None:
+def test_what_a_failed_replacement_leaves_is_reported(emulator: Emulator, path: Path) -> None:
     started(emulator)
     refusal = {"type": "answer", "status": 400, "body": {"error": {"type": "t", "reason": "planted"}}}
     emulator.fault("start", refusal, times=-1)
@@ -249,7 +249,7 @@ def test_a_file_of_another_cluster_is_refused(emulator: Emulator, path: Path, kn
     assert (emulator.journal(), path.exists()) == ([], True)
 
 
-def test_whoever_may_not_read_which_cluster_it_is_uses_the_file(emulator: Emulator, path: Path) -> None:
+def test_any_client_may_not_read_which_cluster_it_is_uses_the_file(emulator: Emulator, path: Path) -> None:
     left(emulator, path)
     emulator.allow("manage_ml")
     assert not emulator.run(deployment_id="d", recovery_file=str(path)).get("failed")
@@ -287,7 +287,7 @@ def test_two_items_cannot_share_one(emulator: Emulator, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
 def test_what_no_path_has_is_refused(emulator: Emulator, tmp_path: Path, name: str) -> None:
     task = {"deployment_id": "d", "state": "restarted", "recovery_file": f"{tmp_path}/{name}"}
-    told = "recovery_file has characters that no path can have. Give the path of a file."
+    reported = "recovery_file has characters that no path can have. Give the path of a file."
     for mode in (True, False):
-        assert emulator.run(mode, **task)["msg"] == told
-        assert f"deployments[0] ('d'): {told}" in emulator.run_many([task], mode)["msg"]
+        assert emulator.run(mode, **task)["msg"] == reported
+        assert f"deployments[0] ('d'): {reported}" in emulator.run_many([task], mode)["msg"]

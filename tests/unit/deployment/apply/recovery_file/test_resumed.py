@@ -50,7 +50,7 @@ def answer(status: int) -> Json:
     return {"type": "answer", "status": status, "body": body}
 
 
-def wish(path: Path, **options: t.Any) -> Json:
+def desired(path: Path, **options: t.Any) -> Json:
     return {"deployment_id": "d", "recovery_file": str(path), "replace": "stop_start", **options}
 
 
@@ -58,7 +58,7 @@ def wish(path: Path, **options: t.Any) -> Json:
 def test_a_refused_start_brings_back_what_ran_before(emulator: Emulator, path: Path, status: int) -> None:
     started(emulator)
     was = task(emulator)
-    options = killed(emulator, **wish(path, threads_per_allocation=2, number_of_allocations=3))
+    options = killed(emulator, **desired(path, threads_per_allocation=2, number_of_allocations=3))
     emulator.fault("start", answer(status))
     result = emulator.run(**options)
     assert result["failure"] != {"code": "rollback_failed"}
@@ -72,16 +72,16 @@ def test_a_start_without_room_brings_back_what_ran_before(emulator: Emulator, pa
     """No node has 32 processors."""
     started(emulator)
     was = task(emulator)
-    options = killed(emulator, **wish(path, threads_per_allocation=32))
+    options = killed(emulator, **desired(path, threads_per_allocation=32))
     result = emulator.run(**options)
     assert (result["error"]["status"], result["operation"], path.exists()) == (429, "rollback", False)
     assert task(emulator) == was
 
 
-def test_the_scaler_comes_back_where_the_start_without_it_is_refused(emulator: Emulator, path: Path) -> None:
+def test_adaptive_allocations_come_back_if_the_start_without_them_is_refused(emulator: Emulator, path: Path) -> None:
     bounds = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
     started(emulator, number_of_allocations=None, adaptive_allocations=bounds)
-    options = killed(emulator, **wish(path, number_of_allocations=3, on_adaptive="override", queue_capacity=5))
+    options = killed(emulator, **desired(path, number_of_allocations=3, on_adaptive="override", queue_capacity=5))
     emulator.fault("start", answer(429))
     assert emulator.run(**options)["operation"] == "rollback"
     assert emulator.deployments()["d"]["adaptive_allocations"] == bounds
@@ -92,7 +92,7 @@ def test_what_is_still_going_is_awaited_before_what_ran_is_started(emulator: Emu
     started(emulator)
     was = task(emulator)
     emulator.effect("hold", deployment_id="d")
-    options = wish(path, queue_capacity=5)
+    options = desired(path, queue_capacity=5)
     with emulator.kill(sent=True, what="_stop"):
         emulator.run(**options)
     emulator.effect("release", deployment_id="d")
@@ -115,7 +115,7 @@ def test_a_refused_restart_is_not_tried_with_the_same_again(emulator: Emulator, 
 def test_neither_is_taken_and_both_are_kept(emulator: Emulator, path: Path) -> None:
     started(emulator)
     was = task(emulator)
-    options = killed(emulator, **wish(path, threads_per_allocation=32))
+    options = killed(emulator, **desired(path, threads_per_allocation=32))
     content = path.read_bytes()
     emulator.fault("start", answer(400), times=2)
     result = emulator.run(**options)
@@ -128,7 +128,7 @@ def test_neither_is_taken_and_both_are_kept(emulator: Emulator, path: Path) -> N
 def test_a_kill_between_the_refusal_and_what_ran_before_loses_nothing(emulator: Emulator, path: Path) -> None:
     started(emulator)
     was = task(emulator)
-    options = killed(emulator, **wish(path, threads_per_allocation=32))
+    options = killed(emulator, **desired(path, threads_per_allocation=32))
     with emulator.kill(1, what="_start"):
         emulator.run(**options)
     assert emulator.deployments() == {}
@@ -140,7 +140,7 @@ def test_a_kill_of_the_way_back_does_not_bring_the_change_back_for_good(emulator
     """The file of the way back has what ran at first, not what was to be undone."""
     started(emulator)
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
-    options = wish(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
+    options = desired(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
     with emulator.kill(1, what="_start"):
         emulator.run(**options)
     kept = json.loads(path.read_text())
@@ -151,7 +151,7 @@ def test_a_kill_of_the_way_back_does_not_bring_the_change_back_for_good(emulator
 def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(emulator: Emulator, path: Path) -> None:
     started(emulator)
     was = task(emulator)
-    options = wish(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
+    options = desired(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
     killed(emulator, **options)
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     result = emulator.run(**options)
@@ -162,7 +162,7 @@ def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(emulato
 
 def test_what_another_has_started_after_the_refusal_is_left_alone(emulator: Emulator, path: Path) -> None:
     started(emulator)
-    options = killed(emulator, **wish(path, threads_per_allocation=32))
+    options = killed(emulator, **desired(path, threads_per_allocation=32))
     send = emulator.request
     refused: list[str] = []
 
@@ -170,14 +170,14 @@ def test_what_another_has_started_after_the_refusal_is_left_alone(emulator: Emul
         """After the look that follows the refusal, and before the one that precedes the way back."""
         if "_stats" in target and refused and refused.pop() == "looked":
             started(emulator, queue_capacity=5)
-        elif "_stats" in target and "refused" in told:
-            told.remove("refused")
+        elif "_stats" in target and "refused" in reported:
+            reported.remove("refused")
             refused.append("looked")
         done = send(method, target, *rest)
-        told.extend(["refused"] if done[0] == 429 else [])
+        reported.extend(["refused"] if done[0] == 429 else [])
         return done
 
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(emulator, "request", late)
         result = emulator.run(**options)
@@ -192,10 +192,10 @@ def test_an_endpoint_finds_its_deployment_as_it_was(emulator: Emulator, tmp_path
     body = {**ENDPOINT, "service_settings": {**ENDPOINT["service_settings"], "num_allocations": 1}}
     emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
     emulator.settle()
-    anew: Json = {"deployment_id": "ep", "on_referenced": "force", "replace": "stop_start"}
-    assert emulator.run(**anew, threads_per_allocation=2)["changed"]
+    restarted: Json = {"deployment_id": "ep", "on_referenced": "force", "replace": "stop_start"}
+    assert emulator.run(**restarted, threads_per_allocation=2)["changed"]
     was = task(emulator, "ep")
-    options = killed(emulator, **anew, recovery_file=str(path), queue_capacity=9)
+    options = killed(emulator, **restarted, recovery_file=str(path), queue_capacity=9)
     emulator.fault("start", answer(429))
     assert emulator.run(**options)["operation"] == "rollback"
     assert task(emulator, "ep") == was
@@ -207,7 +207,7 @@ def test_an_endpoint_finds_its_deployment_as_it_was(emulator: Emulator, tmp_path
 
 def fleet(tmp_path: Path, **options: t.Any) -> list[Json]:
     names = ("d", "e")
-    return [wish(tmp_path / name, **options, deployment_id=name) for name in names]
+    return [desired(tmp_path / name, **options, deployment_id=name) for name in names]
 
 
 def test_each_of_a_list_gets_back_what_ran(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_each_of_a_list_gets_back_what_ran(tmp_path: Path) -> None:
 def test_a_list_counts_from_the_number_in_the_file(emulator: Emulator, tmp_path: Path, step: int) -> None:
     """As each item does, and as the run did that was killed."""
     started(emulator, number_of_allocations=4)
-    item = {**wish(tmp_path / "d"), "queue_capacity": 5}
+    item = {**desired(tmp_path / "d"), "queue_capacity": 5}
     with emulator.kill(what="_start"):
         emulator.run_many([item], guard={"max_total_step": 0})
     assert emulator.deployments() == {}
@@ -254,7 +254,7 @@ def test_a_list_counts_from_the_number_in_the_file(emulator: Emulator, tmp_path:
 @pytest.mark.parametrize("there", [True, False])
 def test_a_complete_stop_does_away_with_what_was_to_be_started(emulator: Emulator, path: Path, there: bool) -> None:
     started(emulator)
-    killed(emulator, **wish(path, queue_capacity=5))
+    killed(emulator, **desired(path, queue_capacity=5))
     if there:
         started(emulator)
     content = path.read_bytes()
@@ -270,7 +270,7 @@ def test_a_complete_stop_does_away_with_what_was_to_be_started(emulator: Emulato
 @pytest.mark.parametrize("waiting", [{"wait": False}, {"wait_timeout": 4}])
 def test_a_stop_that_is_not_complete_leaves_it(emulator: Emulator, path: Path, waiting: Json) -> None:
     started(emulator)
-    killed(emulator, **wish(path, queue_capacity=5))
+    killed(emulator, **desired(path, queue_capacity=5))
     started(emulator)
     emulator.effect("hold", deployment_id="d")
     result = emulator.run(deployment_id="d", state="stopped", recovery_file=str(path), **waiting)
@@ -280,7 +280,7 @@ def test_a_stop_that_is_not_complete_leaves_it(emulator: Emulator, path: Path, w
 
 def test_a_stop_whose_way_back_fails_leaves_it(emulator: Emulator, path: Path) -> None:
     started(emulator)
-    killed(emulator, **wish(path, queue_capacity=5))
+    killed(emulator, **desired(path, queue_capacity=5))
     started(emulator)
     emulator.effect("hold", deployment_id="d")
     emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=2)
@@ -302,7 +302,7 @@ def test_a_run_that_writes_nothing_leaves_what_another_has_just_written(emulator
         seen = send(method, target, *rest)
         if "_stats" in target and not done:
             done.append(target)
-            killed(emulator, **wish(path, queue_capacity=5))
+            killed(emulator, **desired(path, queue_capacity=5))
         return seen
 
     emulator.request = late  # type: ignore[method-assign,assignment]
@@ -332,7 +332,7 @@ def test_a_killed_run_that_had_stopped_nothing_leaves_nothing(emulator: Emulator
     """What it was to replace still runs, and a later task does not want that any more."""
     started(emulator)
     with emulator.kill(what="_stop"):
-        emulator.run(**wish(path, queue_capacity=5))
+        emulator.run(**desired(path, queue_capacity=5))
     assert path.exists()
     result = emulator.run(deployment_id="d", recovery_file=str(path))
     assert (result["changed"], result["warnings"], path.exists()) == (False, [], False)
@@ -341,7 +341,7 @@ def test_a_killed_run_that_had_stopped_nothing_leaves_nothing(emulator: Emulator
 def test_whether_it_still_runs_may_be_unknown(emulator: Emulator, path: Path) -> None:
     started(emulator)
     with emulator.kill(what="_stop"):
-        emulator.run(**wish(path, queue_capacity=5))
+        emulator.run(**desired(path, queue_capacity=5))
     looks = emulator.request
     down = answer(503)["body"]
 
@@ -358,11 +358,11 @@ def test_whether_it_still_runs_may_be_unknown(emulator: Emulator, path: Path) ->
     assert (result["changed"], path.exists()) == (False, True)
 
 
-def test_what_another_started_in_between_is_told_and_ends_it(emulator: Emulator, path: Path) -> None:
+def test_what_another_started_in_between_is_reported_and_ends_it(emulator: Emulator, path: Path) -> None:
     started(emulator)
     another = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "queue_capacity": 5}
     emulator.fault("start", {"type": "effect", "effect": another})
-    result = emulator.run(**wish(path, threads_per_allocation=2))
+    result = emulator.run(**desired(path, threads_per_allocation=2))
     assert result["failed"]
     assert "is not used: the deployment was started after the file was written" in result["warnings"][-1]
     assert (task(emulator)["queue_capacity"], path.exists()) == (5, False)

@@ -165,7 +165,7 @@ def test_a_full_disk_stops_nothing_and_leaves_nothing(
     assert (result["changed"], emulator.journal(), os.listdir(path.parent)) == (False, [], [])
 
 
-def test_a_file_that_cannot_be_removed_is_told(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unremovable_file_is_reported(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, missing_ok: bool = False) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 

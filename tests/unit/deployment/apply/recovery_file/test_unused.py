@@ -43,13 +43,13 @@ def path(tmp_path: Path) -> Path:
 def left(emulator: Emulator, path: Path) -> Json:
     """A run was killed between its stop and its start. What each further one says of the deployment and its file."""
     started(emulator, d=3)
-    wish: Json = {"deployment_id": "d", "recovery_file": str(path)}
+    desired: Json = {"deployment_id": "d", "recovery_file": str(path)}
     with emulator.kill(what="_start"):
-        emulator.run(**wish, threads_per_allocation=2, replace="stop_start")
+        emulator.run(**desired, threads_per_allocation=2, replace="stop_start")
     emulator.settle()
     emulator.forget()
     assert emulator.deployments() == {}
-    return wish
+    return desired
 
 
 def still_in(path: Path) -> str:
@@ -67,15 +67,15 @@ def why(result: Json) -> str:
 @pytest.mark.parametrize("listed", [False, True])
 def test_a_task_that_does_not_start_it_says_so(emulator: Emulator, path: Path, reason: str, listed: bool) -> None:
     options, said = KEPT_FROM_IT[reason]
-    wish = left(emulator, path)
+    desired = left(emulator, path)
     content = path.read_bytes()
     for check_mode in (True, False, False):
-        given = {**wish, **options}
+        given = {**desired, **options}
         result = emulator.run_many([given], check_mode) if listed else emulator.run(check_mode, **given)
         assert said in why(result)
         assert result["warnings"] == [still_in(path)]
     assert (emulator.journal(), path.read_bytes()) == ([], content)
-    assert not emulator.run(**wish).get("failed")
+    assert not emulator.run(**desired).get("failed")
     assert (task(emulator, "d")["threads_per_allocation"], path.exists()) == (2, False)
 
 
@@ -92,10 +92,10 @@ def test_a_list_that_does_not_start_it_says_so(emulator: Emulator, path: Path, r
 
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_where_only_a_request_failed_the_task_is_right(emulator: Emulator, path: Path, check_mode: bool) -> None:
-    wish = left(emulator, path)
+    desired = left(emulator, path)
     body = {"error": {"type": "t", "reason": "planted"}, "status": 500}
     emulator.fault("model", {"type": "answer", "status": 500, "body": body}, times=-1)
-    result = emulator.run(check_mode, **wish, model_id="m", request_retries=0)
+    result = emulator.run(check_mode, **desired, model_id="m", request_retries=0)
     assert "planted" in result["msg"]
     assert result["warnings"] == [f"The settings of deployment 'd' are in the recovery file '{path}'. {AGAIN}"]
 
@@ -103,23 +103,23 @@ def test_where_only_a_request_failed_the_task_is_right(emulator: Emulator, path:
 @pytest.mark.parametrize("on_missing", ["skip", "fail"])
 def test_while_another_is_on_its_way_out_the_task_is_right(emulator: Emulator, path: Path, on_missing: str) -> None:
     """When that one is gone, the file counts, and not on_missing."""
-    wish = {**left(emulator, path), "on_missing": on_missing}
+    desired = {**left(emulator, path), "on_missing": on_missing}
     started(emulator, d=1)
     emulator.effect("hold", deployment_id="d")
     emulator.effect("stop_deployment", deployment_id="d")
     for check_mode in (True, False):
-        assert AGAIN in emulator.run(check_mode, **wish)["warnings"][-1]
+        assert AGAIN in emulator.run(check_mode, **desired)["warnings"][-1]
     emulator.effect("release", deployment_id="d")
     emulator.settle()
-    assert not emulator.run(**wish).get("failed")
+    assert not emulator.run(**desired).get("failed")
     assert task(emulator, "d")["threads_per_allocation"] == 2
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-@pytest.mark.parametrize("wish", [{"state": "stopped", "on_missing": "fail"}, {"recovery_file": None, **NINE}])
+@pytest.mark.parametrize("desired", [{"state": "stopped", "on_missing": "fail"}, {"recovery_file": None, **NINE}])
 def test_a_task_that_does_not_want_it_says_nothing(
-    emulator: Emulator, path: Path, check_mode: bool, wish: Json
+    emulator: Emulator, path: Path, check_mode: bool, desired: Json
 ) -> None:
-    asked = {**left(emulator, path), **wish, "guard": {"max": 4}}
+    asked = {**left(emulator, path), **desired, "guard": {"max": 4}}
     result = emulator.run(check_mode, **asked)
     assert (result["failed"], result["warnings"], path.exists()) == (True, [], True)
