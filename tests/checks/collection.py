@@ -83,5 +83,5 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package.rsplit(".", node.level - 1)[0] if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
-            # Of `from a import b` nobody can tell here whether b is a module: the longer name serves both.
+            # Of `from a import b` no one can tell here whether b is a module: the longer name serves both.
             yield from (f"{module}.{alias.name}" for alias in node.names)
