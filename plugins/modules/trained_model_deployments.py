@@ -286,7 +286,7 @@ deployments:
       description: Why this deployment failed.
       type: str
       returned: if it failed
-      sample: "Deployment 'sentiment-search' cannot be changed in place: threads_per_allocation is 1, wanted is 2."
+      sample: "Deployment 'sentiment-search' cannot be changed in place: threads_per_allocation is 1, not 2."
     operation:
       description:
         - What the task did, or in check mode would do.
