@@ -88,7 +88,7 @@ def _predicts_deployment(predicted: Json, deployment: Json | None, where: str) -
     owned = ["model_id", "threads_per_allocation", "priority", "adaptive_allocations", "queue_capacity"]
     if not (expected["adaptive_allocations"] or {}).get("enabled"):
         owned.append("number_of_allocations")
-    wrong = [name for name in owned if predicted[name] not in (None, deployment[name])]
+    wrong = [name for name in owned if expected[name] not in (None, deployment[name])]
     assert wrong == [], f"{where}: {expected} is not {deployment}"
 
 
