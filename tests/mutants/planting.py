@@ -5,7 +5,8 @@
 """Read the planted faults of ``faults.yml`` and plant them: lines of one function are replaced by others.
 
 A row names a file, a function or class in it (``Class.method``; the whole file if there is none), old lines and new
-lines. The old lines stand in the function exactly once, at any indentation. Rows of one name are one fault.
+lines. The old lines stand in the function exactly once, at any indentation. Rows of one name are one fault. The test in
+``caught_by`` only saves time: one that is not there any more is passed over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ast
 import collections
 import dataclasses
+import re
 import textwrap
 import typing as t
 from pathlib import Path
@@ -29,13 +31,17 @@ class NotPlanted(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One replacement. ``file``: path from the root of the checkout. ``function``: empty for the whole file."""
+    """One replacement. ``file``: path from the root of the checkout. ``function``: empty for the whole file.
+
+    ``caught_by``: a test that has caught the fault, which is tried first.
+    """
 
     name: str
     file: str
     old: str
     new: str
     function: str = ""
+    caught_by: str = ""
 
 
 def read_faults(root: Path) -> dict[str, list[Row]]:
@@ -44,6 +50,15 @@ def read_faults(root: Path) -> dict[str, list[Row]]:
     for row in yaml.safe_load((root / TABLE).read_text()):
         faults[row["name"]].append(Row(**row))
     return dict(faults)
+
+
+def record(caught: t.Mapping[str, str], root: Path) -> None:
+    """Write into the table by which test each fault was caught, by the names of the faults."""
+    text = (root / TABLE).read_text()
+    for name, test in caught.items():
+        row = re.compile(rf"^- name: {re.escape(name)}\n(  caught_by: .*\n)?", re.MULTILINE)
+        text = row.sub(f"- name: {name}\n  caught_by: {test}\n", text, count=1)
+    (root / TABLE).write_text(text)
 
 
 def plant(rows: t.Iterable[Row], root: Path) -> None:

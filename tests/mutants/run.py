@@ -4,7 +4,7 @@
 
 """Plant each fault of tests/mutants/faults.yml in a copy of the checkout, and check that the fast tests catch it.
 
-Usage: PYTHONPATH=tests python -m mutants.run [part of a fault's name ...]
+Usage: PYTHONPATH=tests python -m mutants.run [--record] [part of a fault's name ...]
 
 A fault changes `plugins` by one believable slip. If it cannot be planted, or the tests cannot even be collected with
 it, its rows have to be corrected.
@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mutants.planting import NotPlanted, Row, plant, read_faults
+from mutants.planting import NotPlanted, Row, plant, read_faults, record
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAST = ("tests/unit", "tests/laws")
@@ -39,7 +39,10 @@ NO_TESTS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """The end of one fault: ``caught``, ``survived`` or ``broken`` (its rows have to be corrected)."""
+    """The end of one fault: ``caught``, ``survived`` or ``broken`` (its rows have to be corrected).
+
+    ``detail``: the test that failed first, or what went wrong.
+    """
 
     name: str
     verdict: str
@@ -51,6 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="run only faults with one of these in their name")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout, if not this one")
+    parser.add_argument("--record", action="store_true", help="write into the table which test caught each fault")
     chosen = parser.parse_args()
     faults = read_faults(chosen.root)
     faults = {name: rows for name, rows in faults.items() if not chosen.names or any(p in name for p in chosen.names)}
@@ -63,6 +67,9 @@ def main() -> int:
         outcomes.append(outcome)
     caught = sum(outcome.verdict == "caught" for outcome in outcomes)
     print(f"{caught} caught, {len(outcomes) - caught} not caught")
+    if chosen.record:
+        tests = {outcome.name: outcome.detail.partition("[")[0] for outcome in outcomes if "::" in outcome.detail}
+        record(tests, chosen.root)
     return 0 if caught == len(outcomes) else 1
 
 
@@ -91,7 +98,9 @@ def try_fault(rows: list[Row], folder: Path) -> tuple[str, str]:
         plant(rows, folder)
     except NotPlanted as exc:
         return "broken", str(exc)
-    return run_tests(folder)
+    known = rows[0].caught_by if rows else ""
+    verdict, detail = run_tests(folder, known) if known else ("", "")
+    return (verdict, detail) if verdict == "caught" else run_tests(folder, *FAST)
 
 
 def copy_checkout(root: Path, folder: Path) -> None:
@@ -104,13 +113,15 @@ def copy_checkout(root: Path, folder: Path) -> None:
             shutil.copy2(root / path, folder / path)
 
 
-def run_tests(folder: Path) -> tuple[str, str]:
-    """Return a verdict with the first test that failed, or with what went wrong."""
+def run_tests(folder: Path, *tests: str) -> tuple[str, str]:
+    """Return a verdict with the first of *tests* that failed, or with what went wrong."""
     # The copy's tests/conftest.py finds the copy; a path to the checkout itself must not come before.
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
     environment["NO_SHRINKING"] = "1"  # one failure is enough
-    tests = [path for path in FAST if (folder / path).is_dir()]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    there = [test for test in tests if (folder / test.partition("::")[0]).exists()]
+    if not there:
+        return "broken", "no tests"
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *there]
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -119,7 +130,7 @@ def run_tests(folder: Path) -> tuple[str, str]:
         return "caught", f"no end within {SECONDS} s"
     failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     if done.returncode == TESTS_FAILED and failed:
-        return "caught", f"by {failed[1]}"
+        return "caught", failed[1]
     if done.returncode == 0:
         return "survived", ""
     lines = (done.stdout + done.stderr).strip().splitlines()

@@ -35,7 +35,7 @@ def plant(checkout: Path, name: str, *, old: str = "a + b", new: str) -> None:
     """Add a row to the table."""
     row = {"name": name, "file": "plugins/sum.py", "function": "add", "old": f"return {old}", "new": f"return {new}"}
     with (checkout / "tests/mutants/faults.yml").open("a") as table:
-        table.write(yaml.safe_dump([row]))
+        table.write(yaml.safe_dump([row], sort_keys=False))
 
 
 def run(checkout: Path, *names: str) -> tuple[int, list[str]]:
@@ -50,7 +50,7 @@ def test_caught(checkout: Path) -> None:
     status, [row, closing] = run(checkout)
     assert (status, closing) == (0, "1 caught, 0 not caught")
     assert row.startswith("caught ")
-    assert row.endswith("minus by tests/unit/test_sum.py::test_add")
+    assert row.endswith("minus tests/unit/test_sum.py::test_add")
     assert "a + b" in (checkout / "plugins/sum.py").read_text()
 
 
@@ -79,3 +79,13 @@ def test_tests_that_fail_anyway_catch_nothing(checkout: Path) -> None:
     status, rows = run(checkout)
     assert status == 1
     assert "the tests fail without a fault" in rows[0]
+
+
+def test_a_recorded_test_is_tried_first_and_a_stale_one_is_passed_over(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    assert run(checkout, "--record")[0] == 0
+    table = checkout / "tests/mutants/faults.yml"
+    assert "  caught_by: tests/unit/test_sum.py::test_add\n" in table.read_text()
+    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
+    table.write_text(table.read_text().replace("test_add", "test_gone"))
+    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
