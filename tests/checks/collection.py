@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the checks ask about the checkout: its files, its metadata, its documentation as Ansible prints it."""
+"""Read the checkout for the checks: its files, its metadata, its documentation as Ansible prints it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_yaml(path: str) -> t.Any:
 
 
 def versioned_files() -> set[str]:
-    """What a commit of everything would hold, as paths from the root: files not yet added too, ignored ones not."""
+    """Return what a commit of everything would hold, as paths from the root: new files too, ignored ones not."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -50,7 +50,7 @@ def modules() -> list[str]:
 
 
 def run_tool(*command: str) -> str:
-    """The output of a program that came with this Python's packages."""
+    """Return the output of a program that came with this Python's packages."""
     done = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:]],
         cwd=ROOT,
@@ -66,7 +66,7 @@ def run_tool(*command: str) -> str:
 
 @functools.cache
 def documentation() -> dict[str, dict[str, t.Any]]:
-    """The documentation of each module, fragments merged in, by the module's short name."""
+    """Return the documentation of each module, fragments merged in, by the module's short name."""
     names = [f"{NAME}.{module}" for module in modules()]
     if not names:
         return {}
@@ -75,7 +75,7 @@ def documentation() -> dict[str, dict[str, t.Any]]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Dotted names of all that a file imports, relative ones spelled out; those within functions too."""
+    """Yield dotted names of all that a file imports, relative ones spelled out; those within functions too."""
     package = f"ansible_collections.{NAME}." + ".".join(path.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

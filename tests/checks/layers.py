@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The layers of the plugins, and their picture in the page about the architecture.
+"""Define the layers of the plugins, and draw their picture for the page about the architecture.
 
 Usage: PYTHONPATH=tests python -m checks.layers    (draws the picture again, from the imports)
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports inside the emulator go down only. What is only the name of a type may come from anywhere."""
+"""Test that imports inside the emulator go down only. A name that only a type needs may come from anywhere."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def named(path: Path) -> str:
 
 
 def dotted(path: Path) -> str:
-    """The name of a file inside the package, without the package's."""
+    """Return the name of a file inside the package, without the package's."""
     parts = path.relative_to(EMULATOR).parts
     return ".".join(parts).removesuffix(".py").removesuffix(".__init__")
 
 
 def row_of(name: str) -> int:
-    """The row of a module; -1 for the package itself."""
+    """Return the row of a module; -1 for the package itself."""
     fitting = [row for row in ROWS if name == row or name.startswith(f"{row}.")]
     return ROWS.index(max(fitting, key=len)) if fitting else -1
 
 
 def statements(node: ast.AST) -> Iterator[ast.ImportFrom]:
-    """All relative imports, those within functions too, but for those that only a type checker sees."""
+    """Yield all relative imports, those within functions too, but for those that only a type checker sees."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             continue
@@ -62,7 +62,7 @@ def statements(node: ast.AST) -> Iterator[ast.ImportFrom]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Modules of the emulator that a file imports."""
+    """Yield modules of the emulator that a file imports."""
     for statement in statements(ast.parse(path.read_text())):
         folder = path.parents[statement.level - 1]
         base = folder / (statement.module or "").replace(".", "/")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Imports go down only, and the deciding layers know neither Ansible, nor Elasticsearch, nor the outside world."""
+"""Test that imports go down only, and that deciding layers know no Ansible, no Elasticsearch, no outside world."""
 
 from __future__ import annotations
 

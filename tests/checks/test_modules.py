@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each module is whole: documentation that matches its spec, the action group, the fast front door."""
+"""Test that each module is whole: documentation that matches its spec, the action group, the fast front door."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GROUP = f"{NAME}.ml"
 
 
 def spec_of(module: str) -> t.Any:
-    """The SPEC object that a module file imports."""
+    """Return the SPEC object that a module file imports."""
     found = [name for name in imports(PLUGINS / "modules" / f"{module}.py") if name.endswith(".SPEC")]
     assert len(found) == 1, f"{module} imports {found}, should be one SPEC"
     return importlib.import_module(found[0].removesuffix(".SPEC")).SPEC
 
 
 def facts(option: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What documentation and spec of an option both tell, in one form. Choices may be documented as a dict."""
+    """Return what documentation and spec of an option both say, in one form. Choices may be documented as a dict."""
     return {
         "type": option.get("type") or "str",
         "elements": option.get("elements"),
@@ -38,7 +38,7 @@ def facts(option: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def differences(documented: dict[str, t.Any], spec: dict[str, t.Any], where: str = "") -> Iterator[str]:
-    """One line for each fact in which options, with their suboptions, are not the same."""
+    """Yield a line for each fact in which options, with their suboptions, are not the same."""
     for name in sorted(documented.keys() ^ spec.keys()):
         yield f"{where}{name}: {'only documented' if name in documented else 'not documented'}"
     for name in sorted(documented.keys() & spec.keys()):

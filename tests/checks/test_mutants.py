@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Planted faults go with the code: one that cannot be planted any more proves nothing."""
+"""Test that planted faults go with the code: one that cannot be planted any more proves nothing."""
 
 from __future__ import annotations
 

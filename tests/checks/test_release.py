@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is published: the tarball's content, and versions that are written in more than one place."""
+"""Test the release: the tarball's content, and versions that are written in more than one place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> None:
 
 
 def floor(path: str, package: str) -> str:
-    """The lowest version that a requirements file accepts."""
+    """Return the lowest version that a requirements file accepts."""
     [found] = re.findall(rf"^{package}>=([\d.]+)$", (ROOT / path).read_text(), re.MULTILINE)
     return str(found)
 
@@ -51,7 +51,7 @@ def test_changelog_is_not_ahead() -> None:
 
 
 def versions_added(documented: dict[str, t.Any]) -> Iterator[str]:
-    """Every `version_added` of a module, its options and their suboptions."""
+    """Yield every `version_added` of a module, its options and their suboptions."""
     if "version_added" in documented:
         yield str(documented["version_added"])
     for key in ("options", "suboptions"):

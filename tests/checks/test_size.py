@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files and functions stay short enough to be read at once. Documentation does not count."""
+"""Test that files and functions stay short enough to be read at once. Documentation does not count."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def length(node: ast.stmt) -> int:
 
 
 def documentation(tree: ast.AST) -> Iterator[ast.stmt]:
-    """Docstrings, and the texts Ansible prints, also the blocks of doc fragments (class attributes in capitals)."""
+    """Find docstrings, and the texts Ansible prints, also the blocks of doc fragments (attributes in capitals)."""
     for node in ast.walk(tree):
         if not isinstance(node, BLOCKS):
             continue

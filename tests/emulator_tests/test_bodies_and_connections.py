@@ -168,7 +168,7 @@ def _head(method: str, path: str, *headers: str) -> bytes:
 
 
 def test_half_a_body_starts_nothing(process: Process) -> None:
-    """Test server-behaviour.md 0, raw rows: a request that ends too early is not answered, and not carried out."""
+    """Test server-behaviour.md 0, raw rows: a request that ends too early is not answered, and changes nothing."""
     head = _head("PUT", "/half", "Content-Type: application/json", "Content-Length: 100")
     assert _talk(process, head, b'{"settings": {}}') == b""
     assert process.api("GET", "/half")[0] == 404

@@ -62,7 +62,7 @@ def _cases(first: dict[str, Any], bad: dict[str, dict[str, Any]]) -> list[dict[s
         "bearer": plain | {"bearer": "a-token"},
         "certificate": plain | {"certificate": first["client_cert"], "key": first["client_key"]},
         "fingerprint": pinned | {"fingerprint": first["ca_fingerprint"]},
-        "nobody": plain,
+        "no-credentials": plain,
         "wrong-password": plain | user | {"password": "wrong"},
         "revoked": plain | {"api_key": _encoded("revoked")},
         "old-key": plain | {"api_key": _encoded("old")},
@@ -114,7 +114,7 @@ def test_a_life_with_credentials(outcomes: dict[str, Any], way: str) -> None:
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [
-        ("nobody", 401, "missing authentication credentials for REST request ["),
+        ("no-credentials", 401, "missing authentication credentials for REST request ["),
         ("wrong-password", 401, "unable to authenticate user [runner] for REST request ["),
         ("revoked", 401, "unable to authenticate with provided credentials"),
         ("old-key", 401, "unable to authenticate with provided credentials"),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start: the server's checks in their order, capacity, and waiting (server-behaviour.md 1.1, 3.1, 4.2)."""
+"""Test start: the server's checks in their order, capacity, and waiting (server-behaviour.md 1.1, 3.1, 4.2)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stop, and what nodes do by themselves (server-behaviour.md 3.3, 4.6, 4.7)."""
+"""Test stop, and what nodes do by themselves (server-behaviour.md 3.3, 4.6, 4.7)."""
 
 from __future__ import annotations
 

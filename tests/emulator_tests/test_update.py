@@ -96,7 +96,7 @@ def test_decrease_drops_whole_nodes_or_takes_single_steps(number: int, desired: 
     assert api.counts() == api.targets()
 
 
-def test_decrease_shows_more_than_desired_until_nodes_follow() -> None:
+def test_decrease_shows_more_than_the_target_until_nodes_follow() -> None:
     """Test server-behaviour.md 4.1 and 4.4."""
     api = Api()
     api.started(number=4)

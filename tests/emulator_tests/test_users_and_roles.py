@@ -29,7 +29,7 @@ def test_users_are_who_they_say() -> None:
     """Test server-behaviour.md 0: 401, and its reasons."""
     emulator = Secured()
     assert emulator.send("ml", "GET", "/_security/_authenticate").body["username"] == "ml"
-    for who in (basic("ml", "wrong"), basic("nobody", "p"), "off"):
+    for who in (basic("ml", "wrong"), basic("unknown", "p"), "off"):
         refused = emulator.send(who, "GET", "/")
         assert refused.status == 401
         assert refused.reason.startswith("unable to authenticate user [")
@@ -112,8 +112,8 @@ def test_run_as() -> None:
     refused = emulator.send("proxy", "GET", f"{ML}/_stats", es_security_runas_user="ml")
     assert refused.status == 403
     assert refused.reason.endswith("because user [proxy] is unauthorized to run as [ml]")
-    unknown = emulator.send("elastic", "GET", "/", es_security_runas_user="nobody")
-    assert unknown.reason.endswith("because user [elastic] is unauthorized to run as [nobody]")
+    unknown = emulator.send("elastic", "GET", "/", es_security_runas_user="unknown")
+    assert unknown.reason.endswith("because user [elastic] is unauthorized to run as [unknown]")
     assert emulator.send("proxy", "GET", "/", es_security_runas_user="").status == 401
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The credential type for AWX: filled in, injected by AWX's own code, and used by a job of ansible-runner."""
+"""Test the credential type for AWX: filled in, injected by AWX's own code, and used by a job of ansible-runner."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Injected(t.NamedTuple):
 
 
 def inject(inputs: Json, folder: Path) -> Injected:
-    """What AWX makes of a credential. It mounts *folder* into the container of the job as ``/runner``."""
+    """Return what AWX makes of a credential. It mounts *folder* into the container of the job as ``/runner``."""
     (folder / "env").mkdir(parents=True, exist_ok=True)
     kind = {name: DEFINITION[name] for name in ("name", "kind", "inputs", "injectors")}
     variables: Json = {}
@@ -155,7 +155,7 @@ SCALE: Json = {"name": "Scale", "import_playbook": "mlops.elasticsearch.scale"}
 
 
 def run(folder: Path, variables: dict[str, str], *plays: Json) -> str:
-    """What a job that passes prints."""
+    """Run a job that has to pass, and return what it prints."""
     contents = {
         "project/job.yml": yaml.safe_dump([*plays]),
         "inventory/hosts": "localhost ansible_connection=local\n",

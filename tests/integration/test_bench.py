@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The benchmark runs, and notices a way that does not do its job. What it measures is nobody's business here."""
+"""Test that the benchmark runs, and notices a way that does not do its job. Its figures do not matter here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUN = Path(__file__).resolve().parent.parent / "bench" / "run.py"
 
 
 def test_scenes_run(tmp_path: Path) -> None:
-    """Three of the six, which use everything there is; each run of a playbook takes a second."""
+    """Test three of the six, which use everything there is; each run of a playbook takes a second."""
     chosen = [f"--only={name}" for name in ("changed", "clusters", "starts")]
     figures = tmp_path / "figures.json"
     done = subprocess.run(

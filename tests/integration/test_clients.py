@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The oldest and the newest releases of elasticsearch-py, each with servers of all ages, both ways.
+"""Test the oldest and the newest releases of elasticsearch-py, each with servers of all ages, both ways.
 
 ``make clients`` runs more of the tests with each of them.
 """
@@ -36,7 +36,7 @@ WAYS = ("local", "loopback")
 
 
 def play(way: str, tasks: list[Json], path: Path | None, **variables: str) -> Played:
-    """*path*: a folder from which everybody imports first."""
+    """Run the tasks; every Python of the run imports first from the folder *path*."""
     book = {
         "name": "Test",
         "hosts": "localhost",
@@ -56,7 +56,7 @@ def _imports_first(path: Path | None) -> str:
 
 
 def life(server: str, url: str, way: str) -> list[tuple[str, Json, str]]:
-    """Tasks by name, and what comes of them; as a module, which takes its time, fewer."""
+    """Return tasks by name, and the outcome of each; as a module, which takes its time, fewer."""
     there: Json = {"model_id": "m", "hosts": [url], "wait_sleep": 0.1}
     more: Json = {"number_of_allocations": 2} if server != "8.0.1" else {"number_of_allocations": 1}
     steps = [
@@ -70,7 +70,7 @@ def life(server: str, url: str, way: str) -> list[tuple[str, Json, str]]:
 
 
 def came(result: Json) -> str:
-    """What a task of the life came to, in a word or two."""
+    """Return the outcome of a task of the life, in a word or two."""
     if "operation" in result:
         return str(result["operation"])
     if result["deployments"][0].get("health"):
@@ -79,7 +79,7 @@ def came(result: Json) -> str:
 
 
 def used(server: Emulator) -> set[str]:
-    """The clients that asked for anything, as they call themselves."""
+    """Return the clients that asked for anything, as they call themselves."""
     return {line["headers"].get("user-agent", "").split(" ")[0] for line in server.control("GET", "/requests")}
 
 
@@ -92,7 +92,7 @@ def servers() -> t.Iterator[dict[str, Emulator]]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> None:
-    """Each client with each server, also those of a lower major."""
+    """Test each client with each server, also those of a lower major."""
     for server in servers.values():
         server.control("POST", "/reset", {})
     path = install.folder(install.ALONE, client)
@@ -112,7 +112,7 @@ def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> No
 
 
 def refused(way: str, path: Path | None, **variables: str) -> str:
-    """The sentence of a task on nothing that could answer."""
+    """Return the message of a task on nothing that could answer."""
     task = {"name": "Read", f"{MODULE}_info": {"hosts": ["http://127.0.0.1:1"]}, "ignore_errors": True}
     result = play(way, [task], path, **variables).must_pass().result("Read")
     assert result["error"]["kind"] == "library"
@@ -131,7 +131,7 @@ def test_a_client_that_is_too_old(way: str) -> None:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python without any package."""
+    """Make a Python without any package."""
     folder = tmp_path_factory.mktemp("bare")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     return str(folder / "bin" / "python")
@@ -144,7 +144,7 @@ def test_no_client_on_another_machine(bare: str) -> None:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """A folder that hides the client: whoever imports it finds nothing."""
+    """Make a folder that hides the client: a program that imports it finds nothing."""
     (tmp_path / "elasticsearch.py").write_text("raise ModuleNotFoundError(\"No module named 'elasticsearch'\")\n")
     return tmp_path
 
@@ -157,7 +157,7 @@ def test_no_client_in_the_controller(way: str, broken: Path) -> None:
 
 @pytest.mark.parametrize("hidden", [True, False], ids=["missing", "too old"])
 def test_another_python_that_has_one_is_used(hidden: bool, broken: Path, tmp_path: Path) -> None:
-    """With a local connection, too: the controller's own is not needed."""
+    """Test a local connection, too: the controller's own client is not needed."""
     first = broken if hidden else install.folder(install.ALONE, OLD)
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec "{sys.executable}" "$@"\n')
@@ -172,7 +172,7 @@ def test_another_python_that_has_one_is_used(hidden: bool, broken: Path, tmp_pat
 
 
 def table(tests: Path) -> tuple[int, list[list[str]]]:
-    """The status, and the two lines of the table for one client, in columns."""
+    """Return the status, and the two lines of the table for one client, in columns."""
     command = [sys.executable, str(TESTS / "clients" / "run.py"), "--processes", "1", "--client", CLIENTS[-1]]
     done = subprocess.run([*command, str(tests)], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout, done.stderr

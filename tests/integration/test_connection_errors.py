@@ -34,7 +34,7 @@ ROWS: list[Json] = yaml.safe_load(Path(__file__).with_name("connection_errors.ym
 
 
 class Ground(t.NamedTuple):
-    """What servers stand on. ``authority`` is trusted, ``stranger`` is not."""
+    """The parts that servers are made of. ``authority`` is trusted, ``stranger`` is not."""
 
     server: Emulator
     authority: odd.Authority
@@ -112,7 +112,7 @@ def refused(on: Ground, status: int) -> t.Any:
 
 @contextmanager
 def without_library(_on: Ground) -> Iterator[Json]:
-    """No folder in which Python looks has it."""
+    """Hide the library: no folder in which Python looks has it."""
     places = [place for place in sys.path if not (Path(place) / "elasticsearch").exists()]
     with mock.patch.object(sys, "path", places), mock.patch.dict(sys.modules):
         for name in [name for name in sys.modules if name.partition(".")[0] == "elasticsearch"]:
@@ -259,7 +259,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 def run(given: Json, clock: Pauses) -> Json:
-    """The result of a task that reads everything, or starts a deployment."""
+    """Return the result of a task that reads everything, or starts a deployment."""
     starts = "model_id" in given
     spec = options.SPEC if starts else info_options.SPEC
     checked = ArgumentSpecValidator(**spec.to_kwargs()).validate({"request_retries": 1, **given})
@@ -298,7 +298,7 @@ def test_connection_error(ground: Ground, row: Json) -> None:
 
 
 def test_a_compressed_answer_is_read(ground: Ground) -> None:
-    """By default nobody asks for one, but a proxy may compress anyway."""
+    """Test a proxy that compresses anyway: by default the client asks for no compression."""
     body = gzip.compress(json.dumps(version("7.17.28")).encode())
     act = odd.answering("200 OK", body, product=True, Content_Type="application/json", Content_Encoding="gzip")
     with ground.plain(act) as given:

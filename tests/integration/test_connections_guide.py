@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The examples of the guide about connections, run as they stand there, against a cluster with security."""
+"""Test the examples of the guide about connections, run as they stand there, against a cluster with security."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SECRETS = {
 
 
 class Stage:
-    """What the addresses, files and variables of the examples are here."""
+    """Addresses, files and variables of this run that stand for those of the examples."""
 
     def __init__(self, texts: dict[str, str], variables: dict[str, str]) -> None:
         self.texts = texts
         self.variables = {**SECRETS, **variables}
 
     def run(self, text: str) -> str:
-        """The output of an example that passes."""
+        """Run an example that has to pass, and return its output."""
         for there, here in self.texts.items():
             text = text.replace(there, here)
         assert "example.com" not in text.replace(".internal.example.com", ""), "unknown address"

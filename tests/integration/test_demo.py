@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make demo`: what it shows is true, and it leaves nothing behind."""
+"""Test `make demo`: what it shows is true, and it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECOND_RUN = "second run: 0 changed, 0 writes"
 
 
 def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The demo in a session of its own, with a shell's worth of variables that must not matter."""
+    """Start the demo in a session of its own, with a shell's worth of variables that must not matter."""
     production = {
         "ELASTICSEARCH_URL": "http://127.0.0.1:9",
         "ELASTIC_CLOUD_ID": "x",
@@ -39,13 +39,13 @@ def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def left(session: int) -> str:
-    """The processes that are left of a session."""
+    """Return the processes that are left of a session."""
     listed = subprocess.run(["ps", "-A", "-o", "sid=,pid=,args="], stdout=subprocess.PIPE, text=True, check=True).stdout
     return "\n".join(line for line in listed.splitlines() if line.split()[0] == str(session))
 
 
 def figures(output: str) -> dict[str, tuple[str, str]]:
-    """The table at the end: step to what it changed and wrote."""
+    """Return the table at the end: step to what it changed and wrote."""
     table = output[output.index("# What happened") :]
     return {match[1].strip(): (match[2], match[3]) for match in re.finditer(r"^(\w.*?) +(\d+) +(\d+|\?)$", table, re.M)}
 

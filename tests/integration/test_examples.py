@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every example in the documentation, run as it stands there."""
+"""Test every example in the documentation, run as it stands there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cluster() -> Iterator[Emulator]:
 
 
 def run(cluster: Emulator, text: str, *args: str) -> Played:
-    """A run that passes. Writes are counted from here on."""
+    """Run a text that has to pass. Writes are counted from here on."""
     cluster.control("DELETE", "/journal")
     text = text.replace(ADDRESS, cluster.url)
     assert "example.com" not in text, "examples share one address"
@@ -57,14 +57,14 @@ def play(tasks: list[Json]) -> str:
 
 
 def singly(examples: list[Json]) -> Iterator[Json]:
-    """The tasks of EXAMPLES, with what their block says."""
+    """Yield the tasks of EXAMPLES, with what their block says."""
     for example in examples:
         around = {name: value for name, value in example.items() if name not in ("block", "name")}
         yield from ({**around, **task} for task in example["block"]) if "block" in example else (example,)
 
 
 def calls(results: list[Json]) -> list[str]:
-    """The paths of the writes that results, or those of their loops, tell of."""
+    """Return the paths of the writes that results, or those of their loops, name."""
     each = [item for result in results for item in result.get("results", [result])]
     return [call["path"] for result in each for call in result.get("api_calls", [])]
 
@@ -89,7 +89,7 @@ def test_each_example_tells_in_check_mode_what_it_does_once(cluster: Emulator, m
         if task.get(f"{COLLECTION}{module}", {}).get("state") != "restarted":
             assert again["changed"] is False, task["name"]
     wrote = [task.result for task in played.tasks if task.action.startswith(COLLECTION)]
-    # Two of three results tell of each write: the one that foretold it, and the one that did it.
+    # Two of three results name each write: the one that predicted it, and the one that sent it.
     assert sorted(calls(wrote)) == sorted([write["path"] for write in cluster.writes()] * 2)
 
 

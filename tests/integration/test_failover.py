@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several hosts, a path prefix, retries: what a cluster looks like behind load balancers and after an outage."""
+"""Test several hosts, a path prefix, retries: a cluster behind load balancers, and after an outage."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def cluster(server: Emulator) -> Emulator:
 
 @pytest.fixture
 def dead() -> Iterator[str]:
-    """An address where nothing answers, for as long as the test runs."""
-    with socket.socket() as taken:  # bound, so that nobody else gets the port, but not listening
+    """Hold an address where nothing answers, for as long as the test runs."""
+    with socket.socket() as taken:  # bound, so that no other process gets the port, but not listening
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @contextlib.contextmanager
 def below(prefix: str, target: str) -> Iterator[tuple[str, list[str]]]:
-    """A reverse proxy that has Elasticsearch below *prefix*, and the paths that it was asked for."""
+    """Run a reverse proxy that has Elasticsearch below *prefix*, and yield the paths that it was asked for, too."""
     seen: list[str] = []
 
     class Passing(http.server.BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def below(prefix: str, target: str) -> Iterator[tuple[str, list[str]]]:
         do_POST = do_GET
 
         def log_message(self, *_args: t.Any) -> None:
-            """Nothing is logged."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Passing)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

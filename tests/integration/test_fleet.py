@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many deployments in one task, by real runs of Ansible: both ways, many clusters, killed processes, bad networks."""
+"""Test many deployments in one task, by real runs: both ways, many clusters, killed processes, bad networks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
 
 
 def tasks() -> list[Json]:
-    # Steady: otherwise a decrease is told with or without what a node has yet to give up.
+    # Steady: otherwise a decrease is reported with or without what a node has yet to give up.
     named = enumerate({"wait_for": "steady", "wait_sleep": 0.1, **options} for options, _outcome in SCENARIOS)
     return [{"name": f"Scenario {number}", MODULE: options, "ignore_errors": True} for number, options in named]
 
@@ -141,7 +141,7 @@ def server() -> Iterator[Emulator]:
 
 @pytest.mark.parametrize("survived", [0, 2, 3])
 def test_a_run_after_a_killed_process_ends_what_it_began(server: Emulator, tmp_path: Path, survived: int) -> None:
-    """SIGKILL while the server works on a start. Nothing is started twice."""
+    """Test SIGKILL while the server works on a start. Nothing is started twice."""
     hanging = {"operation": "start", "after": survived, "when": "after", "do": {"type": "delay", "seconds": 60}}
     server.control("POST", "/faults", hanging)
     text = yaml.safe_dump(
@@ -199,7 +199,7 @@ BAD_NETWORKS: dict[str, list[Json]] = {
 
 
 @pytest.mark.parametrize("network", BAD_NETWORKS)
-def test_a_bad_network_is_survived_with_readings_repeated_only(server: Emulator, network: str) -> None:
+def test_a_bad_network_is_survived_with_reads_repeated_only(server: Emulator, network: str) -> None:
     for fault in BAD_NETWORKS[network]:
         server.control("POST", "/faults", {"when": "before", **fault})
     task = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A fleet while its cluster, or another cluster of the play, is in trouble: real sockets, and a clock that is turned.
+"""Test a fleet while its cluster, or another of the play, is in trouble: real sockets, and a clock that is turned.
 
 Where Ansible itself takes part, nothing is measured: what happened first is asked of the servers.
 """
@@ -43,7 +43,7 @@ def plant(server: Emulator, operation: str, after: int = 0) -> None:
 
 
 def clock_with_an_outage(server: Emulator) -> TurnedClock:
-    """The faults end ten seconds after the clock begins."""
+    """Return a clock that ends the faults ten seconds after it begins."""
 
     def tick() -> None:
         if clock.monotonic() >= OUTAGE:
@@ -56,7 +56,7 @@ def clock_with_an_outage(server: Emulator) -> TurnedClock:
 
 @pytest.mark.parametrize("after", range(4))
 def test_ten_seconds_of_503_are_outlasted(after: int) -> None:
-    """Whenever they begin: before the first request, or while the deployments are being brought about."""
+    """Test an outage that begins before the first request, or while the task applies its plans."""
     with emulator(*OPTIONS, "--clock", "eager") as server:
         plant(server, "any", after)
         result = run(server, clock_with_an_outage(server))
@@ -82,7 +82,7 @@ def test_a_longer_outage_ends_the_task_with_its_sentence() -> None:
 
 
 def test_a_silent_cluster_holds_no_one_up(tmp_path: Path) -> None:
-    """It takes connections and says nothing. When its time is up, the work of the others is long done."""
+    """Test one that accepts and never answers. When its time is up, the other clusters are long done."""
     book = {
         "hosts": "all",
         "connection": "local",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs in forked processes, as most tests play them, are those of ``ansible-playbook`` as a person starts it."""
+"""Test that runs in forked processes, as most tests play them, are those of ``ansible-playbook``."""
 
 from __future__ import annotations
 
@@ -100,4 +100,4 @@ def test_a_run_leaves_nothing_for_the_next() -> None:
     first, second = (sorted(re.sub(r"ansible-(local|tmp)-[\w.-]+", "*", each) for each in found) for found in folders)
     assert first == second
     marks = {run.result("Start")["ansible_facts"]["elasticsearch_deployments"]["sentiment"]["run"] for run in runs}
-    assert len(marks) == 2, "facts of an earlier run are told by this mark"
+    assert len(marks) == 2, "facts of an earlier run are recognised by this mark"

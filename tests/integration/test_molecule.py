@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The molecule scenario, as a person runs it: create, check, converge, idempotence, verify, destroy."""
+"""Test the molecule scenario, as a user runs it: create, check, converge, idempotence, verify, destroy."""
 
 from __future__ import annotations
 

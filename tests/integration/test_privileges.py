@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users with few rights, in real playbooks: what they see, and that they send no write they may not send."""
+"""Test users with few rights, in real playbooks: what they see, and that their tasks send no forbidden write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROLES = {
     "watcher": ["monitor_ml", "monitor"],
     "starter": ["monitor_ml", "manage_inference"],
     "writer": ["manage_ml"],
-    "nobody": ["none"],
+    "stranger": ["none"],
 }
 SECURITY = {
     "users": {name: {"password": f"secret-of-{name}", "roles": [name]} for name in ROLES},
@@ -49,7 +49,7 @@ START: Json = {"model_id": "m"}
 UPDATE: Json = {"model_id": "m", "number_of_allocations": 2}
 STOP: Json = {"model_id": "m", "state": "stopped"}
 STEPS: list[tuple[str, Json, bool, str]] = [
-    ("nobody", START, True, "Cannot read the version of the cluster: Elasticsearch answered 403"),
+    ("stranger", START, True, "Cannot read the version of the cluster: Elasticsearch answered 403"),
     ("reader", START, True, "start prediction"),
     ("reader", START, False, LACKS.format("start", "reader")),
     ("watcher", START, False, LACKS.format("start", "watcher")),

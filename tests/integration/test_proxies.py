@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Through a real forward proxy: with TLS and without, with credentials, with a cloud id; and past it."""
+"""Test a real forward proxy: with TLS and without, with credentials, with a cloud id; and past it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Setting(t.NamedTuple):
         return {**trusting(trust, self.plain if trust == "http" else self.tls), **LOGIN}
 
     def asked(self, trust: str, times: int = 1) -> list[str]:
-        """What a proxy is asked for. A fingerprint takes one more connection, to look at certificates."""
+        """Return what a proxy is asked for. A fingerprint takes one more connection, to look at certificates."""
         server = self.plain if trust == "http" else self.tls
         method = "GET" if trust == "http" else "CONNECT"
         return [f"{method} {server.url.partition('//')[2]}"] * (2 * times if trust == "ca_fingerprint" else times)
@@ -68,7 +68,7 @@ def test_requests_go_through_the_proxy(setting: Setting, trust: str) -> None:
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
-def test_the_proxy_is_reported_who_asks(setting: Setting, trust: str) -> None:
+def test_the_proxy_gets_its_credentials(setting: Setting, trust: str) -> None:
     assert read(WHO, **setting.reach(trust), proxy=setting.locked.url, **CREDENTIALS)["username"] == USER
     assert setting.locked.seen() == setting.asked(trust)
 
@@ -110,7 +110,7 @@ def test_credentials_of_a_variable_are_taken_out_of_it(setting: Setting, trust: 
 
 
 def test_a_cloud_id_and_its_name_are_the_proxys_business(setting: Setting) -> None:
-    """Only the proxy can resolve names that end in ``.invalid``."""
+    """Test that the proxy resolves names: it alone knows those that end in ``.invalid``."""
     port = setting.tls.url.rpartition(":")[2]
     cloud_id = "tests:" + base64.b64encode(f"eu.invalid:{port}$abc123$def".encode()).decode()
     pinned = {"cloud_id": cloud_id, "ca_fingerprint": setting.tls.shown["ca_fingerprint"], **LOGIN}
@@ -161,7 +161,7 @@ def test_a_whole_task_goes_through_it(setting: Setting) -> None:
 
 @pytest.mark.parametrize("trust", TRUSTS)
 def test_the_proxy_may_speak_tls_itself(setting: Setting, trust: str, tmp_path: Path) -> None:
-    """Its certificate is checked by what the system trusts, or by ca_path."""
+    """Test that its certificate is checked by what the system trusts, or by ca_path."""
     authority = trustme.CA()
     leaf = authority.issue_cert("127.0.0.1")
     leaf.private_key_pem.write_to_path(str(tmp_path / "key"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real SIGKILL between the stop and the start of a replacement: a further run finds what the deployment had."""
+"""Test a real SIGKILL between the stop and the start of a replacement: the next run finds the old settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def playbook(cluster: Emulator, path: Path, way: str) -> str:
 
 
 def kill_while_it_stops(cluster: Emulator, text: str, home: Path) -> None:
-    """A run that stops the deployment, and is killed with all its processes while the stop hangs."""
+    """Run a task that stops the deployment, and kill it with all its processes while the stop hangs."""
     cluster.control("POST", "/effects", {"do": "hold", "deployment_id": "sentiment"})
     (home / "playbook.yml").write_text(text)
     process = subprocess.Popen(
@@ -63,7 +63,7 @@ def kill_while_it_stops(cluster: Emulator, text: str, home: Path) -> None:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that come from it. Ansible's workers have sessions of their own."""
+    """Return a process and all that come from it. Ansible's workers have sessions of their own."""
     shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, shown.splitlines())}
     family = [pid]

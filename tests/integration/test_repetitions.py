@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is sent again after a fault, counted by the emulator on real sockets: readings that may help, and no write.
+"""Test what is sent again after a fault, counted by the emulator on real sockets: helpful reads, and no write.
 
 ``pytest -s`` prints the figures.
 """
@@ -23,7 +23,7 @@ from support.emulator_process import Emulator, emulator
 
 Json = dict[str, t.Any]
 
-PASSING: dict[str, Json] = {
+TRANSIENT: dict[str, Json] = {
     "dropped": {"type": "drop"},
     "reset": {"type": "reset"},
     "broken off": {"type": "truncate", "cut": True},
@@ -79,7 +79,7 @@ def server() -> Iterator[Emulator]:
 
 
 class Run(t.NamedTuple):
-    """What a task returned, and each request that it sent, as method, path and query, in order."""
+    """The result of a task, and each request that it sent, as method, path and query, in order."""
 
     result: Json
     sent: list[tuple[str, str, str]]
@@ -95,10 +95,10 @@ class Run(t.NamedTuple):
         figures["requests"] += len(self.sent)
         figures["writes"] += len(self.writes)
         again = [(this, last) for last, this in zip(self.writes, self.writes[1:], strict=False)]
-        figures["writes sent again after a reading"] += len(again)
-        figures["writes sent again without a reading"] += sum(this == last + 1 for this, last in again)
+        figures["writes sent again after a read"] += len(again)
+        figures["writes sent again without a read"] += sum(this == last + 1 for this, last in again)
         figures["writes that took effect twice"] += len(self.committed) - len(set(self.committed))
-        assert figures["writes sent again without a reading"] == 0
+        assert figures["writes sent again without a read"] == 0
         assert figures["writes that took effect twice"] == 0
 
 
@@ -122,27 +122,27 @@ def run(server: Emulator, write: str, operation: str, do: Json, when: str = "bef
 
 
 def hit(sent: list[tuple[str, str, str]], operation: str) -> int:
-    """The index of the first request of an operation that reads."""
+    """Return the index of the first request of an operation that reads."""
     ends = {"info": "/", "stats": "/_stats", "cluster_state": "/_cluster/state/metadata"}[operation]
     return next(index for index, (method, path, _query) in enumerate(sent) if method == "GET" and path.endswith(ends))
 
 
 @pytest.mark.parametrize("operation", READS)
-@pytest.mark.parametrize("name", PASSING)
-def test_a_reading_is_repeated(server: Emulator, figures: collections.Counter[str], name: str, operation: str) -> None:
-    done = run(server, "update", operation, PASSING[name])
+@pytest.mark.parametrize("name", TRANSIENT)
+def test_a_read_is_repeated(server: Emulator, figures: collections.Counter[str], name: str, operation: str) -> None:
+    done = run(server, "update", operation, TRANSIENT[name])
     assert not done.result.get("failed"), done.result["msg"]
     assert done.result["operation"] == "update"
     index = hit(done.sent, operation)
     assert done.sent[index + 1] == done.sent[index]
     assert done.sent[index + 2] != done.sent[index]
-    figures["readings repeated"] += 1
+    figures["reads repeated"] += 1
     done.tell(figures)
 
 
 @pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize("name", LASTING)
-def test_a_reading_that_cannot_be_cured_is_not(
+def test_a_read_with_a_lasting_error_is_not_repeated(
     server: Emulator, figures: collections.Counter[str], name: str, operation: str
 ) -> None:
     done = run(server, "update", operation, LASTING[name], times=-1)
@@ -150,20 +150,20 @@ def test_a_reading_that_cannot_be_cured_is_not(
     assert done.sent.count(done.sent[index]) == 1
     # Who may not read the cluster state, or its version, is served without.
     assert done.result.get("failed") or (name == "403" and operation != "stats"), done.result
-    figures["readings never repeated"] += 1
+    figures["reads never repeated"] += 1
     done.tell(figures)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", TASKS)
-@pytest.mark.parametrize("name", [*PASSING, *LASTING])
+@pytest.mark.parametrize("name", [*TRANSIENT, *LASTING])
 def test_no_write_is_repeated_blindly(
     server: Emulator, figures: collections.Counter[str], name: str, write: str, when: str
 ) -> None:
-    done = run(server, write, write, {**PASSING, **LASTING}[name], when)
+    done = run(server, write, write, {**TRANSIENT, **LASTING}[name], when)
     done.tell(figures)
     figures["writes hit by a fault"] += 1
-    if name in PASSING:
+    if name in TRANSIENT:
         assert not done.result.get("failed"), done.result["msg"]
         assert len(done.committed) == 1
     if name in ("401", "403", "no room", "redirect"):
@@ -172,9 +172,9 @@ def test_no_write_is_repeated_blindly(
 
 
 @pytest.mark.parametrize("write", ["start", "update"])
-def test_no_room_is_reported_at_once(server: Emulator, figures: collections.Counter[str], write: str) -> None:
+def test_missing_capacity_is_reported_at_once(server: Emulator, figures: collections.Counter[str], write: str) -> None:
     done = run(server, write, write, {"type": "capacity"}, times=-1)
     done.tell(figures)
     assert done.result["error"]["kind"] == "capacity"
     assert len(done.writes) == 1
-    figures["writes never repeated, for there is no room"] += 1
+    figures["writes never repeated, for there is no capacity"] += 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RETURN is true: what it documents is returned, and what is returned it documents."""
+"""Test that RETURN is true: what it documents is returned, and what is returned it documents."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, list[Json]]:
-    """Results of the modules in all kinds of situations, by the short name of the module."""
+    """Return results of the modules in all kinds of situations, by the short name of the module."""
     with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as cluster:
         group = {"group/mlops.elasticsearch.ml": {"hosts": cluster.url}}
         play = {"hosts": "localhost", "gather_facts": False, "module_defaults": group, "tasks": TASKS}
@@ -72,7 +72,7 @@ def results() -> dict[str, list[Json]]:
 
 
 def differences(documented: Json, real: Json, where: str = "") -> Iterator[str]:
-    """One line for each key that only one side has, and each value that is not of its type."""
+    """Yield a line for each key that only one side has, and each value that is not of its type."""
     for name in sorted(documented.keys() ^ real.keys()):
         if name in real or documented[name]["returned"] in ("always", "success"):
             yield f"{where}{name} is {'documented, but not returned' if name in documented else 'not documented'}"
@@ -90,7 +90,7 @@ def differences(documented: Json, real: Json, where: str = "") -> Iterator[str]:
 
 
 def unlike(sample: t.Any, value: t.Any, where: str, *, by_id: bool) -> Iterator[str]:
-    """A sample has the keys of the real value; deeper down it may leave some out for shortness."""
+    """Yield where a sample lacks keys of the real value; deeper down it may leave some out for shortness."""
     if by_id:
         sample, value = list(sample.values()), list(value.values())
     if isinstance(sample, list):
@@ -109,7 +109,7 @@ def test_results_are_as_documented(module: str, results: dict[str, list[Json]]) 
 
 
 def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str]:
-    """The names that were never returned with a value: the test above would have seen nothing of them."""
+    """Yield names that were never returned with a value: the test above would have seen nothing of them."""
     for name, reported in documented.items():
         values = [real[name] for real in reals if real.get(name) not in (None, {}, [])]
         if not values:

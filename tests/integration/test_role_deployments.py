@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role deployments: its spec is true, and what it leaves behind can be used."""
+"""Test the role deployments: its spec is true, and what it leaves behind can be used."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def spec() -> Json:
 
 
 def comparable(options: Json) -> Json:
-    """Types, choices and what lies within; defaults are the module's own matter."""
+    """Return types, choices and what lies within; defaults are the module's own matter."""
     return {
         name: (option["type"], option.get("choices"), option.get("elements"), comparable(option.get("options") or {}))
         for name, option in options.items()

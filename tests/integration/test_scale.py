@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook scale as AWX runs it: by ansible-runner, with the answers of a survey and credentials as variables."""
+"""Test the playbook scale as AWX runs it: by ansible-runner, with answers of a survey, credentials as variables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Job(t.NamedTuple):
 
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
-    """One deployment with one allocation, and an empty journal."""
+    """Start a cluster with one deployment with one allocation, and an empty journal."""
     with emulator() as server:
         server.api("POST", START)
         server.control("DELETE", "/journal")
@@ -50,7 +50,7 @@ def cluster() -> Iterator[Emulator]:
 
 
 def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
-    """One run in a fresh private data folder. A project that has nothing but the line that names our playbook."""
+    """Run once in a fresh private data folder, with a project of one line: that which names our playbook."""
     files = {
         "project/scale.yml": yaml.safe_dump([{"import_playbook": "mlops.elasticsearch.scale"}]),
         "inventory/hosts": "",
@@ -72,7 +72,7 @@ def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
 
 
 def live(cluster: Emulator) -> int:
-    """How many allocations run, by the word of the cluster."""
+    """Return how many allocations run, as the cluster counts them."""
     [row] = cluster.api("GET", "/_ml/trained_models/sentiment/_stats")["trained_model_stats"]
     return int(row["deployment_stats"]["allocation_status"]["allocation_count"])
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real playbooks, both ways: inside the controller, and as a module on a machine that is not the controller."""
+"""Test real playbooks, both ways: inside the controller, and as a module on a machine that is not the controller."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def scenarios() -> list[Json]:
 
 
 def lasting(result: t.Any) -> t.Any:
-    """A result without what differs from run to run: times, ports, the run's mark, and what only a module has."""
+    """Return a result without what differs from run to run: times, ports, the run's mark, what only a module has."""
     volatile = {"start_time", "seconds", "polls", "run", "last_access", "exception", "invocation", "_ansible_no_log"}
     if isinstance(result, dict):
         return {name: lasting(value) for name, value in result.items() if name not in volatile}
@@ -134,9 +134,9 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
 def test_a_second_run_of_everything_that_lasts_writes_nothing() -> None:
     starts = [options for options, outcome in SCENARIOS if outcome == "start"]
     lasting_desired_states = [starts[0], next(options for options in starts if "deployment_id" in options)]
-    tasks = [{"name": f"Wish {number}", MODULE: options} for number, options in enumerate(lasting_desired_states)]
+    tasks = [{"name": f"Task {number}", MODULE: options} for number, options in enumerate(lasting_desired_states)]
     with emulator(*OPTIONS) as server:
-        assert play(server, "local", tasks).must_pass().changed() == ["Wish 0", "Wish 1"]
+        assert play(server, "local", tasks).must_pass().changed() == ["Task 0", "Task 1"]
         server.control("DELETE", "/journal")
         assert play(server, "local", tasks).must_pass().changed() == []
         assert server.writes() == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""No secret is shown: each module, each secret option, each way of a result, each place where Ansible writes."""
+"""Test that no secret is shown: each module, each secret option, each way of a result, each place of a log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CALLBACKS = {
 
 
 def secret_options(options: Json) -> set[str]:
-    """Names of the options with ``no_log``, also inside others."""
+    """Return names of the options with ``no_log``, also inside others."""
     nested = [secret_options(option["options"]) for option in options.values() if "options" in option]
     return {name for name, option in options.items() if option.get("no_log")}.union(*nested)
 
@@ -70,7 +70,7 @@ def playbook(number: int, gateway: Hostile) -> str:
 
 
 def environment(callback: str, folder: Path) -> dict[str, str]:
-    """Everything that Ansible can be told to write, below *folder*."""
+    """Return variables that make Ansible write everything it can, below *folder*."""
     collections = [os.environ["ANSIBLE_COLLECTIONS_PATH"], *([str(ansible_posix())] if callback == "json" else [])]
     return {
         **CALLBACKS[callback],

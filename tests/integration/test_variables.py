@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Environment variables in real playbooks: one by one, inside the controller and as a module, and who wins."""
+"""Test environment variables in real playbooks: one by one, as an action and as a module, and which one wins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Setting(t.NamedTuple):
         return str(WAYS["api_key"][1]["api_key"])
 
     def cases(self) -> dict[str, Environment]:
-        """A variable, and an environment that leads to a cluster only because this variable is in it."""
+        """Return, for each variable, an environment that leads to a cluster only because this variable is in it."""
         tls, shown = self.tls.url, self.tls.shown
         port = tls.rpartition(":")[2]
         key = {"ELASTICSEARCH_API_KEY": self.key}
@@ -113,7 +113,7 @@ def status(played: Played) -> dict[str, str]:
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
 def test_each_variable_leads_to_a_cluster(setting: Setting, connection: str) -> None:
-    """And without it, or with an empty one, nothing does."""
+    """Test also that nothing leads there without the variable, or with an empty one."""
     cases = setting.cases()
     assert cases.keys() == NAMES
     options: Json = {"request_retries": 0}
@@ -206,7 +206,7 @@ def test_module_defaults_of_the_group_hide_the_variables_of_their_groups(setting
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
 def test_refusals_are_the_same_on_both_paths(setting: Setting, connection: str) -> None:
-    """And nothing that a module is given, and Ansible logs, has credentials outside of options that are secret."""
+    """Test also that what a module is given, and Ansible logs, has credentials only in secret options."""
     url = setting.tls.url
     wrong: dict[str, tuple[Json, str]] = {
         "hosts": ({"hosts": "https://ada:hunter2-hunter2@es"}, "The address of es in hosts contains credentials."),
@@ -236,7 +236,7 @@ def test_refusals_are_the_same_on_both_paths(setting: Setting, connection: str) 
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
 def test_refusals_name_the_variable(connection: str) -> None:
-    """And what a variable holds that would be a secret elsewhere is shown nowhere, with any ``-v``."""
+    """Test also that a value of a variable that would be a secret elsewhere is not shown, with any ``-v``."""
     host = {"hosts": "https://es.invalid"}
     wrong: dict[str, tuple[Json, Environment, str]] = {
         "cloud": ({}, {"ELASTIC_CLOUD_ID": "hunter2"}, "cloud_id (from ELASTIC_CLOUD_ID) is malformed."),
@@ -273,7 +273,7 @@ def test_refusals_name_the_variable(connection: str) -> None:
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
 def test_what_looks_empty_or_odd_in_yaml(setting: Setting, connection: str) -> None:
-    """Entries without a value are empty, a date is the text it was written as, and what does not count is not read."""
+    """Test that entries without a value are empty, a date is its text, and a hidden variable is not read."""
     key = {"ELASTICSEARCH_API_KEY": setting.key}
     url = setting.plain.url
     options: Json = {"hosts": url, "request_retries": 0}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody who runs a playbook with -v sees what a long wait still waits for."""
+"""Test that a user who runs a playbook with -v sees what a long wait still waits for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINE = "<localhost> sentiment: 8 of 9 allocations run, and it is started (Could 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Emulator]:
-    """One that may grow, so that what does not fit is waited for."""
+    """Start a cluster that may grow, so that the task waits for what does not fit."""
     with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as server:
         setting = {"do": "set_setting", "name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
         server.control("POST", "/effects", setting)
@@ -31,7 +31,7 @@ def cluster() -> Iterator[Emulator]:
 
 
 def watched(cluster: Emulator, *args: str, module: str = ONE, task: Json | None = None, **options: t.Any) -> str:
-    """What is shown on the way to a failure: one more is wanted than fits. Results are left out."""
+    """Return the output on the way to a failure: the task desires one more than fits. Results are left out."""
     desired: Json = {"model_id": "sentiment", "number_of_allocations": 9}
     more: Json = {"hosts": cluster.url, "wait_timeout": 0.5, "wait_sleep": 0.1, "request_retries": 0, **options}
     play = {
@@ -60,7 +60,7 @@ def test_a_fleet_is_seen(cluster: Emulator) -> None:
     assert LINE in watched(cluster, "-v", module=f"{ONE}s")
 
 
-def test_no_one_is_disturbed(cluster: Emulator) -> None:
+def test_without_v_or_with_no_log_nothing_is_shown(cluster: Emulator) -> None:
     assert "<localhost> sentiment: " not in watched(cluster)
     assert "<localhost> sentiment: " not in watched(cluster, "-v", task={"no_log": True})
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every way in, on real sockets: who one is, and whom one trusts; inside the controller and as a module."""
+"""Test every way to authenticate, and to trust, on real sockets; inside the controller and as a module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHO = "/_security/_authenticate"
 
 
 class Emulators(t.NamedTuple):
-    """``plain`` speaks HTTP, ``tls`` HTTPS; both with users. ``open`` speaks HTTPS with anybody."""
+    """``plain`` speaks HTTP, ``tls`` HTTPS; both with users. ``open`` speaks HTTPS with any client."""
 
     plain: Emulator
     tls: Emulator
@@ -60,19 +60,19 @@ def test_a_client_certificate_is_a_way_in(emulators: Emulators, trust: str) -> N
 
 
 @pytest.mark.parametrize("trust", TRUSTS)
-def test_no_one_gets_in_where_users_are_asked_for(emulators: Emulators, trust: str) -> None:
+def test_no_client_gets_in_without_credentials(emulators: Emulators, trust: str) -> None:
     with pytest.raises(ApiError) as caught:
         read(WHO, **emulators.options(trust))
     assert (caught.value.kind, caught.value.status) == ("credentials", 401)
 
 
 @pytest.mark.parametrize("trust", TRUSTS[1:])
-def test_no_one_is_needed_where_they_are_not(emulators: Emulators, trust: str) -> None:
+def test_no_credentials_are_needed_without_security(emulators: Emulators, trust: str) -> None:
     assert read("/", **trusting(trust, emulators.open))["version"]["number"]
 
 
 def test_a_cloud_id_leads_to_its_cluster(emulators: Emulators) -> None:
-    """The address in it is put together of two parts, here ``127`` and ``0.0.1``."""
+    """Test an address that is put together of two parts, here ``127`` and ``0.0.1``."""
     port = emulators.tls.url.rpartition(":")[2]
     cloud_id = "tests:" + base64.b64encode(f"0.0.1:{port}$127$kibana".encode()).decode()
     user, options = WAYS["api_key"]
@@ -96,7 +96,7 @@ def test_headers_arrive_with_each_request(emulators: Emulators) -> None:
 
 
 def test_a_header_runs_as_another_user(tmp_path: Path) -> None:
-    """What ``headers`` are for, for instance: Elasticsearch's own header to act for somebody else."""
+    """Test a use of ``headers``: Elasticsearch's own header to act for another user."""
     with secured(tmp_path) as server:
         _user, options = WAYS["basic"]
         with pytest.raises(ApiError) as caught:
@@ -106,7 +106,7 @@ def test_a_header_runs_as_another_user(tmp_path: Path) -> None:
 
 
 def tasks(emulators: Emulators) -> Iterator[tuple[str, Json]]:
-    """A deployment for each way, brought about and stopped by it: name of the way, options."""
+    """Yield a deployment for each way, which starts and stops it: name of the way, options."""
     for trust in TRUSTS:
         for way, (_user, options) in WAYS.items():
             yield f"{way} {trust}", {**emulators.options(trust), **options}

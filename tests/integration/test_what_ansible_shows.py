@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible itself shows of secrets, and what helps: each claim of the guide about secrets."""
+"""Test what Ansible itself shows of secrets, and what helps: each claim of the guide about secrets."""
 
 from __future__ import annotations
 

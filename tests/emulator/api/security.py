@@ -38,7 +38,7 @@ def present(emulator: Emulator) -> Security:
 def identity(call: Call) -> Identity:
     """Return the caller; these routes are never reached without credentials."""
     if call.identity is None:
-        raise errors.PlainError(500, "nobody is authenticated")
+        raise errors.PlainError(500, "the request is not authenticated")
     return call.identity
 
 

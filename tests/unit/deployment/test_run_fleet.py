@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many deployments in one task: what the list may say, in which order things happen, what they cost."""
+"""Test many deployments in one task: what the list may say, in which order steps are sent, what they cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def emulator() -> t.Iterator[Emulator]:
 
 
 def verbs(result: Json) -> list[str]:
-    """Id and verb of each write, in their order."""
+    """Return id and verb of each write, in their order."""
     reported = []
     for call in result["api_calls"]:
         name = call["query"].get("deployment_id") or call["path"].split("/")[3]
@@ -103,7 +103,7 @@ def test_a_dead_cluster_gives_the_same_keys(emulator: Emulator) -> None:
 
 
 def test_a_total_that_cannot_fit_is_refused_before_any_write(emulator: Emulator) -> None:
-    """Eight processors; two of them are held by a deployment that is left alone."""
+    """Test eight processors, two of them held by a deployment that is left alone."""
     started(emulator, stays=2, shrinks=4)
     desired: list[Json] = [
         {"deployment_id": "new", "model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 3},
@@ -122,7 +122,7 @@ def test_a_total_that_cannot_fit_is_refused_before_any_write(emulator: Emulator)
     assert not emulator.run_many(desired).get("failed")
 
 
-def test_capacity_is_read_only_where_room_is_taken(emulator: Emulator) -> None:
+def test_capacity_is_read_only_where_it_is_taken(emulator: Emulator) -> None:
     started(emulator, a=2)
     emulator.run_many([{"deployment_id": "a", "number_of_allocations": 1}])
     assert [each for each in requests(emulator) if "_nodes" in each] == []
@@ -149,7 +149,7 @@ def test_what_is_not_listed_is_stopped(emulator: Emulator) -> None:
 # --- order ---
 
 
-def test_room_is_freed_before_it_is_taken(emulator: Emulator) -> None:
+def test_capacity_is_freed_before_it_is_taken(emulator: Emulator) -> None:
     started(emulator, grows=1, shrinks=4, goes=2)
     desired: list[Json] = [
         {"deployment_id": "low", "model_id": "m", "priority": "low"},
@@ -165,8 +165,8 @@ def test_room_is_freed_before_it_is_taken(emulator: Emulator) -> None:
     assert predicted["api_calls"] == result["api_calls"]
 
 
-def test_takers_wait_for_a_decrease_that_cannot_be_sent_yet(emulator: Emulator) -> None:
-    """An update needs a started deployment; the time others are held back for that is not theirs."""
+def test_increases_wait_for_a_decrease_that_cannot_be_sent_yet(emulator: Emulator) -> None:
+    """Test that an update needs a started deployment; the time that blocks others does not count as theirs."""
     emulator.effect("start_deployment", model_id="m", deployment_id="shrinks", number_of_allocations=8)
     desired: list[Json] = [
         {"deployment_id": "new", "model_id": "m", "number_of_allocations": 4, "wait_timeout": 3},
@@ -197,7 +197,7 @@ def test_a_replacement_starts_when_the_old_one_is_gone(emulator: Emulator) -> No
 
 def test_one_that_fails_does_not_keep_the_others(emulator: Emulator) -> None:
     started(emulator, fixed=1)
-    emulator.allow("manage_ml")  # without monitor, nobody knows before that there is no room
+    emulator.allow("manage_ml")  # without monitor, the task does not know before that there is no capacity
     desired: list[Json] = [
         {"deployment_id": "fixed", "threads_per_allocation": 2},
         {"deployment_id": "large", "model_id": "m", "number_of_allocations": 50},
@@ -223,7 +223,7 @@ REFUSED_AS_A_WHOLE: dict[str, tuple[Json, Json, str]] = {
 
 @pytest.mark.parametrize("reason", REFUSED_AS_A_WHOLE)
 def test_what_was_seen_is_reported_of_a_list_that_is_refused(emulator: Emulator, reason: str) -> None:
-    """With what each item would have been refused for anyway, and nothing of what was only planned."""
+    """Test that each item has its own refusal, too, and nothing of what was only planned."""
     refused, options, said = REFUSED_AS_A_WHOLE[reason]
     started(emulator, a=2, b=1, c=1)
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="c")
@@ -287,12 +287,12 @@ def test_items_take_the_waiting_of_the_task_unless_they_say_otherwise(emulator: 
     result = emulator.run_many(desired, wait=False)
     assert item(result, "a")["waited"] == {"seconds": 0.0, "polls": 0, "reached": None}
     assert item(result, "b")["waited"]["reached"] is True
-    # b was waited for, so what is told of a is as recent.
+    # The task waited for b, so what it reports of a is as recent.
     assert item(result, "a")["routing_source"] == "cluster_state"
 
 
 def test_what_moved_others_is_reported_of_them(emulator: Emulator) -> None:
-    """The second start moves routes of what was there before; the facts say where they are in the end."""
+    """Test that facts say where routes are in the end: the second start moves those of what was there before."""
     started(emulator, a=4)
     result = emulator.run_many(
         [{"deployment_id": "a"}, {"deployment_id": "b", "model_id": "m", "number_of_allocations": 4}]
@@ -359,8 +359,8 @@ def test_all_wait_in_the_same_polls(emulator: Emulator) -> None:
     assert result["waited"]["polls"] <= 3
 
 
-def test_time_held_back_counts_neither_before_nor_after_the_beginning(emulator: Emulator) -> None:
-    """The replacement has stopped its deployment when it is held back; the other has not begun."""
+def test_blocked_time_counts_neither_before_nor_after_the_beginning(emulator: Emulator) -> None:
+    """Test a replacement that has stopped its deployment when it is blocked; the other item has not begun."""
     started(emulator, replaced=1)
     emulator.effect("start_deployment", model_id="m", deployment_id="shrinks", number_of_allocations=4)
     emulator.effect("hold", deployment_id="shrinks")
@@ -375,7 +375,7 @@ def test_time_held_back_counts_neither_before_nor_after_the_beginning(emulator: 
     assert result["waited"]["seconds"] > 6
 
 
-def test_a_watch_that_has_not_begun_gains_nothing_by_being_held() -> None:
+def test_a_wait_budget_that_has_not_begun_is_not_extended() -> None:
     watch = WaitBudget(5.0, 2.0, TurnedClock(lambda: None))
     watch.exclude(100)
     watch.start()

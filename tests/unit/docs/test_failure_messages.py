@@ -77,13 +77,13 @@ SITUATIONS: dict[str, tuple[t.Callable[[Emulator], object], Json, str, str | Non
     "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids sending it again", "conflict"),
     "guard upside down": (started, {"guard": {"min": 2, "max": 1}}, "is above guard.max", "invalid_value"),
     "guard below 0": (started, {"guard": {"max": -1}}, "must be 0 or more, not", "invalid_value"),
-    "scaler's": (
+    "adaptive": (
         lambda emulator: started(emulator, 2, ASLEEP),
         THREE,
         "has adaptive allocations enabled: they set its",
         "adaptive_allocations_enabled",
     ),
-    "scaler's, skipping": (
+    "adaptive, skipping": (
         lambda emulator: started(emulator, 2, ASLEEP),
         {**THREE, "on_adaptive": "skip"},
         "on_adaptive is skip",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of the guide on privileges is true: with what it names a task works, with less it does not."""
+"""Test that the table of the guide on privileges is true: what it names is enough for a task, and less is not."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def sees_users(kind: str) -> t.Callable[[Emulator], bool]:
 
 
 def sees_the_maker(emulator: Emulator) -> bool:
-    """For what is to be updated, and for what was lost."""
+    """Return whether the owner is read for what is to be updated, and for what was lost."""
     updated = emulator.run(check_mode=True, deployment_id="e", number_of_allocations=2)
     emulator.effect("remove_deployment", deployment_id="e")
     found = emulator.run(check_mode=True, deployment_id="e")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records: what answers of several versions become."""
+"""Test records: what answers of several versions become."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_adaptive_settings_are_one_value_however_written() -> None:
     assert {AdaptiveAllocations.from_api(raw) for raw in written} == {AdaptiveAllocations(True)}
 
 
-def test_a_desired_is_laid_over_field_by_field() -> None:
+def test_desired_settings_are_merged_field_by_field() -> None:
     stored = AdaptiveAllocations(True, 1, 8)
     assert AdaptivePatch(max_number_of_allocations=4).merged_into(stored) == AdaptiveAllocations(True, 1, 4)
     assert AdaptivePatch(min_number_of_allocations=-1).merged_into(stored) == AdaptiveAllocations(True, None, 8)
@@ -194,7 +194,7 @@ def test_owned_settings_have_the_same_keys_with_and_without_a_deployment() -> No
     assert owned_settings(stopping)["state"] == "stopping"
 
 
-def test_the_count_is_the_adaptive_allocations_while_it_is_enabled() -> None:
+def test_adaptive_allocations_own_the_number_while_they_are_enabled() -> None:
     adaptive = Deployment("d", "m", number_of_allocations=3, adaptive_allocations=AdaptiveAllocations(True, 1, 4))
     assert owned_settings(adaptive)["number_of_allocations"] is None
 

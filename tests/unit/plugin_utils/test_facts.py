@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts that grow over tasks and loop items of one run."""
+"""Test facts that grow over tasks and loop items of one run."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers, gateways and proxies that are slow, wrong, or strange, on real sockets: who is blamed, and how soon."""
+"""Test slow, wrong and strange servers, gateways and proxies on real sockets: which is named, and how soon."""
 
 from __future__ import annotations
 

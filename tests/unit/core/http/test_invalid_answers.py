@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of another shape than Elasticsearch's: a sentence each, whatever stands wherever, and no secret in it."""
+"""Test answers of another shape than Elasticsearch's: a message each, whatever they hold, and no secret in it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Meddler(Emulator):
 
 
 def places(value: t.Any, above: Place = ()) -> Iterator[Place]:
-    """Each place in an answer; of a list its first item."""
+    """Yield each place in an answer; of a list its first item."""
     if above:
         yield above
     inside = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
@@ -93,7 +93,7 @@ TASKS = [(task, version) for version in ("8.0.1", "9.5.3") for task in (started,
 @pytest.mark.parametrize(
     ("task", "version"), [*TASKS, (scaled, "9.5.3")], ids=lambda each: getattr(each, "__name__", each)
 )
-def test_whatever_stands_wherever(task: t.Callable[[Emulator], Json], version: str) -> None:
+def test_any_value_at_any_place_is_handled(task: t.Callable[[Emulator], Json], version: str) -> None:
     with Meddler(version) as plain:
         good = task(plain)
     assert not good.get("failed"), good
@@ -107,7 +107,7 @@ def test_whatever_stands_wherever(task: t.Callable[[Emulator], Json], version: s
             where = (number, place, other, result.get("msg"))
             assert result.keys() - {"failed", "msg", "error"} == good.keys(), where
             assert result["failure"] != {"code": "internal_error"}, where
-            # A write that took effect is told, whatever is made of its answer.
+            # A write that took effect is reported, whatever is made of its answer.
             assert result["changed"] or not any(meddler.wrote), where
 
 

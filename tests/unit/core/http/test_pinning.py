@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trust by a fingerprint, on real sockets: the certificate with it has to have signed the server's own."""
+"""Test trust by a fingerprint, on real sockets: the certificate with it has to have signed the server's own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """A server with a key and a chain of certificates, in PEM."""
+    """Start servers, each with a key and a chain of certificates, in PEM."""
     with contextlib.ExitStack() as stack:
 
         def start(pem: bytes) -> Server:
@@ -63,7 +63,7 @@ def read(server: Server, ca_fingerprint: str, **options: t.Any) -> t.Any:
 
 
 def chain(authority: trustme.CA, name: str = "127.0.0.1") -> bytes:
-    """What a cluster sends that has made its own authority: its certificate, and the authority's."""
+    """Return the chain of a cluster that has made its own authority: its certificate, and the authority's."""
     leaf = authority.issue_cert(name)
     return leaf.private_key_and_cert_chain_pem.bytes() + authority.cert_pem.bytes()
 
@@ -110,7 +110,7 @@ def test_an_expired_certificate_is_refused(serve: Serve, authority: trustme.CA) 
 
 
 def forged(authority: trustme.CA, *, in_its_name: bool) -> bytes:
-    """Key, certificate, and the authority's certificate, which everybody may have: but it has not signed the first."""
+    """Return key, certificate and the authority's public certificate, which has not signed the first one."""
     real = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -180,7 +180,7 @@ def test_a_client_certificate_is_shown_however_the_server_is_trusted(
 def test_only_the_authorities_of_ca_path_are_trusted(
     serve: Serve, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the system trusts is no longer asked once the task names whom it trusts."""
+    """Test that the system's authorities do not count once the task names its own."""
     (tmp_path / "system.pem").write_bytes(authority.cert_pem.bytes())
     (tmp_path / "other.pem").write_bytes(trustme.CA().cert_pem.bytes())
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))

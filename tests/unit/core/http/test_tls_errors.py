@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS on real sockets: whom the client trusts, and what it says if it does not."""
+"""Test TLS on real sockets: which servers the client trusts, and what it says if it trusts one not."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bad input and bad answers: a sentence each, status and reason kept, nothing changed."""
+"""Test bad input and bad answers: a message each, status and reason kept, nothing changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def emulator() -> t.Iterator[Emulator]:
 
 
 def refused(emulator: Emulator, **options: t.Any) -> str:
-    """The sentence of a failing run, which is the same in check mode and writes nothing."""
+    """Return the message of a failing run, which is the same in check mode and writes nothing."""
     before = emulator.deployments()
     emulator.forget()
     checked, real = emulator.run(check_mode=True, **options), emulator.run(**options)
@@ -229,7 +229,7 @@ def test_what_a_repetition_cannot_cure_is_not_repeated(emulator: Emulator, name:
     assert emulator.control("GET", "/faults")[0]["fired"] == 1
 
 
-def test_no_room_is_reported_with_the_servers_reason(emulator: Emulator) -> None:
+def test_missing_capacity_is_reported_with_the_servers_reason(emulator: Emulator) -> None:
     result = emulator.run(model_id="m", number_of_allocations=50)
     assert result["error"]["kind"] == "capacity"
     assert "not enough resources to provide all requested allocations" in result["msg"]

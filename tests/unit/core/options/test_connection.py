@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connection options: fallbacks, precedence, refusals."""
+"""Test connection options: fallbacks, precedence, refusals."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_ca_file_must_hold_a_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["username", "password", "proxy_username", "proxy_password"])
 def test_bytes_that_are_no_utf8_are_refused(name: str) -> None:
-    """So Python reads them out of a variable."""
+    """Test such bytes as Python reads them out of a variable."""
     pairs = {"username": "ada", "password": "x", "proxy": "http://p:1", "proxy_username": "pat", "proxy_password": "x"}
     sentence = refused({**HOST, **pairs, name: "n\udcf6rdlich-4711"})
     assert sentence == f"{name} has characters that cannot be sent. Write it in UTF-8, also in a variable or a file."

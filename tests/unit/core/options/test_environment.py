@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Environment variables: each row of the data, and who wins."""
+"""Test environment variables: each row of the data, and which one wins."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def each(variable: Variable) -> str:
 
 
 def beside(variable: Variable) -> tuple[dict[str, t.Any], dict[str, str]]:
-    """Options and variables among which *variable* counts."""
+    """Return options and variables among which *variable* counts."""
     hosts = (
         {}
         if variable.option in ("hosts", "cloud_id")
@@ -112,7 +112,7 @@ def test_an_option_of_the_group_hides_each_variable(variable: Variable) -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES, ids=each)
 def test_of_several_variables_the_first_wins(variable: Variable) -> None:
-    """Those for the same option (and scheme) that follow in the data are not read."""
+    """Test that variables for the same option (and scheme) that follow in the data are not read."""
     hosts, others = beside(variable)
     following = [
         later

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Headers of a task: what goes with each request, and what is refused."""
+"""Test headers of a task: what goes with each request, and what is refused."""
 
 from __future__ import annotations
 

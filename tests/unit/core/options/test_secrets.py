@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must not be shown: what is given, what a request makes of it, and how an answer may write it."""
+"""Test what must not be shown: what is given, what a request makes of it, and how an answer may write it."""
 
 from __future__ import annotations
 

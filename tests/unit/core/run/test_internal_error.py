@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The last line of defence: what nobody foresaw ends as a failed result with all keys, and shows nothing it read."""
+"""Test the last line of defence: an unexpected exception fails with all keys of a result, and shows no secret."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets in results of the in-process path."""
+"""Test secrets in results of the in-process path."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_name_of_a_fact_stays() -> None:
 
 
 def keys(value: t.Any) -> Iterator[str]:
-    """Every key in *value*."""
+    """Yield every key in *value*."""
     if isinstance(value, dict):
         yield from value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

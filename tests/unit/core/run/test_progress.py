@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What somebody who watches a wait is told."""
+"""Test the lines that a user sees while a task waits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def standing(name: str, why: str = "", failed: bool = False) -> ItemStatus:
 
 
 class Watched:
-    """A wait with a look each second, and the lines that were told at which second."""
+    """A wait that polls each second, and its lines, each with the second at which it came."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -124,7 +124,7 @@ def test_all_waits_of_a_fleet_are_in_one_line(emulator: Emulator) -> None:
 
 
 def test_a_wait_that_the_cluster_state_does_not_confirm_says_what_is_missing(emulator: Emulator) -> None:
-    """By the statistics three are more than enough for two; before the cluster state is read, six are wanted."""
+    """Test statistics that show three for two desired, before the cluster state shows a target of six."""
     emulator.run(model_id="m", number_of_allocations=3)
     emulator.reported.clear()
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 6}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the user may write: asked once, before the first write, and only a plain no is one."""
+"""Test the question whether the user may write: one before the first write, and only a plain no counts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_not_where_nothing_is_to_be_written(emulator: Emulator) -> None:
     assert asked(emulator) == []
 
 
-def test_whom_a_stop_would_have_hit_is_not_said_where_none_was_sent(emulator: Emulator) -> None:
+def test_consumers_are_not_named_where_no_stop_was_sent(emulator: Emulator) -> None:
     one_started(emulator)
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="d")
     emulator.allow("monitor_ml", "monitor", "read_pipeline")
@@ -85,7 +85,7 @@ def test_once_for_a_list(emulator: Emulator) -> None:
 
 
 def test_once_for_a_connection(emulator: Emulator) -> None:
-    """The items of a loop share theirs: what the first one learnt holds for all writes of the others."""
+    """Test the items of a loop, which share theirs: what the first one learnt holds for all writes of the others."""
     emulator.allow("manage_ml")
     api = emulator.connected()
     for action in (*ACTIONS.values(), Step("update", "d")):
@@ -128,7 +128,7 @@ def test_in_a_list_what_needs_no_write_goes_on(emulator: Emulator) -> None:
 
 
 def test_one_write_that_is_not_allowed_keeps_all(emulator: Emulator) -> None:
-    """Who may start but not update would leave a list half done."""
+    """Test a user who may start but not update, and would leave a list half done."""
     one_started(emulator)
     emulator.allow("monitor_ml", "manage_inference")
     items: list[Json] = [{"deployment_id": "d", "number_of_allocations": 2}, {"deployment_id": "e", "model_id": "m"}]
@@ -177,7 +177,7 @@ def refused_there(api: Cluster, action: Step) -> bool:
 
 @pytest.mark.parametrize(("version", "flavor", "action"), CASES)
 def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, action: Step) -> None:
-    """Each privilege that could allow a write, and some that do not."""
+    """Test each privilege that could allow a write, and some that do not."""
     seen = set()
     with Emulator(version, flavor=flavor) as emulator:
         for privilege in (
@@ -219,7 +219,7 @@ def test_each_privilege_that_lacks_is_named(emulator: Emulator) -> None:
     )
 
 
-# --- where nobody answers ---
+# --- no answer to the question ---
 
 SILENT: dict[str, Json] = {
     "no handler": {"status": 400, "body": {"error": "no handler found for uri [/_security/user/_has_privileges]"}},
@@ -242,7 +242,7 @@ SILENT: dict[str, Json] = {
 
 @pytest.mark.parametrize("name", [*SILENT, "dropped"])
 def test_only_a_plain_no_is_one(emulator: Emulator, name: str) -> None:
-    """Nothing that happens to the question turns a good run bad, and it is not asked again."""
+    """Test that nothing that happens to the question fails a good run, and that it is asked once."""
     emulator.allow("manage_ml")
     do = {"type": "answer", **SILENT[name]} if name in SILENT else {"type": "drop"}
     emulator.fault("security", do, times=-1)
@@ -254,14 +254,14 @@ def test_only_a_plain_no_is_one(emulator: Emulator, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "no master"])
-def test_a_fault_in_passing_is_asked_through(emulator: Emulator, name: str) -> None:
+def test_the_question_is_repeated_after_a_transient_error(emulator: Emulator, name: str) -> None:
     emulator.allow("monitor_ml")
     emulator.fault("security", {"type": "answer", **SILENT[name]})
     assert "lacks the cluster privilege manage_ml" in emulator.run(model_id="m")["msg"]
     assert emulator.journal() == []
 
 
-def test_where_no_one_answers_the_write_tells(emulator: Emulator) -> None:
+def test_without_an_answer_the_write_itself_is_refused(emulator: Emulator) -> None:
     emulator.allow("monitor_ml")
     emulator.fault("security", {"type": "answer", **SILENT["gone"]}, times=-1)
     result = emulator.run(model_id="m")
@@ -270,7 +270,7 @@ def test_where_no_one_answers_the_write_tells(emulator: Emulator) -> None:
     assert emulator.deployments() == {}
 
 
-def test_without_security_there_is_no_one_to_ask(emulator: Emulator) -> None:
+def test_without_security_the_task_does_not_ask(emulator: Emulator) -> None:
     assert emulator.run(model_id="m")["operation"] == "start"
     assert asked(emulator) == ["GET"]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is sent, what is refused for the server's age, and what answers become."""
+"""Test what is sent, what is refused for the server's age, and what answers become."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_start_before_8_6_has_no_priority() -> None:
     assert to_request(action, server("8.6.0"), "30s").query["priority"] == "normal"
 
 
-def test_only_the_adaptive_allocations_takes_a_body() -> None:
+def test_only_adaptive_allocations_need_a_body() -> None:
     settings = {"model_id": "d", "adaptive_allocations": {"enabled": True}}
     call = to_request(Step("start", "d", settings), server("8.16.0"), "30s")
     assert call.body == {"adaptive_allocations": {"enabled": True}}
@@ -254,7 +254,7 @@ def test_a_long_text_is_cut_and_half_a_secret_is_not_left() -> None:
     assert len(reason) < 1010
 
 
-def test_a_short_text_is_left_to_who_hides_secrets() -> None:
+def test_a_short_text_is_left_to_ansible_which_hides_secrets() -> None:
     """Ansible masks whole results, and masks the same text everywhere alike."""
     made = from_answer(RequestContext("look", secrets=["hunter2"]), error(400, reason="no hunter2"))
     assert "no hunter2" in str(made)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What others do while a task goes on, and what it leaves alone then."""
+"""Test what other clients do during a task, and what the task leaves alone then."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def verbs(emulator: Emulator) -> list[str]:
 
 
 def test_a_start_is_not_rolled_back_that_another_client_has_come_to_use() -> None:
-    """Elasticsearch 8.16 stops a deployment without looking for endpoints."""
+    """Test Elasticsearch 8.16, which stops a deployment without looking for endpoints."""
     with Emulator("8.16.0", ("n1=2,64gb",)) as emulator:
         growing = {"persistent": {"xpack.ml.max_lazy_ml_nodes": 2}}
         emulator.send({"method": "PUT", "path": "/_cluster/settings", "query": {}, "body": growing})
@@ -109,7 +109,7 @@ def test_endpoints_of_each_age_are_seen(service: str) -> None:
 def test_an_endpoint_that_has_the_settings_already_passes_nothing_on(
     version: str, passed_on: bool, waiting: Json
 ) -> None:
-    """Somebody has changed the deployment behind its endpoint, as releases before 9.2 allow."""
+    """Test a deployment that another client changed behind its endpoint, as releases before 9.2 allow."""
     with Emulator(version) as emulator:
         owned(emulator)
         emulator.effect("set_number", deployment_id="ep", number_of_allocations=2)

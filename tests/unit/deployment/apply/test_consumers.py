@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment is told of what is stopped in the end, and the stops of a list are seen together."""
+"""Test that consumers are named of what the task stops in the end, and that the stops of a list count together."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_list_that_is_guarded_stops_nothing(emulator: Emulator, on_guarded: st
 
 
 def test_a_stop_that_a_guard_forbids_at_last(emulator: Emulator) -> None:
-    """The number moves between the first look and the one right before the stop."""
+    """Test a number that changes between the first read and the one right before the stop."""
     started(emulator, d=2)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 3}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)
@@ -63,7 +63,7 @@ def test_a_stop_that_a_guard_forbids_at_last(emulator: Emulator) -> None:
 
 
 def named_by_model(emulator: Emulator) -> None:
-    """A pipeline names model ``m``: the deployment with that id, or if there is none, the other."""
+    """Name model ``m`` in a pipeline: the deployment with that id, or if there is none, the other."""
     started(emulator, dd=1, m=1)
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="m")
 
@@ -97,7 +97,7 @@ def test_both_are_stopped_by_force_if_both_may_be(emulator: Emulator) -> None:
     "kept", [{"state": "restarted", "on_referenced": "force"}, {"state": "stopped"}, {"state": "started"}]
 )
 def test_what_the_list_keeps_answers_for_others(emulator: Emulator, kept: Json) -> None:
-    """Whether it is started again, may not be stopped, or is left alone."""
+    """Test one that the list starts again, one that it may not stop, and one that it leaves alone."""
     named_by_model(emulator)
     found = items(emulator.run_many([STOPS[1], {"deployment_id": "m", **kept}]))
     assert (found["dd"]["changed"], found["dd"].get("msg")) == (True, None)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits that end otherwise, and the client itself."""
+"""Test waits that end otherwise, and the client itself."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_update_that_cannot_be_sent_in_time(emulator: Emulator) -> None:
     assert (result["changed"], emulator.journal()) == (False, [])
 
 
-def test_a_stop_that_hangs(emulator: Emulator) -> None:
+def test_a_stop_that_hangs_fails_after_wait_timeout(emulator: Emulator) -> None:
     emulator.run(model_id="m")
     emulator.effect("stop_deployment", deployment_id="m")
     emulator.effect("hold", deployment_id="m")
@@ -84,7 +84,7 @@ def test_a_start_is_not_sent_before_the_old_one_is_gone(emulator: Emulator) -> N
     assert written(emulator) == ["_stop"]
 
 
-def test_polls_that_fail_in_passing_are_repeated(emulator: Emulator) -> None:
+def test_polls_with_transient_errors_are_repeated(emulator: Emulator) -> None:
     emulator.fault("stats", {"type": "drop"}, after=1, times=4)
     result = emulator.run(model_id="m", request_retries=0)
     assert result["operation"] == "start"
@@ -98,7 +98,7 @@ def test_polls_that_fail_to_the_end_fail(emulator: Emulator) -> None:
     assert result["changed"]
 
 
-def test_an_unsure_write_on_a_cluster_that_is_gone(emulator: Emulator) -> None:
+def test_an_uncertain_write_on_a_cluster_that_is_gone(emulator: Emulator) -> None:
     emulator.fault("start", {"type": "drop"}, "after")
     emulator.fault("stats", {"type": "drop"}, after=1, times=-1)
     result = emulator.run(model_id="m", request_retries=0)
@@ -200,7 +200,7 @@ def test_a_stop_the_server_wants_again_is_sent_again(emulator: Emulator) -> None
     assert emulator.deployments() == {}
 
 
-def test_a_stranger_who_is_quicker_is_not_us(emulator: Emulator) -> None:
+def test_a_start_of_another_client_is_no_change_of_this_task(emulator: Emulator) -> None:
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
     emulator.fault("start", {"type": "effect", "effect": stranger})
     result = emulator.run(model_id="m")
@@ -208,7 +208,7 @@ def test_a_stranger_who_is_quicker_is_not_us(emulator: Emulator) -> None:
     assert (result["changed"], result["operation"], result["api_calls"]) == (False, "none", [])
 
 
-def test_a_strangers_start_in_the_middle_of_a_restart_is_reported(emulator: Emulator) -> None:
+def test_a_start_of_another_client_during_a_restart_is_reported(emulator: Emulator) -> None:
     emulator.run(model_id="m", threads_per_allocation=2, queue_capacity=500)
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "m"}
     emulator.fault("start", {"type": "effect", "effect": stranger})
@@ -315,7 +315,7 @@ def test_an_address_the_client_does_not_take() -> None:
 
 @pytest.mark.parametrize(("deployment_id", "asked"), [("d", "trained_model_assignment.d,"), ("d.1", "assignment,")])
 def test_only_what_is_needed_travels(emulator: Emulator, deployment_id: str, asked: str) -> None:
-    """A dot in a filter would be a step down: then the whole table is asked for."""
+    """Test that a dot in a filter would be a step down: then the whole table is asked for."""
     emulator.run(model_id="m", deployment_id=deployment_id)
     assert emulator.run(deployment_id=deployment_id)["routing_source"] == "cluster_state"
     [*_earlier, last] = [each for each in emulator.control("GET", "/requests") if "_cluster/state" in each["path"]]

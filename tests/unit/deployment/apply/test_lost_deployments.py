@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A deployment that is being stopped while its inference endpoint lives: it comes back as the endpoint says."""
+"""Test a deployment that is stopped while its inference endpoint lives: it starts again as the endpoint says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = ["stopping", "gone"]
 
 
 def going(step: str, scaled: Json, privileges: tuple[str, ...] = ("manage_ml", "monitor")) -> Emulator:
-    """An endpoint with two threads, whose deployment somebody stops by force."""
+    """Create an endpoint with two threads, and stop its deployment by force, as another client."""
     emulator = Emulator("9.5.3")
     settings = {"model_id": "m", "num_threads": 2, **scaled}
     body = {"service": "elasticsearch", "service_settings": settings}
@@ -63,7 +63,7 @@ def test_what_the_task_names_counts(step: str) -> None:
 
 
 def test_a_restart_goes_on_with_what_ran() -> None:
-    """It names what is not to change by not naming it, whatever the endpoint has."""
+    """Test that a setting the task does not name stays, whatever the endpoint has."""
     with going("stopping", COUNT) as emulator:
         result = emulator.run(deployment_id="d", state="restarted")
         found = result["deployment"]

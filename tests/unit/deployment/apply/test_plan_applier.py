@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What others do between the reading that a plan was made from and its writes, and what becomes of the plan."""
+"""Test what other clients do between the read that a plan was made from and its writes, and how the plan changes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def scaled(emulator: Emulator, name: str) -> t.Callable[[], object]:
     return lambda: emulator.effect("set_adaptive", deployment_id=name, adaptive_allocations=ADAPTIVE)
 
 
-# --- an increase that waits until a stop has freed its room ---
+# --- an increase that is blocked until a stop has freed its capacity ---
 
 
 def behind_a_restart(emulator: Emulator, **options: t.Any) -> Json:
-    """What becomes of ``b``, whose increase is held back by the restart of ``a``."""
+    """Return the result of ``b``, whose increase is blocked by the restart of ``a``."""
     desired = {"deployment_id": "b", "number_of_allocations": 2, **options}
     result = emulator.run_many([{"deployment_id": "a", "state": "restarted"}, desired])
     assert item(result, "a")["operation"] == "restart"
     return item(result, "b")
 
 
-def test_an_increase_that_was_held_back_looks_at_its_guard_again(emulator: Emulator) -> None:
+def test_a_blocked_increase_checks_its_guard_again(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", numbered(emulator, "b", 5), after=True)
     held = behind_a_restart(emulator, guard={"number_of_allocations": 1})
@@ -50,7 +50,7 @@ def test_an_increase_that_was_held_back_looks_at_its_guard_again(emulator: Emula
     assert (held["changed"], task(emulator, "b")["number_of_allocations"]) == (False, 5)
 
 
-def test_an_increase_that_was_held_back_is_skipped_by_its_guard(emulator: Emulator) -> None:
+def test_a_blocked_increase_is_skipped_by_its_guard(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", numbered(emulator, "b", 5), after=True)
     held = behind_a_restart(emulator, guard={"max_step": 1}, on_guarded="skip")
@@ -58,7 +58,7 @@ def test_an_increase_that_was_held_back_is_skipped_by_its_guard(emulator: Emulat
     assert (held["changed"], task(emulator, "b")["number_of_allocations"]) == (False, 5)
 
 
-def test_an_increase_that_was_held_back_needs_nothing_that_another_client_did(emulator: Emulator) -> None:
+def test_a_blocked_increase_is_not_sent_after_another_client_made_it(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", numbered(emulator, "b", 2), after=True)
     held = behind_a_restart(emulator)
@@ -83,7 +83,7 @@ def test_a_blocked_increase_does_not_take_the_number_from_adaptive_allocations(
     assert emulator.deployments()["b"]["adaptive_allocations"]["enabled"]
 
 
-def test_an_increase_that_was_held_back_takes_the_count_if_it_is_reported_to(emulator: Emulator) -> None:
+def test_a_blocked_increase_overrides_adaptive_allocations_if_the_task_says_so(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", scaled(emulator, "b"), after=True)
     held = behind_a_restart(emulator, on_adaptive="override")
@@ -93,8 +93,8 @@ def test_an_increase_that_was_held_back_takes_the_count_if_it_is_reported_to(emu
     assert task(emulator, "b")["number_of_allocations"] == 2
 
 
-def test_an_increase_that_was_held_back_waits_until_it_can_be_sent(emulator: Emulator) -> None:
-    """A node that is lost meanwhile makes the deployment start again."""
+def test_a_blocked_increase_waits_until_it_can_be_sent(emulator: Emulator) -> None:
+    """Test that a node that is lost meanwhile makes the deployment start again."""
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", lambda: emulator.effect("hold", deployment_id="b"), after=True)
     meanwhile(emulator, "/a/deployment/_stop", lambda: emulator.effect("remove_node", node_id="id-n1"), after=True)
@@ -105,7 +105,7 @@ def test_an_increase_that_was_held_back_waits_until_it_can_be_sent(emulator: Emu
     assert (held.get("msg"), task(emulator, "b")["number_of_allocations"]) == (None, 2)
 
 
-def test_an_increase_that_was_held_back_is_not_for_what_is_gone(emulator: Emulator) -> None:
+def test_a_blocked_increase_fails_if_the_deployment_is_gone(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     gone = {"do": "remove_deployment", "deployment_id": "b"}
     meanwhile(emulator, "/a/deployment/_stop", lambda: emulator.control("POST", "/effects", gone), after=True)
@@ -113,7 +113,7 @@ def test_an_increase_that_was_held_back_is_not_for_what_is_gone(emulator: Emulat
 
 
 def asked(emulator: Emulator) -> list[str]:
-    """The paths of all requests from now on."""
+    """Return the paths of all requests from now on."""
     paths: list[str] = []
 
     def noting(path: str, forward: Forward) -> Answer:
@@ -124,7 +124,7 @@ def asked(emulator: Emulator) -> list[str]:
     return paths
 
 
-def test_one_look_is_made_for_all_who_were_held_back(emulator: Emulator) -> None:
+def test_one_read_serves_all_blocked_increases(emulator: Emulator) -> None:
     names = [f"b{number}" for number in range(8)]
     started(emulator, a=4, **dict.fromkeys(names, 1))
     paths = asked(emulator)
@@ -134,7 +134,7 @@ def test_one_look_is_made_for_all_who_were_held_back(emulator: Emulator) -> None
     assert len([path for path in paths if path.endswith("/_stats")]) == 2
 
 
-def test_who_was_held_back_looks_alone_if_the_look_for_all_fails(emulator: Emulator) -> None:
+def test_a_blocked_increase_reads_alone_if_the_shared_read_fails(emulator: Emulator) -> None:
     started(emulator, a=4, b=1)
     emulator.fault("stats", {"type": "drop"}, after=1)
     meanwhile(emulator, "/a/deployment/_update", numbered(emulator, "b", 5), after=True)
@@ -143,8 +143,8 @@ def test_who_was_held_back_looks_alone_if_the_look_for_all_fails(emulator: Emula
     assert "'b' is guarded: number_of_allocations would go from 5 to 2" in item(result, "b")["msg"]
 
 
-def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(emulator: Emulator) -> None:
-    """The update of b is taken back while a is still being stopped; the increase waits for that."""
+def test_a_blocked_rollback_does_not_undo_the_change_of_another_client(emulator: Emulator) -> None:
+    """Test that the update of b is taken back while a is still being stopped; the increase waits for that."""
     started(emulator, a=1, b=3)
     emulator.effect("hold", deployment_id="a")
     emulator.effect("hold", deployment_id="b")
@@ -162,7 +162,7 @@ def test_the_way_back_does_not_undo_what_another_did_while_it_was_held_back(emul
     assert task(emulator, "b")["number_of_allocations"] == 5
 
 
-# --- a stop, right before which there is a look ---
+# --- a stop, right before which the task reads again ---
 
 
 def test_a_restart_keeps_the_number_that_another_client_set_since_the_reading(emulator: Emulator) -> None:
@@ -184,7 +184,7 @@ def test_the_file_has_the_number_that_another_client_set_since_the_reading(emula
     assert (result.get("msg"), task(emulator, "d")["number_of_allocations"]) == (None, 5)
 
 
-def test_a_stop_looks_at_its_guard_again(emulator: Emulator) -> None:
+def test_a_stop_checks_its_guard_again(emulator: Emulator) -> None:
     started(emulator, d=1)
     meanwhile(emulator, "_ingest/pipeline", numbered(emulator, "d", 5))
     result = emulator.run(deployment_id="d", state="stopped", guard={"number_of_allocations": 1})
@@ -207,11 +207,11 @@ def test_a_replacement_goes_on_behind_a_stop_that_another_client_has_begun(emula
     assert (task(emulator, "d")["queue_capacity"], task(emulator, "d")["number_of_allocations"]) == (77, 3)
 
 
-def test_what_has_come_up_before_its_recovery_is_not_stopped(emulator: Emulator) -> None:
+def test_a_deployment_that_starts_before_its_recovery_is_not_stopped(emulator: Emulator) -> None:
     emulator.effect("start_deployment", model_id="m", deployment_id="d")
     emulator.effect("hold", deployment_id="d")
     up = [lambda: emulator.effect("release", deployment_id="d"), emulator.settle]
-    meanwhile(emulator, "_ingest/pipeline", lambda: [each() for each in up], nth=2)  # the first look is for the warning
+    meanwhile(emulator, "_ingest/pipeline", lambda: [each() for each in up], nth=2)  # the first read is for the warning
     emulator.forget()
     result = emulator.run(deployment_id="d", on_failed="recover", wait_timeout=6)
     assert (result.get("msg"), result["changed"], result["operation"]) == (None, False, "none")
@@ -219,13 +219,13 @@ def test_what_has_come_up_before_its_recovery_is_not_stopped(emulator: Emulator)
 
 
 def live(emulator: Emulator, processors: int = 16) -> None:
-    """A new node brings up what has failed on the other."""
+    """Add a node that brings up what has failed on the other."""
     emulator.effect("remove_node", node_id="id-n1")
     emulator.effect("add_node", node_id="id-n2", processors=processors, memory="32gb")
     emulator.settle()
 
 
-def test_a_failed_deployment_that_lives_again_is_only_updated(emulator: Emulator) -> None:
+def test_a_failed_deployment_that_starts_again_is_only_updated(emulator: Emulator) -> None:
     started(emulator, d=2)
     emulator.effect("fail_route", deployment_id="d", reason="planted")
     emulator.forget()
@@ -237,7 +237,7 @@ def test_a_failed_deployment_that_lives_again_is_only_updated(emulator: Emulator
 
 @pytest.mark.parametrize("on_missing", ["start", "fail"])
 def test_a_lost_stop_that_comes_through_late_is_ours(emulator: Emulator, on_missing: str) -> None:
-    """The answer is lost, the deployment still there; it is gone when the stop would be sent again."""
+    """Test a stop without an answer: the deployment is still there, and gone when the task would send it again."""
     started(emulator, d=3)
     gateway = {"type": "gateway_timeout", "by": "nginx"}
     emulator.fault("stop", gateway)
@@ -251,8 +251,8 @@ def test_a_lost_stop_that_comes_through_late_is_ours(emulator: Emulator, on_miss
     assert (result["changed"], task(emulator, "d")["number_of_allocations"]) == (True, 3)
 
 
-def test_an_unsure_stop_is_looked_into_until_the_time_is_up(emulator: Emulator) -> None:
-    """A re-election that outlives the repetitions of a request does not end the replacement."""
+def test_an_uncertain_stop_is_checked_until_the_time_is_up(emulator: Emulator) -> None:
+    """Test that a re-election that outlives the retries of a request does not end the replacement."""
     started(emulator, d=3)
     emulator.fault("stop", {"type": "drop"}, when="after")
     emulator.fault("stats", {"type": "no_master"}, after=2, times=12)
@@ -261,7 +261,7 @@ def test_an_unsure_stop_is_looked_into_until_the_time_is_up(emulator: Emulator) 
     assert task(emulator, "d")["queue_capacity"] == 77
 
 
-def test_who_has_nothing_to_recover_keeps_no_one_waiting(emulator: Emulator) -> None:
+def test_an_item_with_nothing_to_recover_blocks_no_other(emulator: Emulator) -> None:
     started(emulator, d=2, b=1)
     emulator.effect("fail_route", deployment_id="d", reason="planted")
     emulator.forget()
@@ -275,7 +275,7 @@ def test_who_has_nothing_to_recover_keeps_no_one_waiting(emulator: Emulator) -> 
 
 
 @pytest.mark.parametrize("stop", ["stop_deployment", "remove_deployment"])
-def test_a_restart_of_what_another_client_has_stopped_asks_what_to_do_about_that(emulator: Emulator, stop: str) -> None:
+def test_a_restart_of_what_another_client_has_stopped_follows_on_missing(emulator: Emulator, stop: str) -> None:
     for on_missing in ("fail", "skip"):
         started(emulator, **{on_missing: 2})
         meanwhile(emulator, "_ingest/pipeline", stopped_by(emulator, stop, on_missing))
@@ -308,7 +308,7 @@ def test_what_is_refused_right_before_shows_what_is_there(emulator: Emulator, on
 # --- what is kept, and what an endpoint has ---
 
 
-def test_what_another_client_asks_for_is_not_kept_as_ours(emulator: Emulator) -> None:
+def test_a_change_of_another_client_is_not_kept_as_one_of_this_task(emulator: Emulator) -> None:
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=2)
     started(emulator, d=1)
     asked = {"method": "POST", "path": "/_ml/trained_models/d/deployment/_update", "query": {}}
@@ -331,7 +331,7 @@ def test_a_restart_does_not_go_past_the_endpoint(emulator: Emulator, on_endpoint
     assert emulator.run(**options)["operation"] == "restart"
 
 
-def test_a_restart_does_not_take_back_what_the_endpoint_was_reported_meanwhile(emulator: Emulator) -> None:
+def test_a_restart_does_not_undo_an_update_of_the_endpoint_meanwhile(emulator: Emulator) -> None:
     owned(emulator)
     body = {"service_settings": {"num_allocations": 3}}
     reported: Json = {"method": "PUT", "path": "/_inference/sparse_embedding/ep/_update", "query": {}, "body": body}
@@ -358,7 +358,7 @@ def test_what_a_killed_run_has_left_does_not_go_past_the_endpoint(emulator: Emul
     assert emulator.run(**options)["deployment"]["number_of_allocations"] == 1
 
 
-def test_what_an_endpoint_cannot_be_reported_is_warned_of(emulator: Emulator) -> None:
+def test_a_setting_that_an_endpoint_cannot_take_is_warned_of(emulator: Emulator) -> None:
     owned(emulator)
     more: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_referenced": "force"}
     for check_mode in (True, False):
@@ -367,10 +367,10 @@ def test_what_an_endpoint_cannot_be_reported_is_warned_of(emulator: Emulator) ->
         assert reported in result["warnings"]
 
 
-# --- the count that nobody but the scaler knows ---
+# --- the number that only adaptive allocations know ---
 
 
-def test_after_shows_the_number_that_the_adaptive_allocations_has_set_meanwhile(emulator: Emulator) -> None:
+def test_after_shows_the_number_that_adaptive_allocations_set_meanwhile(emulator: Emulator) -> None:
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=ADAPTIVE)
     emulator.settle()
     meanwhile(emulator, "/d/deployment/_update", numbered(emulator, "d", 4))
@@ -379,7 +379,7 @@ def test_after_shows_the_number_that_the_adaptive_allocations_has_set_meanwhile(
 
 
 @pytest.mark.parametrize("again", [{"state": "restarted"}, {"queue_capacity": 77, "replace": "stop_start"}])
-def test_a_frozen_zero_is_not_woken_by_the_way(emulator: Emulator, again: Json) -> None:
+def test_a_frozen_zero_is_started_only_with_allow_zero(emulator: Emulator, again: Json) -> None:
     to_zero = {**ADAPTIVE, "min_number_of_allocations": 0}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=to_zero)
     emulator.settle()

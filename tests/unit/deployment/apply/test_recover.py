@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What does not run although it should: refused replacements, failed and stuck deployments, stops that hang."""
+"""Test deployments that do not run although they should: failed, stuck, with a stop that hangs, not replaced."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_refused_replacement_starts_what_was_before(emulator: Emulator, refusa
     assert result["after"] == result["before"]
 
 
-def test_a_replacement_without_room_starts_what_was_before(emulator: Emulator) -> None:
+def test_a_replacement_without_capacity_starts_what_was_before(emulator: Emulator) -> None:
     was = launched(emulator, number_of_allocations=4)
     result = emulator.run(deployment_id="d", threads_per_allocation=32, replace="stop_start")
     assert (result["error"]["status"], result["operation"]) == (429, "rollback")
@@ -83,7 +83,7 @@ def test_a_refused_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     assert result["msg"].endswith("answered 400: planted.")
 
 
-def test_a_strangers_start_after_the_stop_is_left_alone(emulator: Emulator) -> None:
+def test_a_start_of_another_client_after_the_stop_is_left_alone(emulator: Emulator) -> None:
     launched(emulator, number_of_allocations=2)
     stranger = {"do": "start_deployment", "model_id": "m", "deployment_id": "d", "queue_capacity": 5}
     emulator.fault("start", {"type": "effect", "effect": stranger})
@@ -92,7 +92,7 @@ def test_a_strangers_start_after_the_stop_is_left_alone(emulator: Emulator) -> N
     assert task(emulator)["queue_capacity"] == 5
 
 
-def test_a_lost_answer_to_the_start_is_looked_into_before_anything_is_restored(emulator: Emulator) -> None:
+def test_a_lost_answer_to_the_start_is_checked_before_anything_is_restored(emulator: Emulator) -> None:
     was = launched(emulator, number_of_allocations=2)
     emulator.fault("start", {"type": "drop"})
     emulator.fault("stats", {"type": "drop"}, after=3, times=3)
@@ -207,7 +207,7 @@ def test_who_does_not_wait_cannot_know_that_it_hangs(emulator: Emulator, waiting
 
 
 def test_what_has_no_node_is_not_stuck(emulator: Emulator) -> None:
-    """It waits for room, and would lose its place in the plan."""
+    """Test that it waits for capacity, and would lose its place in the plan."""
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     launched(emulator, threads_per_allocation=32)
     result = emulator.run(deployment_id="d", on_failed="recover", wait_timeout=6)
@@ -273,7 +273,7 @@ def test_what_another_client_took_over_while_it_hung_is_not_recovered(emulator: 
 
 
 def test_who_may_not_write_does_not_recover(emulator: Emulator) -> None:
-    """Nothing was planned at first, so nothing was asked for; the recovery is the first write."""
+    """Test that the recovery is the first write: nothing was planned at first, so the task asked for no privilege."""
     stuck(emulator)
     emulator.allow("monitor_ml", "monitor")
     emulator.forget()
@@ -286,7 +286,7 @@ def test_who_may_not_write_does_not_recover(emulator: Emulator) -> None:
     assert emulator.journal() == []
 
 
-def test_a_stop_that_hangs_is_sent_once_more(emulator: Emulator) -> None:
+def test_a_stop_that_hangs_is_sent_again(emulator: Emulator) -> None:
     launched(emulator)
     emulator.effect("hold", deployment_id="d")
     emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=1)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A change that was accepted and does not come about: left, kept, or rolled back."""
+"""Test a change that Elasticsearch accepted and that does not become ready: left, kept, or rolled back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_alloca
 
 @pytest.fixture
 def emulator() -> t.Iterator[Emulator]:
-    """A cluster that may grow and does not: it accepts more than it has room for."""
+    """Start a cluster that may grow and does not: it accepts more than it has capacity for."""
     with Emulator("9.5.3") as made:
         made.effect("set_setting", **LAZY)
         yield made
@@ -33,7 +33,7 @@ def started(emulator: Emulator, **options: t.Any) -> Json:
 
 
 def settings(emulator: Emulator) -> Json:
-    """What is there, by none of the collection's code; -1 and "never set" are the same to the server."""
+    """Return what is there, by none of the collection's code; -1 and "never set" are the same to the server."""
     assignment = emulator.deployments()["d"]
     adaptive = assignment["adaptive_allocations"] or {"enabled": False}
     return {
@@ -54,7 +54,7 @@ def run(emulator: Emulator, **options: t.Any) -> Json:
         (
             {"adaptive_allocations": BOUNDS},
             {"number_of_allocations": 10, "on_adaptive": "override"},
-            ["_update"] * 3,  # the count, then the scaler: together the server refuses them
+            ["_update"] * 3,  # the number, then adaptive allocations: together the server refuses them
         ),
         (
             {"adaptive_allocations": {"enabled": True}},
@@ -201,7 +201,7 @@ def test_what_another_client_started_is_not_touched(emulator: Emulator, change: 
 
 
 def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
-    """Neither the answer nor the look after it comes; the next one tells that nothing was started."""
+    """Test a start whose answer is lost, and so is the next poll; the one after it shows that nothing was started."""
     emulator.fault("start", {"type": "drop"})
     emulator.fault("stats", {"type": "drop"}, after=1)
     result = run(emulator, model_id="m", request_retries=0, wait=False)
@@ -210,7 +210,7 @@ def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     assert emulator.deployments() == {}
 
 
-def test_the_bounds_of_the_adaptive_allocations_are_restored_and_its_count_is_left_to_it(emulator: Emulator) -> None:
+def test_bounds_of_adaptive_allocations_are_restored_and_their_number_is_not(emulator: Emulator) -> None:
     before = started(emulator, adaptive_allocations=BOUNDS)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)
@@ -220,7 +220,7 @@ def test_the_bounds_of_the_adaptive_allocations_are_restored_and_its_count_is_le
     assert settings(emulator) == {**before, "number_of_allocations": 10}
 
 
-def test_a_adaptive_allocations_that_was_not_there_is_turned_off_again(emulator: Emulator) -> None:
+def test_adaptive_allocations_that_were_off_are_disabled_again(emulator: Emulator) -> None:
     before = started(emulator, number_of_allocations=2)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 10}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes without an answer and looks that fail around them: nothing is denied, nothing is given up too early."""
+"""Test writes without an answer and polls that fail around them: no change is concealed, no wait ends too early."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def remove(emulator: Emulator) -> None:
 REPLACED: Json = {"deployment_id": "d", "queue_capacity": 77, "replace": "stop_start"}
 
 
-# --- a stop that nobody knows of ---
+# --- a stop with an unknown outcome ---
 
 
-def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(emulator: Emulator, tmp_path: Path) -> None:
-    """The look after the lost stop shows that it still runs; then the stop comes through, and no look succeeds."""
+def test_a_stop_counts_as_a_change_when_no_poll_shows_its_outcome(emulator: Emulator, tmp_path: Path) -> None:
+    """Test a lost stop: the next poll shows that it still runs; then the stop comes through, and no poll succeeds."""
     started(emulator, d=3)
     file, looks = tmp_path / "d.json", list[str]()
 
@@ -70,7 +70,7 @@ def test_a_stop_is_not_denied_when_no_look_tells_what_became_of_it(emulator: Emu
 
 
 @pytest.mark.parametrize("state", ["restarted", "stopped"])
-def test_what_was_stopped_is_not_shown_as_running_when_no_look_succeeds(emulator: Emulator, state: str) -> None:
+def test_a_stopped_deployment_is_not_shown_as_running_when_no_poll_succeeds(emulator: Emulator, state: str) -> None:
     started(emulator, d=3)
     stops = list[str]()
 
@@ -88,7 +88,7 @@ def test_what_was_stopped_is_not_shown_as_running_when_no_look_succeeds(emulator
     assert result["allocations"]["running"] == 0
 
 
-def test_a_restart_is_finished_after_looks_that_failed_longer_than_it_waits(emulator: Emulator) -> None:
+def test_a_restart_is_finished_after_polls_that_fail_longer_than_it_waits(emulator: Emulator) -> None:
     started(emulator, d=3)
     stopped = list[float]()
 
@@ -116,7 +116,7 @@ def test_the_file_stays_while_a_lost_stop_may_still_come(emulator: Emulator, tmp
     assert f"The settings of deployment 'd' are in the recovery file '{file}'" in result["warnings"][0]
 
 
-def test_the_file_stays_while_a_lost_stop_of_the_way_back_may_still_come(emulator: Emulator, tmp_path: Path) -> None:
+def test_the_file_stays_while_a_lost_stop_of_the_rollback_may_still_come(emulator: Emulator, tmp_path: Path) -> None:
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     started(emulator, d=3)
     file, stops, looks = tmp_path / "d.json", list[str](), list[str]()
@@ -230,11 +230,11 @@ def test_a_start_that_is_done_ends_the_file_whatever_others_do_after_it(emulator
     assert not file.exists()
 
 
-# --- looks that fail in passing ---
+# --- polls with transient errors ---
 
 
 @pytest.mark.parametrize("looks", [3, 9])
-def test_the_look_after_an_update_of_an_endpoint_is_repeated(emulator: Emulator, looks: int) -> None:
+def test_the_poll_after_an_update_of_an_endpoint_is_repeated(emulator: Emulator, looks: int) -> None:
     owned(emulator)
     left: list[int] = []
 
@@ -251,7 +251,7 @@ def test_the_look_after_an_update_of_an_endpoint_is_repeated(emulator: Emulator,
     assert (result.get("msg"), result["after"]["number_of_allocations"]) == (None, 3)
 
 
-def test_what_was_there_is_still_reported_when_the_time_ends_before_a_look(emulator: Emulator) -> None:
+def test_the_last_state_is_reported_when_the_time_ends_before_a_poll(emulator: Emulator) -> None:
     owned(emulator)
     sent: list[str] = []
 
@@ -264,7 +264,7 @@ def test_what_was_there_is_still_reported_when_the_time_ends_before_a_look(emula
     assert (result["failed"], result["changed"], result["after"]["state"]) == (True, True, "started")
 
 
-def test_the_way_back_outlives_a_reelection(emulator: Emulator) -> None:
+def test_a_rollback_outlives_a_reelection(emulator: Emulator) -> None:
     started(emulator, d=3)
     left: list[int] = []
 
@@ -283,14 +283,14 @@ def test_the_way_back_outlives_a_reelection(emulator: Emulator) -> None:
     assert emulator.deployments()["d"]["task_parameters"]["number_of_allocations"] == 3
 
 
-def test_a_look_before_a_write_is_repeated(emulator: Emulator) -> None:
+def test_a_read_before_a_write_is_repeated(emulator: Emulator) -> None:
     started(emulator, d=3)
     emulator.fault("stats", {"type": "no_master"}, after=1, times=5)
     result = emulator.run(**REPLACED)
     assert (result.get("msg"), verbs(result)) == (None, ["_stop", "_start"])
 
 
-def test_what_was_seen_counts_although_the_last_poll_fails(emulator: Emulator) -> None:
+def test_what_was_observed_counts_although_the_last_poll_fails(emulator: Emulator) -> None:
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     started(emulator, d=3)
     between(
@@ -304,7 +304,7 @@ def test_what_was_seen_counts_although_the_last_poll_fails(emulator: Emulator) -
     assert "and the last poll failed: Cannot read deployment 'd'" in kept["warnings"][0]
 
 
-def test_a_look_before_a_stop_that_fails_for_good_ends_it(emulator: Emulator) -> None:
+def test_a_read_before_a_stop_that_fails_for_good_ends_it(emulator: Emulator) -> None:
     started(emulator, d=3)
     looks: list[str] = []
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inference endpoints that may not be read: a task goes on, and says what may come of it."""
+"""Test inference endpoints that may not be read: a task goes on, and says what may follow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT = ["warnings", "used_by", "changed", "operation", "api_calls"]
 
 
 def owned(version: str) -> Emulator:
-    """An endpoint with its deployment, and a user who may see the latter alone."""
+    """Create an endpoint with its deployment, and a user who may see the latter alone."""
     emulator = Emulator(version)
     settings = {"model_id": "m", "num_threads": 1, "num_allocations": 2}
     body = {"service": "elasticsearch", "service_settings": settings}
@@ -85,7 +85,7 @@ def test_serverless_refuses_it_itself() -> None:
 
 
 def test_an_update_that_is_not_sent_after_all_is_not_warned_of() -> None:
-    """Another has done the same while it waited to be sent."""
+    """Test that another client has made the update while it waited to be sent."""
     with attached("9.5.3") as emulator:
         emulator.effect("remove_deployment", deployment_id="d")
         emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)

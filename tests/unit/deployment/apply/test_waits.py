@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits from beginning to end: what ends them, what they say then, and what was seen last."""
+"""Test waits from beginning to end: what ends them, what they say then, and what was observed last."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def may_grow(emulator: Emulator) -> None:
 
 
 def slow_second_node(emulator: Emulator) -> None:
-    """n1 is full with four of five, n2 has the fifth and does not finish loading it."""
+    """Fill n1 with four of five; n2 has the fifth and does not finish loading it."""
     emulator.run(model_id="m", number_of_allocations=4)
     emulator.effect("hold", deployment_id="m")
 
@@ -51,7 +51,7 @@ def test_what_is_waited_for_makes_the_difference(emulator: Emulator, wait_for: s
 
 
 def test_all_of_them_is_not_yet_steady(emulator: Emulator) -> None:
-    """On the way from four to five the old node runs all four until the new one has loaded: eight, then five."""
+    """Test the way from four to five: the old node runs all four until the new one has loaded, so eight, then five."""
     emulator.run(model_id="m", number_of_allocations=4)
     task: Json = {"model_id": "m", "number_of_allocations": 5, "wait_sleep": 1}
     full = emulator.run(**task, wait_for="fully_allocated")
@@ -80,7 +80,7 @@ def test_none_of_none_is_not_ready_unless_allowed(emulator: Emulator, wait_for: 
 
 @pytest.mark.parametrize("adaptive", ["raised", "stays"])
 def test_a_minimum_raised_above_zero_waits_for_adaptive_allocations(emulator: Emulator, adaptive: str) -> None:
-    """Whether the scaler raises what is at zero is not known; no request wakes it then (server-behaviour.md 6)."""
+    """Test a number of zero, which adaptive allocations may not raise; no request wakes it (server-behaviour.md 6)."""
     emulator.control("POST", "/unknowns", {"scaler_from_zero": adaptive})
     asleep(emulator)
     tick = emulator.clock._tick
@@ -164,7 +164,7 @@ PASSING: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_poll_that_fails_in_passing_is_repeated(emulator: Emulator, fault: str) -> None:
+def test_a_poll_with_a_transient_error_is_repeated(emulator: Emulator, fault: str) -> None:
     emulator.fault("stats", PASSING[fault], after=1, times=3)
     result = emulator.run(model_id="m", request_retries=0)
     assert not result.get("failed"), result.get("msg")

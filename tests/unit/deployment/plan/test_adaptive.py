@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose the number of allocations is: the task's or the scaler's, and how it changes hands."""
+"""Test that the task or adaptive allocations own the number of allocations, and how it changes hands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FREEZE: Json = {"adaptive_allocations": {"enabled": False}}
 
 @pytest.fixture(params=["8.16.0", "8.19.21", "9.5.3"])
 def emulator(request: pytest.FixtureRequest) -> t.Iterator[Emulator]:
-    """All releases from the first that has the scaler on behave the same here."""
+    """Start each release of note: all that have adaptive allocations enabled by default behave the same here."""
     with Emulator(request.param) as made:
         yield made
 
@@ -34,13 +34,13 @@ def deployed(emulator: Emulator, number: int, adaptive: Json | None = None) -> N
 
 
 def set_number(emulator: Emulator, number: int) -> None:
-    """What the scaler does, or somebody else."""
+    """Set the number as adaptive allocations do, or another client."""
     emulator.effect("set_number", deployment_id="m", number_of_allocations=number)
     emulator.settle()
 
 
 def adaptive(emulator: Emulator) -> Json:
-    """The settings that are stored, without the ones that mean "no bound"."""
+    """Return the settings that are stored, without the ones that mean "no bound"."""
     stored = emulator.deployments()["m"].get("adaptive_allocations") or {}
     return {name: value for name, value in stored.items() if value not in (None, -1)}
 
@@ -50,7 +50,7 @@ def number(emulator: Emulator) -> int:
 
 
 def both(emulator: Emulator, **given: t.Any) -> Json:
-    """The result of a real run, after check mode has told the same."""
+    """Return the result of a real run, after check mode has predicted the same."""
     checked, real = emulator.run(check_mode=True, model_id="m", **given), emulator.run(model_id="m", **given)
     for name in ("changed", "operation", "skipped_because", "before", "after", "api_calls", "warnings"):
         assert checked[name] == real[name]
@@ -58,7 +58,7 @@ def both(emulator: Emulator, **given: t.Any) -> Json:
     return real
 
 
-# --- a plain number while the scaler owns it ---
+# --- a plain number while adaptive allocations own it ---
 
 
 @pytest.mark.parametrize("asked", [2, 3])
@@ -79,7 +79,7 @@ def test_skip_says_so_and_does_not_wait(emulator: Emulator) -> None:
 @pytest.mark.parametrize("asked", [2, 3])
 @pytest.mark.parametrize("given", [{"on_adaptive": "override"}, FREEZE])
 def test_leaving_and_setting_are_one_request(emulator: Emulator, given: Json, asked: int) -> None:
-    """Two would leave a moment in which either the scaler or nobody knows the number; a number alone is refused."""
+    """Test that no two requests are sent: between them the number would be uncertain; a number alone is refused."""
     deployed(emulator, 3, BOUNDS)
     result = both(emulator, number_of_allocations=asked, **given)
     [write] = emulator.journal()
@@ -88,7 +88,7 @@ def test_leaving_and_setting_are_one_request(emulator: Emulator, given: Json, as
     assert not both(emulator, number_of_allocations=asked, **given)["changed"]
 
 
-def test_the_adaptive_allocations_moves_the_number_between_reading_and_writing(emulator: Emulator) -> None:
+def test_adaptive_allocations_change_the_number_between_read_and_write(emulator: Emulator) -> None:
     deployed(emulator, 3, BOUNDS)
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 4}
     emulator.fault("update", {"type": "effect", "effect": effect})
@@ -98,7 +98,7 @@ def test_the_adaptive_allocations_moves_the_number_between_reading_and_writing(e
 
 
 @pytest.mark.parametrize("state", ["started", "restarted"])
-def test_the_number_of_the_adaptive_allocations_is_never_a_difference(emulator: Emulator, state: str) -> None:
+def test_a_number_that_adaptive_allocations_own_is_never_a_difference(emulator: Emulator, state: str) -> None:
     deployed(emulator, 3, BOUNDS)
     result = emulator.run(model_id="m", state=state, adaptive_allocations=BOUNDS)
     assert result["before"]["number_of_allocations"] is None
@@ -185,8 +185,8 @@ def test_a_number_wakes_what_sleeps_while_it_leaves(emulator: Emulator) -> None:
     assert (number(emulator), result["waited"]["reached"]) == (2, True)
 
 
-def test_a_zero_that_the_adaptive_allocations_made_meanwhile_is_reported(emulator: Emulator) -> None:
-    """Read with one, put to sleep, and then frozen: nothing may say that this is ready."""
+def test_a_zero_that_adaptive_allocations_set_meanwhile_is_reported(emulator: Emulator) -> None:
+    """Test a number that is one when read, then zero, and then frozen: no message may say that this is ready."""
     deployed(emulator, 1, ASLEEP)
     effect = {"do": "set_number", "deployment_id": "m", "number_of_allocations": 0}
     emulator.fault("update", {"type": "effect", "effect": effect})

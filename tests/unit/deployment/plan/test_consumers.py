@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who uses a deployment: what answers say, what follows from it, and how it is read."""
+"""Test the consumers of a deployment: what answers say, what follows from it, and how it is read."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ FOUND = Consumers(
 )
 
 
-def test_who_uses_a_deployment() -> None:
+def test_consumers_of_a_deployment() -> None:
     everybody = ("by-alias", "by-endpoint", "by-id", "by-model")
     assert rules.used_by(deployment(), FOUND) == (("e",), everybody, ("a",))
     assert rules.used_by(deployment(), FOUND, model_has_this_id=True) == (("e",), ("by-endpoint", "by-id"), ())
@@ -137,13 +137,13 @@ def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **desire
     return rules.allow_stop(Desired("d", **desired), plan, users, server)
 
 
-def test_what_no_one_uses_is_stopped_as_planned() -> None:
+def test_a_deployment_without_consumers_is_stopped_as_planned() -> None:
     for on_referenced in ("fail", "force"):
         plan = protected(UsedBy(), on_referenced=on_referenced)
         assert (plan.steps[0], plan.warnings) == (STOP, ("before",))
 
 
-def test_what_is_used_is_not_stopped_and_all_users_are_named() -> None:
+def test_a_deployment_with_consumers_is_not_stopped_and_all_are_named() -> None:
     with pytest.raises(Refusal) as refused:
         protected(UsedBy(("e",), ("p", "q"), ("a",)))
     assert str(refused.value) == (

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan, case by case: wanted and current in, one decision out."""
+"""Test the plan, case by case: desired and current in, one decision out."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ ADAPTIVE = AdaptivePatch(True, 1, 4)
             {"number_of_allocations": 5, "on_adaptive": "override"},
             [("update", {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 5})],
         ),
-        (  # both parts even if the number happens to be the same: the scaler may move it before the write
+        (  # both parts even if the number happens to be the same: adaptive allocations may change it before the write
             SCALED,
             {"number_of_allocations": 3, "adaptive_allocations": AdaptivePatch(enabled=False)},
             [("update", {"adaptive_allocations": {"enabled": False}, "number_of_allocations": 3})],
@@ -306,7 +306,7 @@ def test_a_restart_of_zero_starts_one() -> None:
     assert "has 0 allocations, and is started with 1" in made.warnings[0]
 
 
-def test_a_restart_that_leaves_the_count_to_the_adaptive_allocations_says_so() -> None:
+def test_a_restart_that_leaves_the_number_to_adaptive_allocations_says_so() -> None:
     made = plan(SCALED, state="restarted", number_of_allocations=5, on_adaptive="skip")
     assert made.start is not None
     assert "number_of_allocations" not in made.start.settings
@@ -335,7 +335,7 @@ def test_what_is_being_stopped_is_awaited() -> None:
     assert (gone.operation, gone.waits_for_stop, gone.after) == ("none", True, None)
 
 
-def test_siblings_are_named() -> None:
+def test_other_deployments_of_the_model_are_named() -> None:
     situation = Situation(None, "m", ("m-search", "m-ingest"))
     desired = Desired("m", deployment_id_given=False, model_id="m")
     assert "'m-ingest', 'm-search'" in decide(desired, situation).warnings[0]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Guards: what breaks them, what they say, and that nothing is sent then."""
+"""Test guards: what breaks them, what they say, and that nothing is sent then."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ BROKEN = Guard(expected=99, low=100, high=100, max_step=0)
         (FOUR, {}),
         (FOUR, {"number_of_allocations": 4}),
         (FOUR, {"initial_number_of_allocations": 9}),
-        (FOUR, {"adaptive_allocations": AdaptivePatch(True, 1, 8)}),  # the number is the scaler's from then on
+        (FOUR, {"adaptive_allocations": AdaptivePatch(True, 1, 8)}),  # adaptive allocations own the number from then on
         (FOUR, REPLACE),  # it comes back with the number that it had
         (FOUR, {"state": "restarted"}),
         (SCALED, {"number_of_allocations": 9, "on_adaptive": "skip"}),
@@ -118,7 +118,11 @@ def test_what_leaves_the_number_is_not_guarded(current: Deployment | None, desir
         (None, {}, "from 0 to 1"),
         (FOUR, {**REPLACE, "number_of_allocations": 2}, "from 4 to 2"),
         (FOUR, {"state": "restarted", "number_of_allocations": 2}, "from 4 to 2"),
-        (SCALED, {"state": "restarted"}, "from 4 to 1"),  # a start under the scaler begins with its lower bound
+        (
+            SCALED,
+            {"state": "restarted"},
+            "from 4 to 1",
+        ),  # with adaptive allocations a start begins with their lower bound
         (STOPPING, {"number_of_allocations": 2}, "from 0 to 2"),
         (STOPPING, {"state": "restarted"}, "from 0 to 4"),
         (UNTOLD, {"state": "restarted"}, "from an unknown number to 1"),
@@ -129,7 +133,7 @@ def test_what_changes_the_number_is_guarded(current: Deployment | None, desired:
         decide(Desired("d", guard=BROKEN, **desired), Situation(current))
 
 
-def test_a_step_from_no_one_knows_where_is_too_long() -> None:
+def test_a_step_from_an_unknown_number_is_too_long() -> None:
     assert violation(Guard(max_step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
     assert violation(Guard(low=1, high=8), UNTOLD, FOUR) == ""
     assert violation(Guard(max_step=0), FOUR, UNTOLD) == ""
@@ -201,7 +205,7 @@ def test_both_modes_decide_the_same_and_send_nothing(emulator: Emulator, given: 
 
 
 def test_a_number_that_moved_is_not_taken_for_the_expected_one(emulator: Emulator) -> None:
-    """Scale from two to three, as the pipeline says; at 3 a.m. somebody has made it six."""
+    """Test a step from two to three, as the pipeline says, after another client has made it six at 3 a.m."""
     started(emulator, d=6)
     task: Json = {"deployment_id": "d", "number_of_allocations": 3, "guard": {"number_of_allocations": 2}}
     assert "number_of_allocations 2 was expected before" in emulator.run(**task)["msg"]
@@ -211,7 +215,7 @@ def test_a_number_that_moved_is_not_taken_for_the_expected_one(emulator: Emulato
 
 
 def test_a_write_is_not_sent_again_over_a_number_that_moved(emulator: Emulator) -> None:
-    """The answer is lost, the write was, and meanwhile somebody else has changed the number."""
+    """Test a write that is lost with its answer, while another client changes the number."""
     started(emulator, d=2)
     emulator.fault("update", {"type": "drop"})
     emulator.fault("update", {"type": "effect", "effect": moved(6)})
@@ -222,7 +226,7 @@ def test_a_write_is_not_sent_again_over_a_number_that_moved(emulator: Emulator) 
     assert len(emulator.journal()) == 1
 
 
-def test_a_write_that_had_to_wait_looks_at_the_guard_again(emulator: Emulator) -> None:
+def test_a_write_that_had_to_wait_checks_the_guard_again(emulator: Emulator) -> None:
     emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
     emulator.fault(
         "stats", {"type": "effect", "effect": moved(6)}, after=2
@@ -234,7 +238,7 @@ def test_a_write_that_had_to_wait_looks_at_the_guard_again(emulator: Emulator) -
 
 @pytest.mark.parametrize(("on_guarded", "said"), [("fail", "cannot be recovered: "), ("skip", "is not recovered: ")])
 def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_guarded: str, said: str) -> None:
-    """A restart would bring it back with the scaler's lower bound, which is two less than it has."""
+    """Test a restart that would begin with the lower bound of adaptive allocations, two less than it has."""
     adaptive = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 8}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=adaptive)
     emulator.effect(
@@ -296,7 +300,7 @@ def test_a_list_that_moves_too_much_is_skipped_as_a_whole(emulator: Emulator) ->
 
 
 def test_what_is_stopped_unlisted_counts(emulator: Emulator) -> None:
-    """A list that lost most of its lines must not empty the cluster."""
+    """Test that a list that lost most of its lines does not empty the cluster."""
     started(emulator, a=1, b=2, c=3)
     task: Json = {"stop_unlisted": True, "unlisted_except": [], "guard": {"max_total_step": 2}}
     result = emulator.run_many([{"deployment_id": "a"}], **task)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting and unsure writes: what a snapshot means."""
+"""Test what a snapshot means for waits and uncertain writes."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str
     assert said in judge_readiness(deployment, "fully_allocated").why
 
 
-def test_absence() -> None:
+def test_stop_state() -> None:
     assert stop_state(None).outcome == "ready"
     assert stop_state(STOPPING) == (
         "progressing",
@@ -128,7 +128,7 @@ def test_absence() -> None:
     ("deployment", "outcome"),
     [(FULL, "ready"), (STARTING, "progressing"), (STOPPING, "failed"), (ALL_BROKEN, "failed"), (None, "failed")],
 )
-def test_changeability(deployment: Deployment | None, outcome: str) -> None:
+def test_update_state(deployment: Deployment | None, outcome: str) -> None:
     assert update_state(deployment).outcome == outcome
 
 
@@ -161,7 +161,7 @@ EXISTS = "Could not start model deployment because an existing deployment with t
         (STOP, "server", 409, "referenced by ingest processors", False),
     ],
 )
-def test_what_leaves_open_if_a_write_took_effect(
+def test_errors_that_leave_the_outcome_of_a_write_open(
     action: Step, kind: ErrorKind, status: int | None, reason: str | None, unsure: bool
 ) -> None:
     assert is_uncertain(action, ApiError(kind, "sentence", status=status, reason=reason)) is unsure
@@ -197,13 +197,13 @@ PLAN = Plan(FULL, dataclasses.replace(FULL, threads_per_allocation=1))
         (UPDATE, LOST, seen(5, 5, start_time="later"), "conflict"),
     ],
 )
-def test_ruling_on_an_unsure_write(action: Step, error: ApiError, now: Deployment | None, outcome: str) -> None:
+def test_the_outcome_of_an_uncertain_write(action: Step, error: ApiError, now: Deployment | None, outcome: str) -> None:
     desired = Desired("d", number_of_allocations=2)
     now = now if now is None or now.threads_per_allocation else dataclasses.replace(now, threads_per_allocation=1)
     assert judge_write(PLAN, action, desired, None, error, now).outcome == outcome
 
 
-def test_a_stranger_cannot_be_reported_without_a_start_time() -> None:
+def test_a_start_of_another_client_is_not_recognised_without_a_start_time() -> None:
     before = Plan(dataclasses.replace(FULL, start_time=None), None)
     assert judge_write(before, STOP, Desired("d"), None, LOST, OTHER_START).outcome == "retry"
 
@@ -224,7 +224,7 @@ ADAPTIVE = AdaptiveAllocations(True, 1, 4)
         ({}, {"model_id": "other"}, None, ["model_id"]),
     ],
 )
-def test_what_a_stranger_started_otherwise(
+def test_settings_that_another_client_started_otherwise(
     sent: dict[str, t.Any], changes: dict[str, t.Any], initial: int | None, named: list[str]
 ) -> None:
     desired = Desired("d", initial_number_of_allocations=initial)

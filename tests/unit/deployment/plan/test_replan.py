@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan that is made again from a later reading tells the same of what no reading can have changed."""
+"""Test that a replan from a later read says the same of what no read can have changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_was_not_there_says_nothing_of_it() -> None:
 
 
 def test_a_write_of_another_kind_is_refused() -> None:
-    """Where nothing tells when a deployment was started, somebody else may have replaced it unnoticed."""
+    """Test a deployment without a start time, which another client may have replaced unnoticed."""
     update = Plan(KNOWN, KNOWN, "update", (Step("update", "d", {"number_of_allocations": 2}),))
     replacement = Plan(KNOWN, KNOWN, "replace", (Step("stop", "d"), Step("start", "d", {"model_id": "m"})))
     with pytest.raises(Refusal, match="and needs another change now: update instead of replace"):
@@ -69,7 +69,7 @@ def test_check_mode_predicts_an_update_that_waits_for_a_stop() -> None:
 
 
 def test_what_was_said_of_the_first_plan_is_not_said_of_the_next() -> None:
-    """The scaler has the count when the plan is made, and not any more when it is carried out."""
+    """Test adaptive allocations that own the number when the task plans, and not any more when it applies the plan."""
     with Emulator("9.5.3") as emulator:
         adaptive = {"enabled": True, "min_number_of_allocations": 1}
         emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=adaptive)
@@ -84,7 +84,7 @@ def test_what_was_said_of_the_first_plan_is_not_said_of_the_next() -> None:
         assert (result["after"]["number_of_allocations"], result["warnings"]) == (2, [])
 
 
-def test_whom_a_stop_would_hit_is_not_said_where_nothing_is_stopped() -> None:
+def test_consumers_are_not_named_where_nothing_is_stopped() -> None:
     with Emulator("9.5.3") as emulator:
         started(emulator, d=2)
         emulator.effect("put_pipeline_reference", pipeline="p", model_id="d")
@@ -109,7 +109,7 @@ def failed(emulator: Emulator, name: str = "d") -> None:
 
 
 def revived(emulator: Emulator) -> None:
-    """Elasticsearch tries failed routes again whenever it plans anew, as after the stop of another deployment."""
+    """Revive failed routes: Elasticsearch tries them with each new plan, as after the stop of another deployment."""
     emulator.effect("start_deployment", model_id="other", deployment_id="other")
     emulator.effect("stop_deployment", deployment_id="other")
     emulator.settle()
@@ -141,7 +141,7 @@ def test_what_the_stop_of_another_item_has_revived_is_only_updated(
 
 
 def lives_again(emulator: Emulator, name: str, number: int) -> None:
-    """Somebody else has mended the nodes, and moved the number."""
+    """Mend the nodes, and change the number, as another client."""
     revived(emulator)
     emulator.effect("set_number", deployment_id=name, number_of_allocations=number)
 
@@ -158,7 +158,7 @@ def test_an_update_in_place_of_a_recovery_is_guarded(options: dict[str, t.Any]) 
         assert emulator.journal() == []
 
 
-def test_what_lives_again_before_a_server_could_update_it_is_left_alone() -> None:
+def test_a_deployment_that_starts_again_is_left_alone_where_no_server_could_update_it() -> None:
     with Emulator("8.5.3", AMPLE) as emulator:
         emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=2)
         emulator.settle()
@@ -188,7 +188,7 @@ def test_an_update_in_place_of_a_recovery_does_not_go_past_the_endpoint(by_endpo
 
 
 def test_an_update_in_place_of_a_recovery_waits_until_what_hangs_is_stuck() -> None:
-    """What hangs on its second try is stuck as anything else is."""
+    """Test that a deployment that hangs on its second try is stuck as any other is."""
     with Emulator("9.5.3", AMPLE) as emulator:
         started(emulator, a=1, d=2)
         failed(emulator)
@@ -203,7 +203,7 @@ def test_an_update_in_place_of_a_recovery_waits_until_what_hangs_is_stuck() -> N
 
 @pytest.mark.parametrize(("number", "sent"), [(3, ["_update"]), (2, [])])
 def test_what_comes_up_right_before_it_is_recovered_is_only_updated(number: int, sent: list[str]) -> None:
-    """It hung for all of the time, and the nodes let go of it while the task asks who uses it."""
+    """Test a deployment that hangs until the task reads its consumers, when the nodes let go of it."""
     with Emulator("9.5.3", AMPLE) as emulator:
         emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=2)
         emulator.effect("hold", deployment_id="d")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file that outlives a run between its stop and its start."""
+"""Test the file that outlives a run between its stop and its start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def own(emulator: Emulator) -> Json:
 
 
 def left(emulator: Emulator, path: Path, change: Json | None = None) -> None:
-    """What a run leaves that dies right before the start."""
+    """Kill a run right before its start, so that it leaves a recovery file."""
     started(emulator)
     with emulator.kill(what="_start"):
         emulator.run(deployment_id="d", recovery_file=str(path), **(change or REPLACE))
@@ -70,7 +70,7 @@ def test_a_second_run_starts_with_all_of_it(emulator: Emulator, path: Path, chan
         assert emulator.run(**options)["changed"] is False
 
 
-def test_a_second_run_may_want_something_else(emulator: Emulator, path: Path) -> None:
+def test_a_second_run_may_desire_something_else(emulator: Emulator, path: Path) -> None:
     left(emulator, path)
     emulator.run(deployment_id="d", recovery_file=str(path), model_id="other", number_of_allocations=3)
     assert own(emulator) == {"model_id": "other", **OWN, "threads_per_allocation": 1, "number_of_allocations": 3}
@@ -118,7 +118,7 @@ def test_what_another_client_started_meanwhile_is_what_counts(emulator: Emulator
 
 
 def test_what_was_done_before_the_end_is_done(emulator: Emulator, path: Path) -> None:
-    """The process died after the start, before it could remove the file."""
+    """Test a process that died after the start, before it could remove the file."""
     started(emulator)
     with emulator.kill(sent=True, what="_start"):
         emulator.run(deployment_id="d", recovery_file=str(path), **REPLACE)
@@ -128,7 +128,7 @@ def test_what_was_done_before_the_end_is_done(emulator: Emulator, path: Path) ->
     assert (result["changed"], result["warnings"], path.exists()) == (False, [], False)
 
 
-def test_the_adaptive_allocations_comes_back(emulator: Emulator, path: Path) -> None:
+def test_adaptive_allocations_are_restored(emulator: Emulator, path: Path) -> None:
     bounds = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 4}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=bounds)
     emulator.settle()
@@ -208,14 +208,14 @@ BROKEN: dict[str, t.Any] = {
     "no number": {"settings": {"model_id": "m", "number_of_allocations": True}},
     "zero": {"settings": {"model_id": "m", "queue_capacity": 0}},
     "no word": {"settings": {"model_id": "m", "priority": None}},
-    "no scaler": {"settings": {"model_id": "m", "adaptive_allocations": []}},
+    "no adaptive allocations": {"settings": {"model_id": "m", "adaptive_allocations": []}},
     "nothing before": {"before": {}},
     "no switch": {"settings": {"model_id": "m", "adaptive_allocations": {"enabled": 1}}},
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_what_cannot_be_understood_is_neither_used_nor_lost(emulator: Emulator, path: Path, broken: str) -> None:
+def test_content_that_is_not_understood_is_neither_used_nor_lost(emulator: Emulator, path: Path, broken: str) -> None:
     left(emulator, path)
     content = BROKEN[broken]
     if isinstance(content, dict) and "format" not in content:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The run after the kill does what the killed one would have done; and what ends the life of a recovery file."""
+"""Test that the run after a kill does what the killed one would have done, and what removes a recovery file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def started(emulator: Emulator, name: str = "d", **options: t.Any) -> None:
 
 
 def killed(emulator: Emulator, **options: t.Any) -> Json:
-    """The *options* of a run that died right before its start."""
+    """Kill a run right before its start, and return its *options*."""
     with emulator.kill(what="_start"):
         emulator.run(**options)
     assert options["deployment_id"] not in emulator.deployments()
@@ -55,7 +55,7 @@ def desired(path: Path, **options: t.Any) -> Json:
 
 
 @pytest.mark.parametrize("status", [429, 400, 404])
-def test_a_refused_start_brings_back_what_ran_before(emulator: Emulator, path: Path, status: int) -> None:
+def test_a_refused_start_restores_what_ran_before(emulator: Emulator, path: Path, status: int) -> None:
     started(emulator)
     was = task(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=2, number_of_allocations=3))
@@ -68,8 +68,8 @@ def test_a_refused_start_brings_back_what_ran_before(emulator: Emulator, path: P
     assert result["deployment"]["threads_per_allocation"] == 1
 
 
-def test_a_start_without_room_brings_back_what_ran_before(emulator: Emulator, path: Path) -> None:
-    """No node has 32 processors."""
+def test_a_start_without_capacity_restores_what_ran_before(emulator: Emulator, path: Path) -> None:
+    """Test a start for which no node has enough processors: 32."""
     started(emulator)
     was = task(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=32))
@@ -136,8 +136,8 @@ def test_a_kill_between_the_refusal_and_what_ran_before_loses_nothing(emulator: 
     assert (task(emulator), path.exists()) == (was, False)
 
 
-def test_a_kill_of_the_way_back_does_not_bring_the_change_back_for_good(emulator: Emulator, path: Path) -> None:
-    """The file of the way back has what ran at first, not what was to be undone."""
+def test_a_kill_of_the_rollback_does_not_restore_the_change(emulator: Emulator, path: Path) -> None:
+    """Test that the file of the rollback has what ran at first, not what was to be undone."""
     started(emulator)
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
     options = desired(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
@@ -167,7 +167,7 @@ def test_what_another_has_started_after_the_refusal_is_left_alone(emulator: Emul
     refused: list[str] = []
 
     def late(method: str, target: str, *rest: t.Any) -> t.Any:
-        """After the look that follows the refusal, and before the one that precedes the way back."""
+        """Act after the read that follows the refusal, and before the one that precedes the rollback."""
         if "_stats" in target and refused and refused.pop() == "looked":
             started(emulator, queue_capacity=5)
         elif "_stats" in target and "refused" in reported:
@@ -187,7 +187,7 @@ def test_what_another_has_started_after_the_refusal_is_left_alone(emulator: Emul
 
 
 def test_an_endpoint_finds_its_deployment_as_it_was(emulator: Emulator, tmp_path: Path) -> None:
-    """Owned: the endpoint's id is the deployment's, and it says something else than what ran."""
+    """Test an owned deployment: its endpoint, of the same id, names other settings than those that ran."""
     path = tmp_path / "ep.json"
     body = {**ENDPOINT, "service_settings": {**ENDPOINT["service_settings"], "num_allocations": 1}}
     emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
@@ -211,7 +211,7 @@ def fleet(tmp_path: Path, **options: t.Any) -> list[Json]:
 
 
 def test_each_of_a_list_gets_back_what_ran(tmp_path: Path) -> None:
-    """Where there is no room for both as they are to be, but as they were, the list is not refused as a whole."""
+    """Test that a list is not refused as a whole if both fit as they were, but not as desired."""
     with Emulator("9.5.3", ("n1=6,64gb", "n2=6,64gb")) as emulator:
         for name in ("d", "e"):
             started(emulator, name, number_of_allocations=1)
@@ -232,7 +232,7 @@ def test_each_of_a_list_gets_back_what_ran(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_list_counts_from_the_number_in_the_file(emulator: Emulator, tmp_path: Path, step: int) -> None:
-    """As each item does, and as the run did that was killed."""
+    """Test that it counts as each item does, and as the run did that was killed."""
     started(emulator, number_of_allocations=4)
     item = {**desired(tmp_path / "d"), "queue_capacity": 5}
     with emulator.kill(what="_start"):
@@ -278,7 +278,7 @@ def test_a_stop_that_is_not_complete_leaves_it(emulator: Emulator, path: Path, w
     assert (bool(result.get("failed")), path.exists()) == ("wait_timeout" in waiting, True)
 
 
-def test_a_stop_whose_way_back_fails_leaves_it(emulator: Emulator, path: Path) -> None:
+def test_a_stop_whose_rollback_fails_leaves_it(emulator: Emulator, path: Path) -> None:
     started(emulator)
     killed(emulator, **desired(path, queue_capacity=5))
     started(emulator)
@@ -293,7 +293,7 @@ def test_a_stop_whose_way_back_fails_leaves_it(emulator: Emulator, path: Path) -
 
 
 def test_a_run_that_writes_nothing_leaves_what_another_has_just_written(emulator: Emulator, path: Path) -> None:
-    """The other is killed between its stop and its start, right after the first has looked at the deployment."""
+    """Test another run, killed between its stop and its start, right after the first has read the deployment."""
     started(emulator)
     send = emulator.request
     done: list[str] = []
@@ -329,7 +329,7 @@ def test_a_run_that_writes_nothing_leaves_what_it_has_not_read(emulator: Emulato
 
 
 def test_a_killed_run_that_had_stopped_nothing_leaves_nothing(emulator: Emulator, path: Path) -> None:
-    """What it was to replace still runs, and a later task does not want that any more."""
+    """Test that the old deployment still runs, and that a later task no longer desires the replacement."""
     started(emulator)
     with emulator.kill(what="_stop"):
         emulator.run(**desired(path, queue_capacity=5))

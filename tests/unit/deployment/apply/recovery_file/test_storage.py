@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The recovery file and the file system: whole or not there, wherever the process dies, and nobody else's."""
+"""Test the recovery file in the file system: whole or absent, wherever the process dies, and private."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def replace(emulator: Emulator, path: Path, check_mode: bool = False) -> Json:
 
 
 def left(emulator: Emulator, path: Path) -> bytes:
-    """What a run leaves that dies right before the start."""
+    """Kill a run right before its start, so that it leaves a recovery file."""
     with emulator.kill(what="_start"):
         replace(emulator, path)
     assert emulator.deployments() == {}
@@ -71,7 +71,7 @@ def test_what_is_in_it(emulator: Emulator, path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["a folder", "a pipe", "a device"])
 def test_what_is_no_file_is_refused_at_once(emulator: Emulator, path: Path, kind: str) -> None:
-    """Nobody waits for the other end of a pipe, and no device is replaced."""
+    """Test that the task waits for no other end of a pipe, and replaces no device."""
     if kind == "a folder":
         path.mkdir()
     elif kind == "a pipe":
@@ -87,7 +87,7 @@ def test_what_is_no_file_is_refused_at_once(emulator: Emulator, path: Path, kind
 def test_a_file_that_becomes_a_pipe_does_not_block(
     emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at what it is, and the opening."""
+    """Test a change between the check of its type, and the opening."""
     left(emulator, path)
     opened = os.open
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_not_lost(emulator: Emulator, path: Path) -> None
 
 @pytest.mark.parametrize("length", [255, 256])
 def test_a_name_is_as_long_as_the_file_system_allows(emulator: Emulator, path: Path, length: int) -> None:
-    """What check mode lets pass is written, too."""
+    """Test that a name that check mode accepts is written, too."""
     path = path.with_name("x" * length)
     checked, result = replace(emulator, path, True), replace(emulator, path)
     assert [each.get("failed", False) for each in (checked, result)] == [length > 255] * 2
@@ -130,7 +130,7 @@ def test_a_folder_that_is_not_there_is_refused_before_the_stop(emulator: Emulato
 def test_a_folder_that_cannot_be_written_is_refused_before_the_stop(
     emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda *_arguments: False)  # whoever runs this may be allowed everything
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)  # the user who runs this may be allowed everything
     for mode in (True, False):
         result = replace(emulator, path, mode)
         assert "cannot be written: its folder is not writable. Nothing was stopped." in result["msg"]
@@ -176,7 +176,7 @@ def test_an_unremovable_file_is_reported(emulator: Emulator, path: Path, monkeyp
 
 
 def test_it_is_on_the_disk_before_the_stop(emulator: Emulator, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The content before the name, and the name before the request: a power cut takes none of them."""
+    """Test that the content comes before the name, and the name before the request: a power cut takes none of them."""
     done: list[t.Any] = []
     fsync, moved, send = os.fsync, os.replace, emulator.request
 
@@ -261,7 +261,7 @@ def test_wherever_the_process_dies_the_file_is_the_old_or_the_new_one(
 
 
 def test_what_another_cluster_has_written_meanwhile_is_not_lost(emulator: Emulator, path: Path) -> None:
-    """Both have looked, and there was nothing."""
+    """Test two runs that have both looked for the file, and found nothing."""
     with Emulator("9.5.3") as far:
         far.effect("start_deployment", model_id="m", deployment_id="d", **{**OWN, "queue_capacity": 5})
         far.settle()
@@ -310,7 +310,7 @@ def written_in_between(emulator: Emulator, path: Path, write: t.Callable[[], byt
 
 @pytest.mark.parametrize("happens", ["removed", "changed"])
 def test_it_is_right_once_more_right_before_the_stop(emulator: Emulator, path: Path, happens: str) -> None:
-    """A run that finds nothing to do may remove it, and the number may be moved, before the turn of the stop."""
+    """Test that a run with nothing to do may remove it, and a client may change the number, before the stop is sent."""
     send = emulator.request
     looks: list[str] = []
     change: Json = {"number_of_allocations": 1, "state": "restarted"}
@@ -336,7 +336,7 @@ def test_it_is_right_once_more_right_before_the_stop(emulator: Emulator, path: P
 @pytest.mark.parametrize("refused", [False, True])
 @pytest.mark.parametrize("what", ["another's", "a pipe", "nothing"])
 def test_what_has_come_in_its_place_is_left_alone(emulator: Emulator, path: Path, what: str, refused: bool) -> None:
-    """Between the stop and the start. It is not what the run has kept, so nothing is said of that either."""
+    """Test a change between stop and start. It is not the record of this run, so no message is about it."""
     if refused:
         body = {"error": {"type": "t", "reason": "planted"}, "status": 400}
         emulator.fault("start", {"type": "answer", "status": 400, "body": body}, times=-1)

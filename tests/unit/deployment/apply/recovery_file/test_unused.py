@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A recovery file that holds what does not run, and a task that does not start it: what is said of it is true."""
+"""Test that messages are true about a recovery file with a stopped deployment that the task does not start."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def left(emulator: Emulator, path: Path) -> Json:
-    """A run was killed between its stop and its start. What each further one says of the deployment and its file."""
+    """Kill a run between its stop and its start, and return options for the runs that follow."""
     started(emulator, d=3)
     desired: Json = {"deployment_id": "d", "recovery_file": str(path)}
     with emulator.kill(what="_start"):
@@ -102,7 +102,7 @@ def test_where_only_a_request_failed_the_task_is_right(emulator: Emulator, path:
 
 @pytest.mark.parametrize("on_missing", ["skip", "fail"])
 def test_while_another_is_on_its_way_out_the_task_is_right(emulator: Emulator, path: Path, on_missing: str) -> None:
-    """When that one is gone, the file counts, and not on_missing."""
+    """Test that the file counts, and not on_missing, once the other deployment is gone."""
     desired = {**left(emulator, path), "on_missing": on_missing}
     started(emulator, d=1)
     emulator.effect("hold", deployment_id="d")
@@ -117,7 +117,7 @@ def test_while_another_is_on_its_way_out_the_task_is_right(emulator: Emulator, p
 
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("desired", [{"state": "stopped", "on_missing": "fail"}, {"recovery_file": None, **NINE}])
-def test_a_task_that_does_not_want_it_says_nothing(
+def test_a_task_that_does_not_desire_it_says_nothing(
     emulator: Emulator, path: Path, check_mode: bool, desired: Json
 ) -> None:
     asked = {**left(emulator, path), **desired, "guard": {"max": 4}}
