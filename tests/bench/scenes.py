@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The scenes of the benchmark: each a job, and the ways to do it."""
+"""Define the scenes of the benchmark: each a job, and the ways to do it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A pytest plugin that counts the tests that passed and failed with each version of the server.
+"""Count, as a pytest plugin, the tests that passed and failed with each version of Elasticsearch.
 
 The variable ``CLIENT_VERSION`` has the version of the client that must be installed, ``CLIENT_COUNTS`` the path for the
 counts: a JSON object with ``all`` and each version of the server as keys, ``{"passed": n, "failed": n}`` as values.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from support import played
+from support import emulated_versions
 
 _counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
 
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    played.VERSIONS.clear()
+    emulated_versions.VERSIONS.clear()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,7 +42,7 @@ def pytest_runtest_call(item: pytest.Item) -> t.Generator[None, None, None]:
         return (yield)
     finally:
         # The report takes it from the process that ran the test to the one that counts.
-        item.user_properties.append(("servers", sorted(played.VERSIONS)))
+        item.user_properties.append(("servers", sorted(emulated_versions.VERSIONS)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

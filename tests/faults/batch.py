@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schedules of one seed. Hypothesis draws them, and shrinks one that breaks a law."""
+"""Play the schedules of one seed. Hypothesis draws them, and shrinks one that breaks a law."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Consumers of deployments: draw them, and read them from the emulator's own state."""
+"""Draw consumers of deployments, and read them from the emulator's own state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 from hypothesis import strategies as st
 
 from support.emulated_cluster import Emulator
-from support.stage import Assignments
+from support.interleaving import Assignments
 
 Json = dict[str, t.Any]
 ALIAS = "alias"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Events at any moment of a run: answers that get lost or fail, and acts of other clients and of nodes."""
+"""Draw events at any moment of a run: lost or failed answers, and acts of other clients and of nodes."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws for runs among faults and other clients. Every sentence that is returned is a law that broke."""
+"""Judge runs among faults and other clients by the laws. Every returned message is a law that broke."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ import typing as t
 
 from faults.consumers import Consumers
 from faults.writes import Item, allocations, writes, wrong_writes
-from laws.among_others import Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
-from laws.truth import refused_as_a_whole, same_as_there, task_parameters
-from support.stage import Assignments, Look, Stage
+from laws.concurrency_rules import Snapshot, changed_by, stops_of_others, took_effect, unreached, untrue
+from laws.truth import failure_code, refused_as_a_whole, same_as_there, task_parameters, unforeseen
+from support.interleaving import Assignments, ObservedRequest, SharedEmulator
 
 Json = dict[str, t.Any]
 PREDICTED = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
 WRITES = ("_start", "_stop", "_update")
 UNCERTAIN = ("unknown_outcome", "conflict", "rollback_failed")
 """Codes of failures that report a change which may not have taken effect."""
-AFTER_WRITES = ("not_ready", "not_ready_in_time", "not_recovered", "rollback_failed", "unknown_outcome")
-"""Codes of failures after a write, which check mode cannot predict."""
 OF_CONSUMERS = ("referenced by ingest processors", "as it is used by inference", "as it was created by inference")
 """Reasons of Elasticsearch to refuse a write because of consumers, which the task may not be allowed to read."""
-BREAK = Look("first", "", "", ("", None), None, {}, {})
-"""A mark between the looks of two runs."""
+BREAK = ObservedRequest("first", "", "", ("", None), None, {}, {})
+"""A mark between the requests of two runs."""
 
 
 class Run(t.NamedTuple):
@@ -35,8 +33,8 @@ class Run(t.NamedTuple):
     ``result``: ``None`` if the run was killed. ``alone``: no other client and no node changed a deployment.
     """
 
-    stage: Stage
-    looks: list[Look]
+    emulator: SharedEmulator
+    requests: list[ObservedRequest]
     items: list[Item]
     result: Json | None
     alone: bool
@@ -59,7 +57,7 @@ def broken(run: Run, consumers: Consumers, options: Json) -> list[str]:
     ending = [item.name for item in (*run.items, *unlisted) if item.options.get("state") == "stopped"]
     consumers = consumers._replace(ending=ending)
     for item in (*run.items, *unlisted):
-        found += stops_of_others(run.looks, item.name) + wrong_writes(run.looks, item, consumers)
+        found += stops_of_others(run.requests, item.name) + wrong_writes(run.requests, item, consumers)
     if run.alone:
         found += _beyond_total_step(run, unlisted, (options.get("guard") or {}).get("max_total_step"))
     if run.result is not None:
@@ -72,7 +70,7 @@ def _unlisted(run: Run, options: Json) -> list[Item]:
     if not options.get("stop_unlisted"):
         return []
     named = {item.name for item in run.items}
-    others = {name for look in run.looks for name in (*look.before, *look.after)} - named
+    others = {name for request in run.requests for name in (*request.before, *request.after)} - named
     kept = options["unlisted_except"]
     return [
         Item(name, {**options, "guard": None, "state": "stopped"}, listed=False)
@@ -85,7 +83,7 @@ def _not_named(run: Run, unlisted: t.Sequence[Item]) -> list[str]:
     """Find writes on deployments that the task does not name, except the stops of *unlisted* and their rollbacks."""
     named = {item.name for item in run.items}
     verbs = {item.name: ("_stop", "_start")[: 1 + item.rolls_back] for item in unlisted}
-    changed = {(name, look.verb) for look in run.looks for name in changed_by(look) if name not in named}
+    changed = {(name, request.verb) for request in run.requests for name in changed_by(request) if name not in named}
     return [
         f"the task changed '{name}' by {verb}, which none of its options asks for"
         for name, verb in sorted(changed)
@@ -99,8 +97,8 @@ def _beyond_total_step(run: Run, unlisted: t.Sequence[Item], limit: int | None) 
         return []
     total = 0
     for item in (*run.items, *unlisted):
-        sent = writes(run.looks, item.name)
-        half = bool(sent) and sent[-1].look.verb == "_stop" and item.options.get("state") != "stopped"
+        sent = writes(run.requests, item.name)
+        half = bool(sent) and sent[-1].request.verb == "_stop" and item.options.get("state") != "stopped"
         resumed = bool(sent) and sent[0].first is None and "recovery_file" in item.options
         # Half a replacement shows no final number; its other half begins with the number in the recovery file.
         if sent and not (half or resumed):
@@ -118,7 +116,7 @@ def _wrong_results(run: Run, result: Json) -> list[str]:
     for item in run.items:
         entry = reported.get(item.name)
         if entry is None:  # nothing was read
-            wrote = any(took_effect(look, item.name) for look in run.looks)
+            wrote = any(took_effect(request, item.name) for request in run.requests)
             found += [f"the task changed '{item.name}', and its result has no entry for it"] if wrote else []
             continue
         found += [f"'{item.name}': {why}" for why in _wrong_result(run, item, entry, result)]
@@ -126,50 +124,46 @@ def _wrong_results(run: Run, result: Json) -> list[str]:
 
 
 def _wrong_result(run: Run, item: Item, entry: Json, result: Json) -> list[str]:
-    found = untrue(run.stage, run.looks, item.name, entry) if run.alone else []
+    found = untrue(run.emulator, run.requests, item.name, entry) if run.alone else []
     kept = item.options.get("on_unsatisfied") == "keep" and entry["waited"]["reached"] is False
     reported = {**entry, "warnings": []}
     if entry.get("failed") or not (entry["skipped_because"] or kept or refused_as_a_whole(result)):
-        found += unreached(run.stage, run.looks, _reachable(run.stage, item), reported)
-    wrote = [look for look in run.looks if took_effect(look, item.name)]
+        found += unreached(run.emulator, run.requests, _reachable(run.emulator, item), reported)
+    wrote = [request for request in run.requests if took_effect(request, item.name)]
     # The task cannot know the outcome of a write whose answer was lost, if another client has acted since.
-    if any(run.alone or look.status for look in wrote) and not entry["changed"]:
+    if any(run.alone or request.status for request in wrote) and not entry["changed"]:
         found.append(f"the task changed it, and its result says that it did not: {entry.get('msg')}")
-    if run.alone and entry["changed"] and not wrote and _code(entry) not in UNCERTAIN:
+    if run.alone and entry["changed"] and not wrote and failure_code(entry) not in UNCERTAIN:
         found.append(f"the result says that the task changed it, and it did not: {entry.get('msg')}")
     return found
 
 
-def _code(entry: Json) -> str:
-    return str(entry["failure"]["code"]) if entry["failure"] else ""
-
-
-def _reachable(stage: Stage, item: Item) -> Json:
+def _reachable(emulator: SharedEmulator, item: Item) -> Json:
     """Return the options that the cluster can reach: on serverless, adaptive allocations set every number."""
-    by_elasticsearch = ("number_of_allocations",) if stage.flavor == "serverless" else ()
+    by_elasticsearch = ("number_of_allocations",) if emulator.flavor == "serverless" else ()
     options = {name: value for name, value in item.options.items() if name not in by_elasticsearch}
     return {**options, "deployment_id": item.name}
 
 
-def repeated(looks: t.Sequence[Look]) -> list[str]:
+def repeated(requests: t.Sequence[ObservedRequest]) -> list[str]:
     """Find writes that the task sent again after they had taken effect."""
     found = []
-    done: dict[str, Look] = {}
-    for look in looks:
-        if look.verb not in WRITES:
+    done: dict[str, ObservedRequest] = {}
+    for request in requests:
+        if request.verb not in WRITES:
             continue
-        last = done.get(look.path)
-        if last and (last.verb, last.sent) == (look.verb, look.sent) and not _repeats_stop(look):
-            found.append(f"the task sent {look.path} again after it had taken effect")
-        for name in changed_by(look):
+        last = done.get(request.path)
+        if last and (last.verb, last.sent) == (request.verb, request.sent) and not _repeats_stop(request):
+            found.append(f"the task sent {request.path} again after it had taken effect")
+        for name in changed_by(request):
             done = {path: each for path, each in done.items() if name not in changed_by(each)}
-            done[look.path] = look
+            done[request.path] = request
     return found
 
 
-def _repeats_stop(look: Look) -> bool:
+def _repeats_stop(request: ObservedRequest) -> bool:
     """Return whether this stops a deployment that is stopping: Elasticsearch may have forgotten the first stop."""
-    return look.verb == "_stop" and any(each["assignment_state"] == "stopping" for each in look.before.values())
+    return request.verb == "_stop" and any(each["assignment_state"] == "stopping" for each in request.before.values())
 
 
 def unpredicted(predicted: Json, actual: Json) -> list[str]:
@@ -183,7 +177,7 @@ def unpredicted(predicted: Json, actual: Json) -> list[str]:
             found.append(f"check mode reports other deployments than the real run: {messages}")
         elif foreseen.get("failed") and foreseen["msg"] != done.get("msg"):
             found.append(f"check mode failed: {foreseen['msg']}; the real run: {done.get('msg')}")
-        elif done.get("failed") and not foreseen.get("failed") and not _unforeseen(done):
+        elif done.get("failed") and not foreseen.get("failed") and not (unforeseen(done) or _lacks_privilege(done)):
             found.append(f"check mode did not predict this failure: {done['msg']}")
         elif not foreseen.get("failed") and not done.get("failed"):
             found += [
@@ -194,19 +188,19 @@ def unpredicted(predicted: Json, actual: Json) -> list[str]:
     return found
 
 
-def _unforeseen(entry: Json) -> bool:
-    """Return whether check mode cannot predict this failure: it knows neither capacity nor all privileges."""
+def _lacks_privilege(entry: Json) -> bool:
+    """Return whether a privilege is missing that check mode does not ask for, or the one to read consumers."""
     error = entry.get("error")
     if error is None:
-        return _code(entry) in AFTER_WRITES
+        return False
     unsent = error["kind"] == "privilege" and error["status"] is None
-    return error["kind"] == "capacity" or unsent or any(reason in (error["reason"] or "") for reason in OF_CONSUMERS)
+    return unsent or any(reason in (error["reason"] or "") for reason in OF_CONSUMERS)
 
 
 def outdated(run: Run) -> list[str]:
     """Find results of an undisturbed run that waited which differ from the cluster after it."""
     settled = run.result is not None and all(item.options.get("wait", True) for item in run.items)
-    last: list[t.Any] = [Snapshot(run.stage.version, look.after) for look in run.looks[-1:] if settled]
+    last: list[t.Any] = [Snapshot(run.emulator.version, request.after) for request in run.requests[-1:] if settled]
     return [
         f"'{each['deployment_id']}' after the run: {why}"
         for each in (run.result or {}).get("deployments", ())

@@ -25,7 +25,7 @@ from faults.judge import Run
 from faults.schedules import At
 from faults.writes import Item
 from support.emulated_cluster import Answer
-from support.stage import Moment, Relay, Stage
+from support.interleaving import Moment, Relay, SharedEmulator
 
 Json = dict[str, t.Any]
 
@@ -65,18 +65,21 @@ class Tally:
 
 def play(schedule: Json, tally: Tally) -> list[str]:
     """Play *schedule*, and return a sentence for each law that broke."""
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder, _Stage(schedule, Path(folder), tally) as stage:
-        broken = stage.predict()
-        stage.apply()
-        broken += stage.judge_runs()
-        stage.recover()
-        broken += stage.apply_again()
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-") as folder,
+        _ScheduledEmulator(schedule, Path(folder), tally) as emulator,
+    ):
+        broken = emulator.predict()
+        emulator.apply()
+        broken += emulator.judge_runs()
+        emulator.recover()
+        broken += emulator.apply_again()
     tally.schedules += 1
-    tally.requests += len(stage.looks)
+    tally.requests += len(emulator.requests)
     return broken
 
 
-class _Stage(Stage):
+class _ScheduledEmulator(SharedEmulator):
     """The cluster of a schedule, its tasks, and the events at each moment."""
 
     def __init__(self, schedule: Json, folder: Path, tally: Tally) -> None:
@@ -130,7 +133,7 @@ class _Stage(Stage):
     # --- the runs ---
 
     def request(self, *given: t.Any) -> Answer:
-        if len(self.looks) == REQUESTS:
+        if len(self.requests) == REQUESTS:
             raise Endless(f"no end after {REQUESTS} requests")
         if self._written is None and given[1].partition("?")[0].endswith(judge.WRITES):
             self._written = self._moments + 1
@@ -174,7 +177,7 @@ class _Stage(Stage):
         broken += [f"check mode left the file {path.name}" for path in self._folder.iterdir()]
         self.control("POST", "/read_only", {"enabled": False})
         self.forget()
-        self.looks.clear()
+        self.requests.clear()
         return broken
 
     def apply(self) -> None:
@@ -260,12 +263,12 @@ class _Stage(Stage):
         """Apply law 6: a run without faults reaches the desired state, or fails and says why, as check mode does."""
         task, consumers = self._schedule["task"], Consumers.of(self, readable=self._can_read)
         predicted = self._play(task, check_mode=True)
-        self.looks.append(judge.BREAK)
+        self.requests.append(judge.BREAK)
         results = Relay(self, ()).race({"first": lambda: self._play(task)})
         result = results["first"]
         items = self._items(task)
-        looks = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
-        run = Run(self, looks, items, result, True)
+        requests = self.of_run("first")[self.of_run("first").index(judge.BREAK) + 1 :]
+        run = Run(self, requests, items, result, True)
         broken = [f"after the faults: {each}" for each in judge.broken(run, consumers, task["options"])]
         broken += [f"after the faults: {each}" for each in judge.unpredicted(predicted, result) + judge.outdated(run)]
         if self._alone:

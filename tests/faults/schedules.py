@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random schedules: a cluster, a task, and events at moments of it. Every schedule is JSON."""
+"""Draw random schedules: a cluster, a task, and events at moments of it. Every schedule is JSON."""
 
 from __future__ import annotations
 

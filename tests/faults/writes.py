@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws of each single write, about consumers, owners, guards and adaptive allocations.
+"""Judge each single write by the laws about consumers, owners, guards and adaptive allocations.
 
-They judge a write by what its run had read before it.
+A write is judged by the state that its run had read before it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from faults.consumers import Consumers
-from laws.among_others import took_effect
+from laws.concurrency_rules import took_effect
 from laws.truth import adaptive, task_parameters
-from support.stage import Look
+from support.interleaving import ObservedRequest
 
 Json = dict[str, t.Any]
 
@@ -45,34 +45,34 @@ class Write(t.NamedTuple):
     run read it first.
     """
 
-    look: Look
+    request: ObservedRequest
     first: Json | None
     shown: Json | None
     after: Json | None
 
 
-def writes(looks: t.Sequence[Look], name: str) -> list[Write]:
+def writes(requests: t.Sequence[ObservedRequest], name: str) -> list[Write]:
     """Return the writes that took effect on a deployment, in their order."""
     found: list[Write] = []
     first: Json | None = None
     shown: Json | None = None
     read = False
-    for look in looks:
-        if _reads(look, name):
-            shown = _reported(look.after.get(name))
+    for request in requests:
+        if _reads(request, name):
+            shown = _reported(request.after.get(name))
             first, read = (first, True) if read else (shown, True)
-        if took_effect(look, name):
-            after = _running(look.after.get(name))
-            found.append(Write(look, first, shown, after))
-            if look.status == 200:  # the answer shows what is there now
+        if took_effect(request, name):
+            after = _running(request.after.get(name))
+            found.append(Write(request, first, shown, after))
+            if request.status == 200:  # the answer shows what is there now
                 shown = after
     return found
 
 
-def _reads(look: Look, name: str) -> bool:
+def _reads(request: ObservedRequest, name: str) -> bool:
     """Return whether the answer has this deployment."""
-    of_all = look.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
-    return look.status == 200 and (of_all or look.path == f"/_ml/trained_models/{name}/_stats")
+    of_all = request.path in ("/_ml/trained_models/_stats", "/_cluster/state/metadata")
+    return request.status == 200 and (of_all or request.path == f"/_ml/trained_models/{name}/_stats")
 
 
 def _reported(assignment: Json | None) -> Json | None:
@@ -89,15 +89,19 @@ def _running(assignment: Json | None) -> Json | None:
     return None if assignment is None or assignment["assignment_state"] == "stopping" else assignment
 
 
-def wrong_writes(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
+def wrong_writes(requests: t.Sequence[ObservedRequest], item: Item, consumers: Consumers) -> list[str]:
     """Return the laws that this run broke by a write on this deployment, whatever other clients did."""
-    found = _wrong_stops(looks, item, consumers)
+    found = _wrong_stops(requests, item, consumers)
     baseline: Json | None = None
-    for write in writes(looks, item.name):
-        if write.look.verb != "_start" or baseline is None:
+    for write in writes(requests, item.name):
+        if write.request.verb != "_start" or baseline is None:
             baseline = write.shown  # for a start after a stop: the deployment before the stop
         found += _beyond_guard(item, write, baseline) + _disabled_adaptive(item, write, baseline)
-        if write.look.verb == "_update" and consumers.has_owner(item.name) and write.look.path.startswith("/_ml/"):
+        if (
+            write.request.verb == "_update"
+            and consumers.has_owner(item.name)
+            and write.request.path.startswith("/_ml/")
+        ):
             found.append(f"the task updated '{item.name}' directly, although an inference endpoint owns it")
     return found
 
@@ -105,40 +109,40 @@ def wrong_writes(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> l
 # --- stops ---
 
 
-def _wrong_stops(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
+def _wrong_stops(requests: t.Sequence[ObservedRequest], item: Item, consumers: Consumers) -> list[str]:
     found = []
-    for at, look in enumerate(looks):
-        if look.verb == "_stop" and look.path.split("/")[-3] == item.name and is_forced(look):
-            found += _wrong_force(looks[: at + 1], item, consumers)
-        if look.verb != "_stop" or not took_effect(look, item.name):
+    for at, request in enumerate(requests):
+        if request.verb == "_stop" and request.path.split("/")[-3] == item.name and is_forced(request):
+            found += _wrong_force(requests[: at + 1], item, consumers)
+        if request.verb != "_stop" or not took_effect(request, item.name):
             continue
         if not item.may_stop:
             found.append(f"the task stopped '{item.name}', although none of its options asks for a stop")
-        if not is_forced(look) and all(_used(looks[: at + 1], item.name, consumers)):
+        if not is_forced(request) and all(_used(requests[: at + 1], item.name, consumers)):
             found.append(f"the task stopped '{item.name}' without force, although it has consumers")
     return found
 
 
-def _wrong_force(looks: t.Sequence[Look], item: Item, consumers: Consumers) -> list[str]:
+def _wrong_force(requests: t.Sequence[ObservedRequest], item: Item, consumers: Consumers) -> list[str]:
     if not item.listed or item.options.get("on_referenced") != "force":
         return [f"the task sent force with a stop of '{item.name}', although none of its options asks for force"]
-    unread = any(look.path in _LOOK_UPS and look.status is None for look in looks)
-    used = any(consumers.may_use(item.name, look.before) for look in looks if item.name in look.before)
+    unread = any(request.path in _CONSUMER_READS and request.status is None for request in requests)
+    used = any(consumers.may_use(item.name, request.before) for request in requests if item.name in request.before)
     needless = consumers.readable and not (unread or consumers.late or used)
     return [f"the task sent force with a stop of '{item.name}', although it has no consumers"] if needless else []
 
 
-_LOOK_UPS = ("/_inference/_all", "/_inference/any/_all", "/_ingest/pipeline", "/_ml/trained_models")
+_CONSUMER_READS = ("/_inference/_all", "/_inference/any/_all", "/_ingest/pipeline", "/_ml/trained_models")
 
 
-def is_forced(look: Look) -> bool:
-    query, body = look.sent
+def is_forced(request: ObservedRequest) -> bool:
+    query, body = request.sent
     return "force=true" in query or b'"force":true' in (body or b"").replace(b" ", b"")
 
 
-def _used(looks: t.Sequence[Look], name: str, consumers: Consumers) -> list[bool]:
-    """Return whether it had a consumer, at each look while it was there."""
-    return [consumers.use(name, look.before) for look in looks if name in look.before]
+def _used(requests: t.Sequence[ObservedRequest], name: str, consumers: Consumers) -> list[bool]:
+    """Return whether it had a consumer, before each request that found it there."""
+    return [consumers.use(name, request.before) for request in requests if name in request.before]
 
 
 # --- numbers of allocations ---
@@ -147,13 +151,13 @@ def _used(looks: t.Sequence[Look], name: str, consumers: Consumers) -> list[bool
 def _beyond_guard(item: Item, write: Write, baseline: Json | None) -> list[str]:
     """Find a number of allocations that the guard forbids. To return to the first number is always allowed."""
     guard = item.options.get("guard") or {}
-    stops = write.look.verb == "_stop"
+    stops = write.request.verb == "_stop"
     if stops and item.options.get("state") != "stopped":
         return []  # the start that follows is judged
     if baseline is None and "recovery_file" in item.options:
         return []  # a previous run may have ended between stop and start: the recovery file has the old number
     old, new = allocations(baseline), 0 if stops else allocations(write.after)
-    moved_by_another = write.look.verb == "_update" and new == allocations(write.look.before[item.name])
+    moved_by_another = write.request.verb == "_update" and new == allocations(write.request.before[item.name])
     if new in (old, allocations(write.first)) or moved_by_another:
         return []
     limits: tuple[tuple[str, bool], ...] = (

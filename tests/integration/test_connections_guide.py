@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from support.authentication_methods import WAYS, secured
 from support.documents import ROOT, plays
 from support.emulator_process import emulator
 from support.forward_proxy import forward_proxy
 from support.playbook import run_playbook
-from support.ways_in import WAYS, secured
 
 GUIDE = (ROOT / "docs/docsite/rst/connections.rst").read_text()
 EXAMPLES = {name.partition(": ")[2]: text for name, text in plays() if "connections.rst" in name}

@@ -16,10 +16,10 @@ import pytest
 import trustme
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from support.authentication_methods import TRUSTS, WAYS, certificate, secured, trusting
 from support.emulator_process import Emulator
 from support.forward_proxy import Proxy, forward_proxy
 from support.sockets import read, run
-from support.ways_in import TRUSTS, WAYS, certificate, secured, trusting
 
 WHO = "/_security/_authenticate"
 CREDENTIALS: dict[str, t.Any] = {"proxy_username": "ada", "proxy_password": "pässwörd"}

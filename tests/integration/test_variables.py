@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.authentication_methods import WAYS, secured
 from support.emulator_process import Emulator
 from support.forked.python import python
 from support.forward_proxy import Proxy, forward_proxy
 from support.playbook import Json, Played, run_playbook
-from support.ways_in import WAYS, secured
 
 CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
 INFO = "mlops.elasticsearch.trained_model_deployment_info"

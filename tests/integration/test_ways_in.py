@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
+from support.authentication_methods import TRUSTS, WAYS, certificate, secured, trusting
 from support.emulator_process import Emulator, emulator
 from support.forked.python import python
 from support.playbook import Json, run_playbook
 from support.sockets import read, run
-from support.ways_in import TRUSTS, WAYS, certificate, secured, trusting
 
 CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
 MODULE = "mlops.elasticsearch.trained_model_deployment"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The states a deployment can be in, and what tasks can want of it: the two sides of every pair of the laws."""
+"""List the states of a deployment, and the states that tasks can desire: the two sides of every pair of the laws."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), "stats": ("manage_m
 
 
 def deployment_id(emulator: Emulator) -> str:
-    """An id of its own where the server has that, else the model's."""
+    """Return an id of its own if the version has those, else the id of the model."""
     return "d" if emulator.has(8, 8) else "m"
 
 
@@ -68,7 +68,7 @@ def _half_failed(emulator: Emulator) -> None:
 
 
 class State(t.NamedTuple):
-    """How to bring it about, and the version that first has it."""
+    """A state of a deployment: the function that makes it, and the version that first has it."""
 
     make: t.Callable[[Emulator], object]
     since: tuple[int, int] = (8, 0)
@@ -121,7 +121,7 @@ DESIRED_STATES: dict[str, Json] = {
     "must be there": {"number_of_allocations": 3, "on_missing": "fail"},
     "steady": {"number_of_allocations": 3, "wait_for": "steady"},
     "just started": {"number_of_allocations": 3, "wait_for": "started"},
-    "without waiting": {"number_of_allocations": 3, "wait": False},
+    "without a wait": {"number_of_allocations": 3, "wait": False},
     "other model": {"model_id": "other"},
     "other model, replacing": {"model_id": "other", "replace": "stop_start"},
     "by alias": {"model_id": "alias"},
@@ -138,13 +138,13 @@ DESIRED_STATES: dict[str, Json] = {
         "on_unsatisfied": "rollback",
     },
     "stopped": {"state": "stopped"},
-    "stopped without waiting": {"state": "stopped", "wait": False},
+    "stopped without a wait": {"state": "stopped", "wait": False},
     "stopped if there": {"state": "stopped", "on_missing": "fail"},
 }
 
 
-def states(double_version: str) -> list[str]:
-    release = tuple(int(part) for part in double_version.split("."))
+def states(version: str) -> list[str]:
+    release = tuple(int(part) for part in version.split("."))
     return [name for name, state in STATES.items() if release >= state.since]
 
 
@@ -158,7 +158,7 @@ def desired_states(version: str, state: str, share: int) -> list[str]:
 
 
 def prepared(version: str, state: str, access: str, desired: str = "") -> Emulator:
-    """A fresh cluster in *state*, its journal empty. There is an alias only if the *wish* is made by it."""
+    """Return a new cluster in *state* with an empty journal. The model has an alias if the desired state uses it."""
     emulator = Emulator(version)
     if desired == "by alias":
         assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
@@ -170,7 +170,7 @@ def prepared(version: str, state: str, access: str, desired: str = "") -> Emulat
 
 
 def named(emulator: Emulator, desired: str) -> Json:
-    """The options of *wish* on the deployment of the laws."""
+    """Return the options of a desired state for the deployment of the laws."""
     return {
         "deployment_id": deployment_id(emulator),
         **({"model_id": "m"} if emulator.has(8, 8) else {}),

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Law 6: whatever goes wrong in the middle, the result is true, and a second run reaches what is wanted.
+"""Test law 6: after any fault the result is true, and a second run reaches the desired state.
 
-Nothing is started twice, and nothing running is stopped that the plan did not stop.
+No run starts a deployment twice, or stops a running one that its plan does not stop.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _answer(status: int, body: Json) -> Json:
 
 
 class Fault(t.NamedTuple):
-    """``operation`` None: the write of the pair, whichever it is."""
+    """A fault of one request. ``operation`` None: the write of the pair."""
 
     do: Json
     when: str = "before"
@@ -74,11 +74,11 @@ FAULTS = {
     "429": Fault(_answer(429, NO_ROOM)),
     "500": Fault(_answer(500, BROKEN)),
     "500 after the commit": Fault(_answer(500, BROKEN), "after"),
-    "500 for ever": Fault(_answer(500, BROKEN), times=-1),
-    "dropped for ever": Fault({"type": "drop"}, times=-1),
-    "reads fail in passing": Fault({"type": "drop"}, operation="stats"),
+    "always 500": Fault(_answer(500, BROKEN), times=-1),
+    "always dropped": Fault({"type": "drop"}, times=-1),
+    "one read fails": Fault({"type": "drop"}, operation="stats"),
     "reads fail after the write": Fault(HTML, operation="stats", times=1),
-    "cluster state fails in passing": Fault(_answer(503, NO_MASTER), operation="cluster_state"),
+    "one read of the cluster state fails": Fault(_answer(503, NO_MASTER), operation="cluster_state"),
     "route fails": Fault({"type": "effect", "effect": {"do": "fail_next_load", "reason": "planted"}}, "after"),
     "number moved": Fault(
         {"type": "effect", "effect": {"do": "set_number", "number_of_allocations": 4}}, operation="update"
@@ -86,11 +86,11 @@ FAULTS = {
     "gone before": Fault({"type": "effect", "effect": {"do": "remove_deployment"}}, operation="update"),
     "stopping before": Fault({"type": "effect", "effect": {"do": "stop_deployment"}}, operation="update"),
     "gone before the stop": Fault({"type": "effect", "effect": {"do": "remove_deployment"}}, operation="stop"),
-    "started by another": Fault(
+    "started by another client": Fault(
         {"type": "effect", "effect": {"do": "start_deployment", "model_id": "m", "number_of_allocations": 2}},
         operation="start",
     ),
-    "started by another, otherwise": Fault(
+    "started by another client with other settings": Fault(
         {
             "type": "effect",
             "effect": {
@@ -104,7 +104,7 @@ FAULTS = {
     ),
 }
 
-# state, wish, the write that the fault hits unless it names one itself
+# state, desired state, and the write that the fault hits unless it names one itself
 PAIRS = [
     ("nothing", "two", "start"),
     ("nothing", "two threads", "start"),
@@ -146,13 +146,17 @@ def _committed(emulator: Emulator, verb: str) -> int:
 
 
 @pytest.mark.parametrize(("version", "state", "desired", "write", "name"), CASES)
-def test_a_fault_in_the_middle(version: str, state: str, desired: str, write: str, name: str) -> None:
+def test_a_result_after_a_fault_is_true_and_a_second_run_repairs(
+    version: str, state: str, desired: str, write: str, name: str
+) -> None:
     with prepared(version, state, "full", desired) as emulator:
         options = named(emulator, desired)
         _plant(emulator, FAULTS[name], write)
         first = emulator.run(**options)
-        assert emulator.control("GET", "/faults")[0]["fired"] or FAULTS[name].times == -1, "the fault did not come up"
-        _honest(emulator, first, options)
+        assert emulator.control("GET", "/faults")[0]["fired"] or FAULTS[name].times == -1, (
+            "the fault did not take effect"
+        )
+        _require_true(emulator, first, options)
         starts, stops = _committed(emulator, "_start"), _committed(emulator, "_stop")
         assert starts <= 1, "started twice"
         assert stops <= (1 if options.get("state") in ("stopped", "restarted") or "replace" in options else 0)
@@ -160,15 +164,15 @@ def test_a_fault_in_the_middle(version: str, state: str, desired: str, write: st
         emulator.settle()
         again = emulator.run(**options)
         if again.get("failed"):
-            assert name.startswith("started by another") or name == "route fails", again["msg"]
+            assert name.startswith("started by another client") or name == "route fails", again["msg"]
             return
         assert reached(emulator, options, again)
-        # Of a restart that broke between its halves, the second run is a start.
+        # After a restart that failed between stop and start, the second run only starts.
         assert _committed(emulator, "_start") - starts <= 1
 
 
-def _honest(emulator: Emulator, result: Json, options: Json) -> None:
-    """Success is true; a failure says what is there, and has a sentence rather than a traceback."""
+def _require_true(emulator: Emulator, result: Json, options: Json) -> None:
+    """Require that a success is one, and that a failure shows the deployment and has a message, not a traceback."""
     ours = [call["path"] for call in result["api_calls"]]
     assert result["changed"] == bool(ours)
     took = [entry["path"] for entry in emulator.journal() if entry["committed"]]
@@ -184,7 +188,7 @@ def _honest(emulator: Emulator, result: Json, options: Json) -> None:
         assert same_as_there(emulator, result) == []
 
 
-def test_a_write_is_not_sent_again_where_it_took_effect() -> None:
+def test_a_write_that_took_effect_is_not_sent_again() -> None:
     with prepared("9.5.3", "one", "full") as emulator:
         emulator.fault("update", {"type": "drop"}, "after")
         result = emulator.run(**named(emulator, "two"))
@@ -193,7 +197,7 @@ def test_a_write_is_not_sent_again_where_it_took_effect() -> None:
     assert len(writes) == len(result["api_calls"]) == 1
 
 
-def test_a_write_that_never_arrives_is_given_up() -> None:
+def test_a_write_that_never_arrives_fails_after_its_retries() -> None:
     with prepared("9.5.3", "one", "full") as emulator:
         emulator.fault("update", {"type": "drop"}, times=-1)
         result = emulator.run(**named(emulator, "two"))

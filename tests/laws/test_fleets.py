@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws for many deployments at once: random fleets, random wishes, tight and ample clusters."""
+"""Test the laws for many deployments at once: random fleets, random desired states, tight and ample clusters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ laws = settings(max_examples=60, deadline=None, derandomize=True, suppress_healt
 
 @dataclasses.dataclass(frozen=True)
 class Fleet:
-    """A cluster, what runs on it, and what is wanted of it."""
+    """A cluster, the deployments that run on it, and the items of the task."""
 
     version: str
     nodes: tuple[str, ...]
@@ -129,7 +129,7 @@ def _predicts(predicted: Json, happened: Json) -> None:
         if reported.get("failed"):
             assert reported["msg"] == done.get("msg")
         elif done.get("failed"):
-            assert unforeseen(done["msg"]), done["msg"]
+            assert unforeseen(done), done["msg"]
         else:
             assert {key: reported[key] for key in PREDICTED} == {key: done[key] for key in PREDICTED}
     if not happened.get("failed"):
@@ -147,7 +147,7 @@ def _is_true(emulator: Emulator, happened: Json) -> None:
 
 
 def _frees_before_it_takes(happened: Json, fleet: Fleet) -> None:
-    """Whatever frees room is sent before whatever takes it."""
+    """Require that writes which free capacity come before writes which take it."""
     before = {each["deployment_id"]: each.get("number_of_allocations", 1) for each in fleet.running}
     taking = False
     for call in happened["api_calls"]:
@@ -162,14 +162,14 @@ def _frees_before_it_takes(happened: Json, fleet: Fleet) -> None:
 @laws
 @given(fleets(most=4))
 def test_no_order_would_have_fit_more(fleet: Fleet) -> None:
-    """Where the server refuses a write for lack of room, it refuses one in every order of the same writes."""
+    """If Elasticsearch refuses a write for lack of capacity, it refuses one in every order of the same writes."""
     with fleet.build() as real:
         happened = fleet.run(real)
     refused = "processors" in happened.get("msg", "")
     if not refused and "capacity" not in {(item.get("error") or {}).get("kind") for item in happened["deployments"]}:
         return
     with fleet.build() as checked:
-        checked.allow("manage_ml")  # who cannot read what the nodes have is told what would be sent
+        checked.allow("manage_ml")  # without the processors of the nodes, check mode lists all writes
         calls = fleet.run(checked, check_mode=True)["api_calls"]
     for order in itertools.permutations(range(len(calls))):
         with fleet.build() as other:
@@ -190,8 +190,8 @@ class Killed(BaseException):
 
 @laws
 @given(fleets(most=8), st.integers(0, 12), st.booleans())
-def test_a_run_after_a_kill_reaches_what_is_desired(fleet: Fleet, survived: int, sent: bool) -> None:
-    """The process dies at any write, before or after the server has taken it."""
+def test_a_run_after_a_kill_reaches_the_desired_state(fleet: Fleet, survived: int, sent: bool) -> None:
+    """The process dies at any write, before or after it took effect."""
     with fleet.build() as whole:
         if fleet.run(whole).get("failed"):
             return
@@ -234,7 +234,7 @@ FAULTS: dict[str, Json] = {
 
 @laws
 @given(fleets(most=8), st.sampled_from(sorted(FAULTS)), st.integers(0, 6))
-def test_after_a_fault_the_truth_is_reported_and_a_re_run_ends_it(fleet: Fleet, fault: str, after: int) -> None:
+def test_a_result_after_a_fault_is_true_and_a_second_run_repairs(fleet: Fleet, fault: str, after: int) -> None:
     with fleet.build() as checked:
         refused = {item.get("msg") for item in fleet.run(checked, check_mode=True)["deployments"]}
     with fleet.build() as emulator:
@@ -252,12 +252,12 @@ def test_after_a_fault_the_truth_is_reported_and_a_re_run_ends_it(fleet: Fleet, 
             if not result.get("failed"):
                 assert reached(emulator, item, result), item
             else:
-                assert result["msg"] in refused or unforeseen(result["msg"]), result["msg"]
+                assert result["msg"] in refused or unforeseen(result), result["msg"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_one_deployment_is_the_list_of_one(version: str) -> None:
-    """Whatever the state and the wish: both modules say and send the same."""
+def test_one_deployment_has_the_result_of_a_list_of_one(version: str) -> None:
+    """For each state and desired state both modules send and report the same."""
     for state in states(version):
         for desired in desired_states(version, state, share=5):
             with (

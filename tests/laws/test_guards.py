@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The law of the guard: a task does what it does without one, or it does nothing at all.
+"""Test the law of the guard: a task does what it does without a guard, or nothing at all.
 
-Which of the two is told by a twin of the cluster on which the same task runs without a guard: how its counts moved.
+The same task without a guard, on an equal cluster, shows which of the two: by the change of its allocations.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def guards(draw: st.DrawFn) -> Json:
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """What runs on it, by deployment id."""
+    """A cluster: the options of each running deployment, by its id."""
 
     running: t.Mapping[str, Json | None]
 
@@ -81,7 +81,7 @@ def counts(emulator: Emulator) -> dict[str, int]:
 
 
 def broken(guard: Json, before: int, after: int) -> list[str]:
-    """The parts of *guard* that do not allow the way."""
+    """Return the parts of *guard* that forbid the change."""
     passes = {
         "number_of_allocations": lambda value: before == value,
         "min": lambda value: after >= value,
@@ -93,7 +93,9 @@ def broken(guard: Json, before: int, after: int) -> list[str]:
 
 @laws
 @given(RUNNING, DESIRED_STATES, guards(), st.sampled_from(("fail", "skip")))
-def test_one_deployment(running: Json | None, desired: Json, guard: Json, on_guarded: str) -> None:
+def test_a_guard_forbids_all_of_a_change_or_none(
+    running: Json | None, desired: Json, guard: Json, on_guarded: str
+) -> None:
     cluster = Cluster({"d": running})
     task: Json = {"deployment_id": "d", "model_id": "m", **desired}
     with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
@@ -112,14 +114,14 @@ def test_one_deployment(running: Json | None, desired: Json, guard: Json, on_gua
         assert (real.journal(), counts(real), done["changed"], done["operation"]) == ([], before, False, "none")
         assert reported.get("msg") == done.get("msg")
         assert reported["skipped_because"] == done["skipped_because"]
-        sentence = done["msg"] if on_guarded == "fail" else done["skipped_because"]
-        said = {
+        message = done["msg"] if on_guarded == "fail" else done["skipped_because"]
+        texts = {
             "number_of_allocations": "was expected before",
             "min": "below min",
             "max": "above max ",
             "max_step": "max_step",
         }
-        assert [name for name in guard if said[name] in sentence] == parts, sentence
+        assert [name for name in guard if texts[name] in message] == parts, message
 
 
 @laws
@@ -130,7 +132,7 @@ def test_one_deployment(running: Json | None, desired: Json, guard: Json, on_gua
     st.integers(0, 12),
     st.sampled_from(("fail", "skip")),
 )
-def test_a_list(
+def test_a_total_step_forbids_all_of_a_list_or_none(
     running: dict[str, Json | None], desired_states: dict[str, Json], alone: bool, limit: int, on_guarded: str
 ) -> None:
     cluster = Cluster(running)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users with every combination of privileges, and every licence: what they see, what they may change."""
+"""Test every combination of privileges, and every licence: what the user can read and change."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SERVERS = [
     ("9.5.3", "serverless"),
 ]
 
-# The table of the server's documentation, by hand: what is asked for must not be what the code under test believes.
+# The table of Elasticsearch's documentation, by hand: it must not come from the code under test.
 READS = {"monitor", "monitor_ml", "manage_ml", "manage", "all"}
 SEES_STATE = {"monitor", "manage", "all"}
 UPDATES = {"manage_ml", "manage", "all"}
 STARTS_AND_STOPS = UPDATES | {"manage_inference"}
 SEES_ENDPOINTS = {"monitor", "manage_inference", "manage", "all"}
 STOPS_WHAT_ENDPOINTS_USE = {"8.16.0"}
-"""Servers that would do so unasked: nothing is stopped there by who cannot see the endpoints."""
+"""Versions that would do so without force: a user who cannot read the endpoints stops nothing there."""
 
 
 def writes(version: str) -> list[tuple[Json, str]]:
-    """Tasks, and the write that each sends."""
-    # On serverless a plain number is the scaler's, and not every user sees that it is serverless.
+    """Return tasks, and the write that each sends."""
+    # On serverless adaptive allocations set the number, and not every user can read that it is serverless.
     bounds: Json = {"adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}
     return [
         ({"deployment_id": "d", **({"number_of_allocations": 2} if version == "8.9.2" else bounds)}, "update"),
@@ -50,7 +50,7 @@ UPDATE, START, STOP = (options for options, _operation in writes("9.5.3"))
 
 
 def prepared(version: str, flavor: str, user: t.Sequence[str]) -> Emulator:
-    """Deployment d runs."""
+    """Return a cluster on which deployment d runs."""
     emulator = Emulator(version, flavor=flavor)
     emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
     emulator.settle()
@@ -70,8 +70,8 @@ def sees_nothing(result: Json) -> bool:
 
 @pytest.mark.parametrize(("version", "flavor"), SERVERS)
 @pytest.mark.parametrize("user", USERS, ids="+".join)
-def test_reading_and_check_mode(user: tuple[str, ...], version: str, flavor: str) -> None:
-    """One privilege is enough, and the source of the routing table says whether there is another."""
+def test_one_privilege_is_enough_for_reads_and_check_mode(user: tuple[str, ...], version: str, flavor: str) -> None:
+    """The source of the routing table shows whether the user has another one."""
     source = "cluster_state" if flavor == "default" and SEES_STATE & set(user) else "stats"
     with prepared(version, flavor, user) as emulator:
         emulator.read_only()
@@ -90,8 +90,7 @@ def test_reading_and_check_mode(user: tuple[str, ...], version: str, flavor: str
 
 @pytest.mark.parametrize(("version", "flavor"), SERVERS)
 @pytest.mark.parametrize("user", USERS, ids="+".join)
-def test_changing(user: tuple[str, ...], version: str, flavor: str) -> None:
-    """Who may not write sends no write."""
+def test_a_write_is_sent_only_with_its_privilege(user: tuple[str, ...], version: str, flavor: str) -> None:
     with prepared(version, flavor, user) as emulator:
         for options, operation in writes(version):
             emulator.forget()
@@ -106,15 +105,14 @@ def test_changing(user: tuple[str, ...], version: str, flavor: str) -> None:
                 assert result["operation"] == operation, result.get("msg")
                 assert [entry["status"] for entry in emulator.journal()] == [200]
             elif operation == "stop":
-                assert result["operation"] == "none"  # what could not be started
+                assert result["operation"] == "none"  # it could not be started
             else:
                 assert result["msg"].startswith(f"Cannot {operation} a deployment: user 'runner' lacks")
                 assert emulator.journal() == []
 
 
 @pytest.mark.parametrize("user", [each for each in USERS if READS & set(each)], ids="+".join)
-def test_a_list(user: tuple[str, ...]) -> None:
-    """All or nothing: a list is not begun by who may not finish it."""
+def test_a_list_is_applied_only_by_a_user_who_may_apply_all_of_it(user: tuple[str, ...]) -> None:
     items = [UPDATE, START]
     with prepared("9.5.3", "default", user) as emulator:
         assert emulator.run_many(items, check_mode=True)["summary"]["changed"] == 2
@@ -129,8 +127,8 @@ def test_a_list(user: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("licence", CHOICES)
-def test_licences(licence: str) -> None:
-    """Without one for machine learning nothing can be started; all else works."""
+def test_a_start_needs_a_licence_for_machine_learning(licence: str) -> None:
+    """Everything else works without it."""
     included = licence in ("platinum", "enterprise", "trial")
     with prepared("9.5.3", "default", ("manage_ml", "monitor")) as emulator:
         emulator.effect("set_setting", name="license", value=licence)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody else acts on the same deployment at every moment of a run; or two runs do, request by request in turns.
+"""Test a run with another client that acts on the same deployment at any moment, and two runs whose requests alternate.
 
-Each run ends in the wanted state, or in a failure with a true picture. Nothing is started twice, and nothing is stopped
-that another has started meanwhile.
+Each run reaches the desired state, or fails and reports the deployment as it is. No run starts a deployment twice, or
+stops one that another client has started meanwhile.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from laws.among_others import stops_of_others, took_effect, unreached, untrue
+from laws.concurrency_rules import stops_of_others, took_effect, unreached, untrue
 from laws.pairs import DESIRED_STATES, STATES, deployment_id, named
 from laws.truth import reached, unforeseen
-from support.stage import Look, Moment, Relay, Stage
+from support.interleaving import Moment, ObservedRequest, Relay, SharedEmulator
 
 Json = dict[str, t.Any]
 VERSIONS = ("8.9.2", "8.16.0", "9.5.3")
@@ -30,39 +30,39 @@ MOMENTS = 60
 """No run of these tests has more of them."""
 
 
-def prepared(version: str, state: str) -> Stage:
-    stage = Stage(version)
-    assert stage.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
-    STATES[state].make(stage)
-    stage.forget()
-    return stage
+def prepared(version: str, state: str) -> SharedEmulator:
+    emulator = SharedEmulator(version)
+    assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+    STATES[state].make(emulator)
+    emulator.forget()
+    return emulator
 
 
-def _lawful(stage: Stage, looks: list[Look], options: Json, result: Json) -> None:
-    name = deployment_id(stage)
-    assert stops_of_others(looks, name) == []
-    assert untrue(stage, looks, name, result) == [], result.get("msg")
-    assert unreached(stage, looks, options, result) == []
-    starts = [look for look in looks if look.verb == "_start" and took_effect(look, name)]
+def _lawful(emulator: SharedEmulator, requests: list[ObservedRequest], options: Json, result: Json) -> None:
+    name = deployment_id(emulator)
+    assert stops_of_others(requests, name) == []
+    assert untrue(emulator, requests, name, result) == [], result.get("msg")
+    assert unreached(emulator, requests, options, result) == []
+    starts = [request for request in requests if request.verb == "_start" and took_effect(request, name)]
     assert len(starts) <= (2 if options.get("on_unsatisfied") == "rollback" else 1), "started twice"
 
 
-def _act(stage: Stage, *effects: Json) -> None:
+def _act(emulator: SharedEmulator, *effects: Json) -> None:
     for effect in effects:
-        with contextlib.suppress(ValueError):  # there may be nothing to act on
-            stage.control("POST", "/effects", {"deployment_id": deployment_id(stage), **effect})
+        with contextlib.suppress(ValueError):  # there may be no deployment
+            emulator.control("POST", "/effects", {"deployment_id": deployment_id(emulator), **effect})
 
 
-LIKE_OURS: Json = {"do": "start_deployment", "model_id": "m", "number_of_allocations": 2}
-OTHERWISE: Json = {**LIKE_OURS, "queue_capacity": 77, "threads_per_allocation": 4}
+SAME_SETTINGS: Json = {"do": "start_deployment", "model_id": "m", "number_of_allocations": 2}
+OTHER_SETTINGS: Json = {**SAME_SETTINGS, "queue_capacity": 77, "threads_per_allocation": 4}
 STOPPED: Json = {"do": "remove_deployment"}
 ACTS: dict[str, tuple[Json, ...]] = {
     "stopped": (STOPPED,),
     "being stopped": ({"do": "stop_deployment"},),
-    "started": (LIKE_OURS,),
-    "started otherwise": (OTHERWISE,),
-    "replaced": (STOPPED, LIKE_OURS),
-    "replaced otherwise": (STOPPED, OTHERWISE),
+    "started": (SAME_SETTINGS,),
+    "started with other settings": (OTHER_SETTINGS,),
+    "replaced": (STOPPED, SAME_SETTINGS),
+    "replaced with other settings": (STOPPED, OTHER_SETTINGS),
     "number moved": ({"do": "set_number", "number_of_allocations": 3},),
     "node lost": ({"do": "remove_node", "node_id": "id-n1"},),
     "a route fails": ({"do": "fail_route", "reason": "planted"},),
@@ -72,8 +72,8 @@ BACK: dict[str, tuple[Json, ...]] = {
     "no master": ({"do": "elect_master"},),
     "node lost": ({"do": "add_node", "node_id": "id-n1", "processors": 4, "memory": "16gb"},),
 }
-LASTING = ("started otherwise", "replaced otherwise", "a route fails")
-"""What a task is right to refuse, unless it is allowed to replace it."""
+LASTING = ("started with other settings", "replaced with other settings", "a route fails")
+"""Acts after which a task may fail, unless it may replace the deployment."""
 PAIRS = [
     ("nothing", "two", {}),
     ("one", "two", {}),
@@ -93,37 +93,37 @@ CASES = [(state, desired, more, act) for state, desired, more in PAIRS for act i
 
 
 @pytest.mark.parametrize(("state", "desired", "more", "act"), CASES)
-def test_another_client_acts_in_the_middle(state: str, desired: str, more: Json, act: str) -> None:
+def test_the_laws_hold_while_another_client_acts(state: str, desired: str, more: Json, act: str) -> None:
     for when in range(MOMENTS):
-        with prepared("9.5.3", state) as stage:
-            options: Json = {**named(stage, desired), **more, **ALIKE}
-            if not _acted(stage, options, ACTS[act], BACK.get(act, ()), when):
+        with prepared("9.5.3", state) as emulator:
+            options: Json = {**named(emulator, desired), **more, **ALIKE}
+            if not _acted(emulator, options, ACTS[act], BACK.get(act, ()), when):
                 return
-            stage.between = lambda moment: None
-            _act(stage, *BACK.get(act, ()))
-            stage.settle()
-            again = stage.run(**options)
-            assert again.get("failed") or reached(stage, options, again)
+            emulator.between = lambda moment: None
+            _act(emulator, *BACK.get(act, ()))
+            emulator.settle()
+            again = emulator.run(**options)
+            assert again.get("failed") or reached(emulator, options, again)
             if again.get("failed"):
-                assert act in LASTING or unforeseen(again["msg"]), again["msg"]
+                assert act in LASTING or unforeseen(again), again["msg"]
     raise AssertionError("a run had more moments than are tried")
 
 
-def _acted(stage: Stage, options: Json, acts: tuple[Json, ...], back: tuple[Json, ...], when: int) -> bool:
-    """Run the task, while somebody acts at moment *when*, and takes it back soon after; false if it was over before."""
+def _acted(emulator: SharedEmulator, options: Json, acts: tuple[Json, ...], back: tuple[Json, ...], when: int) -> bool:
+    """Run the task while another client acts at moment *when*; return false if the run ended before that."""
     moments = 0
 
     def between(moment: Moment) -> None:
         nonlocal moments
         if moments == when:
-            _act(stage, *acts)
+            _act(emulator, *acts)
         if moments == when + 4:
-            _act(stage, *back)
+            _act(emulator, *back)
         moments += 1
 
-    stage.between = between
-    result = stage.run(**options)
-    _lawful(stage, stage.looks, options, result)
+    emulator.between = between
+    result = emulator.run(**options)
+    _lawful(emulator, emulator.requests, options, result)
     return moments > when
 
 
@@ -135,20 +135,20 @@ def _acted(stage: Stage, options: Json, acts: tuple[Json, ...], back: tuple[Json
     st.lists(st.booleans(), max_size=MOMENTS),
     st.sampled_from(("fail", "rollback")),
 )
-def test_two_runs_at_once(
+def test_the_laws_hold_for_two_runs_at_once(
     version: str, state: str, desired_states: list[str], switches: list[bool], unsatisfied: str
 ) -> None:
     if version == "8.9.2" and STATES[state].since > (8, 9):
         return
-    with prepared(version, state) as stage:
+    with prepared(version, state) as emulator:
         tasks: dict[str, Json] = {
-            run: {**named(stage, desired), "on_unsatisfied": unsatisfied, **ALIKE}
+            run: {**named(emulator, desired), "on_unsatisfied": unsatisfied, **ALIKE}
             for run, desired in zip(("one", "another"), desired_states, strict=True)
         }
-        results = Relay(stage, switches).race({run: _running(stage, options) for run, options in tasks.items()})
+        results = Relay(emulator, switches).race({run: _running(emulator, options) for run, options in tasks.items()})
         for run, options in tasks.items():
-            _lawful(stage, stage.of_run(run), options, results[run])
+            _lawful(emulator, emulator.of_run(run), options, results[run])
 
 
-def _running(stage: Stage, options: Json) -> t.Callable[[], Json]:
-    return lambda: stage.run(**options)
+def _running(emulator: SharedEmulator, options: Json) -> t.Callable[[], Json]:
+    return lambda: emulator.run(**options)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws of the way back: nothing is lost with the process, a rollback restores, and strangers are left alone."""
+"""Test recovery and rollback: no settings are lost with the process, and deployments of other clients stay."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build(version: str, before: Json, nodes: t.Sequence[str] = NODES, failed: bo
 
 
 def there(emulator: Emulator) -> Json | None:
-    """What a user owns, by none of the collection's code; -1 and "never set" are the same to the server."""
+    """Return the settings that a user owns, by none of the collection's code; -1 counts as not set."""
     assignment = emulator.deployments().get("d")
     if assignment is None:
         return None
@@ -91,10 +91,10 @@ kills = st.tuples(st.integers(0, 14), st.booleans())
 @given(
     st.sampled_from(RELEASES), running, named, st.sampled_from(WAYS), st.lists(kills, min_size=1, max_size=3), st.data()
 )
-def test_what_a_killed_run_leaves_is_all_there(
+def test_a_run_after_kills_has_lost_no_setting(
     version: str, before: Json, change: Json, way: Json, deaths: list[tuple[int, bool]], data: st.DataObject
 ) -> None:
-    """The process dies before or after any request, again and again: in the end nothing is lost."""
+    """The process dies before or after any request, up to three times."""
     cluster = (version, before, AMPLE, "on_failed" in way)
     with tempfile.TemporaryDirectory() as folder, build(*cluster) as emulator:
         was = t.cast("Json", there(emulator))
@@ -122,10 +122,10 @@ REFUSED = {"error": {"type": "status_exception", "reason": "planted"}}
 
 @laws
 @given(st.sampled_from(RELEASES), running, named, st.sampled_from(WAYS[:2]), st.sampled_from((400, 404, 429)))
-def test_what_a_killed_run_leaves_does_not_end_in_nothing(
+def test_a_refused_start_after_a_kill_restores_the_deployment(
     version: str, before: Json, change: Json, way: Json, status: int
 ) -> None:
-    """The start that the killed run has left is refused: what ran is started again, unless that is the same start."""
+    """Elasticsearch refuses the start that the killed run did not send; the previous one follows, unless equal."""
     with tempfile.TemporaryDirectory() as folder, build(version, before, AMPLE) as emulator:
         was = there(emulator)
         options: Json = {"deployment_id": "d", "on_adaptive": "override", "recovery_file": f"{folder}/d"}
@@ -147,10 +147,10 @@ def test_what_a_killed_run_leaves_does_not_end_in_nothing(
 
 @laws
 @given(st.sampled_from(RELEASES), st.one_of(st.none(), running), named, st.sampled_from(WAYS[:2]), st.integers(0, 2))
-def test_a_rollback_restores_exactly_what_was_before(
+def test_a_rollback_restores_the_previous_deployment(
     version: str, before: Json | None, change: Json, way: Json, broken: int
 ) -> None:
-    """On a cluster that takes more than it has room for, and whose nodes may not load what is new."""
+    """The cluster accepts more than it has capacity for, and its nodes may fail to load the new deployment."""
     with build(version, before) if before else Emulator(version) as emulator:
         was = there(emulator)
         emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
@@ -171,22 +171,22 @@ def test_a_rollback_restores_exactly_what_was_before(
 
 @laws
 @given(st.sampled_from(RELEASES), running, named, st.sampled_from((*WAYS[:2], {"state": "stopped"})), st.integers(0, 9))
-def test_what_a_stranger_starts_meanwhile_is_left_alone(
+def test_a_deployment_that_another_client_starts_meanwhile_stays(
     version: str, before: Json, change: Json, way: Json, after: int
 ) -> None:
-    """Between the first write and the end somebody else stops the deployment and starts another of the same name."""
+    """Between the first write and the end another client stops the deployment and starts one with the same id."""
     with build(version, before) as emulator:
         emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
         options: Json = {"on_adaptive": "override", "wait_timeout": 12, "on_unsatisfied": "rollback", **way, **change}
-        with _stranger(emulator, after) as acted:
+        with _another_client(emulator, after) as acted:
             result = emulator.run(deployment_id="d", **options)
         if acted:
             assert there(emulator) == acted[0], result.get("msg")
 
 
 @contextlib.contextmanager
-def _stranger(emulator: Emulator, after: int) -> t.Iterator[list[Json | None]]:
-    """Acts right before the statistics are read for the *after*-th time after a write; yields what it has started."""
+def _another_client(emulator: Emulator, after: int) -> t.Iterator[list[Json | None]]:
+    """Act right before one read of statistics, *after* others since a write; yield the started deployment."""
     acted: list[Json | None] = []
     seen = {"writes": 0, "reads": 0}
     request = emulator._inner.request

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws where somebody uses the deployment: it is stopped by force or not at all, and check mode knows."""
+"""Test the laws for a deployment with consumers: a task stops it with force or not at all, as check mode predicts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _by_alias(emulator: Emulator) -> None:
 
 
 def _through_pipelines(emulator: Emulator) -> None:
-    """In a loop of a failure handler of the third pipeline; the second and third call each other."""
+    """Use it in a loop in a failure handler of the third pipeline; the second and third call each other."""
     _started(emulator, "d")
     deep = {"foreach": {"field": "f", "processor": _inference("d")}}
     _pipeline(emulator, "p3", {"set": {"field": "a", "value": 1, "on_failure": [deep]}}, {"pipeline": {"name": "p2"}})
@@ -61,7 +61,7 @@ def _through_pipelines(emulator: Emulator) -> None:
 
 
 def _beside_the_models_own(emulator: Emulator) -> None:
-    """Who names the model means the deployment with the model's id, if there is one."""
+    """Use the deployment with the model's id: a consumer that names the model means that one."""
     _started(emulator, "d")
     _started(emulator, "m")
     _put(emulator, ALIAS)
@@ -80,9 +80,9 @@ def _attached(emulator: Emulator) -> None:
 
 
 class Use(t.NamedTuple):
-    """How it comes about, who uses the deployment then, the version that first has it, and the deployment.
+    """The function that makes consumers, the consumers, the version that first has them, and their deployment.
 
-    ``hidden``: who may not look it up does not notice, and neither does the server.
+    ``hidden``: neither Elasticsearch nor a user who may not read consumers knows of them.
     """
 
     make: t.Callable[[Emulator], object]
@@ -107,12 +107,12 @@ def _by_the_models_name(emulator: Emulator) -> None:
 
 
 USES = {
-    "nobody": Use(lambda emulator: _started(emulator, "d"), {}),
+    "no consumer": Use(lambda emulator: _started(emulator, "d"), {}),
     "pipelines": Use(_through_pipelines, {"ingest_pipelines": ["p1", "p2", "p3"]}),
-    "named like the model": Use(_named_like_the_model, {"ingest_pipelines": ["p"]}, (8, 0), "m"),
+    "its id is the model id": Use(_named_like_the_model, {"ingest_pipelines": ["p"]}, (8, 0), "m"),
     "by the model's name": Use(_by_the_models_name, {"ingest_pipelines": ["p"]}, hidden=True),
     "pipeline by alias": Use(_by_alias, {"ingest_pipelines": ["p"], "model_aliases": ["alias"]}),
-    "others": Use(_beside_the_models_own, {}),
+    "consumers of the models own": Use(_beside_the_models_own, {}),
     "owner": Use(_owned, {"inference_endpoints": ["d"]}, (8, 16)),
     "attached": Use(_attached, {"inference_endpoints": ["e"], "ingest_pipelines": ["p"]}, (8, 16)),
 }
@@ -125,7 +125,7 @@ DESIRED_STATES: dict[str, Json] = {
 
 
 def _desired_states(name: str) -> dict[str, Json]:
-    """A deployment with the id of a model can be of that model only."""
+    """Return the desired states that this deployment can have: the id of a model is for that model only."""
     return {
         desired: options
         for desired, options in DESIRED_STATES.items()
@@ -155,7 +155,7 @@ def _committed(emulator: Emulator, verb: str) -> list[Json]:
 
 
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
-def test_nothing_referenced_is_stopped_without_force(version: str, use: str, access: str) -> None:
+def test_a_deployment_in_use_is_not_stopped_without_force(version: str, use: str, access: str) -> None:
     name = USES[use].name
     for desired, options in _desired_states(name).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
@@ -165,7 +165,7 @@ def test_nothing_referenced_is_stopped_without_force(version: str, use: str, acc
             predicted = checked.run(check_mode=True, deployment_id=name, **options)
             happened = real.run(deployment_id=name, **options)
             assert checked.journal() == [], where
-            assert predicted["used_by"] == happened["used_by"] == _seen(USES[use].used_by, version, access), where
+            assert predicted["used_by"] == happened["used_by"] == _readable(USES[use].used_by, version, access), where
             assert predicted["warnings"] == happened["warnings"], where
             assert not any((entry["query"] or {}).get("force") for entry in real.journal()), where
             used = USES[use].used_by != NO_ONE
@@ -182,7 +182,7 @@ def test_nothing_referenced_is_stopped_without_force(version: str, use: str, acc
                 assert happened["changed"] is False, where
 
 
-def _seen(used_by: Json, version: str, access: str) -> Json:
+def _readable(used_by: Json, version: str, access: str) -> Json:
     if access == "full":
         return used_by
     endpoints: list[str] | None = None if tuple(map(int, version.split("."))) >= (8, 11) else []
@@ -190,7 +190,7 @@ def _seen(used_by: Json, version: str, access: str) -> Json:
 
 
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
-def test_force_stops_it_and_is_sent_only_where_it_is_needed(version: str, use: str, access: str) -> None:
+def test_force_stops_a_deployment_and_is_sent_only_if_it_is_in_use(version: str, use: str, access: str) -> None:
     name = USES[use].name
     for desired, options in _desired_states(name).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
@@ -207,7 +207,7 @@ def test_force_stops_it_and_is_sent_only_where_it_is_needed(version: str, use: s
 
 
 @pytest.mark.parametrize("access", ACCESS)
-def test_no_one_is_looked_up_without_a_stop(access: str) -> None:
+def test_consumers_are_not_read_without_a_stop(access: str) -> None:
     with _prepared("9.5.3", "attached", access) as emulator:
         for options in ({}, {"number_of_allocations": 3}, {"model_id": "m", "number_of_allocations": 2}):
             result = emulator.run(deployment_id="d" if "model_id" not in options else "fresh", **options)
@@ -217,7 +217,7 @@ def test_no_one_is_looked_up_without_a_stop(access: str) -> None:
         assert not any(path.startswith("/_ingest") for path in paths)
 
 
-def test_a_fleet_looks_up_once() -> None:
+def test_a_list_reads_all_consumers_once() -> None:
     with _prepared("9.5.3", "attached", "full") as emulator:
         emulator.login = {}
         emulator.control("POST", "/privileges", {"privileges": None})
@@ -246,7 +246,7 @@ CHANGES: dict[str, Json] = {
     "count": {"number_of_allocations": 3},
     "adaptive": {"adaptive_allocations": BOUNDS},
     "wider": {"adaptive_allocations": {"max_number_of_allocations": 6}},
-    "out of the scaler's hands": {"number_of_allocations": 3, "on_adaptive": "override"},
+    "instead of adaptive allocations": {"number_of_allocations": 3, "on_adaptive": "override"},
 }
 
 
@@ -266,7 +266,7 @@ def _since(change: Json, *, adaptive: bool) -> tuple[int, int]:
 @pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.1.10", "9.5.3"])
-def test_an_endpoint_and_its_deployment_agree(version: str, change: str, adaptive: bool) -> None:
+def test_an_update_of_an_endpoint_changes_its_deployment_alike(version: str, change: str, adaptive: bool) -> None:
     if adaptive and change in ("count", "adaptive"):
         return  # refused by on_adaptive, or nothing to do
     options = {"deployment_id": "d", "on_endpoint_owned": "update_endpoint", **CHANGES[change]}
@@ -295,7 +295,7 @@ def test_an_endpoint_and_its_deployment_agree(version: str, change: str, adaptiv
 
 
 @pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.5.3"])
-def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version: str) -> None:
+def test_the_deployment_of_an_endpoint_is_changed_only_on_request(version: str) -> None:
     asked: list[Json] = [{"number_of_allocations": 3}, {"adaptive_allocations": BOUNDS}]
     for options in asked:
         with _owner(version) as emulator:
@@ -307,7 +307,7 @@ def test_without_being_asked_the_deployment_of_an_endpoint_is_left_alone(version
 
 
 @pytest.mark.parametrize(("asked", "code"), [("fail", "request_rejected"), ("update_endpoint", "consumers_unreadable")])
-def test_an_owner_that_may_not_be_seen(asked: str, code: str) -> None:
+def test_a_task_fails_if_it_may_not_read_the_owner(asked: str, code: str) -> None:
     with _owner("9.5.3") as emulator:
         emulator.allow("manage_ml")
         result = emulator.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned=asked)
@@ -315,7 +315,7 @@ def test_an_owner_that_may_not_be_seen(asked: str, code: str) -> None:
         assert result["changed"] is False
 
 
-def test_who_may_not_change_endpoints_is_reported_so() -> None:
+def test_a_missing_privilege_to_update_endpoints_is_reported() -> None:
     with _owner("9.5.3") as emulator:
         emulator.allow("manage_ml", "monitor")
         result = emulator.run(deployment_id="d", number_of_allocations=3, on_endpoint_owned="update_endpoint")
@@ -325,7 +325,7 @@ def test_who_may_not_change_endpoints_is_reported_so() -> None:
         assert emulator.journal() == []
 
 
-def test_an_update_through_an_endpoint_is_seen_without_waiting() -> None:
+def test_an_update_of_an_endpoint_is_reported_without_a_wait() -> None:
     with _owner("9.5.3") as emulator:
         asked: Json = {"number_of_allocations": 3, "on_endpoint_owned": "update_endpoint", "wait": False}
         result = emulator.run(deployment_id="d", **asked)
@@ -340,12 +340,12 @@ def test_an_attached_endpoint_does_not_own() -> None:
             assert result["api_calls"][0]["path"].endswith("/d/deployment/_update")
 
 
-# --- lost deployments ---
+# --- endpoints whose deployment is missing ---
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("version", ["8.16.0", "9.5.3"])
-def test_a_lost_deployment_is_started_as_its_endpoint_says(version: str, adaptive: bool) -> None:
+def test_a_missing_deployment_is_started_with_the_settings_of_its_endpoint(version: str, adaptive: bool) -> None:
     with _owner(version, adaptive=adaptive) as checked, _owner(version, adaptive=adaptive) as real:
         for each in (checked, real):
             each.effect("remove_deployment", deployment_id="d")
@@ -361,13 +361,13 @@ def test_a_lost_deployment_is_started_as_its_endpoint_says(version: str, adaptiv
         assert real.run(deployment_id="d")["changed"] is False
 
 
-def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
-    said: list[Json] = [
+def test_options_of_the_task_override_the_settings_of_the_endpoint() -> None:
+    named: list[Json] = [
         {"number_of_allocations": 1},
         {"initial_number_of_allocations": 1},
         {"threads_per_allocation": 2},
     ]
-    for options in said:
+    for options in named:
         with _owner("9.5.3", adaptive=True) as emulator:
             emulator.effect("remove_deployment", deployment_id="d")
             result = emulator.run(deployment_id="d", **options)
@@ -377,17 +377,17 @@ def test_what_the_task_says_of_a_lost_deployment_counts() -> None:
             assert result["deployment"]["threads_per_allocation"] == options.get("threads_per_allocation", 1)
 
 
-def test_without_an_endpoint_it_is_a_model_that_lacks() -> None:
+def test_an_id_of_no_endpoint_is_reported_as_a_missing_model() -> None:
     for privileges in (("manage_ml",), ("manage_ml", "monitor")):
         with Emulator("9.5.3") as emulator:
             emulator.allow(*privileges)
             assert "has no trained model 'd'" in emulator.run(deployment_id="d")["msg"]
 
 
-# --- the way back ---
+# --- rollback and recovery ---
 
 
-@pytest.mark.parametrize(("change", "adaptive"), [("count", False), ("out of the scaler's hands", True)])
+@pytest.mark.parametrize(("change", "adaptive"), [("count", False), ("instead of adaptive allocations", True)])
 def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: bool) -> None:
     with _owner("9.5.3", adaptive=adaptive) as emulator:
         before = emulator.control("GET", "/state")["endpoints"]["d"]["service_settings"]
@@ -402,8 +402,8 @@ def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: b
 
 
 @pytest.mark.parametrize("stuck", [False, True])
-def test_what_is_used_is_recovered_by_force_only(stuck: bool) -> None:
-    """Also on a server that would stop it without a word."""
+def test_a_deployment_in_use_is_recovered_only_with_force(stuck: bool) -> None:
+    """This holds also for a version that would stop it without force."""
     with _owner("8.18.8") as emulator:
         if stuck:
             emulator.effect("remove_deployment", deployment_id="d")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The laws over sequences: any wishes one after the other, with the cluster moving in between."""
+"""Test the laws over sequences of tasks, with a cluster that changes between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, t.Any]
 
 
 class Sequences(RuleBasedStateMachine):
-    """A person, a scaler and failing nodes take turns; check mode is right before each run."""
+    """Tasks, adaptive allocations and failing nodes take turns; check mode predicts each run."""
 
     emulator: Emulator
 
@@ -38,7 +38,7 @@ class Sequences(RuleBasedStateMachine):
         if predicted.get("failed"):
             assert predicted["msg"] == happened["msg"]
         elif happened.get("failed"):
-            assert unforeseen(happened["msg"]), happened["msg"]
+            assert unforeseen(happened), happened["msg"]
         else:
             assert predicted["diff"] == happened["diff"]
             assert predicted["api_calls"] == happened["api_calls"]
@@ -47,7 +47,7 @@ class Sequences(RuleBasedStateMachine):
 
     @precondition(lambda self: there(self.emulator) is not None)
     @rule(number=st.integers(0, 6))
-    def the_adaptive_moves_the_number(self, number: int) -> None:
+    def adaptive_allocations_change_the_number(self, number: int) -> None:
         stored = (there(self.emulator) or {}).get("adaptive_allocations") or {}
         if stored.get("enabled"):
             self.emulator.effect("set_number", deployment_id=deployment_id(self.emulator), number_of_allocations=number)
@@ -59,7 +59,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(method=st.sampled_from(["PUT", "DELETE"]))
     def an_alias_comes_or_goes(self, method: str) -> None:
-        """While it is there, the deployment is in use."""
+        """Add or remove a consumer: the alias uses the deployment."""
         self.emulator.api(method, "/_ml/trained_models/m/model_aliases/alias")
 
     @rule()
@@ -68,7 +68,7 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def reading_agrees(self) -> None:
-        """The info module tells the same number as the cluster, and never changes anything."""
+        """Require that the info module reports the numbers of the cluster."""
         if not hasattr(self, "emulator"):
             return
         items = {item["deployment_id"]: item for item in self.emulator.info()["deployments"]}

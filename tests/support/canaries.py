@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets that are easy to find again, also in part and in the forms that travel."""
+"""Make secrets that are easy to find again, also in part and encoded."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SHORT = 8
 
 
 class Canary(t.NamedTuple):
-    """``value``: the secret. ``spelled``: what of it must not be found: most often all of it."""
+    """A secret: its ``value``, and ``spelled``, the part that must not be found: most often all of it."""
 
     name: str
     value: str
     spelled: str
 
     def traces(self) -> set[str]:
-        """Each short piece of it, as it is and in Base64, at whichever place of a longer text it stands there.
+        """Return each short piece of it, as it is and in Base64, at whichever place of a longer text it stands there.
 
         Letters and digits only: they are the same in JSON, in a URL, in HTML and in Python's own notation.
         """
@@ -38,13 +38,13 @@ class Canary(t.NamedTuple):
 
 
 def canary(name: str, before: str = "", behind: str = "") -> Canary:
-    """A secret of letters and digits, the same each time for one *name*, between others that it does not begin with."""
+    """Return a secret of letters and digits, the same each time for one *name*, between other texts."""
     letters = random.Random(name)
     return Canary(name, before + (secret := "".join(letters.choices(LETTERS, k=32))) + behind, secret)
 
 
 def hits(canaries: Iterable[Canary], texts: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Where a canary was found: its name, the name of the text, and the place."""
+    """Find canaries: return the name of each, the name of the text, and the place."""
     found = []
     for place, text in texts:
         for each in canaries:
@@ -56,6 +56,6 @@ def hits(canaries: Iterable[Canary], texts: Iterable[tuple[str, str]]) -> list[t
 
 
 def files(folder: Path) -> list[tuple[str, str]]:
-    """Everything that lies below *folder*: name and text."""
+    """Return the name and the text of every file below *folder*."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return [(str(path.relative_to(folder)), path.read_text(encoding="utf-8", errors="replace")) for path in paths]

@@ -82,7 +82,7 @@ def sections(page: str) -> dict[str, str]:
 
 
 def is_there(cited: Citation | RecordedRow) -> bool:
-    """Say whether what is cited exists."""
+    """Return whether the cited place exists."""
     if isinstance(cited, RecordedRow):
         return 0 < cited.line <= recordings()[cited.file]
     text = sections(cited.page).get(cited.section)

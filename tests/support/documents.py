@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the documentation shows: blocks of the modules, and YAML out of READMEs and guides."""
+"""Read the documentation: blocks of the modules, and YAML of READMEs and guides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.MULTILINE | re.DOTAL
 
 
 def block(module: str, name: str) -> t.Any:
-    """DOCUMENTATION, EXAMPLES or RETURN of a module, parsed."""
+    """Return DOCUMENTATION, EXAMPLES or RETURN of a module, parsed."""
     for node in ast.parse((ROOT / f"plugins/modules/{module}.py").read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             return yaml.safe_load(ast.literal_eval(node.value))
@@ -32,20 +32,20 @@ def block(module: str, name: str) -> t.Any:
 
 
 def plays() -> Iterator[tuple[str, str]]:
-    """Every playbook of the READMEs and guides: a name for it, and its text as it stands there."""
+    """Yield every playbook of the READMEs and guides: a name for it, and its text."""
     texts = [*ROOT.glob("*.md"), *ROOT.glob("roles/*/README.md"), *ROOT.glob("docs/docsite/rst/*.rst")]
     for path in sorted(texts):
         text = path.read_text()
         found = [textwrap.dedent(match[2]) for match in _GUIDE.finditer(text)] + _MARKDOWN.findall(text)
         for each in found:
             parsed = yaml.safe_load(each)
-            # What is no list is a file of another kind, such as requirements.yml.
+            # Other YAML than a list is a file of another kind, such as requirements.yml.
             if isinstance(parsed, list):
                 yield f"{path.relative_to(ROOT)}: {parsed[0]['name']}", each
 
 
 def rows(guide: str) -> list[list[str]]:
-    """The rows of all list-tables of a guide without their heads, as cells on one line each."""
+    """Return the rows of all list-tables of a guide without their heads, as cells on one line each."""
     text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text()
     found = []
     for table in text.split(".. list-table::")[1:]:

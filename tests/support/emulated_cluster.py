@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Elasticsearch emulator inside the test's own process, with a clock that only waiting turns."""
+"""Run the collection's code on an emulator in the test's own process, with a clock that only sleeps move."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
-from support import played
+from support import emulated_versions
 
 Json = dict[str, t.Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -43,11 +43,11 @@ MODELS = (("m", 1 << 20), ("other", 2 << 20))
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The end of the process."""
 
 
 class TurnedClock:
-    """Time passes only by sleeping, and each sleep lets the nodes catch up once."""
+    """A clock that only sleeps move; each sleep lets the nodes catch up once."""
 
     def __init__(self, tick: t.Callable[[], object]) -> None:
         self._tick = tick
@@ -62,7 +62,7 @@ class TurnedClock:
 
 
 class Emulator:
-    """One cluster of its own, and the collection's code on it."""
+    """A cluster of its own, and the collection's code on it."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class Emulator:
     ) -> None:
         self.version = version
         self.flavor = flavor
-        played.VERSIONS.add(version)
+        emulated_versions.VERSIONS.add(version)
         self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self.pass_time)
         self.login: Json = {}
         self.unsound = False
-        """Whether a fault of the code under test is what a test is about."""
+        """True if the test is about an internal error of the code under test."""
         self.reported: list[str] = []
-        """What those who watch were told while waiting."""
+        """The messages that a user sees during a wait."""
 
     def close(self) -> None:
         self._inner.close()
@@ -92,28 +92,28 @@ class Emulator:
         self.close()
 
     def request(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
-        """One request of the code under test; a test may put itself in between.
+        """Answer a request of the code under test; a test may replace this method.
 
         :raises ConnectionDropped: there is no answer.
         """
         return self._inner.request(method, target, headers, body)
 
     def pass_time(self) -> None:
-        """What happens while the code under test sleeps once; a test may put itself in between."""
+        """Let time pass while the code under test sleeps once; a test may replace this method."""
         self._inner.tick()
 
     def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
         return Cluster(Client(connection, sleep, node_class=_node_class(self.request)))
 
     def connected(self) -> Cluster:
-        """The cluster as the collection sees it, with the rights of :meth:`allow`."""
+        """Return the cluster as the collection sees it, with the privileges of :meth:`allow`."""
         given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
         checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(given)
         assert not checked.error_messages, checked.error_messages
         return self.connect(connection(checked.validated_parameters), self.clock.sleep)
 
     def run(self, check_mode: bool = False, **given: t.Any) -> Json:
-        """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""
+        """Return the result of the module ``trained_model_deployment``; ``warnings`` beside it."""
         checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(
             {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
         )
@@ -125,7 +125,7 @@ class Emulator:
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
-        """The result of the module ``trained_model_deployments``; ``warnings`` beside it."""
+        """Return the result of the module ``trained_model_deployments``; ``warnings`` beside it."""
         checked = ArgumentSpecValidator(**many.SPEC.to_kwargs()).validate(
             {
                 "hosts": ["http://double:9200"],
@@ -144,7 +144,7 @@ class Emulator:
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
-        """The result of the module ``trained_model_deployment_info``."""
+        """Return the result of the module ``trained_model_deployment_info``."""
         params = {
             "hosts": ["http://double:9200"],
             "validate_certs": True,
@@ -157,23 +157,23 @@ class Emulator:
         return self._sound(info.run(params, False, connect=self.connect, clock=self.clock).result)
 
     def _sound(self, result: Json) -> Json:
-        """*result*, unless it tells of an exception that nobody foresaw."""
+        """Return *result*; fail the test if it reports an internal error."""
         assert self.unsound or result.get("failure") != {"code": "internal_error"}, result["msg"]
         return result
 
     def api(self, method: str, target: str) -> int:
-        """The status of a request by none of the collection's code."""
+        """Return the status of a request, by none of the collection's code."""
         return self._inner.request(method, target, {}, None)[0]
 
     def send(self, call: Json) -> int:
-        """The status of a write, sent as a result of check mode tells it, by none of the collection's code."""
+        """Send a write as check mode lists it, by none of the collection's code, and return its status."""
         body = None if call["body"] is None else json.dumps(call["body"]).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._inner.request(call["method"], f"{call['path']}?{urlencode(call['query'])}", headers, body)[0]
 
     @contextlib.contextmanager
     def kill(self, survived: int = 0, sent: bool = False, what: str = "") -> t.Iterator[None]:
-        """Within this context the process dies at the request after *survived* others; *sent*: when that was answered.
+        """Let the process die at the request after *survived* others; *sent*: once that was answered.
 
         *what*: a part of their paths, so that others do not count.
         Nothing in the code under test catches :class:`Killed`, as nothing catches a SIGKILL.
@@ -208,16 +208,16 @@ class Emulator:
         self.control("POST", "/settle")
 
     def allow(self, *privileges: str) -> None:
-        """Turn security on: from now on everything runs as one user with just these cluster privileges."""
+        """Turn security on: from now on all requests come from one user with just these cluster privileges."""
         self.control("POST", "/privileges", {**USER, "privileges": list(privileges)})
         self.login = dict(USER)
 
     def deployments(self) -> dict[str, Json]:
-        """Deployment id to assignment, by none of the collection's code."""
+        """Return the assignments by deployment id, by none of the collection's code."""
         return t.cast("dict[str, Json]", self.control("GET", "/state")["deployments"])
 
     def journal(self) -> list[Json]:
-        """Every write that arrived."""
+        """Return every write that arrived."""
         return t.cast("list[Json]", self.control("GET", "/journal"))
 
     def forget(self) -> None:
@@ -231,7 +231,7 @@ class Emulator:
 
 
 def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
-    class DoubleNode(BaseNode):
+    class EmulatorNode(BaseNode):
         """A node of the client whose socket is a function call."""
 
         def __init__(self, config: NodeConfig) -> None:
@@ -257,6 +257,6 @@ def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
             return NodeApiResponse(meta, content)
 
         def close(self) -> None:
-            """There is nothing to close."""
+            """Close nothing."""
 
-    return DoubleNode
+    return EmulatorNode

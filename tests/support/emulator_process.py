@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Elasticsearch emulator as a process of its own, for tests that run real playbooks."""
+"""Start the Elasticsearch emulator as a process of its own, for tests that run real playbooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import played
+from support import emulated_versions
 from support.forked import Forking
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -25,9 +25,9 @@ ONE_NODE = ("--node", "ml-1=8,16gb", "--model", "sentiment")
 
 
 class Emulator(t.NamedTuple):
-    """``url`` plays Elasticsearch, ``control_url`` is for the test: it looks behind the scenes and plants faults.
+    """An emulator: ``url`` plays Elasticsearch; by ``control_url`` the test reads its state and plants faults.
 
-    ``shown`` is all that the emulator tells of itself, such as the paths of certificates.
+    ``shown`` is all that the emulator prints about itself, such as the paths of certificates.
     """
 
     url: str
@@ -35,25 +35,25 @@ class Emulator(t.NamedTuple):
     shown: dict[str, t.Any]
 
     def control(self, method: str, path: str, body: t.Any = None) -> t.Any:
-        """The JSON answer of the control port, ``None`` if it is empty."""
+        """Return the JSON answer of the control port, ``None`` if it is empty."""
         return _request(method, self.control_url + path, body)
 
     def api(self, method: str, path: str, body: t.Any = None) -> t.Any:
-        """The JSON answer of Elasticsearch itself, by none of the collection's code.
+        """Return the JSON answer of Elasticsearch itself, by none of the collection's code.
 
         :raises urllib.error.HTTPError: for a status that is an error.
         """
         return _request(method, self.url + path, body)
 
     def writes(self) -> list[dict[str, t.Any]]:
-        """Every write since the last ``DELETE /journal``, in order."""
+        """Return every write since the last ``DELETE /journal``, in order."""
         return t.cast("list[dict[str, t.Any]]", self.control("GET", "/journal"))
 
 
 @contextlib.contextmanager
 def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
-    """A fresh emulator on free ports, ended with the block. *options* replace the one node and the one model."""
-    played.VERSIONS.add(version)
+    """Start a new emulator on free ports; it ends with the block. *options* replace the one node and the one model."""
+    emulated_versions.VERSIONS.add(version)
     server = _server()
     command = ["emulator", "--version", version, "--parent-pid", str(server.pid), *(options or ONE_NODE)]
     reading, writing = os.pipe()
@@ -74,7 +74,7 @@ def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
 
 @functools.cache
 def _server() -> Forking:
-    """What forks emulators: they look at nothing of the environment, and live in processes of their own."""
+    """Return the server that forks emulators: they read no variables, and live in processes of their own."""
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
     return Forking("support.forked.elasticsearch_emulator", str(TESTS), {**os.environ, "PYTHONPATH": path}, TESTS)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real forward proxy, the program proxy.py, that tells whom it was asked for."""
+"""Start a real forward proxy, the program proxy.py, that notes the hosts which clients ask for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Proxy(t.NamedTuple):
     file: Path
 
     def seen(self) -> list[str]:
-        """What it was asked for, such as ``CONNECT es.example.com:9200`` or ``GET 127.0.0.1:9200``, in order."""
+        """Return its requests in order, such as ``CONNECT es.example.com:9200`` or ``GET 127.0.0.1:9200``."""
         return self.file.read_text().splitlines()
 
     def forget(self) -> None:
@@ -36,13 +36,13 @@ class Proxy(t.NamedTuple):
 
 @contextlib.contextmanager
 def forward_proxy(*options: str, scheme: str = "http") -> Iterator[Proxy]:
-    """A proxy on a free port. Every name that ends in ``.invalid`` is this machine for it, and for nobody else."""
+    """Start a proxy on a free port. It alone resolves names that end in ``.invalid``, to this machine."""
     with tempfile.TemporaryDirectory() as folder:
         port, seen = Path(folder, "port"), Path(folder, "seen")
         seen.touch()
         path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
         one = ("--num-acceptors", "1", "--num-workers", "1", "--hostname", "127.0.0.1", "--port", "0")
-        log = ("--log-file", f"{folder}/log", "--data-dir", folder, "--plugins", "support.proxy_plugin.Telling")
+        log = ("--log-file", f"{folder}/log", "--data-dir", folder, "--plugins", "support.proxy_plugin.NotesHosts")
         process = subprocess.Popen(
             [sys.executable, "-m", "proxy", *one, *log, "--port-file", str(port), *options],
             env={**os.environ, "PYTHONPATH": path, SEEN: str(seen)},
@@ -59,4 +59,4 @@ def _port(process: subprocess.Popen[bytes], file: Path) -> int:
             return int(file.read_text().split()[0])
         assert process.poll() is None, "the proxy did not start"
         time.sleep(0.02)
-    raise AssertionError("the proxy did not tell its port")
+    raise AssertionError("the proxy did not write its port")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A gateway, and a proxy, that repeats to everybody what a request carried: in errors, redirects, pages and answers.
+"""Play a gateway and a proxy that repeat the headers of a request in errors, redirects, pages and answers.
 
 The path of a request begins with how it answers and with a name: ``/html/a-task/_ml/info``. The rest goes to a server.
 """
@@ -51,7 +51,7 @@ class Seen(t.NamedTuple):
 
 
 class Hostile(t.NamedTuple):
-    """``address`` is that of a proxy, too. ``seen`` grows with each request."""
+    """The gateway: its ``address``, which is the proxy's, too, and ``seen``, which grows with each request."""
 
     address: str
     seen: list[Seen]
@@ -64,7 +64,7 @@ class Hostile(t.NamedTuple):
 
 @contextlib.contextmanager
 def hostile(server: str) -> Iterator[Hostile]:
-    """In front of *server*, a URL."""
+    """Start the gateway in front of *server*, a URL."""
     seen: list[Seen] = []
     backend = urllib.parse.urlsplit(server).netloc
 
@@ -85,7 +85,7 @@ def hostile(server: str) -> Iterator[Hostile]:
 
 
 def gossip(headers: Mapping[str, str]) -> list[str]:
-    """Everything that can be read out of *headers*, the longest first: values, words, and what is encoded in them."""
+    """Return everything that *headers* carry, the longest first: values, words, and texts encoded in them."""
     leaked: set[str] = set()
     for value in headers.values():
         leaked |= {value, *value.split()}
@@ -115,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             getattr(self, f"_{way}")(gossip(headers))
 
     def do_CONNECT(self) -> None:
-        """A proxy that lets nobody through. The name is that of the host which is asked for."""
+        """Refuse every tunnel, as a proxy. The first part of the requested host is the name."""
         headers = {header.lower(): value for header, value in self.headers.items()}
         self.notes.append(Seen(self.path.partition(".")[0], headers))
         leaked = gossip(headers)
@@ -139,7 +139,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(answer.status, content, kind, {"Warning": f'299 Elasticsearch "{leaked[-1]}"'} if leaked else {})
 
     def _shape(self, leaked: list[str]) -> None:
-        """Texts where there should be numbers and objects, and as names of what there is."""
+        """Answer with texts in place of numbers and objects, and as keys."""
         body = {
             "count": leaked[0],
             "version": leaked[0],
@@ -155,7 +155,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     _write = _error
 
     def _key(self, leaked: list[str]) -> None:
-        """JSON that is none of Elasticsearch's, with credentials as keys."""
+        """Answer with JSON that Elasticsearch never sends: credentials as keys."""
         self._answer(400, json.dumps(dict.fromkeys(leaked, leaked[0])).encode(), JSON)
 
     def _reason(self, leaked: list[str]) -> None:
@@ -177,7 +177,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(200, b"?", f"application/{leaked[0].split()[-1].rstrip('=')}")
 
     def _other(self, leaked: list[str]) -> None:
-        """Another product, with a strange version."""
+        """Answer as another product, with a strange version."""
         version = {"distribution": "opensearch", "number": leaked[-1]}
         self._answer(200, json.dumps({"version": version}).encode(), JSON, {"X-Elastic-Product": leaked[0]})
 
@@ -206,12 +206,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def _one_line(text: str) -> str:
-    """UTF-8, as a head of HTTP can carry it."""
+    """Return UTF-8 as a header of HTTP can carry it."""
     return text.encode().decode("latin-1")
 
 
 def _with_gossip(answer: t.Any, leaked: str) -> t.Any:
-    """A good answer with *told* wherever a text means nothing to a program, also as ids of nodes."""
+    """Return a good answer with *leaked* in each text that no program reads, and in ids of nodes."""
     if isinstance(answer, list):
         return [_with_gossip(item, leaked) for item in answer]
     if not isinstance(answer, dict):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers on real sockets that are no Elasticsearch, or that never come to say so."""
+"""Start servers on real sockets that are not Elasticsearch, or that never answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DAY = datetime.timedelta(days=1)
 
 @contextlib.contextmanager
 def serving(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """The port of a server that does *act* with each connection and then closes it, one after the other."""
+    """Serve one connection after the other: do *act*, then close it. Yield the port."""
     listening = socket.create_server((LOOPBACK, 0))
 
     def serve() -> None:
@@ -45,7 +45,7 @@ def serving(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[int]:
                 connection = listening.accept()[0]
             except OSError:  # closed
                 return
-            # A client that is not content goes away in the middle.
+            # A client that rejects an answer closes the connection.
             with connection, contextlib.suppress(OSError):
                 if tls is None:
                     act(connection)
@@ -68,7 +68,7 @@ def _act_in_tls(act: Act, secured: ssl.SSLSocket) -> None:
     try:
         secured.do_handshake()
     except ssl.SSLError:
-        # What was sent along must be taken, or the alert that tells why would be lost with it.
+        # The rest must be read, or the alert with the reason would be lost with it.
         while socket.socket.recv(secured, 65536):
             pass
     else:
@@ -115,7 +115,7 @@ def silent(connection: socket.socket) -> None:
 
 @contextlib.contextmanager
 def refusing() -> Iterator[int]:
-    """A port that is taken, and where nobody listens."""
+    """Yield a port that is bound, and on which no server listens."""
     with socket.socket() as bound:
         bound.bind((LOOPBACK, 0))
         yield int(bound.getsockname()[1])
@@ -123,7 +123,7 @@ def refusing() -> Iterator[int]:
 
 @contextlib.contextmanager
 def full() -> Iterator[int]:
-    """A port whose queue of connections is full: what comes now waits to be connected, as behind a firewall."""
+    """Yield a port whose queue of connections is full: the next one is never accepted, as behind a firewall."""
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(socket.socket())
         listening.bind((LOOPBACK, 0))
@@ -136,7 +136,7 @@ def full() -> Iterator[int]:
 
 
 class Authority:
-    """Who issues certificates; ``path``: its own, in PEM format."""
+    """A certificate authority; ``path``: its own certificate, in PEM format."""
 
     def __init__(self, path: str) -> None:
         self._inner = trustme.CA()
@@ -144,7 +144,7 @@ class Authority:
         self._inner.cert_pem.write_to_path(path)
 
     def context(self, name: str = LOOPBACK, *, since: int = -1, until: int = 1) -> ssl.SSLContext:
-        """For a server called *name*, valid *since* and *until* so many days from now."""
+        """Return a context for a server called *name*, valid *since* and *until* so many days from now."""
         now = datetime.datetime.now(datetime.timezone.utc)
         issued = self._inner.issue_cert(name, not_before=now + since * _DAY, not_after=now + until * _DAY)
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -152,7 +152,7 @@ class Authority:
         return made
 
     def client(self) -> dict[str, str]:
-        """Options for a client that has a certificate of this authority. The files lie beside ``path``."""
+        """Return options for a client with a certificate of this authority. The files lie beside ``path``."""
         issued = self._inner.issue_cert("client@example.com")
         files = {"client_cert": f"{self.path}.cert", "client_key": f"{self.path}.key"}
         issued.cert_chain_pems[0].write_to_path(files["client_cert"])
@@ -160,7 +160,7 @@ class Authority:
         return files
 
     def unsuitable(self) -> ssl.SSLContext:
-        """For a server whose certificate is for clients alone."""
+        """Return a context for a server whose certificate is for clients alone."""
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
         authority = x509.load_pem_x509_certificate(self._inner.cert_pem.bytes())
         signing = t.cast("ec.EllipticCurvePrivateKey", load_pem_private_key(self._inner.private_key_pem.bytes(), None))
@@ -182,14 +182,14 @@ class Authority:
         return made
 
     def disagreeing(self) -> ssl.SSLContext:
-        """For a server that has no cipher in common with anybody: none fits its kind of key."""
+        """Return a context for a server without a usable cipher: none fits its kind of key."""
         made = self.context()
         made.maximum_version = ssl.TLSVersion.TLSv1_2
         made.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
         return made
 
     def demanding(self) -> ssl.SSLContext:
-        """For a server that wants a certificate of this authority from its clients, too."""
+        """Return a context for a server that requires a client certificate of this authority."""
         made = self.context()
         made.verify_mode = ssl.CERT_REQUIRED
         self._inner.configure_trust(made)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs of ``ansible-playbook``, untouched by the configuration of whoever runs the tests."""
+"""Run ``ansible-playbook``, independent of the configuration of the user who runs the tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALLBACKS = Path(__file__).resolve().parent / "callback"
 
 
 class Task(t.NamedTuple):
-    """What one task returned on one host. ``status``: ok, failed, ignored, skipped or unreachable."""
+    """The result of one task on one host. ``status``: ok, failed, ignored, skipped or unreachable."""
 
     task: str
     action: str
@@ -47,16 +47,16 @@ class Played:
         return [task for task in self.tasks if task.task == name]
 
     def result(self, name: str) -> Json:
-        """What the only task of this name returned."""
+        """Return the result of the only task of this name."""
         [task] = self.named(name)
         return task.result
 
     def of(self, module: str) -> list[Json]:
-        """The results of all tasks that used *module*, a full name."""
+        """Return the results of all tasks that used *module*, a full name."""
         return [task.result for task in self.tasks if task.action == module]
 
     def changed(self) -> list[str]:
-        """The names of the tasks that changed something."""
+        """Return the names of the tasks that changed something."""
         return [task.task for task in self.tasks if task.result.get("changed")]
 
     def must_pass(self) -> Played:
@@ -93,7 +93,7 @@ def run_playbook(
 
 
 def _is_late(name: str) -> bool:
-    """Tell whether a variable is read by nothing that a run imports at its start: not by Ansible itself."""
+    """Return whether no module that a run imports at its start reads the variable: Ansible itself does not."""
     own = name.startswith(("ELASTICSEARCH_", "ELASTIC_")) or name.upper().endswith("_PROXY")
     return own or name in ("SSL_CERT_FILE", "JOURNAL_FILE", "PYTEST_CURRENT_TEST")
 
@@ -104,7 +104,7 @@ _MOST = 4
 
 @contextlib.contextmanager
 def _prepared(given: dict[str, str]) -> Iterator[tuple[Forking, Path]]:
-    """Yield what forks runs with these variables, and the folder of its runs, which is empty. The latest are kept."""
+    """Yield a server that forks runs with these variables, and the empty folder of its runs. Keep a few servers."""
     key = frozenset(given.items())
     server, folder = _PREPARED.pop(key) if key in _PREPARED else _prepare(given)
     home = Path(folder.name)
@@ -144,7 +144,7 @@ def _finished(server: Forking | None, command: list[str], environ: dict[str, str
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """The environment of a run that keeps its files in *home* and takes no setting from outside but the paths."""
+    """Return the environment of a run that keeps its files in *home* and takes only the paths from outside."""
     (home / "ansible.cfg").touch()
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},

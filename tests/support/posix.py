@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The collection ansible.posix, for its callback, out of the package ansible: 30 files of the 20 000 that it installs.
+"""Get the collection ansible.posix, for its callback, out of the package ansible: 30 of its 20 000 files.
 
-Below ``.cache/collections``. Where the package cannot be had, the test is skipped and says why; with ``CI=true`` in the
-environment it fails: there, nothing may be left out in silence.
+Below ``.cache/collections``. If the package cannot be downloaded, the test is skipped and says why; with ``CI=true`` in
+the environment it fails, because no test may be left out there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DOWNLOAD = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-
 
 
 def ansible_posix() -> Path:
-    """A folder for ``ANSIBLE_COLLECTIONS_PATH``."""
+    """Return a folder for ``ANSIBLE_COLLECTIONS_PATH``."""
     found = _unpacked()
     if isinstance(found, Path):
         return found
@@ -40,7 +40,7 @@ def ansible_posix() -> Path:
 
 @functools.cache
 def _unpacked() -> Path | str:
-    """The folder, or why there is none; tests that run at the same time wait for each other."""
+    """Return the folder, or why there is none; tests that run at the same time wait for each other."""
     place = CACHE / f"ansible-{RELEASE}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{place.name}.lock", "w", encoding="ascii") as lock, tempfile.TemporaryDirectory() as folder:

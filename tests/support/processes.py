@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs that tests start, and that end with them."""
+"""Run programs that end with the test that started them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ended_with_the_block(process: subprocess.Popen[Text]) -> Iterator[None]:
 def finished(
     command: t.Sequence[str], env: t.Mapping[str, str], timeout: float, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A program that came to its end without any input. Its output has what it said of errors, too."""
+    """Run a program to its end without any input. Its output includes its standard error."""
     return subprocess.run(
         command,
         cwd=cwd,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a proxy of the tests does besides: it runs within proxy.py."""
+"""Extend the program proxy.py for the tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from proxy.http.proxy import HttpProxyBasePlugin
 
 
-class Telling(HttpProxyBasePlugin):
-    """Notes whom it is asked for, and knows names that nobody else knows."""
+class NotesHosts(HttpProxyBasePlugin):
+    """A plugin that notes the requested hosts, and resolves names that no name server knows."""
 
     def before_upstream_connection(self, request: t.Any) -> t.Any:
         line = f"{request.method.decode()} {request.host.decode()}:{request.port}\n"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tasks with canaries: for each module, each way to authenticate, each source of a secret, and each answer."""
+"""Make tasks with canaries: for each module, authentication method, source of a secret, and answer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from support.hostile import PASS, WAYS, Hostile
 Json = dict[str, t.Any]
 _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 
-# What a task says to each module: something to be done, so that a result has much to tell.
+# The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
     "trained_model_deployment": {"model_id": "m", "state": "restarted", **_BRIEFLY},
     "trained_model_deployment_info": {"gather": ["routing", "nodes", "usage"]},
     "trained_model_deployments": {"deployments": [{"model_id": "m", "state": "restarted"}], **_BRIEFLY},
 }
 
-# What has to be written otherwise in JSON, in a URL, in HTML, in Python and by a shell stands around some of them.
+# Around some of them stand characters that JSON, a URL, HTML, Python and a shell escape.
 KEY = canary("api_key", before="VuaCfGcBCdbkQm-e5aOx:")
 ENCODED = canary("encoded api_key", before="b9aAfGcBCdbkQm-e5aOy:")
 PASSWORD = canary("password", before="ä\"&<%'", behind="'>\\$+/  ä")
@@ -46,11 +46,11 @@ AUTHENTICATION: dict[str, dict[str, str]] = {
 _CARRIED = {"key": KEY, "encoded": ENCODED, "password": PASSWORD, "bearer": BEARER}
 HEADERS = {"secret_headers": {"X-Gateway": HEADER.value}}
 SOURCES = ("options", "environment", "task")
-"""Where secrets come from: options, the environment of the process, or the keyword ``environment``."""
+"""Sources of secrets: options, the environment of the process, or the keyword ``environment``."""
 
 
 class Row(t.NamedTuple):
-    """One task. ``answer``: a way of the gateway, or what is asked for of a server that works."""
+    """One task. ``answer``: a way of the gateway, or a request to a server that works."""
 
     module: str
     answer: str
@@ -63,12 +63,12 @@ class Row(t.NamedTuple):
 
     @property
     def fails(self) -> bool:
-        """An answer to a write is none to a module that only reads."""
+        """Return whether the task fails. A module that only reads never gets the answer to a write."""
         reads_on = self.answer == "write" and self.module.endswith("_info")
         return self.answer not in (PASS, "gossip", "check", "async") and not reads_on
 
     def carried(self) -> set[Canary]:
-        """What its requests have to have with them."""
+        """Return the secrets that its requests have to carry."""
         if self.answer == "userinfo":
             return set()
         of_proxy = PROXY if self.source == "options" else IN_PROXY
@@ -89,7 +89,7 @@ class Row(t.NamedTuple):
         return {**task, f"mlops.elasticsearch.{self.module}": options}
 
     def _environment(self) -> dict[str, str]:
-        """Variables of the task. What is empty counts as not set: so it takes one way of those of the process."""
+        """Return variables of the task. An empty one counts as not set: so one method of the process is left."""
         given = _variables(self.authentication)
         others = {name for each in AUTHENTICATION.values() for name in each} - given.keys()
         here = dict.fromkeys(others, "") | (given if self.source == "task" else {})
@@ -102,19 +102,19 @@ _PROXY = ("proxy", "proxy_username", "proxy_password")
 
 
 def _variables(authentication: str) -> dict[str, str]:
-    """Options with a variable each: what a playbook says literally, Ansible quotes when a task fails."""
+    """Return options with a variable each: Ansible quotes literal values of a task that fails."""
     return {name: f"{{{{ secrets.{authentication}.{name} }}}}" for name in AUTHENTICATION[authentication]}
 
 
 def variables(gateway: Hostile) -> Json:
-    """What the tasks' variables come from."""
+    """Return the variables of the play, which those of the tasks refer to."""
     proxy = {"proxy": gateway.address, "proxy_username": "pat", "proxy_password": PROXY.value}
     addresses = {"hosts": _with_userinfo(gateway, IN_HOST.value), "proxy_with_userinfo": process(gateway)["HTTP_PROXY"]}
     return {"secrets": {**AUTHENTICATION, "headers": HEADERS["secret_headers"], **proxy, **addresses}}
 
 
 def process(gateway: Hostile) -> dict[str, str]:
-    """The environment of the process, which all tasks see."""
+    """Return the environment of the process, which all tasks see."""
     given = {name: value for way, each in AUTHENTICATION.items() if way != "encoded" for name, value in each.items()}
     proxy = _with_userinfo(gateway, urllib.parse.quote(IN_PROXY.value, safe=""))
     return {
@@ -140,9 +140,9 @@ WAIT: Json = {
 
 
 def rows(way: str, number: int) -> Iterator[Row]:
-    """Each answer with each way to authenticate; modules and sources in turn, otherwise for another *number* (0 or 1).
+    """Yield each answer with each authentication method; modules and sources alternate, by *number* (0 or 1).
 
-    A task outside the controller takes a second: there one number has half of them, the other the other half.
+    A task outside the controller takes a second: so each number has only half of those.
     """
     answers = ("check", "userinfo", *WAYS, *(("async",) if way == "loopback" else ()))
     turn = itertools.count(number)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The collection's code on real sockets, without a playbook around it."""
+"""Run the collection's code on real sockets, without a playbook around it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, t.Any]
 
 
 def read(path: str, environ: dict[str, str] | None = None, **given: t.Any) -> t.Any:
-    """The JSON object at *path* of the cluster that connection options and variables name.
+    """Return the JSON object at *path* of the cluster that connection options and variables name.
 
     :raises Refusal: or ``ApiError``, as the modules meet them.
     """
@@ -33,7 +33,7 @@ def read(path: str, environ: dict[str, str] | None = None, **given: t.Any) -> t.
 
 
 def run(environ: dict[str, str] | None = None, **given: t.Any) -> Json:
-    """The result of the module ``trained_model_deployment``; ``warnings`` beside it."""
+    """Return the result of the module ``trained_model_deployment``; ``warnings`` beside it."""
     outcome = deployment.run(_validated(options.SPEC, {"wait_sleep": 0.05, **given}, environ), False)
     return {**outcome.result, "warnings": list(outcome.warnings)}
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers for TLS: whom they show themselves as, and what they see of who calls."""
+"""Start TLS servers that note the requests and the client certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 
 class Server(t.NamedTuple):
-    """``seen`` has the path of each request, and the subject of the client's certificate, if it showed one."""
+    """A server: ``seen`` has the path of each request, and the subject of the client's certificate, if any."""
 
     port: int
     seen: list[tuple[str, t.Any]]
@@ -23,7 +23,7 @@ class Server(t.NamedTuple):
 
 @contextlib.contextmanager
 def serving(context: ssl.SSLContext) -> Iterator[Server]:
-    """Something on a free port of the loopback that answers as Elasticsearch does, and nothing more."""
+    """Serve minimal answers of Elasticsearch on a free port of the loopback."""
     seen: list[tuple[str, t.Any]] = []
 
     class Answering(http.server.BaseHTTPRequestHandler):
@@ -38,14 +38,14 @@ def serving(context: ssl.SSLContext) -> Iterator[Server]:
             self.wfile.write(body)
 
         def log_message(self, *_args: t.Any) -> None:
-            """Nothing is logged."""
+            """Log nothing."""
 
     class Quiet(http.server.ThreadingHTTPServer):
         def handle_error(self, *_args: t.Any) -> None:
-            """Handshakes that fail are what the tests are for."""
+            """Print nothing: the tests make handshakes fail."""
 
     server = Quiet(("127.0.0.1", 0), Answering)
-    # The handshake is part of the first reading: while it hangs, others are served.
+    # The handshake is part of the first read: while it hangs, other connections are served.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

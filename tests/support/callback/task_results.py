@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One line of JSON for each result of a task, for tests that read what a playbook returned."""
+"""Write one line of JSON for each result of a task, for tests that read the results of a playbook."""
 
 from __future__ import annotations
 

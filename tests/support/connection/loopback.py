@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The local connection under another name: a machine that is not the controller, as far as action plugins can tell."""
+"""Connect to this machine as if it were not the controller: action plugins then run their modules."""
 
 from __future__ import annotations
 

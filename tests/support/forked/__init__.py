@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs in processes that are forked, not started: what they import is imported once for all of them.
+"""Run programs in forked processes: modules are imported once for all of them.
 
-For programs that do not look at what differs between runs while they are imported. The variables of the environment
+For programs that do not look at what differs between runs while they are imported. The variables
 that they read then are those of their server, see :class:`Forking`.
 """
 
@@ -61,7 +61,7 @@ class Forking:
 
     @property
     def pid(self) -> int:
-        """The parent of all that is forked."""
+        """Return the id of the parent of all forked processes."""
         return self._server.pid
 
     def start(self, argv: t.Sequence[str], environ: Mapping[str, str], cwd: Path, streams: Streams) -> Forked:
@@ -94,7 +94,7 @@ class Forking:
                 self._ended[answer["pid"]] = answer["status"]
 
     def close(self) -> str:
-        """End the server, and return what it said of errors."""
+        """End the server, and return its standard error."""
         atexit.unregister(self.close)
         self._channel.close()
         self._folder.cleanup()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The emulator for :mod:`support.forked.server`: with the libraries imported that it takes on after its options."""
+"""Run the emulator in :mod:`support.forked.server`, with the libraries imported that it imports after its options."""
 
 from __future__ import annotations
 

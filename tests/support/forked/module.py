@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Python for modules, for :mod:`support.forked.server`.
+"""Run modules in :mod:`support.forked.server`, as Python does.
 
-It has imported the Elasticsearch client and what that and Ansible's modules take out of the standard library, nothing
-of Ansible and nothing of the collection: these come with the module. What it has compiled of them it keeps, as Python
-does for files that are not in an archive.
+The server has imported the Elasticsearch client, and the parts of the standard library that the client and Ansible's
+modules use. Ansible and the collection come with each module; their compiled code is kept, as Python does for files
+that are not in an archive.
 """
 
 from __future__ import annotations

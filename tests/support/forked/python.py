@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A program to give as ``ansible_python_interpreter``: it runs modules in processes forked by :mod:`support.forked`."""
+"""Make a program for ``ansible_python_interpreter`` that runs modules in processes of :mod:`support.forked`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ os._exit(status if status >= 0 else 128 - status)
 def python(path: str | None = None) -> str:
     """Return the program for processes whose ``PYTHONPATH`` is *path*, by default that of the tests.
 
-    What is more than to run a file, and what has other variables for Python, it hands on to the Python of the tests.
+    It only runs files. Other calls, and those with other variables for Python, go to the Python of the tests.
     """
     folder = tempfile.TemporaryDirectory()
     _FOLDERS.append(folder)

@@ -27,7 +27,7 @@ Program = t.Callable[[], int | None]
 
 
 def main() -> Program | None:
-    """Serve until who connected first is gone; in a forked process return what it has to run."""
+    """Serve until the first client disconnects; in a forked process return the program to run."""
     descriptor, first, name = sys.argv[1:]
     sys.path[0] = first
     sys.argv[1:] = []
@@ -71,7 +71,7 @@ class _Server:
                     self._clients.append(self._listener.accept()[0])
                 elif ready is self._ended:
                     os.read(self._ended, 4096)
-                    self._tell_of_the_ended()
+                    self._report_ended()
                 elif (request := _request(ready)) is None:
                     if ready is self._clients[0]:
                         return False
@@ -96,7 +96,7 @@ class _Server:
         sys.argv[:] = request["argv"]
         return True
 
-    def _tell_of_the_ended(self) -> None:
+    def _report_ended(self) -> None:
         while self._running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
@@ -116,7 +116,7 @@ def _request(client: socket.socket) -> tuple[Json, list[int]] | None:
 
 
 def _send(client: socket.socket, answer: Json) -> None:
-    with contextlib.suppress(OSError):  # nothing waits for it any more
+    with contextlib.suppress(OSError):  # its client is gone
         client.sendall(json.dumps(answer).encode() + b"\n")
 
 

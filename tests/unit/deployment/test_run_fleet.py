@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.wait import WaitBudget
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from support.emulated_cluster import Emulator, TurnedClock
-from support.scene import item, started
+from support.scenario_helpers import item, started
 
 Json = dict[str, t.Any]
 

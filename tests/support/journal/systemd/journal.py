@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stands for python-systemd, by which a module writes to the journal of its machine: here, to the file JOURNAL_FILE."""
+"""Stand for python-systemd, by which a module writes to the journal of its machine: here, to the file JOURNAL_FILE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 
 
 def sendv(*entries: bytes) -> None:
-    """What Ansible looks for before it believes that there is a journal."""
+    """Exist: Ansible looks for this function before it writes to the journal."""
 
 
 def send(**fields: object) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
 from support.emulated_cluster import Emulator
-from support.scene import at_tick, owned
+from support.scenario_helpers import at_tick, owned
 
 Json = dict[str, t.Any]
 ENDPOINT: Json = {"service": "elasticsearch", "service_settings": {"deployment_id": "d", "model_id": "m"}}

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scene import started
+from support.scenario_helpers import started
 
 Json = dict[str, t.Any]
 FORCE: Json = {"deployment_id": "m", "state": "stopped", "on_referenced": "force"}

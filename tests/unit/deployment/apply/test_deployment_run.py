@@ -21,7 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cloc
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from support.emulated_cluster import Emulator, TurnedClock
-from support.scene import written
+from support.scenario_helpers import written
 
 LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
 

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Answer, Emulator
-from support.scene import Forward, at_tick, between, item, meanwhile, owned, started, task, verbs
+from support.scenario_helpers import Forward, at_tick, between, item, meanwhile, owned, started, task, verbs
 
 Json = dict[str, t.Any]
 ADAPTIVE: Json = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 8}

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scene import launched, task, verbs, written
+from support.scenario_helpers import launched, task, verbs, written
 
 Json = dict[str, t.Any]
 

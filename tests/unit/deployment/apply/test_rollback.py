@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scene import launched, verbs, written
+from support.scenario_helpers import launched, verbs, written
 
 Json = dict[str, t.Any]
 OWNED = ("model_id", "number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.emulated_cluster import Answer, Emulator
-from support.scene import Forward, between, owned, started, verbs
+from support.scenario_helpers import Forward, between, owned, started, verbs
 
 Json = dict[str, t.Any]
 UNKNOWN = "Whether it took effect is not known"

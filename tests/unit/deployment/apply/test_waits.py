@@ -18,7 +18,7 @@ from urllib3.exceptions import ReadTimeoutError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.clock import SystemClock
 from laws.truth import same_as_there
 from support.emulated_cluster import Emulator
-from support.scene import verbs
+from support.scenario_helpers import verbs
 
 Json = dict[str, t.Any]
 PREDICATES = ("started", "fully_allocated", "steady")

@@ -22,7 +22,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.re
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.emulated_cluster import Emulator
-from support.scene import started
+from support.scenario_helpers import started
 
 Json = dict[str, t.Any]
 FOUR = Deployment("d", "m", number_of_allocations=4, threads_per_allocation=1, assignment_state="started")

@@ -21,7 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.emulated_cluster import Emulator
-from support.scene import item, meanwhile, owned, started, task, verbs
+from support.scenario_helpers import item, meanwhile, owned, started, task, verbs
 
 KNOWN = Deployment("d", "m", 1, cache_size="1572864b", cache_size_exact=True, assignment_state="started")
 KNOWN = dataclasses.replace(KNOWN, start_time="2024-05-01T10:00:00.000Z")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scene import launched, task, written
+from support.scenario_helpers import launched, task, written
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 1, "queue_capacity": 77, "cache_size": "123kb"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scene import started, task
+from support.scenario_helpers import started, task
 
 Json = dict[str, t.Any]
 AGAIN = "Run the task again to start it."

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What unit tests set up on an emulator, what others do on it meanwhile, and what they read out of a result."""
+"""Set up deployments on an emulator, let other clients act meanwhile, and read results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Forward = t.Callable[[], Answer]
 
 
 def started(emulator: Emulator, **numbers: int) -> None:
-    """Deployments of model ``m``, id to number of allocations, all of them up."""
+    """Start deployments of model ``m``, id to number of allocations, and let all become ready."""
     for name, number in numbers.items():
         emulator.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=number)
     emulator.settle()
@@ -23,7 +23,7 @@ def started(emulator: Emulator, **numbers: int) -> None:
 
 
 def launched(emulator: Emulator, name: str = "d", **options: t.Any) -> Json:
-    """Start a deployment of model ``m`` with *options*, and return its settings once it is up."""
+    """Start a deployment of model ``m`` with *options*, and return its settings once it is ready."""
     emulator.effect("start_deployment", model_id="m", deployment_id=name, **options)
     emulator.settle()
     emulator.forget()
@@ -31,7 +31,7 @@ def launched(emulator: Emulator, name: str = "d", **options: t.Any) -> Json:
 
 
 def owned(emulator: Emulator) -> None:
-    """A deployment ``ep`` of the inference endpoint of that name."""
+    """Make an inference endpoint ``ep``, which owns the deployment of that id."""
     settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
     body = {"service": "elasticsearch", "service_settings": settings}
     emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/ep", "query": {}, "body": body})
@@ -40,7 +40,7 @@ def owned(emulator: Emulator) -> None:
 
 
 def between(emulator: Emulator, act: t.Callable[[str, Forward], Answer]) -> None:
-    """Let *act* answer each request: it gets the path, and what sends the request on."""
+    """Let *act* answer each request: it gets the path, and a function that sends the request on."""
     request = emulator.request
 
     def among(method: str, target: str, *rest: t.Any) -> Answer:
@@ -50,7 +50,7 @@ def between(emulator: Emulator, act: t.Callable[[str, Forward], Answer]) -> None
 
 
 def meanwhile(emulator: Emulator, path: str, act: t.Callable[[], object], after: bool = False, nth: int = 1) -> None:
-    """Let somebody *act* at the first, or *nth*, request whose path has *path*: before it, or *after* it."""
+    """Let another client *act* at the first, or *nth*, request whose path has *path*: before it, or *after* it."""
     done: list[str] = []
 
     def at(asked: str, forward: Forward) -> Answer:
@@ -67,7 +67,7 @@ def meanwhile(emulator: Emulator, path: str, act: t.Callable[[], object], after:
 
 
 def at_tick(emulator: Emulator, number: int, act: t.Callable[[], object]) -> None:
-    """Let somebody *act* when time passes for the *number*-th time."""
+    """Let another client *act* when time passes for the *number*-th time."""
     ticks, passing = [0], emulator.pass_time
 
     def pass_time() -> None:
@@ -86,7 +86,7 @@ def task(emulator: Emulator, name: str = "d") -> Json:
 
 
 def verbs(result: Json) -> list[str]:
-    """The last part of the path of each write that a result tells of."""
+    """Return the last part of the path of each write that a result lists."""
     return [call["path"].rpartition("/")[2] for call in result["api_calls"]]
 
 
@@ -96,6 +96,6 @@ def written(emulator: Emulator) -> list[str]:
 
 
 def item(result: Json, name: str) -> Json:
-    """What the result of a list says of one deployment."""
+    """Return the item of one deployment in the result of a list."""
     [found] = [each for each in result["deployments"] if each["deployment_id"] == name]
     return t.cast("Json", found)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An emulator on which others act between any two requests of the code under test, and while it sleeps."""
+"""Let other clients act between any two requests of the code under test, and while it sleeps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OWN = _Own()
 Moment = t.Literal["request", "answer", "sleep"]
 
 
-class Look(t.NamedTuple):
+class ObservedRequest(t.NamedTuple):
     """One request of a run, and the assignments before and after it.
 
     ``sent``: query and body. ``status`` is None if the answer was lost, or spoilt on its way.
@@ -48,16 +48,16 @@ class Look(t.NamedTuple):
 
     @property
     def verb(self) -> str:
-        """The last part of the path: ``_stats``, ``_start``, ``_stop``, ``_update`` and so on."""
+        """Return the last part of the path: ``_stats``, ``_start``, ``_stop``, ``_update`` and so on."""
         return self.path.rpartition("/")[2]
 
 
-class Stage(Emulator):
-    """It keeps each request. *between* is called before each request, after its answer, and before each sleep."""
+class SharedEmulator(Emulator):
+    """An emulator that keeps each request, and calls *between* before it, after its answer, and before each sleep."""
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self.looks: list[Look] = []
+        self.requests: list[ObservedRequest] = []
         self.between: t.Callable[[Moment], object] = lambda moment: None
 
     def request(self, method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
@@ -69,7 +69,9 @@ class Stage(Emulator):
             status = answer[0] if _whole(answer) else None
         finally:
             path, _mark, query = target.partition("?")
-            self.looks.append(Look(_OWN.run, method, path, (query, body), status, before, self.assignments()))
+            self.requests.append(
+                ObservedRequest(_OWN.run, method, path, (query, body), status, before, self.assignments())
+            )
         self.between("answer")
         return answer
 
@@ -78,15 +80,15 @@ class Stage(Emulator):
         super().pass_time()
 
     def assignments(self) -> Assignments:
-        """Like :meth:`deployments`, in a fraction of the time."""
+        """Return the same as :meth:`deployments`, in a fraction of the time."""
         return {name: each.as_json() for name, each in self._inner.cluster.assignments.items()}
 
-    def of_run(self, run: str) -> list[Look]:
-        return [look for look in self.looks if look.run == run]
+    def of_run(self, run: str) -> list[ObservedRequest]:
+        return [request for request in self.requests if request.run == run]
 
 
 def _whole(answer: Answer) -> bool:
-    """Whether it is what Elasticsearch says, as it says it."""
+    """Return whether the answer is of Elasticsearch, and complete."""
     headers = {name.lower(): value for name, value in answer[1]}
     if "x-elastic-product" not in headers or "json" not in headers.get("content-type", ""):
         return False
@@ -100,15 +102,15 @@ def _whole(answer: Answer) -> bool:
 class Relay:
     """Two runs at once, of which only one goes on at a time. *switches* says at each moment if the other takes over."""
 
-    def __init__(self, stage: Stage, switches: Iterable[bool]) -> None:
-        stage.between = self.pause
+    def __init__(self, emulator: SharedEmulator, switches: Iterable[bool]) -> None:
+        emulator.between = self.pause
         self._switches = iter(switches)
         self._baton = threading.Condition()
         self._runner = ""
         self._waiting: list[str] = []
 
     def race(self, runs: t.Mapping[str, t.Callable[[], Result]]) -> dict[str, Result]:
-        """The results of *runs*, which begin in their order. What one of them raises is raised."""
+        """Return the results of *runs*, which begin in their order; raise the error of a run."""
         self._runner, *rest = runs
         self._waiting = rest
         going = {name: _THREADS.submit(self._run, name, run) for name, run in runs.items()}
@@ -124,7 +126,7 @@ class Relay:
             self._hand_over(stay=False)
 
     def pause(self, moment: Moment) -> None:
-        """What *stage* calls between requests: here the other may take over."""
+        """Let the other run take over, if that is its turn; the emulator calls this between requests."""
         if not self._waiting:
             return
         if next(self._switches, False):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An emulator with one user for each way to authenticate."""
+"""Start an emulator with one user for each authentication method."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ WAYS: dict[str, tuple[str, Json]] = {
     "basic": ("by-password", {"username": "by-password", "password": "p4ssw0rd-of-runner"}),
     "bearer": ("by-token", {"bearer_token": "a-bearer-token"}),
 }
-"""A way to the user it leads to, and its options."""
+"""Each authentication method with its user and its options."""
 TRUSTS = ("http", "ca_path", "ca_fingerprint", "validate_certs")
 
 
 @contextlib.contextmanager
 def secured(folder: Path, *options: str) -> Iterator[Emulator]:
-    """Over TLS with ``--tls`` among *options*, and then client certificates are welcome."""
+    """Start the emulator; with ``--tls`` among *options* it accepts client certificates."""
     file = folder / "users.yml"
     file.write_text(USERS)
     certificates = ("--client-certificates", "optional") if "--tls" in options else ()
@@ -49,7 +49,7 @@ def secured(folder: Path, *options: str) -> Iterator[Emulator]:
 
 
 def trusting(how: str, server: Emulator) -> Json:
-    """The options that reach *emulator*, one of TRUSTS."""
+    """Return the connection options for *server*, by one of TRUSTS."""
     trusted: dict[str, Json] = {
         "http": {},
         "ca_path": {"ca_path": server.shown.get("ca_path")},
@@ -60,5 +60,5 @@ def trusting(how: str, server: Emulator) -> Json:
 
 
 def certificate(server: Emulator) -> Json:
-    """The options that show the certificate of its client."""
+    """Return the options for the client certificate."""
     return {name: server.shown[name] for name in ("client_cert", "client_key")}
