@@ -288,7 +288,7 @@ class Actions(RuleBasedStateMachine):
     @precondition(lambda self: self.version.update)
     @rule(name=names, recovered=st.booleans())
     def write_without_master(self, name: str, recovered: bool) -> None:
-        """Check that a write without a master is refused and changes no number. (A new master plans routes again.)"""
+        """Check that a write without a master is refused and changes no number; a new master plans routes again."""
         before = self.desired()
         self.api.effect("lose_master" if recovered else "lose_state")
         answer = self.send("POST", f"{ML}/{name}/deployment/_update?master_timeout=1ms", {"number_of_allocations": 2})

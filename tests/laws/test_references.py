@@ -403,7 +403,7 @@ def test_an_endpoint_is_rolled_back_with_its_deployment(change: str, adaptive: b
 
 @pytest.mark.parametrize("stuck", [False, True])
 def test_a_deployment_in_use_is_recovered_only_with_force(stuck: bool) -> None:
-    """This holds also for a version that would stop it without force."""
+    """Test it also with a version that would stop it without force."""
     with _owner("8.18.8") as emulator:
         if stuck:
             emulator.effect("remove_deployment", deployment_id="d")
