@@ -5,6 +5,8 @@
 # Python 3.11 or newer. For another one beside it: make test PYTHON=python3.13 VENV=.venv/3.13
 PYTHON ?= python3
 VENV ?= .venv
+# One process more than there are cores: some tests wait for a server.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The folder Ansible, mypy and coverage know the collection from; tests/conftest.py makes it.
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH
@@ -21,7 +23,7 @@ demo: $(VENV)/demo/.made ## watch the collection work, against an emulated Elast
 	tests/demo.sh $(VENV)/demo/bin
 
 test: $(VENV)/test/.made ## run every test, with coverage
-	$(VENV)/test/bin/pytest tests -n auto --dist worksteal --cov --cov-report=
+	$(VENV)/test/bin/pytest tests -n $(WORKERS) --dist worksteal --cov --cov-report=
 	$(VENV)/test/bin/coverage report --skip-covered
 	@echo "The planner and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \
@@ -43,7 +45,7 @@ clients: $(VENV)/test/.made ## run the tests that use the client with the oldest
 	$(VENV)/test/bin/python tests/clients/run.py
 
 emulator-clients: $(VENV)/test/.made ## run the life cycles of all pinned official clients against the emulator
-	CI=true $(VENV)/test/bin/pytest tests/emulator_tests/test_client_life_cycles.py -m ""
+	CI=true $(VENV)/test/bin/pytest tests/emulator_tests/test_client_life_cycles.py tests/integration/test_clients.py -m ""
 
 compare: $(VENV)/test/.made ## compare the emulator with its oracle over thousands of random schedules and requests
 	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/emulator_tests/test_random_*.py tests/emulator_tests/test_planner_rules.py

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from emulator_tests import schedule_counts
 from emulator_tests.process import Process, running
 
-HERE = Path(__file__).resolve().parent
 _SUM: collections.Counter[str] = collections.Counter()
 
 
@@ -34,15 +32,6 @@ def server(process: Process) -> Process:
     assert process.api("POST", "/_ml/trained_models/m/deployment/_start")[0] == 200
     process.control("DELETE", "/journal")
     return process
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Pause the measuring of coverage: nothing here runs the collection, and it doubles the time of these tests."""
-    if config.pluginmanager.hasplugin("_cov"):
-        for item in items:
-            if HERE in item.path.parents:
-                item.add_marker("no_cover")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import subprocess
@@ -89,8 +90,14 @@ def servers() -> t.Iterator[dict[str, Emulator]]:
         yield {version: stack.enter_context(emulator("--model", "m=1048576", version=version)) for version in SERVERS}
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("client", CLIENTS)
+def lives() -> list[t.Any]:
+    """Return each way with each client. The newest, and the oldest inside the controller, are in every run."""
+    pairs = itertools.product(CLIENTS, WAYS)
+    always = {*itertools.product(CLIENTS[-1:], WAYS), (CLIENTS[0], "local")}
+    return [pytest.param(*pair, marks=[] if pair in always else [pytest.mark.client_matrix]) for pair in pairs]
+
+
+@pytest.mark.parametrize(("client", "way"), lives())
 def test_a_whole_life(client: str, way: str, servers: dict[str, Emulator]) -> None:
     """Test each client with each server, also those of a lower major."""
     for server in servers.values():
@@ -181,13 +188,13 @@ def table(tests: Path) -> tuple[int, list[list[str]]]:
 
 PLAYING = """
 import elasticsearch
-from support import played
+from support import emulated_versions
 
 def test_two():
-    played.VERSIONS.update(("8.19.21", "9.5.3"))
+    emulated_versions.VERSIONS.update(("8.19.21", "9.5.3"))
 
 def test_one():
-    played.VERSIONS.add("8.19.3")
+    emulated_versions.VERSIONS.add("8.19.3")
     assert {sound}, elasticsearch.__file__
 """
 

@@ -320,3 +320,14 @@ def test_only_what_is_needed_travels(emulator: Emulator, deployment_id: str, ask
     assert emulator.run(deployment_id=deployment_id)["routing_source"] == "cluster_state"
     [*_earlier, last] = [each for each in emulator.control("GET", "/requests") if "_cluster/state" in each["path"]]
     assert asked in last["query"]["filter_path"]
+
+
+def test_deployments_behind_an_alias_are_named() -> None:
+    with Emulator("9.5.3") as emulator:
+        for name in ("m", "d"):
+            emulator.effect("start_deployment", model_id="m", deployment_id=name)
+        emulator.send({"method": "PUT", "path": "/_ml/trained_models/m/model_aliases/a", "query": {}, "body": None})
+        emulator.settle()
+        result = emulator.run(model_id="a", state="stopped")
+    assert result["failure"] == {"code": "ambiguous_model"}
+    assert "runs as 'd', 'm'" in result["msg"]
