@@ -22,8 +22,8 @@ help:
 demo: $(VENV)/demo/.made ## watch the collection work, against an emulated Elasticsearch on this machine
 	tests/demo.sh $(VENV)/demo/bin
 
-test: $(VENV)/test/.made ## run every test, with coverage
-	$(VENV)/test/bin/pytest tests -n $(WORKERS) --dist worksteal --cov --cov-report=
+test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout itself are in check)
+	$(VENV)/test/bin/pytest tests --ignore tests/checks -n $(WORKERS) --dist worksteal --cov --cov-report=
 	$(VENV)/test/bin/coverage report --skip-covered
 	@echo "The planner and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \

@@ -45,13 +45,25 @@ def run(checkout: Path, *names: str) -> tuple[int, list[str]]:
     return done.returncode, [" ".join(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_caught(checkout: Path) -> None:
+def test_a_caught_fault_is_recorded_and_its_test_tried_first(checkout: Path) -> None:
     plant(checkout, "minus", new="a - b")
-    status, [row, closing] = run(checkout)
+    status, [row, closing] = run(checkout, "--record")
     assert (status, closing) == (0, "1 caught, 0 not caught")
     assert row.startswith("caught ")
     assert row.endswith("minus tests/unit/test_sum.py::test_add")
     assert "a + b" in (checkout / "plugins/sum.py").read_text()
+    table = checkout / "tests/mutants/faults.yml"
+    assert "  caught_by: tests/unit/test_sum.py::test_add\n" in table.read_text()
+    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
+
+
+def test_a_stale_record_is_passed_over(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    table = checkout / "tests/mutants/faults.yml"
+    table.write_text(
+        table.read_text().replace("- name: minus", "- caught_by: tests/unit/test_sum.py::gone\n  name: minus")
+    )
+    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
 
 
 def test_survivors_and_bad_rows_fail(checkout: Path) -> None:
@@ -79,13 +91,3 @@ def test_tests_that_fail_anyway_catch_nothing(checkout: Path) -> None:
     status, rows = run(checkout)
     assert status == 1
     assert "the tests fail without a fault" in rows[0]
-
-
-def test_a_recorded_test_is_tried_first_and_a_stale_one_is_passed_over(checkout: Path) -> None:
-    plant(checkout, "minus", new="a - b")
-    assert run(checkout, "--record")[0] == 0
-    table = checkout / "tests/mutants/faults.yml"
-    assert "  caught_by: tests/unit/test_sum.py::test_add\n" in table.read_text()
-    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
-    table.write_text(table.read_text().replace("test_add", "test_gone"))
-    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
