@@ -19,11 +19,11 @@ PAGE = 1000
 HIDDEN = (403, 404, 405, 410)
 """Forbidden, or hidden by a flavor or a proxy that has no such path."""
 
-_OF_ENDPOINT = (
+_ENDPOINT_FIELDS = (
     "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
     "service_settings.num_allocations,service_settings.num_threads,service_settings.adaptive_allocations"
 )
-_ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _OF_ENDPOINT.split(","))
+_ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _ENDPOINT_FIELDS.split(","))
 _PIPELINES = "**.inference.model_id,**.pipeline.name"
 _ALIASES = "count,trained_model_configs.model_id,trained_model_configs.metadata.model_aliases"
 

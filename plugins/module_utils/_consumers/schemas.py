@@ -11,7 +11,7 @@ import typing as t
 from .._core.http.schema import ANY, Schema, SchemaError, integer, list_of, map_of, max_depth, object_with, text
 from .._ml.schemas import ADAPTIVE
 
-_OF_ENDPOINT = object_with(
+_ENDPOINT_SCHEMA = object_with(
     "task_type",
     inference_id=text,
     model_id=text,
@@ -28,7 +28,7 @@ _OF_ENDPOINT = object_with(
 
 
 def _endpoint(value: t.Any) -> None:
-    _OF_ENDPOINT(value)
+    _ENDPOINT_SCHEMA(value)
     if not (value.get("inference_id") or value.get("model_id")):
         raise SchemaError("is missing", "inference_id")
 

@@ -32,7 +32,9 @@ class Failure(Exception):
 
 
 class Refusal(Failure):
-    """A refusal to make a plan, decided from what was read, before any write, the same in both modes.
+    """A decision not to write, or not to write further, made from what was read.
+
+    One that is made before the first write is the same in check mode and in a real run.
 
     ``of_list``: a mistake in the options, whatever is deployed; a list with one is not applied at all.
     """
@@ -138,7 +140,7 @@ def _shown(value: t.Any) -> str:
 
 
 class Unsatisfied(Failure):
-    """The desired state was not reached; the message says what is missing."""
+    """The desired state was not reached, or the task does not know whether it was; the message says what is missing."""
 
 
 class NotReached(Unsatisfied):

@@ -109,7 +109,7 @@ class _Fleet:
 
     def _run_of(self, item: options.Item) -> DeploymentRun:
         desired, policy = item
-        return DeploymentRun(desired, policy, RunState(desired.deployment_id, "", requests_sent=self._requests))
+        return DeploymentRun(desired, policy, RunState(desired.deployment_id, "", task_requests=self._requests))
 
     def _refuse_unsupported(self, cluster: Cluster) -> None:
         refusals = []
@@ -149,7 +149,7 @@ class _Fleet:
         refuse_too_many(list(snapshot), plans)
         processors = cluster.ml_processors() if takes_capacity(plans) else None
         if processors:
-            refuse_too_few_processors(processors, filter(None, map(snapshot.with_routes, snapshot)), plans)
+            refuse_too_few_processors(processors, filter(None, map(snapshot.with_targets, snapshot)), plans)
 
     def _predict(self, cluster: Cluster, timeout: str) -> None:
         planned = [run for run in self._runs if not run.error]

@@ -54,7 +54,7 @@ def _items(cluster: Cluster, patterns: t.Sequence[str], gather: t.Sequence[str])
     for deployment_id in snapshot:
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
             observed = (
-                snapshot.with_routes(deployment_id) if "routing" in gather else snapshot.without_routes(deployment_id)
+                snapshot.with_targets(deployment_id) if "routing" in gather else snapshot.from_stats(deployment_id)
             )
             yield _item(t.cast("Deployment", observed), snapshot.rows[deployment_id], gather)
 

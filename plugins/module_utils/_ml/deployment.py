@@ -111,23 +111,23 @@ class Deployment:
             routing_source=source,
         )
 
-    def with_assignment(self, other: Deployment) -> Deployment:
-        """Return this deployment of ``_stats``, updated by *other*, from the cluster state read after it.
+    def with_assignment(self, assigned: Deployment) -> Deployment:
+        """Return *assigned*, read later from the cluster state, completed with what only ``_stats`` has.
 
         The numbers are those of the routes (none before 8.4); only the statistics say that all routes failed.
         """
         mine = {route.node_id: route for route in self.routes}
-        counted = all(route.current_allocations is not None for route in other.routes)
-        still_failed = self.assignment_state == "failed" and len(other.failed_routes) == len(other.routes)
+        counted = all(route.current_allocations is not None for route in assigned.routes)
+        still_failed = self.assignment_state == "failed" and len(assigned.failed_routes) == len(assigned.routes)
         return dataclasses.replace(
-            other,
-            model_bytes=other.model_bytes if self.model_bytes is None else self.model_bytes,
+            assigned,
+            model_bytes=assigned.model_bytes if self.model_bytes is None else self.model_bytes,
             # Before 8.6 the statistics may show wrong threads after a rebalance.
-            threads_per_allocation=other.threads_per_allocation or self.threads_per_allocation,
-            assignment_state=self.assignment_state if still_failed else other.assignment_state,
-            reason=self.reason if still_failed else other.reason,
-            allocation_status=other.allocation_status if counted else self.allocation_status,
-            routes=tuple(route.completed(mine.get(route.node_id)) for route in other.routes),
+            threads_per_allocation=assigned.threads_per_allocation or self.threads_per_allocation,
+            assignment_state=self.assignment_state if still_failed else assigned.assignment_state,
+            reason=self.reason if still_failed else assigned.reason,
+            allocation_status=assigned.allocation_status if counted else self.allocation_status,
+            routes=tuple(route.completed(mine.get(route.node_id)) for route in assigned.routes),
         )
 
     @property
@@ -175,16 +175,16 @@ class Deployment:
         targets = [route.target_allocations for route in self.routes]
         known = self.routing_source in ("assignment", "cluster_state") and None not in targets
         running = None if self.routing_source == "prediction" else self.running
-        desired = self.number_of_allocations
+        number = self.number_of_allocations
         return {
-            "wanted": desired,
+            "wanted": number,
             "assigned": sum(target or 0 for target in targets) if known else None,
             "running": running,
-            "missing": None if desired is None or running is None else max(0, desired - running),
+            "missing": None if number is None or running is None else max(0, number - running),
         }
 
 
-def owned_settings(deployment: Deployment | None) -> dict[str, t.Any]:
+def user_settings(deployment: Deployment | None) -> dict[str, t.Any]:
     """Return the settings of the user, as in ``before`` and ``after``: the same keys whether or not it is deployed.
 
     While adaptive allocations are enabled, the number of allocations is Elasticsearch's, and ``None`` here.
@@ -196,11 +196,11 @@ def owned_settings(deployment: Deployment | None) -> dict[str, t.Any]:
     owned["number_of_allocations"] = (
         deployment.number_of_allocations if deployment and not deployment.adaptive else None
     )
-    owned["state"] = _owned_state(deployment)
+    owned["state"] = _user_state(deployment)
     return dict(sorted(owned.items()))
 
 
-def _owned_state(deployment: Deployment | None) -> str:
+def _user_state(deployment: Deployment | None) -> str:
     if deployment is None:
         return "stopped"
     return "stopping" if deployment.assignment_state == "stopping" else "started"

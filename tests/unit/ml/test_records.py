@@ -18,7 +18,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment
     AllocationStatus,
     Deployment,
     iso_time,
-    owned_settings,
+    user_settings,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 
@@ -186,17 +186,17 @@ def test_times() -> None:
     assert iso_time(0) == "1970-01-01T00:00:00.000Z"
 
 
-def test_owned_settings_have_the_same_keys_with_and_without_a_deployment() -> None:
-    with_one = owned_settings(Deployment.from_stats(OLD_ROW))
-    assert list(with_one) == list(owned_settings(None)) == sorted(with_one)
-    assert owned_settings(None)["state"] == "stopped"
+def test_user_settings_have_the_same_keys_with_and_without_a_deployment() -> None:
+    with_one = user_settings(Deployment.from_stats(OLD_ROW))
+    assert list(with_one) == list(user_settings(None)) == sorted(with_one)
+    assert user_settings(None)["state"] == "stopped"
     stopping = Deployment("d", "m", assignment_state="stopping")
-    assert owned_settings(stopping)["state"] == "stopping"
+    assert user_settings(stopping)["state"] == "stopping"
 
 
 def test_adaptive_allocations_own_the_number_while_they_are_enabled() -> None:
     adaptive = Deployment("d", "m", number_of_allocations=3, adaptive_allocations=AdaptiveAllocations(True, 1, 4))
-    assert owned_settings(adaptive)["number_of_allocations"] is None
+    assert user_settings(adaptive)["number_of_allocations"] is None
 
 
 def test_the_cluster_state_is_read_later_and_wins() -> None:

@@ -76,15 +76,15 @@ def _pool(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.A
     if config.scheme == "http":
         return bounded(_plain(connection, config, options, proxy), deadline)
     if not connection.ca_fingerprint:
-        options["ssl_context"] = context(connection)
+        options["ssl_context"] = tls_context(connection)
         return bounded(_secure(connection, config, options, proxy), deadline)
     from .pinning import Pinned
 
-    def pool(trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+    def pool(trust: ssl.SSLContext, pool_class: type[HTTPConnectionPool]) -> HTTPConnectionPool:
         if connection.client_cert:
             trust.load_cert_chain(connection.client_cert, connection.client_key)
         pinned = {**options, "ssl_context": trust, "assert_hostname": False}
-        return bounded(_secure(connection, config, pinned, proxy, pools), deadline)
+        return bounded(_secure(connection, config, pinned, proxy, pool_class), deadline)
 
     return Pinned(connection.ca_fingerprint, pool)
 
@@ -113,19 +113,19 @@ def _secure(
     config: NodeConfig,
     options: Options,
     proxy: str | None,
-    pools: type[HTTPConnectionPool] | None = None,
+    pool_class: type[HTTPConnectionPool] | None = None,
 ) -> HTTPConnectionPool:
     import urllib3
 
-    pools = pools or urllib3.HTTPSConnectionPool
+    pool_class = pool_class or urllib3.HTTPSConnectionPool
     _let_urllib3_compare_ip(options["ssl_context"], config.host)
     options["cert_reqs"] = options["ssl_context"].verify_mode
     if not proxy:
-        return pools(config.host, config.port, **options)
+        return pool_class(config.host, config.port, **options)
     if proxy.startswith("https:"):
         options["proxy_ssl_context"] = _context_of_proxy(connection, proxy)
     manager = _manager(connection, proxy, options)
-    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pools}
+    manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool_class}
     return manager.connection_from_host(config.host, config.port, "https")
 
 
@@ -139,7 +139,7 @@ def _manager(connection: Connection, proxy: str, options: Options) -> ProxyManag
     return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
 
 
-def context(connection: Connection) -> ssl.SSLContext:
+def tls_context(connection: Connection) -> ssl.SSLContext:
     """Return whom to trust: the authorities of ``ca_path`` alone, those of the system and of certifi, or everyone."""
     found = _trusting(connection, connection.ca_path)
     if connection.client_cert:

@@ -23,9 +23,9 @@ if t.TYPE_CHECKING:
 _DER = 2  # _ssl.ENCODING_DER
 
 
-class Pool(t.Protocol):
-    def __call__(self, trust: ssl.SSLContext, pools: type[HTTPConnectionPool]) -> HTTPConnectionPool:
-        """Return a pool of class *pools* that trusts as *trust* says."""
+class PoolFactory(t.Protocol):
+    def __call__(self, trust: ssl.SSLContext, pool_class: type[HTTPConnectionPool]) -> HTTPConnectionPool:
+        """Return a pool of class *pool_class* that trusts as *trust* says."""
 
 
 class Pinned:
@@ -34,7 +34,7 @@ class Pinned:
     *fingerprint* is SHA-256 in hexadecimal digits.
     """
 
-    def __init__(self, fingerprint: str, pool: Pool) -> None:
+    def __init__(self, fingerprint: str, pool: PoolFactory) -> None:
         self._fingerprint = fingerprint
         self._make = pool
         self._pool: HTTPConnectionPool | None = None

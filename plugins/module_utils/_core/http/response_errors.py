@@ -18,8 +18,8 @@ GATEWAY = (502, 503, 504)
 _LICENCE = "license is non-compliant for ["
 """The feature follows: ``ml``, or for inference endpoints ``inference``."""
 
-_OF_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
-_BY_ENDPOINT = (
+_OWNED_BY_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
+_UPDATE_ENDPOINT_HINT = (
     "Set on_endpoint_owned to update_endpoint, which changes the endpoint, too: that needs the cluster privileges "
     "manage_inference, and monitor_inference or monitor."
 )
@@ -27,7 +27,7 @@ _BY_ENDPOINT = (
 _PLAIN_TO_TLS = "plain http request was sent to https port"
 """The text of nginx, and of gateways built on it."""
 
-_OF_A_GATEWAY = {
+_GATEWAY_HINTS = {
     429: "It limits the number of requests: use fewer forks, or try again later.",
     502: "It got no valid answer from the cluster: check that Elasticsearch runs, and its address in the gateway.",
     503: "It has no cluster to forward to: check that Elasticsearch runs, and that the gateway considers it healthy.",
@@ -83,7 +83,7 @@ def from_answer(context: RequestContext, answer: Answer) -> ApiError:
     error_type, reason = _type_and_reason(answer.body, context)
     # Elasticsearch says what is wrong in JSON, or nothing.
     by_elasticsearch = error_type is not None or (answer.genuine and not isinstance(answer.body, str))
-    if answer.status in _OF_A_GATEWAY and not answer.genuine:
+    if answer.status in _GATEWAY_HINTS and not answer.genuine:
         by_elasticsearch = False  # gateways have errors in JSON, too
     if by_elasticsearch:
         diagnosis = _from_elasticsearch(context, answer, error_type, reason)
@@ -196,12 +196,12 @@ def _from_elasticsearch(
         return diagnosis("unavailable", "The cluster is not ready, or overloaded: check its health and its logs.")
     if status == 429:
         return diagnosis("capacity", "Repeating the task does not help: add ML nodes, stop something, or ask for less.")
-    if status == 409 and reason and _OF_ENDPOINT.match(reason):
-        return diagnosis("server", _BY_ENDPOINT)
-    return diagnosis("server", _of_the_form(status, error_type))
+    if status == 409 and reason and _OWNED_BY_ENDPOINT.match(reason):
+        return diagnosis("server", _UPDATE_ENDPOINT_HINT)
+    return diagnosis("server", _format_hint(status, error_type))
 
 
-def _of_the_form(status: int, error_type: str | None) -> str:
+def _format_hint(status: int, error_type: str | None) -> str:
     if status in (406, 415) or error_type == "media_type_header_exception":
         return "A proxy in between may have changed the headers Accept or Content-Type, or the body."
     return _TOO_LARGE if status == 413 else ""
@@ -213,8 +213,8 @@ _TOO_LARGE = "The request is too large for Elasticsearch (http.max_content_lengt
 def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
     """Diagnose the answer of a gateway, a firewall, or something else altogether."""
     there = f"the server at {context.there}"
-    if answer.status in _OF_A_GATEWAY:
-        return _Diagnosis("unavailable", f"a gateway at {context.there}", _OF_A_GATEWAY[answer.status])
+    if answer.status in _GATEWAY_HINTS:
+        return _Diagnosis("unavailable", f"a gateway at {context.there}", _GATEWAY_HINTS[answer.status])
     if answer.status == 401:
         hint = "It is not Elasticsearch that asks for credentials: check hosts, and whether a proxy in between does."
         return _Diagnosis("credentials", there, hint)

@@ -13,7 +13,7 @@ import typing as t
 
 from ..errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address
-from .credentials import header_text, require_one_auth_method, require_proxy_pair, require_utf8
+from .credentials import header_text, refuse_two_auth_methods, require_proxy_pair, require_utf8
 from .environment import refuse_two_clusters
 from .headers import extra_headers
 from .secrets import secrets
@@ -91,7 +91,7 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     """
     values: dict[str, t.Any] = {name: params.get(name) for name in CONNECTION.argument_spec}
     hosts = _hosts(values.pop("hosts"), values.pop("cloud_id"))
-    require_one_auth_method(values, {})
+    refuse_two_auth_methods(values, {})
     _refuse_bad_numbers(values)
     for name in ("api_key", "bearer_token"):
         values[name] = header_text(name, values[name], {})

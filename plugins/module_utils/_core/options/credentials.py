@@ -14,7 +14,7 @@ AUTHENTICATION = ("api_key", "username", "password", "bearer_token")
 SHORTEST_SECRET = 8
 
 
-def require_one_auth_method(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
+def refuse_two_auth_methods(values: t.Mapping[str, t.Any], sources: t.Mapping[str, str]) -> None:
     """Refuse more than one way to authenticate, and half of one.
 
     *sources*: option to the variable that it comes from, for those that come from one.

@@ -10,7 +10,7 @@ import typing as t
 
 from ..errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address, scheme, without_userinfo
-from .credentials import AUTHENTICATION, header_text, require_one_auth_method, require_proxy_pair, with_source
+from .credentials import AUTHENTICATION, header_text, refuse_two_auth_methods, require_proxy_pair, with_source
 from .headers import refuse_short_secrets
 from .tls import TLS, fingerprint, refuse_half_certificate, refuse_two_trusts
 
@@ -156,7 +156,7 @@ def _complete_proxy(
 
 
 def _refuse(options: Options, sources: t.Mapping[str, str]) -> None:
-    require_one_auth_method(options, sources)
+    refuse_two_auth_methods(options, sources)
     refuse_two_trusts(options, sources)
     refuse_half_certificate(options, sources)
     require_proxy_pair(options, sources)

@@ -14,10 +14,10 @@ from .credentials import SHORTEST_SECRET
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHENTICATE = "Use api_key, username and password, or bearer_token."
-_OF_THE_CLIENT = "The client sets it itself."
+_SET_BY_CLIENT = "The client sets it itself."
 _RESERVED = {
-    **dict.fromkeys(("accept", "accept-encoding", "content-type", "content-encoding"), _OF_THE_CLIENT),
-    **dict.fromkeys(("connection", "content-length", "host", "transfer-encoding"), _OF_THE_CLIENT),
+    **dict.fromkeys(("accept", "accept-encoding", "content-type", "content-encoding"), _SET_BY_CLIENT),
+    **dict.fromkeys(("connection", "content-length", "host", "transfer-encoding"), _SET_BY_CLIENT),
     "authorization": _AUTHENTICATE,
     "proxy-authorization": "Use proxy_username and proxy_password.",
 }

@@ -38,7 +38,7 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
     # URLs with credentials are refused before anything is sent, and must not be shown until then either.
     for pair in (*map(host_userinfo, _texts(params.get("hosts"))), userinfo(_text(params.get("proxy")))):
         (whole if ":" in pair else parts).add(pair)
-        parts |= _halves(pair)
+        parts |= _secret_half(pair)
     found = whole | {part for part in parts if len(part) >= SHORTEST_SECRET}
     return frozenset(form for text in found for form in _forms(text)) - {""}
 
@@ -46,17 +46,17 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
 def _of_api_key(api_key: str) -> set[str]:
     """Return the other form of an API key, and the half of it that is secret."""
     pair = api_key if ":" in api_key else _decoded(api_key)
-    return {pair, _encoded(pair), *_halves(pair)} if pair else set()
+    return {pair, _encoded(pair), *_secret_half(pair)} if pair else set()
 
 
 def _parts_of_header(header: str) -> set[str]:
     """Return the parts of a header such as ``Basic dXNlcjpwYXNz``."""
     words = header.split()
     pairs = [_decoded(word) for word in words]
-    return {*words, *pairs}.union(*map(_halves, pairs))
+    return {*words, *pairs}.union(*map(_secret_half, pairs))
 
 
-def _halves(pair: str) -> set[str]:
+def _secret_half(pair: str) -> set[str]:
     """Return the secret half of ``name:secret``, also decoded from a URL."""
     secret = pair.partition(":")[2]
     return {secret, urllib.parse.unquote(secret)}

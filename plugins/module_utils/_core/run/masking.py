@@ -33,7 +33,10 @@ KEYS = frozenset(_KEYS.split())
 
 
 def mask_secrets(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
-    """Return *result* without *texts*, the secrets. True and false are none. *names*: further keys that stay."""
+    """Return *result* with the secrets *texts* masked.
+
+    Keys of results stay, and so do those in *names*. ``changed``, ``failed`` and ``failure`` stay with their values.
+    """
     # Walking through the result of a large fleet takes longer than all the rest: only if there is something to find.
     shown = json.dumps(result)
     if not any(json.dumps(text)[1:-1] in shown for text in texts):

@@ -107,9 +107,9 @@ class Cluster:
             start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
 
     def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
-        """Return deployment id to assignment from the cluster state; empty where the user may not read that.
+        """Return the assignments in the cluster state by deployment id, or none where the user may not read it.
 
-        Without a *deployment_id* of all deployments; with one perhaps of others, too.
+        *deployment_id*: read only its assignment, if Elasticsearch can filter by such an id; otherwise read all.
         """
         if not self._state_readable or self.server.serverless:
             return {}

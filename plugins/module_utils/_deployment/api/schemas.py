@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schemas of all responses, as far as they are read."""
+"""The schemas of the answers about deployments, the cluster and the user, as far as they are read.
+
+Those about models and consumers are in ``_ml/schemas.py`` and ``_consumers/schemas.py``.
+"""
 
 from __future__ import annotations
 

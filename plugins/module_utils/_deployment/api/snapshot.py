@@ -17,13 +17,13 @@ Json = dict[str, t.Any]
 class Lookup(t.NamedTuple):
     """The answer of ``_stats`` for one id.
 
-    ``other_deployments``: ids of other deployments of the model with that id. ``model_has_this_id``: there is a model
-    with that id.
+    ``other_deployments``: ids of other deployments of the model with that id. ``is_model_id``: there is a
+    model with that id.
     """
 
     deployment: Deployment | None
     other_deployments: tuple[str, ...] = ()
-    model_has_this_id: bool = False
+    is_model_id: bool = False
 
 
 class Snapshot:
@@ -34,7 +34,7 @@ class Snapshot:
         """Deployment id to row."""
         self.is_complete = is_complete
         self._models: dict[str, list[str]] = {}
-        self._without_routes: dict[str, Deployment] = {}
+        self._from_stats: dict[str, Deployment] = {}
         self._read_assignments = assignments
         self._assignments: Json | ApiError | None = None
         for row in rows:
@@ -45,30 +45,30 @@ class Snapshot:
         if row.get("deployment_stats"):
             deployment = Deployment.from_stats(row)
             self.rows[deployment.deployment_id] = row
-            self._without_routes[deployment.deployment_id] = deployment
+            self._from_stats[deployment.deployment_id] = deployment
             deployments.append(deployment.deployment_id)
 
     def __iter__(self) -> t.Iterator[str]:
         """Yield the ids of all deployments, in order."""
         return iter(sorted(self.rows))
 
-    def without_routes(self, deployment_id: str) -> Deployment | None:
-        """Return the deployment without the targets of its routes."""
-        return self._without_routes.get(deployment_id)
+    def from_stats(self, deployment_id: str) -> Deployment | None:
+        """Return the deployment as the statistics alone show it: without the targets of its routes."""
+        return self._from_stats.get(deployment_id)
 
     def is_named_after_model(self, deployment_id: str) -> bool:
         """Return whether a deployment has the id of its model, so that the model's name means this deployment."""
-        observed = self._without_routes.get(deployment_id)
+        observed = self._from_stats.get(deployment_id)
         return observed is not None and observed.model_id == deployment_id
 
-    def with_routes(self, deployment_id: str) -> Deployment | None:
-        """Return the deployment with the routing table of the cluster state, where the user may read that.
+    def with_targets(self, deployment_id: str) -> Deployment | None:
+        """Return the deployment with the targets of its routes, if the user may read the cluster state.
 
         Statistics and cluster state are two reads: a deployment that only one of them has still counts.
 
         :raises ApiError: the cluster state could not be read; it is read once at most.
         """
-        observed, assignment = self._without_routes.get(deployment_id), self._all_assignments().get(deployment_id)
+        observed, assignment = self._from_stats.get(deployment_id), self._all_assignments().get(deployment_id)
         if assignment is None:
             return observed
         from_state = Deployment.from_assignment(assignment, "cluster_state", {})
@@ -90,4 +90,4 @@ class Snapshot:
         :raises ApiError: the cluster state could not be read.
         """
         other_deployments = sorted(other for other in self._models.get(deployment_id, ()) if other != deployment_id)
-        return Lookup(self.with_routes(deployment_id), tuple(other_deployments), deployment_id in self._models)
+        return Lookup(self.with_targets(deployment_id), tuple(other_deployments), deployment_id in self._models)

@@ -60,12 +60,12 @@ def _consumers_of(
 ) -> UsedBy:
     reader = cluster.consumers
     consumers = Consumers(reader.endpoints, reader.pipelines, reader.aliases)
-    model_id, model_has_this_id = deployment.model_id, False
+    model_id, other_has_model_id = deployment.model_id, False
     if consumer_rules.names_the_model(deployment, consumers):
-        other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).without_routes(model_id)
+        other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).from_stats(model_id)
         # A deployment that stops serves no consumer any more.
-        model_has_this_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
-    return consumer_rules.used_by(deployment, consumers, model_has_this_id=model_has_this_id)
+        other_has_model_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
+    return consumer_rules.used_by(deployment, consumers, other_has_model_id=other_has_model_id)
 
 
 def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:

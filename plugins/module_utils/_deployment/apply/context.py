@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The values that all steps for one deployment share: one for the run, one for each plan."""
+"""The values that it takes to apply a plan: those that all plans for one deployment share, and those of one plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .run_state import RunState
 
 @dataclasses.dataclass(frozen=True)
 class RunContext:
-    """The values that all steps for one deployment of a task share.
+    """The values that all plans for one deployment of a task share: the first plan, a recovery, and a rollback.
 
     ``recovery_file``: keeps the start settings, if the task asks for it.
     """
@@ -34,9 +34,10 @@ class RunContext:
 
 @dataclasses.dataclass(frozen=True)
 class PlanContext:
-    """One plan, the desired state that it is for, and how to make it again.
+    """One plan, what it is made from, and how to make it again.
 
-    ``replan``: makes the plan again from a later read of its deployment, ``None`` if that is gone.
+    ``policy``: how to wait for its effect. ``model_id``: the desired model with its alias resolved. ``replan``: returns
+    the plan made again from the last plan and from a later read of the deployment, ``None`` if that is gone.
     """
 
     desired: Desired

@@ -22,7 +22,7 @@ from ..api.snapshot import Lookup, Snapshot
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
-from ..plan.readiness import failed_message, judge_readiness, kept_message
+from ..plan.readiness import continues_warning, failed_message, judge_readiness
 from ..plan.recovery import superseded_warning
 from ..plan.stuck import may_restart_stuck, stuck_warning
 from ..plan.validation import on_this_server, refuse_unstartable
@@ -46,7 +46,7 @@ class DeploymentRun:
     error: Failure | None = None
     model_id: str | None = None
     recovery_file: RecoveryFile | None = None
-    unreachable: str | None = None
+    unattainable: str | None = None
     """The message for a state that cannot be reached and that on_unsatisfied keeps."""
 
     def decide(self, cluster: Cluster, snapshot: Snapshot, removed_ids: t.Container[str] = ()) -> None:
@@ -79,13 +79,13 @@ class DeploymentRun:
             model_id = str(plan.start.settings["model_id"])
             start_model = model or cluster.model(model_id)
             refuse_unstartable(
-                desired.deployment_id, model_id, start_model, lookup.model_has_this_id, unread=endpoints_unread
+                desired.deployment_id, model_id, start_model, lookup.is_model_id, unread=endpoints_unread
             )
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
         state.plan = plan
         state.extra_warnings += superseded_warning(recovery, lookup.deployment)
-        self._refuse_unreachable()
+        self._check_attainable()
 
     def _read_recovery(self, server: Server) -> RecoveryRecord | None:
         """Return the record that an earlier run left. A stop needs none, and later removes even an unusable file.
@@ -142,8 +142,8 @@ class DeploymentRun:
         self.state.changed = self.plan.changed
         if self.plan.changed or self.plan.waits_for_stop:
             self.state.observed, self.state.predicted = self.plan.after, True
-        if self.unreachable:
-            self.state.extra_warnings.append(kept_message(self.unreachable))
+        if self.unattainable:
+            self.state.extra_warnings.append(continues_warning(self.unattainable))
         self._warn_if_stuck(cluster)
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
@@ -177,7 +177,7 @@ class DeploymentRun:
             return None
         return plan.skipped_because and f"{plan.skipped_because}."
 
-    def _refuse_unreachable(self) -> None:
+    def _check_attainable(self) -> None:
         """Refuse, in check mode too, to wait for a state that neither time nor the planned update can reach.
 
         :raises Unsatisfied: the state cannot be reached, and on_unsatisfied is not ``keep``.
@@ -188,12 +188,12 @@ class DeploymentRun:
         if plan.changed and plan.after.number_of_allocations != 0:
             return
         readiness = judge_readiness(plan.after, policy.wait_for, allow_zero=self.desired.allow_zero)
-        if readiness.outcome == "failed":
+        if readiness.state == "failed":
             message = failed_message(self.desired.deployment_id, policy.wait_for, readiness)
             if policy.on_unsatisfied != "keep":
                 state.reached = False
                 raise Unsatisfied("not_ready", message)
-            self.unreachable = message
+            self.unattainable = message
 
     def result(self) -> Json:
         """Return the result of this deployment as one item of a list."""
@@ -232,7 +232,7 @@ def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read
     with contextlib.suppress(ApiError):
         snapshot = snapshot or read()
         for run in runs:
-            run.state.observed = snapshot.with_routes(run.desired.deployment_id)
+            run.state.observed = snapshot.with_targets(run.desired.deployment_id)
 
 
 def _named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | None:
@@ -272,4 +272,4 @@ def _only_endpoint_tells_model(desired: Desired, lookup: Lookup, recovery: Recov
         return False
     if current is None:
         return True
-    return current.assignment_state == "stopping" and desired.state == "started" and not lookup.model_has_this_id
+    return current.assignment_state == "stopping" and desired.state == "started" and not lookup.is_model_id

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Apply one plan: send each write once, and let the next read decide about an uncertain one."""
+"""Apply one plan.
+
+A write is sent again only after a read has shown that it took no effect; a stop that hangs is sent twice.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ from ..plan.readiness import (
     is_new_instance,
     judge_readiness,
     restarted_message,
-    stop_state,
-    update_state,
+    stop_readiness,
+    update_readiness,
 )
 from ..plan.rollback import AppliedSteps
 from ..plan.write_outcome import is_uncertain, judge_write, may_have_been_applied, not_passed_on, start_mismatch
@@ -46,9 +49,9 @@ NOT_FROM_ELASTICSEARCH = ("answer", "product")
 class PlanApplier:
     """One plan that is applied. :func:`run_all` drives it, orders the writes of all plans and polls for them.
 
-    ``plan``: as it was made last. ``sent_kinds``: of all writes that were sent, whatever their outcome. ``settling``:
-    all writes are applied, and only the wait is left. ``may_still_stop``: the answer to a stop was lost, and the last
-    read showed no effect of it yet.
+    ``plan``: the plan as it was made last. ``sent_kinds``: the kinds of the writes that were sent, whatever their
+    outcome. ``settling``: all writes are applied, and only the wait is left. ``may_still_stop``: the answer to a stop
+    was lost, and the last read showed no effect of it yet.
     """
 
     def __init__(self, run_context: RunContext, plan_context: PlanContext) -> None:
@@ -129,7 +132,7 @@ class PlanApplier:
         def judge(observed: Deployment | None) -> Readiness:
             return judge_readiness(observed, self._policy.wait_for, allow_zero=self._desired.allow_zero)
 
-        if self.plan.changed or judge(self._state.observed).outcome != "ready":
+        if self.plan.changed or judge(self._state.observed).state != "ready":
             try:
                 yield from self._wait_until_ready(self._policy.wait_for, judge)
             except NotReached:
@@ -161,18 +164,18 @@ class PlanApplier:
         :raises NotReached: it is not.
         """
         if self._stop_pending:
-            readiness = yield from self._wait_for(self._stop_state, reserve=self.budget.left / 2)
-            if readiness.outcome == "progressing" and self.budget.left:
+            readiness = yield from self._wait_for(self._stop_readiness, reserve=self.budget.left / 2)
+            if readiness.state == "progressing" and self.budget.left:
                 self._stop_again()
-                readiness = yield from self._wait_for(self._stop_state)
+                readiness = yield from self._wait_for(self._stop_readiness)
             self._require_ready("gone", readiness)
         self._stop_pending = False
 
-    def _stop_state(self, observed: Deployment | None) -> Readiness:
-        return stop_state(observed, self.plan.before)
+    def _stop_readiness(self, observed: Deployment | None) -> Readiness:
+        return stop_readiness(observed, self.plan.before)
 
-    def _update_state(self, observed: Deployment | None) -> Readiness:
-        return update_state(observed, self.plan.before)
+    def _update_readiness(self, observed: Deployment | None) -> Readiness:
+        return update_readiness(observed, self.plan.before)
 
     def _stop_again(self) -> None:
         """Send the stop again: Elasticsearch may have lost it, and accepts a second one (server-behaviour.md 3.3)."""
@@ -242,14 +245,14 @@ class PlanApplier:
             observed = self._state.observed
             waits = observed is None or observed.assignment_state != "started"
             if waits:
-                yield from self._wait_until_ready(UPDATABLE, self._update_state)
+                yield from self._wait_until_ready(UPDATABLE, self._update_readiness)
             unblocked: Unblocked | None = yield ReadyToSend(send_order(self.plan, step))
             if not (waits or unblocked):
                 return step
             if unblocked:
-                yield from self._observe_without_routes(unblocked.snapshot)
-            readiness = self._update_state(self._state.observed)
-            if readiness.outcome != "progressing":
+                yield from self._observe_stats(unblocked.snapshot)
+            readiness = self._update_readiness(self._state.observed)
+            if readiness.state != "progressing":
                 self._require_ready(UPDATABLE, readiness)
                 return self._step_after_replan()
 
@@ -261,7 +264,7 @@ class PlanApplier:
         :raises Unsatisfied: another client has started it again.
         """
         try:
-            yield from self._observe_without_routes()
+            yield from self._observe_stats()
         except ApiError as error:
             if not attempts:
                 raise
@@ -334,15 +337,15 @@ class PlanApplier:
         if not uncertain:
             raise error
         verdict = judge_write(self.plan, step, self._desired, self._model_id, error, self._state.observed)
-        if verdict.outcome == "conflict":
+        if verdict.kind == "conflict":
             message = f"{error} Deployment '{step.deployment_id}' is not as planned: {verdict.why}."
             if may_have_been_applied(error):  # another client may have changed it after that
                 self._note_applied(step, request)
                 message += f" {UNKNOWN}."
             raise Unsatisfied("conflict", message) from error
-        if verdict.outcome == "rejected":
+        if verdict.kind == "rejected":
             raise error
-        return verdict.outcome == "retry"
+        return verdict.kind == "retry"
 
     def _wait_until_ready(self, awaited: str, judge: Judge) -> Coroutine:
         """Wait until *judge* says ready; *awaited* names that in the message.
@@ -357,10 +360,10 @@ class PlanApplier:
         *reserve*: seconds of the budget that are left for later.
         """
         observation: Observation = yield WaitFor(judge, at_once=True, reserve=reserve)
-        readiness = self._judge_with_routes(observation, judge)
-        while readiness.outcome == "progressing" and self.budget.left > reserve:
+        readiness = self._judge_with_targets(observation, judge)
+        while readiness.state == "progressing" and self.budget.left > reserve:
             observation = yield WaitFor(judge, at_once=False, why=readiness.why, reserve=reserve)
-            readiness = self._judge_with_routes(observation, judge)
+            readiness = self._judge_with_targets(observation, judge)
         return readiness
 
     def _require_ready(self, awaited: str, readiness: Readiness) -> None:
@@ -368,33 +371,33 @@ class PlanApplier:
 
         :raises NotReached: it is not.
         """
-        if readiness.outcome == "failed":
+        if readiness.state == "failed":
             raise NotReached("not_ready", failed_message(self.deployment_id, awaited, readiness))
-        if readiness.outcome == "progressing":
+        if readiness.state == "progressing":
             raise NotReached(
                 "not_ready_in_time",
                 f"Deployment '{self.deployment_id}' is not {awaited} after {self.budget.timeout:g} seconds: "
                 f"{readiness.why}.{self._second_stop_message}",
             )
 
-    def _judge_with_routes(self, observation: Observation, judge: Judge) -> Readiness:
-        """Note the deployment of a poll with its routes, if they can be read, and return its readiness."""
-        self._state.observed = observation.snapshot.without_routes(self.deployment_id)
+    def _judge_with_targets(self, observation: Observation, judge: Judge) -> Readiness:
+        """Note the deployment of a poll, with the targets of its routes if they can be read; return its readiness."""
+        self._state.observed = observation.snapshot.from_stats(self.deployment_id)
         if self._state.observed is not None:
             with contextlib.suppress(ApiError):
-                self._state.observed = observation.snapshot.with_routes(self.deployment_id)
-        return judge(self._state.observed) if observation.readiness.outcome == "ready" else observation.readiness
+                self._state.observed = observation.snapshot.with_targets(self.deployment_id)
+        return judge(self._state.observed) if observation.readiness.state == "ready" else observation.readiness
 
     def observe(self, retry: bool = True) -> Coroutine:
         """Read the deployment with its routes, and note it. *retry*: repeat a read with a transient error."""
         yield from self._retry_read(
-            lambda: self._cluster.read(self.deployment_id).with_routes(self.deployment_id), retry
+            lambda: self._cluster.read(self.deployment_id).with_targets(self.deployment_id), retry
         )
 
-    def _observe_without_routes(self, snapshot: Snapshot | None = None) -> Coroutine:
-        """Read the deployment by one request, or none with a *snapshot*: right before a write it has to be quick."""
+    def _observe_stats(self, snapshot: Snapshot | None = None) -> Coroutine:
+        """Read only the statistics, or nothing with a *snapshot*: right before a write it has to be quick."""
         yield from self._retry_read(
-            lambda: (snapshot or self._cluster.read(self.deployment_id)).without_routes(self.deployment_id)
+            lambda: (snapshot or self._cluster.read(self.deployment_id)).from_stats(self.deployment_id)
         )
 
     def _retry_read(self, read: t.Callable[[], Deployment | None], retry: bool = True) -> Coroutine:

@@ -26,7 +26,7 @@ MAX_BYTES = 1 << 20
 
 
 class RecoveryFile:
-    """The start request of one deployment, kept on the machine where this code runs.
+    """A file with the recovery record of one deployment, on the machine where this code runs.
 
     Other runs may write it, too: only what this run has read or written is ever replaced or removed.
     """
@@ -38,13 +38,13 @@ class RecoveryFile:
         self._deployment_id = deployment_id
         self._server = server
         self._writable = writable
-        self._text: bytes | None = None
+        self._known_content: bytes | None = None
         self.record: RecoveryRecord | None = None
         """The record that this run has read or written."""
         self.written = False
         """This run wrote the file."""
-        self.warned = False
-        """This run warned before any write that it does not start the deployment of the record."""
+        self.start_excluded = False
+        """This run does not start the deployment of the record, which does not run: that was clear before any write."""
 
     def __str__(self) -> str:
         return f"recovery file '{self._given_path}'"
@@ -57,7 +57,7 @@ class RecoveryFile:
         text = self._content()
         if text is not None:
             self.record = self._parse(text)
-            self._text = text
+            self._known_content = text
         return self.record
 
     def _content(self) -> bytes | None:
@@ -162,7 +162,7 @@ class RecoveryFile:
         :raises Refusal: another run has written it since this one read it.
         """
         content = self._content()
-        if content is None or content == self._text:
+        if content is None or content == self._known_content:
             return content
         self._parse(content)
         raise Refusal(
@@ -184,7 +184,7 @@ class RecoveryFile:
         except OSError:
             self._remove_leftovers()
             raise
-        self._text, self.written = text, True
+        self._known_content, self.written = text, True
         _sync(self._path.parent)
 
     @property
@@ -202,11 +202,11 @@ class RecoveryFile:
     def _is_unchanged(self) -> bool:
         """Return whether the file is there as this run has read or written it."""
         with contextlib.suppress(Refusal):
-            return self._text is not None and self._content() == self._text
+            return self._known_content is not None and self._content() == self._known_content
         return False
 
     @property
-    def kept_message(self) -> str | None:
+    def file_left_message(self) -> str | None:
         """Return the message if the file is there and the deployment does not run."""
         if not self._is_unchanged:
             return None
@@ -217,11 +217,11 @@ class RecoveryFile:
 
         *current*: the deployment as it was read. *error*: the failure that there is in place of a plan.
         """
-        self.warned = self._writable and (current is None or current.assignment_state == "stopping")
-        if self.record is None or not (self.warned and self._is_unchanged):
+        self.start_excluded = self._writable and (current is None or current.assignment_state == "stopping")
+        if self.record is None or not (self.start_excluded and self._is_unchanged):
             return None
         if isinstance(error, ApiError) or not self.record.matches(current):
-            return self.kept_message
+            return self.file_left_message
         return (
             f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
             "This task does not start it: change the task, or remove what blocks the start."

@@ -15,7 +15,7 @@ from ..._ml.deployment import Deployment
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
-from ..plan.readiness import kept_message
+from ..plan.readiness import continues_warning
 from ..plan.recovery import superseded_warning
 from ..plan.replan import became_update, conform, with_known_start_settings
 from ..plan.rollback import AppliedSteps, RollbackPlan, plan_rollback, refuse_if_changed, wait_for_on_rollback
@@ -113,19 +113,22 @@ class Rollout:
                 yield from self._handle_failure(error)
 
     def _finish_recovery_file(self, failed: bool) -> None:
-        """Remove the recovery file if its deployment, or a newer one, runs; else warn that it is there."""
+        """Remove the recovery file if it is no longer needed; else warn that it is there.
+
+        It is not needed when its deployment, or a newer one, runs, and after a complete stop that the task asked for.
+        """
         recovery_file, observed = self._recovery_file, self._state.observed
-        if recovery_file is None or recovery_file.record is None or recovery_file.warned:
+        if recovery_file is None or recovery_file.record is None or recovery_file.start_excluded:
             return
         if self._applier.may_still_stop:
-            message = recovery_file.kept_message
+            message = recovery_file.file_left_message
         elif self._desired.state == "stopped":
             # A complete stop leaves nothing to start again.
             message = None if failed or observed else recovery_file.remove()
         elif self._was_started or self._is_obsolete(recovery_file, recovery_file.record, observed):
             message = recovery_file.remove()
         else:
-            message = recovery_file.kept_message
+            message = recovery_file.file_left_message
         self._state.extra_warnings += [message] if message else []
 
     @property
@@ -147,14 +150,14 @@ class Rollout:
     def _still_runs(self) -> bool:
         """Return whether the deployment runs at one more read."""
         with contextlib.suppress(ApiError):
-            observed = self._cluster.read(self.deployment_id).without_routes(self.deployment_id)
+            observed = self._cluster.read(self.deployment_id).from_stats(self.deployment_id)
             return observed is not None and observed.assignment_state != "stopping"
         return False
 
     def _handle_failure(self, error: Failure) -> Coroutine:
         """Keep the deployment as it is, roll it back, or raise *error*, as the task asks."""
         if self._should_keep(error):
-            self._state.extra_warnings.append(kept_message(str(error)))
+            self._state.extra_warnings.append(continues_warning(str(error)))
         elif self._should_roll_back(error):
             yield from self._roll_back(error)
         else:

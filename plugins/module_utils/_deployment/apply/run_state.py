@@ -12,7 +12,7 @@ from ..._core.errors import Failure
 from ..._core.http.client import Request
 from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
-from ..._ml.deployment import Deployment, owned_settings
+from ..._ml.deployment import Deployment, user_settings
 from ..plan.plan import Plan
 
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
@@ -39,7 +39,7 @@ class RunState:
     """Warnings that are not the plan's."""
     rolled_back: bool = False
     used_by: Json | None = None
-    requests_sent: list[Request] = dataclasses.field(default_factory=list)
+    task_requests: list[Request] = dataclasses.field(default_factory=list)
     """The writes of all deployments of the task, in the order in which they were sent."""
 
     def succeeded(self) -> Outcome:
@@ -66,7 +66,7 @@ class RunState:
     def note_sent(self, request: Request) -> None:
         """Note a write that was sent."""
         self.requests.append(request)
-        self.requests_sent.append(request)
+        self.task_requests.append(request)
 
     def failed(self, error: Failure) -> Outcome:
         """Return the outcome of a task that failed with *error*: what was read last, without what was only planned."""
@@ -78,7 +78,7 @@ class RunState:
         if not self.changed:
             result["operation"] = "none"
         if self.plan is not None:
-            result["after"] = owned_settings(self.observed)
+            result["after"] = user_settings(self.observed)
             result["diff"] = {"before": self._before() or {}, "after": result["after"]}
         return result
 
@@ -136,7 +136,7 @@ class RunState:
         }
 
     def _before(self) -> Json | None:
-        return owned_settings(self.current) if self.read else None
+        return user_settings(self.current) if self.read else None
 
     def _after(self) -> Json | None:
         if self.plan is None:
@@ -144,7 +144,7 @@ class RunState:
         after = self.plan.after
         if after and self.observed and self._number_was_not_set:
             after = dataclasses.replace(after, number_of_allocations=self.observed.number_of_allocations)
-        settings = owned_settings(after)
+        settings = user_settings(after)
         # A restart may change no setting, and would not show in a diff.
         return {**settings, "state": "restarted"} if self.plan.operation in ("restart", "recover") else settings
 

@@ -30,7 +30,7 @@ class Judge(t.Protocol):
 
 
 class Suspension:
-    """The point at which a rollout hands control to :func:`run_all`, and what it waits for."""
+    """The point at which a rollout hands control to :func:`run_all`. Its class says what the rollout waits for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +67,13 @@ class Observation(t.NamedTuple):
 
 
 class Unblocked(t.NamedTuple):
-    """The answer to a write that waited until others had freed capacity. ``snapshot``: read after that, if needed."""
+    """The end of a time in which other writes had to free capacity first. ``snapshot``: read after it, if needed."""
 
     snapshot: Snapshot | None
 
 
 Coroutine = t.Generator[Suspension, t.Any, None]
+"""A part of a rollout. It yields each suspension, and gets there the value with which the suspension resumes it."""
 
 
 class Runnable(t.Protocol):
@@ -92,7 +93,10 @@ class Runnable(t.Protocol):
 
 
 class _Running:
-    """A rollout under way. ``suspension``: what it waits for, ``None`` when it is over."""
+    """A rollout under way. ``suspension``: what it waits for, ``None`` when it is over.
+
+    Of its wait, ``polled``: there was a poll. ``why``: what is missing. ``observation``: the last poll that succeeded.
+    """
 
     def __init__(self, runnable: Runnable) -> None:
         self.runnable = runnable
@@ -104,12 +108,14 @@ class _Running:
         self.blocked_since: float | None = None
         self.unblocked: Unblocked | None = None
         self._coroutine = runnable.run()
-        self.send(None)
+        self.resume_with(None)
 
-    def send(self, answer: t.Any) -> None:
-        self._advance(lambda: self._coroutine.send(answer))
+    def resume_with(self, value: t.Any) -> None:
+        """Let the rollout go on to its next suspension; *value* is what it waited for."""
+        self._advance(lambda: self._coroutine.send(value))
 
     def fail(self, error: ApiError) -> None:
+        """Let the rollout go on with *error* in place of what it waited for."""
         self._advance(lambda: self._coroutine.throw(error))
 
     def _advance(self, proceed: t.Callable[[], Suspension]) -> None:
@@ -133,19 +139,19 @@ class _Running:
             self.blocked_since, self.unblocked = None, unblocked
 
     def resume(self) -> None:
-        """Let the rollout send the write that is due."""
+        """Let the rollout send the write that is due, with :class:`Unblocked` if it was blocked."""
         self.budget.start()
         unblocked, self.unblocked = self.unblocked, None
-        self.send(unblocked)
+        self.resume_with(unblocked)
 
     def poll_succeeded(self, snapshot: Snapshot) -> None:
         """Judge the *snapshot*, and resume if that ends the wait or the time is up."""
         wait = t.cast("WaitFor", self.suspension)
-        readiness = wait.judge(snapshot.without_routes(self.runnable.deployment_id))
+        readiness = wait.judge(snapshot.from_stats(self.runnable.deployment_id))
         self.why = readiness.why
         self.observation = Observation(snapshot, readiness)
-        if readiness.outcome != "progressing" or self.budget.left <= wait.reserve:
-            self.send(self.observation)
+        if readiness.state != "progressing" or self.budget.left <= wait.reserve:
+            self.resume_with(self.observation)
             self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
     def poll_failed(self, error: ApiError) -> None:
@@ -155,7 +161,7 @@ class _Running:
             return
         if error.kind in TRANSIENT and self.observation:
             message = f"{self.observation.readiness.why}, and the last poll failed: {self.why.rstrip('.')}"
-            self.send(self.observation._replace(readiness=Readiness("progressing", message)))
+            self.resume_with(self.observation._replace(readiness=Readiness("progressing", message)))
         else:
             self.fail(error)
 
@@ -224,7 +230,7 @@ def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
     for entry in waiting:
         entry.budget.start()
         if isinstance(entry.suspension, Pause) and not entry.budget.left:
-            entry.send(False)
+            entry.resume_with(False)
             return
     if any(
         isinstance(entry.suspension, WaitFor) and entry.suspension.at_once and not entry.polled for entry in waiting
@@ -233,7 +239,7 @@ def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
     clock.sleep(min(min(entry.budget.every, entry.budget.left) for entry in waiting))
     for entry in waiting:
         if isinstance(entry.suspension, Pause):
-            entry.send(True)
+            entry.resume_with(True)
 
 
 def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[], Snapshot]) -> Snapshot | None:

@@ -23,12 +23,12 @@ ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
 INHERITED = ("on_guarded", *ITEM_WAIT)
 """Options that an item has from the task, unless it sets them itself."""
 
-_OF_TASK = GUARD.argument_spec | WAIT.argument_spec
+_TASK_OPTIONS = GUARD.argument_spec | WAIT.argument_spec
 ITEM = Spec(
     {
         **DEPLOYMENT.argument_spec,
         "guard": GUARD.argument_spec["guard"],
-        **{name: {key: value for key, value in _OF_TASK[name].items() if key != "default"} for name in INHERITED},
+        **{name: {key: value for key, value in _TASK_OPTIONS[name].items() if key != "default"} for name in INHERITED},
     },
     required_one_of=DEPLOYMENT.required_one_of,
     mutually_exclusive=DEPLOYMENT.mutually_exclusive,

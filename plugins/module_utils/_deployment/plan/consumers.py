@@ -17,18 +17,18 @@ from ..records.desired import Desired
 from .plan import Plan
 
 
-class Word(t.NamedTuple):
-    """The words for a kind of consumers, and the cluster privilege that reads them."""
+class KindNames(t.NamedTuple):
+    """The names of a kind of consumers, and the cluster privilege that reads them."""
 
     one: str
     many: str
     privilege: str
 
 
-WORDS: t.Mapping[ConsumerKind, Word] = {
-    "inference_endpoints": Word("inference endpoint", "inference endpoints", "monitor_inference or monitor"),
-    "ingest_pipelines": Word("ingest pipeline", "ingest pipelines", "read_pipeline"),
-    "model_aliases": Word("model alias", "model aliases", "monitor_ml"),
+KIND_NAMES: t.Mapping[ConsumerKind, KindNames] = {
+    "inference_endpoints": KindNames("inference endpoint", "inference endpoints", "monitor_inference or monitor"),
+    "ingest_pipelines": KindNames("ingest pipeline", "ingest pipelines", "read_pipeline"),
+    "model_aliases": KindNames("model alias", "model aliases", "monitor_ml"),
 }
 
 
@@ -45,15 +45,15 @@ def names_the_model(deployment: Deployment, consumers: Consumers) -> bool:
     return len(names) > 1 or bool(names & named)
 
 
-def used_by(deployment: Deployment, consumers: Consumers, *, model_has_this_id: bool = False) -> UsedBy:
+def used_by(deployment: Deployment, consumers: Consumers, *, other_has_model_id: bool = False) -> UsedBy:
     """Return the consumers of *deployment*.
 
-    *model_has_this_id*: another deployment has the id of the model, and consumers that name the model use that one.
+    *other_has_model_id*: another deployment has the id of the model; consumers that name the model use that one.
     """
     name, model_id = deployment.deployment_id, deployment.model_id
-    aliases = () if model_has_this_id else (consumers.aliases or {}).get(model_id, ())
+    aliases = () if other_has_model_id else (consumers.aliases or {}).get(model_id, ())
     endpoints = tuple(sorted(found.inference_id for found in consumers.endpoints or () if found.deployment_id == name))
-    names = {name, *endpoints, *aliases, *(() if model_has_this_id else (model_id,))}
+    names = {name, *endpoints, *aliases, *(() if other_has_model_id else (model_id,))}
     pipelines = tuple(sorted(found for found, named in (consumers.pipelines or {}).items() if names & named))
     return UsedBy(
         None if consumers.endpoints is None else endpoints,
@@ -106,19 +106,20 @@ def _listed(used_by: UsedBy) -> str:
     """Return the consumers in words; empty if there are none."""
     parts = []
     for kind in CONSUMER_KINDS:
-        found, word = used_by.of(kind) or (), WORDS[kind]
+        found, names = used_by.of(kind) or (), KIND_NAMES[kind]
         if found:
-            parts.append(f"{word.one if len(found) == 1 else word.many} " + ", ".join(f"'{name}'" for name in found))
+            parts.append(f"{names.one if len(found) == 1 else names.many} " + ", ".join(f"'{name}'" for name in found))
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> None:
+    names = KIND_NAMES[kind]
     if not _server_checks(server, kind):
         raise Refusal(
             "consumers_unreadable",
-            f"Deployment '{desired.deployment_id}' is not stopped: {WORDS[kind].many} that may use it cannot be read, "
+            f"Deployment '{desired.deployment_id}' is not stopped: {names.many} that may use it cannot be read, "
             f"and Elasticsearch {server.version} would stop it without checking them",
-            hint=f"Grant the cluster privilege {WORDS[kind].privilege}, or set on_referenced to force.",
+            hint=f"Grant the cluster privilege {names.privilege}, or set on_referenced to force.",
         )
 
 
@@ -142,5 +143,5 @@ def _left_to_server(kind: ConsumerKind) -> str:
 
 def unreadable(kind: ConsumerKind) -> str:
     """Return the sentence that the user may not read the consumers of *kind*."""
-    word = WORDS[kind]
-    return f"{word.many.capitalize()} cannot be read (that needs the cluster privilege {word.privilege})."
+    names = KIND_NAMES[kind]
+    return f"{names.many.capitalize()} cannot be read (that needs the cluster privilege {names.privilege})."

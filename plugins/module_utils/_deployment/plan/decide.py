@@ -56,7 +56,7 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
     plan = guard_plan(desired, _recreate(desired, named, recovery.deployment, "start"))
     if not plan.steps:
         return dataclasses.replace(plan, before=current, after=current)
-    message = (
+    warnings = (
         f"Deployment '{desired.deployment_id}' was stopped by a run that ended before it started it again. "
         "Settings that the task does not name come from the recovery file.",
     )
@@ -65,7 +65,7 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
         plan.after,
         "start",
         plan.steps[-1:],
-        message + plan.warnings,
+        warnings + plan.warnings,
         waits_for_stop=current is not None,
         resumed_from=recovery,
     )
@@ -272,7 +272,7 @@ def _quoted_ids(ids: t.Sequence[str]) -> str:
 
 
 def _reasons(current: Deployment) -> str:
-    message = [
+    reasons = [
         f"Node {route.node_name or route.node_id}: {route.reason}." for route in current.failed_routes if route.reason
     ]
-    return " ".join(message) + " " if message else ""
+    return " ".join(reasons) + " " if reasons else ""

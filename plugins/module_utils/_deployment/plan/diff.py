@@ -44,16 +44,17 @@ def allocation_differences(desired: Desired, current: Deployment) -> tuple[Diffe
     return tuple(found)
 
 
-def allocation_changes(one: Deployment, other: Deployment) -> tuple[Difference, ...]:
-    """Return what an update could have changed between the deployments *other* and *one*.
+def allocation_changes(expected: Deployment, observed: Deployment) -> tuple[Difference, ...]:
+    """Return in what *observed* differs from *expected*, of that which an update can change.
 
-    If *one* has adaptive allocations enabled, Elasticsearch may change the number at any time, so it is not compared.
+    If *expected* has adaptive allocations enabled, Elasticsearch may change the number at any time: it is not compared.
     """
     found = []
-    if (one.adaptive_allocations or OFF) != (other.adaptive_allocations or OFF):
-        found.append(Difference("adaptive_allocations", _plain(other), _plain(one)))
-    if not one.adaptive and one.number_of_allocations != other.number_of_allocations:
-        found.append(Difference("number_of_allocations", other.number_of_allocations, one.number_of_allocations))
+    if (expected.adaptive_allocations or OFF) != (observed.adaptive_allocations or OFF):
+        found.append(Difference("adaptive_allocations", _plain(observed), _plain(expected)))
+    number = observed.number_of_allocations
+    if not expected.adaptive and expected.number_of_allocations != number:
+        found.append(Difference("number_of_allocations", number, expected.number_of_allocations))
     return tuple(found)
 
 

@@ -82,8 +82,8 @@ def _processors_held(deployment: Deployment) -> int:
 
 def _processors_needed(plan: Plan) -> int:
     """Return the processors that *plan* cannot do without."""
-    outcomes = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
-    needs = [0 if outcome.priority == "low" else _processors_of(outcome) for outcome in outcomes if outcome]
+    candidates = (plan.after, plan.resumed_from.stopped if plan.resumed_from else plan.after)
+    needs = [0 if candidate.priority == "low" else _processors_of(candidate) for candidate in candidates if candidate]
     return min(needs, default=0)
 
 

@@ -64,10 +64,10 @@ def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded:
     :raises Refusal: they break it and *on_guarded* is ``fail``.
     """
     moving = [plan for plan in plans if plan.changed and _number(plan.baseline) != _number(plan.after)]
-    total = sum(_step_size(plan) for plan in moving)
+    total = sum(_change_size(plan) for plan in moving)
     if max_total_step is None or total <= max_total_step:
         return plans
-    moving.sort(key=_step_size, reverse=True)
+    moving.sort(key=_change_size, reverse=True)
     listed = [f"'{plan.steps[0].deployment_id}' {_from_to(plan.baseline, plan.after)}" for plan in moving[:NAMED]]
     more = f" and {len(moving) - NAMED} more" if len(moving) > NAMED else ""
     why = (
@@ -94,7 +94,7 @@ def _number(deployment: Deployment | None) -> int | None:
     return deployment.number_of_allocations
 
 
-def _step_size(plan: Plan) -> int:
+def _change_size(plan: Plan) -> int:
     """Return how far *plan* moves the number of allocations. A number that the cluster does not show counts as 0."""
     return abs((_number(plan.after) or 0) - (_number(plan.baseline) or 0))
 

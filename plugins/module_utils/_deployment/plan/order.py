@@ -15,8 +15,9 @@ from .plan import Plan
 class SendOrder(enum.IntEnum):
     """The order of writes, the lowest first.
 
-    A stop and a decrease free their capacity at once: Elasticsearch plans with targets. Deployments of low priority
-    only get what the others leave, so they start last.
+    A decrease frees its capacity when it is answered, because Elasticsearch plans with targets. A stop frees it when it
+    is complete: until then Elasticsearch places what it stops like the others (planner.md 2). Deployments of low
+    priority only get what the others leave, so they start last.
     """
 
     STOP = 0

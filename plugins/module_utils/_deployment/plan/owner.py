@@ -16,7 +16,7 @@ from ..._ml.adaptive import OFF, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step
-from .consumers import WORDS, unreadable
+from .consumers import KIND_NAMES, unreadable
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
 
@@ -51,7 +51,7 @@ def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint
             raise Refusal(
                 "consumers_unreadable",
                 f"Whether deployment '{desired.deployment_id}' belongs to an inference endpoint cannot be read",
-                hint=f"Grant the cluster privilege {WORDS['inference_endpoints'].privilege}.",
+                hint=f"Grant the cluster privilege {KIND_NAMES['inference_endpoints'].privilege}.",
             )
         return plan
     owner = _owner_of(desired, endpoints)
@@ -116,7 +116,7 @@ def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
 
 
 def through_endpoint(plan: Plan, task_type: str) -> Plan:
-    """Return *plan* with its updates sent to the inference endpoint that has the deployment's id."""
+    """Return *plan*, which has only updates, with these sent to the inference endpoint that has the deployment's id."""
     steps = tuple(
         dataclasses.replace(step, settings=_whole_adaptive(plan, step), endpoint_type=task_type) for step in plan.steps
     )

@@ -62,7 +62,10 @@ class Plan:
 
     @property
     def baseline(self) -> Deployment | None:
-        """Return where a guard measures from: that of the recovery record if there is one, else ``before``."""
+        """Return the deployment that ``after`` is compared with, by a guard of the list and for an owner.
+
+        It is that of the recovery record if there is one, else ``before``.
+        """
         return self.resumed_from.deployment if self.resumed_from else self.before
 
     @property

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Predicates that end a wait, over one deployment as it was read. The caller has the clock."""
+"""Predicates that end a wait, over one deployment as it was read. The caller has the clock. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..._ml.routing import Route
 class Readiness(t.NamedTuple):
     """``ready``, ``progressing``, or ``failed`` (waiting longer cannot help); ``why`` says what is missing."""
 
-    outcome: t.Literal["ready", "progressing", "failed"]
+    state: t.Literal["ready", "progressing", "failed"]
     why: str = ""
 
 
@@ -64,7 +64,7 @@ def judge_readiness(observed: Deployment | None, wait_for: str, *, allow_zero: b
     return Readiness("progressing", _progress_of(observed))
 
 
-def stop_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
+def stop_readiness(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
     """Judge whether the stop of *before* is complete."""
     if observed is not None and is_new_instance(observed, before):
         return Readiness("failed", restarted_message(observed))
@@ -91,7 +91,7 @@ def restarted_message(observed: Deployment) -> str:
     return f"it was stopped and started again meanwhile (at {observed.start_time})"
 
 
-def update_state(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
+def update_readiness(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
     """Judge whether an update of *before* can be sent: Elasticsearch takes one only while the deployment is started."""
     if observed is not None and is_new_instance(observed, before):
         return Readiness("failed", restarted_message(observed))
@@ -150,6 +150,6 @@ def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
     return f"Deployment '{deployment_id}' will not become {what}: {readiness.why}."
 
 
-def kept_message(message: str) -> str:
+def continues_warning(message: str) -> str:
     """Return the warning in place of the failure *message*."""
     return f"{message} The task goes on, because on_unsatisfied is keep."

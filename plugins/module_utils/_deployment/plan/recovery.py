@@ -15,7 +15,7 @@ from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
-from .start_step import FIXED, start_like
+from .start_step import START_SETTINGS, start_like
 
 
 def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
@@ -44,6 +44,6 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
 
 
 def _differences(recovery: Deployment, current: Deployment) -> tuple[Difference, ...]:
-    settings = {name: getattr(recovery, name) for name in FIXED}
+    settings = {name: getattr(recovery, name) for name in START_SETTINGS}
     found = immutable_differences(Desired(recovery.deployment_id, **settings), current, recovery.model_id)
     return found + allocation_changes(recovery, current)

@@ -12,7 +12,7 @@ from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
 from .owner import through_endpoint
 from .plan import Plan
-from .start_step import FIXED
+from .start_step import START_SETTINGS
 
 
 def became_update(plan: Plan, new_plan: Plan) -> bool:
@@ -27,7 +27,7 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
     """Return *new_plan*, made from a later snapshot, with what the check of consumers allowed *plan*.
 
     It has the stop of *plan*, and its updates go the same way. An update that replaces a recovery is returned as it is:
-    it stops nothing, and the check for an owner is still to come.
+    it stops nothing, and ``Rollout._check_replan`` has checked its owner already.
 
     :raises Refusal: *new_plan* needs a write of another kind.
     """
@@ -55,5 +55,5 @@ def with_known_start_settings(observed: Deployment | None, known: Deployment | N
     """
     if observed is None or known is None or observed.cache_size_exact or observed.start_time != known.start_time:
         return observed
-    fixed = {name: getattr(known, name) for name in FIXED}
+    fixed = {name: getattr(known, name) for name in START_SETTINGS}
     return dataclasses.replace(observed, **fixed, cache_size_exact=known.cache_size_exact)

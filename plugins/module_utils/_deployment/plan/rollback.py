@@ -173,7 +173,7 @@ def _update(desired: Desired, observed: Deployment, task_type: str | None) -> Ro
 
 def _start_settings(step: Step | None) -> dict[str, t.Any]:
     settings = step.settings if step else {}
-    return {name: settings.get(name) for name in ("model_id", *start_step.FIXED)}
+    return {name: settings.get(name) for name in ("model_id", *start_step.START_SETTINGS)}
 
 
 def _stop_step(deployment_id: str, plan: Plan) -> Step:

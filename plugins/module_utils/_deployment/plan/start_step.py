@@ -15,7 +15,8 @@ from ..records.desired import Desired
 from ..records.step import Step
 from .diff import FIXED_AT_START
 
-FIXED = (*FIXED_AT_START, "cache_size")
+START_SETTINGS = (*FIXED_AT_START, "cache_size")
+"""Settings beside the model that only a start sets."""
 
 
 def new_start(desired: Desired, model_id: str) -> tuple[Step, Deployment]:
@@ -31,7 +32,7 @@ def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tu
     The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
     """
     warnings: tuple[str, ...] = ()
-    settings = {name: getattr(merged, name) for name in FIXED if getattr(merged, name) is not None}
+    settings = {name: getattr(merged, name) for name in START_SETTINGS if getattr(merged, name) is not None}
     if _is_default_cache(merged):
         del settings["cache_size"]
     elif not merged.cache_size_exact and "." in (merged.cache_size or "") and desired.cache_size is None:
@@ -53,7 +54,7 @@ def start_like(before: Deployment) -> Step:
 
 
 def _named_settings(desired: Desired) -> dict[str, t.Any]:
-    return {name: getattr(desired, name) for name in FIXED if getattr(desired, name) is not None}
+    return {name: getattr(desired, name) for name in START_SETTINGS if getattr(desired, name) is not None}
 
 
 def _is_default_cache(merged: Deployment) -> bool:

@@ -17,7 +17,7 @@ from ..._ml.model import Model
 from ..records.desired import Desired
 
 _ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
-_OF_ENDPOINT = (
+_UNREAD_ENDPOINTS_HINT = (
     " If an inference endpoint made the deployment, the task needs the cluster privilege monitor_inference to see that."
 )
 
@@ -95,18 +95,18 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
 
 
 def refuse_unstartable(
-    deployment_id: str, model_id: str, model: Model | None, model_has_this_id: bool, *, unread: bool = False
+    deployment_id: str, model_id: str, model: Model | None, is_model_id: bool, *, unread: bool = False
 ) -> None:
     """Refuse a start that Elasticsearch is sure to refuse.
 
-    *model* is what the cluster has under *model_id*. *model_has_this_id*: *deployment_id* is the id of a model, too.
+    *model* is what the cluster has under *model_id*. *is_model_id*: *deployment_id* is the id of a model, too.
     *unread*: an inference endpoint could name the model, and the user may not read endpoints.
     """
     if model is None:
         raise Refusal(
             "model_missing",
             f"Cannot start deployment '{deployment_id}': the cluster has no trained model '{model_id}'",
-            hint=f"Check model_id, or create the model first.{_OF_ENDPOINT if unread else ''}",
+            hint=f"Check model_id, or create the model first.{_UNREAD_ENDPOINTS_HINT if unread else ''}",
         )
     if model.model_type and model.model_type != "pytorch":
         raise Refusal(
@@ -120,7 +120,7 @@ def refuse_unstartable(
             f"Cannot start deployment '{deployment_id}': the definition of model '{model_id}' is not complete",
             hint="Wait for the download, or finish the upload of its parts, and run the task again.",
         )
-    if model_has_this_id and deployment_id != model.model_id:
+    if is_model_id and deployment_id != model.model_id:
         raise Refusal(
             "deployment_id_taken",
             f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "

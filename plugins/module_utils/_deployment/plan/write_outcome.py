@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The outcome of an uncertain write, judged by what is observed afterwards."""
+"""The outcome of an uncertain write, judged by what is observed afterwards. Pure."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class WriteOutcome(t.NamedTuple):
     """The outcome of one write.
 
     ``applied``: it took effect. ``retry``: it did not, and may be sent again. ``rejected``: it did not, and never will.
-    ``conflict``: another client changed the deployment, ``why`` says how.
+    ``conflict``: the deployment is not as planned, and the write must not be repeated; ``why`` says what was found.
     """
 
-    outcome: t.Literal["applied", "retry", "rejected", "conflict"]
+    kind: t.Literal["applied", "retry", "rejected", "conflict"]
     why: str = ""
 
 
@@ -61,11 +61,11 @@ def judge_write(
     if step.kind == "stop":
         return _judge_stop(plan.before, error, observed)
     if step.kind == "start":
-        outcome = _judge_start(plan, step, desired, model_id, observed)
+        verdict = _judge_start(plan, step, desired, model_id, observed)
     else:
-        outcome = _judge_update(plan, desired, model_id, observed)
+        verdict = _judge_update(plan, desired, model_id, observed)
     # Elasticsearch tried, failed, and said so: it would fail again.
-    return REJECTED if outcome is RETRY and error.status == 500 else outcome
+    return REJECTED if verdict is RETRY and error.status == 500 else verdict
 
 
 def _judge_start(

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._ml.adaptive import AdaptivePatch
-from .guard import NOTHING, Guard
+from .guard import NO_LIMITS, Guard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Desired:
     """The desired state of one deployment. ``None``: not given, leave it as it is, except where a default is named.
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
-    only taken from it.
+    only taken from it. ``always_adaptive``: the server (Serverless) scales every deployment itself.
     """
 
     deployment_id: str
@@ -41,7 +41,7 @@ class Desired:
     allow_zero: bool = False
     finish_pending_work: bool | None = None
     recovery_file: str | None = None
-    guard: Guard = NOTHING
+    guard: Guard = NO_LIMITS
     on_guarded: t.Literal["fail", "skip"] = "fail"
     always_adaptive: bool = False
 

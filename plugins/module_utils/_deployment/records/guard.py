@@ -19,4 +19,4 @@ class Guard:
     max_step: int | None = None
 
 
-NOTHING = Guard()
+NO_LIMITS = Guard()

@@ -118,7 +118,7 @@ FOUND = Consumers(
 def test_consumers_of_a_deployment() -> None:
     everybody = ("by-alias", "by-endpoint", "by-id", "by-model")
     assert rules.used_by(deployment(), FOUND) == (("e",), everybody, ("a",))
-    assert rules.used_by(deployment(), FOUND, model_has_this_id=True) == (("e",), ("by-endpoint", "by-id"), ())
+    assert rules.used_by(deployment(), FOUND, other_has_model_id=True) == (("e",), ("by-endpoint", "by-id"), ())
     assert rules.used_by(deployment("m"), FOUND) == ((), ("by-alias", "by-model"), ("a",))
     assert rules.used_by(deployment(), Consumers(None, None, None)) == (None, None, None)
 

@@ -419,5 +419,5 @@ def test_what_cannot_be_started(model: Model | None, namesake: bool, said: str) 
 
 
 def test_what_can_be_started() -> None:
-    refuse_unstartable("m", "m", Model("m", "pytorch", True), model_has_this_id=True)
-    refuse_unstartable("d", "m", Model("m", "", None), model_has_this_id=False)
+    refuse_unstartable("m", "m", Model("m", "pytorch", True), is_model_id=True)
+    refuse_unstartable("d", "m", Model("m", "", None), is_model_id=False)

@@ -16,8 +16,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.readiness import (
     judge_readiness,
-    stop_state,
-    update_state,
+    stop_readiness,
+    update_readiness,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.write_outcome import (
     is_uncertain,
@@ -86,11 +86,11 @@ ABOVE = seen(2, 4, route("started", 4, 2))
     ],
 )
 def test_readiness(deployment: Deployment | None, wait_for: str, outcome: str) -> None:
-    assert judge_readiness(deployment, wait_for).outcome == outcome
+    assert judge_readiness(deployment, wait_for).state == outcome
 
 
 def test_zero_is_ready_if_allowed() -> None:
-    assert judge_readiness(ASLEEP, "steady", allow_zero=True).outcome == "ready"
+    assert judge_readiness(ASLEEP, "steady", allow_zero=True).state == "ready"
 
 
 @pytest.mark.parametrize(
@@ -114,22 +114,22 @@ def test_readiness_says_what_is_missing(deployment: Deployment | None, said: str
     assert said in judge_readiness(deployment, "fully_allocated").why
 
 
-def test_stop_state() -> None:
-    assert stop_state(None).outcome == "ready"
-    assert stop_state(STOPPING) == (
+def test_stop_readiness() -> None:
+    assert stop_readiness(None).state == "ready"
+    assert stop_readiness(STOPPING) == (
         "progressing",
         "it is still stopping (client API call); node ml-started is started",
     )
-    assert stop_state(STOPPING, STOPPING).outcome == "progressing"
-    assert stop_state(OTHER_START, FULL).outcome == "failed"
+    assert stop_readiness(STOPPING, STOPPING).state == "progressing"
+    assert stop_readiness(OTHER_START, FULL).state == "failed"
 
 
 @pytest.mark.parametrize(
     ("deployment", "outcome"),
     [(FULL, "ready"), (STARTING, "progressing"), (STOPPING, "failed"), (ALL_BROKEN, "failed"), (None, "failed")],
 )
-def test_update_state(deployment: Deployment | None, outcome: str) -> None:
-    assert update_state(deployment).outcome == outcome
+def test_update_readiness(deployment: Deployment | None, outcome: str) -> None:
+    assert update_readiness(deployment).state == outcome
 
 
 START, UPDATE, STOP = Step("start", "d", {"model_id": "m"}), Step("update", "d"), Step("stop", "d")
@@ -200,12 +200,12 @@ PLAN = Plan(FULL, dataclasses.replace(FULL, threads_per_allocation=1))
 def test_the_outcome_of_an_uncertain_write(action: Step, error: ApiError, now: Deployment | None, outcome: str) -> None:
     desired = Desired("d", number_of_allocations=2)
     now = now if now is None or now.threads_per_allocation else dataclasses.replace(now, threads_per_allocation=1)
-    assert judge_write(PLAN, action, desired, None, error, now).outcome == outcome
+    assert judge_write(PLAN, action, desired, None, error, now).kind == outcome
 
 
 def test_a_start_of_another_client_is_not_recognised_without_a_start_time() -> None:
     before = Plan(dataclasses.replace(FULL, start_time=None), None)
-    assert judge_write(before, STOP, Desired("d"), None, LOST, OTHER_START).outcome == "retry"
+    assert judge_write(before, STOP, Desired("d"), None, LOST, OTHER_START).kind == "retry"
 
 
 CARRIED = dataclasses.replace(FULL, cache_size="1kb", cache_size_exact=True, number_of_allocations=2)
