@@ -13,7 +13,7 @@ options:
   wait:
     description:
       - Whether to wait until the nodes have applied the change. Check mode never waits.
-      - Otherwise the task ends as soon as the server has accepted the change.
+      - Without it the task ends as soon as the server has accepted the change.
     type: bool
     default: true
   wait_for:
@@ -51,7 +51,8 @@ options:
         set, waits for them, and fails. It stops a deployment that did not exist before. It does not touch a deployment
         that another client has changed, stopped or started meanwhile.
       - If O(wait) is V(false), this option has no effect.
-      - If the start after a stop is refused, the deployment is always started with its previous settings.
+      - If Elasticsearch refuses the start after a stop, the task always starts the deployment with its previous
+        settings.
     type: str
     choices: [fail, keep, rollback]
     default: fail

@@ -44,7 +44,7 @@ options:
   number_of_allocations:
     description:
       - Number of allocations, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
-      - To change it for a running deployment needs Elasticsearch 8.6 or newer.
+      - Changing it for a running deployment needs Elasticsearch 8.6 or newer.
       - While adaptive allocations are enabled, O(on_adaptive) decides what happens. On Elasticsearch Serverless
         adaptive allocations are always enabled, so this number applies only to a start.
     type: int
@@ -154,7 +154,8 @@ options:
         newer.
       - If the user may not read endpoints, V(fail) changes the deployment directly and warns that an endpoint may own
         it; V(update_endpoint) fails.
-      - A restart or a replacement does not change the endpoint, so with neither value can it also change allocations.
+      - A restart or a replacement does not change the endpoint. With both values the task refuses one that would also
+        change allocations.
     type: str
     choices: [fail, update_endpoint]
     default: fail

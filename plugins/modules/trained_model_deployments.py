@@ -11,14 +11,15 @@ module: trained_model_deployments
 short_description: Manage many trained model deployments in one task
 version_added: 0.1.0
 description:
-  - Brings a list of deployments into the desired states. However long the list is, the module reads the cluster once,
-    makes one plan, and waits once.
+  - Brings a list of deployments into the desired states. The module reads all deployments together, plans all changes
+    before the first write, and waits for all deployments together.
   - It sends the write requests in an order that frees capacity first. Stops come first, then decreases, then increases,
-    then starts, those of low priority last. It does not wait for the nodes in between.
+    then starts, those of low priority last. An increase or a start waits until all stops and decreases of the list are
+    done.
   - A failed item does not stop the others. The task fails at the end and names each failed item.
-  - A mistake in the list itself fails the task before any write request, and the message names all mistakes. These are
-    an id that appears twice, an id that belongs to another model, an option that the server's version lacks, more
-    deployments than the 100 that a cluster allows, and a total of more processors than the ML nodes have.
+  - A mistake in the list itself fails the task before any write request, and the message names all mistakes of one
+    kind. These are an id that appears twice, an id that belongs to another model, an option that the server's version
+    lacks, more deployments than the 100 that a cluster allows, and a total of more processors than the ML nodes have.
   - The processor check needs the cluster privilege C(monitor) and is skipped if the cluster can autoscale.
   - For each item the module decides as M(mlops.elasticsearch.trained_model_deployment) does.
 options:

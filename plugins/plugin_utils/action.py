@@ -108,7 +108,7 @@ class MlAction(ActionBase):
                 checked = checker.validate(item) if isinstance(item, dict) else None
                 if checked and checked.error_messages:
                     kind = "Unsupported parameters: " if isinstance(checked.errors[0], UnsupportedError) else ""
-                    yield f"{self.item_label(name, index, item)}: {kind}{checked.errors.msg}."
+                    yield f"{self.item_label(name, index, item)}: {kind}{str(checked.errors.msg).rstrip('.')}."
 
     def _in_process(self) -> bool:
         """Return whether the code can run here: become, async, another machine and another Python need the module."""

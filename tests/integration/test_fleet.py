@@ -42,7 +42,7 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
     ),
     ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
     ({"deployments": [{"model_id": "m", "number_of_allocations": 99}]}, "The deployments would need 101 processors"),
-    ({"deployments": [{"model_id": "m", "threads_per_allocation": 2}]}, "1 of 1 deployments failed. 'm': Deployment"),
+    ({"deployments": [{"model_id": "m", "threads_per_allocation": 2}]}, "1 of 1 deployments failed. Deployment 'm'"),
     ({"deployments": [], "stop_unlisted": True}, "stop_unlisted is set without unlisted_except"),
     ({"deployments": TWO[:1], "stop_unlisted": True, "unlisted_except": []}, {"stop": 1, "update": 1}),
 ]

@@ -44,7 +44,7 @@ LOGINS: dict[str, Json] = {name: {"username": name, "password": f"secret-of-{nam
 LOGINS["key"] = {"api_key": "reading:secret-of-a-key"}
 
 # Who, what (check: in check mode), and what comes of it: the operation and the source, or the beginning of a sentence.
-LACKS = "Cannot {} a deployment: user '{}' lacks the cluster privilege manage_ml, and nothing was changed."
+LACKS = "Cannot {} a deployment: user '{}' lacks the cluster privilege manage_ml. The task changed nothing."
 START: Json = {"model_id": "m"}
 UPDATE: Json = {"model_id": "m", "number_of_allocations": 2}
 STOP: Json = {"model_id": "m", "state": "stopped"}

@@ -13,7 +13,7 @@ from laws.truth import reached, same_as_there
 from support.interleaving import Assignments, ObservedRequest, SharedEmulator
 
 Json = dict[str, t.Any]
-UNKNOWN = "Whether it took effect is not known"
+UNKNOWN = "took effect is not known"
 
 
 class Snapshot:

@@ -278,7 +278,7 @@ def test_an_update_of_an_endpoint_changes_its_deployment_alike(version: str, cha
         assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}
         since = _since(options, adaptive=adaptive)
         if not real.has(*since):
-            assert happened["msg"].endswith(f"It needs {since[0]}.{since[1]} or newer.")
+            assert happened["msg"].endswith(f"This needs Elasticsearch {since[0]}.{since[1]} or newer.")
             assert real.journal() == []
             return
         assert not happened.get("failed"), happened.get("msg")

@@ -17,7 +17,7 @@ class Difference(t.NamedTuple):
     desired: t.Any
 
     def __str__(self) -> str:
-        return f"{self.name} is {_shown(self.current)}, not {_shown(self.desired)}"
+        return f"{self.name} is {shown(self.current)}, not {shown(self.desired)}"
 
 
 class Failure(Exception):
@@ -131,9 +131,10 @@ class ApiError(Failure):
         return {"kind": self.kind, "status": self.status, "type": self.error_type, "reason": self.reason}
 
 
-def _shown(value: t.Any) -> str:
+def shown(value: t.Any) -> str:
+    """Return a setting as YAML shows it; of an object, only what is set."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {shown(item)}" for name, item in value.items() if item is not None) + "}"
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "unset"
     return str(value)

@@ -176,9 +176,7 @@ class _Fleet:
     def _warnings(self) -> tuple[str, ...]:
         """Return each warning once, after the ids of its deployments unless it names them."""
         ids_by_text = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
-        return tuple(
-            text if all(name in text for name in ids) else _with_lead(ids, text) for text, ids in ids_by_text.items()
-        )
+        return tuple(_with_lead(ids, text) for text, ids in ids_by_text.items())
 
     def as_result(self) -> Json:
         """Return the result of the task on all deployments."""
@@ -229,7 +227,7 @@ class _Fleet:
 
 
 def _messages(failed: t.Iterable[DeploymentRun]) -> str:
-    """Return each error once, after the ids of the deployments that have it."""
+    """Return each error once, after the ids of the deployments that have it unless it names them."""
     return " ".join(_with_lead(ids, text) for text, ids in _with_ids((run, str(run.error)) for run in failed).items())
 
 
@@ -242,4 +240,5 @@ def _with_ids(messages: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list
 
 
 def _with_lead(ids: t.Sequence[str], text: str) -> str:
-    return f"{', '.join(ids)}: {text}"
+    """Return *text* after *ids*, or alone if it names all of them."""
+    return text if all(name in text for name in ids) else f"{', '.join(ids)}: {text}"

@@ -89,7 +89,7 @@ def test_what_the_server_does_not_have_stops_the_whole_list() -> None:
             [{"model_id": "m"}, {"deployment_id": "a", "model_id": "m"}, {"model_id": "other", "priority": "low"}]
         )
         assert "'a': Elasticsearch 8.5.3 does not support a deployment_id" in result["msg"]
-        assert "'other': Elasticsearch 8.5.3 does not support priority low" in result["msg"]
+        assert "'other': Elasticsearch 8.5.3 does not support priority: low" in result["msg"]
         assert old.journal() == []
 
 
@@ -206,8 +206,8 @@ def test_one_that_fails_does_not_keep_the_others(emulator: Emulator) -> None:
     ]
     result = emulator.run_many(desired)
     assert result["failed"]
-    assert result["msg"].startswith("2 of 4 deployments failed. 'fixed': Deployment 'fixed' cannot be changed in place")
-    assert "'large': Cannot start deployment 'large'" in result["msg"]
+    assert result["msg"].startswith("2 of 4 deployments failed. Deployment 'fixed' cannot be changed in place")
+    assert "Cannot start deployment 'large'" in result["msg"]
     counts = {name: result["summary"][name] for name in ("deployments", "changed", "unchanged", "failed", "skipped")}
     assert counts == {"deployments": 4, "changed": 1, "unchanged": 1, "failed": 2, "skipped": 1}
     assert item(result, "large")["error"]["kind"] == "capacity"
@@ -309,8 +309,8 @@ def test_a_warning_is_shown_once_with_those_that_it_is_for(emulator: Emulator) -
     checked, result = emulator.run_many(items, check_mode=True), emulator.run_many(items)
     assert checked["warnings"] == result["warnings"]
     endpoints, pipelines = result["warnings"]
-    assert endpoints.startswith("'a', 'b', 'c': Inference endpoints cannot be read")
-    assert pipelines.startswith("'a', 'b', 'c': Ingest pipelines cannot be read")
+    assert endpoints.startswith("'a', 'b', 'c': The user may not read inference endpoints")
+    assert pipelines.startswith("'a', 'b', 'c': The user may not read ingest pipelines")
 
 
 def test_a_warning_that_names_its_deployment_stays_as_it_is(emulator: Emulator) -> None:
@@ -319,7 +319,9 @@ def test_a_warning_that_names_its_deployment_stays_as_it_is(emulator: Emulator) 
         emulator.effect("set_adaptive", deployment_id=name, adaptive_allocations={"enabled": True})
         emulator.effect("put_pipeline_reference", pipeline=name, model_id=name)
     force: Json = {"state": "restarted", "on_referenced": "force", "number_of_allocations": 2, "on_adaptive": "skip"}
-    skipped = "The number of allocations is not set: adaptive allocations are enabled and on_adaptive is skip."
+    skipped = (
+        "The task does not set the number of allocations: adaptive allocations are enabled and on_adaptive is skip."
+    )
     assert emulator.run_many([{"deployment_id": name, **force} for name in "ab"])["warnings"] == [
         f"'a', 'b': {skipped}",
         "Deployment 'a' is stopped by force although it is used by ingest pipeline 'a'.",

@@ -137,7 +137,7 @@ FAILED = Route("n", "ml-1", "failed", "no memory", None, None)
             "0 of 2 allocations run; no room",
         ),
         ({"assignment_state": "stopping", "reason": "client API call"}, "degraded", "it is being stopped (client API"),
-        ({"assignment_state": "stopping"}, "degraded", "it is being stopped (no reason given)"),
+        ({"assignment_state": "stopping"}, "degraded", "it is being stopped"),
         ({"assignment_state": "failed", "routes": (FAILED,)}, "failed", "node ml-1 failed (no memory)"),
         ({"number_of_allocations": 0}, "zero", "no request wakes it"),
     ],
@@ -147,6 +147,13 @@ def test_health(changes: Json, state: str, reason: str | None) -> None:
     assert found.state == state
     assert (reason or "") in (found.reason or "")
     assert (found.reason is None) == (reason is None)
+
+
+def test_a_reason_that_elasticsearch_does_not_give_is_left_out() -> None:
+    unexplained = dataclasses.replace(FAILED, reason=None)
+    assert health(dataclasses.replace(RUNNING, assignment_state="stopping")).reason == "it is being stopped"
+    found = health(dataclasses.replace(RUNNING, routes=(unexplained,)))
+    assert found.reason == "2 of 2 allocations run; node ml-1 failed"
 
 
 def _entry(name: str, state: str = "started", **figures: t.Any) -> Json:

@@ -102,7 +102,7 @@ def _no_http(context: RequestContext, causes: t.Iterable[BaseException]) -> ApiE
         message = f"{context.there} answered with TLS. Write https:// in hosts."
         return ApiError("tls", f"Cannot {context.what}: {message}")
     hint = "Check the port in hosts." if not context.proxy else "Check the ports in proxy and in hosts."
-    message = f"the server at {context.there} does not speak HTTP, it sent: {shorten(line, 60, context.secrets)}"
+    message = f"the server at {context.there} does not speak HTTP: it sent {shorten(line, 60, context.secrets)}"
     return ApiError("answer", f"Cannot {context.what}: {message}. {hint}")
 
 

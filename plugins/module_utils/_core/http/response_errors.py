@@ -220,7 +220,8 @@ def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
         return _Diagnosis("credentials", there, hint)
     if answer.status == 407:
         hint = "Check proxy_username and proxy_password, or the variable that the proxy comes from."
-        return _Diagnosis("credentials", f"the proxy {context.proxy}", hint)
+        proxy = f"the proxy {context.proxy}" if context.proxy else f"a proxy before {context.host}"
+        return _Diagnosis("credentials", proxy, hint)
     if answer.status == 413:
         return _Diagnosis("server", there, _TOO_LARGE)
     if _PLAIN_TO_TLS in excerpt(answer.body).lower():

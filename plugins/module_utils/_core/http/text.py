@@ -35,7 +35,7 @@ def shorten(text: str, longest: int, secrets: t.Iterable[str] = ()) -> str:
 def excerpt(body: t.Any, secrets: t.Iterable[str] = ()) -> str:
     """Return what a reader needs of *body*: the text of a page without markup, or the beginning of anything else."""
     if body is None or body == "":
-        return "nothing"
+        return "(no text)"
     text = body if isinstance(body, str) else json.dumps(body)
     if len(text) > LONGEST_BODY or is_html(text):  # markup may be taken out of the middle of a secret
         text = _without(secrets, text)

@@ -14,7 +14,7 @@ import urllib.parse
 
 from ..errors import Refusal
 
-_CLOUD_ID = "Copy it whole from the page of the deployment: it looks like name:dXMtZWFzdC0x..."
+_CLOUD_ID = "Copy it whole from the page of the cluster in Elastic Cloud: it looks like name:dXMtZWFzdC0x..."
 _WITH_PATH = re.compile(r"https?://([^\s/?#@:\[\]]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/[^?#]*", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 

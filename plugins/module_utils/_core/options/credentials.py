@@ -74,7 +74,7 @@ def header_text(name: str, value: str | None, sources: t.Mapping[str, str]) -> s
         raise Refusal(
             "invalid_value",
             f"{with_source(name, sources)} contains characters that no {name} has",
-            hint="It may span several lines.",
+            hint="Perhaps it contains a line break or a space.",
         )
     return text
 

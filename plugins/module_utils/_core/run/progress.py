@@ -63,7 +63,7 @@ def _count(statuses: t.Sequence[ItemStatus]) -> str:
 
 
 def _line(count: str, news: t.Sequence[ItemStatus]) -> str:
-    parts = [f"{status.deployment_id}: {status.why}" for status in news[:NAMED]]
+    parts = [f"{status.deployment_id}: {status.why.rstrip('.')}" for status in news[:NAMED]]
     if len(news) > NAMED:
         parts.append(f"and {len(news) - NAMED} more")
     return ". ".join([count, *parts] if count else parts)

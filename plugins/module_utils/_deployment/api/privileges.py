@@ -53,11 +53,12 @@ class Rights:
         lacking = sorted(write for write in {write_of(step) for step in steps} if self.lacks(write))
         if lacking:
             privileges = sorted({ALLOWING[write][0] for write in lacking})
+            word = "privilege" if len(privileges) == 1 else "privileges"
             raise ApiError(
                 "privilege",
-                f"Cannot {' or '.join(lacking)}: user '{self.username}' lacks the cluster privilege "
-                f"{' and '.join(privileges)}, and nothing was changed. Grant it to a role of the user; an API key has "
-                "only the privileges it was created with.",
+                f"Cannot {' or '.join(lacking)}: user '{self.username}' lacks the cluster {word} "
+                f"{' and '.join(privileges)}. The task changed nothing. Grant the {word} to a role of the user; an API "
+                "key has only the privileges it was created with.",
             )
 
 

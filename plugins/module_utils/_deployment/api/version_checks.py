@@ -50,7 +50,7 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
     stopping = desired.state != "started" or desired.replace == "stop_start" or desired.on_failed == "recover"
     needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
         (desired.cache_size is not None, "cache_size", (8, 4)),
-        (desired.priority == "low", "priority low", (8, 6)),
+        (desired.priority == "low", "priority: low", (8, 6)),
         (desired.deployment_id != (desired.model_id or desired.deployment_id), _OTHER_ID, (8, 8)),
         (adaptive is not None and adaptive.merged_into(None) != OFF, "adaptive_allocations", (8, 16)),
         (desired.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
@@ -85,7 +85,7 @@ def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
         raise Refusal(
             "unsupported_version",
             f"Elasticsearch {_shown_version(server)} does not support {name}",
-            hint=f"It needs {oldest} or newer.",
+            hint=f"This needs Elasticsearch {oldest} or newer.",
         )
 
 

@@ -40,7 +40,7 @@ ALREADY_DONE = (400, 404, 409)
 """Answers to a first request which show that it did nothing, because another client was quicker."""
 
 UPDATABLE = "ready for an update"
-UNKNOWN = "Whether it took effect is not known"
+UNKNOWN = "Whether the request took effect is not known"
 
 NOT_FROM_ELASTICSEARCH = ("answer", "product")
 """Kinds of errors that are not from Elasticsearch: a gateway's 404 does not say what became of the request."""
@@ -269,7 +269,8 @@ class PlanApplier:
             if not attempts:
                 raise
             self._note_applied(step, self._request(step))  # it may have been
-            raise Unsatisfied("unknown_outcome", f"{UNKNOWN}: {error}") from error
+            message = f"Whether the stop of deployment '{self.deployment_id}' took effect is not known: {error}"
+            raise Unsatisfied("unknown_outcome", message) from error
         observed = self._state.observed
         if observed is not None and is_new_instance(observed, self.plan.before):
             raise Unsatisfied(
@@ -310,9 +311,9 @@ class PlanApplier:
             listed = "; ".join(map(str, differences))
             raise Unsatisfied(
                 "unknown_outcome",
-                f"Deployment '{self.deployment_id}' is unchanged after the update: {listed}. {UNKNOWN}: its inference "
-                "endpoint passes on only settings that differ from its own, or another client has reverted the change. "
-                "Set other values first, then these.",
+                f"Deployment '{self.deployment_id}' still has its old settings after the update: {listed}. Either its "
+                "inference endpoint already had the new ones, and passes on only what differs, or another client has "
+                "reverted the change. Set other values first, then these.",
             )
 
     def _note_applied(self, step: Step, request: Request) -> None:

@@ -111,8 +111,8 @@ class RecoveryFile:
             raise Refusal(
                 "recovery_file_mismatch",
                 f"The {self} holds the settings of deployment '{record.deployment_id}' on another cluster "
-                f"({record.cluster_name or record.cluster_uuid}), not on this one "
-                f"({self._server.cluster_name or self._server.cluster_uuid})",
+                f"({_named(record.cluster_name, record.cluster_uuid)}), not on this one "
+                f"({_named(self._server.cluster_name, self._server.cluster_uuid)})",
                 hint="Use a separate file for each cluster.",
             )
 
@@ -131,8 +131,8 @@ class RecoveryFile:
         return Refusal(
             "recovery_file_unwritable",
             f"The {self} cannot be written: {why}",
-            hint="Nothing was stopped. Create a writable folder on the machine where the task runs, or choose another "
-            "path.",
+            hint="This deployment was not stopped. Create a writable folder on the machine where the task runs, or "
+            "choose another path.",
         )
 
     def keep(self, plan: Plan) -> None:
@@ -151,7 +151,7 @@ class RecoveryFile:
             if not self.written or content != text:
                 self._write(text)
         except Refusal as refusal:
-            raise Unsatisfied(refusal.code, f"{refusal} Nothing was stopped.") from refusal
+            raise Unsatisfied(refusal.code, f"{refusal} This deployment was not stopped.") from refusal
         except OSError as exc:
             raise Unsatisfied("recovery_file_unwritable", str(self._unwritable(exc.strerror or str(exc)))) from exc
         self.record = record
@@ -237,6 +237,11 @@ class RecoveryFile:
             return f"The {self} is no longer needed and could not be removed: {exc.strerror}. Remove it by hand."
         self._remove_leftovers()
         return None
+
+
+def _named(cluster_name: str, cluster_uuid: str) -> str:
+    """Return what is known of a cluster; names repeat, so that its name alone may not tell it from another one."""
+    return ", ".join(filter(None, [cluster_name, cluster_uuid and f"uuid {cluster_uuid}"]))
 
 
 def _sync(folder: Path) -> None:

@@ -185,9 +185,8 @@ def _refuse_pattern(name: str, value: str | None) -> None:
 
 def _refuse_below_one(name: str, value: int | None) -> None:
     if value is not None and value < 1:
-        raise Refusal(
-            "invalid_value", f"{name} must be 1 or more, not {value}", hint="To run nothing, set state to stopped."
-        )
+        hint = "To run no allocation, set state to stopped." if name == "number_of_allocations" else ""
+        raise Refusal("invalid_value", f"{name} must be 1 or more, not {value}", hint=hint)
 
 
 def _adaptive_patch(params: t.Mapping[str, t.Any]) -> AdaptivePatch | None:

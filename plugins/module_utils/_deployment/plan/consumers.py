@@ -73,7 +73,7 @@ def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) ->
     if named:
         raise Refusal(
             "deployment_in_use",
-            f"Deployment '{desired.deployment_id}' is used by {named}, and would have to be stopped",
+            f"Deployment '{desired.deployment_id}' is used by {named}, and the task would stop it",
             hint="Take it out of use first, or set on_referenced to force.",
         )
     for kind in unread:
@@ -92,7 +92,8 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
             f"while it runs '{plan.after.model_id}'.",
         )
     warnings += tuple(
-        f"{unreadable(kind)} The stop is sent with force, as on_referenced says, and breaks any that use it."
+        f"{unreadable(kind)} The task sends the stop with force, because on_referenced is force, and breaks those "
+        "that use the deployment."
         for kind in unread
     )
     steps = tuple(
@@ -136,12 +137,12 @@ def _server_checks(server: Server, kind: ConsumerKind) -> bool:
 
 def _left_to_server(kind: ConsumerKind) -> str:
     return (
-        f"{unreadable(kind)} The stop is sent without force, "
-        "so Elasticsearch refuses it if one names the deployment itself."
+        f"{unreadable(kind)} The task sends the stop without force, "
+        "so Elasticsearch refuses it if one of them names the deployment itself."
     )
 
 
 def unreadable(kind: ConsumerKind) -> str:
     """Return the sentence that the user may not read the consumers of *kind*."""
     names = KIND_NAMES[kind]
-    return f"{names.many.capitalize()} cannot be read (that needs the cluster privilege {names.privilege})."
+    return f"The user may not read {names.many} (that needs the cluster privilege {names.privilege})."

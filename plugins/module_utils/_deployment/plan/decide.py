@@ -57,7 +57,7 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
     if not plan.steps:
         return dataclasses.replace(plan, before=current, after=current)
     warnings = (
-        f"Deployment '{desired.deployment_id}' was stopped by a run that ended before it started it again. "
+        f"An earlier run stopped deployment '{desired.deployment_id}' and ended before it started it again. "
         "Settings that the task does not name come from the recovery file.",
     )
     return Plan(
@@ -147,8 +147,7 @@ def _plan_failed(desired: Desired, situation: Situation, current: Deployment) ->
     raise Refusal(
         "deployment_failed",
         f"Deployment '{current.deployment_id}' has failed on all its nodes",
-        allocation_differences(desired, current),
-        hint=f"{_reasons(current)}Set on_failed to recover to stop it and start it again.",
+        hint=f"{_reasons(current)}With on_failed: recover the task stops it and starts it again.",
     )
 
 
@@ -171,7 +170,7 @@ def _recreate(desired: Desired, situation: Situation, current: Deployment, opera
     refuse_contradictions(after)
     skipped = _left_to_adaptive(desired, current)
     if skipped:
-        warnings += (f"The number of allocations is not set: {skipped}.",)
+        warnings += (f"The task does not set the number of allocations: {skipped}.",)
     if current.assignment_state == "stopping":
         return Plan(current, after, operation, (step,), warnings, waits_for_stop=True)
     return Plan(current, after, operation, (_stop_step(desired), step), warnings)
@@ -273,6 +272,8 @@ def _quoted_ids(ids: t.Sequence[str]) -> str:
 
 def _reasons(current: Deployment) -> str:
     reasons = [
-        f"Node {route.node_name or route.node_id}: {route.reason}." for route in current.failed_routes if route.reason
+        f"Node {route.node_name or route.node_id}: {route.reason.rstrip('.')}."
+        for route in current.failed_routes
+        if route.reason
     ]
     return " ".join(reasons) + " " if reasons else ""

@@ -43,7 +43,7 @@ def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> Non
             "too_many_deployments",
             f"The cluster has {len(existing)} deployments and would have {len(after)}: "
             f"Elasticsearch takes at most {LIMIT}",
-            hint="Stop some, or set stop_unlisted.",
+            hint="Stop some, or set stop_unlisted and unlisted_except.",
         )
 
 

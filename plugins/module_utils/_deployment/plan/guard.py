@@ -36,7 +36,7 @@ def guard_plan(desired: Desired, plan: Plan) -> Plan:
     raise Refusal(
         "guard_violated",
         f"Deployment '{desired.deployment_id}' is guarded: {why}",
-        hint="Nothing was changed. Ask for a number that the guard allows, or change the guard.",
+        hint="This deployment was not changed. Ask for a number that the guard allows, or change the guard.",
     )
 
 
@@ -54,7 +54,8 @@ def violation(guard: Guard, before: Deployment | None, after: Deployment | None)
     if guard.high is not None and new > guard.high:
         broken.append(f"{new} is above max {guard.high}")
     if guard.max_step is not None and (change is None or change > guard.max_step):
-        broken.append(f"a step of {'unknown size' if change is None else change} is above max_step {guard.max_step}")
+        unseen = f"how large that step is cannot be seen, and max_step is {guard.max_step}"
+        broken.append(unseen if change is None else f"a step of {change} is above max_step {guard.max_step}")
     return f"number_of_allocations would go {_from_to(before, after)}, and {'; '.join(broken)}" if broken else ""
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._consumers.records import Endpoint
-from ..._core.errors import Refusal
+from ..._core.errors import Refusal, shown
 from ..._core.server import Server
 from ..._ml.adaptive import OFF, AdaptivePatch
 from ..._ml.deployment import Deployment
@@ -68,7 +68,7 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
 
     It is not refused: a user who may manage only deployments must be able to scale those that no endpoint owns.
     """
-    condition = f"If one made deployment '{plan.steps[0].deployment_id}'"
+    condition = f"If an inference endpoint made deployment '{plan.steps[0].deployment_id}'"
     # Elasticsearch checks this since 9.2 (server-behaviour.md 3.2 row 5).
     if server.has(9, 2):
         consequence = "Elasticsearch refuses this update"
@@ -91,13 +91,16 @@ def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -
     before, after = t.cast("Deployment", plan.baseline), t.cast("Deployment", plan.after)
     if allocation_changes(after, before):
         raise _bypasses_owner(
-            desired, "Change the allocations in a separate task that only updates: see on_endpoint_owned."
+            desired,
+            "Change the allocations in a separate task that does not stop the deployment: see on_endpoint_owned.",
         )
     stale = immutable_differences(desired, before, after.model_id)
     if not stale:
         return plan
-    message = f"Inference endpoint '{desired.deployment_id}' still has the old settings: "
-    named = "; ".join(f"{setting.name} {setting.current} instead of {setting.desired}" for setting in stale)
+    message = f"Inference endpoint '{desired.deployment_id}' keeps the old settings: "
+    named = "; ".join(
+        f"{setting.name} {shown(setting.current)} instead of {shown(setting.desired)}" for setting in stale
+    )
     return dataclasses.replace(plan, warnings=(*plan.warnings, f"{message}{named}."))
 
 
@@ -110,7 +113,7 @@ def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
     return Refusal(
         "owned_by_endpoint",
         f"Deployment '{desired.deployment_id}' belongs to the inference endpoint of that name, "
-        "which would still have the old settings",
+        "and the endpoint would keep its old settings",
         hint=hint,
     )
 
@@ -143,7 +146,7 @@ def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> N
         raise Refusal(
             "unsupported_version",
             f"Elasticsearch {server.version} cannot change {changes} of inference endpoint '{owner.inference_id}'",
-            hint=f"It needs {'.'.join(map(str, since))} or newer.",
+            hint=f"This needs Elasticsearch {'.'.join(map(str, since))} or newer.",
         )
 
 

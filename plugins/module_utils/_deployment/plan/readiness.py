@@ -78,7 +78,7 @@ def stop_readiness(observed: Deployment | None, before: Deployment | None = None
 
 def _nodes_holding(observed: Deployment) -> list[str]:
     """Return a part of a sentence for each node that has not released it."""
-    return [f"node {route.node_name or route.node_id} is {route.routing_state}" for route in observed.routes]
+    return [f"on node {route.node_name or route.node_id} it is {route.routing_state}" for route in observed.routes]
 
 
 def is_new_instance(observed: Deployment, before: Deployment | None) -> bool:
@@ -88,15 +88,19 @@ def is_new_instance(observed: Deployment, before: Deployment | None) -> bool:
 
 def restarted_message(observed: Deployment) -> str:
     """Return what to say of a deployment that is not the one that was read first."""
-    return f"it was stopped and started again meanwhile (at {observed.start_time})"
+    at = f" (at {observed.start_time})" if observed.start_time else ""
+    return f"it was stopped and started again meanwhile{at}"
 
 
 def update_readiness(observed: Deployment | None, before: Deployment | None = None) -> Readiness:
     """Judge whether an update of *before* can be sent: Elasticsearch takes one only while the deployment is started."""
     if observed is not None and is_new_instance(observed, before):
         return Readiness("failed", restarted_message(observed))
-    if observed is None or observed.assignment_state in ("stopping", "failed"):
-        return Readiness("failed", f"it is {observed.assignment_state if observed else 'gone'}")
+    if observed is None:
+        return Readiness("failed", "it is gone")
+    if observed.assignment_state in ("stopping", "failed"):
+        state = "has failed" if observed.assignment_state == "failed" else "is being stopped"
+        return Readiness("failed", f"it {state}")
     return READY if observed.assignment_state == "started" else Readiness("progressing", _progress_of(observed))
 
 
@@ -124,9 +128,10 @@ def _progress_of(observed: Deployment) -> str:
     """Return what is still missing, and what Elasticsearch and the nodes say of it."""
     parts = [
         f"{observed.running} of {observed.number_of_allocations} allocations run, and it is {observed.assignment_state}"
+        f"{_because(observed.reason)}"
     ]
     parts += [_route_progress(route) for route in observed.routes if not _is_settled(route)]
-    return "; ".join(parts) + _because(observed.reason)
+    return "; ".join(parts)
 
 
 def _is_settled(route: Route) -> bool:
@@ -138,7 +143,7 @@ def _route_progress(route: Route) -> str:
     node = f"node {route.node_name or route.node_id}"
     if route.routing_state == "started":
         return f"{node} runs {route.current_allocations} and is to run {route.target_allocations}"
-    return f"{node} is {route.routing_state}{_because(route.reason)}"
+    return f"on {node} it is {route.routing_state}{_because(route.reason)}"
 
 
 def _because(reason: str | None) -> str:
@@ -147,7 +152,8 @@ def _because(reason: str | None) -> str:
 
 def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
     """Return the message for a wait that cannot succeed."""
-    return f"Deployment '{deployment_id}' will not become {what}: {readiness.why}."
+    stop, other = f"The stop of deployment '{deployment_id}' did not complete", f"Deployment '{deployment_id}' will not"
+    return f"{stop if what == 'gone' else f'{other} become {what}'}: {readiness.why}."
 
 
 def continues_warning(message: str) -> str:

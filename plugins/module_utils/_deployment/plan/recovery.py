@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import Difference
+from ..._core.errors import Difference, shown
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
@@ -36,10 +36,13 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
     differences = _differences(recovery.deployment, current)
     if not differences:
         return ()
-    named = "; ".join(f"{setting.name} {setting.desired} instead of {setting.current}" for setting in differences)
+    named = "; ".join(
+        f"{setting.name} {shown(setting.desired)} instead of {shown(setting.current)}" for setting in differences
+    )
+    at = f" (at {current.start_time})" if current.start_time else ""
     return (
-        f"The recovery file of deployment '{current.deployment_id}' is not used: the deployment was started after the "
-        f"file was written (at {current.start_time}). The file has {named}.",
+        f"The recovery file of deployment '{current.deployment_id}' is not used: the deployment was started{at} after "
+        f"the file was written. The file has {named}.",
     )
 
 

@@ -34,8 +34,8 @@ def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
 def stuck_warning(deployment_id: str, obstacle: str | None) -> str:
     """Return the warning about a deployment that may hang. *obstacle*: what forbids recovering it."""
     message = (
-        f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, it is "
+        f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, the task "
     )
     if obstacle:
-        return f"{message}not stopped and started again, although on_failed is recover: {obstacle}"
-    return f"{message}stopped and started again, because on_failed is recover."
+        return f"{message}does not stop and start it again, although on_failed is recover: {obstacle}"
+    return f"{message}stops it and starts it again, because on_failed is recover."

@@ -18,7 +18,8 @@ from ..records.desired import Desired
 
 _ALWAYS_SCALES = "Elasticsearch Serverless always scales deployments itself"
 _UNREAD_ENDPOINTS_HINT = (
-    " If an inference endpoint made the deployment, the task needs the cluster privilege monitor_inference to see that."
+    " If an inference endpoint made the deployment, the task needs the cluster privilege monitor_inference or monitor "
+    "to see that."
 )
 
 

@@ -22,14 +22,17 @@ class Health(t.NamedTuple):
 
 def health(deployment: Deployment) -> Health:
     """Return one word for the state of a deployment, and the reason."""
-    failed = [f"node {route.node_name or route.node_id} failed ({route.reason})" for route in deployment.failed_routes]
+    failed = [
+        f"node {route.node_name or route.node_id} failed" + (f" ({route.reason})" if route.reason else "")
+        for route in deployment.failed_routes
+    ]
     because = "; ".join([f"{deployment.running} of {deployment.number_of_allocations} allocations run", *failed])
     if deployment.reason:
         because = f"{because}; {deployment.reason}"
     if deployment.assignment_state == "failed":
         return Health("failed", because)
     if deployment.assignment_state == "stopping":
-        return Health("degraded", f"it is being stopped ({deployment.reason or 'no reason given'})")
+        return Health("degraded", "it is being stopped" + (f" ({deployment.reason})" if deployment.reason else ""))
     if deployment.number_of_allocations == 0:
         wakes = "the next inference request wakes it" if deployment.adaptive else "no request wakes it"
         return Health("zero", f"no allocation runs, and {wakes}")

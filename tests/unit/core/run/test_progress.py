@@ -62,6 +62,12 @@ def test_what_was_seen_in_between_is_not_lost() -> None:
     assert watched.lines == [(0, "d: 0 of 2 run"), (EVERY, "d: 1 of 2 run")]
 
 
+def test_parts_are_separated_by_one_period_each() -> None:
+    watched = Watched()
+    watched.looks(1, standing("a", "no answer."), standing("b", "0 of 2 run"))
+    assert watched.lines == [(0, "0 of 2 done. a: no answer. b: 0 of 2 run")]
+
+
 def test_the_end_is_reported_by_the_result() -> None:
     watched = Watched()
     watched.looks(9, standing("d"))
@@ -93,15 +99,14 @@ def test_a_wait_says_what_is_missing_and_on_which_node(emulator: Emulator) -> No
     emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=3)
     emulator.effect("hold", deployment_id="m")
     emulator.run(model_id="m", wait_timeout=60)
-    assert emulator.reported == ["m: 0 of 3 allocations run, and it is starting; node n1 is starting"]
+    assert emulator.reported == ["m: 0 of 3 allocations run, and it is starting; on node n1 it is starting"]
 
 
 def test_a_cluster_that_may_grow_is_seen_to_be_waited_for(emulator: Emulator) -> None:
     emulator.effect("set_setting", **LAZY)
     emulator.run(model_id="m", number_of_allocations=10, wait_timeout=20)
-    assert emulator.reported[0].startswith(
-        "m: 0 of 10 allocations run, and it is starting; node n1 is starting; node n2"
-    )
+    assert emulator.reported[0].startswith("m: 0 of 10 allocations run, and it is starting (Could not assign")
+    assert emulator.reported[0].endswith("); on node n1 it is starting; on node n2 it is starting")
     assert emulator.reported[-1].startswith("m: 8 of 10 allocations run, and it is started (Could not assign")
     assert len(emulator.reported) == 2
 
@@ -131,7 +136,7 @@ def test_a_wait_that_the_cluster_state_does_not_confirm_says_what_is_missing(emu
     emulator.fault("cluster_state", {"type": "effect", "effect": effect}, after=1)
     emulator.run(model_id="m", number_of_allocations=2, wait_sleep=10, wait_timeout=20)
     start = "m: 3 of 6 allocations run, and it is started"
-    assert emulator.reported[0] == f"{start}; node n1 runs 3 and is to run 4; node id-n2 is starting"
+    assert emulator.reported[0] == f"{start}; node n1 runs 3 and is to run 4; on node id-n2 it is starting"
 
 
 def test_check_mode_has_nothing_to_tell(emulator: Emulator) -> None:

@@ -73,7 +73,7 @@ def test_consumers_are_not_named_where_no_stop_was_sent(emulator: Emulator) -> N
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="d")
     emulator.allow("monitor_ml", "monitor", "read_pipeline")
     result = emulator.run(deployment_id="d", state="stopped", on_referenced="force")
-    assert "nothing was changed" in result["msg"]
+    assert "The task changed nothing." in result["msg"]
     assert result["warnings"] == []
 
 
@@ -101,8 +101,8 @@ def test_a_user_who_may_not_write(emulator: Emulator) -> None:
     emulator.read_only()
     result = emulator.run(model_id="m")
     assert result["msg"] == (
-        "Cannot start a deployment: user 'runner' lacks the cluster privilege manage_ml, and nothing was changed. "
-        "Grant it to a role of the user; an API key has only the privileges it was created with."
+        "Cannot start a deployment: user 'runner' lacks the cluster privilege manage_ml. The task changed nothing. "
+        "Grant the privilege to a role of the user; an API key has only the privileges it was created with."
     )
     assert result["error"] == {"kind": "privilege", "status": None, "type": None, "reason": None}
     assert (result["changed"], result["operation"], result["api_calls"]) == (False, "none", [])
@@ -215,7 +215,7 @@ def test_each_privilege_that_lacks_is_named(emulator: Emulator) -> None:
         emulator.connected().refuse_unprivileged([*ACTIONS.values(), BY_ENDPOINT])
     assert str(caught.value).startswith(
         "Cannot start a deployment or stop a deployment or update a deployment or update an inference endpoint: "
-        "user 'runner' lacks the cluster privilege manage_inference and manage_ml, and nothing was changed."
+        "user 'runner' lacks the cluster privileges manage_inference and manage_ml. The task changed nothing."
     )
 
 

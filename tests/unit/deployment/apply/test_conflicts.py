@@ -119,7 +119,9 @@ def test_an_endpoint_that_has_the_settings_already_passes_nothing_on(
         assert result["changed"]  # as far as anybody knows
         if not passed_on:
             assert result["failure"] == {"code": "unknown_outcome"}
-            assert "'ep' is unchanged after the update: number_of_allocations is 2, not 1" in result["msg"]
+            assert (
+                "'ep' still has its old settings after the update: number_of_allocations is 2, not 1" in result["msg"]
+            )
             assert result["after"] == result["before"]
             assert not emulator.run(**asked, number_of_allocations=3).get("failed")  # what the message advises
             result = emulator.run(**asked, number_of_allocations=1)

@@ -80,7 +80,7 @@ def test_what_the_list_stops_answers_for_no_other(emulator: Emulator, tasks: tup
     checked, real = (emulator.run_many(listed, mode, **rest) for mode in (True, False))
     assert checked["msg"] == real["msg"]
     found = items(real)
-    assert "Deployment 'dd' is used by ingest pipeline 'p', and would have to be stopped" in found["dd"]["msg"]
+    assert "Deployment 'dd' is used by ingest pipeline 'p', and the task would stop it" in found["dd"]["msg"]
     assert (found["dd"]["used_by"], found["m"]["changed"]) == (USED, True)
     assert sorted(emulator.deployments()) == ["dd"]
     assert emulator.run(deployment_id="dd", state="stopped")["msg"] == found["dd"]["msg"]

@@ -102,7 +102,7 @@ def test_an_uncertain_write_on_a_cluster_that_is_gone(emulator: Emulator) -> Non
     emulator.fault("start", {"type": "drop"}, "after")
     emulator.fault("stats", {"type": "drop"}, after=1, times=-1)
     result = emulator.run(model_id="m", request_retries=0)
-    assert "Whether it took effect is not known" in result["msg"]
+    assert "Whether the request took effect is not known" in result["msg"]
 
 
 def test_a_refused_write_on_a_cluster_that_is_gone(emulator: Emulator) -> None:

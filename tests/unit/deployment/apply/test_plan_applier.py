@@ -326,7 +326,9 @@ def test_a_restart_does_not_go_past_the_endpoint(emulator: Emulator, on_endpoint
     for check_mode in (True, False):
         asked: Json = {**options, "number_of_allocations": 3, "on_endpoint_owned": on_endpoint_owned}
         result = emulator.run(check_mode, **asked)
-        assert "'ep' belongs to the inference endpoint of that name, which would still have the old" in result["msg"]
+        assert (
+            "'ep' belongs to the inference endpoint of that name, and the endpoint would keep its old" in result["msg"]
+        )
     assert emulator.journal() == []
     assert emulator.run(**options)["operation"] == "restart"
 
@@ -363,7 +365,7 @@ def test_a_setting_that_an_endpoint_cannot_take_is_warned_of(emulator: Emulator)
     more: Json = {"threads_per_allocation": 2, "replace": "stop_start", "on_referenced": "force"}
     for check_mode in (True, False):
         result = emulator.run(check_mode, deployment_id="ep", **more)
-        reported = "Inference endpoint 'ep' still has the old settings: threads_per_allocation 1 instead of 2."
+        reported = "Inference endpoint 'ep' keeps the old settings: threads_per_allocation 1 instead of 2."
         assert reported in result["warnings"]
 
 

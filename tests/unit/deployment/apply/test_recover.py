@@ -104,7 +104,7 @@ def test_a_lost_answer_to_the_start_is_checked_before_anything_is_restored(emula
         "wait_timeout": 4,
     }
     result = emulator.run(deployment_id="d", request_retries=0, **change)
-    assert "Whether it took effect is not known" in result["msg"]
+    assert "Whether the request took effect is not known" in result["msg"]
     assert (result["failure"], result["operation"]) == ({"code": "unknown_outcome"}, "rollback")
     assert task(emulator) == was
 
@@ -117,7 +117,7 @@ def test_a_failed_deployment_fails_the_task(emulator: Emulator, wait: bool) -> N
         result = emulator.run(check_mode, deployment_id="d", wait=wait)
         assert result["msg"] == (
             "Deployment 'd' has failed on all its nodes. Node n1: planted. "
-            "Set on_failed to recover to stop it and start it again."
+            "With on_failed: recover the task stops it and starts it again."
         )
     assert emulator.journal() == []
 
@@ -161,8 +161,11 @@ def test_what_hangs_in_starting_is_started_again_when_the_task_has_waited(emulat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "it is not stopped and started again, although on_failed is recover: Deployment 'd' is used by ingest"),
-        ({"on_referenced": "force"}, "it is stopped and started again, because on_failed is recover."),
+        (
+            {},
+            "the task does not stop and start it again, although on_failed is recover: Deployment 'd' is used by",
+        ),
+        ({"on_referenced": "force"}, "the task stops it and starts it again, because on_failed is recover."),
     ],
 )
 def test_what_will_keep_it_from_being_recovered_is_said_before(emulator: Emulator, options: Json, said: str) -> None:
@@ -179,7 +182,7 @@ def test_what_cannot_be_read_now_is_no_hindrance(emulator: Emulator) -> None:
     stuck(emulator)
     emulator.fault("pipeline", {"type": "no_master"}, times=-1)
     checked = emulator.run(True, deployment_id="d", on_failed="recover", wait_timeout=6)
-    assert "it is stopped and started again, because on_failed is recover" in checked["warnings"][0]
+    assert "the task stops it and starts it again, because on_failed is recover" in checked["warnings"][0]
 
 
 def test_what_a_guard_of_the_list_skips_is_not_said_to_be_recovered(emulator: Emulator) -> None:
@@ -302,7 +305,7 @@ def test_a_stop_that_hangs_for_ever_is_reported(emulator: Emulator) -> None:
     emulator.fault("stop", {"type": "answer", "status": 200, "body": {"stopped": True}}, after=1)
     result = emulator.run(deployment_id="d", state="stopped", wait_timeout=6)
     assert result["msg"] == (
-        "Deployment 'd' is not gone after 6 seconds: it is still stopping (client API call); node n1 is started. "
+        "Deployment 'd' is not gone after 6 seconds: it is still stopping (client API call); on node n1 it is started. "
         "A second stop after 4 seconds did not help."
     )
     assert (result["operation"], verbs(result)) == ("stop", ["_stop", "_stop"])

@@ -205,7 +205,7 @@ def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     emulator.fault("start", {"type": "drop"})
     emulator.fault("stats", {"type": "drop"}, after=1)
     result = run(emulator, model_id="m", request_retries=0, wait=False)
-    assert "Whether it took effect is not known" in result["msg"]
+    assert "Whether the request took effect is not known" in result["msg"]
     assert result["msg"].endswith("It is as it was before.")
     assert emulator.deployments() == {}
 

@@ -16,7 +16,8 @@ from support.emulated_cluster import Answer, Emulator
 from support.scenario_helpers import Forward, between, owned, started, verbs
 
 Json = dict[str, t.Any]
-UNKNOWN = "Whether it took effect is not known"
+UNKNOWN = "Whether the request took effect is not known"
+STOP_UNKNOWN = "Whether the stop of deployment 'd' took effect is not known"
 PRODUCT = [("content-type", "application/json"), ("X-elastic-product", "Elasticsearch")]
 GATEWAY: Answer = (504, [("content-type", "text/html"), ("server", "nginx")], b"<html>504</html>")
 
@@ -64,7 +65,7 @@ def test_a_stop_counts_as_a_change_when_no_poll_shows_its_outcome(emulator: Emul
 
     between(emulator, act)
     result = emulator.run(**REPLACED, recovery_file=str(file))
-    assert UNKNOWN in result["msg"]
+    assert STOP_UNKNOWN in result["msg"]
     assert (result["changed"], result["operation"], verbs(result)) == (True, "replace", ["_stop"])
     assert file.exists()
 
@@ -136,7 +137,7 @@ def test_the_file_stays_while_a_lost_stop_of_the_rollback_may_still_come(emulato
     between(emulator, act)
     change: Json = {"deployment_id": "d", "threads_per_allocation": 32, "replace": "stop_start"}
     result = emulator.run(**change, on_unsatisfied="rollback", recovery_file=str(file), wait_timeout=10)
-    assert f"Rolling it back failed, too: {UNKNOWN}" in result["msg"]
+    assert f"Rolling it back failed, too: {STOP_UNKNOWN}" in result["msg"]
     assert file.exists()
 
 

@@ -13,10 +13,11 @@ import pytest
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
-UNREAD = "Inference endpoints cannot be read (that needs the cluster privilege monitor_inference or monitor). "
-REFUSED = UNREAD + "If one made deployment 'd', Elasticsearch refuses this update."
+UNREAD = "The user may not read inference endpoints (that needs the cluster privilege monitor_inference or monitor). "
+REFUSED = UNREAD + "If an inference endpoint made deployment 'd', Elasticsearch refuses this update."
 APART = UNREAD + (
-    "If one made deployment 'd', that endpoint keeps its old settings, which then differ from those of the deployment."
+    "If an inference endpoint made deployment 'd', that endpoint keeps its old settings, "
+    "which then differ from those of the deployment."
 )
 THREE: Json = {"deployment_id": "d", "number_of_allocations": 3}
 LOOKED_AT = ["warnings", "used_by", "changed", "operation", "api_calls"]
@@ -120,7 +121,7 @@ def test_what_no_endpoint_can_have_made_needs_no_warning() -> None:
 
 
 def test_a_lost_deployment_that_an_endpoint_may_have_made() -> None:
-    said = "the task needs the cluster privilege monitor_inference to see that"
+    said = "the task needs the cluster privilege monitor_inference or monitor to see that"
     with owned("9.5.3") as emulator:
         emulator.effect("remove_deployment", deployment_id="d")
         checked, real = (emulator.run(mode, deployment_id="d") for mode in (True, False))

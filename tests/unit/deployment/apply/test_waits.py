@@ -47,7 +47,9 @@ def test_what_is_waited_for_makes_the_difference(emulator: Emulator, wait_for: s
     assert result["waited"]["reached"] is reached
     assert bool(result.get("failed")) is not reached
     if not reached:
-        assert f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; node " in result["msg"]
+        assert (
+            f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; on node " in result["msg"]
+        )
 
 
 def test_all_of_them_is_not_yet_steady(emulator: Emulator) -> None:

@@ -49,7 +49,10 @@ def test_the_spec_tells(given: dict[str, t.Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"number_of_allocations": 0}, "number_of_allocations must be 1 or more, not 0. To run nothing, set state to"),
+        (
+            {"number_of_allocations": 0},
+            "number_of_allocations must be 1 or more, not 0. To run no allocation, set state to",
+        ),
         ({"initial_number_of_allocations": -2}, "initial_number_of_allocations must be 1 or more, not -2"),
         ({"queue_capacity": 0}, "queue_capacity must be 1 or more, not 0"),
         ({"cache_size": "12"}, "cache_size '12' is not a size. Write it like 500mb"),

@@ -148,7 +148,7 @@ def test_a_deployment_with_consumers_is_not_stopped_and_all_are_named() -> None:
         protected(UsedBy(("e",), ("p", "q"), ("a",)))
     assert str(refused.value) == (
         "Deployment 'd' is used by inference endpoint 'e', ingest pipelines 'p', 'q' and model alias 'a', "
-        "and would have to be stopped. Take it out of use first, or set on_referenced to force."
+        "and the task would stop it. Take it out of use first, or set on_referenced to force."
     )
 
 
@@ -171,9 +171,9 @@ def test_another_model_is_warned_of() -> None:
 def test_force_where_it_may_be_needed() -> None:
     plan = protected(UsedBy(None, None), on_referenced="force")
     assert plan.steps[0].settings["force"] is True
-    assert [warning.partition(" cannot be read (")[0] for warning in plan.consumer_warnings] == [
-        "Inference endpoints",
-        "Ingest pipelines",
+    assert [warning.partition(" (")[0] for warning in plan.consumer_warnings] == [
+        "The user may not read inference endpoints",
+        "The user may not read ingest pipelines",
     ]
 
 
@@ -193,7 +193,7 @@ def test_what_no_one_may_read_is_left_to_servers_that_look(users: UsedBy, versio
     if guarded:
         plan = protected(users, server)
         assert plan.steps[0] == STOP
-        assert "is sent without force" in plan.consumer_warnings[0]
+        assert "The task sends the stop without force" in plan.consumer_warnings[0]
         return
     with pytest.raises(Refusal) as refused:
         protected(users, server)

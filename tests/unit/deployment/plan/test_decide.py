@@ -230,16 +230,15 @@ def test_operations(current: Deployment | None, desired: dict[str, t.Any], opera
         ),
         (
             dataclasses.replace(
-                RUNNING, assignment_state="failed", routes=(Route("n", "ml-1", "failed", "no memory", None, 2),)
+                RUNNING, assignment_state="failed", routes=(Route("n", "ml-1", "failed", "no memory.", None, 2),)
             ),
             {"number_of_allocations": 3},
-            "has failed on all its nodes: number_of_allocations is 2, not 3. "
-            "Node ml-1: no memory. Set on_failed to recover",
+            "has failed on all its nodes. Node ml-1: no memory. With on_failed: recover the task stops it",
         ),
         (
             dataclasses.replace(RUNNING, assignment_state="failed"),
             {"number_of_allocations": 3},
-            "not 3. Set on_failed to recover",
+            "has failed on all its nodes. With on_failed: recover",
         ),
     ],
 )
@@ -311,7 +310,7 @@ def test_a_restart_that_leaves_the_number_to_adaptive_allocations_says_so() -> N
     assert made.start is not None
     assert "number_of_allocations" not in made.start.settings
     assert made.warnings == (
-        "The number of allocations is not set: adaptive allocations are enabled and on_adaptive is skip.",
+        "The task does not set the number of allocations: adaptive allocations are enabled and on_adaptive is skip.",
     )
 
 

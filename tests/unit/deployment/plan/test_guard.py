@@ -68,7 +68,7 @@ def test_each_part_at_its_edge(guard: Guard, number: int, said: str) -> None:
         decide(desired, Situation(FOUR))
     assert str(caught.value) == (
         f"Deployment 'd' is guarded: number_of_allocations would go from 4 to {number}, and {said}. "
-        "Nothing was changed. Ask for a number that the guard allows, or change the guard."
+        "This deployment was not changed. Ask for a number that the guard allows, or change the guard."
     )
 
 
@@ -134,7 +134,9 @@ def test_what_changes_the_number_is_guarded(current: Deployment | None, desired:
 
 
 def test_a_step_from_an_unknown_number_is_too_long() -> None:
-    assert violation(Guard(max_step=100), UNTOLD, FOUR).endswith("a step of unknown size is above max_step 100")
+    assert violation(Guard(max_step=100), UNTOLD, FOUR).endswith(
+        "how large that step is cannot be seen, and max_step is 100"
+    )
     assert violation(Guard(low=1, high=8), UNTOLD, FOUR) == ""
     assert violation(Guard(max_step=0), FOUR, UNTOLD) == ""
 
@@ -248,7 +250,7 @@ def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_gua
     result = emulator.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
     assert result["failed"]
     assert "although on_failed is recover: " in result["warnings"][0]
-    assert f"node n1 is starting. It {said}" in result["msg"]
+    assert f"on node n1 it is starting. It {said}" in result["msg"]
     assert "number_of_allocations would go from 3 to 1, and a step of 2 is above max_step 1" in result["msg"]
     assert emulator.journal() == []
 
@@ -319,7 +321,7 @@ def test_an_item_that_its_own_guard_keeps_does_not_count(emulator: Emulator) -> 
     assert "4 is above max 2" in result["deployments"][0]["skipped_because"]
     items[0]["on_guarded"] = "fail"
     result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
-    assert result["msg"].startswith("1 of 2 deployments failed. 'a': Deployment 'a' is guarded:")
+    assert result["msg"].startswith("1 of 2 deployments failed. Deployment 'a' is guarded:")
 
 
 def test_a_long_list_is_named_in_part(emulator: Emulator) -> None:

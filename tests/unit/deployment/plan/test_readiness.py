@@ -100,9 +100,12 @@ def test_zero_is_ready_if_allowed() -> None:
         (
             PARTLY,
             "2 of 4 allocations run, and it is started; node ml-started runs 2 and is to run 4; "
-            "node ml-starting is starting",
+            "on node ml-starting it is starting",
         ),
-        (dataclasses.replace(STARTING, reason="no room"), "it is starting; node ml-starting is starting (no room)"),
+        (
+            dataclasses.replace(STARTING, reason="no room"),
+            "it is starting (no room); on node ml-starting it is starting",
+        ),
         (STOPPING, "the deployment is being stopped (client API call)"),
         (ASLEEP, "it is scaled to zero, and the next inference request wakes it"),
         (RISING, "adaptive allocations have yet to raise it from 0 to their min_number_of_allocations of 1"),
@@ -118,7 +121,7 @@ def test_stop_readiness() -> None:
     assert stop_readiness(None).state == "ready"
     assert stop_readiness(STOPPING) == (
         "progressing",
-        "it is still stopping (client API call); node ml-started is started",
+        "it is still stopping (client API call); on node ml-started it is started",
     )
     assert stop_readiness(STOPPING, STOPPING).state == "progressing"
     assert stop_readiness(OTHER_START, FULL).state == "failed"

@@ -184,7 +184,9 @@ def test_an_update_in_place_of_a_recovery_does_not_go_past_the_endpoint(by_endpo
         if by_endpoint:
             assert (result.get("failed"), result["operation"]) == (None, "update")
         else:
-            assert "belongs to the inference endpoint of that name, which would still have the old" in result["msg"]
+            assert (
+                "belongs to the inference endpoint of that name, and the endpoint would keep its old" in result["msg"]
+            )
 
 
 def test_an_update_in_place_of_a_recovery_waits_until_what_hangs_is_stuck() -> None:

@@ -62,7 +62,7 @@ def test_a_second_run_starts_with_all_of_it(emulator: Emulator, path: Path, chan
     for key in ("changed", "operation", "diff", "after", "api_calls", "warnings"):
         assert checked[key] == result[key]
     assert result["operation"] == "start"
-    assert "was stopped by a run that ended before it started it again" in result["warnings"][0]
+    assert "and ended before it started it again" in result["warnings"][0]
     named = {name: value for name, value in change.items() if name in OWN}
     assert own(emulator) == {"model_id": "m", **OWN, **named}
     assert not path.exists()
@@ -100,7 +100,7 @@ def test_another_deployment_on_its_way_out_is_not_what_it_is_for(emulator: Emula
     started(emulator, queue_capacity=5)
     emulator.effect("stop_deployment", deployment_id="d")
     result = emulator.run(deployment_id="d", model_id="m", recovery_file=str(path))
-    assert "is not used: the deployment was started after the file was written" in result["warnings"][0]
+    assert "is not used: the deployment was started (at " in result["warnings"][0]
     assert own(emulator)["queue_capacity"] == 10000
     assert not path.exists()
 
@@ -245,7 +245,8 @@ def test_a_file_of_another_cluster_is_refused(emulator: Emulator, path: Path, kn
     path.write_text(json.dumps(json.loads(path.read_text()) | unknown | {known: "elsewhere"}))
     for mode in (True, False):
         said = emulator.run(mode, deployment_id="d", recovery_file=str(path))["msg"]
-        assert "holds the settings of deployment 'd' on another cluster (elsewhere), not on this one" in said
+        shown = "uuid elsewhere" if known == "cluster_uuid" else "elsewhere"
+        assert f"holds the settings of deployment 'd' on another cluster ({shown}), not on this one (" in said
     assert (emulator.journal(), path.exists()) == ([], True)
 
 

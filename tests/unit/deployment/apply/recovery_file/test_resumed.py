@@ -364,5 +364,5 @@ def test_what_another_started_in_between_is_reported_and_ends_it(emulator: Emula
     emulator.fault("start", {"type": "effect", "effect": another})
     result = emulator.run(**desired(path, threads_per_allocation=2))
     assert result["failed"]
-    assert "is not used: the deployment was started after the file was written" in result["warnings"][-1]
+    assert "is not used: the deployment was started (at " in result["warnings"][-1]
     assert (task(emulator)["queue_capacity"], path.exists()) == (5, False)

@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_stop(
     monkeypatch.setattr(os, "access", lambda *_arguments: False)  # the user who runs this may be allowed everything
     for mode in (True, False):
         result = replace(emulator, path, mode)
-        assert "cannot be written: its folder is not writable. Nothing was stopped." in result["msg"]
+        assert "cannot be written: its folder is not writable. This deployment was not stopped." in result["msg"]
     assert emulator.journal() == []
 
 
@@ -161,7 +161,7 @@ def test_a_full_disk_stops_nothing_and_leaves_nothing(
 
     monkeypatch.setattr(os, call, full)
     result = replace(emulator, path)
-    assert result["msg"].startswith(f"The recovery file '{path}' cannot be written: No space left on device. Nothing")
+    assert result["msg"].startswith(f"The recovery file '{path}' cannot be written: No space left on device. This")
     assert (result["changed"], emulator.journal(), os.listdir(path.parent)) == (False, [], [])
 
 
@@ -302,7 +302,7 @@ def written_in_between(emulator: Emulator, path: Path, write: t.Callable[[], byt
         patch.setattr(emulator, "request", late)
         result = replace(emulator, path)
     assert f"The recovery file '{path}' " in result["msg"]
-    assert result["msg"].endswith(" Nothing was stopped.")
+    assert result["msg"].endswith(" This deployment was not stopped.")
     assert (result["changed"], emulator.journal(), path.read_bytes()) == (False, [], content[0])
     assert result["deployment"]["assignment_state"] == "started"
     return content[0]
