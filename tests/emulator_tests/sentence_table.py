@@ -59,7 +59,7 @@ class Unknown:
 
 def page_and_section(name: str) -> tuple[str, str]:
     """Split what an id begins with: ``planner-5.1/greedy`` is in planner.md 5.1."""
-    page, _, section = name.partition("/")[0].rpartition("-")
+    page, _dash, section = name.partition("/")[0].rpartition("-")
     return f"{page or 'server-behaviour'}.md", section
 
 

@@ -116,7 +116,7 @@ def _prepared(given: dict[str, str]) -> Iterator[tuple[Forking, Path]]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (home / "ansible.cfg").touch()
         while len(_PREPARED) > _MOST:
-            oldest, its_folder = _PREPARED.pop(next(iter(_PREPARED)))
+            oldest, its_folder = _PREPARED.pop(list(_PREPARED)[0])
             oldest.close()
             its_folder.cleanup()
 
