@@ -348,7 +348,7 @@ def test_a_restart_of_what_is_being_stopped_does_not_go_past_the_endpoint(emulat
     emulator.effect("stop_deployment", deployment_id="ep")
     for check_mode in (True, False):
         result = emulator.run(check_mode, deployment_id="ep", state="restarted", number_of_allocations=5)
-        assert "'ep' belongs to the inference endpoint of that name" in result["msg"]
+        assert result["failure"] == {"code": "owned_by_endpoint"}
 
 
 def test_what_a_killed_run_has_left_does_not_go_past_the_endpoint(emulator: Emulator, tmp_path: t.Any) -> None:

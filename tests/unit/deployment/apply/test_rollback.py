@@ -196,7 +196,7 @@ def test_what_another_client_started_is_not_touched(emulator: Emulator, change: 
     for effect in (gone, {"do": "pass_time", "seconds": 1}, stranger):
         emulator.fault("stats", {"type": "effect", "effect": effect}, after=polls)
     result = run(emulator, **change)
-    assert "It was not rolled back: it was stopped and started again meanwhile" in result["msg"]
+    assert result["failure"] == {"code": "rollback_failed"}
     assert "d" in emulator.deployments()
 
 
@@ -205,7 +205,7 @@ def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     emulator.fault("start", {"type": "drop"})
     emulator.fault("stats", {"type": "drop"}, after=1)
     result = run(emulator, model_id="m", request_retries=0, wait=False)
-    assert "Whether the request took effect is not known" in result["msg"]
+    assert result["failure"] == {"code": "unknown_outcome"}
     assert result["msg"].endswith("It is as it was before.")
     assert emulator.deployments() == {}
 
@@ -242,7 +242,7 @@ def test_a_restart_has_nothing_to_restore(emulator: Emulator) -> None:
     started(emulator, number_of_allocations=2)
     emulator.effect("fail_next_load", reason="planted")
     result = run(emulator, state="restarted")
-    assert "node n1 failed (planted)" in result["msg"]
+    assert result["failure"] == {"code": "not_ready"}
     assert result["msg"].endswith("Its settings are as before, and 0 of 2 allocations run.")
     assert verbs(result) == ["_stop", "_start"]
 

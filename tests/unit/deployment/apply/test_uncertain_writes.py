@@ -157,7 +157,7 @@ def test_a_stop_whose_place_another_has_taken_is_not_denied(emulator: Emulator, 
 
     between(emulator, act)
     result = emulator.run(**REPLACED, recovery_file=str(file))
-    assert "it was stopped and started again meanwhile" in result["msg"]
+    assert result["failure"] == {"code": "conflict"}
     assert result["msg"].endswith(f"{UNKNOWN}.")
     assert (result["changed"], verbs(result), file.exists()) == (True, ["_stop"], False)
     assert "The recovery file of deployment 'd' is not used" in result["warnings"][0]
