@@ -5,8 +5,8 @@
 # Python 3.11 or newer. For another one beside it: make test PYTHON=python3.13 VENV=.venv/3.13
 PYTHON ?= python3
 VENV ?= .venv
-# One process more than there are cores: some tests wait for a server.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Two processes for each core: many tests wait for a server or a playbook.
+WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # The folder Ansible, mypy and coverage know the collection from; tests/conftest.py makes it.
 export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/.build/tree
 unexport PYTHONPATH

@@ -16,6 +16,7 @@ import yaml
 from support.emulator_process import emulator
 from support.forked.python import python
 from support.playbook import Played, run_playbook
+from support.random_search import FULL
 
 Json = dict[str, t.Any]
 MODULE = "mlops.elasticsearch.trained_model_deployment"
@@ -67,7 +68,10 @@ def lasting(run: Played, interpreter: str) -> tuple[int, list[str], list[tuple[s
     return run.rc, sorted(lines), tasks
 
 
-@pytest.mark.parametrize(("way", "args"), [("local", ("-v",)), ("loopback", ("--check", "--diff"))])
+WAYS = [("local", ("-v",)), ("loopback", ("--check", "--diff"))]
+
+
+@pytest.mark.parametrize(("way", "args"), WAYS if FULL else WAYS[1:])
 def test_a_forked_run_shows_what_a_started_one_shows(way: str, args: tuple[str, ...]) -> None:
     started = play(way, STARTED, *args, forked=False)
     forked = play(way, python(), *args, forked=True)
