@@ -36,7 +36,7 @@ sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 	tests/checks/sanity $(VENV)/sanity $(PYTHON)
 
 laws: $(VENV)/test/.made ## try every law on every pair of states and tasks, with every version and every privilege
-	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/laws tests/unit/faults/test_play.py -n auto --dist worksteal
+	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/laws tests/unit/faults/test_play.py -n $(WORKERS) --dist worksteal
 
 mutants: $(VENV)/test/.made ## plant each fault of tests/mutants, and check that the tests catch it
 	PYTHONPATH=tests $(VENV)/test/bin/python -m mutants.run
