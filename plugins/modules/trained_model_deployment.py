@@ -186,10 +186,10 @@ options:
   fact_name:
     description:
       - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
-        C(ansible_facts.elasticsearch_deployments). Empty for none.
+        C(ansible_facts.elasticsearch_ml_deployments). Empty for none.
       - Use a different name for each cluster that is managed from the same host.
     type: str
-    default: elasticsearch_deployments
+    default: elasticsearch_ml_deployments
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
@@ -246,7 +246,7 @@ EXAMPLES = r"""
 
     - name: Show where they run
       ansible.builtin.debug:
-        msg: "{{ ansible_facts.elasticsearch_deployments | dict2items | map(attribute='value.routing_table') }}"
+        msg: "{{ ansible_facts.elasticsearch_ml_deployments | dict2items | map(attribute='value.routing_table') }}"
 
     - name: Scale with load, between one and four allocations
       mlops.elasticsearch.trained_model_deployment:
@@ -479,7 +479,7 @@ ansible_facts:
   returned: always
   type: dict
   contains:
-    elasticsearch_deployments:
+    elasticsearch_ml_deployments:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
           true in check mode if the task would change the deployment.

@@ -195,10 +195,10 @@ options:
   fact_name:
     description:
       - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
-        C(ansible_facts.elasticsearch_deployments). Empty for none.
+        C(ansible_facts.elasticsearch_ml_deployments). Empty for none.
       - Use a different name for each cluster that is managed from the same host.
     type: str
-    default: elasticsearch_deployments
+    default: elasticsearch_ml_deployments
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
@@ -516,7 +516,7 @@ ansible_facts:
   returned: always
   type: dict
   contains:
-    elasticsearch_deployments:
+    elasticsearch_ml_deployments:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
           true in check mode if the task would change the deployment.

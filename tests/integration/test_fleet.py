@@ -79,7 +79,7 @@ def test_its_facts_join_those_of_other_tasks() -> None:
         {"name": "One", one: {"model_id": "other"}},
         {"name": "Many", MODULE: {"deployments": [{"model_id": "m", "deployment_id": name} for name in "ab"]}},
         {"name": "Stop", MODULE: {"deployments": [{"deployment_id": "a", "state": "stopped"}]}},
-        {"name": "Show", "ansible.builtin.debug": {"msg": "{{ ansible_facts.elasticsearch_deployments | sort }}"}},
+        {"name": "Show", "ansible.builtin.debug": {"msg": "{{ ansible_facts.elasticsearch_ml_deployments | sort }}"}},
     ]
     with emulator(*OPTIONS) as server:
         assert play(server, "local", listed).must_pass().result("Show")["msg"] == ["b", "other"]
@@ -105,7 +105,7 @@ def test_a_dead_cluster_fails_alone(tmp_path: Path) -> None:
                             "deployments": [{"model_id": "m", "deployment_id": "{{ inventory_hostname }}"}],
                         },
                     },
-                    {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_deployments"}},
+                    {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_ml_deployments"}},
                 ],
             }
         ]
@@ -123,7 +123,7 @@ def test_a_dead_cluster_fails_alone(tmp_path: Path) -> None:
         [failed] = [task for task in played.named("Fleet") if task.host == "dead"]
         assert "no connection to http://127.0.0.1:9: connection refused" in failed.result["msg"]
         shown = {
-            task.host: list(task.result["ansible_facts.elasticsearch_deployments"]) for task in played.named("Show")
+            task.host: list(task.result["ansible_facts.elasticsearch_ml_deployments"]) for task in played.named("Show")
         }
         assert shown == {"alive": ["alive"], "well": ["well"]}
 

@@ -27,7 +27,7 @@ TASKS: list[Json] = [
     {"name": "Misspelt", MODULE: {"model": "sentiment"}, "ignore_errors": True},
     {"name": "Refused", MODULE: {"model_id": "nope"}, "ignore_errors": True},
     {"name": "Later", MODULE: {"model_id": "sentiment", "state": "restarted"}, "async": 60, "poll": 1},
-    {"name": "Facts", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_deployments | list"}},
+    {"name": "Facts", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_ml_deployments | list"}},
     {"name": "Environment", "ansible.builtin.command": "env"},
     {"name": "Fails", f"{MODULE}_info": {"hosts": "http://127.0.0.1:9"}},
 ]
@@ -103,5 +103,5 @@ def test_a_run_leaves_nothing_for_the_next() -> None:
     assert temporary[0] != temporary[1]
     first, second = (sorted(re.sub(r"ansible-(local|tmp)-[\w.-]+", "*", each) for each in found) for found in folders)
     assert first == second
-    marks = {run.result("Start")["ansible_facts"]["elasticsearch_deployments"]["sentiment"]["run"] for run in runs}
+    marks = {run.result("Start")["ansible_facts"]["elasticsearch_ml_deployments"]["sentiment"]["run"] for run in runs}
     assert len(marks) == 2, "facts of an earlier run are recognised by this mark"

@@ -46,7 +46,7 @@ TASKS: list[Json] = [
 # What Ansible itself has in results, or documents for all modules.
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
-BY_ID = {"routing_table", "elasticsearch_deployments"}
+BY_ID = {"routing_table", "elasticsearch_ml_deployments"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),

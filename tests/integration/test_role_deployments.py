@@ -56,7 +56,7 @@ PLAY = """
 
     - name: Use the facts
       ansible.builtin.debug:
-        msg: "{{ ansible_facts.elasticsearch_deployments | default({}) | list | sort }}"
+        msg: "{{ ansible_facts.elasticsearch_ml_deployments | default({}) | list | sort }}"
 """
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 2}
 INGEST = {"model_id": "sentiment", "deployment_id": "ingest", "queue_capacity": 500}

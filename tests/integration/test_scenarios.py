@@ -162,11 +162,11 @@ def test_async_and_become_run_the_module() -> None:
         assert sorted(server.control("GET", "/state")["deployments"]) == ["m", "other"]
 
 
-SHOW: Json = {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_deployments"}}
+SHOW: Json = {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.elasticsearch_ml_deployments"}}
 
 
 def shown(run: Played) -> list[Json]:
-    return [task.result["ansible_facts.elasticsearch_deployments"] for task in run.tasks if task.task == "Show"]
+    return [task.result["ansible_facts.elasticsearch_ml_deployments"] for task in run.tasks if task.task == "Show"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -203,7 +203,7 @@ def test_facts_of_an_earlier_run_are_dropped(tmp_path: Path) -> None:
 def test_facts_follow_delegation() -> None:
     delegated = {"delegate_facts": True, "vars": {"ansible_connection": "local"}}
     looped: Json = {MODULE: {"model_id": "m", "deployment_id": "m-{{ item }}"}, "loop": ["c1", "c2"]}
-    seen = "hostvars[item].ansible_facts.elasticsearch_deployments | sort"
+    seen = "hostvars[item].ansible_facts.elasticsearch_ml_deployments | sort"
     tasks: list[Json] = [
         {"name": "Hosts", "ansible.builtin.add_host": {"name": "{{ item }}"}, "loop": ["c1", "c2"]},
         {"name": "One", MODULE: {"model_id": "other"}, "delegate_to": "c2", **delegated},

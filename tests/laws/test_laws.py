@@ -79,7 +79,7 @@ def _predicts_deployment(predicted: Json, deployment: Json | None, where: str) -
     """Require that check mode shows the deployment that will be there, and marks it as predicted."""
     expected = predicted["deployment"]
     assert predicted["routing_source"] == "prediction", where
-    facts = predicted["ansible_facts"]["elasticsearch_deployments"]
+    facts = predicted["ansible_facts"]["elasticsearch_ml_deployments"]
     assert [entry["predicted"] for entry in facts.values()] == [True] * (expected is not None), where
     if expected is None or deployment is None:
         # Without a wait, the deployment may still be stopping.

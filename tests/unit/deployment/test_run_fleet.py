@@ -143,7 +143,7 @@ def test_what_is_not_listed_is_stopped(emulator: Emulator) -> None:
     assert [each["deployment_id"] for each in result["deployments"]] == ["a", "b"]
     assert verbs(result) == ["b stop"]
     assert sorted(emulator.deployments()) == ["a", "mine"]
-    assert sorted(result["ansible_facts"]["elasticsearch_deployments"]) == ["a"]
+    assert sorted(result["ansible_facts"]["elasticsearch_ml_deployments"]) == ["a"]
 
 
 # --- order ---
@@ -244,7 +244,7 @@ def test_what_was_seen_is_reported_of_a_list_that_is_refused(emulator: Emulator,
     assert result["summary"]["failed"] == failed
     assert (result["summary"]["changed"], result["summary"]["unchanged"]) == (0, 3 - failed)
     running = {"a", "b", "c"} - ({"a"} if reason == "namesake" else set())
-    assert result["ansible_facts"]["elasticsearch_deployments"].keys() == running
+    assert result["ansible_facts"]["elasticsearch_ml_deployments"].keys() == running
     assert emulator.journal() == []
 
 

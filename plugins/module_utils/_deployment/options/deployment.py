@@ -18,7 +18,7 @@ from ..._ml.adaptive import UNSET, AdaptivePatch
 from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
 
-DEFAULT_FACT = "elasticsearch_deployments"
+DEFAULT_FACT = "elasticsearch_ml_deployments"
 
 DEPLOYMENT = Spec(
     {

@@ -60,12 +60,12 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
         results.append(emulator.run_many([{"model_id": "m", "adaptive_allocations": asleep}]))
         results.append(emulator.run(model_id="m", state="restarted", finish_pending_work=True))
         results.append(emulator.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
-    ids = {"id-n1", "id-n2", "m", "elasticsearch_deployments"}
+    ids = {"id-n1", "id-n2", "m", "elasticsearch_ml_deployments"}
     assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
     documented = [block(module, "RETURN") for module in MODULES]
-    assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_deployments"} <= KEYS
+    assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_ml_deployments"} <= KEYS
     for result in results:
-        assert list(keys(mask_secrets(result, KEYS, {"elasticsearch_deployments"}))) == list(keys(result))
+        assert list(keys(mask_secrets(result, KEYS, {"elasticsearch_ml_deployments"}))) == list(keys(result))
 
 
 def test_the_name_of_a_fact_stays() -> None:
