@@ -412,7 +412,9 @@ after:
     state: started
     threads_per_allocation: 1
 diff:
-  description: RV(before) and RV(after), for C(--diff).
+  description:
+    - The settings in which RV(before) and RV(after) differ, for C(--diff).
+    - A deployment that does not run has only C(state=stopped). A default that Elasticsearch sets again is left out.
   returned: always
   type: dict
   sample:

@@ -403,7 +403,10 @@ deployments:
         state: started
         threads_per_allocation: 1
     diff:
-      description: C(before) and C(after), for C(--diff).
+      description:
+        - The settings in which C(before) and C(after) differ, for C(--diff).
+        - A deployment that does not run has only C(state=stopped). A default that Elasticsearch sets again is not
+          shown.
       returned: unless detail is changed and it was not changed
       type: dict
       sample:
@@ -456,7 +459,7 @@ summary:
   type: dict
   sample: {deployments: 3, changed: 2, unchanged: 1, failed: 0, skipped: 0, operations: {start: 1, update: 1}}
 diff:
-  description: C(before) and C(after) of the changed deployments by id, for C(--diff).
+  description: The settings that the task changes, C(before) and C(after), by the id of the deployment, for C(--diff).
   returned: always
   type: dict
   sample:

@@ -35,6 +35,7 @@ def test_every_law_holds(version: str, state: str, access: str) -> None:
             happened = real.run(**options)
             _predicts(predicted, happened, where)
             _is_true(real, happened, where)
+            _shows_what_differs(happened, where)
             if happened.get("failed"):
                 _loses_nothing(real, happened, where)
                 continue
@@ -99,6 +100,17 @@ def _is_true(emulator: t.Any, result: Json, where: str) -> None:
     committed = [entry for entry in emulator.journal() if entry["status"] == 200]
     reported = [(call["method"], call["path"], call["query"], call["body"]) for call in result["api_calls"]]
     assert reported == [(entry["method"], entry["path"], entry["query"], entry["body"]) for entry in committed], where
+
+
+def _shows_what_differs(result: Json, where: str) -> None:
+    """Require that a diff has no nulls, and shows as lost only what the deployment does not have any more."""
+    before, after = result["diff"]["before"], result["diff"]["after"]
+    assert None not in (*before.values(), *after.values()), where
+    assert all(side.get("state") != "stopped" or side == {"state": "stopped"} for side in (before, after)), where
+    assert {name: value for name, value in before.items() if name in after and value == after[name]} == {}, where
+    if after and after != {"state": "stopped"}:
+        lost = before.keys() - after.keys() - {"number_of_allocations"}
+        assert [name for name in lost if before[name] == result["deployment"][name]] == [], where
 
 
 def _loses_nothing(emulator: t.Any, result: Json, where: str) -> None:

@@ -189,7 +189,8 @@ class _Fleet:
             "deployments": items,
             "summary": self._summary(),
             "diff": {
-                side: {item["deployment_id"]: item["diff"][side] for item in changed} for side in ("before", "after")
+                side: {item["deployment_id"]: item["diff"][side] for item in changed if any(item["diff"].values())}
+                for side in ("before", "after")
             },
             "api_calls": [request.as_result() for request in self._requests],
             "waited": {

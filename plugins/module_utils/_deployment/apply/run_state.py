@@ -14,6 +14,7 @@ from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
 from ..._ml.deployment import Deployment, user_settings
 from ..plan.plan import Plan
+from ..plan.settings_diff import settings_diff
 
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
 
@@ -79,7 +80,7 @@ class RunState:
             result["operation"] = "none"
         if self.plan is not None:
             result["after"] = user_settings(self.observed)
-            result["diff"] = {"before": self._before() or {}, "after": result["after"]}
+            result["diff"] = settings_diff(self._before(), result["after"])
         return result
 
     def as_result(self) -> Json:
@@ -116,7 +117,7 @@ class RunState:
             "routing_source": observed.routing_source if observed else "prediction" if self.predicted else "stats",
             "before": before,
             "after": after,
-            "diff": {"before": before or {}, "after": after or {}},
+            "diff": settings_diff(before, after),
             "api_calls": [request.as_result() for request in self.requests],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
             "used_by": self.used_by,
