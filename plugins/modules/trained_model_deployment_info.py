@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Returns the deployments of trained models in an Elasticsearch cluster, with their routing tables, the state of each
     node and usage figures. Changes nothing.
+  - RV(as_list) turns an existing cluster into the list of deployments that a playbook keeps.
 options:
   deployment_id:
     description:
@@ -62,6 +63,12 @@ EXAMPLES = r"""
     api_key: "{{ elasticsearch_api_key }}"
     deployment_id: "*-search"
     gather: [nodes, usage]
+
+- name: Apply what runs, which changes nothing
+  mlops.elasticsearch.trained_model_deployments:
+    hosts: https://es.example.com:9200
+    api_key: "{{ elasticsearch_api_key }}"
+    deployments: "{{ found.as_list }}"
 """
 
 RETURN = r"""
@@ -172,6 +179,45 @@ deployments:
         rejected_execution_count: 0
         timeout_count: 0
         last_access: "2026-05-04T11:00:00.000Z"
+as_list:
+  description:
+    - The same deployments as a list that M(mlops.elasticsearch.trained_model_deployments) and the role
+      P(mlops.elasticsearch.deployments#role) take. Applied unchanged, it changes nothing.
+    - An item has what a start sets, without the number of allocations where adaptive allocations set it. It has a cache
+      size only if that is exact, which needs the cluster privilege C(monitor), and not the default.
+    - Deployments that are being stopped are left out. Null if the task failed.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    deployment_id: {description: Id of the deployment., type: str, returned: always, sample: sentiment}
+    model_id: {description: Id of the model it runs., type: str, returned: always, sample: sentiment}
+    number_of_allocations:
+      description: Number of allocations.
+      type: int
+      returned: unless adaptive allocations set it, or it is 0
+      sample: 2
+    adaptive_allocations:
+      description: C(enabled) and the bounds.
+      type: dict
+      returned: if it has any
+    threads_per_allocation:
+      description: Threads of each allocation.
+      type: int
+      returned: if the version of Elasticsearch shows it reliably
+      sample: 1
+    priority: {description: Priority., type: str, returned: always, sample: normal}
+    queue_capacity: {description: Requests that may wait on each node., type: int, returned: always, sample: 10000}
+    cache_size:
+      description: Size of the cache.
+      type: str
+      returned: if it is known exactly, and is not the default
+      sample: 67108864b
+    allow_zero:
+      description: True for a deployment that has 0 allocations, or may scale down to 0.
+      type: bool
+      returned: if it is true
+      sample: true
 summary:
   description: The number of returned deployments, the number for each value of C(health), and the sum of allocations.
   returned: always

@@ -24,6 +24,7 @@ VALUES = {
     "deployment_id": "sentiment",
     "number_of_allocations": 3,
     "recovery_folder": tempfile.gettempdir(),
+    "inventory_folder": tempfile.gettempdir(),
 }
 # Playbooks that use the collection, and the one of the guide that shows how it goes without. Those about connections
 # need a cluster that has security (test_connections_guide.py).

@@ -19,6 +19,7 @@ from support.playbook import Json, run_playbook
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+SLEEPY = {"enabled": True, "min_number_of_allocations": 0}
 TASKS: list[Json] = [
     {ONE: SEARCH, "check_mode": True},
     {ONE: {**SEARCH, "wait": False}},
@@ -27,7 +28,9 @@ TASKS: list[Json] = [
     {ONE: {"deployment_id": "search", "state": "restarted"}},
     {ONE: {"deployment_id": "search", "number_of_allocations": 2, "on_adaptive": "skip"}},
     {ONE: {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}, "ignore_errors": True},
+    {ONE: {"model_id": "sentiment", "deployment_id": "asleep", "adaptive_allocations": SLEEPY, "cache_size": "5mb"}},
     {INFO: {"gather": ["routing", "nodes", "usage"]}},
+    {ONE: {**SEARCH, "on_adaptive": "override"}},
     {INFO: {"gather": ["usage"]}},
     {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ONE: {"deployment_id": "search", "threads_per_allocation": 32, "replace": "stop_start"}, "ignore_errors": True},

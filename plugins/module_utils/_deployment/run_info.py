@@ -17,7 +17,9 @@ from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._ml.deployment import Deployment
 from .api.cluster import Cluster, Connect
+from .api.snapshot import Snapshot
 from .api.version_checks import refuse_old_server
+from .plan.as_list import as_list
 from .records.usage import health, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
@@ -33,30 +35,39 @@ def run(
         try:
             refuse_old_server(cluster.server)
             result["server"] = cluster.server.as_result()
-            result["deployments"] = list(_items(cluster, params["deployment_id"], params["gather"]))
+            found = list(_matching(cluster.read(usage=True), params["deployment_id"], params["gather"]))
         finally:
             cluster.close()
     except (Refusal, ApiError) as exc:
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
+    result["deployments"] = [_item(deployment, row, params["gather"]) for deployment, row in found]
+    result["as_list"] = as_list((deployment for deployment, _row in found), cluster.server)
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
 
 
 def empty_result() -> Json:
     """Return the result if nothing was read."""
-    return {"changed": False, "failure": None, "deployments": [], "summary": _summary([]), "server": None}
+    return {
+        "changed": False,
+        "failure": None,
+        "deployments": [],
+        "as_list": None,
+        "summary": _summary([]),
+        "server": None,
+    }
 
 
-def _items(cluster: Cluster, patterns: t.Sequence[str], gather: t.Sequence[str]) -> t.Iterator[Json]:
-    snapshot = cluster.read(usage=True)
+def _matching(
+    snapshot: Snapshot, patterns: t.Sequence[str], gather: t.Sequence[str]
+) -> t.Iterator[tuple[Deployment, Json]]:
+    """Yield each deployment that matches, with its row of the statistics."""
+    read = snapshot.with_targets if "routing" in gather else snapshot.from_stats
     for deployment_id in snapshot:
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
-            observed = (
-                snapshot.with_targets(deployment_id) if "routing" in gather else snapshot.from_stats(deployment_id)
-            )
-            yield _item(t.cast("Deployment", observed), snapshot.rows[deployment_id], gather)
+            yield t.cast("Deployment", read(deployment_id)), snapshot.rows[deployment_id]
 
 
 def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
