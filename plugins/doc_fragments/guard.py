@@ -39,7 +39,7 @@ options:
     description:
       - What to do if the change exceeds O(guard).
       - V(fail) fails and names every limit that the change exceeds. V(skip) changes nothing, not even other settings,
-        and gives the reason in RV(skipped_because).
+        warns, and gives the reason in RV(skipped_because).
     type: str
     choices: [fail, skip]
     default: fail

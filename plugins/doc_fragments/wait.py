@@ -28,6 +28,8 @@ options:
     description:
       - Whether a deployment with 0 of 0 allocations is ready. If not, the task fails for a deployment that is scaled to
         zero.
+      - A task that gives C(min_number_of_allocations=0) in C(adaptive_allocations) accepts 0 allocations, whatever this
+        is.
     type: bool
     default: false
   wait_timeout:

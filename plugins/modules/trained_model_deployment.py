@@ -46,7 +46,8 @@ options:
       - Number of allocations, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
       - Changing it for a running deployment needs Elasticsearch 8.6 or newer.
       - While adaptive allocations are enabled, O(on_adaptive) decides what happens. On Elasticsearch Serverless
-        adaptive allocations are always enabled, so this number applies only to a start.
+        they always are. There the task fails unless O(on_adaptive=skip), which uses the number only for a start and
+        warns.
     type: int
   adaptive_allocations:
     description:
@@ -57,10 +58,14 @@ options:
     type: dict
     suboptions:
       enabled:
-        description: Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
+        description:
+          - Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
+          - Bounds that are given without it have no effect while this is V(false); then the task warns.
         type: bool
       min_number_of_allocations:
-        description: Lower bound of the number. V(0) allows Elasticsearch to scale to zero, V(-1) removes the bound.
+        description:
+          - Lower bound of the number. V(0) allows Elasticsearch to scale to zero, V(-1) removes the bound.
+          - With V(0) the task also accepts a deployment that is scaled to zero, see O(allow_zero).
         type: int
       max_number_of_allocations:
         description: Upper bound of the number. V(-1) removes the bound.
@@ -69,6 +74,7 @@ options:
     description:
       - Number of allocations for the first start only. The module never compares it, so that other clients may scale.
       - Cannot be combined with O(number_of_allocations) or enabled adaptive allocations.
+      - Elasticsearch Serverless may not keep it; then the task warns.
     type: int
   threads_per_allocation:
     description:
@@ -110,7 +116,8 @@ options:
   on_missing:
     description:
       - What to do if the deployment does not exist and O(state) is V(started) or V(restarted).
-      - V(start) starts it, V(fail) fails, V(skip) does nothing and gives the reason in RV(skipped_because).
+      - V(start) starts it, V(fail) fails, V(skip) does nothing, warns, and gives the reason in
+        RV(skipped_because).
       - With O(state=stopped) the task succeeds if the deployment does not exist, unless this is V(fail).
     type: str
     choices: [start, fail, skip]
@@ -119,7 +126,8 @@ options:
     description:
       - What to do if O(number_of_allocations) is given without O(adaptive_allocations), and adaptive allocations are
         enabled.
-      - V(fail) fails, V(skip) leaves the number alone, V(override) turns adaptive allocations off and sets the number.
+      - V(fail) fails, V(skip) leaves the number alone and warns, V(override) turns adaptive allocations off and sets
+        the number.
     type: str
     choices: [fail, skip, override]
     default: fail
@@ -312,7 +320,7 @@ operation:
   type: str
   sample: update
 skipped_because:
-  description: Why the task skipped a change, if an option asks for that; otherwise null.
+  description: Why the task skipped a change, if an option asks for that; otherwise null. Also shown as a warning.
   returned: always
   type: str
   sample: adaptive allocations are enabled and on_adaptive is skip

@@ -181,7 +181,8 @@ options:
       - What to do if a change exceeds O(guard) or the guard of an item.
       - V(fail) fails the whole task before any write request if the list exceeds O(guard); if an item exceeds its own
         guard, only that item fails.
-      - V(skip) skips the whole list or the item, and gives the reason in C(skipped_because) of each skipped item.
+      - V(skip) skips the whole list or the item, warns, and gives the reason in C(skipped_because) of each skipped
+        item.
     type: str
     choices: [fail, skip]
     default: fail
@@ -453,7 +454,9 @@ deployments:
         reason: Could not update deployment because there are not enough resources to provide all requested allocations
 summary:
   description:
-    - How many deployments RV(deployments) has, and how many of them were changed, failed or were skipped.
+    - How many deployments RV(deployments) has, and how many of them were changed, failed, were skipped because an
+      option asks for that, or needed no change (C(unchanged)). A deployment that was changed and then failed counts as
+      both.
     - "C(operations): the number of changed deployments for each operation."
   returned: always
   type: dict

@@ -170,10 +170,17 @@ def test_a_task_that_names_an_alias_leaves_the_deployment_with_the_models_id(ver
 
 def test_on_serverless_a_task_leaves_the_number_to_adaptive_allocations() -> None:
     with Emulator("8.11.0", flavor="serverless") as emulator:
-        first = emulator.run(model_id="m", number_of_allocations=2)
+        for check_mode in (True, False):
+            refused = emulator.run(check_mode, model_id="m", number_of_allocations=2)
+            assert refused["failure"] == {"code": "unsupported_on_serverless"}
+            assert "min_number_of_allocations" in refused["msg"]
+        leaves: Json = {"model_id": "m", "number_of_allocations": 2, "on_adaptive": "skip"}
+        first = emulator.run(**leaves)
+        assert "may run another number of allocations of 'm' than 2" in first["warnings"][0]
         assert not first.get("failed"), first.get("msg")
         assert first["operation"] == "start"
-        second = emulator.run(model_id="m", number_of_allocations=2)
+        second = emulator.run(**leaves)
+        assert second["warnings"] == [f"Deployment 'm' was skipped: {second['skipped_because']}."]
         assert (second["operation"], second["changed"]) == ("none", False)
         assert second["skipped_because"] is not None
         assert first["routing_source"] == "stats"

@@ -175,7 +175,8 @@ class _Fleet:
     @property
     def _warnings(self) -> tuple[str, ...]:
         """Return each warning once, after the ids of its deployments unless it names them."""
-        ids_by_text = _with_ids((run, text) for run in self._runs for text in run.state.warnings)
+        skipped = [(run, f"Skipped: {run.state.skipped_because}.") for run in self._runs if run.state.skipped_because]
+        ids_by_text = _with_ids([*skipped, *((run, text) for run in self._runs for text in run.state.warnings)])
         return tuple(_with_lead(ids, text) for text, ids in ids_by_text.items())
 
     def as_result(self) -> Json:
@@ -220,9 +221,9 @@ class _Fleet:
         return {
             "deployments": len(states),
             "changed": sum(state.changed for state in states),
-            "unchanged": sum(not run.state.changed and run.error is None for run in self._runs),
+            "unchanged": sum(run.is_unchanged for run in self._runs),
             "failed": sum(run.error is not None for run in self._runs),
-            "skipped": sum(state.skipped_because is not None for state in states),
+            "skipped": sum(run.state.skipped_because is not None and run.error is None for run in self._runs),
             "operations": dict(sorted(operations.items())),
         }
 

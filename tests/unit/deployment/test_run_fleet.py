@@ -209,7 +209,7 @@ def test_one_that_fails_does_not_keep_the_others(emulator: Emulator) -> None:
     assert result["msg"].startswith("2 of 4 deployments failed. Deployment 'fixed' cannot be changed in place")
     assert "Cannot start deployment 'large'" in result["msg"]
     counts = {name: result["summary"][name] for name in ("deployments", "changed", "unchanged", "failed", "skipped")}
-    assert counts == {"deployments": 4, "changed": 1, "unchanged": 1, "failed": 2, "skipped": 1}
+    assert counts == {"deployments": 4, "changed": 1, "unchanged": 0, "failed": 2, "skipped": 1}
     assert item(result, "large")["error"]["kind"] == "capacity"
     assert sorted(emulator.deployments()) == ["fine", "fixed"]
 

@@ -187,7 +187,7 @@ class DeploymentRun:
             return
         if plan.changed and plan.after.number_of_allocations != 0:
             return
-        readiness = judge_readiness(plan.after, policy.wait_for, allow_zero=self.desired.allow_zero)
+        readiness = judge_readiness(plan.after, policy.wait_for, accepts_zero=self.desired.accepts_zero)
         if readiness.state == "failed":
             message = failed_message(self.desired.deployment_id, policy.wait_for, readiness)
             if policy.on_unsatisfied != "keep":

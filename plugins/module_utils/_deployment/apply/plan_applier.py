@@ -130,7 +130,7 @@ class PlanApplier:
             return
 
         def judge(observed: Deployment | None) -> Readiness:
-            return judge_readiness(observed, self._policy.wait_for, allow_zero=self._desired.allow_zero)
+            return judge_readiness(observed, self._policy.wait_for, accepts_zero=self._desired.accepts_zero)
 
         if self.plan.changed or judge(self._state.observed).state != "ready":
             try:

@@ -45,11 +45,16 @@ class RunState:
 
     def succeeded(self) -> Outcome:
         """Return the outcome of a task without a failure."""
-        return Outcome(self.as_result(), self.warnings)
+        return Outcome(self.as_result(), self._all_warnings)
+
+    @property
+    def _all_warnings(self) -> tuple[str, ...]:
+        skipped = self.skipped_because
+        return (*([f"Deployment '{self.deployment_id}' was skipped: {skipped}."] if skipped else ()), *self.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return the warnings of the plan, and the others."""
+        """Return the warnings of the plan, and the others; not that it was skipped."""
         plan_warnings = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
         return (*plan_warnings, *self.extra_warnings)
 
@@ -71,7 +76,7 @@ class RunState:
 
     def failed(self, error: Failure) -> Outcome:
         """Return the outcome of a task that failed with *error*: what was read last, without what was only planned."""
-        return Outcome({**self.as_result(), **self.failure(error)}, self.warnings)
+        return Outcome({**self.as_result(), **self.failure(error)}, self._all_warnings)
 
     def failure(self, error: Failure) -> Json:
         """Return the result keys that *error* changes or adds."""

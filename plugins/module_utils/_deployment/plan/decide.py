@@ -41,6 +41,11 @@ def decide(desired: Desired, situation: Situation) -> Plan:
 
     :raises Refusal: there is none, or a guard forbids it.
     """
+    plan = _plan_guarded(desired, situation)
+    return dataclasses.replace(plan, warnings=(*plan.warnings, *_idle_bounds(desired, plan)))
+
+
+def _plan_guarded(desired: Desired, situation: Situation) -> Plan:
     current, recovery = situation.current, situation.recovery
     absent = current is None or current.assignment_state == "stopping"
     if recovery is not None and absent and recovery.matches(current) and desired.state != "stopped":
@@ -127,6 +132,7 @@ def _plan_missing(desired: Desired, situation: Situation) -> Plan:
     model_id = situation.model_id or (current.model_id if current else desired.deployment_id)
     step, after = start_step.new_start(desired, model_id)
     refuse_contradictions(after)
+    warnings += _unkept_number(desired)
     return Plan(current, after, "start", (step,), warnings, waits_for_stop=current is not None)
 
 
@@ -227,6 +233,30 @@ def _left_to_adaptive(desired: Desired, current: Deployment) -> str | None:
             return "Elasticsearch Serverless scales every deployment itself"
         return "adaptive allocations are enabled and on_adaptive is skip"
     return None
+
+
+def _unkept_number(desired: Desired) -> tuple[str, ...]:
+    """Return the warning about the number of a start that Serverless does not keep (around-deployments.md 5.6)."""
+    number = desired.number_of_allocations or desired.initial_number_of_allocations
+    if number is None or not desired.always_adaptive:
+        return ()
+    return (
+        "Elasticsearch Serverless scales every deployment itself: it may run another number of allocations of "
+        f"'{desired.deployment_id}' than {number}.",
+    )
+
+
+def _idle_bounds(desired: Desired, plan: Plan) -> tuple[str, ...]:
+    """Return the warning about bounds that have no effect, because adaptive allocations are off and stay off."""
+    patch, after = desired.adaptive_allocations, plan.after
+    if patch is None or patch.enabled is not None or plan.skipped_because or after is None or after.adaptive:
+        return ()
+    if after.adaptive_allocations in (None, OFF):
+        return ()
+    return (
+        f"The adaptive allocations of deployment '{after.deployment_id}' are off, so their bounds have no effect. "
+        "Set enabled to true in adaptive_allocations to turn them on.",
+    )
 
 
 def _refuse_frozen_zero(desired: Desired, after: Deployment) -> None:

@@ -44,17 +44,17 @@ PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
 }
 
 
-def judge_readiness(observed: Deployment | None, wait_for: str, *, allow_zero: bool = False) -> Readiness:
+def judge_readiness(observed: Deployment | None, wait_for: str, *, accepts_zero: bool = False) -> Readiness:
     """Judge whether *observed* is what ``wait_for`` names.
 
-    0 of 0 allocations is ready only if *allow_zero*; waiting helps only if adaptive allocations will raise it.
+    0 of 0 allocations is ready only if *accepts_zero*; waiting helps only if adaptive allocations will raise it.
     """
     if observed is None:
         return Readiness("failed", "the deployment is gone: it was stopped while waiting")
     if observed.assignment_state == "stopping":
         return Readiness("failed", f"the deployment is being stopped{_because(observed.reason)}")
     if observed.number_of_allocations == 0 and observed.assignment_state != "failed":
-        return READY if allow_zero else _at_zero(observed)
+        return READY if accepts_zero else _at_zero(observed)
     if PREDICATES[wait_for](observed):
         return READY
     failed = observed.failed_routes

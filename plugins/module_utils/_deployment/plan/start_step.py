@@ -40,12 +40,26 @@ def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tu
             f"The cache size of deployment '{merged.deployment_id}' is kept as {merged.cache_size}, cut to one "
             "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor.",
         )
-    if merged.number_of_allocations == 0 and not merged.adaptive:
-        warnings += (f"Deployment '{merged.deployment_id}' has 0 allocations, and is started with 1.",)
     settings.update(_named_settings(desired))
     adaptive = merged.adaptive_allocations or OFF
     number = None if merged.adaptive else max(1, merged.number_of_allocations or 1)
-    return *_start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings), warnings
+    step, after = _start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings)
+    return step, after, warnings + _changed_number(merged, after)
+
+
+def _changed_number(merged: Deployment, after: Deployment) -> tuple[str, ...]:
+    """Return the warning if *after* starts with another number than that of *merged*."""
+    number, name = merged.number_of_allocations, f"eployment '{merged.deployment_id}'"
+    if number is None:
+        return (f"The number of allocations of d{name} cannot be read, and it is started with 1.",)
+    if number == 0 and not merged.adaptive:
+        return (f"D{name} has 0 allocations, and is started with 1.",)
+    if number > (after.number_of_allocations or 0):
+        return (
+            f"D{name} has {number} allocations, and is started with {after.number_of_allocations}: "
+            "its adaptive allocations set the number.",
+        )
+    return ()
 
 
 def start_like(before: Deployment) -> Step:

@@ -46,6 +46,14 @@ def _left_alone(desired: Desired) -> t.Literal["fail", "skip", "override"]:
             f"{_ALWAYS_SCALES}, so on_adaptive cannot be override",
             hint="Give adaptive_allocations with bounds instead.",
         )
+    if desired.on_adaptive == "fail":
+        raise Refusal(
+            "unsupported_on_serverless",
+            f"{_ALWAYS_SCALES}, so number_of_allocations cannot be {desired.number_of_allocations} for deployment "
+            f"'{desired.deployment_id}'",
+            hint="Give adaptive_allocations with min_number_of_allocations and max_number_of_allocations instead, or "
+            "set on_adaptive to skip to leave the number to Elasticsearch.",
+        )
     return "skip"
 
 

@@ -50,6 +50,14 @@ class Desired:
         """Return whether the task sets a number and says nothing about adaptive allocations, which may set it too."""
         return self.number_of_allocations is not None and self.adaptive_allocations is None
 
+    @property
+    def accepts_zero(self) -> bool:
+        """Return whether 0 allocations are fine: the task says so, or lets the deployment scale to zero."""
+        patch = self.adaptive_allocations
+        return self.allow_zero or (
+            patch is not None and patch.enabled is not False and patch.min_number_of_allocations == 0
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class WaitPolicy:

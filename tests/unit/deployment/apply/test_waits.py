@@ -80,6 +80,19 @@ def test_none_of_none_is_not_ready_unless_allowed(emulator: Emulator, wait_for: 
         assert emulator.run(check_mode, **task, allow_zero=True).get("failed") is None
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_task_that_allows_zero_allocations_by_its_minimum_accepts_them(emulator: Emulator, check_mode: bool) -> None:
+    asleep(emulator)
+    bounds: Json = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 2}
+    again = emulator.run(check_mode, model_id="m", adaptive_allocations=bounds)
+    assert (again.get("failed", False), again["changed"], again["warnings"]) == (False, False, [])
+    raised = emulator.run(check_mode, model_id="m", adaptive_allocations=bounds | {"max_number_of_allocations": 8})
+    assert (raised.get("failed", False), raised["operation"]) == (False, "update")
+    assert len(emulator.journal()) == (0 if check_mode else 1)
+    off = emulator.run(check_mode, model_id="m", adaptive_allocations=bounds | {"enabled": False})
+    assert off["failure"] == {"code": "zero_allocations"}
+
+
 @pytest.mark.parametrize("adaptive", ["raised", "stays"])
 def test_a_minimum_raised_above_zero_waits_for_adaptive_allocations(emulator: Emulator, adaptive: str) -> None:
     """Test a number of zero, which adaptive allocations may not raise; no request wakes it (server-behaviour.md 6)."""

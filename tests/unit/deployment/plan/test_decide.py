@@ -310,8 +310,38 @@ def test_a_restart_that_leaves_the_number_to_adaptive_allocations_says_so() -> N
     assert made.start is not None
     assert "number_of_allocations" not in made.start.settings
     assert made.warnings == (
+        "Deployment 'd' has 3 allocations, and is started with 1: its adaptive allocations set the number.",
         "The task does not set the number of allocations: adaptive allocations are enabled and on_adaptive is skip.",
     )
+
+
+def test_a_restart_within_the_bounds_warns_of_nothing() -> None:
+    one = dataclasses.replace(SCALED, number_of_allocations=1)
+    assert plan(one, state="restarted").warnings == ()
+
+
+def test_a_restart_warns_of_a_number_that_cannot_be_read() -> None:
+    unread = dataclasses.replace(RUNNING, number_of_allocations=None)
+    assert plan(unread, state="restarted").warnings == (
+        "The number of allocations of deployment 'd' cannot be read, and it is started with 1.",
+    )
+    assert plan(unread, state="restarted", number_of_allocations=3).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("current", "patch", "warned"),
+    [
+        (None, AdaptivePatch(None, 1, 4), True),
+        (RUNNING, AdaptivePatch(None, None, 4), True),
+        (None, AdaptivePatch(False, 1, 4), False),
+        (None, AdaptivePatch(True, 1, 4), False),
+        (SCALED, AdaptivePatch(None, None, 4), False),
+        (RUNNING, AdaptivePatch(None, None, -1), False),
+    ],
+)
+def test_bounds_without_effect_are_a_warning(current: Deployment | None, patch: AdaptivePatch, warned: bool) -> None:
+    found = plan(current, model_id="m", adaptive_allocations=patch).warnings
+    assert any("so their bounds have no effect" in text for text in found) == warned
 
 
 def test_a_skip_gives_its_reason() -> None:
@@ -369,7 +399,8 @@ def test_the_prediction_of_an_update() -> None:
 
 
 def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
-    desired = on_this_server(Desired("d", number_of_allocations=9), Server("8.11.0", "serverless", ""))
+    asked = Desired("d", number_of_allocations=9, on_adaptive="skip")
+    desired = on_this_server(asked, Server("8.11.0", "serverless", ""))
     scaled = dataclasses.replace(RUNNING, adaptive_allocations=AdaptiveAllocations(True))
     made = decide(desired, Situation(scaled, "m"))
     assert made.skipped_because == "Elasticsearch Serverless scales every deployment itself"
@@ -377,7 +408,7 @@ def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
 
 def test_serverless_scales_by_itself() -> None:
     serverless, other = Server("8.11.0", "serverless", ""), Server("9.1.0", "default", "")
-    counted = Desired("d", number_of_allocations=2)
+    counted = Desired("d", number_of_allocations=2, on_adaptive="skip")
     assert on_this_server(counted, other) is counted
     assert on_this_server(Desired("d"), serverless) == Desired("d", always_adaptive=True)
     assert on_this_server(Desired("d", state="stopped"), serverless) == Desired("d", state="stopped")
@@ -388,6 +419,7 @@ def test_serverless_scales_by_itself() -> None:
     assert on_this_server(bounded, serverless).adaptive_allocations == AdaptivePatch(True, None, 4)
     fighting = (
         (dataclasses.replace(counted, on_adaptive="override"), "so on_adaptive cannot be override"),
+        (dataclasses.replace(counted, on_adaptive="fail"), "so number_of_allocations cannot be 2 for deployment 'd'"),
         (Desired("d", adaptive_allocations=AdaptivePatch(False)), "so adaptive_allocations cannot be turned off"),
         (dataclasses.replace(bounded, number_of_allocations=2), "so no number of allocations can be set beside"),
         (

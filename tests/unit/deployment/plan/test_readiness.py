@@ -90,7 +90,7 @@ def test_readiness(deployment: Deployment | None, wait_for: str, outcome: str) -
 
 
 def test_zero_is_ready_if_allowed() -> None:
-    assert judge_readiness(ASLEEP, "steady", allow_zero=True).state == "ready"
+    assert judge_readiness(ASLEEP, "steady", accepts_zero=True).state == "ready"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def test_consumers_are_not_named_where_nothing_is_stopped() -> None:
         )
         guarded: dict[str, t.Any] = {"guard": {"number_of_allocations": 2}, "on_guarded": "skip"}
         result = emulator.run(deployment_id="d", state="stopped", on_referenced="force", **guarded)
-        assert (verbs(result), result["warnings"]) == ([], [])
+        assert verbs(result) == []
+        assert result["warnings"] == [f"Deployment 'd' was skipped: {result['skipped_because']}."]
         assert "on_guarded is skip" in result["skipped_because"]
 
 
