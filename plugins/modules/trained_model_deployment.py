@@ -195,7 +195,12 @@ options:
     description:
       - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
         C(ansible_facts.elasticsearch_ml_deployments). Empty for none.
-      - Use a different name for each cluster that is managed from the same host.
+      - Use a different name for each cluster that is managed from the same host. A task that replaces an entry of
+        another cluster warns about it.
+      - If facts are injected as variables, the task is refused before it does anything when a host that gets the fact
+        has a variable of this name that is not such a fact, because facts beat variables of the inventory and defaults
+        of roles. With C(run_once) all hosts of the batch get the fact. The task cannot notice a variable that a fact of
+        a fact cache hides already.
     type: str
     default: elasticsearch_ml_deployments
 extends_documentation_fragment:
@@ -493,6 +498,8 @@ ansible_facts:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
           true in check mode if the task would change the deployment.
+        - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user may not
+          read them.
         - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
           from a fact cache.
       type: dict
@@ -502,6 +509,7 @@ ansible_facts:
           deployment: {deployment_id: sentiment, number_of_allocations: 4}
           routing_table: {}
           allocations: {wanted: 4, assigned: 4, running: 4, missing: 0}
+          cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
           predicted: false
           run: 0242ac11-0002-5a2b-3c4d
 """

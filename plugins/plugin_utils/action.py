@@ -78,11 +78,21 @@ class MlAction(ActionBase):
         if checked.error_messages:
             return self._refused(Failure("invalid_arguments", self._message(checked.errors, arguments)), arguments)
         params = dict(checked.validated_parameters)
+        try:
+            self.refuse(params, task_vars)
+        except Refusal as exc:
+            return self._refused(exc, arguments)
         if self._in_process():
             outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
         else:
             outcome = self._run_module(arguments, task_vars)
         return self.finished(params, outcome, task_vars)
+
+    def refuse(self, params: Json, task_vars: Json) -> None:
+        """Refuse, before anything else is done, a task that only the controller knows to be wrong.
+
+        :raises Refusal: it is.
+        """
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         """Return the result of a task from what its code returned; a plugin may add what only the controller knows."""

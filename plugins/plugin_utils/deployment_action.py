@@ -9,9 +9,11 @@ from __future__ import annotations
 import abc
 import typing as t
 
+from ansible import constants as C
 from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
     ProgressCallback,
     no_progress,
@@ -20,7 +22,17 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.resu
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster, Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, untagged
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import merge_facts, run_id
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
+    Key,
+    entries_of_run,
+    fact_in,
+    merge_facts,
+    other_cluster_warning,
+    run_id,
+    would_hide,
+)
+
+ROLE = "mlops.elasticsearch.deployments"
 
 display = Display()
 
@@ -51,23 +63,60 @@ class DeploymentAction(MlAction):
         watched = no_progress if self._task.no_log else show_progress
         return self.run_task(params, self._task.check_mode, connect=cached_cluster, show_progress=watched)
 
+    def refuse(self, params: Json, task_vars: Json) -> None:
+        """Refuse to set a fact that would hide a variable of the user: facts beat inventory variables in silence."""
+        name = params["fact_name"]
+        if not name or self._task.async_val or not C.config.get_config_value("INJECT_FACTS_AS_VARS"):
+            return
+        hosts = [
+            host
+            for host in self._hosts_of_fact(task_vars)
+            if would_hide(self._key(host, name), self._variables_of(host, task_vars))
+        ]
+        if hosts:
+            have = f" and {len(hosts) - 1} more have" if len(hosts) > 1 else " has"
+            raise Refusal(
+                "fact_shadows_variable",
+                f"Host {hosts[0]}{have} a variable {name} that is not a fact of this collection, and the fact of that "
+                "name would hide it: facts beat variables of the inventory and defaults of roles",
+                hint=f"Rename it, or set {self._fact_option} to another name, or to an empty text for no fact.",
+            )
+
+    @property
+    def _fact_option(self) -> str:
+        """Return what names the fact where the user can set it."""
+        of_our_role = self._task._role is not None and self._task._role.get_name() == ROLE
+        return "deployments_fact_name" if of_our_role else "fact_name"
+
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
         if not name or not isinstance(new, dict) or name not in new:
             return outcome
-        uuid, owner = str(self._task._uuid), self._owner_of(task_vars)
-        known = untagged(self._facts_of(owner, task_vars).get(name), f"The fact {name}")
-        facts = merge_facts((uuid, owner, name), run_id(uuid), known, new[name], self.deployment_ids(params, outcome))
-        return {**outcome, "ansible_facts": {name: facts}}
+        owner, run = self._owner_of(task_vars), run_id(str(self._task._uuid))
+        key = self._key(owner, name)
+        known = untagged(entries_of_run(key, run, fact_in(self._variables_of(owner, task_vars), name)), name)
+        facts = merge_facts(key, run, known, new[name], self.deployment_ids(params, outcome))
+        warnings = [*outcome.get("warnings", ()), *other_cluster_warning(name, known, new[name])]
+        return {**outcome, "ansible_facts": {name: facts}, **({"warnings": warnings} if warnings else {})}
+
+    def _key(self, owner: str, name: str) -> Key:
+        return str(self._task._uuid), owner, name
 
     def _owner_of(self, task_vars: Json) -> str:
         """Return the host that gets the facts of this task."""
         delegated = self._task.delegate_to and self._task.delegate_facts
         return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
 
-    def _facts_of(self, owner: str, task_vars: Json) -> Json:
-        """Return the facts before this task."""
-        if owner == task_vars.get("inventory_hostname"):
-            return t.cast(Json, task_vars.get("ansible_facts") or {})
-        hosts = task_vars.get("hostvars") or {}
-        return t.cast(Json, hosts.get(owner, {}).get("ansible_facts") or {})
+    def _hosts_of_fact(self, task_vars: Json) -> list[str]:
+        """Return the hosts that get the facts of this task: with run_once the batch, unless they are delegated."""
+        owner = self._owner_of(task_vars)
+        if not self._task.run_once or owner != task_vars.get("inventory_hostname"):
+            return [owner]
+        return sorted({owner, *task_vars.get("ansible_play_batch", ())})
+
+    def _variables_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
+        """Return the variables of a host before this task, those of another one without being templated."""
+        if host == task_vars.get("inventory_hostname"):
+            return task_vars
+        hosts = task_vars.get("hostvars")
+        return t.cast(Json, hosts.raw_get(host)) if hosts is not None and host in hosts else {}

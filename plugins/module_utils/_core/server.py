@@ -47,5 +47,9 @@ class Server:
         """Return whether the server is at least *since*; serverless has everything, and a version that never moves."""
         return self.serverless or self.version_tuple >= since
 
+    def cluster(self) -> dict[str, str | None]:
+        """Return name and uuid of the cluster, ``None`` where they are not known. Names repeat: the uuid decides."""
+        return {"name": self.cluster_name or None, "uuid": self.cluster_uuid or None}
+
     def as_result(self) -> dict[str, str]:
         return {"version": self.version, "flavor": self.flavor, "cluster_name": self.cluster_name}

@@ -109,7 +109,8 @@ class _Fleet:
 
     def _run_of(self, item: options.Item) -> DeploymentRun:
         desired, policy = item
-        return DeploymentRun(desired, policy, RunState(desired.deployment_id, "", task_requests=self._requests))
+        state = RunState(desired.deployment_id, "", self._server, task_requests=self._requests)
+        return DeploymentRun(desired, policy, state)
 
     def _refuse_unsupported(self, cluster: Cluster) -> None:
         refusals = []

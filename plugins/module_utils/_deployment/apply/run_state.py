@@ -130,8 +130,11 @@ class RunState:
 
     def facts(self, item: Json) -> Json:
         """Return the entry of the fact: deployment id to what runs, empty if it does not. *item*: of :meth:`item`."""
+        if not self.observed:
+            return {}
         entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
-        return {self.deployment_id: {**entry, "predicted": self.predicted}} if self.observed else {}
+        cluster = self.server and self.server.cluster()
+        return {self.deployment_id: {**entry, "cluster": cluster, "predicted": self.predicted}}
 
     def _entry(self) -> Json:
         observed = self.observed
