@@ -26,8 +26,10 @@ requirements:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/mlops.elasticsearch.ml) in C(module_defaults) to set options for all modules.
+    description: Use C(group/mlops.elasticsearch.ml) in C(module_defaults) to set the connection of all modules.
     support: full
+    details: All modules of the group share the connection options and no others. A module that lacks an option of the
+      group's defaults fails, so set other options under the name of a module.
     membership:
       - mlops.elasticsearch.ml
 """

@@ -44,7 +44,7 @@ options:
   number_of_allocations:
     description:
       - Number of allocations, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
-      - Changing it for a running deployment needs Elasticsearch 8.6 or newer.
+      - Changing it for a running deployment needs Elasticsearch 8.6 or newer. Before, O(replace=stop_start) changes it.
       - While adaptive allocations are enabled, O(on_adaptive) decides what happens. On Elasticsearch Serverless
         they always are. There the task fails unless O(on_adaptive=skip), which uses the number only for a start and
         warns.

@@ -24,9 +24,11 @@ options:
     default: ["*"]
   gather:
     description:
-      - V(routing) adds where each deployment runs. Target allocations need the cluster privilege C(monitor).
+      - V(routing) is where each deployment runs. It is in the result beside whatever else the list asks for. Target
+        allocations need the cluster privilege C(monitor).
       - V(nodes) adds an item for each node, with its statistics.
       - V(usage) adds usage figures of the whole deployment.
+      - An empty list leaves the routing out, and with it the read of the cluster state.
     type: list
     elements: str
     choices: [routing, nodes, usage]
@@ -112,7 +114,7 @@ deployments:
       returned: success
       sample: {wanted: 2, assigned: 2, running: 2, missing: 0}
     routing_table:
-      description: The route on each node, by node id; null unless O(gather) contains V(routing).
+      description: The route on each node, by node id; null if O(gather) is empty.
       type: dict
       returned: success
       sample:
@@ -123,7 +125,7 @@ deployments:
           current_allocations: 2
           target_allocations: 2
     routing_source:
-      description: V(cluster_state) or V(stats); null unless O(gather) contains V(routing).
+      description: V(cluster_state) or V(stats); null if O(gather) is empty.
       type: str
       returned: success
       sample: cluster_state
@@ -219,7 +221,9 @@ as_list:
       returned: if it is true
       sample: true
 summary:
-  description: The number of returned deployments, the number for each value of C(health), and the sum of allocations.
+  description:
+    - The number of returned deployments, the number for each value of C(health), and the sum of allocations.
+    - Null if the task failed.
   returned: always
   type: dict
   sample:

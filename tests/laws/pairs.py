@@ -103,6 +103,7 @@ DESIRED_STATES: dict[str, Json] = {
     "two threads": {"threads_per_allocation": 2},
     "two threads, replacing": {"threads_per_allocation": 2, "replace": "stop_start"},
     "queue, replacing": {"queue_capacity": 700, "number_of_allocations": 1, "replace": "stop_start"},
+    "two, replacing": {"number_of_allocations": 2, "replace": "stop_start"},
     "cache": {"cache_size": "1536kb"},
     "normal": {"priority": "normal"},
     "low": {"priority": "low"},

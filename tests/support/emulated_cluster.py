@@ -248,7 +248,7 @@ def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
             if self.config.host == "dead":
                 raise DroppedError("connection refused")
             try:
-                status, answered, content = send(method, target, dict(headers or {}), body)
+                status, answered, content = send(method, self.path_prefix + target, dict(headers or {}), body)
             except ConnectionDropped as exc:
                 raise DroppedError("connection dropped", errors=(exc,)) from exc
             meta = ApiResponseMeta(

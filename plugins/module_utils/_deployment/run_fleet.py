@@ -25,7 +25,7 @@ from .apply.run_state import RunState
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
-from .plan.fleet import in_send_order, refuse_list, refuse_too_few_processors, refuse_too_many, takes_capacity
+from .plan.fleet import in_send_order, refuse_long_list, refuse_too_few_processors, refuse_too_many, takes_capacity
 from .plan.guard import guard_plans
 
 Params = t.Mapping[str, t.Any]
@@ -82,11 +82,7 @@ class _Fleet:
         params = self._params
         items, keep, timeout = options.items(params), options.keep_filter(params), server_timeout(params)
         max_step = max_total_step(params)
-        desired_items = [desired for desired, _policy in items]
-        refuse_list(
-            [desired.deployment_id for desired in desired_items],
-            [desired.state != "stopped" for desired in desired_items],
-        )
+        refuse_long_list(sum(desired.state != "stopped" for desired, _policy in items))
         fact_name(params)
         cluster = connect(connection(params), self._clock.sleep)
         try:

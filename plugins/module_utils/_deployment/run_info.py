@@ -55,7 +55,7 @@ def empty_result() -> Json:
         "failure": None,
         "deployments": [],
         "as_list": None,
-        "summary": _summary([]),
+        "summary": None,
         "server": None,
     }
 
@@ -64,7 +64,7 @@ def _matching(
     snapshot: Snapshot, patterns: t.Sequence[str], gather: t.Sequence[str]
 ) -> t.Iterator[tuple[Deployment, Json]]:
     """Yield each deployment that matches, with its row of the statistics."""
-    read = snapshot.with_targets if "routing" in gather else snapshot.from_stats
+    read = snapshot.with_targets if gather else snapshot.from_stats
     for deployment_id in snapshot:
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
             yield t.cast("Deployment", read(deployment_id)), snapshot.rows[deployment_id]
@@ -72,7 +72,7 @@ def _matching(
 
 def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
     state, reason = health(deployment)
-    routing = "routing" in gather
+    routing = bool(gather)
     return {
         **deployment.as_result(),
         "allocations": deployment.allocations(),

@@ -60,6 +60,19 @@ def test_an_id_is_named_once(emulator: Emulator) -> None:
     assert requests(emulator) == []
 
 
+def test_repeated_ids_are_named_with_the_other_mistakes(emulator: Emulator) -> None:
+    items: list[Json] = [
+        {"deployment_id": "a", "recovery_file": "/tmp/one"},
+        {"deployment_id": "a", "recovery_file": "/tmp/one"},
+        {"deployment_id": "b", "recovery_file": "/tmp/one"},
+        {"deployment_id": "c", "number_of_allocations": 0},
+    ]
+    message = emulator.run_many(items)["msg"]
+    assert "Deployment 'a' is listed 2 times, in deployments[0], deployments[1]." in message
+    assert "Deployments 'a', 'b' have the same recovery_file" in message
+    assert "deployments[3] ('c'): number_of_allocations must be 1 or more" in message
+
+
 def test_a_thousand_are_too_many(emulator: Emulator) -> None:
     result = emulator.run_many([{"deployment_id": f"d{number}", "model_id": "m"} for number in range(1000)])
     assert "The list has 1000 deployments to run, and Elasticsearch takes at most 100" in result["msg"]

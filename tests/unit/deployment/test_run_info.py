@@ -71,6 +71,13 @@ def test_patterns(emulator: Emulator, patterns: tuple[str, ...], found: list[str
     assert [item["deployment_id"] for item in emulator.info(*patterns)["deployments"]] == found
 
 
+@pytest.mark.parametrize("gather", [["usage"], ["nodes"], ["routing", "usage"]])
+def test_what_is_gathered_comes_on_top_of_the_routing(emulator: Emulator, gather: list[str]) -> None:
+    [item] = emulator.info("m-ingest", gather=gather)["deployments"]
+    assert item["routing_source"] == "cluster_state"
+    assert [item["usage"] is not None, item["nodes"] is not None] == ["usage" in gather, "nodes" in gather]
+
+
 def test_without_routing_no_cluster_state_is_read(emulator: Emulator) -> None:
     [item] = emulator.info("other", gather=[])["deployments"]
     assert (item["routing_table"], item["routing_source"]) == (None, None)

@@ -186,6 +186,11 @@ def _from_elasticsearch(
         return _Diagnosis(kind, "Elasticsearch", hint)
 
     status = answer.status
+    prefix = _wrong_prefix(context, error_type, reason or "")
+    if prefix:
+        return diagnosis(
+            "answer", f"The path {prefix} in hosts is not one of Elasticsearch: leave it out, or correct it."
+        )
     if status == 401:
         return diagnosis("credentials", "Check api_key, username and password, or bearer_token.")
     if status == 403 and reason and _LICENCE in reason:
@@ -199,6 +204,16 @@ def _from_elasticsearch(
     if status == 409 and reason and _OWNED_BY_ENDPOINT.match(reason):
         return diagnosis("server", _UPDATE_ENDPOINT_HINT)
     return diagnosis("server", _format_hint(status, error_type))
+
+
+def _wrong_prefix(context: RequestContext, error_type: str | None, reason: str) -> str:
+    """Return the path in the address of the host, if Elasticsearch took it for an index or knows no such path.
+
+    No request of this collection is about an index (server-behaviour.md 0 has the texts of unknown paths).
+    """
+    prefix = urllib.parse.urlsplit(context.host).path.rstrip("/")
+    unknown = error_type == "index_not_found_exception" or "[indices:" in reason or f"for uri [{prefix}/" in reason
+    return prefix if unknown else ""
 
 
 def _format_hint(status: int, error_type: str | None) -> str:
@@ -226,9 +241,9 @@ def _from_another(context: RequestContext, answer: Answer) -> _Diagnosis:
         return _Diagnosis("server", there, _TOO_LARGE)
     if _PLAIN_TO_TLS in excerpt(answer.body).lower():
         return _Diagnosis("tls", there, "It speaks TLS: write https:// in hosts.")
-    return _Diagnosis(
-        "answer", there, "It is not Elasticsearch: check address and path in hosts, and the proxies in between."
-    )
+    prefix = urllib.parse.urlsplit(context.host).path.rstrip("/")
+    place = f"address and path ({prefix})" if prefix else "the address"
+    return _Diagnosis("answer", there, f"It is not Elasticsearch: check {place} in hosts, and the proxies in between.")
 
 
 def _type_and_reason(body: t.Any, context: RequestContext) -> tuple[str | None, str | None]:

@@ -70,7 +70,8 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
         if step.kind == "start" and step.deployment_id != step.settings["model_id"]:
             _refuse_before(server, _OTHER_ID, (8, 8))
         if step.kind == "update":
-            _refuse_before(server, f"an update of the running deployment '{step.deployment_id}'", (8, 6))
+            update = f"an update of the running deployment '{step.deployment_id}'"
+            _refuse_before(server, update, (8, 6), "With replace: stop_start the task stops it and starts it again.")
         _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
@@ -79,13 +80,13 @@ def _shown_version(server: Server) -> str:
     return shorten(server.version, 40)
 
 
-def _refuse_before(server: Server, name: str, since: tuple[int, int]) -> None:
+def _refuse_before(server: Server, name: str, since: tuple[int, int], instead: str = "") -> None:
     if not server.has(*since):
         oldest = ".".join(map(str, since))
         raise Refusal(
             "unsupported_version",
             f"Elasticsearch {_shown_version(server)} does not support {name}",
-            hint=f"This needs Elasticsearch {oldest} or newer.",
+            hint=f"This needs Elasticsearch {oldest} or newer. {instead}".rstrip(),
         )
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import fnmatch
 import os
 import typing as t
@@ -75,16 +76,31 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
             )
         except Refusal as exc:
             wrong.append(f"{item_label(index, given)}: {exc}")
-    refuse_together(wrong or _shared_files([desired for desired, _wait_policy in found]))
+    wrong += listed_twice(params["deployments"])
+    refuse_together(wrong + _shared_files([desired for desired, _wait_policy in found]))
     return found
+
+
+def listed_twice(given: t.Sequence[t.Any]) -> list[str]:
+    """Return a sentence for each deployment that the items *given* name more than once."""
+    places: dict[str, list[str]] = collections.defaultdict(list)
+    for index, item in enumerate(given):
+        named = item.get("deployment_id") or item.get("model_id") if isinstance(item, dict) else None
+        if isinstance(named, str):
+            places[named].append(f"deployments[{index}]")
+    return [
+        f"Deployment '{name}' is listed {len(found)} times, in {', '.join(found)}."
+        for name, found in places.items()
+        if len(found) > 1
+    ]
 
 
 def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
     """Return a sentence for each recovery file that several deployments have in common."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, dict[str, None]] = {}
     for desired in desired_items:
         if desired.recovery_file:
-            users.setdefault(os.path.realpath(desired.recovery_file), []).append(f"'{desired.deployment_id}'")
+            users.setdefault(os.path.realpath(desired.recovery_file), {})[f"'{desired.deployment_id}'"] = None
     return [
         f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; give each a different one."
         for path, ids in users.items()

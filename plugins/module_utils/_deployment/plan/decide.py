@@ -138,6 +138,8 @@ def _plan_missing(desired: Desired, situation: Situation) -> Plan:
 
 def _plan_started(desired: Desired, situation: Situation, current: Deployment) -> Plan:
     fixed = immutable_differences(desired, current, situation.model_id)
+    if desired.replace == "stop_start" and not desired.can_update:
+        fixed += allocation_differences(desired, current)
     if fixed and desired.replace == "never":
         refuse_fixed(current.deployment_id, fixed)
     if fixed:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import collections
 import typing as t
 
 from ..._core.errors import Refusal, refuse_together
@@ -20,16 +19,10 @@ LIMIT = 100
 """The most deployments that a cluster takes (server-behaviour.md 3.1 row 5)."""
 
 
-def refuse_list(ids: t.Sequence[str], starting: t.Sequence[bool]) -> None:
-    """Refuse a list that no cluster can satisfy. *starting*: whether the item at the same place is to run."""
-    wrong = []
-    for name, number in collections.Counter(ids).items():
-        if number > 1:
-            places = ", ".join(f"deployments[{place}]" for place, listed in enumerate(ids) if listed == name)
-            wrong.append(f"Deployment '{name}' is listed {number} times, in {places}.")
-    if sum(starting) > LIMIT:
-        wrong.append(f"The list has {sum(starting)} deployments to run, and Elasticsearch takes at most {LIMIT}.")
-    refuse_together(wrong)
+def refuse_long_list(to_run: int) -> None:
+    """Refuse a list with more deployments *to_run* than any cluster takes."""
+    if to_run > LIMIT:
+        refuse_together([f"The list has {to_run} deployments to run, and Elasticsearch takes at most {LIMIT}."])
 
 
 def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> None:

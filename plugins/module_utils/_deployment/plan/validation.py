@@ -26,10 +26,12 @@ _UNREAD_ENDPOINTS_HINT = (
 def on_this_server(desired: Desired, server: Server) -> Desired:
     """Return what can be *desired* of *server*: Serverless scales every deployment itself, whatever a start asks for.
 
+    A server before 8.6 has no update (server-behaviour.md 7.1).
+
     :raises Refusal: the task asks for the opposite.
     """
     if not server.serverless or desired.state == "stopped":
-        return desired
+        return dataclasses.replace(desired, can_update=server.has(8, 6))
     patch = desired.adaptive_allocations
     if patch is None or patch == AdaptivePatch():
         left = _left_alone(desired)

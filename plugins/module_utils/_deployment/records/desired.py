@@ -18,7 +18,8 @@ class Desired:
     """The desired state of one deployment. ``None``: not given, leave it as it is, except where a default is named.
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
-    only taken from it. ``always_adaptive``: the server (Serverless) scales every deployment itself.
+    only taken from it. ``always_adaptive``: the server (Serverless) scales every deployment itself. ``can_update``: the
+    server can change a running deployment.
     """
 
     deployment_id: str
@@ -44,6 +45,7 @@ class Desired:
     guard: Guard = NO_LIMITS
     on_guarded: t.Literal["fail", "skip"] = "fail"
     always_adaptive: bool = False
+    can_update: bool = True
 
     @property
     def asks_fixed_number(self) -> bool:

@@ -87,7 +87,11 @@ def test_a_change_before_8_6() -> None:
     with Emulator("8.5.3") as emulator:
         emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
         emulator.settle()
-        assert "an update of the running deployment 'm'" in refused(emulator, model_id="m", number_of_allocations=2)
+        message = refused(emulator, model_id="m", number_of_allocations=2)
+        assert "an update of the running deployment 'm'" in message
+        assert "With replace: stop_start" in message
+        result = emulator.run(model_id="m", number_of_allocations=2, replace="stop_start")
+    assert (result["operation"], result["deployment"]["number_of_allocations"]) == ("replace", 2)
 
 
 def test_wrong_password(emulator: Emulator) -> None:
@@ -239,6 +243,26 @@ def test_missing_capacity_is_reported_with_the_servers_reason(emulator: Emulator
     assert "not enough resources to provide all requested allocations" in result["msg"]
     assert "add ML nodes" in result["msg"]
     assert (result["deployment"], result["changed"]) == (None, False)
+
+
+@pytest.mark.parametrize("path", ["nope", "nope/", "a/b", "a/b/c"])
+@pytest.mark.parametrize("privileges", [[], ["monitor_ml"], ["manage_ml", "monitor"]], ids=["all", "few", "some"])
+@pytest.mark.parametrize("version", ["8.5.3", "9.5.3"])
+def test_a_path_that_is_not_one_of_elasticsearch(version: str, path: str, privileges: list[str]) -> None:
+    with Emulator(version) as emulator:
+        if privileges:
+            emulator.allow(*privileges)
+        result = emulator.run(deployment_id="m", hosts=[f"http://double:9200/{path}"])
+    assert result["failure"] == {"code": "invalid_response"}
+    assert f"The path /{path.rstrip('/')} in hosts is not one of Elasticsearch" in result["msg"]
+
+
+@pytest.mark.parametrize("body", ["<h1>Not here</h1>", {"error": "not found"}])
+def test_a_path_that_a_proxy_does_not_have(emulator: Emulator, body: t.Any) -> None:
+    stranger = {"type": "answer", "status": 404, "body": body, "product": False}
+    emulator.fault("any_read", stranger)
+    message = emulator.run(deployment_id="m", hosts=["http://double:9200/nope"])["msg"]
+    assert "It is not Elasticsearch: check address and path (/nope) in hosts" in message
 
 
 def test_info_without_credentials(emulator: Emulator) -> None:

@@ -409,7 +409,7 @@ def test_what_serverless_scales_is_not_laid_on_an_option() -> None:
 def test_serverless_scales_by_itself() -> None:
     serverless, other = Server("8.11.0", "serverless", ""), Server("9.1.0", "default", "")
     counted = Desired("d", number_of_allocations=2, on_adaptive="skip")
-    assert on_this_server(counted, other) is counted
+    assert on_this_server(counted, other) == counted
     assert on_this_server(Desired("d"), serverless) == Desired("d", always_adaptive=True)
     assert on_this_server(Desired("d", state="stopped"), serverless) == Desired("d", state="stopped")
     assert on_this_server(counted, serverless).on_adaptive == "skip"
@@ -431,7 +431,7 @@ def test_serverless_scales_by_itself() -> None:
         with pytest.raises(Refusal, match=f"Serverless always scales deployments itself, {said}"):
             on_this_server(desired, serverless)
         stopping = dataclasses.replace(desired, state="stopped")
-        assert on_this_server(stopping, serverless) is stopping
+        assert on_this_server(stopping, serverless) == stopping
 
 
 @pytest.mark.parametrize(
