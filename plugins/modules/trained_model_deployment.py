@@ -460,6 +460,14 @@ used_by:
     inference_endpoints: [search-endpoint]
     ingest_pipelines: [enrich]
     model_aliases: []
+details:
+  description:
+    - What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences with the
+      reasons that Elasticsearch gives, and the path of a recovery file that still has settings.
+  returned: always
+  type: list
+  elements: str
+  sample: ["The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'."]
 server:
   description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   returned: always

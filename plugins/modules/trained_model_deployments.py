@@ -445,6 +445,14 @@ deployments:
         inference_endpoints: [search-endpoint]
         ingest_pipelines: [enrich]
         model_aliases: []
+    details:
+      description:
+        - What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences with the
+          reasons that Elasticsearch gives, and the path of a recovery file that still has settings.
+      returned: unless detail is changed and there is nothing to report
+      type: list
+      elements: str
+      sample: ["The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'."]
     error:
       description:
         - The error of the server or of the connection.

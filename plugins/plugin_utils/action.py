@@ -20,15 +20,18 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors i
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.transport import preload
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import (
     NAMES,
+    insecure_variable,
     with_environment,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets, register
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import first_in_run
 
 # Workers are forked from the process that loads this file: they all find the library imported.
 HAS_CLIENT = preload()
@@ -71,10 +74,12 @@ class MlAction(ActionBase):
         given: Json = dict(self._task.args)
         try:
             given = {name: untagged(value, name) for name, value in given.items()}
-            arguments = with_environment(given, self._environment())
+            environment = self._environment()
+            arguments = with_environment(given, environment)
         except Refusal as exc:
             return self._refused(exc, given)
-        checked = ArgumentSpecValidator(**self.SPEC.to_kwargs()).validate(arguments)
+        register(secrets(arguments))
+        checked = self._validator().validate(arguments)
         if checked.error_messages:
             return self._refused(Failure("invalid_arguments", self._message(checked.errors, arguments)), arguments)
         params = dict(checked.validated_parameters)
@@ -83,10 +88,30 @@ class MlAction(ActionBase):
         except Refusal as exc:
             return self._refused(exc, arguments)
         if self._in_process():
-            outcome = self._run_here(params, checked._no_log_values | secrets(params), task_vars)
+            outcome = self._run_here(params, secrets(arguments) | secrets(params), task_vars)
         else:
             outcome = self._run_module(arguments, task_vars)
-        return self.finished(params, outcome, task_vars)
+        result = self.finished(params, outcome, task_vars)
+        return self.with_warnings(result, *self._insecure(insecure_variable(given, arguments, environment)))
+
+    def with_warnings(self, result: Json, *warnings: WarningText) -> Json:
+        """Return *result* with *warnings* added to those that it has."""
+        known = result.get("warnings") or []
+        new = [text for text in visible(warnings, self._task.no_log) if text not in known]
+        return {**result, "warnings": [*known, *new]} if new else result
+
+    def _insecure(self, variable: str) -> tuple[WarningText, ...]:
+        """Return the warning that *variable* turns off the check of certificates; once in a run."""
+        what = f"{variable}-{bool(self._task.no_log)}"
+        if not variable or not first_in_run(str(self._task._uuid), what):
+            return ()
+        return (WarningText(f"The variable {variable} turns off the check of certificates."),)
+
+    def _validator(self) -> ArgumentSpecValidator:
+        """Return the validator of the options. It would register their secrets with ansible-core, short ones too."""
+        kwargs = self.SPEC.to_kwargs()
+        options = {name: {**option, "no_log": False} for name, option in kwargs["argument_spec"].items()}
+        return ArgumentSpecValidator(**{**kwargs, "argument_spec": options})
 
     def refuse(self, params: Json, task_vars: Json) -> None:
         """Refuse, before anything else is done, a task that only the controller knows to be wrong.
@@ -99,7 +124,7 @@ class MlAction(ActionBase):
         return outcome
 
     def _refused(self, error: Failure, arguments: Json) -> Json:
-        return mask_secrets({**self.empty_result(), **failure(error)}, secrets(arguments))
+        return mask_secrets(Outcome({**self.empty_result(), **failure(error)}), secrets(arguments)).result
 
     def _message(self, errors: AnsibleValidationErrorMultiple, arguments: Json) -> str:
         """Return what AnsibleModule would say; for items of a list also which one."""
@@ -125,15 +150,13 @@ class MlAction(ActionBase):
         plain_local = self._connection.transport == "local" and not self._connection.become
         return bool(HAS_CLIENT and plain_local and not self._task.async_val)
 
-    def _run_here(self, params: Json, masked: set[str], task_vars: Json) -> Json:
+    def _run_here(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Json:
         outcome = self._outcome(params, masked, task_vars)
-        result = dict(outcome.result)
-        if outcome.warnings:
-            result["warnings"] = list(outcome.warnings)
-        # Ansible masks secrets in results of modules only.
-        return mask_secrets(result, masked, {params.get("fact_name") or ""})
+        # Ansible masks secrets in results of modules only, and from 2.22 on only where it prints them.
+        outcome = mask_secrets(outcome, masked, {params.get("fact_name") or ""})
+        return self.with_warnings(outcome.result, *outcome.warnings)
 
-    def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
+    def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module. *masked*: texts that must not be shown."""
         return self.run_task(params, self._task.check_mode, connect=cached_cluster)
 

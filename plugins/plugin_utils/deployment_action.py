@@ -10,10 +10,10 @@ import abc
 import typing as t
 
 from ansible import constants as C
-from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
     ProgressCallback,
     no_progress,
@@ -54,11 +54,11 @@ class DeploymentAction(MlAction):
     def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
         """Return the ids of the deployments of the task, whether or not they run now."""
 
-    def _outcome(self, params: Json, masked: set[str], task_vars: Json) -> Outcome:
+    def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module, and show the progress of waits at ``-v``."""
 
         def show_progress(line: str) -> None:
-            display.v(remove_values(line, masked), host=task_vars.get("inventory_hostname"))
+            display.v(mask_text(line, masked), host=task_vars.get("inventory_hostname"))
 
         watched = no_progress if self._task.no_log else show_progress
         return self.run_task(params, self._task.check_mode, connect=cached_cluster, show_progress=watched)
@@ -96,8 +96,8 @@ class DeploymentAction(MlAction):
         key = self._key(owner, name)
         known = untagged(entries_of_run(key, run, fact_in(self._variables_of(owner, task_vars), name)), name)
         facts = merge_facts(key, run, known, new[name], self.deployment_ids(params, outcome))
-        warnings = [*outcome.get("warnings", ()), *other_cluster_warning(name, known, new[name])]
-        return {**outcome, "ansible_facts": {name: facts}, **({"warnings": warnings} if warnings else {})}
+        result = {**outcome, "ansible_facts": {name: facts}}
+        return self.with_warnings(result, *other_cluster_warning(name, known, new[name]))
 
     def _key(self, owner: str, name: str) -> Key:
         return str(self._task._uuid), owner, name

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
+
 Json = dict[str, t.Any]
 Variables = t.Mapping[str, t.Any]
 Key = tuple[str, str, str]
@@ -74,19 +76,19 @@ def merge_facts(key: Key, run: str, known: Json, new: Json, deployment_ids: t.Co
     return merged
 
 
-def other_cluster_warning(name: str, known: Json, new: Json) -> list[str]:
-    """Return a warning if *new* entries of the fact *name* take the place of *known* ones of another cluster."""
+def other_cluster_warning(fact_name: str, known: Json, new: Json) -> tuple[WarningText, ...]:
+    """Return a warning if *new* entries of the fact *fact_name* take the place of *known* ones of another cluster."""
     replaced = [
         f"'{each}' of cluster {_cluster_of(known[each])['name']}"
         for each, entry in new.items()
         if each in known and _is_other(_cluster_of(known[each]), _cluster_of(entry))
     ]
-    if not replaced:
-        return []
-    return [
-        f"The fact {name} no longer has {', '.join(sorted(replaced))}: this task has replaced it with what has "
-        "the same id in another cluster. Give the tasks of each cluster a fact_name of their own."
-    ]
+    named = ", ".join(sorted(replaced))
+    text = (
+        f"The fact {fact_name} no longer has {named}: this task has replaced it with what has the same id in another "
+        "cluster. Give the tasks of each cluster a fact_name of their own."
+    )
+    return (WarningText(text),) if named else ()
 
 
 def _cluster_of(entry: Json) -> Json:

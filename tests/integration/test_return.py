@@ -125,7 +125,7 @@ def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("trained_model_deployment", {"deployment.reason"}),
+        ("trained_model_deployment", {"deployment.reason", "details"}),
         ("trained_model_deployment_info", {"deployments.reason", "deployments.health_reason"}),
     ],
 )

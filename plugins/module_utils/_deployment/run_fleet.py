@@ -17,6 +17,7 @@ from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
+from .._core.warning import WarningText
 from .api.cluster import Cluster, Connect
 from .api.snapshot import Snapshot
 from .api.version_checks import refuse_old_server, refuse_unsupported
@@ -170,11 +171,11 @@ class _Fleet:
         return Outcome({**self.as_result(), **failure(error)}, self._warnings)
 
     @property
-    def _warnings(self) -> tuple[str, ...]:
+    def _warnings(self) -> tuple[WarningText, ...]:
         """Return each warning once, after the ids of its deployments unless it names them."""
         skipped = [(run, f"Skipped: {run.state.skipped_because}.") for run in self._runs if run.state.skipped_because]
         ids_by_text = _with_ids([*skipped, *((run, text) for run in self._runs for text in run.state.warnings)])
-        return tuple(_with_lead(ids, text) for text, ids in ids_by_text.items())
+        return tuple(WarningText(_with_lead(ids, text)) for text, ids in ids_by_text.items())
 
     def as_result(self) -> Json:
         """Return the result of the task on all deployments."""

@@ -130,6 +130,11 @@ class Deployment:
             routes=tuple(route.completed(mine.get(route.node_id)) for route in assigned.routes),
         )
 
+    def without_reasons(self) -> Deployment:
+        """Return the deployment without the sentences of the server: a reason may quote anything."""
+        routes = tuple(dataclasses.replace(route, reason=None) for route in self.routes)
+        return dataclasses.replace(self, reason=None, routes=routes)
+
     @property
     def node_names(self) -> dict[str, str]:
         return {route.node_id: route.node_name for route in self.routes if route.node_name is not None}

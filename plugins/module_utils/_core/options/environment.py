@@ -110,6 +110,17 @@ def with_environment(given: t.Mapping[str, t.Any], environ: t.Mapping[str, str])
     return options
 
 
+def insecure_variable(given: t.Mapping[str, t.Any], options: Options, environ: t.Mapping[str, str]) -> str:
+    """Return the name of the variable that turns off the check of certificates, or nothing.
+
+    *options*: what :func:`with_environment` made of the *given* ones.
+    """
+    if options.get("validate_certs") is not False or _is_set(given.get("validate_certs")):
+        return ""
+    names = (variable.name for variable in VARIABLES if variable.option == "validate_certs")
+    return next((name for name in names if environ.get(name)), "")
+
+
 def _complete(
     variables: t.Sequence[Variable],
     options: Options,

@@ -6,18 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
-from ansible.module_utils.common.parameters import remove_values, sanitize_keys
+from ..options.credentials import SHORTEST_SECRET
+from ..warning import WarningText
+from .result import Outcome
 
-from .result import Json
+MASK = "*" * 8
 
 _KEYS = """
 adaptive_allocations after allocation_count allocation_status allocations allow_no_match allow_zero ansible_facts
 api_calls as_list assigned assignment_state average_inference_time_ms average_inference_time_ms_last_minute before body
 cache_hit_count cache_hit_ratio cache_size changed cluster cluster_name code current_allocations degraded deployment
-deployment_id deployments diff enabled error error_count failed failure finish_pending_work flavor force health
+deployment_id deployments details diff enabled error error_count failed failure finish_pending_work flavor force health
 health_reason inference_cache_hit_count inference_count inference_endpoints inference_threads ingest_pipelines
 initial_number_of_allocations kind last_access max_number_of_allocations method min_number_of_allocations missing
 model_aliases model_id model_threads msg name node_id node_name nodes none num_allocations number_of_allocations
@@ -30,17 +33,84 @@ unchanged update usage used_by uuid version wait_for waited wanted warnings zero
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""
+_SENTENCES = frozenset(("msg", "reason", "health_reason", "skipped_because", "details", "warnings"))
+"""Keys with text for people, which stays readable if a part of it is masked."""
 
 
-def mask_secrets(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
-    """Return *result* with the secrets *texts* masked.
+Register = t.Callable[[t.Iterable[str]], None]
+_register: Register | None = None
+with contextlib.suppress(ImportError):  # ansible-core has it from 2.22 on
+    from ansible.module_utils.secrets import register_secrets as _register  # type: ignore[import-not-found,no-redef,unused-ignore]
+
+
+def register(texts: t.Collection[str], registry: Register | None = _register) -> None:
+    """Tell ansible-core of the secrets *texts*, so that it masks them in all that it prints.
+
+    It masks them in the output of every later task. So it does not learn short ones: ``elastic`` is a part of too many
+    other words.
+    """
+    if registry is not None:
+        registry(text for text in texts if len(text) >= SHORTEST_SECRET)
+
+
+def mask_secrets(outcome: Outcome, texts: t.Collection[str], names: t.Collection[str] = ()) -> Outcome:
+    """Return *outcome* with the secrets *texts* masked, and with a warning if that makes ids unusable.
 
     Keys of results stay, and so do those in *names*. ``changed``, ``failed`` and ``failure`` stay with their values.
     """
     # Walking through the result of a large fleet takes longer than all the rest: only if there is something to find.
-    shown = json.dumps(result)
+    shown = json.dumps(outcome)
     if not any(json.dumps(text)[1:-1] in shown for text in texts):
-        return result
+        return outcome
+    result = outcome.result
     flags = {name: result[name] for name in ("changed", "failed", "failure") if name in result}
-    keyed: Json = sanitize_keys(result, texts, KEYS.union(names))
-    return {**remove_values(keyed, texts), **flags}
+    walk = _Walk(texts, KEYS.union(names))
+    masked = {**walk.value(result), **flags}
+    warnings = walk.value(outcome.warnings, "warnings")
+    return Outcome(masked, (*warnings, *_unusable(len(walk.unusable))))
+
+
+def mask_text(text: str, texts: t.Collection[str]) -> str:
+    """Return *text* with the secrets *texts* masked, the longest first: none is masked in part."""
+    for secret in sorted(filter(None, texts), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _unusable(count: int) -> tuple[WarningText, ...]:
+    """Return the warning that ids or other values are masked; a sentence can be read without a part of it."""
+    values = "1 id or other value is" if count == 1 else f"{count} ids or other values are"
+    text = WarningText(
+        f"A credential occurs in the result: {values} masked, and later tasks cannot use what is masked. "
+        "Use a credential that is no part of an id."
+    )
+    return (text,) if count else ()
+
+
+class _Walk:
+    """A walk through plain JSON, which masks secrets in values, and in keys that are not *kept*."""
+
+    def __init__(self, texts: t.Collection[str], kept: t.Collection[str]) -> None:
+        self._texts = texts
+        self._kept = kept
+        self.unusable: set[str] = set()
+        """What was masked and is no sentence."""
+
+    def value(self, value: t.Any, key: str = "") -> t.Any:
+        if isinstance(value, dict):
+            return {self._key(name): self.value(item, name) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item, key) for item in value]
+        if value is None or isinstance(value, bool):
+            return value
+        masked = self._text(str(value), key in _SENTENCES)
+        return value if masked == str(value) else masked
+
+    def _key(self, name: str) -> str:
+        return name if name in self._kept else self._text(name, False)
+
+    def _text(self, text: str, is_sentence: bool) -> str:
+        masked = mask_text(text, self._texts)
+        if masked != text and not is_sentence:
+            self.unusable.add(text)
+        return masked

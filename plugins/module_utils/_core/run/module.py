@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ..options.secrets import secrets
+from ..warning import visible
 from .internal_error import InternalError
-from .masking import mask_secrets
+from .masking import mask_secrets, register
 from .result import Json, Outcome, failure
 
 if t.TYPE_CHECKING:
@@ -23,7 +24,7 @@ def run_module(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Jso
     """Run the module and exit. *empty_result*: the result of a module that has read nothing."""
     # Ansible would show the traceback of an exception that is being handled: here none is, any more.
     outcome = _outcome(module, run, empty_result)
-    for warning in outcome.warnings:
+    for warning in visible(outcome.warnings, module.no_log):
         module.warn(warning)
     if outcome.result.get("failed"):
         module.fail_json(**outcome.result)
@@ -32,10 +33,12 @@ def run_module(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Jso
 
 def _outcome(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Json]) -> Outcome:
     try:
-        module.no_log_values.update(secrets(module.params))
+        found = secrets(module.params)
+        register(found)
+        module.no_log_values.update(found)
         outcome = run(module.params, module.check_mode)
-        # On its way out, Ansible masks values only.
+        # On its way out, Ansible masks values only, and none of them from 2.22 on.
         names = {module.params.get("fact_name") or ""}
-        return outcome._replace(result=mask_secrets(outcome.result, module.no_log_values, names))
+        return mask_secrets(outcome, module.no_log_values, names)
     except Exception as exc:
         return Outcome({**empty_result(), **failure(InternalError(exc))})

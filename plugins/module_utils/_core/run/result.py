@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import ApiError, Failure
+from ..warning import WarningText
 
 Json = dict[str, t.Any]
 
@@ -17,7 +18,7 @@ class Outcome(t.NamedTuple):
     """The result of a module or an action plugin, and warnings to be shown."""
 
     result: Json
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningText, ...] = ()
 
 
 def failure(error: Failure) -> Json:

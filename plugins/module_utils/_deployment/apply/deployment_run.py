@@ -84,7 +84,7 @@ class DeploymentRun:
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
         state.plan = plan
-        state.extra_warnings += superseded_warning(recovery, lookup.deployment)
+        state.warn(*superseded_warning(recovery, lookup.deployment))
         self._check_attainable()
 
     def _read_recovery(self, server: Server) -> RecoveryRecord | None:
@@ -116,15 +116,16 @@ class DeploymentRun:
 
     @property
     def is_unchanged(self) -> bool:
-        """Return whether there is nothing to report: not changed, not failed, not skipped."""
-        return not self.state.changed and not self.error and not self.state.skipped_because
+        """Return whether there is nothing to report: not changed, not failed, not skipped, no details."""
+        state = self.state
+        return not (state.changed or self.error or state.skipped_because or state.details)
 
     def discard_plan(self) -> None:
         """Keep what was read and drop what was only planned, because the whole list was refused."""
         if not self.error:
             state = self.state
             state.set_plan(Plan(state.current, state.current, skipped_because=state.skipped_because))
-            state.extra_warnings = []
+            state.extra_warnings, state.details = [], []
         self.warn_of_recovery_file(refused=True)
 
     def warn_of_recovery_file(self, refused: bool = False) -> None:
@@ -133,8 +134,9 @@ class DeploymentRun:
         *refused*: the whole list was refused.
         """
         if self.recovery_file and (refused or self.error or self.state.skipped_because):
-            message = self.recovery_file.unused_message(self.state.current, self.error)
-            self.state.extra_warnings += [message] if message else []
+            warning = self.recovery_file.unused_warning(self.state.current, self.error)
+            if warning:
+                self.state.warn(warning, detail=self.recovery_file.place)
 
     def predict(self, cluster: Cluster, server_timeout: str) -> None:
         """Note for check mode the requests that would be sent, and the deployment that would be there."""
@@ -142,8 +144,10 @@ class DeploymentRun:
         self.state.changed = self.plan.changed
         if self.plan.changed or self.plan.waits_for_stop:
             self.state.observed, self.state.predicted = self.plan.after, True
-        if self.unattainable:
-            self.state.extra_warnings.append(continues_warning(self.unattainable))
+        if self.unattainable and self.plan.after:
+            allow_zero = self.desired.allow_zero
+            warning = continues_warning(self.plan.after, self.policy.wait_for, allow_zero=allow_zero)
+            self.state.warn(warning, detail=self.unattainable)
         self._warn_if_stuck(cluster)
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
@@ -161,9 +165,7 @@ class DeploymentRun:
     def _warn_if_stuck(self, cluster: Cluster) -> None:
         """Warn in advance if a deployment that hangs while it starts could not be recovered after the wait."""
         if may_restart_stuck(self.desired, self.policy, self.plan):
-            self.state.extra_warnings.append(
-                stuck_warning(self.desired.deployment_id, self._recovery_obstacle(cluster))
-            )
+            self.state.warn(stuck_warning(self.desired.deployment_id, self._recovery_obstacle(cluster)))
 
     def _recovery_obstacle(self, cluster: Cluster) -> str | None:
         """Return the reason that forbids a recovery, as far as it can be read now."""

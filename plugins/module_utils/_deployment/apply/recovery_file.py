@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..._core.errors import ApiError, Refusal, Unsatisfied
 from ..._core.server import Server
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..plan.plan import Plan
 from ..plan.recovery import record_for
@@ -48,6 +49,11 @@ class RecoveryFile:
 
     def __str__(self) -> str:
         return f"recovery file '{self._given_path}'"
+
+    @property
+    def place(self) -> str:
+        """Return where the file is, for the details of the result: no warning names a path."""
+        return f"The recovery file of deployment '{self._deployment_id}' is '{self._given_path}'."
 
     def read(self) -> RecoveryRecord | None:
         """Return the record that an earlier run left, if there is one.
@@ -206,13 +212,16 @@ class RecoveryFile:
         return False
 
     @property
-    def file_left_message(self) -> str | None:
-        """Return the message if the file is there and the deployment does not run."""
+    def file_left_warning(self) -> WarningText | None:
+        """Return the warning if the file is there and the deployment does not run."""
         if not self._is_unchanged:
             return None
-        return f"The settings of deployment '{self._deployment_id}' are in the {self}. Run the task again to start it."
+        return WarningText(
+            f"The settings of deployment '{self._deployment_id}' are in its recovery file. "
+            "Run the task again to start it."
+        )
 
-    def unused_message(self, current: Deployment | None, error: Exception | None) -> str | None:
+    def unused_warning(self, current: Deployment | None, error: Exception | None) -> WarningText | None:
         """Return the warning if the deployment of the record does not run, and this task will not start it.
 
         *current*: the deployment as it was read. *error*: the failure that there is in place of a plan.
@@ -221,20 +230,23 @@ class RecoveryFile:
         if self.record is None or not (self.start_excluded and self._is_unchanged):
             return None
         if isinstance(error, ApiError) or not self.record.matches(current):
-            return self.file_left_message
-        return (
-            f"The settings of deployment '{self._deployment_id}' are still in the {self}. "
+            return self.file_left_warning
+        return WarningText(
+            f"The settings of deployment '{self._deployment_id}' are still in its recovery file. "
             "This task does not start it: change the task, or remove what blocks the start."
         )
 
-    def remove(self) -> str | None:
+    def remove(self) -> WarningText | None:
         """Remove the file, because its record is no longer needed; return a warning if that fails."""
         if not self._is_unchanged:
             return None
         try:
             self._path.unlink(missing_ok=True)
         except OSError as exc:
-            return f"The {self} is no longer needed and could not be removed: {exc.strerror}. Remove it by hand."
+            return WarningText(
+                f"The recovery file of deployment '{self._deployment_id}' is no longer needed and could not be "
+                f"removed: {exc.strerror}. Remove it by hand."
+            )
         self._remove_leftovers()
         return None
 

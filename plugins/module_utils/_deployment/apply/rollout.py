@@ -121,15 +121,16 @@ class Rollout:
         if recovery_file is None or recovery_file.record is None or recovery_file.start_excluded:
             return
         if self._applier.may_still_stop:
-            message = recovery_file.file_left_message
+            warning = recovery_file.file_left_warning
         elif self._desired.state == "stopped":
             # A complete stop leaves nothing to start again.
-            message = None if failed or observed else recovery_file.remove()
+            warning = None if failed or observed else recovery_file.remove()
         elif self._was_started or self._is_obsolete(recovery_file, recovery_file.record, observed):
-            message = recovery_file.remove()
+            warning = recovery_file.remove()
         else:
-            message = recovery_file.file_left_message
-        self._state.extra_warnings += [message] if message else []
+            warning = recovery_file.file_left_warning
+        if warning:
+            self._state.warn(warning, detail=recovery_file.place)
 
     @property
     def _was_started(self) -> bool:
@@ -142,7 +143,7 @@ class Rollout:
         if observed is None or observed.assignment_state == "stopping":
             return False
         if any("stop" in applied.kinds for applied in (self._applied_before_rollback, self._applier.applied_steps)):
-            self._state.extra_warnings += superseded_warning(record, observed)
+            self._state.warn(*superseded_warning(record, observed))
             return record.start_time != observed.start_time
         # No stop took effect, so a record of this run still runs. If another run wrote it, its stop may be under way.
         return recovery_file.written or self._still_runs()
@@ -157,11 +158,17 @@ class Rollout:
     def _handle_failure(self, error: Failure) -> Coroutine:
         """Keep the deployment as it is, roll it back, or raise *error*, as the task asks."""
         if self._should_keep(error):
-            self._state.extra_warnings.append(continues_warning(str(error)))
+            self._warn_of_unfinished(error)
         elif self._should_roll_back(error):
             yield from self._roll_back(error)
         else:
             raise error
+
+    def _warn_of_unfinished(self, error: Failure) -> None:
+        observed = t.cast("Deployment", self._state.observed)  # or the task would fail
+        awaited = self._policy.wait_for if self._plan.after else "gone"
+        warning = continues_warning(observed, awaited, allow_zero=self._desired.allow_zero)
+        self._state.warn(warning, detail=str(error))
 
     def _should_keep(self, error: Failure) -> bool:
         """Return whether *error* only ends the last wait, and the task asks to keep what runs."""
@@ -261,7 +268,7 @@ class Rollout:
             )
         rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
         warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
-        self._state.extra_warnings += [text for text in warnings if text not in self._state.warnings]
+        self._state.warn(*(text for text in warnings if text not in self._state.warnings))
         return rollbacks
 
     def _check_consumers_again(self, plan: Plan) -> Plan:

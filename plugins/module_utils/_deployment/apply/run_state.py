@@ -12,6 +12,7 @@ from ..._core.errors import Failure
 from ..._core.http.client import Request
 from ..._core.run.result import Json, Outcome, failure
 from ..._core.server import Server
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment, user_settings
 from ..plan.plan import Plan
 from ..plan.settings_diff import settings_diff
@@ -36,8 +37,10 @@ class RunState:
     seconds: float = 0.0
     polls: int = 0
     reached: bool | None = None
-    extra_warnings: list[str] = dataclasses.field(default_factory=list)
+    extra_warnings: list[WarningText] = dataclasses.field(default_factory=list)
     """Warnings that are not the plan's."""
+    details: list[str] = dataclasses.field(default_factory=list)
+    """What warnings must not name: reasons that Elasticsearch gives, and paths."""
     rolled_back: bool = False
     used_by: Json | None = None
     task_requests: list[Request] = dataclasses.field(default_factory=list)
@@ -48,15 +51,22 @@ class RunState:
         return Outcome(self.as_result(), self._all_warnings)
 
     @property
-    def _all_warnings(self) -> tuple[str, ...]:
+    def _all_warnings(self) -> tuple[WarningText, ...]:
         skipped = self.skipped_because
-        return (*([f"Deployment '{self.deployment_id}' was skipped: {skipped}."] if skipped else ()), *self.warnings)
+        text = WarningText(f"Deployment '{self.deployment_id}' was skipped: {skipped}.")
+        return (*([text] if skipped else ()), *self.warnings)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[WarningText, ...]:
         """Return the warnings of the plan, and the others; not that it was skipped."""
         plan_warnings = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
         return (*plan_warnings, *self.extra_warnings)
+
+    def warn(self, *warnings: WarningText, detail: str = "") -> None:
+        """Add *warnings*; *detail* is what they must not name."""
+        self.extra_warnings += warnings
+        if warnings and detail and detail not in self.details:
+            self.details.append(detail)
 
     def set_plan(self, plan: Plan) -> None:
         """Note the *plan* that counts from now on. If it stops nothing, forget the consumers."""
@@ -126,6 +136,7 @@ class RunState:
             "api_calls": [request.as_result() for request in self.requests],
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
             "used_by": self.used_by,
+            "details": list(self.details),
         }
 
     def facts(self, item: Json) -> Json:

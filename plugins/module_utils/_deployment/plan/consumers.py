@@ -12,6 +12,7 @@ import typing as t
 from ..._consumers.records import CONSUMER_KINDS, ConsumerKind, Consumers, UsedBy
 from ..._core.errors import Refusal
 from ..._core.server import Server
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from .plan import Plan
@@ -83,19 +84,17 @@ def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) ->
 
 def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
     stopped = t.cast("Deployment", plan.before)  # a plan that stops something has it
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningText, ...] = ()
     if named:
-        warnings += (f"Deployment '{stopped.deployment_id}' is stopped by force although it is used by {named}.",)
+        text = f"Deployment '{stopped.deployment_id}' is stopped by force although it is used by {named}."
+        warnings += (WarningText(text),)
     if plan.after and plan.after.model_id != stopped.model_id and named and plan.operation != "rollback":
-        warnings += (
+        text = (
             f"Consumers that name model '{stopped.model_id}' cannot use deployment '{stopped.deployment_id}' "
-            f"while it runs '{plan.after.model_id}'.",
+            f"while it runs '{plan.after.model_id}'."
         )
-    warnings += tuple(
-        f"{unreadable(kind)} The task sends the stop with force, because on_referenced is force, and breaks those "
-        "that use the deployment."
-        for kind in unread
-    )
+        warnings += (WarningText(text),)
+    warnings += tuple(map(_broken_by_force, unread))
     steps = tuple(
         dataclasses.replace(step, settings={**step.settings, "force": True}) if step.kind == "stop" else step
         for step in plan.steps
@@ -135,8 +134,15 @@ def _server_checks(server: Server, kind: ConsumerKind) -> bool:
     return kind == "ingest_pipelines"
 
 
-def _left_to_server(kind: ConsumerKind) -> str:
-    return (
+def _broken_by_force(kind: ConsumerKind) -> WarningText:
+    return WarningText(
+        f"{unreadable(kind)} The task sends the stop with force, because on_referenced is force, and breaks those "
+        "that use the deployment."
+    )
+
+
+def _left_to_server(kind: ConsumerKind) -> WarningText:
+    return WarningText(
         f"{unreadable(kind)} The task sends the stop without force, "
         "so Elasticsearch refuses it if one of them names the deployment itself."
     )

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import Difference, Refusal
+from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
@@ -61,16 +62,16 @@ def _plan_resumed(desired: Desired, situation: Situation, recovery: RecoveryReco
     plan = guard_plan(desired, _recreate(desired, named, recovery.deployment, "start"))
     if not plan.steps:
         return dataclasses.replace(plan, before=current, after=current)
-    warnings = (
+    resumed = WarningText(
         f"An earlier run stopped deployment '{desired.deployment_id}' and ended before it started it again. "
-        "Settings that the task does not name come from the recovery file.",
+        "Settings that the task does not name come from the recovery file."
     )
     return Plan(
         current,
         plan.after,
         "start",
         plan.steps[-1:],
-        warnings + plan.warnings,
+        (resumed, *plan.warnings),
         waits_for_stop=current is not None,
         resumed_from=recovery,
     )
@@ -123,12 +124,13 @@ def _plan_missing(desired: Desired, situation: Situation) -> Plan:
             _refuse_taking_over(desired, current)
             return _recreate(desired, situation, current, "restart")
         _refuse_other_deployments(desired, situation, "restart")
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningText, ...] = ()
     if situation.other_deployments:
-        warnings = (
+        text = (
             f"Model '{desired.model_id}' already runs as {_quoted_ids(situation.other_deployments)}; "
-            f"the task starts a further deployment '{desired.deployment_id}'. Set deployment_id if that is not meant.",
+            f"the task starts a further deployment '{desired.deployment_id}'. Set deployment_id if that is not meant."
         )
+        warnings = (WarningText(text),)
     model_id = situation.model_id or (current.model_id if current else desired.deployment_id)
     step, after = start_step.new_start(desired, model_id)
     refuse_contradictions(after)
@@ -178,7 +180,7 @@ def _recreate(desired: Desired, situation: Situation, current: Deployment, opera
     refuse_contradictions(after)
     skipped = _left_to_adaptive(desired, current)
     if skipped:
-        warnings += (f"The task does not set the number of allocations: {skipped}.",)
+        warnings += (WarningText(f"The task does not set the number of allocations: {skipped}."),)
     if current.assignment_state == "stopping":
         return Plan(current, after, operation, (step,), warnings, waits_for_stop=True)
     return Plan(current, after, operation, (_stop_step(desired), step), warnings)

@@ -12,6 +12,7 @@ import typing as t
 from ..._consumers.records import Endpoint
 from ..._core.errors import Refusal, shown
 from ..._core.server import Server
+from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
@@ -74,8 +75,8 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
         consequence = "Elasticsearch refuses this update"
     else:
         consequence = "that endpoint keeps its old settings, which then differ from those of the deployment"
-    message = f"{unreadable('inference_endpoints')} {condition}, {consequence}."
-    return dataclasses.replace(plan, warnings=(*plan.warnings, message))
+    text = WarningText(f"{unreadable('inference_endpoints')} {condition}, {consequence}.")
+    return dataclasses.replace(plan, warnings=(*plan.warnings, text))
 
 
 def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
@@ -97,11 +98,11 @@ def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -
     stale = immutable_differences(desired, before, after.model_id)
     if not stale:
         return plan
-    message = f"Inference endpoint '{desired.deployment_id}' keeps the old settings: "
     named = "; ".join(
         f"{setting.name} {shown(setting.current)} instead of {shown(setting.desired)}" for setting in stale
     )
-    return dataclasses.replace(plan, warnings=(*plan.warnings, f"{message}{named}."))
+    text = WarningText(f"Inference endpoint '{desired.deployment_id}' keeps the old settings: {named}.")
+    return dataclasses.replace(plan, warnings=(*plan.warnings, text))
 
 
 def _owner_of(desired: Desired, endpoints: tuple[Endpoint, ...]) -> Endpoint | None:

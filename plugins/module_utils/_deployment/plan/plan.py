@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step
@@ -30,8 +31,8 @@ class Plan:
     after: Deployment | None
     operation: Operation = "none"
     steps: tuple[Step, ...] = ()
-    warnings: tuple[str, ...] = ()
-    consumer_warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningText, ...] = ()
+    consumer_warnings: tuple[WarningText, ...] = ()
     skipped_because: str | None = None
     waits_for_stop: bool = False
     resumed_from: RecoveryRecord | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..._ml.routing import Route
 
@@ -156,6 +157,12 @@ def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
     return f"{stop if what == 'gone' else f'{other} become {what}'}: {readiness.why}."
 
 
-def continues_warning(message: str) -> str:
-    """Return the warning in place of the failure *message*."""
-    return f"{message} The task goes on, because on_unsatisfied is keep."
+def continues_warning(observed: Deployment, awaited: str, *, allow_zero: bool) -> WarningText:
+    """Return the warning in place of a failure: *observed* is not what the task waits for. Reasons are left out."""
+    shown = observed.without_reasons()
+    readiness = stop_readiness(shown) if awaited == "gone" else judge_readiness(shown, awaited, allow_zero=allow_zero)
+    missing = f": {readiness.why}" if readiness.why else ""
+    return WarningText(
+        f"Deployment '{observed.deployment_id}' is not {awaited}{missing}. "
+        "The task goes on, because on_unsatisfied is keep."
+    )

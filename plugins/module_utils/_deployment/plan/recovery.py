@@ -10,6 +10,7 @@ import typing as t
 
 from ..._core.errors import Difference, shown
 from ..._core.server import Server
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
@@ -29,7 +30,7 @@ def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
     return RecoveryRecord(step.deployment_id, *cluster, current.start_time, dict(step.settings), dict(before.settings))
 
 
-def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | None) -> tuple[str, ...]:
+def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | None) -> tuple[WarningText, ...]:
     """Return a warning if *current* was started after *recovery* was written, with other settings than those in it."""
     if recovery is None or current is None or recovery.start_time == current.start_time:
         return ()
@@ -40,10 +41,11 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
         f"{setting.name} {shown(setting.desired)} instead of {shown(setting.current)}" for setting in differences
     )
     at = f" (at {current.start_time})" if current.start_time else ""
-    return (
+    text = (
         f"The recovery file of deployment '{current.deployment_id}' is not used: the deployment was started{at} after "
-        f"the file was written. The file has {named}.",
+        f"the file was written. The file has {named}."
     )
+    return (WarningText(text),)
 
 
 def _differences(recovery: Deployment, current: Deployment) -> tuple[Difference, ...]:

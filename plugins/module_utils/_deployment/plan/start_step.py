@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.sizes import human_size, parse_size
+from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF, AdaptiveAllocations
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
@@ -26,20 +27,23 @@ def new_start(desired: Desired, model_id: str) -> tuple[Step, Deployment]:
     return _start(desired.deployment_id, model_id, adaptive, number, _named_settings(desired))
 
 
-def restart_of(desired: Desired, merged: Deployment, model_id: str | None) -> tuple[Step, Deployment, tuple[str, ...]]:
+def restart_of(
+    desired: Desired, merged: Deployment, model_id: str | None
+) -> tuple[Step, Deployment, tuple[WarningText, ...]]:
     """Return a start that repeats *merged* (what runs now, after an update), overlaid with what the task names.
 
     The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
     """
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[WarningText, ...] = ()
     settings = {name: getattr(merged, name) for name in START_SETTINGS if getattr(merged, name) is not None}
     if _is_default_cache(merged):
         del settings["cache_size"]
     elif not merged.cache_size_exact and "." in (merged.cache_size or "") and desired.cache_size is None:
-        warnings += (
+        text = (
             f"The cache size of deployment '{merged.deployment_id}' is kept as {merged.cache_size}, cut to one "
-            "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor.",
+            "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor."
         )
+        warnings += (WarningText(text),)
     settings.update(_named_settings(desired))
     adaptive = merged.adaptive_allocations or OFF
     number = None if merged.adaptive else max(1, merged.number_of_allocations or 1)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired, WaitPolicy
 from .plan import Plan
@@ -31,11 +32,12 @@ def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
     return left and starting and restarts_stuck(desired, policy)
 
 
-def stuck_warning(deployment_id: str, obstacle: str | None) -> str:
+def stuck_warning(deployment_id: str, obstacle: str | None) -> WarningText:
     """Return the warning about a deployment that may hang. *obstacle*: what forbids recovering it."""
-    message = (
-        f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, the task "
-    )
+    consequence = "stops it and starts it again, because on_failed is recover."
     if obstacle:
-        return f"{message}does not stop and start it again, although on_failed is recover: {obstacle}"
-    return f"{message}stops it and starts it again, because on_failed is recover."
+        consequence = f"does not stop and start it again, although on_failed is recover: {obstacle}"
+    return WarningText(
+        f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, the task "
+        f"{consequence}"
+    )

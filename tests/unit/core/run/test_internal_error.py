@@ -16,6 +16,7 @@ from ansible_collections.mlops.elasticsearch.plugins.action.trained_model_deploy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.module import Run, run_module
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import HIDDEN, WarningText
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run as deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
@@ -24,6 +25,7 @@ from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 SECRET = "canary-4711"
+SAID = WarningText("Deployment 'd' has 0 allocations, and is started with 1.")
 FAILURE = {"code": "internal_error"}
 
 
@@ -91,6 +93,7 @@ class FakeModule:
     def __init__(self, **params: t.Any) -> None:
         self.params = params
         self.check_mode = False
+        self.no_log = False
         self.no_log_values: set[str] = set()
         self.result: Json = {}
         self.warnings: list[str] = []
@@ -124,12 +127,21 @@ def test_a_module_fails_with_all_its_keys() -> None:
 
 def test_a_module_masks_keys_and_values() -> None:
     def run(params: t.Any, check_mode: bool) -> Outcome:
-        return Outcome({"changed": True, "routing_table": {SECRET: {"node_name": SECRET}}, "msg": SECRET}, ("w",))
+        return Outcome({"changed": True, "routing_table": {SECRET: {"node_name": SECRET}}, "msg": SECRET}, (SAID,))
 
     module = FakeModule(api_key=SECRET, fact_name="f")
     result = exited(module, run)
     assert SECRET not in str(result)
-    assert (result["changed"], set(result), module.warnings) == (True, {"changed", "routing_table", "msg"}, ["w"])
+    assert (result["changed"], set(result)) == (True, {"changed", "routing_table", "msg"})
+    assert (module.warnings[0], "1 id or other value is masked" in module.warnings[1]) == (SAID, True)
+
+
+@pytest.mark.parametrize(("warnings", "shown"), [((SAID, SAID), [HIDDEN]), ((), [])])
+def test_in_a_task_with_no_log_warnings_name_nothing(warnings: tuple[WarningText, ...], shown: list[str]) -> None:
+    module = FakeModule()
+    module.no_log = True
+    exited(module, lambda params, check_mode: Outcome({"changed": True}, warnings))
+    assert module.warnings == shown
 
 
 @pytest.mark.parametrize("run", [deployment, deployments, info], ids=lambda module: module.__name__)

@@ -12,11 +12,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import KEYS, mask_secrets
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import (
+    KEYS,
+    mask_secrets,
+    mask_text,
+    register,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
 from support.documents import MODULES, block
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
+
+
+def masked(result: Json, texts: t.Collection[str], names: t.Collection[str] = ()) -> Json:
+    return mask_secrets(Outcome(result), texts, names).result
 
 
 @pytest.mark.parametrize(
@@ -25,27 +36,56 @@ Json = dict[str, t.Any]
 @pytest.mark.parametrize("around", ["{}", "before {} after", "a\n{}"])
 def test_a_secret_is_found_wherever_it_is(secret: str, around: str) -> None:
     text = around.format(secret)
-    masked = mask_secrets({"changed": True, "msg": text, "items": [{"deep": [text]}], "other": 1}, {secret})
-    assert secret not in str(masked)
-    assert masked["changed"] is True
-    assert masked["other"] == 1
+    result = masked({"changed": True, "msg": text, "items": [{"deep": [text]}], "other": 1}, {secret})
+    assert secret not in str(result)
+    assert result["changed"] is True
+    assert result["other"] == 1
 
 
 def test_a_number_that_is_a_secret_is_masked() -> None:
-    assert mask_secrets({"changed": False, "count": 31415926}, {"31415926"})["count"] != 31415926
+    assert masked({"changed": False, "count": 31415926}, {"31415926"})["count"] != 31415926
 
 
 def test_without_a_secret_in_it_a_result_stays_as_it_is() -> None:
     result: dict[str, t.Any] = {"changed": False, "deployments": [{"deployment_id": "a"}]}
-    assert mask_secrets(result, {"canary-1"}) is result
-    assert mask_secrets(result, set()) is result
+    assert masked(result, {"canary-1"}) is result
+    assert masked(result, set()) is result
+
+
+@pytest.mark.parametrize(
+    ("result", "counted"),
+    [
+        ({"deployment_id": "elastic__a", "model_id": "elastic__a", "path": "/elastic__a"}, "2 ids or other values are"),
+        ({"ansible_facts": {"f": {"elastic__a": {}}}}, "1 id or other value is"),
+        ({"used_by": {"model_aliases": ["elastic__a"]}}, "1 id or other value is"),
+        ({"msg": "elastic", "details": ["elastic"], "deployments": [{"reason": "elastic"}]}, ""),
+    ],
+)
+def test_ids_that_are_masked_are_said(result: Json, counted: str) -> None:
+    said = WarningText("Deployment 'elastic__a' is starting.")
+    outcome = mask_secrets(Outcome({"changed": False, **result}, (said,)), {"elastic"})
+    assert "elastic" not in str(outcome)
+    assert outcome.warnings[0] == "Deployment '********__a' is starting."
+    assert len(outcome.warnings) == 1 + bool(counted)
+    assert not counted or f"A credential occurs in the result: {counted} masked" in outcome.warnings[1]
+
+
+def test_no_secret_is_masked_in_part() -> None:
+    assert mask_text("abcd-1234 abcd", {"abcd", "abcd-1234", ""}) == "******** ********"
+
+
+def test_only_long_secrets_are_registered() -> None:
+    registered: list[str] = []
+    register(["elastic", "changeme", "long-enough"], registered.extend)
+    assert registered == ["changeme", "long-enough"]
+    register(["changeme"], None)
 
 
 @pytest.mark.parametrize("way", ["routing_table", "diff", "ansible_facts"])
 def test_a_secret_in_a_key_is_masked(way: str) -> None:
-    masked = mask_secrets({"changed": True, way: {"ApiKey canary-1": {"deep": [{"canary-1": 1}]}}}, {"canary-1"})
-    assert "canary-1" not in str(masked)
-    assert masked[way].keys() == {"ApiKey ********"}
+    result = masked({"changed": True, way: {"ApiKey canary-1": {"deep": [{"canary-1": 1}]}}}, {"canary-1"})
+    assert "canary-1" not in str(result)
+    assert result[way].keys() == {"ApiKey ********"}
 
 
 def test_our_own_keys_stay_whatever_a_secret_is() -> None:
@@ -65,14 +105,14 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
     documented = [block(module, "RETURN") for module in MODULES]
     assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_ml_deployments"} <= KEYS
     for result in results:
-        assert list(keys(mask_secrets(result, KEYS, {"elasticsearch_ml_deployments"}))) == list(keys(result))
+        assert list(keys(masked(result, KEYS, {"elasticsearch_ml_deployments"}))) == list(keys(result))
 
 
 def test_the_name_of_a_fact_stays() -> None:
-    masked = mask_secrets(
+    result = masked(
         {"msg": "swordfish", "ansible_facts": {"swordfish": {"swordfish-1": {}}}}, {"swordfish"}, {"swordfish"}
     )
-    assert masked["ansible_facts"] == {"swordfish": {"********-1": {}}}
+    assert result["ansible_facts"] == {"swordfish": {"********-1": {}}}
 
 
 def keys(value: t.Any) -> Iterator[str]:
@@ -90,4 +130,4 @@ def named(documented: Json) -> Iterator[str]:
 
 
 def test_what_is_true_is_no_secret() -> None:
-    assert mask_secrets({"changed": True, "failed": False, "msg": "True"}, {"True"})["changed"] is True
+    assert masked({"changed": True, "failed": False, "msg": "True"}, {"True"})["changed"] is True

@@ -139,7 +139,8 @@ def test_a_stop_on_its_way_can_be_kept(emulator: Emulator) -> None:
     emulator.effect("hold", deployment_id="d")
     result = run(emulator, state="stopped", on_unsatisfied="keep")
     assert not result.get("failed")
-    assert "is not gone after 6 seconds" in result["warnings"][0]
+    assert "Deployment 'd' is not gone: the deployment is being stopped." in result["warnings"][0]
+    assert "is not gone after 6 seconds" in result["details"][0]
     assert result["deployment"]["assignment_state"] == "stopping"
 
 
@@ -163,7 +164,9 @@ def test_what_is_failed_is_kept_in_both_modes(emulator: Emulator) -> None:
     checked, real = (run(emulator, check_mode=mode, on_unsatisfied="keep") for mode in (True, False))
     assert not real.get("failed")
     assert checked["warnings"] == real["warnings"]
-    assert "node n1 failed (planted)" in real["warnings"][0]
+    assert "Deployment 'd' is not fully_allocated: node n1 failed." in real["warnings"][0]
+    assert "node n1 failed (planted)" in checked["details"][0]
+    assert checked["details"] == real["details"]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def test_the_file_stays_while_a_lost_stop_may_still_come(emulator: Emulator, tmp
     between(emulator, lambda path, forward: GATEWAY if path.endswith("_stop") else forward())
     result = emulator.run(**REPLACED, recovery_file=str(file), wait_timeout=wait_timeout)
     assert (result["failed"], result["changed"], file.exists()) == (True, False, True)
-    assert f"The settings of deployment 'd' are in the recovery file '{file}'" in result["warnings"][0]
+    assert "The settings of deployment 'd' are in its recovery file." in result["warnings"][0]
+    assert result["details"] == [f"The recovery file of deployment 'd' is '{file}'."]
 
 
 def test_the_file_stays_while_a_lost_stop_of_the_rollback_may_still_come(emulator: Emulator, tmp_path: Path) -> None:
@@ -302,7 +303,7 @@ def test_what_was_observed_counts_although_the_last_poll_fails(emulator: Emulato
     kept = emulator.run(**change, on_unsatisfied="keep")
     assert (kept.get("msg"), kept["changed"]) == (None, True)
     assert "32 of 40 allocations run" in kept["warnings"][0]
-    assert "and the last poll failed: Cannot read deployment 'd'" in kept["warnings"][0]
+    assert "and the last poll failed: Cannot read deployment 'd'" in kept["details"][0]
 
 
 def test_a_read_before_a_stop_that_fails_for_good_ends_it(emulator: Emulator) -> None:

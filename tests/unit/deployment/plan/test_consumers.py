@@ -14,6 +14,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers imp
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, Endpoint, UsedBy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan import consumers as rules
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
@@ -24,6 +25,7 @@ from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 NEW = Server("9.5.3", "default", "c")
+BEFORE = WarningText("before")
 STOP = Step("stop", "d", {"finish_pending_work": True})
 
 
@@ -133,14 +135,14 @@ def test_when_a_namesake_matters() -> None:
 
 def protected(users: UsedBy, server: Server = NEW, *, after: str = "m", **desired: t.Any) -> Plan:
     start = Step("start", "d", {"model_id": after})
-    plan = Plan(deployment(), deployment(model_id=after), "restart", (STOP, start), ("before",))
+    plan = Plan(deployment(), deployment(model_id=after), "restart", (STOP, start), (BEFORE,))
     return rules.allow_stop(Desired("d", **desired), plan, users, server)
 
 
 def test_a_deployment_without_consumers_is_stopped_as_planned() -> None:
     for on_referenced in ("fail", "force"):
         plan = protected(UsedBy(), on_referenced=on_referenced)
-        assert (plan.steps[0], plan.warnings) == (STOP, ("before",))
+        assert (plan.steps[0], plan.warnings) == (STOP, (BEFORE,))
 
 
 def test_a_deployment_with_consumers_is_not_stopped_and_all_are_named() -> None:
@@ -156,7 +158,7 @@ def test_force_is_for_the_stop_alone_and_is_warned_of() -> None:
     plan = protected(UsedBy(("e",)), on_referenced="force")
     assert plan.steps[0].settings == {"finish_pending_work": True, "force": True}
     assert plan.steps[1].settings == {"model_id": "m"}
-    assert plan.warnings == ("before",)
+    assert plan.warnings == (BEFORE,)
     assert plan.consumer_warnings == (
         "Deployment 'd' is stopped by force although it is used by inference endpoint 'e'.",
     )

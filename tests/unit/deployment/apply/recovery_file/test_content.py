@@ -173,7 +173,8 @@ def test_what_a_failed_replacement_leaves_is_reported(emulator: Emulator, path: 
     refusal = {"type": "answer", "status": 400, "body": {"error": {"type": "t", "reason": "planted"}}}
     emulator.fault("start", refusal, times=-1)
     result = emulator.run(deployment_id="d", recovery_file=str(path), **REPLACE)
-    assert f"The settings of deployment 'd' are in the recovery file '{path}'." in result["warnings"][0]
+    assert "The settings of deployment 'd' are in its recovery file." in result["warnings"][0]
+    assert result["details"] == [f"The recovery file of deployment 'd' is '{path}'."]
     emulator.control("DELETE", "/faults")
     assert not emulator.run(deployment_id="d", recovery_file=str(path), **REPLACE).get("failed")
     assert not path.exists()

@@ -52,11 +52,14 @@ def left(emulator: Emulator, path: Path) -> Json:
     return desired
 
 
-def still_in(path: Path) -> str:
-    return (
-        f"The settings of deployment 'd' are still in the recovery file '{path}'. "
-        "This task does not start it: change the task, or remove what blocks the start."
-    )
+STILL_IN = (
+    "The settings of deployment 'd' are still in its recovery file. "
+    "This task does not start it: change the task, or remove what blocks the start."
+)
+
+
+def details(result: Json) -> list[str]:
+    return t.cast("list[str]", result["deployments"][0]["details"] if "deployments" in result else result["details"])
 
 
 def why(result: Json) -> str:
@@ -74,7 +77,8 @@ def test_a_task_that_does_not_start_it_says_so(emulator: Emulator, path: Path, r
         result = emulator.run_many([given], check_mode) if listed else emulator.run(check_mode, **given)
         assert said in why(result)
         *skips, last = result["warnings"]
-        assert last == still_in(path)
+        assert last == STILL_IN
+        assert details(result) == [f"The recovery file of deployment 'd' is '{path}'."]
         assert [said in skip for skip in skips] == ([] if result.get("failed") else [True])
     assert (emulator.journal(), path.read_bytes()) == ([], content)
     assert not emulator.run(**desired).get("failed")
@@ -89,7 +93,8 @@ def test_a_list_that_does_not_start_it_says_so(emulator: Emulator, path: Path, r
         result = emulator.run_many(items, check_mode, **of_list)
         assert said in why(result)
         *skips, last = result["warnings"]
-        assert last == still_in(path)
+        assert last == STILL_IN
+        assert details(result) == [f"The recovery file of deployment 'd' is '{path}'."]
         assert [said in skip for skip in skips] == ([] if result.get("failed") else [True])
     assert (emulator.journal(), path.exists()) == ([], True)
 
@@ -101,7 +106,8 @@ def test_where_only_a_request_failed_the_task_is_right(emulator: Emulator, path:
     emulator.fault("model", {"type": "answer", "status": 500, "body": body}, times=-1)
     result = emulator.run(check_mode, **desired, model_id="m", request_retries=0)
     assert "planted" in result["msg"]
-    assert result["warnings"] == [f"The settings of deployment 'd' are in the recovery file '{path}'. {AGAIN}"]
+    assert result["warnings"] == [f"The settings of deployment 'd' are in its recovery file. {AGAIN}"]
+    assert result["details"] == [f"The recovery file of deployment 'd' is '{path}'."]
 
 
 @pytest.mark.parametrize("on_missing", ["skip", "fail"])

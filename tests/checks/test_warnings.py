@@ -1,0 +1,83 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test that warnings are made of ids, nodes, numbers and choices: Ansible may print them whatever ``no_log`` says.
+
+mypy refuses a warning that is no ``WarningText``; here is what may go into one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from checks.collection import PLUGINS, python_files
+
+# What an f-string of a warning may have in braces: attributes of any object, by their last name, and local texts, which
+# are made of the same.
+ATTRIBUTES = {"deployment_id", "_deployment_id", "model_id", "cache_size", "start_time", "strerror"}
+LOCALS = {
+    "allocations",
+    "at",  # a time
+    "awaited",  # a choice of wait_for
+    "condition",
+    "consequence",
+    "count",
+    "deployment_id",
+    "missing",  # of a deployment without reasons
+    "named",  # ids of consumers, or settings
+    "obstacle",  # what a refusal of `plan` says
+    "skipped",  # a choice, in words
+    "values",  # a count
+    "variable",  # the name of an environment variable
+}
+# Functions of warnings whose texts are warnings already, or are made of ids and choices.
+FUNCTIONS = {"_quoted_ids", "_with_lead", "unreadable"}
+
+
+def warnings() -> Iterator[tuple[str, ast.expr]]:
+    """Yield the place of each warning of the collection, and its text: a local one as it was assigned."""
+    for path in python_files("plugins"):
+        tree = ast.parse(path.read_text())
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            assigned = {
+                target.id: node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "WarningText":
+                    text = node.args[0]
+                    text = assigned.get(text.id, text) if isinstance(text, ast.Name) else text
+                    yield f"{path.relative_to(PLUGINS)}:{node.lineno}", text
+
+
+def unsafe(text: ast.expr) -> Iterator[str]:
+    """Yield what a warning must not have."""
+    if isinstance(text, ast.JoinedStr):
+        for part in text.values:
+            if isinstance(part, ast.FormattedValue):
+                yield from unsafe(part.value)
+    elif isinstance(text, ast.Call):
+        if getattr(text.func, "id", "") not in FUNCTIONS:
+            yield ast.unparse(text)
+    elif isinstance(text, ast.Attribute):
+        if text.attr not in ATTRIBUTES:
+            yield ast.unparse(text)
+    elif not isinstance(text, ast.Constant) and getattr(text, "id", "") not in LOCALS:
+        yield ast.unparse(text)
+
+
+def test_warnings_are_made_of_ids_nodes_numbers_and_choices() -> None:
+    found = dict(warnings())
+    assert len(found) > 15
+    assert [f"{place}: {part}" for place, text in found.items() for part in unsafe(text)] == []
+
+
+def test_a_value_of_an_option_or_a_text_of_the_server_is_noticed() -> None:
+    for wrong in ("error", "str(error)", "f'{error}'", "f'{self}'", "f'{desired.recovery_file}'", "f'{a.reason}'"):
+        assert list(unsafe(ast.parse(wrong, mode="eval").body)), wrong
+    assert not list(unsafe(ast.parse("f'{plan.after.deployment_id}, {unreadable(kind)}'", mode="eval").body))
