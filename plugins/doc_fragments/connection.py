@@ -48,6 +48,7 @@ options:
     description:
       - Whether the certificate of the cluster must be valid. If O(ca_fingerprint) is given, it must match in any case.
       - If not given, E(ELASTICSEARCH_VALIDATE_CERTS) is used, or the opposite of E(ELASTICSEARCH_INSECURE).
+      - If a variable turns the check off, the first task of a run that it concerns has a warning.
     type: bool
     default: true
   ca_path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.release import __version__ as ansible_version
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from support.authentication_methods import TRUSTS, WAYS, certificate, secured, trusting
@@ -132,8 +133,9 @@ def test_each_way_in_from_a_playbook(emulators: Emulators, connection: str) -> N
         server.control("DELETE", "/journal")
     played = run_playbook(yaml.safe_dump([plays]), env={"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS)}).must_pass()
     assert played.changed() == [f"{way} {state}" for way in ways for state in ("started", "stopped")]
-    # Ansible tells the arguments of a module, and those of nothing else.
-    assert all(("invocation" in task.result) == (connection == "loopback") for task in played.tasks)
+    # Ansible tells the arguments of a module, and those of nothing else; from 2.22 on only if it is asked to.
+    invoked = connection == "loopback" and tuple(map(int, ansible_version.split(".")[:2])) < (2, 22)
+    assert all(("invocation" in task.result) == invoked for task in played.tasks)
     assert len(emulators.plain.writes()) + len(emulators.tls.writes()) == 2 * len(ways)
     for secret in ("secret-of-the-key", "p4ssw0rd-of-runner", "a-bearer-token", WAYS["api_key"][1]["api_key"]):
         assert secret not in str(played)
