@@ -145,8 +145,8 @@ class DeploymentRun:
         if self.plan.changed or self.plan.waits_for_stop:
             self.state.observed, self.state.predicted = self.plan.after, True
         if self.unattainable and self.plan.after:
-            allow_zero = self.desired.allow_zero
-            warning = continues_warning(self.plan.after, self.policy.wait_for, allow_zero=allow_zero)
+            accepts_zero = self.desired.accepts_zero
+            warning = continues_warning(self.plan.after, self.policy.wait_for, accepts_zero=accepts_zero)
             self.state.warn(warning, detail=self.unattainable)
         self._warn_if_stuck(cluster)
 

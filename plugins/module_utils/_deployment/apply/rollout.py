@@ -167,7 +167,7 @@ class Rollout:
     def _warn_of_unfinished(self, error: Failure) -> None:
         observed = t.cast("Deployment", self._state.observed)  # or the task would fail
         awaited = self._policy.wait_for if self._plan.after else "gone"
-        warning = continues_warning(observed, awaited, allow_zero=self._desired.allow_zero)
+        warning = continues_warning(observed, awaited, accepts_zero=self._desired.accepts_zero)
         self._state.warn(warning, detail=str(error))
 
     def _should_keep(self, error: Failure) -> bool:

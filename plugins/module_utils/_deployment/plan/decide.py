@@ -239,28 +239,30 @@ def _left_to_adaptive(desired: Desired, current: Deployment) -> str | None:
     return None
 
 
-def _unkept_number(desired: Desired) -> tuple[str, ...]:
+def _unkept_number(desired: Desired) -> tuple[WarningText, ...]:
     """Return the warning about the number of a start that Serverless does not keep (around-deployments.md 5.6)."""
     number = desired.number_of_allocations or desired.initial_number_of_allocations
     if number is None or not desired.always_adaptive:
         return ()
-    return (
+    text = (
         "Elasticsearch Serverless scales every deployment itself: it may run another number of allocations of "
-        f"'{desired.deployment_id}' than {number}.",
+        f"'{desired.deployment_id}' than {number}."
     )
+    return (WarningText(text),)
 
 
-def _idle_bounds(desired: Desired, plan: Plan) -> tuple[str, ...]:
+def _idle_bounds(desired: Desired, plan: Plan) -> tuple[WarningText, ...]:
     """Return the warning about bounds that have no effect, because adaptive allocations are off and stay off."""
     patch, after = desired.adaptive_allocations, plan.after
     if patch is None or patch.enabled is not None or plan.skipped_because or after is None or after.adaptive:
         return ()
     if after.adaptive_allocations in (None, OFF):
         return ()
-    return (
+    text = (
         f"The adaptive allocations of deployment '{after.deployment_id}' are off, so their bounds have no effect. "
-        "Set enabled to true in adaptive_allocations to turn them on.",
+        "Set enabled to true in adaptive_allocations to turn them on."
     )
+    return (WarningText(text),)
 
 
 def _refuse_frozen_zero(desired: Desired, after: Deployment) -> None:

@@ -157,10 +157,13 @@ def failed_message(deployment_id: str, what: str, readiness: Readiness) -> str:
     return f"{stop if what == 'gone' else f'{other} become {what}'}: {readiness.why}."
 
 
-def continues_warning(observed: Deployment, awaited: str, *, allow_zero: bool) -> WarningText:
+def continues_warning(observed: Deployment, awaited: str, *, accepts_zero: bool) -> WarningText:
     """Return the warning in place of a failure: *observed* is not what the task waits for. Reasons are left out."""
     shown = observed.without_reasons()
-    readiness = stop_readiness(shown) if awaited == "gone" else judge_readiness(shown, awaited, allow_zero=allow_zero)
+    if awaited == "gone":
+        readiness = stop_readiness(shown)
+    else:
+        readiness = judge_readiness(shown, awaited, accepts_zero=accepts_zero)
     missing = f": {readiness.why}" if readiness.why else ""
     return WarningText(
         f"Deployment '{observed.deployment_id}' is not {awaited}{missing}. "

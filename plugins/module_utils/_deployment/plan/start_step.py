@@ -51,19 +51,20 @@ def restart_of(
     return step, after, warnings + _changed_number(merged, after)
 
 
-def _changed_number(merged: Deployment, after: Deployment) -> tuple[str, ...]:
+def _changed_number(merged: Deployment, after: Deployment) -> tuple[WarningText, ...]:
     """Return the warning if *after* starts with another number than that of *merged*."""
-    number, name = merged.number_of_allocations, f"eployment '{merged.deployment_id}'"
+    number, deployment_id = merged.number_of_allocations, merged.deployment_id
+    text = ""
     if number is None:
-        return (f"The number of allocations of d{name} cannot be read, and it is started with 1.",)
-    if number == 0 and not merged.adaptive:
-        return (f"D{name} has 0 allocations, and is started with 1.",)
-    if number > (after.number_of_allocations or 0):
-        return (
-            f"D{name} has {number} allocations, and is started with {after.number_of_allocations}: "
-            "its adaptive allocations set the number.",
+        text = f"The number of allocations of deployment '{deployment_id}' cannot be read, and it is started with 1."
+    elif number == 0 and not merged.adaptive:
+        text = f"Deployment '{deployment_id}' has 0 allocations, and is started with 1."
+    elif number > (after.number_of_allocations or 0):
+        text = (
+            f"Deployment '{deployment_id}' has {number} allocations, and is started with "
+            f"{after.number_of_allocations}: its adaptive allocations set the number."
         )
-    return ()
+    return (WarningText(text),) if text else ()
 
 
 def start_like(before: Deployment) -> Step:
