@@ -139,7 +139,7 @@ def test_a_stop_on_its_way_can_be_kept(emulator: Emulator) -> None:
     emulator.effect("hold", deployment_id="d")
     result = run(emulator, state="stopped", on_unsatisfied="keep")
     assert not result.get("failed")
-    assert "Deployment 'd' is not gone: the deployment is being stopped." in result["warnings"][0]
+    assert "Deployment 'd' is not gone: it is still stopping; on node n1 it is started." in result["warnings"][0]
     assert "is not gone after 6 seconds" in result["details"][0]
     assert result["deployment"]["assignment_state"] == "stopping"
 
