@@ -34,6 +34,7 @@ LOCALS = {
     "consequence",
     "count",
     "deployment_id",
+    "fact_name",
     "missing",  # of a deployment without reasons
     "named",  # ids of consumers, or settings
     "number",

@@ -113,7 +113,7 @@ def entry(name: str | None, uuid: str | None) -> Json:
     ],
 )
 def test_an_entry_of_the_same_cluster_is_replaced_in_silence(known: Json, new: Json) -> None:
-    assert other_cluster_warning("fact", {"a": known}, {"a": new}) == []
+    assert other_cluster_warning("fact", {"a": known}, {"a": new}) == ()
 
 
 def test_an_entry_of_another_cluster_is_replaced_with_a_warning() -> None:
