@@ -11,7 +11,7 @@ import typing as t
 from ..options.secrets import secrets
 from ..warning import visible
 from .internal_error import InternalError
-from .masking import mask_secrets, register
+from .masking import mask_secrets
 from .result import Json, Outcome, failure
 
 if t.TYPE_CHECKING:
@@ -33,9 +33,9 @@ def run_module(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Jso
 
 def _outcome(module: AnsibleModule, run: Run, empty_result: t.Callable[[], Json]) -> Outcome:
     try:
-        found = secrets(module.params)
-        register(found)
-        module.no_log_values.update(found)
+        # They are registered with ansible-core in the controller: what a module registers, and the controller does not
+        # know, ansible-core writes into the file of an asynchronous job.
+        module.no_log_values.update(secrets(module.params))
         outcome = run(module.params, module.check_mode)
         # On its way out, Ansible masks values only, and none of them from 2.22 on.
         names = {module.params.get("fact_name") or ""}
