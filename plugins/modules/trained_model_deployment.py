@@ -157,15 +157,19 @@ options:
     description:
       - What to do if an inference endpoint owns the deployment (it created the deployment, which has its id) and the
         task would change its allocations.
-      - V(fail) fails. V(update_endpoint) changes them through the endpoint, so that endpoint and deployment agree. This
-        needs the cluster privilege C(manage_inference) and Elasticsearch 8.19 or newer, for adaptive allocations 9.2 or
-        newer.
-      - If the user may not read endpoints, V(fail) changes the deployment directly and warns that an endpoint may own
-        it; V(update_endpoint) fails.
-      - A restart or a replacement does not change the endpoint. With both values the task refuses one that would also
-        change allocations.
+      - V(fail) fails before the task sends anything. V(update_endpoint) changes them through the endpoint, so that
+        endpoint and deployment agree. This needs the cluster privilege C(manage_inference) and Elasticsearch 8.17 or
+        newer, for adaptive allocations 9.2 or newer. To leave adaptive allocations takes two requests.
+      - V(update_deployment) changes only the deployment, and warns which settings the endpoint keeps. Elasticsearch 9.2
+        and newer refuse that, so the task fails there before it sends anything.
+      - If the user may not read endpoints, V(fail) and V(update_deployment) change the deployment directly and warn
+        that an endpoint may own it; V(update_endpoint) fails.
+      - A restart or a replacement does not change the endpoint. With V(fail) and V(update_endpoint) the task refuses
+        one that would also change allocations.
+      - A table of what each version changes is in the guide
+        R(Consumers of a deployment,ansible_collections.mlops.elasticsearch.docsite.references).
     type: str
-    choices: [fail, update_endpoint]
+    choices: [fail, update_endpoint, update_deployment]
     default: fail
   finish_pending_work:
     description:

@@ -103,7 +103,7 @@ options:
       on_endpoint_owned:
         description: What to do if an inference endpoint owns the deployment and its allocations would change.
         type: str
-        choices: [fail, update_endpoint]
+        choices: [fail, update_endpoint, update_deployment]
         default: fail
       finish_pending_work:
         description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.

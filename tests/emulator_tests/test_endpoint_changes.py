@@ -72,9 +72,88 @@ def test_update_that_changes_nothing() -> None:
     put(api)
     before = api.state_version
     assert change(api, num_allocations=1).status == 200
-    # Other settings are ignored without a word (issue 137129).
-    assert change(api, num_threads=4).body["service_settings"]["num_threads"] == 1
     assert api.state_version == before
+    older = Api("9.2.1", clock="eager")
+    put(older)
+    # Other settings are ignored without a word (issue 137129).
+    assert change(older, num_threads=4).body["service_settings"]["num_threads"] == 1
+
+
+OFF = {"enabled": False}
+ONE_OF_TWO = "[service_settings] does not contain one of the required settings [num_allocations, adaptive_allocations];"
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "both", "neither", "other"),
+    [
+        ("9.2.1", "by_version", 200, 200, 200),
+        ("9.5.3", "by_version", 400, 400, 200),
+        ("9.2.1", "exactly_one", 400, 400, 200),
+        ("9.5.3", "both", 200, 200, 200),
+        ("9.5.3", "strict", 400, 400, 400),
+    ],
+)
+def test_settings_that_an_update_takes_together(version: str, choice: str, both: int, neither: int, other: int) -> None:
+    api = Api(version, clock="eager")
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_settings": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, num_allocations=2, adaptive_allocations=OFF)
+    assert answer.status == both
+    if both == 400:
+        assert answer.reason.endswith("[num_allocations] cannot be set if [adaptive_allocations] is set;")
+    answer = change(api, num_threads=4)
+    assert answer.status == neither
+    if choice == "exactly_one":
+        assert answer.reason.endswith(ONE_OF_TWO)
+    assert change(api, adaptive_allocations=OFF, num_threads=4).status == other
+
+
+@pytest.mark.parametrize(("choice", "enabled"), [("keeps_adaptive", True), ("ends_adaptive", False)])
+def test_number_alone_while_adaptive_allocations_are_enabled(choice: str, enabled: bool) -> None:
+    """Test that the endpoint forgets its adaptive allocations, which its deployment may keep."""
+    api = Api("9.5.3", clock="eager")
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_number_alone": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    answer = change(api, num_allocations=3)
+    assert answer.body["service_settings"] == {"num_allocations": 3, "num_threads": 1, "model_id": "m"}
+    assignment = api.assignment("e")
+    assert assignment["task_parameters"]["number_of_allocations"] == 3
+    assert assignment["adaptive_allocations"] == {**ADAPTIVE, "enabled": enabled}
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "reset"),
+    [
+        ("8.19.8", "by_version", True),
+        ("8.19.21", "by_version", False),
+        ("9.1.10", "by_version", True),
+        ("9.2.8", "by_version", False),
+        ("9.5.3", "reset", True),
+        ("9.1.10", "kept", False),
+    ],
+)
+def test_chunking_settings_after_an_update(version: str, choice: str, reset: bool) -> None:
+    api = Api(version, clock="eager")
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_chunking": choice})
+    put(api)
+    before = shown(api)["chunking_settings"]
+    change(api, num_allocations=2)
+    word = {"strategy": "word", "max_chunk_size": 250, "overlap": 100}
+    assert shown(api)["chunking_settings"] == (word if reset else before) != {}
+    assert before["strategy"] == "sentence"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("9.2.8", "Validation Failed: 1: Invalid inference_id; '.elser-2-elasticsearch' can contain lowercase"),
+        ("9.5.3", "Default endpoint [.elser-2-elasticsearch] cannot be updated"),
+    ],
+)
+def test_update_of_a_default(version: str, reason: str) -> None:
+    answer = change(Api(version), ".elser-2-elasticsearch", num_allocations=2)
+    assert answer.status == 400
+    assert answer.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +215,10 @@ def test_update_through_an_attached_endpoint() -> None:
     attach(older, "on-d", "d")
     assert change(older, "on-d", num_allocations=2).status == 200
     assert older.assignment("d")["task_parameters"]["number_of_allocations"] == 2
+    oldest = Api("8.17.0", clock="eager")
+    oldest.started("d")
+    attach(oldest, "on-d", "d")
+    assert change(oldest, "on-d", num_allocations=2).status == 404
 
 
 def test_update_that_does_not_fit_changes_nothing() -> None:

@@ -245,7 +245,6 @@ BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_alloca
 CHANGES: dict[str, Json] = {
     "count": {"number_of_allocations": 3},
     "adaptive": {"adaptive_allocations": BOUNDS},
-    "wider": {"adaptive_allocations": {"max_number_of_allocations": 6}},
     "instead of adaptive allocations": {"number_of_allocations": 3, "on_adaptive": "override"},
 }
 
@@ -257,41 +256,6 @@ def _owner(version: str, *, adaptive: bool = False) -> Emulator:
     emulator.settle()
     emulator.forget()
     return emulator
-
-
-def _since(change: Json, *, adaptive: bool) -> tuple[int, int]:
-    return (9, 2) if adaptive or "adaptive_allocations" in change else (8, 19)
-
-
-@pytest.mark.parametrize("adaptive", [False, True])
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.1.10", "9.5.3"])
-def test_an_update_of_an_endpoint_changes_its_deployment_alike(version: str, change: str, adaptive: bool) -> None:
-    if adaptive and change in ("count", "adaptive"):
-        return  # refused by on_adaptive, or nothing to do
-    options = {"deployment_id": "d", "on_endpoint_owned": "update_endpoint", **CHANGES[change]}
-    with _owner(version, adaptive=adaptive) as checked, _owner(version, adaptive=adaptive) as real:
-        checked.read_only()
-        predicted, happened = checked.run(check_mode=True, **options), real.run(**options)
-        assert checked.journal() == []
-        keys = ("api_calls", "diff", "operation", "changed") if not happened.get("failed") else ("msg",)
-        assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}
-        since = _since(options, adaptive=adaptive)
-        if not real.has(*since):
-            assert happened["msg"].endswith(f"This needs Elasticsearch {since[0]}.{since[1]} or newer.")
-            assert real.journal() == []
-            return
-        assert not happened.get("failed"), happened.get("msg")
-        assert [entry["path"] for entry in real.journal()] == ["/_inference/sparse_embedding/d/_update"]
-        stored = real.control("GET", "/state")["endpoints"]["d"]["service_settings"]
-        deployment = happened["deployment"]
-        if deployment["adaptive_allocations"] is not None:
-            assert stored["adaptive_allocations"].items() <= deployment["adaptive_allocations"].items()
-        if "number_of_allocations" in options:
-            assert stored["num_allocations"] == deployment["number_of_allocations"] == 3
-        real.forget()
-        assert real.run(**options)["changed"] is False
-        assert real.journal() == []
 
 
 @pytest.mark.parametrize("version", ["8.16.0", "8.19.21", "9.5.3"])

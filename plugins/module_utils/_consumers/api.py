@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+import urllib.parse
 
 from .._core.errors import ApiError
 from .._core.http.client import Client
@@ -21,7 +22,8 @@ HIDDEN = (403, 404, 405, 410)
 
 _ENDPOINT_FIELDS = (
     "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
-    "service_settings.num_allocations,service_settings.num_threads,service_settings.adaptive_allocations"
+    "service_settings.num_allocations,service_settings.num_threads,service_settings.adaptive_allocations,"
+    "chunking_settings"
 )
 _ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _ENDPOINT_FIELDS.split(","))
 _PIPELINES = "**.inference.model_id,**.pipeline.name"
@@ -78,6 +80,18 @@ class ConsumerReader:
             _raise_visible(exc)
             return None
         return records.endpoints(answer)
+
+    def chunking_settings(self, task_type: str, inference_id: str) -> t.Any:
+        """Return the chunking settings that this endpoint has now."""
+        path = "/".join(urllib.parse.quote(part, safe="") for part in ("_inference", task_type, inference_id))
+        answer = self._client.read(
+            f"read inference endpoint '{inference_id}'",
+            f"/{path}",
+            {"filter_path": "endpoints.chunking_settings"},
+            privilege="monitor_inference",
+            schema=schemas.CHUNKING,
+        )
+        return next((each.get("chunking_settings") for each in answer.get("endpoints") or ()), None)
 
     @property
     def pipelines(self) -> Pipelines | None:

@@ -30,6 +30,7 @@ class Endpoint:
     number_of_allocations: int | None = None
     threads_per_allocation: int | None = None
     adaptive_allocations: AdaptiveAllocations | None = None
+    chunking_settings: Json | None = None
 
     @classmethod
     def from_api(cls, raw: Json) -> Endpoint:
@@ -44,6 +45,7 @@ class Endpoint:
             number_of_allocations=settings.get("num_allocations"),
             threads_per_allocation=settings.get("num_threads"),
             adaptive_allocations=AdaptiveAllocations.from_api(settings.get("adaptive_allocations")),
+            chunking_settings=raw.get("chunking_settings"),
         )
 
     @property

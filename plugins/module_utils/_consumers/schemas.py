@@ -34,6 +34,7 @@ def _endpoint(value: t.Any) -> None:
 
 
 ENDPOINTS = object_with(endpoints=list_of(_endpoint), models=list_of(_endpoint))
+CHUNKING = object_with(endpoints=list_of(object_with(chunking_settings=ANY)))
 
 
 def _pipelines(value: t.Any) -> None:

@@ -122,6 +122,18 @@ class ApiError(Failure):
         self.empty = empty
         super().__init__(code or CODES[kind], message)
 
+    def with_hint(self, hint: str) -> ApiError:
+        """Return the same error with *hint* at the end of its message."""
+        return ApiError(
+            self.kind,
+            f"{self} {hint}",
+            status=self.status,
+            error_type=self.error_type,
+            reason=self.reason,
+            empty=self.empty,
+            code=self.code,
+        )
+
     @property
     def not_found(self) -> bool:
         """Return whether Elasticsearch does not have the requested resource; a 404 of a proxy does not count."""

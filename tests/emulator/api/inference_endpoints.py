@@ -159,7 +159,8 @@ def update(emulator: Emulator, call: Call) -> Prepared:
         call.committed = cluster.writes != before
         return Reply(200, updated.as_json(cluster.version))
 
-    return Prepared(_ACTION.format("update"), run, _id_complaints(endpoint_id))
+    complaints = [] if cluster.version.endpoint_update_any_id else _id_complaints(endpoint_id)
+    return Prepared(_ACTION.format("update"), run, complaints)
 
 
 # --- delete ---

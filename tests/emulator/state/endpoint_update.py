@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Update inference endpoints: settings of the endpoint, and through it of the deployment that it made.
 
-Elasticsearch's public inference sources and tests; server-behaviour.md 7 item 21.
+Elasticsearch's public inference sources and tests; around-deployments.md 4.3 and 7 item 12; server-behaviour.md 7
+item 21.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..wire import errors
 from . import endpoint_config, endpoints, operations
+from .adaptive import AdaptiveSettings
 from .endpoint_config import SETTINGS, java_text
-from .endpoints import Endpoint
+from .endpoints import DEFAULT_IDS, WORD_CHUNKING, Endpoint
 from .unknowns import BY_VERSION
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: J
         raise errors.status(404, f"The inference endpoint [{endpoint_id}] does not exist and cannot be updated")
     if resolved != current.task_type:
         raise errors.status(400, "Task type must match the task type of the existing endpoint")
+    if endpoint_id in DEFAULT_IDS:
+        raise errors.status(400, f"Default endpoint [{endpoint_id}] cannot be updated")
     settings, tasks = given.get(SETTINGS, {}), given.get("task_settings", {})
     new = dataclasses.replace(current, task_settings={**current.task_settings, **tasks})
     if not current.in_cluster:
@@ -41,6 +45,7 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: J
     if new != current or (current.in_cluster and not cluster.version.endpoint_update_check):
         if current.in_cluster:
             _update_deployment(cluster, current, new)
+            _reset_chunking(cluster, new)
         cluster.endpoints[endpoint_id] = new
         cluster.publish(by_api=True)
     return new
@@ -68,7 +73,7 @@ def _read(body: Json) -> Json:
 
 
 def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) -> Json:
-    """Return the merged settings; settings other than the two are ignored without a word (issue 137129)."""
+    """Return the settings after the update; older versions ignore other settings without a word (issue 137129)."""
     rest, complaints = dict(given), list[str]()
     number = endpoint_config.positive_integer(rest, "num_allocations", complaints)
     adaptive = None
@@ -77,14 +82,45 @@ def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) ->
     elif number is None:
         text = f"Failed to parse [num_allocations] of update request [{raw.decode('utf-8', 'replace')}]"
         raise errors.status(400, text)
+    if given and _takes_one(cluster):
+        complaints += _not_one(number, adaptive)
+    if _settings_of_update(cluster) == "strict":
+        # The text for settings other than num_threads is [U].
+        complaints += [f"[{name}] cannot be updated" for name in rest]
     if complaints:
         raise errors.validation(complaints, "validation_exception")
     merged = dict(current.service_settings)
+    if _takes_one(cluster) and not (number is None and adaptive is None):
+        merged = {name: value for name, value in merged.items() if name not in _SCALING}
     if number is not None:
         merged["num_allocations"] = number
     if adaptive is not None:
         merged["adaptive_allocations"] = adaptive.as_json()
     return merged
+
+
+_SCALING = ("num_allocations", "adaptive_allocations")
+
+
+def _not_one(number: int | None, adaptive: AdaptiveSettings | None) -> list[str]:
+    """Return the complaint of the newest versions, which take exactly one of the two settings."""
+    if number is not None and adaptive is not None:
+        return ["[num_allocations] cannot be set if [adaptive_allocations] is set"]
+    if number is None and adaptive is None:
+        return [f"[{SETTINGS}] does not contain one of the required settings [{', '.join(_SCALING)}]"]
+    return []
+
+
+def _settings_of_update(cluster: Cluster) -> str:
+    """Return which settings an update takes together: ``both``, ``exactly_one``, or that and no other (``strict``)."""
+    chosen = cluster.choices["endpoint_update_settings"]
+    if chosen == BY_VERSION:
+        return "exactly_one" if cluster.version.endpoint_update_of_one else "both"
+    return chosen
+
+
+def _takes_one(cluster: Cluster) -> bool:
+    return _changes_adaptive(cluster) and _settings_of_update(cluster) != "both"
 
 
 def _changes_adaptive(cluster: Cluster) -> bool:
@@ -94,7 +130,8 @@ def _changes_adaptive(cluster: Cluster) -> bool:
 
 def _update_deployment(cluster: Cluster, current: Endpoint, new: Endpoint) -> None:
     """Update through the same action that updates deployments."""
-    deployment_id = current.deployment_id
+    # Before 121231 the deployment with the id of the endpoint was meant.
+    deployment_id = current.deployment_id if cluster.version.endpoint_update_without_type else current.id
     if not _is_deployed(cluster, deployment_id):
         # The wording is [U].
         what = f"Requested model ID [{current.id}] does not have a matching trained model"
@@ -107,7 +144,20 @@ def _update_deployment(cluster: Cluster, current: Endpoint, new: Endpoint) -> No
 
 
 def _adaptive_to_send(cluster: Cluster, new: Endpoint) -> Any:
-    return new.adaptive if _changes_adaptive(cluster) else None
+    if not _changes_adaptive(cluster):
+        return None
+    alone = new.adaptive is None and _takes_one(cluster)
+    if alone and cluster.choices["endpoint_update_number_alone"] == "ends_adaptive":
+        return AdaptiveSettings(False)
+    return new.adaptive
+
+
+def _reset_chunking(cluster: Cluster, new: Endpoint) -> None:
+    """Forget the chunking settings (issue 139574), as versions before the patches of February 2026 do."""
+    chosen = cluster.choices["endpoint_update_chunking"]
+    keeps = cluster.version.endpoint_update_keeps_chunking if chosen == BY_VERSION else chosen == "kept"
+    if new.chunking_settings is not None and not keeps:
+        new.chunking_settings = dict(WORD_CHUNKING)
 
 
 def _is_deployed(cluster: Cluster, name: str) -> bool:

@@ -40,6 +40,7 @@ LINUX: Final = f"_{nodes.LINUX}"
 PACKAGED: Final = tuple(f".{name}" for name in PACKAGES)
 
 DEFAULT_CHUNKING: Final[Mapping[str, Any]] = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
+WORD_CHUNKING: Final[Mapping[str, Any]] = {"strategy": "word", "max_chunk_size": 250, "overlap": 100}
 DEFAULT_IDS: Final[Mapping[str, tuple[str, str]]] = {
     ".elser-2-elasticsearch": (SPARSE, ELSER_2),
     ".multilingual-e5-small-elasticsearch": (TEXT, E5),

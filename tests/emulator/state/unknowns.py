@@ -47,6 +47,13 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     # Whether an update of an endpoint changes adaptive allocations, too, and whether it may set a number besides them.
     "endpoint_update_adaptive": (BY_VERSION, "accept", "refuse"),
     "endpoint_update_is_internal": ("yes", "no"),
+    # Which settings of an in-cluster endpoint one update takes (around-deployments.md 4.3): the number and the adaptive
+    # allocations together, exactly one of them, or that and no other setting.
+    "endpoint_update_settings": (BY_VERSION, "both", "exactly_one", "strict"),
+    # What a number alone does to a deployment with adaptive allocations, where an update takes exactly one of them.
+    "endpoint_update_number_alone": ("keeps_adaptive", "ends_adaptive"),
+    # Whether an update resets the chunking settings (issue 139574).
+    "endpoint_update_chunking": (BY_VERSION, "reset", "kept"),
     # Whether inference waits for the first allocation of a deployment without any (server-behaviour.md 6), or is
     # refused while it wakes; public code has both, behind a flag that the 8.16 line does not have.
     "scale_from_zero": ("wait", "refuse"),

@@ -57,6 +57,11 @@ class Features:
     """``elser`` is a name of the service ``elasticsearch``; endpoints may use an existing deployment."""
     endpoint_update: bool
     endpoint_update_without_type: bool
+    endpoint_update_any_id: bool
+    """The request does not check the form of the id: it may begin with a dot."""
+    endpoint_update_of_one: bool
+    """An update of an in-cluster endpoint takes the number or the adaptive allocations, not both."""
+    endpoint_update_keeps_chunking: bool
     chunking: bool
     """Answers show chunking settings, numbers of allocations of now, and no empty task settings."""
     rerank_default: bool
@@ -155,6 +160,12 @@ def features(number: str) -> Features:
         one_service=since((8, 16, 0)),
         endpoint_update=since((8, 16, 0)),  # 114457; its messages are recorded in 8.16.0
         endpoint_update_without_type=since((8, 17, 2), (8, 18, 0)),  # 121231
+        # Refused in 9.2.8, not in 9.5.3 (around-deployments.md 7 item 12); the version in between is [U].
+        endpoint_update_any_id=since((9, 3, 0)),
+        # Which release began is [U] (around-deployments.md 4.3).
+        endpoint_update_of_one=since((9, 5, 0)),
+        # 141682 and 141687, February 2026; main had it in 140003. The exact patch numbers are [U].
+        endpoint_update_keeps_chunking=since((8, 19, 12), (9, 2, 6), (9, 3, 1), (9, 4, 0)),
         chunking=since((8, 17, 0)),  # 115233
         rerank_default=since((8, 18, 0)),
         endpoint_start_check=since((8, 13, 0)),  # 103996; its message is recorded in 8.13.4, not in 8.10.4

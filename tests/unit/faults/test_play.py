@@ -136,7 +136,7 @@ SLIPS = {
     ),
     "owned": Slip(
         owner,
-        "update_through_owner",
+        "allow_update",
         lambda desired, plan, endpoints, server: plan,
         {"version": "8.16.0", "running": [OWNED], "task": _task(number_of_allocations=3)},
         "the task updated 'd' directly, although an inference endpoint owns it",

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 import urllib.parse
 
@@ -17,12 +16,6 @@ from .text import LONGEST_REASON, excerpt, is_html, shorten
 GATEWAY = (502, 503, 504)
 _LICENCE = "license is non-compliant for ["
 """The feature follows: ``ml``, or for inference endpoints ``inference``."""
-
-_OWNED_BY_ENDPOINT = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
-_UPDATE_ENDPOINT_HINT = (
-    "Set on_endpoint_owned to update_endpoint, which changes the endpoint, too: that needs the cluster privileges "
-    "manage_inference, and monitor_inference or monitor."
-)
 
 _PLAIN_TO_TLS = "plain http request was sent to https port"
 """The text of nginx, and of gateways built on it."""
@@ -201,8 +194,6 @@ def _from_elasticsearch(
         return diagnosis("unavailable", "The cluster is not ready, or overloaded: check its health and its logs.")
     if status == 429:
         return diagnosis("capacity", "Repeating the task does not help: add ML nodes, stop something, or ask for less.")
-    if status == 409 and reason and _OWNED_BY_ENDPOINT.match(reason):
-        return diagnosis("server", _UPDATE_ENDPOINT_HINT)
     return diagnosis("server", _format_hint(status, error_type))
 
 

@@ -6,17 +6,25 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..._consumers.records import Consumers, UsedBy
+from ..._core.errors import ApiError
+from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
 from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
+from ..plan import lost
 from ..plan import owner as owner_rules
+from ..plan.owner_versions import may_reset_chunking
 from ..plan.plan import Plan
 from ..records.desired import Desired
+from ..records.step import Step
 from .run_state import RunState
+
+_OWNED = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
 
 
 def check_consumers(
@@ -39,19 +47,24 @@ def check_consumers(
         state.used_by = used_by.as_result()
         plan = consumer_rules.allow_stop(desired, plan, used_by, cluster.server)
     elif owner_rules.may_update_owned(plan, cluster.server):
-        plan = owner_rules.update_through_owner(desired, plan, cluster.consumers.endpoints, cluster.server)
+        plan = owner_rules.allow_update(desired, plan, cluster.consumers.endpoints, cluster.server)
     return check_owner(cluster, desired, plan)
 
 
 def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
-    """Return the *plan*, with a warning if an endpoint that the user may not read may own the updated deployment.
+    """Return the *plan*, with a warning if an endpoint owns the deployment, or may own it, and keeps other settings.
 
     :raises Refusal: it starts a deployment that an inference endpoint owns with other allocations than before.
     """
     if owner_rules.may_restart_owned(plan, cluster.server):
         return owner_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
-    if owner_rules.may_update_owned(plan, cluster.server) and cluster.consumers.endpoints is None:
+    updates = owner_rules.may_update_owned(plan, cluster.server)
+    if updates and cluster.consumers.endpoints is None:
         return owner_rules.warn_of_unread_owner(plan, cluster.server)
+    if (updates and desired.on_endpoint_owned == "update_deployment") or owner_rules.may_start_owned(
+        plan, cluster.server
+    ):
+        return owner_rules.warn_of_stale_owner(desired, plan, cluster.consumers.endpoints or ())
     return plan
 
 
@@ -68,10 +81,44 @@ def _consumers_of(
     return consumer_rules.used_by(deployment, consumers, other_has_model_id=other_has_model_id)
 
 
-def fill_from_endpoint(cluster: Cluster, desired: Desired) -> Desired:
+def fill_from_endpoint(cluster: Cluster, desired: Desired, model_id: str | None) -> Desired:
     """Return *desired* with the settings of the inference endpoint that needs the missing deployment.
 
-    Without such an endpoint, or where the user may not read endpoints, return *desired* unchanged.
+    Without such an endpoint, or where the user may not read endpoints, return *desired* unchanged. *model_id*: the
+    model that the task names, its alias resolved.
     """
-    endpoint = owner_rules.endpoint_of_lost(desired, cluster.consumers.endpoints or ())
-    return owner_rules.with_endpoint_settings(desired, endpoint) if endpoint else desired
+    endpoint = lost.endpoint_of_lost(desired, model_id, cluster.consumers.endpoints or ())
+    return lost.with_endpoint_settings(desired, endpoint) if endpoint else desired
+
+
+def with_owner_hint(error: ApiError, plan: Plan, cluster: Cluster) -> ApiError:
+    """Return *error*, with what to do if Elasticsearch refused *plan* because an endpoint owns the deployment."""
+    if error.status != 409 or not _OWNED.match(error.reason or ""):
+        return error
+    return error.with_hint(owner_rules.hint_if_refused(plan, cluster.server))
+
+
+def chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
+    """Return the warning that *step*, the update of an endpoint, changed its chunking settings, too, if it did."""
+    if not may_reset_chunking(cluster.server):
+        return []
+    deployment_id = step.deployment_id
+    try:
+        endpoints = cluster.consumers.endpoints or ()
+        known = [each.chunking_settings for each in endpoints if each.inference_id == deployment_id]
+        now = cluster.consumers.chunking_settings(str(step.endpoint_type), deployment_id)
+    except ApiError:
+        return [
+            WarningText(
+                f"The chunking settings of inference endpoint '{deployment_id}' could not be read after the update, "
+                "which may have changed them."
+            )
+        ]
+    if now in known or not known:
+        return []
+    return [
+        WarningText(
+            f"The update also changed the chunking settings of inference endpoint '{deployment_id}', as some versions "
+            "of Elasticsearch do with any update of an endpoint. No request puts them back before Elasticsearch 9.5."
+        )
+    ]

@@ -67,9 +67,10 @@ class DeploymentRun:
         state.read = True
         recovery = self._read_recovery(cluster.server)
         model, endpoints_unread = _named_model(cluster, desired, lookup), False
-        if model is None and _only_endpoint_tells_model(desired, lookup, recovery):
-            self.desired = desired = fill_from_endpoint(cluster, desired)
-            model, endpoints_unread = _named_model(cluster, desired, lookup), cluster.consumers.endpoints is None
+        if _may_be_lost(desired, lookup, recovery, model, cluster.server):
+            self.desired = desired = fill_from_endpoint(cluster, desired, model.model_id if model else desired.model_id)
+            if model is None:
+                model, endpoints_unread = _named_model(cluster, desired, lookup), cluster.consumers.endpoints is None
         self.model_id = model.model_id if model else desired.model_id
         other_deployments = _other_deployments(cluster, snapshot, desired, lookup, model)
         plan = decide(desired, Situation(lookup.deployment, self.model_id, other_deployments, recovery))
@@ -262,16 +263,21 @@ def _other_deployments(
     return model_deployment + behind_alias.other_deployments
 
 
-def _only_endpoint_tells_model(desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None) -> bool:
-    """Return whether only an inference endpoint can tell which model to start: the task gives an id that no model has.
+def _may_be_lost(
+    desired: Desired, lookup: Lookup, recovery: RecoveryRecord | None, model: Model | None, server: Server
+) -> bool:
+    """Return whether an inference endpoint may tell how to start the deployment, because it made one that is missing.
 
-    A deployment that stops counts as missing, unless a restart or the *recovery* record tells its settings.
+    Such an id is not that of the *model* to start. A deployment that stops counts as missing, unless a restart or the
+    *recovery* record tells its settings.
     """
     current = lookup.deployment
-    if desired.state == "stopped" or desired.on_missing != "start" or desired.model_id is not None:
+    if desired.state == "stopped" or desired.on_missing != "start" or not server.has(8, 11):
+        return False
+    if model is not None and desired.deployment_id in (desired.model_id, model.model_id):
         return False
     if recovery is not None and recovery.matches(current):
         return False
     if current is None:
-        return True
+        return model is not None or desired.model_id is None
     return current.assignment_state == "stopping" and desired.state == "started" and not lookup.is_model_id

@@ -17,6 +17,7 @@ from ..._core.http.client import Request
 from ..._ml.deployment import Deployment
 from ..api.snapshot import Snapshot
 from ..plan.diff import missing_settings
+from ..plan.endpoint_updates import desired_by, is_followed, refuse_not_passed_on, refuse_second_update
 from ..plan.order import send_order
 from ..plan.readiness import (
     Readiness,
@@ -28,8 +29,9 @@ from ..plan.readiness import (
     update_readiness,
 )
 from ..plan.rollback import AppliedSteps
-from ..plan.write_outcome import is_uncertain, judge_write, may_have_been_applied, not_passed_on, start_mismatch
+from ..plan.write_outcome import is_uncertain, judge_write, may_have_been_applied, start_mismatch
 from ..records.step import Step, StepKind
+from .consumers import chunking_warnings, with_owner_hint
 from .context import PlanContext, RunContext
 from .scheduler import TRANSIENT, Coroutine, Judge, Observation, Pause, ReadyToSend, Suspension, Unblocked, WaitFor
 
@@ -51,7 +53,8 @@ class PlanApplier:
 
     ``plan``: the plan as it was made last. ``sent_kinds``: the kinds of the writes that were sent, whatever their
     outcome. ``settling``: all writes are applied, and only the wait is left. ``may_still_stop``: the answer to a stop
-    was lost, and the last read showed no effect of it yet.
+    was lost, and the last read showed no effect of it yet. ``halfway``: the deployment as it was read after the first
+    of two updates, while the second one is not applied.
     """
 
     def __init__(self, run_context: RunContext, plan_context: PlanContext) -> None:
@@ -60,6 +63,7 @@ class PlanApplier:
         self.plan = plan_context.plan
         self.settling = False
         self.may_still_stop = False
+        self.halfway: Deployment | None = None
         self._cluster = run_context.cluster
         self._state = run_context.state
         self._server_timeout = run_context.server_timeout
@@ -83,7 +87,7 @@ class PlanApplier:
     @property
     def applied_steps(self) -> AppliedSteps:
         """Return the writes that took effect, or may have."""
-        return AppliedSteps(frozenset(self._applied_kinds), self._start_time)
+        return AppliedSteps(frozenset(self._applied_kinds), self._start_time, self.halfway)
 
     def run(self) -> Coroutine:
         """Send the writes and wait, in their order.
@@ -203,7 +207,8 @@ class PlanApplier:
             self.sent_kinds.add(step.kind)
             try:
                 answer = self._cluster.send(step, request, self._node_names())
-            except ApiError as error:
+            except ApiError as exc:
+                error = with_owner_hint(exc, self.plan, self._cluster)
                 if (yield from self._should_retry(step, request, error)):
                     self.may_still_stop = step.kind == "stop"
                     if attempts == ATTEMPTS or not (yield Pause()):
@@ -218,7 +223,7 @@ class PlanApplier:
             if step.kind == "start" and self._state.observed:
                 self._start_time = self._state.observed.start_time
             if step.endpoint_type:
-                yield from self._check_passed_on()
+                yield from self._check_endpoint_update(step)
             break
         if step is not None:
             del self._steps_left[0]
@@ -291,6 +296,11 @@ class PlanApplier:
 
         :raises Refusal: there is no plan, or it needs a write that was not planned before.
         """
+        if self.halfway:
+            refuse_second_update(
+                self.plan, desired_by(self.plan, self.plan.steps[0], self._desired), self._state.observed
+            )
+            return self._steps_left[0]
         due_kind = self._steps_left[0].kind
         self.plan = self._replan(self.plan, self._state.observed)
         self._steps_left = list(self.plan.steps)
@@ -300,21 +310,20 @@ class PlanApplier:
         first = self._steps_left[0] if self._steps_left else None
         return first if first and first.kind == due_kind else None
 
-    def _check_passed_on(self) -> Coroutine:
+    def _check_endpoint_update(self, step: Step) -> Coroutine:
         """Check by a read that an inference endpoint passed an update on; its answer does not say so.
 
-        :raises Unsatisfied: the deployment is unchanged.
+        :raises Unsatisfied: the deployment is unchanged, or must not get the update that follows.
         """
+        before, self.halfway = self.halfway or self.plan.before, None
+        warnings = chunking_warnings(self._cluster, step)
+        self._state.warn(*(text for text in warnings if text not in self._state.extra_warnings))
         yield from self.observe()
-        differences = not_passed_on(self.plan, self._desired, self._model_id, self._state.observed)
-        if differences:
-            listed = "; ".join(map(str, differences))
-            raise Unsatisfied(
-                "unknown_outcome",
-                f"Deployment '{self.deployment_id}' still has its old settings after the update: {listed}. Either its "
-                "inference endpoint already had the new ones, and passes on only what differs, or another client has "
-                "reverted the change. Set other values first, then these.",
-            )
+        desired, observed = desired_by(self.plan, step, self._desired), self._state.observed
+        refuse_not_passed_on(before, desired, observed)
+        if is_followed(self.plan, step):
+            refuse_second_update(self.plan, desired, observed)
+            self.halfway = observed
 
     def _note_applied(self, step: Step, request: Request) -> None:
         self._state.note_applied(request)

@@ -14,6 +14,7 @@ from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
 from ..._ml.deployment import Deployment
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
+from ..plan.endpoint_updates import halfway_warning
 from ..plan.plan import Plan
 from ..plan.readiness import continues_warning
 from ..plan.recovery import superseded_warning
@@ -162,6 +163,8 @@ class Rollout:
         elif self._should_roll_back(error):
             yield from self._roll_back(error)
         else:
+            halfway = self._applier.halfway
+            self._state.warn(*([halfway_warning(halfway)] if halfway else []))
             raise error
 
     def _warn_of_unfinished(self, error: Failure) -> None:

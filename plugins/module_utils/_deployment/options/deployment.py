@@ -44,7 +44,11 @@ DEPLOYMENT = Spec(
         "on_adaptive": {"type": "str", "choices": ["fail", "skip", "override"], "default": "fail"},
         "on_failed": {"type": "str", "choices": ["fail", "recover"], "default": "fail"},
         "on_referenced": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
-        "on_endpoint_owned": {"type": "str", "choices": ["fail", "update_endpoint"], "default": "fail"},
+        "on_endpoint_owned": {
+            "type": "str",
+            "choices": ["fail", "update_endpoint", "update_deployment"],
+            "default": "fail",
+        },
         "finish_pending_work": {"type": "bool"},
         "recovery_file": {"type": "path"},
     },

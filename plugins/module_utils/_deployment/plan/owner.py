@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The inference endpoint that owns a deployment, and the settings that a lost deployment takes from it. Pure."""
+"""The inference endpoint that owns a deployment, and what a task may change of that deployment. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import dataclasses
 import typing as t
 
 from ..._consumers.records import Endpoint
-from ..._core.errors import Refusal, shown
+from ..._core.errors import Difference, Refusal, shown
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._ml.adaptive import OFF, AdaptivePatch
+from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
-from ..records.step import Step
 from .consumers import KIND_NAMES, unreadable
 from .diff import allocation_changes, immutable_differences
+from .endpoint_updates import through_endpoint
+from .owner_versions import CHANGE_NAMES, Change, Ways, change_between, endpoint_since, is_preset, ways
 from .plan import Plan
+
+_ONLY_THE_DEPLOYMENT = "update_deployment, which changes only the deployment"
+_ENDPOINT_READERS = KIND_NAMES["inference_endpoints"].privilege
 
 
 def may_update_owned(plan: Plan, server: Server) -> bool:
@@ -33,6 +37,11 @@ def may_restart_owned(plan: Plan, server: Server) -> bool:
     return again and plan.start is not None and _can_be_owned(plan.baseline, server)
 
 
+def may_start_owned(plan: Plan, server: Server) -> bool:
+    """Return whether *plan* starts a missing deployment that an inference endpoint may own."""
+    return plan.operation == "start" and plan.resumed_from is None and _can_be_owned(plan.after, server)
+
+
 def _can_be_owned(deployment: Deployment | None, server: Server) -> bool:
     """Return whether an inference endpoint may own *deployment*.
 
@@ -41,27 +50,74 @@ def _can_be_owned(deployment: Deployment | None, server: Server) -> bool:
     return deployment is not None and deployment.deployment_id != deployment.model_id and server.has(8, 11)
 
 
-def update_through_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
-    """Return *plan*, which updates a deployment, with the update sent to its inference endpoint if it has one.
+def allow_update(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
+    """Return *plan*, which updates a deployment; its updates go to the inference endpoint if the task asks for that.
 
     :raises Refusal: the task or the version of Elasticsearch does not allow it.
     """
-    asked = desired.on_endpoint_owned == "update_endpoint"
+    asked = desired.on_endpoint_owned
     if endpoints is None:
-        if asked:
+        if asked == "update_endpoint":
             raise Refusal(
                 "consumers_unreadable",
                 f"Whether deployment '{desired.deployment_id}' belongs to an inference endpoint cannot be read",
-                hint=f"Grant the cluster privilege {KIND_NAMES['inference_endpoints'].privilege}.",
+                hint=f"Grant the cluster privilege {_ENDPOINT_READERS}.",
             )
         return plan
     owner = _owner_of(desired, endpoints)
     if owner is None:
         return plan
-    if not asked:
-        raise _bypasses_owner(desired, "Set on_endpoint_owned to update_endpoint, which changes both.")
-    _refuse_before(server, (9, 2) if _sets_adaptive(plan) else (8, 19), owner)
-    return through_endpoint(plan, owner.task_type)
+    change = _change_of(plan)
+    possible = ways(server, owner.inference_id, change)
+    if asked == "update_endpoint" and possible.endpoint:
+        return through_endpoint(plan, owner.task_type)
+    if asked == "update_deployment" and possible.deployment:
+        return plan
+    if asked == "fail" and possible != Ways():
+        raise _bypasses_owner(desired, _remedy(owner, change, possible))
+    raise _impossible(desired, owner, change, possible, server)
+
+
+def _change_of(plan: Plan) -> Change:
+    return change_between(t.cast("Deployment", plan.before), t.cast("Deployment", plan.after))
+
+
+def _impossible(desired: Desired, owner: Endpoint, change: Change, possible: Ways, server: Server) -> Refusal:
+    """Return the refusal of a change that this version does not make in the way that the task asks for."""
+    if desired.on_endpoint_owned == "update_endpoint":
+        where = f"through inference endpoint '{owner.inference_id}'"
+    else:
+        where = f"of deployment '{owner.deployment_id}', which belongs to the inference endpoint of that name"
+    version = "Serverless" if server.serverless else server.version
+    return Refusal(
+        "unsupported_version",
+        f"Elasticsearch {version} cannot change {CHANGE_NAMES[change]} {where}",
+        hint=_remedy(owner, change, possible),
+    )
+
+
+def _remedy(owner: Endpoint, change: Change, possible: Ways) -> str:
+    """Return what a task can do about *change*, of what is *possible* in this version."""
+    if possible.endpoint:
+        rest = f", or to {_ONLY_THE_DEPLOYMENT}" if possible.deployment else ""
+        return f"Set on_endpoint_owned to update_endpoint, which changes both{rest}."
+    if not possible.deployment:
+        return "It comes with Elasticsearch, and no request changes it: make an inference endpoint of your own."
+    remedy = f"Set on_endpoint_owned to {_ONLY_THE_DEPLOYMENT}."
+    if is_preset(owner.inference_id):
+        return remedy
+    return f"{remedy} Through the endpoint this needs Elasticsearch {endpoint_since(change)} or newer."
+
+
+def hint_if_refused(plan: Plan, server: Server) -> str:
+    """Return what to do if Elasticsearch refuses to update the deployment of an endpoint that the task did not see."""
+    deployment_id, change = plan.steps[0].deployment_id, _change_of(plan)
+    if ways(server, deployment_id, change).endpoint:
+        return (
+            "Set on_endpoint_owned to update_endpoint, which changes the endpoint, too: that needs the cluster "
+            f"privileges manage_inference, and {_ENDPOINT_READERS}."
+        )
+    return f"This version cannot change {CHANGE_NAMES[change]} through that endpoint either."
 
 
 def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
@@ -79,29 +135,68 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
     return dataclasses.replace(plan, warnings=(*plan.warnings, text))
 
 
+def warn_of_stale_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
+    """Return *plan*, which updates or starts a deployment, with the warning how its inference endpoint differs then."""
+    owner = _owner_of(desired, endpoints)
+    if owner is None or plan.endpoint_type is not None:
+        return plan
+    after = t.cast("Deployment", plan.after)
+    found = _stale_allocations(owner, after) + (_stale_at_start(owner, after) if plan.start else ())
+    return _with_stale(plan, owner, found)
+
+
 def check_owner(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...]) -> Plan:
     """Return *plan*, which starts a deployment again, if its inference endpoint keeps the right allocations.
 
     An endpoint learns about another number of allocations, or other bounds, only by an update; it never learns about
-    settings that are fixed at the start. *plan* warns of those.
+    settings that are fixed at the start. *plan* warns of those, and of all if the task changes only the deployment.
 
     :raises Refusal: the endpoint would keep another number, or other bounds.
     """
-    if _owner_of(desired, endpoints) is None:
+    owner = _owner_of(desired, endpoints)
+    if owner is None:
         return plan
     before, after = t.cast("Deployment", plan.baseline), t.cast("Deployment", plan.after)
-    if allocation_changes(after, before):
-        raise _bypasses_owner(
-            desired,
-            "Change the allocations in a separate task that does not stop the deployment: see on_endpoint_owned.",
-        )
     stale = immutable_differences(desired, before, after.model_id)
+    if allocation_changes(after, before):
+        if desired.on_endpoint_owned != "update_deployment":
+            raise _bypasses_owner(
+                desired,
+                "Change the allocations in a separate task that does not stop the deployment, or set "
+                f"on_endpoint_owned to {_ONLY_THE_DEPLOYMENT}.",
+            )
+        stale = _stale_allocations(owner, after) + stale
+    return _with_stale(plan, owner, stale)
+
+
+def _stale_allocations(owner: Endpoint, after: Deployment) -> tuple[Difference, ...]:
+    """Return in which allocations *owner*, as it was read, differs from its deployment *after* the change."""
+    found = []
+    kept, new = owner.adaptive_allocations or OFF, after.adaptive_allocations or OFF
+    if kept != new and (kept.enabled or new.enabled):
+        found.append(Difference("adaptive_allocations", kept.as_result(), new.as_result()))
+    number = owner.number_of_allocations
+    if not after.adaptive and number not in (None, after.number_of_allocations):
+        found.append(Difference("num_allocations", number, after.number_of_allocations))
+    return tuple(found)
+
+
+def _stale_at_start(owner: Endpoint, after: Deployment) -> tuple[Difference, ...]:
+    """Return in which settings that only a start can set *owner* differs from the start that makes *after*."""
+    pairs = (
+        ("model_id", owner.model_id, after.model_id),
+        ("num_threads", owner.threads_per_allocation, after.threads_per_allocation),
+    )
+    return tuple(Difference(name, kept, new) for name, kept, new in pairs if kept not in (None, new))
+
+
+def _with_stale(plan: Plan, owner: Endpoint, stale: tuple[Difference, ...]) -> Plan:
     if not stale:
         return plan
     named = "; ".join(
         f"{setting.name} {shown(setting.current)} instead of {shown(setting.desired)}" for setting in stale
     )
-    text = WarningText(f"Inference endpoint '{desired.deployment_id}' keeps the old settings: {named}.")
+    text = WarningText(f"Inference endpoint '{owner.deployment_id}' keeps the old settings: {named}.")
     return dataclasses.replace(plan, warnings=(*plan.warnings, text))
 
 
@@ -116,61 +211,4 @@ def _bypasses_owner(desired: Desired, hint: str) -> Refusal:
         f"Deployment '{desired.deployment_id}' belongs to the inference endpoint of that name, "
         "and the endpoint would keep its old settings",
         hint=hint,
-    )
-
-
-def through_endpoint(plan: Plan, task_type: str) -> Plan:
-    """Return *plan*, which has only updates, with these sent to the inference endpoint that has the deployment's id."""
-    steps = tuple(
-        dataclasses.replace(step, settings=_whole_adaptive(plan, step), endpoint_type=task_type) for step in plan.steps
-    )
-    return dataclasses.replace(plan, steps=steps)
-
-
-def _whole_adaptive(plan: Plan, step: Step) -> t.Mapping[str, t.Any]:
-    """Return the settings of *step* with all adaptive allocations: an endpoint replaces the object."""
-    sent = step.settings.get("adaptive_allocations")
-    if sent is None:
-        return step.settings
-    after = t.cast("Deployment", plan.after).adaptive_allocations or OFF
-    kept = {name: value for name, value in after.as_result().items() if value is not None}
-    return {**step.settings, "adaptive_allocations": {**sent, **kept}}
-
-
-def _sets_adaptive(plan: Plan) -> bool:
-    return any("adaptive_allocations" in step.settings for step in plan.steps)
-
-
-def _refuse_before(server: Server, since: tuple[int, int], owner: Endpoint) -> None:
-    if not server.has(*since):
-        changes = "the adaptive allocations" if since == (9, 2) else "the allocations"
-        raise Refusal(
-            "unsupported_version",
-            f"Elasticsearch {server.version} cannot change {changes} of inference endpoint '{owner.inference_id}'",
-            hint=f"This needs Elasticsearch {'.'.join(map(str, since))} or newer.",
-        )
-
-
-def endpoint_of_lost(desired: Desired, endpoints: t.Iterable[Endpoint]) -> Endpoint | None:
-    """Return the endpoint of the missing deployment that the task names: its owner first, else one attached to it."""
-    found = [
-        endpoint for endpoint in endpoints if endpoint.deployment_id == desired.deployment_id and endpoint.model_id
-    ]
-    return min(found, key=lambda endpoint: (not endpoint.owns_deployment, endpoint.inference_id), default=None)
-
-
-def with_endpoint_settings(desired: Desired, endpoint: Endpoint) -> Desired:
-    """Return *desired*, filled up with what *endpoint* says of its deployment."""
-    scaled = desired.number_of_allocations or desired.initial_number_of_allocations or desired.adaptive_allocations
-    adaptive, number = endpoint.adaptive_allocations, endpoint.number_of_allocations
-    if scaled:
-        adaptive, number = None, None
-    return dataclasses.replace(
-        desired,
-        model_id=endpoint.model_id,
-        threads_per_allocation=desired.threads_per_allocation or endpoint.threads_per_allocation,
-        adaptive_allocations=AdaptivePatch(**adaptive.as_result()) if adaptive else desired.adaptive_allocations,
-        initial_number_of_allocations=desired.initial_number_of_allocations
-        if adaptive and adaptive.enabled
-        else desired.initial_number_of_allocations or number,
     )

@@ -10,7 +10,7 @@ import dataclasses
 
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
-from .owner import through_endpoint
+from .endpoint_updates import through_endpoint
 from .plan import Plan
 from .start_step import START_SETTINGS
 

@@ -17,17 +17,21 @@ from ..records.step import Step, StepKind
 from . import start_step
 from .decide import Situation, decide
 from .diff import allocation_changes
-from .owner import through_endpoint
+from .endpoint_updates import through_endpoint
 from .plan import Plan
 from .readiness import PREDICATES, is_new_instance, restarted_message
 from .write_outcome import start_mismatch
 
 
 class AppliedSteps(t.NamedTuple):
-    """The writes of a plan that took effect, or may have. ``start_time``: of the deployment that its start made."""
+    """The writes of a plan that took effect, or may have. ``start_time``: of the deployment that its start made.
+
+    ``halfway``: the deployment as it was read after the first of two updates.
+    """
 
     kinds: frozenset[StepKind] = frozenset()
     start_time: str | None = None
+    halfway: Deployment | None = None
 
 
 class RollbackPlan(t.NamedTuple):
@@ -96,8 +100,17 @@ def _refuse_foreign_changes(
             raise Refusal("conflict", "it was stopped by another client meanwhile")
         after, before = t.cast("Deployment", plan.after), t.cast("Deployment", plan.before)
         differences = allocation_changes(after, observed)
-        if differences and allocation_changes(before, observed):
+        if differences and allocation_changes(before, observed) and not _is_halfway(plan, applied, observed):
             raise Refusal("conflict", "it was changed by another client meanwhile", differences)
+
+
+def _is_halfway(plan: Plan, applied: AppliedSteps, observed: Deployment) -> bool:
+    """Return whether *observed* is what the first of two updates left; that one does not set the number."""
+    if len(plan.steps) < 2:
+        return False
+    after = t.cast("Deployment", plan.after)
+    left = applied.halfway or dataclasses.replace(after, number_of_allocations=observed.number_of_allocations)
+    return not allocation_changes(left, observed)
 
 
 def _comes_after_stop(plan: Plan, observed: Deployment) -> bool:

@@ -12,7 +12,8 @@ from ..._core.errors import ApiError, Difference
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step
-from .diff import allocation_changes, missing_settings, start_differences
+from .diff import missing_settings, start_differences
+from .endpoint_updates import desired_by
 from .guard import violation
 from .plan import Plan
 from .readiness import is_new_instance, restarted_message
@@ -63,7 +64,7 @@ def judge_write(
     if step.kind == "start":
         verdict = _judge_start(plan, step, desired, model_id, observed)
     else:
-        verdict = _judge_update(plan, desired, model_id, observed)
+        verdict = _judge_update(plan, desired_by(plan, step, desired), model_id, observed)
     # Elasticsearch tried, failed, and said so: it would fail again.
     return REJECTED if verdict is RETRY and error.status == 500 else verdict
 
@@ -99,16 +100,6 @@ def start_mismatch(
     named = {difference.name for difference in otherwise}
     missing = missing_settings(desired, observed, model_id)
     return otherwise + tuple(difference for difference in missing if difference.name not in named)
-
-
-def not_passed_on(
-    plan: Plan, desired: Desired, model_id: str | None, observed: Deployment | None
-) -> tuple[Difference, ...]:
-    """Return what *observed* lacks of what is *desired*, if it is just as *plan* found it."""
-    before = plan.before
-    if observed is None or before is None or is_new_instance(observed, before) or allocation_changes(before, observed):
-        return ()
-    return missing_settings(desired, observed, model_id)
 
 
 def _judge_stop(before: Deployment | None, error: ApiError, observed: Deployment | None) -> WriteOutcome:

@@ -38,7 +38,7 @@ class Desired:
     on_adaptive: t.Literal["fail", "skip", "override"] = "fail"
     on_failed: t.Literal["fail", "recover"] = "fail"
     on_referenced: t.Literal["fail", "force"] = "fail"
-    on_endpoint_owned: t.Literal["fail", "update_endpoint"] = "fail"
+    on_endpoint_owned: t.Literal["fail", "update_endpoint", "update_deployment"] = "fail"
     allow_zero: bool = False
     finish_pending_work: bool | None = None
     recovery_file: str | None = None

@@ -59,7 +59,7 @@ def test_what_the_task_names_counts(step: str) -> None:
         assert (found["threads_per_allocation"], found["number_of_allocations"]) == (1, 2)
     with going(step, COUNT) as emulator:
         found = emulator.run(deployment_id="d", model_id="m")["deployment"]
-        assert (found["threads_per_allocation"], found["number_of_allocations"]) == (1, 1)
+        assert (found["threads_per_allocation"], found["number_of_allocations"]) == (2, 2)
 
 
 def test_a_restart_goes_on_with_what_ran() -> None:
