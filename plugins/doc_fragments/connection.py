@@ -112,9 +112,11 @@ options:
     type: list
     elements: str
   request_timeout:
-    description: Seconds that one request may take. Must be longer than C(server_timeout) if the module has that option.
-    type: float
-    default: 60.0
+    description:
+      - How long one request may take, as a number of seconds or a time such as V(500ms), V(90s) or V(1m). Must be
+        longer than C(server_timeout) if the module has that option.
+    type: raw
+    default: 60
   request_retries:
     description:
       - How often the task repeats a read request after a connection error or an answer 429, 502, 503 or 504. The pauses

@@ -34,15 +34,16 @@ options:
     default: false
   wait_timeout:
     description:
-      - Seconds to wait in total. After that the task fails and reports what is missing; see O(on_unsatisfied).
+      - How long to wait in total, as a number of seconds or a time such as V(500ms), V(90s), V(5m) or V(1h); at most
+        V(168h). After that the task fails and reports what is missing; see O(on_unsatisfied).
       - Also limits a wait before a write request, such as the wait for a stop before a start.
       - Rollback and recovery each get the same time again.
-    type: float
-    default: 300.0
+    type: raw
+    default: 300
   wait_sleep:
-    description: Seconds between polls.
-    type: float
-    default: 2.0
+    description: Time between polls, as a number of seconds or a time such as V(500ms).
+    type: raw
+    default: 2
   on_unsatisfied:
     description:
       - What to do if the server has accepted a change, and the deployment does not meet the condition of O(wait_for).
@@ -60,8 +61,9 @@ options:
     default: fail
   server_timeout:
     description:
-      - How long the server may take to acknowledge a change, as a time of Elasticsearch.
+      - How long the server may take to acknowledge a change, as a number of seconds or a time such as V(500ms), V(90s)
+        or V(1m).
       - Must be shorter than O(request_timeout).
-    type: str
+    type: raw
     default: 30s
 """

@@ -148,7 +148,7 @@ options:
         description:
           - Overrides O(wait_timeout) for this deployment. The time in which it waits for other items to free capacity
             does not count.
-        type: float
+        type: raw
       on_unsatisfied:
         description: Overrides O(on_unsatisfied) for this deployment.
         type: str

@@ -23,6 +23,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
     insecure_variable,
     with_environment,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import checked as checked_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
@@ -30,6 +31,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.mask
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.arguments import with_module_defaults
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import first_in_run
 
@@ -73,7 +75,9 @@ class MlAction(ActionBase):
     def _finished(self, task_vars: Json) -> Json:
         given: Json = dict(self._task.args)
         try:
-            given = {name: untagged(value, name) for name, value in given.items()}
+            given = with_module_defaults(self._task, self._templar, self.SPEC.may_be_empty)
+            given = {name: untagged(value, name, dates=True) for name, value in given.items()}
+            given = checked_options(self.SPEC, given, self.item_label)
             environment = self._environment()
             arguments = with_environment(given, environment)
         except Refusal as exc:
@@ -192,10 +196,11 @@ class MlAction(ActionBase):
         return given
 
 
-def untagged(value: t.Any, option: str) -> t.Any:
+def untagged(value: t.Any, option: str, *, dates: bool = False) -> t.Any:
     """Return *value* made of exact ``str``, ``int``, ``list`` and so on, without the tags that templating leaves.
 
-    A date becomes the text that YAML took for one, as Ansible passes it to modules. *option*: the option.
+    A date becomes the text that YAML took for one, as Ansible passes it to modules, unless *dates* may stay. *option*:
+    the option.
 
     :raises Refusal: for a type that JSON does not have.
     """
@@ -208,11 +213,11 @@ def untagged(value: t.Any, option: str) -> t.Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, dict):
-        return {untagged(name, option): untagged(item, f"{option}.{name}") for name, item in value.items()}
+        return {untagged(name, option): untagged(item, f"{option}.{name}", dates=dates) for name, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [untagged(item, option) for item in value]
+        return [untagged(item, option, dates=dates) for item in value]
     if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
+        return value if dates else value.isoformat()
     if type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString"):
         return str(value)
     raise Refusal("invalid_value", f"{option} has a value that JSON does not have", hint="Put it into quotes.")

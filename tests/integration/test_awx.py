@@ -20,6 +20,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import NAMES
+from support.awx_variables import extra_variables
 from support.canaries import canary, files, hits
 from support.documents import ROOT
 from support.emulator_process import ONE_NODE, Emulator, emulator
@@ -159,7 +160,7 @@ def run(folder: Path, variables: dict[str, str], *plays: Json) -> str:
     contents = {
         "project/job.yml": yaml.safe_dump([*plays]),
         "inventory/hosts": "localhost ansible_connection=local\n",
-        "env/extravars": json.dumps(ANSWERS),
+        "env/extravars": extra_variables(ANSWERS),
         "env/envvars": json.dumps(variables),
         "env/cmdline": "-vvv",
     }

@@ -38,7 +38,7 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
     ({"deployments": [{"model_id": "m", "state": "off"}]}, "deployments[0] ('m'): value of state must be one of"),
     (
         {"deployments": [{"model_id": "m", "number_of_allocations": "two"}]},
-        "deployments[0] ('m'): argument 'number_of_allocations' is of type",
+        "deployments[0] ('m'): number_of_allocations takes a whole number, not 'two'.",
     ),
     ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
     ({"deployments": [{"model_id": "m", "number_of_allocations": 99}]}, "The deployments would need 101 processors"),

@@ -70,24 +70,16 @@ def spec() -> Json:
     return t.cast(Json, read("meta/argument_specs.yml")["argument_specs"]["main"]["options"])
 
 
-def comparable(options: Json) -> Json:
-    """Return types, choices and what lies within; defaults are the module's own matter."""
-    return {
-        name: (option["type"], option.get("choices"), option.get("elements"), comparable(option.get("options") or {}))
-        for name, option in options.items()
-    }
-
-
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
     with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as server:
         yield server
 
 
-def test_defaults_of_the_spec_are_those_of_the_role() -> None:
-    assert read("defaults/main.yml") == {
-        name: option["default"] for name, option in spec().items() if "default" in option
-    }
+def test_the_spec_only_documents() -> None:
+    """Test that Ansible validates nothing before the first task, which forgets the results of an earlier use."""
+    assert all(option.keys() == {"description", "type"} and option["type"] == "raw" for option in spec().values())
+    assert not (ROLE / "defaults/main.yml").exists()
 
 
 def module_options() -> Json:
@@ -96,18 +88,36 @@ def module_options() -> Json:
 
 def test_options_are_those_of_the_module() -> None:
     connection = importlib.import_module(f"{OPTIONS}_core.options.connection").CONNECTION.argument_spec
-    module = {name: option for name, option in module_options().items() if name not in connection}
-    own = {name.removeprefix(PREFIX): option for name, option in spec().items()}
-    assert comparable({**own, "deployments": own["list"]}) == comparable({**module, "list": module["deployments"]})
+    assert {name.removeprefix(PREFIX) for name in spec()} - {"list"} == (
+        module_options().keys() - connection.keys() - {"deployments"}
+    )
+
+
+def names(options: Json) -> Iterator[str]:
+    for name, option in options.items():
+        yield name
+        yield from names(option.get("options") or {})
+
+
+def test_every_option_and_choice_is_documented() -> None:
+    items = " ".join(spec()["deployments_list"]["description"])
+    options = module_options()["deployments"]["options"]
+    assert [name for name in names(options) if f"C({name})" not in items] == []
+    for name in ("priority", "replace", "on_missing", "on_adaptive", "on_failed", "on_referenced", "on_endpoint_owned"):
+        assert [choice for choice in options[name]["choices"] if f"C({choice})" not in items] == [], name
+    for name, option in spec().items():
+        described = " ".join([*option["description"]]) if isinstance(option["description"], list) else ""
+        choices = module_options().get(name.removeprefix(PREFIX), {}).get("choices") or ()
+        assert [choice for choice in choices if f"C({choice})" not in described + str(option["description"])] == []
 
 
 def test_every_option_is_handed_on() -> None:
-    [task] = read("tasks/main.yml")[0]["block"]
+    [task] = next(task["block"] for task in read("tasks/main.yml") if "block" in task)
     arguments = task["mlops.elasticsearch.trained_model_deployments"]
     own = {name.removeprefix(PREFIX) for name in spec()} - {"list"}
     assert set(arguments) == own | {"deployments"}
     assert arguments["deployments"] == "{{ deployments_list }}"
-    assert all(arguments[name] == f"{{{{ {PREFIX}{name} | default(omit) }}}}" for name in own)
+    assert all(arguments[name] == f"{{{{ {PREFIX}{name} | default(omit) }}}}" for name in own - {"guard"})
 
 
 def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
@@ -157,14 +167,142 @@ def test_one_failure_stops_nothing_and_is_reported(cluster: Emulator) -> None:
     ("items", "sentence"),
     [
         ([SEARCH, {"model_id": "search"}], "'search' is listed 2 times, in deployments[0], deployments[1]"),
-        ([{"state": "started"}], "one of the following is required: deployment_id, model_id"),
-        ([{**SEARCH, "allocations": 2}], "allocations"),
-        ([{**SEARCH, "threads_per_allocation": 3}], "value of threads_per_allocation must be one of"),
+        ([{"state": "started"}], "deployments[0]: one of the following is required: deployment_id, model_id"),
+        ([INGEST, {**SEARCH, "allocations": 2}], "deployments[1] ('search'): Unsupported parameters: allocations"),
+        (
+            [{**SEARCH, "threads_per_allocation": 3}],
+            "deployments[0] ('search'): value of threads_per_allocation must be",
+        ),
+        (
+            [{**SEARCH, "guard": 8}],
+            "deployments[0] ('search'): guard takes a dictionary with number_of_allocations, min",
+        ),
+        ([{**SEARCH, "deployment_id": 7}], "deployments[0]: deployment_id is 7, not a text."),
+        ([{**SEARCH, "deployment_id": None}], "deployments[0] ('sentiment'): deployment_id has no value, and model_id"),
+        ({"model_id": "sentiment"}, "deployments takes a list of dictionaries, not a dictionary"),
     ],
 )
-def test_refuses_what_makes_no_sense(cluster: Emulator, items: list[Json], sentence: str) -> None:
+def test_refuses_what_makes_no_sense(cluster: Emulator, items: t.Any, sentence: str) -> None:
     played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": items})
-    assert sentence in played.output
+    assert sentence in played.named("Apply the deployments")[0].result["msg"]
+    assert cluster.writes() == []
+
+
+TWICE = """
+- name: A play that uses the role twice
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    group/mlops.elasticsearch.ml:
+      hosts: "{{ url }}"
+  tasks:
+    - name: Use it
+      ansible.builtin.include_role:
+        name: mlops.elasticsearch.deployments
+      vars:
+        deployments_list:
+          - {model_id: sentiment}
+
+    - name: Use it again
+      block:
+        - name: Wrongly
+          ansible.builtin.include_role:
+            name: mlops.elasticsearch.deployments
+          vars: "{{ wrong }}"
+      rescue:
+        - name: Show what is left
+          ansible.builtin.debug:
+            msg: ["{{ ansible_failed_result.msg }}", "{{ deployments_results }}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ("{deployments_lst: [{model_id: sentiment}]}", "The role needs the variable deployments_list"),
+        ("{deployments_list: null}", "The role needs the variable deployments_list"),
+        ("{deployments_list: ''}", "The role needs the variable deployments_list"),
+        ("{deployments_list: 7}", "deployments takes a list of dictionaries, not 7"),
+        ("{deployments_list: [], deployments_wait: perhaps}", "wait takes true or false, not 'perhaps'"),
+        ("{deployments_list: [], deployments_guard: 8}", "guard takes a dictionary with max_total_step, not"),
+        ("{deployments_list: [], deployments_stop_unlisted: true}", "stop_unlisted is set without unlisted_except"),
+    ],
+)
+def test_the_results_are_never_those_of_an_earlier_use(cluster: Emulator, wrong: str, sentence: str) -> None:
+    played = run_playbook(TWICE.replace('"{{ wrong }}"', wrong), extra_vars={"url": cluster.url}).must_pass()
+    message, results = played.result("Show what is left")["msg"]
+    assert sentence in message
+    assert results == []
+    assert len(cluster.writes()) == 1
+
+
+SURVEY = """
+- name: A play with what surveys send
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    group/mlops.elasticsearch.ml:
+      hosts: "{{ url }}"
+      wait_sleep: "{{ pause }}"
+    mlops.elasticsearch.trained_model_deployments:
+      guard: {max_total_step: "{{ most }}"}
+      detail: changed
+      fact_name: of_the_play
+  vars: {pause: 50ms, most: 3}
+  tasks:
+    - name: Use the role
+      block:
+        - name: Apply them
+          ansible.builtin.include_role:
+            name: mlops.elasticsearch.deployments
+          vars: {SURVEY}
+      rescue:
+        - name: Tell why
+          ansible.builtin.debug:
+            msg: "{{ ansible_failed_result.msg }}"
+    - name: Show the facts
+      ansible.builtin.debug:
+        msg: "{{ ansible_facts | list }}"
+"""
+NOTHING = (
+    "{wait_for: null, priority: '', number_of_allocations: '', adaptive_allocations: null, wait_timeout: 5m, "
+    "guard: {max: '', max_step: null}, threads_per_allocation: '{{ no_such_variable | default(omit) }}', "
+    "model_id: sentiment}"
+)
+
+
+@pytest.mark.parametrize("empty", ["null", "''", "'{{ no_such_variable | default(omit) }}'"])
+def test_what_surveys_send(cluster: Emulator, empty: str) -> None:
+    of_all = {name: empty for name in spec() if name not in ("deployments_list", "deployments_fact_name")}
+    of_all |= {
+        "deployments_wait_timeout": "5m",
+        "deployments_server_timeout": "'20'",
+        "deployments_stop_unlisted": "'false'",
+    }
+    more = "".join(f", {name}: {value}" for name, value in of_all.items())
+    played = run_playbook(
+        SURVEY.replace("SURVEY", f"deployments_list: [{NOTHING}]{more}"), extra_vars={"url": cluster.url}
+    )
+    assert len(played.must_pass().changed()) == 1, played.output
+    assert "WARNING" not in played.output
+    assert [write["query"]["timeout"] for write in cluster.writes()] == ["20s"]
+    assert "of_the_play" in played.result("Show the facts")["msg"]
+
+    again = run_playbook(
+        SURVEY.replace("SURVEY", f"deployments_list: [{NOTHING}]{more}"), extra_vars={"url": cluster.url}
+    )
+    assert again.must_pass().changed() == []
+    [task] = again.named("Apply the deployments")
+    assert task.result["deployments"][0].keys() == {"deployment_id", "changed", "operation"}
+
+
+@pytest.mark.parametrize("empty", ["null", "{{ no_such_variable | default(omit) }}", ""])
+def test_module_defaults_guard_the_role(cluster: Emulator, empty: str) -> None:
+    given = f"deployments_list: [{{model_id: sentiment, number_of_allocations: 4}}], deployments_guard: '{empty}'"
+    played = run_playbook(SURVEY.replace("SURVEY", given.replace("'null'", "null")), extra_vars={"url": cluster.url})
+    assert "max_total_step is 3" in played.must_pass().result("Tell why")["msg"]
     assert cluster.writes() == []
 
 
@@ -182,5 +320,6 @@ def test_what_is_not_listed_is_stopped_when_asked(cluster: Emulator) -> None:
 
 
 def test_an_empty_list_is_no_error(cluster: Emulator) -> None:
-    played = run_playbook(PLAY, extra_vars={"url": cluster.url}).must_pass()
+    played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": []}).must_pass()
+    assert played.named("Tell which items failed") == []
     assert played.result("Use the results")["msg"] == []

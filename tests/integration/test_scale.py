@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.awx_variables import KEEPS_TEXT, extra_variables
 from support.emulator_process import Emulator, emulator
-from support.playbook import Json
+from support.playbook import Json, Played, run_playbook
 from support.runner import run_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SURVEY = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())
 KEY = "c2VjcmV0OnZlcnktc2VjcmV0"
+SCALE = Path("mlops.elasticsearch.scale")
 START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
 # What the survey sends if only the first two questions are answered, and the others are left as they are.
 ANSWERS = {question["variable"]: question["default"] for question in SURVEY["spec"]}
@@ -49,12 +51,15 @@ def cluster() -> Iterator[Emulator]:
         yield server
 
 
-def job(folder: Path, url: str, answers: Json, *cmdline: str) -> Job:
-    """Run once in a fresh private data folder, with a project of one line: that which names our playbook."""
+def job(folder: Path, url: str, answers: Json, *cmdline: str, template: Json | None = None) -> Job:
+    """Run once in a fresh private data folder, with a project of one line: that which names our playbook.
+
+    *template*: the variables of the job template.
+    """
     files = {
         "project/scale.yml": yaml.safe_dump([{"import_playbook": "mlops.elasticsearch.scale"}]),
         "inventory/hosts": "",
-        "env/extravars": json.dumps(answers),
+        "env/extravars": extra_variables(answers, template),
         "env/cmdline": " ".join(cmdline),
         "env/envvars": json.dumps(
             {
@@ -149,17 +154,81 @@ def test_never_starts_what_does_not_exist(cluster: Emulator, tmp_path: Path) -> 
 
 
 def test_the_template_bounds_the_answers(cluster: Emulator, tmp_path: Path) -> None:
-    given = {**ANSWERS, "guard": {"max": 2}}
+    bounds: Json = {"guard": {"max": 2}}
     for dry_run in ("true", "false"):
-        refused = job(tmp_path / dry_run, cluster.url, {**given, "dry_run": dry_run})
+        refused = job(tmp_path / dry_run, cluster.url, {**ANSWERS, "dry_run": dry_run}, template=bounds)
         assert refused.rc != 0
         assert "would go from 1 to 3, and 3 is above max 2" in refused.result["msg"]
     assert cluster.writes() == []
-    assert job(tmp_path / "within", cluster.url, {**given, "number_of_allocations": 2}).result["changed"]
+    within = job(tmp_path / "within", cluster.url, {**ANSWERS, "number_of_allocations": 2}, template=bounds)
+    assert within.result["changed"]
+
+
+def played(tmp_path: Path, url: str, answers: Json, template: Json | None = None) -> Played:
+    """Run the playbook itself, with the variables as AWX writes them."""
+    file = tmp_path / "extravars"
+    file.write_text(extra_variables(answers, template))
+    return run_playbook(SCALE, "--extra-vars", f"@{file}", env={"ELASTICSEARCH_URL": url})
+
+
+def outcome(done: Played) -> Json:
+    """Return the result of the module, which must have run."""
+    return done.result("Scale the deployment")
+
+
+@pytest.mark.parametrize("answer", ["007", "123", "1_000", "0x10", "12:30", "1.10", "true", "yes", "no", "2026-01-02"])
+def test_an_id_that_lost_its_type_is_refused(cluster: Emulator, tmp_path: Path, answer: str) -> None:
+    done = played(tmp_path, cluster.url, {**ANSWERS, "deployment_id": answer})
+    assert done.rc != 0
+    if KEEPS_TEXT:
+        assert f"Deployment '{answer}' does not exist" in outcome(done)["msg"]
+    else:
+        assert "not a text, so it may have been another id: 007, for instance, arrives as 7." in done.output
+        assert done.named("Scale the deployment") == []
+    assert cluster.writes() == []
+
+
+@pytest.mark.parametrize("answer", ["", "null", "~", None])
+def test_an_id_that_is_empty_is_missing(cluster: Emulator, tmp_path: Path, answer: str | None) -> None:
+    done = played(tmp_path, cluster.url, {**ANSWERS, "deployment_id": answer})
+    assert done.rc != 0
+    if KEEPS_TEXT and answer in ("null", "~"):
+        assert f"'{answer}' does not exist" in outcome(done)["msg"]
+    else:
+        assert "deployment_id is missing." in done.output
+        assert "not a text" not in done.output
+
+
+def test_an_id_in_the_variables_of_the_template_stays_a_text(cluster: Emulator, tmp_path: Path) -> None:
+    answers = {name: value for name, value in ANSWERS.items() if name != "deployment_id"}
+    done = played(tmp_path, cluster.url, answers, {"deployment_id": "007"})
+    assert "Deployment '007' does not exist" in outcome(done)["msg"]
+
+
+@pytest.mark.parametrize("empty", ["", None], ids=["empty", "null"])
+def test_empty_answers_are_defaults(cluster: Emulator, tmp_path: Path, empty: str | None) -> None:
+    answers = {**ANSWERS, "dry_run": empty, "on_adaptive": empty, "wait_timeout": empty, "guard": empty}
+    done = played(tmp_path, cluster.url, answers).must_pass()
+    assert outcome(done)["changed"] is True
+    assert live(cluster) == 3
+
+
+@pytest.mark.parametrize("wait_timeout", ["1m", "90s", "60000ms", "0.5h", 60, 0])
+def test_a_time_may_have_a_unit(cluster: Emulator, tmp_path: Path, wait_timeout: t.Any) -> None:
+    done = played(tmp_path, cluster.url, {**ANSWERS, "wait_timeout": wait_timeout, "number_of_allocations": "1"})
+    assert outcome(done.must_pass())["changed"] is False
+
+
+@pytest.mark.parametrize("value", [True, "nan", "-1", [], "5 minutes"], ids=str)
+def test_what_is_no_time_or_number_is_refused(cluster: Emulator, tmp_path: Path, value: t.Any) -> None:
+    done = played(tmp_path, cluster.url, {**ANSWERS, "wait_timeout": value, "number_of_allocations": value})
+    assert "wait_timeout must be a number of seconds or a time such as 5m, not" in done.output
+    assert "number_of_allocations must be a whole number of at least 1, not" in done.output
+    assert cluster.writes() == []
 
 
 def test_survey_asks_for_variables_of_the_playbook() -> None:
     text = (ROOT / "playbooks/scale.yml").read_text()
     documented = {line.split()[1] for line in text.splitlines() if line.startswith("#   ")}
     assert {question["variable"] for question in SURVEY["spec"]} == documented
-    assert all(f"{{{{ {name} | default" in text for name in documented)
+    assert all(f"[{name} | default" in text for name in documented)

@@ -28,7 +28,7 @@ SCENARIOS: list[tuple[Json, str]] = [
     ({"model_id": "m", "number_of_allocations": 2}, "none"),
     ({"model_id": "m", "number_of_allocations": 5, "wait_for": "steady"}, "update"),
     ({"model_id": "m", "number_of_allocations": 0}, "number_of_allocations must be 1 or more"),
-    ({"model_id": "m", "number_of_allocations": "two"}, "argument 'number_of_allocations' is of type"),
+    ({"model_id": "m", "number_of_allocations": "two"}, "number_of_allocations takes a whole number, not 'two'."),
     ({"model_id": "m", "threads_per_allocation": 3}, "value of threads_per_allocation must be one of"),
     ({"model_id": "m", "colour": "red"}, "Unsupported parameters for (mlops.elasticsearch.trained_model_deployment)"),
     ({"number_of_allocations": 2}, "one of the following is required: deployment_id, model_id"),

@@ -131,7 +131,7 @@ SITUATIONS: dict[str, tuple[t.Callable[[Emulator], object], Json, str, str | Non
     ),
     "hanging stop": (held, {"state": "stopped"}, "it is still", "not_ready_in_time"),
     "never started": (starting, THREE, "ready for an update", "not_ready_in_time"),
-    "wait_timeout": (started, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more", "invalid_value"),
+    "wait_timeout": (started, {"wait_timeout": -1}, "wait_timeout is '-1', not a time", "invalid_value"),
     "wait_sleep": (started, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds", "invalid_value"),
 }
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import math
 import typing as t
 
+from ..durations import seconds
 from ..errors import Refusal
 from .addresses import cloud_address, host_address, is_excepted, proxy_address
 from .credentials import header_text, refuse_two_auth_methods, require_proxy_pair, require_utf8
@@ -39,7 +39,7 @@ CONNECTION = Spec(
         "proxy_username": {"type": "str"},
         "proxy_password": {"type": "str", "no_log": True},
         "no_proxy": {"type": "list", "elements": "str"},
-        "request_timeout": {"type": "float", "default": 60.0},
+        "request_timeout": {"type": "raw", "default": 60},
         "request_retries": {"type": "int", "default": 3},
     }
 )
@@ -92,7 +92,8 @@ def connection(params: t.Mapping[str, t.Any]) -> Connection:
     values: dict[str, t.Any] = {name: params.get(name) for name in CONNECTION.argument_spec}
     hosts = _hosts(values.pop("hosts"), values.pop("cloud_id"))
     refuse_two_auth_methods(values, {})
-    _refuse_bad_numbers(values)
+    values["request_timeout"] = seconds("request_timeout", values["request_timeout"])
+    _refuse_negative(values)
     for name in ("api_key", "bearer_token"):
         values[name] = header_text(name, values[name], {})
     for name in ("username", "password", "proxy_username", "proxy_password"):
@@ -125,8 +126,6 @@ def _proxy(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _refuse_bad_numbers(values: t.Mapping[str, t.Any]) -> None:
-    if not 0 < values["request_timeout"] < math.inf:
-        raise Refusal("invalid_value", f"request_timeout must be above 0 seconds, not {values['request_timeout']}")
+def _refuse_negative(values: t.Mapping[str, t.Any]) -> None:
     if values["request_retries"] < 0:
         raise Refusal("invalid_value", f"request_retries must be 0 or more, not {values['request_retries']}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..._core.durations import elasticsearch_time, seconds
 from ..._core.errors import Refusal
 from ..._core.options.connection import CONNECTION
 from ..._core.options.paths import require_path
@@ -54,6 +55,8 @@ DEPLOYMENT = Spec(
     },
     required_one_of=(("deployment_id", "model_id"),),
     mutually_exclusive=(("number_of_allocations", "initial_number_of_allocations"),),
+    ids=("deployment_id", "model_id"),
+    never_empty={"deployment_id": "model_id"},
 )
 
 WAIT = Spec(
@@ -65,19 +68,20 @@ WAIT = Spec(
             "default": "fully_allocated",
         },
         "allow_zero": {"type": "bool", "default": False},
-        "wait_timeout": {"type": "float", "default": 300.0},
-        "wait_sleep": {"type": "float", "default": 2.0},
+        "wait_timeout": {"type": "raw", "default": 300},
+        "wait_sleep": {"type": "raw", "default": 2},
         "on_unsatisfied": {"type": "str", "choices": ["fail", "keep", "rollback"], "default": "fail"},
-        "server_timeout": {"type": "str", "default": "30s"},
+        "server_timeout": {"type": "raw", "default": "30s"},
     }
 )
 
-FACTS = Spec({"fact_name": {"type": "str", "default": DEFAULT_FACT}})
+FACTS = Spec(
+    {"fact_name": {"type": "str", "default": DEFAULT_FACT}},
+    may_be_empty=("fact_name",),
+)
 
 SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS)
 
-_TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
-_SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -139,31 +143,26 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
 
 def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
     """Return how long to wait, and for what."""
-    if params["wait_timeout"] < 0:
-        raise Refusal("invalid_value", f"wait_timeout must be 0 seconds or more, not {params['wait_timeout']}")
-    if params["wait_sleep"] <= 0:
-        raise Refusal("invalid_value", f"wait_sleep must be above 0 seconds, not {params['wait_sleep']}")
-    names = ("wait", "wait_for", "wait_timeout", "wait_sleep", "on_unsatisfied")
-    return WaitPolicy(*(params[name] for name in names))
+    return WaitPolicy(
+        params["wait"],
+        params["wait_for"],
+        seconds("wait_timeout", params["wait_timeout"], zero=True),
+        seconds("wait_sleep", params["wait_sleep"]),
+        params["on_unsatisfied"],
+    )
 
 
 def server_timeout(params: t.Mapping[str, t.Any]) -> str:
     """Return the acknowledgement time-out, which must end before the client gives the request up."""
-    text = str(params["server_timeout"])
-    match = _TIME.fullmatch(text)
-    if match is None or int(match[1]) == 0:
+    length = seconds("server_timeout", params["server_timeout"])
+    if length >= seconds("request_timeout", params["request_timeout"]):
+        given, longest = (str(params[name]).strip() for name in ("server_timeout", "request_timeout"))
         raise Refusal(
             "invalid_value",
-            f"server_timeout '{text}' is not a time that Elasticsearch accepts",
-            hint="Write it like 30s or 500ms.",
-        )
-    if int(match[1]) * _SECONDS[match[2]] >= params["request_timeout"]:
-        raise Refusal(
-            "invalid_value",
-            f"server_timeout {text} must be shorter than request_timeout ({params['request_timeout']:g} seconds)",
+            f"server_timeout {given} must be shorter than request_timeout {longest}",
             hint="Otherwise the client stops listening before the server answers.",
         )
-    return text
+    return elasticsearch_time(length)
 
 
 def fact_name(params: t.Mapping[str, t.Any]) -> str:

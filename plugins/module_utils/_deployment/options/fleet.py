@@ -49,6 +49,8 @@ DEPLOYMENTS = Spec(
         "unlisted_except": {"type": "list", "elements": "str"},
         "detail": {"type": "str", "choices": ["all", "changed"], "default": "all"},
     },
+    ids=(*DEPLOYMENT.ids, "unlisted_except"),
+    never_empty=DEPLOYMENT.never_empty,
 )
 
 SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS)
@@ -59,7 +61,7 @@ Item = tuple[Desired, WaitPolicy]
 def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:
     """Return what a message calls an item: its place in the list, from 0, and its id."""
     named = item.get("deployment_id") or item.get("model_id")
-    return f"deployments[{index}]" + (f" ('{named}')" if named else "")
+    return f"deployments[{index}]" + (f" ('{named}')" if named and isinstance(named, str) else "")
 
 
 def items(params: t.Mapping[str, t.Any]) -> list[Item]:

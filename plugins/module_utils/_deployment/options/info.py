@@ -18,7 +18,8 @@ DEPLOYMENT_INFO = Spec(
             "choices": ["routing", "nodes", "usage"],
             "default": ["routing"],
         },
-    }
+    },
+    ids=("deployment_id",),
 )
 
 SPEC = CONNECTION.merge(DEPLOYMENT_INFO)

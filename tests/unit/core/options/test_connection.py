@@ -144,7 +144,7 @@ def test_an_empty_number_is_the_default(name: str) -> None:
         ({"api_key": "a", "bearer_token": "b"}, "More than one way to authenticate is given: api_key, bearer_token"),
         ({"api_key": "a\nb"}, "api_key contains characters that no api_key has"),
         ({"bearer_token": "€4711"}, "bearer_token contains characters"),
-        ({"request_timeout": "nan"}, "request_timeout must be above 0 seconds"),
+        ({"request_timeout": "nan"}, "request_timeout is 'nan', not a time"),
         ({"api_key": "a", "username": "b"}, "More than one way to authenticate is given: api_key, username"),
         ({"username": "a"}, "username is given without password"),
         ({"password": "a"}, "password is given without username"),

@@ -152,7 +152,10 @@ def test_a_password_that_is_no_unicode_is_a_sentence(run: types.ModuleType) -> N
 
 def test_an_action_fails_with_all_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     action = ActionModule.__new__(ActionModule)
-    action._task = types.SimpleNamespace(args={"api_key": SECRET})  # type: ignore[assignment]
+    play = types.SimpleNamespace(_action_groups={})
+    task = {"args": {"api_key": SECRET}, "module_defaults": [], "resolved_action": ""}
+    action._task = types.SimpleNamespace(**{**task, "_parent": types.SimpleNamespace(_play=play)})  # type: ignore[assignment]
+    action._templar = None  # type: ignore[assignment]
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})
     monkeypatch.setattr(ActionModule, "_environment", lambda self: Broken().variables)
     result = action.run()

@@ -100,18 +100,18 @@ def test_adaptive_options() -> None:
 @pytest.mark.parametrize(
     ("read", "given", "said"),
     [
-        (options.wait_policy, {"wait_timeout": -1}, "wait_timeout must be 0 seconds or more"),
-        (options.wait_policy, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds"),
+        (options.wait_policy, {"wait_timeout": -1}, "wait_timeout is '-1', not a time. It takes a number of seconds"),
+        (options.wait_policy, {"wait_sleep": 0}, "wait_sleep must be above 0 seconds and at most 168h, not 0"),
         (
             options.server_timeout,
-            {"server_timeout": "30"},
-            "server_timeout '30' is not a time that Elasticsearch accepts",
+            {"server_timeout": "30d"},
+            "server_timeout is '30d', not a time. It takes a number of seconds, or a time such as 500ms",
         ),
-        (options.server_timeout, {"server_timeout": "0s"}, "server_timeout '0s' is not a time"),
+        (options.server_timeout, {"server_timeout": "0s"}, "server_timeout must be above 0 seconds"),
         (
             options.server_timeout,
             {"server_timeout": "1m"},
-            "server_timeout 1m must be shorter than request_timeout",
+            "server_timeout 1m must be shorter than request_timeout 60.",
         ),
         (options.fact_name, {"fact_name": "1st"}, "fact_name '1st' is not a variable name"),
     ],
@@ -123,7 +123,12 @@ def test_waiting_refuses(read: t.Callable[[t.Any], t.Any], given: dict[str, t.An
 
 
 def test_times_and_names_that_are_taken() -> None:
+    assert options.server_timeout(params()) == "30s"
     assert options.server_timeout(params(server_timeout="59999ms")) == "59999ms"
+    assert options.server_timeout(params(server_timeout=30, request_timeout="31")) == "30s"
+    assert options.server_timeout(params(server_timeout="0.5m")) == "30s"
+    policy = options.wait_policy(params(wait_timeout="5m", wait_sleep="500ms"))
+    assert (policy.timeout, policy.sleep) == (300.0, 0.5)
     assert options.fact_name(params(fact_name="")) == ""
     assert options.wait_policy(params(wait_timeout=0)).timeout == 0
 

@@ -1,0 +1,45 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments of a task, completed from ``module_defaults``."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.playbook.task import Task
+from ansible.template import Templar
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import is_given
+
+Json = dict[str, t.Any]
+
+
+def with_module_defaults(task: Task, templar: Templar, may_be_empty: t.Collection[str]) -> Json:
+    """Return the arguments of *task*, and the value of ``module_defaults`` for each one that is not given.
+
+    Ansible itself lets null, empty text and ``omit`` hide a default, and with it a guard. *may_be_empty*: options for
+    which an empty text is a value.
+    """
+    arguments: Json = dict(task.args)
+    given = {name for name, value in arguments.items() if is_given(value) or (value == "" and name in may_be_empty)}
+    for layer in _layers(task, templar):
+        for name in layer.keys() - given:
+            value = templar.template(layer[name])
+            if is_given(value):
+                arguments[name] = value
+    return arguments
+
+
+def _layers(task: Task, templar: Templar) -> t.Iterator[t.Mapping[str, t.Any]]:
+    """Yield the defaults of the groups of the module, and then its own, which go over them."""
+    defaults: Json = {}
+    for layer in task.module_defaults or ():
+        defaults.update(layer)
+    module = str(task.resolved_action)
+    groups = t.cast("t.Any", task._parent)._play._action_groups or {}
+    of_module = {f"group/{group}" for group in groups.get(module, ())}
+    for name in [*(name for name in defaults if name in of_module), module]:
+        layer = defaults.get(name) or {}
+        yield templar.template(layer) if isinstance(layer, str) else layer

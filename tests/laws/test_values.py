@@ -1,0 +1,142 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test the laws of values: null and empty text are not given, and no value of any type is worse than refused."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import with_environment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import checked
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run, run_fleet, run_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
+from support.emulated_cluster import Emulator
+
+Json = dict[str, t.Any]
+Place = tuple[str, ...]
+
+HOSTS: Json = {"hosts": ["http://double:9200"]}
+MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
+    "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
+    "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
+    "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
+}
+VALUES: dict[str, t.Any] = {
+    "blank": " ",
+    "true": True,
+    "zero": 0,
+    "one": 1,
+    "fraction": 1.5,
+    "negative": -1,
+    "text": "text",
+    "list": ["a", 1],
+    "nested": [[None], {}],
+    "dictionary": {"a": 1, 2: None},
+    "date": datetime.date(2026, 1, 2),
+    "huge": 10**30,
+    "infinite": float("inf"),
+    "not a number": float("nan"),
+    "empty list": [],
+    "empty dictionary": {},
+    "null in a list": [None, "a"],
+}
+OF_OPTIONS = ("invalid_arguments", "invalid_value", "invalid_list", "incomplete_options", "conflicting_options")
+
+
+def places(options: Json, within: Place = ()) -> Iterator[Place]:
+    """Yield the path of each option, with those within dictionaries and items."""
+    for name, option in options.items():
+        yield (*within, name)
+        yield from places(option.get("options") or {}, (*within, name))
+
+
+ALL = [(module, place) for module, (spec, _code, _base) in MODULES.items() for place in places(spec.argument_spec)]
+
+
+def put(given: Json, place: Place, value: t.Any) -> Json:
+    """Return *given* with *value* at *place*; items are those of the first item. ``...`` takes it away."""
+    changed = copy.deepcopy(given)
+    inner = changed
+    for name in place[:-1]:
+        inner = inner.setdefault(name, {})
+        inner = inner[0] if isinstance(inner, list) else inner
+    if value is ...:
+        inner.pop(place[-1], None)
+    else:
+        inner[place[-1]] = value
+    return changed
+
+
+def label(option: str, index: int, item: Json) -> str:
+    return fleet.item_label(index, item)
+
+
+def outcome(module: str, given: Json) -> Json:
+    """Return what a task in check mode says, with any types of arguments, as it comes out of the action plugin."""
+    spec, code, _base = MODULES[module]
+    try:
+        arguments = with_environment(checked(spec, given, label), {})
+    except Refusal as exc:
+        return {"msg": str(exc), "failure": {"code": exc.code}}
+    validated = ArgumentSpecValidator(**spec.to_kwargs()).validate(arguments)
+    if validated.error_messages:
+        return {"msg": " ".join(validated.error_messages), "failure": {"code": "invalid_arguments"}}
+    done = code.run(validated.validated_parameters, True, connect=CLUSTER.connect, clock=CLUSTER.clock)
+    return t.cast(Json, {**done.result, "warnings": done.warnings})
+
+
+CLUSTER: Emulator
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cluster() -> Iterator[None]:
+    global CLUSTER  # noqa: PLW0603
+    with Emulator("9.5.3") as CLUSTER:
+        yield
+
+
+def is_dictionary(module: str, place: Place) -> bool:
+    options: Json = MODULES[module][0].argument_spec
+    for name in place[:-1]:
+        options = options[name]["options"]
+    return "options" in options[place[-1]]
+
+
+def test_there_are_many_places() -> None:
+    assert len(ALL) > 140
+
+
+@pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty"])
+@pytest.mark.parametrize(("module", "place"), ALL, ids=str)
+def test_null_and_empty_text_are_not_given(module: str, place: Place, empty: str | None) -> None:
+    base = MODULES[module][2]
+    bare, result = outcome(module, put(base, place, ...)), outcome(module, put(base, place, empty))
+    if place[-1] == "deployment_id" and module != "trained_model_deployment_info":
+        assert "deployment_id has no value, and model_id alone may name another deployment" in result["msg"]
+    elif empty == "" and is_dictionary(module, place):
+        assert f"{place[-1]} takes a " in result["msg"]
+    elif empty == "" and place == ("fact_name",):
+        assert result == {**bare, "ansible_facts": {}}
+    else:
+        assert result == bare
+
+
+@pytest.mark.parametrize(("module", "place"), ALL, ids=str)
+def test_any_value_is_taken_or_refused_by_name(module: str, place: Place) -> None:
+    wrong = []
+    for name, value in VALUES.items():
+        result = outcome(module, put(MODULES[module][2], place, value))
+        code = (result["failure"] or {}).get("code")
+        if code == "internal_error" or (code in OF_OPTIONS and place[-1] not in result["msg"]):
+            wrong.append((name, result["msg"]))
+    assert wrong == []
