@@ -53,7 +53,7 @@ options: {}
 attributes:
   check_mode:
     support: full
-    details: This module does not modify state.
+    details: This module does not modify state. In check mode it shows what is there, not what earlier tasks would make.
   diff_mode:
     support: N/A
     details: This module does not modify state.

@@ -205,6 +205,19 @@ options:
         a fact cache hides already.
     type: str
     default: elasticsearch_ml_deployments
+  predictions:
+    description:
+      - Entries of the fact that earlier tasks of a dry run have predicted, by kind of resource. In check mode the task
+        plans as if they were there. A task that runs for real ignores them.
+      - Leave it out. In check mode the action plugin hands on what earlier tasks and loop items of the run have
+        predicted, from all facts of the host.
+      - Only entries of the cluster that the task works on count.
+    type: dict
+    version_added: 0.1.0
+    suboptions:
+      deployments:
+        description: Entries of the fact by deployment id, as RV(ansible_facts) describes them.
+        type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
@@ -530,6 +543,8 @@ ansible_facts:
   description:
     - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
     - Later tasks and loop items add to it; a stop removes the deployment. Ansible drops the facts of a failed task.
+    - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
+      whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
     - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
       instead.
   returned: always
@@ -538,7 +553,9 @@ ansible_facts:
     elasticsearch_ml_deployments:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
-          true in check mode if the task would change the deployment.
+          true in check mode if this task or an earlier one would change the deployment.
+        - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut to one
+          decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing runs.
         - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user may not
           read them.
         - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
@@ -550,6 +567,8 @@ ansible_facts:
           deployment: {deployment_id: sentiment, number_of_allocations: 4}
           routing_table: {}
           allocations: {wanted: 4, assigned: 4, running: 4, missing: 0}
+          model_bytes: 1048576
+          cache_size_exact: true
           cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
           predicted: false
           run: 0242ac11-0002-5a2b-3c4d

@@ -79,7 +79,7 @@ class MlAction(ActionBase):
             given = {name: untagged(value, name, dates=True) for name, value in given.items()}
             given = checked_options(self.SPEC, given, self.item_label)
             environment = self._environment()
-            arguments = with_environment(given, environment)
+            arguments = {**with_environment(given, environment), **self.more_arguments(given, task_vars)}
         except Refusal as exc:
             return self._refused(exc, given)
         register(secrets(arguments))
@@ -116,6 +116,10 @@ class MlAction(ActionBase):
         kwargs = self.SPEC.to_kwargs()
         options = {name: {**option, "no_log": False} for name, option in kwargs["argument_spec"].items()}
         return ArgumentSpecValidator(**{**kwargs, "argument_spec": options})
+
+    def more_arguments(self, given: Json, task_vars: Json) -> Json:
+        """Return arguments that only the controller knows, beside those that are *given*."""
+        return {}
 
     def refuse(self, params: Json, task_vars: Json) -> None:
         """Refuse, before anything else is done, a task that only the controller knows to be wrong.

@@ -19,7 +19,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.prog
     no_progress,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster, Connect
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEFAULT_FACT
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, untagged
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
@@ -28,6 +30,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     fact_in,
     merge_facts,
     other_cluster_warning,
+    predictions,
     run_id,
     would_hide,
 )
@@ -63,6 +66,16 @@ class DeploymentAction(MlAction):
         watched = no_progress if self._task.no_log else show_progress
         return self.run_task(params, self._task.check_mode, connect=cached_cluster, show_progress=watched)
 
+    def more_arguments(self, given: Json, task_vars: Json) -> Json:
+        """Hand on what earlier tasks of the dry run would have made, unless the user does so."""
+        if not self._task.check_mode or "predictions" in given:
+            return {}
+        owner = self._owner_of(task_vars)
+        name = str(given.get("fact_name", DEFAULT_FACT) or "")
+        facts = self._variables_of(owner, task_vars).get("ansible_facts") or {}
+        deployments = predictions(self._key(owner, name), run_id(str(self._task._uuid)), facts)
+        return {"predictions": {"deployments": untagged(deployments, "predictions")}} if deployments else {}
+
     def refuse(self, params: Json, task_vars: Json) -> None:
         """Refuse to set a fact that would hide a variable of the user: facts beat inventory variables in silence."""
         name = params["fact_name"]
@@ -90,7 +103,14 @@ class DeploymentAction(MlAction):
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
-        if not name or not isinstance(new, dict) or name not in new:
+        if self._task.async_val:
+            # Ansible drops the warnings of this result when it polls.
+            for text in visible(self._not_followed("it is async"), self._task.no_log):
+                display.warning(text)
+            return outcome
+        if not name and outcome.get("changed"):
+            return self.with_warnings(outcome, *self._not_followed(f"{self._fact_option} is empty"))
+        if not isinstance(new, dict) or name not in new:
             return outcome
         owner, run = self._owner_of(task_vars), run_id(str(self._task._uuid))
         key = self._key(owner, name)
@@ -98,6 +118,12 @@ class DeploymentAction(MlAction):
         facts = merge_facts(key, run, known, new[name], self.deployment_ids(params, outcome))
         result = {**outcome, "ansible_facts": {name: facts}}
         return self.with_warnings(result, *other_cluster_warning(name, known, new[name]))
+
+    def _not_followed(self, condition: str) -> tuple[WarningText, ...]:
+        """Return the warning that later tasks of a dry run do not see what this one would change."""
+        if not self._task.check_mode:
+            return ()
+        return (WarningText(f"Later tasks of this dry run do not see what this task would change: {condition}."),)
 
     def _key(self, owner: str, name: str) -> Key:
         return str(self._task._uuid), owner, name

@@ -76,6 +76,18 @@ def merge_facts(key: Key, run: str, known: Json, new: Json, deployment_ids: t.Co
     return merged
 
 
+def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> Json:
+    """Return the entries that earlier tasks and loop items of this *run* have predicted, by deployment id.
+
+    *facts*: all of the host. Those of the fact of *loop* win over those of others.
+    """
+    found: Json = {}
+    for name in [name for name in facts if _is_ours(facts[name])] + [loop[2]]:
+        entries = entries_of_run((*loop[:2], name), run, facts.get(name.removeprefix("ansible_")))
+        found |= {each: entry for each, entry in entries.items() if entry.get("predicted")}
+    return found
+
+
 def other_cluster_warning(fact_name: str, known: Json, new: Json) -> tuple[WarningText, ...]:
     """Return a warning if *new* entries of the fact *fact_name* take the place of *known* ones of another cluster."""
     replaced = [

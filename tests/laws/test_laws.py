@@ -81,7 +81,8 @@ def _predicts_deployment(predicted: Json, deployment: Json | None, where: str) -
     expected = predicted["deployment"]
     assert predicted["routing_source"] == "prediction", where
     facts = predicted["ansible_facts"]["elasticsearch_ml_deployments"]
-    assert [entry["predicted"] for entry in facts.values()] == [True] * (expected is not None), where
+    [entry] = facts.values()
+    assert (entry["predicted"], entry["deployment"]) == (True, expected), where
     if expected is None or deployment is None:
         # Without a wait, the deployment may still be stopping.
         assert expected is None, where

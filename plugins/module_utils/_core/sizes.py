@@ -27,6 +27,15 @@ def parse_size(text: str) -> int | None:
     return int(float(match["number"]) * 1024 ** _UNITS[match["unit"].lower()])
 
 
+def stored_size(text: str) -> str:
+    """Return a size as Elasticsearch keeps it, such as ``10kb`` for ``10K``; other text is returned as it is."""
+    size, match = parse_size(text), _SIZE.fullmatch(text)
+    if size is None or size <= 0:
+        return text if size is None else str(size)
+    unit = match["unit"].lower() if match and "." not in match["number"] else "b"
+    return f"{size // 1024 ** _UNITS[unit]}{_NAMES[_UNITS[unit]]}"
+
+
 def human_size(size: int) -> str:
     """Return *size* bytes as ``_stats`` shows them: in the largest fitting unit, cut (not rounded) to one decimal."""
     if size < 1024:

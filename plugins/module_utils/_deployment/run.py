@@ -20,6 +20,8 @@ from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
 from .options import deployment as options
+from .options.predictions import predictions
+from .records.prediction import NO_PREDICTIONS
 
 
 def run(
@@ -45,11 +47,13 @@ def run(
             state.server = cluster.server
             refuse_old_server(cluster.server)
             refuse_unsupported(cluster.server, deployment_run.desired)
+            cluster.predictions = predictions(params, cluster.server) if check_mode else NO_PREDICTIONS
             read = functools.partial(cluster.read, deployment_run.desired.deployment_id)
-            deployment_run.decide(cluster, read())
+            snapshot = read()
+            deployment_run.decide(cluster, snapshot)
             deployment_run.warn_of_recovery_file()
             if check_mode and not deployment_run.error:
-                deployment_run.predict(cluster, server_timeout)
+                deployment_run.predict(cluster, snapshot, server_timeout)
             elif not deployment_run.error:
                 apply_all(cluster, [deployment_run], read, server_timeout, clock, show_progress)
         finally:

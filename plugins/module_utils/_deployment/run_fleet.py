@@ -26,8 +26,10 @@ from .apply.run_state import RunState
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
+from .options.predictions import predictions
 from .plan.fleet import in_send_order, refuse_long_list, refuse_too_few_processors, refuse_too_many, takes_capacity
 from .plan.guard import guard_plans
+from .records.prediction import NO_PREDICTIONS
 
 Params = t.Mapping[str, t.Any]
 
@@ -91,13 +93,14 @@ class _Fleet:
             refuse_old_server(cluster.server)
             self._runs = [self._run_of(item) for item in items]
             self._refuse_unsupported(cluster)
+            cluster.predictions = predictions(params, cluster.server) if self._check_mode else NO_PREDICTIONS
             snapshot = cluster.read()
             listed = {run.desired.deployment_id for run in self._runs}
             unlisted_ids = [name for name in snapshot if name not in listed and not keep(name)]
             self._runs += [self._run_of(options.stop_item(name, params)) for name in unlisted_ids]
             self._decide(cluster, snapshot, max_step)
             if self._check_mode:
-                self._predict(cluster, timeout)
+                self._predict(cluster, snapshot, timeout)
             else:
                 runs = [run for run in self._runs if not run.error]
                 apply_all(cluster, runs, cluster.read, timeout, self._clock, self._show_progress)
@@ -149,10 +152,10 @@ class _Fleet:
         if processors:
             refuse_too_few_processors(processors, filter(None, map(snapshot.with_targets, snapshot)), plans)
 
-    def _predict(self, cluster: Cluster, timeout: str) -> None:
+    def _predict(self, cluster: Cluster, snapshot: Snapshot, timeout: str) -> None:
         planned = [run for run in self._runs if not run.error]
         for run in planned:
-            run.predict(cluster, timeout)
+            run.predict(cluster, snapshot, timeout)
         plans = [run.plan for run in planned]
         for index, step in in_send_order(plans):
             self._requests.append(planned[index].state.requests[plans[index].steps.index(step)])

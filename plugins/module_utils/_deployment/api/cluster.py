@@ -18,6 +18,7 @@ from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..._ml.schemas import MODELS
+from ..records.prediction import NO_PREDICTIONS, Predictions
 from ..records.processors import MlProcessors
 from ..records.step import Step
 from . import schemas
@@ -54,6 +55,8 @@ class Cluster:
         self._state_readable = True
         self._rights: Rights | None = None
         self.consumers = ConsumerReader(client, lambda: self.server)
+        self.predictions: Predictions = NO_PREDICTIONS
+        """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
 
     @property
     def server(self) -> Server:
@@ -80,7 +83,17 @@ class Cluster:
         *repeat*: send it again after a transient error. *usage*: with the counters, too.
         """
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
-        return Snapshot(rows, lambda: self.assignments(deployment_id, repeat), is_complete=deployment_id is None)
+        return Snapshot(
+            rows,
+            lambda: self.assignments(deployment_id, repeat),
+            is_complete=deployment_id is None,
+            predictions=self.predictions,
+        )
+
+    @property
+    def shows_cluster_state(self) -> bool:
+        """Return whether the user may read the cluster state, as far as that is known."""
+        return self._state_readable and not self.server.serverless
 
     def _rows_of(self, deployment_id: str, repeat: bool) -> list[Json]:
         path = f"/_ml/trained_models/{quote(deployment_id)}/_stats"
@@ -111,7 +124,7 @@ class Cluster:
 
         *deployment_id*: read only its assignment, if Elasticsearch can filter by such an id; otherwise read all.
         """
-        if not self._state_readable or self.server.serverless:
+        if not self.shows_cluster_state:
             return {}
         # Elasticsearch takes a dot in an id for the end of a field name.
         filter_id = f".{deployment_id}" if deployment_id and _WITHOUT_DOT.fullmatch(deployment_id) else ""

@@ -10,6 +10,7 @@ import typing as t
 
 from ..._core.errors import ApiError
 from ..._ml.deployment import Deployment
+from ..records.prediction import NO_PREDICTIONS, Predictions, overlaid
 
 Json = dict[str, t.Any]
 
@@ -27,30 +28,63 @@ class Lookup(t.NamedTuple):
 
 
 class Snapshot:
-    """Rows of ``_stats``; of all deployments if *is_complete*, else of those under one id."""
+    """Rows of ``_stats``; of all deployments if *is_complete*, else of those under one id.
 
-    def __init__(self, rows: t.Iterable[Json], assignments: t.Callable[[], Json], *, is_complete: bool) -> None:
+    *predictions* take the place of what was read; :attr:`rows` stay as they are.
+    """
+
+    def __init__(
+        self,
+        rows: t.Iterable[Json],
+        assignments: t.Callable[[], Json],
+        *,
+        is_complete: bool,
+        predictions: Predictions = NO_PREDICTIONS,
+    ) -> None:
         self.rows: dict[str, Json] = {}
         """Deployment id to row."""
         self.is_complete = is_complete
+        self._predictions = predictions
+        self._model_bytes: dict[str, int | None] = {}
         self._models: dict[str, list[str]] = {}
         self._from_stats: dict[str, Deployment] = {}
         self._read_assignments = assignments
         self._assignments: Json | ApiError | None = None
         for row in rows:
             self._add(row)
+        self._as_read = dict(self._from_stats)
+        for deployment_id, predicted in predictions.items():
+            self._predict(deployment_id, predicted)
 
     def _add(self, row: Json) -> None:
-        deployments = self._models.setdefault(str(row.get("model_id")), [])
+        model_id = str(row.get("model_id"))
+        deployments = self._models.setdefault(model_id, [])
+        self._model_bytes[model_id] = (row.get("model_size_stats") or {}).get("model_size_bytes")
         if row.get("deployment_stats"):
             deployment = Deployment.from_stats(row)
             self.rows[deployment.deployment_id] = row
             self._from_stats[deployment.deployment_id] = deployment
             deployments.append(deployment.deployment_id)
 
+    def _predict(self, deployment_id: str, predicted: Deployment | None) -> None:
+        observed = self._from_stats.pop(deployment_id, None)
+        if observed is not None:
+            self._models[observed.model_id].remove(deployment_id)
+        if predicted is not None:
+            self._from_stats[deployment_id] = overlaid(predicted, observed)
+            self._models.setdefault(predicted.model_id, []).append(deployment_id)
+
+    def is_predicted(self, deployment_id: str) -> bool:
+        """Return whether an earlier task of the dry run would have changed the deployment."""
+        return deployment_id in self._predictions
+
+    def model_bytes(self, model_id: str) -> int | None:
+        """Return the size of a model, ``None`` if this read does not show it."""
+        return self._model_bytes.get(model_id)
+
     def __iter__(self) -> t.Iterator[str]:
         """Yield the ids of all deployments, in order."""
-        return iter(sorted(self.rows))
+        return iter(sorted(self._from_stats))
 
     def from_stats(self, deployment_id: str) -> Deployment | None:
         """Return the deployment as the statistics alone show it: without the targets of its routes."""
@@ -68,7 +102,14 @@ class Snapshot:
 
         :raises ApiError: the cluster state could not be read; it is read once at most.
         """
-        observed, assignment = self._from_stats.get(deployment_id), self._all_assignments().get(deployment_id)
+        observed = self._with_targets_read(deployment_id)
+        if not self.is_predicted(deployment_id):
+            return observed
+        predicted = self._predictions[deployment_id]
+        return predicted and overlaid(predicted, observed)
+
+    def _with_targets_read(self, deployment_id: str) -> Deployment | None:
+        observed, assignment = self._as_read.get(deployment_id), self._all_assignments().get(deployment_id)
         if assignment is None:
             return observed
         from_state = Deployment.from_assignment(assignment, "cluster_state", {})

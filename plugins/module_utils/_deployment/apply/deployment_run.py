@@ -16,6 +16,7 @@ from ..._core.run.progress import ProgressCallback
 from ..._core.run.result import Json
 from ..._core.run.wait import WaitBudget
 from ..._core.server import Server
+from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..api.cluster import Cluster
 from ..api.snapshot import Lookup, Snapshot
@@ -24,6 +25,7 @@ from ..plan.decide import Situation, decide, recover
 from ..plan.plan import Plan
 from ..plan.readiness import continues_warning, failed_message, judge_readiness
 from ..plan.recovery import superseded_warning
+from ..plan.start_step import as_shown
 from ..plan.stuck import may_restart_stuck, stuck_warning
 from ..plan.validation import on_this_server, refuse_unstartable
 from ..records.desired import Desired, WaitPolicy
@@ -64,7 +66,7 @@ class DeploymentRun:
         self.desired = desired
         lookup = snapshot.lookup(desired.deployment_id)
         state.current = state.observed = lookup.deployment
-        state.read = True
+        state.read, state.follows_prediction = True, snapshot.is_predicted(desired.deployment_id)
         recovery = self._read_recovery(cluster.server)
         model, endpoints_unread = _named_model(cluster, desired, lookup), False
         if _may_be_lost(desired, lookup, recovery, model, cluster.server):
@@ -139,17 +141,27 @@ class DeploymentRun:
             if warning:
                 self.state.warn(warning, detail=self.recovery_file.place)
 
-    def predict(self, cluster: Cluster, server_timeout: str) -> None:
+    def predict(self, cluster: Cluster, snapshot: Snapshot, server_timeout: str) -> None:
         """Note for check mode the requests that would be sent, and the deployment that would be there."""
         self.state.requests = [cluster.to_request(step, server_timeout) for step in self.plan.steps]
         self.state.changed = self.plan.changed
         if self.plan.changed or self.plan.waits_for_stop:
-            self.state.observed, self.state.predicted = self.plan.after, True
+            self.state.observed, self.state.predicted = self._predicted(cluster, snapshot), True
         if self.unattainable and self.plan.after:
             accepts_zero = self.desired.accepts_zero
             warning = continues_warning(self.plan.after, self.policy.wait_for, accepts_zero=accepts_zero)
             self.state.warn(warning, detail=self.unattainable)
         self._warn_if_stuck(cluster)
+
+    def _predicted(self, cluster: Cluster, snapshot: Snapshot) -> Deployment | None:
+        """Return the deployment as the cluster would show it after the plan."""
+        after = self.plan.after
+        if after is None or self.plan.start is None:
+            return after
+        size = snapshot.model_bytes(after.model_id)
+        if size is None and not snapshot.is_complete:
+            size = cluster.read(after.model_id).model_bytes(after.model_id)
+        return as_shown(after, cluster.server, size, exactly=cluster.shows_cluster_state)
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
         """Return the rollout of the plan, not yet begun."""

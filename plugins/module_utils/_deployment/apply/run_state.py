@@ -16,6 +16,7 @@ from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment, user_settings
 from ..plan.plan import Plan
 from ..plan.settings_diff import settings_diff
+from ..records.prediction import more_of
 
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
 
@@ -32,6 +33,8 @@ class RunState:
     plan: Plan | None = None
     observed: Deployment | None = None
     predicted: bool = False
+    follows_prediction: bool = False
+    """True if an earlier task of the dry run would have made what was read."""
     changed: bool = False
     requests: list[Request] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
@@ -140,12 +143,16 @@ class RunState:
         }
 
     def facts(self, item: Json) -> Json:
-        """Return the entry of the fact: deployment id to what runs, empty if it does not. *item*: of :meth:`item`."""
-        if not self.observed:
+        """Return the entry of the fact: deployment id to what runs, empty if it does not. *item*: of :meth:`item`.
+
+        What a dry run would have stopped has an entry, so that later tasks know.
+        """
+        predicted = self.predicted or self.follows_prediction
+        if not self.observed and not predicted:
             return {}
         entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
         cluster = self.server and self.server.cluster()
-        return {self.deployment_id: {**entry, "cluster": cluster, "predicted": self.predicted}}
+        return {self.deployment_id: {**entry, **more_of(self.observed), "cluster": cluster, "predicted": predicted}}
 
     def _entry(self) -> Json:
         observed = self.observed

@@ -18,6 +18,7 @@ from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
 from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
+from .predictions import PREDICTIONS
 
 DEFAULT_FACT = "elasticsearch_ml_deployments"
 
@@ -80,7 +81,7 @@ FACTS = Spec(
     may_be_empty=("fact_name",),
 )
 
-SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS)
+SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

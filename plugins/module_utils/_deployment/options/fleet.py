@@ -18,6 +18,7 @@ from ..records.desired import Desired, WaitPolicy
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
+from .predictions import PREDICTIONS
 
 ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
 """Options of waiting that each item may set."""
@@ -53,7 +54,7 @@ DEPLOYMENTS = Spec(
     never_empty=DEPLOYMENT.never_empty,
 )
 
-SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS)
+SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
 Item = tuple[Desired, WaitPolicy]
 

@@ -68,7 +68,9 @@ def refuse_too_few_processors(
 
 
 def _processors_held(deployment: Deployment) -> int:
-    """Return the processors in use now."""
+    """Return the processors in use now, or all that are needed if the deployment is predicted."""
+    if deployment.routing_source == "prediction":
+        return _processors_of(deployment)
     running = sum(route.current_allocations or 0 for route in deployment.routes if route.routing_state == "started")
     return min(running, deployment.number_of_allocations or 0) * _threads(deployment)
 

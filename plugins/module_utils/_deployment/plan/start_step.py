@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
-from ..._core.sizes import human_size, parse_size
+from ..._core.server import Server
+from ..._core.sizes import human_size, parse_size, stored_size
 from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF, AdaptiveAllocations
 from ..._ml.deployment import Deployment
@@ -70,6 +72,31 @@ def _changed_number(merged: Deployment, after: Deployment) -> tuple[WarningText,
 def start_like(before: Deployment) -> Step:
     """Return the start that would make *before* again."""
     return restart_of(Desired(before.deployment_id), before, None)[0]
+
+
+def as_shown(after: Deployment, server: Server, model_bytes: int | None, *, exactly: bool) -> Deployment:
+    """Return *after*, which a start makes, as *server* will show it: with defaults, and sizes in its own form.
+
+    *model_bytes*: the size of the model. *exactly*: the cluster state shows it, not only statistics.
+    """
+    # Source of the defaults: server-behaviour.md 1.1.
+    queue = after.queue_capacity or (10000 if server.has(8, 17) else 1024)
+    return dataclasses.replace(
+        after,
+        queue_capacity=queue,
+        cache_size=_cache_shown(after.cache_size, model_bytes, exactly) if server.has(8, 4) else None,
+        cache_size_exact=exactly,
+        model_bytes=model_bytes,
+    )
+
+
+def _cache_shown(given: str | None, model_bytes: int | None, exactly: bool) -> str | None:
+    if given is None:
+        given = None if model_bytes is None else f"{model_bytes}b"
+    size = None if given is None else parse_size(given)
+    if given is None or size is None:
+        return given
+    return stored_size(given) if exactly else human_size(size)
 
 
 def _named_settings(desired: Desired) -> dict[str, t.Any]:

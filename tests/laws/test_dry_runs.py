@@ -1,0 +1,155 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test that a dry run of several tasks says for each what the real run of the same tasks says."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import entries_of_run, merge_facts, predictions
+from laws.pairs import ACCESS, BOUNDS, VERSIONS
+from laws.truth import unforeseen
+from support.emulated_cluster import Emulator
+from support.random_search import search
+
+Json = dict[str, t.Any]
+FACT = "elasticsearch_ml_deployments"
+SAID = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
+_NUMBERS = itertools.count()
+
+OPTIONS: list[tuple[Json, tuple[int, int]]] = [
+    ({}, (8, 0)),
+    ({"number_of_allocations": 1}, (8, 0)),
+    ({"number_of_allocations": 2}, (8, 0)),
+    ({"number_of_allocations": 3, "replace": "stop_start"}, (8, 0)),
+    ({"number_of_allocations": 2, "on_missing": "skip"}, (8, 0)),
+    ({"number_of_allocations": 1, "guard": {"max_step": 1}, "on_guarded": "skip"}, (8, 0)),
+    ({"initial_number_of_allocations": 2}, (8, 0)),
+    ({"threads_per_allocation": 2, "number_of_allocations": 1, "replace": "stop_start"}, (8, 0)),
+    ({"threads_per_allocation": 1}, (8, 0)),
+    ({"queue_capacity": 500, "replace": "stop_start"}, (8, 0)),
+    ({"queue_capacity": 1024, "replace": "stop_start"}, (8, 0)),
+    ({"state": "restarted"}, (8, 0)),
+    ({"state": "restarted", "number_of_allocations": 2}, (8, 0)),
+    ({"state": "stopped"}, (8, 0)),
+    ({"state": "stopped", "on_missing": "fail"}, (8, 0)),
+    ({"cache_size": "1536kb", "replace": "stop_start"}, (8, 4)),
+    ({"cache_size": "1.5MB", "replace": "stop_start"}, (8, 4)),
+    ({"cache_size": "1023.9kb", "replace": "stop_start"}, (8, 4)),
+    ({"cache_size": "0", "replace": "stop_start"}, (8, 4)),
+    ({"priority": "low", "number_of_allocations": 1, "replace": "stop_start"}, (8, 6)),
+    ({"priority": "normal", "replace": "stop_start"}, (8, 6)),
+    ({"adaptive_allocations": BOUNDS}, (8, 16)),
+    ({"adaptive_allocations": {"max_number_of_allocations": 6}}, (8, 16)),
+    ({"adaptive_allocations": {"enabled": False}}, (8, 16)),
+    ({"number_of_allocations": 2, "on_adaptive": "override"}, (8, 16)),
+    ({"number_of_allocations": 2, "on_adaptive": "skip"}, (8, 16)),
+]
+"""Options of a task, and the version that first has them."""
+
+
+class Run:
+    """The tasks of one playbook on one cluster, in check mode or for real, and their fact."""
+
+    def __init__(self, emulator: Emulator, check_mode: bool) -> None:
+        self.emulator, self.check_mode = emulator, check_mode
+        self.facts: Json = {}
+        if check_mode:
+            emulator.read_only()
+
+    def task(self, items: list[Json], **options: t.Any) -> Json:
+        """Return the result of a task on one deployment, or with several *items* or *options* of a list."""
+        key = (f"task {next(_NUMBERS)}", "localhost", FACT)
+        earlier = predictions(key, "run", self.facts) if self.check_mode else {}
+        given: Json = {"check_mode": self.check_mode, "predictions": {"deployments": earlier}, **options}
+        one = len(items) == 1 and not options
+        result: Json = self.emulator.run(**items[0], **given) if one else self.emulator.run_many(items, **given)
+        new = result["ansible_facts"].get(FACT)
+        if not result.get("failed") and new is not None:
+            ids = [_id(items[0])] if one else [item["deployment_id"] for item in result["deployments"]]
+            known = entries_of_run(key, "run", self.facts.get(FACT))
+            self.facts[FACT] = merge_facts(key, "run", known, new, ids)
+        return result
+
+
+def _id(item: Json) -> str:
+    return str(item.get("deployment_id") or item["model_id"])
+
+
+def _items(version: str) -> st.SearchStrategy[Json]:
+    release = tuple(int(part) for part in version.split("."))
+    options = st.sampled_from([options for options, since in OPTIONS if release >= since])
+    own = [{"deployment_id": "d"}, {"deployment_id": "d", "model_id": "m"}, {"deployment_id": "e", "model_id": "other"}]
+    shared: list[Json] = [{"model_id": "m"}, {"model_id": "other"}, {"deployment_id": "m"}]
+    ids = st.sampled_from(shared + own if release >= (8, 8) else shared)
+    return st.builds(lambda named, more: {**named, **more}, ids, options)
+
+
+def _tasks(version: str) -> st.SearchStrategy[tuple[list[Json], Json]]:
+    items = _items(version)
+    many = st.lists(items, min_size=1, max_size=3, unique_by=_id)
+    rest = st.sampled_from([{"stop_unlisted": True, "unlisted_except": []}, {"stop_unlisted": False}])
+    return st.one_of(st.tuples(items.map(lambda item: [item]), st.just({})), st.tuples(many, rest))
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_dry_run_of_many_tasks_says_what_the_real_run_says(version: str, access: str) -> None:
+    counts: Json = collections.Counter()
+
+    @search(15, 300)
+    @given(st.lists(_tasks(version), min_size=2, max_size=6), st.booleans())
+    def every_sequence(tasks: list[tuple[list[Json], Json]], runs_before: bool) -> None:
+        with _cluster(version, access, runs_before) as checked, _cluster(version, access, runs_before) as real:
+            dry_run, real_run = Run(checked, True), Run(real, False)
+            counts["sequences"] += 1
+            for items, options in tasks:
+                predicted, happened = dry_run.task(items, **options), real_run.task(items, **options)
+                if not _same(predicted, happened, (items, options)):
+                    return
+                counts["tasks"] += 1
+                counts["changes"] += happened["changed"]
+
+    every_sequence()
+    print(dict(counts))
+    assert counts["changes"] > counts["sequences"]
+
+
+def _cluster(version: str, access: str, runs_before: bool) -> Emulator:
+    emulator = Emulator(version)
+    if runs_before:
+        emulator.effect("start_deployment", model_id="m", number_of_allocations=1)
+        emulator.settle()
+    emulator.allow(*ACCESS[access], *(["monitor_inference"] if access == "stats" and emulator.has(8, 14) else []))
+    return emulator
+
+
+def _same(predicted: Json, happened: Json, task: t.Any) -> bool:
+    """Compare two results of a task; return whether the tasks after it can be compared, too."""
+    if happened.get("failed") and not predicted.get("failed"):
+        assert _is_unforeseen(happened), f"{task}: {happened['msg']}"
+        return False
+    assert predicted.get("msg") == happened.get("msg"), task
+    assert _said(predicted) == _said(happened), task
+    # Ansible drops the facts of a task that fails, and with them those of the items of a list that did not fail.
+    return not (predicted.get("failed") and predicted["changed"])
+
+
+def _said(result: Json) -> Json:
+    said = {key: result[key] for key in SAID if key in result}
+    if "deployments" in result:
+        said["deployments"] = [_said(item) for item in result["deployments"]]
+    return said
+
+
+def _is_unforeseen(happened: Json) -> bool:
+    failed = [item for item in happened.get("deployments", [happened]) if item.get("failed")]
+    return bool(failed) and all(unforeseen(item) for item in failed)

@@ -1,0 +1,199 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test plans from what earlier tasks of a dry run would have made."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import stored_size
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.predictions import predictions
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.start_step import as_shown
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
+from support.emulated_cluster import Emulator
+
+Json = dict[str, t.Any]
+FACT = "elasticsearch_ml_deployments"
+SERVER = Server("9.5.3", "default", "c", "u")
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator("9.5.3") as found:
+        yield found
+
+
+def predicted(emulator: Emulator, **options: t.Any) -> Json:
+    """Return the entries that a dry run of one task leaves."""
+    result = emulator.run(check_mode=True, **options)
+    assert not result.get("failed"), result.get("msg")
+    return t.cast(Json, result["ansible_facts"][FACT])
+
+
+def after(entries: Json) -> Json:
+    return {"check_mode": True, "predictions": {"deployments": entries}}
+
+
+# --- the option ---
+
+
+def entry(**more: t.Any) -> Json:
+    return {
+        "cluster": {"name": "c", "uuid": "u"},
+        "predicted": True,
+        "deployment": {"deployment_id": "d", "model_id": "m", "number_of_allocations": 2},
+        **more,
+    }
+
+
+def read(value: t.Any, server: Server = SERVER) -> t.Any:
+    return predictions({"predictions": {"deployments": {"d": value}}}, server)
+
+
+def test_only_predicted_entries_of_the_same_cluster_count() -> None:
+    [found] = read(entry()).values()
+    assert (found.model_id, found.number_of_allocations) == ("m", 2)
+    assert read(entry(deployment=None)) == {"d": None}
+    assert read(entry(predicted=False)) == {}
+    assert read(entry(), Server("9.5.3", "default", "c", "another")) == {}
+    assert read(entry(), Server("9.5.3", "default", "c", "")) == {}
+    unknown = {"name": None, "uuid": None}
+    assert len(read(entry(cluster=unknown), Server("9.5.3", "default", "", ""))) == 1
+    assert (
+        predictions({"predictions": None}, SERVER) == predictions({"predictions": {"deployments": None}}, SERVER) == {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (None, "is missing"),
+        ("text", "is not an object"),
+        ({}, "cluster is missing"),
+        (entry(deployment={"deployment_id": "d"}), "deployment.model_id is missing"),
+        (
+            entry(deployment={**entry()["deployment"], "number_of_allocations": "2"}),
+            "number_of_allocations is not a whole",
+        ),
+    ],
+)
+def test_what_is_no_entry_is_refused(value: t.Any, what: str) -> None:
+    with pytest.raises(Refusal, match=what) as refused:
+        read(value)
+    assert refused.value.code == "invalid_value"
+
+
+# --- what Elasticsearch shows of a start ---
+
+START = Deployment("d", "m", cache_size_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "size", "exactly", "shown"),
+    [
+        ("9.5.3", {}, 1048576, True, (10000, "1048576b")),
+        ("9.5.3", {}, 1048576, False, (10000, "1mb")),
+        ("9.5.3", {}, None, True, (10000, None)),
+        ("8.16.0", {"queue_capacity": 5, "cache_size": "1.5MB"}, 1, True, (5, "1572864b")),
+        ("8.16.0", {"cache_size": "1.5MB"}, 1, False, (1024, "1.5mb")),
+        ("8.16.0", {"cache_size": "much"}, 1, False, (1024, "much")),
+        ("8.3.3", {}, 1048576, True, (1024, None)),
+    ],
+)
+def test_a_start_is_shown_with_the_defaults_of_its_version(
+    version: str, given: Json, size: int | None, exactly: bool, shown: t.Any
+) -> None:
+    found = as_shown(Deployment("d", "m", **given), Server(version, "default", ""), size, exactly=exactly)
+    assert (found.queue_capacity, found.cache_size) == shown
+    assert (found.model_bytes, found.cache_size_exact) == (size, exactly)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [("10K", "10kb"), ("1 GB", "1gb"), ("1.5gb", "1610612736b"), ("0b", "0"), ("-1", "-1"), ("7b", "7b"), ("x", "x")],
+)
+def test_a_size_is_stored_in_its_own_form(given: str, stored: str) -> None:
+    assert stored_size(given) == stored
+
+
+# --- plans ---
+
+
+def test_a_second_task_finds_the_model_and_two_equal_tasks_are_one_change(emulator: Emulator) -> None:
+    started = predicted(emulator, model_id="m", deployment_id="d")
+    scaled = emulator.run(deployment_id="d", number_of_allocations=2, **after(started))
+    assert (scaled["operation"], scaled["before"]["queue_capacity"]) == ("update", 10000)
+    entries = scaled["ansible_facts"][FACT]
+    again = emulator.run(deployment_id="d", number_of_allocations=2, **after(entries))
+    assert (again["changed"], again["api_calls"], again["routing_source"]) == (False, [], "prediction")
+    assert again["ansible_facts"][FACT] == entries
+    assert entries["d"]["predicted"] is True
+    assert (entries["d"]["model_bytes"], entries["d"]["cache_size_exact"]) == (1 << 20, True)
+
+
+def test_a_predicted_stop_hides_what_runs_until_a_task_starts_it(emulator: Emulator) -> None:
+    emulator.run(model_id="m", deployment_id="d")
+    stopped = predicted(emulator, deployment_id="d", state="stopped")
+    assert (stopped["d"]["deployment"], stopped["d"]["predicted"], stopped["d"]["routing_table"]) == (None, True, {})
+    again = emulator.run(deployment_id="d", state="stopped", **after(stopped))
+    assert (again["changed"], again["ansible_facts"][FACT]) == (False, stopped)
+    started = emulator.run(deployment_id="d", model_id="m", **after(stopped))
+    assert started["operation"] == "start"
+
+
+def test_a_task_that_runs_for_real_ignores_predictions(emulator: Emulator) -> None:
+    entries = predicted(emulator, model_id="m", deployment_id="d", number_of_allocations=2)
+    ignored = {**after(entries), "check_mode": False}
+    real = emulator.run(model_id="m", deployment_id="d", number_of_allocations=2, **ignored)
+    assert real["operation"] == "start"
+    assert real["ansible_facts"][FACT]["d"]["predicted"] is False
+    stopped = emulator.run(deployment_id="d", state="stopped", predictions=ignored["predictions"])
+    assert stopped["ansible_facts"][FACT] == {}
+    listed = emulator.run_many([{"model_id": "m", "deployment_id": "d"}], **ignored)
+    assert listed["summary"]["changed"] == 1
+
+
+def test_a_predicted_update_keeps_what_is_there(emulator: Emulator) -> None:
+    emulator.run(model_id="m", deployment_id="d", cache_size="1.5mb")
+    scaled = predicted(emulator, deployment_id="d", number_of_allocations=2)
+    next_task = emulator.run(deployment_id="d", **after(scaled))
+    assert next_task["deployment"]["start_time"] is not None
+    assert [route["target_allocations"] for route in next_task["routing_table"].values()] == [None]
+    restarted = emulator.run(deployment_id="d", state="restarted", **after(scaled))
+    assert restarted["api_calls"][1]["query"]["cache_size"] == "1572864b"
+    assert restarted["api_calls"][1]["query"]["number_of_allocations"] == "2"
+
+
+def test_a_task_that_names_only_the_model_sees_its_predicted_deployments(emulator: Emulator) -> None:
+    started = predicted(emulator, model_id="m", deployment_id="d")
+    second = emulator.run(model_id="m", **after(started))
+    assert "already runs as 'd'" in second["warnings"][0]
+    emulator.run(model_id="m", deployment_id="d")
+    gone = predicted(emulator, deployment_id="d", state="stopped")
+    assert emulator.run(model_id="m", **after(gone))["warnings"] == []
+
+
+def test_a_list_follows_with_stop_unlisted_and_its_checks_of_capacity(emulator: Emulator) -> None:
+    entries = predicted(emulator, model_id="m", deployment_id="d", number_of_allocations=6)
+    stopping: Json = {"stop_unlisted": True, "unlisted_except": []}
+    listed = emulator.run_many([{"model_id": "other"}], **stopping, **after(entries))
+    assert listed["summary"]["operations"] == {"start": 1, "stop": 1}
+    too_many = emulator.run_many([{"model_id": "other", "number_of_allocations": 3}], **after(entries))
+    assert too_many["failure"] == {"code": "not_enough_processors"}
+    gone = {**listed["ansible_facts"][FACT]}
+    assert gone["d"]["deployment"] is None
+    again = emulator.run_many([{"model_id": "other"}], **stopping, **after(gone))
+    assert (again["changed"], sorted(again["ansible_facts"][FACT])) == (False, ["other"])
+
+
+def test_a_size_that_only_one_read_shows_is_read_again_for_one_deployment(emulator: Emulator) -> None:
+    alone = predicted(emulator, model_id="m", deployment_id="d")["d"]
+    listed = emulator.run_many([{"model_id": "m", "deployment_id": "d"}], check_mode=True)["ansible_facts"][FACT]["d"]
+    assert alone["deployment"]["cache_size"] == listed["deployment"]["cache_size"] == "1048576b"
