@@ -41,6 +41,7 @@ TASKS: dict[str, Json] = {
     "another model": {**FORCE, "model_id": "other", "replace": "stop_start"},
     "recovered": {"on_failed": "recover", "wait_timeout": 4},
     "too many, with a way back": {"number_of_allocations": 99, "on_unsatisfied": "rollback", "wait_timeout": 4},
+    "guarded": {"number_of_allocations": 3, "on_adaptive": "skip", "guard": {"max": 2}, "on_guarded": "skip"},
     "stopped": {"state": "stopped", "on_referenced": "force", **KEEP},
 }
 REFUSED: Json = {"error": {"type": "t", "reason": "planted"}, "status": 400}
@@ -56,6 +57,7 @@ KINDS = (
     "does not set the number of allocations",
     "because on_failed is recover",
     "are in its recovery file",
+    "was skipped",
 )
 _REASON = re.compile(rb'("reason"\s*:\s*"(?:[^"\\]|\\.)*)"')
 _WITHOUT = re.compile(rb'("deployment_stats"\s*:\s*\{|"routing_state"\s*:\s*\{|\{(?=\s*"task_parameters"))')

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import typing as t
 
 from ..options.credentials import SHORTEST_SECRET
@@ -15,6 +16,8 @@ from ..warning import WarningText
 from .result import Outcome
 
 MASK = "*" * 8
+NOTHING = "(?!)"
+"""A pattern that no text has."""
 
 _KEYS = """
 adaptive_allocations after allocation_count allocation_status allocations allow_no_match allow_zero ansible_facts
@@ -71,10 +74,14 @@ def mask_secrets(outcome: Outcome, texts: t.Collection[str], names: t.Collection
 
 
 def mask_text(text: str, texts: t.Collection[str]) -> str:
-    """Return *text* with the secrets *texts* masked, the longest first: none is masked in part."""
-    for secret in sorted(filter(None, texts), key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
+    """Return *text* with the secrets *texts* masked."""
+    return _pattern(texts).sub(MASK, text)
+
+
+def _pattern(texts: t.Collection[str]) -> re.Pattern[str]:
+    """Return the pattern of any of *texts*, the longest first: none is masked in part, because it holds another one."""
+    longest_first = sorted(filter(None, texts), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or NOTHING)
 
 
 def _unusable(count: int) -> tuple[WarningText, ...]:
@@ -91,7 +98,7 @@ class _Walk:
     """A walk through plain JSON, which masks secrets in values, and in keys that are not *kept*."""
 
     def __init__(self, texts: t.Collection[str], kept: t.Collection[str]) -> None:
-        self._texts = texts
+        self._pattern = _pattern(texts)
         self._kept = kept
         self.unusable: set[str] = set()
         """What was masked and is no sentence."""
@@ -110,7 +117,7 @@ class _Walk:
         return name if name in self._kept else self._text(name, False)
 
     def _text(self, text: str, is_sentence: bool) -> str:
-        masked = mask_text(text, self._texts)
+        masked = self._pattern.sub(MASK, text)
         if masked != text and not is_sentence:
             self.unusable.add(text)
         return masked

@@ -72,6 +72,7 @@ def test_ids_that_are_masked_are_said(result: Json, counted: str) -> None:
 
 def test_no_secret_is_masked_in_part() -> None:
     assert mask_text("abcd-1234 abcd", {"abcd", "abcd-1234", ""}) == "******** ********"
+    assert mask_text("as it is", set()) == "as it is"
 
 
 def test_only_long_secrets_are_registered() -> None:
