@@ -21,7 +21,9 @@ options:
   deployment_id:
     description:
       - Id of the deployment. Defaults to O(model_id).
-      - One of O(deployment_id) and O(model_id) is required.
+      - One of O(deployment_id) and O(model_id) is required. Both must be text, so quote an id such as V(007).
+      - Null or empty text beside O(model_id) is refused, since the task would work on another deployment. Leave the
+        option out instead.
       - An id that differs from the model's id needs Elasticsearch 8.8 or newer.
     type: str
   model_id:

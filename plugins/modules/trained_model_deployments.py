@@ -32,7 +32,9 @@ options:
     required: true
     suboptions:
       deployment_id:
-        description: Id of the deployment. Defaults to O(deployments[].model_id). One of the two is required.
+        description:
+          - Id of the deployment. Defaults to O(deployments[].model_id). One of the two is required, and must be text.
+          - Null or empty text beside O(deployments[].model_id) is refused.
         type: str
       model_id:
         description: Id or alias of the trained model.
@@ -161,7 +163,8 @@ options:
     default: false
   unlisted_except:
     description:
-      - Ids of deployments that O(stop_unlisted) leaves alone, as shell patterns such as V(.*).
+      - Ids of deployments that O(stop_unlisted) leaves alone, as shell patterns such as V(.*). Null or empty items are
+        refused, since they would except nothing.
       - An empty list excepts none.
     type: list
     elements: str
