@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.awx_variables import KEEPS_TEXT, extra_variables
 from support.emulator_process import Emulator, emulator
 from support.playbook import Json, run_playbook
 
@@ -323,3 +324,28 @@ def test_an_empty_list_is_no_error(cluster: Emulator) -> None:
     played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": []}).must_pass()
     assert played.named("Tell which items failed") == []
     assert played.result("Use the results")["msg"] == []
+
+
+def test_variables_as_awx_writes_them(cluster: Emulator, tmp_path: Path) -> None:
+    """Test that texts that look like numbers and empty answers do not become other ids or settings."""
+    items = [
+        {**SEARCH, "priority": "", "queue_capacity": "500", "wait_timeout": "5m"},
+        {"model_id": "007", "deployment_id": "abc"},
+        {"model_id": "sentiment", "deployment_id": ""},
+    ]
+    file = tmp_path / "extravars"
+    for wrong in (items[1:2], items[2:]):
+        file.write_text(extra_variables({"deployments_list": wrong, "deployments_wait": ""}))
+        played = run_playbook(PLAY, "--extra-vars", f"@{file}", extra_vars={"url": cluster.url})
+        message = played.named("Apply the deployments")[0].result["msg"]
+        if wrong == items[2:]:
+            assert "deployments[0] ('sentiment'): deployment_id has no value" in message
+        else:
+            assert ("model '007'" if KEEPS_TEXT else "deployments[0] ('abc'): model_id is 7, not a text.") in message
+        assert cluster.writes() == []
+
+    file.write_text(
+        extra_variables({"deployments_list": items[:1], "deployments_wait_for": "", "deployments_guard": ""})
+    )
+    run_playbook(PLAY, "--extra-vars", f"@{file}", extra_vars={"url": cluster.url}).must_pass()
+    assert [write["query"]["queue_capacity"] for write in cluster.writes()] == ["500"]

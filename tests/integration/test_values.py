@@ -1,0 +1,109 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test that values that arrive null, empty or of another type mean the same in the controller and in a module."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
+from support.emulator_process import Emulator, emulator
+from support.playbook import Json, Played, run_playbook
+
+CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
+NAME = "mlops.elasticsearch.trained_model_deployment"
+ONE, MANY, INFO = NAME, f"{NAME}s", f"{NAME}_info"
+BARE: dict[str, Json] = {ONE: {"model_id": "sentiment"}, MANY: {"deployments": [{"model_id": "sentiment"}]}, INFO: {}}
+SPECS = {ONE: deployment.SPEC, MANY: fleet.SPEC, INFO: info.SPEC}
+NEEDED = ("deployment_id", "deployments", "model_id", "hosts")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Emulator]:
+    with emulator("--model", "sentiment", "--node", "ml-1=8,16gb") as server:
+        yield server
+
+
+def play(cluster: Emulator, connection: str, tasks: list[Json], defaults: Json | None = None) -> Played:
+    group = {"group/mlops.elasticsearch.ml": {"hosts": [cluster.url], "request_retries": 0}}
+    playbook = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "check_mode": True,
+        "vars": {"ansible_connection": connection, "ansible_python_interpreter": sys.executable, "one": 1},
+        "module_defaults": {**group, **(defaults or {})},
+        "tasks": [{"ignore_errors": True, **task} for task in tasks],
+    }
+    environment = {"ANSIBLE_CONNECTION_PLUGINS": str(CONNECTIONS)}
+    return run_playbook(yaml.safe_dump([playbook]), env=environment).must_pass()
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
+def test_a_task_full_of_null_and_empty_text_is_one_without(cluster: Emulator, connection: str) -> None:
+    tasks: list[Json] = []
+    for module, bare in BARE.items():
+        options = {name: option for name, option in SPECS[module].argument_spec.items() if name not in NEEDED}
+        nulls: Json = dict.fromkeys(options)
+        texts: Json = {name: None if option.get("options") else "" for name, option in options.items()}
+        texts |= {"fact_name": None} if "fact_name" in options else {}
+        for name, more in {"bare": {}, "null": nulls, "text": texts}.items():
+            tasks.append({"name": f"{module} {name}", module: {**bare, **more}})
+    played = play(cluster, connection, tasks)
+    for module in BARE:
+        bare, *others = (played.result(f"{module} {name}") for name in ("bare", "null", "text"))
+        assert not bare.get("failed"), bare
+        assert others == [bare, bare]
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
+def test_nothing_empty_hides_a_guard_of_module_defaults(cluster: Emulator, connection: str) -> None:
+    given: dict[str, Json] = {
+        "not given": {},
+        "null": {"guard": None, "on_guarded": ""},
+        "text": {"guard": ""},
+        "omitted": {"guard": "{{ nothing_of_this_name | default(omit) }}"},
+    }
+    tasks: list[Json] = [
+        {"name": f"{module} {name}", module: {**BARE[module], **options}}
+        for module in (ONE, MANY)
+        for name, options in given.items()
+    ]
+    tasks += [{"name": "its own goes over it", ONE: {**BARE[ONE], "guard": {"max_step": 3}}}]
+    defaults: Json = {
+        ONE: {"guard": {"max_step": "{{ one - 1 }}"}, "on_guarded": "{{ 'fail' }}"},
+        MANY: {"guard": "{{ {'max_total_step': one - 1} }}"},
+    }
+    played = play(cluster, connection, tasks, defaults)
+    for task in played.tasks[:-1]:
+        assert task.result["failure"] == {"code": "guard_violated"}, task
+    assert played.result("its own goes over it")["operation"] == "start"
+    assert "WARNING" not in played.output
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
+@pytest.mark.parametrize("value", [7, 1.1, True, datetime.date(2026, 1, 2)], ids=str)
+def test_an_id_that_is_no_text_is_refused(cluster: Emulator, connection: str, value: t.Any) -> None:
+    played = play(
+        cluster,
+        connection,
+        [
+            {"name": "model_id", ONE: {"model_id": value}},
+            {"name": "deployment_id", ONE: {"model_id": "sentiment", "deployment_id": value}},
+            {"name": "deployments[0]: model_id", MANY: {"deployments": [{"model_id": value}]}},
+            {"name": "unlisted_except[1]", MANY: {"deployments": [], "unlisted_except": ["a", value]}},
+            {"name": "deployment_id[0]", INFO: {"deployment_id": [value]}},
+        ],
+    )
+    for task in played.tasks:
+        assert task.result["failure"] == {"code": "invalid_arguments"}
+        assert task.result["msg"].startswith(f"{task.task} is ")
+        assert ", not a text. The id that was meant is lost" in task.result["msg"]
