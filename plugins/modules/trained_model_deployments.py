@@ -168,6 +168,14 @@ options:
       - An empty list excepts none.
     type: list
     elements: str
+  unlisted_on_referenced:
+    description:
+      - What to do if an inference endpoint, an ingest pipeline or a model alias uses a deployment that O(stop_unlisted)
+        would stop.
+      - V(fail) does not stop it and names the consumers, V(force) stops it anyway.
+    type: str
+    choices: [fail, force]
+    default: fail
   guard:
     description:
       - Limit for the changes of the whole list to numbers of allocations. If the list exceeds it, the task changes

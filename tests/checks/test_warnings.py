@@ -38,6 +38,7 @@ LOCALS = {
     "missing",  # of a deployment without reasons
     "named",  # ids of consumers, or settings
     "number",
+    "option",  # the name of one
     "obstacle",  # what a refusal of `plan` says
     "skipped",  # a choice, in words
     "values",  # a count

@@ -72,8 +72,9 @@ def _unlisted(run: Run, options: Json) -> list[Item]:
     named = {item.name for item in run.items}
     others = {name for request in run.requests for name in (*request.before, *request.after)} - named
     kept = options["unlisted_except"]
+    stopped = {"guard": None, "state": "stopped", "on_referenced": options.get("unlisted_on_referenced", "fail")}
     return [
-        Item(name, {**options, "guard": None, "state": "stopped"}, listed=False)
+        Item(name, {**options, **stopped})
         for name in sorted(others)
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in kept)
     ]

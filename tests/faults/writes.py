@@ -20,11 +20,10 @@ Json = dict[str, t.Any]
 
 
 class Item(t.NamedTuple):
-    """A deployment with the options that the task has for it. ``listed``: the task names it."""
+    """A deployment with the options that the task has for it."""
 
     name: str
     options: Json
-    listed: bool = True
 
     @property
     def may_stop(self) -> bool:
@@ -125,7 +124,7 @@ def _wrong_stops(requests: t.Sequence[ObservedRequest], item: Item, consumers: C
 
 
 def _wrong_force(requests: t.Sequence[ObservedRequest], item: Item, consumers: Consumers) -> list[str]:
-    if not item.listed or item.options.get("on_referenced") != "force":
+    if item.options.get("on_referenced") != "force":
         return [f"the task sent force with a stop of '{item.name}', although none of its options asks for force"]
     unread = any(request.path in _CONSUMER_READS and request.status is None for request in requests)
     used = any(consumers.may_use(item.name, request.before) for request in requests if item.name in request.before)

@@ -48,6 +48,11 @@ class Refusal(Failure):
         self.hint = hint
         super().__init__(code, self._message)
 
+    def with_hint(self, hint: str) -> t.Self:
+        """Return the same refusal with *hint* after its own."""
+        hints = f"{self.hint} {hint}".strip()
+        return type(self)(self.code, self.reason, self.differences, hints, of_list=self.of_list)
+
     @property
     def _message(self) -> str:
         """Return the reason, each difference and the hint as one text."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 
@@ -21,3 +22,8 @@ class Model:
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any]) -> Model:
         return cls(str(raw["model_id"]), str(raw.get("model_type") or ""), raw.get("fully_defined"))
+
+
+def id_of_import(name: str) -> str:
+    """Return the id under which eland imports the model *name* of a hub (around-deployments.md 2.3)."""
+    return re.sub(r"[\s\\/]", "__", name).lower()[-64:]

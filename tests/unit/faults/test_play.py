@@ -123,14 +123,14 @@ SLIPS = {
     "forced": Slip(
         rules,
         "allow_stop",
-        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
+        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", (), "on_referenced"),
         {"task": _task(state="stopped")},
         "the task sent force with a stop of 'd', although none of its options asks for force",
     ),
     "forced without consumers": Slip(
         rules,
         "allow_stop",
-        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", ()),
+        lambda desired, plan, consumers, server: rules._forced(plan, "an alias", (), "on_referenced"),
         {"task": _task(state="stopped", on_referenced="force")},
         "the task sent force with a stop of 'd', although it has no consumers",
     ),

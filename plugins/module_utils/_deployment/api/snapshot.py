@@ -86,6 +86,11 @@ class Snapshot:
         """Yield the ids of all deployments, in order."""
         return iter(sorted(self._from_stats))
 
+    @property
+    def model_ids(self) -> list[str]:
+        """Return the ids of all models that were read, deployed or not."""
+        return sorted(self._models)
+
     def from_stats(self, deployment_id: str) -> Deployment | None:
         """Return the deployment as the statistics alone show it: without the targets of its routes."""
         return self._from_stats.get(deployment_id)

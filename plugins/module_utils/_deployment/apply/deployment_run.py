@@ -22,6 +22,7 @@ from ..api.cluster import Cluster
 from ..api.snapshot import Lookup, Snapshot
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
+from ..plan.existing import deployments_that_exist, models_that_exist
 from ..plan.plan import Plan
 from ..plan.readiness import continues_warning, failed_message, judge_readiness
 from ..plan.recovery import superseded_warning
@@ -58,6 +59,8 @@ class DeploymentRun:
         """
         try:
             self._decide(cluster, snapshot, removed_ids)
+        except Refusal as exc:
+            self.error = self._with_what_exists(exc, cluster, snapshot)
         except Failure as exc:
             self.error = exc
 
@@ -81,14 +84,24 @@ class DeploymentRun:
         if plan.start:
             model_id = str(plan.start.settings["model_id"])
             start_model = model or cluster.model(model_id)
-            refuse_unstartable(
-                desired.deployment_id, model_id, start_model, lookup.is_model_id, unread=endpoints_unread
-            )
+            refuse_unstartable(desired, model_id, start_model, lookup.is_model_id, unread=endpoints_unread)
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
         state.plan = plan
         state.warn(*superseded_warning(recovery, lookup.deployment))
         self._check_attainable()
+
+    def _with_what_exists(self, error: Refusal, cluster: Cluster, snapshot: Snapshot) -> Refusal:
+        """Return *error*; if something does not exist, with what does, as far as it can be read."""
+        if self.state.current is not None or error.code not in ("deployment_missing", "model_missing"):
+            return error
+        try:
+            every = snapshot if snapshot.is_complete else cluster.read()
+        except ApiError:
+            return error
+        if error.code == "model_missing":
+            return error.with_hint(models_that_exist(str(self.desired.model_id), every.model_ids))
+        return error.with_hint(deployments_that_exist(self.desired.deployment_id, list(every), every.model_ids))
 
     def _read_recovery(self, server: Server) -> RecoveryRecord | None:
         """Return the record that an earlier run left. A stop needs none, and later removes even an unusable file.

@@ -16,6 +16,7 @@ from ..._core.options.paths import require_path
 from ..._core.options.spec import Spec
 from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
+from ..._ml.model import id_of_import
 from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
 from .predictions import PREDICTIONS
@@ -180,11 +181,10 @@ def fact_name(params: t.Mapping[str, t.Any]) -> str:
 
 def _refuse_pattern(name: str, value: str | None) -> None:
     if value and (value == "_all" or set(value) & set("*,/ ")):
-        raise Refusal(
-            "invalid_value",
-            f"{name} '{value}' is not the id of one deployment or model",
-            hint="Patterns and lists are not allowed here.",
-        )
+        hint = "Patterns and lists are not allowed here."
+        if "/" in value and not set(value) & set("*, "):
+            hint = f"No id has a slash. Did you mean '{id_of_import(value)}', as eland imports that model?"
+        raise Refusal("invalid_value", f"{name} '{value}' is not the id of one deployment or model", hint=hint)
 
 
 def _refuse_below_one(name: str, value: int | None) -> None:

@@ -48,6 +48,7 @@ DEPLOYMENTS = Spec(
         },
         "stop_unlisted": {"type": "bool", "default": False},
         "unlisted_except": {"type": "list", "elements": "str"},
+        "unlisted_on_referenced": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
         "detail": {"type": "str", "choices": ["all", "changed"], "default": "all"},
     },
     ids=(*DEPLOYMENT.ids, "unlisted_except"),
@@ -130,4 +131,5 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
 
 def stop_item(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:
     """Return the item that stops a deployment that is not listed."""
-    return Desired(deployment_id=deployment_id, state="stopped"), deployment.wait_policy(params)
+    desired = Desired(deployment_id, state="stopped", on_referenced=params["unlisted_on_referenced"], listed=False)
+    return desired, deployment.wait_policy(params)

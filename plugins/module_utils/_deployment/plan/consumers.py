@@ -70,19 +70,24 @@ def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) ->
     """
     named, unread = _listed(used_by), [kind for kind in CONSUMER_KINDS if used_by.of(kind) is None]
     if desired.on_referenced == "force":
-        return _forced(plan, named, unread) if named or unread else plan
+        return _forced(plan, named, unread, _option(desired)) if named or unread else plan
     if named:
         raise Refusal(
             "deployment_in_use",
             f"Deployment '{desired.deployment_id}' is used by {named}, and the task would stop it",
-            hint="Take it out of use first, or set on_referenced to force.",
+            hint=f"Take it out of use first, or set {_option(desired)} to force.",
         )
     for kind in unread:
         _refuse_unchecked(desired, kind, server)
     return dataclasses.replace(plan, consumer_warnings=tuple(map(_left_to_server, unread)))
 
 
-def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
+def _option(desired: Desired) -> str:
+    """Return the option that allows the task to stop what has consumers."""
+    return "on_referenced" if desired.listed else "unlisted_on_referenced"
+
+
+def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind], option: str) -> Plan:
     stopped = t.cast("Deployment", plan.before)  # a plan that stops something has it
     warnings: tuple[WarningText, ...] = ()
     if named:
@@ -94,7 +99,7 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind]) -> Plan:
             f"while it runs '{plan.after.model_id}'."
         )
         warnings += (WarningText(text),)
-    warnings += tuple(map(_broken_by_force, unread))
+    warnings += tuple(_broken_by_force(kind, option) for kind in unread)
     steps = tuple(
         dataclasses.replace(step, settings={**step.settings, "force": True}) if step.kind == "stop" else step
         for step in plan.steps
@@ -119,7 +124,7 @@ def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> N
             "consumers_unreadable",
             f"Deployment '{desired.deployment_id}' is not stopped: {names.many} that may use it cannot be read, "
             f"and Elasticsearch {server.version} would stop it without checking them",
-            hint=f"Grant the cluster privilege {names.privilege}, or set on_referenced to force.",
+            hint=f"Grant the cluster privilege {names.privilege}, or set {_option(desired)} to force.",
         )
 
 
@@ -134,9 +139,9 @@ def _server_checks(server: Server, kind: ConsumerKind) -> bool:
     return kind == "ingest_pipelines"
 
 
-def _broken_by_force(kind: ConsumerKind) -> WarningText:
+def _broken_by_force(kind: ConsumerKind, option: str) -> WarningText:
     return WarningText(
-        f"{unreadable(kind)} The task sends the stop with force, because on_referenced is force, and breaks those "
+        f"{unreadable(kind)} The task sends the stop with force, because {option} is force, and breaks those "
         "that use the deployment."
     )
 

@@ -106,19 +106,16 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
 
 
 def refuse_unstartable(
-    deployment_id: str, model_id: str, model: Model | None, is_model_id: bool, *, unread: bool = False
+    desired: Desired, model_id: str, model: Model | None, is_model_id: bool, *, unread: bool = False
 ) -> None:
     """Refuse a start that Elasticsearch is sure to refuse.
 
-    *model* is what the cluster has under *model_id*. *is_model_id*: *deployment_id* is the id of a model, too.
+    *model* is what the cluster has under *model_id*. *is_model_id*: the id of the deployment is that of a model, too.
     *unread*: an inference endpoint could name the model, and the user may not read endpoints.
     """
+    deployment_id = desired.deployment_id
     if model is None:
-        raise Refusal(
-            "model_missing",
-            f"Cannot start deployment '{deployment_id}': the cluster has no trained model '{model_id}'",
-            hint=f"Check model_id, or create the model first.{_UNREAD_ENDPOINTS_HINT if unread else ''}",
-        )
+        raise _no_model(desired, model_id, _UNREAD_ENDPOINTS_HINT if unread else "")
     if model.model_type and model.model_type != "pytorch":
         raise Refusal(
             "model_not_deployable",
@@ -139,6 +136,21 @@ def refuse_unstartable(
             hint="Choose a deployment_id that is not the id of a model.",
             of_list=True,
         )
+
+
+def _no_model(desired: Desired, model_id: str, hint: str) -> Refusal:
+    """Return the refusal of a start without a model: the task may have meant only what runs already."""
+    if desired.model_id is None and model_id == desired.deployment_id:
+        return Refusal(
+            "deployment_missing",
+            f"Deployment '{model_id}' does not exist, and the cluster has no trained model '{model_id}' to start",
+            hint=hint.strip(),
+        )
+    return Refusal(
+        "model_missing",
+        f"Cannot start deployment '{desired.deployment_id}': the cluster has no trained model '{model_id}'",
+        hint=f"Check model_id, or create the model first.{hint}",
+    )
 
 
 def refuse_fixed(deployment_id: str, differences: tuple[Difference, ...]) -> None:

@@ -19,7 +19,7 @@ class Desired:
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
     only taken from it. ``always_adaptive``: the server (Serverless) scales every deployment itself. ``can_update``: the
-    server can change a running deployment.
+    server can change a running deployment. ``listed``: the task names it; ``stop_unlisted`` stops one that it does not.
     """
 
     deployment_id: str
@@ -46,6 +46,7 @@ class Desired:
     on_guarded: t.Literal["fail", "skip"] = "fail"
     always_adaptive: bool = False
     can_update: bool = True
+    listed: bool = True
 
     @property
     def asks_fixed_number(self) -> bool:

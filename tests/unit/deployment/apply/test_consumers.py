@@ -83,7 +83,18 @@ def test_what_the_list_stops_answers_for_no_other(emulator: Emulator, tasks: tup
     assert "Deployment 'dd' is used by ingest pipeline 'p', and the task would stop it" in found["dd"]["msg"]
     assert (found["dd"]["used_by"], found["m"]["changed"]) == (USED, True)
     assert sorted(emulator.deployments()) == ["dd"]
-    assert emulator.run(deployment_id="dd", state="stopped")["msg"] == found["dd"]["msg"]
+    option = "unlisted_on_referenced" if unlisted else "on_referenced"
+    assert found["dd"]["msg"].endswith(f", or set {option} to force.")
+    single = emulator.run(deployment_id="dd", state="stopped")["msg"]
+    assert single == found["dd"]["msg"].replace(option, "on_referenced")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_is_not_listed_is_stopped_by_force_if_the_task_says_so(emulator: Emulator, check_mode: bool) -> None:
+    named_by_model(emulator)
+    result = emulator.run_many([], check_mode, stop_unlisted=True, unlisted_except=[], unlisted_on_referenced="force")
+    assert not result.get("failed"), result.get("msg")
+    assert [call["query"].get("force") for call in result["api_calls"]] == ["true", "true"]
 
 
 def test_both_are_stopped_by_force_if_both_may_be(emulator: Emulator) -> None:

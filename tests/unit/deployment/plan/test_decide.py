@@ -445,10 +445,10 @@ def test_serverless_scales_by_itself() -> None:
 )
 def test_what_cannot_be_started(model: Model | None, namesake: bool, said: str) -> None:
     with pytest.raises(Refusal) as caught:
-        refuse_unstartable("d", "m", model, namesake)
+        refuse_unstartable(Desired("d", model_id="m"), "m", model, namesake)
     assert said in str(caught.value)
 
 
 def test_what_can_be_started() -> None:
-    refuse_unstartable("m", "m", Model("m", "pytorch", True), is_model_id=True)
-    refuse_unstartable("d", "m", Model("m", "", None), is_model_id=False)
+    refuse_unstartable(Desired("m"), "m", Model("m", "pytorch", True), is_model_id=True)
+    refuse_unstartable(Desired("d", model_id="m"), "m", Model("m", "", None), is_model_id=False)

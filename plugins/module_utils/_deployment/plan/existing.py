@@ -1,0 +1,47 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ids that exist, for messages about those that do not. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+from ..._ml.model import id_of_import
+
+NAMED = 10
+"""The most ids that a message names."""
+
+
+def deployments_that_exist(given: str, deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]) -> str:
+    """Return what to say if no deployment has the id *given*."""
+    similar = _similar(given, deployment_ids)
+    model = None if similar else _similar(given, model_ids)
+    return _listed("deployments", deployment_ids, f"'{similar}'" if similar else model and f"the model '{model}'")
+
+
+def models_that_exist(given: str, model_ids: t.Sequence[str]) -> str:
+    """Return what to say if no model has the id *given*."""
+    similar = _similar(given, model_ids)
+    return _listed("models", model_ids, similar and f"'{similar}'")
+
+
+def _listed(kind: str, ids: t.Sequence[str], meant: str | None) -> str:
+    named = ", ".join(f"'{name}'" for name in ids[:NAMED])
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    there = (
+        f"The {kind} are {named}{more}." if len(ids) > 1 else f"The only one is {named}." if ids else "There are none."
+    )
+    return there + (f" Did you mean {meant}?" if meant else "")
+
+
+def _similar(given: str, ids: t.Sequence[str]) -> str | None:
+    """Return the id that is most like *given*, or like what eland makes of it; ``None`` if none is."""
+    by_form = {name.lower(): name for name in ids}
+    for form in (given.lower(), id_of_import(given)):
+        found = difflib.get_close_matches(form, by_form, n=1)
+        if found:
+            return by_form[found[0]]
+    return None
