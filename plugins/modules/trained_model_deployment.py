@@ -515,12 +515,12 @@ error:
 ansible_facts:
   description:
     - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
-    - Later tasks and loop items add to it; a stop removes the deployment. Ansible drops the facts of a failed task.
+    - Later tasks and loop items add to it; a stop removes the deployment. A task that fails sets no facts.
     - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
       whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
     - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
       instead.
-  returned: always
+  returned: on success
   type: dict
   contains:
     elasticsearch_ml_deployments:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .reasons import Reason, each_once
+
 
 class Difference(t.NamedTuple):
     """A setting that differs from the desired value. Both values are plain JSON types."""
@@ -60,12 +62,11 @@ class Refusal(Failure):
         return f"{self.reason}{differences}." + (f" {self.hint}" if self.hint else "")
 
 
-def refuse_together(messages: t.Sequence[str]) -> None:
-    """Refuse a list of deployments with every message in *messages*; without any, do nothing."""
-    if messages:
-        raise Refusal(
-            "invalid_list", " ".join(["The list of deployments cannot be applied.", *messages]).removesuffix(".")
-        )
+def refuse_together(reasons: t.Sequence[Reason]) -> None:
+    """Refuse a list of deployments with all *reasons*; without any, do nothing."""
+    if reasons:
+        text = f"The list of deployments cannot be applied. {each_once(reasons)}"
+        raise Refusal("invalid_list", text.removesuffix("."))
 
 
 ErrorKind = t.Literal[

@@ -14,7 +14,7 @@ from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
-from .._core.run.result import Json, Outcome
+from .._core.run.result import Json, Outcome, without_facts
 from .api.cluster import Cluster, Connect
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
@@ -67,4 +67,4 @@ def run(
 
 def empty_result() -> Json:
     """Return the result if nothing was read."""
-    return RunState("", "").as_result()
+    return without_facts(RunState("", "").as_result())

@@ -12,10 +12,11 @@ import typing as t
 from .._core.errors import Failure, Refusal, refuse_together
 from .._core.http.client import Request
 from .._core.options.connection import connection
+from .._core.reasons import Reason, each_once
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.result import Json, Outcome, failure, without_facts
 from .._core.server import Server
 from .._core.warning import WarningText
 from .api.cluster import Cluster, Connect
@@ -59,7 +60,7 @@ def run(
 
 def empty_result() -> Json:
     """Return the result if nothing was read."""
-    return _Fleet({"fact_name": "", "detail": "all"}, False, SystemClock()).as_result()
+    return without_facts(_Fleet({"fact_name": "", "detail": "all"}, False, SystemClock()).as_result())
 
 
 class _Fleet:
@@ -113,12 +114,12 @@ class _Fleet:
         return DeploymentRun(desired, policy, state)
 
     def _refuse_unsupported(self, cluster: Cluster) -> None:
-        refusals = []
+        refusals: list[Reason] = []
         for run in self._runs:
             try:
                 refuse_unsupported(cluster.server, run.desired)
             except Refusal as exc:
-                refusals.append(f"'{run.desired.deployment_id}': {exc}")
+                refusals.append(Reason(run.desired.deployment_id, str(exc)))
         refuse_together(refusals)
 
     def _decide(self, cluster: Cluster, snapshot: Snapshot, max_step: int | None) -> None:
@@ -142,7 +143,8 @@ class _Fleet:
 
         :raises Refusal: the list cannot be applied as a whole.
         """
-        refuse_together([str(run.error) for run in self._runs if isinstance(run.error, Refusal) and run.error.of_list])
+        wrong = [run for run in self._runs if isinstance(run.error, Refusal) and run.error.of_list]
+        refuse_together([Reason(run.desired.deployment_id, str(run.error)) for run in wrong])
         planned = [run for run in self._runs if not run.error]
         plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
         for run, plan in zip(planned, plans, strict=True):
@@ -165,13 +167,25 @@ class _Fleet:
         failed = [run for run in self._runs if run.error]
         result = self.as_result()
         if failed:
-            message = f"{len(failed)} of {len(self._runs)} deployments failed. {_messages(failed)}"
-            result |= {"failed": True, "failure": {"code": "deployments_failed"}, "msg": message}
+            error = Failure("deployments_failed", f"{self._counts()} {_reasons(failed)}")
+            result = {**without_facts(result), **failure(error)}
         return Outcome(result, self._warnings)
 
     def failed(self, error: Failure) -> Outcome:
         """Return the outcome of a task that ended with *error*, with what was read of all deployments."""
-        return Outcome({**self.as_result(), **failure(error)}, self._warnings)
+        return Outcome({**without_facts(self.as_result()), **failure(error)}, self._warnings)
+
+    def _counts(self) -> str:
+        """Return how many deployments failed, and what became of the others."""
+        summary = self._summary()
+        changed = sum(run.state.changed and run.error is None for run in self._runs)
+        others = {
+            f"{'was' if changed == 1 else 'were'} changed": changed,
+            f"{'is' if summary['unchanged'] == 1 else 'are'} unchanged": summary["unchanged"],
+            f"{'was' if summary['skipped'] == 1 else 'were'} skipped": summary["skipped"],
+        }
+        parts = [f"{summary['failed']} of {len(self._runs)} deployments failed"]
+        return ", ".join(parts + [f"{number} {what}" for what, number in others.items() if number]) + "."
 
     @property
     def _warnings(self) -> tuple[WarningText, ...]:
@@ -229,9 +243,8 @@ class _Fleet:
         }
 
 
-def _messages(failed: t.Iterable[DeploymentRun]) -> str:
-    """Return each error once, after the ids of the deployments that have it unless it names them."""
-    return " ".join(_with_lead(ids, text) for text, ids in _with_ids((run, str(run.error)) for run in failed).items())
+def _reasons(failed: t.Iterable[DeploymentRun]) -> str:
+    return each_once(Reason(run.desired.deployment_id, str(run.error)) for run in failed)
 
 
 def _with_ids(messages: t.Iterable[tuple[DeploymentRun, str]]) -> dict[str, list[str]]:

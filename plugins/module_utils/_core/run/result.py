@@ -26,3 +26,8 @@ def failure(error: Failure) -> Json:
     cause = error if isinstance(error, ApiError) else error.__cause__
     details = {"error": cause.as_result()} if isinstance(cause, ApiError) else {}
     return {"failed": True, "msg": str(error), "failure": {"code": error.code}, **details}
+
+
+def without_facts(result: Json) -> Json:
+    """Return *result* as that of a failed task, whose facts Ansible would print and then drop."""
+    return {name: value for name, value in result.items() if name != "ansible_facts"}

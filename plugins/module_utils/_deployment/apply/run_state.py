@@ -10,7 +10,7 @@ import dataclasses
 
 from ..._core.errors import Failure
 from ..._core.http.client import Request
-from ..._core.run.result import Json, Outcome, failure
+from ..._core.run.result import Json, Outcome, failure, without_facts
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment, user_settings
@@ -89,7 +89,7 @@ class RunState:
 
     def failed(self, error: Failure) -> Outcome:
         """Return the outcome of a task that failed with *error*: what was read last, without what was only planned."""
-        return Outcome({**self.as_result(), **self.failure(error)}, self._all_warnings)
+        return Outcome({**without_facts(self.as_result()), **self.failure(error)}, self._all_warnings)
 
     def failure(self, error: Failure) -> Json:
         """Return the result keys that *error* changes or adds."""

@@ -14,6 +14,7 @@ import typing as t
 from ..._core.errors import Refusal, refuse_together
 from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
+from ..._core.reasons import Reason
 from ..records.desired import Desired, WaitPolicy
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
@@ -71,7 +72,8 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
 
     :raises Refusal: with everything that is wrong with any of them.
     """
-    found, wrong = [], []
+    found: list[Item] = []
+    wrong: list[Reason] = []
     for index, given in enumerate(params["deployments"]):
         item = given | {name: params[name] for name in INHERITED if given.get(name) is None}
         try:
@@ -79,34 +81,38 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
                 (deployment.desired(item), deployment.wait_policy({**item, "wait_sleep": params["wait_sleep"]}))
             )
         except Refusal as exc:
-            wrong.append(f"{item_label(index, given)}: {exc}")
+            named = str(given.get("deployment_id") or given.get("model_id") or "")
+            wrong.append(Reason(named, str(exc), item_label(index, given)))
     wrong += listed_twice(params["deployments"])
     refuse_together(wrong + _shared_files([desired for desired, _wait_policy in found]))
     return found
 
 
-def listed_twice(given: t.Sequence[t.Any]) -> list[str]:
-    """Return a sentence for each deployment that the items *given* name more than once."""
+def listed_twice(given: t.Sequence[t.Any]) -> list[Reason]:
+    """Return a reason for each deployment that the items *given* name more than once."""
     places: dict[str, list[str]] = collections.defaultdict(list)
     for index, item in enumerate(given):
         named = item.get("deployment_id") or item.get("model_id") if isinstance(item, dict) else None
         if isinstance(named, str):
             places[named].append(f"deployments[{index}]")
     return [
-        f"Deployment '{name}' is listed {len(found)} times, in {', '.join(found)}."
+        Reason(name, f"Deployment '{name}' is listed {len(found)} times, in {', '.join(found)}.")
         for name, found in places.items()
         if len(found) > 1
     ]
 
 
-def _shared_files(desired_items: t.Sequence[Desired]) -> list[str]:
-    """Return a sentence for each recovery file that several deployments have in common."""
+def _shared_files(desired_items: t.Sequence[Desired]) -> list[Reason]:
+    """Return a reason for each recovery file that several deployments have in common."""
     users: dict[str, dict[str, None]] = {}
     for desired in desired_items:
         if desired.recovery_file:
             users.setdefault(os.path.realpath(desired.recovery_file), {})[f"'{desired.deployment_id}'"] = None
     return [
-        f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; give each a different one."
+        Reason(
+            next(iter(ids))[1:-1],
+            f"Deployments {', '.join(ids)} have the same recovery_file '{path}'; give each a different one.",
+        )
         for path, ids in users.items()
         if len(ids) > 1
     ]

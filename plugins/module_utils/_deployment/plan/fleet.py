@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import Refusal, refuse_together
+from ..._core.reasons import Reason
 from ..._ml.deployment import Deployment
 from ..records.processors import MlProcessors
 from ..records.step import Step
@@ -22,7 +23,8 @@ LIMIT = 100
 def refuse_long_list(to_run: int) -> None:
     """Refuse a list with more deployments *to_run* than any cluster takes."""
     if to_run > LIMIT:
-        refuse_together([f"The list has {to_run} deployments to run, and Elasticsearch takes at most {LIMIT}."])
+        text = f"The list has {to_run} deployments to run, and Elasticsearch takes at most {LIMIT}."
+        refuse_together([Reason("", text, "The list")])
 
 
 def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> None:

@@ -119,7 +119,9 @@ def test_in_a_list_what_needs_no_write_goes_on(emulator: Emulator) -> None:
         {"deployment_id": "f", "model_id": "m"},
     ]
     result = emulator.run_many(items)
-    assert result["msg"].startswith("2 of 3 deployments failed. 'e', 'f': Cannot start a deployment: user 'runner' ")
+    assert result["msg"].startswith(
+        "2 of 3 deployments failed, 1 is unchanged. 'e', 'f': Cannot start a deployment: user 'runner' "
+    )
     assert result["msg"].count("manage_ml") == 1
     assert [item.get("failed", False) for item in result["deployments"]] == [False, True, True]
     assert result["deployments"][0]["waited"]["reached"]

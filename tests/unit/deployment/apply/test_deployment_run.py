@@ -155,13 +155,17 @@ def test_a_node_lost_between_poll_and_reading_is_waited_for(emulator: Emulator) 
 
 def test_a_result_has_all_keys_before_anything_is_read(emulator: Emulator) -> None:
     reported = emulator.run(model_id="m")
-    assert deployment.empty_result().keys() == reported.keys() - {"warnings"}
+    assert deployment.empty_result().keys() == reported.keys() - {"warnings", "ansible_facts"}
     assert info.empty_result().keys() == emulator.info().keys()
 
 
-def test_a_cluster_that_cannot_be_read_says_nothing_of_facts(emulator: Emulator) -> None:
-    emulator.fault("any_read", {"type": "drop"}, times=-1)
-    assert emulator.run(model_id="m")["ansible_facts"] == {}
+@pytest.mark.parametrize("options", [{"model_id": "m"}, {"deployment_id": "nope"}], ids=["not read", "read"])
+def test_a_task_that_fails_has_no_facts(emulator: Emulator, options: dict[str, str]) -> None:
+    if "model_id" in options:
+        emulator.fault("any_read", {"type": "drop"}, times=-1)
+    for result in (emulator.run(**options), emulator.run_many([options])):
+        assert result["failed"]
+        assert "ansible_facts" not in result
 
 
 def test_a_hidden_cluster_state_is_done_without(emulator: Emulator) -> None:

@@ -321,7 +321,7 @@ def test_an_item_that_its_own_guard_keeps_does_not_count(emulator: Emulator) -> 
     assert "4 is above max 2" in result["deployments"][0]["skipped_because"]
     items[0]["on_guarded"] = "fail"
     result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
-    assert result["msg"].startswith("1 of 2 deployments failed. Deployment 'a' is guarded:")
+    assert result["msg"].startswith("1 of 2 deployments failed, 1 is unchanged. Deployment 'a' is guarded:")
 
 
 def test_a_long_list_is_named_in_part(emulator: Emulator) -> None:
