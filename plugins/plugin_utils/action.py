@@ -31,6 +31,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.mask
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import OFFERED, for_caller
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.arguments import with_module_defaults
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import first_in_run
@@ -66,7 +67,7 @@ class MlAction(ActionBase):
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
         try:
-            return {**result, **self._finished(task_vars or {})}
+            return {**result, **self._for_caller(self._finished(task_vars or {}), task_vars or {})}
         except AnsibleError:  # Ansible's own: a host that is not reached, a module that is not found
             raise
         except Exception as exc:
@@ -97,6 +98,11 @@ class MlAction(ActionBase):
             outcome = self._run_module(arguments, task_vars)
         result = self.finished(params, outcome, task_vars)
         return self.with_warnings(result, *self._insecure(insecure_variable(given, arguments, environment)))
+
+    def _for_caller(self, result: Json, task_vars: Json) -> Json:
+        """Return *result* with messages that name what the role or the playbook of the task offers."""
+        role = getattr(self._task, "_role", None)
+        return for_caller(result, task_vars.get(OFFERED), role.get_name(include_role_fqcn=True) if role else "")
 
     def with_warnings(self, result: Json, *warnings: WarningText) -> Json:
         """Return *result* with *warnings* added to those that it has."""

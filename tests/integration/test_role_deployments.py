@@ -320,6 +320,13 @@ def test_what_is_not_listed_is_stopped_when_asked(cluster: Emulator) -> None:
     assert set(cluster.control("GET", "/state")["deployments"]) == {"search"}
 
 
+def test_a_message_names_the_variables_of_the_role(cluster: Emulator) -> None:
+    given = {"url": cluster.url, "deployments_list": [SEARCH], "deployments_stop_unlisted": True}
+    played = run_playbook(PLAY, extra_vars=given)
+    assert "deployments_stop_unlisted is set without deployments_unlisted_except" in played.output
+    assert cluster.writes() == []
+
+
 def test_an_empty_list_is_no_error(cluster: Emulator) -> None:
     played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": []}).must_pass()
     assert played.named("Tell which items failed") == []

@@ -82,6 +82,21 @@ def live(cluster: Emulator) -> int:
     return int(row["deployment_stats"]["allocation_status"]["allocation_count"])
 
 
+def test_a_failed_job_advises_what_its_variables_can_change(cluster: Emulator, tmp_path: Path) -> None:
+    missing = job(tmp_path / "missing", cluster.url, {**ANSWERS, "deployment_id": "sentimental"})
+    assert missing.rc != 0
+    assert "Did you mean 'sentiment'?" in missing.result["msg"]
+    assert "choose another value of on_missing" not in missing.stdout
+
+    bounds = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+    cluster.control(
+        "POST", "/effects", {"do": "set_adaptive", "deployment_id": "sentiment", "adaptive_allocations": bounds}
+    )
+    owned = job(tmp_path / "owned", cluster.url, ANSWERS)
+    assert owned.result["msg"].endswith("Set on_adaptive to override (turns them off) or skip.")
+    assert cluster.writes() == []
+
+
 def test_dry_runs_then_real_ones(cluster: Emulator, tmp_path: Path) -> None:
     cluster.control("POST", "/read_only", {"enabled": True})
     ticked = job(tmp_path / "ticked", cluster.url, {**ANSWERS, "dry_run": "true"})

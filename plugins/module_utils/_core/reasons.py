@@ -14,7 +14,7 @@ LONGEST = 1300
 """Characters of all reasons together; a message says a little more around them."""
 _LONGEST_REASON = 400
 _LONGEST_NAMES = 300
-_QUOTES = ("''", "[]", '""')
+_QUOTES = (("'", "'"), ("[", "]"), ('"', '"'))
 
 
 class Reason(t.NamedTuple):

@@ -105,7 +105,8 @@ def test_any_value_at_any_place_is_handled(task: t.Callable[[Emulator], Json], v
             with Meddler(version, number, place, other) as meddler:
                 result = task(meddler)
             where = (number, place, other, result.get("msg"))
-            assert result.keys() - {"failed", "msg", "error"} == good.keys(), where
+            missing = {"ansible_facts"} if result.get("failed") else set()
+            assert result.keys() - {"failed", "msg", "error"} == good.keys() - missing, where
             assert result["failure"] != {"code": "internal_error"}, where
             # A write that took effect is reported, whatever is made of its answer.
             assert result["changed"] or not any(meddler.wrote), where

@@ -160,7 +160,7 @@ def test_a_result_has_all_keys_before_anything_is_read(emulator: Emulator) -> No
 
 
 @pytest.mark.parametrize("options", [{"model_id": "m"}, {"deployment_id": "nope"}], ids=["not read", "read"])
-def test_a_task_that_fails_has_no_facts(emulator: Emulator, options: dict[str, str]) -> None:
+def test_a_task_that_fails_has_no_facts(emulator: Emulator, options: dict[str, t.Any]) -> None:
     if "model_id" in options:
         emulator.fault("any_read", {"type": "drop"}, times=-1)
     for result in (emulator.run(**options), emulator.run_many([options])):

@@ -63,7 +63,8 @@ def test_a_model_that_does_not_exist(emulator: Emulator) -> None:
 
 def test_an_id_with_a_slash(emulator: Emulator) -> None:
     for name in ("model_id", "deployment_id"):
-        message = emulator.run(**{name: "sentence-transformers/all-MiniLM-L6-v2"})["msg"]
+        options: Json = {name: "sentence-transformers/all-MiniLM-L6-v2"}
+        message = emulator.run(**options)["msg"]
         assert f"No id has a slash. Did you mean '{MINI}', as eland imports that model?" in message
 
 

@@ -1,0 +1,88 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Messages for who called a module: advice names only options that a playbook or a role offers, as it calls them.
+
+The code of the modules writes its advice for a task. A playbook that fixes options has the names of those it offers in
+the variable ``__offered_options``; a role of this collection puts its own name before the options of a list.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import CONNECTION
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import (
+    SPEC as OF_DEPLOYMENT,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC as OF_LIST
+
+OFFERED = "__offered_options"
+COLLECTION = "mlops.elasticsearch."
+
+Json = dict[str, t.Any]
+
+
+def _names(arguments: t.Mapping[str, t.Any]) -> set[str]:
+    return set(arguments).union(*(_names(each.get("options") or {}) for each in arguments.values()))
+
+
+OPTIONS = (_names(OF_DEPLOYMENT.argument_spec) | _names(OF_LIST.argument_spec)) - set(CONNECTION.argument_spec)
+"""All names that advice may have, those of the connection apart: these have variables of the environment, too."""
+OF_LIST_ALONE = set(OF_LIST.argument_spec) - {*ITEM.argument_spec, *CONNECTION.argument_spec, "predictions"}
+"""Options of a list that its items do not have, apart from the one that the action plugin sets."""
+
+_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\b[a-z]+(?= to\b|: )")
+"""A name with an underscore; or a word where advice says what to set it to."""
+_SENTENCES = re.compile(r"(?<=[.?!]) (?=[A-Z])")
+_ADVICE = re.compile(r"(?:Ask|Change|Check|Choose|Give|Grant|Leave|List|Put|Set|Stop|Take|To|Use|With|Write)\b")
+_ALTERNATIVES = re.compile(r",? or (?=(?:add|change|choose|give|grant|leave|list|put|remove|set|stop|take|use)\b)")
+_ASIDE = re.compile(r"; (\w+) accepts that")
+
+
+def options_in(text: str) -> set[str]:
+    """Return the options that *text* names."""
+    return set(_NAME.findall(text)) & OPTIONS
+
+
+def with_offered(message: str, offered: t.Collection[str]) -> str:
+    """Return *message* without advice that needs other options than those *offered*."""
+    message = _ASIDE.sub(lambda aside: aside[0] if aside[1] in offered else "", message)
+    sentences = (_offered_part(sentence, set(offered)) for sentence in _SENTENCES.split(message))
+    return " ".join(filter(None, sentences))
+
+
+def _offered_part(sentence: str, offered: set[str]) -> str:
+    if not _ADVICE.match(sentence) or options_in(sentence) <= offered:
+        return sentence
+    kept = [part for part in _ALTERNATIVES.split(sentence.rstrip(".")) if options_in(part) <= offered]
+    advice = ", or ".join(kept)
+    return f"{advice[:1].upper()}{advice[1:]}." if advice else ""
+
+
+def of_role(message: str, role: str) -> str:
+    """Return *message* with the variables of *role* in place of options that only a list has."""
+    names = "|".join(sorted(OF_LIST_ALONE - {"deployments", "detail"}, key=len, reverse=True))
+    return re.sub(rf"\b(?<!{role}_)({names})\b", rf"{role}_\1", message)
+
+
+def for_caller(result: Json, offered: t.Collection[str] | None, role: str) -> Json:
+    """Return a failed *result* with its messages for a playbook that offers options, or for a *role* of ours."""
+
+    def adapted(each: Json) -> Json:
+        message = str(each["msg"])
+        message = message if offered is None else with_offered(message, offered)
+        return {
+            **each,
+            "msg": of_role(message, role.removeprefix(COLLECTION)) if role.startswith(COLLECTION) else message,
+        }
+
+    if not result.get("failed") or (offered is None and not role.startswith(COLLECTION)):
+        return result
+    items = result.get("deployments")
+    if isinstance(items, list):
+        result = {**result, "deployments": [adapted(each) if "msg" in each else each for each in items]}
+    return adapted(result) if "msg" in result else result

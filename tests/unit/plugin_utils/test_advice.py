@@ -1,0 +1,130 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test that messages advise only what the caller of a module offers."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import (
+    OF_LIST_ALONE,
+    OFFERED,
+    for_caller,
+    of_role,
+    options_in,
+    with_offered,
+)
+from support.documents import ROOT
+
+Json = dict[str, t.Any]
+[PLAY] = yaml.safe_load((ROOT / "playbooks/scale.yml").read_text())
+SCALE: list[str] = PLAY["vars"][OFFERED]
+ROLE = yaml.safe_load((ROOT / "roles/deployments/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+EXPLAINS = "While enabled, they set the number"
+"""What a hint says of the option that the task has given, and that no playbook gives."""
+LISTED = "mlops.elasticsearch.deployments"
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """Yield what a hint may say: each constant, and an f-string with an id in place of what it inserts."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values).lstrip("x")
+    elif isinstance(node, ast.IfExp):
+        yield from (*texts(node.body), *texts(node.orelse))
+
+
+def hints() -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of every hint of every failure."""
+    for path in sorted((ROOT / "plugins/module_utils").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            found: list[ast.expr] = []
+            name = getattr(getattr(node, "targets", [None])[0], "id", "")
+            if isinstance(node, ast.keyword) and node.arg in ("hint", "instead"):
+                found = [node.value]
+            if isinstance(node, ast.Assign) and "hint" in name.lower():
+                found = [node.value]
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_bypasses_owner", "_refuse_before"):
+                found = list(node.args[-1:])
+            for value in found:
+                yield from ((f"{path.name}:{value.lineno}", text) for text in texts(value) if text)
+
+
+HINTS = list(hints())
+
+
+def test_hints_are_found() -> None:
+    assert len(HINTS) > 60
+    assert {"replace", "on_adaptive", "on_missing", "allow_zero", "stop_unlisted"} <= {
+        name for _place, text in HINTS for name in options_in(text)
+    }
+
+
+@pytest.mark.parametrize(("place", "hint"), HINTS, ids=[place for place, _hint in HINTS])
+def test_every_hint_names_only_what_its_caller_offers(place: str, hint: str) -> None:
+    if not hint.startswith(EXPLAINS):
+        assert options_in(with_offered(f"Something is wrong. {hint}", SCALE)) <= set(SCALE)
+    assert not re.search(rf"\b({'|'.join(OF_LIST_ALONE - {'deployments', 'detail'})})\b", of_role(hint, "deployments"))
+
+
+def test_the_role_has_a_variable_for_each_option_of_a_list() -> None:
+    assert {f"deployments_{name}" for name in OF_LIST_ALONE - {"deployments"}} <= ROLE["options"].keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "offered"),
+    [
+        (
+            "It is adaptive. Set on_adaptive to override (turns them off) or skip, or give adaptive_allocations.",
+            "It is adaptive. Set on_adaptive to override (turns them off) or skip.",
+        ),
+        (
+            "No. Give adaptive_allocations with min_number_of_allocations instead, or set on_adaptive to skip.",
+            "No. Set on_adaptive to skip.",
+        ),
+        (
+            "It is missing. Check deployment_id and hosts, or choose another value of on_missing. There are none.",
+            "It is missing. Check deployment_id and hosts. There are none.",
+        ),
+        (
+            "It is used. Take it out of use first, or set on_referenced to force.",
+            "It is used. Take it out of use first.",
+        ),
+        ("It failed. With on_failed: recover the task stops it and starts it again.", "It failed."),
+        ("This needs 8.6. With replace: stop_start the task stops it.", "This needs 8.6."),
+        ("No allocation runs: it sleeps; allow_zero accepts that.", "No allocation runs: it sleeps."),
+        ("Number 9 is above max 8. Ask for a number that the guard allows, or change the guard.", None),
+        ("threads_per_allocation is 1, not 2. Repeating does not help: add ML nodes, stop something.", None),
+    ],
+)
+def test_a_playbook_advises_what_its_variables_can_change(given: str, offered: str | None) -> None:
+    assert with_offered(given, SCALE) == (offered or given)
+
+
+def test_a_role_names_its_variables() -> None:
+    message = "stop_unlisted is set without unlisted_except. Set replace to stop_start."
+    expected = "deployments_stop_unlisted is set without deployments_unlisted_except. Set replace to stop_start."
+    assert of_role(message, "deployments") == expected
+    assert of_role(expected, "deployments") == expected
+
+
+def test_only_messages_of_failures_change() -> None:
+    good: Json = {"changed": True, "msg": "Set replace to stop_start."}
+    assert for_caller(good, SCALE, "") is good
+    bad: Json = {
+        "failed": True,
+        "msg": "A. Set replace to stop_start.",
+        "deployments": [{"msg": "Set state to stopped."}, {}],
+    }
+    assert for_caller(bad, None, "") is bad
+    assert for_caller(bad, SCALE, "") == {"failed": True, "msg": "A.", "deployments": [{"msg": ""}, {}]}
+    assert for_caller({"failed": True, "msg": "fact_name"}, None, LISTED)["msg"] == "deployments_fact_name"
