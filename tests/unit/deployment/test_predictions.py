@@ -180,6 +180,14 @@ def test_a_task_that_names_only_the_model_sees_its_predicted_deployments(emulato
     assert emulator.run(model_id="m", **after(gone))["warnings"] == []
 
 
+def test_on_serverless_two_equal_tasks_are_one_change() -> None:
+    with Emulator("9.5.3", flavor="serverless") as emulator:
+        options: Json = {"model_id": "m", "number_of_allocations": 2, "on_adaptive": "skip"}
+        started = predicted(emulator, **options)
+        again = emulator.run(**options, **after(started))
+        assert (again["changed"], again["skipped_because"] is not None) == (False, True)
+
+
 def test_a_list_follows_with_stop_unlisted_and_its_checks_of_capacity(emulator: Emulator) -> None:
     entries = predicted(emulator, model_id="m", deployment_id="d", number_of_allocations=6)
     stopping: Json = {"stop_unlisted": True, "unlisted_except": []}

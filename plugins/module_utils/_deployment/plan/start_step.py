@@ -12,7 +12,7 @@ import typing as t
 from ..._core.server import Server
 from ..._core.sizes import human_size, parse_size, stored_size
 from ..._core.warning import WarningText
-from ..._ml.adaptive import OFF, AdaptiveAllocations
+from ..._ml.adaptive import OFF, AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step
@@ -79,10 +79,12 @@ def as_shown(after: Deployment, server: Server, model_bytes: int | None, *, exac
 
     *model_bytes*: the size of the model. *exactly*: the cluster state shows it, not only statistics.
     """
-    # Source of the defaults: server-behaviour.md 1.1.
+    # Source of the defaults: server-behaviour.md 1.1; Serverless always scales, within bounds that are not known (8).
+    scaled = AdaptivePatch(enabled=True).merged_into(after.adaptive_allocations)
     queue = after.queue_capacity or (10000 if server.has(8, 17) else 1024)
     return dataclasses.replace(
         after,
+        adaptive_allocations=scaled if server.serverless else after.adaptive_allocations,
         queue_capacity=queue,
         cache_size=_cache_shown(after.cache_size, model_bytes, exactly) if server.has(8, 4) else None,
         cache_size_exact=exactly,
