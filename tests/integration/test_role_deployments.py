@@ -90,7 +90,7 @@ def module_options() -> Json:
 def test_options_are_those_of_the_module() -> None:
     connection = importlib.import_module(f"{OPTIONS}_core.options.connection").CONNECTION.argument_spec
     assert {name.removeprefix(PREFIX) for name in spec()} - {"list"} == (
-        module_options().keys() - connection.keys() - {"deployments"}
+        module_options().keys() - connection.keys() - {"deployments", "predictions"}
     )
 
 
