@@ -34,14 +34,20 @@ options:
     default: false
   wait_timeout:
     description:
-      - How long to wait in total, as a number of seconds or a time such as V(500ms), V(90s), V(5m) or V(1h); at most
-        V(168h). After that the task fails and reports what is missing; see O(on_unsatisfied).
-      - Also limits a wait before a write request, such as the wait for a stop before a start.
+      - Time that the task may take from its first write request or its first wait on, as a number of seconds or a time
+        such as V(500ms), V(90s), V(5m) or V(1h); at most V(168h). After that it fails, and reports what was accepted
+        and what is missing; see O(on_unsatisfied).
+      - A server that does not answer in time does not prolong it. No request then gets more time than is left, except
+        that a write request gets at least 5 seconds, and the read that follows 1 second.
+      - Includes waits before a write request, such as the wait for a stop before a start, also with O(wait=false).
+      - The reads before that do not count. Each of them is limited by O(request_timeout) and O(request_retries).
       - Rollback and recovery each get the same time again.
     type: raw
     default: 300
   wait_sleep:
-    description: Time between polls, as a number of seconds or a time such as V(500ms).
+    description:
+      - Time between polls, as a number of seconds or a time such as V(500ms).
+      - The first polls come earlier, after 0.2, 0.5 and 1 second.
     type: raw
     default: 2
   on_unsatisfied:

@@ -13,10 +13,6 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from elastic_transport import ConnectionTimeout
-from urllib3.connectionpool import ConnectionPool
-from urllib3.exceptions import ReadTimeoutError
-
 from emulator.inprocess import ConnectionDropped
 from faults import judge
 from faults.consumers import Consumers
@@ -32,10 +28,6 @@ Json = dict[str, t.Any]
 
 REQUESTS = 2000
 """Ten times as many as any schedule needed."""
-REQUEST_TIMEOUT = 60.0
-"""Seconds that a task gives one request unless it says otherwise."""
-NEVER_ANSWERED = "no answer, ever"
-"""The emulator's words for a request that it would never answer."""
 
 
 class Killed(BaseException):
@@ -137,14 +129,7 @@ class _ScheduledEmulator(SharedEmulator):
             raise Endless(f"no end after {REQUESTS} requests")
         if self._written is None and given[1].partition("?")[0].endswith(judge.WRITES):
             self._written = self._moments + 1
-        try:
-            return super().request(*given)
-        except ConnectionDropped as exc:
-            if NEVER_ANSWERED not in str(exc):
-                raise
-            self.clock.sleep(REQUEST_TIMEOUT)  # the nodes go on meanwhile
-            late = ReadTimeoutError(ConnectionPool("emulator"), "", "Read timed out.")
-            raise ConnectionTimeout("Connection timed out during request") from late
+        return super().request(*given)
 
     def _play(self, task: Json, check_mode: bool = False) -> Json:
         """Return the result of a task; that of one deployment as a list of one."""

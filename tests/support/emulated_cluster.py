@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport import ApiResponseMeta, BaseNode, ConnectionTimeout, HttpHeaders, NodeConfig
 from elastic_transport import ConnectionError as DroppedError
 from elastic_transport._models import DEFAULT
 from elastic_transport._node._base import NodeApiResponse
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import ReadTimeoutError
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
@@ -40,6 +42,8 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 USER = {"username": "runner", "password": "not-a-secret"}
 NODES = ("n1=4,16gb", "n2=4,16gb")
 MODELS = (("m", 1 << 20), ("other", 2 << 20))
+NEVER_ANSWERED = "no answer, ever"
+"""The emulator's words for a request that it would never answer."""
 
 
 class Killed(BaseException):
@@ -103,7 +107,7 @@ class Emulator:
         self._inner.tick()
 
     def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
-        return Cluster(Client(connection, sleep, node_class=_node_class(self.request)))
+        return Cluster(Client(connection, sleep, node_class=_node_class(self, connection.request_timeout)))
 
     def connected(self) -> Cluster:
         """Return the cluster as the collection sees it, with the privileges of :meth:`allow`."""
@@ -230,7 +234,7 @@ class Emulator:
         return tuple(int(part) for part in self.version.split(".")) >= since
 
 
-def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
+def _node_class(emulator: Emulator, patience: float) -> type[BaseNode]:
     class EmulatorNode(BaseNode):
         """A node of the client whose socket is a function call."""
 
@@ -248,8 +252,13 @@ def _node_class(send: t.Callable[..., Answer]) -> type[BaseNode]:
             if self.config.host == "dead":
                 raise DroppedError("connection refused")
             try:
-                status, answered, content = send(method, self.path_prefix + target, dict(headers or {}), body)
+                path = self.path_prefix + target
+                status, answered, content = emulator.request(method, path, dict(headers or {}), body)
             except ConnectionDropped as exc:
+                if NEVER_ANSWERED in str(exc):
+                    emulator.clock.sleep(patience if request_timeout is DEFAULT else request_timeout)
+                    late = ReadTimeoutError(ConnectionPool("emulator"), "", "Read timed out.")
+                    raise ConnectionTimeout("Connection timed out during request") from late
                 raise DroppedError("connection dropped", errors=(exc,)) from exc
             meta = ApiResponseMeta(
                 node=self.config, duration=0.0, http_version="1.1", status=status, headers=HttpHeaders(answered)

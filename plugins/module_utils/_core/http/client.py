@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import typing as t
 import warnings
@@ -21,9 +22,16 @@ from .transport import connect
 
 if t.TYPE_CHECKING:
     from elastic_transport import ApiResponse
+    from elasticsearch import Elasticsearch
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
 """The type that servers 8.x and 9.x both accept, whatever the client's own major version is."""
+
+
+SHORTEST_READ = 1.0
+"""Seconds that a read gets even if the time is up, so that a task can say what is there."""
+SHORTEST_WRITE = 5.0
+"""Seconds that a write gets even if the time is up: one without an answer leaves its outcome unknown."""
 
 
 class Request(t.NamedTuple):
@@ -49,12 +57,22 @@ class Client:
         self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
         self._client = connect(connection, transport)
-        self._timeout = connection.request_timeout
+        self._timeout = self._allowed = connection.request_timeout
+        self._time_left: t.Callable[[], float] = lambda: math.inf
         self._secrets = connection.secrets
         self._certificate = bool(connection.client_cert)
 
     def close(self) -> None:
         self._client.close()
+
+    @contextlib.contextmanager
+    def within(self, time_left: t.Callable[[], float]) -> t.Iterator[None]:
+        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over."""
+        before, self._time_left = self._time_left, time_left
+        try:
+            yield
+        finally:
+            self._time_left = before
 
     def read(
         self,
@@ -71,15 +89,18 @@ class Client:
 
         *body*: a query that is too long for the address.
 
-        :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help and
-            *repeat* allows it.
+        :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help, *repeat*
+            allows it, and time is left.
         """
         request = Request("GET", path, query or {}, body)
         for tries in range(self._retries if repeat else 0):
             try:
                 return self._send(what, request, privilege, schema)
             except Transient as transient:
-                self._sleep(_pause(tries, transient))
+                pause = _pause(tries, transient)
+                if self._time_left() <= pause:
+                    raise transient.error from transient
+                self._sleep(pause)
         try:
             return self._send(what, request, privilege, schema)
         except Transient as transient:
@@ -123,7 +144,7 @@ class Client:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
-                return self._client.perform_request(
+                return self._timed_client(request).perform_request(
                     request.method, request.path, params=request.query or None, headers=headers, body=request.body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
@@ -132,11 +153,28 @@ class Client:
             # From nothing: the exception and its causes would show the header that cannot be sent.
             raise unusable_address(self._context(what, privilege), exc) from None
 
+    def _timed_client(self, request: Request) -> Elasticsearch:
+        """Return the client with the time that *request* may take."""
+        shortest = SHORTEST_READ if request.method == "GET" else SHORTEST_WRITE
+        self._allowed = min(self._timeout, max(shortest, self._time_left()))
+        if self._allowed == self._timeout:
+            return self._client
+        return self._client.options(request_timeout=self._allowed)
+
     def _context(self, what: str, privilege: str) -> RequestContext:
         nodes: list[t.Any] = self._client.transport.node_pool.all()
         node = max(nodes, key=lambda node: getattr(node, "asked", 0.0))  # tests bring nodes of their own
         proxy = getattr(node, "proxy", "")
-        return RequestContext(what, privilege, node.base_url, self._timeout, self._secrets, proxy, self._certificate)
+        return RequestContext(
+            what,
+            privilege,
+            node.base_url,
+            round(self._allowed, 3),
+            self._secrets,
+            proxy,
+            self._certificate,
+            self._allowed < self._timeout,
+        )
 
 
 def _pause(tries: int, transient: Transient) -> float:

@@ -119,6 +119,8 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
     else:
         message = f"no answer from {context.there} within {context.timeout:g} seconds"
         hint = "The cluster may be busy; request_timeout sets how long one request may take."
+    if context.shortened:
+        hint = "The cluster may be busy; no more of wait_timeout was left."
     return ApiError("timeout", f"Cannot {context.what}: {message}. {hint}")
 
 

@@ -45,7 +45,8 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
 
         def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
             self.asked = time.monotonic()
-            self._deadline.set(connection.request_timeout)
+            given = kwargs.get("request_timeout")
+            self._deadline.set(given if isinstance(given, (int, float)) else connection.request_timeout)
             return super().perform_request(*args, **kwargs)
 
         @property

@@ -33,6 +33,7 @@ class RequestContext(t.NamedTuple):
 
     ``host``: the address that the request went to. ``timeout``: seconds. ``secrets``: texts never to be shown in part.
     ``proxy``: the address of the proxy that leads to the host. ``certificate``: whether the client shows one.
+    ``shortened``: the request got less time than usual, because a wait was about to end.
     """
 
     what: str
@@ -42,6 +43,7 @@ class RequestContext(t.NamedTuple):
     secrets: t.Collection[str] = ()
     proxy: str = ""
     certificate: bool = False
+    shortened: bool = False
 
     @property
     def there(self) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 
@@ -57,6 +58,15 @@ class Cluster:
         self.consumers = ConsumerReader(client, lambda: self.server)
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
+
+    def within(self, time_left: t.Callable[[], float]) -> contextlib.AbstractContextManager[None]:
+        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over."""
+        return self._client.within(time_left)
+
+    @property
+    def hides_targets(self) -> bool:
+        """Return whether the user may not read the targets of the routes, which the cluster has."""
+        return not self._state_readable and not self.server.serverless
 
     @property
     def server(self) -> Server:

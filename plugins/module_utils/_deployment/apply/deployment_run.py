@@ -29,6 +29,7 @@ from ..plan.recovery import superseded_warning
 from ..plan.start_step import as_shown
 from ..plan.stuck import may_restart_stuck, stuck_warning
 from ..plan.validation import on_this_server, refuse_unstartable
+from ..plan.write_outcome import NOTHING_SENT
 from ..records.desired import Desired, WaitPolicy
 from ..records.recovery_record import RecoveryRecord
 from .consumers import check_consumers, fill_from_endpoint
@@ -220,7 +221,7 @@ class DeploymentRun:
             message = failed_message(self.desired.deployment_id, policy.wait_for, readiness)
             if policy.on_unsatisfied != "keep":
                 state.reached = False
-                raise Unsatisfied("not_ready", message)
+                raise Unsatisfied("not_ready", f"{message} {NOTHING_SENT}" if plan.changed else message)
             self.unattainable = message
 
     def result(self) -> Json:
@@ -248,11 +249,17 @@ def apply_all(
             run.state.plan = dataclasses.replace(run.plan, consumer_warnings=())
         runs = [run for run in runs if not run.error]
     rollouts = [run.rollout(cluster, server_timeout, clock) for run in runs]
-    snapshot = run_all(rollouts, lambda: read(repeat=False), clock, show_progress)
+
+    def poll(seconds: float) -> Snapshot:
+        with cluster.within(lambda: seconds):
+            return read(repeat=False)
+
+    snapshot = run_all(rollouts, poll, clock, show_progress)
     for run, rollout in zip(runs, rollouts, strict=True):
         run.error = rollout.error
     if len(runs) > 1 and any(run.state.polls for run in runs):
-        _read_again(runs, snapshot, read)
+        with cluster.within(lambda: max(rollout.budget.left for rollout in rollouts)):
+            _read_again(runs, snapshot, read)
 
 
 def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read: t.Callable[..., Snapshot]) -> None:

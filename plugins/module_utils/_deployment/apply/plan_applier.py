@@ -24,12 +24,13 @@ from ..plan.readiness import (
     failed_message,
     is_new_instance,
     judge_readiness,
+    nodes_without_targets,
     restarted_message,
     stop_readiness,
     update_readiness,
 )
 from ..plan.rollback import AppliedSteps
-from ..plan.write_outcome import is_uncertain, judge_write, may_have_been_applied, start_mismatch
+from ..plan.write_outcome import describe_writes, is_uncertain, judge_write, may_have_been_applied, start_mismatch
 from ..records.step import Step, StepKind
 from .consumers import chunking_warnings, with_owner_hint
 from .context import PlanContext, RunContext
@@ -76,6 +77,7 @@ class PlanApplier:
         self._steps_left = list(plan_context.plan.steps)
         self.sent_kinds: set[StepKind] = set()
         self._applied_kinds: set[StepKind] = set()
+        self._accepted_kinds: list[StepKind] = []
         self._start_time: str | None = None
         self._stop_pending = plan_context.plan.stops_or_waits_for_stop
 
@@ -88,6 +90,20 @@ class PlanApplier:
     def applied_steps(self) -> AppliedSteps:
         """Return the writes that took effect, or may have."""
         return AppliedSteps(frozenset(self._applied_kinds), self._start_time, self.halfway)
+
+    def with_writes(self, error: Failure) -> Failure:
+        """Return *error*; if it does not say it, with the writes that were accepted, or that nothing was sent."""
+        unsent = [step.kind for step in self._steps_left if step.kind not in self.sent_kinds]
+        said = describe_writes(list(dict.fromkeys(self._accepted_kinds)), unsent, any_sent=bool(self.sent_kinds))
+        if not said or self.halfway or not isinstance(error, (ApiError, Unsatisfied)):
+            return error
+        if error.code == "unknown_outcome":
+            return error
+        if not self._accepted_kinds and not isinstance(error, (ApiError, NotReached)):
+            return error  # it says what was not done
+        found = Unsatisfied(error.code, f"{error} {said}")
+        found.__cause__ = error if isinstance(error, ApiError) else error.__cause__
+        return found
 
     def run(self) -> Coroutine:
         """Send the writes and wait, in their order.
@@ -220,6 +236,7 @@ class PlanApplier:
                 # A stop is answered when it is complete, which the next read has to confirm (server-behaviour.md 1.3).
                 self._state.observed = None if step.kind == "stop" else answer or self._state.observed
             self._note_applied(step, request)
+            self._accepted_kinds.append(step.kind)
             if step.kind == "start" and self._state.observed:
                 self._start_time = self._state.observed.start_time
             if step.endpoint_type:
@@ -393,10 +410,18 @@ class PlanApplier:
     def _judge_with_targets(self, observation: Observation, judge: Judge) -> Readiness:
         """Note the deployment of a poll, with the targets of its routes if they can be read; return its readiness."""
         self._state.observed = observation.snapshot.from_stats(self.deployment_id)
+        if observation.poll_error:
+            why = f"{observation.readiness.why}, and the last poll failed: {observation.poll_error}"
+            return Readiness("progressing", why)
         if self._state.observed is not None:
             with contextlib.suppress(ApiError):
                 self._state.observed = observation.snapshot.with_targets(self.deployment_id)
-        return judge(self._state.observed) if observation.readiness.state == "ready" else observation.readiness
+        readiness = observation.readiness
+        if readiness.state != "failed":
+            readiness = judge(self._state.observed)
+        if readiness.state == "progressing" and self._state.observed and self._cluster.hides_targets:
+            readiness = readiness._replace(why=readiness.why + nodes_without_targets(self._state.observed))
+        return readiness
 
     def observe(self, retry: bool = True) -> Coroutine:
         """Read the deployment with its routes, and note it. *retry*: repeat a read with a transient error."""

@@ -50,6 +50,10 @@ class Rollout:
         self._applier = self._applier_for(plan, self._decide)
         self._applied_before_rollback = AppliedSteps()
 
+    def limit_requests(self) -> contextlib.AbstractContextManager[None]:
+        """Let no request take longer than the time that is left."""
+        return self._cluster.within(lambda: self.budget.left)
+
     @property
     def frees_later(self) -> bool:
         """Return whether capacity is still to be freed."""
@@ -165,7 +169,8 @@ class Rollout:
         else:
             halfway = self._applier.halfway
             self._state.warn(*([halfway_warning(halfway)] if halfway else []))
-            raise error
+            reported = self._applier.with_writes(error)
+            raise reported from reported.__cause__
 
     def _warn_of_unfinished(self, error: Failure) -> None:
         observed = t.cast("Deployment", self._state.observed)  # or the task would fail
@@ -223,6 +228,7 @@ class Rollout:
         :raises Unsatisfied: always, with *error* and the outcome of the rollback.
         """
         requests_before, code = len(self._state.requests), "rollback_failed"
+        failed = self._applier.with_writes(error)
         self.budget.extend()
         try:
             yield from self._applier.observe()
@@ -243,7 +249,7 @@ class Rollout:
         self._state.rolled_back = len(self._state.requests) > requests_before
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
-        raise Unsatisfied(code, f"{error} {message}") from cause
+        raise Unsatisfied(code, f"{failed} {message}") from cause
 
     @property
     def _unchanged_message(self) -> str:

@@ -22,6 +22,11 @@ from ..plan.readiness import Readiness
 TRANSIENT = ("connection", "timeout", "unavailable", "answer")
 """Kinds of errors after which a read may succeed if it is repeated."""
 
+FIRST_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds between the first polls of a wait: most changes are done soon. Never longer than ``wait_sleep``."""
+_MOMENT = 0.001
+"""Seconds by which a clock may miss the end of a sleep."""
+
 
 class Judge(t.Protocol):
     """A function that says whether the observed deployment ends a wait."""
@@ -58,12 +63,17 @@ class WaitFor(Suspension):
     why: str = ""
     reserve: float = 0.0
 
+    def time_left(self, budget: WaitBudget) -> float:
+        """Return the seconds of *budget* that a poll may take."""
+        return budget.left - self.reserve if budget.left > self.reserve else budget.left
+
 
 class Observation(t.NamedTuple):
-    """The last poll of a wait, and the readiness that it showed."""
+    """The last successful poll of a wait, and the readiness that it showed. ``poll_error``: why a later one failed."""
 
     snapshot: Snapshot
     readiness: Readiness
+    poll_error: str = ""
 
 
 class Unblocked(t.NamedTuple):
@@ -91,6 +101,9 @@ class Runnable(t.Protocol):
 
     def run(self) -> Coroutine: ...
 
+    def limit_requests(self) -> contextlib.AbstractContextManager[None]:
+        """Let no request take longer than the time that is left."""
+
 
 class _Running:
     """A rollout under way. ``suspension``: what it waits for, ``None`` when it is over.
@@ -107,6 +120,9 @@ class _Running:
         self.observation: Observation | None = None
         self.blocked_since: float | None = None
         self.unblocked: Unblocked | None = None
+        self._pauses: t.Iterator[float] = iter(())
+        self._wakes_at: float | None = None
+        self._is_last_poll = False
         self._coroutine = runnable.run()
         self.resume_with(None)
 
@@ -119,13 +135,29 @@ class _Running:
         self._advance(lambda: self._coroutine.throw(error))
 
     def _advance(self, proceed: t.Callable[[], Suspension]) -> None:
-        self.polled, self.observation = False, None
+        self.polled, self.observation, self._wakes_at = False, None, None
         try:
-            self.suspension = proceed()
+            with self.runnable.limit_requests():
+                self.suspension = proceed()
         except StopIteration:
             self.suspension = None
         except Failure as exc:
             self.suspension, self.runnable.error = None, exc
+        if isinstance(self.suspension, WaitFor) and self.suspension.at_once:
+            self._pauses = iter(FIRST_PAUSES)
+
+    def wakes_at(self, now: float) -> float:
+        """Return when the sleep that has begun, or begins *now*, ends."""
+        if self._wakes_at is None:
+            every = self.budget.every
+            pause = next(self._pauses, every) if isinstance(self.suspension, WaitFor) else every
+            self._wakes_at = now + min(pause, every, self.budget.left)
+        return self._wakes_at
+
+    def begin_poll(self) -> None:
+        """Note that a poll begins."""
+        self.polled, self._wakes_at, self._is_last_poll = True, None, not self.budget.left
+        self.budget.polls += 1
 
     def block(self, now: float) -> None:
         """Let other writes go first; the time until :meth:`unblock` does not count for this rollout."""
@@ -155,13 +187,15 @@ class _Running:
             self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
     def poll_failed(self, error: ApiError) -> None:
-        """Wait on after a transient *error*; when the time is up, resume with the last poll that succeeded."""
+        """Wait on after a transient *error*; when the time is up, resume with the last poll that succeeded.
+
+        A poll without an answer may use up the time: then another one follows, which is short.
+        """
         self.why = str(error)
-        if error.kind in TRANSIENT and self.budget.left:
+        if error.kind in TRANSIENT and not self._is_last_poll:
             return
         if error.kind in TRANSIENT and self.observation:
-            message = f"{self.observation.readiness.why}, and the last poll failed: {self.why.rstrip('.')}"
-            self.resume_with(self.observation._replace(readiness=Readiness("progressing", message)))
+            self.resume_with(self.observation._replace(poll_error=self.why.rstrip(".")))
         else:
             self.fail(error)
 
@@ -173,13 +207,13 @@ class _Running:
 
 def run_all(
     runnables: t.Iterable[Runnable],
-    read: t.Callable[[], Snapshot],
+    read: t.Callable[[float], Snapshot],
     clock: Clock,
     show_progress: ProgressCallback = no_progress,
 ) -> Snapshot | None:
     """Run all *runnables* to their end. Keep the failure of one in its ``error``; the others go on.
 
-    *show_progress* gets a line now and then while rollouts wait.
+    *read* returns a snapshot within the given seconds. *show_progress* gets a line now and then while rollouts wait.
 
     Return the last snapshot, unless something was written after it.
     """
@@ -199,7 +233,7 @@ def run_all(
             progress.show([_status(entry) for entry in running])
 
 
-def _send_next(running: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> bool:
+def _send_next(running: t.Sequence[_Running], read: t.Callable[[float], Snapshot], clock: Clock) -> bool:
     """Resume the write that is first in order; return false without one. None takes capacity before all is freed."""
     due = [entry for entry in running if entry.send_order is not None]
     if any(entry.suspension is not None and entry.runnable.frees_later for entry in running):
@@ -215,12 +249,12 @@ def _send_next(running: t.Sequence[_Running], read: t.Callable[[], Snapshot], cl
     return True
 
 
-def _unblock(due: t.Sequence[_Running], read: t.Callable[[], Snapshot], clock: Clock) -> None:
+def _unblock(due: t.Sequence[_Running], read: t.Callable[[float], Snapshot], clock: Clock) -> None:
     """Unblock the writes that waited for others. An increase is planned again then, from one snapshot for all."""
     snapshot = None
     if any(entry.send_order is SendOrder.INCREASE for entry in due if entry.blocked_since is not None):
         with contextlib.suppress(ApiError):
-            snapshot = read()
+            snapshot = read(max(entry.budget.left for entry in due))
     for entry in due:
         entry.unblock(clock.monotonic(), Unblocked(snapshot))
 
@@ -236,19 +270,20 @@ def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
         isinstance(entry.suspension, WaitFor) and entry.suspension.at_once and not entry.polled for entry in waiting
     ):
         return
-    clock.sleep(min(min(entry.budget.every, entry.budget.left) for entry in waiting))
+    now = clock.monotonic()
+    clock.sleep(max(0.0, min(entry.wakes_at(now) for entry in waiting) - now))
+    now = clock.monotonic() + _MOMENT
     for entry in waiting:
-        if isinstance(entry.suspension, Pause):
+        if isinstance(entry.suspension, Pause) and entry.wakes_at(now) <= now:
             entry.resume_with(True)
 
 
-def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[], Snapshot]) -> Snapshot | None:
+def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[float], Snapshot]) -> Snapshot | None:
     """Poll once for all that wait. A poll with a transient error is repeated while there is time."""
     for entry in polling:
-        entry.polled = True
-        entry.budget.polls += 1
+        entry.begin_poll()
     try:
-        snapshot = read()
+        snapshot = read(min(t.cast("WaitFor", entry.suspension).time_left(entry.budget) for entry in polling))
     except ApiError as exc:
         for entry in polling:
             entry.poll_failed(exc)

@@ -21,6 +21,10 @@ class Readiness(t.NamedTuple):
 
 
 READY = Readiness("ready")
+_LACKS = {"processors": "insufficient allocated processors", "memory": "insufficient available memory"}
+"""What a node may lack, and the words of Elasticsearch for it (server-behaviour.md 5.3)."""
+NAMED_NODES = 10
+"""The most nodes that a message names."""
 
 
 def is_started(deployment: Deployment) -> bool:
@@ -131,8 +135,42 @@ def _progress_of(observed: Deployment) -> str:
         f"{observed.running} of {observed.number_of_allocations} allocations run, and it is {observed.assignment_state}"
         f"{_because(observed.reason)}"
     ]
-    parts += [_route_progress(route) for route in observed.routes if not _is_settled(route)]
-    return "; ".join(parts)
+    parts += _listed([_route_progress(route) for route in observed.routes if not _is_settled(route)])
+    return "; ".join([*parts, *_missing_capacity(observed)])
+
+
+def _listed(nodes: list[str]) -> list[str]:
+    """Return the first of *nodes*, and how many more there are."""
+    more = len(nodes) - NAMED_NODES
+    return [*nodes[:NAMED_NODES], f"and {more} more nodes"] if more > 0 else nodes
+
+
+def _missing_capacity(observed: Deployment) -> list[str]:
+    """Return a part of a sentence if Elasticsearch has no node for some allocations, with what the nodes lack.
+
+    Elasticsearch plans targets together with the number, so a smaller sum means that there is no capacity.
+    """
+    routes = [route for route in observed.routes if route.routing_state in ("starting", "started")]
+    targets, number = [route.target_allocations for route in routes], observed.number_of_allocations or 0
+    assigned = sum(target or 0 for target in targets)
+    if observed.routing_source == "stats" or None in targets or assigned >= number:
+        return []
+    lacks = [name for name, text in _LACKS.items() if text in (observed.reason or "")]
+    lacking = f" (not enough {' and '.join(lacks)})" if lacks else ""
+    return [f"{assigned} of {number} allocations have a node: there is no capacity for the others{lacking}"]
+
+
+def nodes_without_targets(observed: Deployment) -> str:
+    """Return the end of a sentence about a deployment whose targets the user may not read: what its nodes run."""
+    runs = _listed(
+        [
+            f"node {route.node_name or route.node_id} runs {route.current_allocations}"
+            for route in observed.routes
+            if route.routing_state == "started"
+        ]
+    )
+    missing = "what each node is to run cannot be read without the cluster privilege monitor"
+    return "".join(f"; {part}" for part in [*runs, missing])
 
 
 def _is_settled(route: Route) -> bool:

@@ -11,7 +11,7 @@ import typing as t
 from ..._core.errors import ApiError, Difference
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
-from ..records.step import Step
+from ..records.step import Step, StepKind
 from .diff import missing_settings, start_differences
 from .endpoint_updates import desired_by
 from .guard import violation
@@ -22,6 +22,17 @@ EXISTS = "existing deployment with the same id"
 STARTED_MEANWHILE = "has already been started"
 NOT_STARTED = "not in [started] state"
 UNCERTAIN_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
+
+
+NOTHING_SENT = "Nothing was sent."
+
+
+def describe_writes(accepted: t.Sequence[StepKind], unsent: t.Sequence[StepKind], *, any_sent: bool) -> str:
+    """Return which writes of a plan Elasticsearch accepted, and which the task did not send; empty if neither helps."""
+    if not accepted:
+        return NOTHING_SENT if unsent and not any_sent else ""
+    said = f"The {' and the '.join(accepted)} {'was' if len(accepted) == 1 else 'were'} accepted."
+    return f"{said} The {' and the '.join(unsent)} was not sent." if unsent else said
 
 
 class WriteOutcome(t.NamedTuple):

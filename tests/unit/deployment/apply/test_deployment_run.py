@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 import types
 import typing as t
 
@@ -38,7 +39,7 @@ def test_a_cluster_that_may_grow_waits_and_says_what_is_missing(emulator: Emulat
     assert result["failed"]
     assert "is not fully_allocated after 6 seconds: 8 of 10 allocations run" in result["msg"]
     assert "insufficient allocated processors" in result["msg"]
-    assert result["waited"] == {"seconds": 6.0, "polls": 4, "reached": False}
+    assert result["waited"] == {"seconds": 6.0, "polls": 7, "reached": False}
     assert result["allocations"] == {"wanted": 10, "assigned": 8, "running": 8, "missing": 2}
     assert result["changed"]
 
@@ -280,6 +281,18 @@ def test_a_host_that_does_not_answer() -> None:
             client.read("look", "/")
         client.close()
     assert caught.value.kind == "timeout"
+
+
+def test_a_host_that_does_not_answer_when_the_time_is_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = Client(Connection((f"http://127.0.0.1:{silent.getsockname()[1]}",), request_retries=5))
+        began = time.monotonic()
+        with client.within(lambda: 0.0), pytest.raises(ApiError, match="within 1 seconds. .* no more of wait_timeout"):
+            client.read("look", "/")
+        assert time.monotonic() - began < 10
+        client.close()
 
 
 def test_a_server_that_speaks_no_tls() -> None:

@@ -307,7 +307,7 @@ def test_a_stop_that_hangs_for_ever_is_reported(emulator: Emulator) -> None:
     result = emulator.run(deployment_id="d", state="stopped", wait_timeout=6)
     assert result["msg"] == (
         "Deployment 'd' is not gone after 6 seconds: it is still stopping (client API call); on node n1 it is started. "
-        "A second stop after 4 seconds did not help."
+        "A second stop after 3.7 seconds did not help. The stop was accepted."
     )
     assert (result["operation"], verbs(result)) == ("stop", ["_stop", "_stop"])
     assert result["deployment"]["assignment_state"] == "stopping"
@@ -319,7 +319,7 @@ def test_a_second_stop_that_is_refused_is_reported(emulator: Emulator) -> None:
     emulator.effect("stop_deployment", deployment_id="d")
     emulator.fault("stop", answer(409, "planted"))
     result = emulator.run(deployment_id="d", state="stopped", wait_timeout=6)
-    assert "A second stop after 4 seconds did not help: Cannot stop deployment 'd': Elas" in result["msg"]
+    assert "A second stop after 3.7 seconds did not help: Cannot stop deployment 'd': Elas" in result["msg"]
     assert (result["changed"], verbs(result)) == (False, [])
 
 

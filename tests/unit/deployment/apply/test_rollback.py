@@ -110,7 +110,7 @@ def test_what_ran_nowhere_runs_nowhere_again(emulator: Emulator) -> None:
 def test_a_stop_that_takes_too_long_is_undone(emulator: Emulator) -> None:
     was = started(emulator, number_of_allocations=2, queue_capacity=77)
     emulator.effect("hold", deployment_id="d")
-    emulator.fault("stats", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=6)
+    emulator.fault("stats", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=13)
     result = run(emulator, state="stopped")
     assert (result["failure"], result["operation"]) == ({"code": "not_ready_in_time"}, "rollback"), result["msg"]
     assert settings(emulator) == was

@@ -48,8 +48,52 @@ def test_what_is_waited_for_makes_the_difference(emulator: Emulator, wait_for: s
     assert bool(result.get("failed")) is not reached
     if not reached:
         assert (
-            f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; on node " in result["msg"]
-        )
+            f"is not {wait_for} after 10 seconds: 4 of 5 allocations run, and it is started; node n1 runs 4 and is to "
+            "run 1; on node n2 it is starting. The update was accepted."
+        ) in result["msg"]
+
+
+def test_who_may_not_read_the_targets_reads_what_each_node_runs(emulator: Emulator) -> None:
+    slow_second_node(emulator)
+    emulator.allow("manage_ml")
+    result = emulator.run(model_id="m", number_of_allocations=5, wait_timeout=10)
+    assert (
+        "; node n1 runs 4; what each node is to run cannot be read without the cluster privilege monitor."
+    ) in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("wait_sleep", "times"), [(2.0, [0, 0.2, 0.7, 1.7, 3.7, 5.7, 6]), (0.3, [0, 0.2, 0.5, 0.8, 1.1])]
+)
+def test_the_first_polls_come_early(emulator: Emulator, wait_sleep: float, times: list[float]) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+    emulator.effect("hold", deployment_id="m")
+    request, began, seen = emulator.request, emulator.clock.monotonic(), list[float]()
+
+    def timed(*given: t.Any) -> t.Any:
+        if "_stats" in given[1]:
+            seen.append(round(emulator.clock.monotonic() - began, 3))
+        return request(*given)
+
+    emulator.request = t.cast("t.Any", timed)  # type: ignore[method-assign]
+    emulator.run(model_id="m", wait_timeout=6, wait_sleep=wait_sleep)
+    assert seen[1 : len(times) + 1] == times
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_change_that_cannot_help_is_said_not_to_be_sent(emulator: Emulator, check_mode: bool) -> None:
+    asleep(emulator)
+    bounds: Json = {"enabled": True, "max_number_of_allocations": 3}
+    assert emulator.run(check_mode, model_id="m", adaptive_allocations=bounds)["msg"].endswith(". Nothing was sent.")
+    assert "Nothing was sent" not in emulator.run(check_mode, model_id="m")["msg"]
+
+
+def test_an_update_that_could_not_be_sent_in_time_is_said(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
+    emulator.effect("hold", deployment_id="m")
+    result = emulator.run(model_id="m", number_of_allocations=2, wait_timeout=4)
+    assert result["failure"] == {"code": "not_ready_in_time"}
+    assert result["msg"].endswith(". Nothing was sent.")
 
 
 def test_all_of_them_is_not_yet_steady(emulator: Emulator) -> None:

@@ -59,6 +59,51 @@ OTHER_START = dataclasses.replace(FULL, start_time="later")
 ABOVE = seen(2, 4, route("started", 4, 2))
 
 
+def behind(*targets: int, reason: str | None = None, source: t.Any = "cluster_state") -> Deployment:
+    """Return a deployment of 6 allocations; each node runs one less than its target."""
+    routes = [
+        Route(f"id-n{place}", f"n{place}", "started", None, target - 1, target) for place, target in enumerate(targets)
+    ]
+    running = sum(targets) - len(targets)
+    return seen(6, running, *routes, reason=reason, routing_source=source)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "missing"),
+    [
+        (behind(2, 4), "; node n0 runs 1 and is to run 2; node n1 runs 3 and is to run 4"),
+        (
+            behind(2),
+            "; node n0 runs 1 and is to run 2; 2 of 6 allocations have a node: there is no capacity for the others",
+        ),
+        (
+            behind(2, reason="insufficient allocated processors"),
+            " (insufficient allocated processors); node n0 runs 1 and is to run 2; 2 of 6 allocations have a node: "
+            "there is no capacity for the others (not enough processors)",
+        ),
+        (
+            behind(2, reason="insufficient available memory"),
+            " (insufficient available memory); node n0 runs 1 and is to run 2; 2 of 6 allocations have a node: "
+            "there is no capacity for the others (not enough memory)",
+        ),
+        (behind(source="stats"), ""),
+        (dataclasses.replace(behind(), routes=(route("started", 5),)), ""),
+        (
+            dataclasses.replace(behind(), routes=(route("stopping", 0, 6), route("started", 2, 2))),
+            "; on node ml-stopping it is stopping; 2 of 6 allocations have a node: there is no capacity for the others",
+        ),
+    ],
+)
+def test_a_wait_says_which_node_is_behind_and_what_has_none(deployment: Deployment, missing: str) -> None:
+    readiness = judge_readiness(deployment, "fully_allocated")
+    assert readiness == ("progressing", f"{deployment.running} of 6 allocations run, and it is started{missing}")
+
+
+def test_a_wait_names_ten_nodes_at_most() -> None:
+    why = judge_readiness(dataclasses.replace(behind(*[1] * 13), number_of_allocations=13), "fully_allocated").why
+    assert (why.count("is to run"), why.endswith("; and 3 more nodes")) == (10, True)
+
+
 @pytest.mark.parametrize(
     ("deployment", "wait_for", "outcome"),
     [
