@@ -242,6 +242,19 @@ def test_what_is_no_time_or_number_is_refused(cluster: Emulator, tmp_path: Path,
     assert cluster.writes() == []
 
 
+def test_the_deployment_of_an_endpoint_is_scaled_as_the_message_says(cluster: Emulator, tmp_path: Path) -> None:
+    settings = {"model_id": "sentiment", "num_threads": 1, "num_allocations": 1}
+    cluster.api("PUT", "/_inference/sparse_embedding/e", {"service": "elasticsearch", "service_settings": settings})
+    cluster.control("DELETE", "/journal")
+    asked = {**ANSWERS, "deployment_id": "e"}
+    refused = job(tmp_path / "refused", cluster.url, asked)
+    assert "Set on_endpoint_owned to update_endpoint" in refused.result["msg"]
+    assert cluster.writes() == []
+    scaled = job(tmp_path / "scaled", cluster.url, {**asked, "on_endpoint_owned": "update_endpoint"})
+    assert scaled.rc == 0, scaled.stdout
+    assert [write["path"] for write in cluster.writes()] == ["/_inference/sparse_embedding/e/_update"]
+
+
 def test_survey_asks_for_variables_of_the_playbook() -> None:
     text = (ROOT / "playbooks/scale.yml").read_text()
     documented = {line.split()[1] for line in text.splitlines() if line.startswith("#   ")}

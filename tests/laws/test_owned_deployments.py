@@ -9,12 +9,14 @@ Each advice of a message is followed: it must work on the server that the messag
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 
 import pytest
 
-from support.emulated_cluster import Emulator
+from support.emulated_cluster import Answer, Emulator
+from support.scenario_helpers import Forward, between, item
 
 Json = dict[str, t.Any]
 BOUNDS = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
@@ -153,3 +155,80 @@ def _works(version: str, switches: Json, change: Change, asked: str) -> list[str
         else:
             assert (predicted["msg"], real.journal()) == (happened["msg"], [])
         return re.findall(r"(?:Set on_endpoint_owned|or) to (update_\w+)", happened["msg"])
+
+
+# --- others meanwhile ---
+
+
+MOMENTS = 40
+"""No run of these tests has more requests."""
+
+
+def _other_bounds(emulator: Emulator) -> None:
+    body = {"service_settings": {"adaptive_allocations": {**BOUNDS, "max_number_of_allocations": 5}}}
+    path = "/_inference/sparse_embedding/d/_update"
+    emulator.send({"method": "PUT", "path": path, "query": {}, "body": body})
+
+
+def _scale(emulator: Emulator) -> None:
+    """Set another number, as adaptive allocations do while they are enabled."""
+    if emulator.deployments().get("d", {}).get("adaptive_allocations", {}).get("enabled"):
+        emulator.effect("set_number", deployment_id="d", number_of_allocations=2)
+
+
+ACTS: dict[str, t.Callable[[Emulator], object]] = {
+    "adaptive allocations set the number": _scale,
+    "it is removed": lambda emulator: emulator.effect("remove_deployment", deployment_id="d"),
+    "it is stopped": lambda emulator: emulator.effect("stop_deployment", deployment_id="d", force=True),
+    "other bounds": _other_bounds,
+}
+
+
+@pytest.mark.parametrize("settings", ["both", "exactly_one"])
+@pytest.mark.parametrize("more", [{}, {"on_unsatisfied": "rollback"}])
+@pytest.mark.parametrize("act", ACTS)
+def test_what_others_do_at_any_moment_is_noticed_and_the_next_run_goes_on(act: str, more: Json, settings: str) -> None:
+    change = CHANGES["to fixed"]
+    asked = {"deployment_id": "d", "on_endpoint_owned": "update_endpoint", "wait_timeout": 8, **change.options, **more}
+    for when in range(MOMENTS):
+        with _owner("9.5.3", {"endpoint_update_settings": settings}, change) as emulator:
+            requests = _acting(emulator, ACTS[act], when)
+            result = emulator.run(**asked)
+            if len(requests) <= when:
+                assert _is_reached(emulator, change)
+                return
+            # The last two read the deployment: nothing is read after them.
+            last = len(requests) - when <= 2
+            assert result.get("failed") or last or _is_reached(emulator, change), f"moment {when}"
+            emulator.settle()
+            again = emulator.run(**asked)
+            assert not again.get("failed"), f"moment {when}: {again['msg']}"
+            assert _is_reached(emulator, change), f"moment {when}"
+    raise AssertionError("a run had more requests than are tried")
+
+
+def _acting(emulator: Emulator, act: t.Callable[[Emulator], object], when: int) -> list[str]:
+    """Let another client act before request number *when*, and return the paths of all requests that come."""
+    requests: list[str] = []
+
+    def answer(path: str, forward: Forward) -> Answer:
+        requests.append(path)
+        if len(requests) == when + 1:
+            with contextlib.suppress(ValueError):  # there may be no deployment
+                act(emulator)
+        return forward()
+
+    between(emulator, answer)
+    return requests
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("version", ["8.19.21", "9.1.10", "9.5.3"])
+def test_a_list_is_treated_alike(version: str, asked: str) -> None:
+    for change in CHANGES.values():
+        options = {"deployment_id": "d", "on_endpoint_owned": asked, **change.options}
+        with _owner(version, {}, change) as alone, _owner(version, {}, change) as listed:
+            single, found = alone.run(**options), item(listed.run_many([options]), "d")
+            keys = ("api_calls", "diff", "operation", "changed", "failure")
+            assert {key: single[key] for key in keys} == {key: found[key] for key in keys}
+            assert _is_reached(alone, change) is _is_reached(listed, change) is (single["failure"] is None)
