@@ -21,8 +21,9 @@ from support.forked.python import python
 from support.playbook import Played, run_playbook
 
 Json = dict[str, t.Any]
+CORE = tuple(map(int, ansible_version.split(".")[:2]))
 # From 2.22 on ansible-core masks what a task has registered, wherever it prints it.
-SHOWS_ITEMS = tuple(map(int, ansible_version.split(".")[:2])) < (2, 22)
+SHOWS_ITEMS = CORE < (2, 22)
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 GUIDE = (ROOT / "docs/docsite/rst/secrets.rst").read_text()
 INFO = "mlops.elasticsearch.trained_model_deployment_info"
@@ -87,7 +88,8 @@ def test_claim(cluster: Emulator, sentence: str, task: Json, args: tuple[str, ..
 def test_a_secret_that_a_playbook_says_literally_is_quoted_in_errors(cluster: Emulator) -> None:
     assert "quotes lines of the playbook" in " ".join(GUIDE.split())
     wrong = {"hosts": "{{ nothing_of_this_name }}"}
-    assert shown(run(cluster, {INFO: {"api_key": SECRET.value, **wrong}}, way="local"))
+    # ansible-core 2.18 quotes the beginning of the task, which has no option here.
+    assert shown(run(cluster, {INFO: {"api_key": SECRET.value, **wrong}}, way="local")) == (CORE > (2, 18))
     assert not shown(run(cluster, {INFO: {**KEY, **wrong}}, way="local"))
 
 
