@@ -72,7 +72,7 @@ class Run:
         given: Json = {"check_mode": self.check_mode, "predictions": {"deployments": earlier}, **options}
         one = len(items) == 1 and not options
         result: Json = self.emulator.run(**items[0], **given) if one else self.emulator.run_many(items, **given)
-        new = result["ansible_facts"].get(FACT)
+        new = result.get("ansible_facts", {}).get(FACT)
         if not result.get("failed") and new is not None:
             ids = [_id(items[0])] if one else [item["deployment_id"] for item in result["deployments"]]
             known = entries_of_run(key, "run", self.facts.get(FACT))
