@@ -37,6 +37,7 @@ from .control import delivery, effects, fault_kinds
 from .control.delivery import Written
 from .control.faults import Asked, Fault, decisive
 from .emulator import Emulator
+from .state import upgrade_mode
 from .state.clock import WaitsForever
 from .wire import content, errors, media, render
 from .wire.call import BODY_COMPLETE, CERTIFICATE, TRANSPORT, Call, Reply, decode
@@ -232,6 +233,7 @@ class Api:
             raise errors.validation(prepared.complaints)
         if security is not None and call.identity is not None:
             _late("authorization").authorize(prepared, call.identity, security)
+        upgrade_mode.check(emulator.cluster, prepared.action)
         await availability.admit(emulator, prepared, call)
         reply = await prepared.run()
         reply.headers += [

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
+from ..state import upgrade_mode
 from ..state.cluster import Cluster
 from ..wire import errors
 from ..wire.call import Call, Reply
@@ -66,13 +67,29 @@ def info(emulator: Emulator, call: Call) -> Prepared:
             limits["total_ml_processors"] = sum(node.cores() for node in nodes)
         body = {
             "defaults": ml_defaults.defaults(cluster),
-            "upgrade_mode": False,
+            "upgrade_mode": upgrade_mode.enabled(cluster),
             "native_code": {"version": cluster.version.number, "build_hash": "0" * 14},
             "limits": limits,
         }
         return Reply(200, body)
 
     return Prepared("cluster:monitor/xpack/ml/info/get", run)
+
+
+def set_upgrade_mode(emulator: Emulator, call: Call) -> Prepared:
+    """Serve ``POST _ml/set_upgrade_mode`` (around-deployments.md 5.4)."""
+    enabled = call.boolean("enabled", False)
+    call.time("timeout", _TIMEOUT)
+
+    async def run() -> Reply:
+        cluster = emulator.cluster
+        if upgrade_mode.enabled(cluster) != enabled:
+            cluster.settings["upgrade_mode"] = enabled
+            call.committed = True
+            cluster.publish(by_api=True)
+        return Reply(200, {"acknowledged": True})
+
+    return Prepared("cluster:admin/xpack/ml/upgrade_mode", run)
 
 
 def state(emulator: Emulator, call: Call) -> Prepared:
@@ -139,6 +156,7 @@ ROUTES: Final = (
     Route("GET", "/", "info", root),
     Route("HEAD", "/", "info", root),
     Route("GET", "/_ml/info", "info", info),
+    Route("POST", "/_ml/set_upgrade_mode", "upgrade_mode", set_upgrade_mode, serverless=False),
     Route("GET", "/_cluster/state", "cluster_state", state, serverless=False),
     Route("GET", "/_cluster/state/{metrics}", "cluster_state", state, serverless=False),
     Route("GET", "/_cluster/state/{metrics}/{indices}", "cluster_state", state, serverless=False),

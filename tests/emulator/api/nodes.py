@@ -14,7 +14,7 @@ import math
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import node_filter
+from ..state import node_filter, node_versions
 from ..state.cluster import Cluster
 from ..state.nodes import Node
 from ..state.shutdown import TYPES, Shutdown
@@ -77,7 +77,11 @@ def info(emulator: Emulator, call: Call) -> Prepared:
     async def run() -> Reply:
         cluster = emulator.cluster
         desired = set(_INFO_METRICS) if "_all" in metrics else set(metrics)
-        return Reply(200, _envelope(cluster, chosen, lambda node: _info(emulator, node, desired)))
+        body = _envelope(cluster, chosen, lambda node: _info(emulator, node, desired))
+        old = node_versions.outdated_node(cluster)
+        if chosen == "_all" and old is not None and old.id not in cluster.nodes:
+            body["nodes"][old.id] = _info(emulator, old, desired)
+        return Reply(200, body)
 
     return Prepared("cluster:monitor/nodes/info", run)
 
@@ -98,7 +102,7 @@ def _info(emulator: Emulator, node: Node, metrics: set[str]) -> Json:
         "transport_address": "127.0.0.1:9300",
         "host": "127.0.0.1",
         "ip": "127.0.0.1",
-        "version": cluster.version.number,
+        **_versions(cluster, node),
         "build_flavor": cluster.flavor,
         "build_type": "docker",
         "build_hash": "0" * 40,
@@ -126,6 +130,18 @@ def _info(emulator: Emulator, node: Node, metrics: set[str]) -> Json:
         },
     }
     return body | {name: part for name, part in parts.items() if name in metrics}
+
+
+def _versions(cluster: Cluster, node: Node) -> Json:
+    """Return the version, and from 8.10 on (at the latest) the transport version (server-behaviour.md 3.1 row 4)."""
+    if node_versions.outdated_node(cluster) is None:
+        version = cluster.version.number
+    else:
+        version = ".".join(map(str, node_versions.version_of(cluster, node)))
+    shown: Json = {"version": version}
+    if cluster.version.at_least((8, 10, 0)):
+        shown["transport_version"] = node_versions.transport_version(cluster, node)
+    return shown
 
 
 def _attributes(node: Node) -> Json:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ..wire import errors
 from ..wire.values import ByteSize
-from . import endpoints, licence, models, rebalance, reducer
+from . import endpoints, licence, models, node_versions, rebalance, reducer
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster, new_assignment
@@ -76,10 +76,7 @@ def _check_architectures(cluster: Cluster, assignment: Assignment) -> None:
 
 def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
     licence.check_ml(cluster)
-    if cluster.settings.get("mixed_versions"):
-        raise errors.status(
-            403, f"Cannot start model deployment [{deployment_id}] while cluster upgrade is in progress."
-        )
+    node_versions.check_start(cluster, deployment_id)
     if len(cluster.assignments) >= MAX_DEPLOYMENTS:
         raise errors.status(
             429,
