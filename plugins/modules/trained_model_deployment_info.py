@@ -88,7 +88,13 @@ deployments:
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
-    threads_per_allocation: {description: Threads of each allocation., type: int, returned: success, sample: 1}
+    threads_per_allocation:
+      description:
+        - Threads of each allocation.
+        - Null if only statistics can be read and Elasticsearch 8.4 or 8.5 reports them wrongly, as after a rebalance.
+      type: int
+      returned: success
+      sample: 1
     priority: {description: Priority., type: str, returned: success, sample: normal}
     queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
     cache_size: {description: Size of the cache., type: str, returned: success, sample: 67108864b}
@@ -139,6 +145,8 @@ deployments:
       description:
         - One item for each node, sorted by name; null unless O(gather) contains V(nodes).
         - Times are in milliseconds.
+        - C(number_of_pending_requests) is null before Elasticsearch 9.5, which counts it wrongly, and
+          C(threads_per_allocation) in 8.4 and 8.5.
       type: list
       elements: dict
       returned: success
@@ -165,6 +173,8 @@ deployments:
       description:
         - Usage figures of the whole deployment; null unless O(gather) contains V(usage).
         - Times are in milliseconds, ratios from 0 to 1. A value without a measurement is null.
+        - C(pending_requests) and C(queue_use) are null before Elasticsearch 9.5, which counts pending requests
+          wrongly, even below zero. A full queue shows in C(rejected_execution_count).
       type: dict
       returned: success
       sample:

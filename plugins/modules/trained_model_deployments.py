@@ -477,11 +477,23 @@ deployments:
       type: list
       elements: str
       sample: ["The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'."]
+    start_checks:
+      description:
+        - The conditions that refuse a start, as the task saw them before its first write request. Each is V(ok),
+          V(refused), or V(not_read) if the user may not read it.
+        - Null if the task planned no start, or if this server does not ask for it.
+        - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
+          C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.
+        - All but C(upgrade_mode) need the cluster privilege C(monitor). If one was not read before a stop, that is a
+          warning.
+      returned: unless detail is changed and it was not changed
+      type: dict
+      sample: {versions: ok, licence: ok, upgrade_mode: ok, capacity: not_read}
     error:
       description:
         - The error of the server or of the connection.
         - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-          V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
+          V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server)."
       returned: if a request failed
       type: dict
       sample:
@@ -542,7 +554,7 @@ error:
   description:
     - The error of the server or of the connection.
     - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-      V(redirect), V(answer), V(capacity), V(unavailable), V(library) and V(server)."
+      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server)."
   returned: if the cluster could not be read
   type: dict
   sample:

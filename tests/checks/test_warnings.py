@@ -39,8 +39,11 @@ LOCALS = {
     "named",  # ids of consumers, or settings
     "number",
     "option",  # the name of one
+    "privileges",
     "obstacle",  # what a refusal of `plan` says
+    "settings",  # their names
     "skipped",  # a choice, in words
+    "things",  # what could not be read, in words
     "values",  # a count
     "variable",  # the name of an environment variable
 }

@@ -30,6 +30,11 @@ def launched(emulator: Emulator, name: str = "d", **options: t.Any) -> Json:
     return task(emulator, name)
 
 
+def hide_nodes(emulator: Emulator) -> None:
+    """Hide the nodes: what lacks processors shows only when Elasticsearch refuses a write."""
+    emulator.fault("nodes", {"type": "answer", "status": 404, "body": None}, times=-1)
+
+
 def owned(emulator: Emulator) -> None:
     """Make an inference endpoint ``ep``, which owns the deployment of that id."""
     settings = {"model_id": "m", "num_threads": 1, "num_allocations": 1}

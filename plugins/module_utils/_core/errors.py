@@ -79,6 +79,8 @@ ErrorKind = t.Literal[
     "product",  # not Elasticsearch, or too old
     "redirect",
     "answer",  # it cannot be understood
+    "upgrade_mode",  # machine learning is in it
+    "versions",  # the nodes have several
     "capacity",  # none left on the machine learning nodes
     "unavailable",  # the cluster or a gateway before it
     "library",  # the Python package is missing or too old
@@ -95,6 +97,8 @@ CODES: t.Mapping[ErrorKind, str] = {
     "product": "not_elasticsearch",
     "redirect": "redirected",
     "answer": "invalid_response",
+    "upgrade_mode": "upgrade_mode",
+    "versions": "mixed_versions",
     "capacity": "no_capacity",
     "unavailable": "cluster_unavailable",
     "library": "missing_library",

@@ -13,6 +13,12 @@ import typing as t
 _NUMBER = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 
+def version_tuple(version: str) -> tuple[int, int, int]:
+    """Return ``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
+    match = _NUMBER.match(version)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Server:
     """The answer of ``GET /``, as far as a task needs it."""
@@ -39,9 +45,8 @@ class Server:
 
     @property
     def version_tuple(self) -> tuple[int, int, int]:
-        """Return ``8.16.0-SNAPSHOT`` as ``(8, 16, 0)``; a text that is no version is older than everything."""
-        match = _NUMBER.match(self.version)
-        return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
+        """Return the version as numbers."""
+        return version_tuple(self.version)
 
     def has(self, *since: int) -> bool:
         """Return whether the server is at least *since*; serverless has everything, and a version that never moves."""

@@ -24,11 +24,12 @@ from .api.snapshot import Snapshot
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
+from .apply.start_look import Start, check_room
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
 from .options.predictions import predictions
-from .plan.fleet import in_send_order, refuse_long_list, refuse_too_few_processors, refuse_too_many, takes_capacity
+from .plan.fleet import in_send_order, refuse_long_list
 from .plan.guard import guard_plans
 from .records.prediction import NO_PREDICTIONS
 
@@ -149,10 +150,13 @@ class _Fleet:
         plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
         for run, plan in zip(planned, plans, strict=True):
             run.state.set_plan(plan)
-        refuse_too_many(list(snapshot), plans)
-        processors = cluster.ml_processors() if takes_capacity(plans) else None
-        if processors:
-            refuse_too_few_processors(processors, filter(None, map(snapshot.with_targets, snapshot)), plans)
+        check_room(
+            cluster,
+            [Start(run.plan, run.state) for run in planned],
+            list(snapshot),
+            filter(None, map(snapshot.with_targets, snapshot)),
+            hint="Stop some, or set stop_unlisted and unlisted_except.",
+        )
 
     def _predict(self, cluster: Cluster, snapshot: Snapshot, timeout: str) -> None:
         planned = [run for run in self._runs if not run.error]

@@ -18,9 +18,9 @@ from .._core.run.result import Json, Outcome, failure
 from .._ml.deployment import Deployment
 from .api.cluster import Cluster, Connect
 from .api.snapshot import Snapshot
-from .api.version_checks import refuse_old_server
+from .api.version_checks import counts_pending, misreports_threads, refuse_old_server
 from .plan.as_list import as_list
-from .records.usage import health, nodes, usage
+from .records.usage import Trust, health, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 
@@ -42,7 +42,8 @@ def run(
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    result["deployments"] = [_item(deployment, row, params["gather"]) for deployment, row in found]
+    trust = Trust(counts_pending(cluster.server), not misreports_threads(cluster.server))
+    result["deployments"] = [_item(deployment, row, params["gather"], trust) for deployment, row in found]
     result["as_list"] = as_list((deployment for deployment, _row in found), cluster.server)
     result["summary"] = _summary(result["deployments"])
     return Outcome(result)
@@ -70,7 +71,7 @@ def _matching(
             yield t.cast("Deployment", read(deployment_id)), snapshot.rows[deployment_id]
 
 
-def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
+def _item(deployment: Deployment, row: Json, gather: t.Sequence[str], trust: Trust) -> Json:
     state, reason = health(deployment)
     routing = bool(gather)
     return {
@@ -80,8 +81,8 @@ def _item(deployment: Deployment, row: Json, gather: t.Sequence[str]) -> Json:
         "routing_source": deployment.routing_source if routing else None,
         "health": state,
         "health_reason": reason,
-        "nodes": nodes(row) if "nodes" in gather else None,
-        "usage": usage(row) if "usage" in gather else None,
+        "nodes": nodes(row, trust) if "nodes" in gather else None,
+        "usage": usage(row, trust) if "usage" in gather else None,
     }
 
 

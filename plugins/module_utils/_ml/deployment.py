@@ -59,18 +59,26 @@ class Deployment:
     allocation_status: AllocationStatus | None = None
     routes: tuple[Route, ...] = ()
     routing_source: Source = "stats"
+    misreported: bool = False
+    """Its threads and its cache size are not known: the statistics show wrong ones."""
 
     @classmethod
-    def from_stats(cls, row: Raw) -> Deployment:
-        """Return the deployment in a row of ``_stats`` that has ``deployment_stats``."""
+    def from_stats(cls, row: Raw, misreports: bool = False) -> Deployment:
+        """Return the deployment in a row of ``_stats`` that has ``deployment_stats``.
+
+        *misreports*: the server shows wrong threads where it shows no cache size (server-behaviour.md 7 item 22).
+        """
         stats: Raw = row["deployment_stats"]
+        misreported = misreports and stats.get("cache_size") is None
         model_id = str(stats.get("model_id") or row["model_id"])
         return cls(
             deployment_id=str(stats.get("deployment_id") or model_id),
             model_id=model_id,
             number_of_allocations=stats.get("number_of_allocations", stats.get("model_threads")),
             adaptive_allocations=AdaptiveAllocations.from_api(stats.get("adaptive_allocations")),
-            threads_per_allocation=stats.get("threads_per_allocation", stats.get("inference_threads")),
+            threads_per_allocation=(
+                None if misreported else stats.get("threads_per_allocation", stats.get("inference_threads"))
+            ),
             priority=_lower(stats.get("priority")) or NORMAL,
             queue_capacity=stats.get("queue_capacity"),
             cache_size=stats.get("cache_size"),
@@ -80,6 +88,7 @@ class Deployment:
             start_time=iso_time(stats.get("start_time")),
             allocation_status=AllocationStatus.from_api(stats.get("allocation_status")),
             routes=routes_from_stats(stats.get("nodes") or ()),
+            misreported=misreported,
         )
 
     @classmethod
@@ -122,7 +131,6 @@ class Deployment:
         return dataclasses.replace(
             assigned,
             model_bytes=assigned.model_bytes if self.model_bytes is None else self.model_bytes,
-            # Before 8.6 the statistics may show wrong threads after a rebalance.
             threads_per_allocation=assigned.threads_per_allocation or self.threads_per_allocation,
             assignment_state=self.assignment_state if still_failed else assigned.assignment_state,
             reason=self.reason if still_failed else assigned.reason,

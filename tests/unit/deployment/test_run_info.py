@@ -12,12 +12,18 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api import cluster
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.usage import health, nodes, usage
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.usage import (
+    Trust,
+    health,
+    nodes,
+    usage,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
+RIGHT = Trust(pending=True, threads=True)
 TWO = {"number_of_allocations": 2}
 
 
@@ -195,7 +201,7 @@ ROW: Json = {
 
 
 def test_figures_are_weighted_by_how_often_a_node_answered() -> None:
-    assert usage(ROW) == {
+    assert usage(ROW, RIGHT) == {
         "requests_last_minute": 6,
         "peak_requests_per_minute": 9,
         "inference_count": 40,
@@ -213,13 +219,34 @@ def test_figures_are_weighted_by_how_often_a_node_answered() -> None:
 
 
 def test_nothing_measured_is_none() -> None:
-    found = usage({"deployment_stats": {"nodes": []}})
+    found = usage({"deployment_stats": {"nodes": []}}, RIGHT)
     assert found["average_inference_time_ms"] is None
     assert found["cache_hit_ratio"] is None
     assert found["last_access"] is None
 
 
 def test_nodes_are_sorted_and_a_failed_one_counts_nothing() -> None:
-    found = nodes(ROW)
+    found = nodes(ROW, RIGHT)
     assert [node["node_name"] for node in found] == ["a", "b", "c"]
     assert [node["error_count"] for node in found] == [0, 3, None]
+
+
+def test_figures_that_a_version_reports_wrongly_are_none() -> None:
+    """Test server-behaviour.md 7 items 22 and 26: a number below zero would look like a queue without requests."""
+    wrong = Trust(pending=False, threads=False)
+    assert (usage(ROW, wrong)["pending_requests"], usage(ROW, wrong)["queue_use"]) == (None, None)
+    assert {node["number_of_pending_requests"] for node in nodes(ROW, wrong)} == {None}
+    assert {node["threads_per_allocation"] for node in nodes(ROW, wrong)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("version", "pending", "threads"),
+    [("8.3.3", None, 1), ("8.5.3", None, None), ("8.6.0", None, 1), ("9.4.3", None, 1), ("9.5.0", 0, 1)],
+)
+def test_the_versions_that_report_wrongly(version: str, pending: int | None, threads: int | None) -> None:
+    with Emulator(version) as emulator:
+        emulator.effect("start_deployment", model_id="m")
+        emulator.settle()
+        [item] = emulator.info()["deployments"]
+        assert (item["usage"]["pending_requests"], item["usage"]["queue_use"]) == (pending, pending)
+        assert {node["threads_per_allocation"] for node in item["nodes"]} == {threads}

@@ -30,9 +30,22 @@ def sees_targets(emulator: Emulator) -> bool:
     return bool(seen) and seen[0]["routing_source"] == "cluster_state"
 
 
-def knows_the_processors(emulator: Emulator) -> bool:
-    result = emulator.run_many([{"model_id": "other", "number_of_allocations": 50}], check_mode=True)
-    return "processors" in result.get("msg", "")
+def sees_what_refuses_a_start(emulator: Emulator) -> bool:
+    """Return whether too few processors, a licence and versions are seen, each alone."""
+    full = emulator.run_many([{"model_id": "other", "number_of_allocations": 50}], check_mode=True)
+    seen = [full["failure"]["code"] if full["failure"] else None]
+    for name, value in (("license", "basic"), ("mixed_versions", True)):
+        emulator.effect("set_setting", name=name, value=value)
+        failure = emulator.run(check_mode=True, model_id="other")["failure"]
+        seen.append(failure["code"] if failure else None)
+        emulator.effect("set_setting", name=name, value=None)
+    return seen == ["not_enough_processors", "missing_licence", "mixed_versions"]
+
+
+def sees_upgrade_mode(emulator: Emulator) -> bool:
+    emulator.effect("set_setting", name="upgrade_mode", value=True)
+    failure = emulator.run(check_mode=True, model_id="other")["failure"]
+    return bool(failure == {"code": "upgrade_mode"})
 
 
 def starts_and_stops(emulator: Emulator) -> bool:
@@ -73,7 +86,8 @@ def changes(emulator: Emulator) -> bool:
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
-    "refuse a list that needs more processors than the cluster has": knows_the_processors,
+    "see before a start that licence, versions of the nodes or processors do not allow it": sees_what_refuses_a_start,
+    "see before a start that the upgrade mode of machine learning does not allow it": sees_upgrade_mode,
     "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),
     "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
     "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),

@@ -14,8 +14,6 @@ from ..errors import ApiError, ErrorKind
 from .text import LONGEST_REASON, excerpt, is_html, shorten
 
 GATEWAY = (502, 503, 504)
-_LICENCE = "license is non-compliant for ["
-"""The feature follows: ``ml``, or for inference endpoints ``inference``."""
 
 _PLAIN_TO_TLS = "plain http request was sent to https port"
 """The text of nginx, and of gateways built on it."""
@@ -61,6 +59,39 @@ class Answer(t.NamedTuple):
     body: t.Any
     genuine: bool = True
     location: str = ""
+
+
+class _StartCondition(t.NamedTuple):
+    """A condition of the cluster that refuses each start, by parts of its ``texts``."""
+
+    kind: ErrorKind
+    status: int
+    texts: tuple[str, ...]
+    hint: str
+
+
+_START_CONDITIONS = (
+    _StartCondition(
+        "upgrade_mode",
+        429,
+        ("while upgrade mode is enabled",),
+        "Run the task again when the upgrade mode of machine learning is off.",
+    ),
+    # The feature follows: ``ml``, or for inference endpoints ``inference``.
+    _StartCondition(
+        "licence",
+        403,
+        ("license is non-compliant for [",),
+        "Machine learning needs a licence that includes it, or a trial.",
+    ),
+    # The text from Elasticsearch 8.10 on, and the one before (server-behaviour.md 3.1 row 4).
+    _StartCondition(
+        "versions",
+        403,
+        ("while cluster upgrade is in progress", "as not all nodes are on version"),
+        "Run the task again when all nodes are upgraded.",
+    ),
+)
 
 
 class _Diagnosis(t.NamedTuple):
@@ -188,8 +219,9 @@ def _from_elasticsearch(
         )
     if status == 401:
         return diagnosis("credentials", "Check api_key, username and password, or bearer_token.")
-    if status == 403 and reason and _LICENCE in reason:
-        return diagnosis("licence", "Machine learning needs a licence that includes it, or a trial.")
+    for condition in _START_CONDITIONS:
+        if status == condition.status and any(text in (reason or "") for text in condition.texts):
+            return diagnosis(condition.kind, condition.hint)
     if status == 403 and reason and "is unauthorized" in reason:
         return diagnosis("privilege", f"Grant the cluster privilege {context.privilege}.")
     if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):

@@ -13,19 +13,19 @@ import typing as t
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
 from ..._core.http.client import Client, Request
-from ..._core.http.schema import Schema
 from ..._core.options.connection import Connection
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..._ml.schemas import MODELS
 from ..records.prediction import NO_PREDICTIONS, Predictions
-from ..records.processors import MlProcessors
 from ..records.step import Step
 from . import schemas
 from .privileges import PATH, Rights, privileges_to_check
 from .requests import quote, to_request
 from .snapshot import Json, Snapshot
+from .start_conditions import StartConditionsReader
+from .version_checks import misreports_threads
 
 PAGE = 1000
 _WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
@@ -58,6 +58,7 @@ class Cluster:
         self.consumers = ConsumerReader(client, lambda: self.server)
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
+        self.start_conditions = StartConditionsReader(client, lambda: self.server)
 
     def within(self, time_left: t.Callable[[], float]) -> contextlib.AbstractContextManager[None]:
         """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over."""
@@ -98,6 +99,7 @@ class Cluster:
             lambda: self.assignments(deployment_id, repeat),
             is_complete=deployment_id is None,
             predictions=self.predictions,
+            misreports=misreports_threads(self.server),
         )
 
     @property
@@ -156,26 +158,6 @@ class Cluster:
             return {}
         metadata = state.get("metadata") or {}
         return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
-
-    def ml_processors(self) -> MlProcessors | None:
-        """Return the processors for machine learning; ``None`` if they cannot be read."""
-        if self.server.serverless or not self.server.has(8, 4):  # before, nodes accepted more than they have
-            return None
-        settings = {"include_defaults": "true", "filter_path": "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"}
-        try:
-            answers = (
-                self._read_monitored(
-                    "read the nodes", "/_nodes/ml:true", {"filter_path": "nodes.*.attributes"}, schemas.NODES
-                ),
-                self._read_monitored("read the settings", "/_cluster/settings", settings, schemas.CLUSTER_SETTINGS),
-            )
-            return MlProcessors.from_api(*answers)
-        except (ApiError, ValueError, ArithmeticError):  # numbers are free texts there
-            return None  # the check only spares requests that would fail
-
-    def _read_monitored(self, what: str, path: str, query: dict[str, str], schema: Schema) -> Json:
-        answer: Json = self._client.read(what, path, query, privilege="monitor", schema=schema)
-        return answer
 
     def model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""

@@ -9,11 +9,11 @@ Those about models and consumers are in ``_ml/schemas.py`` and ``_consumers/sche
 
 from __future__ import annotations
 
-from ..._core.http.schema import Schema, epoch_millis, integer, list_of, map_of, number, object_with, text
+from ..._core.http.schema import Schema, boolean, epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.schemas import ADAPTIVE
 
 SERVER = object_with(version=object_with(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
-INFO = object_with(native_code=object_with(version=text))
+INFO = object_with(native_code=object_with(version=text), upgrade_mode=boolean)
 RIGHTS = object_with(username=text, cluster=object_with())
 
 _STATE = object_with(routing_state=text, reason=text)
@@ -93,6 +93,7 @@ _ASSIGNMENTS = map_of(_ASSIGNMENT)
 STATE = object_with(metadata=object_with(trained_model_assignment=_ASSIGNMENTS, trained_model_allocation=_ASSIGNMENTS))
 WRITTEN = object_with(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
 
-NODES = object_with(nodes=map_of(object_with(attributes=map_of(text))))
+NODES = object_with(nodes=map_of(object_with(version=text, roles=list_of(text), attributes=map_of(text))))
+FEATURES = object_with(features=object_with(ml=object_with(available=boolean)))
 _ML_SETTINGS = object_with(xpack=object_with(ml=object_with()))
 CLUSTER_SETTINGS = object_with(transient=_ML_SETTINGS, persistent=_ML_SETTINGS, defaults=_ML_SETTINGS)

@@ -31,6 +31,7 @@ class Snapshot:
     """Rows of ``_stats``; of all deployments if *is_complete*, else of those under one id.
 
     *predictions* take the place of what was read; :attr:`rows` stay as they are.
+    *misreports*: their threads may be wrong.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Snapshot:
         assignments: t.Callable[[], Json],
         *,
         is_complete: bool,
+        misreports: bool,
         predictions: Predictions = NO_PREDICTIONS,
     ) -> None:
         self.rows: dict[str, Json] = {}
@@ -46,6 +48,7 @@ class Snapshot:
         self.is_complete = is_complete
         self._predictions = predictions
         self._model_bytes: dict[str, int | None] = {}
+        self._misreports = misreports
         self._models: dict[str, list[str]] = {}
         self._from_stats: dict[str, Deployment] = {}
         self._read_assignments = assignments
@@ -61,7 +64,7 @@ class Snapshot:
         deployments = self._models.setdefault(model_id, [])
         self._model_bytes[model_id] = (row.get("model_size_stats") or {}).get("model_size_bytes")
         if row.get("deployment_stats"):
-            deployment = Deployment.from_stats(row)
+            deployment = Deployment.from_stats(row, self._misreports)
             self.rows[deployment.deployment_id] = row
             self._from_stats[deployment.deployment_id] = deployment
             deployments.append(deployment.deployment_id)

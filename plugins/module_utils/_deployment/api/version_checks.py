@@ -75,6 +75,16 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
         _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
+def misreports_threads(server: Server) -> bool:
+    """Return whether its statistics can show wrong threads, and then no cache size (server-behaviour.md 7 item 22)."""
+    return server.has(8, 4) and not server.has(8, 6)
+
+
+def counts_pending(server: Server) -> bool:
+    """Return whether its number of pending requests is right: before 9.5 it can be negative."""
+    return server.has(9, 5)
+
+
 def _shown_version(server: Server) -> str:
     """Return its version as one short word, because the text comes from the response."""
     return shorten(server.version, 40)

@@ -38,6 +38,7 @@ from .recovery_file import RecoveryFile
 from .rollout import Rollout
 from .run_state import RunState
 from .scheduler import run_all
+from .start_look import Start, check_room_for_one, check_start
 
 
 @dataclasses.dataclass
@@ -88,6 +89,7 @@ class DeploymentRun:
             refuse_unstartable(desired, model_id, start_model, lookup.is_model_id, unread=endpoints_unread)
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
+        check_start(cluster, Start(plan, state))
         state.plan = plan
         state.warn(*superseded_warning(recovery, lookup.deployment))
         self._check_attainable()
@@ -120,6 +122,15 @@ class DeploymentRun:
         with contextlib.suppress(Refusal):
             self.recovery_file.read()
         return None
+
+    def check_room(self, cluster: Cluster) -> None:
+        """Refuse, as for a list, a start for which the cluster has no room; put that into ``error``."""
+        if self.error:
+            return
+        try:
+            check_room_for_one(cluster, Start(self.plan, self.state))
+        except Failure as exc:
+            self.error, self.state.plan = exc, None
 
     @property
     def plan(self) -> Plan:
@@ -200,6 +211,7 @@ class DeploymentRun:
         try:
             plan = recover(self.desired, Situation(self.plan.before, self.model_id))
             plan = check_consumers(cluster, None, self.desired, plan, trial_state)
+            check_start(cluster, Start(plan, trial_state))
         except Refusal as refusal:
             return str(refusal)
         except ApiError:

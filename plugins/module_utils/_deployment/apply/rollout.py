@@ -17,9 +17,10 @@ from ..plan.decide import Situation, decide, recover
 from ..plan.endpoint_updates import halfway_warning
 from ..plan.plan import Plan
 from ..plan.readiness import continues_warning
-from ..plan.recovery import superseded_warning
+from ..plan.recovery import how_to_start, superseded_warning
 from ..plan.replan import became_update, conform, with_known_start_settings
 from ..plan.rollback import AppliedSteps, RollbackPlan, plan_rollback, refuse_if_changed, wait_for_on_rollback
+from ..plan.start_conditions import OBSTACLE_CODES
 from ..plan.stuck import is_stuck, restarts_stuck
 from ..records.desired import Desired, WaitPolicy
 from ..records.recovery_record import RecoveryRecord
@@ -29,6 +30,7 @@ from .context import PlanContext, RunContext
 from .plan_applier import PlanApplier
 from .recovery_file import RecoveryFile
 from .scheduler import Coroutine
+from .start_look import Start, look_again
 
 
 class Rollout:
@@ -210,6 +212,7 @@ class Rollout:
         try:
             plan = self._check_consumers_again(recover(self._desired, Situation(self._state.observed, self._model_id)))
             self._cluster.refuse_unprivileged(plan.steps)
+            look_again(self._cluster, Start(plan, self._state))
         except (Refusal, ApiError) as refusal:
             raise Unsatisfied("not_recovered", f"{error} It cannot be recovered: {refusal}") from refusal
         if plan.skipped_because:
@@ -239,7 +242,8 @@ class Rollout:
                 self._applier = PlanApplier(self._run_context, plan_context)
                 yield from self._applier.run()
         except Refusal as refusal:
-            message = f"It was not rolled back: {refusal}"
+            why = f"{refusal.reason}." if refusal.code in OBSTACLE_CODES else str(refusal)
+            message = f"It was not rolled back: {why}"
         except Failure as later_error:
             message = f"Rolling it back failed, too: {later_error}"
         else:
@@ -249,7 +253,16 @@ class Rollout:
         self._state.rolled_back = len(self._state.requests) > requests_before
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
-        raise Unsatisfied(code, f"{failed} {message}") from cause
+        raise Unsatisfied(code, f"{failed} {message}{self._how_to_start(error)}") from cause
+
+    def _how_to_start(self, error: Failure) -> str:
+        """Return what to do, and when, if nothing runs because *error* refused the start after the stop."""
+        observed, plan = self._state.observed, self._plan
+        before = plan.resumed_from.stopped if plan.resumed_from else plan.before
+        if before is None or plan.start is None or (observed is not None and observed.assignment_state != "stopping"):
+            return ""
+        path = self._desired.recovery_file if self._recovery_file and self._recovery_file.file_left_warning else None
+        return f" {how_to_start(before, error, path)}"
 
     @property
     def _unchanged_message(self) -> str:
@@ -276,6 +289,8 @@ class Rollout:
                 "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
             )
         rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
+        for rollback in rollbacks:
+            look_again(self._cluster, Start(rollback.plan, self._state))
         warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
         self._state.warn(*(text for text in warnings if text not in self._state.warnings))
         return rollbacks

@@ -16,6 +16,7 @@ from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment, user_settings
 from ..plan.plan import Plan
 from ..plan.settings_diff import settings_diff
+from ..plan.start_conditions import NO_CHECKS, StartChecks, unread_warning
 from ..records.prediction import more_of
 
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
@@ -44,6 +45,7 @@ class RunState:
     """Warnings that are not the plan's."""
     details: list[str] = dataclasses.field(default_factory=list)
     """What warnings must not name: reasons that Elasticsearch gives, and paths."""
+    start_checks: StartChecks = dataclasses.field(default_factory=lambda: NO_CHECKS)
     rolled_back: bool = False
     used_by: Json | None = None
     task_requests: list[Request] = dataclasses.field(default_factory=list)
@@ -63,7 +65,13 @@ class RunState:
     def warnings(self) -> tuple[WarningText, ...]:
         """Return the warnings of the plan, and the others; not that it was skipped."""
         plan_warnings = self.plan.warnings + self.plan.consumer_warnings if self.plan else ()
-        return (*plan_warnings, *self.extra_warnings)
+        return (*plan_warnings, *self._start_warnings, *self.extra_warnings)
+
+    @property
+    def _start_warnings(self) -> tuple[WarningText, ...]:
+        """Return a warning if something may refuse the start after a stop that could not be read before."""
+        recreates = self.plan and self.plan.stops and self.plan.start
+        return unread_warning(self.deployment_id, self.start_checks) if recreates else ()
 
     def warn(self, *warnings: WarningText, detail: str = "") -> None:
         """Add *warnings*; *detail* is what they must not name."""
@@ -140,6 +148,7 @@ class RunState:
             "waited": {"seconds": self.seconds, "polls": self.polls, "reached": self.reached},
             "used_by": self.used_by,
             "details": list(self.details),
+            "start_checks": dict(self.start_checks),
         }
 
     def facts(self, item: Json) -> Json:

@@ -17,7 +17,7 @@ from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step
 from . import start_step
-from .diff import adaptive_after, adaptive_patch, allocation_differences, immutable_differences
+from .diff import MISREPORTED, adaptive_after, adaptive_patch, allocation_differences, immutable_differences
 from .guard import guard_plan
 from .plan import Operation, Plan
 from .validation import refuse_contradictions, refuse_fixed
@@ -148,7 +148,23 @@ def _plan_started(desired: Desired, situation: Situation, current: Deployment) -
         return _recreate(desired, situation, current, "replace")
     if current.assignment_state == "failed":
         return _plan_failed(desired, situation, current)
-    return _plan_in_place(desired, current)
+    plan = _plan_in_place(desired, current)
+    return dataclasses.replace(plan, warnings=plan.warnings + _not_compared(desired, current))
+
+
+def _not_compared(desired: Desired, current: Deployment) -> tuple[WarningText, ...]:
+    """Return a warning if the task names settings that are not known."""
+    named = [name for name in MISREPORTED if current.misreported and getattr(desired, name) is not None]
+    if not named:
+        return ()
+    settings = " and the ".join(named)
+    return (
+        WarningText(
+            f"The {settings} of deployment '{current.deployment_id}' could not be compared: when "
+            "Elasticsearch 8.4 or 8.5 has moved allocations, its statistics show them wrongly. With the cluster "
+            "privilege monitor the task reads them from the cluster state."
+        ),
+    )
 
 
 def _plan_failed(desired: Desired, situation: Situation, current: Deployment) -> Plan:

@@ -14,6 +14,9 @@ from ..._ml.adaptive import OFF, AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 
+MISREPORTED = ("threads_per_allocation", "cache_size")
+"""Settings that the statistics of Elasticsearch 8.4 and 8.5 can show wrongly (server-behaviour.md 7 item 22)."""
+
 FIXED_AT_START = ("threads_per_allocation", "priority", "queue_capacity")
 """Settings that no update changes and that compare as they are; ``model_id`` and ``cache_size`` need more care."""
 
@@ -22,14 +25,19 @@ def immutable_differences(desired: Desired, current: Deployment, model_id: str |
     """Return what only a stop and a start can change. *model_id* is the desired model with its alias resolved."""
     found = [
         Difference(name, getattr(current, name), getattr(desired, name))
-        for name in FIXED_AT_START
+        for name in _known(current, FIXED_AT_START)
         if getattr(desired, name) not in (None, getattr(current, name))
     ]
     if model_id not in (None, current.model_id):
         found.insert(0, Difference("model_id", current.model_id, model_id))
-    if desired.cache_size is not None and not _same_cache(desired.cache_size, current):
+    if desired.cache_size is not None and not (current.misreported or _same_cache(desired.cache_size, current)):
         found.append(Difference("cache_size", current.cache_size, desired.cache_size))
     return tuple(found)
+
+
+def _known(deployment: Deployment, names: t.Sequence[str]) -> list[str]:
+    """Return those of *names* whose values in *deployment* are known."""
+    return [name for name in names if not (deployment.misreported and name in MISREPORTED)]
 
 
 def allocation_differences(desired: Desired, current: Deployment) -> tuple[Difference, ...]:
@@ -70,7 +78,7 @@ def start_differences(
 
     *sent*: the settings of the start. A number and adaptive allocations that are not in there are not compared.
     """
-    names = ["model_id", *FIXED_AT_START]
+    names = ["model_id", *_known(observed, FIXED_AT_START)]
     if "number_of_allocations" in sent and desired.initial_number_of_allocations is None and not observed.adaptive:
         names.append("number_of_allocations")
     found = [
@@ -80,7 +88,7 @@ def start_differences(
     ]
     if "adaptive_allocations" in sent and (observed.adaptive_allocations or OFF) != (after.adaptive_allocations or OFF):
         found.append(Difference("adaptive_allocations", _plain(observed), _plain(after)))
-    if after.cache_size is not None and not _same_cache(after.cache_size, observed):
+    if after.cache_size is not None and not (observed.misreported or _same_cache(after.cache_size, observed)):
         found.append(Difference("cache_size", observed.cache_size, after.cache_size))
     return tuple(found)
 

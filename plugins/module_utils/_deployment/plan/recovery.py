@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import Difference, shown
+from ..._core.errors import Difference, Failure, shown
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
@@ -16,6 +16,7 @@ from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
+from .start_conditions import OBSTACLES
 from .start_step import START_SETTINGS, start_like
 
 
@@ -46,6 +47,26 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
         f"the file was written. The file has {named}."
     )
     return (WarningText(text),)
+
+
+def how_to_start(before: Deployment, error: Failure, recovery_file: str | None) -> str:
+    """Return what to do after *error* has refused the start of *before*, which was stopped, and when to do it.
+
+    *recovery_file*: the path of the file with its settings, if there is one.
+    """
+    until = next(
+        (each.until for each in OBSTACLES.values() if each.code == error.code), "what refuses the start is gone"
+    )
+    if recovery_file:
+        return (
+            f"The deployment does not run. Run the task again when {until}: it starts the deployment with its settings "
+            f"from recovery_file {recovery_file}."
+        )
+    ran = shown(dict(start_like(before).settings)).strip("{}")
+    return (
+        f"The deployment does not run. It ran with {ran}. When {until}, start it with these settings; with "
+        "recovery_file the task keeps them itself."
+    )
 
 
 def _differences(recovery: Deployment, current: Deployment) -> tuple[Difference, ...]:

@@ -51,9 +51,11 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
 def with_known_start_settings(observed: Deployment | None, known: Deployment | None) -> Deployment | None:
     """Return *observed*, read from statistics alone, with the settings of its start that were *known* before.
 
-    Statistics cut the cache size to one decimal, and before 8.6 they may show another number of threads than is set.
+    Statistics cut the cache size to one decimal, and in 8.4 and 8.5 they may show no threads that can be relied on.
     """
     if observed is None or known is None or observed.cache_size_exact or observed.start_time != known.start_time:
         return observed
     fixed = {name: getattr(known, name) for name in START_SETTINGS}
-    return dataclasses.replace(observed, **fixed, cache_size_exact=known.cache_size_exact)
+    return dataclasses.replace(
+        observed, **fixed, cache_size_exact=known.cache_size_exact, misreported=known.misreported
+    )

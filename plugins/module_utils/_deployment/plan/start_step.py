@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.errors import Refusal
 from ..._core.server import Server
 from ..._core.sizes import human_size, parse_size, stored_size
 from ..._core.warning import WarningText
@@ -16,7 +17,7 @@ from ..._ml.adaptive import OFF, AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step
-from .diff import FIXED_AT_START
+from .diff import FIXED_AT_START, MISREPORTED
 
 START_SETTINGS = (*FIXED_AT_START, "cache_size")
 """Settings beside the model that only a start sets."""
@@ -35,7 +36,10 @@ def restart_of(
     """Return a start that repeats *merged* (what runs now, after an update), overlaid with what the task names.
 
     The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
+
+    :raises Refusal: settings that it would have to keep are not known.
     """
+    refuse_misreported(merged)
     warnings: tuple[WarningText, ...] = ()
     settings = {name: getattr(merged, name) for name in START_SETTINGS if getattr(merged, name) is not None}
     if _is_default_cache(merged):
@@ -67,6 +71,17 @@ def _changed_number(merged: Deployment, after: Deployment) -> tuple[WarningText,
             f"{after.number_of_allocations}: its adaptive allocations set the number."
         )
     return (WarningText(text),) if text else ()
+
+
+def refuse_misreported(deployment: Deployment) -> None:
+    """Refuse a decision about threads or cache size that are not known."""
+    if deployment.misreported:
+        raise Refusal(
+            "missing_privilege",
+            f"The {' and the '.join(MISREPORTED)} of deployment '{deployment.deployment_id}' are not known: when "
+            "Elasticsearch 8.4 or 8.5 has moved allocations, its statistics show them wrongly",
+            hint="Grant the cluster privilege monitor: the cluster state shows them.",
+        )
 
 
 def start_like(before: Deployment) -> Step:

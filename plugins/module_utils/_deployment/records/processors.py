@@ -27,7 +27,8 @@ class MlProcessors:
 
         The settings must have their defaults. Source: server-behaviour.md 4.3 and 5.1.
         """
-        attributes = [node.get("attributes") or {} for node in (nodes.get("nodes") or {}).values()]
+        ml_nodes = [node for node in (nodes.get("nodes") or {}).values() if "ml" in (node.get("roles") or ())]
+        attributes = [node.get("attributes") or {} for node in ml_nodes]
         found = [next((node[name] for name in _PROCESSORS if name in node), None) for node in attributes]
         if None in found:
             return None

@@ -43,12 +43,28 @@ def health(deployment: Deployment) -> Health:
     return Health("ok")
 
 
-def nodes(row: Raw) -> list[dict[str, t.Any]]:
-    """Return one item for each node with a route, sorted by node name. What a node does not show is ``None``."""
+class Trust(t.NamedTuple):
+    """The figures of a version that can be relied on: pending requests, and threads of a node."""
+
+    pending: bool
+    threads: bool
+
+    @property
+    def unknown(self) -> dict[str, None]:
+        """Return the keys of a node that cannot."""
+        known = {"number_of_pending_requests": self.pending, "threads_per_allocation": self.threads}
+        return {name: None for name, trusted in known.items() if not trusted}
+
+
+def nodes(row: Raw, trust: Trust) -> list[dict[str, t.Any]]:
+    """Return one item for each node with a route, sorted by node name.
+
+    What a node does not show, or not rightly, is ``None``.
+    """
     items = []
     for entry in row["deployment_stats"].get("nodes") or ():
         for node_id, node in (entry.get("node") or {}).items():
-            items.append(_node(node_id, node, entry))
+            items.append(_node(node_id, node, entry) | trust.unknown)
     return sorted(items, key=lambda item: (str(item["node_name"]), item["node_id"]))
 
 
@@ -75,14 +91,14 @@ def _node(node_id: str, node: Raw, entry: Raw) -> dict[str, t.Any]:
     }
 
 
-def usage(row: Raw) -> dict[str, t.Any]:
+def usage(row: Raw, trust: Trust) -> dict[str, t.Any]:
     """Return figures of the whole deployment: times in ms, ratios 0 to 1, ``None`` where nothing was measured."""
     stats: Raw = row["deployment_stats"]
     entries = [entry for entry in stats.get("nodes") or () if "number_of_pending_requests" in entry]
     inferences = _total(entries, "inference_count")
     last_minute = _total(entries, "throughput_last_minute")
     hits = _total(entries, "inference_cache_hit_count")
-    pending = _total(entries, "number_of_pending_requests")
+    pending = _total(entries, "number_of_pending_requests") if trust.pending else None
     places = (stats.get("queue_capacity") or 0) * len(entries)
     accessed = [entry["last_access"] for entry in entries if entry.get("last_access") is not None]
     return {
@@ -115,5 +131,5 @@ def _mean(entries: t.Sequence[Raw], name: str, weight: str) -> float | None:
     return round(sum(entry[name] * entry[weight] for entry in measured) / total, 3) if total else None
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
+def _ratio(part: int | None, whole: int) -> float | None:
+    return round(part / whole, 4) if whole and part is not None else None

@@ -205,16 +205,16 @@ def test_an_endpoint_without_an_id(emulator: Emulator) -> None:
 def test_settings_that_are_no_numbers_tell_no_capacity(emulator: Emulator, settings: Json) -> None:
     api = emulator.connected()
     assert api.server.version
-    nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}}}}
+    nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}, "roles": ["ml"]}}}
     emulator.fault("any_read", answering(nodes | {"transient": {"xpack": {"ml": settings}}}), times=-1)
-    assert api.ml_processors() is None
+    assert api.start_conditions.processors() is None
 
 
 def test_a_count_that_is_never_reached_ends_with_the_rows() -> None:
     with Meddler("9.5.3") as emulator:
         emulator.fault("stats", answering({"count": 10**15, "trained_model_stats": []}), times=-1)
         assert list(emulator.connected().read()) == []
-        assert len(emulator.answers) == 1
+        assert len(emulator.answers) == 2  # the version, and one page
 
 
 def test_a_version_of_many_digits_is_older_than_everything() -> None:

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
+from support.scenario_helpers import hide_nodes
 
 Json = dict[str, t.Any]
 with Emulator("9.5.3") as untouched:
@@ -238,6 +239,7 @@ def test_what_a_repetition_cannot_cure_is_not_repeated(emulator: Emulator, name:
 
 
 def test_missing_capacity_is_reported_with_the_servers_reason(emulator: Emulator) -> None:
+    hide_nodes(emulator)
     result = emulator.run(model_id="m", number_of_allocations=50)
     assert result["error"]["kind"] == "capacity"
     assert "not enough resources to provide all requested allocations" in result["msg"]

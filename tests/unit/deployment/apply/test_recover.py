@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scenario_helpers import launched, task, verbs, written
+from support.scenario_helpers import hide_nodes, launched, task, verbs, written
 
 Json = dict[str, t.Any]
 
@@ -55,6 +55,7 @@ def test_a_refused_replacement_starts_what_was_before(emulator: Emulator, refusa
 
 def test_a_replacement_without_capacity_starts_what_was_before(emulator: Emulator) -> None:
     was = launched(emulator, number_of_allocations=4)
+    hide_nodes(emulator)
     result = emulator.run(deployment_id="d", threads_per_allocation=32, replace="stop_start")
     assert (result["error"]["status"], result["operation"]) == (429, "rollback")
     assert task(emulator) == was

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.scenario_helpers import launched, task, written
+from support.scenario_helpers import hide_nodes, launched, task, written
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 1, "queue_capacity": 77, "cache_size": "123kb"}
@@ -71,6 +71,7 @@ def test_a_refused_start_restores_what_ran_before(emulator: Emulator, path: Path
 def test_a_start_without_capacity_restores_what_ran_before(emulator: Emulator, path: Path) -> None:
     """Test a start for which no node has enough processors: 32."""
     started(emulator)
+    hide_nodes(emulator)
     was = task(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=32))
     result = emulator.run(**options)
@@ -114,6 +115,7 @@ def test_a_refused_restart_is_not_tried_with_the_same_again(emulator: Emulator, 
 
 def test_neither_is_taken_and_both_are_kept(emulator: Emulator, path: Path) -> None:
     started(emulator)
+    hide_nodes(emulator)
     was = task(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=32))
     content = path.read_bytes()
@@ -127,6 +129,7 @@ def test_neither_is_taken_and_both_are_kept(emulator: Emulator, path: Path) -> N
 
 def test_a_kill_between_the_refusal_and_what_ran_before_loses_nothing(emulator: Emulator, path: Path) -> None:
     started(emulator)
+    hide_nodes(emulator)
     was = task(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=32))
     with emulator.kill(1, what="_start"):
@@ -150,6 +153,7 @@ def test_a_kill_of_the_rollback_does_not_restore_the_change(emulator: Emulator, 
 
 def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(emulator: Emulator, path: Path) -> None:
     started(emulator)
+    hide_nodes(emulator)
     was = task(emulator)
     options = desired(path, threads_per_allocation=32, on_unsatisfied="rollback", wait_timeout=6)
     killed(emulator, **options)
@@ -162,6 +166,7 @@ def test_a_start_that_is_not_satisfied_is_rolled_back_to_what_ran_before(emulato
 
 def test_what_another_has_started_after_the_refusal_is_left_alone(emulator: Emulator, path: Path) -> None:
     started(emulator)
+    hide_nodes(emulator)
     options = killed(emulator, **desired(path, threads_per_allocation=32))
     send = emulator.request
     refused: list[str] = []

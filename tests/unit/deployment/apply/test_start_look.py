@@ -1,0 +1,154 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test the look before the first write at what is certain to refuse a start; ``tests/laws`` tries it everywhere."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from support.emulated_cluster import Emulator
+from support.scenario_helpers import launched, task, verbs, written
+
+Json = dict[str, t.Any]
+REPLACE: Json = {"deployment_id": "d", "queue_capacity": 5, "replace": "stop_start"}
+
+
+@pytest.fixture
+def emulator() -> t.Iterator[Emulator]:
+    with Emulator("9.5.3") as made:
+        yield made
+
+
+def turn_on(emulator: Emulator, value: bool | None = True) -> None:
+    emulator.effect("set_setting", name="upgrade_mode", value=value)
+
+
+def turned_on_after(emulator: Emulator, operation: str) -> None:
+    effect = {"do": "set_setting", "name": "upgrade_mode", "value": True}
+    emulator.fault(operation, {"type": "effect", "effect": effect}, when="after")
+
+
+def refusing(status: int) -> Json:
+    return {"type": "answer", "status": status, "body": {"error": {"type": "t", "reason": "planted"}, "status": status}}
+
+
+def test_what_was_looked_at_stands_in_the_result(emulator: Emulator) -> None:
+    launched(emulator)
+    assert emulator.run(check_mode=True, **REPLACE)["start_checks"] == dict.fromkeys(
+        ("versions", "licence", "upgrade_mode", "capacity"), "ok"
+    )
+    assert set(emulator.run(deployment_id="d")["start_checks"].values()) == {None}
+
+
+def test_the_master_is_read_only_if_the_nodes_differ(emulator: Emulator) -> None:
+    emulator.run(check_mode=True, model_id="m")
+    emulator.effect("set_setting", name="mixed_versions", value="patch")
+    assert emulator.run(check_mode=True, model_id="m")["start_checks"]["versions"] == "ok"
+    paths = [request["path"] for request in emulator.control("GET", "/requests")]
+    assert [paths.count("/_nodes"), paths.count("/_nodes/_master")] == [2, 1]
+
+
+def test_serverless_asks_for_none_of_it() -> None:
+    with Emulator("9.5.3", flavor="serverless") as emulator:
+        assert set(emulator.run(model_id="m")["start_checks"].values()) == {None}
+
+
+@pytest.mark.parametrize(("path", "name"), [("xpack", "licence"), ("cluster_state", "capacity")])
+def test_a_read_that_a_proxy_hides(emulator: Emulator, path: str, name: str) -> None:
+    launched(emulator)
+    operation = {"xpack": "license"}.get(path, path)
+    emulator.fault(operation, refusing(404 if path == "xpack" else 500), times=-1, after=0 if path == "xpack" else 1)
+    result = emulator.run(check_mode=True, **REPLACE)
+    assert result["start_checks"][name] == "not_read"
+    assert "is not certain" in result["warnings"][-1]
+
+
+def test_a_read_that_fails_ends_the_task_before_a_stop(emulator: Emulator) -> None:
+    launched(emulator)
+    emulator.fault("license", refusing(500), times=-1)
+    assert "Cannot read the licence" in emulator.run(**REPLACE)["msg"]
+    assert emulator.journal() == []
+
+
+def test_one_start_is_refused_beside_a_hundred_deployments(emulator: Emulator) -> None:
+    for number in range(100):
+        launched(emulator, f"d{number}", priority="low")
+    result = emulator.run(check_mode=True, model_id="m")
+    assert result["failure"] == {"code": "too_many_deployments"}
+    assert result["msg"].endswith("Stop some first.")
+
+
+@pytest.mark.parametrize("file", [True, False])
+def test_upgrade_mode_that_begins_after_the_look(emulator: Emulator, tmp_path: Path, file: bool) -> None:
+    was = launched(emulator, number_of_allocations=2, queue_capacity=77)
+    path = tmp_path / "d.json"
+    options = {**REPLACE, **({"recovery_file": str(path)} if file else {})}
+    turned_on_after(emulator, "stop")
+    result = emulator.run(**options)
+    assert (result["failure"], written(emulator)) == ({"code": "rollback_failed"}, ["_stop", "_start"])
+    assert result["error"]["kind"] == "upgrade_mode"
+    assert "It was not rolled back: Deployment 'd' cannot be started now: the upgrade mode" in result["msg"]
+    if not file:
+        assert (
+            "It ran with model_id: m, threads_per_allocation: 1, priority: normal, queue_capacity: 77" in result["msg"]
+        )
+        assert "When it is off, start it with these settings" in result["msg"]
+        return
+    assert (
+        f"Run the task again when it is off: it starts the deployment with its settings from recovery_file {path}."
+        in (result["msg"])
+    )
+    turn_on(emulator, None)
+    assert emulator.run(**options)["operation"] == "start"
+    assert task(emulator) == {**was, "queue_capacity": 5}
+
+
+def test_a_refusal_that_is_none_of_these(emulator: Emulator) -> None:
+    launched(emulator)
+    emulator.fault("start", refusing(400), times=-1)
+    result = emulator.run(deployment_id="d", state="restarted")
+    assert "When what refuses the start is gone, start it with these settings" in result["msg"]
+
+
+def test_a_stuck_deployment_stays(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="d")
+    emulator.effect("hold", deployment_id="d")
+    emulator.forget()
+    turn_on(emulator)
+    planned, real = (
+        emulator.run(check, deployment_id="d", on_failed="recover", wait_timeout=6) for check in (True, False)
+    )
+    assert any("cannot be started now" in text for text in planned["warnings"])
+    assert "It cannot be recovered: Deployment 'd' cannot be started now" in real["msg"]
+    assert emulator.journal() == []
+
+
+def test_a_rollback_stops_nothing_that_could_not_start_again(emulator: Emulator) -> None:
+    launched(emulator)
+    emulator.fault("start", {"type": "effect", "effect": {"do": "hold", "deployment_id": "d"}}, when="after")
+    turned_on_after(emulator, "start")
+    result = emulator.run(**REPLACE, on_unsatisfied="rollback", wait_timeout=6)
+    assert "It was not rolled back: Deployment 'd' cannot be started now" in result["msg"]
+    assert verbs(result) == ["_stop", "_start"]
+    assert "does not run" not in result["msg"]
+
+
+def test_only_the_starts_of_a_list_are_refused(emulator: Emulator) -> None:
+    launched(emulator, "d")
+    turn_on(emulator)
+    result = emulator.run_many([{"deployment_id": "d", "number_of_allocations": 2}, {"model_id": "m"}])
+    assert [item["failure"] for item in result["deployments"]] == [None, {"code": "upgrade_mode"}]
+    assert written(emulator) == ["_update"]
+
+
+def test_older_texts_of_a_refusal() -> None:
+    with Emulator("8.9.2") as emulator:
+        emulator.effect("set_setting", name="mixed_versions", value=True)
+        emulator.allow("manage_ml")
+        result = emulator.run(model_id="m")
+        assert (result["error"]["kind"], result["failure"]) == ("versions", {"code": "mixed_versions"})
