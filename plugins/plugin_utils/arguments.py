@@ -25,10 +25,9 @@ def with_module_defaults(task: Task, templar: Templar, may_be_empty: t.Collectio
     arguments: Json = dict(task.args)
     given = {name for name, value in arguments.items() if is_given(value) or (value == "" and name in may_be_empty)}
     for layer in _layers(task, templar):
-        for name in layer.keys() - given:
-            value = templar.template(layer[name])
-            if is_given(value):
-                arguments[name] = value
+        # As one dictionary: from ansible-core 2.19 on, only there may a template result in omit.
+        found = templar.template({name: layer[name] for name in layer.keys() - given})
+        arguments.update({name: value for name, value in found.items() if is_given(value)})
     return arguments
 
 

@@ -33,6 +33,7 @@ TASKS: list[Json] = [
     {ONE: {**SEARCH, "on_adaptive": "override"}},
     {INFO: {"gather": ["usage"]}},
     {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {ONE: {**SEARCH, "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ONE: {"deployment_id": "search", "threads_per_allocation": 32, "replace": "stop_start"}, "ignore_errors": True},
     {ONE: {"deployment_id": "search", "state": "stopped"}},
     {MANY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest"}]}, "check_mode": True},

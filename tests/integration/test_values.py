@@ -34,7 +34,8 @@ def cluster() -> Iterator[Emulator]:
 
 
 def play(cluster: Emulator, connection: str, tasks: list[Json], defaults: Json | None = None) -> Played:
-    group = {"group/mlops.elasticsearch.ml": {"hosts": [cluster.url], "request_retries": 0}}
+    omitted = "{{ nothing_of_this_name | default(omit) }}"
+    group = {"group/mlops.elasticsearch.ml": {"hosts": [cluster.url], "request_retries": 0, "username": omitted}}
     playbook = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -78,6 +79,8 @@ def test_nothing_empty_hides_a_guard_of_module_defaults(cluster: Emulator, conne
         "null": {"guard": None, "on_guarded": ""},
         "text": {"guard": ""},
         "omitted": {"guard": "{{ nothing_of_this_name | default(omit) }}"},
+        "null within": {"guard": {"max_step": None}},
+        "text within": {"guard": {"max_step": "{{ nothing_of_this_name | default('') }}"}},
     }
     tasks: list[Json] = [
         {"name": f"{module} {name}", module: {**BARE[module], **options}}

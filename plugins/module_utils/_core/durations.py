@@ -40,8 +40,8 @@ def seconds(option: str, value: t.Any, *, zero: bool = False) -> float:
 
 
 def elasticsearch_time(length: float) -> str:
-    """Return *length*, in seconds, as a time of Elasticsearch, which takes whole numbers only."""
-    milliseconds = round(length * 1000)
+    """Return *length*, in seconds above 0, as a time of Elasticsearch, which takes whole numbers only."""
+    milliseconds = max(1, round(length * 1000))
     return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
 
 

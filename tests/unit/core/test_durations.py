@@ -66,3 +66,4 @@ def test_what_is_no_time(value: t.Any, said: str) -> None:
 
 def test_elasticsearch_takes_whole_numbers() -> None:
     assert [elasticsearch_time(length) for length in (30.0, 0.5, 59.999, 90.0)] == ["30s", "500ms", "59999ms", "90s"]
+    assert elasticsearch_time(0.0004) == "1ms"

@@ -42,9 +42,14 @@ _OMITTED = "__omit_place_holder__"
 
 
 def is_given(value: t.Any) -> bool:
-    """Return whether *value* counts as given: null and empty text do not, nor does a list of only those."""
+    """Return whether *value* counts as given: null and empty text do not, nor a list or dictionary of only those.
+
+    One without any value is given: ``guard: {}`` is no guard. So is an item of a list that has no value.
+    """
     if isinstance(value, list) and value:
-        return any(map(is_given, value))
+        return any(isinstance(item, dict) or is_given(item) for item in value)
+    if isinstance(value, dict) and value:
+        return any(map(is_given, value.values()))
     return value is not None and value != "" and not _is_omitted(value)
 
 

@@ -19,7 +19,7 @@ from ..records.desired import Desired
 from .consumers import KIND_NAMES, unreadable
 from .diff import allocation_changes, immutable_differences
 from .endpoint_updates import through_endpoint
-from .owner_versions import CHANGE_NAMES, Change, Ways, change_between, endpoint_since, is_preset, ways
+from .owner_versions import CHANGE_NAMES, NOWHERE, Change, Ways, change_between, endpoint_since, is_preset, ways
 from .plan import Plan
 
 _ONLY_THE_DEPLOYMENT = "update_deployment, which changes only the deployment"
@@ -73,7 +73,7 @@ def allow_update(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] |
         return through_endpoint(plan, owner.task_type)
     if asked == "update_deployment" and possible.deployment:
         return plan
-    if asked == "fail" and possible != Ways():
+    if asked == "fail" and possible != NOWHERE:
         raise _bypasses_owner(desired, _remedy(owner, change, possible))
     raise _impossible(desired, owner, change, possible, server)
 

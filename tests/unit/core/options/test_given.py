@@ -76,7 +76,7 @@ def refused(**given: t.Any) -> str:
         ({"kinds": ["a", None, ""]}, {"kinds": ["a"]}),
         ({"kinds": [None, ""]}, {}),
         ({"ids": []}, {"ids": []}),
-        ({"guard": {"max": "", "on": None}}, {"guard": {}}),
+        ({"guard": {"max": "", "on": None}}, {}),
         ({"guard": '{"max": 2}'}, {"guard": {"max": 2}}),
         ({"guard": "max=2 on=no"}, {"guard": {"max": 2, "on": False}}),
         ({"headers": {1: DATE, "b": None, "c": "", "d": 2}}, {"headers": {"1": "2026-01-02", "d": 2}}),
@@ -144,6 +144,6 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 
 def test_what_counts_as_given() -> None:
-    given: list[t.Any] = [0, False, " ", [], {}, ["a", None]]
-    missing: list[t.Any] = [None, "", [None], ["", None]]
+    given: list[t.Any] = [0, False, " ", [], {}, ["a", None], {"a": None, "b": 0}, [{"a": None}]]
+    missing: list[t.Any] = [None, "", [None], ["", None], {"a": None, "b": ""}, {"a": {"b": None}}]
     assert list(map(is_given, given + missing)) == [True] * len(given) + [False] * len(missing)

@@ -155,7 +155,7 @@ def test_an_action_fails_with_all_its_keys(monkeypatch: pytest.MonkeyPatch) -> N
     play = types.SimpleNamespace(_action_groups={})
     task = {"args": {"api_key": SECRET}, "module_defaults": [], "resolved_action": ""}
     action._task = types.SimpleNamespace(**{**task, "_parent": types.SimpleNamespace(_play=play)})  # type: ignore[assignment]
-    action._templar = None  # type: ignore[assignment]
+    action._templar = types.SimpleNamespace(template=lambda value: value)  # type: ignore[assignment]
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})
     monkeypatch.setattr(ActionModule, "_environment", lambda self: Broken().variables)
     result = action.run()
