@@ -38,8 +38,12 @@ OF_LIST_ALONE = set(OF_LIST.argument_spec) - {*ITEM.argument_spec, *CONNECTION.a
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\b[a-z]+(?= to\b|: )")
 """A name with an underscore; or a word where advice says what to set it to."""
 _SENTENCES = re.compile(r"(?<=[.?!]) (?=[A-Z])")
-_ADVICE = re.compile(r"(?:Ask|Change|Check|Choose|Give|Grant|Leave|List|Put|Set|Stop|Take|To|Use|With|Write)\b")
-_ALTERNATIVES = re.compile(r",? or (?=(?:add|change|choose|give|grant|leave|list|put|remove|set|stop|take|use)\b)")
+_ADVICE = re.compile(
+    r"(?:Add|Ask|Change|Check|Choose|Give|Grant|Leave|List|Put|Rename|Repeat|Run|Set|Stop|Take|To|Use|With|Write)\b"
+)
+_ALTERNATIVES = re.compile(
+    r",? or (?=(?:add|change|choose|give|grant|leave|list|put|remove|rename|repeat|run|set|stop|take|use)\b)"
+)
 _ASIDE = re.compile(r"; (\w+) accepts that")
 
 
@@ -70,19 +74,32 @@ def of_role(message: str, role: str) -> str:
 
 
 def for_caller(result: Json, offered: t.Collection[str] | None, role: str) -> Json:
-    """Return a failed *result* with its messages for a playbook that offers options, or for a *role* of ours."""
+    """Return *result* with its warnings, and the messages of a failed one, as :func:`text_for` says."""
+    if offered is None and not role.startswith(COLLECTION):
+        return result
 
     def adapted(each: Json) -> Json:
-        message = str(each["msg"])
-        message = message if offered is None else with_offered(message, offered)
-        return {
-            **each,
-            "msg": of_role(message, role.removeprefix(COLLECTION)) if role.startswith(COLLECTION) else message,
-        }
+        return {**each, "msg": text_for(str(each["msg"]), offered, role)} if "msg" in each else each
 
-    if not result.get("failed") or (offered is None and not role.startswith(COLLECTION)):
+    if result.get("warnings"):
+        adapted_warnings = (_warning_for(warning, offered, role) for warning in result["warnings"])
+        result = {**result, "warnings": [warning for warning in adapted_warnings if warning]}
+    if not result.get("failed"):
         return result
     items = result.get("deployments")
     if isinstance(items, list):
-        result = {**result, "deployments": [adapted(each) if "msg" in each else each for each in items]}
-    return adapted(result) if "msg" in result else result
+        result = {**result, "deployments": [adapted(each) for each in items]}
+    return adapted(result)
+
+
+def _warning_for(warning: t.Any, offered: t.Collection[str] | None, role: str) -> t.Any:
+    """Return *warning*, a text or what ansible-core from 2.19 on makes of one that a module returns."""
+    text = str(getattr(getattr(warning, "event", None), "msg", warning))
+    adapted = text_for(text, offered, role)
+    return warning if adapted == text else adapted
+
+
+def text_for(text: str, offered: t.Collection[str] | None, role: str) -> str:
+    """Return *text* for a playbook that offers only some options, or for a *role* of ours."""
+    text = text if offered is None else with_offered(text, offered)
+    return of_role(text, role.removeprefix(COLLECTION)) if role.startswith(COLLECTION) else text

@@ -35,8 +35,6 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     would_hide,
 )
 
-ROLE = "mlops.elasticsearch.deployments"
-
 display = Display()
 
 
@@ -92,14 +90,8 @@ class DeploymentAction(MlAction):
                 "fact_shadows_variable",
                 f"Host {hosts[0]}{have} a variable {name} that is not a fact of this collection, and the fact of that "
                 "name would hide it: facts beat variables of the inventory and defaults of roles",
-                hint=f"Rename it, or set {self._fact_option} to another name, or to an empty text for no fact.",
+                hint="Rename the variable, or set fact_name to another name, or to an empty text for no fact.",
             )
-
-    @property
-    def _fact_option(self) -> str:
-        """Return what names the fact where the user can set it."""
-        of_our_role = self._task._role is not None and self._task._role.get_name() == ROLE
-        return "deployments_fact_name" if of_our_role else "fact_name"
 
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
@@ -109,7 +101,7 @@ class DeploymentAction(MlAction):
                 display.warning(text)
             return outcome
         if not name and outcome.get("changed"):
-            return self.with_warnings(outcome, *self._not_followed(f"{self._fact_option} is empty"))
+            return self.with_warnings(outcome, *self._not_followed("fact_name is empty"))
         if not isinstance(new, dict) or name not in new:
             return outcome
         owner, run = self._owner_of(task_vars), run_id(str(self._task._uuid))

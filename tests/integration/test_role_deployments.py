@@ -227,7 +227,10 @@ TWICE = """
         ("{deployments_list: 7}", "deployments takes a list of dictionaries, not 7"),
         ("{deployments_list: [], deployments_wait: perhaps}", "wait takes true or false, not 'perhaps'"),
         ("{deployments_list: [], deployments_guard: 8}", "guard takes a dictionary with max_total_step, not"),
-        ("{deployments_list: [], deployments_stop_unlisted: true}", "stop_unlisted is set without unlisted_except"),
+        (
+            "{deployments_list: [], deployments_stop_unlisted: true}",
+            "deployments_stop_unlisted is set without deployments_unlisted_except",
+        ),
     ],
 )
 def test_the_results_are_never_those_of_an_earlier_use(cluster: Emulator, wrong: str, sentence: str) -> None:

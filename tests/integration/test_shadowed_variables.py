@@ -87,7 +87,7 @@ def test_a_variable_of_the_inventory_is_not_hidden(
     message = refused(site, site.play({**task, **mode}, hosts={"one": {NAME: {"sentiment": 2}}}))
     assert message.startswith(f"Host one has a variable {NAME} that is not a fact of this collection")
     assert "facts beat variables of the inventory" in message
-    assert message.endswith("Rename it, or set fact_name to another name, or to an empty text for no fact.")
+    assert message.endswith("Rename the variable, or set fact_name to another name, or to an empty text for no fact.")
 
 
 @pytest.mark.parametrize("value", [{}, None, [], "text", {"d": {"run": "r", "deployment": None}}])

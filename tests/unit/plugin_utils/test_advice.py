@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import types
 import typing as t
 from collections.abc import Iterator
 
@@ -30,6 +31,7 @@ SCALE: list[str] = PLAY["vars"][OFFERED]
 ROLE = yaml.safe_load((ROOT / "roles/deployments/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
 EXPLAINS = "While enabled, they set the number"
 """What a hint says of the option that the task has given, and that no playbook gives."""
+MODULE = "mlops.elasticsearch.trained_model_deployment"
 LISTED = "mlops.elasticsearch.deployments"
 
 
@@ -45,7 +47,7 @@ def texts(node: ast.expr) -> Iterator[str]:
 
 def hints() -> Iterator[tuple[str, str]]:
     """Yield the place and the text of every hint of every failure."""
-    for path in sorted((ROOT / "plugins/module_utils").rglob("*.py")):
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             found: list[ast.expr] = []
             name = getattr(getattr(node, "targets", [None])[0], "id", "")
@@ -102,6 +104,11 @@ def test_the_role_has_a_variable_for_each_option_of_a_list() -> None:
         ("It failed. With on_failed: recover the task stops it and starts it again.", "It failed."),
         ("This needs 8.6. With replace: stop_start the task stops it.", "This needs 8.6."),
         ("No allocation runs: it sleeps; allow_zero accepts that.", "No allocation runs: it sleeps."),
+        (
+            "It would hide a variable. Rename the variable, or set fact_name to another name, or to an empty text.",
+            "It would hide a variable. Rename the variable.",
+        ),
+        ("It runs. Run the task again with replace: stop_start.", "It runs."),
         ("Number 9 is above max 8. Ask for a number that the guard allows, or change the guard.", None),
         ("threads_per_allocation is 1, not 2. Repeating does not help: add ML nodes, stop something.", None),
     ],
@@ -115,6 +122,28 @@ def test_a_role_names_its_variables() -> None:
     expected = "deployments_stop_unlisted is set without deployments_unlisted_except. Set replace to stop_start."
     assert of_role(message, "deployments") == expected
     assert of_role(expected, "deployments") == expected
+
+
+def test_the_playbook_offers_the_options_that_a_variable_sets() -> None:
+    [scale] = [task for task in PLAY["tasks"] if "block" in task]
+    [module] = [task[MODULE] for task in scale["block"] if MODULE in task]
+    assert {name for name, value in module.items() if "{{" in str(value)} == set(SCALE)
+
+
+def test_warnings_name_what_the_caller_offers() -> None:
+    stays = "Deployment 'a' was skipped: it is adaptive."
+    clusters = "Two clusters. Give the tasks of each cluster a fact_name of their own."
+    good: Json = {"changed": True, "warnings": [stays, clusters, "Set replace to stop_start."]}
+    assert for_caller(good, None, "") is good
+    assert for_caller(good, SCALE, "")["warnings"] == [stays, "Two clusters."]
+    assert for_caller(good, None, LISTED)["warnings"] == [
+        stays,
+        "Two clusters. Give the tasks of each cluster a deployments_fact_name of their own.",
+        "Set replace to stop_start.",
+    ]
+    of_module = types.SimpleNamespace(event=types.SimpleNamespace(msg=clusters))
+    kept = types.SimpleNamespace(event=types.SimpleNamespace(msg=stays))
+    assert for_caller({"warnings": [of_module, kept]}, SCALE, "")["warnings"] == ["Two clusters.", kept]
 
 
 def test_only_messages_of_failures_change() -> None:
