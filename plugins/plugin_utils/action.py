@@ -76,7 +76,7 @@ class MlAction(ActionBase):
     def _finished(self, task_vars: Json) -> Json:
         given: Json = dict(self._task.args)
         try:
-            given = with_module_defaults(self._task, self._templar, self.SPEC.may_be_empty)
+            given = with_module_defaults(self._task, self._templar, self.SPEC)
             given = {name: untagged(value, name, dates=True) for name, value in given.items()}
             given = checked_options(self.SPEC, given, self.item_label)
             environment = self._environment()

@@ -11,19 +11,19 @@ import typing as t
 from ansible.playbook.task import Task
 from ansible.template import Templar
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import is_given
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import is_given, is_value
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 
 Json = dict[str, t.Any]
 
 
-def with_module_defaults(task: Task, templar: Templar, may_be_empty: t.Collection[str]) -> Json:
+def with_module_defaults(task: Task, templar: Templar, spec: Spec) -> Json:
     """Return the arguments of *task*, and the value of ``module_defaults`` for each one that is not given.
 
-    Ansible itself lets null, empty text and ``omit`` hide a default, and with it a guard. *may_be_empty*: options for
-    which an empty text is a value.
+    Ansible itself lets null, empty text and ``omit`` hide a default, and with it a guard.
     """
     arguments: Json = dict(task.args)
-    given = {name for name, value in arguments.items() if is_given(value) or (value == "" and name in may_be_empty)}
+    given = {name for name, value in arguments.items() if is_value(spec, name, value)}
     for layer in _layers(task, templar):
         # As one dictionary: from ansible-core 2.19 on, only there may a template result in omit.
         found = templar.template({name: layer[name] for name in layer.keys() - given})

@@ -53,6 +53,15 @@ def is_given(value: t.Any) -> bool:
     return value is not None and value != "" and not _is_omitted(value)
 
 
+def is_value(spec: Spec, name: str, value: t.Any) -> bool:
+    """Return whether option *name* counts as given, with what *spec* says of it.
+
+    A list of ids without any value is given, and so refused: without it the task would work on other deployments.
+    """
+    empty = value == "" and name in spec.may_be_empty
+    return empty or is_given(value) or (name in spec.ids and isinstance(value, list))
+
+
 def checked(spec: Spec, given: t.Mapping[str, t.Any], item_label: ItemLabel) -> Options:
     """Return the options that are *given*, each of a type that it takes; what is no option stays as it is.
 
@@ -83,7 +92,7 @@ class _Reader:
         for name, value in given.items():
             known = specs.get(name, {})
             # An empty text is no dictionary: a guard that arrives as one would guard nothing.
-            if is_given(value) or (value == "" and ("options" in known or name in self._spec.may_be_empty)):
+            if is_value(self._spec, name, value) or (value == "" and "options" in known):
                 found[name] = self._value(known, name, value, lead, f"{within}{name}") if known else value
             else:
                 self._refuse_empty_id(name, value, given, lead)

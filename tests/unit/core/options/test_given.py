@@ -119,6 +119,7 @@ def test_values_that_are_taken(given: Json, expected: Json) -> None:
         ({"items": [{"guard": {"max": "x"}}]}, "item 0 of items: guard.max takes a whole number, not 'x'."),
         ({"id": ["a"]}, "id takes a text, not a list."),
         ({"ids": ["a", None]}, "ids[1] has no value. Give it one, or leave it out."),
+        ({"ids": ["", None]}, "ids[0] has no value. Give it one, or leave it out. ids[1] has no value."),
         ({"id": None, "model": "m"}, "id has no value, and model alone may name another deployment."),
         ({"id": "", "model": "m"}, "id has no value, and model alone may name another deployment."),
     ],
