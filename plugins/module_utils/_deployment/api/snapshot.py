@@ -61,13 +61,13 @@ class Snapshot:
 
     def _add(self, row: Json) -> None:
         model_id = str(row.get("model_id"))
-        deployments = self._models.setdefault(model_id, [])
+        self._models.setdefault(model_id, [])
         self._model_bytes[model_id] = (row.get("model_size_stats") or {}).get("model_size_bytes")
         if row.get("deployment_stats"):
             deployment = Deployment.from_stats(row, self._misreports)
             self.rows[deployment.deployment_id] = row
             self._from_stats[deployment.deployment_id] = deployment
-            deployments.append(deployment.deployment_id)
+            self._models.setdefault(deployment.model_id, []).append(deployment.deployment_id)
 
     def _predict(self, deployment_id: str, predicted: Deployment | None) -> None:
         observed = self._from_stats.pop(deployment_id, None)
