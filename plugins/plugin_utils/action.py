@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Failure, Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.transport import preload
@@ -40,6 +41,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope impo
 HAS_CLIENT = preload()
 
 Json = dict[str, t.Any]
+display = Display()
 
 
 class MlAction(ActionBase):
@@ -105,7 +107,14 @@ class MlAction(ActionBase):
         return for_caller(result, task_vars.get(OFFERED), role.get_name(include_role_fqcn=True) if role else "")
 
     def with_warnings(self, result: Json, *warnings: WarningText) -> Json:
-        """Return *result* with *warnings* added to those that it has."""
+        """Return *result* with *warnings* added to those that it has.
+
+        Ansible drops the warnings of an async task when it polls: they are shown at once.
+        """
+        if self._task.async_val:
+            for text in visible(warnings, self._task.no_log):
+                display.warning(text)
+            return result
         known = result.get("warnings") or []
         new = [text for text in visible(warnings, self._task.no_log) if text not in known]
         return {**result, "warnings": [*known, *new]} if new else result

@@ -93,3 +93,10 @@ def test_certificates_that_a_variable_leaves_unchecked_are_said_once(way: str, t
     said = [str(task.result.get("warnings", "")).count(INSECURE) for task in played.tasks]
     assert sum(said) == 1 == said[1], played.output
     assert INSECURE not in str(secure)
+
+
+def test_certificates_that_an_async_task_leaves_unchecked_are_said() -> None:
+    with emulator("--tls") as server:
+        later: Json = {INFO: {"hosts": server.url}, "async": 60, "poll": 1}
+        played = run("local", [later, later], forked=False, ELASTICSEARCH_INSECURE="true")
+    assert " ".join(played.output.split()).count(INSECURE) == 1, played.output
