@@ -6,20 +6,12 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
-
-Json = dict[str, t.Any]
 
 
 class ActionModule(DeploymentAction):
     SPEC = SPEC
     run_task = staticmethod(run)
     empty_result = staticmethod(empty_result)
-
-    @staticmethod
-    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
-        return (params["deployment_id"] or params["model_id"],)

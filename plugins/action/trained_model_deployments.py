@@ -23,7 +23,3 @@ class ActionModule(DeploymentAction):
     @staticmethod
     def item_label(option: str, index: int, item: Json) -> str:
         return item_label(index, item)
-
-    @staticmethod
-    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
-        return {item["deployment_id"] for item in outcome["deployments"]}

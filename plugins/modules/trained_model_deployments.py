@@ -222,12 +222,13 @@ options:
         plans as if they were there. A task that runs for real ignores them.
       - Leave it out. In check mode the action plugin hands on what earlier tasks and loop items of the run have
         predicted, from all facts of the host.
-      - Only entries of the cluster that the task works on count.
+      - Only entries of the cluster that the task works on count, and of these the last. If the user may not read the
+        uuid of the cluster, those count that were made with the same addresses, and the task warns of others.
     type: dict
     version_added: 0.1.0
     suboptions:
       deployments:
-        description: Entries of the fact by deployment id, as RV(ansible_facts) describes them.
+        description: By deployment id, an entry of the fact as RV(ansible_facts) describes it, or a list of them.
         type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
@@ -565,7 +566,8 @@ error:
 ansible_facts:
   description:
     - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
-    - Later tasks and loop items add to it; a stop removes the deployment. A task that fails sets no facts.
+    - Later tasks and loop items add to it; a stop removes the deployment, unless the entry is of another cluster. A
+      task that fails sets no facts.
     - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
       whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
     - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
@@ -580,7 +582,8 @@ ansible_facts:
         - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut to one
           decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing runs.
         - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user may not
-          read them.
+          read them. C(addresses) is a hash of the addresses of the task.
+        - C(order) is the larger, the later in the run the entry was made.
         - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
           from a fact cache.
       type: dict

@@ -10,7 +10,6 @@ import abc
 import typing as t
 
 from ansible import constants as C
-from ansible.utils.display import Display
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_text
@@ -19,23 +18,22 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.prog
     no_progress,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster, Connect
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEFAULT_FACT
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, untagged
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, display, untagged
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     Key,
     entries_of_run,
     fact_in,
     merge_facts,
+    next_order,
     other_cluster_warning,
     predictions,
     run_id,
     would_hide,
 )
-
-display = Display()
 
 
 class DeploymentAction(MlAction):
@@ -49,11 +47,6 @@ class DeploymentAction(MlAction):
         show_progress: ProgressCallback = no_progress,
     ) -> Outcome:
         """Do what the module does with validated *params*; *show_progress* gets the progress of waits."""
-
-    @staticmethod
-    @abc.abstractmethod
-    def deployment_ids(params: Json, outcome: Json) -> t.Collection[str]:
-        """Return the ids of the deployments of the task, whether or not they run now."""
 
     def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module, and show the progress of waits at ``-v``."""
@@ -70,8 +63,9 @@ class DeploymentAction(MlAction):
             return {}
         owner = self._owner_of(task_vars)
         name = str(given.get("fact_name", DEFAULT_FACT) or "")
-        facts = self._variables_of(owner, task_vars).get("ansible_facts") or {}
-        deployments = predictions(self._key(owner, name), run_id(str(self._task._uuid)), facts)
+        deployments = predictions(
+            self._key(owner, name), run_id(str(self._task._uuid)), self._facts_of(owner, task_vars)
+        )
         return {"predictions": {"deployments": untagged(deployments, "predictions")}} if deployments else {}
 
     def refuse(self, params: Json, task_vars: Json) -> None:
@@ -96,10 +90,7 @@ class DeploymentAction(MlAction):
     def finished(self, params: Json, outcome: Json, task_vars: Json) -> Json:
         name, new = params["fact_name"], outcome.get("ansible_facts")
         if self._task.async_val:
-            # Ansible drops the warnings of this result when it polls.
-            for text in visible(self._not_followed("it is async"), self._task.no_log):
-                display.warning(text)
-            return outcome
+            return self.with_warnings(outcome, *self._not_followed("it is async"))
         if not name and outcome.get("changed"):
             return self.with_warnings(outcome, *self._not_followed("fact_name is empty"))
         if not isinstance(new, dict) or name not in new:
@@ -107,7 +98,8 @@ class DeploymentAction(MlAction):
         owner, run = self._owner_of(task_vars), run_id(str(self._task._uuid))
         key = self._key(owner, name)
         known = untagged(entries_of_run(key, run, fact_in(self._variables_of(owner, task_vars), name)), name)
-        facts = merge_facts(key, run, known, new[name], self.deployment_ids(params, outcome))
+        order = next_order(key, run, self._facts_of(owner, task_vars))
+        facts = merge_facts(key, run, known, new[name], order)
         result = {**outcome, "ansible_facts": {name: facts}}
         return self.with_warnings(result, *other_cluster_warning(name, known, new[name]))
 
@@ -131,6 +123,9 @@ class DeploymentAction(MlAction):
         if not self._task.run_once or owner != task_vars.get("inventory_hostname"):
             return [owner]
         return sorted({owner, *task_vars.get("ansible_play_batch", ())})
+
+    def _facts_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
+        return t.cast(Json, self._variables_of(host, task_vars).get("ansible_facts") or {})
 
     def _variables_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
         """Return the variables of a host before this task, those of another one without being templated."""

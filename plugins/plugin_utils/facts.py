@@ -65,48 +65,65 @@ def entries_of_run(key: Key, run: str, fact: t.Any) -> Json:
     return _of_this_loop.get(key, found)
 
 
-def merge_facts(key: Key, run: str, known: Json, new: Json, deployment_ids: t.Collection[str]) -> Json:
-    """Return the value of the fact after a task on the deployments *deployment_ids*.
+def merge_facts(key: Key, run: str, known: Json, new: Json, order: int) -> Json:
+    """Return the value of the fact after a task.
 
-    *known*: the entries of this run before the task. *new*: the entries of those deployments that run.
+    *known*: the entries of this run before the task. *new*: an entry for each deployment of the task, also if it does
+    not run. *order*: of :func:`next_order`.
     """
-    merged = {name: entry for name, entry in known.items() if name not in deployment_ids}
-    merged.update({name: {**entry, "run": run} for name, entry in new.items()})
+    merged = dict(known)
+    for name, entry in new.items():
+        if _stays(entry):
+            merged[name] = {**entry, "run": run, "order": order}
+        elif name in merged and not _is_other(merged[name], entry):
+            del merged[name]
     _of_this_loop[key] = merged
     return merged
 
 
-def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> Json:
-    """Return the entries that earlier tasks and loop items of this *run* have predicted, by deployment id.
+def _stays(entry: Json) -> bool:
+    """Return whether the fact has an *entry* for long: one of what a real task has stopped only removes another."""
+    return entry["deployment"] is not None or bool(entry["predicted"])
 
-    *facts*: all of the host. Those of the fact of *loop* win over those of others.
+
+def next_order(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> int:
+    """Return a number above those of all entries that this *run* has made. *facts*: all of the host."""
+    return 1 + max((entry["order"] for _name, entry in _all_entries(loop, run, facts)), default=0)
+
+
+def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, list[Json]]:
+    """Return what this *run* has said of each deployment that an earlier task or loop item has predicted.
+
+    *facts*: all of the host. The entries of an id are in the order in which they were made; they may be of several
+    clusters.
     """
-    found: Json = {}
-    for name in [name for name in facts if _is_ours(facts[name])] + [loop[2]]:
-        entries = entries_of_run((*loop[:2], name), run, facts.get(name.removeprefix("ansible_")))
-        found |= {each: entry for each, entry in entries.items() if entry.get("predicted")}
-    return found
+    found: dict[str, list[Json]] = {}
+    for name, entry in sorted(_all_entries(loop, run, facts), key=lambda pair: int(pair[1]["order"])):
+        found.setdefault(name, []).append(entry)
+    return {name: entries for name, entries in found.items() if any(entry["predicted"] for entry in entries)}
+
+
+def _all_entries(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, Json]]:
+    """Yield the entries of this *run* in all facts of the host: those of other names count, too."""
+    of_loop = {name for *scope, name in _of_this_loop if scope == [*loop[:2]]}
+    for name in {name for name in facts if _is_ours(facts[name])} | of_loop:
+        yield from entries_of_run((*loop[:2], name), run, facts.get(name.removeprefix("ansible_"))).items()
 
 
 def other_cluster_warning(fact_name: str, known: Json, new: Json) -> tuple[WarningText, ...]:
     """Return a warning if *new* entries of the fact *fact_name* take the place of *known* ones of another cluster."""
     replaced = [
-        f"'{each}' of cluster {_cluster_of(known[each])['name']}"
-        for each, entry in new.items()
-        if each in known and _is_other(_cluster_of(known[each]), _cluster_of(entry))
+        each for each, entry in new.items() if each in known and _stays(entry) and _is_other(known[each], entry)
     ]
-    named = ", ".join(sorted(replaced))
+    named = ", ".join(f"'{each}'" for each in sorted(replaced))
     text = (
-        f"The fact {fact_name} no longer has {named}: this task has replaced it with what has the same id in another "
-        "cluster. Give the tasks of each cluster a fact_name of their own."
+        f"The fact {fact_name} no longer has {named} of another cluster: this task has replaced it with what has the "
+        "same id in its own. Give the tasks of each cluster a fact_name of their own."
     )
     return (WarningText(text),) if named else ()
 
 
-def _cluster_of(entry: Json) -> Json:
-    return entry.get("cluster") or {"name": None, "uuid": None}
-
-
 def _is_other(known: Json, new: Json) -> bool:
-    """Return whether two clusters are different ones for sure."""
-    return None not in (known["uuid"], new["uuid"]) and known["uuid"] != new["uuid"]
+    """Return whether two entries are of different clusters for sure."""
+    uuids = [(entry.get("cluster") or {}).get("uuid") for entry in (known, new)]
+    return None not in uuids and uuids[0] != uuids[1]

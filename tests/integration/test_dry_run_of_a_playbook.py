@@ -111,14 +111,64 @@ def test_tasks_with_other_names_of_the_fact_follow_each_other(server: Emulator) 
     assert run.changed() == ["Task 0", "Task 1"]
 
 
-def test_a_dry_run_does_not_follow_tasks_on_another_cluster(server: Emulator) -> None:
-    with emulator(*OPTIONS) as elsewhere:
-        body = {**elsewhere.api("GET", "/"), "cluster_uuid": "another"}
+def test_the_newest_prediction_counts_whatever_fact_has_it(server: Emulator) -> None:
+    start: Json = {"model_id": "m", "deployment_id": "a"}
+    looped = {"deployment_id": "b", "model_id": "m", "number_of_allocations": 2, "fact_name": "{{ item }}"}
+    tasks: list[Json] = [
+        {MODULE: {**start, "fact_name": "one"}},
+        {MODULE: {"deployment_id": "a", "number_of_allocations": 2, "fact_name": "two"}},
+        {MODULE: {"deployment_id": "a", "number_of_allocations": 2, "fact_name": "one"}},
+        {MODULE: {"deployment_id": "a", "number_of_allocations": 1, "fact_name": "one"}},
+        {MODULE: looped, "loop": ["one", "two", "three"]},
+    ]
+    run = play(server, "local", named(tasks), "--check").must_pass()
+    assert [task.result["changed"] for task in run.tasks] == [True, True, False, True, True]
+    assert [item["changed"] for item in run.result("Task 4")["results"]] == [True, False, False]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Emulator]:
+    """Start a cluster with a uuid of its own."""
+    with emulator(*OPTIONS) as found:
+        body = {**found.api("GET", "/"), "cluster_uuid": "another"}
         answer = {"type": "answer", "status": 200, "body": body}
-        elsewhere.control("POST", "/faults", {"operation": "info", "when": "before", "times": -1, "do": answer})
-        start: Json = {"model_id": "m", "deployment_id": "a"}
-        tasks: list[Json] = [{MODULE: start}, {MODULE: {**start, "hosts": [elsewhere.url], "fact_name": "there"}}]
-        run = play(server, "local", named([*tasks, *tasks]), "--check").must_pass()
+        found.control("POST", "/faults", {"operation": "info", "when": "before", "times": -1, "do": answer})
+        yield found
+
+
+def test_two_clusters_have_their_own_predictions_in_one_fact(server: Emulator, elsewhere: Emulator) -> None:
+    start: Json = {"model_id": "m", "deployment_id": "a"}
+    there = {**start, "hosts": [elsewhere.url], "fact_name": "there"}
+    scaled = {"number_of_allocations": 2}
+    tasks: list[Json] = [
+        {MODULE: start},
+        {MODULE: there},
+        {MODULE: {**start, **scaled, "fact_name": "third"}},
+        {MODULE: {**there, "fact_name": "third"}},
+        {MODULE: {**there, **scaled, "fact_name": "fourth"}},
+        {MODULE: {**there, **scaled}},
+    ]
+    run = play(server, "local", named(tasks), "--check").must_pass()
+    assert run.changed() == ["Task 0", "Task 1", "Task 2", "Task 4"]
+
+
+def test_a_real_stop_leaves_the_entry_of_another_cluster(server: Emulator, elsewhere: Emulator) -> None:
+    start: Json = {"model_id": "m", "deployment_id": "a"}
+    stop: Json = {MODULE: {"deployment_id": "a", "state": "stopped", "hosts": [elsewhere.url]}}
+    elsewhere.api("POST", "/_ml/trained_models/m/deployment/_start?deployment_id=a&wait_for=started")
+    run = play(
+        server, "local", named([{MODULE: start}, stop, SHOW, {MODULE: {**stop[MODULE], "hosts": [server.url]}}, SHOW])
+    )
+    before, after = shown(run.must_pass())
+    assert run.changed() == ["Task 0", "Task 1", "Task 3"]
+    assert before["a"]["cluster"]["uuid"] != "another"
+    assert after == {}
+
+
+def test_a_dry_run_does_not_follow_tasks_on_another_cluster(server: Emulator, elsewhere: Emulator) -> None:
+    start: Json = {"model_id": "m", "deployment_id": "a"}
+    tasks: list[Json] = [{MODULE: start}, {MODULE: {**start, "hosts": [elsewhere.url], "fact_name": "there"}}]
+    run = play(server, "local", named([*tasks, *tasks]), "--check").must_pass()
     assert run.changed() == ["Task 0", "Task 1"]
 
 

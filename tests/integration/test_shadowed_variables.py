@@ -192,4 +192,4 @@ def test_an_entry_of_another_cluster_is_not_replaced_in_silence(site: Site) -> N
     assert facts[0]["cluster"] == {"name": body["cluster_name"], "uuid": body["cluster_uuid"]}
     assert not played.result("Task 1").get("warnings")
     [warning] = played.result("Task 2")["warnings"]
-    assert f"no longer has 'd' of cluster {facts[0]['cluster']['name']}" in warning
+    assert "no longer has 'd' of another cluster" in warning

@@ -14,7 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import entries_of_run, merge_facts, predictions
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
+    entries_of_run,
+    merge_facts,
+    next_order,
+    predictions,
+)
 from laws.pairs import ACCESS, BOUNDS, VERSIONS
 from laws.truth import unforeseen
 from support.emulated_cluster import Emulator
@@ -74,9 +79,8 @@ class Run:
         result: Json = self.emulator.run(**items[0], **given) if one else self.emulator.run_many(items, **given)
         new = result.get("ansible_facts", {}).get(FACT)
         if not result.get("failed") and new is not None:
-            ids = [_id(items[0])] if one else [item["deployment_id"] for item in result["deployments"]]
             known = entries_of_run(key, "run", self.facts.get(FACT))
-            self.facts[FACT] = merge_facts(key, "run", known, new, ids)
+            self.facts[FACT] = merge_facts(key, "run", known, new, next_order(key, "run", self.facts))
         return result
 
 

@@ -28,6 +28,8 @@ class Server:
     cluster_name: str
     cluster_uuid: str = ""
     """Empty where the user may not read it, or the cluster has not formed yet."""
+    addresses: str | None = None
+    """What tells clusters apart without a uuid: a hash of the addresses under which the server was asked."""
 
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any]) -> Server:

@@ -20,7 +20,7 @@ from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
 from .options import deployment as options
-from .options.predictions import predictions
+from .options.predictions import not_followed, predictions
 from .records.prediction import NO_PREDICTIONS
 
 
@@ -48,6 +48,8 @@ def run(
             refuse_old_server(cluster.server)
             refuse_unsupported(cluster.server, deployment_run.desired)
             cluster.predictions = predictions(params, cluster.server) if check_mode else NO_PREDICTIONS
+            if check_mode:
+                state.warn(*not_followed(params, cluster.server, state.deployment_id))
             read = functools.partial(cluster.read, deployment_run.desired.deployment_id)
             snapshot = read()
             deployment_run.decide(cluster, snapshot)

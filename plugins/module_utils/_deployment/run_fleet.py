@@ -28,7 +28,7 @@ from .apply.start_look import Start, check_room
 from .options import fleet as options
 from .options.deployment import fact_name, server_timeout
 from .options.guard import max_total_step
-from .options.predictions import predictions
+from .options.predictions import not_followed, predictions
 from .plan.fleet import in_send_order, refuse_long_list
 from .plan.guard import guard_plans
 from .records.prediction import NO_PREDICTIONS
@@ -102,6 +102,8 @@ class _Fleet:
             self._runs += [self._run_of(options.stop_item(name, params)) for name in unlisted_ids]
             self._decide(cluster, snapshot, max_step)
             if self._check_mode:
+                for run in self._runs:
+                    run.state.warn(*not_followed(params, cluster.server, run.state.deployment_id))
                 self._predict(cluster, snapshot, timeout)
             else:
                 runs = [run for run in self._runs if not run.error]

@@ -14,7 +14,10 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import stored_size
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.predictions import predictions
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.predictions import (
+    not_followed,
+    predictions,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.start_step import as_shown
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.emulated_cluster import Emulator
@@ -63,18 +66,60 @@ def test_only_predicted_entries_of_the_same_cluster_count() -> None:
     assert read(entry(deployment=None)) == {"d": None}
     assert read(entry(predicted=False)) == {}
     assert read(entry(), Server("9.5.3", "default", "c", "another")) == {}
-    assert read(entry(), Server("9.5.3", "default", "c", "")) == {}
-    unknown = {"name": None, "uuid": None}
-    assert len(read(entry(cluster=unknown), Server("9.5.3", "default", "", ""))) == 1
     assert (
         predictions({"predictions": None}, SERVER) == predictions({"predictions": {"deployments": None}}, SERVER) == {}
     )
+
+
+@pytest.mark.parametrize("entry_uuid", ["u", None])
+@pytest.mark.parametrize("server_uuid", ["u", ""])
+def test_without_both_uuids_the_addresses_decide(entry_uuid: str | None, server_uuid: str) -> None:
+    made = entry(cluster={"name": None, "uuid": entry_uuid}, addresses="here")
+    here, elsewhere = (Server("9.5.3", "default", "c", server_uuid, addresses) for addresses in ("here", "elsewhere"))
+    known = bool(entry_uuid and server_uuid)
+    assert len(read(made, here)) == 1
+    assert len(read(made, elsewhere)) == known
+    option = {"predictions": {"deployments": {"d": [made], "real": {**made, "predicted": False}}}}
+    assert not_followed(option, here, "d") == not_followed(option, elsewhere, "another") == ()
+    assert not_followed(option, elsewhere, "real") == ()
+    assert len(not_followed(option, elsewhere, "d")) == (not known)
+
+
+def test_of_another_cluster_for_sure_nothing_is_said() -> None:
+    other = Server("9.5.3", "default", "c", "another", "elsewhere")
+    assert not_followed({"predictions": {"deployments": {"d": entry()}}}, other, "d") == ()
+
+
+def test_of_several_entries_the_last_of_the_cluster_counts() -> None:
+    older, newer = entry(), entry(deployment=None)
+    elsewhere = entry(cluster={"name": "c", "uuid": "another"})
+    assert read([older, newer, elsewhere]) == {"d": None}
+    assert read([newer, older, elsewhere])["d"].model_id == "m"
+    assert read([older, entry(predicted=False)]) == read([]) == {}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_task_warns_of_what_it_cannot_follow(emulator: Emulator, many: bool) -> None:
+    emulator.allow("monitor_ml")
+    started = predicted(emulator, model_id="m", deployment_id="d")
+    elsewhere = {"d": {**started["d"], "addresses": "elsewhere"}}
+
+    def run(entries: Json) -> Json:
+        item: Json = {"model_id": "m", "deployment_id": "d"}
+        return emulator.run_many([item], **after(entries)) if many else emulator.run(**item, **after(entries))
+
+    assert (run(started)["changed"], run(started)["warnings"]) == (False, [])
+    result = run(elsewhere)
+    assert result["changed"]
+    [warning] = result["warnings"]
+    assert warning.startswith("An earlier task of this dry run would change a deployment 'd' at other addresses.")
 
 
 @pytest.mark.parametrize(
     ("value", "what"),
     [
         (None, "is missing"),
+        ([entry(), "text"], "is not an object"),
         ("text", "is not an object"),
         ({}, "cluster is missing"),
         (entry(deployment={"deployment_id": "d"}), "deployment.model_id is missing"),
@@ -155,7 +200,8 @@ def test_a_task_that_runs_for_real_ignores_predictions(emulator: Emulator) -> No
     assert real["operation"] == "start"
     assert real["ansible_facts"][FACT]["d"]["predicted"] is False
     stopped = emulator.run(deployment_id="d", state="stopped", predictions=ignored["predictions"])
-    assert stopped["ansible_facts"][FACT] == {}
+    gone = stopped["ansible_facts"][FACT]["d"]
+    assert (gone["deployment"], gone["predicted"]) == (None, False)
     listed = emulator.run_many([{"model_id": "m", "deployment_id": "d"}], **ignored)
     assert listed["summary"]["changed"] == 1
 

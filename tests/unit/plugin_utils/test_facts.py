@@ -12,10 +12,13 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
+    Key,
     entries_of_run,
     fact_in,
     merge_facts,
+    next_order,
     other_cluster_warning,
+    predictions,
     run_id,
     would_hide,
 )
@@ -26,12 +29,18 @@ RUN = "0242ac11-0002-5a2b-3c4d"
 OURS = {"a": {"deployment": {"deployment_id": "a"}, "run": "an earlier run"}}
 
 
-def key() -> tuple[str, str, str]:
+def key() -> Key:
     return (f"task-{next(_TASK)}", "localhost", "fact")
 
 
-def merged(at: tuple[str, str, str], fact: t.Any, new: Json, ids: list[str]) -> Json:
-    return merge_facts(at, RUN, entries_of_run(at, RUN, fact), new, ids)
+def entry(uuid: str | None = "1", *, runs: bool = True, predicted: bool = False, **more: t.Any) -> Json:
+    return {"deployment": {} if runs else None, "predicted": predicted, "cluster": {"name": "c", "uuid": uuid}, **more}
+
+
+def merged(at: Key, fact: t.Any, new: Json, facts: Json | None = None) -> Json:
+    """Return the value of the fact after a task, which had the value *fact* before."""
+    order = next_order(at, RUN, {"fact": fact, **(facts or {})})
+    return merge_facts(at, RUN, entries_of_run(at, RUN, fact), new, order)
 
 
 def test_the_run_is_what_tasks_share() -> None:
@@ -39,27 +48,67 @@ def test_the_run_is_what_tasks_share() -> None:
 
 
 def test_a_second_task_adds() -> None:
-    first = merged(key(), None, {"a": {"n": 1}}, ["a"])
-    assert first == {"a": {"n": 1, "run": RUN}}
-    assert merged(key(), first, {"b": {"n": 2}}, ["b"]) == {**first, "b": {"n": 2, "run": RUN}}
+    first = merged(key(), None, {"a": entry()})
+    assert first == {"a": entry(run=RUN, order=1)}
+    assert merged(key(), first, {"b": entry()}) == {**first, "b": entry(run=RUN, order=2)}
 
 
 def test_loop_items_add_though_each_sees_the_facts_from_before_the_loop() -> None:
     loop = key()
-    before = merged(key(), None, {"a": {"n": 1}}, ["a"])
-    merged(loop, before, {"b": {}}, ["b"])
-    assert sorted(merged(loop, before, {"c": {}}, ["c"])) == ["a", "b", "c"]
+    before = merged(key(), None, {"a": entry()})
+    merged(loop, before, {"b": entry()})
+    assert {name: each["order"] for name, each in merged(loop, before, {"c": entry()}).items()} == {
+        "a": 1,
+        "b": 2,
+        "c": 3,
+    }
 
 
-def test_a_stop_removes_its_deployment_alone() -> None:
-    before = {"a": {"run": RUN}, "b": {"run": RUN}}
-    assert merged(key(), before, {}, ["a"]) == {"b": {"run": RUN}}
+@pytest.mark.parametrize("uuid", ["1", None])
+def test_a_stop_removes_its_deployment_alone(uuid: str | None) -> None:
+    before = {name: entry(run=RUN, order=1) for name in "ab"}
+    gone = {"a": entry(uuid, runs=False), "never there": entry(runs=False)}
+    assert merged(key(), before, gone) == {"b": before["b"]}
+    assert other_cluster_warning("fact", before, gone) == ()
+
+
+def test_a_stop_keeps_what_has_the_same_id_in_another_cluster() -> None:
+    before = {"a": entry("1", run=RUN, order=1)}
+    gone = {"a": entry("2", runs=False)}
+    assert merged(key(), before, gone) == before
+    assert other_cluster_warning("fact", before, gone) == ()
+
+
+def test_a_predicted_stop_has_an_entry() -> None:
+    gone = entry(runs=False, predicted=True)
+    assert merged(key(), {"a": entry(run=RUN, order=1)}, {"a": gone}) == {"a": {**gone, "run": RUN, "order": 2}}
 
 
 def test_entries_of_another_run_are_dropped() -> None:
-    before = {"old": {"run": "other"}, "odd": 1, "mine": {"run": RUN}}
-    assert sorted(merged(key(), before, {"new": {}}, ["new"])) == ["mine", "new"]
-    assert merged(key(), "text", {}, ["x"]) == {}
+    before = {"old": {"run": "other"}, "odd": 1, "mine": entry(run=RUN, order=1)}
+    assert sorted(merged(key(), before, {"new": entry()})) == ["mine", "new"]
+    assert merged(key(), "text", {}) == {}
+
+
+def orders(found: dict[str, list[Json]]) -> dict[str, list[int]]:
+    return {name: [each["order"] for each in entries] for name, entries in found.items()}
+
+
+def test_predictions_are_in_the_order_in_which_they_were_made_whatever_the_fact() -> None:
+    one = merged(key(), None, {"x": entry(predicted=True)})
+    two = merged(key(), None, {"x": entry(predicted=True), "real": entry()}, {"one": one})
+    three = merged(key(), None, {"x": entry(predicted=True)}, {"two": two, "one": one})
+    for facts in ({"one": one, "two": two, "fact": three}, {"fact": three, "two": two, "one": one}):
+        assert orders(predictions(key(), RUN, facts)) == {"x": [1, 2, 3]}
+    assert predictions(key(), RUN, {"one": {**one, "of the user": 1}}) == {}
+
+
+def test_loop_items_with_other_names_of_the_fact_follow_each_other() -> None:
+    task, host, _name = loop = key()
+    merged((task, host, "one"), None, {"x": entry(predicted=True)})
+    merged((task, host, "two"), None, {"x": entry(predicted=True)})
+    assert orders(predictions(loop, RUN, {})) == {"x": [1, 2]}
+    assert predictions((task, "another host", "one"), RUN, {}) == predictions(key(), RUN, {}) == {}
 
 
 def test_ansible_removes_its_prefix_from_the_names_of_facts() -> None:
@@ -92,31 +141,20 @@ def test_a_variable_that_is_no_fact_of_ours_would_be_hidden(variables: Json, hid
 
 def test_a_loop_knows_the_variable_that_its_earlier_items_made() -> None:
     loop = key()
-    variable = merged(loop, {}, {"a": {"deployment": {}}}, ["a"])
+    variable = merged(loop, {}, {"a": entry()})
     assert not would_hide(loop, {"fact": variable, "ansible_facts": {}})
     assert would_hide(key(), {"fact": variable, "ansible_facts": {}})
     assert would_hide(loop, {"fact": {"a": 1}, "ansible_facts": {}})
 
 
-def entry(name: str | None, uuid: str | None) -> Json:
-    return {"cluster": {"name": name, "uuid": uuid}}
-
-
 @pytest.mark.parametrize(
-    ("known", "new"),
-    [
-        (entry("c", "1"), entry("c", "1")),
-        (entry("c", "1"), entry("renamed", "1")),
-        (entry("c", "1"), entry(None, None)),
-        (entry(None, None), entry("c", "1")),
-        ({}, entry("c", "1")),
-    ],
+    ("known", "new"), [(entry(), entry()), (entry(), entry(None)), (entry(None), entry()), ({}, entry())]
 )
 def test_an_entry_of_the_same_cluster_is_replaced_in_silence(known: Json, new: Json) -> None:
     assert other_cluster_warning("fact", {"a": known}, {"a": new}) == ()
 
 
-def test_an_entry_of_another_cluster_is_replaced_with_a_warning() -> None:
-    known = {name: entry("production", "1") for name in "abc"}
-    [warning] = other_cluster_warning("fact", known, {name: entry("production", "2") for name in "bad"})
-    assert warning.startswith("The fact fact no longer has 'a' of cluster production, 'b' of cluster production:")
+def test_an_entry_of_another_cluster_is_replaced_with_a_warning_that_names_no_cluster() -> None:
+    known = {name: entry() for name in "abc"}
+    [warning] = other_cluster_warning("fact", known, {name: entry("2") for name in "bad"})
+    assert warning.startswith("The fact fact no longer has 'a', 'b' of another cluster:")

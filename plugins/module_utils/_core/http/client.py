@@ -61,6 +61,7 @@ class Client:
         self._time_left: t.Callable[[], float] = lambda: math.inf
         self._secrets = connection.secrets
         self._certificate = bool(connection.client_cert)
+        self.address_hash = connection.address_hash()
 
     def close(self) -> None:
         self._client.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import typing as t
 
 from ..durations import seconds
@@ -78,6 +79,10 @@ class Connection:
             # In UTF-8, as Elasticsearch reads it: the client would encode a pair in ASCII, which not every password is.
             return {"basic_auth": base64.b64encode(f"{self.username}:{self.password}".encode()).decode()}
         return {"bearer_auth": self.bearer_token} if self.bearer_token else {}
+
+    def address_hash(self) -> str:
+        """Return what is the same for all connections to the same addresses, and shows none of them."""
+        return hashlib.sha256(" ".join(sorted(self.hosts)).encode()).hexdigest()[:16]
 
     def proxy_for(self, address: str) -> str | None:
         """Return the proxy that leads to *address*, one of the hosts, or ``None``."""

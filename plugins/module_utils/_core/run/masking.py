@@ -33,7 +33,7 @@ queue_use reached reason recover rejected_execution_count replace requests_last_
 routing_state routing_table running seconds server service_settings skipped skipped_because start start_time starting
 state status stop summary target_allocation_count target_allocations threads_per_allocation throughput_last_minute
 timeout timeout_count type unchanged update usage used_by uuid version wait_for waited wanted warnings zero
-capacity licence start_checks upgrade_mode versions
+addresses capacity licence start_checks upgrade_mode versions
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""

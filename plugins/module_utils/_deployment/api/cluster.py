@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import typing as t
 
@@ -73,7 +74,7 @@ class Cluster:
     def server(self) -> Server:
         """Return version and flavor: of ``GET /``, or for users without the privilege monitor of ``_ml/info``."""
         if self._server is None:
-            self._server = self._read_server()
+            self._server = dataclasses.replace(self._read_server(), addresses=self._client.address_hash)
         return self._server
 
     def _read_server(self) -> Server:

@@ -152,16 +152,18 @@ class RunState:
         }
 
     def facts(self, item: Json) -> Json:
-        """Return the entry of the fact: deployment id to what runs, empty if it does not. *item*: of :meth:`item`.
+        """Return the entry of the fact: deployment id to what runs. *item*: of :meth:`item`.
 
-        What a dry run would have stopped has an entry, so that later tasks know.
+        What does not run has an entry, too: in a dry run later tasks must know, and in a real run the action plugin
+        must know of which cluster it removes the entry.
         """
-        predicted = self.predicted or self.follows_prediction
-        if not self.observed and not predicted:
-            return {}
         entry = {name: item[name] for name in ("deployment", "routing_table", "allocations")}
-        cluster = self.server and self.server.cluster()
-        return {self.deployment_id: {**entry, **more_of(self.observed), "cluster": cluster, "predicted": predicted}}
+        where = {
+            "cluster": self.server and self.server.cluster(),
+            "addresses": self.server and self.server.addresses,
+            "predicted": self.predicted or self.follows_prediction,
+        }
+        return {self.deployment_id: {**entry, **more_of(self.observed), **where}}
 
     def _entry(self) -> Json:
         observed = self.observed

@@ -20,8 +20,11 @@ Predictions = t.Mapping[str, Deployment | None]
 """Deployment id to the predicted deployment, ``None`` if it would be gone."""
 NO_PREDICTIONS: Predictions = types.MappingProxyType({})
 
-_SETTINGS = ("number_of_allocations", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
-_SHOWN = (*_SETTINGS, "assignment_state", "reason", "start_time")
+_SHOWN: dict[str, Schema] = {
+    **dict.fromkeys(("number_of_allocations", "threads_per_allocation", "queue_capacity"), integer),
+    **dict.fromkeys(("priority", "cache_size", "assignment_state", "reason", "start_time"), text),
+}
+"""What the entry shows of a deployment under the name that its record has, with the schema."""
 _MORE = ("model_bytes", "cache_size_exact")
 """What a plan needs beside the result key ``deployment``: it tells a default cache size from one that was set."""
 
@@ -29,6 +32,7 @@ ENTRY: Schema = object_with(
     "cluster",
     "predicted",
     cluster=object_with(name=text, uuid=text),
+    addresses=text,
     predicted=boolean,
     model_bytes=integer,
     cache_size_exact=boolean,
@@ -37,11 +41,8 @@ ENTRY: Schema = object_with(
         "model_id",
         deployment_id=text,
         model_id=text,
-        number_of_allocations=integer,
-        threads_per_allocation=integer,
-        queue_capacity=integer,
         adaptive_allocations=ADAPTIVE,
-        **dict.fromkeys(("priority", "cache_size", "assignment_state", "reason", "start_time"), text),
+        **_SHOWN,
     ),
 )
 """The schema of an entry of the fact."""
