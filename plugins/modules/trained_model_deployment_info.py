@@ -197,6 +197,7 @@ as_list:
       P(mlops.elasticsearch.deployments#role) take. Applied unchanged, it changes nothing.
     - An item has what a start sets, without the number of allocations where adaptive allocations set it. It has a cache
       size only if that is exact, which needs the cluster privilege C(monitor), and not the default.
+    - Without that privilege it lacks threads that Elasticsearch 8.4 and 8.5 may report wrongly.
     - Deployments that are being stopped are left out. Null if the task failed.
   returned: always
   type: list

@@ -17,7 +17,9 @@ _open: dict[Connection, Cluster] = {}
 
 class _CachedCluster(Cluster):
     def close(self) -> None:
-        """Keep the connection open for the next item."""
+        """Keep the connection open for the next item or attempt, which reads again what changes meanwhile."""
+        self.start_conditions.forget()
+        self.consumers.forget()
 
 
 def cached_cluster(connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:

@@ -204,8 +204,10 @@ class Emulator:
     def effect(self, do: str, **arguments: t.Any) -> None:
         self.control("POST", "/effects", {"do": do, **arguments})
 
-    def fault(self, operation: str, do: Json, when: str = "before", times: int = 1, after: int = 0) -> None:
-        body = {"operation": operation, "when": when, "times": times, "after": after, "do": do}
+    def fault(
+        self, operation: str, do: Json, when: str = "before", times: int = 1, after: int = 0, path: str = "/**"
+    ) -> None:
+        body = {"operation": operation, "path": path, "when": when, "times": times, "after": after, "do": do}
         self.control("POST", "/faults", body)
 
     def settle(self) -> None:

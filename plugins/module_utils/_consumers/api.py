@@ -17,8 +17,6 @@ from . import records, schemas
 from .records import Aliases, Endpoint, Pipelines
 
 PAGE = 1000
-HIDDEN = (403, 404, 405, 410)
-"""Forbidden, or hidden by a flavor or a proxy that has no such path."""
 
 _ENDPOINT_FIELDS = (
     "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
@@ -137,5 +135,5 @@ class ConsumerReader:
 
 
 def _raise_visible(error: ApiError) -> None:
-    if error.status not in HIDDEN:
+    if not error.hidden:
         raise error

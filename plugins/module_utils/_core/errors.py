@@ -149,6 +149,14 @@ class ApiError(Failure):
         """Return whether Elasticsearch does not have the requested resource; a 404 of a proxy does not count."""
         return self.status == 404 and self.error_type == "resource_not_found_exception"
 
+    @property
+    def hidden(self) -> bool:
+        """Return whether the user may not read what was requested, or a flavor or a proxy has no such path.
+
+        Proxies answer with any of these where they pass on only some paths.
+        """
+        return self.status in (403, 404, 405, 410)
+
     def as_result(self) -> dict[str, t.Any]:
         return {"kind": self.kind, "status": self.status, "type": self.error_type, "reason": self.reason}
 

@@ -15,6 +15,7 @@ from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
+from .._core.server import Server
 from .._ml.deployment import Deployment
 from .api.cluster import Cluster, Connect
 from .api.snapshot import Snapshot
@@ -38,14 +39,11 @@ def run(
             found = list(_matching(cluster.read(usage=True), params["deployment_id"], params["gather"]))
         finally:
             cluster.close()
+        result |= _shown(found, cluster.server, params["gather"])
     except (Refusal, ApiError) as exc:
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    trust = Trust(counts_pending(cluster.server), not misreports_threads(cluster.server))
-    result["deployments"] = [_item(deployment, row, params["gather"], trust) for deployment, row in found]
-    result["as_list"] = as_list((deployment for deployment, _row in found), cluster.server)
-    result["summary"] = _summary(result["deployments"])
     return Outcome(result)
 
 
@@ -69,6 +67,14 @@ def _matching(
     for deployment_id in snapshot:
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
             yield t.cast("Deployment", read(deployment_id)), snapshot.rows[deployment_id]
+
+
+def _shown(found: t.Sequence[tuple[Deployment, Json]], server: Server, gather: t.Sequence[str]) -> Json:
+    """Return the result keys about what was *found*."""
+    trust = Trust(counts_pending(server), not misreports_threads(server))
+    items = [_item(deployment, row, gather, trust) for deployment, row in found]
+    listed = as_list((deployment for deployment, _row in found), server)
+    return {"deployments": items, "as_list": listed, "summary": _summary(items)}
 
 
 def _item(deployment: Deployment, row: Json, gather: t.Sequence[str], trust: Trust) -> Json:

@@ -152,8 +152,7 @@ class Cluster:
                 schema=schemas.STATE,
             )
         except ApiError as exc:
-            # Forbidden; or serverless or a proxy has no such path.
-            if exc.kind != "privilege" and exc.status not in (404, 405, 410):
+            if not exc.hidden:
                 raise
             self._state_readable = False
             return {}

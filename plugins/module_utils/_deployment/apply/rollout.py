@@ -283,14 +283,12 @@ class Rollout:
         rollbacks = plan_rollback(
             self._desired, self._model_id, self._plan, self._applier.applied_steps, self._state.observed
         )
-        refused = self._refused_start(error)
-        if any(rollback.plan.start and rollback.plan.start == refused for rollback in rollbacks):
-            raise Refusal(
-                "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
-            )
+        for rollback in rollbacks:
+            self._refuse_known_refusal(error, rollback.plan.start)
         rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
         for rollback in rollbacks:
-            look_again(self._cluster, Start(rollback.plan, self._state))
+            if rollback.plan.stops:  # what is stopped already loses nothing by a start that is refused
+                look_again(self._cluster, Start(rollback.plan, self._state))
         warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
         self._state.warn(*(text for text in warnings if text not in self._state.warnings))
         return rollbacks
@@ -301,6 +299,21 @@ class Rollout:
             return plan
         self._cluster.consumers.forget()
         return check_consumers(self._cluster, None, self._desired, plan, self._state)
+
+    def _refuse_known_refusal(self, error: Failure, start: Step | None) -> None:
+        """Refuse the *start* of a rollback if *error* has shown that Elasticsearch refuses it.
+
+        :raises Refusal: it does.
+        """
+        refused = self._refused_start(error)
+        if start is None or refused is None:
+            return
+        if start == refused:
+            raise Refusal(
+                "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
+            )
+        if error.code in OBSTACLE_CODES:
+            raise Refusal("rollback_failed", "it is stopped, and Elasticsearch refuses every start now")
 
     def _refused_start(self, error: Failure) -> Step | None:
         """Return the start that Elasticsearch refused with *error*, if it was one."""

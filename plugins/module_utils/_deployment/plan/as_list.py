@@ -27,8 +27,6 @@ def _item(deployment: Deployment, server: Server) -> Json:
     settings = dict(start_like(deployment).settings)
     if not deployment.cache_size_exact:
         settings.pop("cache_size", None)
-        if not server.has(8, 6):  # these may show other threads than were set (server-behaviour.md 7 item 22)
-            settings.pop("threads_per_allocation", None)
     if server.serverless or deployment.number_of_allocations is None:
         settings.pop("number_of_allocations", None)
     if deployment.number_of_allocations == 0 or _may_sleep(deployment):

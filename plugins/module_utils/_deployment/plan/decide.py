@@ -190,6 +190,7 @@ def _plan_in_place(desired: Desired, current: Deployment) -> Plan:
 
 def _recreate(desired: Desired, situation: Situation, current: Deployment, operation: Operation) -> Plan:
     """Plan a stop and a start that keeps every setting that the task does not name."""
+    start_step.refuse_misreported(current)
     merged = _updated(desired, current)
     _refuse_frozen_zero(desired, merged)
     step, after, warnings = start_step.restart_of(desired, merged, situation.model_id)

@@ -146,6 +146,7 @@ def _plan_stopped(deployment_id: str, plan: Plan, observed: Deployment | None) -
 
 
 def _recreate(before: Deployment, observed: Deployment | None, stop: tuple[Step, ...]) -> RollbackPlan:
+    start_step.refuse_misreported(before)
     step, after, warnings = start_step.restart_of(Desired(before.deployment_id), before, None)
     stopping = observed is not None and not stop
     plan = Plan(observed, after, "rollback", (*stop, step), warnings, waits_for_stop=stopping)

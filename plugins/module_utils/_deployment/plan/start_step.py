@@ -36,10 +36,7 @@ def restart_of(
     """Return a start that repeats *merged* (what runs now, after an update), overlaid with what the task names.
 
     The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
-
-    :raises Refusal: settings that it would have to keep are not known.
     """
-    refuse_misreported(merged)
     warnings: tuple[WarningText, ...] = ()
     settings = {name: getattr(merged, name) for name in START_SETTINGS if getattr(merged, name) is not None}
     if _is_default_cache(merged):
@@ -74,12 +71,16 @@ def _changed_number(merged: Deployment, after: Deployment) -> tuple[WarningText,
 
 
 def refuse_misreported(deployment: Deployment) -> None:
-    """Refuse a decision about threads or cache size that are not known."""
+    """Refuse to stop or to start again *deployment* if its threads and its cache size are not known.
+
+    Naming them does not help: if the start is refused, what ran could not be started again.
+    """
     if deployment.misreported:
         raise Refusal(
             "missing_privilege",
-            f"The {' and the '.join(MISREPORTED)} of deployment '{deployment.deployment_id}' are not known: when "
-            "Elasticsearch 8.4 or 8.5 has moved allocations, its statistics show them wrongly",
+            f"The {' and the '.join(MISREPORTED)} of deployment '{deployment.deployment_id}' are not known, and "
+            "without them it could not be started again as it was: when Elasticsearch 8.4 or 8.5 has moved "
+            "allocations, its statistics show them wrongly",
             hint="Grant the cluster privilege monitor: the cluster state shows them.",
         )
 

@@ -75,6 +75,7 @@ def test_nothing_is_replaced_because_of_them(version: str, named: Json, check_mo
 RECREATING: dict[str, Json] = {
     "restart": {"state": "restarted"},
     "restart with threads": {"state": "restarted", "threads_per_allocation": 1},
+    "restart with both": {"state": "restarted", "threads_per_allocation": 1, "cache_size": "3mb"},
     "replace for another reason": {"queue_capacity": 5, "replace": "stop_start"},
 }
 
@@ -88,6 +89,7 @@ def test_nothing_is_stopped_whose_settings_are_not_known(version: str, name: str
         assert planned["msg"] == real["msg"]
         assert real["failure"] == {"code": "missing_privilege"}
         assert "Grant the cluster privilege monitor" in real["msg"]
+        assert "could not be started again as it was" in real["msg"]
         assert (emulator.journal(), parameters(emulator)) == ([], was)
 
 
@@ -127,3 +129,25 @@ def test_the_stop_of_such_a_deployment_is_not_rolled_back_with_other_settings() 
         assert "are not known" in result["msg"]
         assert [call["path"].rpartition("/")[2] for call in emulator.journal()][0] == "_stop"
         assert not any("_start" in call["path"] for call in emulator.journal())
+
+
+@pytest.mark.parametrize("gather", [["routing"], []])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_reading_leaves_them_out(version: str, gather: list[str]) -> None:
+    with prepared(version, WITHOUT_MONITOR) as emulator:
+        result = emulator.info(gather=gather)
+        assert not result.get("failed"), result.get("msg")
+        assert result["deployments"][0]["threads_per_allocation"] is None
+        [item] = result["as_list"]
+        assert item.keys().isdisjoint({"threads_per_allocation", "cache_size"})
+        applied = emulator.run_many([item])
+        assert (applied["changed"], applied.get("failed", False), applied["warnings"]) == (False, False, [])
+
+
+@pytest.mark.parametrize("version", [*VERSIONS, "8.3.3"])
+def test_right_statistics_stand_in_the_list(version: str) -> None:
+    with Emulator(version) as emulator:
+        emulator.effect("start_deployment", model_id="m", threads_per_allocation=2)
+        emulator.settle()
+        emulator.allow(*WITHOUT_MONITOR)
+        assert emulator.info()["as_list"][0]["threads_per_allocation"] == 2

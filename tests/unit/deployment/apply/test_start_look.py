@@ -58,6 +58,29 @@ def test_serverless_asks_for_none_of_it() -> None:
         assert set(emulator.run(model_id="m")["start_checks"].values()) == {None}
 
 
+HIDDEN = {"/_nodes": ("versions", "capacity"), "/_xpack": ("licence",), "/_ml/info": ("upgrade_mode",)}
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 410])
+def test_paths_that_a_proxy_hides(emulator: Emulator, status: int) -> None:
+    """A proxy answers with a page of its own, also with the status of a missing privilege."""
+    launched(emulator)
+    page = {"type": "answer", "status": status, "body": "<h1>No</h1>", "product": False}
+    for path in HIDDEN:
+        emulator.fault("any", page, path=path, times=-1)
+    result = emulator.run(**REPLACE)
+    assert (result["operation"], result.get("failed", False)) == ("replace", False), result.get("msg")
+    assert result["start_checks"] == {name: "not_read" for names in HIDDEN.values() for name in names}
+
+
+@pytest.mark.parametrize("path", HIDDEN)
+def test_a_licence_that_refuses_a_read_is_no_proxy(emulator: Emulator, path: str) -> None:
+    reason = "current license is non-compliant for [ml]"
+    body = {"error": {"type": "security_exception", "reason": reason}, "status": 403}
+    emulator.fault("any", {"type": "answer", "status": 403, "body": body}, path=path, times=-1)
+    assert emulator.run(check_mode=True, model_id="m")["failure"] == {"code": "missing_licence"}
+
+
 @pytest.mark.parametrize(("path", "name"), [("xpack", "licence"), ("cluster_state", "capacity")])
 def test_a_read_that_a_proxy_hides(emulator: Emulator, path: str, name: str) -> None:
     launched(emulator)
@@ -92,7 +115,6 @@ def test_upgrade_mode_that_begins_after_the_look(emulator: Emulator, tmp_path: P
     result = emulator.run(**options)
     assert (result["failure"], written(emulator)) == ({"code": "rollback_failed"}, ["_stop", "_start"])
     assert result["error"]["kind"] == "upgrade_mode"
-    assert "It was not rolled back: Deployment 'd' cannot be started now: the upgrade mode" in result["msg"]
     if not file:
         assert (
             "It ran with model_id: m, threads_per_allocation: 1, priority: normal, queue_capacity: 77" in result["msg"]
@@ -152,3 +174,31 @@ def test_older_texts_of_a_refusal() -> None:
         emulator.allow("manage_ml")
         result = emulator.run(model_id="m")
         assert (result["error"]["kind"], result["failure"]) == ("versions", {"code": "mixed_versions"})
+
+
+@pytest.mark.parametrize("fault", [{"type": "service_unavailable"}, {"type": "hang"}, "wrong verdict"])
+def test_a_rollback_of_what_is_stopped_needs_no_look(emulator: Emulator, fault: Json | str) -> None:
+    was = launched(emulator, number_of_allocations=2)
+    emulator.fault("start", refusing(400))
+    if isinstance(fault, dict):
+        emulator.fault("license", fault, times=-1, after=1)
+    else:
+        expired = {"features": {"ml": {"available": False}}}
+        emulator.fault("license", {"type": "answer", "status": 200, "body": expired}, times=-1, after=1)
+    result = emulator.run(**REPLACE, request_retries=0)
+    assert "It was rolled back to its previous state." in result["msg"]
+    assert written(emulator) == ["_stop", "_start", "_start"]
+    assert task(emulator) == was
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("upgrade_mode", True), ("license", "expired"), ("mixed_versions", True)]
+)
+def test_what_refuses_every_start_is_asked_once(emulator: Emulator, setting: str, value: t.Any) -> None:
+    launched(emulator)
+    effect = {"do": "set_setting", "name": setting, "value": value}
+    emulator.fault("stop", {"type": "effect", "effect": effect}, when="after")
+    result = emulator.run(**REPLACE)
+    assert written(emulator) == ["_stop", "_start"]
+    assert "It was not rolled back: it is stopped, and Elasticsearch refuses every start now." in result["msg"]
+    assert result["start_checks"] == dict.fromkeys(result["start_checks"], "ok")
