@@ -481,7 +481,7 @@ deployments:
     start_checks:
       description:
         - The conditions that refuse a start, as the task saw them before its first write request. Each is V(ok),
-          V(refused), or V(not_read) if the user may not read it.
+          V(refused), or V(not_read) if it could not be read.
         - Null if the task planned no start, or if this server does not ask for it.
         - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
           C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.

@@ -40,7 +40,6 @@ LOCALS = {
     "number",
     "option",  # the name of one
     "privileges",
-    "obstacle",  # what a refusal of `plan` says
     "settings",  # their names
     "skipped",  # a choice, in words
     "things",  # what could not be read, in words

@@ -64,9 +64,10 @@ class Ground(t.NamedTuple):
         self.server.control("POST", "/privileges", {**user, "privileges": list(privileges)})
         return nullcontext({"hosts": [self.server.url], **user, **given})
 
-    def licensed(self, licence: str) -> AbstractContextManager[Json]:
-        self.server.control("POST", "/effects", {"do": "set_setting", "name": "license", "value": licence})
-        return nullcontext({"hosts": [self.server.url], **START})
+    def turned(self, setting: str, value: t.Any) -> AbstractContextManager[Json]:
+        """Set *setting* after the task has looked at what may refuse the start, right before it."""
+        effect = {"do": "set_setting", "name": setting, "value": value}
+        return self.with_fault("start", {"type": "effect", "effect": effect}, **START)
 
 
 ANYTHING = odd.telling({"cluster_name": "c"})
@@ -184,7 +185,9 @@ CASES: dict[str, Callable[[Ground], AbstractContextManager[Json]]] = {
     ),
     "Grant the cluster privilege ...": lambda on: on.as_user("read_pipeline"),
     "lacks the cluster privilege": lambda on: on.as_user("monitor_ml", model_id="m"),
-    "Machine learning needs a licence": lambda on: on.licensed("basic"),
+    "Run the task again when there is a licence": lambda on: on.turned("license", "basic"),
+    "Run the task again when the upgrade mode of machine learning is off": lambda on: on.turned("upgrade_mode", True),
+    "Run the task again when all nodes are upgraded": lambda on: on.turned("mixed_versions", True),
     "the server at ... answered 403": lambda on: on.plain(page("403 Forbidden", "<h1>No</h1>")),
     # Not Elasticsearch
     "is OpenSearch": lambda on: on.plain(odd.telling(OPENSEARCH, product=False)),

@@ -143,7 +143,7 @@ def test_a_start_needs_a_licence_for_machine_learning(licence: str) -> None:
         else:
             assert (result["error"]["kind"], result["error"]["status"]) == ("licence", 403)
             assert "current license is non-compliant for [ml]" in result["msg"]
-            assert result["msg"].endswith("Machine learning needs a licence that includes it, or a trial.")
+            assert result["msg"].endswith("when there is a licence that includes machine learning, or a trial.")
         assert emulator.run(**{**STOP, "deployment_id": "d"})["operation"] == "stop"
     assert result["changed"] == included
 

@@ -189,7 +189,7 @@ def test_what_may_not_be_read_is_said_before_a_stop_only(version: str) -> None:
             assert planned["start_checks"]["upgrade_mode"] == "ok"
             said = [text for text in planned["warnings"] if "after the stop is not certain" in text]
             assert bool(said) == (kind != "start")
-            assert all("That needs the cluster privilege monitor." in text for text in said)
+            assert all("Reading that needs the cluster privilege monitor." in text for text in said)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -225,7 +225,7 @@ def test_a_stuck_deployment_is_not_stopped_if_it_cannot_start_again(version: str
         assert f"It cannot be recovered: Deployment '{name}' cannot be started now" in result["msg"]
         assert (emulator.journal(), name in emulator.deployments()) == ([], True)
         planned = run(emulator, "one", True, name, {"on_failed": "recover", "wait_timeout": 20})
-        assert any("cannot be started now" in text for text in planned["warnings"])
+        assert any("cannot be started now" in text for text in planned["details"])
 
 
 @pytest.mark.parametrize("condition", [name for name in CONDITIONS if CONDITIONS[name][0]])

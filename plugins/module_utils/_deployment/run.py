@@ -53,6 +53,7 @@ def run(
             read = functools.partial(cluster.read, deployment_run.desired.deployment_id)
             snapshot = read()
             deployment_run.decide(cluster, snapshot)
+            deployment_run.check_start(cluster)
             deployment_run.check_room(cluster)
             deployment_run.warn_of_recovery_file()
             if check_mode and not deployment_run.error:

@@ -152,9 +152,10 @@ class _Fleet:
         plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
         for run, plan in zip(planned, plans, strict=True):
             run.state.set_plan(plan)
+            run.check_start(cluster)
         check_room(
             cluster,
-            [Start(run.plan, run.state) for run in planned],
+            [Start(run.plan, run.state) for run in planned if not run.error],
             list(snapshot),
             filter(None, map(snapshot.with_targets, snapshot)),
             hint="Stop some, or set stop_unlisted and unlisted_except.",

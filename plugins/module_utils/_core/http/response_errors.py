@@ -11,6 +11,7 @@ import typing as t
 import urllib.parse
 
 from ..errors import ApiError, ErrorKind
+from ..obstacles import OBSTACLES
 from .text import LONGEST_REASON, excerpt, is_html, shorten
 
 GATEWAY = (502, 503, 504)
@@ -67,30 +68,14 @@ class _StartCondition(t.NamedTuple):
     kind: ErrorKind
     status: int
     texts: tuple[str, ...]
-    hint: str
 
 
 _START_CONDITIONS = (
-    _StartCondition(
-        "upgrade_mode",
-        429,
-        ("while upgrade mode is enabled",),
-        "Run the task again when the upgrade mode of machine learning is off.",
-    ),
+    _StartCondition("upgrade_mode", 429, ("while upgrade mode is enabled",)),
     # The feature follows: ``ml``, or for inference endpoints ``inference``.
-    _StartCondition(
-        "licence",
-        403,
-        ("license is non-compliant for [",),
-        "Machine learning needs a licence that includes it, or a trial.",
-    ),
+    _StartCondition("licence", 403, ("license is non-compliant for [",)),
     # The text from Elasticsearch 8.10 on, and the one before (server-behaviour.md 3.1 row 4).
-    _StartCondition(
-        "versions",
-        403,
-        ("while cluster upgrade is in progress", "as not all nodes are on version"),
-        "Run the task again when all nodes are upgraded.",
-    ),
+    _StartCondition("versions", 403, ("while cluster upgrade is in progress", "as not all nodes are on version")),
 )
 
 
@@ -221,7 +206,7 @@ def _from_elasticsearch(
         return diagnosis("credentials", "Check api_key, username and password, or bearer_token.")
     for condition in _START_CONDITIONS:
         if status == condition.status and any(text in (reason or "") for text in condition.texts):
-            return diagnosis(condition.kind, condition.hint)
+            return diagnosis(condition.kind, OBSTACLES[condition.kind].hint)
     if status == 403 and reason and "is unauthorized" in reason:
         return diagnosis("privilege", f"Grant the cluster privilege {context.privilege}.")
     if status in GATEWAY or (status == 429 and (error_type != "status_exception" or _timed_out(answer.body))):

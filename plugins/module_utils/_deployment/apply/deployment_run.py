@@ -89,7 +89,6 @@ class DeploymentRun:
             refuse_unstartable(desired, model_id, start_model, lookup.is_model_id, unread=endpoints_unread)
         plan = check_consumers(cluster, snapshot, desired, plan, state, removed_ids)
         refuse_unsendable(cluster.server, plan.steps)
-        check_start(cluster, Start(plan, state))
         state.plan = plan
         state.warn(*superseded_warning(recovery, lookup.deployment))
         self._check_attainable()
@@ -123,12 +122,19 @@ class DeploymentRun:
             self.recovery_file.read()
         return None
 
+    def check_start(self, cluster: Cluster) -> None:
+        """Refuse a start that the cluster is certain to refuse; put that into ``error``."""
+        self._look(cluster, check_start)
+
     def check_room(self, cluster: Cluster) -> None:
         """Refuse, as for a list, a start for which the cluster has no room; put that into ``error``."""
+        self._look(cluster, check_room_for_one)
+
+    def _look(self, cluster: Cluster, check: t.Callable[[Cluster, Start], None]) -> None:
         if self.error:
             return
         try:
-            check_room_for_one(cluster, Start(self.plan, self.state))
+            check(cluster, Start(self.plan, self.state))
         except Failure as exc:
             self.error, self.state.plan = exc, None
 
@@ -185,7 +191,8 @@ class DeploymentRun:
             return after
         size = snapshot.model_bytes(after.model_id)
         if size is None and not snapshot.is_complete:
-            size = cluster.read(after.model_id).model_bytes(after.model_id)
+            with contextlib.suppress(ApiError):  # a real run does not need the size
+                size = cluster.read(after.model_id).model_bytes(after.model_id)
         return as_shown(after, cluster.server, size, exactly=cluster.shows_cluster_state)
 
     def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
@@ -203,7 +210,8 @@ class DeploymentRun:
     def _warn_if_stuck(self, cluster: Cluster) -> None:
         """Warn in advance if a deployment that hangs while it starts could not be recovered after the wait."""
         if may_restart_stuck(self.desired, self.policy, self.plan):
-            self.state.warn(stuck_warning(self.desired.deployment_id, self._recovery_obstacle(cluster)))
+            obstacle = self._recovery_obstacle(cluster)
+            self.state.warn(stuck_warning(self.desired.deployment_id, restarts=obstacle is None), detail=obstacle or "")
 
     def _recovery_obstacle(self, cluster: Cluster) -> str | None:
         """Return the reason that forbids a recovery, as far as it can be read now."""

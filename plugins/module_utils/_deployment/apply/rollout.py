@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
+from ..._core.obstacles import OBSTACLE_CODES
 from ..._ml.deployment import Deployment
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
@@ -20,7 +21,6 @@ from ..plan.readiness import continues_warning
 from ..plan.recovery import how_to_start, superseded_warning
 from ..plan.replan import became_update, conform, with_known_start_settings
 from ..plan.rollback import AppliedSteps, RollbackPlan, plan_rollback, refuse_if_changed, wait_for_on_rollback
-from ..plan.start_conditions import OBSTACLE_CODES
 from ..plan.stuck import is_stuck, restarts_stuck
 from ..records.desired import Desired, WaitPolicy
 from ..records.recovery_record import RecoveryRecord
@@ -288,7 +288,8 @@ class Rollout:
         rollbacks = [rollback._replace(plan=self._check_consumers_again(rollback.plan)) for rollback in rollbacks]
         for rollback in rollbacks:
             if rollback.plan.stops:  # what is stopped already loses nothing by a start that is refused
-                look_again(self._cluster, Start(rollback.plan, self._state))
+                # The result keeps what was seen before the first write.
+                look_again(self._cluster, Start(rollback.plan, dataclasses.replace(self._state)))
         warnings = [text for rollback in rollbacks for text in rollback.plan.warnings + rollback.plan.consumer_warnings]
         self._state.warn(*(text for text in warnings if text not in self._state.warnings))
         return rollbacks

@@ -56,7 +56,7 @@ def check_room(
     """
     plans = [start.plan for start in starts]
     refuse_too_many(existing_ids, plans, hint)
-    if not (takes_capacity(plans) and cluster.start_conditions.has_processors):
+    if not _counts_processors(cluster, plans):
         return
     processors = cluster.start_conditions.processors()
     _note(starts, "ok" if processors else "not_read")
@@ -78,21 +78,35 @@ def check_room_for_one(cluster: Cluster, start: Start) -> None:
 
     :raises Refusal: there is not enough.
     """
-    if start.plan.start is not None and not cluster.server.serverless:
-        try:
-            existing = _all_deployments(cluster)
-        except ApiError:
-            start.note(capacity="not_read")
-            return
+    if start.plan.start is None or cluster.server.serverless:
+        return
+    existing = _all_deployments(cluster)
+    if existing is not None:
         check_room(cluster, [start], [deployment.deployment_id for deployment in existing], existing)
+    elif _counts_processors(cluster, [start.plan]):
+        start.note(capacity="not_read")
 
 
-def _all_deployments(cluster: Cluster) -> list[Deployment]:
-    """Return all deployments of the cluster state; in a dry run with what its earlier tasks would have made."""
-    if cluster.predictions:
-        snapshot = cluster.read()
-        return [deployment for name in snapshot if (deployment := snapshot.with_targets(name))]
-    return [Deployment.from_assignment(each, "cluster_state", {}) for each in cluster.assignments().values()]
+def _counts_processors(cluster: Cluster, plans: t.Sequence[Plan]) -> bool:
+    """Return whether the server asks for processors for one of the *plans*."""
+    return takes_capacity(plans) and cluster.start_conditions.has_processors
+
+
+def _all_deployments(cluster: Cluster) -> list[Deployment] | None:
+    """Return all deployments of the cluster state, or ``None`` if it cannot be read.
+
+    In a dry run they are as its earlier tasks would have left them.
+    """
+    try:
+        if cluster.predictions:
+            snapshot = cluster.read()
+            found = [deployment for name in snapshot if (deployment := snapshot.with_targets(name))]
+        else:
+            states = cluster.assignments().values()
+            found = [Deployment.from_assignment(each, "cluster_state", {}) for each in states]
+    except ApiError:
+        return None
+    return found if cluster.shows_cluster_state else None
 
 
 def look_again(cluster: Cluster, start: Start) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import Difference, Failure, shown
+from ..._core.errors import CODES, Difference, Failure, shown
+from ..._core.obstacles import OBSTACLES
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
@@ -16,7 +17,6 @@ from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
-from .start_conditions import OBSTACLES
 from .start_step import START_SETTINGS, start_like
 
 
@@ -55,17 +55,17 @@ def how_to_start(before: Deployment, error: Failure, recovery_file: str | None) 
     *recovery_file*: the path of the file with its settings, if there is one.
     """
     until = next(
-        (each.until for each in OBSTACLES.values() if each.code == error.code), "what refuses the start is gone"
+        (each.until for kind, each in OBSTACLES.items() if CODES[kind] == error.code), "what refuses the start is gone"
     )
     if recovery_file:
         return (
-            f"The deployment does not run. Run the task again when {until}: it starts the deployment with its settings "
-            f"from recovery_file {recovery_file}."
+            f"The deployment does not run. When {until}, the next run of the task starts it with its settings from "
+            f"recovery_file {recovery_file}."
         )
     ran = shown(dict(start_like(before).settings)).strip("{}")
     return (
-        f"The deployment does not run. It ran with {ran}. When {until}, start it with these settings; with "
-        "recovery_file the task keeps them itself."
+        f"The deployment does not run. It ran with {ran}. When {until}, start it with these settings. "
+        "With recovery_file the task keeps them itself."
     )
 
 

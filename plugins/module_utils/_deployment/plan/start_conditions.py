@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import Refusal
+from ..._core.errors import CODES, Refusal
+from ..._core.obstacles import OBSTACLES
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..records.start_conditions import NodeVersion, StartConditions
@@ -32,37 +33,10 @@ _VERSIONS_SINCE = (8, 2)
 _TRANSPORT_VERSIONS_SINCE = (8, 10)
 
 
-class Obstacle(t.NamedTuple):
-    """A condition that refuses each start. ``until`` completes "when ..."."""
-
-    code: str
-    what: str
-    until: str
-
-
-OBSTACLES: t.Mapping[str, Obstacle] = {
-    "upgrade_mode": Obstacle("upgrade_mode", "the upgrade mode of machine learning is on", "it is off"),
-    "licence": Obstacle(
-        "missing_licence",
-        "the licence of the cluster does not include machine learning, or has expired",
-        "there is a licence that includes machine learning, or a trial",
-    ),
-    "versions": Obstacle(
-        "mixed_versions",
-        "the nodes of the cluster have several versions, and Elasticsearch starts nothing during an upgrade",
-        "all nodes are upgraded",
-    ),
-}
-"""Check to what its refusal means, in the order in which Elasticsearch asks (server-behaviour.md 3.1 rows 2b to 4)."""
-
-
-OBSTACLE_CODES = frozenset(obstacle.code for obstacle in OBSTACLES.values())
-
-
 def judge(conditions: StartConditions, server: Server) -> dict[str, Check | None]:
     """Return for each condition whether it allows a start; ``None`` if this server has no such condition."""
     if server.serverless:
-        return dict.fromkeys(OBSTACLES)
+        return {name: None for name in OBSTACLES}
     return {
         "versions": _check(_refuses_versions(conditions)) if server.has(*_VERSIONS_SINCE) else None,
         "licence": _check(None if conditions.licensed is None else not conditions.licensed),
@@ -111,9 +85,9 @@ def refuse_start(step: Step, checks: StartChecks) -> None:
     for name, obstacle in OBSTACLES.items():
         if checks[name] == "refused":
             raise Refusal(
-                obstacle.code,
+                CODES[name],
                 f"Deployment '{step.deployment_id}' cannot be started now: {obstacle.what}",
-                hint=f"Run the task again when {obstacle.until}.",
+                hint=obstacle.hint,
             )
 
 
@@ -123,12 +97,12 @@ def unread_warning(deployment_id: str, checks: StartChecks) -> tuple[WarningText
     if not unread:
         return ()
     things = _listed([_NAMES[name][0] for name in unread])
-    privileges = _listed(sorted({_NAMES[name][1] for name in unread}))
+    needed = sorted({_NAMES[name][1] for name in unread})
+    privileges = f"privilege{'s' if len(needed) > 1 else ''} {_listed(needed)}"
     return (
         WarningText(
             f"Whether Elasticsearch takes the start of deployment '{deployment_id}' after the stop is not certain, "
-            f"because the user may not read {things}. That needs the cluster "
-            f"privilege {privileges}."
+            f"because {things} could not be read. Reading that needs the cluster {privileges}."
         ),
     )
 

@@ -32,11 +32,11 @@ def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
     return left and starting and restarts_stuck(desired, policy)
 
 
-def stuck_warning(deployment_id: str, obstacle: str | None) -> WarningText:
-    """Return the warning about a deployment that may hang. *obstacle*: what forbids recovering it."""
+def stuck_warning(deployment_id: str, *, restarts: bool) -> WarningText:
+    """Return the warning about a deployment that may hang. *restarts*: nothing forbids recovering it."""
     consequence = "stops it and starts it again, because on_failed is recover."
-    if obstacle:
-        consequence = f"does not stop and start it again, although on_failed is recover: {obstacle}"
+    if not restarts:
+        consequence = "does not stop and start it again, although on_failed is recover. The result says why in details."
     return WarningText(
         f"Deployment '{deployment_id}' is starting. If no allocation of it runs at the end of wait_timeout, the task "
         f"{consequence}"

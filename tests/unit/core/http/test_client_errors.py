@@ -260,7 +260,7 @@ def test_a_licence_may_lack_either_feature(feature: str) -> None:
     with odd.serving(odd.answering("403 Forbidden", body, product=True, Content_Type="application/json")) as port:
         error = failed(address(port))
     assert error.kind == "licence"
-    assert "Machine learning needs a licence" in str(error)
+    assert "when there is a licence that includes machine learning" in str(error)
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "connection"])

@@ -180,7 +180,11 @@ def error(status: int, **content: t.Any) -> Answer:
             "privilege",
             "Grant the cluster privilege manage_ml.",
         ),
-        (error(403, reason="current license is non-compliant for [ml]"), "licence", "Machine learning needs a licence"),
+        (
+            error(403, reason="current license is non-compliant for [ml]"),
+            "licence",
+            "a licence that includes machine learning",
+        ),
         (error(403, reason="index is blocked"), "server", "answered 403: index is blocked"),
         (error(429, type="status_exception"), "capacity", "add ML nodes"),
         (error(429, type="circuit_breaking_exception"), "unavailable", "is not ready, or overloaded"),

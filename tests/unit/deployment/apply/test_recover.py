@@ -164,7 +164,7 @@ def test_what_hangs_in_starting_is_started_again_when_the_task_has_waited(emulat
     [
         (
             {},
-            "the task does not stop and start it again, although on_failed is recover: Deployment 'd' is used by",
+            "the task does not stop and start it again, although on_failed is recover. The result says why in details.",
         ),
         ({"on_referenced": "force"}, "the task stops it and starts it again, because on_failed is recover."),
     ],
@@ -176,6 +176,7 @@ def test_what_will_keep_it_from_being_recovered_is_said_before(emulator: Emulato
     checked = emulator.run(True, **task)
     assert (len(checked["warnings"]), checked["used_by"]) == (1, None)
     assert said in checked["warnings"][0]
+    assert any("Deployment 'd' is used by" in text for text in checked["details"]) == (not options)
     assert checked["warnings"][0] in emulator.run(**task)["warnings"]
 
 

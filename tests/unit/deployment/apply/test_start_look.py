@@ -119,12 +119,13 @@ def test_upgrade_mode_that_begins_after_the_look(emulator: Emulator, tmp_path: P
         assert (
             "It ran with model_id: m, threads_per_allocation: 1, priority: normal, queue_capacity: 77" in result["msg"]
         )
-        assert "When it is off, start it with these settings" in result["msg"]
+        assert "When the upgrade mode of machine learning is off, start it with these settings. With" in result["msg"]
         return
-    assert (
-        f"Run the task again when it is off: it starts the deployment with its settings from recovery_file {path}."
-        in (result["msg"])
+    assert result["msg"].endswith(
+        "The deployment does not run. When the upgrade mode of machine learning is off, the next run of the task "
+        f"starts it with its settings from recovery_file {path}."
     )
+    assert result["msg"].count("Run the task again") == 1
     turn_on(emulator, None)
     assert emulator.run(**options)["operation"] == "start"
     assert task(emulator) == {**was, "queue_capacity": 5}
@@ -145,7 +146,8 @@ def test_a_stuck_deployment_stays(emulator: Emulator) -> None:
     planned, real = (
         emulator.run(check, deployment_id="d", on_failed="recover", wait_timeout=6) for check in (True, False)
     )
-    assert any("cannot be started now" in text for text in planned["warnings"])
+    assert planned["warnings"][-1].endswith("although on_failed is recover. The result says why in details.")
+    assert "Deployment 'd' cannot be started now" in planned["details"][-1]
     assert "It cannot be recovered: Deployment 'd' cannot be started now" in real["msg"]
     assert emulator.journal() == []
 
@@ -158,6 +160,7 @@ def test_a_rollback_stops_nothing_that_could_not_start_again(emulator: Emulator)
     assert "It was not rolled back: Deployment 'd' cannot be started now" in result["msg"]
     assert verbs(result) == ["_stop", "_start"]
     assert "does not run" not in result["msg"]
+    assert set(result["start_checks"].values()) == {"ok"}  # as they were before the first write
 
 
 def test_only_the_starts_of_a_list_are_refused(emulator: Emulator) -> None:
@@ -202,3 +205,29 @@ def test_what_refuses_every_start_is_asked_once(emulator: Emulator, setting: str
     assert written(emulator) == ["_stop", "_start"]
     assert "It was not rolled back: it is stopped, and Elasticsearch refuses every start now." in result["msg"]
     assert result["start_checks"] == dict.fromkeys(result["start_checks"], "ok")
+
+
+@pytest.mark.parametrize(("version", "expected"), [("9.5.3", "not_read"), ("8.3.3", None)])
+def test_no_room_is_judged_without_the_cluster_state(version: str, expected: str | None) -> None:
+    with Emulator(version) as emulator:
+        emulator.fault("cluster_state", {"type": "answer", "status": 404, "body": None, "product": False}, times=-1)
+        assert emulator.run(check_mode=True, model_id="m")["start_checks"]["capacity"] == expected
+
+
+@pytest.mark.parametrize("on_guarded", ["skip", "fail"])
+def test_nothing_is_looked_at_for_a_start_that_the_guard_forbids(emulator: Emulator, on_guarded: str) -> None:
+    turn_on(emulator)
+    items = [{"model_id": "m", "number_of_allocations": 2}]
+    result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded=on_guarded)
+    [item] = result["deployments"]
+    assert set(item["start_checks"].values()) == {None}
+    assert bool(item["skipped_because"]) == (on_guarded == "skip")
+    assert bool(result.get("failed")) == (on_guarded == "fail")
+    assert not [request for request in emulator.control("GET", "/requests") if request["path"] == "/_xpack"]
+
+
+def test_a_dry_run_goes_on_without_the_size_of_the_model(emulator: Emulator) -> None:
+    emulator.fault("any", refusing(500), path="/_ml/trained_models/m/_stats", times=-1)
+    result = emulator.run(check_mode=True, model_id="m", deployment_id="d")
+    assert (result["operation"], result.get("failed", False)) == ("start", False), result.get("msg")
+    assert result["deployment"]["cache_size"] is None

@@ -249,7 +249,8 @@ def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_gua
     emulator.effect("hold", deployment_id="d")
     result = emulator.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
     assert result["failed"]
-    assert "although on_failed is recover: " in result["warnings"][0]
+    assert "although on_failed is recover. " in result["warnings"][0]
+    assert "a step of 2 is above max_step 1" in result["details"][0]
     assert f"on node n1 it is starting. It {said}" in result["msg"]
     assert "number_of_allocations would go from 3 to 1, and a step of 2 is above max_step 1" in result["msg"]
     assert emulator.journal() == []

@@ -10,11 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import CODES, Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.obstacles import OBSTACLES
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.start_conditions import (
     NO_CHECKS,
-    OBSTACLES,
     judge,
     refuse_start,
     unread_warning,
@@ -91,7 +91,7 @@ def test_the_first_obstacle_is_the_servers() -> None:
         checks: dict[str, t.Any] = {**NO_CHECKS, **dict.fromkeys(names[number:], "refused")}
         with pytest.raises(Refusal) as caught:
             refuse_start(Step("start", "d"), checks)
-        assert caught.value.code == OBSTACLES[name].code
+        assert caught.value.code == CODES[name]
         assert "'d' cannot be started now" in str(caught.value)
     refuse_start(Step("start", "d"), NO_CHECKS)
 
@@ -99,6 +99,7 @@ def test_the_first_obstacle_is_the_servers() -> None:
 def test_the_warning_names_what_was_not_read_and_the_privileges() -> None:
     assert unread_warning("d", NO_CHECKS) == ()
     [one] = unread_warning("d", {**NO_CHECKS, "licence": "not_read"})
-    assert "may not read the licence. That needs the cluster privilege monitor." in one
+    assert "because the licence could not be read. Reading that needs the cluster privilege monitor." in one
     [some] = unread_warning("d", {**NO_CHECKS, "licence": "not_read", "upgrade_mode": "not_read"})
-    assert "may not read the licence and upgrade mode. That needs the cluster privilege monitor and monitor_ml." in some
+    assert "because the licence and upgrade mode could not be read. " in some
+    assert some.endswith("Reading that needs the cluster privileges monitor and monitor_ml.")
