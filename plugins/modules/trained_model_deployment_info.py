@@ -18,7 +18,8 @@ options:
   deployment_id:
     description:
       - Ids or patterns (such as V(search-*)) of the deployments to return.
-      - An id that does not exist is not an error; the result then has no item for it.
+      - An id that does not exist is not an error; the result then has no item for it, and a warning names it and the
+        deployments that there are. A pattern without a match gives no warning.
     type: list
     elements: str
     default: ["*"]

@@ -34,6 +34,7 @@ LOCALS = {
     "consequence",
     "count",
     "deployment_id",
+    "existing",  # ids of deployments
     "fact_name",
     "missing",  # of a deployment without reasons
     "named",  # ids of consumers, or settings
@@ -47,7 +48,7 @@ LOCALS = {
     "variable",  # the name of an environment variable
 }
 # Functions of warnings whose texts are warnings already, or are made of ids and choices.
-FUNCTIONS = {"_quoted_ids", "_with_lead", "unreadable"}
+FUNCTIONS = {"_named", "_quoted_ids", "_with_lead", "unreadable"}
 
 
 def warnings() -> Iterator[tuple[str, ast.expr]]:

@@ -148,7 +148,7 @@ class Emulator:
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
-        """Return the result of the module ``trained_model_deployment_info``."""
+        """Return the result of the module ``trained_model_deployment_info``; ``warnings`` beside it."""
         params = {
             "hosts": ["http://double:9200"],
             "validate_certs": True,
@@ -158,7 +158,8 @@ class Emulator:
             "gather": list(gather),
             **self.login,
         }
-        return self._sound(info.run(params, False, connect=self.connect, clock=self.clock).result)
+        outcome = info.run(params, False, connect=self.connect, clock=self.clock)
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def _sound(self, result: Json) -> Json:
         """Return *result*; fail the test if it reports an internal error."""

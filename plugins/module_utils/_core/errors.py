@@ -59,14 +59,15 @@ class Refusal(Failure):
     def _message(self) -> str:
         """Return the reason, each difference and the hint as one text."""
         differences = ": " + "; ".join(map(str, self.differences)) if self.differences else ""
-        return f"{self.reason}{differences}." + (f" {self.hint}" if self.hint else "")
+        text = f"{self.reason}{differences}"
+        end = "" if text.endswith((".", "?")) else "."
+        return text + end + (f" {self.hint}" if self.hint else "")
 
 
 def refuse_together(reasons: t.Sequence[Reason]) -> None:
     """Refuse a list of deployments with all *reasons*; without any, do nothing."""
     if reasons:
-        text = f"The list of deployments cannot be applied. {each_once(reasons)}"
-        raise Refusal("invalid_list", text.removesuffix("."))
+        raise Refusal("invalid_list", f"The list of deployments cannot be applied. {each_once(reasons)}")
 
 
 ErrorKind = t.Literal[

@@ -21,9 +21,11 @@ from .api.cluster import Cluster, Connect
 from .api.snapshot import Snapshot
 from .api.version_checks import counts_pending, misreports_threads, refuse_old_server
 from .plan.as_list import as_list
+from .plan.existing import absent_warning
 from .records.usage import Trust, health, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
+_OF_PATTERNS = set("*?[")
 
 
 def run(
@@ -36,7 +38,8 @@ def run(
         try:
             refuse_old_server(cluster.server)
             result["server"] = cluster.server.as_result()
-            found = list(_matching(cluster.read(usage=True), params["deployment_id"], params["gather"]))
+            snapshot = cluster.read(usage=True)
+            found = list(_matching(snapshot, params["deployment_id"], params["gather"]))
         finally:
             cluster.close()
         result |= _shown(found, cluster.server, params["gather"])
@@ -44,7 +47,8 @@ def run(
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    return Outcome(result)
+    ids = [name for name in params["deployment_id"] if not set(name) & _OF_PATTERNS]
+    return Outcome(result, absent_warning(ids, list(snapshot), snapshot.model_ids))
 
 
 def empty_result() -> Json:

@@ -77,6 +77,16 @@ def test_patterns(emulator: Emulator, patterns: tuple[str, ...], found: list[str
     assert [item["deployment_id"] for item in emulator.info(*patterns)["deployments"]] == found
 
 
+def test_an_id_that_does_not_exist_gives_a_warning(emulator: Emulator) -> None:
+    result = emulator.info("m-serch", "other", "x*", "y?", "[z]")
+    assert [item["deployment_id"] for item in result["deployments"]] == ["other"]
+    assert result["warnings"] == [
+        "Deployment 'm-serch' does not exist. The deployments are 'm-ingest', 'm-search', 'other'. "
+        "Did you mean 'm-search'?"
+    ]
+    assert emulator.info()["warnings"] == []
+
+
 @pytest.mark.parametrize("gather", [["usage"], ["nodes"], ["routing", "usage"]])
 def test_what_is_gathered_comes_on_top_of_the_routing(emulator: Emulator, gather: list[str]) -> None:
     [item] = emulator.info("m-ingest", gather=gather)["deployments"]

@@ -94,8 +94,8 @@ def test_the_role_has_a_variable_for_each_option_of_a_list() -> None:
             "No. Set on_adaptive to skip.",
         ),
         (
-            "It is missing. Check deployment_id and hosts, or choose another value of on_missing. There are none.",
-            "It is missing. Check deployment_id and hosts. There are none.",
+            "It is missing. Check the id and the cluster, or choose another value of on_missing. There are no others.",
+            "It is missing. Check the id and the cluster. There are no others.",
         ),
         (
             "It is used. Take it out of use first, or set on_referenced to force.",

@@ -20,6 +20,7 @@ ItemLabel = t.Callable[[str, int, Options], str]
 
 _LARGEST = 2**31 - 1
 """Elasticsearch takes no larger whole number."""
+_WHOLE_NUMBERS = f"a whole number up to {_LARGEST}"
 _HUGE = 10**20
 _DATES = (datetime.date, datetime.time)
 _RETYPED = (bool, int, float, *_DATES)
@@ -73,7 +74,7 @@ def checked(spec: Spec, given: t.Mapping[str, t.Any], item_label: ItemLabel) -> 
     found = reader.options(spec.argument_spec, given, "", "")
     if reader.wrong:
         hint = _ID_HINT if reader.lost_ids else ""
-        raise Refusal("invalid_arguments", " ".join(reader.wrong).removesuffix("."), hint=hint)
+        raise Refusal("invalid_arguments", " ".join(reader.wrong), hint=hint)
     return found
 
 
@@ -111,6 +112,9 @@ class _Reader:
                 inner = _dictionary(value)
                 return self.options(option["options"], inner, lead, f"{path}.") if "options" in option else _free(inner)
             return _READERS[kind](value)
+        except OverflowError:
+            self.wrong.append(f"{lead}{path} takes {_WHOLE_NUMBERS}, not {_shown(value, option)}.")
+            return value
         except (TypeError, ValueError):
             hint = " Leave it out, or use default(omit, true)." if value == "" else ""
             self.wrong.append(f"{lead}{path} takes {_takes(option)}, not {_shown(value, option)}.{hint}")
@@ -197,7 +201,7 @@ def _whole_number(value: t.Any) -> int:
         raise TypeError
     number = int(value)
     if abs(number) > _LARGEST:
-        raise ValueError
+        raise OverflowError
     return number
 
 
@@ -229,4 +233,12 @@ def _shown(value: t.Any, option: Options) -> str:
         return f"'{value[:40]}'" if option["type"] in ("int", "bool") else "a text" if value else "an empty text"
     if isinstance(value, _DATES):
         return f"the date {value.isoformat()}"
-    return "a list" if isinstance(value, list) else "a dictionary" if isinstance(value, dict) else "null"
+    if value is None:
+        return "null"
+    return (
+        "a list"
+        if isinstance(value, list)
+        else "a dictionary"
+        if isinstance(value, dict)
+        else "a value of another type"
+    )

@@ -305,8 +305,8 @@ def _refuse_other_deployments(desired: Desired, situation: Situation, verb: str)
 def _missing_refusal(desired: Desired, current: Deployment | None) -> Refusal:
     return Refusal(
         "deployment_missing",
-        f"Deployment '{desired.deployment_id}' {_absence(current)} and on_missing is fail",
-        hint="Check deployment_id and hosts, or choose another value of on_missing.",
+        f"Deployment '{desired.deployment_id}' {_absence(current)}",
+        hint="Check the id and the cluster, or choose another value of on_missing.",
     )
 
 

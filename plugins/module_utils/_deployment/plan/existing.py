@@ -9,32 +9,53 @@ from __future__ import annotations
 import difflib
 import typing as t
 
+from ..._core.warning import WarningText
 from ..._ml.model import id_of_import
 
 NAMED = 10
 """The most ids that a message names."""
 
 
+def absent_warning(
+    given: t.Sequence[str], deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]
+) -> tuple[WarningText, ...]:
+    """Return the warning that no deployments have the ids *given*; none if all of them exist."""
+    absent = [name for name in dict.fromkeys(given) if name not in deployment_ids]
+    if not absent:
+        return ()
+    if len(absent) == 1:
+        [deployment_id] = absent
+        existing = deployments_that_exist(deployment_id, deployment_ids, model_ids)
+        return (WarningText(f"Deployment '{deployment_id}' does not exist. {existing}"),)
+    meant = dict.fromkeys(filter(None, (_similar(name, deployment_ids) for name in absent)))
+    existing = _listed("deployment", deployment_ids, _named(list(meant)))
+    return (WarningText(f"Deployments {_named(absent)} do not exist. {existing}"),)
+
+
 def deployments_that_exist(given: str, deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]) -> str:
     """Return what to say if no deployment has the id *given*."""
     similar = _similar(given, deployment_ids)
     model = None if similar else _similar(given, model_ids)
-    return _listed("deployments", deployment_ids, f"'{similar}'" if similar else model and f"the model '{model}'")
+    return _listed("deployment", deployment_ids, f"'{similar}'" if similar else model and f"the model '{model}'")
 
 
 def models_that_exist(given: str, model_ids: t.Sequence[str]) -> str:
     """Return what to say if no model has the id *given*."""
     similar = _similar(given, model_ids)
-    return _listed("models", model_ids, similar and f"'{similar}'")
+    return _listed("model", model_ids, similar and f"'{similar}'")
 
 
 def _listed(kind: str, ids: t.Sequence[str], meant: str | None) -> str:
-    named = ", ".join(f"'{name}'" for name in ids[:NAMED])
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    there = (
-        f"The {kind} are {named}{more}." if len(ids) > 1 else f"The only one is {named}." if ids else "There are none."
-    )
+    if len(ids) > 1:
+        there = f"The {kind}s are {_named(ids)}."
+    else:
+        there = f"The only {kind} is {_named(ids)}." if ids else f"There are no {kind}s."
     return there + (f" Did you mean {meant}?" if meant else "")
+
+
+def _named(ids: t.Sequence[str]) -> str:
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(f"'{name}'" for name in ids[:NAMED]) + more
 
 
 def _similar(given: str, ids: t.Sequence[str]) -> str | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import Refusal, refuse_together
-from ..._core.reasons import Reason
+from ..._core.errors import Refusal
 from ..records.step import Step
 from .order import send_order
 from .plan import Plan
@@ -21,8 +20,9 @@ LIMIT = 100
 def refuse_long_list(to_run: int) -> None:
     """Refuse a list with more deployments *to_run* than any cluster takes."""
     if to_run > LIMIT:
-        text = f"The list has {to_run} deployments to run, and Elasticsearch takes at most {LIMIT}."
-        refuse_together([Reason("", text, "The list")])
+        raise Refusal(
+            "invalid_list", f"The list has {to_run} deployments to run, and Elasticsearch takes at most {LIMIT}"
+        )
 
 
 def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan], hint: str) -> None:

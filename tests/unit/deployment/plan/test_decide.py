@@ -193,8 +193,8 @@ def test_operations(current: Deployment | None, desired: dict[str, t.Any], opera
 @pytest.mark.parametrize(
     ("current", "desired", "said"),
     [
-        (None, {"on_missing": "fail"}, "Deployment 'd' does not exist and on_missing is fail."),
-        (None, {"on_missing": "fail", "state": "stopped"}, "Deployment 'd' does not exist and on_missing is fail."),
+        (None, {"on_missing": "fail"}, "Deployment 'd' does not exist."),
+        (None, {"on_missing": "fail", "state": "stopped"}, "Deployment 'd' does not exist."),
         (
             SCALED,
             {"number_of_allocations": 3},
@@ -359,7 +359,7 @@ def test_what_is_being_stopped_is_awaited() -> None:
     assert (restarted.operation, restarted.waits_for_stop) == ("restart", True)
     [(kind, settings)] = sent(restarted)
     assert (kind, settings["queue_capacity"], settings["number_of_allocations"]) == ("start", 1024, 1)
-    assert "'d' is being stopped and on_missing is fail" in refusal(going, on_missing="fail")
+    assert "'d' is being stopped. Check the id" in refusal(going, on_missing="fail")
     gone = plan(going, state="stopped")
     assert (gone.operation, gone.waits_for_stop, gone.after) == ("none", True, None)
 

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.existing import (
+    absent_warning,
     deployments_that_exist,
     models_that_exist,
 )
@@ -33,14 +34,27 @@ def test_ids_that_are_alike_are_proposed() -> None:
     ids = [f"d{number:02}" for number in range(12)]
     ten = ", ".join(f"'{name}'" for name in ids[:10])
     assert deployments_that_exist("x", ids, ()) == f"The deployments are {ten} and 2 more."
-    assert deployments_that_exist("x", [], []) == "There are none."
+    assert deployments_that_exist("x", [], []) == "There are no deployments."
     assert (
         deployments_that_exist("Search-EU", ["search-eu"], ())
-        == "The only one is 'search-eu'. Did you mean 'search-eu'?"
+        == "The only deployment is 'search-eu'. Did you mean 'search-eu'?"
     )
     assert deployments_that_exist("elser", ["search"], [".elser_2"]).endswith("Did you mean the model '.elser_2'?")
     assert models_that_exist("sentence-transformers/all-MiniLM-L6-v2", ["m", MINI]).endswith(f"Did you mean '{MINI}'?")
-    assert models_that_exist("x", ["m"]) == "The only one is 'm'."
+    assert models_that_exist("x", ["m"]) == "The only model is 'm'."
+
+
+def test_a_warning_names_ids_that_do_not_exist() -> None:
+    assert absent_warning(["a", "b"], ["a", "b"], ()) == ()
+    assert absent_warning(["Search", "a", "Search"], ["a", "search"], ()) == (
+        "Deployment 'Search' does not exist. The deployments are 'a', 'search'. Did you mean 'search'?",
+    )
+    assert absent_warning(["m1"], [], ["m1"]) == (
+        "Deployment 'm1' does not exist. There are no deployments. Did you mean the model 'm1'?",
+    )
+    assert absent_warning(["serch", "serach", "zzz"], ["search"], ()) == (
+        "Deployments 'serch', 'serach', 'zzz' do not exist. The only deployment is 'search'. Did you mean 'search'?",
+    )
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
@@ -49,7 +63,7 @@ def test_a_deployment_that_does_not_exist(emulator: Emulator, check_mode: bool) 
     for result in (emulator.run(check_mode, **options), emulator.run_many([options], check_mode)["deployments"][0]):
         assert result["failure"] == {"code": "deployment_missing"}
         assert "Deployment 'my-elser-model' does not exist" in result["msg"]
-        assert "The only one is '.elser_model_2'. Did you mean '.elser_model_2'?" in result["msg"]
+        assert "The only deployment is '.elser_model_2'. Did you mean '.elser_model_2'?" in result["msg"]
         assert "model_id" not in result["msg"].replace("deployment_id", "")
         with_policy = emulator.run(check_mode, **options, on_missing="fail")
         assert "Did you mean '.elser_model_2'?" in with_policy["msg"]
@@ -66,6 +80,7 @@ def test_an_id_with_a_slash(emulator: Emulator) -> None:
         options: Json = {name: "sentence-transformers/all-MiniLM-L6-v2"}
         message = emulator.run(**options)["msg"]
         assert f"No id has a slash. Did you mean '{MINI}', as eland imports that model?" in message
+        assert emulator.run_many([options])["msg"].endswith("as eland imports that model?")
 
 
 def test_without_a_list_of_all_the_message_goes_without(emulator: Emulator) -> None:
@@ -79,4 +94,4 @@ def test_one_that_is_being_stopped_does_exist(emulator: Emulator) -> None:
     emulator.effect("stop_deployment", deployment_id=".elser_model_2")
     message = emulator.run(deployment_id=".elser_model_2", on_missing="fail")["msg"]
     assert "is being stopped" in message
-    assert "The only one" not in message
+    assert "The only" not in message
