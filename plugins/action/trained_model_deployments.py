@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC, item_label
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import (
+    SPEC,
+    item_label,
+    wrong_values,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_fleet import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.deployment_action import DeploymentAction
 
@@ -23,3 +27,5 @@ class ActionModule(DeploymentAction):
     @staticmethod
     def item_label(option: str, index: int, item: Json) -> str:
         return item_label(index, item)
+
+    wrong_values = staticmethod(wrong_values)

@@ -64,6 +64,11 @@ class MlAction(ActionBase):
         """Return what a message calls an item of a list, by its place from 0."""
         return f"{option}[{index}]"
 
+    @staticmethod
+    def wrong_values(given: t.Sequence[t.Any], valid: t.Mapping[int, Json]) -> t.Iterable[str]:
+        """Return what is wrong with the items *given* together, and with values of those that are *valid*, by place."""
+        return ()
+
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
         self._supports_async = True
         self._supports_check_mode = True
@@ -80,7 +85,7 @@ class MlAction(ActionBase):
         try:
             given = with_module_defaults(self._task, self._templar, self.SPEC)
             given = {name: untagged(value, name, dates=True) for name, value in given.items()}
-            given = checked_options(self.SPEC, given, self.item_label)
+            given = checked_options(self.SPEC, given, self.item_label, self._wrong_items)
             environment = self._environment()
             arguments = {**with_environment(given, environment), **self.more_arguments(given, task_vars)}
         except Refusal as exc:
@@ -156,17 +161,25 @@ class MlAction(ActionBase):
             return of_items or str(errors.msg)
         return f"Unsupported parameters for ({self._task.action}) module: {errors.msg}"
 
-    def _wrong_items(self, arguments: Json) -> t.Iterator[str]:
+    def _wrong_items(self, arguments: Json, known: t.Sequence[str] = ()) -> t.Iterator[str]:
+        """Yield the mistakes in items of lists, but for items about which *known* mistakes are."""
         lists = {name: option for name, option in self.SPEC.argument_spec.items() if option.get("elements") == "dict"}
         for name, option in lists.items():
             rules = {rule: option[rule] for rule in ("mutually_exclusive", "required_one_of") if rule in option}
             checker = ArgumentSpecValidator(option["options"], **rules)
             items = arguments.get(name)
-            for index, item in enumerate(items if isinstance(items, list) else ()):
-                checked = checker.validate(item) if isinstance(item, dict) else None
-                if checked and checked.error_messages:
+            items = items if isinstance(items, list) else []
+            valid: dict[int, Json] = {}
+            for index, item in enumerate(items):
+                if not isinstance(item, dict) or any(text.startswith(f"{name}[{index}]") for text in known):
+                    continue
+                checked = checker.validate(item)
+                if checked.error_messages:
                     kind = "Unsupported parameters: " if isinstance(checked.errors[0], UnsupportedError) else ""
                     yield f"{self.item_label(name, index, item)}: {kind}{str(checked.errors.msg).rstrip('.')}."
+                else:
+                    valid[index] = checked.validated_parameters
+            yield from self.wrong_values(items, valid)
 
     def _in_process(self) -> bool:
         """Return whether the code can run here: become, async, another machine and another Python need the module."""

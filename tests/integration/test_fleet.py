@@ -28,6 +28,8 @@ TWO: list[Json] = [
     {"model_id": "other", "deployment_id": "second", "threads_per_allocation": 2},
 ]
 # What a task says, and what comes of it: the operations, or the beginning of the sentence of a failure.
+TYPE, KEY = {"model_id": "m", "number_of_allocations": "two"}, {"deployment_id": "x", "nubmer": 1}
+VALUE = {"model_id": "a/b"}
 SCENARIOS: list[tuple[Json, Json | str]] = [
     ({"deployments": TWO}, {"start": 2}),
     ({"deployments": TWO}, {}),
@@ -39,6 +41,13 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
     (
         {"deployments": [{"model_id": "m", "number_of_allocations": "two"}]},
         "deployments[0] ('m'): number_of_allocations takes a whole number, not 'two'.",
+    ),
+    (
+        {"deployments": [{"model_id": "m"}, TYPE, VALUE]},
+        "deployments[1] ('m'): number_of_allocations takes a whole number, not 'two'. "
+        "deployments[2] ('a/b'): model_id 'a/b' is not the id of one deployment or model. No id has a slash. "
+        "Did you mean 'a__b', as eland imports that model? "
+        "Deployment 'm' is listed 2 times, in deployments[0], deployments[1].",
     ),
     ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
     ({"deployments": [{"model_id": "m", "number_of_allocations": 99}]}, "The deployments would need 101 processors"),
@@ -71,6 +80,17 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
                 assert result["msg"].startswith(outcome), options
             else:
                 assert result["summary"]["operations"] == outcome, options
+
+
+@pytest.mark.parametrize("first", [{"model_id": "m"}, TYPE], ids=["types are right", "a type is wrong"])
+def test_all_mistakes_of_a_list_are_told_at_once(first: Json) -> None:
+    listed = [first, KEY, VALUE, {"model_id": "m"}, 7][: 5 if first is TYPE else 4]
+    with emulator(*OPTIONS) as server:
+        message = play(server, "local", [{"name": "All", MODULE: {"deployments": listed}}]).result("All")["msg"]
+    assert "Deployment 'm' is listed 2 times, in deployments[0], deployments[3]." in message
+    assert "deployments[1] ('x'): Unsupported parameters: nubmer." in message
+    assert message.count("deployments[2] ('a/b'): model_id 'a/b' is not the id") == 1
+    assert message.count("deployments[0] ('m')") == message.count("deployments[4] takes") == int(first is TYPE)
 
 
 def test_its_facts_join_those_of_other_tasks() -> None:

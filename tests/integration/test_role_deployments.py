@@ -167,20 +167,23 @@ def test_one_failure_stops_nothing_and_is_reported(cluster: Emulator) -> None:
 @pytest.mark.parametrize(
     ("items", "sentence"),
     [
-        ([SEARCH, {"model_id": "search"}], "'search' is listed 2 times, in deployments[0], deployments[1]"),
-        ([{"state": "started"}], "deployments[0]: one of the following is required: deployment_id, model_id"),
-        ([INGEST, {**SEARCH, "allocations": 2}], "deployments[1] ('search'): Unsupported parameters: allocations"),
+        ([SEARCH, {"model_id": "search"}], "'search' is listed 2 times, in deployments_list[0], deployments_list[1]"),
+        ([{"state": "started"}], "deployments_list[0]: one of the following is required: deployment_id, model_id"),
+        ([INGEST, {**SEARCH, "allocations": 2}], "deployments_list[1] ('search'): Unsupported parameters: allocations"),
         (
             [{**SEARCH, "threads_per_allocation": 3}],
-            "deployments[0] ('search'): value of threads_per_allocation must be",
+            "deployments_list[0] ('search'): value of threads_per_allocation must be",
         ),
         (
             [{**SEARCH, "guard": 8}],
-            "deployments[0] ('search'): guard takes a dictionary with number_of_allocations, min",
+            "deployments_list[0] ('search'): guard takes a dictionary with number_of_allocations, min",
         ),
-        ([{**SEARCH, "deployment_id": 7}], "deployments[0]: deployment_id is 7, not a text."),
-        ([{**SEARCH, "deployment_id": None}], "deployments[0] ('sentiment'): deployment_id has no value, and model_id"),
-        ({"model_id": "sentiment"}, "deployments takes a list of dictionaries, not a dictionary"),
+        ([{**SEARCH, "deployment_id": 7}], "deployments_list[0]: deployment_id is 7, not a text."),
+        (
+            [{**SEARCH, "deployment_id": None}],
+            "deployments_list[0] ('sentiment'): deployment_id has no value, and model_id",
+        ),
+        ({"model_id": "sentiment"}, "deployments_list takes a list of dictionaries, not a dictionary"),
     ],
 )
 def test_refuses_what_makes_no_sense(cluster: Emulator, items: t.Any, sentence: str) -> None:
@@ -224,12 +227,22 @@ TWICE = """
         ("{deployments_lst: [{model_id: sentiment}]}", "The role needs the variable deployments_list"),
         ("{deployments_list: null}", "The role needs the variable deployments_list"),
         ("{deployments_list: ''}", "The role needs the variable deployments_list"),
-        ("{deployments_list: 7}", "deployments takes a list of dictionaries, not 7"),
-        ("{deployments_list: [], deployments_wait: perhaps}", "wait takes true or false, not 'perhaps'"),
-        ("{deployments_list: [], deployments_guard: 8}", "guard takes a dictionary with max_total_step, not"),
+        ("{deployments_list: 7}", "deployments_list takes a list of dictionaries, not 7"),
+        ("{deployments_list: [], deployments_wait: perhaps}", "deployments_wait takes true or false, not 'perhaps'"),
         (
-            "{deployments_list: [], deployments_stop_unlisted: true}",
-            "deployments_stop_unlisted is set without deployments_unlisted_except",
+            "{deployments_list: [], deployments_guard: 8}",
+            "deployments_guard takes a dictionary with max_total_step, not",
+        ),
+        ("{deployments_list: [], deployments_stop_unlisted: true}", "deployments_stop_unlisted is set without"),
+        ("{deployments_list: [], deployments_guard: {max_total_step: -1}}", "deployments_guard.max_total_step must be"),
+        ("{deployments_list: [], deployments_wait_for: ready}", "value of deployments_wait_for must be one of"),
+        (
+            "{deployments_list: [{model_id: sentiment}], deployments_wait_timeout: soon}",
+            "deployments_wait_timeout is 'soon', not a time",
+        ),
+        (
+            "{deployments_list: [{model_id: sentiment, wait: 7}], deployments_wait: 8}",
+            "deployments_list[0] ('sentiment'): wait takes true or false, not 7. deployments_wait takes true",
         ),
     ],
 )
@@ -349,9 +362,11 @@ def test_variables_as_awx_writes_them(cluster: Emulator, tmp_path: Path) -> None
         played = run_playbook(PLAY, "--extra-vars", f"@{file}", extra_vars={"url": cluster.url})
         message = played.named("Apply the deployments")[0].result["msg"]
         if wrong == items[2:]:
-            assert "deployments[0] ('sentiment'): deployment_id has no value" in message
+            assert "deployments_list[0] ('sentiment'): deployment_id has no value" in message
         else:
-            assert ("model '007'" if KEEPS_TEXT else "deployments[0] ('abc'): model_id is 7, not a text.") in message
+            assert (
+                "model '007'" if KEEPS_TEXT else "deployments_list[0] ('abc'): model_id is 7, not a text."
+            ) in message
         assert cluster.writes() == []
 
     file.write_text(

@@ -17,6 +17,7 @@ from .spec import Spec
 
 Options = dict[str, t.Any]
 ItemLabel = t.Callable[[str, int, Options], str]
+MoreMistakes = t.Callable[[Options, t.Sequence[str]], t.Iterable[str]]
 
 _LARGEST = 2**31 - 1
 """Elasticsearch takes no larger whole number."""
@@ -63,10 +64,16 @@ def is_value(spec: Spec, name: str, value: t.Any) -> bool:
     return empty or is_given(value) or (name in spec.ids and isinstance(value, list))
 
 
-def checked(spec: Spec, given: t.Mapping[str, t.Any], item_label: ItemLabel) -> Options:
+def checked(
+    spec: Spec,
+    given: t.Mapping[str, t.Any],
+    item_label: ItemLabel,
+    more: MoreMistakes = lambda found, wrong: (),
+) -> Options:
     """Return the options that are *given*, each of a type that it takes; what is no option stays as it is.
 
-    *item_label*: returns what a message calls an item of a list, by option and place.
+    *item_label*: returns what a message calls an item of a list, by option and place. *more*: returns other
+    mistakes than those that it gets, to be told beside them.
 
     :raises Refusal: with each value of another type, and with each one that must not be empty.
     """
@@ -74,7 +81,7 @@ def checked(spec: Spec, given: t.Mapping[str, t.Any], item_label: ItemLabel) -> 
     found = reader.options(spec.argument_spec, given, "", "")
     if reader.wrong:
         hint = _ID_HINT if reader.lost_ids else ""
-        raise Refusal("invalid_arguments", " ".join(reader.wrong), hint=hint)
+        raise Refusal("invalid_arguments", " ".join([*reader.wrong, *more(found, reader.wrong)]), hint=hint)
     return found
 
 

@@ -14,7 +14,7 @@ import typing as t
 from ..._core.errors import Refusal, refuse_together
 from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
-from ..._core.reasons import Reason
+from ..._core.reasons import Reason, each_once
 from ..records.desired import Desired, WaitPolicy
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
@@ -59,6 +59,8 @@ DEPLOYMENTS = Spec(
 SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
 Item = tuple[Desired, WaitPolicy]
+Options = dict[str, t.Any]
+_FROM_TASK = (*INHERITED, "wait_sleep")
 
 
 def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:
@@ -72,23 +74,39 @@ def items(params: t.Mapping[str, t.Any]) -> list[Item]:
 
     :raises Refusal: with everything that is wrong with any of them.
     """
-    found: list[Item] = []
-    wrong: list[Reason] = []
-    for index, given in enumerate(params["deployments"]):
-        item = given | {name: params[name] for name in INHERITED if given.get(name) is None}
-        try:
-            found.append(
-                (deployment.desired(item), deployment.wait_policy({**item, "wait_sleep": params["wait_sleep"]}))
-            )
-        except Refusal as exc:
-            named = str(given.get("deployment_id") or given.get("model_id") or "")
-            wrong.append(Reason(named, str(exc), item_label(index, given)))
-    wrong += listed_twice(params["deployments"])
-    refuse_together(wrong + _shared_files([desired for desired, _wait_policy in found]))
+    deployment.wait_policy(params)  # a wrong one is no mistake of the items that have it from the task
+    given = params["deployments"]
+    found, wrong = _read(given, dict(enumerate(given)), params)
+    refuse_together(wrong)
     return found
 
 
-def listed_twice(given: t.Sequence[t.Any]) -> list[Reason]:
+def wrong_values(given: t.Sequence[t.Any], valid: t.Mapping[int, Options]) -> t.Iterable[str]:
+    """Return what is wrong with the items *given* together, and with the values of those that are *valid*, by place."""
+    _found, wrong = _read(given, valid, {name: SPEC.argument_spec[name].get("default") for name in _FROM_TASK})
+    return [each_once(wrong)] if wrong else []
+
+
+def _read(
+    given: t.Sequence[t.Any], valid: t.Mapping[int, Options], params: t.Mapping[str, t.Any]
+) -> tuple[list[Item], list[Reason]]:
+    """Return what the *valid* items describe, and all reasons why the items *given* are wrong.
+
+    *params*: the options of the task that they may have.
+    """
+    found: list[Item] = []
+    wrong: list[Reason] = []
+    for index, options in valid.items():
+        item = options | {name: params[name] for name in _FROM_TASK if options.get(name) is None}
+        try:
+            found.append((deployment.desired(item), deployment.wait_policy(item)))
+        except Refusal as exc:
+            named = str(options.get("deployment_id") or options.get("model_id") or "")
+            wrong.append(Reason(named, str(exc), item_label(index, options)))
+    return found, [*wrong, *_listed_twice(given), *_shared_files([desired for desired, _wait_policy in found])]
+
+
+def _listed_twice(given: t.Sequence[t.Any]) -> list[Reason]:
     """Return a reason for each deployment that the items *given* name more than once."""
     places: dict[str, list[str]] = collections.defaultdict(list)
     for index, item in enumerate(given):
