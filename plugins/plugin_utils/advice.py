@@ -34,6 +34,9 @@ OPTIONS = (_names(OF_DEPLOYMENT.argument_spec) | _names(OF_LIST.argument_spec)) 
 """All names that advice may have, those of the connection apart: these have variables of the environment, too."""
 OF_LIST_ALONE = set(OF_LIST.argument_spec) - {*ITEM.argument_spec, *CONNECTION.argument_spec, "predictions"}
 """Options of a list that its items do not have, apart from the one that the action plugin sets."""
+OF_TASK = set(OF_LIST.argument_spec) - {*CONNECTION.argument_spec, "predictions"}
+_WORDS = {"deployments", "detail"}
+"""Options whose names are words of any sentence."""
 
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\b[a-z]+(?= to\b|: )")
 """A name with an underscore; or a word where advice says what to set it to."""
@@ -68,9 +71,17 @@ def _offered_part(sentence: str, offered: set[str]) -> str:
 
 
 def of_role(message: str, role: str) -> str:
-    """Return *message* with the variables of *role* in place of options that only a list has."""
-    names = "|".join(sorted(OF_LIST_ALONE - {"deployments", "detail"}, key=len, reverse=True))
-    return re.sub(rf"\b(?<!{role}_)({names})\b", rf"{role}_\1", message)
+    """Return *message* with the variables of *role* in place of options of the list, but not of its items.
+
+    A sentence that begins with an option is about the list: those about items begin with the item.
+    """
+    message = re.sub(rf"\b(?<!{role}_){_alternatives(OF_LIST_ALONE - _WORDS)}\b", rf"{role}_\1", message)
+    message = re.sub(rf"(?:^|(?<=[.?!] ))(value of )?{_alternatives(OF_TASK)}(?=[ .[])", rf"\1{role}_\2", message)
+    return re.sub(rf"\b{role}_deployments\b|(?<!['\w])deployments(?=\[\d)", f"{role}_list", message)
+
+
+def _alternatives(names: t.Collection[str]) -> str:
+    return f"({'|'.join(sorted(names, key=len, reverse=True))})"
 
 
 def for_caller(result: Json, offered: t.Collection[str] | None, role: str) -> Json:

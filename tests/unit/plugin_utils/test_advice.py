@@ -146,6 +146,28 @@ def test_warnings_name_what_the_caller_offers() -> None:
     assert for_caller({"warnings": [of_module, kept]}, SCALE, "")["warnings"] == ["Two clusters.", kept]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("guard takes 1. wait takes 2.", "deployments_guard takes 1. deployments_wait takes 2."),
+        ("value of wait_for must be one of: a", "value of deployments_wait_for must be one of: a"),
+        ("guard.max_total_step must be", "deployments_guard.max_total_step must be"),
+        ("deployments takes a list", "deployments_list takes a list"),
+        ("deployments[1] takes a dictionary", "deployments_list[1] takes a dictionary"),
+        ("deployments[0] ('a'): guard takes 1.", "deployments_list[0] ('a'): guard takes 1."),
+        (
+            "deployments[0] ('a'): value of wait_for must be b.",
+            "deployments_list[0] ('a'): value of wait_for must be b.",
+        ),
+        ("The deployments are 'deployments[0]'. Give a guard.", None),
+        ("'a': No allocation runs; allow_zero accepts that.", None),
+    ],
+)
+def test_a_role_names_its_variables_where_the_list_is_meant(given: str, expected: str | None) -> None:
+    assert of_role(given, "deployments") == (expected or given)
+    assert of_role(expected or given, "deployments") == (expected or given)
+
+
 def test_only_messages_of_failures_change() -> None:
     good: Json = {"changed": True, "msg": "Set replace to stop_start."}
     assert for_caller(good, SCALE, "") is good
