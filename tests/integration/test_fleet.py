@@ -83,7 +83,7 @@ def test_both_ways_return_the_same(mode: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("first", [{"model_id": "m"}, TYPE], ids=["types are right", "a type is wrong"])
-def test_all_mistakes_of_a_list_are_told_at_once(first: Json) -> None:
+def test_all_mistakes_of_a_list_are_named_at_once(first: Json) -> None:
     listed = [first, KEY, VALUE, {"model_id": "m"}, 7][: 5 if first is TYPE else 4]
     with emulator(*OPTIONS) as server:
         message = play(server, "local", [{"name": "All", MODULE: {"deployments": listed}}]).result("All")["msg"]

@@ -73,7 +73,7 @@ def checked(
     """Return the options that are *given*, each of a type that it takes; what is no option stays as it is.
 
     *item_label*: returns what a message calls an item of a list, by option and place. *more*: returns other
-    mistakes than those that it gets, to be told beside them.
+    mistakes than those that it gets, to be said beside them.
 
     :raises Refusal: with each value of another type, and with each one that must not be empty.
     """
