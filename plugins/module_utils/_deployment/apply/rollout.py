@@ -242,8 +242,7 @@ class Rollout:
                 self._applier = PlanApplier(self._run_context, plan_context)
                 yield from self._applier.run()
         except Refusal as refusal:
-            why = f"{refusal.reason}." if refusal.code in OBSTACLE_CODES else str(refusal)
-            message = f"It was not rolled back: {why}"
+            message = f"It was not rolled back: {self._why_not(refusal, error)}"
         except Failure as later_error:
             message = f"Rolling it back failed, too: {later_error}"
         else:
@@ -254,6 +253,11 @@ class Rollout:
         self._state.reached = False if self.budget.polls else None
         cause = error if isinstance(error, ApiError) else error.__cause__
         raise Unsatisfied(code, f"{failed} {message}{self._how_to_start(error)}") from cause
+
+    def _why_not(self, refusal: Refusal, error: Failure) -> str:
+        """Return why there is no rollback, without the advice that :meth:`_how_to_start` gives."""
+        advised = refusal.code in OBSTACLE_CODES and self._how_to_start(error)
+        return f"{refusal.reason}." if advised else str(refusal)
 
     def _how_to_start(self, error: Failure) -> str:
         """Return what to do, and when, if nothing runs because *error* refused the start after the stop."""

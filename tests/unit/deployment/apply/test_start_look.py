@@ -160,6 +160,7 @@ def test_a_rollback_stops_nothing_that_could_not_start_again(emulator: Emulator)
     assert "It was not rolled back: Deployment 'd' cannot be started now" in result["msg"]
     assert verbs(result) == ["_stop", "_start"]
     assert "does not run" not in result["msg"]
+    assert result["msg"].endswith("Run the task again when the upgrade mode of machine learning is off.")
     assert set(result["start_checks"].values()) == {"ok"}  # as they were before the first write
 
 
