@@ -34,13 +34,14 @@ options:
     default: false
   wait_timeout:
     description:
-      - Time that the task may take from its first write request or its first wait on, as a number of seconds or a time
-        such as V(500ms), V(90s), V(5m) or V(1h); at most V(168h). After that it fails, and reports what was accepted
-        and what is missing; see O(on_unsatisfied).
+      - Time that the task may take from its start on, as a number of seconds or a time such as V(500ms), V(90s), V(5m)
+        or V(1h); at most V(168h). After that it fails, and reports what was accepted and what is missing; see
+        O(on_unsatisfied).
       - A server that does not answer in time does not prolong it. No request then gets more time than is left, except
         that a write request gets at least 5 seconds, and the read that follows 1 second.
+      - Includes the reads before the first write request, also in check mode. They get at least 5 seconds.
       - Includes waits before a write request, such as the wait for a stop before a start, also with O(wait=false).
-      - The reads before that do not count. Each of them is limited by O(request_timeout) and O(request_retries).
+      - With O(wait=false) only O(request_timeout) and O(request_retries) limit the reads before the first write.
       - Rollback and recovery each get the same time again.
     type: raw
     default: 300

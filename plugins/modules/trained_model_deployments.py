@@ -150,6 +150,7 @@ options:
         description:
           - Overrides O(wait_timeout) for this deployment. The time in which it waits for other items to free capacity
             does not count.
+          - The reads for all items, before the first write request, may take as long as the longest of them.
         type: raw
       on_unsatisfied:
         description: Overrides O(on_unsatisfied) for this deployment.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import typing as t
 
@@ -15,12 +16,14 @@ from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, without_facts
+from .._core.run.wait import TaskTime
 from .api.cluster import Cluster, Connect
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
 from .options import deployment as options
 from .options.predictions import not_followed, predictions
+from .records.desired import longest_time
 from .records.prediction import NO_PREDICTIONS
 
 
@@ -37,13 +40,16 @@ def run(
     *show_progress* gets the progress of a long wait.
     """
     clock = clock or SystemClock()
+    task_time = TaskTime(clock)
     state = RunState(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
     try:
         deployment_run = DeploymentRun(options.desired(params), options.wait_policy(params), state)
         server_timeout = options.server_timeout(params)
         state.fact_name = options.fact_name(params)
-        cluster = connect(connection(params), clock.sleep)
-        try:
+        with (
+            contextlib.closing(connect(connection(params), clock.sleep)) as cluster,
+            cluster.planning(task_time, longest_time([deployment_run.policy])),
+        ):
             state.server = cluster.server
             refuse_old_server(cluster.server)
             refuse_unsupported(cluster.server, deployment_run.desired)
@@ -59,9 +65,7 @@ def run(
             if check_mode and not deployment_run.error:
                 deployment_run.predict(cluster, snapshot, server_timeout)
             elif not deployment_run.error:
-                apply_all(cluster, [deployment_run], read, server_timeout, clock, show_progress)
-        finally:
-            cluster.close()
+                apply_all(cluster, [deployment_run], read, server_timeout, task_time, show_progress)
     except Failure as exc:
         return state.failed(exc)
     except Exception as exc:

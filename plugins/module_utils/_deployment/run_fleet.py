@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import typing as t
 
 from .._core.errors import Failure, Refusal, refuse_together
@@ -17,6 +18,7 @@ from .._core.run.clock import Clock, SystemClock
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure, without_facts
+from .._core.run.wait import TaskTime
 from .._core.server import Server
 from .._core.warning import WarningText
 from .api.cluster import Cluster, Connect
@@ -70,9 +72,8 @@ class _Fleet:
     ) -> None:
         self._params = params
         self._check_mode = check_mode
-        self._clock = clock
         self._show_progress = show_progress
-        self._started_at = clock.monotonic()
+        self._time = TaskTime(clock)
         self._server: Server | None = None
         self._runs: list[DeploymentRun] = []
         self._requests: list[Request] = []
@@ -89,8 +90,10 @@ class _Fleet:
         max_step = max_total_step(params)
         refuse_long_list(sum(desired.state != "stopped" for desired, _policy in items))
         fact_name(params)
-        cluster = connect(connection(params), self._clock.sleep)
-        try:
+        with (
+            contextlib.closing(connect(connection(params), self._time.clock.sleep)) as cluster,
+            cluster.planning(self._time, options.longest_time(items, params)),
+        ):
             self._server = cluster.server
             refuse_old_server(cluster.server)
             self._runs = [self._run_of(item) for item in items]
@@ -107,9 +110,7 @@ class _Fleet:
                 self._predict(cluster, snapshot, timeout)
             else:
                 runs = [run for run in self._runs if not run.error]
-                apply_all(cluster, runs, cluster.read, timeout, self._clock, self._show_progress)
-        finally:
-            cluster.close()
+                apply_all(cluster, runs, cluster.read, timeout, self._time, self._show_progress)
 
     def _run_of(self, item: options.Item) -> DeploymentRun:
         desired, policy = item
@@ -217,7 +218,7 @@ class _Fleet:
             },
             "api_calls": [request.as_result() for request in self._requests],
             "waited": {
-                "seconds": round(self._clock.monotonic() - self._started_at, 3) if polls else 0.0,
+                "seconds": round(self._time.passed, 3) if polls else 0.0,
                 "polls": polls,
             },
             "server": self._server and self._server.as_result(),
@@ -230,7 +231,7 @@ class _Fleet:
         facts: Json = {}
         for run in self._runs if self._read else ():
             identity = {"deployment_id": run.desired.deployment_id}
-            brief = self._params["detail"] == "changed" and run.is_unchanged
+            brief = self._params["detail"] == "changed" and run.is_unremarkable
             item = {} if brief and not self._params["fact_name"] else {**identity, **run.result()}
             items.append({**identity, "changed": False, "operation": "none"} if brief else item)
             if self._params["fact_name"]:
@@ -243,7 +244,7 @@ class _Fleet:
         return {
             "deployments": len(states),
             "changed": sum(state.changed for state in states),
-            "unchanged": sum(run.is_unchanged for run in self._runs),
+            "unchanged": sum(not (run.state.changed or run.error or run.state.skipped_because) for run in self._runs),
             "failed": sum(run.error is not None for run in self._runs),
             "skipped": sum(run.state.skipped_because is not None and run.error is None for run in self._runs),
             "operations": dict(sorted(operations.items())),

@@ -13,9 +13,10 @@ import time
 import typing as t
 import warnings
 
+from ..errors import ApiError
 from ..options.connection import Connection
 from . import response_errors
-from .client_errors import Transient, from_exception, unusable_address
+from .client_errors import BUSY, NO_TIME_LEFT, Transient, from_exception, unusable_address
 from .response_errors import RequestContext
 from .schema import ANY, Schema, SchemaError
 from .transport import connect
@@ -46,6 +47,26 @@ class Request(t.NamedTuple):
         return self._asdict()
 
 
+class _Limit:
+    """The time that requests may take together. ``shortest_read``: seconds that a read gets even if it is over."""
+
+    def __init__(self, time_left: t.Callable[[], float], shortest_read: float) -> None:
+        self.left = time_left
+        self.shortest_read = shortest_read
+        self._failed = False
+
+    def seconds_for(self, request: Request) -> float:
+        return max(self.shortest_read if request.method == "GET" else SHORTEST_WRITE, self.left())
+
+    def note_failed(self) -> None:
+        self._failed = True
+
+    def refuse_more(self, what: str) -> None:
+        """Refuse to read on if the time is over and a read has failed: many would add up on a server that hangs."""
+        if self._failed and self.left() <= 0:
+            raise ApiError("timeout", f"Cannot {what}: {BUSY}; {NO_TIME_LEFT}")
+
+
 class Client:
     """Requests to one cluster. Reads are repeated after a fault, writes never are."""
 
@@ -58,7 +79,7 @@ class Client:
         self._sleep = sleep
         self._client = connect(connection, transport)
         self._timeout = self._allowed = connection.request_timeout
-        self._time_left: t.Callable[[], float] = lambda: math.inf
+        self._limit = _Limit(lambda: math.inf, SHORTEST_READ)
         self._secrets = connection.secrets
         self._certificate = bool(connection.client_cert)
         self.address_hash = connection.address_hash()
@@ -67,13 +88,16 @@ class Client:
         self._client.close()
 
     @contextlib.contextmanager
-    def within(self, time_left: t.Callable[[], float]) -> t.Iterator[None]:
-        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over."""
-        before, self._time_left = self._time_left, time_left
+    def within(self, time_left: t.Callable[[], float], shortest_read: float = SHORTEST_READ) -> t.Iterator[None]:
+        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over.
+
+        *shortest_read*: seconds that a read gets even then.
+        """
+        before, self._limit = self._limit, _Limit(time_left, shortest_read)
         try:
             yield
         finally:
-            self._time_left = before
+            self._limit = before
 
     def read(
         self,
@@ -93,19 +117,19 @@ class Client:
         :raises ApiError: after each host and ``request_retries`` repetitions, where a repetition can help, *repeat*
             allows it, and time is left.
         """
+        self._limit.refuse_more(what)
         request = Request("GET", path, query or {}, body)
-        for tries in range(self._retries if repeat else 0):
+        tries = 0
+        while True:
             try:
                 return self._send(what, request, privilege, schema)
             except Transient as transient:
                 pause = _pause(tries, transient)
-                if self._time_left() <= pause:
+                if not repeat or tries >= self._retries or self._limit.left() <= pause:
+                    self._limit.note_failed()
                     raise transient.error from transient
                 self._sleep(pause)
-        try:
-            return self._send(what, request, privilege, schema)
-        except Transient as transient:
-            raise transient.error from transient
+                tries += 1
 
     def write(self, what: str, request: Request, *, privilege: str = "manage_ml", schema: Schema = ANY) -> t.Any:
         """Send *request* exactly once, and return the JSON object of its answer.
@@ -156,8 +180,7 @@ class Client:
 
     def _timed_client(self, request: Request) -> Elasticsearch:
         """Return the client with the time that *request* may take."""
-        shortest = SHORTEST_READ if request.method == "GET" else SHORTEST_WRITE
-        self._allowed = min(self._timeout, max(shortest, self._time_left()))
+        self._allowed = min(self._timeout, self._limit.seconds_for(request))
         if self._allowed == self._timeout:
             return self._client
         return self._client.options(request_timeout=self._allowed)

@@ -16,6 +16,9 @@ from . import proxy_errors, response_errors, tls_errors
 from .response_errors import RequestContext
 from .text import shorten
 
+BUSY = "The cluster may be busy"
+NO_TIME_LEFT = "no more of wait_timeout was left, which limits the task."
+
 
 class Transient(Exception):
     """A transient error: a repetition may succeed. ``retry_after`` is the header's text."""
@@ -115,13 +118,13 @@ def _timed_out(context: RequestContext, causes: t.Iterable[BaseException]) -> Ap
         return None
     if isinstance(waited, ConnectTimeoutError):
         message = f"no connection to {context.there} within {context.timeout:g} seconds"
-        hint = "A firewall may drop packets, or the machine may be down."
+        cause, remedy = "A firewall may drop packets, or the machine may be down", "."
     else:
         message = f"no answer from {context.there} within {context.timeout:g} seconds"
-        hint = "The cluster may be busy; request_timeout sets how long one request may take."
+        cause, remedy = BUSY, "; request_timeout sets how long one request may take."
     if context.shortened:
-        hint = "The cluster may be busy; no more of wait_timeout was left."
-    return ApiError("timeout", f"Cannot {context.what}: {message}. {hint}")
+        remedy = f"; {NO_TIME_LEFT}"
+    return ApiError("timeout", f"Cannot {context.what}: {message}. {cause}{remedy}")
 
 
 def _not_connected(context: RequestContext, causes: t.Sequence[BaseException], text: str) -> ApiError:

@@ -8,17 +8,39 @@ from __future__ import annotations
 
 from .clock import Clock
 
+SHORTEST_PLANNING = 5.0
+"""Seconds for the reads before the first write, also if the task may take less. Each of them gets as much."""
+
+
+class TaskTime:
+    """The time of a task, which begins when this is made."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._began = clock.monotonic()
+
+    @property
+    def passed(self) -> float:
+        return self.clock.monotonic() - self._began
+
+    def left_to_plan(self, timeout: float) -> float:
+        """Return the seconds that are left for reads before the first write, if the task may take *timeout*."""
+        return max(0.0, max(SHORTEST_PLANNING, timeout) - self.passed)
+
 
 class WaitBudget:
     """The waiting budget of one deployment. All its waits share it; it begins with :meth:`start`."""
 
-    def __init__(self, timeout: float, every: float, clock: Clock) -> None:
-        """Set up a budget of *timeout* seconds in all. *every*: seconds between two polls."""
+    def __init__(self, timeout: float, every: float, clock: Clock, spent: float = 0.0) -> None:
+        """Set up a budget of *timeout* seconds in all. *every*: seconds between two polls.
+
+        *spent*: seconds of it that passed before.
+        """
         self.timeout = timeout
         self.every = every
         self.polls = 0
         self._clock = clock
-        self._allowed = timeout
+        self._allowed = max(0.0, timeout - spent)
         self._began: float | None = None
         self._excluded = 0.0
 
@@ -42,6 +64,11 @@ class WaitBudget:
     @property
     def seconds(self) -> float:
         return round(self._passed, 3)
+
+    @property
+    def is_mostly_waited(self) -> bool:
+        """Return whether waits took most of the time, and not what came before them."""
+        return self._passed - self._excluded >= self.timeout / 2
 
     @property
     def left(self) -> float:

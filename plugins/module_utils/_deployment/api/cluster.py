@@ -13,8 +13,9 @@ import typing as t
 
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
-from ..._core.http.client import Client, Request
+from ..._core.http.client import SHORTEST_READ, Client, Request
 from ..._core.options.connection import Connection
+from ..._core.run.wait import SHORTEST_PLANNING, TaskTime
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
@@ -61,9 +62,18 @@ class Cluster:
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)
 
-    def within(self, time_left: t.Callable[[], float]) -> contextlib.AbstractContextManager[None]:
-        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over."""
-        return self._client.within(time_left)
+    def within(
+        self, time_left: t.Callable[[], float], shortest_read: float = SHORTEST_READ
+    ) -> contextlib.AbstractContextManager[None]:
+        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over.
+
+        *shortest_read*: seconds that a read gets even then.
+        """
+        return self._client.within(time_left, shortest_read)
+
+    def planning(self, task_time: TaskTime, timeout: float) -> contextlib.AbstractContextManager[None]:
+        """Let the reads before the first write take no longer than a task may that has *timeout* seconds."""
+        return self.within(lambda: task_time.left_to_plan(timeout), SHORTEST_PLANNING)
 
     @property
     def hides_targets(self) -> bool:

@@ -11,10 +11,9 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import ApiError, Failure, Refusal, Unsatisfied
-from ..._core.run.clock import Clock
 from ..._core.run.progress import ProgressCallback
 from ..._core.run.result import Json
-from ..._core.run.wait import WaitBudget
+from ..._core.run.wait import TaskTime, WaitBudget
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
@@ -149,7 +148,7 @@ class DeploymentRun:
         return self.error is None and self.plan.before is not None and self.plan.after is None
 
     @property
-    def is_unchanged(self) -> bool:
+    def is_unremarkable(self) -> bool:
         """Return whether there is nothing to report: not changed, not failed, not skipped, no details."""
         state = self.state
         return not (state.changed or self.error or state.skipped_because or state.details)
@@ -195,14 +194,15 @@ class DeploymentRun:
                 size = cluster.read(after.model_id).model_bytes(after.model_id)
         return as_shown(after, cluster.server, size, exactly=cluster.shows_cluster_state)
 
-    def rollout(self, cluster: Cluster, server_timeout: str, clock: Clock) -> Rollout:
+    def rollout(self, cluster: Cluster, server_timeout: str, task_time: TaskTime) -> Rollout:
         """Return the rollout of the plan, not yet begun."""
         self._warn_if_stuck(cluster)
+        spent = task_time.passed if self.policy.wait else 0.0
         run_context = RunContext(
             cluster,
             self.state,
             server_timeout,
-            WaitBudget(self.policy.timeout, self.policy.sleep, clock),
+            WaitBudget(self.policy.timeout, self.policy.sleep, task_time.clock, spent),
             self.recovery_file,
         )
         return Rollout(run_context, self.desired, self.policy, self.model_id, self.plan)
@@ -254,7 +254,7 @@ def apply_all(
     runs: t.Sequence[DeploymentRun],
     read: t.Callable[..., Snapshot],
     server_timeout: str,
-    clock: Clock,
+    task_time: TaskTime,
     show_progress: ProgressCallback,
 ) -> None:
     """Apply the plans of *runs*, and report to *show_progress* meanwhile. Put each failure into the run's ``error``.
@@ -268,13 +268,13 @@ def apply_all(
             run.error = exc if run.plan.steps else None
             run.state.plan = dataclasses.replace(run.plan, consumer_warnings=())
         runs = [run for run in runs if not run.error]
-    rollouts = [run.rollout(cluster, server_timeout, clock) for run in runs]
+    rollouts = [run.rollout(cluster, server_timeout, task_time) for run in runs]
 
     def poll(seconds: float) -> Snapshot:
         with cluster.within(lambda: seconds):
             return read(repeat=False)
 
-    snapshot = run_all(rollouts, poll, clock, show_progress)
+    snapshot = run_all(rollouts, poll, task_time.clock, show_progress)
     for run, rollout in zip(runs, rollouts, strict=True):
         run.error = rollout.error
     if len(runs) > 1 and any(run.state.polls for run in runs):

@@ -202,7 +202,8 @@ class Rollout:
         before = self._plan.before
         found_stuck = isinstance(error, NotReached) and before is not None and not self._applier.applied_steps.kinds
         asked = restarts_stuck(self._desired, self._policy)
-        return found_stuck and asked and not self.budget.left and is_stuck(self._state.observed, before)
+        waited = self.budget.is_mostly_waited and not self.budget.left
+        return found_stuck and asked and waited and is_stuck(self._state.observed, before)
 
     def _recover(self, error: NotReached) -> Coroutine:
         """Stop the stuck deployment, and start it again.

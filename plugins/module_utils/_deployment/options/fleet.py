@@ -16,6 +16,7 @@ from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
 from ..._core.reasons import Reason, each_once
 from ..records.desired import Desired, WaitPolicy
+from ..records.desired import longest_time as longest_of
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
@@ -151,6 +152,14 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
             hint="Give patterns of deployments to leave alone, or an empty list to stop everything that is not listed.",
         )
     return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
+
+
+def longest_time(items: t.Sequence[Item], params: t.Mapping[str, t.Any]) -> float:
+    """Return the longest time that the waits of a list may take, those for what is not listed included."""
+    policies = [policy for _desired, policy in items]
+    if params["stop_unlisted"] or not items:
+        policies.append(deployment.wait_policy(params))
+    return longest_of(policies)
 
 
 def stop_item(deployment_id: str, params: t.Mapping[str, t.Any]) -> Item:

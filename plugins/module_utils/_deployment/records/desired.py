@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing as t
 
 from ..._ml.adaptive import AdaptivePatch
@@ -71,3 +72,8 @@ class WaitPolicy:
     timeout: float = 300
     sleep: float = 2
     on_unsatisfied: t.Literal["fail", "keep", "rollback"] = "fail"
+
+
+def longest_time(policies: t.Iterable[WaitPolicy]) -> float:
+    """Return the longest time that the waits of *policies* may take; without a wait it has no end."""
+    return max((policy.timeout for policy in policies if policy.wait), default=math.inf)

@@ -215,7 +215,7 @@ def test_a_retry_after_may_be_a_date(emulator: Emulator) -> None:
 
 def test_no_pause_is_longer_than_half_a_minute(emulator: Emulator) -> None:
     emulator.fault("stats", {"type": "too_many_requests", "retry_after": 3600})
-    assert not emulator.run(model_id="m", state="stopped", request_retries=1).get("failed")
+    assert not emulator.run(model_id="m", state="stopped", request_retries=1, wait_timeout=60).get("failed")
     assert emulator.clock.monotonic() == pytest.approx(30)
 
 

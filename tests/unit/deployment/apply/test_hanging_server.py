@@ -56,7 +56,8 @@ def test_an_update_that_was_accepted_is_said_when_no_poll_is_answered(emulator: 
     assert (result["failure"], result["changed"]) == ({"code": "request_timeout"}, True)
     assert result["msg"].startswith("Cannot read deployment 'd': no answer from ")
     assert result["msg"].endswith(
-        "within 1 seconds. The cluster may be busy; no more of wait_timeout was left. The update was accepted."
+        "within 1 seconds. The cluster may be busy; no more of wait_timeout was left, which limits the task. "
+        "The update was accepted."
     )
     assert seconds == pytest.approx(waiting.get("wait_timeout", 5) + SHORT)
 
@@ -132,8 +133,71 @@ def test_each_deployment_of_a_list_has_a_time_of_its_own(emulator: Emulator) -> 
     assert all(item["msg"].endswith(" The update was accepted.") for item in result["deployments"])
 
 
-def test_the_reads_before_the_first_write_have_the_time_of_a_request(emulator: Emulator) -> None:
+@pytest.mark.parametrize("operation", ["any", "stats", "cluster_state"])
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(("waiting", "bound"), [({"wait_timeout": 0}, 5), ({}, 5), ({"wait_timeout": 100}, 100)])
+def test_the_reads_before_the_first_write_have_the_time_of_the_task(
+    emulator: Emulator, waiting: Json, bound: float, check_mode: bool, operation: str
+) -> None:
+    emulator.fault(operation, HANG, times=-1)
+    result, seconds = timed(emulator, number_of_allocations=2, check_mode=check_mode, **waiting)
+    assert (result["failure"], result["changed"]) == ({"code": "request_timeout"}, False)
+    assert bound - 1 <= seconds <= bound
+    assert result["msg"].endswith("no more of wait_timeout was left, which limits the task.")
+
+
+def test_without_a_wait_the_reads_before_the_first_write_have_the_time_of_a_request(emulator: Emulator) -> None:
     emulator.fault("stats", HANG, times=-1)
-    result, seconds = timed(emulator, number_of_allocations=2, request_timeout=40, request_retries=0)
+    result, seconds = timed(emulator, number_of_allocations=2, request_timeout=40, request_retries=0, wait=False)
     assert (result["failure"], seconds) == ({"code": "request_timeout"}, 40)
     assert result["msg"].endswith("request_timeout sets how long one request may take.")
+
+
+@pytest.mark.parametrize("wait_timeout", [0, 3])
+def test_a_short_wait_suits_a_slow_server(emulator: Emulator, wait_timeout: int) -> None:
+    request = emulator.request
+
+    def slow(*given: t.Any) -> t.Any:
+        emulator.clock.sleep(4)
+        return request(*given)
+
+    emulator.request = t.cast("t.Any", slow)  # type: ignore[method-assign]
+    result, _seconds = timed(emulator, wait_timeout=wait_timeout)
+    assert (result.get("failed", False), result["changed"]) == (False, False)
+
+
+def test_many_reads_do_not_add_up_when_the_time_of_a_list_is_over(emulator: Emulator) -> None:
+    emulator.fault("model", HANG, times=-1)
+    items: list[Json] = [{"deployment_id": f"d{number}", "model_id": "m"} for number in range(9)]
+    before = emulator.clock.monotonic()
+    result = emulator.run_many(items, wait_timeout=4)
+    assert emulator.clock.monotonic() - before == 5
+    assert [item["failure"] for item in result["deployments"]] == [{"code": "request_timeout"}] * 9
+    assert result["deployments"][8]["msg"].startswith("Cannot read model 'm': The cluster may be busy; no more of wait")
+
+
+@pytest.mark.parametrize(
+    ("items", "given", "seconds"),
+    [
+        ([{"wait_timeout": 7}], {}, 7),
+        ([{"wait": False}], {"request_timeout": 40, "request_retries": 0}, 40),
+        ([{"wait_timeout": 7}], {"stop_unlisted": True, "unlisted_except": []}, 9),
+        ([], {}, 9),
+    ],
+)
+def test_a_list_may_read_as_long_as_its_longest_item_may_wait(
+    emulator: Emulator, items: list[Json], given: Json, seconds: int
+) -> None:
+    emulator.fault("stats", HANG, times=-1)
+    before = emulator.clock.monotonic()
+    result = emulator.run_many([{"deployment_id": "d", **item} for item in items], wait_timeout=9, **given)
+    assert (result["failure"], emulator.clock.monotonic() - before) == ({"code": "request_timeout"}, seconds)
+
+
+def test_what_the_reads_took_is_no_longer_left_to_wait(emulator: Emulator) -> None:
+    emulator.effect("hold", deployment_id="d")
+    emulator.fault("stats", HANG)
+    result, seconds = timed(emulator, number_of_allocations=6, wait_timeout=90, request_timeout=60)
+    assert result["failure"] == {"code": "not_ready_in_time"}
+    assert seconds == pytest.approx(90)
+    assert result["waited"]["seconds"] == pytest.approx(30, abs=0.2)

@@ -196,6 +196,15 @@ def test_what_a_guard_of_the_list_skips_is_not_said_to_be_recovered(emulator: Em
         assert result["summary"]["skipped"] == 1
 
 
+def test_what_was_hardly_waited_for_is_not_taken_for_stuck(emulator: Emulator) -> None:
+    was = stuck(emulator, number_of_allocations=2)
+    emulator.fault("stats", {"type": "hang"})
+    options: Json = {"deployment_id": "d", "on_failed": "recover", "wait_timeout": 90}
+    result = emulator.run(**options)
+    assert (result["failure"], task(emulator)) == ({"code": "not_ready_in_time"}, was)
+    assert emulator.run(**options)["operation"] == "recover"
+
+
 def test_what_hangs_in_starting_is_left_without_being_asked(emulator: Emulator) -> None:
     stuck(emulator)
     result = emulator.run(deployment_id="d", wait_timeout=6)
