@@ -160,6 +160,8 @@ options:
     description:
       - Whether to stop every deployment of the cluster that O(deployments) does not contain.
       - Requires O(unlisted_except), so that the task does not stop the deployments of other teams by mistake.
+      - While a start of the list is refused because of the upgrade mode of machine learning, nodes of several versions,
+        or the licence, the task stops none of them. Their items fail then, in check mode too.
     type: bool
     default: false
   unlisted_except:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-NAMED = 10
-"""The most ids that a reason names."""
+from .words import MOST, first_of
+
 LONGEST = 1300
 """Characters of all reasons together; a message says a little more around them."""
 _LONGEST_REASON = 400
@@ -54,14 +54,13 @@ def _sentence(group: t.Sequence[Reason]) -> str:
     text = first.text if len(first.text) <= _LONGEST_REASON else first.text[:_LONGEST_REASON].rstrip() + " ..."
     if names[0] not in text:
         return f"{_listed(names)}: {text}"
-    return text + (f" The same holds for {_listed(names[1:], NAMED - 1)}." if names[1:] else "")
+    return text + (f" The same holds for {_listed(names[1:], MOST - 1)}." if names[1:] else "")
 
 
-def _listed(names: t.Sequence[str], most: int = NAMED) -> str:
+def _listed(names: t.Sequence[str], most: int = MOST) -> str:
     shown: list[str] = []
     for name in names[:most]:
         if shown and sum(map(len, shown)) + len(name) > _LONGEST_NAMES:
             break
         shown.append(name)
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return ", ".join(shown) + more
+    return first_of(names, len(shown))

@@ -33,6 +33,7 @@ from .options.guard import max_total_step
 from .options.predictions import not_followed, predictions
 from .plan.fleet import in_send_order, refuse_long_list
 from .plan.guard import guard_plans
+from .plan.start_conditions import unlisted_refusal
 from .records.prediction import NO_PREDICTIONS
 
 Params = t.Mapping[str, t.Any]
@@ -154,6 +155,7 @@ class _Fleet:
         for run, plan in zip(planned, plans, strict=True):
             run.state.set_plan(plan)
             run.check_start(cluster)
+        self._refuse_unlisted_stops()
         check_room(
             cluster,
             [Start(run.plan, run.state) for run in planned if not run.error],
@@ -161,6 +163,14 @@ class _Fleet:
             filter(None, map(snapshot.with_targets, snapshot)),
             hint="Stop some, or set stop_unlisted and unlisted_except.",
         )
+
+    def _refuse_unlisted_stops(self) -> None:
+        """Stop nothing that is not listed while a start of the list is refused for a reason of the whole cluster."""
+        of_list = [run.state.start_checks for run in self._runs]
+        for run in self._runs:
+            refusal = unlisted_refusal(run.desired.deployment_id, of_list)
+            if refusal and not run.desired.listed and not run.error and run.plan.stops:
+                run.fail(refusal)
 
     def _predict(self, cluster: Cluster, snapshot: Snapshot, timeout: str) -> None:
         planned = [run for run in self._runs if not run.error]

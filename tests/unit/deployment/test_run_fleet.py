@@ -263,6 +263,15 @@ def test_what_was_seen_is_reported_of_a_list_that_is_refused(emulator: Emulator,
     assert emulator.journal() == []
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_is_kept_although_it_is_not_ready_counts_as_unchanged(emulator: Emulator, check_mode: bool) -> None:
+    started(emulator, d=6)
+    emulator.effect("fail_route", deployment_id="d", reason="planted")
+    result = emulator.run_many([{"deployment_id": "d"}], check_mode, on_unsatisfied="keep", detail="changed")
+    assert result["deployments"][0]["details"]
+    assert (result["summary"]["changed"], result["summary"]["unchanged"], result["summary"]["failed"]) == (0, 1, 0)
+
+
 def test_a_poll_that_fails_for_good_ends_all_who_wait(emulator: Emulator) -> None:
     emulator.fault(
         "stats", {"type": "answer", "status": 403, "body": {"error": {"type": "security_exception"}}}, after=1

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..words import MOST
 from .clock import Clock
 
 EVERY = 5.0
 """Seconds between two lines, at least."""
-NAMED = 10
-"""The number of deployments that a line names."""
 
 ProgressCallback = t.Callable[[str], None]
 
@@ -63,7 +62,7 @@ def _count(statuses: t.Sequence[ItemStatus]) -> str:
 
 
 def _line(count: str, news: t.Sequence[ItemStatus]) -> str:
-    parts = [f"{status.deployment_id}: {status.why.rstrip('.')}" for status in news[:NAMED]]
-    if len(news) > NAMED:
-        parts.append(f"and {len(news) - NAMED} more")
+    parts = [f"{status.deployment_id}: {status.why.rstrip('.')}" for status in news[:MOST]]
+    if len(news) > MOST:
+        parts.append(f"and {len(news) - MOST} more")
     return ". ".join([count, *parts] if count else parts)

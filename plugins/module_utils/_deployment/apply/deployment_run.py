@@ -135,7 +135,11 @@ class DeploymentRun:
         try:
             check(cluster, Start(self.plan, self.state))
         except Failure as exc:
-            self.error, self.state.plan = exc, None
+            self.fail(exc)
+
+    def fail(self, error: Failure) -> None:
+        """Give the plan up because of *error*, which was found after it was made."""
+        self.error, self.state.plan = error, None
 
     @property
     def plan(self) -> Plan:

@@ -58,8 +58,10 @@ class RunState:
     @property
     def _all_warnings(self) -> tuple[WarningText, ...]:
         skipped = self.skipped_because
+        if skipped is None:
+            return self.warnings
         text = WarningText(f"Deployment '{self.deployment_id}' was skipped: {skipped}.")
-        return (*([text] if skipped else ()), *self.warnings)
+        return (text, *self.warnings)
 
     @property
     def warnings(self) -> tuple[WarningText, ...]:

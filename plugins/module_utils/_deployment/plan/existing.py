@@ -10,10 +10,8 @@ import difflib
 import typing as t
 
 from ..._core.warning import WarningText
+from ..._core.words import first_of
 from ..._ml.model import id_of_import
-
-NAMED = 10
-"""The most ids that a message names."""
 
 
 def absent_warning(
@@ -54,8 +52,7 @@ def _listed(kind: str, ids: t.Sequence[str], meant: str | None) -> str:
 
 
 def _named(ids: t.Sequence[str]) -> str:
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in ids[:NAMED]) + more
+    return first_of([f"'{name}'" for name in ids])
 
 
 def _similar(given: str, ids: t.Sequence[str]) -> str | None:

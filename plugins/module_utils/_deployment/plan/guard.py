@@ -14,13 +14,11 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import Refusal
+from ..._core.words import first_of
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.guard import Guard
 from .plan import Plan
-
-NAMED = 10
-"""The most deployments that a message about a list names."""
 
 
 def guard_plan(desired: Desired, plan: Plan) -> Plan:
@@ -69,11 +67,10 @@ def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded:
     if max_total_step is None or total <= max_total_step:
         return plans
     moving.sort(key=_change_size, reverse=True)
-    listed = [f"'{plan.steps[0].deployment_id}' {_from_to(plan.baseline, plan.after)}" for plan in moving[:NAMED]]
-    more = f" and {len(moving) - NAMED} more" if len(moving) > NAMED else ""
+    listed = [f"'{plan.steps[0].deployment_id}' {_from_to(plan.baseline, plan.after)}" for plan in moving]
     why = (
         f"the list would move numbers of allocations by {total} in all, and max_total_step is {max_total_step} "
-        f"({', '.join(listed)}{more})"
+        f"({first_of(listed)})"
     )
     if on_guarded == "skip":
         return [_skipped(plan, why) if plan.changed else plan for plan in plans]

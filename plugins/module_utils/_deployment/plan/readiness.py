@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.warning import WarningText
+from ..._core.words import MOST
 from ..._ml.deployment import Deployment
 from ..._ml.routing import Route
 
@@ -23,8 +24,6 @@ class Readiness(t.NamedTuple):
 READY = Readiness("ready")
 _LACKS = {"processors": "insufficient allocated processors", "memory": "insufficient available memory"}
 """What a node may lack, and the words of Elasticsearch for it (server-behaviour.md 5.3)."""
-NAMED_NODES = 10
-"""The most nodes that a message names."""
 
 
 def is_started(deployment: Deployment) -> bool:
@@ -141,8 +140,8 @@ def _progress_of(observed: Deployment) -> str:
 
 def _listed(nodes: list[str]) -> list[str]:
     """Return the first of *nodes*, and how many more there are."""
-    more = len(nodes) - NAMED_NODES
-    return [*nodes[:NAMED_NODES], f"and {more} more nodes"] if more > 0 else nodes
+    more = len(nodes) - MOST
+    return [*nodes[:MOST], f"and {more} more nodes"] if more > 0 else nodes
 
 
 def _missing_capacity(observed: Deployment) -> list[str]:

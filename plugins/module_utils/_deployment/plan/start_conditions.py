@@ -91,6 +91,22 @@ def refuse_start(step: Step, checks: StartChecks) -> None:
             )
 
 
+def unlisted_refusal(deployment_id: str, of_list: t.Collection[StartChecks]) -> Refusal | None:
+    """Return why a deployment that a list does not contain is not stopped: it could not be started again.
+
+    *of_list*: the checks of all deployments of the list. Only a list that starts something has made any.
+    """
+    for name, obstacle in OBSTACLES.items():
+        if any(checks[name] == "refused" for checks in of_list):
+            return Refusal(
+                CODES[name],
+                f"Deployment '{deployment_id}' is not in the list. It is not stopped now, because nothing can be "
+                f"started in its place: {obstacle.what}",
+                hint=obstacle.hint,
+            )
+    return None
+
+
 def unread_warning(deployment_id: str, checks: StartChecks) -> tuple[WarningText, ...]:
     """Return the warning about checks that were not made before a stop."""
     unread = [name for name, check in checks.items() if check == "not_read"]

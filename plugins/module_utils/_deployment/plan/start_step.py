@@ -59,7 +59,10 @@ def _changed_number(merged: Deployment, after: Deployment) -> tuple[WarningText,
     number, deployment_id = merged.number_of_allocations, merged.deployment_id
     text = ""
     if number is None:
-        text = f"The number of allocations of deployment '{deployment_id}' cannot be read, and it is started with 1."
+        text = (
+            f"The number of allocations of deployment '{deployment_id}' cannot be read, and it is started with "
+            f"{after.number_of_allocations}."
+        )
     elif number == 0 and not merged.adaptive:
         text = f"Deployment '{deployment_id}' has 0 allocations, and is started with 1."
     elif number > (after.number_of_allocations or 0):

@@ -31,8 +31,12 @@ def describe_writes(accepted: t.Sequence[StepKind], unsent: t.Sequence[StepKind]
     """Return which writes of a plan Elasticsearch accepted, and which the task did not send; empty if neither helps."""
     if not accepted:
         return NOTHING_SENT if unsent and not any_sent else ""
-    said = f"The {' and the '.join(accepted)} {'was' if len(accepted) == 1 else 'were'} accepted."
-    return f"{said} The {' and the '.join(unsent)} was not sent." if unsent else said
+    said = f"The {_were(accepted)} accepted."
+    return f"{said} The {_were(unsent)} not sent." if unsent else said
+
+
+def _were(kinds: t.Sequence[StepKind]) -> str:
+    return f"{' and the '.join(kinds)} {'was' if len(kinds) == 1 else 'were'}"
 
 
 class WriteOutcome(t.NamedTuple):

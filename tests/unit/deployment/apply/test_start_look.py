@@ -172,6 +172,41 @@ def test_only_the_starts_of_a_list_are_refused(emulator: Emulator) -> None:
     assert written(emulator) == ["_update"]
 
 
+OBSTACLES: dict[str, tuple[str, Json, str]] = {
+    "upgrade_mode": ("set_setting", {"name": "upgrade_mode", "value": True}, "upgrade_mode"),
+    "licence": ("set_setting", {"name": "license", "value": "basic"}, "missing_licence"),
+    "versions": ("set_setting", {"name": "mixed_versions", "value": True}, "mixed_versions"),
+}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_what_is_not_listed_runs_on_while_nothing_can_be_started(
+    emulator: Emulator, name: str, check_mode: bool
+) -> None:
+    effect, arguments, code = OBSTACLES[name]
+    launched(emulator, "old")
+    emulator.effect(effect, **arguments)
+    unlisted: Json = {"stop_unlisted": True, "unlisted_except": []}
+    result = emulator.run_many([{"model_id": "m"}], check_mode, **unlisted)
+    assert [item["failure"] for item in result["deployments"]] == [{"code": code}] * 2
+    assert result["deployments"][1]["msg"].startswith(
+        "Deployment 'old' is not in the list. It is not stopped now, because nothing can be started in its place: the "
+    )
+    assert (result["changed"], result["api_calls"], written(emulator)) == (False, [], [])
+    counts = result["summary"]
+    assert (counts["failed"], counts["unchanged"]) == (2, 0)
+    assert verbs(emulator.run_many([], check_mode, **unlisted)) == ["_stop"]
+
+
+def test_what_is_listed_is_stopped_while_nothing_can_be_started(emulator: Emulator) -> None:
+    launched(emulator, "old")
+    turn_on(emulator)
+    result = emulator.run_many([{"model_id": "m"}, {"deployment_id": "old", "state": "stopped"}])
+    assert [item["failure"] for item in result["deployments"]] == [{"code": "upgrade_mode"}, None]
+    assert written(emulator) == ["_stop"]
+
+
 def test_older_texts_of_a_refusal() -> None:
     with Emulator("8.9.2") as emulator:
         emulator.effect("set_setting", name="mixed_versions", value=True)

@@ -326,6 +326,10 @@ def test_a_restart_warns_of_a_number_that_cannot_be_read() -> None:
         "The number of allocations of deployment 'd' cannot be read, and it is started with 1.",
     )
     assert plan(unread, state="restarted", number_of_allocations=3).warnings == ()
+    scaled = dataclasses.replace(
+        SCALED, number_of_allocations=None, adaptive_allocations=AdaptiveAllocations(True, 2, 4)
+    )
+    assert "and it is started with 2." in plan(scaled, state="restarted").warnings[0]
 
 
 @pytest.mark.parametrize(

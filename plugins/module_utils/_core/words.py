@@ -1,0 +1,18 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Enumerations in messages, of bounded length."""
+
+from __future__ import annotations
+
+import typing as t
+
+MOST = 10
+"""The most names in one message."""
+
+
+def first_of(names: t.Sequence[str], most: int = MOST) -> str:
+    """Return the first of *names*, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
