@@ -103,7 +103,8 @@ def scenarios() -> list[Json]:
 
 def lasting(result: t.Any) -> t.Any:
     """Return a result without what differs from run to run: times, ports, the run's mark, what only a module has."""
-    volatile = {"start_time", "seconds", "polls", "run", "last_access", "exception", "invocation", "_ansible_no_log"}
+    volatile = {"start_time", "seconds", "polls", "run", "addresses", "last_access", "exception", "invocation"}
+    volatile |= {"_ansible_no_log"}
     if isinstance(result, dict):
         return {name: lasting(value) for name, value in result.items() if name not in volatile}
     return [lasting(item) for item in result] if isinstance(result, list) else result
