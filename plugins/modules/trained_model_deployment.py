@@ -558,8 +558,10 @@ ansible_facts:
           model_bytes: 1048576
           cache_size_exact: true
           cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
+          addresses: 5df6e0e2761359d3
           predicted: false
           run: 0242ac11-0002-5a2b-3c4d
+          order: 1
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -32,6 +32,7 @@ TASKS: list[Json] = [
     {"name": "Fails", f"{MODULE}_info": {"hosts": "http://127.0.0.1:9"}},
 ]
 VARIABLE = (
+    r"(?<=addresses.: .)[\da-f]{16}",
     r"(/tmp/|ansible-tmp-|ansible-local-)[\w.-]+",
     r"\d{4}-\d\d-\d\dT?[ \d:.]+",
     r"[\da-f]{8}(-[\da-f]{4}){3}",
@@ -41,7 +42,7 @@ VARIABLE = (
     r"(?<=polls.: )\d+",
     r"\d:[\d:.]{8,}",
 )
-"""What differs between any two runs: folders, times, the marks of runs, ports, ids of jobs, how long a wait takes."""
+"""What differs between two runs: addresses, folders, times, marks of runs, ports, ids of jobs, the time of a wait."""
 
 
 def play(way: str, interpreter: str, *args: str, forked: bool) -> Played:
