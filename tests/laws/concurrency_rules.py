@@ -100,7 +100,7 @@ def unreached(
 ) -> list[str]:
     """Find a run that reports success although the deployment was never as the task desires it."""
     if result.get("failed"):
-        is_sentence = result["msg"].endswith(".") and "Traceback" not in result["msg"]
+        is_sentence = result["msg"].endswith((".", "?")) and "Traceback" not in result["msg"]
         return [] if is_sentence else [f"this is no sentence: {result['msg']}"]
     states = _since_last_write(emulator, requests, options["deployment_id"])
     found = any(reached(state, options, result) for state in states)
