@@ -16,7 +16,7 @@ from ..records.start_conditions import NodeVersion, StartConditions
 from ..records.step import Step
 
 Check = t.Literal["ok", "refused", "not_read"]
-StartChecks = t.Mapping[str, Check | None]
+StartChecks = t.Mapping[str, "Check | None"]
 
 NO_CHECKS: StartChecks = {"versions": None, "licence": None, "upgrade_mode": None, "capacity": None}
 """The checks of a plan that starts nothing."""

@@ -16,7 +16,7 @@ from ..._ml.deployment import Deployment
 from ..._ml.schemas import ADAPTIVE
 
 Json = dict[str, t.Any]
-Predictions = t.Mapping[str, Deployment | None]
+Predictions = t.Mapping[str, "Deployment | None"]
 """Deployment id to the predicted deployment, ``None`` if it would be gone."""
 NO_PREDICTIONS: Predictions = types.MappingProxyType({})
 
