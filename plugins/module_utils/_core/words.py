@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Enumerations in messages, of bounded length."""
+"""Enumerations in messages."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def first_of(names: t.Sequence[str], most: int = MOST) -> str:
     """Return the first of *names*, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def joined(names: t.Sequence[str]) -> str:
+    """Return *names* with commas, and with "and" before the last; empty if there are none."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

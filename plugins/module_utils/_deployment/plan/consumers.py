@@ -13,6 +13,7 @@ from ..._consumers.records import CONSUMER_KINDS, ConsumerKind, Consumers, UsedB
 from ..._core.errors import Refusal
 from ..._core.server import Server
 from ..._core.warning import WarningText
+from ..._core.words import joined
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from .plan import Plan
@@ -114,7 +115,7 @@ def _listed(used_by: UsedBy) -> str:
         found, names = used_by.of(kind) or (), KIND_NAMES[kind]
         if found:
             parts.append(f"{names.one if len(found) == 1 else names.many} " + ", ".join(f"'{name}'" for name in found))
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return joined(parts)
 
 
 def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> None:

@@ -12,6 +12,7 @@ from ..._core.errors import CODES, Refusal
 from ..._core.obstacles import OBSTACLES
 from ..._core.server import Server
 from ..._core.warning import WarningText
+from ..._core.words import joined
 from ..records.start_conditions import NodeVersion, StartConditions
 from ..records.step import Step
 
@@ -112,16 +113,12 @@ def unread_warning(deployment_id: str, checks: StartChecks) -> tuple[WarningText
     unread = [name for name, check in checks.items() if check == "not_read"]
     if not unread:
         return ()
-    things = _listed([_NAMES[name][0] for name in unread])
+    things = joined([_NAMES[name][0] for name in unread])
     needed = sorted({_NAMES[name][1] for name in unread})
-    privileges = f"privilege{'s' if len(needed) > 1 else ''} {_listed(needed)}"
+    privileges = f"privilege{'s' if len(needed) > 1 else ''} {joined(needed)}"
     return (
         WarningText(
             f"Whether Elasticsearch takes the start of deployment '{deployment_id}' after the stop is not certain, "
             f"because {things} could not be read. Reading that needs the cluster {privileges}."
         ),
     )
-
-
-def _listed(words: t.Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
