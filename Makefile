@@ -13,7 +13,7 @@ unexport PYTHONPATH
 # Without compiled files each of the many processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
+.PHONY: help demo test check docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,9 @@ test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout
 
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)
+
+docs: $(VENV)/docs/.made ## build the documentation as a site, into .build/docs/html
+	PATH="$(abspath $(VENV))/docs/bin:$$PATH" docs/site/build
 
 sanity: $(VENV)/check/.made ## run ansible-test sanity alone
 	tests/checks/sanity $(VENV)/sanity $(PYTHON)
@@ -70,7 +73,8 @@ clean: ## delete the virtual environments and everything built
 $(VENV)/demo/.made: requirements/demo.txt
 $(VENV)/test/.made: requirements/demo.txt requirements/test.txt
 $(VENV)/bench/.made: requirements/demo.txt requirements/bench.txt
-$(VENV)/check/.made: requirements/demo.txt requirements/test.txt requirements/check.txt
+$(VENV)/docs/.made: requirements/docs.txt
+$(VENV)/check/.made: requirements/demo.txt requirements/test.txt requirements/docs.txt requirements/check.txt
 $(VENV)/%/.made: | python
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r requirements/$*.txt

@@ -231,7 +231,7 @@ options:
     version_added: 0.1.0
     suboptions:
       deployments:
-        description: By deployment id, an entry of the fact as RV(ansible_facts) describes it, or a list of them.
+        description: By deployment id, one or more entries of RV(ansible_facts.elasticsearch_ml_deployments).
         type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes

@@ -21,7 +21,7 @@ from checks.collection import ROOT, documentation, modules, read_yaml, run_tool,
 PUBLISHED = re.compile(
     r"(changelogs|docs|extensions|LICENSES|meta|playbooks|plugins|roles)/|(README\.md|REUSE\.toml|CHANGELOG\.md|tests/config\.yml)$"
 )
-NOT_PUBLISHED = re.compile(r"(extensions/molecule|docs/development)/")
+NOT_PUBLISHED = re.compile(r"(extensions/molecule|docs/development|docs/site)/")
 
 
 def test_tarball_holds_what_users_need_and_nothing_else(tmp_path: Path) -> None:
