@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.info import SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
@@ -13,5 +14,6 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import 
 
 class ActionModule(MlAction):
     SPEC = SPEC
+    CLUSTER = Cluster
     run_task = staticmethod(run)
     empty_result = staticmethod(empty_result)

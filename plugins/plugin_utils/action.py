@@ -27,14 +27,14 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import checked as checked_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.secrets import secrets
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import ClusterConnection, Connect
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets, register
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Connect
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import OFFERED, for_caller
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.arguments import with_module_defaults
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import first_in_run
 
 # Workers are forked from the process that loads this file: they all find the library imported.
@@ -45,13 +45,14 @@ display = Display()
 
 
 class MlAction(ActionBase):
-    """``SPEC`` and ``run_task`` are those of the module with the same name."""
+    """``SPEC`` and ``run_task`` are those of the module with the same name, ``CLUSTER`` is what it connects to."""
 
     SPEC: Spec
+    CLUSTER: type[ClusterConnection]
 
     @staticmethod
     @abc.abstractmethod
-    def run_task(params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = ...) -> Outcome:
+    def run_task(params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect[t.Any] = ...) -> Outcome:
         """Do what the module does with validated *params*."""
 
     @staticmethod
@@ -194,7 +195,7 @@ class MlAction(ActionBase):
 
     def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module. *masked*: texts that must not be shown."""
-        return self.run_task(params, self._task.check_mode, connect=cached_cluster)
+        return self.run_task(params, self._task.check_mode, connect=cached(self.CLUSTER))
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         if self._task.async_val and "fact_name" in self.SPEC.argument_spec:

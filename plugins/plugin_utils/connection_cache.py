@@ -9,21 +9,25 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import Connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import ClusterConnection, Connect
 
-_open: dict[Connection, Cluster] = {}
+C = t.TypeVar("C", bound=ClusterConnection)
+
+_open: dict[tuple[type[ClusterConnection], Connection], ClusterConnection] = {}
 """Connections of this process. Ansible has a process for each task on each host: they end with it."""
 
 
-class _CachedCluster(Cluster):
-    def close(self) -> None:
-        """Keep the connection open for the next item or attempt, which reads again what changes meanwhile."""
-        self.start_conditions.forget()
-        self.consumers.forget()
+def cached(cluster_type: type[C]) -> Connect[C]:
+    """Return what connects to a cluster, and keeps the connection open for the next item or attempt.
 
+    The version, and what the user may not read, is requested once; each item reads again what changes meanwhile.
+    """
 
-def cached_cluster(connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
-    """Return the cluster behind *connection*. Its version, and what the user may not read, is requested once."""
-    if connection not in _open:
-        _open[connection] = _CachedCluster.connected(connection, sleep)
-    return _open[connection]
+    def connect(connection: Connection, sleep: t.Callable[[float], None]) -> C:
+        key = (cluster_type, connection)
+        if key not in _open:
+            _open[key] = cluster_type.connected(connection, sleep)
+            _open[key].keep_open()
+        return t.cast("C", _open[key])
+
+    return connect

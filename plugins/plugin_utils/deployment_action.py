@@ -12,6 +12,7 @@ import typing as t
 from ansible import constants as C
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import Connect
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
     ProgressCallback,
@@ -19,10 +20,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.prog
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster, Connect
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEFAULT_FACT
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction, display, untagged
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached_cluster
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     Key,
     entries_of_run,
@@ -37,13 +38,15 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
 
 
 class DeploymentAction(MlAction):
+    CLUSTER = Cluster
+
     @staticmethod
     @abc.abstractmethod
     def run_task(
         params: t.Mapping[str, t.Any],
         check_mode: bool,
         *,
-        connect: Connect = Cluster.connected,
+        connect: Connect[Cluster] = Cluster.connected,
         show_progress: ProgressCallback = no_progress,
     ) -> Outcome:
         """Do what the module does with validated *params*; *show_progress* gets the progress of waits."""
@@ -55,7 +58,7 @@ class DeploymentAction(MlAction):
             display.v(mask_text(line, masked), host=task_vars.get("inventory_hostname"))
 
         watched = no_progress if self._task.no_log else show_progress
-        return self.run_task(params, self._task.check_mode, connect=cached_cluster, show_progress=watched)
+        return self.run_task(params, self._task.check_mode, connect=cached(self.CLUSTER), show_progress=watched)
 
     def more_arguments(self, given: Json, task_vars: Json) -> Json:
         """Hand on what earlier tasks of the dry run would have made, unless the user does so."""

@@ -110,11 +110,13 @@ class Emulator:
         return Cluster(Client(connection, sleep, node_class=_node_class(self, connection.request_timeout)))
 
     def connected(self) -> Cluster:
-        """Return the cluster as the collection sees it, with the privileges of :meth:`allow`."""
+        """Return the cluster as the collection sees it, with the privileges of :meth:`allow`. Its server is read."""
         given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
         checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate(given)
         assert not checked.error_messages, checked.error_messages
-        return self.connect(connection(checked.validated_parameters), self.clock.sleep)
+        cluster = self.connect(connection(checked.validated_parameters), self.clock.sleep)
+        cluster.read_server()
+        return cluster
 
     def run(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_deployment``; ``warnings`` beside it."""

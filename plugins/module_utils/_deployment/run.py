@@ -13,11 +13,12 @@ import typing as t
 from .._core.errors import Failure
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
+from .._core.run.cluster import Connect
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, without_facts
 from .._core.run.wait import TaskTime
-from .api.cluster import Cluster, Connect
+from .api.cluster import Cluster
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
@@ -31,7 +32,7 @@ def run(
     params: t.Mapping[str, t.Any],
     check_mode: bool,
     *,
-    connect: Connect = Cluster.connected,
+    connect: Connect[Cluster] = Cluster.connected,
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
@@ -50,7 +51,7 @@ def run(
             contextlib.closing(connect(connection(params), clock.sleep)) as cluster,
             cluster.planning(task_time, longest_time([deployment_run.policy])),
         ):
-            state.server = cluster.server
+            state.server = cluster.read_server()
             refuse_old_server(cluster.server)
             refuse_unsupported(cluster.server, deployment_run.desired)
             cluster.predictions = predictions(params, cluster.server) if check_mode else NO_PREDICTIONS

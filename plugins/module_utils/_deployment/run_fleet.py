@@ -15,13 +15,14 @@ from .._core.http.client import Request
 from .._core.options.connection import connection
 from .._core.reasons import Reason, each_once
 from .._core.run.clock import Clock, SystemClock
+from .._core.run.cluster import Connect
 from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure, without_facts
 from .._core.run.wait import TaskTime
 from .._core.server import Server
 from .._core.warning import WarningText
-from .api.cluster import Cluster, Connect
+from .api.cluster import Cluster
 from .api.snapshot import Snapshot
 from .api.version_checks import refuse_old_server, refuse_unsupported
 from .apply.deployment_run import DeploymentRun, apply_all
@@ -43,7 +44,7 @@ def run(
     params: Params,
     check_mode: bool,
     *,
-    connect: Connect = Cluster.connected,
+    connect: Connect[Cluster] = Cluster.connected,
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
@@ -80,7 +81,7 @@ class _Fleet:
         self._requests: list[Request] = []
         self._read = False
 
-    def run(self, connect: Connect) -> None:
+    def run(self, connect: Connect[Cluster]) -> None:
         """Read, plan, and apply the plans unless in check mode.
 
         :raises Refusal: the list is wrong as a whole; nothing was written.
@@ -95,7 +96,7 @@ class _Fleet:
             contextlib.closing(connect(connection(params), self._time.clock.sleep)) as cluster,
             cluster.planning(self._time, options.longest_time(items, params)),
         ):
-            self._server = cluster.server
+            self._server = cluster.read_server()
             refuse_old_server(cluster.server)
             self._runs = [self._run_of(item) for item in items]
             self._refuse_unsupported(cluster)

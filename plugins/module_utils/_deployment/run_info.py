@@ -13,11 +13,12 @@ import typing as t
 from .._core.errors import ApiError, Refusal
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
+from .._core.run.cluster import Connect
 from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
 from .._ml.deployment import Deployment
-from .api.cluster import Cluster, Connect
+from .api.cluster import Cluster
 from .api.snapshot import Snapshot
 from .api.version_checks import counts_pending, misreports_threads, refuse_old_server
 from .plan.as_list import as_list
@@ -29,14 +30,18 @@ _OF_PATTERNS = set("*?[")
 
 
 def run(
-    params: t.Mapping[str, t.Any], check_mode: bool, *, connect: Connect = Cluster.connected, clock: Clock | None = None
+    params: t.Mapping[str, t.Any],
+    check_mode: bool,
+    *,
+    connect: Connect[Cluster] = Cluster.connected,
+    clock: Clock | None = None,
 ) -> Outcome:
     """Return the deployments that match, with what *params* ask for. *check_mode* makes no difference."""
     result = empty_result()
     try:
         cluster = connect(connection(params), (clock or SystemClock()).sleep)
         try:
-            refuse_old_server(cluster.server)
+            refuse_old_server(cluster.read_server())
             result["server"] = cluster.server.as_result()
             snapshot = cluster.read(usage=True)
             found = list(_matching(snapshot, params["deployment_id"], params["gather"]))

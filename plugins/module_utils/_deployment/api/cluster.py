@@ -6,24 +6,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import re
 import typing as t
 
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
-from ..._core.http.client import SHORTEST_READ, Client, Request
-from ..._core.options.connection import Connection
-from ..._core.run.wait import SHORTEST_PLANNING, TaskTime
-from ..._core.server import Server
+from ..._core.http.client import Client, Request
+from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..._ml.schemas import MODELS
 from ..records.prediction import NO_PREDICTIONS, Predictions
 from ..records.step import Step
 from . import schemas
-from .privileges import PATH, Rights, privileges_to_check
+from .privileges import ALLOWING
 from .requests import quote, to_request
 from .snapshot import Json, Snapshot
 from .start_conditions import StartConditionsReader
@@ -44,60 +40,27 @@ _FIELDS = ",".join(
 """The fields of ``_stats`` that plans need. A row with only a model id still shows that the model exists."""
 
 
-class Cluster:
-    """A connection to one cluster. The server's version is read once."""
+class Cluster(ClusterConnection):
+    """A connection to one cluster: reads and writes of deployments."""
 
-    @classmethod
-    def connected(cls, connection: Connection, sleep: t.Callable[[float], None]) -> t.Self:
-        """Return the cluster at *connection*. *sleep*: called between two attempts of a read."""
-        return cls(Client(connection, sleep))
+    ALLOWING = ALLOWING
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-        self._server: Server | None = None
+        super().__init__(client)
         self._state_readable = True
-        self._rights: Rights | None = None
         self.consumers = ConsumerReader(client, lambda: self.server)
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)
 
-    def within(
-        self, time_left: t.Callable[[], float], shortest_read: float = SHORTEST_READ
-    ) -> contextlib.AbstractContextManager[None]:
-        """Let requests take no longer than the seconds that *time_left* returns, and repeat none when they are over.
-
-        *shortest_read*: seconds that a read gets even then.
-        """
-        return self._client.within(time_left, shortest_read)
-
-    def planning(self, task_time: TaskTime, timeout: float) -> contextlib.AbstractContextManager[None]:
-        """Let the reads before the first write take no longer than a task may that has *timeout* seconds."""
-        return self.within(lambda: task_time.left_to_plan(timeout), SHORTEST_PLANNING)
+    def forget(self) -> None:
+        self.start_conditions.forget()
+        self.consumers.forget()
 
     @property
     def hides_targets(self) -> bool:
         """Return whether the user may not read the targets of the routes, which the cluster has."""
         return not self._state_readable and not self.server.serverless
-
-    @property
-    def server(self) -> Server:
-        """Return version and flavor: of ``GET /``, or for users without the privilege monitor of ``_ml/info``."""
-        if self._server is None:
-            self._server = dataclasses.replace(self._read_server(), addresses=self._client.address_hash)
-        return self._server
-
-    def _read_server(self) -> Server:
-        try:
-            what = "read the version of the cluster"
-            return Server.from_api(self._client.read(what, "/", privilege="monitor", schema=schemas.SERVER))
-        except ApiError as exc:
-            if exc.kind != "privilege":
-                raise
-        info = self._client.read("read the version of the cluster", "/_ml/info", schema=schemas.INFO)
-        # "8.19.2 (Build 3f0...)" or plain "8.19.2": the native code has the version of the node.
-        version = str((info.get("native_code") or {}).get("version") or "").partition(" ")[0]
-        return Server(version, "default", "")
 
     def read(self, deployment_id: str | None = None, *, repeat: bool = True, usage: bool = False) -> Snapshot:
         """Return what ``_stats`` shows of one deployment (and of the model with that id), or of all.
@@ -188,25 +151,6 @@ class Cluster:
         configs = answer.get("trained_model_configs") or []
         return Model.from_api(configs[0]) if configs else None
 
-    def refuse_unprivileged(self, steps: t.Collection[Step]) -> None:
-        """Refuse writes that the user may not send; read once. Without an answer, the write itself will show it.
-
-        :raises ApiError: Elasticsearch says that the user lacks the privilege.
-        """
-        if steps and self._rights is None:
-            self._rights = self._read_rights()
-        if self._rights is not None:
-            self._rights.refuse(steps)
-
-    def _read_rights(self) -> Rights:
-        try:
-            question = {"cluster": privileges_to_check(self.server)}
-            what = "read the privileges of the user"
-            return Rights.from_api(self._client.read(what, PATH, body=question, schema=schemas.RIGHTS))
-        except ApiError:
-            # No security, a proxy that hides the path, or a transient error: only a plain no counts.
-            return Rights("", {})
-
     def to_request(self, step: Step, server_timeout: str) -> Request:
         """Return the request of *step* for this cluster's version."""
         return to_request(step, self.server, server_timeout)
@@ -218,10 +162,3 @@ class Cluster:
         answer = self._client.write(what, request, privilege=privilege, schema=schemas.WRITTEN)
         assignment = answer.get("assignment") or answer.get("allocation")
         return Deployment.from_assignment(assignment, "assignment", names) if assignment else None
-
-    def close(self) -> None:
-        self._client.close()
-
-
-Connect = t.Callable[[Connection, t.Callable[[float], None]], Cluster]
-"""Makes the :class:`Cluster` of a connection; the second argument is called between two attempts of a read."""

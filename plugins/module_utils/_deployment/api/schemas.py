@@ -2,19 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schemas of the answers about deployments, the cluster and the user, as far as they are read.
+"""The schemas of the answers about deployments, as far as they are read.
 
-Those about models and consumers are in ``_ml/schemas.py`` and ``_consumers/schemas.py``.
+Those about the cluster and the user are in ``_core/run/schemas.py``, those about models and consumers in
+``_ml/schemas.py`` and ``_consumers/schemas.py``.
 """
 
 from __future__ import annotations
 
 from ..._core.http.schema import Schema, boolean, epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.schemas import ADAPTIVE
-
-SERVER = object_with(version=object_with(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
-INFO = object_with(native_code=object_with(version=text), upgrade_mode=boolean)
-RIGHTS = object_with(username=text, cluster=object_with())
 
 _STATE = object_with(routing_state=text, reason=text)
 _COUNTERS = dict.fromkeys(

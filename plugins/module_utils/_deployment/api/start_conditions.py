@@ -11,6 +11,7 @@ import typing as t
 from ..._core.errors import ApiError
 from ..._core.http.client import Client
 from ..._core.http.schema import Schema
+from ..._core.run.schemas import INFO
 from ..._core.server import Server
 from ..records.processors import MlProcessors
 from ..records.start_conditions import NodeVersion, StartConditions
@@ -51,7 +52,7 @@ class StartConditionsReader:
             "read the licence", "/_xpack", {"categories": "features", "filter_path": "features.ml"}, schemas.FEATURES
         )
         info = self._read_if_allowed(
-            "read the upgrade mode", "/_ml/info", {"filter_path": "upgrade_mode"}, schemas.INFO, "monitor_ml"
+            "read the upgrade mode", "/_ml/info", {"filter_path": "upgrade_mode"}, INFO, "monitor_ml"
         )
         return StartConditions(
             nodes,

@@ -18,6 +18,7 @@ from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..api.cluster import Cluster
+from ..api.privileges import writes_of
 from ..api.snapshot import Lookup, Snapshot
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
@@ -266,7 +267,7 @@ def apply_all(
     If the user may not send one of the writes, send none; runs without a write go on.
     """
     try:
-        cluster.refuse_unprivileged([step for run in runs for step in run.plan.steps])
+        cluster.refuse_unprivileged(writes_of(step for run in runs for step in run.plan.steps))
     except ApiError as exc:
         for run in runs:
             run.error = exc if run.plan.steps else None

@@ -13,6 +13,7 @@ import typing as t
 from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
 from ..._core.obstacles import OBSTACLE_CODES
 from ..._ml.deployment import Deployment
+from ..api.privileges import writes_of
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide, recover
 from ..plan.endpoint_updates import halfway_warning
@@ -212,7 +213,7 @@ class Rollout:
         """
         try:
             plan = self._check_consumers_again(recover(self._desired, Situation(self._state.observed, self._model_id)))
-            self._cluster.refuse_unprivileged(plan.steps)
+            self._cluster.refuse_unprivileged(writes_of(plan.steps))
             look_again(self._cluster, Start(plan, self._state))
         except (Refusal, ApiError) as refusal:
             raise Unsatisfied("not_recovered", f"{error} It cannot be recovered: {refusal}") from refusal

@@ -184,18 +184,16 @@ def test_pipelines_are_not_followed_for_ever(emulator: Emulator) -> None:
     for _each in range(200):
         deep = {"foreach": {"processor": deep}}
     emulator.run(model_id="m")
-    emulator.fault("any_read", answering({"p": {"processors": [deep]}}), times=-1)
     reader = emulator.connected().consumers
+    emulator.fault("any_read", answering({"p": {"processors": [deep]}}), times=-1)
     with pytest.raises(ApiError, match="an ingest pipeline is nested too deeply") as caught:
         reader._read_pipelines()
     assert caught.value.kind == "answer"
 
 
 def test_an_endpoint_without_an_id(emulator: Emulator) -> None:
-    emulator.connected()
     answer = {"endpoints": [{"task_type": "sparse_embedding", "service": "elser"}]}
     api = emulator.connected()
-    assert api.server.version
     emulator.fault("any_read", answering(answer), times=-1)
     with pytest.raises(ApiError, match=r"endpoints\[\].inference_id is missing"):
         api.consumers._read_endpoints()
@@ -204,7 +202,6 @@ def test_an_endpoint_without_an_id(emulator: Emulator) -> None:
 @pytest.mark.parametrize("settings", [{"allocated_processors_scale": "0"}, {"max_lazy_ml_nodes": "many"}])
 def test_settings_that_are_no_numbers_tell_no_capacity(emulator: Emulator, settings: Json) -> None:
     api = emulator.connected()
-    assert api.server.version
     nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}, "roles": ["ml"]}}}
     emulator.fault("any_read", answering(nodes | {"transient": {"xpack": {"ml": settings}}}), times=-1)
     assert api.start_conditions.processors() is None

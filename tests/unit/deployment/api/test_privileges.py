@@ -11,15 +11,14 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.privileges import (
-    ALLOWING,
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.privileges import (
     PATH,
     Rights,
     privileges_to_check,
-    write_of,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.privileges import ALLOWING, writes_of
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step, StepKind
 from support.emulated_cluster import Emulator
 
@@ -89,7 +88,7 @@ def test_once_for_a_connection(emulator: Emulator) -> None:
     emulator.allow("manage_ml")
     api = emulator.connected()
     for action in (*ACTIONS.values(), Step("update", "d")):
-        api.refuse_unprivileged([action])
+        api.refuse_unprivileged(writes_of([action]))
     assert asked(emulator) == ["GET"]
 
 
@@ -163,7 +162,7 @@ CASES = [
 
 def refused_here(api: Cluster, action: Step) -> bool:
     try:
-        api.refuse_unprivileged([action])
+        api.refuse_unprivileged(writes_of([action]))
     except ApiError as exc:
         return exc.kind == "privilege"
     return False
@@ -188,7 +187,7 @@ def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, act
             "monitor",
             "monitor_ml",
             "none",
-            *privileges_to_check(Server(version, flavor, "")),
+            *privileges_to_check(ALLOWING, Server(version, flavor, "")),
         ):
             emulator.allow(privilege, "monitor")
             api = emulator.connected()
@@ -199,14 +198,14 @@ def test_no_is_said_where_the_server_would_say_it(version: str, flavor: str, act
 
 
 def test_each_kind_of_write_has_its_privileges() -> None:
-    assert {write_of(action) for action in (*ACTIONS.values(), BY_ENDPOINT)} == ALLOWING.keys()
+    assert writes_of([*ACTIONS.values(), BY_ENDPOINT]) == ALLOWING.keys()
     assert {action.kind for action in ACTIONS.values()} == set(t.get_args(StepKind))
 
 
 def test_only_names_that_the_server_knows_are_asked_for() -> None:
-    assert "manage_inference" not in privileges_to_check(Server("8.13.4", "default", ""))
-    assert privileges_to_check(Server("9.1.0", "serverless", "")) == ["manage_inference", "manage_ml"]
-    assert set(privileges_to_check(Server("8.14.0", "default", ""))) == {
+    assert "manage_inference" not in privileges_to_check(ALLOWING, Server("8.13.4", "default", ""))
+    assert privileges_to_check(ALLOWING, Server("9.1.0", "serverless", "")) == ["manage_inference", "manage_ml"]
+    assert set(privileges_to_check(ALLOWING, Server("8.14.0", "default", ""))) == {
         name for names in ALLOWING.values() for name in names
     }
 
@@ -214,7 +213,7 @@ def test_only_names_that_the_server_knows_are_asked_for() -> None:
 def test_each_privilege_that_lacks_is_named(emulator: Emulator) -> None:
     emulator.allow("monitor_ml")
     with pytest.raises(ApiError) as caught:
-        emulator.connected().refuse_unprivileged([*ACTIONS.values(), BY_ENDPOINT])
+        emulator.connected().refuse_unprivileged(writes_of([*ACTIONS.values(), BY_ENDPOINT]))
     assert str(caught.value).startswith(
         "Cannot start a deployment or stop a deployment or update a deployment or update an inference endpoint: "
         "user 'runner' lacks the cluster privileges manage_inference and manage_ml. The task changed nothing."
@@ -278,4 +277,4 @@ def test_without_security_the_task_does_not_ask(emulator: Emulator) -> None:
 
 
 def test_an_answer_with_nothing_in_it_refuses_nothing() -> None:
-    Rights.from_api({}).refuse(ACTIONS.values())
+    Rights.from_api(ALLOWING, {}).refuse(ALLOWING)
