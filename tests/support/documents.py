@@ -20,6 +20,13 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") i
 _MARKDOWN = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _GUIDE = re.compile(r"^( *)\.\. code-block:: yaml(?:\+jinja)?\n\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
 
+
+class _Loader(yaml.SafeLoader):
+    """A loader that knows the tag of texts which Ansible does not template."""
+
+
+_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(t.cast(yaml.ScalarNode, node)))
+
 _ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -38,7 +45,7 @@ def plays() -> Iterator[tuple[str, str]]:
         text = path.read_text()
         found = [textwrap.dedent(match[2]) for match in _GUIDE.finditer(text)] + _MARKDOWN.findall(text)
         for each in found:
-            parsed = yaml.safe_load(each)
+            parsed = yaml.load(each, _Loader)
             # Other YAML than a list is a file of another kind, such as requirements.yml.
             if isinstance(parsed, list):
                 yield f"{path.relative_to(ROOT)}: {parsed[0]['name']}", each
