@@ -169,7 +169,7 @@ options:
       - A restart or a replacement does not change the endpoint. With V(fail) and V(update_endpoint) the task refuses
         one that would also change allocations.
       - A table of what each version changes is in the guide
-        R(Consumers of a deployment,ansible_collections.mlops.elasticsearch.docsite.references).
+        R(Who uses a deployment,ansible_collections.mlops.elasticsearch.docsite.references).
     type: str
     choices: [fail, update_endpoint, update_deployment]
     default: fail
