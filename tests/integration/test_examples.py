@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+import textwrap
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from support.documents import MODULES, block, plays
+from support.documents import MODULES, ROOT, block, plays
 from support.emulator_process import Emulator, emulator
 from support.playbook import Json, Played, run_playbook
 
@@ -110,6 +112,14 @@ def test_playbooks_of_the_documentation(cluster: Emulator, name: str, text: str)
     again = run(cluster, text)
     assert again.changed() == []
     assert cluster.writes() == []
+
+
+def test_the_first_guide_shows_the_diff_of_its_playbook(cluster: Emulator) -> None:
+    guide = (ROOT / "docs/docsite/rst/getting_started.rst").read_text()
+    [diff] = [textwrap.dedent(text) for text in re.findall(r"code-block:: diff\n\n((?:    .+\n)+)", guide)]
+    [text] = [text for name, text in PLAYS if name.endswith("getting_started.rst: Serve the model")]
+    cluster.api("POST", START)
+    assert diff in run(cluster, text, "--check", "--diff").output
 
 
 def test_the_playbook_by_hand_does_what_the_guide_says(cluster: Emulator) -> None:
