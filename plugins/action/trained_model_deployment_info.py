@@ -10,10 +10,12 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.info import SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.run_info import empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import MlAction
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import of_task
 
 
 class ActionModule(MlAction):
     SPEC = SPEC
     CLUSTER = Cluster
+    for_caller = staticmethod(of_task)
     run_task = staticmethod(run)
     empty_result = staticmethod(empty_result)

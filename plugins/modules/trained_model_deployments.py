@@ -233,6 +233,9 @@ options:
       deployments:
         description: By deployment id, one or more entries of RV(ansible_facts.elasticsearch_ml_deployments).
         type: dict
+      aliases:
+        description: By model alias, one or more entries of the fact of aliases.
+        type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml

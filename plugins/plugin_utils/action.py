@@ -14,6 +14,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
+from ansible.playbook.task import Task
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -32,7 +33,6 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.inte
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets, register
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import OFFERED, for_caller
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.arguments import with_module_defaults
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import first_in_run
@@ -75,7 +75,7 @@ class MlAction(ActionBase):
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
         try:
-            return {**result, **self._for_caller(self._finished(task_vars or {}), task_vars or {})}
+            return {**result, **self.for_caller(self._finished(task_vars or {}), self._task, task_vars or {})}
         except AnsibleError:  # Ansible's own: a host that is not reached, a module that is not found
             raise
         except Exception as exc:
@@ -107,10 +107,10 @@ class MlAction(ActionBase):
         result = self.finished(params, outcome, task_vars)
         return self.with_warnings(result, *self._insecure(insecure_variable(given, arguments, environment)))
 
-    def _for_caller(self, result: Json, task_vars: Json) -> Json:
-        """Return *result* with messages that name what the role or the playbook of the task offers."""
-        role = getattr(self._task, "_role", None)
-        return for_caller(result, task_vars.get(OFFERED), role.get_name(include_role_fqcn=True) if role else "")
+    @staticmethod
+    def for_caller(result: Json, task: Task, task_vars: Json) -> Json:
+        """Return *result* with messages that name what the role or the playbook of the *task* offers."""
+        return result
 
     def with_warnings(self, result: Json, *warnings: WarningText) -> Json:
         """Return *result* with *warnings* added to those that it has.

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible.playbook.task import Task
+
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import CONNECTION
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import (
     SPEC as OF_DEPLOYMENT,
@@ -82,6 +84,12 @@ def of_role(message: str, role: str) -> str:
 
 def _alternatives(names: t.Collection[str]) -> str:
     return f"({'|'.join(sorted(names, key=len, reverse=True))})"
+
+
+def of_task(result: Json, task: Task, task_vars: Json) -> Json:
+    """Return *result* with messages that name what the role or the playbook of the *task* offers."""
+    role = getattr(task, "_role", None)
+    return for_caller(result, task_vars.get(OFFERED), role.get_name(include_role_fqcn=True) if role else "")
 
 
 def for_caller(result: Json, offered: t.Collection[str] | None, role: str) -> Json:

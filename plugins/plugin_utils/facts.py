@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import KINDS
 
 Json = dict[str, t.Any]
 Variables = t.Mapping[str, t.Any]
@@ -50,9 +51,20 @@ def would_hide(key: Key, variables: Variables) -> bool:
 def _is_ours(fact: t.Any) -> bool:
     """Return whether tasks of this collection have made the *fact*, in this run or in an earlier one."""
     return isinstance(fact, dict) and all(
-        isinstance(entry, dict) and "deployment" in entry and isinstance(entry.get("run"), str)
+        isinstance(entry, dict) and kind_of(entry) is not None and isinstance(entry.get("run"), str)
         for entry in fact.values()
     )
+
+
+def kind_of(entry: Json) -> str | None:
+    """Return the kind of resource of an *entry*, ``None`` if it is of no fact."""
+    return next((kind for kind, key in KINDS.items() if key in entry), None)
+
+
+def other_kind(kind: str, fact: t.Any) -> str | None:
+    """Return the kind of resource of the *fact*, if it is one of ours and not of *kind*."""
+    kinds = {str(kind_of(entry)) for entry in fact.values()} - {kind} if _is_ours(fact) else set[str]()
+    return min(kinds, default=None)
 
 
 def entries_of_run(key: Key, run: str, fact: t.Any) -> Json:
@@ -68,8 +80,8 @@ def entries_of_run(key: Key, run: str, fact: t.Any) -> Json:
 def merge_facts(key: Key, run: str, known: Json, new: Json, order: int) -> Json:
     """Return the value of the fact after a task.
 
-    *known*: the entries of this run before the task. *new*: an entry for each deployment of the task, also if it does
-    not run. *order*: of :func:`next_order`.
+    *known*: the entries of this run before the task. *new*: an entry for each resource of the task, also if it is not
+    there. *order*: of :func:`next_order`.
     """
     merged = dict(known)
     for name, entry in new.items():
@@ -82,8 +94,8 @@ def merge_facts(key: Key, run: str, known: Json, new: Json, order: int) -> Json:
 
 
 def _stays(entry: Json) -> bool:
-    """Return whether the fact has an *entry* for long: one of what a real task has stopped only removes another."""
-    return entry["deployment"] is not None or bool(entry["predicted"])
+    """Return whether the fact has an *entry* for long: one of what a real task has removed only removes another."""
+    return entry.get(KINDS[str(kind_of(entry))]) is not None or bool(entry["predicted"])
 
 
 def next_order(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> int:
@@ -91,16 +103,20 @@ def next_order(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> int:
     return 1 + max((entry["order"] for _name, entry in _all_entries(loop, run, facts)), default=0)
 
 
-def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, list[Json]]:
-    """Return what this *run* has said of each deployment that an earlier task or loop item has predicted.
+def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, dict[str, list[Json]]]:
+    """Return what this *run* has said of each resource that an earlier task or loop item has predicted, by kind and id.
 
     *facts*: all of the host. The entries of an id are in the order in which they were made; they may be of several
     clusters.
     """
-    found: dict[str, list[Json]] = {}
+    found: dict[str, dict[str, list[Json]]] = {}
     for name, entry in sorted(_all_entries(loop, run, facts), key=lambda pair: int(pair[1]["order"])):
-        found.setdefault(name, []).append(entry)
-    return {name: entries for name, entries in found.items() if any(entry["predicted"] for entry in entries)}
+        found.setdefault(str(kind_of(entry)), {}).setdefault(name, []).append(entry)
+    predicted = {
+        kind: {name: entries for name, entries in by_id.items() if any(entry["predicted"] for entry in entries)}
+        for kind, by_id in found.items()
+    }
+    return {kind: by_id for kind, by_id in predicted.items() if by_id}
 
 
 def _all_entries(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, Json]]:

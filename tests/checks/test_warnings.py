@@ -38,9 +38,11 @@ LOCALS = {
     "fact_name",
     "missing",  # of a deployment without reasons
     "named",  # ids of consumers, or settings
+    "noun",  # what a resource is called
     "number",
     "option",  # the name of one
     "privileges",
+    "resource_id",
     "settings",  # their names
     "skipped",  # a choice, in words
     "things",  # what could not be read, in words

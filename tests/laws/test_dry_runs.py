@@ -74,7 +74,7 @@ class Run:
         """Return the result of a task on one deployment, or with several *items* or *options* of a list."""
         key = (f"task {next(_NUMBERS)}", "localhost", FACT)
         earlier = predictions(key, "run", self.facts) if self.check_mode else {}
-        given: Json = {"check_mode": self.check_mode, "predictions": {"deployments": earlier}, **options}
+        given: Json = {"check_mode": self.check_mode, "predictions": earlier, **options}
         one = len(items) == 1 and not options
         result: Json = self.emulator.run(**items[0], **given) if one else self.emulator.run_many(items, **given)
         new = result.get("ansible_facts", {}).get(FACT)

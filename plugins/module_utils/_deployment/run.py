@@ -12,6 +12,7 @@ import typing as t
 
 from .._core.errors import Failure
 from .._core.options.connection import connection
+from .._core.options.facts import fact_name
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect
 from .._core.run.internal_error import InternalError
@@ -46,7 +47,7 @@ def run(
     try:
         deployment_run = DeploymentRun(options.desired(params), options.wait_policy(params), state)
         server_timeout = options.server_timeout(params)
-        state.fact_name = options.fact_name(params)
+        state.fact_name = fact_name(params)
         with (
             contextlib.closing(connect(connection(params), clock.sleep)) as cluster,
             cluster.planning(task_time, longest_time([deployment_run.policy])),

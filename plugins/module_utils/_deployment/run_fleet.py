@@ -13,6 +13,7 @@ import typing as t
 from .._core.errors import Failure, Refusal, refuse_together
 from .._core.http.client import Request
 from .._core.options.connection import connection
+from .._core.options.facts import fact_name
 from .._core.reasons import Reason, each_once
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect
@@ -29,7 +30,7 @@ from .apply.deployment_run import DeploymentRun, apply_all
 from .apply.run_state import RunState
 from .apply.start_look import Start, check_room
 from .options import fleet as options
-from .options.deployment import fact_name, server_timeout
+from .options.deployment import server_timeout
 from .options.guard import max_total_step
 from .options.predictions import not_followed, predictions
 from .plan.fleet import in_send_order, refuse_long_list

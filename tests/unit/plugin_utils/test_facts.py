@@ -18,6 +18,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     merge_facts,
     next_order,
     other_cluster_warning,
+    other_kind,
     predictions,
     run_id,
     would_hide,
@@ -90,8 +91,9 @@ def test_entries_of_another_run_are_dropped() -> None:
     assert merged(key(), "text", {}) == {}
 
 
-def orders(found: dict[str, list[Json]]) -> dict[str, list[int]]:
-    return {name: [each["order"] for each in entries] for name, entries in found.items()}
+def orders(found: dict[str, dict[str, list[Json]]]) -> dict[str, list[int]]:
+    assert found.keys() == {"deployments"}
+    return {name: [each["order"] for each in entries] for name, entries in found["deployments"].items()}
 
 
 def test_predictions_are_in_the_order_in_which_they_were_made_whatever_the_fact() -> None:
@@ -101,6 +103,21 @@ def test_predictions_are_in_the_order_in_which_they_were_made_whatever_the_fact(
     for facts in ({"one": one, "two": two, "fact": three}, {"fact": three, "two": two, "one": one}):
         assert orders(predictions(key(), RUN, facts)) == {"x": [1, 2, 3]}
     assert predictions(key(), RUN, {"one": {**one, "of the user": 1}}) == {}
+
+
+def test_predictions_are_kept_apart_by_kind() -> None:
+    alias = {**{name: value for name, value in entry(predicted=True).items() if name != "deployment"}, "alias": None}
+    one = merged(key(), None, {"x": entry(predicted=True)})
+    two = merged(key(), None, {"x": alias}, {"one": one})
+    found = predictions(key(), RUN, {"one": one, "two": two})
+    assert {kind: list(entries) for kind, entries in found.items()} == {"deployments": ["x"], "aliases": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("fact", "other"), [(OURS, None), ({}, None), (None, None), ({"a": {"alias": {}, "run": "r"}}, "aliases")]
+)
+def test_a_fact_of_another_kind_is_known(fact: t.Any, other: str | None) -> None:
+    assert other_kind("deployments", fact) == other
 
 
 def test_loop_items_with_other_names_of_the_fact_follow_each_other() -> None:

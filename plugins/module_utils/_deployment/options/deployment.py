@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ..._core.durations import elasticsearch_time, seconds
 from ..._core.errors import Refusal
 from ..._core.options.connection import CONNECTION
+from ..._core.options.facts import facts
 from ..._core.options.paths import require_path
 from ..._core.options.spec import Spec
 from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
 from ..._ml.model import id_of_import
+from ..._ml.predictions import PREDICTIONS
 from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
-from .predictions import PREDICTIONS
 
 DEFAULT_FACT = "elasticsearch_ml_deployments"
 
@@ -77,15 +77,9 @@ WAIT = Spec(
     }
 )
 
-FACTS = Spec(
-    {"fact_name": {"type": "str", "default": DEFAULT_FACT}},
-    may_be_empty=("fact_name",),
-)
+FACTS = facts(DEFAULT_FACT)
 
 SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
-
-_FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 
 _AS_GIVEN = (
     "state",
@@ -165,18 +159,6 @@ def server_timeout(params: t.Mapping[str, t.Any]) -> str:
             hint="Otherwise the client stops listening before the server answers.",
         )
     return elasticsearch_time(length)
-
-
-def fact_name(params: t.Mapping[str, t.Any]) -> str:
-    """Return the name of the fact; empty if none is to be set."""
-    name = str(params["fact_name"])
-    if name and not _FACT.fullmatch(name):
-        raise Refusal(
-            "invalid_value",
-            f"fact_name '{name}' is not a variable name",
-            hint="Letters, digits and underscores; no digit first.",
-        )
-    return name
 
 
 def _refuse_pattern(name: str, value: str | None) -> None:

@@ -15,12 +15,12 @@ from ..._core.errors import Refusal, refuse_together
 from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
 from ..._core.reasons import Reason, each_once
+from ..._ml.predictions import PREDICTIONS
 from ..records.desired import Desired, WaitPolicy
 from ..records.desired import longest_time as longest_of
 from . import deployment
 from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
-from .predictions import PREDICTIONS
 
 ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
 """Options of waiting that each item may set."""

@@ -11,6 +11,7 @@ import types
 import typing as t
 
 from ..._core.http.schema import Schema, boolean, integer, object_with, text
+from ..._core.run.predictions import entry_schema
 from ..._ml.adaptive import AdaptiveAllocations
 from ..._ml.deployment import Deployment
 from ..._ml.schemas import ADAPTIVE
@@ -28,12 +29,7 @@ _SHOWN: dict[str, Schema] = {
 _MORE = ("model_bytes", "cache_size_exact")
 """What a plan needs beside the result key ``deployment``: it tells a default cache size from one that was set."""
 
-ENTRY: Schema = object_with(
-    "cluster",
-    "predicted",
-    cluster=object_with(name=text, uuid=text),
-    addresses=text,
-    predicted=boolean,
+ENTRY: Schema = entry_schema(
     model_bytes=integer,
     cache_size_exact=boolean,
     deployment=object_with(
