@@ -35,12 +35,12 @@ options:
       max_step:
         description: By how much the task may change the number, up or down.
         type: int
-  on_guarded:
-    description:
-      - What to do if the change exceeds O(guard).
-      - V(fail) fails and names every limit that the change exceeds. V(skip) changes nothing, not even other settings,
-        warns, and gives the reason in RV(skipped_because).
-    type: str
-    choices: [fail, skip]
-    default: fail
+      on_violation:
+        description:
+          - What to do if the change exceeds a limit.
+          - V(fail) fails and names every limit that the change exceeds. V(skip) changes nothing, not even other
+            settings, warns, and gives the reason in RV(skipped_because).
+        type: str
+        choices: [fail, skip]
+        default: fail
 """

@@ -126,10 +126,14 @@ options:
           max_step:
             description: By how much the task may change the number, up or down.
             type: int
-      on_guarded:
-        description: Overrides O(on_guarded) for the guard of this deployment.
-        type: str
-        choices: [fail, skip]
+          on_violation:
+            description:
+              - What to do if the change exceeds a limit.
+              - V(fail) fails this item. V(skip) changes nothing of it, warns, and gives the reason in
+                C(skipped_because).
+            type: str
+            choices: [fail, skip]
+            default: fail
       recovery_file:
         description:
           - File in which the task keeps the start request before it stops the deployment to start it again, on the
@@ -190,16 +194,14 @@ options:
       max_total_step:
         description: The largest allowed sum of all changes, up and down, to numbers of allocations.
         type: int
-  on_guarded:
-    description:
-      - What to do if a change exceeds O(guard) or the guard of an item.
-      - V(fail) fails the whole task before any write request if the list exceeds O(guard); if an item exceeds its own
-        guard, only that item fails.
-      - V(skip) skips the whole list or the item, warns, and gives the reason in C(skipped_because) of each skipped
-        item.
-    type: str
-    choices: [fail, skip]
-    default: fail
+      on_violation:
+        description:
+          - What to do if the list exceeds the limit. The guard of an item has its own policy.
+          - V(fail) fails the whole task before any write request. V(skip) skips the whole list, warns, and gives the
+            reason in C(skipped_because) of each item that would change.
+        type: str
+        choices: [fail, skip]
+        default: fail
   detail:
     description:
       - Which keys RV(deployments) has. With V(changed) an item that was neither changed nor skipped and did not fail

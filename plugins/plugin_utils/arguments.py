@@ -23,12 +23,22 @@ def with_module_defaults(task: Task, templar: Templar, spec: Spec) -> Json:
     Ansible itself lets null, empty text and ``omit`` hide a default, and with it a guard.
     """
     arguments: Json = dict(task.args)
-    given = {name for name, value in arguments.items() if is_value(spec, name, value)}
+    given = {
+        name for name, value in arguments.items() if is_value(spec, name, value) and not _is_policy(spec, name, value)
+    }
     for layer in _layers(task, templar):
         # As one dictionary: from ansible-core 2.19 on, only there may a template result in omit.
         found = templar.template({name: layer[name] for name in layer.keys() - given})
         arguments.update({name: value for name, value in found.items() if is_given(value)})
     return arguments
+
+
+def _is_policy(spec: Spec, name: str, value: t.Any) -> bool:
+    """Return whether a dictionary has nothing but what has a default anyway: a guard without a limit guards nothing."""
+    if not isinstance(value, dict) or not value:
+        return False
+    known = spec.argument_spec.get(name, {}).get("options") or {}
+    return not any(is_given(each) and "default" not in known.get(key, {}) for key, each in value.items())
 
 
 def _layers(task: Task, templar: Templar) -> t.Iterator[t.Mapping[str, t.Any]]:

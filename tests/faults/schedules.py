@@ -70,8 +70,8 @@ def values(name: str, option: Json) -> st.SearchStrategy[t.Any]:
     if option["type"] == "bool":
         return st.booleans()
     if name == "guard":
-        within = {each: VALUES[each] for each in option["options"]}
-        return st.lists(st.sampled_from(sorted(within)), unique=True, min_size=1, max_size=2).flatmap(
+        within = {each: values(each, known) for each, known in option["options"].items()}
+        return st.lists(st.sampled_from(sorted(within)), unique=True, min_size=1, max_size=3).flatmap(
             lambda chosen: st.fixed_dictionaries({each: within[each] for each in chosen})
         )
     raise KeyError(f"tests/faults/schedules.py has no values for option {name}")
@@ -92,11 +92,7 @@ EXCLUSIVE = tuple(map(tuple, DEPLOYMENT.mutually_exclusive))
 ONE = _options(DEPLOYMENT.argument_spec | GUARD.argument_spec | WAIT.argument_spec, EXCLUSIVE)
 ITEMS = _options(ITEM.argument_spec, EXCLUSIVE)
 LIST = _options(
-    {
-        name: option
-        for name, option in SPEC.argument_spec.items()
-        if name in ("guard", "on_guarded", *WAIT.argument_spec)
-    },
+    {name: option for name, option in SPEC.argument_spec.items() if name in ("guard", *WAIT.argument_spec)},
     (),
 )
 OFTEN = ("on_unsatisfied", "recovery_file", "guard", "on_referenced", "on_endpoint_owned", "wait_timeout")
@@ -207,7 +203,7 @@ def tasks(draw: st.DrawFn, beginning: Beginning) -> Json:
     chosen = draw(st.lists(st.sampled_from(ids), unique=True, min_size=1, max_size=3))
     options = draw(LIST)
     if draw(st.integers(0, 3)) == 0:
-        options["guard"] = {"max_total_step": draw(VALUES["max_total_step"])}
+        options["guard"] = {**options.get("guard", {}), "max_total_step": draw(VALUES["max_total_step"])}
     if draw(st.integers(0, 4)) == 0:
         options |= {"stop_unlisted": True, "unlisted_except": draw(st.sampled_from(([], ["m"])))}
     items = [{**_model_of(draw, name, beginning), **draw(desired_settings(version, ITEMS))} for name in chosen]

@@ -41,7 +41,7 @@ SCENARIOS: list[tuple[Json, str]] = [
     ({"model_id": "m", "number_of_allocations": 2, "on_adaptive": "skip"}, "none"),
     ({"model_id": "m", "number_of_allocations": 2, "on_adaptive": "override"}, "update"),
     ({"model_id": "m", "number_of_allocations": 4, "guard": {"max_step": 1}}, "Deployment 'm' is guarded: number_of"),
-    ({"model_id": "m", "number_of_allocations": 4, "guard": {"max": 3}, "on_guarded": "skip"}, "none"),
+    ({"model_id": "m", "number_of_allocations": 4, "guard": {"max": 3, "on_violation": "skip"}}, "none"),
     ({"model_id": "m", "number_of_allocations": 4, "guard": {"min": 3, "max": 2}}, "guard.min 3 is above guard.max 2"),
     ({"model_id": "m", "state": "restarted", "wait": False}, "restart"),
     ({"model_id": "m", "fact_name": ""}, "none"),

@@ -76,10 +76,11 @@ def test_a_task_full_of_null_and_empty_text_is_one_without(cluster: Emulator, co
 def test_nothing_empty_hides_a_guard_of_module_defaults(cluster: Emulator, connection: str) -> None:
     given: dict[str, Json] = {
         "not given": {},
-        "null": {"guard": None, "on_guarded": ""},
+        "null": {"guard": None},
         "text": {"guard": ""},
         "omitted": {"guard": "{{ nothing_of_this_name | default(omit) }}"},
         "null within": {"guard": {"max_step": None}},
+        "policy alone": {"guard": {"max_step": "", "on_violation": "skip"}},
         "text within": {"guard": {"max_step": "{{ nothing_of_this_name | default('') }}"}},
     }
     tasks: list[Json] = [
@@ -89,7 +90,7 @@ def test_nothing_empty_hides_a_guard_of_module_defaults(cluster: Emulator, conne
     ]
     tasks += [{"name": "its own goes over it", ONE: {**BARE[ONE], "guard": {"max_step": 3}}}]
     defaults: Json = {
-        ONE: {"guard": {"max_step": "{{ one - 1 }}"}, "on_guarded": "{{ 'fail' }}"},
+        ONE: {"guard": {"max_step": "{{ one - 1 }}", "on_violation": "{{ 'fail' }}"}},
         MANY: {"guard": "{{ {'max_total_step': one - 1} }}"},
     }
     played = play(cluster, connection, tasks, defaults)

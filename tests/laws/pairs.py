@@ -116,7 +116,7 @@ DESIRED_STATES: dict[str, Json] = {
     "two, overriding": {"number_of_allocations": 2, "on_adaptive": "override"},
     "two, skipping": {"number_of_allocations": 2, "on_adaptive": "skip"},
     "two, guarded": {"number_of_allocations": 2, "guard": {"number_of_allocations": 1, "max": 3}},
-    "five, guarded": {"number_of_allocations": 5, "guard": {"min": 1, "max_step": 3}, "on_guarded": "skip"},
+    "five, guarded": {"number_of_allocations": 5, "guard": {"min": 1, "max_step": 3, "on_violation": "skip"}},
     "zero is fine": {"allow_zero": True},
     "only if there": {"number_of_allocations": 3, "on_missing": "skip"},
     "must be there": {"number_of_allocations": 3, "on_missing": "fail"},

@@ -36,7 +36,7 @@ OPTIONS: list[tuple[Json, tuple[int, int]]] = [
     ({"number_of_allocations": 2}, (8, 0)),
     ({"number_of_allocations": 3, "replace": "stop_start"}, (8, 0)),
     ({"number_of_allocations": 2, "on_missing": "skip"}, (8, 0)),
-    ({"number_of_allocations": 1, "guard": {"max_step": 1}, "on_guarded": "skip"}, (8, 0)),
+    ({"number_of_allocations": 1, "guard": {"max_step": 1, "on_violation": "skip"}}, (8, 0)),
     ({"initial_number_of_allocations": 2}, (8, 0)),
     ({"threads_per_allocation": 2, "number_of_allocations": 1, "replace": "stop_start"}, (8, 0)),
     ({"threads_per_allocation": 1}, (8, 0)),

@@ -94,7 +94,7 @@ def broken(guard: Json, before: int, after: int) -> list[str]:
 @laws
 @given(RUNNING, DESIRED_STATES, guards(), st.sampled_from(("fail", "skip")))
 def test_a_guard_forbids_all_of_a_change_or_none(
-    running: Json | None, desired: Json, guard: Json, on_guarded: str
+    running: Json | None, desired: Json, guard: Json, on_violation: str
 ) -> None:
     cluster = Cluster({"d": running})
     task: Json = {"deployment_id": "d", "model_id": "m", **desired}
@@ -103,8 +103,8 @@ def test_a_guard_forbids_all_of_a_change_or_none(
         unguarded = free.run(**task)
         assert not unguarded.get("failed"), unguarded["msg"]
         checked.read_only()
-        reported = checked.run(check_mode=True, guard=guard, on_guarded=on_guarded, **task)
-        done = real.run(guard=guard, on_guarded=on_guarded, **task)
+        reported = checked.run(check_mode=True, guard={**guard, "on_violation": on_violation}, **task)
+        done = real.run(guard={**guard, "on_violation": on_violation}, **task)
         parts = broken(guard, before.get("d", 0), counts(free).get("d", 0))
         if not parts:
             assert not done.get("failed"), done["msg"]
@@ -114,7 +114,7 @@ def test_a_guard_forbids_all_of_a_change_or_none(
         assert (real.journal(), counts(real), done["changed"], done["operation"]) == ([], before, False, "none")
         assert reported.get("msg") == done.get("msg")
         assert reported["skipped_because"] == done["skipped_because"]
-        message = done["msg"] if on_guarded == "fail" else done["skipped_because"]
+        message = done["msg"] if on_violation == "fail" else done["skipped_because"]
         texts = {
             "number_of_allocations": "was expected before",
             "min": "below min",
@@ -133,12 +133,12 @@ def test_a_guard_forbids_all_of_a_change_or_none(
     st.sampled_from(("fail", "skip")),
 )
 def test_a_total_step_forbids_all_of_a_list_or_none(
-    running: dict[str, Json | None], desired_states: dict[str, Json], alone: bool, limit: int, on_guarded: str
+    running: dict[str, Json | None], desired_states: dict[str, Json], alone: bool, limit: int, on_violation: str
 ) -> None:
     cluster = Cluster(running)
     items = [{"deployment_id": name, "model_id": "m", **desired} for name, desired in desired_states.items()]
     rest: Json = {"stop_unlisted": True, "unlisted_except": []} if alone else {}
-    guard: Json = {"guard": {"max_total_step": limit}, "on_guarded": on_guarded}
+    guard: Json = {"guard": {"max_total_step": limit, "on_violation": on_violation}}
     with cluster.build() as free, cluster.build() as checked, cluster.build() as real:
         before = counts(free)
         unguarded = free.run_many(items, **rest)
@@ -157,9 +157,9 @@ def test_a_total_step_forbids_all_of_a_list_or_none(
             assert counts(real) == after
             return
         assert (real.journal(), counts(real), done["changed"]) == ([], before, False)
-        assert f"by {total} in all" in (done["msg"] if on_guarded == "fail" else str(done["deployments"]))
+        assert f"by {total} in all" in (done["msg"] if on_violation == "fail" else str(done["deployments"]))
         skipped = [bool(item["skipped_because"]) for item in done["deployments"]]
-        moved = [item["changed"] and on_guarded == "skip" for item in unguarded["deployments"]]
+        moved = [item["changed"] and on_violation == "skip" for item in unguarded["deployments"]]
         alike = [bool(item["skipped_because"]) for item in unguarded["deployments"]]
         assert skipped == [one or other for one, other in zip(moved, alike, strict=True)]
         assert [item["after"] for item in done["deployments"]] == [item["before"] for item in done["deployments"]]

@@ -41,7 +41,7 @@ TASKS: dict[str, Json] = {
     "another model": {**FORCE, "model_id": "other", "replace": "stop_start"},
     "recovered": {"on_failed": "recover", "wait_timeout": 4},
     "too many, with a way back": {"number_of_allocations": 99, "on_unsatisfied": "rollback", "wait_timeout": 4},
-    "guarded": {"number_of_allocations": 3, "on_adaptive": "skip", "guard": {"max": 2}, "on_guarded": "skip"},
+    "guarded": {"number_of_allocations": 3, "on_adaptive": "skip", "guard": {"max": 2, "on_violation": "skip"}},
     "stopped": {"state": "stopped", "on_referenced": "force", **KEEP},
 }
 REFUSED: Json = {"error": {"type": "t", "reason": "planted"}, "status": 400}

@@ -90,9 +90,8 @@ def reached(emulator: Emulator, options: Json, result: Json) -> bool:
     if state == "stopped":
         return assignment is None or not options.get("wait", True)
     if assignment is None:
-        return (
-            "skip" in (options.get("on_missing"), options.get("on_guarded")) and result["skipped_because"] is not None
-        )
+        policies = (options.get("on_missing"), (options.get("guard") or {}).get("on_violation"))
+        return "skip" in policies and result["skipped_because"] is not None
     task, now = task_parameters(assignment), adaptive(assignment)
     for name in ("threads_per_allocation", "queue_capacity", "priority"):
         if name in options and task.get(name, "normal") != options[name]:

@@ -31,7 +31,7 @@ from .apply.run_state import RunState
 from .apply.start_look import Start, check_room
 from .options import fleet as options
 from .options.deployment import server_timeout
-from .options.guard import max_total_step
+from .options.guard import max_total_step, on_violation
 from .options.predictions import not_followed, predictions
 from .plan.fleet import in_send_order, refuse_long_list
 from .plan.guard import guard_plans
@@ -153,7 +153,7 @@ class _Fleet:
         wrong = [run for run in self._runs if isinstance(run.error, Refusal) and run.error.of_list]
         refuse_together([Reason(run.desired.deployment_id, str(run.error)) for run in wrong])
         planned = [run for run in self._runs if not run.error]
-        plans = guard_plans([run.plan for run in planned], max_step, self._params["on_guarded"])
+        plans = guard_plans([run.plan for run in planned], max_step, on_violation(self._params))
         for run, plan in zip(planned, plans, strict=True):
             run.state.set_plan(plan)
             run.check_start(cluster)

@@ -73,7 +73,12 @@ SITUATIONS: dict[str, tuple[t.Callable[[Emulator], object], Json, str, str | Non
     "too low": (started, {"state": "stopped", "guard": {"min": 1}}, "is below min", "guard_violated"),
     "too high": (started, {**THREE, "guard": {"max": 2}}, "is above max", "guard_violated"),
     "too far": (started, {**THREE, "guard": {"max_step": 0}}, "is above max_step", "guard_violated"),
-    "guarded, skipping": (started, {**THREE, "guard": {"max": 2}, "on_guarded": "skip"}, "on_guarded is skip", None),
+    "guarded, skipping": (
+        started,
+        {**THREE, "guard": {"max": 2, "on_violation": "skip"}},
+        "guard.on_violation is skip",
+        None,
+    ),
     "lost answer": (lost_answer, {**THREE, "guard": {"max_step": 1}}, "its guard forbids sending it again", "conflict"),
     "guard upside down": (started, {"guard": {"min": 2, "max": 1}}, "is above guard.max", "invalid_value"),
     "guard below 0": (started, {"guard": {"max": -1}}, "must be 0 or more, not", "invalid_value"),

@@ -97,7 +97,6 @@ _AS_GIVEN = (
     "on_endpoint_owned",
     "allow_zero",
     "finish_pending_work",
-    "on_guarded",
 )
 """Options that the desired state has unchanged."""
 

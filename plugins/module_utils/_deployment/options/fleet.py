@@ -23,16 +23,16 @@ from .deployment import DEPLOYMENT, FACTS, WAIT
 from .guard import GUARD, LIST_GUARD
 
 ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
-"""Options of waiting that each item may set."""
-INHERITED = ("on_guarded", *ITEM_WAIT)
-"""Options that an item has from the task, unless it sets them itself."""
+"""Options of waiting that an item has from the task, unless it sets them itself."""
 
-_TASK_OPTIONS = GUARD.argument_spec | WAIT.argument_spec
 ITEM = Spec(
     {
         **DEPLOYMENT.argument_spec,
-        "guard": GUARD.argument_spec["guard"],
-        **{name: {key: value for key, value in _TASK_OPTIONS[name].items() if key != "default"} for name in INHERITED},
+        **GUARD.argument_spec,
+        **{
+            name: {key: value for key, value in WAIT.argument_spec[name].items() if key != "default"}
+            for name in ITEM_WAIT
+        },
     },
     required_one_of=DEPLOYMENT.required_one_of,
     mutually_exclusive=DEPLOYMENT.mutually_exclusive,
@@ -61,7 +61,7 @@ SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS).
 
 Item = tuple[Desired, WaitPolicy]
 Options = dict[str, t.Any]
-_FROM_TASK = (*INHERITED, "wait_sleep")
+_FROM_TASK = (*ITEM_WAIT, "wait_sleep")
 
 
 def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:

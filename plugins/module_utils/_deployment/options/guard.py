@@ -10,8 +10,9 @@ import typing as t
 
 from ..._core.errors import Refusal
 from ..._core.options.spec import Spec
-from ..records.guard import Guard
+from ..records.guard import Guard, OnViolation
 
+_ON_VIOLATION = {"type": "str", "choices": ["fail", "skip"], "default": "fail"}
 GUARD = Spec(
     {
         "guard": {
@@ -21,18 +22,16 @@ GUARD = Spec(
                 "min": {"type": "int"},
                 "max": {"type": "int"},
                 "max_step": {"type": "int"},
+                "on_violation": _ON_VIOLATION,
             },
         },
-        "on_guarded": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
     }
 )
 
 LIST_GUARD = Spec(
-    {
-        "guard": {"type": "dict", "options": {"max_total_step": {"type": "int"}}},
-        "on_guarded": GUARD.argument_spec["on_guarded"],
-    }
+    {"guard": {"type": "dict", "options": {"max_total_step": {"type": "int"}, "on_violation": _ON_VIOLATION}}}
 )
+_LIMITS = ("number_of_allocations", "min", "max", "max_step")
 
 
 def guard(params: t.Mapping[str, t.Any]) -> Guard:
@@ -41,12 +40,11 @@ def guard(params: t.Mapping[str, t.Any]) -> Guard:
     :raises Refusal: no plan could ever pass it.
     """
     given = params.get("guard") or {}
-    names = GUARD.argument_spec["guard"]["options"]
-    _refuse_negative(given, names)
+    _refuse_negative(given, _LIMITS)
     low, high = given.get("min"), given.get("max")
     if low is not None and high is not None and low > high:
         raise Refusal("invalid_value", f"guard.min {low} is above guard.max {high}")
-    return Guard(*(given.get(name) for name in names))
+    return Guard(given.get("number_of_allocations"), low, high, given.get("max_step"), on_violation(params))
 
 
 def max_total_step(params: t.Mapping[str, t.Any]) -> int | None:
@@ -54,6 +52,11 @@ def max_total_step(params: t.Mapping[str, t.Any]) -> int | None:
     given = params.get("guard") or {}
     _refuse_negative(given, ("max_total_step",))
     return t.cast("int | None", given.get("max_total_step"))
+
+
+def on_violation(params: t.Mapping[str, t.Any]) -> OnViolation:
+    """Return what the guard of one deployment, or of a list, says to do if it is violated."""
+    return t.cast("OnViolation", (params.get("guard") or {}).get("on_violation") or "fail")
 
 
 def _refuse_negative(given: t.Mapping[str, t.Any], names: t.Iterable[str]) -> None:

@@ -17,19 +17,19 @@ from ..._core.errors import Refusal
 from ..._core.words import first_of
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
-from ..records.guard import Guard
+from ..records.guard import Guard, OnViolation
 from .plan import Plan
 
 
 def guard_plan(desired: Desired, plan: Plan) -> Plan:
-    """Return *plan* as it is, or without any step if it breaks the guard and ``on_guarded`` is ``skip``.
+    """Return *plan* as it is, or without any step if it breaks the guard and its ``on_violation`` is ``skip``.
 
-    :raises Refusal: it breaks the guard and ``on_guarded`` is ``fail``.
+    :raises Refusal: it breaks the guard, whose ``on_violation`` is ``fail``.
     """
     why = violation(desired.guard, plan.before, plan.after) if plan.changed else ""
     if not why:
         return plan
-    if desired.on_guarded == "skip":
+    if desired.guard.on_violation == "skip":
         return _skipped(plan, why)
     raise Refusal(
         "guard_violated",
@@ -57,10 +57,10 @@ def violation(guard: Guard, before: Deployment | None, after: Deployment | None)
     return f"number_of_allocations would go {_from_to(before, after)}, and {'; '.join(broken)}" if broken else ""
 
 
-def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded: str) -> t.Sequence[Plan]:
-    """Return *plans* as they are, or without any step if together they break the guard and *on_guarded* is ``skip``.
+def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_violation: OnViolation) -> t.Sequence[Plan]:
+    """Return *plans* as they are, or without any step if together they break the guard and *on_violation* is ``skip``.
 
-    :raises Refusal: they break it and *on_guarded* is ``fail``.
+    :raises Refusal: they break it and *on_violation* is ``fail``.
     """
     moving = [plan for plan in plans if plan.changed and _number(plan.baseline) != _number(plan.after)]
     total = sum(_change_size(plan) for plan in moving)
@@ -72,7 +72,7 @@ def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded:
         f"the list would move numbers of allocations by {total} in all, and max_total_step is {max_total_step} "
         f"({first_of(listed)})"
     )
-    if on_guarded == "skip":
+    if on_violation == "skip":
         return [_skipped(plan, why) if plan.changed else plan for plan in plans]
     raise Refusal(
         "guard_violated",
@@ -82,7 +82,7 @@ def guard_plans(plans: t.Sequence[Plan], max_total_step: int | None, on_guarded:
 
 
 def _skipped(plan: Plan, why: str) -> Plan:
-    return Plan(plan.before, plan.before, skipped_because=f"on_guarded is skip: {why}")
+    return Plan(plan.before, plan.before, skipped_because=f"guard.on_violation is skip: {why}")
 
 
 def _number(deployment: Deployment | None) -> int | None:

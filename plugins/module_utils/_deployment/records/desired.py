@@ -44,7 +44,6 @@ class Desired:
     finish_pending_work: bool | None = None
     recovery_file: str | None = None
     guard: Guard = NO_LIMITS
-    on_guarded: t.Literal["fail", "skip"] = "fail"
     always_adaptive: bool = False
     can_update: bool = True
     listed: bool = True

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
+
+OnViolation = t.Literal["fail", "skip"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Guard:
     low: int | None = None
     high: int | None = None
     max_step: int | None = None
+    on_violation: OnViolation = "fail"
 
 
 NO_LIMITS = Guard()

@@ -32,12 +32,12 @@ def items(result: Json) -> dict[str, Json]:
 # --- what is not stopped after all ---
 
 
-@pytest.mark.parametrize("on_guarded", ["skip", "fail"])
-def test_a_list_that_is_guarded_stops_nothing(emulator: Emulator, on_guarded: str) -> None:
+@pytest.mark.parametrize("on_violation", ["skip", "fail"])
+def test_a_list_that_is_guarded_stops_nothing(emulator: Emulator, on_violation: str) -> None:
     started(emulator, a=2, b=1)
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="b")
     tasks = [{"deployment_id": "a", "state": "stopped"}, {"deployment_id": "b", "state": "stopped"}]
-    guard: Json = {"guard": {"max_total_step": 1}, "on_guarded": on_guarded}
+    guard: Json = {"guard": {"max_total_step": 1, "on_violation": on_violation}}
     for mode in (True, False):
         found = items(emulator.run_many(tasks, mode, **guard))
         # b is refused before the list is looked at, so that one item alone moves too far.
@@ -51,7 +51,7 @@ def test_a_stop_that_a_guard_forbids_at_last(emulator: Emulator) -> None:
     started(emulator, d=2)
     moved = {"do": "set_number", "deployment_id": "d", "number_of_allocations": 3}
     emulator.fault("stats", {"type": "effect", "effect": moved}, after=1)
-    guard: Json = {"guard": {"number_of_allocations": 2}, "on_guarded": "skip"}
+    guard: Json = {"guard": {"number_of_allocations": 2, "on_violation": "skip"}}
     result = emulator.run(deployment_id="d", state="stopped", **guard)
     assert "2 was expected before" in result["skipped_because"]
     assert (result["changed"], result["used_by"]) == (False, None)

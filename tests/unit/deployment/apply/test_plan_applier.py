@@ -53,8 +53,8 @@ def test_a_blocked_increase_checks_its_guard_again(emulator: Emulator) -> None:
 def test_a_blocked_increase_is_skipped_by_its_guard(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     meanwhile(emulator, "/a/deployment/_stop", numbered(emulator, "b", 5), after=True)
-    held = behind_a_restart(emulator, guard={"max_step": 1}, on_guarded="skip")
-    assert held["skipped_because"].startswith("on_guarded is skip: number_of_allocations would go from 5 to 2")
+    held = behind_a_restart(emulator, guard={"max_step": 1, "on_violation": "skip"})
+    assert held["skipped_because"].startswith("guard.on_violation is skip: number_of_allocations would go from 5 to 2")
     assert (held["changed"], task(emulator, "b")["number_of_allocations"]) == (False, 5)
 
 
@@ -296,11 +296,11 @@ def test_before_is_what_was_there_right_before(emulator: Emulator) -> None:
     assert (result["before"]["number_of_allocations"], result["after"]["number_of_allocations"]) == (5, 5)
 
 
-@pytest.mark.parametrize("on_guarded", ["fail", "skip"])
-def test_what_is_refused_right_before_shows_what_is_there(emulator: Emulator, on_guarded: str) -> None:
+@pytest.mark.parametrize("on_violation", ["fail", "skip"])
+def test_what_is_refused_right_before_shows_what_is_there(emulator: Emulator, on_violation: str) -> None:
     started(emulator, d=1)
     meanwhile(emulator, "_ingest/pipeline", numbered(emulator, "d", 5))
-    result = emulator.run(deployment_id="d", state="stopped", guard={"max_step": 1}, on_guarded=on_guarded)
+    result = emulator.run(deployment_id="d", state="stopped", guard={"max_step": 1, "on_violation": on_violation})
     assert result["before"] == result["after"]
     assert (result["before"]["number_of_allocations"], result["allocations"]["wanted"]) == (5, 5)
     assert result["before"]["cache_size"] == "1048576b"

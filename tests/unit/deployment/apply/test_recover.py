@@ -191,7 +191,7 @@ def test_what_a_guard_of_the_list_skips_is_not_said_to_be_recovered(emulator: Em
     stuck(emulator)
     items: list[Json] = [{"deployment_id": "d", "number_of_allocations": 3, "on_failed": "recover"}]
     for check_mode in (True, False):
-        result = emulator.run_many(items, check_mode, guard={"max_total_step": 1}, on_guarded="skip")
+        result = emulator.run_many(items, check_mode, guard={"max_total_step": 1, "on_violation": "skip"})
         assert [warning.split(":")[0] for warning in result["warnings"]] == ["Skipped"]
         assert result["summary"]["skipped"] == 1
 

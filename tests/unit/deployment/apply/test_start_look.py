@@ -250,15 +250,15 @@ def test_no_room_is_judged_without_the_cluster_state(version: str, expected: str
         assert emulator.run(check_mode=True, model_id="m")["start_checks"]["capacity"] == expected
 
 
-@pytest.mark.parametrize("on_guarded", ["skip", "fail"])
-def test_nothing_is_looked_at_for_a_start_that_the_guard_forbids(emulator: Emulator, on_guarded: str) -> None:
+@pytest.mark.parametrize("on_violation", ["skip", "fail"])
+def test_nothing_is_looked_at_for_a_start_that_the_guard_forbids(emulator: Emulator, on_violation: str) -> None:
     turn_on(emulator)
     items = [{"model_id": "m", "number_of_allocations": 2}]
-    result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded=on_guarded)
+    result = emulator.run_many(items, guard={"max_total_step": 1, "on_violation": on_violation})
     [item] = result["deployments"]
     assert set(item["start_checks"].values()) == {None}
-    assert bool(item["skipped_because"]) == (on_guarded == "skip")
-    assert bool(result.get("failed")) == (on_guarded == "fail")
+    assert bool(item["skipped_because"]) == (on_violation == "skip")
+    assert bool(result.get("failed")) == (on_violation == "fail")
     assert not [request for request in emulator.control("GET", "/requests") if request["path"] == "/_xpack"]
 
 

@@ -142,11 +142,11 @@ def test_a_step_from_an_unknown_number_is_too_long() -> None:
 
 
 def test_a_skip_leaves_everything_as_it_is_and_says_why() -> None:
-    desired = Desired("d", number_of_allocations=9, guard=Guard(high=8), on_guarded="skip", **REPLACE)
+    desired = Desired("d", number_of_allocations=9, guard=Guard(high=8, on_violation="skip"), **REPLACE)
     plan = decide(desired, Situation(FOUR))
     assert (plan.changed, plan.operation, plan.before, plan.after) == (False, "none", FOUR, FOUR)
     assert plan.skipped_because == (
-        "on_guarded is skip: number_of_allocations would go from 4 to 9, and 9 is above max 8"
+        "guard.on_violation is skip: number_of_allocations would go from 4 to 9, and 9 is above max 8"
     )
 
 
@@ -191,19 +191,21 @@ def test_an_empty_guard_guards_nothing(emulator: Emulator) -> None:
     "given",
     [{"number_of_allocations": 4}, {"state": "stopped"}, {"state": "restarted", "number_of_allocations": 4}],
 )
-@pytest.mark.parametrize("on_guarded", ["fail", "skip"])
-def test_both_modes_decide_the_same_and_send_nothing(emulator: Emulator, given: Json, on_guarded: str) -> None:
+@pytest.mark.parametrize("on_violation", ["fail", "skip"])
+def test_both_modes_decide_the_same_and_send_nothing(emulator: Emulator, given: Json, on_violation: str) -> None:
     started(emulator, d=2)
-    task = {"deployment_id": "d", "guard": {"max_step": 1}, "on_guarded": on_guarded, **given}
+    task = {"deployment_id": "d", "guard": {"max_step": 1, "on_violation": on_violation}, **given}
     checked, real = emulator.run(check_mode=True, **task), emulator.run(**task)
     assert checked == real
     assert (real["changed"], real["operation"], real["api_calls"], emulator.journal()) == (False, "none", [], [])
     assert real["deployment"]["number_of_allocations"] == 2
-    if on_guarded == "fail":
+    if on_violation == "fail":
         assert "is guarded: number_of_allocations would go from 2 to" in real["msg"]
     else:
         assert not real.get("failed")
-        assert real["skipped_because"].startswith("on_guarded is skip: number_of_allocations would go from 2 to")
+        assert real["skipped_because"].startswith(
+            "guard.on_violation is skip: number_of_allocations would go from 2 to"
+        )
 
 
 def test_a_number_that_moved_is_not_taken_for_the_expected_one(emulator: Emulator) -> None:
@@ -238,8 +240,8 @@ def test_a_write_that_had_to_wait_checks_the_guard_again(emulator: Emulator) -> 
     assert (result["changed"], emulator.journal()) == (False, [])
 
 
-@pytest.mark.parametrize(("on_guarded", "said"), [("fail", "cannot be recovered: "), ("skip", "is not recovered: ")])
-def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_guarded: str, said: str) -> None:
+@pytest.mark.parametrize(("on_violation", "said"), [("fail", "cannot be recovered: "), ("skip", "is not recovered: ")])
+def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_violation: str, said: str) -> None:
     """Test a restart that would begin with the lower bound of adaptive allocations, two less than it has."""
     adaptive = {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 8}
     emulator.effect("start_deployment", model_id="m", deployment_id="d", adaptive_allocations=adaptive)
@@ -247,7 +249,7 @@ def test_what_is_stuck_and_guarded_is_not_called_done(emulator: Emulator, on_gua
         "set_adaptive", deployment_id="d", adaptive_allocations={**adaptive, "min_number_of_allocations": 1}
     )
     emulator.effect("hold", deployment_id="d")
-    result = emulator.run(deployment_id="d", on_failed="recover", guard={"max_step": 1}, on_guarded=on_guarded)
+    result = emulator.run(deployment_id="d", on_failed="recover", guard={"max_step": 1, "on_violation": on_violation})
     assert result["failed"]
     assert "although on_failed is recover. " in result["warnings"][0]
     assert "a step of 2 is above max_step 1" in result["details"][0]
@@ -289,13 +291,13 @@ def test_a_list_that_moves_too_much_is_refused_as_a_whole(emulator: Emulator) ->
 
 def test_a_list_that_moves_too_much_is_skipped_as_a_whole(emulator: Emulator) -> None:
     started(emulator, a=1, b=2, same=1)
-    task: Json = {"guard": {"max_total_step": 4}, "on_guarded": "skip"}
+    task: Json = {"guard": {"max_total_step": 4, "on_violation": "skip"}}
     checked, real = (emulator.run_many(LIST, check_mode, **task) for check_mode in (True, False))
     assert not real.get("failed")
     assert checked["deployments"][:3] == real["deployments"][:3]
     assert [bool(item["skipped_because"]) for item in real["deployments"]] == [True, True, True, False]
     assert (
-        "on_guarded is skip: the list would move numbers of allocations by 5"
+        "guard.on_violation is skip: the list would move numbers of allocations by 5"
         in real["deployments"][0]["skipped_because"]
     )
     assert real["summary"] | {"skipped": 3, "changed": 0, "failed": 0} == real["summary"]
@@ -314,14 +316,14 @@ def test_what_is_stopped_unlisted_counts(emulator: Emulator) -> None:
 def test_an_item_that_its_own_guard_keeps_does_not_count(emulator: Emulator) -> None:
     started(emulator, a=1, b=1)
     items = [
-        {"deployment_id": "a", "number_of_allocations": 4, "guard": {"max": 2}},
+        {"deployment_id": "a", "number_of_allocations": 4, "guard": {"max": 2, "on_violation": "skip"}},
         {"deployment_id": "b", "number_of_allocations": 2},
     ]
-    result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
+    result = emulator.run_many(items, guard={"max_total_step": 1, "on_violation": "skip"})
     assert [item["operation"] for item in result["deployments"]] == ["none", "update"]
     assert "4 is above max 2" in result["deployments"][0]["skipped_because"]
-    items[0]["on_guarded"] = "fail"
-    result = emulator.run_many(items, guard={"max_total_step": 1}, on_guarded="skip")
+    items[0]["guard"] = {"max": 2}
+    result = emulator.run_many(items, guard={"max_total_step": 1, "on_violation": "skip"})
     assert result["msg"].startswith("1 of 2 deployments failed, 1 is unchanged. Deployment 'a' is guarded:")
 
 

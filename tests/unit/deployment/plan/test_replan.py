@@ -93,11 +93,11 @@ def test_consumers_are_not_named_where_nothing_is_stopped() -> None:
             "_has_privileges",
             lambda: emulator.effect("set_number", deployment_id="d", number_of_allocations=3),
         )
-        guarded: dict[str, t.Any] = {"guard": {"number_of_allocations": 2}, "on_guarded": "skip"}
+        guarded: dict[str, t.Any] = {"guard": {"number_of_allocations": 2, "on_violation": "skip"}}
         result = emulator.run(deployment_id="d", state="stopped", on_referenced="force", **guarded)
         assert verbs(result) == []
         assert result["warnings"] == [f"Deployment 'd' was skipped: {result['skipped_because']}."]
-        assert "on_guarded is skip" in result["skipped_because"]
+        assert "guard.on_violation is skip" in result["skipped_because"]
 
 
 AMPLE = ("n1=32,64gb",)
@@ -147,13 +147,13 @@ def lives_again(emulator: Emulator, name: str, number: int) -> None:
     emulator.effect("set_number", deployment_id=name, number_of_allocations=number)
 
 
-@pytest.mark.parametrize("options", [{}, {"on_guarded": "skip"}])
+@pytest.mark.parametrize("options", [{}, {"on_violation": "skip"}])
 def test_an_update_in_place_of_a_recovery_is_guarded(options: dict[str, t.Any]) -> None:
     with Emulator("9.5.3", AMPLE) as emulator:
         started(emulator, d=2)
         failed(emulator)
         meanwhile(emulator, "_has_privileges", lambda: lives_again(emulator, "d", 4))
-        result = emulator.run(**RECOVERED, **options, number_of_allocations=2, guard={"max_step": 1})
+        result = emulator.run(**RECOVERED, number_of_allocations=2, guard={"max_step": 1, **options})
         said = "a step of 2 is above max_step 1"
         assert said in (result["skipped_because"] if options else result["msg"])
         assert emulator.journal() == []

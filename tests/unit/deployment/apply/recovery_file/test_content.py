@@ -146,8 +146,9 @@ def test_adaptive_allocations_are_restored(emulator: Emulator, path: Path) -> No
 
 def test_a_guard_compares_with_what_was_there(emulator: Emulator, path: Path) -> None:
     left(emulator, path)
-    options: Json = {"deployment_id": "d", "recovery_file": str(path), "guard": {"max_step": 1}}
-    skipped = emulator.run(number_of_allocations=6, on_guarded="skip", **options)
+    guard: Json = {"max_step": 1, "on_violation": "skip"}
+    options: Json = {"deployment_id": "d", "recovery_file": str(path), "guard": guard}
+    skipped = emulator.run(number_of_allocations=6, **options)
     assert "from 2 to 6" in skipped["skipped_because"]
     assert (emulator.journal(), path.exists()) == ([], True)
     assert not emulator.run(number_of_allocations=3, **options).get("failed")

@@ -19,12 +19,12 @@ AGAIN = "Run the task again to start it."
 NINE: Json = {"number_of_allocations": 9}
 KEPT_FROM_IT: dict[str, tuple[Json, str]] = {
     "guard": ({**NINE, "guard": {"max": 4}}, "9 is above max 4"),
-    "guard, skipping": ({**NINE, "guard": {"max": 4}, "on_guarded": "skip"}, "9 is above max 4"),
+    "guard, skipping": ({**NINE, "guard": {"max": 4, "on_violation": "skip"}}, "9 is above max 4"),
     "no model": ({"model_id": "nope"}, "the cluster has no trained model 'nope'"),
 }
 OF_LIST: dict[str, tuple[Json, str]] = {
     "guard": ({"guard": {"max_total_step": 1}}, "and max_total_step is 1"),
-    "guard, skipping": ({"guard": {"max_total_step": 1}, "on_guarded": "skip"}, "and max_total_step is 1"),
+    "guard, skipping": ({"guard": {"max_total_step": 1, "on_violation": "skip"}}, "and max_total_step is 1"),
     "no room": ({}, "processors, and the ML nodes have 32"),
 }
 
