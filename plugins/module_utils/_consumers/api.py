@@ -10,6 +10,7 @@ import typing as t
 import urllib.parse
 
 from .._core.errors import ApiError
+from .._core.features import Feature
 from .._core.http.client import Client
 from .._core.server import Server
 from .._ml.schemas import MODELS
@@ -60,10 +61,10 @@ class ConsumerReader:
 
     def _read_endpoints(self) -> tuple[Endpoint, ...] | None:
         server = self._read_server()
-        if not server.has(8, 11):
+        if not server.supports(Feature.INFERENCE_ENDPOINTS):
             return ()
-        # Before 8.13 each path named the task type.
-        path = "/_inference/_all" if server.has(8, 13) else "/_inference/any/_all"
+        in_one_path = server.supports(Feature.ALL_ENDPOINTS_IN_ONE_PATH)
+        path = "/_inference/_all" if in_one_path else "/_inference/any/_all"
         try:
             answer = self._client.read(
                 "read the inference endpoints",

@@ -10,6 +10,10 @@ import dataclasses
 import re
 import typing as t
 
+from .errors import Refusal
+from .features import Availability, Feature
+
+_LONGEST_SHOWN = 40
 _NUMBER = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 
@@ -50,9 +54,30 @@ class Server:
         """Return the version as numbers."""
         return version_tuple(self.version)
 
-    def has(self, *since: int) -> bool:
-        """Return whether the server is at least *since*; serverless has everything, and a version that never moves."""
-        return self.serverless or self.version_tuple >= since
+    @property
+    def shown_version(self) -> str:
+        """Return the version for a message, as one short line: the text comes from the response."""
+        characters = (each if each.isprintable() else " " for each in self.version[:_LONGEST_SHOWN])
+        return " ".join("".join(characters).split())
+
+    def supports(self, feature: Feature) -> bool:
+        """Return whether the server has *feature*. The version of Serverless never moves."""
+        availability: Availability = feature.value
+        return availability.serverless if self.serverless else availability.covers(self.version_tuple[:2])
+
+    def require(self, feature: Feature, name: str = "", instead: str = "") -> None:
+        """Refuse what the server does not support.
+
+        *name*: what the message calls it, if not as the table does. *instead*: what the task can do without it.
+
+        :raises Refusal: the server lacks *feature*.
+        """
+        if not self.supports(feature):
+            raise Refusal(
+                "unsupported_version",
+                f"Elasticsearch {self.shown_version} does not support {name or feature.value.name}",
+                hint=f"This needs {feature.first_version} or newer. {instead}".rstrip(),
+            )
 
     def cluster(self) -> dict[str, str | None]:
         """Return name and uuid of the cluster, ``None`` where they are not known. Names repeat: the uuid decides."""

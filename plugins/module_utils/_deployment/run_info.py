@@ -11,6 +11,7 @@ import fnmatch
 import typing as t
 
 from .._core.errors import ApiError, Refusal
+from .._core.features import Feature
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect
@@ -20,7 +21,7 @@ from .._core.server import Server
 from .._ml.deployment import Deployment
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
-from .api.version_checks import counts_pending, misreports_threads, refuse_old_server
+from .api.version_checks import refuse_old_server
 from .plan.as_list import as_list
 from .plan.existing import absent_warning
 from .records.usage import Trust, health, nodes, usage
@@ -80,7 +81,7 @@ def _matching(
 
 def _shown(found: t.Sequence[tuple[Deployment, Json]], server: Server, gather: t.Sequence[str]) -> Json:
     """Return the result keys about what was *found*."""
-    trust = Trust(counts_pending(server), not misreports_threads(server))
+    trust = Trust(server.supports(Feature.PENDING_REQUESTS), not server.supports(Feature.MISREPORTED_THREADS))
     items = [_item(deployment, row, gather, trust) for deployment, row in found]
     listed = as_list((deployment for deployment, _row in found), server)
     return {"deployments": items, "as_list": listed, "summary": _summary(items)}

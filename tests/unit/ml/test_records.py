@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.features import Feature
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import human_size, parse_size
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations, AdaptivePatch
@@ -83,9 +84,22 @@ def test_server(raw: dict[str, t.Any], version: str, flavor: str, release: tuple
 
 
 def test_serverless_has_everything() -> None:
-    assert Server("8.11.0", "serverless", "").has(9, 5)
-    assert not Server("8.11.0", "default", "").has(8, 16)
-    assert Server("8.16.0", "default", "").has(8, 16)
+    assert Server("8.11.0", "serverless", "").supports(Feature.PENDING_REQUESTS)
+    assert not Server("8.11.0", "default", "").supports(Feature.ADAPTIVE_ALLOCATIONS)
+    assert Server("8.16.0", "default", "").supports(Feature.ADAPTIVE_ALLOCATIONS)
+
+
+@pytest.mark.parametrize(
+    ("version", "checks"), [("8.18.9", False), ("8.19.1", True), ("9.0.3", False), ("9.1.0", True)]
+)
+def test_a_release_without_a_feature_between_others(version: str, checks: bool) -> None:
+    assert Server(version, "default", "").supports(Feature.STOP_CHECKS_ENDPOINTS) is checks
+
+
+@pytest.mark.parametrize(("version", "wrong"), [("8.3.3", False), ("8.4.0", True), ("8.5.3", True), ("8.6.0", False)])
+def test_a_behaviour_that_ended(version: str, wrong: bool) -> None:
+    assert Server(version, "default", "").supports(Feature.MISREPORTED_THREADS) is wrong
+    assert not Server(version, "serverless", "").supports(Feature.MISREPORTED_THREADS)
 
 
 def test_adaptive_settings_are_one_value_however_written() -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ..errors import ApiError
+from ..features import Feature
 from ..server import Server
 
 PATH = "/_security/user/_has_privileges"
@@ -59,7 +60,7 @@ class Rights:
 def privileges_to_check(allowing: Allowing, server: Server) -> list[str]:
     """Return all names in *allowing* that *server* knows: it refuses a request with an unknown one."""
     known = {name for names in allowing.values() for name in names}
-    if not server.has(8, 14):
+    if not server.supports(Feature.MANAGE_INFERENCE):
         known.discard(INFERENCE)
     # Roles of serverless projects cannot name actions.
     return sorted(name for name in known if not (server.serverless and ":" in name))

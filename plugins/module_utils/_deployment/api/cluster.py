@@ -11,6 +11,7 @@ import typing as t
 
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
+from ..._core.features import Feature
 from ..._core.http.client import Client, Request
 from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
@@ -23,7 +24,6 @@ from .privileges import ALLOWING
 from .requests import quote, to_request
 from .snapshot import Json, Snapshot
 from .start_conditions import StartConditionsReader
-from .version_checks import misreports_threads
 
 PAGE = 1000
 _WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
@@ -73,7 +73,7 @@ class Cluster(ClusterConnection):
             lambda: self.assignments(deployment_id, repeat),
             is_complete=deployment_id is None,
             predictions=self.predictions,
-            misreports=misreports_threads(self.server),
+            misreports=self.server.supports(Feature.MISREPORTED_THREADS),
         )
 
     @property
@@ -134,7 +134,7 @@ class Cluster(ClusterConnection):
 
     def model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""
-        query = {"include": "definition_status"} if self.server.has(8, 8) else {}
+        query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
         try:
             return self._model(model_id, query)
         except ApiError as exc:

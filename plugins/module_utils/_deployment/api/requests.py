@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 import urllib.parse
 
+from ..._core.features import Feature
 from ..._core.http.client import Request, query_value
 from ..._core.server import Server
 from ..records.step import Step
@@ -59,9 +60,9 @@ def _start(step: Step, server: Server, server_timeout: str) -> Request:
     settings: dict[str, t.Any] = dict(step.settings)
     model_id = settings.pop("model_id")
     adaptive = settings.pop("adaptive_allocations", None)
-    if not server.has(8, 6):
+    if not server.supports(Feature.PRIORITY):
         settings.pop("priority", None)  # such a server has one priority only
-    if not server.has(8, 3):
+    if not server.supports(Feature.ALLOCATION_NAMES):
         settings = {_NAMES_BEFORE_8_3.get(name, name): value for name, value in settings.items()}
     query = {name: query_value(value) for name, value in settings.items()}
     if step.deployment_id != model_id:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import ApiError
+from ..._core.features import Feature
 from ..._core.http.client import Client
 from ..._core.http.schema import Schema
 from ..._core.run.schemas import INFO
@@ -46,7 +47,7 @@ class StartConditionsReader:
         return self._conditions
 
     def _read(self) -> StartConditions:
-        nodes = _versions(self._read_nodes()) if self._server().has(8, 2) else None
+        nodes = _versions(self._read_nodes()) if self._server().supports(Feature.NODE_VERSION_CHECK) else None
         differ = nodes is not None and len(set(nodes)) > 1
         features = self._read_if_allowed(
             "read the licence", "/_xpack", {"categories": "features", "filter_path": "features.ml"}, schemas.FEATURES
@@ -87,7 +88,7 @@ class StartConditionsReader:
     @property
     def has_processors(self) -> bool:
         """Return whether the server asks for processors: before 8.4 nodes accepted more than they have."""
-        return not self._server().serverless and self._server().has(8, 4)
+        return self._server().supports(Feature.PROCESSOR_CHECK)
 
     def processors(self) -> MlProcessors | None:
         """Return the processors for machine learning; ``None`` if they cannot be read."""

@@ -9,17 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import Refusal
-from ..._core.http.text import shorten
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._ml.adaptive import OFF
 from ..records.desired import Desired
 from ..records.step import Step
 
-OLDEST = (8, 0)
 MAX_QUEUE = 100_000
-MAX_QUEUE_BEFORE_8_17 = 1_000_000
-
-_OTHER_ID = "a deployment_id that differs from the model_id"
+MAX_QUEUE_BEFORE = 1_000_000
 
 
 def refuse_old_server(server: Server) -> None:
@@ -33,11 +30,11 @@ def refuse_old_server(server: Server) -> None:
             "The version of Elasticsearch cannot be read",
             hint="Grant the cluster privilege monitor.",
         )
-    if not server.has(*OLDEST):
+    if not server.supports(Feature.TRAINED_MODEL_DEPLOYMENTS):
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_shown_version(server)} is too old",
-            hint="This collection needs 8.0 or newer.",
+            f"Elasticsearch {server.shown_version} is too old",
+            hint=f"This collection needs {Feature.TRAINED_MODEL_DEPLOYMENTS.first_version} or newer.",
         )
 
 
@@ -48,16 +45,16 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
     """
     adaptive = desired.adaptive_allocations
     stopping = desired.state != "started" or desired.replace == "stop_start" or desired.on_failed == "recover"
-    needs: tuple[tuple[bool, str, tuple[int, int]], ...] = (
-        (desired.cache_size is not None, "cache_size", (8, 4)),
-        (desired.priority == "low", "priority: low", (8, 6)),
-        (desired.deployment_id != (desired.model_id or desired.deployment_id), _OTHER_ID, (8, 8)),
-        (adaptive is not None and adaptive.merged_into(None) != OFF, "adaptive_allocations", (8, 16)),
-        (desired.finish_pending_work is not None and stopping, "finish_pending_work", (8, 11)),
-    )
-    for is_used, name, since in needs:
+    used = {
+        Feature.CACHE_SIZE: desired.cache_size is not None,
+        Feature.PRIORITY: desired.priority == "low",
+        Feature.DEPLOYMENT_ID: desired.deployment_id != (desired.model_id or desired.deployment_id),
+        Feature.ADAPTIVE_ALLOCATIONS: adaptive is not None and adaptive.merged_into(None) != OFF,
+        Feature.FINISH_PENDING_WORK: desired.finish_pending_work is not None and stopping,
+    }
+    for feature, is_used in used.items():
         if is_used:
-            _refuse_before(server, name, since)
+            server.require(feature)
     _refuse_long_queue(server, desired.queue_capacity)
 
 
@@ -68,42 +65,17 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
     """
     for step in steps:
         if step.kind == "start" and step.deployment_id != step.settings["model_id"]:
-            _refuse_before(server, _OTHER_ID, (8, 8))
+            server.require(Feature.DEPLOYMENT_ID)
         if step.kind == "update":
             update = f"an update of the running deployment '{step.deployment_id}'"
-            _refuse_before(server, update, (8, 6), "With replace: stop_start the task stops it and starts it again.")
+            server.require(Feature.UPDATE, update, "With replace: stop_start the task stops it and starts it again.")
         _refuse_long_queue(server, step.settings.get("queue_capacity"))
 
 
-def misreports_threads(server: Server) -> bool:
-    """Return whether its statistics can show wrong threads, and then no cache size (server-behaviour.md 7 item 22)."""
-    return server.has(8, 4) and not server.has(8, 6)
-
-
-def counts_pending(server: Server) -> bool:
-    """Return whether its number of pending requests is right: before 9.5 it can be negative."""
-    return server.has(9, 5)
-
-
-def _shown_version(server: Server) -> str:
-    """Return its version as one short word, because the text comes from the response."""
-    return shorten(server.version, 40)
-
-
-def _refuse_before(server: Server, name: str, since: tuple[int, int], instead: str = "") -> None:
-    if not server.has(*since):
-        oldest = ".".join(map(str, since))
-        raise Refusal(
-            "unsupported_version",
-            f"Elasticsearch {_shown_version(server)} does not support {name}",
-            hint=f"This needs Elasticsearch {oldest} or newer. {instead}".rstrip(),
-        )
-
-
 def _refuse_long_queue(server: Server, length: int | None) -> None:
-    longest = MAX_QUEUE if server.has(8, 17) else MAX_QUEUE_BEFORE_8_17
+    longest = MAX_QUEUE if server.supports(Feature.SHORT_QUEUES) else MAX_QUEUE_BEFORE
     if length is not None and length > longest:
         raise Refusal(
             "unsupported_version",
-            f"Elasticsearch {_shown_version(server)} takes a queue_capacity of at most {longest}, not {length}",
+            f"Elasticsearch {server.shown_version} takes a queue_capacity of at most {longest}, not {length}",
         )

@@ -11,6 +11,7 @@ import typing as t
 
 from ..._consumers.records import Consumers, UsedBy
 from ..._core.errors import ApiError
+from ..._core.features import Feature
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
@@ -18,7 +19,6 @@ from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
 from ..plan import lost
 from ..plan import owner as owner_rules
-from ..plan.owner_versions import may_reset_chunking
 from ..plan.plan import Plan
 from ..records.desired import Desired
 from ..records.step import Step
@@ -100,7 +100,7 @@ def with_owner_hint(error: ApiError, plan: Plan, cluster: Cluster) -> ApiError:
 
 def chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
     """Return the warning that *step*, the update of an endpoint, changed its chunking settings, too, if it did."""
-    if not may_reset_chunking(cluster.server):
+    if not cluster.server.supports(Feature.CHUNKING_RESET):
         return []
     deployment_id = step.deployment_id
     try:

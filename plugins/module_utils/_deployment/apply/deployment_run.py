@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import ApiError, Failure, Refusal, Unsatisfied
+from ..._core.features import Feature
 from ..._core.run.progress import ProgressCallback
 from ..._core.run.result import Json
 from ..._core.run.wait import TaskTime, WaitBudget
@@ -329,7 +330,9 @@ def _may_be_lost(
     *recovery* record tells its settings.
     """
     current = lookup.deployment
-    if desired.state == "stopped" or desired.on_missing != "start" or not server.has(8, 11):
+    if desired.state == "stopped" or desired.on_missing != "start":
+        return False
+    if not server.supports(Feature.INFERENCE_ENDPOINTS):
         return False
     if model is not None and desired.deployment_id in (desired.model_id, model.model_id):
         return False

@@ -11,6 +11,7 @@ import typing as t
 
 from ..._consumers.records import CONSUMER_KINDS, ConsumerKind, Consumers, UsedBy
 from ..._core.errors import Refusal
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._core.words import joined
@@ -136,7 +137,7 @@ def _server_checks(server: Server, kind: ConsumerKind) -> bool:
     them.
     """
     if kind == "inference_endpoints":
-        return server.serverless or (server.has(8, 19) and server.version_tuple[:2] != (9, 0))
+        return server.supports(Feature.STOP_CHECKS_ENDPOINTS)
     return kind == "ingest_pipelines"
 
 

@@ -11,6 +11,7 @@ import typing as t
 
 from ..._consumers.records import Endpoint
 from ..._core.errors import Difference, Refusal, shown
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF
@@ -45,9 +46,11 @@ def may_start_owned(plan: Plan, server: Server) -> bool:
 def _can_be_owned(deployment: Deployment | None, server: Server) -> bool:
     """Return whether an inference endpoint may own *deployment*.
 
-    Endpoints came with 8.11, and their ids are no ids of models.
+    Their ids are no ids of models.
     """
-    return deployment is not None and deployment.deployment_id != deployment.model_id and server.has(8, 11)
+    if deployment is None or not server.supports(Feature.INFERENCE_ENDPOINTS):
+        return False
+    return deployment.deployment_id != deployment.model_id
 
 
 def allow_update(desired: Desired, plan: Plan, endpoints: tuple[Endpoint, ...] | None, server: Server) -> Plan:
@@ -88,7 +91,7 @@ def _impossible(desired: Desired, owner: Endpoint, change: Change, possible: Way
         where = f"through inference endpoint '{owner.inference_id}'"
     else:
         where = f"of deployment '{owner.deployment_id}', which belongs to the inference endpoint of that name"
-    version = "Serverless" if server.serverless else server.version
+    version = "Serverless" if server.serverless else server.shown_version
     return Refusal(
         "unsupported_version",
         f"Elasticsearch {version} cannot change {CHANGE_NAMES[change]} {where}",
@@ -127,7 +130,7 @@ def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:
     """
     condition = f"If an inference endpoint made deployment '{plan.steps[0].deployment_id}'"
     # Elasticsearch checks this since 9.2 (server-behaviour.md 3.2 row 5).
-    if server.has(9, 2):
+    if server.supports(Feature.OWNED_ONLY_BY_ENDPOINT):
         consequence = "Elasticsearch refuses this update"
     else:
         consequence = "that endpoint keeps its old settings, which then differ from those of the deployment"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 
@@ -38,35 +39,32 @@ _BOTH = Ways(1, True)
 _ENDPOINT = Ways(1)
 _TWICE = Ways(2)
 
-Row = tuple[tuple[int, int], t.Mapping[Change, Ways]]
+Row = tuple[Feature, t.Mapping[Change, Ways]]
 TABLE: tuple[Row, ...] = (
-    ((8, 11), {"number": _DEPLOYMENT}),
-    ((8, 16), {"number": _DEPLOYMENT, "to_adaptive": _DEPLOYMENT, "bounds": _DEPLOYMENT, "to_fixed": _DEPLOYMENT}),
-    ((8, 17), {"number": _BOTH, "to_adaptive": _DEPLOYMENT, "bounds": _DEPLOYMENT, "to_fixed": _DEPLOYMENT}),
-    ((9, 2), {"number": _ENDPOINT, "to_adaptive": _ENDPOINT, "bounds": _ENDPOINT, "to_fixed": _TWICE}),
+    (Feature.INFERENCE_ENDPOINTS, {"number": _DEPLOYMENT}),
+    (Feature.ADAPTIVE_ALLOCATIONS, dict.fromkeys(CHANGES, _DEPLOYMENT)),
+    (Feature.ENDPOINT_UPDATE, {**dict.fromkeys(CHANGES, _DEPLOYMENT), "number": _BOTH}),
+    (Feature.OWNED_ONLY_BY_ENDPOINT, {**dict.fromkeys(CHANGES, _ENDPOINT), "to_fixed": _TWICE}),
 )
-"""The version that a row begins with, and the ways of each change from then on."""
+"""What a row begins with, and the ways of each change from then on."""
 
 PRESETS: tuple[Row, ...] = (
-    ((8, 11), dict.fromkeys(CHANGES, _DEPLOYMENT)),
-    ((9, 2), dict.fromkeys(CHANGES, NOWHERE)),
+    (Feature.INFERENCE_ENDPOINTS, dict.fromkeys(CHANGES, _DEPLOYMENT)),
+    (Feature.OWNED_ONLY_BY_ENDPOINT, dict.fromkeys(CHANGES, NOWHERE)),
 )
 """The same for the endpoints that Elasticsearch brings along: no request updates them."""
-
-RESETS_CHUNKING = ((8, 17), (9, 4))
-"""The versions, the last one excluded, of which some patches reset the chunking settings with any update."""
 
 
 def ways(server: Server, inference_id: str, change: Change) -> Ways:
     """Return the ways that *change* can go in the version of *server*."""
     rows = PRESETS if is_preset(inference_id) else TABLE
-    reached = [row for since, row in rows if server.has(*since)]
+    reached = [row for feature, row in rows if server.supports(feature)]
     return reached[-1].get(change, NOWHERE) if reached else NOWHERE
 
 
 def endpoint_since(change: Change) -> str:
     """Return the version from which *change* goes through the endpoint that a user made."""
-    return next(f"{since[0]}.{since[1]}" for since, row in TABLE if row.get(change, NOWHERE).endpoint)
+    return next(feature.first_version for feature, row in TABLE if row.get(change, NOWHERE).endpoint)
 
 
 def is_preset(inference_id: str) -> bool:
@@ -79,9 +77,3 @@ def change_between(before: Deployment, after: Deployment) -> Change:
     if before.adaptive or after.adaptive:
         return "bounds" if before.adaptive and after.adaptive else "to_adaptive" if after.adaptive else "to_fixed"
     return "number" if before.adaptive_allocations == after.adaptive_allocations else "bounds"
-
-
-def may_reset_chunking(server: Server) -> bool:
-    """Return whether an update of an endpoint may reset its chunking settings (around-deployments.md 4.3)."""
-    first, end = RESETS_CHUNKING
-    return server.has(*first) and not server.has(*end)

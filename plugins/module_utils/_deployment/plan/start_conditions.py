@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import CODES, Refusal
+from ..._core.features import Feature
 from ..._core.obstacles import OBSTACLES
 from ..._core.server import Server
 from ..._core.warning import WarningText
@@ -30,16 +31,13 @@ _NAMES = {
 }
 """Check to what it reads, and the cluster privilege that this needs."""
 
-_VERSIONS_SINCE = (8, 2)
-_TRANSPORT_VERSIONS_SINCE = (8, 10)
-
 
 def judge(conditions: StartConditions, server: Server) -> dict[str, Check | None]:
     """Return for each condition whether it allows a start; ``None`` if this server has no such condition."""
     if server.serverless:
         return {name: None for name in OBSTACLES}
     return {
-        "versions": _check(_refuses_versions(conditions)) if server.has(*_VERSIONS_SINCE) else None,
+        "versions": _check(_refuses_versions(conditions)) if server.supports(Feature.NODE_VERSION_CHECK) else None,
         "licence": _check(None if conditions.licensed is None else not conditions.licensed),
         "upgrade_mode": _check(conditions.upgrade_mode),
     }
@@ -61,9 +59,9 @@ def _refuses_versions(conditions: StartConditions) -> bool | None:
         return False
     if master is None:
         return None
-    if master.release < _VERSIONS_SINCE:
+    if master.release < Feature.NODE_VERSION_CHECK.since:
         return False
-    if master.release < _TRANSPORT_VERSIONS_SINCE:
+    if master.release < Feature.TRANSPORT_VERSIONS.since:
         return len({node.version for node in nodes}) > 1
     verdicts = [_is_older(node, master) for node in nodes]
     return True if True in verdicts else None if None in verdicts else False

@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import Refusal
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.sizes import human_size, parse_size, stored_size
 from ..._core.warning import WarningText
@@ -100,12 +101,14 @@ def as_shown(after: Deployment, server: Server, model_bytes: int | None, *, exac
     """
     # Source of the defaults: server-behaviour.md 1.1; Serverless always scales, within bounds that are not known (8).
     scaled = AdaptivePatch(enabled=True).merged_into(after.adaptive_allocations)
-    queue = after.queue_capacity or (10000 if server.has(8, 17) else 1024)
+    queue = after.queue_capacity or (10000 if server.supports(Feature.SHORT_QUEUES) else 1024)
+    has_cache = server.supports(Feature.CACHE_SIZE)
+    cache = _cache_shown(after.cache_size, model_bytes, exactly) if has_cache else None
     return dataclasses.replace(
         after,
         adaptive_allocations=scaled if server.serverless else after.adaptive_allocations,
         queue_capacity=queue,
-        cache_size=_cache_shown(after.cache_size, model_bytes, exactly) if server.has(8, 4) else None,
+        cache_size=cache,
         cache_size_exact=exactly,
         model_bytes=model_bytes,
     )

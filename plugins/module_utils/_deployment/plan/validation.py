@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._core.errors import Difference, Refusal
+from ..._core.features import Feature
 from ..._core.server import Server
 from ..._ml.adaptive import AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
@@ -26,12 +27,12 @@ _UNREAD_ENDPOINTS_HINT = (
 def on_this_server(desired: Desired, server: Server) -> Desired:
     """Return what can be *desired* of *server*: Serverless scales every deployment itself, whatever a start asks for.
 
-    A server before 8.6 has no update (server-behaviour.md 7.1).
+    An old server has no update (server-behaviour.md 7.1).
 
     :raises Refusal: the task asks for the opposite.
     """
     if not server.serverless or desired.state == "stopped":
-        return dataclasses.replace(desired, can_update=server.has(8, 6))
+        return dataclasses.replace(desired, can_update=server.supports(Feature.UPDATE))
     patch = desired.adaptive_allocations
     if patch is None or patch == AdaptivePatch():
         left = _left_alone(desired)

@@ -64,18 +64,18 @@ def test_bad_desired_states(emulator: Emulator, options: Json, said: str) -> Non
         (
             "8.3.3",
             {"model_id": "m", "cache_size": "1gb"},
-            "Elasticsearch 8.3.3 does not support cache_size. This needs Elasticsearch 8.4",
+            "Elasticsearch 8.3.3 does not support cache_size. This needs 8.4",
         ),
-        ("8.5.3", {"model_id": "m", "priority": "low"}, "priority: low. This needs Elasticsearch 8.6"),
+        ("8.5.3", {"model_id": "m", "priority": "low"}, "priority: low. This needs 8.6"),
         (
             "8.7.1",
             {"model_id": "m", "deployment_id": "d"},
-            "deployment_id that differs from the model_id. This needs Elasticsearch 8.8",
+            "deployment_id that differs from the model_id. This needs 8.8",
         ),
         (
             "8.15.3",
             {"model_id": "m", "adaptive_allocations": {"enabled": True}},
-            "adaptive_allocations. This needs Elasticsearch 8.16",
+            "adaptive_allocations. This needs 8.16",
         ),
     ],
 )

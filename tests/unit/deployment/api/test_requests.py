@@ -131,7 +131,7 @@ def test_gates_of_the_plan() -> None:
     refuse_unsendable(server("8.6.0"), [update])
     with pytest.raises(
         Refusal,
-        match=r"8\.5\.3 does not support an update of the running deployment 'd'. This needs Elasticsearch 8\.6",
+        match=r"8\.5\.3 does not support an update of the running deployment 'd'. This needs 8\.6",
     ):
         refuse_unsendable(server("8.5.3"), [update])
     with pytest.raises(Refusal, match="at most 100000"):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.features import Feature
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.owner_versions import (
     CHANGES,
@@ -20,7 +21,6 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
     TABLE,
     Row,
     Ways,
-    may_reset_chunking,
     ways,
 )
 
@@ -34,10 +34,10 @@ def shown(found: Ways) -> str:
 
 def rows(table: t.Sequence[Row], name: str) -> list[list[str]]:
     """Return *table* as the guide has it."""
-    ends = [f" to {before[0]}.{before[1] - 1}" for before, _row in table[1:]]
+    ends = [f" to {feature.since[0]}.{feature.since[1] - 1}" for feature, _row in table[1:]]
     listed = []
-    for (since, row), end in zip(table, [*ends, " and newer"], strict=True):
-        first = f"{since[0]}.{since[1]}"
+    for (feature, row), end in zip(table, [*ends, " and newer"], strict=True):
+        first = feature.first_version
         cells = [shown(row[change]) if change in row else "not there" for change in CHANGES]
         listed.append([first + (end if end != f" to {first}" else "") + name, *cells])
     return listed
@@ -76,9 +76,9 @@ def test_the_borders_of_versions(version: str, name: str, number: Ways, to_fixed
     ("version", "reset"), [("8.16.0", False), ("8.17.0", True), ("9.3.1", True), ("9.4.0", False), ("9.5.3", False)]
 )
 def test_which_versions_may_reset_chunking_settings(version: str, reset: bool) -> None:
-    assert may_reset_chunking(Server(version, "default", "")) is reset
+    assert Server(version, "default", "").supports(Feature.CHUNKING_RESET) is reset
 
 
 def test_serverless_is_as_the_newest() -> None:
     server = Server("8.11.0", "serverless", "")
-    assert (ways(server, "e", "bounds"), may_reset_chunking(server)) == (Ways(1), False)
+    assert (ways(server, "e", "bounds"), server.supports(Feature.CHUNKING_RESET)) == (Ways(1), False)
