@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What came with which version of Elasticsearch: the only place that names versions."""
+"""Versions of Elasticsearch and what came with each: the only place that names versions."""
 
 from __future__ import annotations
 

@@ -12,11 +12,10 @@ import typing as t
 
 from .adaptive import AdaptiveAllocations
 from .routing import Route, routes_from_assignment, routes_from_stats
+from .settings import SETTINGS, START_SETTINGS, StartSettings, settings_in
 
 Source = t.Literal["assignment", "cluster_state", "stats", "prediction"]
 Raw = t.Mapping[str, t.Any]
-NORMAL = "normal"
-"""The priority of every deployment before Elasticsearch 8.6, which had no other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +34,7 @@ class AllocationStatus:
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployment:
+class Deployment(StartSettings):
     """One deployment. A field that the server does not report (too old, still starting) is ``None``.
 
     ``assignment_state``: ``starting``, ``started``, ``stopping``, or ``failed`` (all routes failed; only ``_stats``
@@ -47,10 +46,6 @@ class Deployment:
     model_id: str
     number_of_allocations: int | None = None
     adaptive_allocations: AdaptiveAllocations | None = None
-    threads_per_allocation: int | None = None
-    priority: str | None = None
-    queue_capacity: int | None = None
-    cache_size: str | None = None
     cache_size_exact: bool = False
     model_bytes: int | None = None
     assignment_state: str | None = None
@@ -74,14 +69,8 @@ class Deployment:
         return cls(
             deployment_id=str(stats.get("deployment_id") or model_id),
             model_id=model_id,
-            number_of_allocations=stats.get("number_of_allocations", stats.get("model_threads")),
+            **settings_in(stats, misreported=misreported),
             adaptive_allocations=AdaptiveAllocations.from_api(stats.get("adaptive_allocations")),
-            threads_per_allocation=(
-                None if misreported else stats.get("threads_per_allocation", stats.get("inference_threads"))
-            ),
-            priority=_lower(stats.get("priority")) or NORMAL,
-            queue_capacity=stats.get("queue_capacity"),
-            cache_size=stats.get("cache_size"),
             model_bytes=(row.get("model_size_stats") or {}).get("model_size_bytes"),
             assignment_state=_lower(stats.get("state")),
             reason=stats.get("reason") or None,
@@ -99,23 +88,19 @@ class Deployment:
         """
         task: Raw = assignment["task_parameters"]
         routes = routes_from_assignment(assignment.get("routing_table") or {}, names)
-        number = task.get("number_of_allocations", task.get("model_threads"))
+        settings = settings_in(task)
         state = _lower(assignment.get("assignment_state") or assignment.get("allocation_state"))
         return cls(
             deployment_id=str(task.get("deployment_id") or task["model_id"]),
             model_id=str(task["model_id"]),
-            number_of_allocations=number,
+            **settings,
             adaptive_allocations=AdaptiveAllocations.from_api(assignment.get("adaptive_allocations")),
-            threads_per_allocation=task.get("threads_per_allocation", task.get("inference_threads")),
-            priority=_lower(task.get("priority")) or NORMAL,
-            queue_capacity=task.get("queue_capacity"),
-            cache_size=task.get("cache_size"),
             cache_size_exact=True,
             model_bytes=task.get("model_bytes"),
             assignment_state=state,
             reason=assignment.get("reason") or None,
             start_time=_iso_millis(assignment.get("start_time")),
-            allocation_status=None if state == "stopping" else _status(routes, number),
+            allocation_status=None if state == "stopping" else _status(routes, settings["number_of_allocations"]),
             routes=routes,
             routing_source=source,
         )
@@ -167,12 +152,8 @@ class Deployment:
         return {
             "deployment_id": self.deployment_id,
             "model_id": self.model_id,
-            "number_of_allocations": self.number_of_allocations,
+            **{name: getattr(self, name) for name in SETTINGS},
             "adaptive_allocations": adaptive.as_result() if adaptive else None,
-            "threads_per_allocation": self.threads_per_allocation,
-            "priority": self.priority,
-            "queue_capacity": self.queue_capacity,
-            "cache_size": self.cache_size,
             "assignment_state": self.assignment_state,
             "reason": self.reason,
             "start_time": self.start_time,
@@ -202,7 +183,7 @@ def user_settings(deployment: Deployment | None) -> dict[str, t.Any]:
 
     While adaptive allocations are enabled, the number of allocations is Elasticsearch's, and ``None`` here.
     """
-    names = ("deployment_id", "model_id", "threads_per_allocation", "priority", "queue_capacity", "cache_size")
+    names = ("deployment_id", "model_id", *START_SETTINGS)
     adaptive = deployment.adaptive_allocations if deployment else None
     owned: dict[str, t.Any] = {name: getattr(deployment, name, None) for name in names}
     owned["adaptive_allocations"] = adaptive.as_result() if adaptive else None

@@ -17,6 +17,7 @@ from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
 from ..._ml.schemas import MODELS
+from ..._ml.settings import SCHEMAS
 from ..records.prediction import NO_PREDICTIONS, Predictions
 from ..records.step import Step
 from . import schemas
@@ -29,13 +30,13 @@ PAGE = 1000
 _WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
 _DEPLOYMENT_FIELDS = (
-    "deployment_id,model_id,number_of_allocations,model_threads,adaptive_allocations,threads_per_allocation,"
-    "inference_threads,priority,queue_capacity,cache_size,state,reason,start_time,allocation_status,"
-    "nodes.node.*.name,nodes.routing_state,nodes.number_of_allocations,nodes.model_threads"
+    *("deployment_id", "model_id", *SCHEMAS, "adaptive_allocations"),
+    *("state", "reason", "start_time", "allocation_status"),
+    *("nodes.node.*.name", "nodes.routing_state", "nodes.number_of_allocations", "nodes.model_threads"),
 )
 _FIELDS = ",".join(
     ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
-    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _DEPLOYMENT_FIELDS.split(","))
+    + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _DEPLOYMENT_FIELDS)
 )
 """The fields of ``_stats`` that plans need. A row with only a model id still shows that the model exists."""
 

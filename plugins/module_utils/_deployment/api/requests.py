@@ -12,9 +12,8 @@ import urllib.parse
 from ..._core.features import Feature
 from ..._core.http.client import Request, query_value
 from ..._core.server import Server
+from ..._ml.settings import OLD_NAMES, SETTINGS
 from ..records.step import Step
-
-_NAMES_BEFORE_8_3 = {"number_of_allocations": "model_threads", "threads_per_allocation": "inference_threads"}
 
 
 def to_request(step: Step, server: Server, server_timeout: str) -> Request:
@@ -52,6 +51,16 @@ def quote(name: str) -> str:
     return urllib.parse.quote(name, safe="")
 
 
+def _is_known(name: str, server: Server) -> bool:
+    """Return whether *server* knows a setting: one that does not has the default only, and that is what is asked."""
+    since = SETTINGS[name].since
+    return since is None or server.supports(since)
+
+
+def _query_name(name: str, server: Server) -> str:
+    return name if server.supports(Feature.ALLOCATION_NAMES) else OLD_NAMES.get(name, name)
+
+
 def _start(step: Step, server: Server, server_timeout: str) -> Request:
     """Return a start with its settings as query parameters, which each version reads; a body for the others only.
 
@@ -60,11 +69,7 @@ def _start(step: Step, server: Server, server_timeout: str) -> Request:
     settings: dict[str, t.Any] = dict(step.settings)
     model_id = settings.pop("model_id")
     adaptive = settings.pop("adaptive_allocations", None)
-    if not server.supports(Feature.PRIORITY):
-        settings.pop("priority", None)  # such a server has one priority only
-    if not server.supports(Feature.ALLOCATION_NAMES):
-        settings = {_NAMES_BEFORE_8_3.get(name, name): value for name, value in settings.items()}
-    query = {name: query_value(value) for name, value in settings.items()}
+    query = {_query_name(name, server): query_value(settings[name]) for name in settings if _is_known(name, server)}
     if step.deployment_id != model_id:
         query["deployment_id"] = step.deployment_id
     # The shortest wait that Elasticsearch offers: the task itself waits.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ..._core.http.schema import Schema, boolean, epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.schemas import ADAPTIVE
+from ..._ml.settings import SCHEMAS
 
 _STATE = object_with(routing_state=text, reason=text)
 _COUNTERS = dict.fromkeys(
@@ -39,17 +40,7 @@ _NODE = object_with(
     average_inference_time_ms_last_minute=number,
     **_COUNTERS,
 )
-_SETTINGS: dict[str, Schema] = {
-    "deployment_id": text,
-    "model_id": text,
-    "number_of_allocations": integer,
-    "model_threads": integer,
-    "threads_per_allocation": integer,
-    "inference_threads": integer,
-    "priority": text,
-    "queue_capacity": integer,
-    "cache_size": text,
-}
+_SETTINGS: dict[str, Schema] = {"deployment_id": text, "model_id": text, **SCHEMAS}
 _DEPLOYMENT = object_with(
     **_SETTINGS,
     adaptive_allocations=ADAPTIVE,

@@ -12,11 +12,9 @@ from ..._core.errors import Refusal
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._ml.adaptive import OFF
+from ..._ml.settings import SETTINGS
 from ..records.desired import Desired
 from ..records.step import Step
-
-MAX_QUEUE = 100_000
-MAX_QUEUE_BEFORE = 1_000_000
 
 
 def refuse_old_server(server: Server) -> None:
@@ -46,8 +44,6 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
     adaptive = desired.adaptive_allocations
     stopping = desired.state != "started" or desired.replace == "stop_start" or desired.on_failed == "recover"
     used = {
-        Feature.CACHE_SIZE: desired.cache_size is not None,
-        Feature.PRIORITY: desired.priority == "low",
         Feature.DEPLOYMENT_ID: desired.deployment_id != (desired.model_id or desired.deployment_id),
         Feature.ADAPTIVE_ALLOCATIONS: adaptive is not None and adaptive.merged_into(None) != OFF,
         Feature.FINISH_PENDING_WORK: desired.finish_pending_work is not None and stopping,
@@ -55,7 +51,7 @@ def refuse_unsupported(server: Server, desired: Desired) -> None:
     for feature, is_used in used.items():
         if is_used:
             server.require(feature)
-    _refuse_long_queue(server, desired.queue_capacity)
+    _refuse_values(server, desired.start_settings)
 
 
 def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
@@ -69,13 +65,20 @@ def refuse_unsendable(server: Server, steps: t.Iterable[Step]) -> None:
         if step.kind == "update":
             update = f"an update of the running deployment '{step.deployment_id}'"
             server.require(Feature.UPDATE, update, "With replace: stop_start the task stops it and starts it again.")
-        _refuse_long_queue(server, step.settings.get("queue_capacity"))
+        _refuse_values(server, step.settings)
 
 
-def _refuse_long_queue(server: Server, length: int | None) -> None:
-    longest = MAX_QUEUE if server.supports(Feature.SHORT_QUEUES) else MAX_QUEUE_BEFORE
-    if length is not None and length > longest:
-        raise Refusal(
-            "unsupported_version",
-            f"Elasticsearch {server.shown_version} takes a queue_capacity of at most {longest}, not {length}",
-        )
+def _refuse_values(server: Server, values: t.Mapping[str, t.Any]) -> None:
+    """Refuse *values* of settings that the server does not have, or not in this range."""
+    for name, setting in SETTINGS.items():
+        value = values.get(name)
+        if value is None:
+            continue
+        if setting.since is not None and value != setting.default:
+            server.require(setting.since)
+        if setting.at_most is not None and value > setting.at_most.on(server):
+            raise Refusal(
+                "unsupported_version",
+                f"Elasticsearch {server.shown_version} takes a {name} of at most {setting.at_most.on(server)}, "
+                f"not {value}",
+            )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..._core.durations import elasticsearch_time, seconds
@@ -18,6 +19,7 @@ from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
 from ..._ml.model import id_of_import
 from ..._ml.predictions import PREDICTIONS
+from ..._ml.settings import SETTINGS
 from ..records.desired import Desired, WaitPolicy
 from .guard import GUARD, guard
 
@@ -28,7 +30,7 @@ DEPLOYMENT = Spec(
         "deployment_id": {"type": "str"},
         "model_id": {"type": "str"},
         "state": {"type": "str", "choices": ["started", "stopped", "restarted"], "default": "started"},
-        "number_of_allocations": {"type": "int"},
+        **{name: setting.option for name, setting in SETTINGS.items()},
         "adaptive_allocations": {
             "type": "dict",
             "options": {
@@ -38,10 +40,6 @@ DEPLOYMENT = Spec(
             },
         },
         "initial_number_of_allocations": {"type": "int"},
-        "threads_per_allocation": {"type": "int", "choices": [1, 2, 4, 8, 16, 32]},
-        "priority": {"type": "str", "choices": ["normal", "low"]},
-        "queue_capacity": {"type": "int"},
-        "cache_size": {"type": "str"},
         "replace": {"type": "str", "choices": ["never", "stop_start"], "default": "never"},
         "on_missing": {"type": "str", "choices": ["start", "fail", "skip"], "default": "start"},
         "on_adaptive": {"type": "str", "choices": ["fail", "skip", "override"], "default": "fail"},
@@ -81,23 +79,8 @@ FACTS = facts(DEFAULT_FACT)
 
 SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
-_AS_GIVEN = (
-    "state",
-    "number_of_allocations",
-    "initial_number_of_allocations",
-    "threads_per_allocation",
-    "priority",
-    "queue_capacity",
-    "cache_size",
-    "replace",
-    "on_missing",
-    "on_adaptive",
-    "on_failed",
-    "on_referenced",
-    "on_endpoint_owned",
-    "allow_zero",
-    "finish_pending_work",
-)
+_CONVERTED = ("deployment_id", "model_id", "adaptive_allocations", "recovery_file", "guard")
+_AS_GIVEN = {field.name for field in dataclasses.fields(Desired)} & SPEC.argument_spec.keys() - {*_CONVERTED}
 """Options that the desired state has unchanged."""
 
 
@@ -112,7 +95,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
         )
     for name in ("deployment_id", "model_id"):
         _refuse_pattern(name, params.get(name))
-    for name in ("number_of_allocations", "initial_number_of_allocations", "queue_capacity"):
+    for name in ("initial_number_of_allocations", *(name for name, setting in SETTINGS.items() if setting.is_count)):
         _refuse_below_one(name, params.get(name))
     cache_size = params.get("cache_size")
     if cache_size is not None and parse_size(cache_size) is None:

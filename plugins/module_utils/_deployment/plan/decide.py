@@ -13,11 +13,12 @@ from ..._core.errors import Difference, Refusal
 from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
+from ..._ml.settings import MISREPORTED
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step
 from . import start_step
-from .diff import MISREPORTED, adaptive_after, adaptive_patch, allocation_differences, immutable_differences
+from .diff import adaptive_after, adaptive_patch, allocation_differences, immutable_differences
 from .guard import guard_plan
 from .plan import Operation, Plan
 from .validation import refuse_contradictions, refuse_fixed

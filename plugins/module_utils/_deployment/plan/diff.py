@@ -12,20 +12,17 @@ from ..._core.errors import Difference
 from ..._core.sizes import human_size, parse_size
 from ..._ml.adaptive import OFF, AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
+from ..._ml.settings import MISREPORTED, START_SETTINGS
 from ..records.desired import Desired
 
-MISREPORTED = ("threads_per_allocation", "cache_size")
-"""Settings that the statistics of Elasticsearch 8.4 and 8.5 can show wrongly (server-behaviour.md 7 item 22)."""
-
-FIXED_AT_START = ("threads_per_allocation", "priority", "queue_capacity")
-"""Settings that no update changes and that compare as they are; ``model_id`` and ``cache_size`` need more care."""
+_COMPARED_AS_THEY_ARE = tuple(name for name in START_SETTINGS if name != "cache_size")
 
 
 def immutable_differences(desired: Desired, current: Deployment, model_id: str | None) -> tuple[Difference, ...]:
     """Return what only a stop and a start can change. *model_id* is the desired model with its alias resolved."""
     found = [
         Difference(name, getattr(current, name), getattr(desired, name))
-        for name in _known(current, FIXED_AT_START)
+        for name in _known(current, _COMPARED_AS_THEY_ARE)
         if getattr(desired, name) not in (None, getattr(current, name))
     ]
     if model_id not in (None, current.model_id):
@@ -78,7 +75,7 @@ def start_differences(
 
     *sent*: the settings of the start. A number and adaptive allocations that are not in there are not compared.
     """
-    names = ["model_id", *_known(observed, FIXED_AT_START)]
+    names = ["model_id", *_known(observed, _COMPARED_AS_THEY_ARE)]
     if "number_of_allocations" in sent and desired.initial_number_of_allocations is None and not observed.adaptive:
         names.append("number_of_allocations")
     found = [

@@ -13,11 +13,12 @@ from ..._core.obstacles import OBSTACLES
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
+from ..._ml.settings import START_SETTINGS
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
 from .diff import allocation_changes, immutable_differences
 from .plan import Plan
-from .start_step import START_SETTINGS, start_like
+from .start_step import start_like
 
 
 def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:

@@ -10,9 +10,9 @@ import dataclasses
 
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
+from ..._ml.settings import START_SETTINGS
 from .endpoint_updates import through_endpoint
 from .plan import Plan
-from .start_step import START_SETTINGS
 
 
 def became_update(plan: Plan, new_plan: Plan) -> bool:

@@ -12,6 +12,7 @@ import typing as t
 from ..._core.errors import Refusal
 from ..._ml.adaptive import OFF, UNSET, AdaptivePatch
 from ..._ml.deployment import Deployment
+from ..._ml.settings import START_SETTINGS
 from ..records.desired import Desired
 from ..records.step import Step, StepKind
 from . import start_step
@@ -187,7 +188,7 @@ def _update(desired: Desired, observed: Deployment, task_type: str | None) -> Ro
 
 def _start_settings(step: Step | None) -> dict[str, t.Any]:
     settings = step.settings if step else {}
-    return {name: settings.get(name) for name in ("model_id", *start_step.START_SETTINGS)}
+    return {name: settings.get(name) for name in ("model_id", *START_SETTINGS)}
 
 
 def _stop_step(deployment_id: str, plan: Plan) -> Step:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-Json = dict[str, t.Any]
+from ..._ml.settings import LEFT_TO_SERVER
 
-_LEFT_TO_SERVER = ("cache_size", "queue_capacity")
-"""Settings that Elasticsearch fills in if a start leaves them out."""
+Json = dict[str, t.Any]
 
 
 def settings_diff(before: Json | None, after: Json | None) -> dict[t.Literal["before", "after"], Json]:
@@ -44,4 +43,4 @@ def _is_default(name: str, old: Json, new: Json) -> bool:
     """Return whether the new value is the default, which a start leaves out: then nothing is lost."""
     if new["state"] == "stopped" or name in new:
         return False
-    return name in _LEFT_TO_SERVER or old[name] == {"enabled": False}
+    return name in LEFT_TO_SERVER or old[name] == {"enabled": False}

@@ -16,19 +16,16 @@ from ..._core.sizes import human_size, parse_size, stored_size
 from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF, AdaptiveAllocations, AdaptivePatch
 from ..._ml.deployment import Deployment
+from ..._ml.settings import MISREPORTED, SETTINGS, START_SETTINGS, server_defaults
 from ..records.desired import Desired
 from ..records.step import Step
-from .diff import FIXED_AT_START, MISREPORTED
-
-START_SETTINGS = (*FIXED_AT_START, "cache_size")
-"""Settings beside the model that only a start sets."""
 
 
 def new_start(desired: Desired, model_id: str) -> tuple[Step, Deployment]:
     """Return a start with what the task names, and the deployment it makes; Elasticsearch fills in the rest."""
     adaptive = desired.adaptive_allocations.merged_into(None) if desired.adaptive_allocations else OFF
     number = desired.number_of_allocations or desired.initial_number_of_allocations
-    return _start(desired.deployment_id, model_id, adaptive, number, _named_settings(desired))
+    return _start(desired.deployment_id, model_id, adaptive, number, desired.start_settings)
 
 
 def restart_of(
@@ -39,7 +36,7 @@ def restart_of(
     The second value is the deployment it makes, the third has warnings about what cannot be kept exactly.
     """
     warnings: tuple[WarningText, ...] = ()
-    settings = {name: getattr(merged, name) for name in START_SETTINGS if getattr(merged, name) is not None}
+    settings = merged.start_settings
     if _is_default_cache(merged):
         del settings["cache_size"]
     elif not merged.cache_size_exact and "." in (merged.cache_size or "") and desired.cache_size is None:
@@ -48,7 +45,7 @@ def restart_of(
             "decimal: only the cluster state shows it exactly, and reading that needs the cluster privilege monitor."
         )
         warnings += (WarningText(text),)
-    settings.update(_named_settings(desired))
+    settings.update(desired.start_settings)
     adaptive = merged.adaptive_allocations or OFF
     number = None if merged.adaptive else max(1, merged.number_of_allocations or 1)
     step, after = _start(merged.deployment_id, model_id or merged.model_id, adaptive, number, settings)
@@ -101,14 +98,13 @@ def as_shown(after: Deployment, server: Server, model_bytes: int | None, *, exac
     """
     # Source of the defaults: server-behaviour.md 1.1; Serverless always scales, within bounds that are not known (8).
     scaled = AdaptivePatch(enabled=True).merged_into(after.adaptive_allocations)
-    queue = after.queue_capacity or (10000 if server.supports(Feature.SHORT_QUEUES) else 1024)
+    filled = {name: getattr(after, name) or default for name, default in server_defaults(server).items()}
     has_cache = server.supports(Feature.CACHE_SIZE)
     cache = _cache_shown(after.cache_size, model_bytes, exactly) if has_cache else None
     return dataclasses.replace(
         after,
+        **{**filled, "cache_size": cache},
         adaptive_allocations=scaled if server.serverless else after.adaptive_allocations,
-        queue_capacity=queue,
-        cache_size=cache,
         cache_size_exact=exactly,
         model_bytes=model_bytes,
     )
@@ -121,10 +117,6 @@ def _cache_shown(given: str | None, model_bytes: int | None, exactly: bool) -> s
     if given is None or size is None:
         return given
     return stored_size(given) if exactly else human_size(size)
-
-
-def _named_settings(desired: Desired) -> dict[str, t.Any]:
-    return {name: getattr(desired, name) for name in START_SETTINGS if getattr(desired, name) is not None}
 
 
 def _is_default_cache(merged: Deployment) -> bool:
@@ -151,10 +143,7 @@ def _start(
         # Elasticsearch starts with the lower bound even if adaptive allocations are disabled (server-behaviour.md 6).
         number_of_allocations=number or adaptive.min_number_of_allocations or 1,
         adaptive_allocations=None if adaptive == OFF else adaptive,
-        threads_per_allocation=fixed.get("threads_per_allocation", 1),
-        priority=fixed.get("priority", "normal"),
-        queue_capacity=fixed.get("queue_capacity"),
-        cache_size=fixed.get("cache_size"),
+        **{name: fixed.get(name, SETTINGS[name].known_default) for name in START_SETTINGS},
         cache_size_exact=True,
         assignment_state="started",
         routing_source="prediction",

@@ -11,11 +11,12 @@ import math
 import typing as t
 
 from ..._ml.adaptive import AdaptivePatch
+from ..._ml.settings import StartSettings
 from .guard import NO_LIMITS, Guard
 
 
 @dataclasses.dataclass(frozen=True)
-class Desired:
+class Desired(StartSettings):
     """The desired state of one deployment. ``None``: not given, leave it as it is, except where a default is named.
 
     ``model_id`` is what the task gave (perhaps an alias); ``deployment_id_given`` is false if the deployment id is
@@ -30,10 +31,6 @@ class Desired:
     number_of_allocations: int | None = None
     adaptive_allocations: AdaptivePatch | None = None
     initial_number_of_allocations: int | None = None
-    threads_per_allocation: int | None = None
-    priority: str | None = None
-    queue_capacity: int | None = None
-    cache_size: str | None = None
     replace: t.Literal["never", "stop_start"] = "never"
     on_missing: t.Literal["start", "fail", "skip"] = "start"
     on_adaptive: t.Literal["fail", "skip", "override"] = "fail"

@@ -15,6 +15,7 @@ from ..._core.run.predictions import entry_schema
 from ..._ml.adaptive import AdaptiveAllocations
 from ..._ml.deployment import Deployment
 from ..._ml.schemas import ADAPTIVE
+from ..._ml.settings import SETTINGS
 
 Json = dict[str, t.Any]
 Predictions = t.Mapping[str, "Deployment | None"]
@@ -22,8 +23,8 @@ Predictions = t.Mapping[str, "Deployment | None"]
 NO_PREDICTIONS: Predictions = types.MappingProxyType({})
 
 _SHOWN: dict[str, Schema] = {
-    **dict.fromkeys(("number_of_allocations", "threads_per_allocation", "queue_capacity"), integer),
-    **dict.fromkeys(("priority", "cache_size", "assignment_state", "reason", "start_time"), text),
+    **{name: setting.schema for name, setting in SETTINGS.items()},
+    **dict.fromkeys(("assignment_state", "reason", "start_time"), text),
 }
 """What the entry shows of a deployment under the name that its record has, with the schema."""
 _MORE = ("model_bytes", "cache_size_exact")

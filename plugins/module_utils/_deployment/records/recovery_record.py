@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._core.http.schema import SchemaError
 from ..._core.server import Server
 from ..._ml.adaptive import AdaptiveAllocations
 from ..._ml.deployment import Deployment
+from ..._ml.settings import SETTINGS, START_SETTINGS, Setting
 
 FORMAT = 1
-_COUNTS = ("number_of_allocations", "threads_per_allocation", "queue_capacity")
-_TEXTS = ("model_id", "priority", "cache_size")
+_KEYS = {"model_id", *SETTINGS, "adaptive_allocations"}
 _BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
 
 
@@ -86,10 +87,7 @@ class RecoveryRecord:
             model_id=settings["model_id"],
             number_of_allocations=settings.get("number_of_allocations") or low or 1,
             adaptive_allocations=adaptive,
-            threads_per_allocation=settings.get("threads_per_allocation"),
-            priority=settings.get("priority"),
-            queue_capacity=settings.get("queue_capacity"),
-            cache_size=settings.get("cache_size"),
+            **{name: settings[name] for name in START_SETTINGS if name in settings},
             cache_size_exact=True,
             assignment_state="started",
             start_time=self.start_time,
@@ -102,18 +100,23 @@ def _check(name: str, valid: bool) -> None:
 
 
 def _check_settings(where: str, settings: t.Any) -> None:
-    _check(where, isinstance(settings, dict) and settings.keys() <= {*_COUNTS, *_TEXTS, "adaptive_allocations"})
-    _check(f"{where}.model_id", bool(settings.get("model_id")))
-    for name, value in settings.items():
-        if name in _COUNTS:
-            _check(f"{where}.{name}", _is_number(value) and value > 0)
-        elif name in _TEXTS:
-            _check(f"{where}.{name}", isinstance(value, str))
+    _check(where, isinstance(settings, dict) and settings.keys() <= _KEYS)
+    _check(f"{where}.model_id", isinstance(settings.get("model_id"), str) and bool(settings["model_id"]))
+    for name, setting in SETTINGS.items():
+        _check(f"{where}.{name}", name not in settings or _is_value(setting, settings[name]))
     adaptive = settings.get("adaptive_allocations", {})
     _check(f"{where}.adaptive_allocations", isinstance(adaptive, dict) and adaptive.keys() <= {"enabled", *_BOUNDS})
     for name, value in adaptive.items():
         valid = isinstance(value, bool) if name == "enabled" else _is_number(value)
         _check(f"{where}.adaptive_allocations.{name}", valid)
+
+
+def _is_value(setting: Setting, value: t.Any) -> bool:
+    try:
+        setting.schema(value)
+    except SchemaError:
+        return False
+    return value is not None and not (_is_number(value) and value < 1)
 
 
 def _is_number(value: t.Any) -> bool:

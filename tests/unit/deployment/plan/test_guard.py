@@ -26,7 +26,7 @@ from support.scenario_helpers import started
 
 Json = dict[str, t.Any]
 FOUR = Deployment("d", "m", number_of_allocations=4, threads_per_allocation=1, assignment_state="started")
-SCALED = Deployment("d", "m", 4, AdaptiveAllocations(True, 1, 8), 1, assignment_state="started")
+SCALED = Deployment("d", "m", 4, AdaptiveAllocations(True, 1, 8), threads_per_allocation=1, assignment_state="started")
 STOPPING = Deployment("d", "m", 4, threads_per_allocation=1, assignment_state="stopping")
 UNTOLD = Deployment("d", "m", threads_per_allocation=1, assignment_state="failed")
 REPLACE: Json = {"replace": "stop_start", "threads_per_allocation": 2}
