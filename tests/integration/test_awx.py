@@ -188,6 +188,7 @@ AWX_OPTIONS: dict[str, Json] = {
     },
     "inventory": {"name": "str", "organization": "str"},
     "host": {"name": "str", "inventory": "str", "variables": "dict"},
+    "project": {"name": "str", "organization": "str", "scm_type": "str", "scm_url": "str"},
     "job_template": {
         "name": "str",
         "organization": "str",
@@ -229,5 +230,6 @@ def test_the_play_of_the_guide_makes_a_job_template(tmp_path: Path) -> None:
     template = made["job_template"]
     assert template["survey_spec"] == SURVEY
     assert template["credentials"] == [made["credential"]["name"]]
+    assert template["project"] == made["project"]["name"]
     assert template["inventory"] == made["inventory"]["name"] == made["host"]["inventory"]
     assert [name for name, _text in plays() if name == "docs/docsite/rst/awx.rst: Scale a trained model deployment"]
