@@ -13,7 +13,7 @@ unexport PYTHONPATH
 # Without compiled files each of the many processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
+.PHONY: help demo test check generate docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,9 @@ test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout
 
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)
+
+generate: $(VENV)/test/.made ## write the documentation that modules and the role share (check fails where it was forgotten)
+	PYTHONPATH=tests $(VENV)/test/bin/python tests/generate_docs.py
 
 docs: $(VENV)/docs/.made ## build the documentation as a site, into .build/docs/html
 	PATH="$(abspath $(VENV))/docs/bin:$$PATH" docs/site/build

@@ -132,6 +132,4 @@ notes:
     O(client_cert) with O(client_key), and O(proxy) with its credentials.
   - An empty variable or option counts as not given.
   - The task reads variables from its keyword C(environment), and then from the environment of the controller.
-  - Reading needs the cluster privilege C(monitor_ml), changing needs C(manage_ml). With C(monitor) as well, routing
-    tables are complete.
 """

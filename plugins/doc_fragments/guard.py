@@ -14,13 +14,8 @@ options:
     description:
       - Limits for a change of the number of allocations. If the change exceeds them, the task does not make it at all,
         and never reduces it to what is allowed. Check mode decides in the same way.
-      - A guard applies only if the task would change the number. A deployment that does not exist has V(0) allocations,
-        so a start and a stop change the number; a restart and a replacement do so only if the deployment starts with
-        another number.
-      - While adaptive allocations are enabled, Elasticsearch changes the number within their own bounds. The guard does
-        not apply to these changes.
-      - The guard compares with the number that the task has read before the change. Elasticsearch has no request that
-        changes a number only if it still has a given value.
+      - A deployment that does not exist has V(0) allocations, so a start and a stop change the number. What
+        Elasticsearch changes within the bounds of adaptive allocations is not limited.
     type: dict
     suboptions:
       number_of_allocations:

@@ -37,12 +37,8 @@ options:
       - Time that the task may take from its start on, as a number of seconds or a time such as V(500ms), V(90s), V(5m)
         or V(1h); at most V(168h). After that it fails, and reports what was accepted and what is missing; see
         O(on_unsatisfied).
-      - A server that does not answer in time does not prolong it. No request then gets more time than is left, except
-        that a write request gets at least 5 seconds, and the read that follows 1 second.
-      - Includes the reads before the first write request, also in check mode. They get at least 5 seconds.
-      - Includes waits before a write request, such as the wait for a stop before a start, also with O(wait=false).
-      - With O(wait=false) only O(request_timeout) and O(request_retries) limit the reads before the first write.
-      - Rollback and recovery each get the same time again.
+      - It covers the reads before the first write request, and waits before a write request, also with O(wait=false).
+        Rollback and recovery each get the same time again.
     type: raw
     default: 300
   wait_sleep:
@@ -54,15 +50,10 @@ options:
   on_unsatisfied:
     description:
       - What to do if the server has accepted a change, and the deployment does not meet the condition of O(wait_for).
-      - V(fail) fails, and the change stays.
-      - V(keep) warns instead of failing, whether this run or an earlier run made the change. The task still fails if
-        only half of the change is done, such as a stop before a start.
-      - V(rollback) restores the previous number of allocations, adaptive allocations and settings that only a start can
-        set, waits for them, and fails. It stops a deployment that did not exist before. It does not touch a deployment
-        that another client has changed, stopped or started meanwhile.
+      - V(fail) fails, and the change stays. V(keep) warns instead, unless only half of the change is done, such as a
+        stop before a start. V(rollback) restores the previous settings, waits for them, and fails; it does not touch
+        what another client has changed meanwhile.
       - If O(wait) is V(false), this option has no effect.
-      - If Elasticsearch refuses the start after a stop, the task always starts the deployment with its previous
-        settings.
     type: str
     choices: [fail, keep, rollback]
     default: fail

@@ -12,34 +12,38 @@ short_description: Start, scale, restart or stop a trained model deployment
 version_added: 0.1.0
 description:
   - Brings one deployment of a trained model in Elasticsearch into the desired state, and waits until it is ready.
+  - Most tasks need only O(model_id), O(number_of_allocations), O(hosts), and a credential such as O(api_key).
   - The module reads the deployment first and writes only what differs. A second run with the same options sends no
-    write request.
-  - Options that are not given leave the setting as it is. While adaptive allocations are enabled, Elasticsearch sets
-    the number of allocations by load, and the module does not compare it.
-  - Returns where the deployment runs as RV(routing_table), and collects the deployments of the whole run in a fact.
+    write request. Options that are not given leave the setting as it is.
+  - The C(on_) options say what to do in these cases. The defaults fit most tasks.
+  - "O(on_missing): the deployment does not exist. V(start), the default, starts it."
+  - "O(on_adaptive): a fixed number is given while adaptive allocations are enabled. V(fail), the default, fails."
+  - "O(on_failed): the deployment has failed on all its nodes. V(fail), the default, reports the reasons."
+  - "O(on_referenced): the task would stop a deployment that has consumers. V(fail), the default, names them."
+  - "O(on_endpoint_owned): the task would change a deployment that an inference endpoint owns. V(fail), the default,
+    changes nothing."
+  - "O(guard.on_violation): the change exceeds a limit of O(guard). V(fail), the default, names each limit."
+  - "O(on_unsatisfied): the change is accepted, and the deployment is not ready in time. V(fail), the default, keeps the
+    change and fails."
 options:
   deployment_id:
     description:
-      - Id of the deployment. Defaults to O(model_id).
-      - One of O(deployment_id) and O(model_id) is required. Both must be text, so quote an id such as V(007).
-      - Null or empty text beside O(model_id) is refused, since the task would work on another deployment. Leave the
-        option out instead.
+      - Id of the deployment. Defaults to O(model_id); one of the two is required.
+      - Both must be text, so quote an id such as V(007). Null or empty text beside O(model_id) is refused, since the
+        task would work on another deployment.
       - An id that differs from the model's id needs Elasticsearch 8.8 or newer.
     type: str
   model_id:
     description:
       - Id or alias of the trained model. Required only to start a deployment whose id differs from the model's id.
-      - If it is not given, the module takes it from the existing deployment; if there is none, from O(deployment_id).
-      - If only O(model_id) is given, and the model runs only under other deployment ids, the task refuses a stop and
-        a restart, and warns before a start. The message names these ids.
+      - If only this is given, and the model runs only under other deployment ids, the task refuses a stop and a
+        restart, and warns before a start. The message names these ids.
     type: str
   state:
     description:
-      - V(started) starts the deployment if it does not run, and updates it if it differs. If it is stopping, the task
-        waits for the stop and then starts it with the given options.
-      - V(stopped) stops it.
-      - V(restarted) always stops it and starts it again with its own settings, overridden by the given options.
-        Requests to the deployment fail meanwhile.
+      - V(started) starts the deployment if it does not run, and updates it if it differs. V(stopped) stops it.
+        V(restarted) always stops it and starts it again with its own settings, overridden by the given options.
+      - Requests to the deployment fail during a restart.
     type: str
     choices: [started, stopped, restarted]
     default: started
@@ -47,9 +51,7 @@ options:
     description:
       - Number of allocations, in total over the cluster (before Elasticsearch 8.4 on each node); at least V(1).
       - Changing it for a running deployment needs Elasticsearch 8.6 or newer. Before, O(replace=stop_start) changes it.
-      - While adaptive allocations are enabled, O(on_adaptive) decides what happens. On Elasticsearch Serverless
-        they always are. There the task fails unless O(on_adaptive=skip), which uses the number only for a start and
-        warns.
+      - While adaptive allocations are enabled, as on Elasticsearch Serverless always, O(on_adaptive) decides.
     type: int
   adaptive_allocations:
     description:
@@ -86,40 +88,35 @@ options:
     choices: [1, 2, 4, 8, 16, 32]
   priority:
     description:
-      - V(low) uses only capacity that deployments of priority V(normal) leave, and allows one allocation with one
-        thread.
-      - V(low) needs Elasticsearch 8.6 or newer.
-      - Only a start can set it; see O(replace).
+      - V(low) uses only capacity that deployments of priority V(normal) leave. Only a start can set it; see O(replace).
+      - V(low) allows one allocation with one thread, and needs Elasticsearch 8.6 or newer.
     type: str
     choices: [normal, low]
   queue_capacity:
     description:
-      - How many requests may wait on each node; the node rejects more. At most V(100000), before Elasticsearch 8.17
-        V(1000000).
-      - Only a start can set it; see O(replace). The default depends on the server's version.
+      - How many requests may wait on each node; the node rejects more. Only a start can set it; see O(replace).
+      - At most V(100000), before Elasticsearch 8.17 V(1000000). The default depends on the server's version.
     type: int
   cache_size:
     description:
-      - Memory for cached results on each node, for instance V(500mb); V(0) turns the cache off.
-      - Only a start can set it; see O(replace). The default is the size of the model. Needs Elasticsearch 8.4 or newer.
+      - Memory for cached results on each node, for instance V(500mb). Only a start can set it; see O(replace).
+      - V(0) turns the cache off. The default is the size of the model. Needs Elasticsearch 8.4 or newer.
       - The module compares it to the byte if the user may read the cluster state, otherwise to the decimal that the
         statistics show.
     type: str
   replace:
     description:
       - What to do if a setting differs that only a start can set.
-      - V(never) fails and names each difference.
-      - V(stop_start) stops the deployment and starts it again with the changed and all other settings. Requests to it
-        fail meanwhile. If Elasticsearch refuses the start, the task starts the deployment with its previous settings
-        and fails. See O(recovery_file) for what is lost if the task is killed in between.
+      - V(never) fails and names each difference. V(stop_start) stops the deployment and starts it again with the
+        changed and all other settings. Requests to it fail meanwhile.
+      - If Elasticsearch refuses the start, the task starts the deployment with its previous settings and fails.
     type: str
     choices: [never, stop_start]
     default: never
   on_missing:
     description:
       - What to do if the deployment does not exist and O(state) is V(started) or V(restarted).
-      - V(start) starts it, V(fail) fails, V(skip) does nothing, warns, and gives the reason in
-        RV(skipped_because).
+      - V(start) starts it, V(fail) fails, V(skip) does nothing, warns, and gives the reason in RV(skipped_because).
       - With O(state=stopped) the task succeeds if the deployment does not exist, unless this is V(fail).
     type: str
     choices: [start, fail, skip]
@@ -138,38 +135,26 @@ options:
       - What to do if the deployment exists and has failed on all its nodes.
       - V(fail) fails and reports the reasons. V(recover) stops the deployment and starts it again with its own
         settings, overridden by the given options. Requests to it fail meanwhile.
-      - With V(recover) the task also recovers a deployment that hangs, that is, one that has nodes and is starting but
-        has no running allocation after O(wait_timeout). Check mode cannot detect this and warns. A task that does not
-        wait cannot detect it either, and leaves the deployment alone.
+      - V(recover) also recovers a deployment that has nodes, but no running allocation after O(wait_timeout). Check
+        mode and O(wait=false) cannot detect this.
     type: str
     choices: [fail, recover]
     default: fail
   on_referenced:
     description:
-      - What to do if the task has to stop the deployment (O(state=stopped), O(state=restarted), O(replace=stop_start),
-        O(on_failed=recover)) and an inference endpoint, an ingest pipeline or a model alias uses it; see RV(used_by).
-      - V(fail) fails before the stop and names these consumers. V(force) stops the deployment nevertheless.
-      - To read the consumers the user needs the cluster privileges C(monitor_inference) (or C(monitor)) and
-        C(read_pipeline). If the user may not read one of them, the task warns and relies on Elasticsearch to refuse the
-        stop. Elasticsearch before 8.19, and 9.0, does not check for inference endpoints; there the task fails.
+      - What to do before a stop if an inference endpoint, an ingest pipeline or a model alias uses the deployment.
+      - V(fail) names these consumers and stops nothing. V(force) stops the deployment nevertheless; see RV(used_by).
+      - If the user may not read the consumers, the task warns and relies on Elasticsearch to refuse the stop. Versions
+        that do not check all of them make the task fail.
     type: str
     choices: [fail, force]
     default: fail
   on_endpoint_owned:
     description:
-      - What to do if an inference endpoint owns the deployment (it created the deployment, which has its id) and the
-        task would change its allocations.
-      - V(fail) fails before the task sends anything. V(update_endpoint) changes them through the endpoint, so that
-        endpoint and deployment agree. This needs the cluster privilege C(manage_inference) and Elasticsearch 8.17 or
-        newer, for adaptive allocations 9.2 or newer. To leave adaptive allocations takes two requests.
-      - V(update_deployment) changes only the deployment, and warns which settings the endpoint keeps. Elasticsearch 9.2
-        and newer refuse that, so the task fails there before it sends anything.
-      - If the user may not read endpoints, V(fail) and V(update_deployment) change the deployment directly and warn
-        that an endpoint may own it; V(update_endpoint) fails.
-      - A restart or a replacement does not change the endpoint. With V(fail) and V(update_endpoint) the task refuses
-        one that would also change allocations.
-      - A table of what each version changes is in the guide
-        R(Who uses a deployment,ansible_collections.mlops.elasticsearch.docsite.references).
+      - What to do if an inference endpoint owns the deployment and the task would change its allocations.
+      - V(fail) changes nothing. V(update_endpoint) changes them through the endpoint, so that both agree, from
+        Elasticsearch 8.17 on, for adaptive allocations from 9.2 on. V(update_deployment) changes only the deployment
+        and warns which settings the endpoint keeps, before Elasticsearch 9.2.
     type: str
     choices: [fail, update_endpoint, update_deployment]
     default: fail
@@ -180,95 +165,75 @@ options:
     type: bool
   recovery_file:
     description:
-      - File in which the task keeps the whole start request before it stops a deployment to start it again (a
-        replacement, a restart, a recovery, and the rollback of these). It is on the machine where the code of the task
-        runs, with a local connection the controller, in a folder that exists and outlives the task, so not inside a
-        container.
-      - If the deployment is missing or stopping and this file exists, the task starts it with the settings in the file,
-        overridden by the given options. O(on_missing) does not apply then, and a guard compares with the file. If
-        Elasticsearch refuses the start, the task starts the deployment with its previous settings, which the file also
-        contains, and fails. The task removes the file as soon as the deployment has started.
-      - Without the file, a task that is killed between the stop and the start loses every setting that it does not
-        give.
-      - A file of another deployment or cluster, and one that cannot be read, fails the task before any write request;
-        the task leaves the file as it is. If another run has written the file meanwhile, the task stops nothing and
-        fails.
-      - With O(state=stopped) the task removes the file when the deployment is gone, because it should not start again.
-        It leaves a file of another deployment or cluster alone.
-      - Check mode reads the file and never writes or removes it.
+      - File in which the task keeps the settings while it stops a deployment to start it again. The next run completes
+        a run that was killed in between. It is on the machine where the code runs, with a local connection the
+        controller; each deployment needs its own.
+      - Without it, a killed task loses every setting that it does not give. Check mode reads the file and never writes
+        or removes it.
     type: path
-  fact_name:
-    description:
-      - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
-        C(ansible_facts.elasticsearch_ml_deployments). Empty for none.
-      - Use a different name for each cluster that is managed from the same host. A task that replaces an entry of
-        another cluster warns about it.
-      - If facts are injected as variables, the task is refused before it does anything when a host that gets the fact
-        has a variable of this name that is not such a fact, because facts beat variables of the inventory and defaults
-        of roles. With C(run_once) all hosts of the batch get the fact. The task cannot notice a variable that a fact of
-        a fact cache hides already.
-    type: str
-    default: elasticsearch_ml_deployments
-  predictions:
-    description:
-      - Entries of the fact that earlier tasks of a dry run have predicted, by kind of resource. In check mode the task
-        plans as if they were there. A task that runs for real ignores them.
-      - Leave it out. In check mode the action plugin hands on what earlier tasks and loop items of the run have
-        predicted, from all facts of the host.
-      - Only entries of the cluster that the task works on count, and of these the last. If the user may not read the
-        uuid of the cluster, those count that were made with the same addresses, and the task warns of others.
-    type: dict
-    version_added: 0.1.0
-    suboptions:
-      deployments:
-        description: By deployment id, one or more entries of RV(ansible_facts.elasticsearch_ml_deployments).
-        type: dict
-      aliases:
-        description: By model alias, one or more entries of the fact of aliases.
-        type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+  - mlops.elasticsearch.facts
+  - mlops.elasticsearch.facts.deployments
   - mlops.elasticsearch.guard
   - mlops.elasticsearch.wait
 attributes:
   check_mode:
     support: full
-    details: Needs only the cluster privilege C(monitor_ml), and sends no write request.
+    details: Sends no write request.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details: O(state=restarted) restarts each time. With all other options a second run changes nothing.
 notes:
-  - Check mode, and a task that finds no difference, need the cluster privilege C(monitor_ml). With C(monitor) they
-    return the complete routing table.
-  - Changes need C(manage_ml); to start and to stop, C(manage_inference) together with C(monitor_ml) is enough. The
-    module checks the privilege before the first write request. See the guide on privileges.
+  - Reads need the cluster privilege C(monitor_ml), changes C(manage_ml). Some options need more; see
+    R(Privileges,ansible_collections.mlops.elasticsearch.docsite.privileges).
 author:
-  - mlops.elasticsearch contributors (!UNKNOWN)
+  - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment_info
   - module: mlops.elasticsearch.trained_model_deployments
+  - ref: ansible_collections.mlops.elasticsearch.docsite.getting_started
+    description: Install the collection, look, scale, and undo.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.scaling
+    description: Adaptive allocations, and settings that only a start can set.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.limits
+    description: Guards, and dry runs for approval.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.waiting
+    description: What a task waits for, and what a rollback does.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.recovery
+    description: Failed and hanging deployments, and recovery files.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.references
+    description: Consumers of a deployment, and deployments that an endpoint owns.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
+    description: All failure codes.
 """
 
 EXAMPLES = r"""
 - name: Run two allocations of a model
-  mlops.elasticsearch.trained_model_deployment:
-    hosts: https://es.example.com:9200
-    api_key: "{{ elasticsearch_api_key }}"
-    model_id: sentiment
-    number_of_allocations: 2
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Start or scale the deployment
+      mlops.elasticsearch.trained_model_deployment:
+        hosts: https://es.example.com:9200
+        api_key: "{{ elasticsearch_api_key }}"
+        model_id: sentiment
+        number_of_allocations: 2
 
-- name: Set the connection options once
+- name: Serve searches and ingest from two deployments of one model
+  hosts: localhost
+  gather_facts: false
   module_defaults:
     group/mlops.elasticsearch.ml:
       hosts: https://es.example.com:9200
       api_key: "{{ elasticsearch_api_key }}"
-  block:
-    - name: Serve searches and ingest from two deployments of one model
+  tasks:
+    - name: Start both, or change what differs
       mlops.elasticsearch.trained_model_deployment:
         model_id: sentiment
         deployment_id: "{{ item.id }}"
@@ -284,58 +249,59 @@ EXAMPLES = r"""
       ansible.builtin.debug:
         msg: "{{ ansible_facts.elasticsearch_ml_deployments | dict2items | map(attribute='value.routing_table') }}"
 
-    - name: Scale with load, between one and four allocations
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-search
-        adaptive_allocations:
-          enabled: true
-          min_number_of_allocations: 1
-          max_number_of_allocations: 4
+# Tasks for a play like the second one, whose module_defaults have the connection.
+- name: Scale with load, between one and four allocations
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-search
+    adaptive_allocations:
+      enabled: true
+      min_number_of_allocations: 1
+      max_number_of_allocations: 4
 
-    - name: Turn adaptive allocations off and set a fixed number
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-search
-        number_of_allocations: 2
-        on_adaptive: override
+- name: Turn adaptive allocations off and set a fixed number
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-search
+    number_of_allocations: 2
+    on_adaptive: override
 
-    - name: Use four threads instead of two, which needs a stop and a start
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-search
-        threads_per_allocation: 4
-        replace: stop_start
+- name: Use four threads instead of two, which needs a stop and a start
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-search
+    threads_per_allocation: 4
+    replace: stop_start
 
-    - name: Scale from three to four, unless another client has changed the number
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-ingest
-        number_of_allocations: 4
-        guard:
-          number_of_allocations: 3
-          max: 8
+- name: Scale from three to four, unless another client has changed the number
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-ingest
+    number_of_allocations: 4
+    guard:
+      number_of_allocations: 3
+      max: 8
 
-    - name: Scale up, or roll back
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-ingest
-        number_of_allocations: 5
-        wait_timeout: 600
-        on_unsatisfied: rollback
+- name: Scale up, or roll back
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-ingest
+    number_of_allocations: 5
+    wait_timeout: 600
+    on_unsatisfied: rollback
 
-    - name: Start it again if it has failed, and keep its settings in case the task is killed
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-ingest
-        on_failed: recover
-        recovery_file: "{{ recovery_folder }}/sentiment-ingest.json"
+- name: Start it again if it has failed, and keep its settings in case the task is killed
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-ingest
+    on_failed: recover
+    recovery_file: "{{ recovery_folder }}/sentiment-ingest.json"
 
-    - name: Stop the deployment for ingest, unless it still has consumers
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-ingest
-        state: stopped
+- name: Stop the deployment for ingest, unless it still has consumers
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-ingest
+    state: stopped
 
-    - name: Lengthen the queue even though consumers will fail during the restart
-      mlops.elasticsearch.trained_model_deployment:
-        deployment_id: sentiment-search
-        queue_capacity: 20000
-        replace: stop_start
-        on_referenced: force
+- name: Lengthen the queue even though consumers will fail during the restart
+  mlops.elasticsearch.trained_model_deployment:
+    deployment_id: sentiment-search
+    queue_capacity: 20000
+    replace: stop_start
+    on_referenced: force
 """
 
 RETURN = r"""
@@ -365,7 +331,11 @@ deployment:
       type: dict
       returned: success
       sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
-    threads_per_allocation: {description: Threads of each allocation., type: int, returned: success, sample: 1}
+    threads_per_allocation:
+      description: Threads of each allocation; null if only statistics can be read, and this version has wrong ones.
+      type: int
+      returned: success
+      sample: 1
     priority: {description: Priority., type: str, returned: success, sample: normal}
     queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
     cache_size:
@@ -405,7 +375,7 @@ routing_table:
 routing_source:
   description:
     - Source of RV(routing_table).
-    - V(cluster_state) needs the cluster privilege C(monitor) and is complete; V(stats) lacks the target allocations.
+    - V(cluster_state) is complete; V(stats), without the privilege for it, lacks the target allocations.
     - V(assignment) is the response to the write request, if the task does not wait; V(prediction) is check mode.
   returned: always
   type: str
@@ -498,8 +468,7 @@ start_checks:
     - Null if the task planned no start, or if this server does not ask for it.
     - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
       C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.
-    - All but C(upgrade_mode) need the cluster privilege C(monitor). If one was not read before a stop, that is a
-      warning.
+    - If one could not be read before a stop, that is a warning.
   returned: always
   type: dict
   sample: {versions: ok, licence: ok, upgrade_mode: ok, capacity: not_read}

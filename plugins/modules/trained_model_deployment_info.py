@@ -25,8 +25,7 @@ options:
     default: ["*"]
   gather:
     description:
-      - V(routing) is where each deployment runs. It is in the result beside whatever else the list asks for. Target
-        allocations need the cluster privilege C(monitor).
+      - V(routing) is where each deployment runs. It is in the result beside whatever else the list asks for.
       - V(nodes) adds an item for each node, with its statistics.
       - V(usage) adds usage figures of the whole deployment.
       - An empty list leaves the routing out, and with it the read of the cluster state.
@@ -41,37 +40,55 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
 notes:
-  - Needs the cluster privilege C(monitor_ml). With C(monitor) it returns the complete routing table.
+  - Needs the cluster privilege C(monitor_ml), and C(monitor) for the targets of the routes and exact cache sizes; see
+    R(Privileges,ansible_collections.mlops.elasticsearch.docsite.privileges).
 author:
-  - mlops.elasticsearch contributors (!UNKNOWN)
+  - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment
+  - module: mlops.elasticsearch.trained_model_deployments
+  - ref: ansible_collections.mlops.elasticsearch.docsite.getting_started
+    description: Install the collection, look, scale, and undo.
 """
 
 EXAMPLES = r"""
-- name: Read every deployment
-  mlops.elasticsearch.trained_model_deployment_info:
-    hosts: https://es.example.com:9200
-    api_key: "{{ elasticsearch_api_key }}"
-  register: found
+- name: Check the health of all deployments
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Read every deployment
+      mlops.elasticsearch.trained_model_deployment_info:
+        hosts: https://es.example.com:9200
+        api_key: "{{ elasticsearch_api_key }}"
+      register: found
 
-- name: Fail unless all of them are healthy
-  ansible.builtin.assert:
-    that: found.summary.ok == found.summary.deployments
-    fail_msg: "{{ found.deployments | rejectattr('health', 'equalto', 'ok') | map(attribute='health_reason') | list }}"
+    - name: Fail unless all of them are healthy
+      ansible.builtin.assert:
+        that: found.summary.ok == found.summary.deployments
+        fail_msg: "{{ found.deployments | map(attribute='health_reason') | select | list }}"
 
+- name: Take over what runs as the list of a playbook
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/mlops.elasticsearch.ml:
+      hosts: https://es.example.com:9200
+      api_key: "{{ elasticsearch_api_key }}"
+  tasks:
+    - name: Read what runs
+      mlops.elasticsearch.trained_model_deployment_info:
+        gather: []
+      register: current
+
+    - name: Apply it, which changes nothing
+      mlops.elasticsearch.trained_model_deployments:
+        deployments: "{{ current.as_list }}"
+
+# A task for a play like the second one, whose module_defaults have the connection.
 - name: Read the usage of the search deployments
   mlops.elasticsearch.trained_model_deployment_info:
-    hosts: https://es.example.com:9200
-    api_key: "{{ elasticsearch_api_key }}"
     deployment_id: "*-search"
     gather: [nodes, usage]
-
-- name: Apply what runs, which changes nothing
-  mlops.elasticsearch.trained_model_deployments:
-    hosts: https://es.example.com:9200
-    api_key: "{{ elasticsearch_api_key }}"
-    deployments: "{{ found.as_list }}"
 """
 
 RETURN = r"""
@@ -81,40 +98,77 @@ deployments:
   type: list
   elements: dict
   contains:
-    deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
-    model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
-    number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 2}
+    # BEGIN deployment
+    deployment_id:
+      description: Id of the deployment.
+      type: str
+      returned: success
+      sample: sentiment
+    model_id:
+      description: Id of the model it runs.
+      type: str
+      returned: success
+      sample: sentiment
+    number_of_allocations:
+      description: Desired number of allocations.
+      type: int
+      returned: success
+      sample: 4
     adaptive_allocations:
       description: C(enabled) and the two bounds, or null if never set.
       type: dict
       returned: success
-      sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
+      sample:
+        enabled: true
+        min_number_of_allocations: 1
+        max_number_of_allocations: 4
     threads_per_allocation:
-      description:
-        - Threads of each allocation.
-        - Null if only statistics can be read and Elasticsearch 8.4 or 8.5 reports them wrongly, as after a rebalance.
+      description: Threads of each allocation; null if only statistics can be
+        read, and this version has wrong ones.
       type: int
       returned: success
       sample: 1
-    priority: {description: Priority., type: str, returned: success, sample: normal}
-    queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
-    cache_size: {description: Size of the cache., type: str, returned: success, sample: 67108864b}
+    priority:
+      description: Priority.
+      type: str
+      returned: success
+      sample: normal
+    queue_capacity:
+      description: Requests that may wait on each node.
+      type: int
+      returned: success
+      sample: 10000
+    cache_size:
+      description: Size of the cache; exact if read from the cluster state, with
+        one decimal from the statistics.
+      type: str
+      returned: success
+      sample: 67108864b
     assignment_state:
       description: One of V(starting), V(started), V(stopping) and V(failed).
       type: str
       returned: success
       sample: started
-    reason: {description: The server's explanation of the state., type: str, returned: success, sample: null}
+    reason:
+      description: The server's explanation of the state.
+      type: str
+      returned: success
+      sample: null
     start_time:
       description: Time of the start, in UTC.
       type: str
       returned: success
-      sample: "2026-05-04T09:30:00.000Z"
+      sample: '2026-05-04T09:30:00.000Z'
     allocation_status:
-      description: Number of running and of desired allocations.
+      description: Number of running and of desired allocations; null while stopping,
+        and in a prediction.
       type: dict
       returned: success
-      sample: {allocation_count: 2, target_allocation_count: 2, state: fully_allocated}
+      sample:
+        allocation_count: 4
+        target_allocation_count: 4
+        state: fully_allocated
+    # END deployment
     allocations:
       description: Allocations, counted as M(mlops.elasticsearch.trained_model_deployment) counts them.
       type: dict
@@ -197,8 +251,8 @@ as_list:
     - The same deployments as a list that M(mlops.elasticsearch.trained_model_deployments) and the role
       P(mlops.elasticsearch.deployments#role) take. Applied unchanged, it changes nothing.
     - An item has what a start sets, without the number of allocations where adaptive allocations set it. It has a cache
-      size only if that is exact, which needs the cluster privilege C(monitor), and not the default.
-    - Without that privilege it lacks threads that Elasticsearch 8.4 and 8.5 may report wrongly.
+      size only if that is exact, and not the default.
+    - If the user may not read the cluster state, it lacks threads that Elasticsearch 8.4 and 8.5 may report wrongly.
     - Deployments that are being stopped are left out. Null if the task failed.
   returned: always
   type: list
@@ -215,18 +269,30 @@ as_list:
       description: C(enabled) and the bounds.
       type: dict
       returned: if it has any
+    # BEGIN start settings
     threads_per_allocation:
-      description: Threads of each allocation.
+      description: Threads of each allocation; null if only statistics can be
+        read, and this version has wrong ones.
       type: int
-      returned: if the version of Elasticsearch shows it reliably
+      returned: if it is known, and a start has to set it
       sample: 1
-    priority: {description: Priority., type: str, returned: always, sample: normal}
-    queue_capacity: {description: Requests that may wait on each node., type: int, returned: always, sample: 10000}
-    cache_size:
-      description: Size of the cache.
+    priority:
+      description: Priority.
       type: str
-      returned: if it is known exactly, and is not the default
+      returned: if it is known, and a start has to set it
+      sample: normal
+    queue_capacity:
+      description: Requests that may wait on each node.
+      type: int
+      returned: if it is known, and a start has to set it
+      sample: 10000
+    cache_size:
+      description: Size of the cache; exact if read from the cluster state, with
+        one decimal from the statistics.
+      type: str
+      returned: if it is known, and a start has to set it
       sample: 67108864b
+    # END start settings
     allow_zero:
       description: True for a deployment that has 0 allocations, or may scale down to 0.
       type: bool
@@ -246,24 +312,39 @@ summary:
     zero: 0
     failed: 0
     allocations: {wanted: 4, running: 3, missing: 1}
+# BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
-  returned: always
+  description: The Elasticsearch server that answered. C(cluster_name) is empty
+    if the user may not read it.
   type: dict
-  sample: {version: 9.1.0, flavor: default, cluster_name: production}
+  returned: always
+  sample:
+    version: 9.1.0
+    flavor: default
+    cluster_name: production
 failure:
   description:
-    - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
+    - The kind of failure as a short, stable C(code), for playbooks to branch
+      on; null on success.
     - The page Troubleshooting lists all codes.
+  type: dict
   returned: always
-  type: dict
-  sample:
-    code: no_capacity
+  sample: {code: no_capacity}
 error:
-  description: The error of the server or the connection, as M(mlops.elasticsearch.trained_model_deployment) returns it.
-  returned: if a request failed
+  description:
+    - The error of the server or of the connection.
+    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege),
+      V(licence), V(product), V(redirect), V(answer), V(upgrade_mode), V(versions),
+      V(capacity), V(unavailable), V(library) and V(server).
   type: dict
-  sample: {kind: credentials, status: 401, type: security_exception, reason: unable to authenticate user}
+  returned: if a request failed
+  sample:
+    kind: capacity
+    status: 429
+    type: status_exception
+    reason: Could not update deployment because there are not enough resources
+      to provide all requested allocations
+# END results
 """
 
 from ansible.module_utils.basic import AnsibleModule

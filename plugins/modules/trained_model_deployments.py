@@ -13,112 +13,146 @@ version_added: 0.1.0
 description:
   - Brings a list of deployments into the desired states. The module reads all deployments together, plans all changes
     before the first write, and waits for all deployments together.
+  - Most tasks need only O(deployments), O(hosts), and a credential such as O(api_key). For each item the module decides
+    as M(mlops.elasticsearch.trained_model_deployment) does, where the C(on_) options of an item are described. Those of
+    the list fit most tasks.
+  - "O(unlisted_on_referenced): O(stop_unlisted) would stop a deployment that has consumers. V(fail), the default, does
+    not stop it."
+  - "O(guard.on_violation): the list exceeds O(guard). V(fail), the default, changes nothing."
+  - "O(on_unsatisfied): a change is accepted, and the deployment is not ready in time. V(fail), the default, keeps the
+    change and fails."
   - It sends the write requests in an order that frees capacity first. Stops come first, then decreases, then increases,
     then starts, those of low priority last. An increase or a start waits until all stops and decreases of the list are
-    done.
-  - A failed item does not stop the others. The task fails at the end and names each failed item.
-  - A mistake in the list itself fails the task before any write request, and the message names all mistakes of one
-    kind. These are an id that appears twice, an id that belongs to another model, an option that the server's version
-    lacks, more deployments than the 100 that a cluster allows, and a total of more processors than the ML nodes have.
-  - The processor check needs the cluster privilege C(monitor) and is skipped if the cluster can autoscale.
-  - For each item the module decides as M(mlops.elasticsearch.trained_model_deployment) does.
+    done. This time does not count for O(wait_timeout).
+  - A failed item does not stop the others. The task fails at the end and names each failed item. A mistake in the list
+    itself fails the task before any write request.
 options:
   deployments:
     description:
       - The deployments. Options that an item does not give leave the setting as it is.
-      - M(mlops.elasticsearch.trained_model_deployment) describes each option in detail.
+      - M(mlops.elasticsearch.trained_model_deployment) describes each option in detail. Each item needs a
+        C(recovery_file) of its own.
     type: list
     elements: dict
     required: true
     suboptions:
+      # BEGIN items
       deployment_id:
-        description:
-          - Id of the deployment. Defaults to O(deployments[].model_id). One of the two is required, and must be text.
-          - Null or empty text beside O(deployments[].model_id) is refused.
+        description: Id of the deployment. Defaults to O(deployments[].model_id);
+          one of the two is required.
         type: str
       model_id:
-        description: Id or alias of the trained model.
+        description: Id or alias of the trained model. Required only to start
+          a deployment whose id differs from the model's id.
         type: str
       state:
-        description: Desired state. V(restarted) always stops the deployment and starts it again.
+        description: V(started) starts the deployment if it does not run, and
+          updates it if it differs. V(stopped) stops it. V(restarted) always
+          stops it and starts it again with its own settings, overridden by the
+          given options.
         type: str
         choices: [started, stopped, restarted]
         default: started
       number_of_allocations:
-        description: Number of allocations, in total over the cluster; at least V(1).
+        description: Number of allocations, in total over the cluster (before
+          Elasticsearch 8.4 on each node); at least V(1).
         type: int
       adaptive_allocations:
-        description: Let Elasticsearch set the number of allocations by load. Needs Elasticsearch 8.16 or newer.
+        description: Let Elasticsearch set the number of allocations by load.
+          Needs Elasticsearch 8.16 or newer.
         type: dict
         suboptions:
           enabled:
-            description: Whether Elasticsearch sets the number of allocations. Elasticsearch Serverless always does.
+            description: Whether Elasticsearch sets the number of allocations.
+              Elasticsearch Serverless always does.
             type: bool
           min_number_of_allocations:
-            description: Lower bound of the number. V(0) allows Elasticsearch to scale to zero, V(-1) removes the bound.
+            description: Lower bound of the number. V(0) allows Elasticsearch
+              to scale to zero, V(-1) removes the bound.
             type: int
           max_number_of_allocations:
             description: Upper bound of the number. V(-1) removes the bound.
             type: int
       initial_number_of_allocations:
-        description: Number of allocations for the first start only. The module never compares it.
+        description: Number of allocations for the first start only. The module
+          never compares it, so that other clients may scale.
         type: int
       threads_per_allocation:
-        description: Threads of each allocation. Only a start can set it.
+        description: Threads of each allocation. Only a start can set it; see
+          O(deployments[].replace).
         type: int
         choices: [1, 2, 4, 8, 16, 32]
       priority:
-        description: V(low) uses only capacity that deployments of priority V(normal) leave. Only a start can set it.
+        description: V(low) uses only capacity that deployments of priority V(normal)
+          leave. Only a start can set it; see O(deployments[].replace).
         type: str
         choices: [normal, low]
       queue_capacity:
-        description: How many requests may wait on each node. Only a start can set it.
+        description: How many requests may wait on each node; the node rejects
+          more. Only a start can set it; see O(deployments[].replace).
         type: int
       cache_size:
-        description: Memory for cached results on each node, for instance V(500mb). Only a start can set it.
+        description: Memory for cached results on each node, for instance V(500mb).
+          Only a start can set it; see O(deployments[].replace).
         type: str
       replace:
-        description: Whether to stop and start the deployment if a setting differs that only a start can set.
+        description: What to do if a setting differs that only a start can set.
         type: str
         choices: [never, stop_start]
         default: never
       on_missing:
-        description: What to do if the deployment does not exist.
+        description: What to do if the deployment does not exist and O(deployments[].state)
+          is V(started) or V(restarted).
         type: str
         choices: [start, fail, skip]
         default: start
       on_adaptive:
-        description: What to do if the item sets a fixed number while adaptive allocations are enabled.
+        description: What to do if O(deployments[].number_of_allocations) is
+          given without O(deployments[].adaptive_allocations), and adaptive allocations
+          are enabled.
         type: str
         choices: [fail, skip, override]
         default: fail
       on_failed:
-        description: What to do if the deployment exists and has failed on all its nodes.
+        description: What to do if the deployment exists and has failed on all
+          its nodes.
         type: str
         choices: [fail, recover]
         default: fail
       on_referenced:
-        description: What to do before a stop if an inference endpoint, pipeline or model alias uses the deployment.
+        description: What to do before a stop if an inference endpoint, an ingest
+          pipeline or a model alias uses the deployment.
         type: str
         choices: [fail, force]
         default: fail
       on_endpoint_owned:
-        description: What to do if an inference endpoint owns the deployment and its allocations would change.
+        description: What to do if an inference endpoint owns the deployment
+          and the task would change its allocations.
         type: str
         choices: [fail, update_endpoint, update_deployment]
         default: fail
       finish_pending_work:
-        description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11 or newer.
+        description: Whether a stop lets queued requests finish. Needs Elasticsearch
+          8.11 or newer. If it is not given, the server decides.
         type: bool
+      recovery_file:
+        description: File in which the task keeps the settings while it stops
+          a deployment to start it again. The next run completes a run that was
+          killed in between. It is on the machine where the code runs, with a
+          local connection the controller; each deployment needs its own.
+        type: path
       guard:
-        description: Limits for a change of the number of allocations of this deployment.
+        description: Limits for a change of the number of allocations. If the
+          change exceeds them, the task does not make it at all, and never reduces
+          it to what is allowed. Check mode decides in the same way.
         type: dict
         suboptions:
           number_of_allocations:
             description: The number that you expect before the change.
             type: int
           min:
-            description: The lowest number that the task may set. A value above V(0) forbids a stop.
+            description: The lowest number that the task may set. A value above
+              V(0) forbids a stop.
             type: int
           max:
             description: The highest number that the task may set.
@@ -127,19 +161,10 @@ options:
             description: By how much the task may change the number, up or down.
             type: int
           on_violation:
-            description:
-              - What to do if the change exceeds a limit.
-              - V(fail) fails this item. V(skip) changes nothing of it, warns, and gives the reason in
-                C(skipped_because).
+            description: What to do if the change exceeds a limit.
             type: str
             choices: [fail, skip]
             default: fail
-      recovery_file:
-        description:
-          - File in which the task keeps the start request before it stops the deployment to start it again, on the
-            machine where the code runs.
-          - Each item needs a different file.
-        type: path
       wait:
         description: Overrides O(wait) for this deployment.
         type: bool
@@ -151,15 +176,13 @@ options:
         description: Overrides O(allow_zero) for this deployment.
         type: bool
       wait_timeout:
-        description:
-          - Overrides O(wait_timeout) for this deployment. The time in which it waits for other items to free capacity
-            does not count.
-          - The reads for all items, before the first write request, may take as long as the longest of them.
+        description: Overrides O(wait_timeout) for this deployment.
         type: raw
       on_unsatisfied:
         description: Overrides O(on_unsatisfied) for this deployment.
         type: str
         choices: [fail, keep, rollback]
+      # END items
   stop_unlisted:
     description:
       - Whether to stop every deployment of the cluster that O(deployments) does not contain.
@@ -209,45 +232,18 @@ options:
     type: str
     choices: [all, changed]
     default: all
-  fact_name:
-    description:
-      - Name of the fact that collects the deployments of the run by deployment id. With the default, read it as
-        C(ansible_facts.elasticsearch_ml_deployments). Empty for none.
-      - Use a different name for each cluster that is managed from the same host. A task that replaces an entry of
-        another cluster warns about it.
-      - If facts are injected as variables, the task is refused before it does anything when a host that gets the fact
-        has a variable of this name that is not such a fact, because facts beat variables of the inventory and defaults
-        of roles. With C(run_once) all hosts of the batch get the fact. The task cannot notice a variable that a fact of
-        a fact cache hides already.
-    type: str
-    default: elasticsearch_ml_deployments
-  predictions:
-    description:
-      - Entries of the fact that earlier tasks of a dry run have predicted, by kind of resource. In check mode the task
-        plans as if they were there. A task that runs for real ignores them.
-      - Leave it out. In check mode the action plugin hands on what earlier tasks and loop items of the run have
-        predicted, from all facts of the host.
-      - Only entries of the cluster that the task works on count, and of these the last. If the user may not read the
-        uuid of the cluster, those count that were made with the same addresses, and the task warns of others.
-    type: dict
-    version_added: 0.1.0
-    suboptions:
-      deployments:
-        description: By deployment id, one or more entries of RV(ansible_facts.elasticsearch_ml_deployments).
-        type: dict
-      aliases:
-        description: By model alias, one or more entries of the fact of aliases.
-        type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+  - mlops.elasticsearch.facts
+  - mlops.elasticsearch.facts.deployments
   - mlops.elasticsearch.wait
 attributes:
   check_mode:
     support: full
-    details: Needs only the cluster privilege C(monitor_ml), and sends no write request.
+    details: Sends no write request.
   diff_mode:
     support: full
   idempotent:
@@ -255,47 +251,60 @@ attributes:
     details: An item with O(deployments[].state=restarted) restarts each time. With all other options a second run
       changes nothing.
 notes:
-  - Check mode, and a task that finds no difference, need the cluster privilege C(monitor_ml). With C(monitor) they
-    return the complete routing table.
-  - Changes need C(manage_ml); to start and to stop, C(manage_inference) together with C(monitor_ml) is enough. The
-    module checks the privilege before the first write request. See the guide on privileges.
+  - Reads need the cluster privilege C(monitor_ml), changes C(manage_ml). Some options need more; see
+    R(Privileges,ansible_collections.mlops.elasticsearch.docsite.privileges).
 author:
-  - mlops.elasticsearch contributors (!UNKNOWN)
+  - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment
   - module: mlops.elasticsearch.trained_model_deployment_info
+  - ref: ansible_collections.mlops.elasticsearch.docsite.fleets
+    description: The order of the changes, failures, and large lists.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.limits
+    description: Guards, and dry runs for approval.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
+    description: All failure codes.
 """
 
 EXAMPLES = r"""
-- name: Set the connection options once
-  module_defaults:
-    group/mlops.elasticsearch.ml:
-      hosts: https://es.example.com:9200
-      api_key: "{{ elasticsearch_api_key }}"
-  block:
-    - name: Run three deployments of two models
+- name: Run three deployments of two models
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Start them, or change what differs
       mlops.elasticsearch.trained_model_deployments:
+        hosts: https://es.example.com:9200
+        api_key: "{{ elasticsearch_api_key }}"
         deployments:
           - {model_id: sentiment, deployment_id: sentiment-search, threads_per_allocation: 2}
           - {model_id: sentiment, deployment_id: sentiment-ingest, number_of_allocations: 3}
           - model_id: .multilingual-e5-small
             adaptive_allocations: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
 
-    - name: Move capacity from ingest to search
+- name: Move capacity from ingest to search
+  hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/mlops.elasticsearch.ml:
+      hosts: https://es.example.com:9200
+      api_key: "{{ elasticsearch_api_key }}"
+  tasks:
+    - name: Decrease one and increase the other
       mlops.elasticsearch.trained_model_deployments:
         deployments:
           - {deployment_id: sentiment-search, number_of_allocations: 4}
           - {deployment_id: sentiment-ingest, number_of_allocations: 1}
         detail: changed
 
-    - name: Stop all other deployments, except those with a leading dot
-      mlops.elasticsearch.trained_model_deployments:
-        deployments:
-          - {deployment_id: sentiment-search}
-        stop_unlisted: true
-        unlisted_except: [".*"]
-        guard:
-          max_total_step: 4
+# A task for a play like the second one, whose module_defaults have the connection.
+- name: Stop all other deployments, except those with a leading dot
+  mlops.elasticsearch.trained_model_deployments:
+    deployments:
+      - {deployment_id: sentiment-search}
+    stop_unlisted: true
+    unlisted_except: [".*"]
+    guard:
+      max_total_step: 4
 """
 
 RETURN = r"""
@@ -327,43 +336,76 @@ deployments:
       type: str
       returned: if it failed
       sample: "Deployment 'sentiment-search' cannot be changed in place: threads_per_allocation is 1, not 2."
-    operation:
-      description:
-        - What the task did, or in check mode would do.
-        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). After a failure that
-          changed nothing it is V(none), after a failure with a rollback V(rollback).
-      returned: always
-      type: str
-      sample: update
     failure:
       description: The kind of failure of this deployment as a short, stable C(code); null if it did not fail.
       returned: unless detail is changed and it was not changed
       type: dict
       sample:
         code: guard_violated
-    skipped_because:
-      description: Why the task skipped a change, if an option asks for that; otherwise null.
-      returned: unless detail is changed and it was not changed
+    # BEGIN item results
+    operation:
+      description:
+        - What the task did, or in check mode would do.
+        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace)
+          and V(recover). After a failure that changed nothing it is V(none),
+          after a failure with a rollback V(rollback).
       type: str
+      returned: unless detail is changed and it was not changed
+      sample: update
+    skipped_because:
+      description: Why the task skipped a change, if an option asks for that;
+        otherwise null. Also shown as a warning.
+      type: str
+      returned: unless detail is changed and it was not changed
       sample: adaptive allocations are enabled and on_adaptive is skip
     deployment:
-      description: The deployment after the task, in check mode as predicted; null if there is none.
-      returned: unless detail is changed and it was not changed
+      description: The deployment after the task, in check mode as predicted;
+        null if there is none.
       type: dict
+      returned: unless detail is changed and it was not changed
       contains:
-        deployment_id: {description: Id of the deployment., type: str, returned: success, sample: sentiment}
-        model_id: {description: Id of the model it runs., type: str, returned: success, sample: sentiment}
-        number_of_allocations: {description: Desired number of allocations., type: int, returned: success, sample: 4}
+        deployment_id:
+          description: Id of the deployment.
+          type: str
+          returned: success
+          sample: sentiment
+        model_id:
+          description: Id of the model it runs.
+          type: str
+          returned: success
+          sample: sentiment
+        number_of_allocations:
+          description: Desired number of allocations.
+          type: int
+          returned: success
+          sample: 4
         adaptive_allocations:
           description: C(enabled) and the two bounds, or null if never set.
           type: dict
           returned: success
-          sample: {enabled: true, min_number_of_allocations: 1, max_number_of_allocations: 4}
-        threads_per_allocation: {description: Threads of each allocation., type: int, returned: success, sample: 1}
-        priority: {description: Priority., type: str, returned: success, sample: normal}
-        queue_capacity: {description: Requests that may wait on each node., type: int, returned: success, sample: 10000}
+          sample:
+            enabled: true
+            min_number_of_allocations: 1
+            max_number_of_allocations: 4
+        threads_per_allocation:
+          description: Threads of each allocation; null if only statistics can
+            be read, and this version has wrong ones.
+          type: int
+          returned: success
+          sample: 1
+        priority:
+          description: Priority.
+          type: str
+          returned: success
+          sample: normal
+        queue_capacity:
+          description: Requests that may wait on each node.
+          type: int
+          returned: success
+          sample: 10000
         cache_size:
-          description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
+          description: Size of the cache; exact if read from the cluster state,
+            with one decimal from the statistics.
           type: str
           returned: success
           sample: 67108864b
@@ -372,23 +414,33 @@ deployments:
           type: str
           returned: success
           sample: started
-        reason: {description: The server's explanation of the state., type: str, returned: success, sample: null}
+        reason:
+          description: The server's explanation of the state.
+          type: str
+          returned: success
+          sample: null
         start_time:
           description: Time of the start, in UTC.
           type: str
           returned: success
-          sample: "2026-05-04T09:30:00.000Z"
+          sample: '2026-05-04T09:30:00.000Z'
         allocation_status:
-          description: Number of running and of desired allocations; null while stopping, and in a prediction.
+          description: Number of running and of desired allocations; null while
+            stopping, and in a prediction.
           type: dict
           returned: success
-          sample: {allocation_count: 4, target_allocation_count: 4, state: fully_allocated}
+          sample:
+            allocation_count: 4
+            target_allocation_count: 4
+            state: fully_allocated
     routing_table:
       description:
-        - "Where the deployment runs: for each node id its name, state and reason, its current and target allocations."
-        - A value that the source lacks is null. Check mode does not predict the nodes of a change.
-      returned: unless detail is changed and it was not changed
+        - 'Where the deployment runs: for each node id its name, state and reason,
+          and its current and target allocations.'
+        - A value that the source lacks is null. Check mode does not predict
+          the nodes of a change.
       type: dict
+      returned: unless detail is changed and it was not changed
       sample:
         7gQbtd5tQv2Ea0DuLCa1mA:
           node_name: ml-1
@@ -399,22 +451,27 @@ deployments:
     routing_source:
       description:
         - Source of C(routing_table).
-        - V(cluster_state) needs the cluster privilege C(monitor) and is complete; V(stats) lacks target allocations.
-        - V(assignment) is the response to the write request, if the task does not wait; V(prediction) is check mode.
-      returned: unless detail is changed and it was not changed
+        - V(cluster_state) is complete; V(stats), without the privilege for it,
+          lacks the target allocations.
+        - V(assignment) is the response to the write request, if the task does
+          not wait; V(prediction) is check mode.
       type: str
+      returned: unless detail is changed and it was not changed
       sample: cluster_state
     allocations:
       description:
-        - "C(wanted): the desired number of allocations. C(assigned): how many have a node, null if unknown."
-        - "C(running): how many run. C(missing): how many of the desired allocations do not run."
-      returned: unless detail is changed and it was not changed
+        - 'C(wanted): the desired number of allocations. C(assigned): how many
+          have a node, null if unknown.'
+        - 'C(running): how many run. C(missing): how many of the desired allocations
+          do not run.'
       type: dict
+      returned: unless detail is changed and it was not changed
       sample: {wanted: 4, assigned: 4, running: 4, missing: 0}
     before:
-      description: The settings of the deployment before the task. C(state) is V(stopped) if it did not exist.
-      returned: unless detail is changed and it was not changed
+      description: The settings of the deployment before the task. C(state) is
+        V(stopped) if it did not exist.
       type: dict
+      returned: unless detail is changed and it was not changed
       sample:
         adaptive_allocations: null
         cache_size: 67108864b
@@ -427,10 +484,11 @@ deployments:
         threads_per_allocation: 1
     after:
       description:
-        - The same settings after the task. Null for values that only the server sets. After a failure, as read last.
+        - The same settings after the task. Null for values that only the server
+          sets. After a failure, as read last.
         - C(state) is V(restarted) for a restart and a recovery.
-      returned: unless detail is changed and it was not changed
       type: dict
+      returned: unless detail is changed and it was not changed
       sample:
         adaptive_allocations: null
         cache_size: 67108864b
@@ -444,18 +502,19 @@ deployments:
     diff:
       description:
         - The settings in which C(before) and C(after) differ, for C(--diff).
-        - A deployment that does not run has only C(state=stopped). A default that Elasticsearch sets again is not
-          shown.
-      returned: unless detail is changed and it was not changed
+        - A deployment that does not run has only C(state=stopped). A default
+          that Elasticsearch sets again is left out.
       type: dict
+      returned: unless detail is changed and it was not changed
       sample:
         before: {number_of_allocations: 2}
         after: {number_of_allocations: 4}
     api_calls:
-      description: The write requests that the task sent, or in check mode would send, in order.
-      returned: unless detail is changed and it was not changed
+      description: The write requests that the task sent, or in check mode would
+        send, in order.
       type: list
       elements: dict
+      returned: unless detail is changed and it was not changed
       sample:
         - method: POST
           path: /_ml/trained_models/sentiment/deployment/_update
@@ -463,53 +522,65 @@ deployments:
           body: {number_of_allocations: 4}
     waited:
       description:
-        - How long the task waited, in how many polls, and whether it reached the condition of O(wait_for).
+        - How long the task waited, in how many polls, and whether it reached
+          the condition of O(wait_for).
         - C(reached) is null if the task did not wait.
-      returned: unless detail is changed and it was not changed
       type: dict
+      returned: unless detail is changed and it was not changed
       sample: {seconds: 2.1, polls: 2, reached: true}
     used_by:
       description:
-        - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise null.
+        - The consumers of the deployment by kind, if the task planned a stop
+          that no guard forbids; otherwise null.
         - A kind that the user may not read is null.
-      returned: unless detail is changed and it was not changed
       type: dict
+      returned: unless detail is changed and it was not changed
       sample:
         inference_endpoints: [search-endpoint]
         ingest_pipelines: [enrich]
         model_aliases: []
     details:
-      description:
-        - What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences with the
-          reasons that Elasticsearch gives, and the path of a recovery file that still has settings.
-      returned: unless detail is changed and there is nothing to report
+      description: What warnings leave out, because Ansible may print them whatever
+        C(no_log) says. Sentences with the reasons that Elasticsearch gives,
+        and the path of a recovery file that still has settings.
       type: list
       elements: str
-      sample: ["The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'."]
+      returned: unless detail is changed and there is nothing to report
+      sample:
+        - The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'.
     start_checks:
       description:
-        - The conditions that refuse a start, as the task saw them before its first write request. Each is V(ok),
-          V(refused), or V(not_read) if it could not be read.
-        - Null if the task planned no start, or if this server does not ask for it.
-        - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
-          C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.
-        - All but C(upgrade_mode) need the cluster privilege C(monitor). If one was not read before a stop, that is a
-          warning.
-      returned: unless detail is changed and it was not changed
+        - The conditions that refuse a start, as the task saw them before its
+          first write request. Each is V(ok), V(refused), or V(not_read) if it
+          could not be read.
+        - Null if the task planned no start, or if this server does not ask for
+          it.
+        - C(versions) is about the versions of the nodes, C(licence) about machine
+          learning in the licence, C(upgrade_mode) about that of machine learning,
+          C(capacity) about the processors of the ML nodes.
+        - If one could not be read before a stop, that is a warning.
       type: dict
-      sample: {versions: ok, licence: ok, upgrade_mode: ok, capacity: not_read}
+      returned: unless detail is changed and it was not changed
+      sample:
+        versions: ok
+        licence: ok
+        upgrade_mode: ok
+        capacity: not_read
     error:
       description:
         - The error of the server or of the connection.
-        - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-          V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server)."
-      returned: if a request failed
+        - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials),
+          V(privilege), V(licence), V(product), V(redirect), V(answer), V(upgrade_mode),
+          V(versions), V(capacity), V(unavailable), V(library) and V(server).
       type: dict
+      returned: if a request failed
       sample:
         kind: capacity
         status: 429
         type: status_exception
-        reason: Could not update deployment because there are not enough resources to provide all requested allocations
+        reason: Could not update deployment because there are not enough resources
+          to provide all requested allocations
+    # END item results
 summary:
   description:
     - How many deployments RV(deployments) has, and how many of them were changed, failed, were skipped because an
@@ -545,11 +616,6 @@ waited:
   returned: always
   type: dict
   sample: {seconds: 2.1, polls: 2}
-server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
-  returned: always
-  type: dict
-  sample: {version: 9.1.0, flavor: default, cluster_name: production}
 failure:
   description:
     - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
@@ -559,41 +625,59 @@ failure:
   type: dict
   sample:
     code: no_capacity
+# BEGIN results
+server:
+  description: The Elasticsearch server that answered. C(cluster_name) is empty
+    if the user may not read it.
+  type: dict
+  returned: always
+  sample:
+    version: 9.1.0
+    flavor: default
+    cluster_name: production
 error:
   description:
     - The error of the server or of the connection.
-    - "C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server)."
-  returned: if the cluster could not be read
+    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege),
+      V(licence), V(product), V(redirect), V(answer), V(upgrade_mode), V(versions),
+      V(capacity), V(unavailable), V(library) and V(server).
   type: dict
+  returned: if a request failed
   sample:
     kind: capacity
     status: 429
     type: status_exception
-    reason: Could not update deployment because there are not enough resources to provide all requested allocations
+    reason: Could not update deployment because there are not enough resources
+      to provide all requested allocations
 ansible_facts:
   description:
-    - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
-    - Later tasks and loop items add to it; a stop removes the deployment, unless the entry is of another cluster. A
-      task that fails sets no facts.
-    - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
-      whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
-    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
-      instead.
-  returned: on success
+    - One fact, named by O(fact_name), with the deployments that the tasks of
+      this run have applied.
+    - Later tasks and loop items add to it; a stop removes the deployment, unless
+      the entry is of another cluster. A task that fails sets no facts.
+    - In check mode it has what would be there, and later tasks of the dry run
+      plan from it. A stop leaves an entry whose C(deployment) is null. A task
+      that runs for real replaces the entries of its deployments.
+    - With C(run_once), and if several hosts delegate facts to one, the facts
+      of the last host win. Use C(register) instead.
   type: dict
+  returned: on success
   contains:
     elasticsearch_ml_deployments:
       description:
-        - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted), which is
-          true in check mode if this task or an earlier one would change the deployment.
-        - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut to one
-          decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing runs.
-        - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user may not
-          read them. C(addresses) is a hash of the addresses of the task.
+        - For each deployment id C(deployment), C(routing_table) and C(allocations)
+          as above, and C(predicted), which is true in check mode if this task
+          or an earlier one would change the deployment.
+        - C(model_bytes), the size of the model, and C(cache_size_exact), which
+          is false if the cache size is cut to one decimal, tell later tasks
+          of a dry run whether the cache size is a default. Both are null if
+          nothing runs.
+        - C(cluster) is the cluster that it is in. The C(uuid) identifies it.
+          Name and uuid are null if the user may not read them. C(addresses)
+          is a hash of the addresses of the task.
         - C(order) is the larger, the later in the run the entry was made.
-        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which come
-          from a fact cache.
+        - C(run) identifies the run of Ansible that wrote the entry. The module
+          drops entries of other runs, which come from a fact cache.
       type: dict
       returned: if O(fact_name) is set and the cluster was read
       sample:
@@ -608,6 +692,7 @@ ansible_facts:
           predicted: false
           run: 0242ac11-0002-5a2b-3c4d
           order: 1
+# END results
 """
 
 from ansible.module_utils.basic import AnsibleModule

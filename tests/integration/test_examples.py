@@ -64,11 +64,13 @@ def play(tasks: list[Json]) -> str:
     )
 
 
-def singly(examples: list[Json]) -> Iterator[Json]:
-    """Yield the tasks of EXAMPLES, with what their block says."""
+def singly(module: str) -> Iterator[Json]:
+    """Yield the tasks of EXAMPLES, those of plays and those after them, with the defaults that their play has."""
+    examples = block(module, "EXAMPLES")
+    connection = {"group/mlops.elasticsearch.ml": {"hosts": ADDRESS, "api_key": "{{ elasticsearch_api_key }}"}}
     for example in examples:
-        around = {name: value for name, value in example.items() if name not in ("block", "name")}
-        yield from ({**around, **task} for task in example["block"]) if "block" in example else (example,)
+        defaults = {"module_defaults": example.get("module_defaults", {}) if "hosts" in example else connection}
+        yield from ({**defaults, **task} for task in example.get("tasks", [example]))
 
 
 def calls(results: list[Json]) -> list[str]:
@@ -81,12 +83,12 @@ def calls(results: list[Json]) -> list[str]:
 def test_examples_of_a_module_run_in_a_row(cluster: Emulator, module: str) -> None:
     cluster.api("POST", f"{START}&deployment_id=sentiment-ingest" if module.endswith("_info") else START)
     cluster.control("POST", "/settle")
-    run(cluster, play(block(module, "EXAMPLES")))
+    run(cluster, play(list(singly(module))))
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_example_tells_in_check_mode_what_it_does_once(cluster: Emulator, module: str) -> None:
-    tasks = list(singly(block(module, "EXAMPLES")))
+    tasks = list(singly(module))
     thrice = [task for each in tasks for task in ({**each, "check_mode": True}, each, each)]
     played = run(cluster, play(thrice))
     assert len(played.tasks) == 3 * len(tasks)

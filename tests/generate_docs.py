@@ -1,0 +1,212 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write the documentation that several places share, between the lines BEGIN and END of each of them.
+
+The source is the documentation of ``trained_model_deployment`` and of the fragments; for the variables of the role it
+is that of ``trained_model_deployments``. Run it with ``make generate``; a test fails where it was forgotten.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import typing as t
+
+import yaml
+
+import conftest  # makes the collection importable
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, ITEM_WAIT, SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
+from support.documents import block
+
+Json = dict[str, t.Any]
+Change = t.Callable[[str], str]
+ROOT = conftest.ROOT
+ONE, MANY, INFO = (
+    f"plugins/modules/trained_model_{name}.py" for name in ("deployment", "deployments", "deployment_info")
+)
+ROLE = "roles/deployments/meta/argument_specs.yml"
+WIDTH = 120
+KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
+_NOT_LEFT_OUT = "unless detail is changed and it was not changed"
+_MARKED = re.compile(r"^( *)# BEGIN (.+)\n(?:.*\n)*?\1# END \2\n", re.MULTILINE)
+
+
+_LIST, _MAP = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
+
+
+class _Lines(yaml.SafeDumper):
+    """A dumper with indented lists, and with short values on one line."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: t.Any) -> bool:
+        return True
+
+
+def _is_short(data: t.Any) -> bool:
+    """Return whether *data* fits on one line and is no paragraph of text."""
+    inner = data.values() if isinstance(data, dict) else data
+    text = any(isinstance(each, (dict, list)) or " " in str(each) for each in inner)
+    return not text and "description" not in data and len(str(data)) < WIDTH - 50
+
+
+_Lines.add_representer(list, lambda dumper, data: dumper.represent_sequence(_LIST, data, flow_style=_is_short(data)))
+_Lines.add_representer(dict, lambda dumper, data: dumper.represent_mapping(_MAP, data, flow_style=_is_short(data)))
+
+
+def dumped(value: t.Any, indent: int) -> str:
+    """Return *value* as YAML for lines that begin at column *indent*."""
+    text = yaml.dump(value, Dumper=_Lines, sort_keys=False, width=WIDTH - indent - 45, allow_unicode=True)
+    return "".join(f"{' ' * indent}{line}" if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def options() -> Json:
+    """Return the documentation of the options of one deployment, those of the fragments too."""
+    found: Json = dict(block("trained_model_deployment", "DOCUMENTATION")["options"])
+    for name in ("guard", "wait"):
+        found |= fragment(name)
+    return found
+
+
+def fragment(name: str, part: str = "DOCUMENTATION") -> Json:
+    """Return the options that a fragment documents."""
+    module = importlib.import_module(f"ansible_collections.mlops.elasticsearch.plugins.doc_fragments.{name}")
+    documented: Json = yaml.safe_load(getattr(module.ModuleDocFragment, part))["options"]
+    return documented
+
+
+def paragraphs(entry: Json) -> list[str]:
+    """Return the description of an option or a result."""
+    given = entry["description"]
+    return [given] if isinstance(given, str) else list(given)
+
+
+def ordered(entry: Json, description: list[str], **more: t.Any) -> Json:
+    """Return *entry* with another *description*, and its keys in one order."""
+    text: t.Any = description[0] if len(description) == 1 else description
+    changed = {**entry, "description": text, **more}
+    return {name: changed[name] for name in KEYS if changed.get(name) is not None}
+
+
+def items() -> Json:
+    """Return the documentation of the options of an item: what the first paragraph of each option says."""
+
+    def of_item(text: str) -> str:
+        return re.sub(r"O\((?=[a-z_.]+(?:=[a-z_]+)?\))", "O(deployments[].", text)
+
+    found: Json = {}
+    for name, entry in options().items():
+        if name in ITEM_WAIT:
+            found[name] = ordered(entry, [f"Overrides O({name}) for this deployment."], default=None)
+        elif name in ITEM.argument_spec:
+            found[name] = _shortened(entry, of_item)
+    return found
+
+
+def _shortened(entry: Json, change: Change) -> Json:
+    inner = {name: _shortened(each, change) for name, each in entry.get("suboptions", {}).items()}
+    return ordered(entry, [change(paragraphs(entry)[0])], suboptions=inner or None)
+
+
+def results(*names: str, returned: str = "", change: Change = str) -> Json:
+    """Return the documentation of results of one deployment. *returned*: instead of always."""
+    documented = block("trained_model_deployment", "RETURN")
+    found: Json = {}
+    for name in names or [each for each in documented if each not in ("server", "failure", "ansible_facts")]:
+        entry = documented[name]
+        condition = returned if returned and entry["returned"] == "always" else entry["returned"]
+        found[name] = ordered(entry, list(map(change, paragraphs(entry))), returned=condition)
+    return found
+
+
+def _of_item(text: str) -> str:
+    """Return *text* about a result of the module as one about a key of an item."""
+    return re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", text)
+
+
+def _details(found: Json) -> Json:
+    found["details"]["returned"] = "unless detail is changed and there is nothing to report"
+    return found
+
+
+def deployment(*names: str, returned: str = "") -> Json:
+    """Return the documentation of the keys of a deployment."""
+    contains = block("trained_model_deployment", "RETURN")["deployment"]["contains"]
+    chosen = {name: contains[name] for name in names or contains}
+    return {name: {**entry, "returned": returned or entry["returned"]} for name, entry in chosen.items()}
+
+
+def item_lines() -> list[str]:
+    """Return a sentence for each option of an item, without links: a role cannot link to items of a module."""
+    sentences = {name: _plain(paragraphs(entry)[0]).split(". ")[0].rstrip(".") for name, entry in items().items()}
+    return [f"C({name}) - {sentence}." for name, sentence in sentences.items()]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[OV]\(((?:deployments\[\]\.)?)([^)]*)\)", r"C(\2)", text)
+
+
+def variables() -> Json:
+    """Return the documentation of the variables that the role hands to the options of the list."""
+    documented = block("trained_model_deployments", "DOCUMENTATION")["options"] | fragment("wait")
+    documented |= fragment("facts", "DEPLOYMENTS")
+    names = [name for name in documented if name in SPEC.argument_spec and name != "deployments"]
+
+    def of_role(text: str) -> str:
+        text = re.sub(rf"O\(({'|'.join(names)})\b", r"O(deployments_\1", text)
+        text = text.replace("RV(deployments)", "C(deployments_results)").replace(
+            "O(deployments)", "O(deployments_list)"
+        )
+        return re.sub(r"(?<![A-Z])V\(|O\((?!deployments_)", "C(", text)
+
+    def lines(entry: Json) -> t.Iterator[str]:
+        yield from map(of_role, paragraphs(entry))
+        for name, inner in entry.get("suboptions", {}).items():
+            yield f"C({name}) - {of_role(' '.join(paragraphs(inner)))}"
+
+    return {f"deployments_{name}": {"description": list(lines(documented[name])), "type": "raw"} for name in names}
+
+
+PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
+    MANY: {
+        "items": items,
+        "item results": lambda: _details(results(returned=_NOT_LEFT_OUT, change=_of_item)),
+        "results": lambda: results("server", "error", "ansible_facts"),
+    },
+    INFO: {
+        "deployment": deployment,
+        "start settings": lambda: deployment(*START_SETTINGS, returned="if it is known, and a start has to set it"),
+        "results": lambda: results("server", "failure", "error"),
+    },
+    ROLE: {"items": item_lines, "variables": variables},
+}
+"""File to what stands between its marks."""
+
+
+def generated(path: str) -> str:
+    """Return the text of the file at *path* with all its parts as they should be."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+
+    def part(match: re.Match[str]) -> str:
+        indent, name = match[1], match[2]
+        return f"{indent}# BEGIN {name}\n{dumped(PARTS[path][name](), len(indent))}{indent}# END {name}\n"
+
+    return _MARKED.sub(part, text)
+
+
+def main() -> None:
+    # The role repeats what the list of deployments says, which has to be written first.
+    for path in PARTS:
+        text = generated(path)
+        if text != (ROOT / path).read_text(encoding="utf-8"):
+            (ROOT / path).write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {path}\n")
+
+
+if __name__ == "__main__":
+    main()
