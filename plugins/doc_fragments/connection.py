@@ -113,8 +113,8 @@ options:
     elements: str
   request_timeout:
     description:
-      - How long one request may take, as a number of seconds or a time such as V(500ms), V(90s) or V(1m). Must be
-        longer than C(server_timeout) if the module has that option.
+      - How long a request may wait for a connection, and then for its answer, as a number of seconds or a time such as
+        V(500ms), V(90s) or V(1m). Must be longer than C(server_timeout) if the module has that option.
     type: raw
     default: 60
   request_retries:

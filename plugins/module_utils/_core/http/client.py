@@ -23,7 +23,6 @@ from .transport import connect
 
 if t.TYPE_CHECKING:
     from elastic_transport import ApiResponse
-    from elasticsearch import Elasticsearch
 
 MEDIA_TYPE = "application/vnd.elasticsearch+json; compatible-with=8"
 """The type that servers 8.x and 9.x both accept, whatever the client's own major version is."""
@@ -77,8 +76,8 @@ class Client:
         # Each further host is one more try, also where nothing is to be repeated.
         self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
-        self._client = connect(connection, transport)
         self._timeout = self._allowed = connection.request_timeout
+        self._client = connect(connection, lambda: self._allowed, transport)
         self._limit = _Limit(lambda: math.inf, SHORTEST_READ)
         self._secrets = connection.secrets
         self._certificate = bool(connection.client_cert)
@@ -165,11 +164,12 @@ class Client:
     def _answer(self, what: str, request: Request, privilege: str) -> ApiResponse[t.Any]:
         import elasticsearch
 
+        self._allowed = min(self._timeout, self._limit.seconds_for(request))
         headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if request.body is not None else {})}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
-                return self._timed_client(request).perform_request(
+                return self._client.perform_request(
                     request.method, request.path, params=request.query or None, headers=headers, body=request.body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
@@ -177,13 +177,6 @@ class Client:
         except ValueError as exc:
             # From nothing: the exception and its causes would show the header that cannot be sent.
             raise unusable_address(self._context(what, privilege), exc) from None
-
-    def _timed_client(self, request: Request) -> Elasticsearch:
-        """Return the client with the time that *request* may take."""
-        self._allowed = min(self._timeout, self._limit.seconds_for(request))
-        if self._allowed == self._timeout:
-            return self._client
-        return self._client.options(request_timeout=self._allowed)
 
     def _context(self, what: str, privilege: str) -> RequestContext:
         nodes: list[t.Any] = self._client.transport.node_pool.all()

@@ -20,11 +20,12 @@ import typing as t
 import urllib.parse
 
 from ..options.connection import Connection
-from .request_deadline import LONGEST, Deadline, bounded
 
 if t.TYPE_CHECKING:
     from elastic_transport import NodeConfig, Urllib3HttpNode
     from urllib3 import HTTPConnectionPool, ProxyManager
+
+    from .pinning import Pinned
 
 Options = dict[str, t.Any]
 
@@ -40,13 +41,10 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
             BaseNode.__init__(self, config)  # that of the base class would set up TLS in another way
             self.asked = 0.0
             self.proxy = connection.proxy_for(_base(config)) or ""
-            self._deadline = Deadline()
-            self.pool = t.cast("HTTPConnectionPool", _pool(connection, config, self._deadline))
+            self.pool = t.cast("HTTPConnectionPool", _pool(connection, config))
 
         def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
             self.asked = time.monotonic()
-            given = kwargs.get("request_timeout")
-            self._deadline.set(given if isinstance(given, (int, float)) else connection.request_timeout)
             return super().perform_request(*args, **kwargs)
 
         @property
@@ -64,28 +62,22 @@ def _base(config: NodeConfig) -> str:
     return f"{config.scheme}://{name}:{config.port}"
 
 
-def _pool(connection: Connection, config: NodeConfig, deadline: Deadline) -> t.Any:
-    """Return a pool of connections, or an object that behaves like one, whose requests end at *deadline*."""
-    import urllib3
-
+def _pool(connection: Connection, config: NodeConfig) -> HTTPConnectionPool | Pinned:
+    """Return a pool of connections, or an object that behaves like one."""
     proxy = connection.proxy_for(_base(config))
-    options = {
-        "timeout": urllib3.Timeout(total=min(connection.request_timeout, LONGEST)),
-        "maxsize": config.connections_per_node,
-        "block": True,
-    }
+    options: Options = {"maxsize": config.connections_per_node, "block": True}
     if config.scheme == "http":
-        return bounded(_plain(connection, config, options, proxy), deadline)
+        return _plain(connection, config, options, proxy)
     if not connection.ca_fingerprint:
         options["ssl_context"] = tls_context(connection)
-        return bounded(_secure(connection, config, options, proxy), deadline)
+        return _secure(connection, config, options, proxy)
     from .pinning import Pinned
 
     def pool(trust: ssl.SSLContext, pool_class: type[HTTPConnectionPool]) -> HTTPConnectionPool:
         if connection.client_cert:
             trust.load_cert_chain(connection.client_cert, connection.client_key)
         pinned = {**options, "ssl_context": trust, "assert_hostname": False}
-        return bounded(_secure(connection, config, pinned, proxy, pool_class), deadline)
+        return _secure(connection, config, pinned, proxy, pool_class)
 
     return Pinned(connection.ca_fingerprint, pool)
 

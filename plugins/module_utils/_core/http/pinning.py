@@ -39,18 +39,18 @@ class Pinned:
         self._make = pool
         self._pool: HTTPConnectionPool | None = None
 
-    def __getattr__(self, name: str) -> t.Any:
+    def urlopen(self, *args: t.Any, timeout: float, **kwargs: t.Any) -> t.Any:
         if self._pool is None:
             import urllib3
 
-            self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
-        return getattr(self._pool, name)
+            self._pool = self._make(_trusting(self._certificate(timeout)), urllib3.HTTPSConnectionPool)
+        return self._pool.urlopen(*args, timeout=timeout, **kwargs)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()
 
-    def _certificate(self) -> bytes:
+    def _certificate(self, timeout: float) -> bytes:
         """Return the certificate with the fingerprint, in DER.
 
         :raises urllib3.exceptions.SSLError: if the server does not send it.
@@ -59,7 +59,7 @@ class Pinned:
 
         probe = self._make(_trusting(None), _probing_pool())
         try:
-            probe.request("GET", "/", retries=False)
+            probe.request("GET", "/", retries=False, timeout=timeout)
         except _Shown as shown:
             chain = shown.chain
         finally:

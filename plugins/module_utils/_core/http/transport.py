@@ -12,15 +12,17 @@ import typing as t
 from ..errors import ApiError
 from ..options.connection import Connection
 from .http_node import node_class
-from .request_deadline import LONGEST
 
 if t.TYPE_CHECKING:
-    from elastic_transport import Serializer
+    from elastic_transport import Serializer, Transport
     from elasticsearch import Elasticsearch
 
 
 OLDEST = 8
 """The first major version of the library that is usable."""
+
+LONGEST = 2_000_000.0
+"""Seconds; a socket cannot wait much longer (2 ** 31 milliseconds)."""
 
 
 def preload() -> bool:
@@ -28,7 +30,8 @@ def preload() -> bool:
     return not _library_problem()
 
 
-def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearch:
+def connect(connection: Connection, timeout: t.Callable[[], float], transport: dict[str, t.Any]) -> Elasticsearch:
+    """Return the client. *timeout* is asked before each request. *transport*: further arguments of the client."""
     problem = _library_problem()
     if problem:
         raise ApiError("library", _missing_library(problem))
@@ -37,7 +40,7 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
     options: dict[str, t.Any] = {
         "hosts": list(dict.fromkeys(connection.hosts)),  # the library takes none twice
         **connection.credentials(),
-        "request_timeout": min(connection.request_timeout, LONGEST),
+        "transport_class": _transport_class(timeout),
         # The library would repeat writes, too: repetition is decided here, request by request.
         "max_retries": 0,
         "retry_on_timeout": False,
@@ -54,6 +57,20 @@ def connect(connection: Connection, transport: dict[str, t.Any]) -> Elasticsearc
         raise ApiError("connection", message) from exc
     client.transport.serializers.serializers = _OrText(options["serializers"])
     return client
+
+
+def _transport_class(timeout: t.Callable[[], float]) -> type[Transport]:
+    """Return a transport that gives each request the seconds of *timeout*.
+
+    The client's own way, ``options()``, makes dozens of objects for each request.
+    """
+    from elastic_transport import Transport
+
+    class Timed(Transport):
+        def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            return super().perform_request(*args, **{**kwargs, "request_timeout": min(timeout(), LONGEST)})
+
+    return Timed
 
 
 class _OrText(dict[str, t.Any]):
