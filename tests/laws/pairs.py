@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from support.emulated_cluster import Emulator
-from support.random_search import FULL
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 
@@ -155,7 +155,7 @@ def desired_states(version: str, state: str, share: int) -> list[str]:
     Each version meets each state and each desired state. A pair that one version leaves out is another version's.
     """
     turn = VERSIONS.index(version) + list(STATES).index(state)
-    return [desired for number, desired in enumerate(DESIRED_STATES) if FULL or (turn + number) % share == 0]
+    return [desired for number, desired in enumerate(DESIRED_STATES) if has_turn(turn + number, share)]
 
 
 def prepared(version: str, state: str, access: str, desired: str = "") -> Emulator:

@@ -13,6 +13,7 @@ import pytest
 from laws.pairs import ACCESS, VERSIONS, deployment_id, prepared, states
 from laws.truth import failure_code
 from support.emulated_cluster import Emulator
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
@@ -22,9 +23,17 @@ MADE_OTHERWISE = ("nothing", "stopping", "frozen")
 """States without an item, or with a number of allocations that no start can set."""
 
 
-@pytest.mark.parametrize("gather", [["routing"], []], ids=["routing", "statistics"])
-@pytest.mark.parametrize("access", ACCESS)
-@pytest.mark.parametrize(("version", "state"), PAIRS)
+GATHERED: tuple[list[str], ...] = (["routing"], [])
+READ = [
+    (version, state, access, gather)
+    for number, (version, state) in enumerate(PAIRS)
+    for turn, gather in enumerate(GATHERED)
+    for access in ACCESS
+    if has_turn(number + turn, share=2)
+]
+
+
+@pytest.mark.parametrize(("version", "state", "access", "gather"), READ)
 def test_what_runs_applied_as_a_list_changes_nothing(version: str, state: str, access: str, gather: list[str]) -> None:
     with prepared(version, state, access) as emulator:
         items = emulator.info(gather=gather)["as_list"]

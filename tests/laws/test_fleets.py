@@ -259,7 +259,7 @@ def test_a_result_after_a_fault_is_true_and_a_second_run_repairs(fleet: Fleet, f
 def test_one_deployment_has_the_result_of_a_list_of_one(version: str) -> None:
     """For each state and desired state both modules send and report the same."""
     for state in states(version):
-        for desired in desired_states(version, state, share=5):
+        for desired in desired_states(version, state, share=9):
             with (
                 prepared(version, state, "full", desired) as single,
                 prepared(version, state, "full", desired) as listed,

@@ -12,14 +12,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.emulated_cluster import Emulator
+from support.random_search import search
 
 Json = dict[str, t.Any]
 SAME = ("changed", "operation", "skipped_because", "before", "after", "diff", "api_calls")
-laws = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+laws = search(50, 500)
 NODES = ("n1=64,64gb", "n2=64,64gb")
 
 numbers = st.integers(1, 6)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.emulated_cluster import Emulator
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 VERSIONS = ("8.0.1", "8.3.3", "8.5.3", "8.9.2", "8.15.3", "8.16.0", "8.19.21", "9.1.10", "9.5.3")
@@ -89,6 +90,19 @@ def cases() -> t.Iterator[tuple[str, str, str, str]]:
 
 
 CASES = list(cases())
+SHAPES = ("one", "list")
+
+
+def shaped(cases: list[tuple[str, str, str, str]]) -> list[tuple[str, ...]]:
+    """Return *cases* with the shape of the task: each with both in a full search, else they take turns."""
+    return [
+        (*case, shape)
+        for number, case in enumerate(cases)
+        for turn, shape in enumerate(SHAPES)
+        if has_turn(number + turn, share=2)
+    ]
+
+
 SAME = ("changed", "operation", "failure", "msg", "before", "deployment", "routing_table", "start_checks", "warnings")
 
 
@@ -107,8 +121,7 @@ def there(emulator: Emulator) -> str:
     return json.dumps(emulator.deployments(), sort_keys=True)
 
 
-@pytest.mark.parametrize("shape", ["one", "list"])
-@pytest.mark.parametrize(("version", "condition", "access", "kind"), CASES)
+@pytest.mark.parametrize(("version", "condition", "access", "kind", "shape"), shaped(CASES))
 def test_nothing_is_written_if_the_start_is_certain_to_be_refused(
     version: str, condition: str, access: str, kind: str, shape: str
 ) -> None:
@@ -126,8 +139,9 @@ def test_nothing_is_written_if_the_start_is_certain_to_be_refused(
         assert there(emulator) == before
 
 
-@pytest.mark.parametrize("shape", ["one", "list"])
-@pytest.mark.parametrize(("version", "condition", "access", "kind"), [case for case in CASES if CONDITIONS[case[1]][0]])
+@pytest.mark.parametrize(
+    ("version", "condition", "access", "kind", "shape"), shaped([case for case in CASES if CONDITIONS[case[1]][0]])
+)
 def test_the_same_task_works_when_the_condition_is_gone(
     version: str, condition: str, access: str, kind: str, shape: str
 ) -> None:

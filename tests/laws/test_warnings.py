@@ -19,6 +19,7 @@ import pytest
 from laws.pairs import STATES, deployment_id, states
 from support.canaries import canary, hits
 from support.emulated_cluster import Answer, Emulator
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 
@@ -99,8 +100,11 @@ def outcomes(emulator: Emulator, path: Path, task: Json) -> t.Iterator[Json]:
         yield emulator.run(**HEADERS, **options)
 
 
-def warned(version: str, state: str, access: str, folder: Path) -> t.Iterator[tuple[Json, list[str]]]:
-    for name, task in TASKS.items():
+def warned(version: str, state: str, access: str, folder: Path, share: int) -> t.Iterator[tuple[Json, list[str]]]:
+    turn = VERSIONS.index(version) + list(STATES).index(state) + list(ACCESS).index(access)
+    for number, (name, task) in enumerate(TASKS.items()):
+        if not has_turn(turn + number, share):
+            continue
         with prepared(version, state, access) as emulator:
             for result in outcomes(emulator, folder / f"{name}.json", task):
                 yield result, [f"{name}: {text}" for text in result["warnings"]]
@@ -116,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("access", ACCESS)
 @pytest.mark.parametrize(("version", "state"), [(version, state) for version in VERSIONS for state in states(version)])
 def test_no_warning_has_a_value_or_a_text_of_the_server(version: str, state: str, access: str, folder: Path) -> None:
-    for _result, warnings in warned(version, state, access, folder):
+    for _result, warnings in warned(version, state, access, folder, share=3):
         assert hits(CANARIES, [(f"{version}, {state}, {access}", text) for text in warnings]) == []
         assert not any("double:9200" in text for text in warnings)
 
@@ -124,7 +128,7 @@ def test_no_warning_has_a_value_or_a_text_of_the_server(version: str, state: str
 def test_the_law_sees_every_kind_of_warning_and_results_have_what_they_leave_out(folder: Path) -> None:
     texts, details = [], []
     for state, access in (("half failed", "full"), ("starting", "blind"), ("asleep", "full"), ("frozen", "full")):
-        for result, warnings in warned("9.5.3", state, access, folder):
+        for result, warnings in warned("9.5.3", state, access, folder, share=1):
             texts += warnings
             details += [text for item in result.get("deployments") or [result] for text in item["details"]]
     missing = [kind for kind in KINDS if not any(kind in text for text in texts)]
