@@ -164,93 +164,80 @@ def test_one_failure_stops_nothing_and_is_reported(cluster: Emulator) -> None:
     assert played.result("Use the results in another play")["msg"] == [0, 2]
 
 
-@pytest.mark.parametrize(
-    ("items", "sentence"),
-    [
-        ([SEARCH, {"model_id": "search"}], "'search' is listed 2 times, in deployments_list[0], deployments_list[1]"),
-        ([{"state": "started"}], "deployments_list[0]: one of the following is required: deployment_id, model_id"),
-        ([INGEST, {**SEARCH, "allocations": 2}], "deployments_list[1] ('search'): Unsupported parameters: allocations"),
-        (
-            [{**SEARCH, "threads_per_allocation": 3}],
-            "deployments_list[0] ('search'): value of threads_per_allocation must be",
-        ),
-        (
-            [{**SEARCH, "guard": 8}],
-            "deployments_list[0] ('search'): guard takes a dictionary with number_of_allocations, min",
-        ),
-        ([{**SEARCH, "deployment_id": 7}], "deployments_list[0]: deployment_id is 7, not a text."),
-        (
-            [{**SEARCH, "deployment_id": None}],
-            "deployments_list[0] ('sentiment'): deployment_id has no value, and model_id",
-        ),
-        ({"model_id": "sentiment"}, "deployments_list takes a list of dictionaries, not a dictionary"),
-    ],
-)
-def test_refuses_what_makes_no_sense(cluster: Emulator, items: t.Any, sentence: str) -> None:
-    played = run_playbook(PLAY, extra_vars={"url": cluster.url, "deployments_list": items})
-    assert sentence in played.named("Apply the deployments")[0].result["msg"]
-    assert cluster.writes() == []
+REFUSED: list[tuple[Json, str]] = [
+    *(
+        ({"deployments_list": items}, sentence)
+        for items, sentence in (
+            (
+                [SEARCH, {"model_id": "search"}],
+                "'search' is listed 2 times, in deployments_list[0], deployments_list",
+            ),
+            ([{"state": "started"}], "deployments_list[0]: one of the following is required: deployment_id, model_id"),
+            (
+                [INGEST, {**SEARCH, "allocations": 2}],
+                "deployments_list[1] ('search'): Unsupported parameters: allocations",
+            ),
+            (
+                [{**SEARCH, "threads_per_allocation": 3}],
+                "deployments_list[0] ('search'): value of threads_per_allocation must be",
+            ),
+            (
+                [{**SEARCH, "guard": 8}],
+                "deployments_list[0] ('search'): guard takes a dictionary with number_of_allocations, min",
+            ),
+            ([{**SEARCH, "deployment_id": 7}], "deployments_list[0]: deployment_id is 7, not a text."),
+            (
+                [{**SEARCH, "deployment_id": None}],
+                "deployments_list[0] ('sentiment'): deployment_id has no value, and model_id",
+            ),
+            ({"model_id": "sentiment"}, "deployments_list takes a list of dictionaries, not a dictionary"),
+            (None, "The role needs the variable deployments_list"),
+            ("", "The role needs the variable deployments_list"),
+            (7, "deployments_list takes a list of dictionaries, not 7"),
+        )
+    ),
+    ({"deployments_lst": [SEARCH]}, "The role needs the variable deployments_list"),
+    ({"deployments_list": [], "deployments_wait": "perhaps"}, "deployments_wait takes true or false, not 'perhaps'"),
+    (
+        {"deployments_list": [], "deployments_guard": 8},
+        "deployments_guard takes a dictionary with max_total_step, not",
+    ),
+    ({"deployments_list": [], "deployments_stop_unlisted": True}, "deployments_stop_unlisted is set without"),
+    (
+        {"deployments_list": [], "deployments_guard": {"max_total_step": -1}},
+        "deployments_guard.max_total_step must be",
+    ),
+    ({"deployments_list": [], "deployments_wait_for": "ready"}, "value of deployments_wait_for must be one of"),
+    (
+        {"deployments_list": [SEARCH], "deployments_wait_timeout": "soon"},
+        "deployments_wait_timeout is 'soon', not a time",
+    ),
+    (
+        {"deployments_list": [{"model_id": "sentiment", "wait": 7}], "deployments_wait": 8},
+        "deployments_list[0] ('sentiment'): wait takes true or false, not 7. deployments_wait takes true",
+    ),
+]
+"""Variables of the role, and the beginning of the message."""
 
 
-TWICE = """
-- name: A play that uses the role twice
-  hosts: localhost
-  connection: local
-  gather_facts: false
-  module_defaults:
-    group/mlops.elasticsearch.ml:
-      hosts: "{{ url }}"
-  tasks:
-    - name: Use it
-      ansible.builtin.include_role:
-        name: mlops.elasticsearch.deployments
-      vars:
-        deployments_list:
-          - {model_id: sentiment}
+def test_refuses_what_makes_no_sense_and_keeps_no_results_of_an_earlier_use(cluster: Emulator) -> None:
+    def use(variables: Json) -> Json:
+        return {"ansible.builtin.include_role": {"name": "mlops.elasticsearch.deployments"}, "vars": variables}
 
-    - name: Use it again
-      block:
-        - name: Wrongly
-          ansible.builtin.include_role:
-            name: mlops.elasticsearch.deployments
-          vars: "{{ wrong }}"
-      rescue:
-        - name: Show what is left
-          ansible.builtin.debug:
-            msg: ["{{ ansible_failed_result.msg }}", "{{ deployments_results }}"]
-"""
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ("{deployments_lst: [{model_id: sentiment}]}", "The role needs the variable deployments_list"),
-        ("{deployments_list: null}", "The role needs the variable deployments_list"),
-        ("{deployments_list: ''}", "The role needs the variable deployments_list"),
-        ("{deployments_list: 7}", "deployments_list takes a list of dictionaries, not 7"),
-        ("{deployments_list: [], deployments_wait: perhaps}", "deployments_wait takes true or false, not 'perhaps'"),
-        (
-            "{deployments_list: [], deployments_guard: 8}",
-            "deployments_guard takes a dictionary with max_total_step, not",
-        ),
-        ("{deployments_list: [], deployments_stop_unlisted: true}", "deployments_stop_unlisted is set without"),
-        ("{deployments_list: [], deployments_guard: {max_total_step: -1}}", "deployments_guard.max_total_step must be"),
-        ("{deployments_list: [], deployments_wait_for: ready}", "value of deployments_wait_for must be one of"),
-        (
-            "{deployments_list: [{model_id: sentiment}], deployments_wait_timeout: soon}",
-            "deployments_wait_timeout is 'soon', not a time",
-        ),
-        (
-            "{deployments_list: [{model_id: sentiment, wait: 7}], deployments_wait: 8}",
-            "deployments_list[0] ('sentiment'): wait takes true or false, not 7. deployments_wait takes true",
-        ),
-    ],
-)
-def test_the_results_are_never_those_of_an_earlier_use(cluster: Emulator, wrong: str, sentence: str) -> None:
-    played = run_playbook(TWICE.replace('"{{ wrong }}"', wrong), extra_vars={"url": cluster.url}).must_pass()
-    message, results = played.result("Show what is left")["msg"]
-    assert sentence in message
-    assert results == []
+    left = {"ansible.builtin.debug": {"msg": ["{{ ansible_failed_result.msg }}", "{{ deployments_results }}"]}}
+    tasks = [{**use({"deployments_list": [{"model_id": "sentiment"}]}), "name": "Use it"}]
+    for number, (variables, _sentence) in enumerate(REFUSED):
+        tasks += [
+            {"name": "Have results", "ansible.builtin.set_fact": {"deployments_results": ["earlier"]}},
+            {"block": [use(variables)], "rescue": [{**left, "name": f"Show what {number} leaves"}]},
+        ]
+    defaults = {"group/mlops.elasticsearch.ml": {"hosts": cluster.url}}
+    local = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    played = run_playbook(yaml.safe_dump([{**local, "module_defaults": defaults, "tasks": tasks}])).must_pass()
+    for number, (_variables, sentence) in enumerate(REFUSED):
+        message, results = played.result(f"Show what {number} leaves")["msg"]
+        assert sentence in message
+        assert results == []
     assert len(cluster.writes()) == 1
 
 

@@ -77,9 +77,15 @@ def refused(site: Site, played: Played, *, task: str = "Task 0") -> str:
     return str(found.result["msg"])
 
 
-@pytest.mark.parametrize("mode", [{}, {"check_mode": True}], ids=["real", "check"])
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("task", [{MODULE: START}, {LIST: {"deployments": [START]}}], ids=["one", "list"])
+@pytest.mark.parametrize(
+    ("task", "way", "mode"),
+    [
+        ({MODULE: START}, "local", {}),
+        ({MODULE: START}, "loopback", {"check_mode": True}),
+        ({LIST: {"deployments": [START]}}, "local", {"check_mode": True}),
+        ({LIST: {"deployments": [START]}}, "loopback", {}),
+    ],
+)
 def test_a_variable_of_the_inventory_is_not_hidden(
     server: Emulator, tmp_path: Path, task: Json, way: str, mode: Json
 ) -> None:

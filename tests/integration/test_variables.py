@@ -21,6 +21,7 @@ from support.emulator_process import Emulator
 from support.forked.python import python
 from support.forward_proxy import Proxy, forward_proxy
 from support.playbook import Json, Played, run_playbook
+from support.random_search import has_turn
 
 CONNECTIONS = Path(__file__).resolve().parent.parent / "support" / "connection"
 INFO = "mlops.elasticsearch.trained_model_deployment_info"
@@ -231,8 +232,11 @@ def test_refusals_are_the_same_on_both_paths(setting: Setting, connection: str) 
         ),
         "proxy user": ({"hosts": url, "proxy_username": "ada"}, "proxy_username is given without proxy_password."),
     }
-    tasks = [{"name": name, INFO: options} for name, (options, _said) in wrong.items()]
+    share = 2 if connection == "loopback" else 1
+    chosen = [name for number, name in enumerate(wrong) if has_turn(number, share)]
+    tasks = [{"name": name, INFO: wrong[name][0]} for name in chosen]
     played = play(connection, tasks)
+    assert [task.task for task in played.tasks] == chosen
     for task in played.tasks:
         assert task.status == "ignored"
         assert task.result["msg"].startswith(wrong[task.task][1]), task.result["msg"]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from support.canaries import Canary, canary
 from support.documents import MODULES
 from support.hostile import PASS, WAYS, Hostile
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
@@ -142,12 +143,12 @@ WAIT: Json = {
 def rows(way: str, number: int) -> Iterator[Row]:
     """Yield each answer with each authentication method; modules and sources alternate, by *number* (0 or 1).
 
-    A task outside the controller takes a second: so each number has only half of those.
+    Each answer comes with half of the methods inside the controller, and with one elsewhere, where a task takes longer.
     """
     answers = ("check", "userinfo", *WAYS, *(("async",) if way == "loopback" else ()))
     turn = itertools.count(number)
     for (at, answer), (place, authentication) in itertools.product(enumerate(answers), enumerate(AUTHENTICATION)):
-        if way == "loopback" and (at + place) % 2 != number:
+        if not has_turn(at + place + number, share=4 if way == "loopback" else 2):
             continue
         # A process has one of the two forms of a key.
         sources = [source for source in SOURCES if (authentication, source) != ("encoded", "environment")]
