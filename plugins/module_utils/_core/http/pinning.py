@@ -39,12 +39,12 @@ class Pinned:
         self._make = pool
         self._pool: HTTPConnectionPool | None = None
 
-    def urlopen(self, *args: t.Any, timeout: float, **kwargs: t.Any) -> t.Any:
+    def urlopen(self, method: str, url: str, *, timeout: float, **kwargs: t.Any) -> t.Any:
         if self._pool is None:
             import urllib3
 
             self._pool = self._make(_trusting(self._certificate(timeout)), urllib3.HTTPSConnectionPool)
-        return self._pool.urlopen(*args, timeout=timeout, **kwargs)
+        return self._pool.urlopen(method, url, timeout=timeout, **kwargs)
 
     def close(self) -> None:
         if self._pool is not None:
