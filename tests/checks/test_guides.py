@@ -1,0 +1,81 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test that the guides name only what there is: options, choices, results, failure codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checks.collection import ROOT, documentation, modules, read_yaml
+from support.documents import block, rows
+
+GUIDES = sorted(path for path in (ROOT / "docs/docsite/rst").glob("*.rst") if path.stem != "emulator")
+# Words of Ansible, of AWX and of Elasticsearch, and a variable of an example.
+OTHERS = {
+    "ansible_playbook_python",
+    "ansible_python_interpreter",
+    "check_mode",
+    "delegate_facts",
+    "elasticsearch_url",
+    "http_proxy",
+    "https_proxy",
+    "machine_learning_admin",
+    "machine_learning_user",
+    "manage_inference",
+    "manage_ml",
+    "module_defaults",
+    "monitor_inference",
+    "monitor_ml",
+    "no_log",
+    "read_pipeline",
+    "scale_result",
+    "semantic_text",
+}
+_LITERAL = re.compile(r"``([^`]+)``")
+_NAME = re.compile(r"(?<![\w/.-])[a-z]+(?:_[a-z]+)+(?![\w/])")
+
+
+def keys(value: t.Any) -> Iterator[str]:
+    """Yield each key of nested tables, and each choice of an option."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield str(name)
+            yield from map(str, inner) if name == "choices" else keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+def known() -> set[str]:
+    role = read_yaml("roles/deployments/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    survey = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())["spec"]
+    codes = {code for row in rows("troubleshooting") for code in re.findall(r"``(\w+)``", row[0])}
+    found = {*modules(), *role, *codes, *OTHERS, "deployments_results", *(question["variable"] for question in survey)}
+    for module, documented in documentation().items():
+        found |= {*keys(documented["options"]), *keys(block(module, "RETURN"))}
+        # Values that a result can have are in its description.
+        found |= set(re.findall(r"[VC]\((\w+)\)", str(block(module, "RETURN"))))
+    return found
+
+
+def names(text: str) -> Iterator[str]:
+    """Yield each name of several words in the literals of a guide."""
+    for literal in _LITERAL.findall(text):
+        yield from _NAME.findall(literal)
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_literals_of_a_guide_are_names_that_there_are(path: Path) -> None:
+    assert set(names(path.read_text())) - known() == set()
+
+
+def test_names_are_found() -> None:
+    assert list(names("``on_guarded: skip``, ``wait`` and ``replace: stop_start``")) == ["on_guarded", "stop_start"]
