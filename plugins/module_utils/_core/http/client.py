@@ -15,9 +15,9 @@ import warnings
 
 from ..errors import ApiError
 from ..options.connection import Connection
-from . import response_errors
-from .client_errors import BUSY, NO_TIME_LEFT, Transient, from_exception, unusable_address
-from .response_errors import RequestContext
+from .client_errors import Transient, from_exception, unreadable, unusable_address
+from .error_facts import Answer, RequestContext
+from .error_table import BUSY, NO_TIME_LEFT
 from .schema import ANY, Schema, SchemaError
 from .transport import connect
 
@@ -151,14 +151,13 @@ class Client:
             status = answer.meta.status
             if not isinstance(answer.body, dict):
                 content_type = answer.meta.headers.get("content-type") or ""
-                raise response_errors.not_understood(self._context(what, privilege), status, answer.body, content_type)
+                found = Answer(status, answer.body, content_type=content_type)
+                raise unreadable(self._context(what, privilege), found)
             schema(answer.body)
         except SchemaError as exc:
-            raise response_errors.schema_error(self._context(what, privilege), status, str(exc)) from None
+            raise unreadable(self._context(what, privilege), Answer(status, {}), str(exc)) from None
         except RecursionError:
-            raise response_errors.schema_error(
-                self._context(what, privilege), status, "it is nested too deeply"
-            ) from None
+            raise unreadable(self._context(what, privilege), Answer(status, {}), "it is nested too deeply") from None
         return answer.body
 
     def _answer(self, what: str, request: Request, privilege: str) -> ApiResponse[t.Any]:

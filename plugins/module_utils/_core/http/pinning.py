@@ -15,7 +15,7 @@ import hashlib
 import ssl
 import typing as t
 
-from .tls_errors import ALONE
+from .error_facts import ALONE
 
 if t.TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool

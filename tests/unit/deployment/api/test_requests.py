@@ -10,12 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.response_errors import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError, Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.error_facts import (
     Answer,
+    AnswerFacts,
     RequestContext,
-    from_answer,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.error_table import ANSWERS, problem
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.requests import to_request
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.version_checks import (
@@ -165,6 +166,10 @@ def test_an_alias_needs_a_deployment_id_too() -> None:
     with pytest.raises(Refusal, match="a deployment_id that") as caught:
         refuse_unsendable(server("8.7.1"), [start])
     assert caught.value.code == "unsupported_version"
+
+
+def from_answer(context: RequestContext, answer: Answer) -> ApiError:
+    return problem(ANSWERS, AnswerFacts(context, answer)).error
 
 
 def error(status: int, **content: t.Any) -> Answer:
