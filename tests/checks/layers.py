@@ -30,7 +30,7 @@ ROWS = (
     ("module_utils/_consumers",),
     *(
         tuple(f"module_utils/{resource}/{layer}" for resource in RESOURCES for layer in layers)
-        for layers in (("records",), ("options",), ("plan", "api"), ("apply",))
+        for layers in (("records",), ("options",), ("plan", "api"), ("recovery",), ("apply",))
     ),
     tuple(f"module_utils/{resource}" for resource in RESOURCES),
     ("plugin_utils",),

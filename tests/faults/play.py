@@ -19,6 +19,7 @@ from faults.consumers import Consumers
 from faults.events import RECOVERY
 from faults.judge import Run
 from faults.schedules import At
+from faults.states import shown_states
 from faults.writes import Item
 from support.emulated_cluster import Answer
 from support.interleaving import Moment, Relay, SharedEmulator
@@ -68,7 +69,7 @@ def play(schedule: Json, tally: Tally) -> list[str]:
         broken += emulator.apply_again()
     tally.schedules += 1
     tally.requests += len(emulator.requests)
-    return broken
+    return broken + (shown_states(emulator.task_runs) if broken else [])
 
 
 class _ScheduledEmulator(SharedEmulator):

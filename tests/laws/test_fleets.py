@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
-from laws.pairs import VERSIONS, deployment_id, desired_states, named, prepared, states
 from laws.truth import reached, refused_as_a_whole, same_as_there, unforeseen
 from support.emulated_cluster import Emulator
 
@@ -253,29 +252,3 @@ def test_a_result_after_a_fault_is_true_and_a_second_run_repairs(fleet: Fleet, f
                 assert reached(emulator, item, result), item
             else:
                 assert result["msg"] in refused or unforeseen(result), result["msg"]
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_one_deployment_has_the_result_of_a_list_of_one(version: str) -> None:
-    """For each state and desired state both modules send and report the same."""
-    for state in states(version):
-        for desired in desired_states(version, state, share=9):
-            with (
-                prepared(version, state, "full", desired) as single,
-                prepared(version, state, "full", desired) as listed,
-            ):
-                options = named(single, desired)
-                alone = single.run(**options)
-                together = listed.run_many([{"deployment_id": deployment_id(listed), **options}])
-                where = f"{version}, {state}, {desired}"
-                if "processors, and the ML nodes have" in together.get("msg", ""):
-                    assert alone["failure"]["code"] in ("not_enough_processors", "no_capacity"), where
-                    continue
-                if not together["deployments"]:
-                    assert alone["msg"].rstrip(".") in together["msg"], where
-                    continue
-                [item] = together["deployments"]
-                del item["deployment_id"]
-                keys = item.keys() - {"waited", "deployment"}
-                assert {key: alone[key] for key in keys} == {key: item[key] for key in keys}, where
-                assert together["changed"] == alone["changed"], where

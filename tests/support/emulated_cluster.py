@@ -31,8 +31,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment im
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.task_run import TaskRun
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as many
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.task import Task, many, one
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -85,6 +87,8 @@ class Emulator:
         """True if the test is about an internal error of the code under test."""
         self.reported: list[str] = []
         """The messages that a user sees during a wait."""
+        self.task_runs: list[TaskRun] = []
+        """The runs of tasks, with the states of their deployments."""
 
     def close(self) -> None:
         self._inner.close()
@@ -125,14 +129,12 @@ class Emulator:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployment.run(
-            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.reported.append
-        )
+        outcome = deployment.outcome(params, self._executed(check_mode, lambda: one(params)))
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_deployments``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**many.SPEC.to_kwargs()).validate(
+        checked = ArgumentSpecValidator(**fleet_options.SPEC.to_kwargs()).validate(
             {
                 "hosts": ["http://double:9200"],
                 "wait_timeout": 30,
@@ -144,10 +146,15 @@ class Emulator:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployments.run(
-            params, check_mode, connect=self.connect, clock=self.clock, show_progress=self.reported.append
-        )
+        outcome = deployments.outcome(params, self._executed(check_mode, lambda: many(params)))
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def _executed(self, check_mode: bool, task: t.Callable[[], Task]) -> TaskRun:
+        """Return the run of a task. It stays in :attr:`task_runs`, also if it is killed."""
+        run = TaskRun(check_mode, self.clock, self.reported.append)
+        self.task_runs.append(run)
+        run.execute(task, self.connect)
+        return run
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
         """Return the result of the module ``trained_model_deployment_info``; ``warnings`` beside it."""

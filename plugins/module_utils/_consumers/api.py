@@ -39,7 +39,7 @@ class ConsumerReader:
 
     def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
         self._client = client
-        self._read_server = server
+        self._server = server
         self._known: dict[str, t.Any] = {}
 
     def forget(self) -> None:
@@ -55,12 +55,12 @@ class ConsumerReader:
             self._known[read.__name__] = read()
         return t.cast("T", self._known[read.__name__])
 
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...] | None:
-        return self._once(self._read_endpoints)
+    def read_endpoints(self) -> tuple[Endpoint, ...] | None:
+        """Return the inference endpoints; read them once."""
+        return self._once(self._endpoints)
 
-    def _read_endpoints(self) -> tuple[Endpoint, ...] | None:
-        server = self._read_server()
+    def _endpoints(self) -> tuple[Endpoint, ...] | None:
+        server = self._server()
         if not server.supports(Feature.INFERENCE_ENDPOINTS):
             return ()
         in_one_path = server.supports(Feature.ALL_ENDPOINTS_IN_ONE_PATH)
@@ -80,7 +80,7 @@ class ConsumerReader:
             return None
         return records.endpoints(answer)
 
-    def chunking_settings(self, task_type: str, inference_id: str) -> t.Any:
+    def read_chunking_settings(self, task_type: str, inference_id: str) -> t.Any:
         """Return the chunking settings that this endpoint has now."""
         path = "/".join(urllib.parse.quote(part, safe="") for part in ("_inference", task_type, inference_id))
         answer = self._client.read(
@@ -92,11 +92,11 @@ class ConsumerReader:
         )
         return next((each.get("chunking_settings") for each in answer.get("endpoints") or ()), None)
 
-    @property
-    def pipelines(self) -> Pipelines | None:
-        return self._once(self._read_pipelines)
+    def read_pipelines(self) -> Pipelines | None:
+        """Return the ingest pipelines; read them once."""
+        return self._once(self._pipelines)
 
-    def _read_pipelines(self) -> Pipelines | None:
+    def _pipelines(self) -> Pipelines | None:
         query = {"filter_path": _PIPELINES}
         try:
             answer = self._client.read(
@@ -114,11 +114,11 @@ class ConsumerReader:
             return None
         return records.pipelines(answer)
 
-    @property
-    def aliases(self) -> Aliases | None:
-        return self._once(self._read_aliases)
+    def read_aliases(self) -> Aliases | None:
+        """Return the model aliases; read them once."""
+        return self._once(self._aliases)
 
-    def _read_aliases(self) -> Aliases | None:
+    def _aliases(self) -> Aliases | None:
         try:
             return records.aliases(self._models())
         except ApiError as exc:

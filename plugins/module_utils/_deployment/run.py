@@ -2,35 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a task on one deployment."""
+"""Run a task on one deployment: a list of one, with a result of its own."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
+import dataclasses
 import typing as t
 
-from .._core.errors import Failure
-from .._core.options.connection import connection
-from .._core.options.facts import fact_name
-from .._core.run.clock import Clock, SystemClock
+from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
-from .._core.run.internal_error import InternalError
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, without_facts
-from .._core.run.wait import TaskTime
+from .._core.warning import WarningText
 from .api.cluster import Cluster
-from .api.version_checks import refuse_old_server, refuse_unsupported
-from .apply.deployment_run import DeploymentRun, apply_all
-from .apply.run_state import RunState
-from .options import deployment as options
-from .options.predictions import not_followed, predictions
-from .records.desired import longest_time
-from .records.prediction import NO_PREDICTIONS
+from .apply.task_run import TaskRun
+from .options.task import one
+from .plan.run_state import RunState
+from .records.desired import Desired, WaitPolicy
+from .result import as_item, fact
+
+Params = t.Mapping[str, t.Any]
 
 
 def run(
-    params: t.Mapping[str, t.Any],
+    params: Params,
     check_mode: bool,
     *,
     connect: Connect[Cluster] = Cluster.connected,
@@ -41,40 +36,35 @@ def run(
 
     *show_progress* gets the progress of a long wait.
     """
-    clock = clock or SystemClock()
-    task_time = TaskTime(clock)
-    state = RunState(params.get("deployment_id") or params.get("model_id") or "", params["fact_name"])
-    try:
-        deployment_run = DeploymentRun(options.desired(params), options.wait_policy(params), state)
-        server_timeout = options.server_timeout(params)
-        state.fact_name = fact_name(params)
-        with (
-            contextlib.closing(connect(connection(params), clock.sleep)) as cluster,
-            cluster.planning(task_time, longest_time([deployment_run.policy])),
-        ):
-            state.server = cluster.read_server()
-            refuse_old_server(cluster.server)
-            refuse_unsupported(cluster.server, deployment_run.desired)
-            cluster.predictions = predictions(params, cluster.server) if check_mode else NO_PREDICTIONS
-            if check_mode:
-                state.warn(*not_followed(params, cluster.server, state.deployment_id))
-            read = functools.partial(cluster.read, deployment_run.desired.deployment_id)
-            snapshot = read()
-            deployment_run.decide(cluster, snapshot)
-            deployment_run.check_start(cluster)
-            deployment_run.check_room(cluster)
-            deployment_run.warn_of_recovery_file()
-            if check_mode and not deployment_run.error:
-                deployment_run.predict(cluster, snapshot, server_timeout)
-            elif not deployment_run.error:
-                apply_all(cluster, [deployment_run], read, server_timeout, task_time, show_progress)
-    except Failure as exc:
-        return state.failed(exc)
-    except Exception as exc:
-        return state.failed(InternalError(exc))
-    return state.failed(deployment_run.error) if deployment_run.error else state.succeeded()
+    task_run = TaskRun(check_mode, clock, show_progress)
+    task_run.execute(lambda: one(params), connect)
+    return outcome(params, task_run)
+
+
+def outcome(params: Params, task_run: TaskRun) -> Outcome:
+    """Return the outcome of *task_run*, the run of a task with *params*."""
+    state = next(iter(task_run.states), None) or _unread(params.get("deployment_id") or params.get("model_id") or "")
+    if task_run.error:
+        state = dataclasses.replace(state, server=task_run.server, error=task_run.error)
+    skipped = state.skipped_because
+    text = WarningText(f"Deployment '{state.deployment_id}' was skipped: {skipped}.")
+    return Outcome(_result(state, params["fact_name"]), (*([text] if skipped else ()), *state.warnings))
 
 
 def empty_result() -> Json:
     """Return the result if nothing was read."""
-    return without_facts(RunState("", "").as_result())
+    return without_facts(_result(_unread(""), ""))
+
+
+def _unread(deployment_id: str) -> RunState:
+    return RunState(Desired(deployment_id), WaitPolicy())
+
+
+def _result(state: RunState, fact_name: str) -> Json:
+    item = as_item(state)
+    result = {
+        **item,
+        "server": state.server and state.server.as_result(),
+        "ansible_facts": {fact_name: fact(state, item)} if fact_name and state.read else {},
+    }
+    return without_facts(result) if state.error else result

@@ -45,7 +45,9 @@ def run(
             refuse_old_server(cluster.read_server())
             result["server"] = cluster.server.as_result()
             snapshot = cluster.read(usage=True)
-            found = list(_matching(snapshot, params["deployment_id"], params["gather"]))
+            if params["gather"]:
+                snapshot = cluster.read_targets(snapshot)
+            found = list(_matching(snapshot, params["deployment_id"]))
         finally:
             cluster.close()
         result |= _shown(found, cluster.server, params["gather"])
@@ -69,14 +71,12 @@ def empty_result() -> Json:
     }
 
 
-def _matching(
-    snapshot: Snapshot, patterns: t.Sequence[str], gather: t.Sequence[str]
-) -> t.Iterator[tuple[Deployment, Json]]:
+def _matching(snapshot: Snapshot, patterns: t.Sequence[str]) -> t.Iterator[tuple[Deployment, Json]]:
     """Yield each deployment that matches, with its row of the statistics."""
-    read = snapshot.with_targets if gather else snapshot.from_stats
-    for deployment_id in snapshot:
+    for deployment in snapshot.deployments:
+        deployment_id = deployment.deployment_id
         if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
-            yield t.cast("Deployment", read(deployment_id)), snapshot.rows[deployment_id]
+            yield deployment, snapshot.rows[deployment_id]
 
 
 def _shown(found: t.Sequence[tuple[Deployment, Json]], server: Server, gather: t.Sequence[str]) -> Json:

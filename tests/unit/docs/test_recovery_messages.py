@@ -38,7 +38,6 @@ class Situation(t.NamedTuple):
 
 TOO_MANY: Json = {"number_of_allocations": 10, "on_unsatisfied": "rollback"}
 GONE: Json = {"type": "effect", "effect": {"do": "remove_deployment", "deployment_id": "d"}}
-HOLD: Json = {"do": "hold", "deployment_id": "d"}
 BACK: Json = {"type": "effect", "effect": {"do": "set_number", "deployment_id": "d", "number_of_allocations": 1}}
 FAILED: Json = {"do": "fail_route", "deployment_id": "d", "reason": "planted"}
 SITUATIONS = {
@@ -51,7 +50,6 @@ SITUATIONS = {
     "Rolling it back failed, too": Situation(TOO_MANY, [LAZY], [("update", REFUSED, 1)]),
     "because on_unsatisfied is keep": Situation({**TOO_MANY, "on_unsatisfied": "keep"}, [LAZY]),
     "has failed on all its nodes": Situation({}, [FAILED]),
-    "A second stop after": Situation({"state": "stopped"}, [HOLD], [("stop", REFUSED, 1)]),
     "and ended before it started it again": Situation({}, file=EARLIER, running=False),
     "is not used: the deployment was started (at ": Situation({}, file=EARLIER),
     "cannot be understood": Situation({}, file=BROKEN),

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from hypothesis import given
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.plan_applier import PlanApplier
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply import writes
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM
@@ -70,12 +70,14 @@ def test_a_stop_of_what_another_client_started_breaks_a_law(monkeypatch: pytest.
     """Plant a stop without a read before it, which stops what another client has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
-    def without_reading(_self: PlanApplier, action: t.Any, _sent: int) -> t.Any:
-        yield from ()
-        return action
+    async def without_reading(_run: t.Any, step: t.Any, _first: bool) -> t.Any:
+        return step
 
-    monkeypatch.setattr(PlanApplier, "_next_stop", without_reading)
-    assert "started at" in " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
+    monkeypatch.setattr(writes, "_next_stop", without_reading)
+    printed = " ".join(_laws_broken(GONE, RUNNING, state="stopped"))
+    assert "started at" in printed
+    assert "deployment 'd': RunState(desired=Desired(deployment_id='d'" in printed
+    assert "applied=AppliedSteps(kinds=frozenset({'stop'})" in printed
 
 
 USED: Json = {

@@ -69,13 +69,15 @@ class Cluster(ClusterConnection):
         *repeat*: send it again after a transient error. *usage*: with the counters, too.
         """
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
-        return Snapshot(
-            rows,
-            lambda: self.assignments(deployment_id, repeat),
-            is_complete=deployment_id is None,
-            predictions=self.predictions,
-            misreports=self.server.supports(Feature.MISREPORTED_THREADS),
-        )
+        misreports = self.server.supports(Feature.MISREPORTED_THREADS)
+        return Snapshot(rows, deployment_id, predictions=self.predictions, misreports=misreports)
+
+    def read_targets(self, snapshot: Snapshot, *, repeat: bool = True) -> Snapshot:
+        """Return *snapshot* with the targets of the routes, read now if the user may read the cluster state.
+
+        :raises ApiError: the cluster state could not be read.
+        """
+        return snapshot.with_assignments(self.read_assignments(snapshot.deployment_id, repeat))
 
     @property
     def shows_cluster_state(self) -> bool:
@@ -106,7 +108,7 @@ class Cluster(ClusterConnection):
             # A count that is never reached must not make this loop endless.
             start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
 
-    def assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
+    def read_assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
         """Return the assignments in the cluster state by deployment id, or none where the user may not read it.
 
         *deployment_id*: read only its assignment, if Elasticsearch can filter by such an id; otherwise read all.
@@ -133,20 +135,20 @@ class Cluster(ClusterConnection):
         metadata = state.get("metadata") or {}
         return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
 
-    def model(self, model_id: str) -> Model | None:
+    def read_model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""
         query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
         try:
-            return self._model(model_id, query)
+            return self._read_model(model_id, query)
         except ApiError as exc:
             if exc.not_found:
                 return None
             if not query or exc.status != 400:
                 raise
         # Elasticsearch refuses to show the definition status of a model that is not a PyTorch model.
-        return self._model(model_id, {})
+        return self._read_model(model_id, {})
 
-    def _model(self, model_id: str, query: dict[str, str]) -> Model | None:
+    def _read_model(self, model_id: str, query: dict[str, str]) -> Model | None:
         path = f"/_ml/trained_models/{quote(model_id)}"
         answer = self._client.read(f"read model '{model_id}'", path, query, schema=MODELS)
         configs = answer.get("trained_model_configs") or []

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One read of the deployments: the statistics, and on demand the cluster state."""
+"""One read of the deployments: the statistics, and if it was read the cluster state."""
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
-from ..._core.errors import ApiError
 from ..._ml.deployment import Deployment
 from ..records.prediction import NO_PREDICTIONS, Predictions, overlaid
 
@@ -28,36 +28,47 @@ class Lookup(t.NamedTuple):
 
 
 class Snapshot:
-    """Rows of ``_stats``; of all deployments if *is_complete*, else of those under one id.
+    """One read of the deployments, as a value: nothing here sends a request.
 
-    *predictions* take the place of what was read; :attr:`rows` stay as they are.
-    *misreports*: their threads may be wrong.
+    *rows*: of ``_stats``; of all deployments if *deployment_id* is ``None``, else of those under that id.
+    *assignments*: of the cluster state, if it was read. Statistics and cluster state are two reads: a deployment that
+    only one of them has still counts. *predictions* take the place of what was read; :attr:`rows` stay as they are.
+    *misreports*: the threads in *rows* may be wrong.
     """
 
     def __init__(
         self,
         rows: t.Iterable[Json],
-        assignments: t.Callable[[], Json],
+        deployment_id: str | None = None,
         *,
-        is_complete: bool,
         misreports: bool,
         predictions: Predictions = NO_PREDICTIONS,
     ) -> None:
         self.rows: dict[str, Json] = {}
         """Deployment id to row."""
-        self.is_complete = is_complete
+        self.deployment_id = deployment_id
         self._predictions = predictions
         self._model_bytes: dict[str, int | None] = {}
         self._misreports = misreports
         self._models: dict[str, list[str]] = {}
         self._from_stats: dict[str, Deployment] = {}
-        self._read_assignments = assignments
-        self._assignments: Json | ApiError | None = None
+        self._assignments: Json = {}
         for row in rows:
             self._add(row)
         self._as_read = dict(self._from_stats)
-        for deployment_id, predicted in predictions.items():
-            self._predict(deployment_id, predicted)
+        for predicted_id, predicted in predictions.items():
+            self._predict(predicted_id, predicted)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether all deployments were read."""
+        return self.deployment_id is None
+
+    def with_assignments(self, assignments: Json) -> Snapshot:
+        """Return the snapshot with the *assignments* of the cluster state, by deployment id."""
+        found = copy.copy(self)
+        found._assignments = assignments
+        return found
 
     def _add(self, row: Json) -> None:
         model_id = str(row.get("model_id"))
@@ -94,49 +105,30 @@ class Snapshot:
         """Return the ids of all models that were read, deployed or not."""
         return sorted(self._models)
 
-    def from_stats(self, deployment_id: str) -> Deployment | None:
-        """Return the deployment as the statistics alone show it: without the targets of its routes."""
-        return self._from_stats.get(deployment_id)
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """Return a deployment; with the targets of its routes only if the cluster state was read."""
+        assignment = self._assignments.get(deployment_id)
+        if assignment is None:
+            return self._from_stats.get(deployment_id)
+        from_state = Deployment.from_assignment(assignment, "cluster_state", {})
+        read = self._as_read.get(deployment_id)
+        observed = from_state if read is None else read.with_assignment(from_state)
+        if not self.is_predicted(deployment_id):
+            return observed
+        predicted = self._predictions[deployment_id]
+        return predicted and overlaid(predicted, observed)
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """Return all deployments, ordered by their ids."""
+        return [deployment for name in self if (deployment := self.deployment(name))]
 
     def is_named_after_model(self, deployment_id: str) -> bool:
         """Return whether a deployment has the id of its model, so that the model's name means this deployment."""
         observed = self._from_stats.get(deployment_id)
         return observed is not None and observed.model_id == deployment_id
 
-    def with_targets(self, deployment_id: str) -> Deployment | None:
-        """Return the deployment with the targets of its routes, if the user may read the cluster state.
-
-        Statistics and cluster state are two reads: a deployment that only one of them has still counts.
-
-        :raises ApiError: the cluster state could not be read; it is read once at most.
-        """
-        observed = self._with_targets_read(deployment_id)
-        if not self.is_predicted(deployment_id):
-            return observed
-        predicted = self._predictions[deployment_id]
-        return predicted and overlaid(predicted, observed)
-
-    def _with_targets_read(self, deployment_id: str) -> Deployment | None:
-        observed, assignment = self._as_read.get(deployment_id), self._all_assignments().get(deployment_id)
-        if assignment is None:
-            return observed
-        from_state = Deployment.from_assignment(assignment, "cluster_state", {})
-        return from_state if observed is None else observed.with_assignment(from_state)
-
-    def _all_assignments(self) -> Json:
-        if self._assignments is None:
-            try:
-                self._assignments = self._read_assignments()
-            except ApiError as exc:
-                self._assignments = exc
-        if isinstance(self._assignments, ApiError):
-            raise self._assignments
-        return self._assignments
-
     def lookup(self, deployment_id: str) -> Lookup:
-        """Return what is known under *deployment_id*, with routes.
-
-        :raises ApiError: the cluster state could not be read.
-        """
+        """Return what is known under *deployment_id*."""
         other_deployments = sorted(other for other in self._models.get(deployment_id, ()) if other != deployment_id)
-        return Lookup(self.with_targets(deployment_id), tuple(other_deployments), deployment_id in self._models)
+        return Lookup(self.deployment(deployment_id), tuple(other_deployments), deployment_id in self._models)

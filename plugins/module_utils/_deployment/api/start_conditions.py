@@ -36,17 +36,16 @@ class StartConditionsReader:
         """Read again when it is asked for next."""
         self._conditions = self._nodes = None
 
-    @property
-    def conditions(self) -> StartConditions:
-        """Return the conditions, as far as the user may read them.
+    def read(self) -> StartConditions:
+        """Return the conditions, as far as the user may read them; read them once.
 
         :raises ApiError: a read failed for another reason.
         """
         if self._conditions is None:
-            self._conditions = StartConditions() if self._server().serverless else self._read()
+            self._conditions = StartConditions() if self._server().serverless else self._read_conditions()
         return self._conditions
 
-    def _read(self) -> StartConditions:
+    def _read_conditions(self) -> StartConditions:
         nodes = _versions(self._read_nodes()) if self._server().supports(Feature.NODE_VERSION_CHECK) else None
         differ = nodes is not None and len(set(nodes)) > 1
         features = self._read_if_allowed(
@@ -90,7 +89,7 @@ class StartConditionsReader:
         """Return whether the server asks for processors: before 8.4 nodes accepted more than they have."""
         return self._server().supports(Feature.PROCESSOR_CHECK)
 
-    def processors(self) -> MlProcessors | None:
+    def read_processors(self) -> MlProcessors | None:
         """Return the processors for machine learning; ``None`` if they cannot be read."""
         query = {"include_defaults": "true", "filter_path": _SETTINGS}
         schema = schemas.CLUSTER_SETTINGS

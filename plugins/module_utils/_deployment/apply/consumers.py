@@ -17,54 +17,55 @@ from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
 from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
-from ..plan import lost
 from ..plan import owner as owner_rules
 from ..plan.plan import Plan
-from ..records.desired import Desired
 from ..records.step import Step
-from .run_state import RunState
+from .deployment_run import DeploymentRun
 
 _OWNED = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
 
 
 def check_consumers(
-    cluster: Cluster,
-    snapshot: Snapshot | None,
-    desired: Desired,
-    plan: Plan,
-    state: RunState,
-    removed_ids: t.Container[str] = (),
+    run: DeploymentRun, plan: Plan, snapshot: Snapshot | None = None, removed_ids: t.Container[str] = ()
 ) -> Plan:
-    """Return the *plan* as the consumers of the deployment allow it, and note them in the *state*.
+    """Return the *plan* as the consumers of the deployment allow it, and note them.
 
     *snapshot*: of all deployments, if there is one. *removed_ids*: ids of deployments that the same list removes.
 
     :raises Refusal: the consumers do not allow it.
     :raises ApiError: they could not be read, and not because of a missing privilege.
     """
+    desired, server = run.state.desired, run.cluster.server
     if plan.before is not None and plan.stops:
-        used_by = _consumers_of(cluster, snapshot, plan.before, removed_ids)
-        state.used_by = used_by.as_result()
-        plan = consumer_rules.allow_stop(desired, plan, used_by, cluster.server)
-    elif owner_rules.may_update_owned(plan, cluster.server):
-        plan = owner_rules.allow_update(desired, plan, cluster.consumers.endpoints, cluster.server)
-    return check_owner(cluster, desired, plan)
+        used_by = _consumers_of(run.cluster, snapshot, plan.before, removed_ids)
+        run.note(used_by=used_by.as_result())
+        plan = consumer_rules.allow_stop(desired, plan, used_by, server)
+    elif owner_rules.may_update_owned(plan, server):
+        plan = owner_rules.allow_update(desired, plan, run.cluster.consumers.read_endpoints(), server)
+    return check_owner(run, plan)
 
 
-def check_owner(cluster: Cluster, desired: Desired, plan: Plan) -> Plan:
+def check_consumers_again(run: DeploymentRun, plan: Plan) -> Plan:
+    """Return the *plan* as the consumers allow it that there are now."""
+    if not plan.stops:
+        return plan
+    run.cluster.consumers.forget()
+    return check_consumers(run, plan)
+
+
+def check_owner(run: DeploymentRun, plan: Plan) -> Plan:
     """Return the *plan*, with a warning if an endpoint owns the deployment, or may own it, and keeps other settings.
 
     :raises Refusal: it starts a deployment that an inference endpoint owns with other allocations than before.
     """
-    if owner_rules.may_restart_owned(plan, cluster.server):
-        return owner_rules.check_owner(desired, plan, cluster.consumers.endpoints or ())
-    updates = owner_rules.may_update_owned(plan, cluster.server)
-    if updates and cluster.consumers.endpoints is None:
-        return owner_rules.warn_of_unread_owner(plan, cluster.server)
-    if (updates and desired.on_endpoint_owned == "update_deployment") or owner_rules.may_start_owned(
-        plan, cluster.server
-    ):
-        return owner_rules.warn_of_stale_owner(desired, plan, cluster.consumers.endpoints or ())
+    desired, server, consumers = run.state.desired, run.cluster.server, run.cluster.consumers
+    if owner_rules.may_restart_owned(plan, server):
+        return owner_rules.check_owner(desired, plan, consumers.read_endpoints() or ())
+    updates = owner_rules.may_update_owned(plan, server)
+    if updates and consumers.read_endpoints() is None:
+        return owner_rules.warn_of_unread_owner(plan, server)
+    if (updates and desired.on_endpoint_owned == "update_deployment") or owner_rules.may_start_owned(plan, server):
+        return owner_rules.warn_of_stale_owner(desired, plan, consumers.read_endpoints() or ())
     return plan
 
 
@@ -72,23 +73,13 @@ def _consumers_of(
     cluster: Cluster, snapshot: Snapshot | None, deployment: Deployment, removed_ids: t.Container[str]
 ) -> UsedBy:
     reader = cluster.consumers
-    consumers = Consumers(reader.endpoints, reader.pipelines, reader.aliases)
+    consumers = Consumers(reader.read_endpoints(), reader.read_pipelines(), reader.read_aliases())
     model_id, other_has_model_id = deployment.model_id, False
     if consumer_rules.names_the_model(deployment, consumers):
-        other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).from_stats(model_id)
+        other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).deployment(model_id)
         # A deployment that stops serves no consumer any more.
         other_has_model_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
     return consumer_rules.used_by(deployment, consumers, other_has_model_id=other_has_model_id)
-
-
-def fill_from_endpoint(cluster: Cluster, desired: Desired, model_id: str | None) -> Desired:
-    """Return *desired* with the settings of the inference endpoint that needs the missing deployment.
-
-    Without such an endpoint, or where the user may not read endpoints, return *desired* unchanged. *model_id*: the
-    model that the task names, its alias resolved.
-    """
-    endpoint = lost.endpoint_of_lost(desired, model_id, cluster.consumers.endpoints or ())
-    return lost.with_endpoint_settings(desired, endpoint) if endpoint else desired
 
 
 def with_owner_hint(error: ApiError, plan: Plan, cluster: Cluster) -> ApiError:
@@ -104,9 +95,9 @@ def chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
         return []
     deployment_id = step.deployment_id
     try:
-        endpoints = cluster.consumers.endpoints or ()
+        endpoints = cluster.consumers.read_endpoints() or ()
         known = [each.chunking_settings for each in endpoints if each.inference_id == deployment_id]
-        now = cluster.consumers.chunking_settings(str(step.endpoint_type), deployment_id)
+        now = cluster.consumers.read_chunking_settings(str(step.endpoint_type), deployment_id)
     except ApiError:
         return [
             WarningText(

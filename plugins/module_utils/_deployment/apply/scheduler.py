@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run many rollouts at once: order their writes, and poll once for all that wait."""
+"""Run many deployments at once: order their writes, and poll once for all that wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError, Failure
+from ..._core.errors import ApiError
 from ..._core.run.clock import Clock
 from ..._core.run.progress import ItemStatus, Progress, ProgressCallback, no_progress
 from ..._core.run.wait import WaitBudget
@@ -34,38 +34,38 @@ class Judge(t.Protocol):
     def __call__(self, observed: Deployment | None, /) -> Readiness: ...
 
 
-class Suspension:
-    """The point at which a rollout hands control to :func:`run_all`. Its class says what the rollout waits for."""
+T = t.TypeVar("T")
+
+
+class Suspension(t.Generic[T]):
+    """A point at which a run hands control to :func:`run_all`: ``await`` it, and get what the run waited for."""
+
+    def __await__(self) -> t.Generator[Suspension[T], T, T]:
+        return (yield self)
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadyToSend(Suspension):
+class ReadyToSend(Suspension["Unblocked | None"]):
     """The next write is due. It resumes in its order, with :class:`Unblocked` if other writes had to come first."""
 
     send_order: SendOrder
 
 
 @dataclasses.dataclass(frozen=True)
-class Pause(Suspension):
-    """The rollout sleeps once and resumes with true; if its time is up, it resumes at once with false."""
+class Pause(Suspension[bool]):
+    """The run sleeps once and resumes with true; if its time is up, it resumes at once with false."""
 
 
 @dataclasses.dataclass(frozen=True)
-class WaitFor(Suspension):
-    """The rollout resumes with an :class:`Observation` when *judge* says ready or failed, or the time is up.
+class WaitFor(Suspension["Observation"]):
+    """The run resumes with an :class:`Observation` when *judge* says ready or failed, or the time is up.
 
-    ``at_once``: poll before the first sleep. ``why``: what was missing so far. ``reserve``: the time is up with so many
-    seconds of the budget left.
+    ``at_once``: poll before the first sleep. ``why``: what was missing so far.
     """
 
     judge: Judge
     at_once: bool
     why: str = ""
-    reserve: float = 0.0
-
-    def time_left(self, budget: WaitBudget) -> float:
-        """Return the seconds of *budget* that a poll may take."""
-        return budget.left - self.reserve if budget.left > self.reserve else budget.left
 
 
 class Observation(t.NamedTuple):
@@ -82,39 +82,50 @@ class Unblocked(t.NamedTuple):
     snapshot: Snapshot | None
 
 
-Coroutine = t.Generator[Suspension, t.Any, None]
-"""A part of a rollout. It yields each suspension, and gets there the value with which the suspension resumes it."""
-
-
 class Runnable(t.Protocol):
-    """A rollout, as far as :func:`run_all` has to know it."""
-
-    budget: WaitBudget
-    error: Failure | None
+    """The run of one deployment, as far as :func:`run_all` has to know it."""
 
     @property
     def deployment_id(self) -> str: ...
 
     @property
+    def budget(self) -> WaitBudget: ...
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it is over, and has failed."""
+
+    @property
     def frees_later(self) -> bool:
         """Return whether a write of it has yet to free capacity."""
-
-    def run(self) -> Coroutine: ...
 
     def limit_requests(self) -> contextlib.AbstractContextManager[None]:
         """Let no request take longer than the time that is left."""
 
 
+R = t.TypeVar("R", bound=Runnable)
+RollOut = t.Callable[[R], t.Coroutine[Suspension[t.Any], t.Any, None]]
+"""Applies a plan: sends its writes and waits for their effect. It keeps failures, and raises none."""
+
+
+class Reader(t.Protocol):
+    """Reads the deployments within the given seconds."""
+
+    def read(self, seconds: float) -> Snapshot: ...
+
+    def read_targets(self, snapshot: Snapshot, seconds: float) -> Snapshot: ...
+
+
 class _Running:
-    """A rollout under way. ``suspension``: what it waits for, ``None`` when it is over.
+    """A run under way. ``suspension``: what it waits for, ``None`` when it is over.
 
     Of its wait, ``polled``: there was a poll. ``why``: what is missing. ``observation``: the last poll that succeeded.
     """
 
-    def __init__(self, runnable: Runnable) -> None:
+    def __init__(self, runnable: Runnable, coroutine: t.Coroutine[Suspension[t.Any], t.Any, None]) -> None:
         self.runnable = runnable
         self.budget = runnable.budget
-        self.suspension: Suspension | None = None
+        self.suspension: Suspension[t.Any] | None = None
         self.polled = False
         self.why = ""
         self.observation: Observation | None = None
@@ -123,26 +134,24 @@ class _Running:
         self._pauses: t.Iterator[float] = iter(())
         self._wakes_at: float | None = None
         self._is_last_poll = False
-        self._coroutine = runnable.run()
+        self._coroutine = coroutine
         self.resume_with(None)
 
     def resume_with(self, value: t.Any) -> None:
-        """Let the rollout go on to its next suspension; *value* is what it waited for."""
+        """Let the run go on to its next suspension; *value* is what it waited for."""
         self._advance(lambda: self._coroutine.send(value))
 
     def fail(self, error: ApiError) -> None:
-        """Let the rollout go on with *error* in place of what it waited for."""
+        """Let the run go on with *error* in place of what it waited for."""
         self._advance(lambda: self._coroutine.throw(error))
 
-    def _advance(self, proceed: t.Callable[[], Suspension]) -> None:
+    def _advance(self, proceed: t.Callable[[], Suspension[t.Any]]) -> None:
         self.polled, self.observation, self._wakes_at = False, None, None
         try:
             with self.runnable.limit_requests():
                 self.suspension = proceed()
         except StopIteration:
             self.suspension = None
-        except Failure as exc:
-            self.suspension, self.runnable.error = None, exc
         if isinstance(self.suspension, WaitFor) and self.suspension.at_once:
             self._pauses = iter(FIRST_PAUSES)
 
@@ -160,7 +169,7 @@ class _Running:
         self.budget.polls += 1
 
     def block(self, now: float) -> None:
-        """Let other writes go first; the time until :meth:`unblock` does not count for this rollout."""
+        """Let other writes go first; the time until :meth:`unblock` does not count for this run."""
         if self.blocked_since is None:
             self.blocked_since = now
 
@@ -171,20 +180,23 @@ class _Running:
             self.blocked_since, self.unblocked = None, unblocked
 
     def resume(self) -> None:
-        """Let the rollout send the write that is due, with :class:`Unblocked` if it was blocked."""
+        """Let the run send the write that is due, with :class:`Unblocked` if it was blocked."""
         self.budget.start()
         unblocked, self.unblocked = self.unblocked, None
         self.resume_with(unblocked)
 
-    def poll_succeeded(self, snapshot: Snapshot) -> None:
-        """Judge the *snapshot*, and resume if that ends the wait or the time is up."""
+    def poll_succeeded(self, snapshot: Snapshot) -> bool:
+        """Judge the *snapshot*; return whether that ends the wait, or the time is up."""
         wait = t.cast("WaitFor", self.suspension)
-        readiness = wait.judge(snapshot.from_stats(self.runnable.deployment_id))
+        readiness = wait.judge(snapshot.deployment(self.runnable.deployment_id))
         self.why = readiness.why
         self.observation = Observation(snapshot, readiness)
-        if readiness.state != "progressing" or self.budget.left <= wait.reserve:
-            self.resume_with(self.observation)
-            self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
+        return readiness.state != "progressing" or not self.budget.left
+
+    def end_wait(self, snapshot: Snapshot) -> None:
+        """Resume with the last poll; *snapshot* has the same, perhaps with the targets of the routes."""
+        self.resume_with(t.cast("Observation", self.observation)._replace(snapshot=snapshot))
+        self.why = self.suspension.why if isinstance(self.suspension, WaitFor) else ""
 
     def poll_failed(self, error: ApiError) -> None:
         """Wait on after a transient *error*; when the time is up, resume with the last poll that succeeded.
@@ -206,22 +218,23 @@ class _Running:
 
 
 def run_all(
-    runnables: t.Iterable[Runnable],
-    read: t.Callable[[float], Snapshot],
+    runnables: t.Iterable[R],
+    roll_out: RollOut[R],
+    reader: Reader,
     clock: Clock,
     show_progress: ProgressCallback = no_progress,
 ) -> Snapshot | None:
-    """Run all *runnables* to their end. Keep the failure of one in its ``error``; the others go on.
+    """Roll out all *runnables* to their end. One that fails does not stop the others.
 
-    *read* returns a snapshot within the given seconds. *show_progress* gets a line now and then while rollouts wait.
+    *show_progress* gets a line now and then while runs wait.
 
     Return the last snapshot, unless something was written after it.
     """
-    running = [_Running(runnable) for runnable in runnables]
+    running = [_Running(runnable, roll_out(runnable)) for runnable in runnables]
     progress = Progress(show_progress, clock)
     latest: Snapshot | None = None
     while True:
-        while _send_next(running, read, clock):
+        while _send_next(running, reader, clock):
             latest = None
         waiting = [entry for entry in running if isinstance(entry.suspension, (Pause, WaitFor))]
         if not waiting:
@@ -229,11 +242,11 @@ def run_all(
         _sleep(waiting, clock)
         polling = [entry for entry in waiting if isinstance(entry.suspension, WaitFor)]
         if polling:
-            latest = _poll_all(polling, read)
+            latest = _poll_all(polling, reader)
             progress.show([_status(entry) for entry in running])
 
 
-def _send_next(running: t.Sequence[_Running], read: t.Callable[[float], Snapshot], clock: Clock) -> bool:
+def _send_next(running: t.Sequence[_Running], reader: Reader, clock: Clock) -> bool:
     """Resume the write that is first in order; return false without one. None takes capacity before all is freed."""
     due = [entry for entry in running if entry.send_order is not None]
     if any(entry.suspension is not None and entry.runnable.frees_later for entry in running):
@@ -242,19 +255,19 @@ def _send_next(running: t.Sequence[_Running], read: t.Callable[[float], Snapshot
                 entry.block(clock.monotonic())
         due = [entry for entry in due if not t.cast("SendOrder", entry.send_order).takes]
     elif any(entry.blocked_since is not None for entry in due):
-        _unblock(due, read, clock)
+        _unblock(due, reader, clock)
     if not due:
         return False
     min(due, key=lambda entry: t.cast("SendOrder", entry.send_order)).resume()
     return True
 
 
-def _unblock(due: t.Sequence[_Running], read: t.Callable[[float], Snapshot], clock: Clock) -> None:
+def _unblock(due: t.Sequence[_Running], reader: Reader, clock: Clock) -> None:
     """Unblock the writes that waited for others. An increase is planned again then, from one snapshot for all."""
     snapshot = None
     if any(entry.send_order is SendOrder.INCREASE for entry in due if entry.blocked_since is not None):
         with contextlib.suppress(ApiError):
-            snapshot = read(max(entry.budget.left for entry in due))
+            snapshot = reader.read(max(entry.budget.left for entry in due))
     for entry in due:
         entry.unblock(clock.monotonic(), Unblocked(snapshot))
 
@@ -278,23 +291,32 @@ def _sleep(waiting: t.Sequence[_Running], clock: Clock) -> None:
             entry.resume_with(True)
 
 
-def _poll_all(polling: t.Sequence[_Running], read: t.Callable[[float], Snapshot]) -> Snapshot | None:
-    """Poll once for all that wait. A poll with a transient error is repeated while there is time."""
+def _poll_all(polling: t.Sequence[_Running], reader: Reader) -> Snapshot | None:
+    """Poll once for all that wait. A poll with a transient error is repeated while there is time.
+
+    The targets of the routes are read only when a wait may be over.
+    """
     for entry in polling:
         entry.begin_poll()
     try:
-        snapshot = read(min(t.cast("WaitFor", entry.suspension).time_left(entry.budget) for entry in polling))
+        snapshot = reader.read(_time_left(polling))
     except ApiError as exc:
         for entry in polling:
             entry.poll_failed(exc)
         return None
-    for entry in polling:
-        entry.poll_succeeded(snapshot)
+    over = [entry for entry in polling if entry.poll_succeeded(snapshot)]
+    if any(snapshot.deployment(entry.runnable.deployment_id) for entry in over):
+        with contextlib.suppress(ApiError):
+            snapshot = reader.read_targets(snapshot, _time_left(over))
+    for entry in over:
+        entry.end_wait(snapshot)
     return snapshot
+
+
+def _time_left(entries: t.Sequence[_Running]) -> float:
+    return min(entry.budget.left for entry in entries)
 
 
 def _status(entry: _Running) -> ItemStatus:
     why = entry.why if isinstance(entry.suspension, WaitFor) else ""
-    return ItemStatus(
-        entry.runnable.deployment_id, why, over=entry.suspension is None, failed=entry.runnable.error is not None
-    )
+    return ItemStatus(entry.runnable.deployment_id, why, over=entry.suspension is None, failed=entry.runnable.failed)

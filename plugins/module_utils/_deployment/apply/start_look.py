@@ -15,106 +15,89 @@ from ..plan.capacity import refuse_too_few_processors, takes_capacity
 from ..plan.fleet import refuse_too_many
 from ..plan.plan import Plan
 from ..plan.start_conditions import NO_CHECKS, Check, judge, refuse_start
-from .run_state import RunState
+from .deployment_run import DeploymentRun
 
 
-class Start(t.NamedTuple):
-    """A plan, and the state of its deployment, which notes what was looked at."""
-
-    plan: Plan
-    state: RunState
-
-    def note(self, **checks: Check | None) -> None:
-        """Note *checks*, if the plan starts something."""
-        if self.plan.start:
-            self.state.start_checks = {**self.state.start_checks, **checks}
-
-
-def check_start(cluster: Cluster, start: Start) -> None:
+def check_start(run: DeploymentRun) -> None:
     """Look at the conditions that hold for each start on this cluster; read nothing if there is no start.
 
     :raises Refusal: Elasticsearch would refuse the start.
     :raises ApiError: they could not be read, and not because of a missing privilege.
     """
-    step = start.plan.start
-    if step is not None:
-        start.state.start_checks = NO_CHECKS
-        start.note(**judge(cluster.start_conditions.conditions, cluster.server))
-        refuse_start(step, start.state.start_checks)
+    start = run.plan.start
+    if start is not None:
+        conditions = run.cluster.start_conditions.read()
+        run.note(start_checks={**NO_CHECKS, **judge(conditions, run.cluster.server)})
+        refuse_start(start, run.state.start_checks)
 
 
 def check_room(
-    cluster: Cluster,
-    starts: t.Sequence[Start],
-    existing_ids: t.Sequence[str],
-    existing: t.Iterable[Deployment],
-    hint: str = "Stop some first.",
+    cluster: Cluster, runs: t.Sequence[DeploymentRun], existing: t.Sequence[Deployment] | None, hint: str
 ) -> None:
-    """Look at the room for all *starts* together beside the *existing* deployments. *hint*: how to make room for more.
+    """Look at the room for the starts of all *runs* together beside the *existing* deployments.
+
+    *existing*: ``None`` if they cannot be read. *hint*: how to make room for more.
 
     :raises Refusal: there is not enough.
     """
-    plans = [start.plan for start in starts]
-    refuse_too_many(existing_ids, plans, hint)
-    if not _counts_processors(cluster, plans):
+    plans = [run.plan for run in runs]
+    if existing is not None:
+        refuse_too_many([deployment.deployment_id for deployment in existing], plans, hint)
+    if not (takes_capacity(plans) and cluster.start_conditions.has_processors):
         return
-    processors = cluster.start_conditions.processors()
-    _note(starts, "ok" if processors else "not_read")
-    if processors:
+    processors = cluster.start_conditions.read_processors() if existing is not None else None
+    _note(runs, "ok" if processors else "not_read")
+    if processors and existing is not None:
         try:
             refuse_too_few_processors(processors, existing, plans)
         except Refusal:
-            _note(starts, "refused")
+            _note(runs, "refused")
             raise
 
 
-def _note(starts: t.Iterable[Start], capacity: Check) -> None:
-    for start in starts:
-        start.note(capacity=capacity)
+def _note(runs: t.Iterable[DeploymentRun], capacity: Check) -> None:
+    """Note the check of the *capacity* for each run that starts something."""
+    for run in runs:
+        if run.plan.start:
+            run.note(start_checks={**run.state.start_checks, "capacity": capacity})
 
 
-def check_room_for_one(cluster: Cluster, start: Start) -> None:
-    """Look at the room for a start beside all deployments of the cluster; read nothing if there is no start.
-
-    :raises Refusal: there is not enough.
-    """
-    if start.plan.start is None or cluster.server.serverless:
-        return
-    existing = _all_deployments(cluster)
-    if existing is not None:
-        check_room(cluster, [start], [deployment.deployment_id for deployment in existing], existing)
-    elif _counts_processors(cluster, [start.plan]):
-        start.note(capacity="not_read")
-
-
-def _counts_processors(cluster: Cluster, plans: t.Sequence[Plan]) -> bool:
-    """Return whether the server asks for processors for one of the *plans*."""
-    return takes_capacity(plans) and cluster.start_conditions.has_processors
-
-
-def _all_deployments(cluster: Cluster) -> list[Deployment] | None:
+def read_existing(cluster: Cluster) -> list[Deployment] | None:
     """Return all deployments of the cluster state, or ``None`` if it cannot be read.
 
     In a dry run they are as its earlier tasks would have left them.
     """
     try:
         if cluster.predictions:
-            snapshot = cluster.read()
-            found = [deployment for name in snapshot if (deployment := snapshot.with_targets(name))]
+            found = cluster.read_targets(cluster.read()).deployments
         else:
-            states = cluster.assignments().values()
+            states = cluster.read_assignments().values()
             found = [Deployment.from_assignment(each, "cluster_state", {}) for each in states]
     except ApiError:
         return None
     return found if cluster.shows_cluster_state else None
 
 
-def look_again(cluster: Cluster, start: Start) -> None:
-    """Look once more, because a recovery or a rollback begins after writes and waits.
+def check_room_for_one(run: DeploymentRun) -> None:
+    """Look at the room for a start beside all deployments of the cluster; read nothing if there is no start.
+
+    :raises Refusal: there is not enough.
+    """
+    if run.plan.start and not run.cluster.server.serverless:
+        check_room(run.cluster, [run], read_existing(run.cluster), "Stop some first.")
+
+
+def look_again(run: DeploymentRun, plan: Plan) -> None:
+    """Look at the start of *plan*, because a recovery or a rollback begins after writes and waits.
 
     :raises Refusal: Elasticsearch would refuse the start.
     :raises ApiError: something could not be read.
     """
-    cluster.start_conditions.forget()
-    check_start(cluster, start)
-    check_room_for_one(cluster, start)
+    run.cluster.start_conditions.forget()
+    candidate = run.on_trial()
+    candidate.note(plan=plan)
+    try:
+        check_start(candidate)
+        check_room_for_one(candidate)
+    finally:
+        run.note(start_checks=candidate.state.start_checks)

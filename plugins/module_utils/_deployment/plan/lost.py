@@ -10,8 +10,13 @@ import dataclasses
 import typing as t
 
 from ..._consumers.records import Endpoint
+from ..._core.features import Feature
+from ..._core.server import Server
 from ..._ml.adaptive import AdaptivePatch
+from ..._ml.deployment import Deployment
+from ..._ml.model import Model
 from ..records.desired import Desired
+from ..records.recovery_record import RecoveryRecord
 
 
 def endpoint_of_lost(desired: Desired, model_id: str | None, endpoints: t.Iterable[Endpoint]) -> Endpoint | None:
@@ -45,3 +50,28 @@ def with_endpoint_settings(desired: Desired, endpoint: Endpoint) -> Desired:
         if adaptive and adaptive.enabled
         else desired.initial_number_of_allocations or number,
     )
+
+
+def may_be_lost(
+    desired: Desired,
+    current: Deployment | None,
+    recovery: RecoveryRecord | None,
+    model: Model | None,
+    server: Server,
+    *,
+    is_model_id: bool,
+) -> bool:
+    """Return whether an inference endpoint may tell how to start the deployment, because it made one that is missing.
+
+    Such an id is not that of the *model* to start. A deployment that stops counts as missing, unless a restart or the
+    *recovery* record tells its settings. *is_model_id*: a model has the deployment's id.
+    """
+    if desired.state == "stopped" or desired.on_missing != "start" or not server.supports(Feature.INFERENCE_ENDPOINTS):
+        return False
+    if model is not None and desired.deployment_id in (desired.model_id, model.model_id):
+        return False
+    if recovery is not None and recovery.matches(current):
+        return False
+    if current is None:
+        return model is not None or desired.model_id is None
+    return current.assignment_state == "stopping" and desired.state == "started" and not is_model_id

@@ -11,8 +11,24 @@ import dataclasses
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
 from ..._ml.settings import START_SETTINGS
+from .decide import Situation, decide, recover
 from .endpoint_updates import through_endpoint
 from .plan import Plan
+from .run_state import PlanProgress
+from .stuck import needs_restart
+
+
+def decide_again(progress: PlanProgress, observed: Deployment | None) -> Plan:
+    """Return the plan from what is *observed* now.
+
+    A deployment that was stuck, and has come up late, is not stopped any more.
+
+    :raises Refusal: there is none, or a guard forbids it.
+    """
+    situation = Situation(observed, progress.model_id)
+    if progress.purpose == "stuck" and needs_restart(observed):
+        return recover(progress.desired, situation)
+    return decide(progress.desired, situation)
 
 
 def became_update(plan: Plan, new_plan: Plan) -> bool:
@@ -27,7 +43,7 @@ def conform(plan: Plan, new_plan: Plan) -> Plan:
     """Return *new_plan*, made from a later snapshot, with what the check of consumers allowed *plan*.
 
     It has the stop of *plan*, and its updates go the same way. An update that replaces a recovery is returned as it is:
-    it stops nothing, and ``Rollout._check_replan`` has checked its owner already.
+    it stops nothing, and its owner is checked already.
 
     :raises Refusal: *new_plan* needs a write of another kind.
     """

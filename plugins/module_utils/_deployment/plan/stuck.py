@@ -25,6 +25,13 @@ def is_stuck(observed: Deployment | None, before: Deployment | None) -> bool:
     return bool(observed.routes) and not observed.running
 
 
+def needs_restart(observed: Deployment | None) -> bool:
+    """Return whether a deployment that was stuck has not come up meanwhile."""
+    if observed is None:
+        return False
+    return is_stuck(observed, observed) or observed.assignment_state in ("stopping", "failed")
+
+
 def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
     """Return whether the end of the wait decides if the deployment is stopped and started again after *plan*."""
     left = plan.operation in ("none", "update") and plan.after is not None and not plan.skipped_because

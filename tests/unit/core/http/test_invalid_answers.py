@@ -187,7 +187,7 @@ def test_pipelines_are_not_followed_for_ever(emulator: Emulator) -> None:
     reader = emulator.connected().consumers
     emulator.fault("any_read", answering({"p": {"processors": [deep]}}), times=-1)
     with pytest.raises(ApiError, match="an ingest pipeline is nested too deeply") as caught:
-        reader._read_pipelines()
+        reader.read_pipelines()
     assert caught.value.kind == "answer"
 
 
@@ -196,7 +196,7 @@ def test_an_endpoint_without_an_id(emulator: Emulator) -> None:
     api = emulator.connected()
     emulator.fault("any_read", answering(answer), times=-1)
     with pytest.raises(ApiError, match=r"endpoints\[\].inference_id is missing"):
-        api.consumers._read_endpoints()
+        api.consumers.read_endpoints()
 
 
 @pytest.mark.parametrize("settings", [{"allocated_processors_scale": "0"}, {"max_lazy_ml_nodes": "many"}])
@@ -204,7 +204,7 @@ def test_settings_that_are_no_numbers_tell_no_capacity(emulator: Emulator, setti
     api = emulator.connected()
     nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}, "roles": ["ml"]}}}
     emulator.fault("any_read", answering(nodes | {"transient": {"xpack": {"ml": settings}}}), times=-1)
-    assert api.start_conditions.processors() is None
+    assert api.start_conditions.read_processors() is None
 
 
 def test_a_count_that_is_never_reached_ends_with_the_rows() -> None:

@@ -15,12 +15,12 @@ ROW: Json = {"model_id": "row", "deployment_stats": {"deployment_id": "d", "mode
 
 
 def test_a_deployment_belongs_to_the_model_that_its_statistics_name() -> None:
-    found = Snapshot([ROW], dict, is_complete=True, misreports=False)
+    found = Snapshot([ROW], misreports=False)
     assert found.lookup("m").other_deployments == ("d",)
     assert found.lookup("row") == (None, (), True)
 
 
 def test_a_predicted_stop_is_found_whatever_id_the_row_has() -> None:
-    found = Snapshot([ROW], dict, is_complete=True, misreports=False, predictions={"d": None})
+    found = Snapshot([ROW], misreports=False, predictions={"d": None})
     assert list(found) == []
     assert found.lookup("m") == (None, (), True)

@@ -288,7 +288,7 @@ def test_a_stop_whose_rollback_fails_leaves_it(emulator: Emulator, path: Path) -
     killed(emulator, **desired(path, queue_capacity=5))
     started(emulator)
     emulator.effect("hold", deployment_id="d")
-    emulator.fault("stop", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=2)
+    emulator.fault("stats", {"type": "effect", "effect": {"do": "release", "deployment_id": "d"}}, after=14)
     emulator.fault("start", answer(400))
     stop: Json = {"state": "stopped", "on_unsatisfied": "rollback", "wait_timeout": 6}
     content = path.read_bytes()

@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_stop(
     monkeypatch.setattr(os, "access", lambda *_arguments: False)  # the user who runs this may be allowed everything
     for mode in (True, False):
         result = replace(emulator, path, mode)
-        assert "cannot be written: its folder is not writable. This deployment was not stopped." in result["msg"]
+        assert "cannot be written: its folder is not writable. Create a writable folder on" in result["msg"]
     assert emulator.journal() == []
 
 
@@ -161,7 +161,8 @@ def test_a_full_disk_stops_nothing_and_leaves_nothing(
 
     monkeypatch.setattr(os, call, full)
     result = replace(emulator, path)
-    assert result["msg"].startswith(f"The recovery file '{path}' cannot be written: No space left on device. This")
+    assert result["msg"].startswith(f"The recovery file '{path}' cannot be written: No space left on device. Create")
+    assert result["msg"].endswith("choose another path. This deployment was not stopped.")
     assert (result["changed"], emulator.journal(), os.listdir(path.parent)) == (False, [], [])
 
 

@@ -14,12 +14,9 @@ import stat
 import tempfile
 from pathlib import Path
 
-from ..._core.errors import ApiError, Refusal, Unsatisfied
+from ..._core.errors import Refusal
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._ml.deployment import Deployment
-from ..plan.plan import Plan
-from ..plan.recovery import record_for
 from ..records.recovery_record import RecoveryRecord
 
 MAX_BYTES = 1 << 20
@@ -32,28 +29,25 @@ class RecoveryFile:
     Other runs may write it, too: only what this run has read or written is ever replaced or removed.
     """
 
-    def __init__(self, path: str, deployment_id: str, server: Server, *, writable: bool = True) -> None:
-        """Remember the path; read and write nothing yet. *writable*: this run may write the file."""
-        self._given_path = path
+    def __init__(self, path: str, deployment_id: str, server: Server) -> None:
+        """Remember the path; read and write nothing yet."""
+        self.given_path = path
         self._path = Path(os.path.realpath(path))  # a link is followed, so that it is never replaced itself
         self._deployment_id = deployment_id
         self._server = server
-        self._writable = writable
         self._known_content: bytes | None = None
         self.record: RecoveryRecord | None = None
         """The record that this run has read or written."""
         self.written = False
         """This run wrote the file."""
-        self.start_excluded = False
-        """This run does not start the deployment of the record, which does not run: that was clear before any write."""
 
     def __str__(self) -> str:
-        return f"recovery file '{self._given_path}'"
+        return f"recovery file '{self.given_path}'"
 
     @property
     def place(self) -> str:
         """Return where the file is, for the details of the result: no warning names a path."""
-        return f"The recovery file of deployment '{self._deployment_id}' is '{self._given_path}'."
+        return f"The recovery file of deployment '{self._deployment_id}' is '{self.given_path}'."
 
     def read(self) -> RecoveryRecord | None:
         """Return the record that an earlier run left, if there is one.
@@ -137,29 +131,23 @@ class RecoveryFile:
         return Refusal(
             "recovery_file_unwritable",
             f"The {self} cannot be written: {why}",
-            hint="This deployment was not stopped. Create a writable folder on the machine where the task runs, or "
-            "choose another path.",
+            hint="Create a writable folder on the machine where the task runs, or choose another path.",
         )
 
-    def keep(self, plan: Plan) -> None:
-        """Write the start settings of *plan* to the disk before anything is stopped.
+    def write(self, record: RecoveryRecord) -> None:
+        """Write *record* to the disk, unless the file has it already.
 
         The file is complete or absent: write and sync a temporary file, move it to the path, and sync the folder.
 
-        :raises Unsatisfied: the file cannot be written, or another run has written it; nothing was stopped.
+        :raises Refusal: the file cannot be written, or another run has written it since this one read it.
         """
-        record = record_for(plan, self._server) if self._writable else None
-        if record is None:
-            return
         text = json.dumps(record.as_json(), indent=2, sort_keys=True).encode() + b"\n"
-        try:
-            content = self._content_unless_foreign()
-            if not self.written or content != text:
+        content = self._content_unless_foreign()
+        if not self.written or content != text:
+            try:
                 self._write(text)
-        except Refusal as refusal:
-            raise Unsatisfied(refusal.code, f"{refusal} This deployment was not stopped.") from refusal
-        except OSError as exc:
-            raise Unsatisfied("recovery_file_unwritable", str(self._unwritable(exc.strerror or str(exc)))) from exc
+            except OSError as exc:
+                raise self._unwritable(exc.strerror or str(exc)) from exc
         self.record = record
 
     def _content_unless_foreign(self) -> bytes | None:
@@ -205,40 +193,15 @@ class RecoveryFile:
                 leftover.unlink()
 
     @property
-    def _is_unchanged(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Return whether the file is there as this run has read or written it."""
         with contextlib.suppress(Refusal):
             return self._known_content is not None and self._content() == self._known_content
         return False
 
-    @property
-    def file_left_warning(self) -> WarningText | None:
-        """Return the warning if the file is there and the deployment does not run."""
-        if not self._is_unchanged:
-            return None
-        return WarningText(
-            f"The settings of deployment '{self._deployment_id}' are in its recovery file. "
-            "Run the task again to start it."
-        )
-
-    def unused_warning(self, current: Deployment | None, error: Exception | None) -> WarningText | None:
-        """Return the warning if the deployment of the record does not run, and this task will not start it.
-
-        *current*: the deployment as it was read. *error*: the failure that there is in place of a plan.
-        """
-        self.start_excluded = self._writable and (current is None or current.assignment_state == "stopping")
-        if self.record is None or not (self.start_excluded and self._is_unchanged):
-            return None
-        if isinstance(error, ApiError) or not self.record.matches(current):
-            return self.file_left_warning
-        return WarningText(
-            f"The settings of deployment '{self._deployment_id}' are still in its recovery file. "
-            "This task does not start it: change the task, or remove what blocks the start."
-        )
-
     def remove(self) -> WarningText | None:
         """Remove the file, because its record is no longer needed; return a warning if that fails."""
-        if not self._is_unchanged:
+        if not self.is_unchanged:
             return None
         try:
             self._path.unlink(missing_ok=True)

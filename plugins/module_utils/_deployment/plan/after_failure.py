@@ -1,0 +1,137 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The decision what to do after a plan failed: keep what runs, roll it back, restart it, or fail. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
+from ..._core.obstacles import OBSTACLE_CODES
+from ..._core.warning import WarningText
+from ..._ml.deployment import Deployment
+from ..records.desired import WaitPolicy
+from ..records.step import Step
+from .plan import Plan
+from .readiness import continues_warning
+from .rollback import RollbackPlan, plan_rollback, wait_for_on_rollback
+from .run_state import PlanProgress, RunState
+from .stuck import is_stuck, restarts_stuck
+from .write_outcome import describe_writes
+
+Answer = t.Literal["restart", "keep", "roll_back", "fail"]
+
+
+def answer_to(state: RunState, error: Failure, *, only_waited: bool) -> Answer:
+    """Return what follows *error*. *only_waited*: the time is up, and waits took most of it."""
+    progress = state.under_way
+    if progress.purpose == "task" and only_waited and _found_stuck(state, progress, error):
+        return "restart"
+    if _only_wait_failed(state, progress, error) and state.policy.on_unsatisfied == "keep":
+        return "keep"
+    if _start_refused(progress, error) or (progress.applied.kinds and state.policy.on_unsatisfied == "rollback"):
+        return "roll_back"
+    return "fail"
+
+
+def _found_stuck(state: RunState, progress: PlanProgress, error: Failure) -> bool:
+    """Return whether for the whole wait only nodes kept the deployment from starting, and the task restarts it then.
+
+    One that was missing at the first read, and that this task did not start, belongs to another client.
+    """
+    before = progress.plan.before
+    untouched = isinstance(error, NotReached) and before is not None and not progress.applied.kinds
+    return untouched and restarts_stuck(state.desired, state.policy) and is_stuck(state.observed, before)
+
+
+def _only_wait_failed(state: RunState, progress: PlanProgress, error: Failure) -> bool:
+    observed = state.observed
+    stopped = observed is None or (observed.assignment_state == "stopping" and progress.plan.after is not None)
+    return isinstance(error, NotReached) and progress.settling and not stopped
+
+
+def _start_refused(progress: PlanProgress, error: Failure) -> bool:
+    """Return whether *error* left the deployment stopped, because it refused the start after the stop."""
+    kinds, plan = progress.applied.kinds, progress.plan
+    was_stopped = "stop" in kinds or plan.resumed_from is not None
+    return isinstance(error, ApiError) and was_stopped and "start" not in kinds and plan.start is not None
+
+
+def kept_warning(state: RunState) -> WarningText:
+    """Return the warning in place of a failure that only ended the last wait."""
+    observed, plan = t.cast("Deployment", state.observed), state.under_way.plan
+    awaited = state.policy.wait_for if plan.after else "gone"
+    return continues_warning(observed, awaited, accepts_zero=state.desired.accepts_zero)
+
+
+def with_writes(progress: PlanProgress, error: Failure) -> Failure:
+    """Return *error*; if it does not say it, with the writes that were accepted, or that nothing was sent."""
+    accepted = list(dict.fromkeys(progress.accepted_kinds))
+    said = describe_writes(accepted, progress.unsent_kinds, any_sent=bool(progress.sent_kinds))
+    if not said or progress.applied.halfway or not isinstance(error, (ApiError, Unsatisfied)):
+        return error
+    if error.code == "unknown_outcome":
+        return error
+    if not accepted and not isinstance(error, (ApiError, NotReached)):
+        return error  # it says what was not done
+    found = Unsatisfied(error.code, f"{error} {said}")
+    found.__cause__ = error if isinstance(error, ApiError) else error.__cause__
+    return found
+
+
+def rollback_plans(state: RunState, error: Failure) -> list[RollbackPlan]:
+    """Return the plans that restore the previous state after *error*, in their order; none if that is there.
+
+    :raises Refusal: it cannot be restored, or Elasticsearch is known to refuse it.
+    """
+    plan = t.cast("Plan", state.plan)
+    plans = plan_rollback(state.desired, state.model_id, plan, state.under_way.applied, state.observed)
+    for each in plans:
+        _refuse_known_refusal(state.under_way, error, each.plan.start)
+    return plans
+
+
+def _refuse_known_refusal(progress: PlanProgress, error: Failure, start: Step | None) -> None:
+    """Refuse the *start* of a rollback if *error* has shown that Elasticsearch refuses it."""
+    start_failed = "start" in progress.sent_kinds and "start" not in progress.applied.kinds
+    refused = progress.plan.start if start_failed and isinstance(error, ApiError) else None
+    if start is None or refused is None:
+        return
+    if start == refused:
+        raise Refusal(
+            "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
+        )
+    if error.code in OBSTACLE_CODES:
+        raise Refusal("rollback_failed", "it is stopped, and Elasticsearch refuses every start now")
+
+
+def policy_of_rollback(state: RunState, plan: Plan) -> WaitPolicy:
+    """Return how to wait for *plan*, one of a rollback: for no more than ran before."""
+    # A recovery record does not say how much ran before.
+    task = t.cast("Plan", state.plan)
+    before = None if task.resumed_from else task.before
+    wait_for = wait_for_on_rollback(before, state.policy.wait_for) if plan.after else state.policy.wait_for
+    if wait_for is None:
+        return dataclasses.replace(state.policy, wait=False)
+    return dataclasses.replace(state.policy, wait_for=t.cast("t.Any", wait_for))
+
+
+def rolled_back_message(state: RunState, *, sent: bool) -> str:
+    """Return what a rollback did. *sent*: it sent a write; else, fewer allocations may run after a failed restart."""
+    if sent:
+        return "It was rolled back to its previous state."
+    observed, before = state.observed, t.cast("Plan", state.plan).before
+    if observed is None or before is None or observed.running >= before.running:
+        return "It is as it was before."
+    return f"Its settings are as before, and {observed.running} of {observed.number_of_allocations} allocations run."
+
+
+def left_stopped(state: RunState) -> Deployment | None:
+    """Return what ran before the plan, if it was to start again, and nothing runs now."""
+    plan, observed = t.cast("Plan", state.plan), state.observed
+    before = plan.resumed_from.stopped if plan.resumed_from else plan.before
+    runs = observed is not None and observed.assignment_state != "stopping"
+    return None if plan.start is None or runs else before

@@ -1,0 +1,100 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The moments of a run at which its recovery file counts: the first read, right before a stop, and the end."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ..._core.errors import ApiError, Refusal, Unsatisfied
+from ..._core.server import Server
+from ..._ml.deployment import Deployment
+from ..plan.plan import Plan
+from ..plan.run_state import RunState
+from ..records.desired import Desired
+from ..records.recovery_record import RecoveryRecord
+from . import rules
+from .file import RecoveryFile
+
+
+class Recovery:
+    """The recovery file of one deployment. If the task names none, nothing happens at any of the moments."""
+
+    def __init__(self, desired: Desired, server: Server) -> None:
+        path = desired.recovery_file
+        self._file = RecoveryFile(path, desired.deployment_id, server) if path else None
+        self._server = server
+        self._stops = desired.state == "stopped"
+        self._start_excluded = False
+        """Before any write it was clear that this run does not start the deployment, and that it does not run."""
+
+    @property
+    def path_left(self) -> str | None:
+        """Return the path of the file, if it is there as this run has read or written it."""
+        return self._file.given_path if self._file and self._file.is_unchanged else None
+
+    def at_first_read(self) -> RecoveryRecord | None:
+        """Return the record that an earlier run left. A stop needs none, and later removes even an unusable file.
+
+        :raises Refusal: the file cannot be used.
+        """
+        if self._file is None:
+            return None
+        if not self._stops:
+            return self._file.read()
+        with contextlib.suppress(Refusal):
+            self._file.read()
+        return None
+
+    def before_stop(self, plan: Plan, *, dry_run: bool = False) -> None:
+        """Keep the settings that *plan* starts again after its stop. *dry_run*: only look whether that is possible.
+
+        :raises Refusal: in a dry run, if it is not.
+        :raises Unsatisfied: they cannot be kept; nothing was stopped.
+        """
+        record = rules.record_for(plan, self._server)
+        if self._file is None or self._stops or record is None:
+            return
+        if dry_run:
+            self._file.refuse_unwritable()
+            return
+        try:
+            self._file.write(record)
+        except Refusal as refusal:
+            raise Unsatisfied(refusal.code, f"{refusal} This deployment was not stopped.") from refusal
+
+    def without_writes(self, state: RunState) -> RunState:
+        """Return *state* with a warning if the file has settings of a deployment that this task does not start."""
+        if self._file is None or self._stops or rules.is_running(state.current):
+            return state
+        self._start_excluded = True
+        record = self._file.record
+        if record is None or not self._file.is_unchanged:
+            return state
+        return state.warned(rules.unused_warning(state, record), detail=self._file.place)
+
+    def at_end(self, state: RunState, read: t.Callable[[], Deployment | None]) -> RunState:
+        """Remove the file if it is no longer needed; else return *state* with the warning that it is there.
+
+        *state*: of a run that has applied its plan, or failed to. *read*: reads the deployment once more.
+        """
+        file = self._file
+        if file is None or file.record is None or self._start_excluded:
+            return state
+        end = rules.end_of_record(state, file.record, written=file.written)
+        if end == "superseded":
+            state = state.warned(*rules.superseded_warning(file.record, state.observed))
+        if end in ("remove", "superseded") or (end == "look" and _runs(read)):
+            warning = file.remove()
+        else:
+            warning = rules.left_warning(state.deployment_id) if end != "keep" and file.is_unchanged else None
+        return state.warned(warning, detail=file.place) if warning else state
+
+
+def _runs(read: t.Callable[[], Deployment | None]) -> bool:
+    with contextlib.suppress(ApiError):
+        return rules.is_running(read())
+    return False
