@@ -41,10 +41,12 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
             BaseNode.__init__(self, config)  # that of the base class would set up TLS in another way
             self.asked = 0.0
             self.proxy = connection.proxy_for(_base(config)) or ""
-            self.pool = t.cast("HTTPConnectionPool", _pool(connection, config))
+            self._allowed = 0.0
+            self.pool = t.cast("HTTPConnectionPool", _pool(connection, config, lambda: self._allowed))
 
         def perform_request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
             self.asked = time.monotonic()
+            self._allowed = kwargs["request_timeout"]
             return super().perform_request(*args, **kwargs)
 
         @property
@@ -62,8 +64,8 @@ def _base(config: NodeConfig) -> str:
     return f"{config.scheme}://{name}:{config.port}"
 
 
-def _pool(connection: Connection, config: NodeConfig) -> HTTPConnectionPool | Pinned:
-    """Return a pool of connections, or an object that behaves like one."""
+def _pool(connection: Connection, config: NodeConfig, timeout: t.Callable[[], float]) -> HTTPConnectionPool | Pinned:
+    """Return a pool of connections, or an object that behaves like one. *timeout*: of handshakes."""
     proxy = connection.proxy_for(_base(config))
     options: Options = {"maxsize": config.connections_per_node, "block": True}
     if config.scheme == "http":
@@ -79,7 +81,7 @@ def _pool(connection: Connection, config: NodeConfig) -> HTTPConnectionPool | Pi
         pinned = {**options, "ssl_context": trust, "assert_hostname": False}
         return _secure(connection, config, pinned, proxy, pool_class)
 
-    return Pinned(connection.ca_fingerprint, pool)
+    return Pinned(connection.ca_fingerprint, pool, timeout)
 
 
 def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None) -> HTTPConnectionPool:

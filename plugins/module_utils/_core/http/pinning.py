@@ -31,26 +31,27 @@ class PoolFactory(t.Protocol):
 class Pinned:
     """A pool of connections that is made at its first use: only then can the server's certificates be read.
 
-    *fingerprint* is SHA-256 in hexadecimal digits.
+    *fingerprint* is SHA-256 in hexadecimal digits. *timeout* returns the seconds that a request may wait.
     """
 
-    def __init__(self, fingerprint: str, pool: PoolFactory) -> None:
+    def __init__(self, fingerprint: str, pool: PoolFactory, timeout: t.Callable[[], float]) -> None:
         self._fingerprint = fingerprint
         self._make = pool
+        self._timeout = timeout
         self._pool: HTTPConnectionPool | None = None
 
-    def urlopen(self, method: str, url: str, *, timeout: float, **kwargs: t.Any) -> t.Any:
+    def __getattr__(self, name: str) -> t.Any:
         if self._pool is None:
             import urllib3
 
-            self._pool = self._make(_trusting(self._certificate(timeout)), urllib3.HTTPSConnectionPool)
-        return self._pool.urlopen(method, url, timeout=timeout, **kwargs)
+            self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
+        return getattr(self._pool, name)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()
 
-    def _certificate(self, timeout: float) -> bytes:
+    def _certificate(self) -> bytes:
         """Return the certificate with the fingerprint, in DER.
 
         :raises urllib3.exceptions.SSLError: if the server does not send it.
@@ -59,7 +60,7 @@ class Pinned:
 
         probe = self._make(_trusting(None), _probing_pool())
         try:
-            probe.request("GET", "/", retries=False, timeout=timeout)
+            probe.request("GET", "/", retries=False, timeout=self._timeout())
         except _Shown as shown:
             chain = shown.chain
         finally:

@@ -113,10 +113,10 @@ class ClusterConnection:
         return Rights.from_api(self.ALLOWING, answer)
 
 
-C = t.TypeVar("C", bound=ClusterConnection, covariant=True)
+C_co = t.TypeVar("C_co", bound=ClusterConnection, covariant=True)
 
 
-class Connect(t.Protocol[C]):
+class Connect(t.Protocol[C_co]):
     """Makes the cluster of a connection. *sleep*: called between two attempts of a read."""
 
-    def __call__(self, connection: Connection, sleep: t.Callable[[float], None], /) -> C: ...
+    def __call__(self, connection: Connection, sleep: t.Callable[[float], None], /) -> C_co: ...
