@@ -88,7 +88,7 @@ def test_certificates_that_a_variable_leaves_unchecked_are_said_once(way: str, t
             {**read, "loop": [1, 2]},
             {INFO: {**read[INFO], "validate_certs": False}},
         ]
-        played = run(way, tasks, forked=False, ELASTICSEARCH_INSECURE="true")
+        played = run(way, tasks, ELASTICSEARCH_INSECURE="true")
         secure = run(way, [{INFO: {**read[INFO], "validate_certs": False}}])
     said = [str(task.result.get("warnings", "")).count(INSECURE) for task in played.tasks]
     assert sum(said) == 1 == said[1], played.output
@@ -98,5 +98,5 @@ def test_certificates_that_a_variable_leaves_unchecked_are_said_once(way: str, t
 def test_certificates_that_an_async_task_leaves_unchecked_are_said() -> None:
     with emulator("--tls") as server:
         later: Json = {INFO: {"hosts": server.url}, "async": 60, "poll": 1}
-        played = run("local", [later, later], forked=False, ELASTICSEARCH_INSECURE="true")
+        played = run("local", [later, later], ELASTICSEARCH_INSECURE="true")
     assert " ".join(played.output.split()).count(INSECURE) == 1, played.output
