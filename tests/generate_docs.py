@@ -60,9 +60,14 @@ _Lines.add_representer(dict, lambda dumper, data: dumper.represent_mapping(_MAP,
 
 
 def dumped(value: t.Any, indent: int) -> str:
-    """Return *value* as YAML for lines that begin at column *indent*."""
-    text = yaml.dump(value, Dumper=_Lines, sort_keys=False, width=WIDTH - indent - 45, allow_unicode=True)
-    return "".join(f"{' ' * indent}{line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    """Return *value* as YAML for lines that begin at column *indent*, as long as they may be."""
+    # The dumper breaks a line after the word that is too long for it.
+    for width in range(WIDTH - indent, 0, -5):
+        text = yaml.dump(value, Dumper=_Lines, sort_keys=False, width=width, allow_unicode=True)
+        lines = [f"{' ' * indent}{line}" for line in text.splitlines()]
+        if max(map(len, lines)) <= WIDTH:
+            break
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def options() -> Json:

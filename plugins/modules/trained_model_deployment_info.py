@@ -123,8 +123,7 @@ deployments:
         min_number_of_allocations: 1
         max_number_of_allocations: 4
     threads_per_allocation:
-      description: Threads of each allocation; null if only statistics can be
-        read, and this version has wrong ones.
+      description: Threads of each allocation; null if only statistics can be read, and this version has wrong ones.
       type: int
       returned: success
       sample: 1
@@ -139,8 +138,7 @@ deployments:
       returned: success
       sample: 10000
     cache_size:
-      description: Size of the cache; exact if read from the cluster state, with
-        one decimal from the statistics.
+      description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
       type: str
       returned: success
       sample: 67108864b
@@ -160,8 +158,7 @@ deployments:
       returned: success
       sample: '2026-05-04T09:30:00.000Z'
     allocation_status:
-      description: Number of running and of desired allocations; null while stopping,
-        and in a prediction.
+      description: Number of running and of desired allocations; null while stopping, and in a prediction.
       type: dict
       returned: success
       sample:
@@ -271,8 +268,7 @@ as_list:
       returned: if it has any
     # BEGIN start settings
     threads_per_allocation:
-      description: Threads of each allocation; null if only statistics can be
-        read, and this version has wrong ones.
+      description: Threads of each allocation; null if only statistics can be read, and this version has wrong ones.
       type: int
       returned: if it is known, and a start has to set it
       sample: 1
@@ -287,8 +283,7 @@ as_list:
       returned: if it is known, and a start has to set it
       sample: 10000
     cache_size:
-      description: Size of the cache; exact if read from the cluster state, with
-        one decimal from the statistics.
+      description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
       type: str
       returned: if it is known, and a start has to set it
       sample: 67108864b
@@ -314,8 +309,7 @@ summary:
     allocations: {wanted: 4, running: 3, missing: 1}
 # BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty
-    if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   type: dict
   returned: always
   sample:
@@ -324,8 +318,7 @@ server:
     cluster_name: production
 failure:
   description:
-    - The kind of failure as a short, stable C(code), for playbooks to branch
-      on; null on success.
+    - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
     - The page Troubleshooting lists all codes.
   type: dict
   returned: always
@@ -333,17 +326,15 @@ failure:
 error:
   description:
     - The error of the server or of the connection.
-    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege),
-      V(licence), V(product), V(redirect), V(answer), V(upgrade_mode), V(versions),
-      V(capacity), V(unavailable), V(library) and V(server).
+    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
+      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server).
   type: dict
   returned: if a request failed
   sample:
     kind: capacity
     status: 429
     type: status_exception
-    reason: Could not update deployment because there are not enough resources
-      to provide all requested allocations
+    reason: Could not update deployment because there are not enough resources to provide all requested allocations
 # END results
 """
 

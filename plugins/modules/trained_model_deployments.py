@@ -38,62 +38,60 @@ options:
     suboptions:
       # BEGIN items
       deployment_id:
-        description: Id of the deployment. Defaults to O(deployments[].model_id);
-          one of the two is required.
+        description: Id of the deployment. Defaults to O(deployments[].model_id); one of
+          the two is required.
         type: str
       model_id:
-        description: Id or alias of the trained model. Required only to start
-          a deployment whose id differs from the model's id.
+        description: Id or alias of the trained model. Required only to start a deployment
+          whose id differs from the model's id.
         type: str
       state:
-        description: V(started) starts the deployment if it does not run, and
-          updates it if it differs. V(stopped) stops it. V(restarted) always
-          stops it and starts it again with its own settings, overridden by the
-          given options.
+        description: V(started) starts the deployment if it does not run, and updates it
+          if it differs. V(stopped) stops it. V(restarted) always stops it and starts it
+          again with its own settings, overridden by the given options.
         type: str
         choices: [started, stopped, restarted]
         default: started
       number_of_allocations:
-        description: Number of allocations, in total over the cluster (before
-          Elasticsearch 8.4 on each node); at least V(1).
+        description: Number of allocations, in total over the cluster (before Elasticsearch
+          8.4 on each node); at least V(1).
         type: int
       adaptive_allocations:
-        description: Let Elasticsearch set the number of allocations by load.
-          Needs Elasticsearch 8.16 or newer.
+        description: Let Elasticsearch set the number of allocations by load. Needs Elasticsearch
+          8.16 or newer.
         type: dict
         suboptions:
           enabled:
-            description: Whether Elasticsearch sets the number of allocations.
-              Elasticsearch Serverless always does.
+            description: Whether Elasticsearch sets the number of allocations. Elasticsearch
+              Serverless always does.
             type: bool
           min_number_of_allocations:
-            description: Lower bound of the number. V(0) allows Elasticsearch
-              to scale to zero, V(-1) removes the bound.
+            description: Lower bound of the number. V(0) allows Elasticsearch to scale
+              to zero, V(-1) removes the bound.
             type: int
           max_number_of_allocations:
             description: Upper bound of the number. V(-1) removes the bound.
             type: int
       initial_number_of_allocations:
-        description: Number of allocations for the first start only. The module
-          never compares it, so that other clients may scale.
+        description: Number of allocations for the first start only. The module never compares
+          it, so that other clients may scale.
         type: int
       threads_per_allocation:
-        description: Threads of each allocation. Only a start can set it; see
-          O(deployments[].replace).
+        description: Threads of each allocation. Only a start can set it; see O(deployments[].replace).
         type: int
         choices: [1, 2, 4, 8, 16, 32]
       priority:
-        description: V(low) uses only capacity that deployments of priority V(normal)
-          leave. Only a start can set it; see O(deployments[].replace).
+        description: V(low) uses only capacity that deployments of priority V(normal) leave.
+          Only a start can set it; see O(deployments[].replace).
         type: str
         choices: [normal, low]
       queue_capacity:
-        description: How many requests may wait on each node; the node rejects
-          more. Only a start can set it; see O(deployments[].replace).
+        description: How many requests may wait on each node; the node rejects more. Only
+          a start can set it; see O(deployments[].replace).
         type: int
       cache_size:
-        description: Memory for cached results on each node, for instance V(500mb).
-          Only a start can set it; see O(deployments[].replace).
+        description: Memory for cached results on each node, for instance V(500mb). Only
+          a start can set it; see O(deployments[].replace).
         type: str
       replace:
         description: What to do if a setting differs that only a start can set.
@@ -107,52 +105,50 @@ options:
         choices: [start, fail, skip]
         default: start
       on_adaptive:
-        description: What to do if O(deployments[].number_of_allocations) is
-          given without O(deployments[].adaptive_allocations), and adaptive allocations
-          are enabled.
+        description: What to do if O(deployments[].number_of_allocations) is given without
+          O(deployments[].adaptive_allocations), and adaptive allocations are enabled.
         type: str
         choices: [fail, skip, override]
         default: fail
       on_failed:
-        description: What to do if the deployment exists and has failed on all
-          its nodes.
+        description: What to do if the deployment exists and has failed on all its nodes.
         type: str
         choices: [fail, recover]
         default: fail
       on_referenced:
-        description: What to do before a stop if an inference endpoint, an ingest
-          pipeline or a model alias uses the deployment.
+        description: What to do before a stop if an inference endpoint, an ingest pipeline
+          or a model alias uses the deployment.
         type: str
         choices: [fail, force]
         default: fail
       on_endpoint_owned:
-        description: What to do if an inference endpoint owns the deployment
-          and the task would change its allocations.
+        description: What to do if an inference endpoint owns the deployment and the task
+          would change its allocations.
         type: str
         choices: [fail, update_endpoint, update_deployment]
         default: fail
       finish_pending_work:
-        description: Whether a stop lets queued requests finish. Needs Elasticsearch
-          8.11 or newer. If it is not given, the server decides.
+        description: Whether a stop lets queued requests finish. Needs Elasticsearch 8.11
+          or newer. If it is not given, the server decides.
         type: bool
       recovery_file:
-        description: File in which the task keeps the settings while it stops
-          a deployment to start it again. The next run completes a run that was
-          killed in between. It is on the machine where the code runs, with a
-          local connection the controller; each deployment needs its own.
+        description: File in which the task keeps the settings while it stops a deployment
+          to start it again. The next run completes a run that was killed in between. It
+          is on the machine where the code runs, with a local connection the controller;
+          each deployment needs its own.
         type: path
       guard:
-        description: Limits for a change of the number of allocations. If the
-          change exceeds them, the task does not make it at all, and never reduces
-          it to what is allowed. Check mode decides in the same way.
+        description: Limits for a change of the number of allocations. If the change exceeds
+          them, the task does not make it at all, and never reduces it to what is allowed.
+          Check mode decides in the same way.
         type: dict
         suboptions:
           number_of_allocations:
             description: The number that you expect before the change.
             type: int
           min:
-            description: The lowest number that the task may set. A value above
-              V(0) forbids a stop.
+            description: The lowest number that the task may set. A value above V(0) forbids
+              a stop.
             type: int
           max:
             description: The highest number that the task may set.
@@ -346,21 +342,19 @@ deployments:
     operation:
       description:
         - What the task did, or in check mode would do.
-        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace)
-          and V(recover). After a failure that changed nothing it is V(none),
-          after a failure with a rollback V(rollback).
+        - One of V(none), V(start), V(update), V(stop), V(restart), V(replace) and V(recover). After a failure
+          that changed nothing it is V(none), after a failure with a rollback V(rollback).
       type: str
       returned: unless detail is changed and it was not changed
       sample: update
     skipped_because:
-      description: Why the task skipped a change, if an option asks for that;
-        otherwise null. Also shown as a warning.
+      description: Why the task skipped a change, if an option asks for that; otherwise null. Also shown as
+        a warning.
       type: str
       returned: unless detail is changed and it was not changed
       sample: adaptive allocations are enabled and on_adaptive is skip
     deployment:
-      description: The deployment after the task, in check mode as predicted;
-        null if there is none.
+      description: The deployment after the task, in check mode as predicted; null if there is none.
       type: dict
       returned: unless detail is changed and it was not changed
       contains:
@@ -388,8 +382,8 @@ deployments:
             min_number_of_allocations: 1
             max_number_of_allocations: 4
         threads_per_allocation:
-          description: Threads of each allocation; null if only statistics can
-            be read, and this version has wrong ones.
+          description: Threads of each allocation; null if only statistics can be read, and this version has
+            wrong ones.
           type: int
           returned: success
           sample: 1
@@ -404,8 +398,7 @@ deployments:
           returned: success
           sample: 10000
         cache_size:
-          description: Size of the cache; exact if read from the cluster state,
-            with one decimal from the statistics.
+          description: Size of the cache; exact if read from the cluster state, with one decimal from the statistics.
           type: str
           returned: success
           sample: 67108864b
@@ -425,8 +418,7 @@ deployments:
           returned: success
           sample: '2026-05-04T09:30:00.000Z'
         allocation_status:
-          description: Number of running and of desired allocations; null while
-            stopping, and in a prediction.
+          description: Number of running and of desired allocations; null while stopping, and in a prediction.
           type: dict
           returned: success
           sample:
@@ -435,10 +427,9 @@ deployments:
             state: fully_allocated
     routing_table:
       description:
-        - 'Where the deployment runs: for each node id its name, state and reason,
-          and its current and target allocations.'
-        - A value that the source lacks is null. Check mode does not predict
-          the nodes of a change.
+        - 'Where the deployment runs: for each node id its name, state and reason, and its current and target
+          allocations.'
+        - A value that the source lacks is null. Check mode does not predict the nodes of a change.
       type: dict
       returned: unless detail is changed and it was not changed
       sample:
@@ -451,25 +442,21 @@ deployments:
     routing_source:
       description:
         - Source of C(routing_table).
-        - V(cluster_state) is complete; V(stats), without the privilege for it,
-          lacks the target allocations.
-        - V(assignment) is the response to the write request, if the task does
-          not wait; V(prediction) is check mode.
+        - V(cluster_state) is complete; V(stats), without the privilege for it, lacks the target allocations.
+        - V(assignment) is the response to the write request, if the task does not wait; V(prediction) is check
+          mode.
       type: str
       returned: unless detail is changed and it was not changed
       sample: cluster_state
     allocations:
       description:
-        - 'C(wanted): the desired number of allocations. C(assigned): how many
-          have a node, null if unknown.'
-        - 'C(running): how many run. C(missing): how many of the desired allocations
-          do not run.'
+        - 'C(wanted): the desired number of allocations. C(assigned): how many have a node, null if unknown.'
+        - 'C(running): how many run. C(missing): how many of the desired allocations do not run.'
       type: dict
       returned: unless detail is changed and it was not changed
       sample: {wanted: 4, assigned: 4, running: 4, missing: 0}
     before:
-      description: The settings of the deployment before the task. C(state) is
-        V(stopped) if it did not exist.
+      description: The settings of the deployment before the task. C(state) is V(stopped) if it did not exist.
       type: dict
       returned: unless detail is changed and it was not changed
       sample:
@@ -484,8 +471,8 @@ deployments:
         threads_per_allocation: 1
     after:
       description:
-        - The same settings after the task. Null for values that only the server
-          sets. After a failure, as read last.
+        - The same settings after the task. Null for values that only the server sets. After a failure, as
+          read last.
         - C(state) is V(restarted) for a restart and a recovery.
       type: dict
       returned: unless detail is changed and it was not changed
@@ -502,16 +489,15 @@ deployments:
     diff:
       description:
         - The settings in which C(before) and C(after) differ, for C(--diff).
-        - A deployment that does not run has only C(state=stopped). A default
-          that Elasticsearch sets again is left out.
+        - A deployment that does not run has only C(state=stopped). A default that Elasticsearch sets again
+          is left out.
       type: dict
       returned: unless detail is changed and it was not changed
       sample:
         before: {number_of_allocations: 2}
         after: {number_of_allocations: 4}
     api_calls:
-      description: The write requests that the task sent, or in check mode would
-        send, in order.
+      description: The write requests that the task sent, or in check mode would send, in order.
       type: list
       elements: dict
       returned: unless detail is changed and it was not changed
@@ -522,16 +508,15 @@ deployments:
           body: {number_of_allocations: 4}
     waited:
       description:
-        - How long the task waited, in how many polls, and whether it reached
-          the condition of O(wait_for).
+        - How long the task waited, in how many polls, and whether it reached the condition of O(wait_for).
         - C(reached) is null if the task did not wait.
       type: dict
       returned: unless detail is changed and it was not changed
       sample: {seconds: 2.1, polls: 2, reached: true}
     used_by:
       description:
-        - The consumers of the deployment by kind, if the task planned a stop
-          that no guard forbids; otherwise null.
+        - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise
+          null.
         - A kind that the user may not read is null.
       type: dict
       returned: unless detail is changed and it was not changed
@@ -540,9 +525,8 @@ deployments:
         ingest_pipelines: [enrich]
         model_aliases: []
     details:
-      description: What warnings leave out, because Ansible may print them whatever
-        C(no_log) says. Sentences with the reasons that Elasticsearch gives,
-        and the path of a recovery file that still has settings.
+      description: What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences
+        with the reasons that Elasticsearch gives, and the path of a recovery file that still has settings.
       type: list
       elements: str
       returned: unless detail is changed and there is nothing to report
@@ -550,14 +534,11 @@ deployments:
         - The recovery file of deployment 'sentiment-search' is '/var/lib/ansible/sentiment-search.json'.
     start_checks:
       description:
-        - The conditions that refuse a start, as the task saw them before its
-          first write request. Each is V(ok), V(refused), or V(not_read) if it
-          could not be read.
-        - Null if the task planned no start, or if this server does not ask for
-          it.
-        - C(versions) is about the versions of the nodes, C(licence) about machine
-          learning in the licence, C(upgrade_mode) about that of machine learning,
-          C(capacity) about the processors of the ML nodes.
+        - The conditions that refuse a start, as the task saw them before its first write request. Each is
+          V(ok), V(refused), or V(not_read) if it could not be read.
+        - Null if the task planned no start, or if this server does not ask for it.
+        - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
+          C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.
         - If one could not be read before a stop, that is a warning.
       type: dict
       returned: unless detail is changed and it was not changed
@@ -569,17 +550,17 @@ deployments:
     error:
       description:
         - The error of the server or of the connection.
-        - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials),
-          V(privilege), V(licence), V(product), V(redirect), V(answer), V(upgrade_mode),
-          V(versions), V(capacity), V(unavailable), V(library) and V(server).
+        - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
+          V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and
+          V(server).
       type: dict
       returned: if a request failed
       sample:
         kind: capacity
         status: 429
         type: status_exception
-        reason: Could not update deployment because there are not enough resources
-          to provide all requested allocations
+        reason: Could not update deployment because there are not enough resources to provide all requested
+          allocations
     # END item results
 summary:
   description:
@@ -627,8 +608,7 @@ failure:
     code: no_capacity
 # BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty
-    if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
   type: dict
   returned: always
   sample:
@@ -638,46 +618,39 @@ server:
 error:
   description:
     - The error of the server or of the connection.
-    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege),
-      V(licence), V(product), V(redirect), V(answer), V(upgrade_mode), V(versions),
-      V(capacity), V(unavailable), V(library) and V(server).
+    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
+      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server).
   type: dict
   returned: if a request failed
   sample:
     kind: capacity
     status: 429
     type: status_exception
-    reason: Could not update deployment because there are not enough resources
-      to provide all requested allocations
+    reason: Could not update deployment because there are not enough resources to provide all requested allocations
 ansible_facts:
   description:
-    - One fact, named by O(fact_name), with the deployments that the tasks of
-      this run have applied.
-    - Later tasks and loop items add to it; a stop removes the deployment, unless
-      the entry is of another cluster. A task that fails sets no facts.
-    - In check mode it has what would be there, and later tasks of the dry run
-      plan from it. A stop leaves an entry whose C(deployment) is null. A task
-      that runs for real replaces the entries of its deployments.
-    - With C(run_once), and if several hosts delegate facts to one, the facts
-      of the last host win. Use C(register) instead.
+    - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
+    - Later tasks and loop items add to it; a stop removes the deployment, unless the entry is of another cluster.
+      A task that fails sets no facts.
+    - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
+      whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
+    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
+      instead.
   type: dict
   returned: on success
   contains:
     elasticsearch_ml_deployments:
       description:
-        - For each deployment id C(deployment), C(routing_table) and C(allocations)
-          as above, and C(predicted), which is true in check mode if this task
-          or an earlier one would change the deployment.
-        - C(model_bytes), the size of the model, and C(cache_size_exact), which
-          is false if the cache size is cut to one decimal, tell later tasks
-          of a dry run whether the cache size is a default. Both are null if
-          nothing runs.
-        - C(cluster) is the cluster that it is in. The C(uuid) identifies it.
-          Name and uuid are null if the user may not read them. C(addresses)
-          is a hash of the addresses of the task.
+        - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted),
+          which is true in check mode if this task or an earlier one would change the deployment.
+        - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut
+          to one decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing
+          runs.
+        - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user
+          may not read them. C(addresses) is a hash of the addresses of the task.
         - C(order) is the larger, the later in the run the entry was made.
-        - C(run) identifies the run of Ansible that wrote the entry. The module
-          drops entries of other runs, which come from a fact cache.
+        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which
+          come from a fact cache.
       type: dict
       returned: if O(fact_name) is set and the cluster was read
       sample:
