@@ -15,7 +15,7 @@ description:
   - Most tasks need only O(model_id), O(number_of_allocations), O(hosts), and a credential such as O(api_key).
   - The module reads the deployment first and writes only what differs. A second run with the same options sends no
     write request. Options that are not given leave the setting as it is.
-  - The C(on_) options say what to do in these cases. The defaults fit most tasks.
+  - The C(on_*) options say what to do in these cases. The defaults fit most tasks.
   - "O(on_missing): the deployment does not exist. V(start), the default, starts it."
   - "O(on_adaptive): a fixed number is given while adaptive allocations are enabled. V(fail), the default, fails."
   - "O(on_failed): the deployment has failed on all its nodes. V(fail), the default, reports the reasons."
