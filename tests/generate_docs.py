@@ -148,8 +148,15 @@ def deployment(*names: str, returned: str = "") -> Json:
 
 def item_lines() -> list[str]:
     """Return a sentence for each option of an item, without links: a role cannot link to items of a module."""
-    sentences = {name: _plain(paragraphs(entry)[0]).split(". ")[0].rstrip(".") for name, entry in items().items()}
-    return [f"C({name}) - {sentence}." for name, sentence in sentences.items()]
+    return [f"C({name}) - {_sentence(entry)}." for name, entry in items().items()]
+
+
+def _sentence(entry: Json) -> str:
+    """Return the first sentence about an option, with its choices and the names within it."""
+    text = _plain(paragraphs(entry)[0]).split(". ")[0].rstrip(".").replace("Overrides C(", "Overrides O(deployments_")
+    within = [*entry.get("choices", ()), *entry.get("suboptions", ())]
+    missing = [f"C({each})" for each in within if f"C({each})" not in text]
+    return f"{text} ({', '.join(missing)})" if missing else text
 
 
 def _plain(text: str) -> str:
@@ -170,7 +177,11 @@ def variables() -> Json:
         return re.sub(r"(?<![A-Z])V\(|O\((?!deployments_)", "C(", text)
 
     def lines(entry: Json) -> t.Iterator[str]:
-        yield from map(of_role, paragraphs(entry))
+        text = list(map(of_role, paragraphs(entry)))
+        yield from text
+        choices = [f"C({choice})" for choice in entry.get("choices", ())]
+        if not all(choice in " ".join(text) for choice in choices):
+            yield f"One of {', '.join(choices)}."
         for name, inner in entry.get("suboptions", {}).items():
             yield f"C({name}) - {of_role(' '.join(paragraphs(inner)))}"
 

@@ -14,8 +14,8 @@ description:
   - Brings a list of deployments into the desired states. The module reads all deployments together, plans all changes
     before the first write, and waits for all deployments together.
   - Most tasks need only O(deployments), O(hosts), and a credential such as O(api_key). For each item the module decides
-    as M(mlops.elasticsearch.trained_model_deployment) does, where the C(on_*) options of an item are described. Those of
-    the list fit most tasks.
+    as M(mlops.elasticsearch.trained_model_deployment) does, where the C(on_*) options of an item are described. These
+    are those of the list.
   - "O(unlisted_on_referenced): O(stop_unlisted) would stop a deployment that has consumers. V(fail), the default, does
     not stop it."
   - "O(guard.on_violation): the list exceeds O(guard). V(fail), the default, changes nothing."

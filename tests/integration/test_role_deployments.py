@@ -200,7 +200,7 @@ REFUSED: list[tuple[Json, str]] = [
     ({"deployments_list": [], "deployments_wait": "perhaps"}, "deployments_wait takes true or false, not 'perhaps'"),
     (
         {"deployments_list": [], "deployments_guard": 8},
-        "deployments_guard takes a dictionary with max_total_step, not",
+        "deployments_guard takes a dictionary with max_total_step, on_violation, not",
     ),
     ({"deployments_list": [], "deployments_stop_unlisted": True}, "deployments_stop_unlisted is set without"),
     (
