@@ -16,9 +16,6 @@ from .._core.features import Feature
 from .._core.http.schema import Schema, integer, text
 from .._core.server import Server
 
-NORMAL = "normal"
-"""The priority of every deployment before Elasticsearch had another one."""
-
 
 class ByVersion(t.NamedTuple):
     """A number that changed when *feature* came."""
@@ -36,11 +33,11 @@ class ByVersion(t.NamedTuple):
 class Setting:
     """One row.
 
-    ``option``: its argument spec. ``schema``: of its value in an answer, which ``parse`` makes ours; not reported is
-    ``None``. ``old_name``: its name without ``Feature.ALLOCATION_NAMES``. ``fixed``: only a start sets it. ``since``:
-    what any value but the default needs. ``default``: what a start makes that does not name it, perhaps ``ByVersion``;
-    ``None`` if that depends on the model. ``at_most``: its limit. ``misreported``: with
-    ``Feature.MISREPORTED_THREADS`` statistics may show it wrongly (server-behaviour.md 7 item 22).
+    ``option``: its argument spec. ``schema``: of its value in an answer, which ``parse`` makes ours. ``old_name``: its
+    name without ``Feature.ALLOCATION_NAMES``. ``fixed``: only a start sets it. ``since``: what any value but the
+    default needs. ``default``: what a start makes that does not name it, perhaps ``ByVersion``; ``None`` if that
+    depends on the model. ``at_most``: its limit. ``misreported``: with ``Feature.MISREPORTED_THREADS`` statistics may
+    show it wrongly (server-behaviour.md 7 item 22).
     """
 
     option: dict[str, t.Any]
@@ -57,6 +54,13 @@ class Setting:
     def is_count(self) -> bool:
         """Return whether it takes any whole number from 1 on."""
         return self.option["type"] == "int" and "choices" not in self.option
+
+    def value_in(self, raw: t.Mapping[str, t.Any], name: str) -> t.Any:
+        """Return the value in an answer; a server that does not know a setting has its default, and no other."""
+        value = raw.get(name, raw.get(self.old_name))
+        if value is None:
+            return self.known_default if self.since else None
+        return self.parse(value)
 
     @property
     def known_default(self) -> t.Any:
@@ -77,9 +81,9 @@ SETTINGS: dict[str, Setting] = {
     "priority": Setting(
         {"type": "str", "choices": ["normal", "low"]},
         text,
-        parse=lambda value: (value or NORMAL).lower(),
+        parse=str.lower,
         since=Feature.PRIORITY,
-        default=NORMAL,
+        default="normal",
     ),
     "queue_capacity": Setting(
         {"type": "int"},
@@ -127,6 +131,6 @@ def server_defaults(server: Server) -> dict[str, t.Any]:
 def settings_in(raw: t.Mapping[str, t.Any], *, misreported: bool = False) -> dict[str, t.Any]:
     """Return the settings in an answer. *misreported*: those that may be wrong there are not known."""
     return {
-        name: None if misreported and setting.misreported else setting.parse(raw.get(name, raw.get(setting.old_name)))
+        name: None if misreported and setting.misreported else setting.value_in(raw, name)
         for name, setting in SETTINGS.items()
     }
