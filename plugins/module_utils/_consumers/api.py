@@ -12,12 +12,11 @@ import urllib.parse
 from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.client import Client
+from .._core.http.pages import read_pages
 from .._core.server import Server
 from .._ml.schemas import MODELS
 from . import records, schemas
 from .records import Aliases, Endpoint, Pipelines
-
-PAGE = 1000
 
 _ENDPOINT_FIELDS = (
     "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
@@ -120,19 +119,12 @@ class ConsumerReader:
 
     def _aliases(self) -> Aliases | None:
         try:
-            return records.aliases(self._models())
+            what, path, query = "read the model aliases", "/_ml/trained_models", {"filter_path": _ALIASES}
+            models = read_pages(self._client, what, path, "trained_model_configs", query, schema=MODELS)
+            return records.aliases(models)
         except ApiError as exc:
             _raise_visible(exc)
             return None
-
-    def _models(self) -> t.Iterator[records.Json]:
-        start, total = 0, 1
-        while start < total:
-            query = {"from": str(start), "size": str(PAGE), "filter_path": _ALIASES}
-            answer = self._client.read("read the model aliases", "/_ml/trained_models", query, schema=MODELS)
-            models = answer.get("trained_model_configs") or ()
-            yield from models
-            start, total = start + PAGE, (answer.get("count") or 0) if models else 0
 
 
 def _raise_visible(error: ApiError) -> None:

@@ -14,14 +14,13 @@ from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect
+from .._core.run.cluster import Connect, refuse_old_server
 from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
 from .._ml.deployment import Deployment
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
-from .api.version_checks import refuse_old_server
 from .plan.as_list import as_list
 from .plan.existing import absent_warning
 from .records.usage import Trust, health, nodes, usage

@@ -10,6 +10,8 @@ import dataclasses
 import re
 import typing as t
 
+from .._core.errors import Refusal
+
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -27,3 +29,12 @@ class Model:
 def id_of_import(name: str) -> str:
     """Return the id under which eland imports the model *name* of a hub (around-deployments.md 2.3)."""
     return re.sub(r"[\s\\/]", "__", name).lower()[-64:]
+
+
+def require_one_id(option: str, value: str | None) -> None:
+    """Refuse a *value* of *option* that is a pattern or a list, and not the id of one deployment or model."""
+    if value and (value == "_all" or set(value) & set("*,/ ")):
+        hint = "Patterns and lists are not allowed here."
+        if "/" in value and not set(value) & set("*, "):
+            hint = f"No id has a slash. Did you mean '{id_of_import(value)}', as eland imports that model?"
+        raise Refusal("invalid_value", f"{option} '{value}' is not the id of one deployment or model", hint=hint)

@@ -20,6 +20,8 @@ PREDICTIONS = Spec({"predictions": {"type": "dict", "options": {kind: {"type": "
 
 ALIAS_ENTRY = entry_schema(alias=object_with("model_alias", "model_id", model_alias=text, model_id=text))
 
+_MODEL_ENTRY = entry_schema(deployment=object_with("model_id", model_id=text))
+
 
 def predicted_aliases(params: t.Mapping[str, t.Any], server: Server) -> dict[str, str | None]:
     """Return the aliases on *server* that a dry run would have changed: to their models, ``None`` if deleted.
@@ -28,3 +30,12 @@ def predicted_aliases(params: t.Mapping[str, t.Any], server: Server) -> dict[str
     """
     found = Predicted(params, "aliases", ALIAS_ENTRY).on(server)
     return {name: (entry.get("alias") or {}).get("model_id") for name, entry in found.items()}
+
+
+def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str, str | None]:
+    """Return the deployments on *server* that a dry run would have changed: to their models, ``None`` if stopped.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    found = Predicted(params, "deployments", _MODEL_ENTRY).on(server)
+    return {name: (entry.get("deployment") or {}).get("model_id") for name, entry in found.items()}

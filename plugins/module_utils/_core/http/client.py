@@ -11,6 +11,7 @@ import json
 import math
 import time
 import typing as t
+import urllib.parse
 import warnings
 
 from ..errors import ApiError
@@ -208,6 +209,11 @@ def _pause(tries: int, transient: Transient) -> float:
     tries = min(tries, 10)  # by then both are above 10 seconds
     growing = 3.0**tries if transient.error.kind == "unavailable" else 0.1 * 2.0**tries
     return min(10.0, growing)
+
+
+def quote(name: str) -> str:
+    """Return *name* as one segment of a path."""
+    return urllib.parse.quote(name, safe="")
 
 
 def query_value(value: t.Any) -> str:

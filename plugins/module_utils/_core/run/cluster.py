@@ -10,8 +10,9 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..errors import ApiError
-from ..http.client import SHORTEST_READ, Client
+from ..errors import ApiError, Refusal
+from ..features import Feature
+from ..http.client import SHORTEST_READ, Client, Request
 from ..options.connection import Connection
 from ..server import Server
 from . import schemas
@@ -102,6 +103,13 @@ class ClusterConnection:
         if self._rights is not None:
             self._rights.refuse(writes)
 
+    def write(self, what: str, request: Request, write: str) -> None:
+        """Send *request* once. *what* completes "Cannot ...". *write*: a key of :attr:`ALLOWING`.
+
+        :raises ApiError: also where it is not known whether it took effect.
+        """
+        self._client.write(what, request, privilege=self.ALLOWING[write][0])
+
     def _read_rights(self) -> Rights:
         try:
             question = {"cluster": privileges_to_check(self.ALLOWING, self.server)}
@@ -120,3 +128,22 @@ class Connect(t.Protocol[C_co]):
     """Makes the cluster of a connection. *sleep*: called between two attempts of a read."""
 
     def __call__(self, connection: Connection, sleep: t.Callable[[float], None], /) -> C_co: ...
+
+
+def refuse_old_server(server: Server) -> None:
+    """Refuse a server that this collection does not support.
+
+    :raises Refusal: its version is too old, or cannot be read.
+    """
+    if not server.version:
+        raise Refusal(
+            "missing_privilege",
+            "The version of Elasticsearch cannot be read",
+            hint="Grant the cluster privilege monitor.",
+        )
+    if not server.supports(Feature.TRAINED_MODEL_DEPLOYMENTS):
+        raise Refusal(
+            "unsupported_version",
+            f"Elasticsearch {server.shown_version} is too old",
+            hint=f"This collection needs {Feature.TRAINED_MODEL_DEPLOYMENTS.first_version} or newer.",
+        )

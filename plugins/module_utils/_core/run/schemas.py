@@ -10,4 +10,5 @@ from ..http.schema import boolean, object_with, text
 
 SERVER = object_with(version=object_with(number=text, build_flavor=text), cluster_name=text, cluster_uuid=text)
 INFO = object_with(native_code=object_with(version=text), upgrade_mode=boolean)
+FEATURES = object_with(features=object_with(ml=object_with(available=boolean)))
 RIGHTS = object_with(username=text, cluster=object_with())

@@ -12,7 +12,7 @@ import typing as t
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
 from ..._core.features import Feature
-from ..._core.http.client import Client, Request
+from ..._core.http.client import Client, Request, quote
 from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
@@ -22,7 +22,7 @@ from ..records.prediction import NO_PREDICTIONS, Predictions
 from ..records.step import Step
 from . import schemas
 from .privileges import ALLOWING
-from .requests import quote, to_request
+from .requests import to_request
 from .snapshot import Json, Snapshot
 from .start_conditions import StartConditionsReader
 

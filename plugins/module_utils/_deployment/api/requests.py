@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import typing as t
-import urllib.parse
 
 from ..._core.features import Feature
-from ..._core.http.client import Request, query_value
+from ..._core.http.client import Request, query_value, quote
 from ..._core.server import Server
 from ..._ml.settings import OLD_NAMES, SETTINGS
 from ..records.step import Step
@@ -44,11 +43,6 @@ def _endpoint_update(step: Step, task_type: str) -> Request:
 def deployment_path(deployment_id: str, verb: str) -> str:
     """Return the path of an action on a deployment, such as ``_start``."""
     return f"/_ml/trained_models/{quote(deployment_id)}/deployment/{verb}"
-
-
-def quote(name: str) -> str:
-    """Return *name* as one segment of a path."""
-    return urllib.parse.quote(name, safe="")
 
 
 def _is_known(name: str, server: Server) -> bool:

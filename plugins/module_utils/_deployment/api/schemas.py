@@ -10,7 +10,7 @@ Those about the cluster and the user are in ``_core/run/schemas.py``, those abou
 
 from __future__ import annotations
 
-from ..._core.http.schema import Schema, boolean, epoch_millis, integer, list_of, map_of, number, object_with, text
+from ..._core.http.schema import Schema, epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.schemas import ADAPTIVE
 from ..._ml.settings import SCHEMAS
 
@@ -82,6 +82,5 @@ STATE = object_with(metadata=object_with(trained_model_assignment=_ASSIGNMENTS, 
 WRITTEN = object_with(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
 
 NODES = object_with(nodes=map_of(object_with(version=text, roles=list_of(text), attributes=map_of(text))))
-FEATURES = object_with(features=object_with(ml=object_with(available=boolean)))
 _ML_SETTINGS = object_with(xpack=object_with(ml=object_with()))
 CLUSTER_SETTINGS = object_with(transient=_ML_SETTINGS, persistent=_ML_SETTINGS, defaults=_ML_SETTINGS)

@@ -11,8 +11,7 @@ import typing as t
 from ..._core.errors import ApiError
 from ..._core.features import Feature
 from ..._core.http.client import Client
-from ..._core.http.schema import Schema
-from ..._core.run.schemas import INFO
+from ..._core.run.obstacles import is_licensed, is_upgrade_mode, read_if_allowed
 from ..._core.server import Server
 from ..records.processors import MlProcessors
 from ..records.start_conditions import NodeVersion, StartConditions
@@ -48,41 +47,26 @@ class StartConditionsReader:
     def _read_conditions(self) -> StartConditions:
         nodes = _versions(self._read_nodes()) if self._server().supports(Feature.NODE_VERSION_CHECK) else None
         differ = nodes is not None and len(set(nodes)) > 1
-        features = self._read_if_allowed(
-            "read the licence", "/_xpack", {"categories": "features", "filter_path": "features.ml"}, schemas.FEATURES
-        )
-        info = self._read_if_allowed(
-            "read the upgrade mode", "/_ml/info", {"filter_path": "upgrade_mode"}, INFO, "monitor_ml"
-        )
         return StartConditions(
             nodes,
             self._read_master() if differ else None,
-            ((features.get("features") or {}).get("ml") or {}).get("available"),
-            info.get("upgrade_mode"),
+            is_licensed(self._client),
+            is_upgrade_mode(self._client),
         )
 
     def _read_nodes(self) -> Json:
         if self._nodes is None:
-            self._nodes = self._read_if_allowed("read the nodes", "/_nodes", {"filter_path": _NODES}, schemas.NODES)
+            self._nodes = read_if_allowed(
+                self._client, "read the nodes", "/_nodes", {"filter_path": _NODES}, schemas.NODES
+            )
         return self._nodes
 
     def _read_master(self) -> NodeVersion | None:
         query = {"filter_path": "nodes.*.version,nodes.*.transport_version"}
-        masters = _versions(self._read_if_allowed("read the master node", "/_nodes/_master", query, schemas.NODES))
+        masters = _versions(
+            read_if_allowed(self._client, "read the master node", "/_nodes/_master", query, schemas.NODES)
+        )
         return masters[0] if masters else None
-
-    def _read_if_allowed(
-        self, what: str, path: str, query: dict[str, str], schema: Schema, privilege: str = "monitor"
-    ) -> Json:
-        """Return the answer; an empty one if the user may not read it, or a proxy hides the path."""
-        try:
-            answer: Json = self._client.read(what, path, query, privilege=privilege, schema=schema)
-        except ApiError as exc:
-            # 400: it does not know this path or a parameter of it.
-            if exc.kind == "licence" or not (exc.hidden or exc.status == 400):
-                raise
-            return {}
-        return answer
 
     @property
     def has_processors(self) -> bool:

@@ -17,25 +17,6 @@ from ..records.desired import Desired
 from ..records.step import Step
 
 
-def refuse_old_server(server: Server) -> None:
-    """Refuse a server that this collection does not support.
-
-    :raises Refusal: its version is too old, or cannot be read.
-    """
-    if not server.version:
-        raise Refusal(
-            "missing_privilege",
-            "The version of Elasticsearch cannot be read",
-            hint="Grant the cluster privilege monitor.",
-        )
-    if not server.supports(Feature.TRAINED_MODEL_DEPLOYMENTS):
-        raise Refusal(
-            "unsupported_version",
-            f"Elasticsearch {server.shown_version} is too old",
-            hint=f"This collection needs {Feature.TRAINED_MODEL_DEPLOYMENTS.first_version} or newer.",
-        )
-
-
 def refuse_unsupported(server: Server, desired: Desired) -> None:
     """Refuse options that this server does not have, or has with a smaller range.
 

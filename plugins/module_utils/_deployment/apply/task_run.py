@@ -15,7 +15,7 @@ from ..._core.http.client import Request
 from ..._core.options.connection import connection
 from ..._core.reasons import Reason
 from ..._core.run.clock import Clock, SystemClock
-from ..._core.run.cluster import Connect
+from ..._core.run.cluster import Connect, refuse_old_server
 from ..._core.run.internal_error import InternalError
 from ..._core.run.progress import ProgressCallback, no_progress
 from ..._core.run.wait import TaskTime
@@ -23,7 +23,7 @@ from ..._core.server import Server
 from ..api.cluster import Cluster
 from ..api.privileges import writes_of
 from ..api.snapshot import Snapshot
-from ..api.version_checks import refuse_old_server, refuse_unsupported
+from ..api.version_checks import refuse_unsupported
 from ..options.fleet import Item
 from ..options.predictions import not_followed, predictions
 from ..options.task import Task

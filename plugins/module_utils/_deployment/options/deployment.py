@@ -17,7 +17,7 @@ from ..._core.options.paths import require_path
 from ..._core.options.spec import Spec
 from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
-from ..._ml.model import id_of_import
+from ..._ml.model import require_one_id
 from ..._ml.predictions import PREDICTIONS
 from ..._ml.settings import SETTINGS
 from ..records.desired import Desired, WaitPolicy
@@ -94,7 +94,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
             "incomplete_options", "Neither deployment_id nor model_id has a value", hint="A variable may be empty."
         )
     for name in ("deployment_id", "model_id"):
-        _refuse_pattern(name, params.get(name))
+        require_one_id(name, params.get(name))
     for name in ("initial_number_of_allocations", *(name for name, setting in SETTINGS.items() if setting.is_count)):
         _refuse_below_one(name, params.get(name))
     cache_size = params.get("cache_size")
@@ -141,14 +141,6 @@ def server_timeout(params: t.Mapping[str, t.Any]) -> str:
             hint="Otherwise the client stops listening before the server answers.",
         )
     return elasticsearch_time(length)
-
-
-def _refuse_pattern(name: str, value: str | None) -> None:
-    if value and (value == "_all" or set(value) & set("*,/ ")):
-        hint = "Patterns and lists are not allowed here."
-        if "/" in value and not set(value) & set("*, "):
-            hint = f"No id has a slash. Did you mean '{id_of_import(value)}', as eland imports that model?"
-        raise Refusal("invalid_value", f"{name} '{value}' is not the id of one deployment or model", hint=hint)
 
 
 def _refuse_below_one(name: str, value: int | None) -> None:

@@ -17,10 +17,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.err
     RequestContext,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.error_table import ANSWERS, problem
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import refuse_old_server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.requests import to_request
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.version_checks import (
-    refuse_old_server,
     refuse_unsendable,
     refuse_unsupported,
 )

@@ -1,0 +1,297 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The run of a task on one small resource: read, plan, send the steps one by one, and read again after each.
+
+What a resource has of its own is a :class:`Resource`. The rest is the same for all: check mode, diff, the privileges of
+the user, uncertain writes, the result with its fact, and the predictions of a dry run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from ..errors import ApiError, Difference, Failure, Refusal, Unsatisfied
+from ..http.client import Request
+from ..http.schema import Schema
+from ..options.connection import connection
+from ..options.facts import fact_name
+from ..plan import Plan, Step, diff
+from ..server import Server
+from ..warning import WarningText
+from ..write_outcome import counts_as_change, is_shown_by_state, is_uncertain, judge_write
+from .clock import Clock, SystemClock
+from .cluster import ClusterConnection, Connect, refuse_old_server
+from .internal_error import InternalError
+from .predictions import Predicted
+from .result import Json, Outcome, failure, without_facts
+
+K = t.TypeVar("K", bound=ClusterConnection)
+D = t.TypeVar("D")
+C = t.TypeVar("C")
+S = t.TypeVar("S")
+Params = t.Mapping[str, t.Any]
+
+ATTEMPTS = 3
+"""How often a write is sent, and how often read what does not show it yet."""
+PAUSE = 1.0
+"""Seconds between two attempts."""
+_UNKNOWN = "It is not known whether it took effect"
+
+
+@dataclasses.dataclass(frozen=True)
+class Resource(t.Generic[K, D, C, S]):
+    """One kind of resource: its names, and its functions, which are pure but for ``read``.
+
+    ``D`` is what the task asks for, ``C`` the situation that was read, ``S`` the resource in it.
+    """
+
+    noun: str
+    """What a message calls it, with ``plural``."""
+    plural: str
+    kind: str
+    """Its name in the option ``predictions``."""
+    key: str
+    """The result key that has it, also in an entry of its fact."""
+    entry: Schema
+    """The schema of such an entry."""
+    desired: t.Callable[[Params], D]
+    """Return what validated options ask for; refuse what no version takes."""
+    name_of: t.Callable[[D], str]
+    """Return the id of the resource."""
+    follow: t.Callable[[K, Params], None]
+    """Let the reads of a cluster show what earlier tasks of a dry run would have made."""
+    read: t.Callable[[K, D], C]
+    """Read all that the plan needs."""
+    state_of: t.Callable[[C], S | None]
+    """Return the resource as it was read, ``None`` if it is not there."""
+    plan: t.Callable[[D, C, Server], Plan[S]]
+    """Return the decision; refuse what Elasticsearch would."""
+    request: t.Callable[[Step, Server], Request]
+    """Return the request of a step."""
+    settings: t.Callable[[S | None], Json]
+    """Return what ``before`` and ``after`` show, with a ``state``; the same keys if it is not there."""
+    result: t.Callable[[C | None], Json]
+    """Return the result keys that only this resource has, from what was read first."""
+
+    def write_of(self, step: Step) -> str:
+        """Return what *step* does, as the table of the privileges calls it."""
+        return f"{step.kind} {self.plural}"
+
+
+def run_resource(
+    resource: Resource[K, D, C, S], params: Params, check_mode: bool, connect: Connect[K], clock: Clock | None = None
+) -> Outcome:
+    """Bring a resource into the state that validated *params* ask for. Return errors as a failed result."""
+    run = _Run(resource, params, check_mode, clock or SystemClock())
+    try:
+        run.run(connect)
+    except Failure as exc:
+        return run.failed(exc)
+    except Exception as exc:
+        return run.failed(InternalError(exc))
+    return Outcome(run.as_result(), run.warnings)
+
+
+def empty_result(resource: Resource[t.Any, t.Any, t.Any, t.Any]) -> Json:
+    """Return the result if nothing was read."""
+    return without_facts(_Run(resource, {"fact_name": ""}, False, SystemClock()).as_result())
+
+
+class _Run(t.Generic[K, D, C, S]):
+    def __init__(self, resource: Resource[K, D, C, S], params: Params, check_mode: bool, clock: Clock) -> None:
+        self._resource = resource
+        self._params = params
+        self._check_mode = check_mode
+        self._clock = clock
+        self._server: Server | None = None
+        self._name = ""
+        self._first: C | None = None
+        self._current: C | None = None
+        """What was read first, and last."""
+        self._plan: Plan[S] | None = None
+        self._requests: list[Request] = []
+        self._changed = False
+        self._follows_prediction = False
+        self.warnings: tuple[WarningText, ...] = ()
+
+    def run(self, connect: Connect[K]) -> None:
+        """Read, plan, and send the steps of the plan unless in check mode.
+
+        :raises Failure: the desired state is not reached.
+        """
+        resource, params = self._resource, self._params
+        desired = resource.desired(params)
+        self._name = resource.name_of(desired)
+        fact_name(params)
+        with contextlib.closing(connect(connection(params), self._clock.sleep)) as cluster:
+            self._server = cluster.read_server()
+            refuse_old_server(self._server)
+            if self._check_mode:
+                self._follow(cluster)
+            self._first = self._current = resource.read(cluster, desired)
+            self._plan = plan = resource.plan(desired, self._first, self._server)
+            self.warnings += plan.warnings
+            if self._check_mode:
+                self._changed = plan.changed
+                self._requests = [resource.request(step, self._server) for step in plan.steps]
+            elif plan.changed:
+                cluster.refuse_unprivileged({resource.write_of(step) for step in plan.steps})
+                self._apply(cluster, desired, plan)
+
+    def _follow(self, cluster: K) -> None:
+        """Let the reads of *cluster* show what earlier tasks of a dry run would have made."""
+        self._resource.follow(cluster, self._params)
+        predicted = Predicted(self._params, self._resource.kind, self._resource.entry)
+        self._follows_prediction = self._name in predicted.on(cluster.server)
+        self.warnings += predicted.not_followed(self._name, self._resource.noun, cluster.server)
+
+    def _apply(self, cluster: K, desired: D, plan: Plan[S]) -> None:
+        """Send the steps of *plan* in their order. A read after each one shows what is there.
+
+        :raises ApiError: Elasticsearch refused a step.
+        :raises Refusal: it did, and a plan from what is there now says why.
+        :raises Unsatisfied: another client has changed the resource, or the outcome is unknown.
+        """
+        while plan.steps:
+            plan = self._send_first(cluster, desired, plan)
+
+    def _send_first(self, cluster: K, desired: D, plan: Plan[S]) -> Plan[S]:
+        """Send the first step of *plan* until it has taken effect. Return the plan for what is left."""
+        step = plan.steps[0]
+        request = self._resource.request(step, cluster.server)
+        attempt = 1
+        while True:
+            try:
+                cluster.write(f"{step.kind} {self._subject}", request, self._resource.write_of(step))
+            except ApiError as error:
+                left = self._after_error(cluster, desired, plan, request, error)
+                if left is not None:
+                    return left
+                if attempt == ATTEMPTS:
+                    raise
+                attempt += 1
+                self._clock.sleep(PAUSE)
+                continue
+            self._note_applied(request)
+            return self._after_success(cluster, desired, plan)
+
+    def _after_error(self, cluster: K, desired: D, plan: Plan[S], request: Request, error: ApiError) -> Plan[S] | None:
+        """Return the plan for what is left if the write took effect in spite of *error*; ``None`` to send it again.
+
+        :raises Failure: it may not be sent again.
+        """
+        if not is_shown_by_state(error):
+            raise error
+        try:
+            observed = self._plan_again(cluster, desired)
+        except (ApiError, Refusal) as found:
+            if not is_uncertain(error):
+                raise (found if isinstance(found, Refusal) else error) from error
+            self._note_applied(request)  # it may have been
+            code = "conflict" if isinstance(found, Refusal) else "unknown_outcome"
+            raise Unsatisfied(code, f"{error} {_UNKNOWN}: {found}") from error
+        outcome = judge_write(plan, error, observed)
+        if counts_as_change(outcome, error):
+            self._note_applied(request)
+        if outcome == "conflict":
+            raise Unsatisfied("conflict", f"{error} {self._conflict(plan, observed)}") from error
+        if outcome == "rejected":
+            raise error
+        return observed if outcome == "applied" else None
+
+    def _after_success(self, cluster: K, desired: D, plan: Plan[S]) -> Plan[S]:
+        """Return the plan for what is left after an accepted write, once a read shows it.
+
+        :raises Unsatisfied: none does, or another client has changed the resource since.
+        """
+        for _attempt in range(ATTEMPTS):
+            try:
+                observed = self._plan_again(cluster, desired)
+            except Refusal as refusal:
+                text = f"Another client has changed {self._subject} after the task: {refusal}"
+                raise Unsatisfied("conflict", text) from refusal
+            except ApiError as error:
+                text = f"Elasticsearch has accepted the change of {self._subject}, but it cannot be read back: {error}"
+                raise Unsatisfied("unknown_outcome", text) from error
+            outcome = judge_write(plan, None, observed)
+            if outcome == "applied":
+                return observed
+            if outcome == "conflict":
+                break
+            self._clock.sleep(PAUSE)
+        raise Unsatisfied("conflict", self._conflict(plan, observed))
+
+    def _plan_again(self, cluster: K, desired: D) -> Plan[S]:
+        cluster.forget()
+        self._current = self._resource.read(cluster, desired)
+        return self._resource.plan(desired, self._current, cluster.server)
+
+    def _note_applied(self, request: Request) -> None:
+        """Note a write that changed something, or may have."""
+        self._requests.append(request)
+        self._changed = True
+
+    @property
+    def _subject(self) -> str:
+        return f"{self._resource.noun} '{self._name}'"
+
+    def _conflict(self, plan: Plan[S], observed: Plan[S]) -> str:
+        """Return that what is there now is neither what *plan* began with nor what it leads to."""
+        found, planned = (self._resource.settings(state) for state in (observed.before, plan.after))
+        differences = [
+            str(Difference(name, found[name], planned[name])) for name in found if found[name] != planned[name]
+        ]
+        text = f"{self._subject} is not as planned, because another client changes it: {'; '.join(differences)}."
+        return text[0].upper() + text[1:]
+
+    def failed(self, error: Failure) -> Outcome:
+        """Return the outcome of a task that ended with *error*: what was read last, without what was only planned."""
+        self._changed = self._changed and not self._check_mode
+        result = {**without_facts(self._result(self._observed)), **failure(error)}
+        return Outcome(result, self.warnings)
+
+    def as_result(self) -> Json:
+        """Return the result of a task that ends well: in check mode with what would be there."""
+        return self._result(self._plan.after if self._check_mode and self._plan else self._observed)
+
+    @property
+    def _observed(self) -> S | None:
+        return None if self._current is None else self._resource.state_of(self._current)
+
+    def _result(self, observed: S | None) -> Json:
+        """Return the result with the resource as *observed* last, or in check mode as it would be."""
+        resource, first, plan = self._resource, self._first, self._plan
+        settings = resource.settings(observed)
+        before = None if first is None else resource.settings(resource.state_of(first))
+        after = None if first is None else settings
+        shown = None if observed is None else {name: value for name, value in settings.items() if name != "state"}
+        return {
+            "changed": self._changed,
+            "operation": plan.operation if plan and self._changed else "none",
+            "skipped_because": plan.skipped_because if plan else None,
+            "failure": None,
+            resource.key: shown,
+            **resource.result(first),
+            "before": before,
+            "after": after,
+            "diff": diff(before, after),
+            "api_calls": [request.as_result() for request in self._requests],
+            "server": self._server and self._server.as_result(),
+            "ansible_facts": self._facts(shown),
+        }
+
+    def _facts(self, shown: Json | None) -> Json:
+        """Return the fact. A resource that is not there has an entry, too: the action plugin removes an earlier one."""
+        if not self._params["fact_name"] or self._first is None or self._server is None:
+            return {}
+        entry = {
+            self._resource.key: shown,
+            "cluster": self._server.cluster(),
+            "addresses": self._server.addresses,
+            "predicted": self._follows_prediction or (self._check_mode and self._changed),
+        }
+        return {self._params["fact_name"]: {self._name: entry}}
