@@ -32,7 +32,7 @@ ROWS = (
         tuple(f"module_utils/{resource}/{layer}" for resource in RESOURCES for layer in layers)
         for layers in (("records",), ("options",), ("plan", "api"), ("recovery",), ("apply",))
     ),
-    tuple(f"module_utils/{resource}" for resource in RESOURCES),
+    (*(f"module_utils/{resource}" for resource in RESOURCES), "module_utils/_alias"),
     ("plugin_utils",),
     ("modules", "action", "inventory", "filter", "lookup", "test"),
 )

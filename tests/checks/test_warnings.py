@@ -21,6 +21,7 @@ ATTRIBUTES = {
     "_deployment_id",
     "cache_size",
     "deployment_id",
+    "model_alias",
     "model_id",
     "number_of_allocations",
     "start_time",

@@ -165,6 +165,14 @@ def test_force_is_not_in_8_0() -> None:
 # --- aliases ---
 
 
+@pytest.mark.parametrize(
+    ("alias", "status"), [("a.b", 200), ("a-b", 200), ("1", 200), ("v1.2", 400), (".a", 400), ("a-", 400), ("A", 400)]
+)
+def test_names_of_aliases(alias: str, status: int) -> None:
+    """Test what the public class takes (around-deployments.md 7 item 7)."""
+    assert Api().send("PUT", f"{ML}/m/model_aliases/{alias}").status == status
+
+
 def test_alias_is_assigned_once() -> None:
     api = Api()
     path = f"{ML}/m/model_aliases/nick"

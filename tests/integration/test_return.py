@@ -16,6 +16,7 @@ from support.documents import MODULES, block
 from support.emulator_process import emulator
 from support.playbook import Json, run_playbook
 
+ALIAS = "mlops.elasticsearch.trained_model_alias"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
@@ -46,11 +47,17 @@ TASKS: list[Json] = [
     {MANY: {"deployments": [{"deployment_id": "search", "number_of_allocations": 500}]}, "ignore_errors": True},
     {MANY: {"deployments": [SEARCH], "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {MANY: {"deployments": [], "stop_unlisted": True, "unlisted_except": []}},
+    {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},
+    {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}},
+    {ALIAS: {"model_alias": "search-model", "model_id": ".multilingual-e5-small", "reassign": True}},
+    {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "ignore_errors": True},
+    {ALIAS: {"model_alias": "search-model", "model_id": "nope", "hosts": "http://127.0.0.1:9"}, "ignore_errors": True},
+    {ALIAS: {"model_alias": "search-model", "state": "absent"}},
 ]
 # What Ansible itself has in results, or documents for all modules.
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
-BY_ID = {"routing_table", "elasticsearch_ml_deployments"}
+BY_ID = {"routing_table", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -64,7 +71,9 @@ TYPES: dict[str, tuple[type, ...]] = {
 @pytest.fixture(scope="module")
 def results() -> dict[str, list[Json]]:
     """Return results of the modules in all kinds of situations, by the short name of the module."""
-    with emulator("--node", "ml-1=8,16gb", "--model", "sentiment", "--interval", "0.002") as cluster:
+    with emulator(
+        "--node", "ml-1=8,16gb", "--model", "sentiment", "--model", ".multilingual-e5-small", "--interval", "0.002"
+    ) as cluster:
         group = {"group/mlops.elasticsearch.ml": {"hosts": cluster.url}}
         play = {"hosts": "localhost", "gather_facts": False, "module_defaults": group, "tasks": TASKS}
         played = run_playbook(yaml.safe_dump([play])).must_pass()

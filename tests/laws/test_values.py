@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as run_alias
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import with_environment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import checked
@@ -27,6 +29,7 @@ Place = tuple[str, ...]
 
 HOSTS: Json = {"hosts": ["http://double:9200"]}
 MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
+    "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
@@ -91,7 +94,8 @@ def outcome(module: str, given: Json) -> Json:
     validated = ArgumentSpecValidator(**spec.to_kwargs()).validate(arguments)
     if validated.error_messages:
         return {"msg": " ".join(validated.error_messages), "failure": {"code": "invalid_arguments"}}
-    done = code.run(validated.validated_parameters, True, connect=CLUSTER.connect, clock=CLUSTER.clock)
+    connect = CLUSTER.connect_aliases if code is run_alias else CLUSTER.connect
+    done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)
     return t.cast(Json, {**done.result, "warnings": done.warnings})
 
 

@@ -21,6 +21,9 @@ from elastic_transport._node._base import NodeApiResponse
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as alias
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.api import AliasCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
     CONNECTION,
@@ -110,8 +113,14 @@ class Emulator:
         """Let time pass while the code under test sleeps once; a test may replace this method."""
         self._inner.tick()
 
+    def _client(self, connection: Connection, sleep: t.Callable[[float], None]) -> Client:
+        return Client(connection, sleep, node_class=_node_class(self, connection.request_timeout))
+
     def connect(self, connection: Connection, sleep: t.Callable[[float], None]) -> Cluster:
-        return Cluster(Client(connection, sleep, node_class=_node_class(self, connection.request_timeout)))
+        return Cluster(self._client(connection, sleep))
+
+    def connect_aliases(self, connection: Connection, sleep: t.Callable[[float], None]) -> AliasCluster:
+        return AliasCluster(self._client(connection, sleep))
 
     def connected(self) -> Cluster:
         """Return the cluster as the collection sees it, with the privileges of :meth:`allow`. Its server is read."""
@@ -155,6 +164,20 @@ class Emulator:
         self.task_runs.append(run)
         run.execute(task, self.connect)
         return run
+
+    def run_alias(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_alias``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**alias_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = alias.run(
+            checked.validated_parameters,
+            check_mode,
+            connect=self.connect_aliases,
+            clock=self.clock,
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
         """Return the result of the module ``trained_model_deployment_info``; ``warnings`` beside it."""

@@ -20,7 +20,7 @@ from . import model_config
 from .model_config import PYTORCH
 from .versions import Features
 
-_ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z])?")
+_ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z])?")
 LANG_IDENT: Final = "lang_ident_model_1"
 ID_LIMIT: Final = model_config.ID_LIMIT
 WILDCARDS: Final = ("_all", "*")

@@ -83,6 +83,11 @@ def changes(emulator: Emulator) -> bool:
     return bool(emulator.run(model_id="m", number_of_allocations=2)["changed"])
 
 
+def changes_alias(emulator: Emulator) -> bool:
+    tasks: list[Json] = [{"model_id": "other"}, {"model_id": "m", "reassign": True}, {"state": "absent"}]
+    return all(emulator.run_alias(model_alias="a", **task)["changed"] for task in tasks)
+
+
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
@@ -93,6 +98,7 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
+    "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }
 BESIDE = [name for name in TASKS if "inference endpoint" in name or "ingest pipeline" in name]

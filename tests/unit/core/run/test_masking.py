@@ -95,18 +95,20 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
             emulator.run(model_id="m", number_of_allocations=2),
             emulator.info(),
             emulator.run_many([{"model_id": "m"}]),
+            emulator.run_alias(model_alias="a", model_id="m"),
         ]
         results.append(emulator.run(model_id="nope"))
         asleep = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 2}
         results.append(emulator.run_many([{"model_id": "m", "adaptive_allocations": asleep}]))
         results.append(emulator.run(model_id="m", state="restarted", finish_pending_work=True))
         results.append(emulator.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
-    ids = {"id-n1", "id-n2", "m", "elasticsearch_ml_deployments"}
+    facts = {"elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
+    ids = {"id-n1", "id-n2", "m", "a", *facts}
     assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
     documented = [block(module, "RETURN") for module in MODULES]
-    assert set(itertools.chain(*map(named, documented))) - {"elasticsearch_ml_deployments"} <= KEYS
+    assert set(itertools.chain(*map(named, documented))) - facts <= KEYS
     for result in results:
-        assert list(keys(masked(result, KEYS, {"elasticsearch_ml_deployments"}))) == list(keys(result))
+        assert list(keys(masked(result, KEYS, facts))) == list(keys(result))
 
 
 def test_the_name_of_a_fact_stays() -> None:

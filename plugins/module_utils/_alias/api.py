@@ -1,0 +1,139 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads of a model alias and of what decides about it, and its requests."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._consumers.api import ConsumerReader
+from .._core.http.client import Client, Request, quote
+from .._core.http.pages import read_pages
+from .._core.http.schema import ANY, integer, list_of, map_of, object_with, text
+from .._core.plan import Step
+from .._core.run.cluster import ClusterConnection
+from .._core.run.obstacles import is_licensed, is_upgrade_mode
+from .._core.server import Server
+from .._ml.predictions import predicted_aliases, predicted_models
+from .records import Alias, DeploymentStatus, Desired, Situation, Target
+
+_ACTION = "cluster:admin/xpack/ml/inference/model_aliases"
+_PATH = "/_ml/trained_models"
+_ROWS = "trained_model_configs"
+_FIELDS = ("model_id", "model_type", "license_level", "inference_config", "input.field_names", "metadata.model_aliases")
+_MODEL_QUERY = {"filter_path": ",".join(("count", *(f"{_ROWS}.{name}" for name in _FIELDS)))}
+_MODELS = object_with(
+    count=integer,
+    trained_model_configs=list_of(
+        object_with(
+            "model_id",
+            model_id=text,
+            model_type=text,
+            license_level=text,
+            inference_config=map_of(ANY),
+            input=object_with(field_names=list_of(text)),
+            metadata=object_with(model_aliases=list_of(text)),
+        )
+    ),
+)
+_STATS = object_with(
+    trained_model_stats=list_of(
+        object_with(
+            "model_id",
+            model_id=text,
+            deployment_stats=object_with(deployment_id=text, allocation_status=object_with(state=text)),
+        )
+    )
+)
+_STATS_QUERY = {
+    "filter_path": ",".join(
+        f"trained_model_stats.{name}"
+        for name in ("model_id", "deployment_stats.deployment_id", "deployment_stats.allocation_status.state")
+    )
+}
+
+
+class AliasCluster(ClusterConnection):
+    """A connection to one cluster: reads of aliases."""
+
+    ALLOWING: t.ClassVar = {
+        "set model aliases": ("manage_ml", f"{_ACTION}/put"),
+        "delete model aliases": ("manage_ml", f"{_ACTION}/delete"),
+    }
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.consumers = ConsumerReader(client, lambda: self.server)
+        self.predicted_aliases: t.Mapping[str, str | None] = {}
+        self.predicted_models: t.Mapping[str, str | None] = {}
+        """Deployment id to its model, ``None`` if it would be gone."""
+
+    def forget(self) -> None:
+        self.consumers.forget()
+
+    def follow(self, params: t.Mapping[str, t.Any]) -> None:
+        """Let reads show what earlier tasks of a dry run would have made."""
+        self.predicted_aliases = predicted_aliases(params, self.server)
+        self.predicted_models = predicted_models(params, self.server)
+
+    def read(self, desired: Desired) -> Situation:
+        """Return what a plan for *desired* needs, and nothing else.
+
+        :raises ApiError: a read failed, and not for lack of a privilege.
+        """
+        rows = list(read_pages(self._client, "read the models", _PATH, _ROWS, _MODEL_QUERY, schema=_MODELS))
+        targets = {row["model_id"]: Target.from_api(row) for row in rows}
+        there = {name: row["model_id"] for row in rows for name in _aliases_of(row)}
+        aliases = {name: model_id for name, model_id in {**there, **self.predicted_aliases}.items() if model_id}
+        old = aliases.get(desired.model_alias)
+        refers_to = Alias(desired.model_alias, old) if old else None
+        found = Situation(refers_to, targets, aliases, deletes=desired.state == "absent")
+        if old == (None if found.deletes else desired.model_id):
+            return found
+        if not self.server.serverless:
+            found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client))
+        if found.deletes:
+            return dataclasses.replace(found, pipelines=self._pipelines(desired.model_alias))
+        new = targets.get(str(desired.model_id))
+        if new and new.needs_licence and not self.server.serverless:
+            found = dataclasses.replace(found, licensed=is_licensed(self._client))
+        if old and new and old in targets:
+            found = dataclasses.replace(found, deployments=self._deployments(old, new.model_id))
+        return found
+
+    def _deployments(self, *model_ids: str) -> dict[str, DeploymentStatus]:
+        """Return the deployments of models by id; Elasticsearch counts one as allocated once a node runs it."""
+        path = f"{_PATH}/{','.join(map(quote, model_ids))}/_stats"
+        answer = self._client.read("read the deployments", path, _STATS_QUERY, schema=_STATS)
+        found = {}
+        for row in answer.get("trained_model_stats") or ():
+            if stats := row.get("deployment_stats"):
+                state = (stats.get("allocation_status") or {}).get("state")
+                deployment_id, allocated = stats.get("deployment_id"), state in ("started", "fully_allocated")
+                found[deployment_id or row["model_id"]] = DeploymentStatus(row["model_id"], allocated)
+        for name, model_id in self.predicted_models.items():
+            found.pop(name, None)
+            if model_id:
+                found[name] = DeploymentStatus(model_id, allocated=True)
+        return found
+
+    def _pipelines(self, alias: str) -> tuple[str, ...] | None:
+        """Return the ingest pipelines that name *alias*, ``None`` if the user may not read them."""
+        found = self.consumers.pipelines
+        return None if found is None else tuple(sorted(name for name, ids in found.items() if alias in ids))
+
+
+def _aliases_of(row: t.Mapping[str, t.Any]) -> t.Sequence[str]:
+    return (row.get("metadata") or {}).get("model_aliases") or ()
+
+
+def to_request(step: Step, server: Server) -> Request:
+    """Return the request of *step*."""
+    alias = step.settings
+    path = f"{_PATH}/{quote(alias['model_id'])}/model_aliases/{quote(alias['model_alias'])}"
+    if step.kind == "delete":
+        return Request("DELETE", path, {})
+    return Request("PUT", path, {"reassign": "true"} if alias["reassign"] else {})
