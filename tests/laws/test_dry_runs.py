@@ -61,6 +61,15 @@ OPTIONS: list[tuple[Json, tuple[int, int]]] = [
 """Options of a task, and the version that first has them."""
 
 
+ALIASES: list[Json] = [
+    {"model_id": "m"},
+    {"model_id": "other"},
+    {"model_id": "m", "reassign": True},
+    {"model_id": "other", "reassign": True},
+    {"state": "absent"},
+]
+
+
 class Run:
     """The tasks of one playbook on one cluster, in check mode or for real, and their fact."""
 
@@ -75,13 +84,17 @@ class Run:
         key = (f"task {next(_NUMBERS)}", "localhost", FACT)
         earlier = predictions(key, "run", self.facts) if self.check_mode else {}
         given: Json = {"check_mode": self.check_mode, "predictions": earlier, **options}
-        one = len(items) == 1 and not options
-        result: Json = self.emulator.run(**items[0], **given) if one else self.emulator.run_many(items, **given)
-        new = result.get("ansible_facts", {}).get(FACT)
+        result = self._run(items, given, is_list=len(items) > 1 or bool(options))
+        [(fact, new)] = result.get("ansible_facts", {}).items() or [(FACT, None)]
         if not result.get("failed") and new is not None:
-            known = entries_of_run(key, "run", self.facts.get(FACT))
-            self.facts[FACT] = merge_facts(key, "run", known, new, next_order(key, "run", self.facts))
+            known = entries_of_run(key, "run", self.facts.get(fact))
+            self.facts[fact] = merge_facts(key, "run", known, new, next_order(key, "run", self.facts))
         return result
+
+    def _run(self, items: list[Json], given: Json, *, is_list: bool) -> Json:
+        if "model_alias" in items[0]:
+            return self.emulator.run_alias(**items[0], **given)
+        return self.emulator.run_many(items, **given) if is_list else self.emulator.run(**items[0], **given)
 
 
 def _id(item: Json) -> str:
@@ -92,7 +105,7 @@ def _items(version: str) -> st.SearchStrategy[Json]:
     release = tuple(int(part) for part in version.split("."))
     options = st.sampled_from([options for options, since in OPTIONS if release >= since])
     own = [{"deployment_id": "d"}, {"deployment_id": "d", "model_id": "m"}, {"deployment_id": "e", "model_id": "other"}]
-    shared: list[Json] = [{"model_id": "m"}, {"model_id": "other"}, {"deployment_id": "m"}]
+    shared: list[Json] = [{"model_id": "m"}, {"model_id": "other"}, {"deployment_id": "m"}, {"model_id": "a"}]
     ids = st.sampled_from(shared + own if release >= (8, 8) else shared)
     return st.builds(lambda named, more: {**named, **more}, ids, options)
 
@@ -101,7 +114,9 @@ def _tasks(version: str) -> st.SearchStrategy[tuple[list[Json], Json]]:
     items = _items(version)
     many = st.lists(items, min_size=1, max_size=3, unique_by=_id)
     rest = st.sampled_from([{"stop_unlisted": True, "unlisted_except": []}, {"stop_unlisted": False}])
-    return st.one_of(st.tuples(items.map(lambda item: [item]), st.just({})), st.tuples(many, rest))
+    aliases = st.sampled_from(ALIASES).map(lambda item: [{"model_alias": "a", **item}])
+    alone = st.one_of(items.map(lambda item: [item]), aliases)
+    return st.one_of(st.tuples(alone, st.just({})), st.tuples(many, rest))
 
 
 @pytest.mark.parametrize("access", ACCESS)

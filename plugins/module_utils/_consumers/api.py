@@ -36,8 +36,15 @@ class ConsumerReader:
     :raises ApiError: a read failed for another reason.
     """
 
-    def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        server: t.Callable[[], Server],
+        predicted_aliases: t.Callable[[], t.Mapping[str, str | None]] = dict,
+    ) -> None:
+        """*predicted_aliases*: those that earlier tasks of a dry run would have changed."""
         self._client = client
+        self._predicted_aliases = predicted_aliases
         self._server = server
         self._known: dict[str, t.Any] = {}
 
@@ -121,7 +128,7 @@ class ConsumerReader:
         try:
             what, path, query = "read the model aliases", "/_ml/trained_models", {"filter_path": _ALIASES}
             models = read_pages(self._client, what, path, "trained_model_configs", query, schema=MODELS)
-            return records.aliases(models)
+            return records.with_predicted(records.aliases(models), self._predicted_aliases())
         except ApiError as exc:
             _raise_visible(exc)
             return None

@@ -107,6 +107,16 @@ def aliases(models: t.Iterable[Json]) -> Aliases:
     return {model_id: tuple(sorted(names)) for model_id, names in found.items() if names}
 
 
+def with_predicted(known: Aliases, predicted: t.Mapping[str, str | None]) -> Aliases:
+    """Return the *known* aliases as a dry run would leave them. *predicted*: alias to model, ``None`` if deleted."""
+    models: dict[str, str | None] = {alias: model_id for model_id, names in known.items() for alias in names}
+    found: dict[str, list[str]] = {}
+    for alias, model_id in sorted({**models, **predicted}.items()):
+        if model_id is not None:
+            found.setdefault(model_id, []).append(alias)
+    return {model_id: tuple(names) for model_id, names in found.items()}
+
+
 @dataclasses.dataclass(frozen=True)
 class Consumers:
     """All consumers in a cluster; a kind that the user may not read is ``None``."""

@@ -19,6 +19,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
     predictions,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.start_step import as_shown
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.prediction import NO_PREDICTIONS
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from support.emulated_cluster import Emulator
 
@@ -57,7 +58,7 @@ def entry(**more: t.Any) -> Json:
 
 
 def read(value: t.Any, server: Server = SERVER) -> t.Any:
-    return predictions({"predictions": {"deployments": {"d": value}}}, server)
+    return predictions({"predictions": {"deployments": {"d": value}}}, server).deployments
 
 
 def test_only_predicted_entries_of_the_same_cluster_count() -> None:
@@ -66,9 +67,8 @@ def test_only_predicted_entries_of_the_same_cluster_count() -> None:
     assert read(entry(deployment=None)) == {"d": None}
     assert read(entry(predicted=False)) == {}
     assert read(entry(), Server("9.5.3", "default", "c", "another")) == {}
-    assert (
-        predictions({"predictions": None}, SERVER) == predictions({"predictions": {"deployments": None}}, SERVER) == {}
-    )
+    for nothing in ({"predictions": None}, {"predictions": {"deployments": None}}):
+        assert predictions(nothing, SERVER) == NO_PREDICTIONS
 
 
 @pytest.mark.parametrize("entry_uuid", ["u", None])
@@ -251,3 +251,36 @@ def test_a_size_that_only_one_read_shows_is_read_again_for_one_deployment(emulat
     alone = predicted(emulator, model_id="m", deployment_id="d")["d"]
     listed = emulator.run_many([{"model_id": "m", "deployment_id": "d"}], check_mode=True)["ansible_facts"][FACT]["d"]
     assert alone["deployment"]["cache_size"] == listed["deployment"]["cache_size"] == "1048576b"
+
+
+# --- aliases ---
+
+
+def alias_after(emulator: Emulator, **options: t.Any) -> Json:
+    """Return the entries that a dry run of a task on an alias leaves."""
+    result = emulator.run_alias(True, model_alias="a", **options)
+    assert not result.get("failed"), result.get("msg")
+    return {"check_mode": True, "predictions": {"aliases": result["ansible_facts"]["elasticsearch_ml_aliases"]}}
+
+
+def test_a_model_is_found_by_the_alias_that_it_would_have(emulator: Emulator) -> None:
+    made = alias_after(emulator, model_id="m")
+    assert emulator.run(True, deployment_id="d", model_id="a")["failure"] == {"code": "model_missing"}
+    assert emulator.run(deployment_id="d", model_id="a", **made)["deployment"]["model_id"] == "m"
+    assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/a") == 200
+    moved = alias_after(emulator, model_id="other", reassign=True)
+    assert emulator.run(deployment_id="d", model_id="a", **moved)["deployment"]["model_id"] == "other"
+    gone = alias_after(emulator, state="absent")
+    assert emulator.run(deployment_id="d", model_id="a", **gone)["failure"] == {"code": "model_missing"}
+
+
+def test_an_alias_that_would_have_moved_is_no_consumer(emulator: Emulator) -> None:
+    emulator.run(model_id="m")
+    emulator.run(model_id="other")
+    for alias in "ab":
+        assert emulator.api("PUT", f"/_ml/trained_models/m/model_aliases/{alias}") == 200
+    moved = alias_after(emulator, model_id="other", reassign=True)
+    stopped = emulator.run(model_id="m", state="stopped", on_referenced="force", **moved)
+    assert stopped["used_by"]["model_aliases"] == ["b"]
+    stopped = emulator.run(model_id="other", state="stopped", on_referenced="force", **moved)
+    assert stopped["used_by"]["model_aliases"] == ["a"]

@@ -49,7 +49,7 @@ class Cluster(ClusterConnection):
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         self._state_readable = True
-        self.consumers = ConsumerReader(client, lambda: self.server)
+        self.consumers = ConsumerReader(client, lambda: self.server, lambda: self.predictions.aliases)
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)
@@ -70,7 +70,7 @@ class Cluster(ClusterConnection):
         """
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
         misreports = self.server.supports(Feature.MISREPORTED_THREADS)
-        return Snapshot(rows, deployment_id, predictions=self.predictions, misreports=misreports)
+        return Snapshot(rows, deployment_id, predictions=self.predictions.deployments, misreports=misreports)
 
     def read_targets(self, snapshot: Snapshot, *, repeat: bool = True) -> Snapshot:
         """Return *snapshot* with the targets of the routes, read now if the user may read the cluster state.
@@ -137,6 +137,10 @@ class Cluster(ClusterConnection):
 
     def read_model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""
+        real_id = self.predictions.aliases.get(model_id, model_id)
+        return None if real_id is None else self._read_existing(real_id)
+
+    def _read_existing(self, model_id: str) -> Model | None:
         query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
         try:
             return self._read_model(model_id, query)

@@ -10,7 +10,7 @@ import copy
 import typing as t
 
 from ..._ml.deployment import Deployment
-from ..records.prediction import NO_PREDICTIONS, Predictions, overlaid
+from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, overlaid
 
 Json = dict[str, t.Any]
 
@@ -42,7 +42,7 @@ class Snapshot:
         deployment_id: str | None = None,
         *,
         misreports: bool,
-        predictions: Predictions = NO_PREDICTIONS,
+        predictions: PredictedDeployments = NO_PREDICTIONS.deployments,
     ) -> None:
         self.rows: dict[str, Json] = {}
         """Deployment id to row."""

@@ -68,7 +68,7 @@ def read_existing(cluster: Cluster) -> list[Deployment] | None:
     In a dry run they are as its earlier tasks would have left them.
     """
     try:
-        if cluster.predictions:
+        if cluster.predictions.deployments:
             found = cluster.read_targets(cluster.read()).deployments
         else:
             states = cluster.read_assignments().values()

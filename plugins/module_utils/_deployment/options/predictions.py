@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The deployments that earlier tasks of a dry run would have made."""
+"""The deployments and aliases that earlier tasks of a dry run would have made."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import typing as t
 from ..._core.run.predictions import Predicted
 from ..._core.server import Server
 from ..._core.warning import WarningText
+from ..._ml.predictions import predicted_aliases
 from ..records.prediction import ENTRY, Predictions, from_entry
 
 
 def predictions(params: t.Mapping[str, t.Any], server: Server) -> Predictions:
-    """Return the deployments on *server* that earlier tasks of the dry run would have changed.
+    """Return the deployments and aliases on *server* that earlier tasks of the dry run would have changed.
 
     :raises Refusal: the option has what no fact has.
     """
     found = Predicted(params, "deployments", ENTRY).on(server)
-    return {deployment_id: from_entry(entry) for deployment_id, entry in found.items()}
+    deployments = {deployment_id: from_entry(entry) for deployment_id, entry in found.items()}
+    return Predictions(deployments, predicted_aliases(params, server))
 
 
 def not_followed(params: t.Mapping[str, t.Any], server: Server, deployment_id: str) -> tuple[WarningText, ...]:

@@ -18,9 +18,19 @@ from ..._ml.schemas import ADAPTIVE
 from ..._ml.settings import SETTINGS
 
 Json = dict[str, t.Any]
-Predictions = t.Mapping[str, "Deployment | None"]
+PredictedDeployments = t.Mapping[str, "Deployment | None"]
 """Deployment id to the predicted deployment, ``None`` if it would be gone."""
-NO_PREDICTIONS: Predictions = types.MappingProxyType({})
+_NOTHING: t.Mapping[str, t.Any] = types.MappingProxyType({})
+
+
+class Predictions(t.NamedTuple):
+    """What earlier tasks of a dry run would have made. ``aliases``: to their models, ``None`` if deleted."""
+
+    deployments: PredictedDeployments = _NOTHING
+    aliases: t.Mapping[str, str | None] = _NOTHING
+
+
+NO_PREDICTIONS = Predictions()
 
 _SHOWN: dict[str, Schema] = {
     **{name: setting.schema for name, setting in SETTINGS.items()},
