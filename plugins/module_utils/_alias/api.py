@@ -12,33 +12,22 @@ import typing as t
 from .._consumers.api import ConsumerReader
 from .._core.http.client import Client, Request, quote
 from .._core.http.pages import read_pages
-from .._core.http.schema import ANY, integer, list_of, map_of, object_with, text
+from .._core.http.schema import list_of, object_with, text
 from .._core.plan import Step
 from .._core.run.cluster import ClusterConnection
 from .._core.run.obstacles import is_licensed, is_upgrade_mode
 from .._core.server import Server
+from .._ml.model import Model
 from .._ml.predictions import predicted_aliases, predicted_models
-from .records import Alias, DeploymentStatus, Desired, Situation, Target
+from .._ml.schemas import MODELS
+from .plan import needs_licence
+from .records import Alias, DeploymentStatus, Desired, Situation
 
 _ACTION = "cluster:admin/xpack/ml/inference/model_aliases"
 _PATH = "/_ml/trained_models"
 _ROWS = "trained_model_configs"
 _FIELDS = ("model_id", "model_type", "license_level", "inference_config", "input.field_names", "metadata.model_aliases")
 _MODEL_QUERY = {"filter_path": ",".join(("count", *(f"{_ROWS}.{name}" for name in _FIELDS)))}
-_MODELS = object_with(
-    count=integer,
-    trained_model_configs=list_of(
-        object_with(
-            "model_id",
-            model_id=text,
-            model_type=text,
-            license_level=text,
-            inference_config=map_of(ANY),
-            input=object_with(field_names=list_of(text)),
-            metadata=object_with(model_aliases=list_of(text)),
-        )
-    ),
-)
 _STATS = object_with(
     trained_model_stats=list_of(
         object_with(
@@ -84,23 +73,23 @@ class AliasCluster(ClusterConnection):
 
         :raises ApiError: a read failed, and not for lack of a privilege.
         """
-        rows = list(read_pages(self._client, "read the models", _PATH, _ROWS, _MODEL_QUERY, schema=_MODELS))
-        targets = {row["model_id"]: Target.from_api(row) for row in rows}
-        there = {name: row["model_id"] for row in rows for name in _aliases_of(row)}
+        rows = read_pages(self._client, "read the models", _PATH, _ROWS, _MODEL_QUERY, schema=MODELS)
+        models = {model.model_id: model for model in map(Model.from_api, rows)}
+        there = {alias: model.model_id for model in models.values() for alias in model.aliases}
         aliases = {name: model_id for name, model_id in {**there, **self.predicted_aliases}.items() if model_id}
         old = aliases.get(desired.model_alias)
         refers_to = Alias(desired.model_alias, old) if old else None
-        found = Situation(refers_to, targets, aliases, deletes=desired.state == "absent")
+        found = Situation(refers_to, models, aliases, deletes=desired.state == "absent")
         if old == (None if found.deletes else desired.model_id):
             return found
         if not self.server.serverless:
             found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client))
         if found.deletes:
             return dataclasses.replace(found, pipelines=self._pipelines(desired.model_alias))
-        new = targets.get(str(desired.model_id))
-        if new and new.needs_licence and not self.server.serverless:
+        new = models.get(str(desired.model_id))
+        if new and needs_licence(new) and not self.server.serverless:
             found = dataclasses.replace(found, licensed=is_licensed(self._client))
-        if old and new and old in targets:
+        if old and new and old in models:
             found = dataclasses.replace(found, deployments=self._deployments(old, new.model_id))
         return found
 
@@ -124,10 +113,6 @@ class AliasCluster(ClusterConnection):
         """Return the ingest pipelines that name *alias*, ``None`` if the user may not read them."""
         found = self.consumers.pipelines
         return None if found is None else tuple(sorted(name for name, ids in found.items() if alias in ids))
-
-
-def _aliases_of(row: t.Mapping[str, t.Any]) -> t.Sequence[str]:
-    return (row.get("metadata") or {}).get("model_aliases") or ()
 
 
 def to_request(step: Step, server: Server) -> Request:

@@ -13,8 +13,9 @@ from .._core.obstacles import OBSTACLES
 from .._core.plan import Plan, Step
 from .._core.server import Server
 from .._core.warning import WarningText
-from .._core.words import joined
-from .records import Alias, Desired, Situation, Target
+from .._core.words import first_of, joined
+from .._ml.model import Model
+from .records import Alias, Desired, Situation
 
 
 def decide(desired: Desired, current: Situation, server: Server) -> Plan[Alias]:
@@ -83,7 +84,7 @@ def _refuse_unasked_move(desired: Desired, current: Situation) -> None:
 
 
 def _refuse_name_of_model(desired: Desired, current: Situation) -> None:
-    if desired.model_alias in current.targets:
+    if desired.model_alias in current.models:
         raise Refusal(
             "alias_names_model",
             f"'{desired.model_alias}' is the id of a trained model, and no alias can have it",
@@ -92,19 +93,19 @@ def _refuse_name_of_model(desired: Desired, current: Situation) -> None:
 
 
 def _refuse_missing_model(desired: Desired, current: Situation) -> None:
-    if desired.model_id not in current.targets:
+    if desired.model_id not in current.models:
         behind = current.aliases.get(str(desired.model_id))
+        there = first_of([f"'{name}'" for name in sorted(current.models)])
+        hint = f"Check model_id, or create the model first. The models are {there}."
         raise Refusal(
             "model_missing",
             f"Cannot set model alias '{desired.model_alias}': the cluster has no trained model '{desired.model_id}'",
-            hint=f"That is an alias of model '{behind}': name the model itself."
-            if behind
-            else "Check model_id, or create the model first.",
+            hint=f"That is an alias of model '{behind}': name the model itself." if behind else hint,
         )
 
 
 def _refuse_unlicensed(desired: Desired, current: Situation) -> None:
-    if current.targets[str(desired.model_id)].needs_licence and current.licensed is False:
+    if needs_licence(current.models[str(desired.model_id)]) and current.licensed is False:
         raise _obstacle(desired, "licence")
 
 
@@ -160,13 +161,18 @@ _PYTORCH = "pytorch"
 _ANOTHER = "Give the model an alias of its own."
 
 
-def _old_and_new(desired: Desired, current: Situation) -> tuple[Target | None, Target]:
+def needs_licence(model: Model) -> bool:
+    """Return whether the licence must include machine learning for an alias of *model*."""
+    return model.license_level != "basic"
+
+
+def _old_and_new(desired: Desired, current: Situation) -> tuple[Model | None, Model]:
     """Return the model that the alias leaves, if it is still there, and the one to which it goes."""
-    old = current.targets.get(current.refers_to.model_id) if current.refers_to else None
-    return old, current.targets[str(desired.model_id)]
+    old = current.models.get(current.refers_to.model_id) if current.refers_to else None
+    return old, current.models[str(desired.model_id)]
 
 
-def _cannot_move(old: Target, new: Target, why: str) -> str:
+def _cannot_move(old: Model, new: Model, why: str) -> str:
     return f"The alias of model '{old.model_id}' cannot move to '{new.model_id}': {why}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-Json = t.Mapping[str, t.Any]
+from .._ml.model import Model
 
 
 class Alias(t.NamedTuple):
@@ -29,27 +29,6 @@ class Desired:
     state: t.Literal["present", "absent"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """A model to which an alias may refer. ``task``: the kind of its inference configuration, if it has one."""
-
-    model_id: str
-    model_type: str
-    task: str | None
-    needs_licence: bool
-    field_names: frozenset[str]
-
-    @classmethod
-    def from_api(cls, raw: Json) -> Target:
-        return cls(
-            str(raw["model_id"]),
-            str(raw.get("model_type") or ""),
-            next(iter(raw.get("inference_config") or {}), None),
-            raw.get("license_level") != "basic",
-            frozenset((raw.get("input") or {}).get("field_names") or ()),
-        )
-
-
 class DeploymentStatus(t.NamedTuple):
     """A deployment of a model. ``allocated``: whether the model is loaded on a node."""
 
@@ -61,13 +40,13 @@ class DeploymentStatus(t.NamedTuple):
 class Situation:
     """The cluster, as far as a plan needs to know it; what it does not need was not read.
 
-    ``refers_to``: the model behind the alias. ``targets``: all models. ``aliases``: all aliases to their models.
+    ``refers_to``: the model behind the alias. ``models``: all of them by id. ``aliases``: all aliases to their models.
     ``deployments``: of the old and the new model. ``pipelines``: the ingest pipelines that name the alias, ``None`` if
     the user may not read them. ``licensed`` and ``upgrade_mode`` are ``None`` in that case, too.
     """
 
     refers_to: Alias | None
-    targets: t.Mapping[str, Target]
+    models: t.Mapping[str, Model]
     aliases: t.Mapping[str, str]
     deployments: t.Mapping[str, DeploymentStatus] = dataclasses.field(default_factory=dict)
     pipelines: tuple[str, ...] | None = ()

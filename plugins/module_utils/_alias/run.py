@@ -29,12 +29,10 @@ def settings(alias: Alias | None) -> Json:
 def result(current: Situation | None) -> Json:
     """Return the result keys that only an alias has; *current*: what was read first."""
     before = current and current.refers_to
-    pipelines = current.pipelines if current else ()
-    used_by = {"ingest_pipelines": None if pipelines is None else list(pipelines)}
-    return {
-        "previous_model_id": before.model_id if before else None,
-        "used_by": used_by if current and current.deletes else None,
-    }
+    used_by = None
+    if current and current.refers_to and current.deletes:
+        used_by = {"ingest_pipelines": None if current.pipelines is None else list(current.pipelines)}
+    return {"previous_model_id": before.model_id if before else None, "used_by": used_by}
 
 
 ALIAS: Resource[AliasCluster, Desired, Situation, Alias] = Resource(

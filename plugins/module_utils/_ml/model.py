@@ -15,15 +15,30 @@ from .._core.errors import Refusal
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not report it."""
+    """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not report it.
+
+    ``task``: the kind of its inference configuration, ``None`` if it has none.
+    """
 
     model_id: str
     model_type: str
-    fully_defined: bool | None
+    fully_defined: bool | None = None
+    task: str | None = None
+    license_level: str = ""
+    field_names: frozenset[str] = frozenset()
+    aliases: tuple[str, ...] = ()
 
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any]) -> Model:
-        return cls(str(raw["model_id"]), str(raw.get("model_type") or ""), raw.get("fully_defined"))
+        return cls(
+            model_id=str(raw["model_id"]),
+            model_type=str(raw.get("model_type") or ""),
+            fully_defined=raw.get("fully_defined"),
+            task=next(iter(raw.get("inference_config") or {}), None),
+            license_level=str(raw.get("license_level") or ""),
+            field_names=frozenset((raw.get("input") or {}).get("field_names") or ()),
+            aliases=tuple((raw.get("metadata") or {}).get("model_aliases") or ()),
+        )
 
 
 def id_of_import(name: str) -> str:

@@ -18,6 +18,9 @@ MODELS = object_with(
             model_id=text,
             model_type=text,
             fully_defined=boolean,
+            license_level=text,
+            inference_config=object_with(),
+            input=object_with(field_names=list_of(text)),
             metadata=object_with(model_aliases=list_of(text)),
         )
     ),

@@ -18,13 +18,13 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.records
     DeploymentStatus,
     Desired,
     Situation,
-    Target,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
 
 SERVER = Server("9.5.3", "default", "c")
-OLD = Target("old", "pytorch", "ner", True, frozenset(("a", "b")))
+OLD = Model("old", "pytorch", task="ner", field_names=frozenset(("a", "b")))
 NEW = dataclasses.replace(OLD, model_id="new")
 MOVE = Desired("a", "new", True, "present")
 MOVABLE = Situation(Alias("a", "old"), {"old": OLD, "new": NEW}, {"a": "old"})
@@ -42,7 +42,7 @@ def change(**more: t.Any) -> Situation:
     return dataclasses.replace(MOVABLE, **more)
 
 
-def new(**more: t.Any) -> dict[str, Target]:
+def new(**more: t.Any) -> dict[str, Model]:
     return {"old": OLD, "new": dataclasses.replace(NEW, **more)}
 
 
@@ -69,16 +69,17 @@ RULES: list[tuple[Desired, Situation, str, str]] = [
         dataclasses.replace(MOVE, model_id="missing"),
         MOVABLE,
         "model_missing",
-        "Cannot set model alias 'a': the cluster has no trained model 'missing'. Check model_id, or",
+        "Cannot set model alias 'a': the cluster has no trained model 'missing'. Check model_id, or create the model "
+        "first. The models are 'new', 'old'.",
     ),
     (MOVE, change(licensed=False), "missing_licence", "'a' cannot be changed now: the licence of the cluster"),
     (
         MOVE,
-        change(targets=new(task="fill_mask")),
+        change(models=new(task="fill_mask")),
         "model_kind_differs",
         "The alias of model 'old' cannot move to 'new': its inference task is fill_mask, and that of 'old' is ner.",
     ),
-    (MOVE, change(targets=new(model_type="x")), "model_kind_differs", "its type is x, and that of 'old' is pytorch."),
+    (MOVE, change(models=new(model_type="x")), "model_kind_differs", "its type is x, and that of 'old' is pytorch."),
     (
         MOVE,
         change(deployments=OLD_RUNS),
@@ -124,10 +125,10 @@ def test_an_alias_of_another_model_is_no_model() -> None:
         change(deployments=BOTH_RUN),
         change(deployments={"old": DeploymentStatus("old", False), "new": DeploymentStatus("new", False)}),
         change(deployments={"new": DeploymentStatus("new", False)}),
-        change(targets={"old": dataclasses.replace(OLD, task=None), "new": NEW}),
-        change(targets={"new": dataclasses.replace(NEW, model_type="x")}),
-        change(licensed=False, targets=new(needs_licence=False)),
-        change(targets={name: dataclasses.replace(OLD, model_id=name, model_type="x") for name in ("old", "new")}),
+        change(models={"old": dataclasses.replace(OLD, task=None), "new": NEW}),
+        change(models={"new": dataclasses.replace(NEW, model_type="x")}),
+        change(licensed=False, models=new(license_level="basic")),
+        change(models={name: dataclasses.replace(OLD, model_id=name, model_type="x") for name in ("old", "new")}),
     ],
 )
 def test_what_elasticsearch_moves(current: Situation) -> None:
@@ -141,7 +142,7 @@ def test_what_elasticsearch_moves(current: Situation) -> None:
     ("fields", "warns"), [(("a", "b"), False), (("a", "c"), False), (("c", "d"), True), (("c",), True), ((), True)]
 )
 def test_other_input_fields_are_a_warning(fields: tuple[str, ...], warns: bool) -> None:
-    plan = decide(MOVE, change(targets=new(field_names=frozenset(fields))), SERVER)
+    plan = decide(MOVE, change(models=new(field_names=frozenset(fields))), SERVER)
     expected = ["The input fields of models 'old' and 'new' differ: documents may give other results."]
     assert list(plan.warnings) == (expected if warns else [])
 
@@ -190,5 +191,5 @@ def test_deletes() -> None:
 
 
 def test_an_alias_that_is_there_is_left_alone_whatever_else_is_wrong() -> None:
-    current = change(refers_to=Alias("a", "new"), targets={}, upgrade_mode=True, licensed=False)
+    current = change(refers_to=Alias("a", "new"), models={}, upgrade_mode=True, licensed=False)
     assert not decide(MOVE, current, SERVER).changed

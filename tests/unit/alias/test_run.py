@@ -55,7 +55,8 @@ def test_a_run(emulator: Emulator) -> None:
     assert moved["diff"] == {"before": {"model_id": "m"}, "after": {"model_id": "other"}}
     gone = emulator.run_alias(model_alias="a", state="absent")
     assert (gone["operation"], gone["alias"], gone["used_by"]) == ("delete", None, {"ingest_pipelines": []})
-    assert not emulator.run_alias(model_alias="a", state="absent")["changed"]
+    again = emulator.run_alias(model_alias="a", state="absent")
+    assert (again["changed"], again["used_by"]) == (False, None)
     emulator.api("PUT", PATH.format("m"))
     assert not emulator.run_alias(model_alias="a", model_id="m")["changed"]
 
