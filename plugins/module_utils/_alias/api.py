@@ -111,7 +111,7 @@ class AliasCluster(ClusterConnection):
 
     def _pipelines(self, alias: str) -> tuple[str, ...] | None:
         """Return the ingest pipelines that name *alias*, ``None`` if the user may not read them."""
-        found = self.consumers.pipelines
+        found = self.consumers.read_pipelines()
         return None if found is None else tuple(sorted(name for name, ids in found.items() if alias in ids))
 
 

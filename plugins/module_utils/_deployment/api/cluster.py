@@ -13,6 +13,7 @@ from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
 from ..._core.features import Feature
 from ..._core.http.client import Client, Request, quote
+from ..._core.http.pages import PAGE, read_pages
 from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
 from ..._ml.model import Model
@@ -26,7 +27,6 @@ from .requests import to_request
 from .snapshot import Json, Snapshot
 from .start_conditions import StartConditionsReader
 
-PAGE = 1000
 _WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
 _STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
 _DEPLOYMENT_FIELDS = (
@@ -97,16 +97,10 @@ class Cluster(ClusterConnection):
         return list(answer.get("trained_model_stats") or ())
 
     def _rows_of_all(self, repeat: bool, usage: bool) -> t.Iterator[Json]:
-        """Yield the rows of all models; ``size`` and ``from`` count models, not rows."""
-        start, total = 0, 1
-        while start < total:
-            query = {"from": str(start), "size": str(PAGE)} | ({} if usage else {"filter_path": _FIELDS})
-            path = "/_ml/trained_models/_stats"
-            answer = self._client.read("read the deployments", path, query, repeat=repeat, schema=schemas.STATS)
-            rows = answer.get("trained_model_stats") or ()
-            yield from rows
-            # A count that is never reached must not make this loop endless.
-            start, total = start + PAGE, (answer.get("count") or 0) if rows else 0
+        """Return the rows of all models; ``size`` and ``from`` count models, not rows."""
+        query = {} if usage else {"filter_path": _FIELDS}
+        what, path = "read the deployments", "/_ml/trained_models/_stats"
+        return read_pages(self._client, what, path, "trained_model_stats", query, schema=schemas.STATS, repeat=repeat)
 
     def read_assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
         """Return the assignments in the cluster state by deployment id, or none where the user may not read it.

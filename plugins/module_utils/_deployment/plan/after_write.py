@@ -9,11 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import ApiError, Failure, Unsatisfied
+from ..._core.write_outcome import may_have_been_applied
 from ..._ml.deployment import Deployment
 from ..records.step import Step
 from .readiness import is_new_instance, restarted_message
 from .run_state import PlanProgress
-from .write_outcome import is_uncertain, judge_write, may_have_been_applied
+from .write_outcome import is_uncertain, judge_write
 
 _ALREADY_DONE = (400, 404, 409)
 """Answers to a first request which show that it did nothing, because another client was quicker."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import ApiError, Difference
+from ..._core.write_outcome import may_have_been_applied
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step, StepKind
@@ -21,7 +22,6 @@ from .readiness import is_new_instance, restarted_message
 EXISTS = "existing deployment with the same id"
 STARTED_MEANWHILE = "has already been started"
 NOT_STARTED = "not in [started] state"
-UNCERTAIN_KINDS = ("connection", "timeout", "unavailable", "answer", "product")
 
 
 NOTHING_SENT = "Nothing was sent."
@@ -53,11 +53,6 @@ class WriteOutcome(t.NamedTuple):
 APPLIED = WriteOutcome("applied")
 RETRY = WriteOutcome("retry")
 REJECTED = WriteOutcome("rejected")
-
-
-def may_have_been_applied(error: ApiError) -> bool:
-    """Return whether the write may have taken effect despite *error*. With 408 Elasticsearch gave up waiting for it."""
-    return error.kind in UNCERTAIN_KINDS or error.status == 408
 
 
 def is_uncertain(step: Step, error: ApiError) -> bool:

@@ -24,7 +24,7 @@ _NOTHING: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
 class Predictions(t.NamedTuple):
-    """What earlier tasks of a dry run would have made. ``aliases``: to their models, ``None`` if deleted."""
+    """The state that earlier tasks of a dry run would have left. ``aliases``: to their models, ``None`` if deleted."""
 
     deployments: PredictedDeployments = _NOTHING
     aliases: t.Mapping[str, str | None] = _NOTHING
