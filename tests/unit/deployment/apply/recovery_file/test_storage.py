@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import SETTINGS
 from support.emulated_cluster import Emulator, Killed
 
 Json = dict[str, t.Any]
 OWN: Json = {"number_of_allocations": 2, "threads_per_allocation": 2, "queue_capacity": 77, "cache_size": "123kb"}
+_LATER = {name: setting.known_default for name, setting in SETTINGS.items() if setting.since}
+DEFAULTS: Json = {name: default for name, default in _LATER.items() if default is not None}
 REPLACE: Json = {"threads_per_allocation": 1, "replace": "stop_start"}
 CALLS = ("stat", "open", "read", "write", "scandir", "fsync", "replace", "unlink", "close")
 """What :mod:`os` does for those who write a file."""
@@ -62,8 +65,8 @@ def test_what_is_in_it(emulator: Emulator, path: Path) -> None:
         "cluster_name": cluster.cluster_name,
         "cluster_uuid": cluster.cluster_uuid,
         "start_time": was["start_time"],
-        "settings": {"model_id": "m", **OWN, "threads_per_allocation": 1, "priority": "normal"},
-        "before": {"model_id": "m", **OWN, "priority": "normal"},
+        "settings": {"model_id": "m", **OWN, "threads_per_allocation": 1, **DEFAULTS},
+        "before": {"model_id": "m", **OWN, **DEFAULTS},
     }
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(path.parent) == [path.name]
@@ -330,7 +333,7 @@ def test_it_is_right_once_more_right_before_the_stop(emulator: Emulator, path: P
         emulator.run(deployment_id="d", recovery_file=str(path), **change)
     assert emulator.deployments() == {}
     kept = json.loads(path.read_text())
-    assert kept["settings"] == {"model_id": "m", **OWN, "priority": "normal", "number_of_allocations": 1}
+    assert kept["settings"] == {"model_id": "m", **OWN, **DEFAULTS, "number_of_allocations": 1}
     assert kept["before"]["number_of_allocations"] == (2 if happens == "removed" else 3)
 
 
