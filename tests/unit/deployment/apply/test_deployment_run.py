@@ -33,6 +33,12 @@ def emulator() -> t.Iterator[Emulator]:
         yield made
 
 
+def test_what_could_not_be_read_is_not_reported_as_stopped(emulator: Emulator) -> None:
+    emulator.fault("stats", {"type": "answer", "status": 500, "body": {"error": "planted"}}, times=-1)
+    result = emulator.run(deployment_id="d")
+    assert (result["failed"], result["deployment"], result["allocations"]) == (True, None, None)
+
+
 def test_a_cluster_that_may_grow_waits_and_says_what_is_missing(emulator: Emulator) -> None:
     emulator.effect("set_setting", **LAZY)
     result = emulator.run(model_id="m", number_of_allocations=10, wait_timeout=6)
