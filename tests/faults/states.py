@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.task_run import TaskRun
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
 
 
 def shown_states(runs: t.Iterable[TaskRun]) -> list[str]:
@@ -23,7 +23,10 @@ def shown_states(runs: t.Iterable[TaskRun]) -> list[str]:
 
 def _shown(value: t.Any) -> str:
     """Return a record with only what it has, and not what is as nothing had happened."""
-    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
+    if hasattr(value, "_asdict"):
+        said = ", ".join(f"{name}={_shown(found)}" for name, found in value._asdict().items() if found is not None)
+        return f"{type(value).__name__}({said})"
+    if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(_shown, value)) + "]"
     if not dataclasses.is_dataclass(value):
         return repr(value)

@@ -34,10 +34,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment im
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_fleet as deployments
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run_info as info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.apply.task_run import TaskRun
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.task import Task, many, one
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions

@@ -36,7 +36,7 @@ def as_item(state: RunState) -> Json:
         "diff": settings_diff(before, after),
         "api_calls": [request.as_result() for request in state.requests],
         "waited": {"seconds": state.seconds, "polls": state.polls, "reached": state.reached},
-        "used_by": state.used_by,
+        "used_by": state.used_by and state.used_by.as_result(),
         "details": list(state.details),
         "start_checks": dict(state.start_checks),
     }

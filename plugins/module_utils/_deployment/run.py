@@ -15,11 +15,11 @@ from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, without_facts
 from .._core.warning import WarningText
 from .api.cluster import Cluster
-from .apply.task_run import TaskRun
 from .options.task import one
 from .plan.run_state import RunState
 from .records.desired import Desired, WaitPolicy
 from .result import as_item, fact
+from .task_run import TaskRun
 
 Params = t.Mapping[str, t.Any]
 

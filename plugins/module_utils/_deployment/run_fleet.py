@@ -17,10 +17,10 @@ from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure, without_facts
 from .._core.warning import WarningText
 from .api.cluster import Cluster
-from .apply.task_run import TaskRun
 from .options.task import many
 from .plan.run_state import RunState
 from .result import as_item, fact, operation
+from .task_run import TaskRun
 
 Params = t.Mapping[str, t.Any]
 
@@ -69,7 +69,7 @@ def _result(params: Params, task_run: TaskRun) -> Json:
         "changed": bool(changed),
         "failure": None,
         "deployments": items,
-        "summary": _summary(states),
+        "summary": _summary(states if task_run.read else ()),
         "diff": {
             side: {item["deployment_id"]: item["diff"][side] for item in changed if any(item["diff"].values())}
             for side in ("before", "after")

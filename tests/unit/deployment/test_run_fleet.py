@@ -408,3 +408,24 @@ def test_a_wait_budget_that_has_not_begun_is_not_extended() -> None:
     assert watch.left == 5
     watch.exclude(100)
     assert watch.left == 105
+
+
+@pytest.mark.parametrize("options", [{"state": "restarted", "wait": False}, {"number_of_allocations": 2}])
+def test_one_deployment_is_a_list_of_one(options: Json) -> None:
+    with Emulator("9.5.3") as single, Emulator("9.5.3") as listed:
+        for emulator in (single, listed):
+            started(emulator, d=1)
+        alone, [item] = (
+            single.run(deployment_id="d", **options),
+            listed.run_many([{"deployment_id": "d", **options}])["deployments"],
+        )
+        assert {key: alone[key] for key in ("changed", "operation", "api_calls", "allocations", "routing_source")} == {
+            key: item[key] for key in ("changed", "operation", "api_calls", "allocations", "routing_source")
+        }
+
+
+def test_a_cluster_state_that_cannot_be_read_fails_the_whole_list(emulator: Emulator) -> None:
+    emulator.fault("cluster_state", {"type": "answer", "status": 503, "body": {"error": "planted"}}, times=-1)
+    result = emulator.run_many([{"deployment_id": "a", "model_id": "m"}, {"deployment_id": "b", "model_id": "m"}])
+    assert result["failure"] == {"code": "cluster_unavailable"}
+    assert (result["deployments"], result["summary"]["deployments"], emulator.journal()) == ([], 0, [])

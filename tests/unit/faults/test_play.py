@@ -70,7 +70,7 @@ def test_a_stop_of_what_another_client_started_breaks_a_law(monkeypatch: pytest.
     """Plant a stop without a read before it, which stops what another client has started."""
     assert _laws_broken(GONE, RUNNING, state="stopped") == set()
 
-    async def without_reading(_run: t.Any, step: t.Any, _first: bool) -> t.Any:
+    async def without_reading(_run: t.Any, step: t.Any) -> t.Any:
         return step
 
     monkeypatch.setattr(writes, "_next_stop", without_reading)

@@ -31,8 +31,8 @@ class Snapshot:
     """One read of the deployments, as a value: nothing here sends a request.
 
     *rows*: of ``_stats``; of all deployments if *deployment_id* is ``None``, else of those under that id.
-    *assignments*: of the cluster state, if it was read. Statistics and cluster state are two reads: a deployment that
-    only one of them has still counts. *predictions* take the place of what was read; :attr:`rows` stay as they are.
+    ``has_targets``: the cluster state was read, too. A deployment that only one of the two reads has still counts.
+    *predictions* take the place of what was read; :attr:`rows` stay as they are.
     *misreports*: the threads in *rows* may be wrong.
     """
 
@@ -53,6 +53,7 @@ class Snapshot:
         self._models: dict[str, list[str]] = {}
         self._from_stats: dict[str, Deployment] = {}
         self._assignments: Json = {}
+        self.has_targets = False
         for row in rows:
             self._add(row)
         self._as_read = dict(self._from_stats)
@@ -67,7 +68,7 @@ class Snapshot:
     def with_assignments(self, assignments: Json) -> Snapshot:
         """Return the snapshot with the *assignments* of the cluster state, by deployment id."""
         found = copy.copy(self)
-        found._assignments = assignments
+        found._assignments, found.has_targets = assignments, True
         return found
 
     def _add(self, row: Json) -> None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ..._consumers.records import Consumers, UsedBy
@@ -22,8 +21,6 @@ from ..plan.plan import Plan
 from ..records.step import Step
 from .deployment_run import DeploymentRun
 
-_OWNED = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
-
 
 def check_consumers(
     run: DeploymentRun, plan: Plan, snapshot: Snapshot | None = None, removed_ids: t.Container[str] = ()
@@ -38,7 +35,7 @@ def check_consumers(
     desired, server = run.state.desired, run.cluster.server
     if plan.before is not None and plan.stops:
         used_by = _consumers_of(run.cluster, snapshot, plan.before, removed_ids)
-        run.note(used_by=used_by.as_result())
+        run.note(used_by=used_by)
         plan = consumer_rules.allow_stop(desired, plan, used_by, server)
     elif owner_rules.may_update_owned(plan, server):
         plan = owner_rules.allow_update(desired, plan, run.cluster.consumers.read_endpoints(), server)
@@ -82,15 +79,8 @@ def _consumers_of(
     return consumer_rules.used_by(deployment, consumers, other_has_model_id=other_has_model_id)
 
 
-def with_owner_hint(error: ApiError, plan: Plan, cluster: Cluster) -> ApiError:
-    """Return *error*, with what to do if Elasticsearch refused *plan* because an endpoint owns the deployment."""
-    if error.status != 409 or not _OWNED.match(error.reason or ""):
-        return error
-    return error.with_hint(owner_rules.hint_if_refused(plan, cluster.server))
-
-
-def chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
-    """Return the warning that *step*, the update of an endpoint, changed its chunking settings, too, if it did."""
+def read_chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
+    """Read the chunking settings after *step*, the update of an endpoint; return a warning if it changed them, too."""
     if not cluster.server.supports(Feature.CHUNKING_RESET):
         return []
     deployment_id = step.deployment_id

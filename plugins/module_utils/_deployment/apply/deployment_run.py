@@ -89,9 +89,22 @@ class DeploymentRun:
         """Note *warnings*; *detail* is what they must not name."""
         self.state = self.state.warned(*warnings, detail=detail)
 
-    def fail(self, error: Failure) -> None:
+    def give_up(self, error: Failure) -> None:
         """Give the plan up because of *error*, before the first write."""
-        self.state = self.state.failed(error)
+        self.state = self.state.given_up(error)
+
+    def keep_record(self, plan: Plan) -> None:
+        """Keep the settings that *plan* starts again after its stop, if the task names a recovery file.
+
+        :raises Unsatisfied: they cannot be kept; nothing was stopped.
+        """
+        record = self.recovery.before_stop(plan)
+        if record:
+            self.note(record=record, record_written=True)
+
+    def end(self) -> None:
+        """End the run: remove its recovery file, or warn that it is there."""
+        self.state = self.recovery.at_end(self.state, self.read)
 
     def to_request(self, step: Step) -> Request:
         """Return the request of *step*."""

@@ -21,7 +21,6 @@ from ..plan.readiness import failed_message, judge_readiness
 from ..plan.validation import on_this_server, refuse_unstartable
 from ..plan.write_outcome import NOTHING_SENT
 from ..records.desired import Desired
-from ..records.recovery_record import RecoveryRecord
 from ..recovery.rules import superseded_warning
 from .consumers import check_consumers
 from .deployment_run import DeploymentRun
@@ -33,11 +32,11 @@ def plan_run(run: DeploymentRun, snapshot: Snapshot, removed_ids: t.Container[st
     *removed_ids*: ids of deployments that the same list removes.
     """
     try:
-        plan, recovery = _decide(run, snapshot)
+        plan = _decide(run, snapshot)
         plan = check_consumers(run, plan, snapshot, removed_ids)
         refuse_unsendable(run.cluster.server, plan.steps)
         run.note(plan=plan)
-        run.warn(*superseded_warning(recovery, run.state.current))
+        run.warn(*superseded_warning(run.state))
         _check_attainable(run)
     except Refusal as exc:
         run.note(error=_with_what_exists(run, exc, snapshot))
@@ -45,14 +44,14 @@ def plan_run(run: DeploymentRun, snapshot: Snapshot, removed_ids: t.Container[st
         run.note(error=exc)
 
 
-def _decide(run: DeploymentRun, snapshot: Snapshot) -> tuple[Plan, RecoveryRecord | None]:
-    """Return the plan, and the record that an earlier run left."""
+def _decide(run: DeploymentRun, snapshot: Snapshot) -> Plan:
     cluster, lookup = run.cluster, snapshot.lookup(run.deployment_id)
     desired = on_this_server(run.state.desired, cluster.server)
     current = lookup.deployment
     follows = snapshot.is_predicted(run.deployment_id)
     run.note(desired=desired, read=True, current=current, observed=current, follows_prediction=follows)
     recovery = run.recovery.at_first_read()
+    run.note(record=recovery)
     model, endpoints_unread = _read_named_model(cluster, desired, lookup), False
     if may_be_lost(desired, lookup.deployment, recovery, model, cluster.server, is_model_id=lookup.is_model_id):
         desired = _filled_from_endpoint(cluster, desired, model)
@@ -63,12 +62,12 @@ def _decide(run: DeploymentRun, snapshot: Snapshot) -> tuple[Plan, RecoveryRecor
     run.note(desired=desired, model_id=model_id)
     others = _other_deployments(cluster, snapshot, desired, lookup, model)
     plan = decide(desired, Situation(lookup.deployment, model_id, others, recovery))
-    run.recovery.before_stop(plan, dry_run=True)
+    run.recovery.refuse_unwritable(plan)
     if plan.start:
         start_id = str(plan.start.settings["model_id"])
         start_model = model or cluster.read_model(start_id)
         refuse_unstartable(desired, start_id, start_model, lookup.is_model_id, unread=endpoints_unread)
-    return plan, recovery
+    return plan
 
 
 def _read_named_model(cluster: Cluster, desired: Desired, lookup: Lookup) -> Model | None:

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
-from ..._core.obstacles import OBSTACLE_CODES
+from ..._core.errors import Failure, NotReached
 from ..._ml.deployment import Deployment
 from ..plan.after_failure import (
+    after_rollback,
     answer_to,
     kept_warning,
-    left_stopped,
     policy_of_rollback,
     rollback_plans,
-    rolled_back_message,
     with_writes,
 )
-from ..plan.after_write import unread_end
+from ..plan.after_write import failure_of_unread_stop
 from ..plan.endpoint_updates import halfway_warning
 from ..plan.readiness import Readiness, judge_readiness
 from ..plan.rollback import RollbackPlan
 from ..plan.settled import refuse_conflict
-from ..recovery.rules import how_to_start
 from . import stuck
 from .consumers import check_consumers_again
 from .deployment_run import DeploymentRun
@@ -40,7 +37,7 @@ async def roll_out(run: DeploymentRun) -> None:
         await _apply_or_answer(run)
     except Failure as error:
         run.note(error=error)
-    run.state = run.recovery.at_end(run.state, run.read)
+    run.end()
 
 
 async def _apply_or_answer(run: DeploymentRun) -> None:
@@ -83,7 +80,7 @@ async def _apply(run: DeploymentRun) -> None:
             await observe(run)
     except Failure as error:
         run.note(reached=False if run.budget.polls else None)
-        failure = unread_end(run.progress, run.state.observed, error)
+        failure = failure_of_unread_stop(run.progress, run.state.observed, error)
         raise failure from failure.__cause__
     finally:
         run.note(seconds=run.budget.seconds, polls=run.budget.polls)
@@ -113,7 +110,8 @@ async def _roll_back(run: DeploymentRun, error: Failure) -> None:
 
     :raises Unsatisfied: always, with *error* and the outcome of the rollback.
     """
-    sent_before, failed, code = len(run.state.requests), with_writes(run.progress, error), "rollback_failed"
+    sent_before, failed = len(run.state.requests), with_writes(run.progress, error)
+    outcome: Failure | None = None
     run.budget.extend()
     try:
         await observe(run)
@@ -121,17 +119,13 @@ async def _roll_back(run: DeploymentRun, error: Failure) -> None:
             policy = policy_of_rollback(run.state, rollback.plan)
             run.state = run.state.begun_rollback(rollback.desired, policy, rollback.plan)
             await _apply(run)
-    except Refusal as refusal:
-        message = f"It was not rolled back: {_why_not(run, refusal, error)}"
     except Failure as later_error:
-        message = f"Rolling it back failed, too: {later_error}"
-    else:
-        code, sent = error.code, len(run.state.requests) > sent_before
-        message = rolled_back_message(run.state, sent=sent)
-    rolled_back = len(run.state.requests) > sent_before
-    run.note(rolled_back=rolled_back, reached=False if run.budget.polls else None)
-    cause = error if isinstance(error, ApiError) else error.__cause__
-    raise Unsatisfied(code, f"{failed} {message}{_how_to_start(run, error)}") from cause
+        outcome = later_error
+    sent = len(run.state.requests) > sent_before
+    run.note(rolled_back=sent, reached=False if run.budget.polls else None)
+    path = run.recovery.read_path_left()
+    failure = after_rollback(run.state, failed, outcome, sent=sent, recovery_file=path)
+    raise failure from failure.__cause__
 
 
 def _rollback_plans(run: DeploymentRun, error: Failure) -> list[RollbackPlan]:
@@ -146,15 +140,3 @@ def _rollback_plans(run: DeploymentRun, error: Failure) -> list[RollbackPlan]:
             look_again(run.on_trial(), each.plan)  # the result keeps what was seen before the first write
     run.warn(*(text for each in plans for text in each.plan.warnings + each.plan.consumer_warnings))
     return plans
-
-
-def _why_not(run: DeploymentRun, refusal: Refusal, error: Failure) -> str:
-    """Return why there is no rollback, without the advice that :func:`_how_to_start` gives."""
-    advised = refusal.code in OBSTACLE_CODES and _how_to_start(run, error)
-    return f"{refusal.reason}." if advised else str(refusal)
-
-
-def _how_to_start(run: DeploymentRun, error: Failure) -> str:
-    """Return what to do, and when, if nothing runs because *error* refused the start after the stop."""
-    before = left_stopped(run.state)
-    return f" {how_to_start(before, error, run.recovery.path_left)}" if before else ""

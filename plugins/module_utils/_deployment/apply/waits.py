@@ -29,7 +29,7 @@ async def _note(run: DeploymentRun, read: t.Callable[[], Deployment | None], rep
     """Note the result of *read*. With *repeat*, read again after transient errors while there is time to wait."""
     while True:
         try:
-            run.state = run.state.saw(read())
+            run.state = run.state.observed_as(read())
             return
         except ApiError as error:
             may_repeat = repeat and run.progress.policy.wait and error.kind in TRANSIENT

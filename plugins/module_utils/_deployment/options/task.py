@@ -23,14 +23,14 @@ Params = t.Mapping[str, t.Any]
 class Task:
     """The deployments that a task names, and what holds for all of them.
 
-    ``only_id``: the task is about this deployment, and reads no other; ``None``: it is about a list. ``keeps``: whether
+    ``only_id``: the task is about this deployment. It reads no other, and a refusal of all is that of the deployment;
+    ``None``: it is about a list. ``keeps``: whether
     to leave a deployment alone that is not listed. ``longest_time``: seconds that its waits may take.
     """
 
     params: Params
     items: t.Sequence[Item]
     server_timeout: str
-    fact_name: str
     longest_time: float
     only_id: str | None = None
     keeps: t.Callable[[str], bool] = lambda deployment_id: True
@@ -49,8 +49,9 @@ def one(params: Params) -> Task:
     :raises Refusal: they contradict each other, or have values that no version of Elasticsearch accepts.
     """
     item = deployment.desired(params), deployment.wait_policy(params)
-    timeout, fact = deployment.server_timeout(params), fact_name(params)
-    return Task(params, [item], timeout, fact, longest_time([item[1]]), only_id=item[0].deployment_id)
+    timeout = deployment.server_timeout(params)
+    fact_name(params)
+    return Task(params, [item], timeout, longest_time([item[1]]), only_id=item[0].deployment_id)
 
 
 def many(params: Params) -> Task:
@@ -61,4 +62,5 @@ def many(params: Params) -> Task:
     items = fleet.items(params)
     keeps, timeout = fleet.keep_filter(params), deployment.server_timeout(params)
     longest, guard = fleet.longest_time(items, params), (max_total_step(params), on_violation(params))
-    return Task(params, items, timeout, fact_name(params), longest, None, keeps, *guard)
+    fact_name(params)
+    return Task(params, items, timeout, longest, None, keeps, *guard)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError, Failure, NotReached, Refusal, Unsatisfied
-from ..._core.obstacles import OBSTACLE_CODES
+from ..._core.errors import CODES, ApiError, Failure, NotReached, Refusal, Unsatisfied, shown
+from ..._core.obstacles import OBSTACLE_CODES, OBSTACLES
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.desired import WaitPolicy
@@ -19,6 +19,7 @@ from .plan import Plan
 from .readiness import continues_warning
 from .rollback import RollbackPlan, plan_rollback, wait_for_on_rollback
 from .run_state import PlanProgress, RunState
+from .start_step import start_like
 from .stuck import is_stuck, restarts_stuck
 from .write_outcome import describe_writes
 
@@ -119,14 +120,55 @@ def policy_of_rollback(state: RunState, plan: Plan) -> WaitPolicy:
     return dataclasses.replace(state.policy, wait_for=t.cast("t.Any", wait_for))
 
 
-def rolled_back_message(state: RunState, *, sent: bool) -> str:
-    """Return what a rollback did. *sent*: it sent a write; else, fewer allocations may run after a failed restart."""
+def after_rollback(
+    state: RunState, error: Failure, outcome: Failure | None, *, sent: bool, recovery_file: str | None
+) -> Failure:
+    """Return the failure of a task that was to roll back because of *error*.
+
+    *outcome*: why it did not. *sent*: the rollback sent a write. *recovery_file*: the path of the file, if it is there.
+    """
+    code, advice = "rollback_failed", _how_to_start(state, error, recovery_file)
+    if isinstance(outcome, Refusal):
+        # The advice says what such an obstacle needs.
+        why = f"{outcome.reason}." if outcome.code in OBSTACLE_CODES and advice else str(outcome)
+        message = f"It was not rolled back: {why}"
+    elif outcome is not None:
+        message = f"Rolling it back failed, too: {outcome}"
+    else:
+        code, message = error.code, _rolled_back(state, sent)
+    failure = Unsatisfied(code, f"{error} {message}{advice}")
+    failure.__cause__ = error if isinstance(error, ApiError) else error.__cause__
+    return failure
+
+
+def _rolled_back(state: RunState, sent: bool) -> str:
+    """Return what a rollback did; if it sent nothing, fewer allocations may run after a failed restart."""
     if sent:
         return "It was rolled back to its previous state."
     observed, before = state.observed, t.cast("Plan", state.plan).before
     if observed is None or before is None or observed.running >= before.running:
         return "It is as it was before."
     return f"Its settings are as before, and {observed.running} of {observed.number_of_allocations} allocations run."
+
+
+def _how_to_start(state: RunState, error: Failure, recovery_file: str | None) -> str:
+    """Return what to do, and when, if nothing runs because *error* refused the start after the stop."""
+    before = left_stopped(state)
+    if before is None:
+        return ""
+    until = next(
+        (each.until for kind, each in OBSTACLES.items() if CODES[kind] == error.code), "what refuses the start is gone"
+    )
+    if recovery_file:
+        return (
+            f" The deployment does not run. When {until}, the next run of the task starts it with its settings from "
+            f"recovery_file {recovery_file}."
+        )
+    ran = shown(dict(start_like(before).settings)).strip("{}")
+    return (
+        f" The deployment does not run. It ran with {ran}. When {until}, start it with these settings. "
+        "With recovery_file the task keeps them itself."
+    )
 
 
 def left_stopped(state: RunState) -> Deployment | None:

@@ -16,6 +16,8 @@ from .readiness import is_new_instance, restarted_message
 from .run_state import PlanProgress
 from .write_outcome import is_uncertain, judge_write
 
+ATTEMPTS = 4
+"""The most often that a write is sent, each time after a read showed that it took no effect."""
 _ALREADY_DONE = (400, 404, 409)
 """Answers to a first request which show that it did nothing, because another client was quicker."""
 _NOT_FROM_ELASTICSEARCH = ("answer", "product")
@@ -35,10 +37,8 @@ class AfterError(t.NamedTuple):
     may_be_applied: bool = False
 
 
-def after_error(
-    progress: PlanProgress, step: Step, error: ApiError, observed: Deployment | None, *, first: bool
-) -> AfterError:
-    """Return what follows the *error* of *step*, by what is *observed* after it. *first*: it was not sent before."""
+def after_error(progress: PlanProgress, step: Step, error: ApiError, observed: Deployment | None) -> AfterError:
+    """Return what follows the *error* of *step*, by what is *observed* after it."""
     if not is_uncertain(step, error):
         return AfterError("failed", error)
     outcome = judge_write(progress.plan, step, progress.desired, progress.model_id, error, observed)
@@ -51,8 +51,8 @@ def after_error(
     if outcome.kind == "rejected":
         return AfterError("failed", error)
     if outcome.kind == "retry":
-        return AfterError("retry", error)
-    by_another = first and error.status in _ALREADY_DONE and error.kind not in _NOT_FROM_ELASTICSEARCH
+        return AfterError("retry" if progress.attempts < ATTEMPTS else "failed", error)
+    by_another = progress.attempts == 1 and error.status in _ALREADY_DONE and error.kind not in _NOT_FROM_ELASTICSEARCH
     return AfterError("needless" if by_another else "applied")
 
 
@@ -65,9 +65,9 @@ def after_unread_error(step: Step, error: ApiError, read_error: ApiError) -> Aft
 
 
 def before_stop(
-    progress: PlanProgress, observed: Deployment | None, *, first: bool
+    progress: PlanProgress, observed: Deployment | None
 ) -> t.Literal["send", "replan", "applied", "needless"]:
-    """Return what to do with a stop that is due, by a read right before it. *first*: it was not sent before.
+    """Return what to do with a stop that is due, by a read right before it.
 
     Elasticsearch stops whatever has the id, also a deployment that another client has started since. ``applied``: an
     earlier attempt took effect late. ``needless``: another client has stopped it, and the task starts what is missing.
@@ -78,7 +78,7 @@ def before_stop(
         deployment_id = progress.desired.deployment_id
         message = f"The task did not stop deployment '{deployment_id}': {restarted_message(observed)}."
         raise Unsatisfied("conflict", message)
-    if not first:
+    if progress.attempts:
         return "applied" if observed is None else "send"
     stopping = observed is None or observed.assignment_state == "stopping"
     return "needless" if stopping and progress.desired.on_missing == "start" else "replan"
@@ -90,7 +90,7 @@ def unknown_stop(step: Step, error: ApiError) -> Failure:
     return _because_of(error, "unknown_outcome", message)
 
 
-def unread_end(progress: PlanProgress, observed: Deployment | None, error: Failure) -> Failure:
+def failure_of_unread_stop(progress: PlanProgress, observed: Deployment | None, error: Failure) -> Failure:
     """Return *error*; if a stop without a start took effect, as far as is known, the failure that says so."""
     is_stopped = progress.plan.after is None and "stop" in progress.applied.kinds and observed is None
     if not (is_stopped and isinstance(error, ApiError)):

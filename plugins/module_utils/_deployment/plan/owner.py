@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ..._consumers.records import Endpoint
-from ..._core.errors import Difference, Refusal, shown
+from ..._core.errors import ApiError, Difference, Refusal, shown
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
@@ -23,6 +24,7 @@ from .endpoint_updates import through_endpoint
 from .owner_versions import CHANGE_NAMES, NOWHERE, Change, Ways, change_between, endpoint_since, is_preset, ways
 from .plan import Plan
 
+_OWNED = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")
 _ONLY_THE_DEPLOYMENT = "update_deployment, which changes only the deployment"
 _ENDPOINT_READERS = KIND_NAMES["inference_endpoints"].privilege
 
@@ -112,7 +114,7 @@ def _remedy(owner: Endpoint, change: Change, possible: Ways) -> str:
     return f"{remedy} Through the endpoint this needs Elasticsearch {endpoint_since(change)} or newer."
 
 
-def hint_if_refused(plan: Plan, server: Server) -> str:
+def _hint_if_refused(plan: Plan, server: Server) -> str:
     """Return what to do if Elasticsearch refuses to update the deployment of an endpoint that the task did not see."""
     deployment_id, change = plan.steps[0].deployment_id, _change_of(plan)
     if ways(server, deployment_id, change).endpoint:
@@ -121,6 +123,13 @@ def hint_if_refused(plan: Plan, server: Server) -> str:
             f"privileges manage_inference, and {_ENDPOINT_READERS}."
         )
     return f"This version cannot change {CHANGE_NAMES[change]} through that endpoint either."
+
+
+def with_owner_hint(error: ApiError, plan: Plan, server: Server) -> ApiError:
+    """Return *error*, with what to do if Elasticsearch refused *plan* because an endpoint owns the deployment."""
+    if error.status != 409 or not _OWNED.match(error.reason or ""):
+        return error
+    return error.with_hint(_hint_if_refused(plan, server))
 
 
 def warn_of_unread_owner(plan: Plan, server: Server) -> Plan:

@@ -11,6 +11,7 @@ import dataclasses
 from ..._core.errors import Refusal
 from ..._ml.deployment import Deployment
 from ..._ml.settings import START_SETTINGS
+from ..records.step import Step
 from .decide import Situation, decide, recover
 from .endpoint_updates import through_endpoint
 from .plan import Plan
@@ -29,6 +30,12 @@ def decide_again(progress: PlanProgress, observed: Deployment | None) -> Plan:
     if progress.purpose == "stuck" and needs_restart(observed):
         return recover(progress.desired, situation)
     return decide(progress.desired, situation)
+
+
+def next_step(progress: PlanProgress, plan: Plan) -> Step | None:
+    """Return the first step of *plan*, made again, if it is of the kind that is due in *progress*."""
+    first = next(iter(plan.steps), None)
+    return first if first and first.kind == progress.steps_left[0].kind else None
 
 
 def became_update(plan: Plan, new_plan: Plan) -> bool:

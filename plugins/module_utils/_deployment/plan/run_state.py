@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._consumers.records import UsedBy
 from ..._core.errors import Failure
 from ..._core.http.client import Request
-from ..._core.run.result import Json
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired, WaitPolicy
+from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step, StepKind
 from .order import send_order
 from .plan import Plan
@@ -28,12 +29,13 @@ class PlanProgress:
     """A plan under way, and how far its writes have come.
 
     ``purpose``: the plan is what the task asks for, or restarts a deployment that is stuck, or is part of a rollback.
-    ``desired``, ``model_id`` (its alias resolved), ``policy``: what it is made from, and how to wait for its effect.
-    ``steps_left``: writes that are neither applied nor found to be needless. ``sent_kinds``: the kinds of the writes
-    that were sent, whatever their outcome; ``accepted_kinds``: of those that Elasticsearch accepted, in their order.
-    ``applied``: writes that took effect, or may have. ``awaits_stop``: a stop, sent or not, is not yet complete.
-    ``may_still_stop``: the answer to a stop was lost, and the last read showed no effect of it yet. ``settling``: all
-    writes are applied, and only the wait is left.
+    ``desired``, ``model_id`` (its alias resolved), ``policy``: what it is made from, and how to wait for its effect; in
+    a rollback they are not those of the task. ``steps_left``: writes that are neither applied nor found to be needless.
+    ``attempts``: how often the first of them was sent. ``sent_kinds``: the kinds of the writes that were sent, whatever
+    their outcome; ``accepted_kinds``: of those that Elasticsearch accepted, in their order. ``applied``: writes that
+    took effect, or may have. ``awaits_stop``: a stop, sent or not, is not yet complete. ``may_still_stop``: the answer
+    to a stop was lost, and the last read showed no effect of it yet. ``settling``: all writes are applied, and only the
+    wait is left.
     """
 
     purpose: t.Literal["task", "stuck", "rollback"]
@@ -42,6 +44,7 @@ class PlanProgress:
     model_id: str | None
     plan: Plan
     steps_left: tuple[Step, ...] = ()
+    attempts: int = 0
     sent_kinds: frozenset[StepKind] = frozenset()
     accepted_kinds: tuple[StepKind, ...] = ()
     applied: AppliedSteps = AppliedSteps()
@@ -72,6 +75,7 @@ class RunState:
     it would be. ``follows_prediction``: an earlier task of the dry run would have made what was read. ``plan``: what
     the task does, as it was planned last; a plan of a rollback is in ``progress`` only. ``before_rollback``: the writes
     of ``plan`` that a rollback has to undo. ``unattainable``: why waiting cannot help, if the task keeps that.
+    ``record``: what the recovery file has; ``record_written``: by this run.
     """
 
     desired: Desired
@@ -85,6 +89,8 @@ class RunState:
     plan: Plan | None = None
     predicted: bool = False
     unattainable: str | None = None
+    record: RecoveryRecord | None = None
+    record_written: bool = False
     progress: PlanProgress | None = None
     before_rollback: AppliedSteps = AppliedSteps()
     requests: tuple[Request, ...] = ()
@@ -98,7 +104,7 @@ class RunState:
     details: tuple[str, ...] = ()
     """What warnings must not name: reasons that Elasticsearch gives, and paths."""
     start_checks: StartChecks = dataclasses.field(default_factory=lambda: NO_CHECKS)
-    used_by: Json | None = None
+    used_by: UsedBy | None = None
     error: Failure | None = None
 
     @property
@@ -129,7 +135,7 @@ class RunState:
 
     def warned(self, *warnings: WarningText, detail: str = "") -> RunState:
         """Return the state with *warnings* that it does not have yet; *detail* is what they must not name."""
-        new = tuple(text for text in warnings if text not in self.warnings)
+        new = tuple(text for text in dict.fromkeys(warnings) if text not in self.warnings)
         details = (detail,) if warnings and detail and detail not in self.details else ()
         return dataclasses.replace(self, more_warnings=self.more_warnings + new, details=self.details + details)
 
@@ -137,7 +143,7 @@ class RunState:
         """Return the state with the *plan* that counts from now on; without consumers, if that stops nothing."""
         return dataclasses.replace(self, plan=plan, used_by=self.used_by if plan.stops else None)
 
-    def failed(self, error: Failure) -> RunState:
+    def given_up(self, error: Failure) -> RunState:
         """Return the state of a run that failed before its first write, and has no plan."""
         return dataclasses.replace(self, error=error, plan=None)
 
@@ -170,14 +176,15 @@ class RunState:
         """Return the state with *changes* of its progress."""
         return dataclasses.replace(self, progress=dataclasses.replace(self.under_way, **changes))
 
-    def saw(self, observed: Deployment | None) -> RunState:
+    def observed_as(self, observed: Deployment | None) -> RunState:
         """Return the state after a read; one that shows no deployment shows that its stop is complete."""
         state = dataclasses.replace(self, observed=observed)
         return state if observed is not None else state.progressed(awaits_stop=False)
 
     def sent(self, step: Step) -> RunState:
         """Return the state after *step* was sent."""
-        return self.progressed(sent_kinds=self.under_way.sent_kinds | {step.kind})
+        progress = self.under_way
+        return self.progressed(sent_kinds=progress.sent_kinds | {step.kind}, attempts=progress.attempts + 1)
 
     def applied(self, step: Step, request: Request) -> RunState:
         """Return the state after a *step* that changed something, or may have."""
@@ -197,6 +204,6 @@ class RunState:
         """Return the state between two updates, the first of which left what is *observed*; ``None``: not between."""
         return self.progressed(applied=self.under_way.applied._replace(halfway=observed))
 
-    def without(self, step: Step) -> RunState:
-        """Return the state in which *step* is not to be sent any more."""
+    def without_next(self) -> RunState:
+        """Return the state in which the next step is not to be sent any more."""
         return self.progressed(steps_left=self.under_way.steps_left[1:])

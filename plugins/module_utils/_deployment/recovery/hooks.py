@@ -28,13 +28,6 @@ class Recovery:
         self._file = RecoveryFile(path, desired.deployment_id, server) if path else None
         self._server = server
         self._stops = desired.state == "stopped"
-        self._start_excluded = False
-        """Before any write it was clear that this run does not start the deployment, and that it does not run."""
-
-    @property
-    def path_left(self) -> str | None:
-        """Return the path of the file, if it is there as this run has read or written it."""
-        return self._file.given_path if self._file and self._file.is_unchanged else None
 
     def at_first_read(self) -> RecoveryRecord | None:
         """Return the record that an earlier run left. A stop needs none, and later removes even an unusable file.
@@ -43,55 +36,54 @@ class Recovery:
         """
         if self._file is None:
             return None
-        if not self._stops:
+        try:
             return self._file.read()
-        with contextlib.suppress(Refusal):
-            self._file.read()
+        except Refusal:
+            if not self._stops:
+                raise
         return None
 
-    def before_stop(self, plan: Plan, *, dry_run: bool = False) -> None:
-        """Keep the settings that *plan* starts again after its stop. *dry_run*: only look whether that is possible.
+    def refuse_unwritable(self, plan: Plan) -> None:
+        """Refuse *plan* if the file that it needs before its stop cannot be written.
 
-        :raises Refusal: in a dry run, if it is not.
+        :raises Refusal: it cannot.
+        """
+        if self._file and not self._stops and plan.needs_recovery_record:
+            self._file.refuse_unwritable()
+
+    def before_stop(self, plan: Plan) -> RecoveryRecord | None:
+        """Keep the settings that *plan* starts again after its stop, and return them.
+
         :raises Unsatisfied: they cannot be kept; nothing was stopped.
         """
         record = rules.record_for(plan, self._server)
         if self._file is None or self._stops or record is None:
-            return
-        if dry_run:
-            self._file.refuse_unwritable()
-            return
+            return None
         try:
             self._file.write(record)
         except Refusal as refusal:
             raise Unsatisfied(refusal.code, f"{refusal} This deployment was not stopped.") from refusal
-
-    def without_writes(self, state: RunState) -> RunState:
-        """Return *state* with a warning if the file has settings of a deployment that this task does not start."""
-        if self._file is None or self._stops or rules.is_running(state.current):
-            return state
-        self._start_excluded = True
-        record = self._file.record
-        if record is None or not self._file.is_unchanged:
-            return state
-        return state.warned(rules.unused_warning(state, record), detail=self._file.place)
+        return record
 
     def at_end(self, state: RunState, read: t.Callable[[], Deployment | None]) -> RunState:
         """Remove the file if it is no longer needed; else return *state* with the warning that it is there.
 
-        *state*: of a run that has applied its plan, or failed to. *read*: reads the deployment once more.
+        *read*: reads the deployment once more.
         """
-        file = self._file
-        if file is None or file.record is None or self._start_excluded:
+        end = rules.end_of_record(state)
+        if self._file is None or end == "keep":
             return state
-        end = rules.end_of_record(state, file.record, written=file.written)
         if end == "superseded":
-            state = state.warned(*rules.superseded_warning(file.record, state.observed))
+            state = state.warned(*rules.superseded_warning(state))
         if end in ("remove", "superseded") or (end == "look" and _runs(read)):
-            warning = file.remove()
+            warning = self._file.remove()
         else:
-            warning = rules.left_warning(state.deployment_id) if end != "keep" and file.is_unchanged else None
-        return state.warned(warning, detail=file.place) if warning else state
+            warning = rules.left_warning(state) if self._file.is_unchanged else None
+        return state.warned(warning, detail=self._file.place) if warning else state
+
+    def read_path_left(self) -> str | None:
+        """Return the path of the file, if it is there as this run has read or written it."""
+        return self._file.given_path if self._file and self._file.is_unchanged else None
 
 
 def _runs(read: t.Callable[[], Deployment | None]) -> bool:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import CODES, ApiError, Difference, Failure, shown
-from ..._core.obstacles import OBSTACLES
+from ..._core.errors import ApiError, Difference, shown
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
 from ..._ml.settings import START_SETTINGS
 from ..plan.diff import allocation_changes, immutable_differences
 from ..plan.plan import Plan
-from ..plan.run_state import RunState
+from ..plan.run_state import PlanProgress, RunState
 from ..plan.start_step import start_like
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
-from ..records.step import StepKind
 
 
 def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
@@ -39,61 +37,66 @@ def is_running(deployment: Deployment | None) -> bool:
     return deployment is not None and deployment.assignment_state != "stopping"
 
 
-def _applied_kinds(state: RunState) -> frozenset[StepKind]:
-    """Return the kinds of all writes that took effect, or may have, also before a rollback."""
-    return state.before_rollback.kinds | state.under_way.applied.kinds
-
-
-def end_of_record(
-    state: RunState, record: RecoveryRecord, *, written: bool
-) -> t.Literal["remove", "superseded", "leave", "keep", "look"]:
-    """Return what becomes of the file of *record* at the end of a run. *written*: this run wrote it.
+def end_of_record(state: RunState) -> t.Literal["remove", "superseded", "leave", "keep", "look"]:
+    """Return what becomes of the recovery file at the end of a run.
 
     It is not needed when its deployment, or a newer one, runs, and after a complete stop that the task asked for.
     ``superseded``: a newer one runs. ``leave``: the task warns that the file is there; ``keep``: it does not. ``look``:
     the file is needed if the deployment does not run at one more read.
     """
-    progress, observed = state.under_way, state.observed
-    if progress.may_still_stop:
+    record, observed = state.record, state.observed
+    if record is None:
+        return "keep"
+    if _excludes_start(state):
+        return "leave"
+    if state.progress is None:
+        return "keep"
+    if state.progress.may_still_stop:
         return "leave"
     if state.desired.state == "stopped":
         return "keep" if state.error or observed else "remove"
-    if _was_started(state):
+    if _was_started(state, state.progress):
         return "remove"
     if observed is None or not is_running(observed):
         return "leave"
-    if "stop" in _applied_kinds(state):
+    if "stop" in state.before_rollback.kinds | state.progress.applied.kinds:
         return "superseded" if record.start_time != observed.start_time else "leave"
     # No stop took effect, so a record of this run still runs. If another run wrote it, its stop may be under way.
-    return "remove" if written else "look"
+    return "remove" if state.record_written else "look"
 
 
-def _was_started(state: RunState) -> bool:
+def _excludes_start(state: RunState) -> bool:
+    """Return whether the task starts nothing although nothing runs, and it does not ask for that."""
+    starts = state.plan is not None and state.plan.start is not None
+    return state.desired.state != "stopped" and not starts and not is_running(state.current)
+
+
+def _was_started(state: RunState, progress: PlanProgress) -> bool:
     """Return whether this run started the deployment, whatever other clients did since."""
-    applied = state.under_way.applied
+    applied = progress.applied
     return bool(applied.start_time or ("stop" not in applied.kinds and state.before_rollback.start_time))
 
 
-def left_warning(deployment_id: str) -> WarningText:
+def left_warning(state: RunState) -> WarningText:
     """Return the warning that the file is there, and the deployment does not run."""
+    deployment_id = state.deployment_id
+    matches = state.record is not None and state.record.matches(state.current)
+    if not _excludes_start(state) or isinstance(state.error, ApiError) or not matches:
+        return WarningText(
+            f"The settings of deployment '{deployment_id}' are in its recovery file. Run the task again to start it."
+        )
     return WarningText(
-        f"The settings of deployment '{deployment_id}' are in its recovery file. Run the task again to start it."
-    )
-
-
-def unused_warning(state: RunState, record: RecoveryRecord) -> WarningText:
-    """Return the warning that the deployment of *record* does not run, and this task will not start it."""
-    if isinstance(state.error, ApiError) or not record.matches(state.current):
-        return left_warning(state.deployment_id)
-    return WarningText(
-        f"The settings of deployment '{state.deployment_id}' are still in its recovery file. "
+        f"The settings of deployment '{deployment_id}' are still in its recovery file. "
         "This task does not start it: change the task, or remove what blocks the start."
     )
 
 
-def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | None) -> tuple[WarningText, ...]:
-    """Return a warning if *current* was started after *recovery* was written, with other settings than those in it."""
-    if recovery is None or current is None or recovery.start_time == current.start_time:
+def superseded_warning(state: RunState) -> tuple[WarningText, ...]:
+    """Return a warning if what runs was started after the record was written, with other settings than those in it."""
+    recovery, current = state.record, state.observed
+    if state.desired.state == "stopped" or recovery is None or current is None:
+        return ()
+    if recovery.start_time == current.start_time:
         return ()
     differences = _differences(recovery.deployment, current)
     if not differences:
@@ -107,26 +110,6 @@ def superseded_warning(recovery: RecoveryRecord | None, current: Deployment | No
         f"the file was written. The file has {named}."
     )
     return (WarningText(text),)
-
-
-def how_to_start(before: Deployment, error: Failure, recovery_file: str | None) -> str:
-    """Return what to do after *error* has refused the start of *before*, which was stopped, and when to do it.
-
-    *recovery_file*: the path of the file with its settings, if there is one.
-    """
-    until = next(
-        (each.until for kind, each in OBSTACLES.items() if CODES[kind] == error.code), "what refuses the start is gone"
-    )
-    if recovery_file:
-        return (
-            f"The deployment does not run. When {until}, the next run of the task starts it with its settings from "
-            f"recovery_file {recovery_file}."
-        )
-    ran = shown(dict(start_like(before).settings)).strip("{}")
-    return (
-        f"The deployment does not run. It ran with {ran}. When {until}, start it with these settings. "
-        "With recovery_file the task keeps them itself."
-    )
 
 
 def _differences(recovery: Deployment, current: Deployment) -> tuple[Difference, ...]:

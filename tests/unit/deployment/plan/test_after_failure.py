@@ -25,6 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
     with_writes,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.after_write import (
+    ATTEMPTS,
     after_error,
     after_unread_error,
     before_stop,
@@ -162,14 +163,22 @@ def test_what_is_left_stopped(state: RunState, left: Deployment | None) -> None:
 def test_what_follows_the_error_of_a_write(
     step: Step, error: ApiError, observed: Deployment | None, kind: str, code: str | None, may_be_applied: bool
 ) -> None:
-    progress = state_of(UPDATING if step is UPDATE else REPLACING, number_of_allocations=4).under_way
-    after = after_error(progress, step, error, observed, first=True)
+    progress = state_of(UPDATING if step is UPDATE else REPLACING, number_of_allocations=4).sent(step).under_way
+    after = after_error(progress, step, error, observed)
     assert (after.kind, after.failure and after.failure.code, after.may_be_applied) == (kind, code, may_be_applied)
 
 
 def test_only_the_first_of_several_stops_can_be_needless() -> None:
     gone = ApiError("server", "No.", status=404)
-    assert after_error(state_of(REPLACING).under_way, STOP, gone, None, first=False).kind == "applied"
+    assert after_error(state_of(REPLACING).sent(STOP).sent(STOP).under_way, STOP, gone, None).kind == "applied"
+
+
+def test_a_write_is_not_sent_for_ever() -> None:
+    state, kinds = state_of(REPLACING), []
+    for _attempt in range(ATTEMPTS):
+        state = state.sent(STOP)
+        kinds.append(after_error(state.under_way, STOP, LOST, BEFORE).kind)
+    assert kinds == ["retry", "retry", "retry", "failed"]
 
 
 def test_a_write_that_cannot_be_judged_may_be_applied() -> None:
@@ -179,7 +188,7 @@ def test_a_write_that_cannot_be_judged_may_be_applied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observed", "first", "on_missing", "todo"),
+    ("observed", "first", "on_missing", "decision"),
     [
         (BEFORE, True, "start", "replan"),
         (BEFORE, False, "start", "send"),
@@ -190,14 +199,14 @@ def test_a_write_that_cannot_be_judged_may_be_applied() -> None:
         (None, True, "fail", "replan"),
     ],
 )
-def test_what_to_do_with_a_stop(observed: Deployment | None, first: bool, on_missing: str, todo: str) -> None:
-    progress = state_of(REPLACING, on_missing=on_missing).under_way
-    assert before_stop(progress, observed, first=first) == todo
+def test_what_to_do_with_a_stop(observed: Deployment | None, first: bool, on_missing: str, decision: str) -> None:
+    state = state_of(REPLACING, on_missing=on_missing)
+    assert before_stop((state if first else state.sent(STOP)).under_way, observed) == decision
 
 
 def test_what_another_client_has_started_is_not_stopped() -> None:
     with pytest.raises(Unsatisfied, match="it was stopped and started again meanwhile"):
-        before_stop(state_of(REPLACING).under_way, RESTARTED, first=True)
+        before_stop(state_of(REPLACING).under_way, RESTARTED)
 
 
 def test_a_state_is_a_value_that_can_be_printed() -> None:

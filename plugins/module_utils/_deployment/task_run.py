@@ -10,35 +10,35 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..._core.errors import ApiError, Failure, Refusal, refuse_together
-from ..._core.http.client import Request
-from ..._core.options.connection import connection
-from ..._core.reasons import Reason
-from ..._core.run.clock import Clock, SystemClock
-from ..._core.run.cluster import Connect, refuse_old_server
-from ..._core.run.internal_error import InternalError
-from ..._core.run.progress import ProgressCallback, no_progress
-from ..._core.run.wait import TaskTime
-from ..._core.server import Server
-from ..api.cluster import Cluster
-from ..api.privileges import writes_of
-from ..api.snapshot import Snapshot
-from ..api.version_checks import refuse_unsupported
-from ..options.fleet import Item
-from ..options.predictions import not_followed, predictions
-from ..options.task import Task
-from ..plan.fleet import in_send_order, refuse_long_list
-from ..plan.guard import guard_plans
-from ..plan.run_state import RunState
-from ..plan.start_conditions import unlisted_refusal
-from ..records.prediction import NO_PREDICTIONS
-from .deployment_run import DeploymentRun
-from .planning import plan_run
-from .prediction import predict
-from .rollout import roll_out
-from .scheduler import run_all
-from .start_look import check_room, check_room_for_one, check_start
-from .stuck import warn_if_stuck
+from .._core.errors import ApiError, Failure, Refusal, refuse_together
+from .._core.http.client import Request
+from .._core.options.connection import connection
+from .._core.reasons import Reason
+from .._core.run.clock import Clock, SystemClock
+from .._core.run.cluster import Connect, refuse_old_server
+from .._core.run.internal_error import InternalError
+from .._core.run.progress import ProgressCallback, no_progress
+from .._core.run.wait import TaskTime
+from .._core.server import Server
+from .api.cluster import Cluster
+from .api.privileges import writes_of
+from .api.snapshot import Snapshot
+from .api.version_checks import refuse_unsupported
+from .apply.deployment_run import DeploymentRun
+from .apply.planning import plan_run
+from .apply.prediction import predict
+from .apply.rollout import roll_out
+from .apply.scheduler import run_all
+from .apply.start_look import check_room, check_room_for_one, check_start
+from .apply.stuck import warn_if_stuck
+from .options.fleet import Item
+from .options.predictions import not_followed, predictions
+from .options.task import Task
+from .plan.fleet import in_send_order, refuse_long_list
+from .plan.guard import guard_plans
+from .plan.run_state import RunState
+from .plan.start_conditions import unlisted_refusal
+from .records.prediction import NO_PREDICTIONS
 
 
 class TaskRun:
@@ -91,15 +91,20 @@ class TaskRun:
         snapshot = cluster.read_targets(cluster.read(task.only_id))
         self.runs += [self._run_of(task, cluster, item) for item in task.unlisted(snapshot)]
         self._plan(task, cluster, snapshot)
+        for run in self.runs:
+            if self._check_mode or run.failed:
+                run.end()
         if self._check_mode:
-            self._predict(task, snapshot)
+            self._predict(snapshot)
         else:
             self._apply(task, cluster)
 
     def _run_of(self, task: Task, cluster: Cluster, item: Item) -> DeploymentRun:
         desired, policy = item
-        state = RunState(desired, policy, cluster.server)
-        return DeploymentRun(state, cluster, task.server_timeout, self.requests_sent)
+        run = DeploymentRun(RunState(desired, policy, cluster.server), cluster, task.server_timeout, self.requests_sent)
+        if self._check_mode:
+            run.warn(*not_followed(task.params, cluster.server, run.deployment_id))
+        return run
 
     def _refuse_unsupported(self, task: Task) -> None:
         refused: list[tuple[str, Refusal]] = []
@@ -127,15 +132,13 @@ class TaskRun:
             if task.only_id is None:
                 self._discard_plans()
                 raise
-            self.runs[0].fail(refusal)
-        for run in self.runs:
-            if run.failed or run.state.skipped_because:
-                run.state = run.recovery.without_writes(run.state)
+            self.runs[0].give_up(refusal)
 
     def _discard_plans(self) -> None:
         """Keep what was read, and drop what was only planned, because the whole list was refused."""
         for run in self.runs:
-            run.state = run.recovery.without_writes(run.state if run.failed else run.state.discarded())
+            run.state = run.state if run.failed else run.state.discarded()
+            run.end()
 
     def _check_together(self, task: Task, cluster: Cluster, snapshot: Snapshot) -> None:
         """Check the plans together, and guard them.
@@ -144,7 +147,7 @@ class TaskRun:
         """
         errors = [(run.deployment_id, run.state.error) for run in self.runs]
         _refuse_together(task, [(name, each) for name, each in errors if isinstance(each, Refusal) and each.of_list])
-        planned = self._going
+        planned = self._unfailed
         plans = guard_plans([run.plan for run in planned], task.max_step, task.on_violation)
         for run, plan in zip(planned, plans, strict=True):
             run.state = run.state.planned(plan)
@@ -152,58 +155,56 @@ class TaskRun:
         self._refuse_unlisted_stops()
         if task.only_id is None:
             hint = "Stop some, or set stop_unlisted and unlisted_except."
-            check_room(cluster, self._going, snapshot.deployments, hint)
+            check_room(cluster, self._unfailed, snapshot.deployments, hint)
         else:
-            for run in self._going:
+            for run in self._unfailed:
                 check_room_for_one(run)
 
     @property
-    def _going(self) -> list[DeploymentRun]:
+    def _unfailed(self) -> list[DeploymentRun]:
         """Return the runs that have not failed."""
         return [run for run in self.runs if not run.failed]
 
     def _refuse_unlisted_stops(self) -> None:
         """Stop nothing that is not listed while a start of the list is refused for a reason of the whole cluster."""
         of_list = [state.start_checks for state in self.states]
-        for run in self._going:
+        for run in self._unfailed:
             refusal = unlisted_refusal(run.deployment_id, of_list)
             if refusal and not run.state.desired.listed and run.plan.stops:
-                run.fail(refusal)
+                run.give_up(refusal)
 
-    def _predict(self, task: Task, snapshot: Snapshot) -> None:
-        going = self._going
-        for run in self.runs:
-            run.warn(*not_followed(task.params, run.cluster.server, run.deployment_id))
-        for run in going:
+    def _predict(self, snapshot: Snapshot) -> None:
+        unfailed = self._unfailed
+        for run in unfailed:
             predict(run, snapshot)
-        plans = [run.plan for run in going]
+        plans = [run.plan for run in unfailed]
         for index, step in in_send_order(plans):
-            self.requests_sent.append(going[index].state.requests[plans[index].steps.index(step)])
+            self.requests_sent.append(unfailed[index].state.requests[plans[index].steps.index(step)])
 
     def _apply(self, task: Task, cluster: Cluster) -> None:
         """Apply the plans. If the user may not send one of the writes, send none; runs without a write go on."""
         try:
-            cluster.refuse_unprivileged(writes_of(step for run in self._going for step in run.plan.steps))
+            cluster.refuse_unprivileged(writes_of(step for run in self._unfailed for step in run.plan.steps))
         except ApiError as exc:
-            for run in self._going:
+            for run in self._unfailed:
                 run.note(
                     error=exc if run.plan.steps else None, plan=dataclasses.replace(run.plan, consumer_warnings=())
                 )
-        going = self._going
-        for run in going:
+        unfailed = self._unfailed
+        for run in unfailed:
             warn_if_stuck(run)
             run.begin(self.time)
         reader = _Reader(cluster, task.only_id)
-        snapshot = run_all(going, roll_out, reader, self.time.clock, self._show_progress)
-        if task.only_id is None and any(run.state.polls for run in going):
-            _read_again(going, snapshot, reader)
+        snapshot = run_all(unfailed, roll_out, reader, self.time.clock, self._show_progress)
+        if len(unfailed) > 1 and any(run.state.polls for run in unfailed):
+            _read_again(unfailed, snapshot, reader)
 
 
 def _check_start(run: DeploymentRun) -> None:
     try:
         check_start(run)
     except Failure as exc:
-        run.fail(exc)
+        run.give_up(exc)
 
 
 def _refuse_together(task: Task, refused: t.Sequence[tuple[str, Refusal]]) -> None:
@@ -233,6 +234,8 @@ def _read_again(runs: t.Sequence[DeploymentRun], snapshot: Snapshot | None, read
     """Read all deployments once more: a later change may have moved the routes of those that finished earlier."""
     seconds = max(run.budget.left for run in runs)
     with contextlib.suppress(ApiError):
-        snapshot = reader.read_targets(snapshot or reader.read(seconds), seconds)
+        snapshot = snapshot or reader.read(seconds)
+        if not snapshot.has_targets:
+            snapshot = reader.read_targets(snapshot, seconds)
         for run in runs:
             run.note(observed=snapshot.deployment(run.deployment_id))
