@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import KINDS
 
 Json = dict[str, t.Any]
@@ -131,7 +132,7 @@ def other_cluster_warning(fact_name: str, known: Json, new: Json) -> tuple[Warni
     replaced = [
         each for each, entry in new.items() if each in known and _stays(entry) and _is_other(known[each], entry)
     ]
-    named = ", ".join(f"'{each}'" for each in sorted(replaced))
+    named = quoted_ids(sorted(replaced))
     text = (
         f"The fact {fact_name} no longer has {named} of another cluster: this task has replaced it with what has the "
         "same id in its own. Give the tasks of each cluster a fact_name of their own."

@@ -51,7 +51,7 @@ LOCALS = {
     "variable",  # the name of an environment variable
 }
 # Functions of warnings whose texts are warnings already, or are made of ids and choices.
-FUNCTIONS = {"_named", "_quoted_ids", "_with_lead", "unreadable"}
+FUNCTIONS = {"_named", "_with_lead", "quoted_ids", "unreadable"}
 
 
 def warnings() -> Iterator[tuple[str, ast.expr]]:

@@ -18,6 +18,11 @@ def first_of(names: t.Sequence[str], most: int = MOST) -> str:
     return ", ".join(names[:most]) + more
 
 
+def quoted_ids(ids: t.Iterable[str]) -> str:
+    """Return *ids* in quotation marks, with commas."""
+    return ", ".join(f"'{each}'" for each in ids)
+
+
 def joined(names: t.Sequence[str]) -> str:
     """Return *names* with commas, and with "and" before the last; empty if there are none."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

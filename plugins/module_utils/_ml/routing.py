@@ -26,6 +26,11 @@ class Route:
     current_allocations: int | None
     target_allocations: int | None
 
+    @property
+    def node(self) -> str:
+        """Return what a message calls the node: its name, where it is known."""
+        return self.node_name or self.node_id
+
     def completed(self, other: Route | None) -> Route:
         """Return this route with the name of *other*, and with its current allocations where this one has none."""
         if other is None:

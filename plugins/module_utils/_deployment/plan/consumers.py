@@ -14,7 +14,7 @@ from ..._core.errors import Refusal
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._core.words import joined
+from ..._core.words import joined, quoted_ids
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from .plan import Plan
@@ -115,7 +115,7 @@ def _listed(used_by: UsedBy) -> str:
     for kind in CONSUMER_KINDS:
         found, names = used_by.of(kind) or (), KIND_NAMES[kind]
         if found:
-            parts.append(f"{names.one if len(found) == 1 else names.many} " + ", ".join(f"'{name}'" for name in found))
+            parts.append(f"{names.one if len(found) == 1 else names.many} " + quoted_ids(found))
     return joined(parts)
 
 

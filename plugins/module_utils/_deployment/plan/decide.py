@@ -11,6 +11,7 @@ import typing as t
 
 from ..._core.errors import Difference, Refusal
 from ..._core.warning import WarningText
+from ..._core.words import quoted_ids
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
 from ..._ml.settings import MISREPORTED
@@ -128,7 +129,7 @@ def _plan_missing(desired: Desired, situation: Situation) -> Plan:
     warnings: tuple[WarningText, ...] = ()
     if situation.other_deployments:
         text = (
-            f"Model '{desired.model_id}' already runs as {_quoted_ids(situation.other_deployments)}; "
+            f"Model '{desired.model_id}' already runs as {quoted_ids(sorted(situation.other_deployments))}; "
             f"the task starts a further deployment '{desired.deployment_id}'. Set deployment_id if that is not meant."
         )
         warnings = (WarningText(text),)
@@ -298,7 +299,7 @@ def _refuse_other_deployments(desired: Desired, situation: Situation, verb: str)
         raise Refusal(
             "ambiguous_model",
             f"Cannot {verb} deployment '{desired.deployment_id}': it does not exist, and model '{desired.model_id}' "
-            f"runs as {_quoted_ids(situation.other_deployments)}",
+            f"runs as {quoted_ids(sorted(situation.other_deployments))}",
             hint="Set deployment_id to the one that is meant.",
         )
 
@@ -320,14 +321,6 @@ def _stop_step(desired: Desired) -> Step:
     return Step("stop", desired.deployment_id, {} if pending is None else {"finish_pending_work": pending})
 
 
-def _quoted_ids(ids: t.Sequence[str]) -> str:
-    return ", ".join(f"'{deployment_id}'" for deployment_id in sorted(ids))
-
-
 def _reasons(current: Deployment) -> str:
-    reasons = [
-        f"Node {route.node_name or route.node_id}: {route.reason.rstrip('.')}."
-        for route in current.failed_routes
-        if route.reason
-    ]
+    reasons = [f"Node {route.node}: {route.reason.rstrip('.')}." for route in current.failed_routes if route.reason]
     return " ".join(reasons) + " " if reasons else ""

@@ -82,7 +82,7 @@ def stop_readiness(observed: Deployment | None, before: Deployment | None = None
 
 def _nodes_holding(observed: Deployment) -> list[str]:
     """Return a part of a sentence for each node that has not released it."""
-    return [f"on node {route.node_name or route.node_id} it is {route.routing_state}" for route in observed.routes]
+    return [f"on node {route.node} it is {route.routing_state}" for route in observed.routes]
 
 
 def is_new_instance(observed: Deployment, before: Deployment | None) -> bool:
@@ -125,7 +125,7 @@ def _at_zero(observed: Deployment) -> Readiness:
 
 
 def _failed_route(route: Route) -> str:
-    return f"node {route.node_name or route.node_id} failed{_because(route.reason)}"
+    return f"node {route.node} failed{_because(route.reason)}"
 
 
 def _progress_of(observed: Deployment) -> str:
@@ -163,7 +163,7 @@ def nodes_without_targets(observed: Deployment) -> str:
     """Return the end of a sentence about a deployment whose targets the user may not read: what its nodes run."""
     runs = _listed(
         [
-            f"node {route.node_name or route.node_id} runs {route.current_allocations}"
+            f"node {route.node} runs {route.current_allocations}"
             for route in observed.routes
             if route.routing_state == "started"
         ]
@@ -178,7 +178,7 @@ def _is_settled(route: Route) -> bool:
 
 
 def _route_progress(route: Route) -> str:
-    node = f"node {route.node_name or route.node_id}"
+    node = f"node {route.node}"
     if route.routing_state == "started":
         return f"{node} runs {route.current_allocations} and is to run {route.target_allocations}"
     return f"on {node} it is {route.routing_state}{_because(route.reason)}"

@@ -23,7 +23,7 @@ class Health(t.NamedTuple):
 def health(deployment: Deployment) -> Health:
     """Return one word for the state of a deployment, and the reason."""
     failed = [
-        f"node {route.node_name or route.node_id} failed" + (f" ({route.reason})" if route.reason else "")
+        f"node {route.node} failed" + (f" ({route.reason})" if route.reason else "")
         for route in deployment.failed_routes
     ]
     because = "; ".join([f"{deployment.running} of {deployment.number_of_allocations} allocations run", *failed])
