@@ -85,6 +85,8 @@ author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment
+  - ref: ansible_collections.mlops.elasticsearch.docsite.aliases
+    description: How to replace a model while it is used.
   - ref: ansible_collections.mlops.elasticsearch.docsite.references
     description: Consumers of a deployment, and the aliases of its model.
   - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
