@@ -196,7 +196,7 @@ api_calls:
       description: Query parameters; C(reassign) if O(reassign=true).
       type: dict
       returned: success
-    body: {description: Body of the request, or null., type: dict, returned: success, sample: null}
+    body: {description: "Body of the request, or null.", type: dict, returned: success, sample: null}
 server:
   description: Version, flavor and cluster name of the server. Null if it was not read.
   returned: always
