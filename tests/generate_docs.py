@@ -20,14 +20,13 @@ import yaml
 import conftest  # makes the collection importable
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, ITEM_WAIT, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
+from checks.collection import NAME
 from support.documents import block
 
 Json = dict[str, t.Any]
 Change = t.Callable[[str], str]
 ROOT = conftest.ROOT
-ONE, MANY, INFO = (
-    f"plugins/modules/trained_model_{name}.py" for name in ("deployment", "deployments", "deployment_info")
-)
+MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
 ROLE = "roles/deployments/meta/argument_specs.yml"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
@@ -129,6 +128,19 @@ def results(*names: str, returned: str = "", change: Change = str) -> Json:
     return found
 
 
+def other_results(*names: str) -> Json:
+    """Return the documentation of results that other modules have, too, with a link for the longest one."""
+    found = results(*names)
+    text = f"The error of the server or the connection, as M({NAME}.trained_model_deployment) returns it."
+    sample = {
+        "kind": "credentials",
+        "status": 401,
+        "type": "security_exception",
+        "reason": "unable to authenticate user",
+    }
+    return {**found, "error": ordered(found["error"], [text], sample=sample)}
+
+
 def _of_item(text: str) -> str:
     """Return *text* about a result of the module as one about a key of an item."""
     return re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", text)
@@ -197,8 +209,9 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     INFO: {
         "deployment": deployment,
         "start settings": lambda: deployment(*START_SETTINGS, returned="if it is known, and a start has to set it"),
-        "results": lambda: results("server", "failure", "error"),
+        "results": lambda: other_results("server", "failure", "error"),
     },
+    ALIAS: {"results": lambda: other_results("server", "error")},
     ROLE: {"items": item_lines, "variables": variables},
 }
 """File to what stands between its marks."""

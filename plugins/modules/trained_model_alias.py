@@ -51,25 +51,12 @@ options:
       - Use a different name for each cluster that is managed from the same host.
     type: str
     default: elasticsearch_ml_aliases
-  predictions:
-    description:
-      - Entries of the facts that earlier tasks of a dry run have predicted, by kind of resource. In check mode the task
-        plans as if they were there; a real run ignores them.
-      - Leave it out. The action plugin hands on what earlier tasks and loop items have predicted.
-    type: dict
-    version_added: 0.1.0
-    suboptions:
-      deployments:
-        description: By deployment id, one or more entries of the fact of deployments.
-        type: dict
-      aliases:
-        description: By model alias, one or more entries of RV(ansible_facts.elasticsearch_ml_aliases).
-        type: dict
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+  - mlops.elasticsearch.facts
 attributes:
   check_mode:
     support: full
@@ -197,24 +184,33 @@ api_calls:
       type: dict
       returned: success
     body: {description: "Body of the request, or null.", type: dict, returned: success, sample: null}
-server:
-  description: Version, flavor and cluster name of the server. Null if it was not read.
-  returned: always
-  type: dict
-  sample: {version: 9.5.3, flavor: default, cluster_name: production}
 failure:
   description:
-    - Null if the task succeeded, else the kind of the failure as a short word that does not change between releases.
+    - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.
     - The page Troubleshooting lists all codes.
   returned: always
   type: dict
   sample:
     code: alias_refers_elsewhere
+# BEGIN results
+server:
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
+  type: dict
+  returned: always
+  sample:
+    version: 9.1.0
+    flavor: default
+    cluster_name: production
 error:
   description: The error of the server or the connection, as M(mlops.elasticsearch.trained_model_deployment) returns it.
-  returned: if a request failed
   type: dict
-  sample: {kind: credentials, status: 401, type: security_exception, reason: unable to authenticate user}
+  returned: if a request failed
+  sample:
+    kind: credentials
+    status: 401
+    type: security_exception
+    reason: unable to authenticate user
+# END results
 ansible_facts:
   description: Facts of the host. A failed task sets none.
   returned: if the task succeeded

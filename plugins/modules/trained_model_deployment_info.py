@@ -324,17 +324,14 @@ failure:
   returned: always
   sample: {code: no_capacity}
 error:
-  description:
-    - The error of the server or of the connection.
-    - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server).
+  description: The error of the server or the connection, as M(mlops.elasticsearch.trained_model_deployment) returns it.
   type: dict
   returned: if a request failed
   sample:
-    kind: capacity
-    status: 429
-    type: status_exception
-    reason: Could not update deployment because there are not enough resources to provide all requested allocations
+    kind: credentials
+    status: 401
+    type: security_exception
+    reason: unable to authenticate user
 # END results
 """
 
