@@ -44,3 +44,10 @@ def test_a_connection_that_is_kept_open_forgets_and_stays() -> None:
         cluster.close()
         assert cluster.forgotten == 1
     assert closed == ["closed"]
+
+
+def test_a_connection_sends_nothing_by_itself() -> None:
+    cluster = ClusterConnection.connected(Connection(("http://127.0.0.1:9",)), lambda _seconds: None)
+    with pytest.raises(LookupError):
+        _server = cluster.server
+    cluster.close()
