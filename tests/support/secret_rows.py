@@ -153,5 +153,5 @@ def rows(way: str, number: int) -> Iterator[Row]:
             continue
         # A process has one of the two forms of a key.
         sources = [source for source in SOURCES if (authentication, source) != ("encoded", "environment")]
-        module = MODULES[(at + place + number) % len(MODULES)]
+        module = MODULES[(at // 2 + place + number) % len(MODULES)]
         yield Row(module, answer, authentication, sources[next(turn) % len(sources)])
