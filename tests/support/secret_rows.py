@@ -23,9 +23,12 @@ _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 # The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
     "trained_model_alias": {"model_alias": "a{{ 999999999 | random }}z", "model_id": "m"},
-    "trained_model_deployment": {"model_id": "m", "state": "restarted", **_BRIEFLY},
+    "trained_model_deployment": {"model_id": "m", "state": "restarted", "on_referenced": "force", **_BRIEFLY},
     "trained_model_deployment_info": {"gather": ["routing", "nodes", "usage"]},
-    "trained_model_deployments": {"deployments": [{"model_id": "m", "state": "restarted"}], **_BRIEFLY},
+    "trained_model_deployments": {
+        "deployments": [{"model_id": "m", "state": "restarted", "on_referenced": "force"}],
+        **_BRIEFLY,
+    },
 }
 
 # Around some of them stand characters that JSON, a URL, HTML, Python and a shell escape.
