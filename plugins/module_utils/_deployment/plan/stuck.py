@@ -27,9 +27,9 @@ def is_stuck(observed: Deployment | None, before: Deployment | None) -> bool:
 
 def needs_restart(observed: Deployment | None) -> bool:
     """Return whether a deployment that was stuck has not come up meanwhile."""
-    if observed is None:
-        return False
-    return is_stuck(observed, observed) or observed.assignment_state in ("stopping", "failed")
+    return observed is not None and (
+        is_stuck(observed, observed) or observed.assignment_state in ("stopping", "failed")
+    )
 
 
 def may_restart_stuck(desired: Desired, policy: WaitPolicy, plan: Plan) -> bool:
