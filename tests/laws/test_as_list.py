@@ -24,16 +24,20 @@ MADE_OTHERWISE = ("nothing", "stopping", "frozen")
 
 
 GATHERED: tuple[list[str], ...] = (["routing"], [])
-READ = [
-    (version, state, access, gather)
-    for number, (version, state) in enumerate(PAIRS)
-    for turn, gather in enumerate(GATHERED)
-    for access in ACCESS
-    if has_turn(number + turn, share=2)
-]
 
 
-@pytest.mark.parametrize(("version", "state", "access", "gather"), READ)
+def read() -> list[tuple[str, str, str, list[str]]]:
+    """Return version, state, access and what is gathered, of the cases that have their turn."""
+    return [
+        (version, state, access, gather)
+        for number, (version, state) in enumerate(PAIRS)
+        for turn, gather in enumerate(GATHERED)
+        for access in ACCESS
+        if has_turn(number + turn, share=2)
+    ]
+
+
+@pytest.mark.parametrize(("version", "state", "access", "gather"), read())
 def test_what_runs_applied_as_a_list_changes_nothing(version: str, state: str, access: str, gather: list[str]) -> None:
     with prepared(version, state, access) as emulator:
         items = emulator.info(gather=gather)["as_list"]

@@ -93,12 +93,15 @@ PAIRS = [
 CASES = [(state, desired, more, act) for state, desired, more in PAIRS for act in ACTS]
 
 
+def moments(state: str, desired: str, more: Json, act: str) -> list[int]:
+    """Return the moments that have their turn."""
+    turn = PAIRS.index((state, desired, more)) + list(ACTS).index(act)
+    return [when for when in range(MOMENTS) if has_turn(turn + when, share=3)]
+
+
 @pytest.mark.parametrize(("state", "desired", "more", "act"), CASES)
 def test_the_laws_hold_while_another_client_acts(state: str, desired: str, more: Json, act: str) -> None:
-    first = CASES.index((state, desired, more, act))
-    for when in range(MOMENTS):
-        if not has_turn(first + when, share=3):
-            continue
+    for when in moments(state, desired, more, act):
         with prepared("9.5.3", state) as emulator:
             options: Json = {**named(emulator, desired), **more, **ALIKE}
             if not _acted(emulator, options, ACTS[act], BACK.get(act, ()), when):

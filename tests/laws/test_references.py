@@ -125,8 +125,10 @@ DESIRED_STATES: dict[str, Json] = {
 }
 
 
-def _desired_states(name: str, turn: int) -> dict[str, Json]:
-    """Return the desired states that this deployment can have: the id of a model is for that model only."""
+def desired_states(version: str, use: str, access: str) -> dict[str, Json]:
+    """Return the desired states that have their turn. The id of a model is for that model only."""
+    name = USES[use].name
+    turn = VERSIONS.index(version) + list(USES).index(use) + list(ACCESS).index(access)
     return {
         desired: options
         for number, (desired, options) in enumerate(DESIRED_STATES.items())
@@ -158,7 +160,7 @@ def _committed(emulator: Emulator, verb: str) -> list[Json]:
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
 def test_a_deployment_in_use_is_not_stopped_without_force(version: str, use: str, access: str) -> None:
     name = USES[use].name
-    for desired, options in _desired_states(name, CASES.index((version, use, access))).items():
+    for desired, options in desired_states(version, use, access).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
             where = f"{version}, {use}, {access}, {desired}"
             before = real.deployments()[name]
@@ -193,7 +195,7 @@ def _readable(used_by: Json, version: str, access: str) -> Json:
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
 def test_force_stops_a_deployment_and_is_sent_only_if_it_is_in_use(version: str, use: str, access: str) -> None:
     name = USES[use].name
-    for desired, options in _desired_states(name, CASES.index((version, use, access))).items():
+    for desired, options in desired_states(version, use, access).items():
         with _prepared(version, use, access) as checked, _prepared(version, use, access) as real:
             where = f"{version}, {use}, {access}, {desired}"
             forcing = {"deployment_id": name, "on_referenced": "force", **options}

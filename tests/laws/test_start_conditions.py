@@ -95,11 +95,11 @@ SHAPES = ("one", "list")
 
 def shaped(cases: list[tuple[str, str, str, str]]) -> list[tuple[str, ...]]:
     """Return *cases* with the shape of the task: each with both in a full search, else they take turns."""
+    axes = [VERSIONS, list(CONDITIONS), list(ACCESS), list(OPERATIONS), SHAPES]
     return [
-        (*case, shape)
-        for number, case in enumerate(cases)
-        for turn, shape in enumerate(SHAPES)
-        if has_turn(number + turn, share=2)
+        case
+        for case in ((*each, shape) for each in cases for shape in SHAPES)
+        if has_turn(sum(axis.index(value) for axis, value in zip(axes, case, strict=True)), share=2)
     ]
 
 
