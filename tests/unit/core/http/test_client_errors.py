@@ -98,6 +98,43 @@ def test_a_task_whose_time_is_up_waits_no_longer_in_any_handshake(way: str) -> N
     assert time.monotonic() - began < 20
 
 
+def keeping(first: int, then: odd.Act) -> odd.Act:
+    """Answer the *first* requests of one kept connection, in two parts with pauses, and then do *then*."""
+
+    def act(connection: socket.socket) -> None:
+        for _each in range(first):
+            if not connection.recv(65536):
+                return
+            time.sleep(0.1)
+            connection.sendall(HEAD.replace(b"Connection: close\r\n", b"") % 2)
+            time.sleep(0.075)
+            connection.sendall(b"{}")
+        then(connection)
+
+    return act
+
+
+def test_each_request_has_the_whole_time() -> None:
+    with odd.serving(keeping(3, odd.closing)) as port:
+        client = Client(Connection((address(port),), request_retries=0, request_timeout=0.4))
+        try:
+            assert [client.read("look", "/") for _each in range(3)] == [{}, {}, {}]
+        finally:
+            client.close()
+
+
+def test_a_request_on_a_kept_connection_has_its_own_time() -> None:
+    with odd.serving(keeping(1, odd.silent)) as port:
+        client = Client(Connection((address(port),), request_retries=0, request_timeout=60))
+        assert client.read("look", "/") == {}
+        began = time.monotonic()
+        with pytest.raises(ApiError) as caught, client.within(lambda: 0.2, shortest_read=0.1):
+            client.read("look", "/")
+        client.close()
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - began < 20
+
+
 @pytest.mark.parametrize("seconds", [1e7, 1e10, 1e18, 1e300])
 def test_a_very_long_time_is_no_error(seconds: float) -> None:
     with odd.serving(WELL) as port:
