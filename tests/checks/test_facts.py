@@ -30,7 +30,7 @@ MAGIC = {
     "ansible_version",
 }
 _EXPRESSION = re.compile(
-    r"\{\{.*?\}\}|\{%.*?%\}|^ *(?:- )?(?:var|that|when|until|failed_when|changed_when|loop): .*$", re.M | re.S
+    r"(?s:\{\{.*?\}\}|\{%.*?%\})|^ *(?:- )?(?:var|that|when|until|failed_when|changed_when|loop): .*$", re.M
 )
 
 
@@ -59,6 +59,7 @@ def test_facts_are_read_below_ansible_facts(path: str) -> None:
         "{{ elasticsearch_ml_deployments | list }}",
         "var: elasticsearch_ml_deployments.sentiment",
         "{{ ansible_hostname }}",
+        "{{\n  ansible_hostname\n}}",
         "when: ansible_date_time.hour == '3'",
     ],
 )
@@ -67,7 +68,12 @@ def test_an_injected_variable_is_noticed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{{ ansible_facts.elasticsearch_ml_deployments }}", "fact_name: elasticsearch_ml_deployments"]
+    "text",
+    [
+        "{{ ansible_facts.elasticsearch_ml_deployments }}",
+        "fact_name: elasticsearch_ml_deployments",
+        "when: true\nfact_name: elasticsearch_ml_deployments",
+    ],
 )
 def test_other_texts_are_not(text: str) -> None:
     assert not list(injected(text))
