@@ -27,7 +27,7 @@ PAIRS = [(version, state) for version in VERSIONS for state in states(version)]
 @pytest.mark.parametrize("access", ACCESS)
 @pytest.mark.parametrize(("version", "state"), PAIRS)
 def test_every_law_holds(version: str, state: str, access: str) -> None:
-    for desired in desired_states(version, state, _share(version, access)):
+    for desired in desired_states(version, state, share(version, access)):
         with prepared(version, state, access, desired) as checked, prepared(version, state, access, desired) as real:
             options = named(real, desired)
             where = f"{version}, {state}, {access}, {desired}"
@@ -43,11 +43,11 @@ def test_every_law_holds(version: str, state: str, access: str) -> None:
             _second_run(real, options, where)
 
 
-def _share(version: str, access: str) -> int:
+def share(version: str, access: str) -> int:
     """Return one of how many pairs is tried: most on the newest version, if the cluster state can be read."""
     if access != "full":
-        return 8
-    return 2 if version == "9.5.3" else 5
+        return 10
+    return 2 if version == "9.5.3" else 4
 
 
 def _check_mode(emulator: t.Any, options: Json, where: str) -> Json:

@@ -11,10 +11,28 @@ import typing as t
 
 import pytest
 
-from laws import test_as_list, test_owned_deployments, test_races, test_references, test_start_conditions
+from laws import (
+    pairs,
+    test_as_list,
+    test_laws,
+    test_owned_deployments,
+    test_races,
+    test_references,
+    test_start_conditions,
+)
 from support import random_search
 
 Case = tuple[object, ...]
+
+
+def _laws() -> list[Case]:
+    """Return state, access and desired state."""
+    return [
+        (state, access, desired)
+        for version, state in test_laws.PAIRS
+        for access in pairs.ACCESS
+        for desired in pairs.desired_states(version, state, test_laws.share(version, access))
+    ]
 
 
 def _references() -> list[Case]:
@@ -42,6 +60,7 @@ def _races() -> list[Case]:
 
 # The version is no axis here: it takes turns with the others.
 SEARCHES: dict[str, t.Callable[[], list[Case]]] = {
+    "laws": _laws,
     "what is read as a list": lambda: [case[1:] for case in test_as_list.read()],
     "start conditions": lambda: [case[1:] for case in test_start_conditions.shaped(test_start_conditions.CASES)],
     "references": _references,
