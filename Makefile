@@ -25,9 +25,9 @@ demo: $(VENV)/demo/.made ## watch the collection work, against an emulated Elast
 test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout itself are in check)
 	$(VENV)/test/bin/pytest tests --ignore tests/checks -n $(WORKERS) --dist worksteal --cov --cov-report=
 	$(VENV)/test/bin/coverage report --skip-covered
-	@echo "The planner and the runner: every branch."
+	@echo "The planners and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \
-	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*'
+	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*,plugins/module_utils/_core/plan.py,plugins/module_utils/_core/write_outcome.py,plugins/module_utils/_alias/*'
 
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)
