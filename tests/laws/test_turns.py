@@ -19,6 +19,7 @@ from laws import (
     test_races,
     test_references,
     test_start_conditions,
+    test_warnings,
 )
 from support import random_search
 
@@ -58,6 +59,17 @@ def _races() -> list[Case]:
     return [(case[-1], when) for case in test_races.CASES for when in test_races.moments(*case)]
 
 
+def _warnings() -> list[Case]:
+    """Return state, access and task."""
+    versions = [(version, state) for version in test_warnings.VERSIONS for state in pairs.states(version)]
+    return [
+        (state, access, task)
+        for version, state in versions
+        for access in test_warnings.ACCESS
+        for task in test_warnings.tasks(version, state, access)
+    ]
+
+
 # The version is no axis here: it takes turns with the others.
 SEARCHES: dict[str, t.Callable[[], list[Case]]] = {
     "laws": _laws,
@@ -66,6 +78,7 @@ SEARCHES: dict[str, t.Callable[[], list[Case]]] = {
     "references": _references,
     "owned deployments": _owned,
     "races": _races,
+    "warnings": _warnings,
 }
 
 
