@@ -48,12 +48,12 @@ def judge_write(planned: Plan[t.Any], error: ApiError | None, observed: Plan[t.A
     return "retry" if error is None or may_have_been_applied(error) else "rejected"
 
 
-def counts_as_change(outcome: WriteOutcome, error: ApiError) -> bool:
+def counts_as_change(outcome: WriteOutcome, error: ApiError, may_be_ours: bool) -> bool:
     """Return whether the task has changed something by a write with this *outcome*, as far as that is known.
 
-    400 and 404 say that it has not: what is there was made by another client. After an error without an answer,
-    another client may have changed it since.
+    400 and 404 say that it has not: what is there was made by another client, or by an earlier attempt that took effect
+    late (*may_be_ours*). After an error without an answer, another client may have changed it since.
     """
     if outcome == "applied":
-        return error.status not in (400, 404)
-    return outcome == "conflict" and is_uncertain(error)
+        return may_be_ours or error.status not in (400, 404)
+    return outcome == "conflict" and (may_be_ours or is_uncertain(error))

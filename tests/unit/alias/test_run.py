@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.api import AliasCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.run import empty_result
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.plan import Plan
+from emulator.inprocess import ConnectionDropped
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -124,6 +127,43 @@ def test_another_client_has_set_it_elsewhere(emulator: Emulator, do: Json, failu
     assert result["after"]["model_id"] == "other"
 
 
+def test_an_obstacle_after_a_write_that_never_arrived_is_no_change(emulator: Emulator) -> None:
+    failing_write(emulator, {"type": "drop"})
+    inner = emulator._inner.request
+
+    def request(method: str, *arguments: t.Any) -> t.Any:
+        if method == "PUT":
+            emulator.effect("set_setting", name="upgrade_mode", value=True)
+        return inner(method, *arguments)
+
+    emulator._inner.request = request  # type: ignore[method-assign,assignment]
+    result = emulator.run_alias(model_alias="a", model_id="m")
+    assert (code(result), result["changed"], result["api_calls"]) == ("upgrade_mode", False, [])
+
+
+@pytest.mark.parametrize(("then", "failure"), [("moved", "conflict"), ("hidden", "unknown_outcome")])
+def test_an_earlier_attempt_that_arrives_late_is_the_task_s_own(emulator: Emulator, then: str, failure: str) -> None:
+    """Test what is there, or cannot be read, once the next attempt has failed for it."""
+    send, attempts = emulator._inner.request, itertools.count()
+
+    def request(method: str, *arguments: t.Any) -> t.Any:
+        if method == "PUT":
+            if next(attempts) == 0:
+                raise ConnectionDropped
+            send(method, *arguments)
+            answer_to_second = send(method, *arguments)
+            if then == "moved":
+                emulator.api("PUT", PATH.format("other") + "?reassign=true")
+            else:
+                emulator.fault("any_read", answer(500), times=-1)
+            return answer_to_second
+        return send(method, *arguments)
+
+    emulator.request = request  # type: ignore[method-assign,assignment]
+    result = emulator.run_alias(model_alias="a", model_id="m")
+    assert (code(result), result["changed"], len(result["api_calls"])) == (failure, True, 1), result["msg"]
+
+
 def test_another_client_moves_what_the_task_moves(emulator: Emulator) -> None:
     emulator.api("PUT", PATH.format("m"))
     failing_write(emulator, {**another_client("DELETE", "m")})
@@ -136,7 +176,8 @@ def test_another_client_moves_what_the_task_moves(emulator: Emulator) -> None:
 def test_an_accepted_write_that_never_shows(emulator: Emulator) -> None:
     failing_write(emulator, ACCEPTED)
     result = emulator.run_alias(model_alias="a", model_id="m")
-    assert (code(result), result["changed"], emulator.clock.monotonic()) == ("conflict", True, 3.0)
+    assert (code(result), result["changed"], emulator.clock.monotonic()) == ("unknown_outcome", True, 3.0)
+    assert result["msg"].startswith("Elasticsearch has accepted the change of model alias 'a', but it does not show")
 
 
 def test_an_accepted_write_that_shows_late(emulator: Emulator) -> None:
@@ -207,6 +248,25 @@ def test_a_later_task_of_a_dry_run_plans_from_what_an_earlier_one_would_make(emu
     assert emulator.run_alias(model_alias="a", model_id="m", predictions={"aliases": made})["changed"]
     gone = emulator.run_alias(True, model_alias="a", state="absent", fact_name="")
     assert (gone["changed"], gone["ansible_facts"]) == (True, {})
+
+
+def test_a_real_run_follows_nothing_on_a_connection_that_a_dry_run_used(emulator: Emulator) -> None:
+    """Test the items of a loop with a ``check_mode`` of their own: they share a connection."""
+    kept: list[AliasCluster] = []
+    connect = emulator.connect_aliases
+
+    def connect_once(*arguments: t.Any) -> AliasCluster:
+        if not kept:
+            kept.append(connect(*arguments))
+            kept[0].keep_open()
+        return kept[0]
+
+    emulator.connect_aliases = connect_once  # type: ignore[method-assign]
+    made = emulator.run_alias(True, model_alias="a", model_id="m")["ansible_facts"]["elasticsearch_ml_aliases"]
+    emulator.run_alias(True, model_alias="b", model_id="m", predictions={"aliases": made})
+    real = emulator.run_alias(model_alias="a", model_id="m", predictions={"aliases": made})
+    assert (real["changed"], real["before"]["state"]) == (True, "absent")
+    assert not real["ansible_facts"]["elasticsearch_ml_aliases"]["a"]["predicted"]
 
 
 def test_deployments_of_earlier_tasks_count(emulator: Emulator) -> None:

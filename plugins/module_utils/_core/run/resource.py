@@ -22,7 +22,7 @@ from ..options.facts import fact_name
 from ..plan import Plan, Step, diff
 from ..server import Server
 from ..warning import WarningText
-from ..write_outcome import counts_as_change, is_shown_by_state, is_uncertain, judge_write
+from ..write_outcome import counts_as_change, is_shown_by_state, is_uncertain, judge_write, may_have_been_applied
 from .clock import Clock, SystemClock
 from .cluster import ClusterConnection, Connect, refuse_old_server
 from .internal_error import InternalError
@@ -130,8 +130,7 @@ class _Run(t.Generic[K, D, C, S]):
         with contextlib.closing(connect(connection(params), self._clock.sleep)) as cluster:
             self._server = cluster.read_server()
             refuse_old_server(self._server)
-            if self._check_mode:
-                self._follow(cluster)
+            self._follow(cluster)
             self._first = self._current = resource.read(cluster, desired)
             self._plan = plan = resource.plan(desired, self._first, self._server)
             self.warnings += plan.warnings
@@ -143,9 +142,13 @@ class _Run(t.Generic[K, D, C, S]):
                 self._apply(cluster, desired, plan)
 
     def _follow(self, cluster: K) -> None:
-        """Let the reads of *cluster* show what earlier tasks of a dry run would have made."""
-        self._resource.follow(cluster, self._params)
-        predicted = Predicted(self._params, self._resource.kind, self._resource.entry)
+        """Let the reads of *cluster* show what earlier tasks of a dry run would have made, and only in a dry run.
+
+        The connection may be that of an earlier task, with what that one followed.
+        """
+        params = self._params if self._check_mode else {**self._params, "predictions": None}
+        self._resource.follow(cluster, params)
+        predicted = Predicted(params, self._resource.kind, self._resource.entry)
         self._follows_prediction = self._name in predicted.on(cluster.server)
         self.warnings += predicted.not_followed(self._name, self._resource.noun, cluster.server)
 
@@ -160,15 +163,19 @@ class _Run(t.Generic[K, D, C, S]):
             plan = self._send_first(cluster, desired, plan)
 
     def _send_first(self, cluster: K, desired: D, plan: Plan[S]) -> Plan[S]:
-        """Send the first step of *plan* until it has taken effect. Return the plan for what is left."""
+        """Send the first step of *plan* until it has taken effect. Return the plan for what is left.
+
+        A write without an answer may still take effect when the next attempt is sent, and be the reason why that fails.
+        """
         step = plan.steps[0]
         request = self._resource.request(step, cluster.server)
-        attempt = 1
+        attempt, may_be_ours = 1, False
         while True:
             try:
                 cluster.write(f"{step.kind} {self._subject}", request, self._resource.write_of(step))
             except ApiError as error:
-                left = self._after_error(cluster, desired, plan, request, error)
+                may_be_ours |= may_have_been_applied(error)
+                left = self._after_error(cluster, desired, plan, request, error, may_be_ours)
                 if left is not None:
                     return left
                 if attempt == ATTEMPTS:
@@ -179,8 +186,12 @@ class _Run(t.Generic[K, D, C, S]):
             self._note_applied(request)
             return self._after_success(cluster, desired, plan)
 
-    def _after_error(self, cluster: K, desired: D, plan: Plan[S], request: Request, error: ApiError) -> Plan[S] | None:
+    def _after_error(
+        self, cluster: K, desired: D, plan: Plan[S], request: Request, error: ApiError, may_be_ours: bool
+    ) -> Plan[S] | None:
         """Return the plan for what is left if the write took effect in spite of *error*; ``None`` to send it again.
+
+        *may_be_ours*: this attempt or an earlier one may have taken effect, and be what is there.
 
         :raises Failure: it may not be sent again.
         """
@@ -189,13 +200,14 @@ class _Run(t.Generic[K, D, C, S]):
         try:
             observed = self._plan_again(cluster, desired)
         except (ApiError, Refusal) as found:
-            if not is_uncertain(error):
+            unchanged = isinstance(found, Refusal) and self._observed == plan.before
+            if unchanged or not (is_uncertain(error) or may_be_ours):
                 raise (found if isinstance(found, Refusal) else error) from error
             self._note_applied(request)  # it may have been
             code = "conflict" if isinstance(found, Refusal) else "unknown_outcome"
             raise Unsatisfied(code, f"{error} {_UNKNOWN}: {found}") from error
         outcome = judge_write(plan, error, observed)
-        if counts_as_change(outcome, error):
+        if counts_as_change(outcome, error, may_be_ours):
             self._note_applied(request)
         if outcome == "conflict":
             raise Unsatisfied("conflict", f"{error} {self._conflict(plan, observed)}") from error
@@ -221,9 +233,10 @@ class _Run(t.Generic[K, D, C, S]):
             if outcome == "applied":
                 return observed
             if outcome == "conflict":
-                break
+                raise Unsatisfied("conflict", self._conflict(plan, observed))
             self._clock.sleep(PAUSE)
-        raise Unsatisfied("conflict", self._conflict(plan, observed))
+        text = f"Elasticsearch has accepted the change of {self._subject}, but it does not show"
+        raise Unsatisfied("unknown_outcome", text)
 
     def _plan_again(self, cluster: K, desired: D) -> Plan[S]:
         cluster.forget()
