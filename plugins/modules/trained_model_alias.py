@@ -40,7 +40,8 @@ options:
   state:
     description:
       - V(present) lets the alias refer to O(model_id). V(absent) deletes the alias.
-      - An alias that an ingest pipeline uses is not deleted. There is no option to force that.
+      - An alias that an ingest pipeline uses is not deleted. There is no option to force that. Elasticsearch does not
+        look everywhere, as in C(on_failure) of the pipeline; then the alias is deleted with a warning.
     type: str
     choices: [present, absent]
     default: present

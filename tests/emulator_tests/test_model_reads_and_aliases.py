@@ -104,6 +104,35 @@ def test_delete_what_pipelines_use() -> None:
     assert api.send("DELETE", f"{ML}/m", None, force="true").status == 200
 
 
+INFERENCE: Json = {"inference": {"model_id": "nick"}}
+SET: Json = {"field": "f", "value": 1}
+
+
+def _loops(number: int) -> Json:
+    return {"foreach": {"field": "f", "processor": _loops(number - 1)}} if number else INFERENCE
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "status"),
+    [
+        ({"processors": [_loops(1)]}, 409),
+        ({"processors": [_loops(10)]}, 409),
+        ({"processors": [_loops(11)]}, 200),
+        ({"processors": [{"set": {**SET, "on_failure": [INFERENCE]}}]}, 409),
+        ({"processors": [{"inference": {"model_id": "m", "on_failure": [INFERENCE]}}]}, 200),
+        ({"processors": [{"foreach": {"field": "f", "processor": {"set": SET}, "on_failure": [INFERENCE]}}]}, 200),
+        ({"processors": [], "on_failure": [INFERENCE]}, 200),
+        ({"processors": [{"script": "ctx.f = 1"}]}, 200),
+    ],
+)
+def test_delete_an_alias_where_the_server_looks(pipeline: Json, status: int) -> None:
+    """Test around-deployments.md 3."""
+    api = Api()
+    api.send("PUT", f"{ML}/m/model_aliases/nick")
+    assert api.send("PUT", "/_ingest/pipeline/p", pipeline).status == 200
+    assert api.send("DELETE", f"{ML}/m/model_aliases/nick").status == status
+
+
 def test_delete_what_pipelines_use_by_an_alias() -> None:
     """Test server-behaviour.md 1.5."""
     api = Api()

@@ -88,6 +88,25 @@ def _used(emulator: Emulator) -> None:
     put(emulator, "/_ingest/pipeline/q", {"processors": [{"pipeline": {"name": "p"}}]})
 
 
+INFERENCE: Json = {"inference": {"model_id": "a"}}
+SET: Json = {"set": {"field": "f", "value": 1}}
+
+
+def _used_within(kind: str, own: Json) -> t.Callable[[Emulator], None]:
+    """Return what makes a pipeline that has the alias within a processor, or in the handlers of the pipeline."""
+
+    def make(emulator: Emulator) -> None:
+        refers_to(emulator, "m")
+        put(emulator, "/_ingest/pipeline/p", {"processors": [{kind: own}]})
+
+    return make
+
+
+def _used_by_handlers(emulator: Emulator) -> None:
+    refers_to(emulator, "m")
+    put(emulator, "/_ingest/pipeline/p", {"processors": [], "on_failure": [INFERENCE]})
+
+
 def _setting(name: str, value: t.Any) -> t.Callable[[Emulator], None]:
     def make(emulator: Emulator) -> None:
         refers_to(emulator, "m")
@@ -114,6 +133,13 @@ SITUATIONS = {
     "one of new is starting": Situation(_both_but_one_starts, (8, 8)),
     "new is stopping": Situation(_stopping),
     "used by pipelines": Situation(_used),
+    "used in a loop": Situation(_used_within("foreach", {"field": "f", "processor": INFERENCE})),
+    "used by handlers": Situation(_used_within("set", {**SET["set"], "on_failure": [INFERENCE]})),
+    "used by handlers of a loop": Situation(
+        _used_within("foreach", {"field": "f", "processor": SET, "on_failure": [INFERENCE]})
+    ),
+    "used by handlers of inference": Situation(_used_within("inference", {"model_id": "m", "on_failure": [INFERENCE]})),
+    "used by handlers of a pipeline": Situation(_used_by_handlers),
     "old is a tree": Situation(lambda emulator: refers_to(emulator, "tree")),
     "old has another task": Situation(lambda emulator: refers_to(emulator, "ner")),
     "old has other inputs": Situation(lambda emulator: refers_to(emulator, "inputs")),
@@ -198,7 +224,9 @@ def _server_refuses(emulator: Emulator, options: Json) -> bool:
     method = "DELETE" if options.get("state") == "absent" else "PUT"
     query = {"reassign": "true"} if options.get("reassign") else {}
     request = {"method": method, "path": PATH.format(target, alias), "query": query, "body": None}
-    return emulator.send(request) >= 400
+    status = emulator.send(request)
+    assert status not in (401, 403) or emulator.control("GET", "/state")["settings"].get("license") == "basic"
+    return status >= 400
 
 
 def _is_reached(emulator: Emulator, options: Json, result: Json, where: str) -> None:
@@ -267,7 +295,8 @@ def _plan_fault(emulator: Emulator, fault: str) -> None:
 
 def _deliver_late(emulator: Emulator) -> None:
     """Lose the first write, and let it arrive right before the second."""
-    send, lost = emulator.request, []
+    send = emulator.request
+    lost: list[tuple[t.Any, ...]] = []
 
     def request(method: str, target: str, headers: t.Mapping[str, str], body: bytes | None) -> Answer:
         if method in ("PUT", "DELETE"):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -203,9 +204,15 @@ class Emulator:
         return self._inner.request(method, target, {}, None)[0]
 
     def send(self, call: Json) -> int:
-        """Send a write as check mode lists it, by none of the collection's code, and return its status."""
+        """Send a write as check mode lists it, by none of the collection's code, and return its status.
+
+        With security on, it comes from the user of :meth:`allow`.
+        """
         body = None if call["body"] is None else json.dumps(call["body"]).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if self.login:
+            credentials = f"{self.login['username']}:{self.login['password']}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
         return self._inner.request(call["method"], f"{call['path']}?{urlencode(call['query'])}", headers, body)[0]
 
     @contextlib.contextmanager

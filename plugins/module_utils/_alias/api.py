@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from .._consumers.api import ConsumerReader
+from .._consumers.records import Pipelines
 from .._core.http.client import Client, Request, quote
 from .._core.http.pages import read_pages
 from .._core.http.schema import list_of, object_with, text
@@ -85,7 +86,13 @@ class AliasCluster(ClusterConnection):
         if not self.server.serverless:
             found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client))
         if found.deletes:
-            return dataclasses.replace(found, pipelines=self._pipelines(desired.model_alias))
+            users = self.consumers.read_pipelines()
+            in_the_way = self.consumers.read_checked_pipelines()
+            return dataclasses.replace(
+                found,
+                pipelines=_naming(desired.model_alias, users),
+                in_the_way=_naming(desired.model_alias, in_the_way),
+            )
         new = models.get(str(desired.model_id))
         if new and needs_licence(new) and not self.server.serverless:
             found = dataclasses.replace(found, licensed=is_licensed(self._client))
@@ -109,10 +116,10 @@ class AliasCluster(ClusterConnection):
                 found[name] = DeploymentStatus(model_id, allocated=True)
         return found
 
-    def _pipelines(self, alias: str) -> tuple[str, ...] | None:
-        """Return the ingest pipelines that name *alias*, ``None`` if the user may not read them."""
-        found = self.consumers.read_pipelines()
-        return None if found is None else tuple(sorted(name for name, ids in found.items() if alias in ids))
+
+def _naming(alias: str, pipelines: Pipelines | None) -> tuple[str, ...] | None:
+    """Return those of the *pipelines* that name *alias*."""
+    return None if pipelines is None else tuple(sorted(name for name, ids in pipelines.items() if alias in ids))
 
 
 def to_request(step: Step, server: Server) -> Request:

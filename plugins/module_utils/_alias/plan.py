@@ -52,16 +52,14 @@ def _delete(desired: Desired, current: Situation) -> Plan[Alias]:
             hint="Leave model_id out to delete the alias whatever it refers to.",
         )
     refuse_in_upgrade_mode(desired, current)
-    if current.pipelines:
-        named = joined([f"'{name}'" for name in current.pipelines])
-        many = "pipelines" if len(current.pipelines) > 1 else "pipeline"
+    if current.in_the_way:
         raise Refusal(
             "alias_in_use",
-            f"Model alias '{before.model_alias}' is used by ingest {many} {named}, and Elasticsearch deletes no alias "
-            "that one uses",
+            f"Model alias '{before.model_alias}' is used by {_ingest(current.in_the_way)}, and Elasticsearch deletes "
+            "no alias that one uses",
             hint="Take it out of use first.",
         )
-    return Plan(before, None, "delete", (Step("delete", before._asdict()),), _unread_pipelines(desired, current))
+    return Plan(before, None, "delete", (Step("delete", before._asdict()),), _pipelines(desired, current))
 
 
 # --- the rules of a set, in the order in which Elasticsearch looks at them (around-deployments.md 3) ---
@@ -207,7 +205,20 @@ def _unread_licence(desired: Desired, current: Situation) -> tuple[WarningText, 
     return (WarningText(text),)
 
 
-def _unread_pipelines(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
+def _ingest(pipelines: t.Sequence[str]) -> str:
+    many = "pipelines" if len(pipelines) > 1 else "pipeline"
+    named = joined([f"'{name}'" for name in pipelines])
+    return f"ingest {many} {named}"
+
+
+def _pipelines(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
+    """Return a warning about pipelines that were not read, or that Elasticsearch does not take into account."""
+    if current.pipelines:
+        text = (
+            f"Model alias '{desired.model_alias}' is used by {_ingest(current.pipelines)}, in places where "
+            "Elasticsearch does not look before it deletes an alias, such as on_failure. Inference there will fail."
+        )
+        return (WarningText(text),)
     if current.pipelines is not None:
         return ()
     text = (

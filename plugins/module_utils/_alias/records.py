@@ -42,7 +42,8 @@ class Situation:
 
     ``refers_to``: the model behind the alias. ``models``: all of them by id. ``aliases``: all aliases to their models.
     ``deployments``: of the old and the new model. ``pipelines``: the ingest pipelines that name the alias, ``None`` if
-    the user may not read them. ``licensed`` and ``upgrade_mode`` are ``None`` in that case, too.
+    the user may not read them. ``in_the_way``: those for which Elasticsearch would not delete it.
+    ``licensed`` and ``upgrade_mode`` are ``None`` in that case, too.
     """
 
     refers_to: Alias | None
@@ -50,6 +51,7 @@ class Situation:
     aliases: t.Mapping[str, str]
     deployments: t.Mapping[str, DeploymentStatus] = dataclasses.field(default_factory=dict)
     pipelines: tuple[str, ...] | None = ()
+    in_the_way: tuple[str, ...] | None = ()
     licensed: bool | None = True
     upgrade_mode: bool | None = False
     deletes: bool = False

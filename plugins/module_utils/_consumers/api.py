@@ -103,9 +103,18 @@ class ConsumerReader:
         return self._once(self._pipelines)
 
     def _pipelines(self) -> Pipelines | None:
+        answer = self._once(self._definitions)
+        return None if answer is None else records.pipelines(answer)
+
+    def read_checked_pipelines(self) -> Pipelines | None:
+        """Return the ingest pipelines with the ids that Elasticsearch finds before it deletes an alias."""
+        answer = self._once(self._definitions)
+        return None if answer is None else records.checked_pipelines(answer)
+
+    def _definitions(self) -> t.Mapping[str, t.Any] | None:
         query = {"filter_path": _PIPELINES}
         try:
-            answer = self._client.read(
+            answer: t.Mapping[str, t.Any] = self._client.read(
                 "read the ingest pipelines",
                 "/_ingest/pipeline",
                 query,
@@ -118,7 +127,7 @@ class ConsumerReader:
                 return {}
             _raise_visible(exc)
             return None
-        return records.pipelines(answer)
+        return answer
 
     def read_aliases(self) -> Aliases | None:
         """Return the model aliases; read them once."""

@@ -86,6 +86,31 @@ def _settings(processors: t.Any) -> t.Iterator[tuple[str, Json]]:
                 yield from _settings(settings.get("on_failure"))
 
 
+def checked_pipelines(answer: Json) -> Pipelines:
+    """Return the ids in each pipeline of ``GET _ingest/pipeline`` where Elasticsearch looks before it deletes an alias.
+
+    That is not everywhere (around-deployments.md 3).
+    """
+    return {pipeline: frozenset(_checked(config.get("processors"))) for pipeline, config in answer.items()}
+
+
+def _checked(processors: t.Any, depth: int = 0) -> t.Iterator[str]:
+    """Yield the ids that Elasticsearch finds: of inference and of loops it reads no handlers."""
+    for processor in processors if isinstance(processors, list) and depth <= _CHECKED_DEPTH else ():
+        for kind, settings in processor.items() if isinstance(processor, dict) else ():
+            if not isinstance(settings, dict):
+                continue
+            if kind == "inference":
+                yield str(settings.get("model_id", ""))
+            elif kind == "foreach":
+                yield from _checked([settings.get("processor")], depth + 1)
+            else:
+                yield from _checked(settings.get("on_failure"), depth + 1)
+
+
+_CHECKED_DEPTH = 10
+
+
 def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
     """Return the pipeline and those that it calls, without names that are templates: they cannot be resolved."""
     reached: set[str] = set()

@@ -102,7 +102,7 @@ def delete_alias(emulator: Emulator, call: Call) -> Prepared:
             raise errors.status(404, f"model_alias [{alias}] could not be found")
         if cluster.aliases[alias] != model_id:
             raise errors.status(409, f"model_alias [{alias}] does not refer to provided model_id [{model_id}]")
-        if cluster.references(alias):
+        if any(alias in pipeline.checked_references for pipeline in cluster.pipelines.values()):
             raise errors.status(
                 409, f"Cannot delete model_alias [{alias}] as it is still referenced by ingest processors"
             )

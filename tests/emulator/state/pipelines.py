@@ -82,6 +82,27 @@ class Pipeline:
         lists = (self.config.get("processors"), self.config.get("on_failure"))
         return sorted({name for each in lists for name in _named(each, _DEPTH)})
 
+    @property
+    def checked_references(self) -> set[str]:
+        """Return those that the server finds before it deletes an alias (around-deployments.md 3)."""
+        return set(_found(self.config.get("processors"), 0))
+
+
+def _found(processors: Any, level: int) -> Iterator[str]:
+    """Return the ids that the server's own search finds: it ends at an inference processor, and skips some handlers."""
+    if level > _DEPTH:
+        return
+    for processor in processors or ():
+        for kind, settings in processor.items():
+            if not isinstance(settings, dict):
+                continue
+            if kind == "inference":
+                yield str(settings["model_id"])
+            elif kind == "foreach":
+                yield from _found([settings["processor"]], level + 1)
+            else:
+                yield from _found(settings.get("on_failure"), level + 1)
+
 
 def _named(value: Any, depth: int) -> Iterator[str]:
     """Return ``model_id`` of each inference processor below ``value``: lists, failure handlers, loops."""

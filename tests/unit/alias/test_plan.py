@@ -168,11 +168,11 @@ DELETE = Desired("a", None, False, "absent")
         ),
         (
             DELETE,
-            change(pipelines=("p",)),
+            change(pipelines=("p", "q"), in_the_way=("p",)),
             "alias_in_use",
             "Model alias 'a' is used by ingest pipeline 'p', and Elasticsearch deletes no alias that one uses.",
         ),
-        (DELETE, change(pipelines=("p", "q")), "alias_in_use", "is used by ingest pipelines 'p' and 'q', and"),
+        (DELETE, change(in_the_way=("p", "q")), "alias_in_use", "is used by ingest pipelines 'p' and 'q', and"),
         (DELETE, change(upgrade_mode=True), "upgrade_mode", "'a' cannot be changed now: the upgrade mode"),
     ],
 )
@@ -188,6 +188,8 @@ def test_deletes() -> None:
     assert not decide(DELETE, change(refers_to=None), SERVER).changed
     [warning] = decide(DELETE, change(pipelines=None), SERVER).warnings
     assert warning.startswith("Whether ingest pipelines use model alias 'a' is left to Elasticsearch:")
+    [warning] = decide(DELETE, change(pipelines=("p",)), SERVER).warnings
+    assert warning.startswith("Model alias 'a' is used by ingest pipeline 'p', in places where Elasticsearch does not")
 
 
 def test_an_alias_that_is_there_is_left_alone_whatever_else_is_wrong() -> None:

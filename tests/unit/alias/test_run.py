@@ -261,7 +261,7 @@ def test_a_real_run_follows_nothing_on_a_connection_that_a_dry_run_used(emulator
             kept[0].keep_open()
         return kept[0]
 
-    emulator.connect_aliases = connect_once  # type: ignore[method-assign]
+    emulator.connect_aliases = connect_once  # type: ignore[method-assign,assignment]
     made = emulator.run_alias(True, model_alias="a", model_id="m")["ansible_facts"]["elasticsearch_ml_aliases"]
     emulator.run_alias(True, model_alias="b", model_id="m", predictions={"aliases": made})
     real = emulator.run_alias(model_alias="a", model_id="m", predictions={"aliases": made})

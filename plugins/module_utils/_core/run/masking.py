@@ -34,7 +34,7 @@ routing_state routing_table running seconds server service_settings skipped skip
 state status stop summary target_allocation_count target_allocations threads_per_allocation throughput_last_minute
 timeout timeout_count type unchanged update usage used_by uuid version wait_for waited wanted warnings zero
 addresses capacity licence start_checks upgrade_mode versions
-alias model_alias previous_model_id
+alias model_alias previous_model_id reassign
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""

@@ -96,6 +96,7 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
             emulator.info(),
             emulator.run_many([{"model_id": "m"}]),
             emulator.run_alias(model_alias="a", model_id="m"),
+            emulator.run_alias(model_alias="a", model_id="other", reassign=True),
         ]
         results.append(emulator.run(model_id="nope"))
         asleep = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 2}
@@ -103,7 +104,7 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
         results.append(emulator.run(model_id="m", state="restarted", finish_pending_work=True))
         results.append(emulator.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
     facts = {"elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
-    ids = {"id-n1", "id-n2", "m", "a", *facts}
+    ids = {"id-n1", "id-n2", "m", "a", "other", *facts}
     assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
     documented = [block(module, "RETURN") for module in MODULES]
     assert set(itertools.chain(*map(named, documented))) - facts <= KEYS
