@@ -80,12 +80,13 @@ class AliasCluster(ClusterConnection):
         aliases = {name: model_id for name, model_id in {**there, **self.predicted_aliases}.items() if model_id}
         old = aliases.get(desired.model_alias)
         refers_to = Alias(desired.model_alias, old) if old else None
-        found = Situation(refers_to, models, aliases, deletes=desired.state == "absent")
-        if old == (None if found.deletes else desired.model_id):
+        found = Situation(refers_to, models, aliases)
+        deletes = desired.state == "absent"
+        if old == (None if deletes else desired.model_id):
             return found
         if not self.server.serverless:
             found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client))
-        if found.deletes:
+        if deletes:
             users = self.consumers.read_pipelines()
             in_the_way = self.consumers.read_checked_pipelines()
             return dataclasses.replace(

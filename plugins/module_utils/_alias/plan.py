@@ -51,7 +51,7 @@ def _delete(desired: Desired, current: Situation) -> Plan[Alias]:
             f"Model alias '{before.model_alias}' refers to model '{before.model_id}', and not to '{desired.model_id}'",
             hint="Leave model_id out to delete the alias whatever it refers to.",
         )
-    refuse_in_upgrade_mode(desired, current)
+    _refuse_in_upgrade_mode(desired, current)
     if current.in_the_way:
         raise Refusal(
             "alias_in_use",
@@ -65,7 +65,7 @@ def _delete(desired: Desired, current: Situation) -> Plan[Alias]:
 # --- the rules of a set, in the order in which Elasticsearch looks at them (around-deployments.md 3) ---
 
 
-def refuse_in_upgrade_mode(desired: Desired, current: Situation) -> None:
+def _refuse_in_upgrade_mode(desired: Desired, current: Situation) -> None:
     """Refuse any change in the upgrade mode, which Elasticsearch asks about before everything else."""
     if current.upgrade_mode:
         raise _obstacle(desired, "upgrade_mode")
@@ -145,7 +145,7 @@ def _refuse_unallocated(desired: Desired, current: Situation) -> None:
 
 
 RULES: t.Sequence[t.Callable[[Desired, Situation], None]] = (
-    refuse_in_upgrade_mode,
+    _refuse_in_upgrade_mode,
     _refuse_unasked_move,
     _refuse_name_of_model,
     _refuse_missing_model,

@@ -54,7 +54,6 @@ class Situation:
     in_the_way: tuple[str, ...] | None = ()
     licensed: bool | None = True
     upgrade_mode: bool | None = False
-    deletes: bool = False
 
     def deployments_of(self, model_id: str) -> dict[str, DeploymentStatus]:
         """Return the deployments of a model by id."""

@@ -26,11 +26,11 @@ def settings(alias: Alias | None) -> Json:
     return {**found, "state": "present" if alias else "absent"}
 
 
-def result(current: Situation | None) -> Json:
+def result(desired: Desired | None, current: Situation | None) -> Json:
     """Return the result keys that only an alias has; *current*: what was read first."""
     before = current and current.refers_to
     used_by = None
-    if current and current.refers_to and current.deletes:
+    if desired and current and current.refers_to and desired.state == "absent":
         used_by = {"ingest_pipelines": None if current.pipelines is None else list(current.pipelines)}
     return {"previous_model_id": before.model_id if before else None, "used_by": used_by}
 

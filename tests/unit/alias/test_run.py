@@ -286,3 +286,5 @@ def test_what_may_be_of_another_cluster_is_a_warning(emulator: Emulator) -> None
     assert ["would change a model alias 'a' at other addresses" in text for text in result["warnings"]] == [True]
     wrong = emulator.run_alias(True, model_alias="a", model_id="m", predictions={"aliases": {"a": {"alias": 1}}})
     assert code(wrong) == "invalid_value"
+    nothing = emulator.run_alias(True, model_alias="a", model_id="m", predictions={"aliases": {"a": 5}})
+    assert "predictions.aliases has no entry of a fact for 'a': is" in nothing["msg"]

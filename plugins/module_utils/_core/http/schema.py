@@ -35,7 +35,7 @@ class SchemaError(Exception):
         return SchemaError(self._what, f"{place}{inner}")
 
     def __str__(self) -> str:
-        return f"{self._place} {self._what}"
+        return f"{self._place} {self._what}".lstrip()
 
 
 def text(value: t.Any) -> None:

@@ -20,8 +20,11 @@ def facts(default: str) -> Spec:
     return Spec({"fact_name": {"type": "str", "default": default}}, may_be_empty=("fact_name",))
 
 
-def fact_name(params: t.Mapping[str, t.Any]) -> str:
-    """Return the name of the fact; empty if none is to be set."""
+def require_fact_name(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse a name that no variable can have; an empty one stands for no fact.
+
+    :raises Refusal: it is such a name.
+    """
     name = str(params["fact_name"])
     if name and not _FACT.fullmatch(name):
         raise Refusal(
@@ -29,4 +32,3 @@ def fact_name(params: t.Mapping[str, t.Any]) -> str:
             f"fact_name '{name}' is not a variable name",
             hint="Letters, digits and underscores; no digit first.",
         )
-    return name

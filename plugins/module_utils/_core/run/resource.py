@@ -18,7 +18,7 @@ from ..errors import ApiError, Difference, Failure, Refusal, Unsatisfied
 from ..http.client import Request
 from ..http.schema import Schema
 from ..options.connection import connection
-from ..options.facts import fact_name
+from ..options.facts import require_fact_name
 from ..plan import Plan, Step, diff
 from ..server import Server
 from ..warning import WarningText
@@ -74,8 +74,8 @@ class Resource(t.Generic[K, D, C, S]):
     """Return the request of a step."""
     settings: t.Callable[[S | None], Json]
     """Return what ``before`` and ``after`` show, with a ``state``; the same keys if it is not there."""
-    result: t.Callable[[C | None], Json]
-    """Return the result keys that only this resource has, from what was read first."""
+    result: t.Callable[[D | None, C | None], Json]
+    """Return the result keys that only this resource has, from what the task asks for and what was read first."""
 
     def write_of(self, step: Step) -> str:
         """Return what *step* does, as the table of the privileges calls it."""
@@ -109,6 +109,7 @@ class _Run(t.Generic[K, D, C, S]):
         self._clock = clock
         self._server: Server | None = None
         self._name = ""
+        self._desired: D | None = None
         self._first: C | None = None
         self._current: C | None = None
         """What was read first, and last."""
@@ -124,9 +125,9 @@ class _Run(t.Generic[K, D, C, S]):
         :raises Failure: the desired state is not reached.
         """
         resource, params = self._resource, self._params
-        desired = resource.desired(params)
+        self._desired = desired = resource.desired(params)
         self._name = resource.name_of(desired)
-        fact_name(params)
+        require_fact_name(params)
         with contextlib.closing(connect(connection(params), self._clock.sleep)) as cluster:
             self._server = cluster.read_server()
             refuse_old_server(self._server)
@@ -288,7 +289,7 @@ class _Run(t.Generic[K, D, C, S]):
             "skipped_because": plan.skipped_because if plan else None,
             "failure": None,
             resource.key: shown,
-            **resource.result(first),
+            **resource.result(self._desired, first),
             "before": before,
             "after": after,
             "diff": diff(before, after),

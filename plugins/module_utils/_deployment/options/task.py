@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.options.facts import fact_name
+from ..._core.options.facts import require_fact_name
 from ..records.desired import longest_time
 from ..records.guard import OnViolation
 from . import deployment, fleet
@@ -50,7 +50,7 @@ def one(params: Params) -> Task:
     """
     item = deployment.desired(params), deployment.wait_policy(params)
     timeout = deployment.server_timeout(params)
-    fact_name(params)
+    require_fact_name(params)
     return Task(params, [item], timeout, longest_time([item[1]]), only_id=item[0].deployment_id)
 
 
@@ -62,5 +62,5 @@ def many(params: Params) -> Task:
     items = fleet.items(params)
     keeps, timeout = fleet.keep_filter(params), deployment.server_timeout(params)
     longest, guard = fleet.longest_time(items, params), (max_total_step(params), on_violation(params))
-    fact_name(params)
+    require_fact_name(params)
     return Task(params, items, timeout, longest, None, keeps, *guard)

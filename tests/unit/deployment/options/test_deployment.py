@@ -12,7 +12,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.facts import fact_name
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.facts import require_fact_name
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptivePatch
@@ -114,7 +114,7 @@ def test_adaptive_options() -> None:
             {"server_timeout": "1m"},
             "server_timeout 1m must be shorter than request_timeout 60.",
         ),
-        (fact_name, {"fact_name": "1st"}, "fact_name '1st' is not a variable name"),
+        (require_fact_name, {"fact_name": "1st"}, "fact_name '1st' is not a variable name"),
     ],
 )
 def test_waiting_refuses(read: t.Callable[[t.Any], t.Any], given: dict[str, t.Any], said: str) -> None:
@@ -130,7 +130,7 @@ def test_times_and_names_that_are_taken() -> None:
     assert options.server_timeout(params(server_timeout="0.5m")) == "30s"
     policy = options.wait_policy(params(wait_timeout="5m", wait_sleep="500ms"))
     assert (policy.timeout, policy.sleep) == (300.0, 0.5)
-    assert fact_name(params(fact_name="")) == ""
+    require_fact_name(params(fact_name=""))
     assert options.wait_policy(params(wait_timeout=0)).timeout == 0
 
 
