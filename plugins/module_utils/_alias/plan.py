@@ -55,7 +55,7 @@ def _delete(desired: Desired, current: Situation) -> Plan[Alias]:
     if current.in_the_way:
         raise Refusal(
             "alias_in_use",
-            f"Model alias '{before.model_alias}' is used by {_ingest(current.in_the_way)}, and Elasticsearch deletes "
+            f"Model alias '{before.model_alias}' is used by {_named(current.in_the_way)}, and Elasticsearch deletes "
             "no alias that one uses",
             hint="Take it out of use first.",
         )
@@ -205,7 +205,7 @@ def _unread_licence(desired: Desired, current: Situation) -> tuple[WarningText, 
     return (WarningText(text),)
 
 
-def _ingest(pipelines: t.Sequence[str]) -> str:
+def _named(pipelines: t.Sequence[str]) -> str:
     many = "pipelines" if len(pipelines) > 1 else "pipeline"
     named = joined([f"'{name}'" for name in pipelines])
     return f"ingest {many} {named}"
@@ -215,7 +215,7 @@ def _pipelines(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
     """Return a warning about pipelines that were not read, or that Elasticsearch does not take into account."""
     if current.pipelines:
         text = (
-            f"Model alias '{desired.model_alias}' is used by {_ingest(current.pipelines)}, in places where "
+            f"Model alias '{desired.model_alias}' is used by {_named(current.pipelines)}, in places where "
             "Elasticsearch does not look before it deletes an alias, such as on_failure. Inference there will fail."
         )
         return (WarningText(text),)
