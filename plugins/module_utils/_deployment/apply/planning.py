@@ -51,7 +51,8 @@ def _decide(run: DeploymentRun, snapshot: Snapshot) -> Plan:
     follows = snapshot.is_predicted(run.deployment_id)
     run.note(desired=desired, read=True, current=current, observed=current, follows_prediction=follows)
     recovery = run.recovery.at_first_read()
-    run.note(record=recovery)
+    if recovery:
+        run.note(record=recovery)
     model, endpoints_unread = _read_named_model(cluster, desired, lookup), False
     if may_be_lost(desired, lookup.deployment, recovery, model, cluster.server, is_model_id=lookup.is_model_id):
         desired = _filled_from_endpoint(cluster, desired, model)

@@ -69,21 +69,22 @@ async def _apply(run: DeploymentRun) -> None:
 
     :raises Failure: a write was refused, or its outcome is not known, or the desired state is not reached.
     """
+    reached: bool | None = None
     try:
         await send_writes(run)
         run.state = run.state.progressed(settling=True)
         plan = run.progress.plan
         if run.progress.policy.wait and not plan.skipped_because:
             await _settle(run)
-            run.note(reached=True)
+            reached = True
         elif plan.changed and plan.after is None:
             await observe(run)
     except Failure as error:
-        run.note(reached=False if run.budget.polls else None)
+        reached = False if run.budget.polls else None
         failure = failure_of_unread_stop(run.progress, run.state.observed, error)
         raise failure from failure.__cause__
     finally:
-        run.note(seconds=run.budget.seconds, polls=run.budget.polls)
+        run.note(reached=reached, seconds=run.budget.seconds, polls=run.budget.polls)
 
 
 async def _settle(run: DeploymentRun) -> None:

@@ -23,6 +23,8 @@ from .plan import Plan
 from .rollback import AppliedSteps
 from .start_conditions import NO_CHECKS, StartChecks, unread_warning
 
+Purpose = t.Literal["task", "stuck", "rollback"]
+
 
 @dataclasses.dataclass(frozen=True)
 class PlanProgress:
@@ -38,7 +40,7 @@ class PlanProgress:
     wait is left.
     """
 
-    purpose: t.Literal["task", "stuck", "rollback"]
+    purpose: Purpose
     desired: Desired
     policy: WaitPolicy
     model_id: str | None
@@ -51,6 +53,13 @@ class PlanProgress:
     awaits_stop: bool = False
     may_still_stop: bool = False
     settling: bool = False
+
+    @classmethod
+    def of(
+        cls, purpose: Purpose, desired: Desired, policy: WaitPolicy, model_id: str | None, plan: Plan
+    ) -> PlanProgress:
+        """Return the progress of a *plan* of which nothing was sent."""
+        return cls(purpose, desired, policy, model_id, plan, plan.steps, awaits_stop=plan.stops_or_waits_for_stop)
 
     def with_plan(self, plan: Plan) -> PlanProgress:
         """Return the progress with *plan*, which was just made, in place of the last one."""
@@ -135,12 +144,16 @@ class RunState:
 
     def warned(self, *warnings: WarningText, detail: str = "") -> RunState:
         """Return the state with *warnings* that it does not have yet; *detail* is what they must not name."""
+        if not warnings:
+            return self
         new = tuple(text for text in dict.fromkeys(warnings) if text not in self.warnings)
         details = (detail,) if warnings and detail and detail not in self.details else ()
         return dataclasses.replace(self, more_warnings=self.more_warnings + new, details=self.details + details)
 
     def planned(self, plan: Plan) -> RunState:
         """Return the state with the *plan* that counts from now on; without consumers, if that stops nothing."""
+        if plan is self.plan:
+            return self
         return dataclasses.replace(self, plan=plan, used_by=self.used_by if plan.stops else None)
 
     def given_up(self, error: Failure) -> RunState:
@@ -154,12 +167,12 @@ class RunState:
 
     def begun(self, purpose: t.Literal["task", "stuck"], plan: Plan) -> RunState:
         """Return the state in which *plan* is applied."""
-        progress = PlanProgress(purpose, self.desired, self.policy, self.model_id, plan).with_plan(plan)
+        progress = PlanProgress.of(purpose, self.desired, self.policy, self.model_id, plan)
         return dataclasses.replace(self, plan=plan, progress=progress)
 
     def begun_rollback(self, desired: Desired, policy: WaitPolicy, plan: Plan) -> RunState:
         """Return the state in which *plan*, one of a rollback, is applied."""
-        return dataclasses.replace(self, progress=PlanProgress("rollback", desired, policy, None, plan).with_plan(plan))
+        return dataclasses.replace(self, progress=PlanProgress.of("rollback", desired, policy, None, plan))
 
     def replanned(self, plan: Plan) -> RunState:
         """Return the state in which *plan*, made again from what is observed, takes the place of the last one."""
