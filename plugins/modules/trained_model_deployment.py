@@ -15,13 +15,16 @@ description:
   - Most tasks need only O(model_id), O(number_of_allocations), O(hosts), and a credential such as O(api_key).
   - The module reads the deployment first and writes only what differs. A second run with the same options sends no
     write request. Options that are not given leave the setting as it is.
+  - O(state=stopped) stops the deployment. A setting that only a start can set, such as the threads, is changed with
+    O(replace=stop_start); without it the task fails and names the setting.
   - The C(on_*) options say what to do in these cases. The defaults fit most tasks.
   - "O(on_missing): the deployment does not exist. V(start), the default, starts it."
   - "O(on_adaptive): a fixed number is given while adaptive allocations are enabled. V(fail), the default, fails."
   - "O(on_failed): the deployment has failed on all its nodes. V(fail), the default, reports the reasons."
-  - "O(on_referenced): the task would stop a deployment that has consumers. V(fail), the default, names them."
-  - "O(on_endpoint_owned): the task would change a deployment that an inference endpoint owns. V(fail), the default,
-    changes nothing."
+  - "O(on_referenced): the task would stop a deployment that an inference endpoint, an ingest pipeline or a
+    model alias uses. V(fail), the default, names them."
+  - "O(on_endpoint_owned): the task would change a deployment that was created with an inference endpoint. V(fail), the
+    default, changes nothing."
   - "O(guard.on_violation): the change exceeds a limit of O(guard). V(fail), the default, names each limit."
   - "O(on_unsatisfied): the change is accepted, and the deployment is not ready in time. V(fail), the default, keeps the
     change and fails."
@@ -153,8 +156,8 @@ options:
     description:
       - What to do if an inference endpoint owns the deployment and the task would change its allocations.
       - V(fail) changes nothing. V(update_endpoint) changes them through the endpoint, so that both agree, from
-        Elasticsearch 8.17 on, for adaptive allocations from 9.2 on. V(update_deployment) changes only the deployment
-        and warns which settings the endpoint keeps, before Elasticsearch 9.2.
+        Elasticsearch 8.17 on, for adaptive allocations from 9.2 on. V(update_deployment) works up to Elasticsearch 9.1,
+        changes only the deployment and warns which settings the endpoint keeps.
     type: str
     choices: [fail, update_endpoint, update_deployment]
     default: fail

@@ -73,10 +73,10 @@ def _before(state: RunState) -> Json | None:
 def _after(state: RunState) -> Json | None:
     """Return the settings after the plan; after a failure those that were read last."""
     plan = state.plan
+    if state.error:
+        return user_settings(state.observed) if state.read else None
     if plan is None:
         return None
-    if state.error:
-        return user_settings(state.observed)
     after = plan.after
     if after and state.observed and _number_was_not_set(plan):
         after = dataclasses.replace(after, number_of_allocations=state.observed.number_of_allocations)

@@ -250,7 +250,7 @@ def test_what_was_seen_is_reported_of_a_list_that_is_refused(emulator: Emulator,
     assert said in result["msg"]
     first, second, third = result["deployments"]
     if reason == "namesake":
-        assert (first["failed"], first["after"]) == (True, None)
+        assert (first["failed"], first["after"]) == (True, first["before"])
     else:
         assert (first.get("failed", False), first["after"]) == (False, first["before"])
         assert first["before"]["number_of_allocations"] == first["deployment"]["number_of_allocations"] == 2
