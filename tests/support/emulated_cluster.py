@@ -37,7 +37,6 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment im
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.task import Task, many, one
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
@@ -139,7 +138,7 @@ class Emulator:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployment.outcome(params, self._executed(check_mode, lambda: one(params)))
+        outcome = deployment.run(params, check_mode, **self._surroundings)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def run_many(self, items: t.Sequence[Json], check_mode: bool = False, **given: t.Any) -> Json:
@@ -156,15 +155,18 @@ class Emulator:
         )
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        outcome = deployments.outcome(params, self._executed(check_mode, lambda: many(params)))
+        outcome = deployments.run(params, check_mode, **self._surroundings)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
-    def _executed(self, check_mode: bool, task: t.Callable[[], Task]) -> TaskRun:
-        """Return the run of a task. It stays in :attr:`task_runs`, also if it is killed."""
-        run = TaskRun(check_mode, self.clock, self.reported.append)
-        self.task_runs.append(run)
-        run.execute(task, self.connect)
-        return run
+    @property
+    def _surroundings(self) -> Json:
+        """Return what a run gets from outside. It stays in :attr:`task_runs`, also if it is killed."""
+        return {
+            "connect": self.connect,
+            "clock": self.clock,
+            "show_progress": self.reported.append,
+            "begun": self.task_runs.append,
+        }
 
     def run_alias(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_alias``; ``warnings`` beside it."""

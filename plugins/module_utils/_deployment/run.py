@@ -31,17 +31,19 @@ def run(
     connect: Connect[Cluster] = Cluster.connected,
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
+    begun: t.Callable[[TaskRun], object] = id,
 ) -> Outcome:
     """Bring one deployment into the state that validated *params* ask for. Return errors as a failed result.
 
-    *show_progress* gets the progress of a long wait.
+    *show_progress* gets the progress of a long wait, *begun* the run before it does anything.
     """
     task_run = TaskRun(check_mode, clock, show_progress)
+    begun(task_run)
     task_run.execute(lambda: one(params), connect)
-    return outcome(params, task_run)
+    return _outcome(params, task_run)
 
 
-def outcome(params: Params, task_run: TaskRun) -> Outcome:
+def _outcome(params: Params, task_run: TaskRun) -> Outcome:
     """Return the outcome of *task_run*, the run of a task with *params*."""
     state = next(iter(task_run.states), None) or _unread(params.get("deployment_id") or params.get("model_id") or "")
     if task_run.error:

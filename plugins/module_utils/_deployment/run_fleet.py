@@ -32,18 +32,20 @@ def run(
     connect: Connect[Cluster] = Cluster.connected,
     clock: Clock | None = None,
     show_progress: ProgressCallback = no_progress,
+    begun: t.Callable[[TaskRun], object] = id,
 ) -> Outcome:
     """Bring all deployments into the states that validated *params* ask for.
 
     A failed deployment does not stop the others; the result is failed in the end. *show_progress* gets the progress of
-    a long wait.
+    a long wait, *begun* the run before it does anything.
     """
     task_run = TaskRun(check_mode, clock, show_progress)
+    begun(task_run)
     task_run.execute(lambda: many(params), connect)
-    return outcome(params, task_run)
+    return _outcome(params, task_run)
 
 
-def outcome(params: Params, task_run: TaskRun) -> Outcome:
+def _outcome(params: Params, task_run: TaskRun) -> Outcome:
     """Return the outcome of *task_run*, the run of a task with *params*; it is failed if one deployment is."""
     states = task_run.states
     failed = [state for state in states if state.error]
