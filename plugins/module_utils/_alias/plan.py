@@ -13,7 +13,8 @@ from .._core.obstacles import OBSTACLES
 from .._core.plan import Plan, Step
 from .._core.server import Server
 from .._core.warning import WarningText
-from .._core.words import first_of, joined
+from .._core.words import joined
+from .._ml.existing import models_that_exist
 from .._ml.model import Model
 from .records import Alias, Desired, Situation
 
@@ -93,8 +94,8 @@ def _refuse_name_of_model(desired: Desired, current: Situation) -> None:
 def _refuse_missing_model(desired: Desired, current: Situation) -> None:
     if desired.model_id not in current.models:
         behind = current.aliases.get(str(desired.model_id))
-        there = first_of([f"'{name}'" for name in sorted(current.models)])
-        hint = f"Check model_id, or create the model first. The models are {there}."
+        there = models_that_exist(str(desired.model_id), sorted(current.models))
+        hint = f"Check model_id, or create the model first. {there}"
         raise Refusal(
             "model_missing",
             f"Cannot set model alias '{desired.model_alias}': the cluster has no trained model '{desired.model_id}'",
@@ -111,14 +112,14 @@ def _refuse_other_task(desired: Desired, current: Situation) -> None:
     old, new = _old_and_new(desired, current)
     if old and None not in (old.task, new.task) and old.task != new.task:
         why = f"its inference task is {new.task}, and that of '{old.model_id}' is {old.task}"
-        raise Refusal("model_kind_differs", _cannot_move(old, new, why), hint=_ANOTHER)
+        raise Refusal("model_kind_differs", _cannot_move(desired, old, why), hint=_ANOTHER)
 
 
 def _refuse_other_type(desired: Desired, current: Situation) -> None:
     old, new = _old_and_new(desired, current)
     if old and old.model_type != new.model_type:
         why = f"its type is {new.model_type}, and that of '{old.model_id}' is {old.model_type}"
-        raise Refusal("model_kind_differs", _cannot_move(old, new, why), hint=_ANOTHER)
+        raise Refusal("model_kind_differs", _cannot_move(desired, old, why), hint=_ANOTHER)
 
 
 def _refuse_undeployed(desired: Desired, current: Situation) -> None:
@@ -128,7 +129,7 @@ def _refuse_undeployed(desired: Desired, current: Situation) -> None:
     if current.deployments_of(old.model_id):
         why = f"it is not deployed, and '{old.model_id}' is"
         hint = f"Start a deployment of '{new.model_id}' first."
-        raise Refusal("model_not_deployed", _cannot_move(old, new, why), hint=hint)
+        raise Refusal("model_not_deployed", _cannot_move(desired, old, why), hint=hint)
 
 
 def _refuse_unallocated(desired: Desired, current: Situation) -> None:
@@ -141,7 +142,7 @@ def _refuse_unallocated(desired: Desired, current: Situation) -> None:
         many = "deployments" if len(waiting) > 1 else "deployment"
         why = f"no node runs its {many} {joined(sorted(waiting))} yet, and '{old.model_id}' is running"
         hint = "Wait until they are started, or stop those that are not needed, and run the task again."
-        raise Refusal("model_not_allocated", _cannot_move(old, new, why), hint=hint)
+        raise Refusal("model_not_allocated", _cannot_move(desired, old, why), hint=hint)
 
 
 RULES: t.Sequence[t.Callable[[Desired, Situation], None]] = (
@@ -170,8 +171,9 @@ def _old_and_new(desired: Desired, current: Situation) -> tuple[Model | None, Mo
     return old, current.models[str(desired.model_id)]
 
 
-def _cannot_move(old: Model, new: Model, why: str) -> str:
-    return f"The alias of model '{old.model_id}' cannot move to '{new.model_id}': {why}"
+def _cannot_move(desired: Desired, old: Model, why: str) -> str:
+    alias, new = desired.model_alias, desired.model_id
+    return f"Model alias '{alias}' cannot move from model '{old.model_id}' to '{new}': {why}"
 
 
 def _obstacle(desired: Desired, name: t.Literal["upgrade_mode", "licence"]) -> Refusal:

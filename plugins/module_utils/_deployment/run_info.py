@@ -19,10 +19,10 @@ from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
 from .._ml.deployment import Deployment
+from .._ml.existing import absent_warning
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
 from .plan.as_list import as_list
-from .plan.existing import absent_warning
 from .records.usage import Trust, health, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")

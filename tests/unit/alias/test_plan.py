@@ -77,7 +77,7 @@ RULES: list[tuple[Desired, Situation, str, str]] = [
         MOVE,
         change(models=new(task="fill_mask")),
         "model_kind_differs",
-        "The alias of model 'old' cannot move to 'new': its inference task is fill_mask, and that of 'old' is ner.",
+        "Model alias 'a' cannot move from model 'old' to 'new': its inference task is fill_mask, and that",
     ),
     (MOVE, change(models=new(model_type="x")), "model_kind_differs", "its type is x, and that of 'old' is pytorch."),
     (

@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import ApiError, Failure, Refusal, Unsatisfied
+from ..._ml.existing import deployments_that_exist, models_that_exist
 from ..._ml.model import Model
 from ..api.cluster import Cluster
 from ..api.snapshot import Lookup, Snapshot
 from ..api.version_checks import refuse_unsendable
 from ..plan.decide import Situation, decide
-from ..plan.existing import deployments_that_exist, models_that_exist
 from ..plan.lost import endpoint_of_lost, may_be_lost, with_endpoint_settings
 from ..plan.plan import Plan
 from ..plan.readiness import failed_message, judge_readiness

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.existing import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.existing import (
     absent_warning,
     deployments_that_exist,
     models_that_exist,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import typing as t
 
-from ..._core.warning import WarningText
-from ..._core.words import first_of
-from ..._ml.model import id_of_import
+from .._core.warning import WarningText
+from .._core.words import first_of
+from .model import id_of_import
 
 
 def absent_warning(
