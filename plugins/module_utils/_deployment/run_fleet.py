@@ -51,7 +51,7 @@ def _outcome(params: Params, task_run: TaskRun) -> Outcome:
     failed = [state for state in states if state.error]
     error = task_run.error
     if failed and error is None:
-        error = Failure("deployments_failed", f"{_counts(states, task_run.check_mode)} {_reasons(failed)}")
+        error = Failure("deployments_failed", f"{_counts(states)} {_reasons(failed)}")
     result = _result(params, task_run)
     return Outcome({**without_facts(result), **failure(error)} if error else result, _warnings(states))
 
@@ -109,12 +109,12 @@ def _summary(states: t.Sequence[RunState]) -> Json:
     }
 
 
-def _counts(states: t.Sequence[RunState], check_mode: bool) -> str:
-    """Return how many deployments failed, and what became of the others, or in check mode would become."""
+def _counts(states: t.Sequence[RunState]) -> str:
+    """Return how many deployments failed, and what became of the others. Check mode says what a real run would say."""
     summary = _summary(states)
     changed = sum(state.changed and state.error is None for state in states)
     others = {
-        f"{'would be' if check_mode else 'was' if changed == 1 else 'were'} changed": changed,
+        f"{'was' if changed == 1 else 'were'} changed": changed,
         f"{'is' if summary['unchanged'] == 1 else 'are'} unchanged": summary["unchanged"],
         f"{'was' if summary['skipped'] == 1 else 'were'} skipped": summary["skipped"],
     }

@@ -56,7 +56,7 @@ class TaskRun:
         self.error: Failure | None = None
         self.read = False
         self.time = TaskTime(clock or SystemClock())
-        self.check_mode = check_mode
+        self._check_mode = check_mode
         self._show_progress = show_progress
 
     @property
@@ -87,14 +87,14 @@ class TaskRun:
         refuse_old_server(self.server)
         self.runs = [self._run_of(task, cluster, item) for item in task.items]
         self._refuse_unsupported(task)
-        cluster.predictions = predictions(task.params, self.server) if self.check_mode else NO_PREDICTIONS
+        cluster.predictions = predictions(task.params, self.server) if self._check_mode else NO_PREDICTIONS
         snapshot = cluster.read_targets(cluster.read(task.only_id))
         self.runs += [self._run_of(task, cluster, item) for item in task.unlisted(snapshot)]
         self._plan(task, cluster, snapshot)
         for run in self.runs:
-            if self.check_mode or run.failed:
+            if self._check_mode or run.failed:
                 run.end()
-        if self.check_mode:
+        if self._check_mode:
             self._predict(snapshot)
         else:
             self._apply(task, cluster)
@@ -102,7 +102,7 @@ class TaskRun:
     def _run_of(self, task: Task, cluster: Cluster, item: Item) -> DeploymentRun:
         desired, policy = item
         run = DeploymentRun(RunState(desired, policy, cluster.server), cluster, task.server_timeout, self.requests_sent)
-        if self.check_mode:
+        if self._check_mode:
             run.warn(*not_followed(task.params, cluster.server, run.deployment_id))
         return run
 

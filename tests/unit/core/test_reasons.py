@@ -71,8 +71,7 @@ def test_a_fleet_of_a_hundred_in_which_most_fail(check_mode: bool) -> None:
         item["threads_per_allocation"] = 2
     with big_fleet() as emulator:
         result = emulator.run_many(items, check_mode)
-    changed = "would be changed" if check_mode else "were changed"
-    assert result["msg"].startswith(f"56 of 100 deployments failed, 44 {changed}. Deployment 'search-000' cannot be")
+    assert result["msg"].startswith("56 of 100 deployments failed, 44 were changed. Deployment 'search-000' cannot be")
     assert result["msg"].count("threads_per_allocation is 1, not 2") == 1
     assert result["msg"].endswith(f"The same holds for {TEN[14:]} and 46 more.")
     assert len(result["msg"]) < MOST
