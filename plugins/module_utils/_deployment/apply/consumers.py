@@ -18,6 +18,7 @@ from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
 from ..plan import owner as owner_rules
 from ..plan.plan import Plan
+from ..plan.readiness import is_running
 from ..records.step import Step
 from .deployment_run import DeploymentRun
 
@@ -75,7 +76,7 @@ def _consumers_of(
     if consumer_rules.names_the_model(deployment, consumers):
         other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).deployment(model_id)
         # A deployment that stops serves no consumer any more.
-        other_has_model_id = other is not None and other.assignment_state != "stopping" and model_id not in removed_ids
+        other_has_model_id = is_running(other) and model_id not in removed_ids
     return consumer_rules.used_by(deployment, consumers, other_has_model_id=other_has_model_id)
 
 

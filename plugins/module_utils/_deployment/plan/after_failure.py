@@ -16,7 +16,7 @@ from ..._ml.deployment import Deployment
 from ..records.desired import WaitPolicy
 from ..records.step import Step
 from .plan import Plan
-from .readiness import continues_warning
+from .readiness import continues_warning, is_running
 from .rollback import RollbackPlan, plan_rollback, wait_for_on_rollback
 from .run_state import PlanProgress, RunState
 from .start_step import start_like
@@ -78,9 +78,14 @@ def with_writes(progress: PlanProgress, error: Failure) -> Failure:
         return error
     if not accepted and not isinstance(error, (ApiError, NotReached)):
         return error  # it says what was not done
-    found = Unsatisfied(error.code, f"{error} {said}")
-    found.__cause__ = error if isinstance(error, ApiError) else error.__cause__
-    return found
+    return _with_cause_of(error, error.code, f"{error} {said}")
+
+
+def _with_cause_of(error: Failure, code: str, message: str) -> Failure:
+    """Return a failure that tells more than *error*, and has the same error of Elasticsearch as its cause."""
+    failure = Unsatisfied(code, message)
+    failure.__cause__ = error if isinstance(error, ApiError) else error.__cause__
+    return failure
 
 
 def rollback_plans(state: RunState, error: Failure) -> list[RollbackPlan]:
@@ -98,10 +103,9 @@ def rollback_plans(state: RunState, error: Failure) -> list[RollbackPlan]:
 def _refuse_known_refusal(progress: PlanProgress, error: Failure, start: Step | None) -> None:
     """Refuse the *start* of a rollback if *error* has shown that Elasticsearch refuses it."""
     start_failed = "start" in progress.sent_kinds and "start" not in progress.applied.kinds
-    refused = progress.plan.start if start_failed and isinstance(error, ApiError) else None
-    if start is None or refused is None:
+    if start is None or not (start_failed and isinstance(error, ApiError)):
         return
-    if start == refused:
+    if start == progress.plan.start:
         raise Refusal(
             "rollback_failed", "it is stopped, and Elasticsearch refused to start it with its previous settings"
         )
@@ -136,9 +140,7 @@ def after_rollback(
         message = f"Rolling it back failed, too: {outcome}"
     else:
         code, message = error.code, _rolled_back(state, sent)
-    failure = Unsatisfied(code, f"{error} {message}{advice}")
-    failure.__cause__ = error if isinstance(error, ApiError) else error.__cause__
-    return failure
+    return _with_cause_of(error, code, f"{error} {message}{advice}")
 
 
 def _rolled_back(state: RunState, sent: bool) -> str:
@@ -175,5 +177,4 @@ def left_stopped(state: RunState) -> Deployment | None:
     """Return what ran before the plan, if it was to start again, and nothing runs now."""
     plan, observed = t.cast("Plan", state.plan), state.observed
     before = plan.resumed_from.stopped if plan.resumed_from else plan.before
-    runs = observed is not None and observed.assignment_state != "stopping"
-    return None if plan.start is None or runs else before
+    return None if plan.start is None or is_running(observed) else before

@@ -12,7 +12,7 @@ from ..._core.errors import ApiError, Failure, Unsatisfied
 from ..._core.write_outcome import may_have_been_applied
 from ..._ml.deployment import Deployment
 from ..records.step import Step
-from .readiness import is_new_instance, restarted_message
+from .readiness import is_new_instance, is_running, restarted_message
 from .run_state import PlanProgress
 from .write_outcome import is_uncertain, judge_write
 
@@ -80,8 +80,7 @@ def before_stop(
         raise Unsatisfied("conflict", message)
     if progress.attempts:
         return "applied" if observed is None else "send"
-    stopping = observed is None or observed.assignment_state == "stopping"
-    return "needless" if stopping and progress.desired.on_missing == "start" else "replan"
+    return "needless" if not is_running(observed) and progress.desired.on_missing == "start" else "replan"
 
 
 def unknown_stop(step: Step, error: ApiError) -> Failure:

@@ -26,6 +26,11 @@ _LACKS = {"processors": "insufficient allocated processors", "memory": "insuffic
 """What a node may lack, and the words of Elasticsearch for it (server-behaviour.md 5.3)."""
 
 
+def is_running(deployment: Deployment | None) -> bool:
+    """Return whether there is a deployment, and it is not being stopped."""
+    return deployment is not None and deployment.assignment_state != "stopping"
+
+
 def is_started(deployment: Deployment) -> bool:
     return deployment.assignment_state == "started" and deployment.running > 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import ApiError, Difference
-from ..._core.write_outcome import may_have_been_applied
+from ..._core.write_outcome import is_uncertain as is_unanswered
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from ..records.step import Step, StepKind
@@ -57,7 +57,7 @@ REJECTED = WriteOutcome("rejected")
 
 def is_uncertain(step: Step, error: ApiError) -> bool:
     """Return whether *error* leaves open if the write took effect, or is about a state that another read shows."""
-    if may_have_been_applied(error) or (error.status or 0) >= 500:
+    if is_unanswered(error):
         return True
     reason = error.reason or ""
     if step.kind == "start":

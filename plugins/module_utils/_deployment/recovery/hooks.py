@@ -13,6 +13,7 @@ from ..._core.errors import ApiError, Refusal, Unsatisfied
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..plan.plan import Plan
+from ..plan.readiness import is_running
 from ..plan.run_state import RunState
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
@@ -56,8 +57,8 @@ class Recovery:
 
         :raises Unsatisfied: they cannot be kept; nothing was stopped.
         """
-        record = rules.record_for(plan, self._server)
-        if self._file is None or self._stops or record is None:
+        record = rules.record_for(plan, self._server) if self._file and not self._stops else None
+        if self._file is None or record is None:
             return None
         try:
             self._file.write(record)
@@ -88,5 +89,5 @@ class Recovery:
 
 def _runs(read: t.Callable[[], Deployment | None]) -> bool:
     with contextlib.suppress(ApiError):
-        return rules.is_running(read())
+        return is_running(read())
     return False

@@ -15,6 +15,7 @@ from ..._ml.deployment import Deployment
 from ..._ml.settings import START_SETTINGS
 from ..plan.diff import allocation_changes, immutable_differences
 from ..plan.plan import Plan
+from ..plan.readiness import is_running
 from ..plan.run_state import PlanProgress, RunState
 from ..plan.start_step import start_like
 from ..records.desired import Desired
@@ -30,11 +31,6 @@ def record_for(plan: Plan, server: Server) -> RecoveryRecord | None:
     before = step if plan.operation == "rollback" else start_like(current)
     cluster = (server.cluster_uuid, server.cluster_name)
     return RecoveryRecord(step.deployment_id, *cluster, current.start_time, dict(step.settings), dict(before.settings))
-
-
-def is_running(deployment: Deployment | None) -> bool:
-    """Return whether there is a deployment, and it is not being stopped."""
-    return deployment is not None and deployment.assignment_state != "stopping"
 
 
 def end_of_record(state: RunState) -> t.Literal["remove", "superseded", "leave", "keep", "look"]:
