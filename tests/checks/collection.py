@@ -36,7 +36,7 @@ def versioned_files() -> set[str]:
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    return {path for path in listed.split("\0") if path and (ROOT / path).exists()}
+    return {path for path in listed.split("\0") if path and (ROOT / path).is_file()}
 
 
 def python_files(folder: str = "") -> list[Path]:

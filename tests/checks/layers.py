@@ -26,6 +26,7 @@ ROWS = (
     ("module_utils/_core/options",),
     ("module_utils/_core/http",),
     ("module_utils/_core/run",),
+    ("module_utils/_planner",),
     ("module_utils/_ml",),
     ("module_utils/_consumers",),
     *(

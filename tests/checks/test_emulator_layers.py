@@ -18,6 +18,7 @@ EMULATOR = ROOT / "tests/emulator"
 # From the bottom to the top; a file belongs to the longest name that fits. It may import from its own row and below.
 ROWS = (
     "state.versions",  # the table of what each version does
+    "planner",  # a link to the planner of the collection
     "wire",
     "security",
     "state",

@@ -15,7 +15,13 @@ import pytest
 from checks.collection import PLUGINS, ROOT, imports, python_files
 from checks.layers import OURS, PAGE, ROW, drawn, folder_of
 
-PURE = ("module_utils/_core", "module_utils/_ml", "module_utils/_deployment/plan", "module_utils/_deployment/records")
+PURE = (
+    "module_utils/_core",
+    "module_utils/_ml",
+    "module_utils/_planner",
+    "module_utils/_deployment/plan",
+    "module_utils/_deployment/records",
+)
 SMALL = ("_alias",)
 PURE_FILES = ("options.py", "plan.py", "records.py")
 """Those of a small resource, which has no folder for each layer."""
