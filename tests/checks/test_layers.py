@@ -22,9 +22,9 @@ PURE = (
     "module_utils/_deployment/plan",
     "module_utils/_deployment/records",
 )
-SMALL = ("_alias",)
-PURE_FILES = ("options.py", "plan.py", "records.py")
-"""Those of a small resource, which has no folder for each layer."""
+SMALL = ("_alias", "_capacity")
+PURE_FILES = ("answers.py", "inputs.py", "options.py", "plan.py", "records.py")
+"""Those of a small room, which has no folder for each layer."""
 # Not a complete list of what reaches outside, but of what a hand would reach for.
 OUTSIDE = {"asyncio", "http", "io", "os", "pathlib", "random", "shutil", "socket", "ssl", "subprocess", "sys", "time"}
 OUTSIDE |= {"logging", "tempfile", "threading", "urllib", "urllib3", "uuid"}

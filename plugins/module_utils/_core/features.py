@@ -37,6 +37,7 @@ class Feature(enum.Enum):
 
     TRAINED_MODEL_DEPLOYMENTS = Availability((8, 0), "this collection")
     NODE_VERSION_CHECK = Availability((8, 2), "a check of the nodes' versions before a start", serverless=False)
+    MEMORY_STATS = Availability((8, 2), "the memory of each node for machine learning", serverless=False)
     ALLOCATION_NAMES = Availability((8, 3), "number_of_allocations and threads_per_allocation in requests")
     CACHE_SIZE = Availability((8, 4), "cache_size")
     PROCESSOR_CHECK = Availability((8, 4), "a check of the nodes' processors before a start", serverless=False)

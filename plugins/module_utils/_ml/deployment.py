@@ -11,6 +11,7 @@ import datetime
 import typing as t
 
 from .adaptive import AdaptiveAllocations
+from .model import MEMORY_FIGURES
 from .routing import Route, routes_from_assignment, routes_from_stats
 from .settings import SETTINGS, START_SETTINGS, StartSettings, settings_in
 
@@ -40,6 +41,8 @@ class Deployment(StartSettings):
     ``assignment_state``: ``starting``, ``started``, ``stopping``, or ``failed`` (all routes failed; only ``_stats``
     computes that one). ``cache_size`` is exact text from an assignment and cut to one decimal from ``_stats``:
     ``cache_size_exact`` says which. ``start_time`` is ISO 8601 in UTC with milliseconds, whichever source it has.
+    ``per_deployment_memory_bytes`` and ``per_allocation_memory_bytes`` are figures of the model, 0 if it has none.
+    ``max_assigned_allocations``: the most it ever had, which only an assignment has.
     """
 
     deployment_id: str
@@ -48,6 +51,9 @@ class Deployment(StartSettings):
     adaptive_allocations: AdaptiveAllocations | None = None
     cache_size_exact: bool = False
     model_bytes: int | None = None
+    per_deployment_memory_bytes: int = 0
+    per_allocation_memory_bytes: int = 0
+    max_assigned_allocations: int = 0
     assignment_state: str | None = None
     reason: str | None = None
     start_time: str | None = None
@@ -64,6 +70,7 @@ class Deployment(StartSettings):
         *misreports*: the server shows wrong threads where it shows no cache size (server-behaviour.md 7 item 22).
         """
         stats: Raw = row["deployment_stats"]
+        sizes: Raw = row.get("model_size_stats") or {}
         misreported = misreports and stats.get("cache_size") is None
         model_id = str(stats.get("model_id") or row["model_id"])
         return cls(
@@ -71,7 +78,8 @@ class Deployment(StartSettings):
             model_id=model_id,
             **settings_in(stats, misreported=misreported),
             adaptive_allocations=AdaptiveAllocations.from_api(stats.get("adaptive_allocations")),
-            model_bytes=(row.get("model_size_stats") or {}).get("model_size_bytes"),
+            model_bytes=sizes.get("model_size_bytes"),
+            **_numbers(sizes, MEMORY_FIGURES),
             assignment_state=_lower(stats.get("state")),
             reason=stats.get("reason") or None,
             start_time=iso_time(stats.get("start_time")),
@@ -97,6 +105,8 @@ class Deployment(StartSettings):
             adaptive_allocations=AdaptiveAllocations.from_api(assignment.get("adaptive_allocations")),
             cache_size_exact=True,
             model_bytes=task.get("model_bytes"),
+            **_numbers(task, MEMORY_FIGURES),
+            **_numbers(assignment, ("max_assigned_allocations",)),
             assignment_state=state,
             reason=assignment.get("reason") or None,
             start_time=_iso_millis(assignment.get("start_time")),
@@ -206,6 +216,11 @@ def _status(routes: tuple[Route, ...], number: int | None) -> AllocationStatus:
     target = number or 0
     state = "starting" if count == 0 and target > 0 else "started" if count < target else "fully_allocated"
     return AllocationStatus(count, target, state)
+
+
+def _numbers(raw: Raw, names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Return numbers that Elasticsearch leaves out where they are 0."""
+    return {name: raw.get(name) or 0 for name in names}
 
 
 def _lower(text: str | None) -> str | None:

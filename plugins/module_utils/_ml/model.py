@@ -12,12 +12,16 @@ import typing as t
 
 from .._core.errors import Refusal
 
+MEMORY_FIGURES = ("per_deployment_memory_bytes", "per_allocation_memory_bytes")
+"""What a model may say of the memory that it needs once on a node, and for each allocation."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Model:
     """One item of ``GET _ml/trained_models``. ``fully_defined`` is ``None`` where the server does not report it.
 
-    ``task``: the kind of its inference configuration, ``None`` if it has none.
+    ``task``: the kind of its inference configuration, ``None`` if it has none. The figures of its memory are 0 if its
+    metadata, which may be anything, have no number.
     """
 
     model_id: str
@@ -27,9 +31,12 @@ class Model:
     license_level: str = ""
     field_names: frozenset[str] = frozenset()
     aliases: tuple[str, ...] = ()
+    per_deployment_memory_bytes: int = 0
+    per_allocation_memory_bytes: int = 0
 
     @classmethod
     def from_api(cls, raw: t.Mapping[str, t.Any]) -> Model:
+        metadata = raw.get("metadata") or {}
         return cls(
             model_id=str(raw["model_id"]),
             model_type=str(raw.get("model_type") or ""),
@@ -37,8 +44,14 @@ class Model:
             task=next(iter(raw.get("inference_config") or {}), None),
             license_level=str(raw.get("license_level") or ""),
             field_names=frozenset((raw.get("input") or {}).get("field_names") or ()),
-            aliases=tuple((raw.get("metadata") or {}).get("model_aliases") or ()),
+            aliases=tuple(metadata.get("model_aliases") or ()),
+            **{name: _whole(metadata.get(name)) for name in MEMORY_FIGURES},
         )
+
+
+def _whole(value: t.Any) -> int:
+    """Return a number without its fraction, as Elasticsearch reads it; 0 for anything else."""
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
 
 
 def id_of_import(name: str) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment
     iso_time,
     user_settings,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 
 
@@ -193,6 +194,33 @@ def test_a_stopping_assignment_has_no_status() -> None:
     assert deployment.allocation_status is None
     assert deployment.start_time is None
     assert deployment.running == 0
+
+
+FIGURES = {"per_deployment_memory_bytes": 5, "per_allocation_memory_bytes": 6}
+
+
+def test_memory_figures_and_the_most_allocations() -> None:
+    sizes = {"model_size_bytes": 7, **FIGURES}
+    from_stats = Deployment.from_stats({"model_id": "m", "model_size_stats": sizes, "deployment_stats": {}})
+    task = {"model_id": "m", "model_bytes": 7, **FIGURES}
+    assigned = Deployment.from_assignment(
+        {"task_parameters": task, "max_assigned_allocations": 3, "assignment_state": "started"}, "cluster_state", {}
+    )
+    for found in (from_stats, assigned, from_stats.with_assignment(assigned)):
+        assert (found.model_bytes, found.per_deployment_memory_bytes, found.per_allocation_memory_bytes) == (7, 5, 6)
+    assert [found.max_assigned_allocations for found in (from_stats, from_stats.with_assignment(assigned))] == [0, 3]
+
+
+def test_elasticsearch_leaves_out_figures_that_are_0() -> None:
+    found = Deployment.from_stats({"model_id": "m", "model_size_stats": {}, "deployment_stats": {}})
+    assert (found.per_deployment_memory_bytes, found.per_allocation_memory_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(("value", "figure"), [(6, 6), (6.9, 6), ("6", 0), (True, 0), (None, 0), ([], 0)])
+def test_metadata_of_a_model_may_be_anything(value: t.Any, figure: int) -> None:
+    raw = {"model_id": "m", "metadata": {"per_deployment_memory_bytes": 5, "per_allocation_memory_bytes": value}}
+    found = Model.from_api(raw)
+    assert (found.per_deployment_memory_bytes, found.per_allocation_memory_bytes) == (5, figure)
 
 
 def test_times() -> None:

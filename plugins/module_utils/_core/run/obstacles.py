@@ -16,18 +16,25 @@ from .schemas import FEATURES, INFO
 Json = dict[str, t.Any]
 
 
-def read_if_allowed(
+def read_unless_hidden(
     client: Client, what: str, path: str, query: dict[str, str], schema: Schema, privilege: str = "monitor"
-) -> Json:
-    """Return the answer; an empty one if the user may not read it, or a proxy hides the path."""
+) -> Json | None:
+    """Return the answer; ``None`` if the user may not read it, or a proxy hides the path."""
     try:
         answer: Json = client.read(what, path, query, privilege=privilege, schema=schema)
     except ApiError as exc:
         # 400: it does not know this path or a parameter of it.
         if exc.kind == "licence" or not (exc.hidden or exc.status == 400):
             raise
-        return {}
+        return None
     return answer
+
+
+def read_if_allowed(
+    client: Client, what: str, path: str, query: dict[str, str], schema: Schema, privilege: str = "monitor"
+) -> Json:
+    """Return the answer; an empty one if the user may not read it, or a proxy hides the path."""
+    return read_unless_hidden(client, what, path, query, schema, privilege) or {}
 
 
 def is_licensed(client: Client) -> bool | None:

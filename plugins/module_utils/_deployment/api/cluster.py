@@ -16,7 +16,7 @@ from ..._core.http.client import Client, Request, quote
 from ..._core.http.pages import PAGE, read_pages
 from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
-from ..._ml.model import Model
+from ..._ml.model import MEMORY_FIGURES, Model
 from ..._ml.schemas import MODELS
 from ..._ml.settings import SCHEMAS
 from ..records.prediction import NO_PREDICTIONS, Predictions
@@ -35,7 +35,8 @@ _DEPLOYMENT_FIELDS = (
     *("nodes.node.*.name", "nodes.routing_state", "nodes.number_of_allocations", "nodes.model_threads"),
 )
 _FIELDS = ",".join(
-    ("count", "trained_model_stats.model_id", "trained_model_stats.model_size_stats.model_size_bytes")
+    ("count", "trained_model_stats.model_id")
+    + tuple(f"trained_model_stats.model_size_stats.{name}" for name in ("model_size_bytes", *MEMORY_FIGURES))
     + tuple(f"trained_model_stats.deployment_stats.{name}" for name in _DEPLOYMENT_FIELDS)
 )
 """The fields of ``_stats`` that plans need. A row with only a model id still shows that the model exists."""

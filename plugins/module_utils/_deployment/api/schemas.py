@@ -11,6 +11,7 @@ Those about the cluster and the user are in ``_core/run/schemas.py``, those abou
 from __future__ import annotations
 
 from ..._core.http.schema import Schema, epoch_millis, integer, list_of, map_of, number, object_with, text
+from ..._ml.model import MEMORY_FIGURES
 from ..._ml.schemas import ADAPTIVE
 from ..._ml.settings import SCHEMAS
 
@@ -61,16 +62,21 @@ _DEPLOYMENT = object_with(
     rejected_execution_count=integer,
     timeout_count=integer,
 )
+_FIGURES = dict.fromkeys(MEMORY_FIGURES, integer)
 _ROW = object_with(
-    "model_id", model_id=text, model_size_stats=object_with(model_size_bytes=integer), deployment_stats=_DEPLOYMENT
+    "model_id",
+    model_id=text,
+    model_size_stats=object_with(model_size_bytes=integer, **_FIGURES),
+    deployment_stats=_DEPLOYMENT,
 )
 STATS = object_with(count=integer, trained_model_stats=list_of(_ROW))
 
 _ROUTE = object_with(routing_state=text, reason=text, current_allocations=integer, target_allocations=integer)
 _ASSIGNMENT = object_with(
     "task_parameters",
-    task_parameters=object_with("model_id", **_SETTINGS, model_bytes=integer),
+    task_parameters=object_with("model_id", **_SETTINGS, model_bytes=integer, **_FIGURES),
     routing_table=map_of(_ROUTE),
+    max_assigned_allocations=integer,
     adaptive_allocations=ADAPTIVE,
     assignment_state=text,
     allocation_state=text,
