@@ -201,6 +201,51 @@ def test_memory_by_node() -> None:
     assert (used["native_inference"], used["native_code_overhead"]) == ("440mb", "30mb")
 
 
+def ml_memory(api: Api, node_id: str = "n1") -> dict[str, int]:
+    """Return the sizes of a node in megabytes."""
+    sizes = api.send("GET", "/_ml/memory/_stats").body["nodes"][node_id]["mem"]["ml"]
+    return {name.removesuffix("_in_bytes"): size // (1 << 20) for name, size in sizes.items()}
+
+
+def test_memory_of_jobs() -> None:
+    """Test server-behaviour.md 5.1: jobs are there by their kind, and the native code counts once."""
+    api = Api()
+    api.effect("set_node", node_id="n1", jobs_memory="3gb", analytics_memory="1gb")
+    jobs = {"anomaly_detectors": 2048, "data_frame_analytics": 1024, "native_inference": 0, "native_code_overhead": 30}
+    assert ml_memory(api) == {"max": 16 << 10} | jobs
+    assert set(ml_memory(api, "n2").values()) == {0, 16 << 10}
+
+
+def test_memory_of_a_deployment_counts_all_of_its_allocations() -> None:
+    """Test server-behaviour.md 5.1: wherever they are, with a cache beyond the model; a failed route takes none."""
+    api = Api(nodes={"n1": 2, "n2": 2}, models=(("m", 100 << 20),))
+    api.emulator.cluster.models["m"].config = {"metadata": {"per_allocation_memory_bytes": 500 << 20}}
+    api.started("m", 3, cache_size="150mb")
+    assert set(api.targets()) == {"n1", "n2"}
+    assert {ml_memory(api, node)["native_inference"] for node in ("n1", "n2")} == {3 * 500 + 100 + 50}
+    api.effect("stop_deployment", deployment_id="m")
+    assert ml_memory(api)["native_inference"] == 1650
+    api = Api()
+    api.started("m")
+    api.effect("fail_route", deployment_id="m", node_id="n1")
+    assert (ml_memory(api)["native_inference"], ml_memory(api)["native_code_overhead"]) == (0, 0)
+
+
+def test_memory_of_nodes_that_take_no_deployments() -> None:
+    """Test around-deployments.md 6.1: without the role all is 0; a load that has an error has no limit."""
+    api = Api()
+    api.effect("add_node", node_id="d1", roles=["data"])
+    api.effect("set_node", node_id="n2", load_error="no number", jobs_memory="1gb")
+    assert set(ml_memory(api, "d1").values()) == {0}
+    assert ml_memory(api, "n2") == dict.fromkeys(ml_memory(api), 0) | {"max": -1}
+
+
+def test_heap_is_that_of_the_node_attribute() -> None:
+    row = Api().send("GET", "/_ml/memory/n1/_stats").body["nodes"]["n1"]
+    assert row["jvm"]["heap_max_in_bytes"] == int(row["attributes"]["ml.max_jvm_size"])
+    assert row["mem"]["total_in_bytes"] == int(row["attributes"]["ml.machine_memory"])
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [("_all", ["n1", "n2"]), ("n2", ["n2"]), ("name-n*", ["n1", "n2"]), ("ml:true", ["n1", "n2"]), ("ml:false", []),

@@ -142,6 +142,84 @@ def test_assignments_in_cluster_state() -> None:
     assert api.send("GET", path, None, **query).body == {"metadata": {"trained_model_assignment": {}}}
 
 
+def test_nodes_in_cluster_state() -> None:
+    """Test server-behaviour.md 4.8: in one read with the metadata, each with the version it has."""
+    api = Api(nodes={"n1": 3})
+    api.effect("add_node", node_id="n2", zone="a", roles=["data", "ml"])
+    query = {"filter_path": "nodes,metadata.trained_model_assignment,metadata.node_shutdown"}
+    body = api.send("GET", "/_cluster/state/metadata,nodes", None, **query).body
+    assert set(body) == {"nodes"}
+    assert body["nodes"]["n2"] | {"attributes": {}} == {
+        "name": "name-n2", "ephemeral_id": "eph-n2", "transport_address": "127.0.0.1:9300", "external_id": "name-n2",
+        "attributes": {}, "roles": ["data", "ml"], "version": "9.5.3", "min_index_version": 7000099,
+        "max_index_version": 8521000,
+    }  # fmt: skip
+    assert (body["nodes"]["n2"]["attributes"]["zone"], "zone" in body["nodes"]["n1"]["attributes"]) == ("a", False)
+    api.effect("set_setting", name="mixed_versions", value=True)
+    nodes = api.send("GET", "/_cluster/state/nodes").body["nodes"]
+    assert {key: node["version"] for key, node in nodes.items()} == {"n1": "9.5.3", "n2": "9.4.3"}
+
+
+@pytest.mark.parametrize(("version", "more"), [("9.5.3", {"node_ephemeral_id": "eph-n1"}), ("8.17.0", {})])
+def test_shutdowns_in_cluster_state(version: str, more: dict[str, str]) -> None:
+    """Test server-behaviour.md 4.8."""
+    api = Api(version)
+    path = "/_cluster/state/metadata,nodes"
+    query = {"filter_path": "metadata.node_shutdown"}
+    assert api.send("GET", path, None, **query).body == {}
+    body = {"type": "restart", "reason": "upgrade", "allocation_delay": "5m"}
+    assert api.send("PUT", "/_nodes/n1/shutdown", body).status == 200
+    shown = api.send("GET", path, None, **query).body["metadata"]["node_shutdown"]["nodes"]
+    started = shown["n1"].pop("shutdown_startedmillis")
+    assert started == api.send("GET", "/_nodes/n1/shutdown").body["nodes"][0]["shutdown_startedmillis"]
+    known = {"node_id": "n1", "type": "RESTART", "reason": "upgrade", "node_seen": True, "allocation_delay": "5m"}
+    assert shown == {"n1": known | more}
+    assert api.send("DELETE", "/_nodes/n1/shutdown").status == 200
+    assert api.send("GET", path, None, **query).body == {"metadata": {"node_shutdown": {"nodes": {}}}}
+
+
+def test_shutdown_of_a_node_that_has_not_been_seen() -> None:
+    """Test server-behaviour.md 4.8."""
+    api = Api()
+    api.send("PUT", "/_nodes/late/shutdown", {"type": "remove", "reason": "r"})
+    nodes = api.send("GET", "/_cluster/state/metadata").body["metadata"]["node_shutdown"]["nodes"]
+    assert (nodes["late"]["node_seen"], nodes["late"]["node_ephemeral_id"]) == (False, None)
+    api.effect("add_node", node_id="late")
+    nodes = api.send("GET", "/_cluster/state/metadata").body["metadata"]["node_shutdown"]["nodes"]
+    assert (nodes["late"]["node_seen"], nodes["late"]["node_ephemeral_id"]) == (True, "eph-late")
+
+
+def test_default_settings() -> None:
+    """Test around-deployments.md 6.1: defaults are there on request; what was set is not among them."""
+    api = Api()
+    names = ("xpack.ml.allocated_processors_scale", "xpack.ml.max_lazy_ml_nodes", "xpack.ml.max_ml_node_size")
+    awareness = "cluster.routing.allocation.awareness.attributes"
+    assert "defaults" not in api.send("GET", "/_cluster/settings").body
+    query = {"include_defaults": "true", "flat_settings": "true"}
+    body = api.send("GET", "/_cluster/settings", None, **query).body
+    assert [body["defaults"][name] for name in (*names, awareness)] == ["1", "0", "0b", []]
+    desired = {names[0]: 2, awareness: ["zone", "rack"]}
+    assert api.send("PUT", "/_cluster/settings", {"persistent": desired}).status == 200
+    body = api.send("GET", "/_cluster/settings", None, **query).body
+    assert body["persistent"] == {names[0]: "2", awareness: ["zone", "rack"]}
+    assert set(body["defaults"]) & set(desired) == set()
+    nested = api.send("GET", "/_cluster/settings", None, include_defaults="").body
+    assert nested["defaults"]["xpack"]["ml"]["max_lazy_ml_nodes"] == "0"
+    assert nested["persistent"]["cluster"]["routing"]["allocation"]["awareness"] == {"attributes": ["zone", "rack"]}
+
+
+def test_awareness_with_which_the_nodes_were_started() -> None:
+    """Test around-deployments.md 6.1: nodes that all have a zone were started with it; it is among the defaults."""
+    api = Api(nodes={})
+    for name in ("a", "b"):
+        api.effect("add_node", node_id=name, zone=name)
+    path = "defaults.cluster.routing"
+    body = api.send("GET", "/_cluster/settings", None, include_defaults="true", filter_path=path).body
+    assert body["defaults"]["cluster"]["routing"]["allocation"] == {"awareness": {"attributes": ["zone"]}}
+    without = Api(without=frozenset({"ml"})).send("GET", "/_cluster/settings", None, include_defaults="true").body
+    assert "xpack" not in without["defaults"]
+
+
 def test_older_key() -> None:
     api = Api("8.2.3")
     api.start()

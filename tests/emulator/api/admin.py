@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import settings
+from ..state import rebalance, settings
 from ..state.cluster import Cluster
 from ..wire import errors, render, xcontent
 from ..wire.call import Call, Reply
@@ -116,13 +116,14 @@ def data_nodes(cluster: Cluster) -> int:
 
 
 def get_settings(emulator: Emulator, call: Call) -> Prepared:
-    """Serve ``GET _cluster/settings``: what was set, as persistent settings only."""
+    """Serve ``GET _cluster/settings``: what was set, as persistent settings only; and the defaults of the rest."""
     flat = call.boolean("flat_settings", False)
-    call.boolean("include_defaults", False)
+    with_defaults = call.boolean("include_defaults", False)
     call.time("master_timeout", _TIMEOUT)
 
     async def run() -> Reply:
-        return Reply(200, {"persistent": _shown(emulator.cluster.settings, flat=flat), "transient": {}})
+        body = {"persistent": _shown(emulator.cluster.settings, flat=flat), "transient": {}}
+        return Reply(200, body | ({"defaults": _defaults(emulator.cluster, flat=flat)} if with_defaults else {}))
 
     return Prepared("cluster:monitor/settings", run)
 
@@ -163,13 +164,26 @@ def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, value
 
 
+def _defaults(cluster: Cluster, *, flat: bool) -> Json:
+    """Return what is not set; the attributes with which the nodes were started are there as if they were defaults."""
+    attributes = rebalance.awareness_at_start(node for node in cluster.nodes.values() if node.ml)
+    has_ml = "ml" not in cluster.config.without
+    found = settings.defaults(cluster.settings, cluster.version, attributes, has_ml=has_ml)
+    shown = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    return shown if flat else render.nested(shown)
+
+
 def _shown(given: Json, *, flat: bool) -> Json:
     """Return settings as the answer shows them.
 
-    Values are texts, names are nested unless ``flat_settings`` is given.
+    Values are texts or lists of them, names are nested unless ``flat_settings`` is given.
     """
-    texts = {name: settings.text_of(value) for name, value in given.items() if value is not None and "." in name}
+    texts = {name: _value(value) for name, value in given.items() if value is not None and "." in name}
     return texts if flat else render.nested(texts)
+
+
+def _value(value: Any) -> str | list[str]:
+    return [settings.text_of(each) for each in value] if isinstance(value, list) else settings.text_of(value)
 
 
 ROUTES: Final = (

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import upgrade_mode
+from ..state import node_versions, upgrade_mode
 from ..state.cluster import Cluster
+from ..state.shutdown import Shutdown
 from ..wire import errors
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
@@ -121,7 +122,7 @@ def state_json(cluster: Cluster, metrics: list[str]) -> dict[str, Any]:
         "version": {"version": cluster.state_version, "state_uuid": f"state-{cluster.state_version}"},
         "master_node": {"master_node": cluster.master_node},
         "blocks": {"blocks": _blocks(cluster)},
-        "nodes": {"nodes": {node.id: node.discovery_json(cluster.version.number) for node in cluster.nodes.values()}},
+        "nodes": {"nodes": _nodes(cluster)},
         "metadata": {"metadata": _metadata(cluster)},
     }
     for name in _METRICS:
@@ -135,6 +136,13 @@ def _blocks(cluster: Cluster) -> dict[str, Any]:
     return {"global": {str(block.id): block.as_json() for block in blocks}} if blocks else {}
 
 
+def _nodes(cluster: Cluster) -> dict[str, Any]:
+    """Return all nodes, each with its own version."""
+    return {
+        node.id: node.discovery_json(node_versions.number_of(cluster, node)) for node in node_versions.listed(cluster)
+    }
+
+
 def _metadata(cluster: Cluster) -> dict[str, Any]:
     body: dict[str, Any] = {"cluster_uuid": cluster.uuid, "cluster_uuid_committed": True}
     if not cluster.coordination.recovered:
@@ -142,7 +150,21 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
     if cluster.ever_assigned:
         key = "trained_model_assignment" if cluster.version.assignment_names else "trained_model_allocation"
         body[key] = {name: each.as_json() for name, each in cluster.assignments.items()}
+    if cluster.ever_shut_down:
+        body["node_shutdown"] = {
+            "nodes": {each.node_id: _shutdown(cluster, each) for each in cluster.shutdowns.values()}
+        }
     return body
+
+
+def _shutdown(cluster: Cluster, each: Shutdown) -> dict[str, Any]:
+    """Return a shutdown as the metadata show it; which node it means is said more exactly from 8.18 on."""
+    node = cluster.nodes.get(each.node_id)
+    return each.in_state(
+        None if node is None else node.ephemeral_id,
+        seen=each.seen or node is not None,
+        with_ephemeral_id=cluster.version.at_least((8, 18, 0)),
+    )
 
 
 def not_on_serverless(call: Call, cluster: Cluster) -> errors.ApiError:

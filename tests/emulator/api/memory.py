@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serve ``GET _ml/memory/[{node_id}/]_stats`` (8.2).
 
-The memory of machine learning on each node, as the planner counts.
+The memory of machine learning on each node: jobs, and deployments by their estimates (around-deployments.md 6.1,
+server-behaviour.md 5.1).
 
 Shape and order of keys: Elasticsearch's public action class and REST tests.
 """
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from ..emulator import Emulator
 from ..state import node_filter
+from ..state.assignment import FAILED
 from ..state.cluster import Cluster
 from ..state.nodes import OVERHEAD, Node
 from ..wire.call import Call, Reply
@@ -23,8 +25,13 @@ from ..wire.values import TimeValue, human_bytes
 Json = dict[str, Any]
 _ACTION: Final = "cluster:monitor/xpack/ml/memory/stats/get"
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
-_HEAP: Final = 4 << 30
-"""The heap of every node of the emulator; made up, no deployment uses it."""
+_ML_SIZES: Final = (
+    "max",
+    "native_code_overhead",
+    "anomaly_detectors",
+    "data_frame_analytics",
+    "native_inference",
+)
 
 
 def memory_stats(emulator: Emulator, call: Call) -> Prepared:
@@ -47,31 +54,22 @@ def memory_stats(emulator: Emulator, call: Call) -> Prepared:
 
 
 def native_inference(cluster: Cluster, node_id: str) -> int:
-    """Return the bytes of the deployments on one node, stopping ones included."""
+    """Return the estimates of the deployments with a route to the node that has not failed, stopping ones included.
+
+    Each counts with all of its allocations, wherever they are (server-behaviour.md 5.1).
+    """
     return sum(
-        each.params.memory(route.target, cluster.version)
+        each.params.estimate(cluster.version)
         for each in cluster.assignments.values()
-        for known_id, route in each.routes.items()
-        if known_id == node_id
+        if node_id in each.routes and each.routes[node_id].state != FAILED
     )
 
 
 def _row(cluster: Cluster, node: Node, *, human: bool) -> Json:
     shown = node.discovery_json(cluster.version.number)
-    inference = native_inference(cluster, node.id)
-    machine = node.memory + _HEAP
-    memory = _sizes({"total": machine, "adjusted_total": machine}, human=human)
-    memory["ml"] = _sizes(
-        {
-            "max": node.memory,
-            "native_code_overhead": OVERHEAD if inference else 0,
-            "anomaly_detectors": 0,
-            "data_frame_analytics": 0,
-            "native_inference": inference,
-        },
-        human=human,
-    )
-    heap = {"heap_max": _HEAP, "java_inference_max": _HEAP * 4 // 10, "java_inference": 0}
+    memory = _sizes({"total": node.memory, "adjusted_total": node.memory}, human=human)
+    memory["ml"] = _sizes(dict(zip(_ML_SIZES, _ml_sizes(cluster, node), strict=True)), human=human)
+    heap = {"heap_max": node.jvm_size, "java_inference_max": node.jvm_size * 4 // 10, "java_inference": 0}
     return {
         **{name: shown[name] for name in ("name", "ephemeral_id", "transport_address")},
         "attributes": {key: value for key, value in node.attributes.items() if key.startswith("ml.")},
@@ -79,6 +77,18 @@ def _row(cluster: Cluster, node: Node, *, human: bool) -> Json:
         "mem": memory,
         "jvm": _sizes(heap, human=human),
     }
+
+
+def _ml_sizes(cluster: Cluster, node: Node) -> tuple[int, ...]:
+    """Return the sizes of a node; only one with the role has any, and one whose load has an error not even a limit."""
+    if not node.ml:
+        return (0,) * len(_ML_SIZES)
+    if node.load_error is not None:
+        return (-1, *(0,) * (len(_ML_SIZES) - 1))
+    inference = native_inference(cluster, node.id)
+    analytics = min(node.analytics_memory, node.jobs_memory)
+    overhead = OVERHEAD if inference or node.jobs_memory else 0
+    return node.memory, overhead, node.jobs_memory - analytics, analytics, inference
 
 
 def _sizes(sizes: dict[str, int], *, human: bool) -> Json:

@@ -78,9 +78,8 @@ def info(emulator: Emulator, call: Call) -> Prepared:
         cluster = emulator.cluster
         desired = set(_INFO_METRICS) if "_all" in metrics else set(metrics)
         body = _envelope(cluster, chosen, lambda node: _info(emulator, node, desired))
-        old = node_versions.outdated_node(cluster)
-        if chosen == "_all" and old is not None and old.id not in cluster.nodes:
-            body["nodes"][old.id] = _info(emulator, old, desired)
+        if chosen == "_all":
+            body["nodes"] |= {each.id: _info(emulator, each, desired) for each in node_versions.listed(cluster)}
         return Reply(200, body)
 
     return Prepared("cluster:monitor/nodes/info", run)
@@ -134,11 +133,7 @@ def _info(emulator: Emulator, node: Node, metrics: set[str]) -> Json:
 
 def _versions(cluster: Cluster, node: Node) -> Json:
     """Return the version, and from 8.10 on (at the latest) the transport version (server-behaviour.md 3.1 row 4)."""
-    if node_versions.outdated_node(cluster) is None:
-        version = cluster.version.number
-    else:
-        version = ".".join(map(str, node_versions.version_of(cluster, node)))
-    shown: Json = {"version": version}
+    shown: Json = {"version": node_versions.number_of(cluster, node)}
     if cluster.version.at_least((8, 10, 0)):
         shown["transport_version"] = node_versions.transport_version(cluster, node)
     return shown
@@ -258,7 +253,7 @@ def _shutdown(cluster: Cluster, node_id: str, body: bytes) -> Shutdown:
     if kind not in TYPES:
         raise errors.illegal_argument(f"unknown node shutdown type [{given['type']}]")
     optional = {name: given.get(name) for name in ("allocation_delay", "target_node_name", "grace_period")}
-    return Shutdown(node_id, kind, str(given["reason"]), cluster.now.millis, **optional)
+    return Shutdown(node_id, kind, str(given["reason"]), cluster.now.millis, True, **optional)
 
 
 def _complaints(request: Shutdown) -> list[str]:

@@ -38,6 +38,7 @@ def _set_node(cluster: Cluster, effect: Effect) -> None:
     cluster.nodes[node.id] = dataclasses.replace(
         node,
         jobs_memory=memory,
+        analytics_memory=nodes.memory_bytes(effect.get("analytics_memory", node.analytics_memory)),
         load_error=effect.get("load_error", node.load_error),
         architecture=str(effect.get("architecture", node.architecture)),
     )

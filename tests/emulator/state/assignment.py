@@ -78,6 +78,10 @@ class TaskParams:
             body["per_allocation_memory_bytes"] = self.per_allocation_memory_bytes
         return body
 
+    def estimate(self, version: Features) -> int:
+        """Return bytes that the server reckons with on each node that has any of the allocations."""
+        return self.memory(self.number_of_allocations, version)
+
     def memory(self, allocations: int, version: Features) -> int:
         """Return bytes that ``allocations`` of this deployment need on one node (server-behaviour.md 5.1)."""
         if allocations == 0 and version.zero_is_started:
@@ -85,11 +89,9 @@ class TaskParams:
         if version.elser_estimate and self.model_id.startswith(_ELSER_MODELS):
             return _ELSER_BYTES
         base = _OVERHEAD + 2 * self.model_bytes
-        if self.per_deployment_memory_bytes > 0 and self.per_allocation_memory_bytes > 0 and version.per_memory:
-            base = max(
-                base,
-                self.per_deployment_memory_bytes + self.per_allocation_memory_bytes * allocations + self.model_bytes,
-            )
+        once, each = self.per_deployment_memory_bytes, self.per_allocation_memory_bytes
+        if (once or each) and version.per_memory:
+            base = max(base, once + each * allocations + self.model_bytes)
         return base + max(0, self.cache_bytes - self.model_bytes)
 
 

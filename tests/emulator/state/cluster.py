@@ -109,6 +109,7 @@ class Cluster:
         self.loads: dict[str, Load] = {}
         self.scaler = Memory()
         self.shutdowns: dict[str, Shutdown] = {}
+        self.ever_shut_down = False
         self.load_failures: list[LoadFailure] = []
         self.inferences = Inferences()
         self.listeners: list[Callable[[], None]] = []
@@ -287,7 +288,8 @@ class Cluster:
     def put_shutdown(self, shutdown: Shutdown) -> None:
         """Shut a node down: its routes drain, others are planned (server-behaviour.md 4.7)."""
         new = shutdown.node_id not in self.shutdowns
-        self.shutdowns[shutdown.node_id] = shutdown
+        self.shutdowns[shutdown.node_id] = dataclasses.replace(shutdown, seen=shutdown.node_id in self.nodes)
+        self.ever_shut_down = True
         self.publish(by_api=True)
         active = [each for each in self.assignments.values() if each.state != STOPPING]
         if not new or not any(shutdown.node_id in each.routes for each in active):

@@ -41,6 +41,20 @@ def version_of(cluster: Cluster, node: Node) -> tuple[int, int, int]:
     return (major, minor - 1, patch) if minor else (*_LAST_BEFORE[major], patch)
 
 
+def number_of(cluster: Cluster, node: Node) -> str:
+    """Return the version of a node as answers show it."""
+    if outdated_node(cluster) is None:
+        return cluster.version.number
+    return ".".join(map(str, version_of(cluster, node)))
+
+
+def listed(cluster: Cluster) -> list[Node]:
+    """Return all nodes, the outdated one that is listed nowhere else included."""
+    old = outdated_node(cluster)
+    unlisted = [] if old is None or old.id in cluster.nodes else [old]
+    return [*cluster.nodes.values(), *unlisted]
+
+
 def transport_version(cluster: Cluster, node: Node) -> int:
     """Return the id of its transport version: rising with the minor, the same in all patches. The ids are not real."""
     major, minor, _patch = version_of(cluster, node)

@@ -56,7 +56,9 @@ class Node:
     See server-behaviour.md 5.1.
     """
     jobs_memory: int = 0
-    """Bytes that anomaly detection and the like take."""
+    """Bytes that anomaly detection and data frame analytics take."""
+    analytics_memory: int = 0
+    """The part of them that is of data frame analytics."""
     load_error: str | None = None
     """The reason why the load of the node cannot be detected."""
 
@@ -64,6 +66,11 @@ class Node:
     def name(self) -> str:
         """Return a name that differs from the id on purpose: a mix-up must fail."""
         return self.given_name or f"name-{self.id}"
+
+    @property
+    def ephemeral_id(self) -> str:
+        """Return an id that lasts as long as the process."""
+        return f"eph-{self.id}"
 
     @property
     def ml(self) -> bool:
@@ -109,7 +116,7 @@ class Node:
             "zone": self.zone,
         }
         usual = Node(self.id)
-        for name in ("roles", "architecture", "extra", "plugin", "jobs_memory", "load_error"):
+        for name in ("roles", "architecture", "extra", "plugin", "jobs_memory", "analytics_memory", "load_error"):
             if getattr(self, name) != getattr(usual, name):
                 body[name] = getattr(self, name)
         return body
@@ -127,7 +134,7 @@ class Node:
     def _as_discovered(self, version: str) -> dict[str, Any]:
         return {
             "name": self.name,
-            "ephemeral_id": f"eph-{self.id}",
+            "ephemeral_id": self.ephemeral_id,
             "transport_address": "127.0.0.1:9300",
             "external_id": self.name,
             "attributes": self.attributes,
@@ -199,5 +206,6 @@ def from_json(body: dict[str, Any]) -> Node:
         str(body.get("architecture", LINUX)),
         extra,
         jobs_memory=memory_bytes(body.get("jobs_memory", 0)),
+        analytics_memory=memory_bytes(body.get("analytics_memory", 0)),
         load_error=body.get("load_error"),
     )

@@ -55,12 +55,18 @@ def zones(nodes: Iterable[Node], names: Sequence[str] | None = None) -> dict[str
     """
     listed = list(nodes)
     if names is None:
-        names = ["zone"] if all("zone" in node.attributes for node in listed) else []
+        names = awareness_at_start(listed)
     found: dict[str, list[Node]] = {}
     for node in listed:
         if all(name in node.attributes for name in names):
             found.setdefault("".join(node.attributes[name] for name in names), []).append(node)
     return found
+
+
+def awareness_at_start(nodes: Iterable[Node]) -> list[str]:
+    """Return the awareness attributes with which the nodes were started: ``zone``, if all of them have one."""
+    listed = list(nodes)
+    return ["zone"] if listed and all("zone" in node.attributes for node in listed) else []
 
 
 def zones_of(cluster: Cluster, nodes: Iterable[Node]) -> dict[str, list[Node]]:

@@ -27,6 +27,7 @@ DEFAULT_MAX: Final = "xpack.ml.models.default_allocations.max"
 LAZY_NODES: Final = "xpack.ml.max_lazy_ml_nodes"
 NODE_SIZE: Final = "xpack.ml.max_ml_node_size"
 PROCESSORS_SCALE: Final = "xpack.ml.allocated_processors_scale"
+_ML: Final = "xpack.ml."
 _MINUTE: Final = 60 * 10**9
 
 Check = Callable[[str, str], object]
@@ -38,6 +39,8 @@ class Setting:
 
     name: str
     check: Check
+    default: str | tuple[str, ...]
+    """As an answer with defaults shows it."""
     known: Callable[[Features], bool] = lambda version: True
     updateable: bool = True
 
@@ -97,27 +100,43 @@ def _adaptive(version: Features) -> bool:
 
 
 _ALL: Final = (
-    Setting(LAZY_NODES, _integer(0)),
-    Setting(NODE_SIZE, _bytes),
-    Setting(PROCESSORS_SCALE, _integer(1)),
-    Setting("xpack.ml.max_machine_memory_percent", _integer(5, 200)),
-    Setting("xpack.ml.use_auto_machine_memory_percent", _boolean),
-    Setting("xpack.ml.max_open_jobs", _integer(1, 512)),
-    Setting("xpack.ml.node_concurrent_job_allocations", _integer(0)),
-    Setting("xpack.ml.max_inference_processors", _integer(1)),
-    Setting("xpack.ml.max_model_memory_limit", _bytes),
-    Setting("xpack.ml.enabled", _boolean, updateable=False),
-    Setting(SCALE_TO_ZERO, _time(_MINUTE, "1m"), _adaptive),
-    Setting(COOLDOWN, _time(_MINUTE, "1m"), _adaptive),
-    Setting(DEFAULT_MIN, _integer(0, 32), _adaptive),
-    Setting(DEFAULT_MAX, _integer(1, 32), _adaptive),
-    Setting("cluster.max_shards_per_node", _integer(1)),
-    Setting(AWARENESS, _text),
-    Setting(READ_ONLY, _boolean),
-    Setting(READ_ONLY_ALLOW_DELETE, _boolean),
-    Setting(NO_MASTER_BLOCK, _block_kind),
+    Setting(LAZY_NODES, _integer(0), "0"),
+    Setting(NODE_SIZE, _bytes, "0b"),
+    Setting(PROCESSORS_SCALE, _integer(1), "1"),
+    # The nodes are started so that machine learning may use all of their memory; 30 is the server's own default.
+    Setting("xpack.ml.max_machine_memory_percent", _integer(5, 200), "100"),
+    Setting("xpack.ml.use_auto_machine_memory_percent", _boolean, "false"),
+    Setting("xpack.ml.max_open_jobs", _integer(1, 512), "512"),
+    Setting("xpack.ml.node_concurrent_job_allocations", _integer(0), "2"),
+    Setting("xpack.ml.max_inference_processors", _integer(1), "50"),
+    Setting("xpack.ml.max_model_memory_limit", _bytes, "0b"),
+    Setting("xpack.ml.enabled", _boolean, "true", updateable=False),
+    Setting(SCALE_TO_ZERO, _time(_MINUTE, "1m"), "24h", _adaptive),
+    Setting(COOLDOWN, _time(_MINUTE, "1m"), "5m", _adaptive),
+    Setting(DEFAULT_MIN, _integer(0, 32), "0", _adaptive),
+    Setting(DEFAULT_MAX, _integer(1, 32), "32", _adaptive),
+    Setting("cluster.max_shards_per_node", _integer(1), "1000"),
+    Setting(AWARENESS, _text, ()),
+    Setting(READ_ONLY, _boolean, "false"),
+    Setting(READ_ONLY_ALLOW_DELETE, _boolean, "false"),
+    Setting(NO_MASTER_BLOCK, _block_kind, "metadata_write"),
 )
 KNOWN: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
+
+
+def defaults(
+    stored: Mapping[str, Any], version: Features, node_attributes: Iterable[str], *, has_ml: bool
+) -> dict[str, str | tuple[str, ...]]:
+    """Return the settings that were not set, as they are: by default, or as the nodes were started.
+
+    ``node_attributes`` are the awareness attributes with which the nodes were started.
+    """
+    found = {
+        name: setting.default
+        for name, setting in KNOWN.items()
+        if stored.get(name) is None and setting.known(version) and (has_ml or not name.startswith(_ML))
+    }
+    return found | ({AWARENESS: tuple(node_attributes)} if AWARENESS in found else {})
 
 
 def text_of(value: Any) -> str:
@@ -131,7 +150,7 @@ def check(kind: str, desired: Mapping[str, Any], version: Features, *, has_ml: b
     """Refuse what is unknown first, then bad values; a null only has to name a setting, or several."""
     for name, value in desired.items():
         setting = KNOWN.get(name)
-        if setting is not None and setting.known(version) and (has_ml or not name.startswith("xpack.ml.")):
+        if setting is not None and setting.known(version) and (has_ml or not name.startswith(_ML)):
             if not setting.updateable:
                 raise errors.illegal_argument(f"{kind} setting [{name}], not dynamically updateable")
         elif value is not None or "*" not in name:
