@@ -67,7 +67,7 @@ def _node(node_id: str, in_state: Json | None, in_memory: Json | None, leaving: 
     return MlNode(
         node_id,
         row.get("name"),
-        tuple(row.get("roles") or ()),
+        tuple(row.get("roles") or _part(in_memory, "roles")),
         row.get("attributes") or {},
         memory.get("max_in_bytes"),
         sum(memory[name] for name in _JOBS) if memory else None,

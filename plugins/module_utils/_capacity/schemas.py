@@ -73,8 +73,8 @@ MEMORY_STATS = object_with(
     ),
 )
 
-STATE_NODES = map_of(object_with("roles", name=text, version=text, roles=list_of(text), attributes=attributes))
-"""``nodes`` of the cluster state."""
+STATE_NODES = map_of(object_with(name=text, version=text, roles=list_of(text), attributes=attributes))
+"""``nodes`` of the cluster state, which show no roles and no version in old releases."""
 NODE_SHUTDOWN = object_with(nodes=map_of(object_with()))
 """``metadata.node_shutdown`` of the cluster state: one entry for each node that shuts down."""
 

@@ -88,7 +88,7 @@ class TaskRun:
         self.runs = [self._run_of(task, cluster, item) for item in task.items]
         self._refuse_unsupported(task)
         cluster.predictions = predictions(task.params, self.server) if self._check_mode else NO_PREDICTIONS
-        snapshot = cluster.read_targets(cluster.read(task.only_id))
+        snapshot = cluster.read_with_state(task.only_id)
         self.runs += [self._run_of(task, cluster, item) for item in task.unlisted(snapshot)]
         self._plan(task, cluster, snapshot)
         for run in self.runs:
@@ -158,7 +158,7 @@ class TaskRun:
             check_room(cluster, self._unfailed, snapshot.deployments, hint)
         else:
             for run in self._unfailed:
-                check_room_for_one(run)
+                check_room_for_one(run, snapshot.state)
 
     @property
     def _unfailed(self) -> list[DeploymentRun]:

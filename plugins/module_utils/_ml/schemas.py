@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from .._core.http.schema import boolean, integer, list_of, object_with, text
+from .._core.http.schema import Schema, boolean, integer, list_of, map_of, object_with, text
+from .model import MEMORY_FIGURES
+from .settings import SCHEMAS
 
 ADAPTIVE = object_with(enabled=boolean, min_number_of_allocations=integer, max_number_of_allocations=integer)
 
@@ -25,3 +27,23 @@ MODELS = object_with(
         )
     ),
 )
+
+_ROUTE = object_with(routing_state=text, reason=text, current_allocations=integer, target_allocations=integer)
+_TASK_PARAMETERS: dict[str, Schema] = {
+    "deployment_id": text,
+    "model_id": text,
+    **SCHEMAS,
+    **dict.fromkeys(("model_bytes", *MEMORY_FIGURES), integer),
+}
+ASSIGNMENT = object_with(
+    "task_parameters",
+    task_parameters=object_with("model_id", **_TASK_PARAMETERS),
+    routing_table=map_of(_ROUTE),
+    max_assigned_allocations=integer,
+    adaptive_allocations=ADAPTIVE,
+    assignment_state=text,
+    allocation_state=text,
+    reason=text,
+    start_time=text,
+)
+ASSIGNMENTS = map_of(ASSIGNMENT)

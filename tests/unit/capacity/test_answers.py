@@ -337,7 +337,6 @@ def test_no_answer_about_settings(value: t.Any, path: tuple[str, ...], kind: str
     ("value", "path"),
     [
         (7, ("a", "version")),
-        (..., ("a", "roles")),
         (7, ("a", "attributes", "zone")),
         (None, ("a", "attributes", "zone")),
         ("x", ("a", "attributes", "ml.allocated_processors")),
@@ -356,3 +355,10 @@ def test_no_answer_about_shutdowns() -> None:
     for value in wrong:
         with pytest.raises(SchemaError):
             NODE_SHUTDOWN(value)
+
+
+def test_roles_that_the_cluster_state_of_an_old_release_does_not_show() -> None:
+    row = {name: value for name, value in state_row().items() if name not in ("roles", "version")}
+    memory = {"nodes": {"a": memory_row(), "data": memory_row(roles=["data"])}}
+    found = capacity(state(a=row, data=row), memory, None, has_memory=True)
+    assert [node.id for node in found.nodes] == ["a"]

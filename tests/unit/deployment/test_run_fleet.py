@@ -366,14 +366,14 @@ def test_reading_costs_the_same_whatever_the_number(number: int) -> None:
         ]
         result = emulator.run_many(desired)
         assert not result["changed"]
-        read = ["GET /", "GET /_ml/trained_models/_stats", "GET /_cluster/state/metadata"]
+        read = ["GET /", "GET /_ml/trained_models/_stats", "GET /_cluster/state/metadata,nodes"]
         assert requests(emulator) == read
         emulator.allow("manage_ml")
         emulator.forget()
         emulator.run_many(desired)
         forbidden = ["GET /_ml/info", "GET /_ml/trained_models/_stats"]
         assert [
-            each for each in requests(emulator) if each not in ("GET /", "GET /_cluster/state/metadata")
+            each for each in requests(emulator) if each not in ("GET /", "GET /_cluster/state/metadata,nodes")
         ] == forbidden
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..._capacity.cluster_state import ASSIGNMENT_KEYS, ClusterState, assignments_in, read_cluster_state
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
 from ..._core.features import Feature
@@ -28,7 +29,7 @@ from .snapshot import Json, Snapshot
 from .start_conditions import StartConditionsReader
 
 _WITHOUT_DOT = re.compile(r"[A-Za-z0-9_-]+")
-_STATE_KEYS = ("trained_model_assignment", "trained_model_allocation")
+T = t.TypeVar("T")
 _DEPLOYMENT_FIELDS = (
     *("deployment_id", "model_id", *SCHEMAS, "adaptive_allocations"),
     *("state", "reason", "start_time", "allocation_status"),
@@ -73,12 +74,27 @@ class Cluster(ClusterConnection):
         misreports = self.server.supports(Feature.MISREPORTED_THREADS)
         return Snapshot(rows, deployment_id, predictions=self.predictions.deployments, misreports=misreports)
 
+    def read_with_state(self, deployment_id: str | None = None) -> Snapshot:
+        """Return what ``_stats`` shows of one deployment, or of all, and the cluster state of all.
+
+        :raises ApiError: one of them could not be read.
+        """
+        snapshot = self.read(deployment_id)
+        return snapshot.with_state(self.read_state())
+
+    def read_state(self) -> ClusterState | None:
+        """Return the cluster state, ``None`` if the user may not read it.
+
+        :raises ApiError: it could not be read for another reason.
+        """
+        return self._if_shown(lambda: read_cluster_state(self._client))
+
     def read_targets(self, snapshot: Snapshot, *, repeat: bool = True) -> Snapshot:
         """Return *snapshot* with the targets of the routes, read now if the user may read the cluster state.
 
         :raises ApiError: the cluster state could not be read.
         """
-        return snapshot.with_assignments(self.read_assignments(snapshot.deployment_id, repeat))
+        return snapshot.with_assignments(self._read_assignments(snapshot.deployment_id, repeat))
 
     @property
     def shows_cluster_state(self) -> bool:
@@ -103,32 +119,33 @@ class Cluster(ClusterConnection):
         what, path = "read the deployments", "/_ml/trained_models/_stats"
         return read_pages(self._client, what, path, "trained_model_stats", query, schema=schemas.STATS, repeat=repeat)
 
-    def read_assignments(self, deployment_id: str | None = None, repeat: bool = True) -> dict[str, t.Any]:
+    def _read_assignments(self, deployment_id: str | None, repeat: bool) -> t.Mapping[str, t.Any]:
         """Return the assignments in the cluster state by deployment id, or none where the user may not read it.
 
         *deployment_id*: read only its assignment, if Elasticsearch can filter by such an id; otherwise read all.
         """
-        if not self.shows_cluster_state:
-            return {}
         # Elasticsearch takes a dot in an id for the end of a field name.
         filter_id = f".{deployment_id}" if deployment_id and _WITHOUT_DOT.fullmatch(deployment_id) else ""
-        query = {"filter_path": ",".join(f"metadata.{key}{filter_id}" for key in _STATE_KEYS)}
+        query = {"filter_path": ",".join(f"metadata.{key}{filter_id}" for key in ASSIGNMENT_KEYS)}
+        what, path, schema = "read the routing table", "/_cluster/state/metadata", schemas.ASSIGNED
+
+        def read() -> t.Mapping[str, t.Any]:
+            state = self._client.read(what, path, query, privilege="monitor", repeat=repeat, schema=schema)
+            return assignments_in(state)
+
+        return self._if_shown(read) or {}
+
+    def _if_shown(self, read: t.Callable[[], T]) -> T | None:
+        """Return what *read* returns of the cluster state, ``None`` if the user may not read it."""
+        if not self.shows_cluster_state:
+            return None
         try:
-            state = self._client.read(
-                "read the routing table",
-                "/_cluster/state/metadata",
-                query,
-                privilege="monitor",
-                repeat=repeat,
-                schema=schemas.STATE,
-            )
+            return read()
         except ApiError as exc:
             if not exc.hidden:
                 raise
             self._state_readable = False
-            return {}
-        metadata = state.get("metadata") or {}
-        return next((metadata[key] for key in _STATE_KEYS if metadata.get(key)), {})
+            return None
 
     def read_model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""

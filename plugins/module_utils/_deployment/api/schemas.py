@@ -10,9 +10,10 @@ Those about the cluster and the user are in ``_core/run/schemas.py``, those abou
 
 from __future__ import annotations
 
-from ..._core.http.schema import Schema, epoch_millis, integer, list_of, map_of, number, object_with, text
+from ..._capacity.cluster_state import ASSIGNMENT_KEYS
+from ..._core.http.schema import epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.model import MEMORY_FIGURES
-from ..._ml.schemas import ADAPTIVE
+from ..._ml.schemas import ADAPTIVE, ASSIGNMENT, ASSIGNMENTS
 from ..._ml.settings import SCHEMAS
 
 _STATE = object_with(routing_state=text, reason=text)
@@ -41,9 +42,10 @@ _NODE = object_with(
     average_inference_time_ms_last_minute=number,
     **_COUNTERS,
 )
-_SETTINGS: dict[str, Schema] = {"deployment_id": text, "model_id": text, **SCHEMAS}
 _DEPLOYMENT = object_with(
-    **_SETTINGS,
+    deployment_id=text,
+    model_id=text,
+    **SCHEMAS,
     adaptive_allocations=ADAPTIVE,
     state=text,
     reason=text,
@@ -62,30 +64,17 @@ _DEPLOYMENT = object_with(
     rejected_execution_count=integer,
     timeout_count=integer,
 )
-_FIGURES = dict.fromkeys(MEMORY_FIGURES, integer)
 _ROW = object_with(
     "model_id",
     model_id=text,
-    model_size_stats=object_with(model_size_bytes=integer, **_FIGURES),
+    model_size_stats=object_with(model_size_bytes=integer, **dict.fromkeys(MEMORY_FIGURES, integer)),
     deployment_stats=_DEPLOYMENT,
 )
 STATS = object_with(count=integer, trained_model_stats=list_of(_ROW))
 
-_ROUTE = object_with(routing_state=text, reason=text, current_allocations=integer, target_allocations=integer)
-_ASSIGNMENT = object_with(
-    "task_parameters",
-    task_parameters=object_with("model_id", **_SETTINGS, model_bytes=integer, **_FIGURES),
-    routing_table=map_of(_ROUTE),
-    max_assigned_allocations=integer,
-    adaptive_allocations=ADAPTIVE,
-    assignment_state=text,
-    allocation_state=text,
-    reason=text,
-    start_time=text,
-)
-_ASSIGNMENTS = map_of(_ASSIGNMENT)
-STATE = object_with(metadata=object_with(trained_model_assignment=_ASSIGNMENTS, trained_model_allocation=_ASSIGNMENTS))
-WRITTEN = object_with(assignment=_ASSIGNMENT, allocation=_ASSIGNMENT)
+ASSIGNED = object_with(metadata=object_with(**dict.fromkeys(ASSIGNMENT_KEYS, ASSIGNMENTS)))
+"""The schema of a cluster state without its nodes."""
+WRITTEN = object_with(assignment=ASSIGNMENT, allocation=ASSIGNMENT)
 
 NODES = object_with(nodes=map_of(object_with(version=text, roles=list_of(text), attributes=map_of(text))))
 _ML_SETTINGS = object_with(xpack=object_with(ml=object_with()))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 import typing as t
 
+from ..._capacity.cluster_state import ClusterState
 from ..._ml.deployment import Deployment
 from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, overlaid
 
 Json = dict[str, t.Any]
+Raw = t.Mapping[str, t.Any]
 
 
 class Lookup(t.NamedTuple):
@@ -52,7 +54,9 @@ class Snapshot:
         self._misreports = misreports
         self._models: dict[str, list[str]] = {}
         self._from_stats: dict[str, Deployment] = {}
-        self._assignments: Json = {}
+        self._assignments: Raw = {}
+        self.state: ClusterState | None = None
+        """The cluster state with all deployments, if it was read."""
         self.has_targets = False
         for row in rows:
             self._add(row)
@@ -65,10 +69,16 @@ class Snapshot:
         """Return whether all deployments were read."""
         return self.deployment_id is None
 
-    def with_assignments(self, assignments: Json) -> Snapshot:
+    def with_assignments(self, assignments: Raw) -> Snapshot:
         """Return the snapshot with the *assignments* of the cluster state, by deployment id."""
         found = copy.copy(self)
         found._assignments, found.has_targets = assignments, True
+        return found
+
+    def with_state(self, state: ClusterState | None) -> Snapshot:
+        """Return the snapshot with the cluster *state*, ``None`` if the user may not read it."""
+        found = self.with_assignments(state.assignments if state else {})
+        found.state = state
         return found
 
     def _add(self, row: Json) -> None:
@@ -121,7 +131,7 @@ class Snapshot:
 
     @property
     def deployments(self) -> list[Deployment]:
-        """Return all deployments, ordered by their ids."""
+        """Return all deployments that were read, ordered by their ids."""
         return [deployment for name in self if (deployment := self.deployment(name))]
 
     def is_named_after_model(self, deployment_id: str) -> bool:
@@ -133,3 +143,21 @@ class Snapshot:
         """Return what is known under *deployment_id*."""
         other_deployments = sorted(other for other in self._models.get(deployment_id, ()) if other != deployment_id)
         return Lookup(self.deployment(deployment_id), tuple(other_deployments), deployment_id in self._models)
+
+
+def existing_in(state: ClusterState, predictions: PredictedDeployments) -> list[Deployment]:
+    """Return all deployments of the cluster *state*, as earlier tasks of a dry run would have left them.
+
+    They have the order in which Elasticsearch plans: what would be started comes last.
+    """
+    names = state.node_names
+    found: dict[str, Deployment | None] = {
+        deployment_id: Deployment.from_assignment(each, "cluster_state", names)
+        for deployment_id, each in state.assignments.items()
+    }
+    for deployment_id, predicted in predictions.items():
+        after = predicted and overlaid(predicted, found.get(deployment_id))
+        if after is predicted:  # stopped, or started again
+            found.pop(deployment_id, None)
+        found[deployment_id] = after
+    return [deployment for deployment in found.values() if deployment]

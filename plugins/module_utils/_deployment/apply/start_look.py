@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
+from ..._capacity.cluster_state import ClusterState
 from ..._core.errors import ApiError, Refusal
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
+from ..api.snapshot import existing_in
 from ..plan.capacity import refuse_too_few_processors, takes_capacity
 from ..plan.fleet import refuse_too_many
 from ..plan.plan import Plan
@@ -62,29 +65,21 @@ def _note(runs: t.Iterable[DeploymentRun], capacity: Check) -> None:
             run.note(start_checks={**run.state.start_checks, "capacity": capacity})
 
 
-def read_existing(cluster: Cluster) -> list[Deployment] | None:
-    """Return all deployments of the cluster state, or ``None`` if it cannot be read.
+def existing_deployments(cluster: Cluster, state: ClusterState | None) -> list[Deployment] | None:
+    """Return all deployments of the cluster *state*, ``None`` if it was not read.
 
     In a dry run they are as its earlier tasks would have left them.
     """
-    try:
-        if cluster.predictions.deployments:
-            found = cluster.read_targets(cluster.read()).deployments
-        else:
-            states = cluster.read_assignments().values()
-            found = [Deployment.from_assignment(each, "cluster_state", {}) for each in states]
-    except ApiError:
-        return None
-    return found if cluster.shows_cluster_state else None
+    return None if state is None else existing_in(state, cluster.predictions.deployments)
 
 
-def check_room_for_one(run: DeploymentRun) -> None:
-    """Look at the room for a start beside all deployments of the cluster; read nothing if there is no start.
+def check_room_for_one(run: DeploymentRun, state: ClusterState | None) -> None:
+    """Look at the room for a start beside all deployments of the cluster *state*; read nothing if there is no start.
 
     :raises Refusal: there is not enough.
     """
     if run.plan.start and not run.cluster.server.serverless:
-        check_room(run.cluster, [run], read_existing(run.cluster), "Stop some first.")
+        check_room(run.cluster, [run], existing_deployments(run.cluster, state), "Stop some first.")
 
 
 def look_again(run: DeploymentRun, plan: Plan) -> None:
@@ -98,6 +93,13 @@ def look_again(run: DeploymentRun, plan: Plan) -> None:
     candidate.note(plan=plan)
     try:
         check_start(candidate)
-        check_room_for_one(candidate)
+        check_room_for_one(candidate, _read_state(candidate))
     finally:
         run.note(start_checks=candidate.state.start_checks)
+
+
+def _read_state(run: DeploymentRun) -> ClusterState | None:
+    """Return the cluster state as it is now, ``None`` if it cannot be read, or if *run* starts nothing."""
+    with contextlib.suppress(ApiError):
+        return run.cluster.read_state() if run.plan.start else None
+    return None
