@@ -81,3 +81,8 @@ def map_order(keys: t.Iterable[K], hash_of: t.Callable[[K], int]) -> list[K]:
         return (code ^ (code >> 16)) & (table - 1)
 
     return sorted(inserted, key=bucket)
+
+
+def quotient(dividend: int, divisor: int) -> int:
+    """Return the quotient, cut toward zero."""
+    return dividend // divisor if dividend >= 0 else -(-dividend // divisor)
