@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing as t
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rules import Rules, Version
@@ -17,7 +17,26 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rules
 Allocations = dict[str, dict[str, int]]
 MIB = 1 << 20
 LATER = ("memory", "one-figure", "zero")
-"""Groups about what 8.8 to 8.11 do not have: they were not recorded for those."""
+"""Groups about what 8.8 to 8.11 do not have: nothing was recorded for those versions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The answer of a planner to a case. ``state``: that of the deployment that is being stopped, if there is one.
+
+    ``failure``: why there is no plan.
+    """
+
+    allocations: Allocations
+    lost: frozenset[str] = frozenset()
+    state: str | None = None
+    failure: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.failure or json.dumps(self.allocations)]
+        parts += [f"lost: {', '.join(sorted(self.lost))}"] if self.lost else []
+        parts += [f"the stopped one is {self.state}"] if self.state else []
+        return "; ".join(parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,28 +61,31 @@ class Case:
     @property
     def new(self) -> str | None:
         """Return the deployment that is started; where all are, the last one."""
-        listed: str = self.row["deployments"][-1]["id"]
-        return self.row.get("new") if self.row["kind"] == "rebalance" else listed
+        last: str = self.row["deployments"][-1]["id"]
+        return self.row.get("new") if self.row["kind"] == "rebalance" else last
 
     @property
     def stopping(self) -> str | None:
         """Return the deployment that is being stopped."""
         return next((each["id"] for each in self.row["deployments"] if each.get("stopping")), None)
 
-    @property
-    def lost(self) -> set[str]:
-        """Return the deployments that vanish from the cluster state."""
-        return set(self.row.get("lost", ()))
-
-    def answers(self, version: Version) -> list[Allocations]:
-        """Return the plans that Elasticsearch may have made; none where that is not recorded for the version."""
+    def answers(self, version: Version) -> list[Answer]:
+        """Return what Elasticsearch may have answered in a version; nothing if that was not recorded."""
         rules = Rules.of(version)
+        plans: list[Allocations] = self.row["answers"]
+        older: list[Allocations] = [] if self.group in LATER else self.row.get("older", plans)
         if rules.one_figure:
-            return [] if self.group in LATER else _cleaned(self.row.get("older", self.row["answers"]))
-        if self.row.get("unsettled") and not rules.counts_current:
-            return []
-        may_be_older = any(other.one_figure for other in rules.others)
-        return _cleaned(self.row["answers"] + (self.row.get("older", []) if may_be_older else []))
+            plans = older
+        elif any(other.one_figure for other in rules.others):
+            plans = plans + [plan for plan in older if plan not in plans]
+        lost, state = frozenset(self.row.get("lost", ())), self.row.get("state_after")
+        return [Answer(cleaned(plan), lost, state) for plan in plans]
+
+    def is_settled(self, version: Version) -> bool:
+        """Return whether there is one answer in a version, without doubt."""
+        rules = Rules.of(version)
+        follows_newer = any(not each.counts_current for each in (rules, *rules.others))
+        return len(self.answers(version)) == 1 and not (follows_newer and self.row.get("unsettled"))
 
 
 def read(paths: Iterable[Path]) -> Iterator[Case]:
@@ -74,14 +96,10 @@ def read(paths: Iterable[Path]) -> Iterator[Case]:
         yield from (Case(row) for row in rows if "error" not in row and "refused" not in row)
 
 
-def cleaned(allocations: t.Mapping[str, t.Mapping[str, int]]) -> Allocations:
+def cleaned(allocations: Mapping[str, Mapping[str, int]]) -> Allocations:
     """Return allocations without what is zero, in order."""
     found = {
         deployment: {node: number for node, number in sorted(of_nodes.items()) if number}
         for deployment, of_nodes in sorted(allocations.items())
     }
     return {deployment: of_nodes for deployment, of_nodes in found.items() if of_nodes}
-
-
-def _cleaned(plans: Iterable[Allocations]) -> list[Allocations]:
-    return [cleaned(plan) for plan in plans]

@@ -47,7 +47,7 @@ class Ledger:
             return
         cost = self.cost(demand, node, allocations) if cost is None else cost
         if not self.fits(demand, node, allocations, cost):
-            raise DoesNotFit(demand.id, node)
+            raise DoesNotFit(demand.id, node, allocations)
         self.free_memory[node] -= cost
         if not demand.low:
             self.free_cores[node] -= allocations * demand.threads

@@ -33,7 +33,7 @@ def rebalance(
 def plan_all(nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], planning: Planning, new: str | None) -> Plan:
     """Return the plan for all deployments."""
     if new is None and is_settled(nodes, deployments):
-        return _unchanged(nodes, deployments, planning.rules)
+        return present(nodes, deployments, planning.rules)
     deployments = [
         dataclasses.replace(each, routes={}, max_assigned=0) if each.id == new else each for each in deployments
     ]
@@ -48,14 +48,12 @@ def plan_all(nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], plann
     return _as_plan(together, deployments)
 
 
-def _unchanged(nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], rules: Rules) -> Plan:
-    """Return the present targets as a plan."""
+def present(nodes: t.Collection[Node], deployments: t.Collection[Deployment], rules: Rules) -> Plan:
+    """Return the targets of the routing table as a plan."""
     memory, cores = {node.id: node.memory for node in nodes}, {node.id: node.cores for node in nodes}
-    targets = {
-        each.id: {node: route.target for node, route in each.routes.items() if route.target > 0} for each in deployments
-    }
+    targets = {each.id: each.targets for each in deployments}
     for each in deployments:
-        for node, target in targets[each.id].items():
+        for node, target in each.targets.items():
             if node in memory:
                 memory[node] -= needed(each, target, rules)
                 cores[node] -= 0 if each.low else target * each.threads

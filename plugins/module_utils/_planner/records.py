@@ -13,13 +13,21 @@ Allocations = t.Mapping[str, t.Mapping[str, int]]
 """Numbers of allocations, by deployment and node; a node without any is left out."""
 
 
-class DoesNotFit(Exception):  # noqa: N818
-    """Elasticsearch cannot write the plan down: the whole request fails (planner.md 1.1)."""
+class RequestFails(Exception):  # noqa: N818
+    """Elasticsearch refuses the whole request, and changes nothing."""
 
-    def __init__(self, deployment_id: str, node_id: str) -> None:
+
+class DoesNotFit(RequestFails):
+    """A plan puts more on a node than fits there (planner.md 1.1).
+
+    ``allocations``: how many were to be put there; ``None`` where what runs there was charged.
+    """
+
+    def __init__(self, deployment_id: str, node_id: str, allocations: int | None = None) -> None:
         super().__init__(f"the plan puts more of deployment {deployment_id} on node {node_id} than fits there")
         self.deployment_id = deployment_id
         self.node_id = node_id
+        self.allocations = allocations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +64,11 @@ class Deployment:
     cache_bytes: int = 0
     max_assigned: int = 0
     routes: t.Mapping[str, Route] = dataclasses.field(default_factory=dict)
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Return how many allocations each node is to have now."""
+        return {node: route.target for node, route in self.routes.items() if route.target > 0}
 
     @property
     def low(self) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from .java import hash_of_text, hash_of_texts, map_order
+from .records import RequestFails
 
 Zone = tuple[str, ...]
 
 
-class NothingToReduce(Exception):  # noqa: N818
-    """The nodes in zones have no more than what is desired: the request fails."""
+class NothingToReduce(RequestFails):
+    """The nodes in zones have no more than what is desired (planner.md 9)."""
 
 
 def reduce_allocations(

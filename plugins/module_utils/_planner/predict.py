@@ -1,0 +1,152 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Predict the routing tables that requests leave, and say how certain that is (planner.md 13.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .bounds import around, loosened, widest
+from .events import Event, Replan, Situation, Step, Task, step
+from .outcomes import CLOSE, ORDER, Outcomes
+from .records import Allocations, Deployment, Node, RequestFails
+from .rules import Rules
+
+MEMORY = "memory"
+CORES = "cores"
+ZONES = "zones"
+"""What could not be read of the nodes."""
+MEMORY_OBSERVED = "memory_observed"
+"""The version counts memory that it has observed, which is not known here."""
+EARLIER = "earlier"
+"""It is not known what an earlier request of the list leaves."""
+
+_MOST_SITUATIONS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The targets by deployment and node that a request leaves.
+
+    ``exact``: there is one plan, and ``least`` and ``most`` are that plan. ``bounds``: ``allocations`` is likely only.
+    ``totals``: the fewest and the most allocations of each deployment. ``reasons``: what makes it uncertain, by the
+    constants of this file and of outcomes.py, and what the caller did not know. ``may_fail``: Elasticsearch may refuse
+    the request, and change nothing. ``lost``: deployments that vanish from the cluster state (planner.md 2).
+    """
+
+    kind: t.Literal["exact", "bounds"]
+    allocations: Allocations
+    least: Allocations
+    most: Allocations
+    totals: t.Mapping[str, tuple[int, int]]
+    reasons: tuple[str, ...] = ()
+    lost: frozenset[str] = frozenset()
+    may_fail: bool = False
+
+
+def predict(
+    nodes: t.Sequence[Node],
+    deployments: t.Sequence[Deployment],
+    rules: Rules,
+    new: str | None = None,
+    unknown: t.Iterable[str] = (),
+) -> Prediction:
+    """Return what becomes of a request after which everything is planned again.
+
+    ``nodes``, ``deployments`` and ``new`` are those of ``rebalance``. ``unknown`` names what could not be read of them,
+    such as ``memory``, ``cores`` or ``zones``: then each node has the most that it may have. Raise ``RequestFails`` if
+    that is certain.
+    """
+    [prediction] = predict_all(nodes, deployments, rules, [Replan(new)], unknown)
+    return prediction
+
+
+def predict_all(
+    nodes: t.Sequence[Node],
+    deployments: t.Sequence[Deployment],
+    rules: Rules,
+    events: t.Iterable[Event],
+    unknown: t.Iterable[str] = (),
+) -> list[Prediction]:
+    """Return what becomes of each request of a list that is sent in this order."""
+    forecast = Forecast(nodes, deployments, rules, unknown)
+    return [forecast.after(event) for event in events]
+
+
+class Forecast:
+    """The situations that may be there after the requests so far."""
+
+    def __init__(
+        self,
+        nodes: t.Sequence[Node],
+        deployments: t.Iterable[Deployment],
+        rules: Rules,
+        unknown: t.Iterable[str] = (),
+    ) -> None:
+        self._nodes = nodes
+        self._rules = rules
+        self._unknown = frozenset(unknown)
+        self._situations: list[Situation] = [tuple(deployments)]
+        self._lost_track = False
+
+    def after(self, event: Event) -> Prediction:
+        """Return the prediction for one more request; raise ``RequestFails`` if that is certain."""
+        steps = [step(self._nodes, situation, event, self._rules) for situation in self._situations]
+        reached = [situation for each in steps for situation in each.reached]
+        outcomes = steps[0].outcomes
+        for each in steps[1:]:
+            outcomes.add_all(each.outcomes, EARLIER)
+        doubts = {doubt for each in steps for doubt in self._doubts(each)}
+        if not doubts and not outcomes.plans:
+            raise t.cast(RequestFails, outcomes.found[0])
+        self._move_on(reached, doubts)
+        return self._prediction(steps[0].task, outcomes, doubts)
+
+    def _doubts(self, each: Step) -> t.Iterator[str]:
+        """Yield why not all that may happen is among the outcomes of a step."""
+        if self._lost_track:
+            yield EARLIER
+        if not each.outcomes.complete:
+            yield CLOSE
+        if each.task.fixed:
+            yield from self._unknown & {ZONES} if each.task.reduces else ()
+            return
+        yield from self._unknown
+        if self._rules.observes_memory and any(deployment.routes for deployment in each.task.situation):
+            yield MEMORY_OBSERVED
+
+    def _move_on(self, reached: t.Iterable[Situation], doubts: t.Collection[str]) -> None:
+        """Keep the situations that may be there now, or the most likely one if others are unknown."""
+        self._situations = []
+        for situation in reached:
+            if situation not in self._situations:
+                self._situations.append(situation)
+        if doubts or len(self._situations) > _MOST_SITUATIONS:
+            self._lost_track = True
+            del self._situations[1:]
+
+    def _prediction(self, task: Task, outcomes: Outcomes, doubts: t.Collection[str]) -> Prediction:
+        possible = [plan.allocations for plan in outcomes.plans]
+        may_fail = len(possible) < len(outcomes.found)
+        if may_fail:
+            possible.append({each.id: {} if each.id == task.new else each.targets for each in task.situation})
+        limits = widest(self._nodes, task.situation, self._rules, memory_counts=MEMORY_OBSERVED not in doubts)
+        bounds = around(possible)
+        if doubts:
+            bounds = limits
+        elif ORDER in outcomes.reasons:
+            bounds = loosened(bounds, limits)
+        is_exact = not doubts and len(outcomes.found) == 1
+        return Prediction(
+            "exact" if is_exact else "bounds",
+            possible[0],
+            bounds.least,
+            bounds.most,
+            bounds.totals,
+            () if is_exact else tuple(sorted({*doubts, *outcomes.reasons})),
+            outcomes.plans[0].lost if outcomes.plans else frozenset(),
+            may_fail,
+        )
