@@ -27,6 +27,7 @@ Json = dict[str, t.Any]
 Change = t.Callable[[str], str]
 ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
+CAPACITY = "plugins/modules/ml_capacity_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
@@ -110,6 +111,14 @@ def items() -> Json:
         elif name in ITEM.argument_spec:
             found[name] = _shortened(entry, of_item)
     return found
+
+
+def planned_items() -> Json:
+    """Return the documentation of the options of an item that is only planned."""
+    return {
+        name: {**entry, "description": "Has no effect here."} if name in ITEM_WAIT else entry
+        for name, entry in items().items()
+    }
 
 
 def _shortened(entry: Json, change: Change) -> Json:
@@ -212,6 +221,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
         "results": lambda: other_results("server", "failure", "error"),
     },
     ALIAS: {"results": lambda: other_results("server", "error")},
+    CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
 }
 """File to what stands between its marks."""

@@ -11,11 +11,11 @@ name: capacity_table
 version_added: 0.1.0
 short_description: Show the room on each ML node as a table
 description:
-  - Turns the nodes with the room that they have into the lines of a table for a terminal.
+  - Turns the nodes that M(mlops.elasticsearch.ml_capacity_info) returns into the lines of a table for a terminal.
   - Sizes are cut to one decimal. A question mark stands for what could not be read.
 options:
   _input:
-    description: The nodes.
+    description: RV(mlops.elasticsearch.ml_capacity_info#module:nodes).
     type: list
     elements: dict
     required: true
@@ -25,9 +25,16 @@ options:
     default: 88
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
+seealso:
+  - module: mlops.elasticsearch.ml_capacity_info
 """
 
 EXAMPLES = r"""
+# A task for a play whose module_defaults have the connection.
+- name: Read the room on the nodes
+  mlops.elasticsearch.ml_capacity_info:
+  register: capacity
+
 - name: Show it
   ansible.builtin.debug:
     msg: "{{ capacity.nodes | mlops.elasticsearch.capacity_table }}"
@@ -76,7 +83,7 @@ def _row(node: Json, *, zones: bool) -> list[Cell]:
     return [
         f"{name} (shutting down)" if node["shutting_down"] else name,
         *([", ".join(node["zone"] or ())] if zones else ()),
-        f"{processors['used']}/{processors['free']}",
+        "/".join(_UNKNOWN if processors[name] is None else str(processors[name]) for name in ("used", "free")),
         f"{used}/{human_size(memory['free']) if known else _UNKNOWN}",
         [_deployment(each) for each in node["deployments"]],
     ]

@@ -34,6 +34,7 @@ ROWS = (
         for layers in (("records",), ("options",), ("plan", "api"), ("recovery",), ("apply",))
     ),
     (*(f"module_utils/{resource}" for resource in RESOURCES), "module_utils/_alias"),
+    ("module_utils/_capacity_info",),
     ("plugin_utils",),
     ("modules", "action", "inventory", "filter", "lookup", "test"),
 )

@@ -38,6 +38,7 @@ LOCALS = {
     "existing",  # ids of deployments
     "fact_name",
     "missing",  # of a deployment without reasons
+    "node",  # its name
     "named",  # ids of consumers, or settings
     "noun",  # what a resource is called
     "number",
@@ -51,7 +52,7 @@ LOCALS = {
     "variable",  # the name of an environment variable
 }
 # Functions of warnings whose texts are warnings already, or are made of ids and choices.
-FUNCTIONS = {"_named", "_with_lead", "quoted_ids", "unreadable"}
+FUNCTIONS = {"_named", "_with_lead", "human_size", "quoted_ids", "unreadable"}
 
 
 def warnings() -> Iterator[tuple[str, ast.expr]]:

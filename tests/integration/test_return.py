@@ -16,6 +16,7 @@ from support.documents import MODULES, block
 from support.emulator_process import emulator
 from support.playbook import Json, run_playbook
 
+CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
@@ -32,6 +33,9 @@ TASKS: list[Json] = [
     {ONE: {"model_id": "sentiment", "deployment_id": "asleep", "adaptive_allocations": SLEEPY, "cache_size": "5mb"}},
     {INFO: {"gather": ["routing", "nodes", "usage"]}},
     {ONE: {**SEARCH, "on_adaptive": "override"}},
+    {CAPACITY: {"fit": [{"model_id": "sentiment", "threads_per_allocation": 2}, {"model_bytes": "64gb"}]}},
+    {CAPACITY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 5}]}},
+    {CAPACITY: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {INFO: {"gather": ["usage"]}},
     {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ONE: {**SEARCH, "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},

@@ -16,6 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as run_alias
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import options as capacity
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import run as run_capacity
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import with_environment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import checked
@@ -29,6 +31,11 @@ Place = tuple[str, ...]
 
 HOSTS: Json = {"hosts": ["http://double:9200"]}
 MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
+    "ml_capacity_info": (
+        capacity.SPEC,
+        run_capacity,
+        {**HOSTS, "fit": [{"model_id": "m"}], "deployments": [{"model_id": "m"}]},
+    ),
     "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
@@ -81,7 +88,7 @@ def put(given: Json, place: Place, value: t.Any) -> Json:
 
 
 def label(option: str, index: int, item: Json) -> str:
-    return fleet.item_label(index, item)
+    return fleet.item_label(index, item) if option == "deployments" else f"{option}[{index}]"
 
 
 def outcome(module: str, given: Json) -> Json:
@@ -94,7 +101,9 @@ def outcome(module: str, given: Json) -> Json:
     validated = ArgumentSpecValidator(**spec.to_kwargs()).validate(arguments)
     if validated.error_messages:
         return {"msg": " ".join(validated.error_messages), "failure": {"code": "invalid_arguments"}}
-    connect = CLUSTER.connect_aliases if code is run_alias else CLUSTER.connect
+    connect: t.Any = {run_alias: CLUSTER.connect_aliases, run_capacity: CLUSTER.connect_capacity}.get(
+        code, CLUSTER.connect
+    )
     done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)
     return t.cast(Json, {**done.result, "warnings": done.warnings})
 

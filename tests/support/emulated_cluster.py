@@ -25,6 +25,9 @@ from urllib3.exceptions import ReadTimeoutError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as alias
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.api import AliasCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import options as capacity_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import run as capacity_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.api import CapacityCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.client import Client
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import (
     CONNECTION,
@@ -122,6 +125,9 @@ class Emulator:
     def connect_aliases(self, connection: Connection, sleep: t.Callable[[float], None]) -> AliasCluster:
         return AliasCluster(self._client(connection, sleep))
 
+    def connect_capacity(self, connection: Connection, sleep: t.Callable[[float], None]) -> CapacityCluster:
+        return CapacityCluster(self._client(connection, sleep))
+
     def connected(self) -> Cluster:
         """Return the cluster as the collection sees it, with the privileges of :meth:`allow`. Its server is read."""
         given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
@@ -194,6 +200,16 @@ class Emulator:
             **self.login,
         }
         outcome = info.run(params, False, connect=self.connect, clock=self.clock)
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def capacity(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``ml_capacity_info``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**capacity_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = capacity_info.run(params, check_mode, connect=self.connect_capacity, clock=self.clock)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def _sound(self, result: Json) -> Json:

@@ -40,6 +40,11 @@ def byte_count(value: t.Any) -> None:
         raise SchemaError("is negative")
 
 
+def byte_size(value: t.Any) -> None:
+    """Check a size, which the specification shows as a number of bytes or as a text."""
+    (_size if isinstance(value, str) else byte_count)(value)
+
+
 def text_or_list(value: t.Any) -> None:
     """Check a setting that takes a list: Elasticsearch shows it as it was set, as a list or as one text."""
     (list_of(text) if isinstance(value, list) else text)(value)

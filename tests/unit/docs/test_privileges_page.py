@@ -30,6 +30,15 @@ def sees_targets(emulator: Emulator) -> bool:
     return bool(seen) and seen[0]["routing_source"] == "cluster_state"
 
 
+def sees_room(emulator: Emulator) -> bool:
+    nodes = emulator.capacity()["nodes"]
+    return bool(nodes) and nodes[0]["memory"]["total"] is not None
+
+
+def sees_what_fits(emulator: Emulator) -> bool:
+    return [each["kind"] for each in emulator.capacity(fit=[{"model_id": "m"}])["fit"]] == ["exact"]
+
+
 def sees_what_refuses_a_start(emulator: Emulator) -> bool:
     """Return whether too few processors, a licence and versions are seen, each alone."""
     full = emulator.run_many([{"model_id": "other", "number_of_allocations": 50}], check_mode=True)
@@ -91,6 +100,8 @@ def changes_alias(emulator: Emulator) -> bool:
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
+    "read processors and memory of the nodes": sees_room,
+    "find out how many more allocations fit": sees_what_fits,
     "see before a start that licence, versions of the nodes or processors do not allow it": sees_what_refuses_a_start,
     "see before a start that the upgrade mode of machine learning does not allow it": sees_upgrade_mode,
     "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),

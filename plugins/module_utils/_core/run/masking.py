@@ -35,10 +35,12 @@ state status stop summary target_allocation_count target_allocations threads_per
 timeout timeout_count type unchanged update usage used_by uuid version wait_for waited wanted warnings zero
 addresses capacity licence start_checks upgrade_mode versions
 alias model_alias previous_model_id reassign
+architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
+privilege processors reasons roles shutting_down total used what zone
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""
-_SENTENCES = frozenset(("msg", "reason", "health_reason", "skipped_because", "details", "warnings"))
+_SENTENCES = frozenset(("msg", "reason", "reasons", "health_reason", "skipped_because", "details", "warnings"))
 """Keys with text for people, which stays readable if a part of it is masked."""
 
 

@@ -11,6 +11,7 @@ Those about the cluster and the user are in ``_core/run/schemas.py``, those abou
 from __future__ import annotations
 
 from ..._capacity.cluster_state import ASSIGNMENT_KEYS
+from ..._capacity.schemas import byte_size
 from ..._core.http.schema import epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.model import MEMORY_FIGURES
 from ..._ml.schemas import ADAPTIVE, ASSIGNMENT, ASSIGNMENTS
@@ -40,6 +41,7 @@ _NODE = object_with(
     last_access=epoch_millis,
     average_inference_time_ms=number,
     average_inference_time_ms_last_minute=number,
+    average_inference_process_memory_rss_bytes=byte_size,
     **_COUNTERS,
 )
 _DEPLOYMENT = object_with(

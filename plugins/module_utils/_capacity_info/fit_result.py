@@ -1,0 +1,151 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answer to one question of how much fits, as far as it can be given. Pure."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+
+from .._capacity.inputs import planner_deployments, planner_nodes
+from .._deployment.plan.fleet import LIMIT as MOST_DEPLOYMENTS
+from .._ml.model import Model
+from .._planner.records import Deployment
+from .fit import Fit, Room, how_many
+from .nodes import Json, Seen, allocations_of
+from .options import FitRequest
+from .shortages import shortages
+
+NO_NODES = "There is no ML node that gets allocations"
+UNCERTAIN = "Elasticsearch may plan in several ways"
+UNKNOWN_SIZE = "The size of a model, or the threads of a deployment, could not be read"
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A question with the model that it is about. ``model_bytes`` ``None``: its size cannot be read."""
+
+    request: FitRequest
+    model: Model | None
+    model_bytes: int | None
+
+    def deployment(self, taken: t.Container[str]) -> Deployment:
+        """Return a new deployment of the model, under the id of the model if that is not *taken*."""
+        model_id = self.model.model_id if self.model else "model"
+        ids = (f"{model_id}-{number}" if number else model_id for number in range(MOST_DEPLOYMENTS + 2))
+        return Deployment(
+            next(each for each in ids if each not in taken),
+            model_id,
+            self.model_bytes or 0,
+            1,
+            self.request.threads_per_allocation,
+            self.request.priority,
+            self.model.per_deployment_memory_bytes if self.model else 0,
+            self.model.per_allocation_memory_bytes if self.model else 0,
+        )
+
+
+def fit_result(seen: Seen, candidate: Candidate) -> Json:
+    """Return an item of the result key ``fit``."""
+    new = candidate.deployment({each.deployment_id for each in seen.deployments})
+    request = candidate.request
+    asked = {
+        "model_id": candidate.model.model_id if candidate.model else None,
+        "model_bytes": candidate.model_bytes,
+        "threads_per_allocation": request.threads_per_allocation,
+        "priority": request.priority,
+        "deployment_id": new.id,
+    }
+    return {**asked, **_answer(seen, new, known=candidate.model_bytes is not None)}
+
+
+def _answer(seen: Seen, new: Deployment, *, known: bool) -> Json:
+    if seen.capacity.lacks("nodes"):
+        return _rendered(None, None, _of_missing(seen))
+    deployments = planner_deployments(seen.deployments)
+    free = max(0, MOST_DEPLOYMENTS - len(seen.deployments))
+    if seen.capacity.lacks("routing_table") or deployments is None or not known:
+        return _rendered(0, free if new.low else _ceiling(seen, new), _of_missing(seen) or [UNKNOWN_SIZE])
+    room = Room(planner_nodes(seen.capacity), deployments, seen.rules, seen.unknown)
+    fit = how_many(room, new, free)
+    return _rendered(
+        fit.least, fit.most, _reasons(seen, room, fit, new, free), _nodes(seen, fit), _displaced(room, fit)
+    )
+
+
+def _rendered(
+    least: int | None,
+    most: int | None,
+    reasons: t.Sequence[str],
+    nodes: t.Sequence[Json] = (),
+    displaced: t.Sequence[str] = (),
+) -> Json:
+    return {
+        "allocations": least,
+        "at_most": most,
+        "kind": None if least is None else "exact" if least == most else "bounds",
+        "nodes": list(nodes),
+        "displaced": list(displaced),
+        "reasons": list(reasons),
+    }
+
+
+def _ceiling(seen: Seen, new: Deployment) -> int:
+    """Return how many allocations the processors can take: a new deployment takes none from those that run."""
+    cores = [node.cores(seen.scale) for node in seen.capacity.assignable]
+    held = sum(
+        allocations_of(route) * (each.threads_per_allocation or 1)
+        for each in seen.deployments
+        for route in each.routes
+        if each.priority != "low" and route.routing_state == "started"
+    )
+    free = max(0, sum(cores) - held) // new.threads
+    return min(free, sum(number // new.threads for number in cores))
+
+
+def _reasons(seen: Seen, room: Room, fit: Fit, new: Deployment, free: int) -> list[str]:
+    """Return why not more fits; if that is not certain, what makes it so."""
+    if not free or (new.low and fit.least == free):
+        return [f"Elasticsearch takes at most {MOST_DEPLOYMENTS} deployments"]
+    if fit.least < fit.most:
+        return _of_missing(seen) or [UNCERTAIN]
+    if fit.allocations is None:
+        return []
+    names = {node.id: node.shown_name for node in seen.capacity.nodes}
+    lacking = shortages(room.nodes, (*room.deployments, *fit.new), fit.allocations, room.rules, new)
+    return sorted(f"{names[node_id]}: {what}" for node_id, what in lacking.items()) or [NO_NODES]
+
+
+def _of_missing(seen: Seen) -> list[str]:
+    """Return what makes an answer uncertain because it could not be read, by the privilege that it needs."""
+    by_privilege: dict[str | None, list[str]] = {}
+    for missing in seen.capacity.missing:
+        by_privilege.setdefault(missing.privilege, []).append(missing.what.replace("_", " "))
+    return [
+        f"{'Not shown' if privilege is None else f'Not read without the cluster privilege {privilege}'}: "
+        + ", ".join(parts)
+        for privilege, parts in by_privilege.items()
+    ]
+
+
+def _nodes(seen: Seen, fit: Fit) -> list[Json]:
+    """Return where the new deployments would run, as far as that is certain."""
+    names = {node.id: node.name for node in seen.capacity.nodes}
+    counts: collections.Counter[str] = collections.Counter()
+    for each in fit.new:
+        counts.update((fit.allocations or {}).get(each.id, {}))
+    found = [
+        {"node_id": node_id, "node_name": names.get(node_id), "allocations": counts[node_id]} for node_id in counts
+    ]
+    return sorted(found, key=lambda node: (str(node["node_name"]), node["node_id"]))
+
+
+def _displaced(room: Room, fit: Fit) -> list[str]:
+    """Return the deployments that would have fewer allocations than now, as far as that is certain."""
+    if fit.allocations is None:
+        return []
+    now = {name: sum(targets.values()) for name, targets in room.targets().items()}
+    return [name for name, number in now.items() if sum(fit.allocations.get(name, {}).values()) < number]

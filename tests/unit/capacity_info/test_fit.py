@@ -1,0 +1,177 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test how many allocations fit, and what is said where that is not certain."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity.records import (
+    Capacity,
+    Missing,
+    MlNode,
+    Settings,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit import LIMIT, Room, how_many
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit_result import (
+    UNKNOWN_SIZE,
+    Candidate,
+    fit_result,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.nodes import Seen, node_results
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.options import FitRequest, fit_requests
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment as MlDeployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route as MlRoute
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.records import Deployment, Node, Route
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rules import Rules
+
+Json = dict[str, t.Any]
+GIB, MIB = 1 << 30, 1 << 20
+RULES = Rules.of((8, 18, 0))
+NEW = Deployment("new", "new", 100 * MIB, 1, 1)
+
+
+def running(name: str, node: str, number: int, **changes: t.Any) -> Deployment:
+    routes = {node: Route(number, number, "started")}
+    return dataclasses.replace(NEW, id=name, allocations=number, routes=routes, max_assigned=number, **changes)
+
+
+def test_a_number_that_no_one_could_try() -> None:
+    room = Room((Node("a", 64 * GIB, 500),), (running("old", "a", 100),), RULES)
+    found = how_many(room, NEW, 9)
+    assert (found.least, found.most) == (LIMIT, 400)
+    assert found.allocations == {"old": {"a": 100}, "new": {"a": LIMIT}}
+
+
+def test_all_processors_there_are() -> None:
+    found = how_many(Room((Node("a", 64 * GIB, 7), Node("b", 64 * GIB, 2)), (), RULES), NEW, 9)
+    assert (found.least, found.most, found.allocations) == (9, 9, {"new": {"a": 7, "b": 2}})
+    none = how_many(Room((), (), RULES), NEW, 9)
+    assert (none.least, none.most, none.allocations) == (0, 0, {})
+
+
+def test_what_was_not_read_makes_bounds() -> None:
+    room = Room((Node("a", 64 * GIB, 4),), (), RULES, ("memory",))
+    found = how_many(room, NEW, 9)
+    assert (found.least, found.most) == (0, 4)
+    low = how_many(room, dataclasses.replace(NEW, priority="low"), 9)
+    assert (low.least, low.most) == (0, 9)
+
+
+def test_low_priority_gives_way() -> None:
+    low = running("low", "a", 1, priority="low")
+    found = how_many(Room((Node("a", 500 * MIB, 4),), (low,), RULES), NEW, 9)
+    assert (found.least, found.most, found.allocations) == (4, 4, {"low": {}, "new": {"a": 4}})
+
+
+def test_as_many_deployments_as_the_cluster_takes() -> None:
+    room = Room((Node("a", 64 * GIB, 4),), (), RULES)
+    low = how_many(room, dataclasses.replace(NEW, priority="low"), 3)
+    assert (low.least, low.most) == (3, 3)
+    assert low.allocations == {"new": {"a": 1}, "new-2": {"a": 1}, "new-3": {"a": 1}}
+    assert how_many(room, NEW, 0).most == 0
+
+
+def ml_node(name: str, **changes: t.Any) -> MlNode:
+    attributes = {"ml.allocated_processors_double": "4"}
+    node = MlNode(name, f"name-{name}", attributes=attributes, ml_memory=4 * GIB, jobs_memory=0, shutting_down=False)
+    return dataclasses.replace(node, **changes)
+
+
+def deployed(**changes: t.Any) -> MlDeployment:
+    found = MlDeployment(
+        "old",
+        "old",
+        threads_per_allocation=1,
+        number_of_allocations=1,
+        model_bytes=MIB,
+        routes=(MlRoute("a", None, "started", None, 1, 1),),
+    )
+    return dataclasses.replace(found, **changes)
+
+
+def seen(*deployments: MlDeployment, missing: tuple[Missing, ...] = (), nodes: tuple[MlNode, ...] = ()) -> Seen:
+    return Seen(Capacity(nodes or (ml_node("a"),), Settings(), missing), deployments, RULES)
+
+
+def asked(model: Model | None = None, size: int | None = 100 * MIB, threads: int = 1) -> Candidate:
+    return Candidate(FitRequest(model.model_id if model else None, None, threads, "normal"), model, size)
+
+
+def test_the_figures_of_a_model_count() -> None:
+    model = Model("m", "pytorch", per_deployment_memory_bytes=100 * MIB, per_allocation_memory_bytes=GIB)
+    found = fit_result(seen(), asked(model))
+    assert (found["allocations"], found["at_most"]) == (3, 3)
+    assert found["reasons"] == ["name-a: 794mb of 3.9gb of memory free, 1gb needed"]
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"model_bytes": None},
+        {"threads_per_allocation": None},
+        {"routes": (MlRoute("a", None, "started", None, 1, None),)},
+    ],
+    ids=lambda lacking: next(iter(lacking)),
+)
+def test_an_unknown_deployment_makes_bounds(lacking: Json) -> None:
+    found = fit_result(seen(deployed(**lacking)), asked())
+    assert (found["allocations"], found["at_most"], found["kind"]) == (0, 3, "bounds")
+    assert found["reasons"] == [UNKNOWN_SIZE]
+
+
+def test_an_unknown_model_makes_bounds() -> None:
+    found = fit_result(seen(), asked(Model("m", "pytorch"), None, threads=2))
+    assert (found["allocations"], found["at_most"], found["model_bytes"]) == (0, 2, None)
+
+
+def test_processors_in_use_are_no_room() -> None:
+    low = deployed(deployment_id="low", priority="low")
+    hidden = seen(deployed(), low, missing=(Missing("routing_table", "monitor"),))
+    assert fit_result(hidden, asked())["at_most"] == 3
+    assert fit_result(hidden, asked(threads=2))["at_most"] == 1
+
+
+def test_no_node_gets_allocations() -> None:
+    found = fit_result(seen(nodes=(ml_node("a", shutting_down=True),)), asked())
+    assert (found["allocations"], found["reasons"]) == (0, ["There is no ML node that gets allocations"])
+
+
+def test_threads_that_are_not_known_are_no_number() -> None:
+    [node] = node_results(seen(deployed(threads_per_allocation=None)))
+    assert node["processors"] == {"total": 4, "used": None, "free": None}
+    assert node["deployments"][0]["memory"] is None
+
+
+def test_a_route_without_a_target_takes_what_runs() -> None:
+    route = MlRoute("a", None, "started", None, 3, None)
+    [node] = node_results(seen(deployed(routes=(route,)), deployed(deployment_id="b", routes=())))
+    assert node["processors"]["used"] == 3
+    assert [each["deployment_id"] for each in node["deployments"]] == ["old"]
+
+
+@pytest.mark.parametrize(("given", "size"), [("1", 1), ("418mb", 418 * MIB), ("1.5 GB", 1536 * MIB)])
+def test_sizes(given: str, size: int) -> None:
+    item = {"model_id": None, "model_bytes": given, "threads_per_allocation": 1, "priority": "normal"}
+    assert fit_requests({"fit": [item]}) == [FitRequest(None, size, 1, "normal")]
+
+
+@pytest.mark.parametrize("given", ["0", "0b", "-1", "1.5", "much", "5 apples"])
+def test_no_sizes(given: str) -> None:
+    item = {"model_id": None, "model_bytes": given, "threads_per_allocation": 1, "priority": "normal"}
+    with pytest.raises(Refusal, match=r"fit\[0\].model_bytes"):
+        fit_requests({"fit": [item]})
+
+
+def test_a_pattern_is_no_model() -> None:
+    item = {"model_id": "m*", "model_bytes": None, "threads_per_allocation": 1, "priority": "normal"}
+    with pytest.raises(Refusal, match=r"fit\[0\].model_id"):
+        fit_requests({"fit": [item]})
+    assert fit_requests({"fit": None}) == []
