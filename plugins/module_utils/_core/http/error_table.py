@@ -84,6 +84,11 @@ def _busy(f: AnswerFacts) -> object:
     return cluster(429)(f) and (f.error_type != "status_exception" or f.timed_out)
 
 
+def _no_room(f: AnswerFacts) -> object:
+    """Return whether nodes lack room, even if that ends the planner's work (server-behaviour.md 3.1 row 17b)."""
+    return cluster(429)(f) or cluster(400, says=["not enough memory on node ["])(f)
+
+
 def _wrong_format(f: AnswerFacts) -> object:
     return f.by_elasticsearch and (f.status in (406, 415) or f.error_type == "media_type_header_exception")
 
@@ -106,7 +111,7 @@ ANSWERS = (
         (cluster(403, says=["is unauthorized"]), "privilege", "Grant the cluster privilege {f.context.privilege}."),
         (cluster(502, 503, 504), "unavailable", NOT_READY),
         (_busy, "unavailable", NOT_READY),
-        (cluster(429), "capacity",
+        (_no_room, "capacity",
          "Repeating the task does not help: add ML nodes, stop something, or ask for less."),
         (_wrong_format, "server",
          "A proxy in between may have changed the headers Accept or Content-Type, or the body."),

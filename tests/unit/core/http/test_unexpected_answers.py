@@ -247,6 +247,17 @@ def test_missing_capacity_is_reported_with_the_servers_reason(emulator: Emulator
     assert (result["deployment"], result["changed"]) == (None, False)
 
 
+def test_planner_that_fails_for_want_of_memory(emulator: Emulator) -> None:
+    """Test the 400 of server-behaviour.md 3.1 row 17b: it is no error of the request."""
+    text = "not enough memory on node [id-n1] to assign [1] allocations to deployment [m]"
+    error = {"root_cause": [], "type": "illegal_argument_exception", "reason": text}
+    emulator.fault("start", {"type": "answer", "status": 400, "body": {"error": error, "status": 400}})
+    result = emulator.run(model_id="m")
+    assert (result["error"]["kind"], result["failure"]) == ("capacity", {"code": "no_capacity"})
+    assert text in result["msg"]
+    assert "add ML nodes" in result["msg"]
+
+
 @pytest.mark.parametrize("path", ["nope", "nope/", "a/b", "a/b/c"])
 @pytest.mark.parametrize("privileges", [[], ["monitor_ml"], ["manage_ml", "monitor"]], ids=["all", "few", "some"])
 @pytest.mark.parametrize("version", ["8.5.3", "9.5.3"])
