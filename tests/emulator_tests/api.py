@@ -154,3 +154,11 @@ class Api:
     def state_version(self) -> int:
         """Return a number that grows with each new cluster state."""
         return int(self.emulator.control("GET", "/state")["cluster_state_version"])
+
+
+def with_memory_for_one(version: str = "9.5.3") -> Api:
+    """Return two nodes of four processors with memory for one copy of a model: planner.md 11, row cache-7060."""
+    api = Api(version, nodes={}, models=(("m", 100 << 20), ("other", 100 << 20)))
+    for node_id in ("n1", "n2"):
+        api.effect("add_node", node_id=node_id, processors=4, memory=(490 + 30) << 20)
+    return api

@@ -32,7 +32,22 @@ class Row:
     @property
     def versions(self) -> list[str]:
         """Return the versions in which it was recorded; a request was sent to one node."""
+        if "kind" in self.data:
+            return ["8.19.21"] if self.data["kind"] == "service" else self._planned_in
         return list(self.data["versions"]) if "versions" in self.data else [self.node.partition("+")[0].split()[0]]
+
+    @property
+    def _planned_in(self) -> list[str]:
+        """Return a version for each set of rules that has answered a plan (recorded-answers.md 3.2).
+
+        That a deployment has no allocations is unknown to 8.8 to 8.11. What the newest rules throw was not recorded.
+        """
+        case, versions = self.data, ["8.18.0"]
+        if "older" in case and "lost" not in case:
+            versions.insert(0, "8.11.4")
+        if "unsettled" not in case and "error" not in case:
+            versions.append("9.5.3")
+        return versions
 
     @property
     def node(self) -> str:
@@ -41,14 +56,19 @@ class Row:
 
 
 def files() -> list[str]:
-    """Return the recordings: ``http`` and the files in ``classes``."""
-    return ["http", *sorted(path.stem for path in (FOLDER / "classes").glob("*.jsonl"))]
+    """Return the recordings: ``http``, the files in ``classes``, then plans and decisions."""
+    return ["http", *_stems("classes"), *_stems("planner"), "assignment_service"]
+
+
+def _stems(folder: str) -> list[str]:
+    return sorted(path.stem for path in (FOLDER / folder).glob("*.jsonl"))
 
 
 @functools.cache
 def rows(file: str) -> tuple[Row, ...]:
     """Return all rows of a recording."""
-    path = FOLDER / "http.jsonl" if file == "http" else FOLDER / "classes" / f"{file}.jsonl"
+    folders = (FOLDER, FOLDER / "classes", FOLDER / "planner")
+    path = next(path for folder in folders if (path := folder / f"{file}.jsonl").is_file())
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(Row(file, number, json.loads(line)) for number, line in enumerate(lines, 1))
 

@@ -219,11 +219,12 @@ def test_route_that_is_not_started(state: str) -> None:
         api.settle()
         api.effect("fail_route", deployment_id="m", reason="boom")
     if state == "stopping":
-        api.effect("stop_deployment", deployment_id="m")
-        api.tick()
-    node = api.deployment_stats()["nodes"][0]
+        api.emulator.cluster.assignments["m"].routes["n1"].state = "started"
+        api.effect("shut_down_node", node_id="n1")
+    node = next(each for each in api.deployment_stats()["nodes"] if "n1" in each["node"])
     assert list(node) == ["node", "routing_state", "peak_throughput_per_minute", "throughput_last_minute"]
-    assert node["routing_state"] == {"routing_state": state, "reason": "boom" if state == "failed" else ""}
+    reasons = {"failed": "boom", "stopping": "node is shutting down"}
+    assert node["routing_state"] == {"routing_state": state, "reason": reasons.get(state, "")}
     assert (node["peak_throughput_per_minute"], node["throughput_last_minute"]) == (0, 0)
 
 

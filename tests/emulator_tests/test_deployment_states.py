@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emulator.state.nodes import Node
-from emulator_tests.api import Api
+from emulator_tests.api import Api, with_memory_for_one
 
 LAZY = "xpack.ml.max_lazy_ml_nodes"
 
@@ -67,17 +67,21 @@ def test_zero_allocations(version: str, state: str, allocation: str | None) -> N
 
 
 def test_life_of_a_route() -> None:
-    """Test server-behaviour.md 4.1: starting, started, stopping, gone."""
+    """Test server-behaviour.md 4.1 and 4.6: starting, started, gone; stopping only where a node shuts down."""
     api = Api()
     api.start()
     seen = [states(api)]
     api.tick()
     seen.append(states(api))
+    api.effect("shut_down_node", node_id="n1")
+    seen.append(states(api))
+    api.settle()
     api.effect("stop_deployment", deployment_id="m")
     api.tick()
     seen.append(states(api))
     api.tick()
-    assert seen == [{"n1": "starting"}, {"n1": "started"}, {"n1": "stopping"}]
+    started = {"n1": "started"}
+    assert seen == [{"n1": "starting"}, started, {"n1": "stopping", "n2": "starting"}, {"n2": "started"}]
     assert api.emulator.control("GET", "/state")["deployments"] == {}
 
 
@@ -201,9 +205,9 @@ def test_fit_to_the_model_is_not_examined() -> None:
 def test_old_node_changes_after_the_new_one_has_started() -> None:
     """Test server-behaviour.md 4.3: 4 on one node to 5 over two gives 4, 8, 5; the state is started throughout.
 
-    The server moves the four only where the first node lacks memory for a second copy; the emulator always does.
+    The four move as no node has memory for a second copy (planner.md 11, row cache-7060).
     """
-    api = Api()
+    api = with_memory_for_one()
     api.started(number=4)
     assert api.update(number_of_allocations=5).assignment["assignment_state"] == "started"
     assert api.targets() == {"n1": 1, "n2": 4}
@@ -313,7 +317,9 @@ def test_routes_of_what_stops_only_stop() -> None:
     api.start()
     api.effect("stop_deployment", deployment_id="m")
     api.tick()
-    assert states(api) == {"n1": "stopping"}
+    assert states(api) == {"n1": "starting"}
+    api.tick()
+    assert api.emulator.cluster.assignments == {}
 
 
 def test_lost_node() -> None:

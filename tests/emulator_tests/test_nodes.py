@@ -104,31 +104,6 @@ def test_no_new_work_for_a_node_that_shuts_down() -> None:
     assert api.update(number_of_allocations=5).status == 200
 
 
-@pytest.mark.parametrize(("choice", "left"), [("kept", ["m", "other"]), ("dropped_on_shutdown", ["other"])])
-def test_deployment_at_zero_and_a_shutdown(choice: str, left: list[str]) -> None:
-    """Test server-behaviour.md 4.7: a known bug may drop it from the cluster state."""
-    api = _one_at_zero(choice)
-    shut_down(api, "n1")
-    assert sorted(api.emulator.cluster.assignments) == left
-
-
-@pytest.mark.parametrize(("choice", "left"), [("kept", ["m", "new", "other"]), ("dropped_on_start", ["new", "other"])])
-def test_deployment_at_zero_and_another_start(choice: str, left: list[str]) -> None:
-    """Test server-behaviour.md 4.7: the related bug of 9.2."""
-    api = _one_at_zero(choice)
-    assert api.start("other", deployment_id="new").status == 200
-    assert sorted(api.emulator.cluster.assignments) == left
-
-
-def _one_at_zero(choice: str) -> Api:
-    api = Api()
-    api.emulator.control("POST", "/unknowns", {"zero_allocations": choice})
-    api.started()
-    api.effect("set_number", deployment_id="m", number_of_allocations=0)
-    api.started("other", model_id="other")
-    return api
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -286,18 +261,6 @@ def test_nodes_without_the_attributes(choice: str, number: int, targets: dict[st
     reason = api.assignment().get("reason", "")
     assert ("on node [a1]. Reason: This node has insufficient available memory" in reason) is (number < 8)
     assert ("free memory [0 (0b)]" in reason) is (number < 8)
-
-
-@pytest.mark.parametrize(("choice", "left"), [("first_zone", {"a1": 1, "b1": 2}), ("last_zone", {"a1": 2, "b1": 1})])
-def test_zones_that_tie(choice: str, left: dict[str, int]) -> None:
-    """Test server-behaviour.md 4.4: map order decides which zone loses (planner.md 9), here a switch."""
-    api = Api(nodes={})
-    api.emulator.control("POST", "/unknowns", {"reducer_tie": choice})
-    for zone in "ab":
-        api.effect("add_node", node_id=f"{zone}1", processors=4, zone=zone)
-    api.started(number=4)
-    assert api.update(number_of_allocations=3).status == 200
-    assert api.targets() == left
 
 
 @pytest.mark.parametrize("choice", ["hangs", "answers_400"])

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from emulator.planner.records import Plan
+from emulator.state import planning
 from emulator.state.rebalance import explain
-from emulator.state.zones import Planned
 from emulator_tests.api import Api
 
 MB = 1 << 20
@@ -49,17 +50,23 @@ def test_cores(processors: float, scale: int | None, cores: int) -> None:
     ("version", "model", "settings", "needed"),
     [
         ("9.5.3", "m", {}, 440),
-        ("9.5.3", "m", {"cache_size": "50mb"}, 440),
-        ("9.5.3", "m", {"cache_size": "150mb"}, 490),
+        ("9.5.3", "m", {"cache_size": "150mb"}, 440),
+        ("8.16.0", "m", {"cache_size": "150mb"}, 440),
+        ("8.11.4", "m", {"cache_size": "150mb"}, 490),
+        ("8.10.4", "m", {"cache_size": "50mb"}, 440),
         ("9.5.3", ".elser_model_2", {}, 2004),
-        ("8.13.4", ".elser_model_1_x", {}, 2004),
+        ("8.19.1", ".elser_model_1", {}, 2004),
+        ("8.19.0", ".elser_model_2", {}, 440),
+        ("8.16.0", ".elser_model_2", {}, 440),
+        ("8.11.4", ".elser_model_2", {}, 2004),
         ("8.10.4", ".elser_model_2", {}, 440),
+        ("8.10.4", ".elser_model_1", {}, 2004),
     ],
 )
 def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, Any], needed: int) -> None:
-    """Test server-behaviour.md 5.1: 240 MB and twice the model; ELSER by itself. 30 MB are the node's own.
+    """Test server-behaviour.md 5.1 and around-deployments.md 6.2: 240 MB and twice the model; ELSER by itself.
 
-    The emulator adds a larger cache in every version, the server up to 8.11 only.
+    A larger cache counts up to 8.11; in between ELSER was looked for in the deployment's id. 30 MB are the node's own.
     """
     low = alone(version, model, memory=(needed + 29) * MB)
     low.start(model, deployment_id="d", **settings)
@@ -69,26 +76,30 @@ def test_memory_of_a_deployment(version: str, model: str, settings: dict[str, An
     assert enough.targets("d") == {"n1": 1}
 
 
+@pytest.mark.parametrize("version", ["8.19.0", "9.5.3"])
+def test_memory_of_elser_under_its_own_name(version: str) -> None:
+    """Test around-deployments.md 6.2: in every version."""
+    api = alone(version, ".elser_model_2", memory=(2004 + 29) * MB)
+    api.start(".elser_model_2")
+    assert api.targets(".elser_model_2") == {}
+
+
 @pytest.mark.parametrize(
-    ("version", "choice", "targets"),
-    [("9.5.3", "counted", {}), ("9.5.3", "ignored", {"n1": 1}), ("8.10.4", "ignored", {})],
+    ("figures", "number", "fit"),
+    [
+        ({"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}, 2, 2),
+        ({"per_deployment_memory_bytes": 501 * MB, "per_allocation_memory_bytes": 600 * MB}, 1, 0),
+        ({"per_deployment_memory_bytes": 1101 * MB}, 4, 0),
+        ({"per_deployment_memory_bytes": 1100 * MB}, 4, 4),
+        ({"per_deployment_memory_bytes": 10 * MB, "per_allocation_memory_bytes": MB}, 4, 4),
+    ],
 )
-def test_large_cache(version: str, choice: str, targets: dict[str, int]) -> None:
-    """Test server-behaviour.md 5.1: whether the planner, too, reckons with a cache larger than the model."""
-    api = alone(version, memory=(440 + 30) * MB)
-    api.emulator.control("POST", "/unknowns", {"planner_cache": choice})
-    api.start(cache_size="150mb")
-    assert api.targets() == targets
-
-
-def test_memory_by_allocation() -> None:
-    """Test server-behaviour.md 5.1: the larger of the two estimates."""
-    for number, fits in ((2, True), (3, False)):
-        api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
-        desired = {"per_deployment_memory_bytes": 500 * MB, "per_allocation_memory_bytes": 300 * MB}
-        api.emulator.cluster.models["m"].config = {"metadata": desired}
-        api.start(number_of_allocations=number)
-        assert (sum(api.targets().values()) == number) is fits
+def test_memory_by_allocation(figures: dict[str, int], number: int, fit: int) -> None:
+    """Test server-behaviour.md 5.1: the larger of the two estimates, if the model has either figure."""
+    api = alone(memory=(500 + 2 * 300 + 100 + 30) * MB)
+    api.emulator.cluster.models["m"].config = {"metadata": figures}
+    api.start(number_of_allocations=number)
+    assert sum(api.targets().values()) == fit
 
 
 def test_memory_is_charged_once_by_node() -> None:
@@ -103,8 +114,9 @@ def test_zero_allocations_need_nothing(version: str, needed: int) -> None:
     """Test server-behaviour.md 5.1: from 8.16.0; before, the estimate was that of one that runs."""
     api = alone(version, memory=16000 * MB)
     api.started()
-    cluster = api.emulator.cluster
-    assert cluster.assignments["m"].params.memory(0, cluster.version) == needed
+    each = api.emulator.cluster.assignments["m"]
+    each.params.number_of_allocations = 0
+    assert planning.estimate(each) == needed
 
 
 def test_processors_are_not_over_subscribed() -> None:
@@ -151,12 +163,12 @@ def test_packed_not_spread() -> None:
     assert (api.targets("a"), api.targets("b")) == ({"n1": 2}, {"n1": 2})
 
 
-@pytest.mark.parametrize("settings", [{"threads_per_allocation": 8}, {"cache_size": "64gb"}])
-def test_what_fits_nowhere_is_left_out(settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("threads", "size"), [(8, 1000), (1, 17 << 30)])
+def test_what_fits_nowhere_is_left_out(threads: int, size: int) -> None:
     """Test server-behaviour.md 5.2: others are placed as if it were not there."""
-    api = Api()
+    api = Api(models=(("m", size), ("other", 1000)))
     api.effect("set_setting", name=LAZY, value=9)
-    api.start(**settings)
+    api.start(threads_per_allocation=threads)
     api.started("b", 8, model_id="other")
     assert (api.targets("m"), api.targets("b")) == ({}, {"n1": 4, "n2": 4})
 
@@ -180,12 +192,24 @@ def test_nodes_with_something_left_say_nothing() -> None:
     assert [part.split("[", 1)[1][:2] for part in reason.split("|")] == ["n1", "n2"]
     cluster = api.emulator.cluster
     room = {"n1": cluster.nodes["n1"].available(), "n2": 0}
-    planned = Planned({"m": {}}, memory=room, cores={"n1": 3, "n2": 4})
+    planned = Plan({"m": {}}, room, {"n1": 3, "n2": 4})
     reason = explain(cluster, cluster.assignments["m"], planned)
     assert reason is not None
     assert "[n1]" not in reason
     assert "insufficient available memory" in reason
-    assert (
-        explain(cluster, cluster.assignments["m"], Planned({"m": {}}, dict.fromkeys(room, 1 << 40), {"n1": 2, "n2": 2}))
-        is None
-    )
+    ample = Plan({"m": {}}, dict.fromkeys(room, 1 << 40), {"n1": 2, "n2": 2})
+    assert explain(cluster, cluster.assignments["m"], ample) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "named", "with_overhead"),
+    [("8.11.4", 440, True), ("8.16.0", 100, False), ("9.1.10", 100, False), ("9.2.0", 440, True)],
+)
+def test_need_that_a_reason_names(version: str, named: int, with_overhead: bool) -> None:
+    """Test server-behaviour.md 5.3: of 8.16 to 9.1 the model's size, which is also what is compared."""
+    api = alone(version, memory=130 * MB)
+    api.effect("set_node", node_id="n1", jobs_memory=50 * MB)
+    reason = api.start().assignment["reason"]
+    assert f"free memory [{50 * MB} (50mb)], estimated memory required for this model [{named * MB} (" in reason
+    api = alone(version, memory=200 * MB)
+    assert ("reason" in api.start().assignment) is with_overhead

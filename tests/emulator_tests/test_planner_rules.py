@@ -2,213 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Test the planner's rules one by one, beyond the worked examples, and what holds for any input."""
+"""Test when a plan is made, and what becomes of routes, of what stops and of what has no allocations."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from emulator.state.assignment import Route
 from emulator.state.nodes import Node
-from emulator.state.planner import PlanDeployment, PlanNode
-from emulator.state.zones import Planned, plan_all
 from emulator_tests.api import Api
-from support.random_search import search
 
 GB = 1 << 30
-AMPLE = 100 * GB
-Current = dict[str, int]
-
-
-def nodes(cores: Mapping[str, int], memory: int = AMPLE) -> list[PlanNode]:
-    """Return nodes of equal memory."""
-    return [PlanNode(name, memory, number) for name, number in cores.items()]
-
-
-# --- the cost of a node, the order of deployments ---
-
-
-@pytest.mark.parametrize(("memory", "host"), [(GB, "n2"), (4 * GB, "n1")])
-def test_memory_of_a_node_counts_in_terms_of_the_largest_deployment(memory: int, host: str) -> None:
-    """Test planner.md 5.1: 2 more cores than needed cost 0.02; 4 GB more are worth 0.04 by the largest one's GB."""
-    room = [PlanNode("n1", 10 * GB, 4), PlanNode("n2", 14 * GB, 6)]
-    a, nowhere = PlanDeployment("a", memory, 4, 1), PlanDeployment("b", 900 * GB, 1, 1)
-    for desired in ([a], [a, nowhere]):
-        assert plan_all({"": room}, desired, []).placement["a"] == {host: 4}
-
-
-def test_memory_that_is_kept_does_not_count_for_a_node() -> None:
-    """Test planner.md 4 and 5.1: the room of a node is what its present deployments leave."""
-    room = [PlanNode("n1", 20 * GB, 5), PlanNode("n2", 14 * GB, 4)]
-    big = PlanDeployment("big", 10 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
-    # Both have four cores left; 10 GB are less than 14.
-    found = plan_all({"": room}, [big, PlanDeployment("a", GB, 3, 1)], []).placement
-    assert found == {"big": {"n1": 1}, "a": {"n2": 3}}
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "first"),
-    [
-        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", 2 * GB, 4, 1), "b"),
-        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", GB, 2, 2), "b"),
-        (PlanDeployment("a", GB, 4, 1), PlanDeployment("b", GB, 4, 1), "a"),
-        (PlanDeployment("a", 3 * GB, 4, 1), PlanDeployment("b", GB, 2, 2), "a"),
-    ],
-)
-def test_large_deployments_first(a: PlanDeployment, b: PlanDeployment, first: str) -> None:
-    """Test planner.md 3 and 5.1: memory times threads; ties by id."""
-    for order in ([a, b], [b, a]):
-        placed = plan_all({"": nodes({"n1": 4})}, order, []).placement
-        assert [name for name, found in placed.items() if found] == [first]
-
-
-def test_hosts_first() -> None:
-    """Test planner.md 5.1: a node that has the deployment comes before one whose cores would fit better."""
-    a = PlanDeployment("a", GB, 2, 1, {"n2": 1}, ever_assigned=True)
-    assert plan_all({"": nodes({"n1": 2, "n2": 4})}, [a], []).placement == {"a": {"n2": 2}}
-
-
-def test_what_is_hosted_counts_twice() -> None:
-    """Test planner.md 5.1: one that is there comes before a newcomer of less than twice its size."""
-    for memory, expected in ((15, {"a": 3}), (25, {"a": 1, "b": 2})):
-        found = plan_all(
-            {"": nodes({"n1": 3})},
-            [PlanDeployment("a", 10, 3, 1, {"n1": 1}, ever_assigned=True), PlanDeployment("b", memory, 2, 1)],
-            [],
-        )
-        assert {key: sum(each.values()) for key, each in found.placement.items() if each} == expected
-
-
-# --- what is preserved ---
-
-
-def test_all_is_kept_where_one_is_not_enough() -> None:
-    """Test planner.md 3: if preserving one takes something from another deployment, each keeps what it has."""
-    room = nodes({"n1": 4})
-    a = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 1}, ever_assigned=True)
-    b = PlanDeployment("b", GB, 3, 1, {"n1": 3}, ever_assigned=True)
-    assert plan_all({"": room}, [a, b], []).placement == {"a": {"n1": 1}, "b": {"n1": 3}}
-
-
-def test_better_of_two_plans() -> None:
-    """Test planner.md 3 and 1.2.
-
-    Both keep what there is, something is missing; hosts and allocations decide, ties keep all.
-    """
-    a, b = PlanDeployment("a", 3 * GB, 3, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", 3 * GB, 1, 2)
-    hosts = plan_all({"": nodes({"n1": 2, "n2": 2})}, [a, b], []).placement
-    assert hosts == {"a": {"n1": 2, "n2": 1}, "b": {}}
-    a, b = PlanDeployment("a", GB, 2, 2), PlanDeployment("b", GB, 2, 1, {"n2": 2}, ever_assigned=True)
-    more = plan_all({"": nodes({"n1": 1, "n2": 3})}, [a, b], []).placement
-    assert more == {"a": {"n2": 1}, "b": {"n1": 1, "n2": 1}}
-    a = PlanDeployment("a", 3 * GB, 3, 1, {"n1": 1, "n2": 2}, ever_assigned=True)
-    b = PlanDeployment("b", 3 * GB, 1, 1)
-    same = plan_all({"": nodes({"n1": 2, "n2": 4}, 4 * GB)}, [a, b], []).placement
-    assert same == {"a": {"n1": 1, "n2": 2}, "b": {}}
-
-
-def test_allocations_on_hosts_are_worth_more() -> None:
-    """Test planner.md 1.2: of two plans with as many allocations."""
-    room = [PlanNode("n1", 4 * GB, 3), PlanNode("n2", 8 * GB, 2)]
-    a, b = PlanDeployment("a", 3 * GB, 4, 1, {"n1": 2}, ever_assigned=True), PlanDeployment("b", GB, 2, 2)
-    assert plan_all({"": room}, [a, b], []).placement == {"a": {"n1": 3, "n2": 1}, "b": {}}
-
-
-def test_previously_assigned_come_first() -> None:
-    """Test planner.md 3: one that ever had a place is not left with none by a newcomer."""
-    room = {"": nodes({"n1": 1})}
-    new = PlanDeployment("new", 4 * GB, 1, 1)
-    assert plan_all(room, [PlanDeployment("old", GB, 1, 1), new], []).placement == {"old": {}, "new": {"n1": 1}}
-    old = PlanDeployment("old", GB, 1, 1, ever_assigned=True)
-    assert plan_all(room, [old, new], []).placement == {"old": {"n1": 1}, "new": {}}
-
-
-def test_previously_assigned_come_first_in_zones() -> None:
-    """Test planner.md 7: the second round, if the first one leaves such a deployment without a place."""
-    room = {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}
-    new = PlanDeployment("new", 4 * GB, 2, 1)
-    old = PlanDeployment("old", GB, 1, 1, ever_assigned=True)
-    assert plan_all(room, [old, new], []).placement == {"old": {"a1": 1}, "new": {"b1": 1}}
-
-
-def test_nothing_is_placed_for_a_deployment_at_zero() -> None:
-    """Test planner.md 3: not even if it had allocations once."""
-    none = PlanDeployment("a", GB, 0, 1, ever_assigned=True)
-    for room in ({"": nodes({"n1": 4})}, {"z1": nodes({"a1": 1}), "z2": nodes({"b1": 1})}):
-        assert plan_all(room, [none], []).placement == {"a": {}}
-
-
-# --- zones ---
-
-
-def test_left_overs_of_a_zone() -> None:
-    """Test planner.md 7: what a later zone cannot take goes back to an earlier one."""
-    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 1})}
-    assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"a1": 3, "b1": 1}}
-
-
-def test_left_overs_go_by_zone() -> None:
-    """Test planner.md 7: nodes that tie are taken in the order of their zones, not of their ids."""
-    room = {"z1": nodes({"n2": 4}), "z2": nodes({"n1": 3}), "z3": nodes({"n3": 0})}
-    assert plan_all(room, [PlanDeployment("a", GB, 4, 1)], []).placement == {"a": {"n2": 3, "n1": 1}}
-
-
-def test_a_zone_more_moves_nothing() -> None:
-    """Test planner.md 7: a zone's plan has to keep what there is anywhere."""
-    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
-    old = PlanDeployment("a", GB, 4, 1, {"a1": 4}, ever_assigned=True)
-    assert plan_all(room, [old], []).placement == {"a": {"a1": 4}}
-
-
-def test_growth_over_zones_is_left_to_the_last_pass() -> None:
-    """Test planner.md 7: each zone counts what the others have as its own."""
-    room = {"z1": nodes({"a1": 4}), "z2": nodes({"b1": 4})}
-    old = PlanDeployment("a", GB, 6, 1, {"a1": 2, "b1": 2}, ever_assigned=True)
-    assert plan_all(room, [old], []).placement == {"a": {"a1": 4, "b1": 2}}
-
-
-def test_zones_give_no_more_than_is_desired() -> None:
-    """Test planner.md 7: not even if an earlier zone gave to a deployment that a later one keeps."""
-    room = {"z0": [PlanNode("n0", 2 * GB, 2)], "z1": [PlanNode("n1", GB, 2)], "z2": [PlanNode("n2", 0, 0)]}
-    desired = [
-        PlanDeployment("d0", GB, 1, 1, ever_assigned=True),
-        PlanDeployment("d1", 2 * GB, 1, 1, {"n0": 1}),
-        PlanDeployment("d2", GB, 2, 1, {"n1": 2}),
-    ]
-    assert sum(plan_all(room, desired, []).placement["d2"].values()) == 2
-
-
-def test_as_many_as_the_memory_takes() -> None:
-    """Test server-behaviour.md 5.1.
-
-    Where each allocation needs memory, a node may take some of what its cores would.
-    """
-    desired = PlanDeployment("a", 2 * GB, 4, 1, memory_of=lambda allocations: (1 + allocations) * GB)
-    assert plan_all({"": nodes({"n1": 4}, 3 * GB)}, [desired], []).placement == {"a": {"n1": 2}}
-
-
-# --- low priority ---
-
-
-def test_small_ones_of_low_priority_keep_their_hosts() -> None:
-    """Test planner.md 8: by memory, ascending."""
-    large = PlanDeployment("a", 2 * GB, 1, 1, {"n1": 1}, ever_assigned=True)
-    small = PlanDeployment("b", GB, 1, 1, {"n1": 1}, ever_assigned=True)
-    found = plan_all({"": nodes({"n1": 0}, 5 * GB // 2)}, [], [large, small]).placement
-    assert found == {"a": {}, "b": {"n1": 1}}
-
-
-def test_low_priority_takes_the_memory_that_normal_left() -> None:
-    """Test server-behaviour.md 5.2, planner.md 8: and no cores, which stay for the reasons of others."""
-    normal = PlanDeployment("a", 3 * GB, 4, 1)
-    low = [PlanDeployment("b", GB, 1, 1), PlanDeployment("c", GB, 1, 1)]
-    found = plan_all({"": nodes({"n1": 4}, 4 * GB)}, [normal], low)
-    assert found == Planned({"a": {"n1": 4}, "b": {"n1": 1}, "c": {}}, {"n1": 0}, {"n1": 0})
+MB = 1 << 20
 
 
 # --- when nothing is planned ---
@@ -222,15 +29,14 @@ def test_what_has_its_number_is_not_planned_again() -> None:
     api = Api()
     api.started("low", model_id="other", priority="low")
     api.started("a", 4)
-    api.update("a", number_of_allocations=5)
-    api.settle()
-    assert api.targets("a") == {"n1": 1, "n2": 4}
+    api.emulator.cluster.assignments["a"].routes = {"n1": Route(2, 2, "started"), "n2": Route(2, 2, "started")}
     api.effect("stop_deployment", deployment_id="low")
     api.settle()
-    assert api.targets("a") == {"n1": 1, "n2": 4}
-    assert "stopped" not in " ".join(line for line in api.audit() if line.startswith("Rebalanced"))
+    api.effect("add_node", node_id="n3", processors=1)
+    assert api.targets("a") == {"n1": 2, "n2": 2}
+    assert [line for line in api.audit() if line.startswith("Rebalanced")][2:] == []
     api.started("b", model_id="other", priority="low")
-    assert api.targets("a") == {"n1": 4, "n2": 1}
+    assert api.targets("a") == {"n1": 3, "n2": 1}
 
 
 def test_failed_routes_are_hosts() -> None:
@@ -242,14 +48,12 @@ def test_failed_routes_are_hosts() -> None:
     api.settle()
     api.effect("fail_route", deployment_id="a", reason="boom")
     api.started("b", model_id="other")
-    assert (api.targets("a"), api.targets("b")) == ({"n2": 1}, {"n1": 1})
+    assert (api.targets("a"), api.targets("b")) == ({"n2": 1}, {"n2": 1})
+    assert api.assignment("a")["routing_table"]["n2"]["routing_state"] == "started"
 
 
-def test_failed_route_on_top_goes_with_the_next_plan() -> None:
-    """Test server-behaviour.md 4.7.
-
-    It stays as long as the others are enough, and no plan gives more than the number.
-    """
+def test_failed_route_on_top_stays() -> None:
+    """Test server-behaviour.md 4.7, planner.md 4: a plan keeps what each host has, be it more than the number."""
     api = Api()
     api.start()
     api.effect("shut_down_node", node_id="n1", type="restart")
@@ -257,18 +61,8 @@ def test_failed_route_on_top_goes_with_the_next_plan() -> None:
     api.effect("keep_node", node_id="n1")
     assert api.targets() == {"n1": 1, "n2": 1}
     api.start("other")
-    assert api.targets() == {"n2": 1}
-
-
-def test_what_stops_is_not_planned() -> None:
-    """Keep routes and reason while others are planned. The server does not: server-behaviour.md 4.6, 5.2."""
-    api = Api()
-    api.started("a", 4)
-    api.effect("stop_deployment", deployment_id="a")
-    before = api.assignment("a")
-    api.start("other")
-    assert api.assignment("a") == before
-    assert before["reason"] == "client API call"
+    assert api.targets() == {"n1": 1, "n2": 1}
+    assert api.assignment()["routing_table"]["n1"]["routing_state"] == "starting"
 
 
 def test_what_is_loading_counts_as_placed() -> None:
@@ -279,8 +73,10 @@ def test_what_is_loading_counts_as_placed() -> None:
     api = Api()
     api.started(number=4)
     api.update(number_of_allocations=5)
+    assert api.assignment()["routing_table"]["n2"]["routing_state"] == "starting"
+    before = api.audit()
     api.effect("add_node", node_id="n3", processors=1)
-    assert api.targets() == {"n1": 1, "n2": 4}
+    assert (api.targets(), api.audit()) == ({"n1": 4, "n2": 1}, before)
 
 
 def test_loss_of_a_node_that_carries_nothing() -> None:
@@ -342,84 +138,161 @@ def test_failed_route_keeps_what_ran() -> None:
     assert (api.counts(), api.targets()) == ({"n1": 4}, {"n1": 2})
 
 
-# --- whatever comes ---
-
-some_cores = st.lists(st.integers(0, 6), min_size=1, max_size=3)
-some_threads = st.sampled_from((1, 2, 4))
+# --- what stops ---
 
 
-def by_zone(room: list[PlanNode], zoned: bool) -> dict[str, list[PlanNode]]:
-    """Return each node as a zone of its own, or all in one."""
-    return {node.id: [node] for node in room} if zoned else {"": room}
+def test_what_stops_is_planned_like_others() -> None:
+    """Test server-behaviour.md 4.6, 5.2 and planner.md 2: placed, charged, its state that of its routes."""
+    api = Api()
+    api.started("a", 4)
+    api.effect("stop_deployment", deployment_id="a")
+    before = api.assignment("a")
+    assert (before["assignment_state"], before["reason"]) == ("stopping", "client API call")
+    api.start("other", number_of_allocations=4)
+    revived = api.assignment("a")
+    assert (revived["assignment_state"], "reason" in revived) == ("started", False)
+    assert (api.targets("a"), api.targets("other")) == ({"n1": 4}, {"n2": 4})
+    assert api.update("a", number_of_allocations=2).status == 200
 
 
-@given(cores=some_cores, number=st.integers(0, 12), each=some_threads, zoned=st.booleans(), data=st.data())
-@search(fixed=100, full=4000)
-def test_as_many_as_the_best_of_all_placements(
-    cores: list[int], number: int, each: int, zoned: bool, data: st.DataObject
-) -> None:
-    """Test planner.md 1.1: one deployment, ample memory; all placements tried out. What it has is where it may be."""
-    places = [range(have // each + 1) for have in cores]
-    best = max(sum(found) for found in itertools.product(*places) if sum(found) <= number)
-    has = [data.draw(st.integers(0, place[-1])) for place in places]
-    assume(sum(has) <= number)
-    room = nodes({f"n{index}": have for index, have in enumerate(cores)})
-    current = {f"n{index}": have for index, have in enumerate(has) if have}
-    desired = PlanDeployment("d", GB, number, each, current, ever_assigned=bool(current))
-    found = plan_all(by_zone(room, zoned), [desired], []).placement["d"]
-    assert sum(found.values()) == best
-    assert all(found[node] * each <= cores[int(node[1:])] for node in found)
+def test_stop_goes_on_after_a_plan() -> None:
+    """Test server-behaviour.md 4.6: whatever the state says by then, the stop ends with the deployment gone."""
+    api = Api()
+    api.started("a", 4)
+    api.effect("stop_deployment", deployment_id="a")
+    api.start("other")
+    api.settle()
+    assert set(api.emulator.cluster.assignments) == {"other"}
+    assert "Stopped deployment" in api.audit()
 
 
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]:
-    """Draw nodes, deployments that are placed somehow within their capacity, and deployments of low priority."""
-    room = [PlanNode(f"n{index}", draw(st.integers(0, 8)) * GB, draw(st.integers(0, 6))) for index in range(3)]
-    memory, cores = {node.id: node.memory for node in room}, {node.id: node.cores for node in room}
-    kinds: dict[bool, list[PlanDeployment]] = {False: [], True: []}
-    for index in range(draw(st.integers(2, 4))):
-        low = index == 3
-        each, size = (1 if low else draw(some_threads)), draw(st.integers(1, 4)) * GB
-        current: Current = {}
-        for node in room:
-            most = 1 if low else cores[node.id] // each
-            here = draw(st.integers(0, most)) if size <= memory[node.id] and not (low and current) else 0
-            if here:
-                current[node.id] = here
-                memory[node.id] -= size
-                cores[node.id] -= 0 if low else here * each
-        number = 1 if low else sum(current.values()) + draw(st.integers(0, 4))
-        kinds[low].append(PlanDeployment(f"d{index}", size, number, each, current, draw(st.booleans())))
-    return room, kinds[False], kinds[True]
+def test_second_stop_of_what_a_plan_revived() -> None:
+    """Test server-behaviour.md 3.3 and 4.6: it enters the state again."""
+    api = Api()
+    api.started("a")
+    api.effect("stop_deployment", deployment_id="a")
+    api.start("other")
+    api.effect("stop_deployment", deployment_id="a")
+    assert api.assignment("a")["assignment_state"] == "stopping"
 
 
-@given(situation=situations(), zoned=st.booleans())
-@search(fixed=100, full=4000)
-def test_nothing_is_over_its_room(
-    situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]], zoned: bool
-) -> None:
-    """Test planner.md 1.1: neither nodes nor numbers, and what is left adds up, whatever was where before."""
-    room, normal, low = situation
-    planned = plan_all(by_zone(room, zoned), normal, low)
-    for node in room:
-        cores = sum(planned.placement[each.id].get(node.id, 0) * each.threads for each in normal)
-        memory = sum(each.memory for each in [*normal, *low] if planned.placement[each.id].get(node.id))
-        assert (cores + planned.cores[node.id], memory + planned.memory[node.id]) == (node.cores, node.memory)
-        assert min(planned.cores[node.id], planned.memory[node.id]) >= 0
-    for each in [*normal, *low]:
-        assert sum(planned.placement[each.id].values()) <= each.allocations
+def test_node_that_joins_while_all_stop() -> None:
+    """Test server-behaviour.md 4.7: no reason for a plan."""
+    api = Api(nodes={"n1": 1})
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    api.started("a", 4)
+    api.effect("stop_deployment", deployment_id="a")
+    api.effect("add_node", node_id="n2", processors=4)
+    assert (api.targets("a"), api.assignment("a")["assignment_state"]) == ({"n1": 1}, "stopping")
 
 
-@given(situation=situations())
-@search(fixed=100, full=4000)
-def test_hosts_are_kept(situation: tuple[list[PlanNode], list[PlanDeployment], list[PlanDeployment]]) -> None:
-    """Test planner.md 1.1, 1.2.
+# --- what has no allocations ---
 
-    Unless one that ever had a place has none, each node keeps what it hosts, and no deployment gets less.
-    """
-    room, normal, _low = situation
-    assume(all(each.current or not each.ever_assigned for each in normal))
-    placement = plan_all({"": room}, normal, []).placement
-    for each in normal:
-        assert set(each.current) <= set(placement[each.id])
-        assert sum(placement[each.id].values()) >= sum(each.current.values())
+
+def at_zero(version: str = "9.5.3", nodes: dict[str, int] | None = None, zones: str = "") -> Api:
+    """Return a deployment at zero beside another one."""
+    api = Api(version, nodes=nodes)
+    for zone in zones:
+        api.effect("add_node", node_id=f"{zone}1", processors=4, zone=zone)
+    api.started()
+    api.effect("set_number", deployment_id="m", number_of_allocations=0)
+    api.started("other", model_id="other")
+    return api
+
+
+def test_start_beside_a_deployment_at_zero() -> None:
+    """Test server-behaviour.md 4.7 and 5.2, planner.md 2: with one zone it vanishes, unlike with several."""
+    assert set(at_zero().emulator.cluster.assignments) == {"other"}
+    zoned = at_zero(nodes={}, zones="ab")
+    assert set(zoned.emulator.cluster.assignments) == {"m", "other"}
+    assert zoned.assignment()["assignment_state"] == "started"
+
+
+@pytest.mark.parametrize(("version", "left"), [("8.19.0", {"other"}), ("9.2.0", {"other"}), ("9.5.3", {"m", "other"})])
+def test_shutdown_beside_a_deployment_at_zero(version: str, left: set[str]) -> None:
+    """Test server-behaviour.md 4.7: from 9.4 on it stays as it is while a node shuts down."""
+    api = Api(version)
+    api.started("other", model_id="other")
+    api.started("m", 1)
+    api.effect("set_number", deployment_id="m", number_of_allocations=0)
+    api.effect("shut_down_node", node_id="n1")
+    assert set(api.emulator.cluster.assignments) == left
+
+
+# --- what the planner cannot write down ---
+
+
+def with_figure(version: str, cores: int) -> Api:
+    """Return the node of planner.md 11, row one-figure-7238, and its model: one figure alone is not cut down."""
+    api = Api(version, nodes={}, models=(("m", 100 * MB),))
+    api.effect("add_node", node_id="n1", processors=cores, memory=830 * MB)
+    api.emulator.cluster.models["m"].config = {"metadata": {"per_allocation_memory_bytes": 600 * MB}}
+    return api
+
+
+@pytest.mark.parametrize("version", ["8.16.0", "8.19.0", "9.5.3"])
+def test_start_whose_plan_throws(version: str) -> None:
+    """Test server-behaviour.md 3.1 row 17b, planner.md 1.1 and 11."""
+    api = with_figure(version, 4)
+    refused = api.start(number_of_allocations=2)
+    assert (refused.status, refused.type) == (400, "illegal_argument_exception")
+    assert refused.reason == "not enough memory on node [n1] to assign [2] allocations to deployment [m]"
+    assert api.emulator.cluster.assignments == {}
+
+
+def test_update_whose_plan_throws() -> None:
+    """Test server-behaviour.md 3.2 row 11b, planner.md 2: what runs there is charged once more, in other words."""
+    api = with_figure("8.19.0", 4)
+    api.started()
+    before = api.state_version
+    refused = api.update(number_of_allocations=2)
+    assert (refused.status, refused.reason) == (400, "not enough memory on node [n1] to assign model [m]")
+    assert (api.state_version, api.targets()) == (before, {"n1": 1})
+
+
+def test_plan_that_throws_in_the_background() -> None:
+    """Test server-behaviour.md 4.7, planner.md 1.1: nothing changes, and no client hears of it."""
+    api = with_figure("8.19.0", 1)
+    api.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    api.started(number=2)
+    assert api.targets() == {"n1": 1}
+    api.emulator.cluster.nodes["n1"] = Node("n1", 4, 830 * MB)
+    before = api.assignment()
+    api.effect("add_node", node_id="n2", processors=0, memory=MB)
+    assert api.assignment() == before
+
+
+# --- which rules ---
+
+
+RULES: dict[str, Any] = {
+    "by_version": {"d1": {"n1": 2}, "d2": {"n2": 1}},
+    "one_figure": {"d1": {"n1": 2}, "d2": {"n2": 2}},
+    "counts_current": {"d1": {"n1": 2}, "d2": {"n2": 1, "n3": 1}},
+    "counts_placed": None,
+}
+
+
+@pytest.mark.parametrize("choice", RULES)
+def test_rules_that_are_not_certain(choice: str) -> None:
+    """Test planner.md 10 and 11: the row one-zone-3334, which the rules of each time plan in their own way."""
+    plans = {rules: _plan_of_3334(version, "by_version") for rules, version in KNOWN.items()}
+    assert _plan_of_3334("8.13.4", choice) == plans.get(choice, plans["counts_current"])
+    assert plans["one_figure"] != plans["counts_current"]
+
+
+KNOWN = {"one_figure": "8.11.4", "counts_current": "8.18.0", "counts_placed": "9.5.3"}
+
+
+def _plan_of_3334(version: str, choice: str) -> dict[str, dict[str, int]]:
+    api = Api(version, nodes={}, models=(("d1", 400 * MB), ("d2", 800 * MB)))
+    api.emulator.control("POST", "/unknowns", {"planner_rules": choice})
+    for name in ("n1", "n2", "n3"):
+        api.effect("add_node", node_id=name, processors=8, memory=2078 * MB)
+    api.started("d1", 2, model_id="d1")
+    cluster = api.emulator.cluster
+    api.started("d2", 1, model_id="d2", threads_per_allocation=2)
+    cluster.assignments["d2"].routes = {"n2": Route(1, 1, "started")}
+    cluster.assignments["d1"].routes = {"n1": Route(2, 2, "started")}
+    assert api.update("d2", number_of_allocations=2).status == 200
+    return {"d1": api.targets("d1"), "d2": api.targets("d2")}

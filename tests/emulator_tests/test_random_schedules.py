@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 from hypothesis.stateful import invariant
 
-from emulator.state.nodes import Node
-from emulator.state.planner import PlanDeployment, PlanNode
-from emulator.state.zones import plan_all
+from emulator.state import planning
 from emulator_tests import oracle
 from emulator_tests.oracle_facts import facts_of, nameless
-from emulator_tests.random_actions import MB, MODELS, Actions, threads
+from emulator_tests.random_actions import MODELS, Actions
 from emulator_tests.schedule_counts import COUNTED
 from support.random_search import search
 
@@ -46,7 +43,7 @@ class Cluster(Actions):
         cluster = self.api.emulator.cluster
         for node in cluster.nodes.values():
             used = sum(
-                each.params.memory(each.routes[node.id].target, cluster.version)
+                planning.needed(cluster, each, each.routes[node.id].target)
                 for each in cluster.assignments.values()
                 if node.id in each.routes
             )
@@ -107,40 +104,3 @@ class Cluster(Actions):
 
 TestCluster = Cluster.TestCase
 TestCluster.settings = settings(search(fixed=40, full=2000), stateful_step_count=30)
-
-
-# --- the planner alone ---
-
-plan_nodes = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 16), st.integers(0, 8000)), max_size=6)
-plan_requests = st.lists(st.tuples(st.integers(0, 20), threads, st.integers(1, 4000)), min_size=1, max_size=4)
-
-
-@given(nodes=plan_nodes, requested=plan_requests, zoned=st.booleans())
-@search(fixed=80, full=3000)
-def test_plans_fit(nodes: dict[str, tuple[int, int]], requested: list[tuple[int, int, int]], zoned: bool) -> None:
-    """Test planner.md 1.1."""
-    listed = [PlanNode(name, memory * MB, cores) for name, (cores, memory) in nodes.items()]
-    zones: dict[str, list[PlanNode]] = {}
-    for node in listed:
-        zones.setdefault(f"z{ord(node.id) % 2}" if zoned else "", []).append(node)
-    deployments = [
-        PlanDeployment(f"d{index}", memory * MB, number, each) for index, (number, each, memory) in enumerate(requested)
-    ]
-    planned = plan_all(zones, deployments, [])
-    for node in listed:
-        mine = [(each, planned.placement[each.id].get(node.id, 0)) for each in deployments]
-        assert sum(number * each.threads for each, number in mine) + planned.cores[node.id] == node.cores
-        assert sum(each.memory for each, number in mine if number) + planned.memory[node.id] == node.memory
-        assert planned.cores[node.id] >= 0
-        assert planned.memory[node.id] >= 0
-    for each in deployments:
-        assert sum(planned.placement[each.id].values()) <= each.allocations
-
-
-@given(cores=st.integers(1, 16), number=st.integers(1, 40), each=threads)
-@search(fixed=50, full=1000)
-def test_one_deployment_gets_what_there_is(cores: int, number: int, each: int) -> None:
-    """Test that equal nodes with ample memory are used completely before anything is missing."""
-    nodes = [PlanNode(name, Node("n").available(), cores) for name in "abc"]
-    planned = plan_all({"": nodes}, [PlanDeployment("d", MB, number, each)], [])
-    assert sum(planned.placement["d"].values()) == min(number, 3 * (cores // each))

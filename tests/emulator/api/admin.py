@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import rebalance, settings
+from ..state import planning, settings
 from ..state.cluster import Cluster
 from ..wire import errors, render, xcontent
 from ..wire.call import Call, Reply
@@ -166,7 +166,7 @@ def _flattened(body: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _defaults(cluster: Cluster, *, flat: bool) -> Json:
     """Return what is not set; the attributes with which the nodes were started are there as if they were defaults."""
-    attributes = rebalance.awareness_at_start(node for node in cluster.nodes.values() if node.ml)
+    attributes = planning.awareness_at_start(node for node in cluster.nodes.values() if node.ml)
     has_ml = "ml" not in cluster.config.without
     found = settings.defaults(cluster.settings, cluster.version, attributes, has_ml=has_ml)
     shown = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

@@ -16,7 +16,7 @@ from ..state import assignment, operations, requests
 from ..state.assignment import Assignment
 from ..state.cluster import Cluster
 from ..state.models import Model
-from ..state.reducer import NothingToReduce
+from ..state.operations import NothingToReduce
 from ..state.requests import StartRequest, StopRequest, UpdateRequest
 from ..wire import errors, values
 from ..wire.call import Call, Reply

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import node_filter
+from ..state import node_filter, planning
 from ..state.assignment import FAILED
 from ..state.cluster import Cluster
 from ..state.nodes import OVERHEAD, Node
@@ -59,7 +59,7 @@ def native_inference(cluster: Cluster, node_id: str) -> int:
     Each counts with all of its allocations, wherever they are (server-behaviour.md 5.1).
     """
     return sum(
-        each.params.estimate(cluster.version)
+        planning.estimate(each)
         for each in cluster.assignments.values()
         if node_id in each.routes and each.routes[node_id].state != FAILED
     )

@@ -14,7 +14,7 @@ import math
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import node_filter, node_versions
+from ..state import node_filter, node_versions, planning
 from ..state.cluster import Cluster
 from ..state.nodes import Node
 from ..state.shutdown import TYPES, Shutdown
@@ -217,7 +217,7 @@ def _stats(cluster: Cluster, node: Node, metrics: set[str]) -> Json:
 def free_memory(cluster: Cluster, node: Node) -> int:
     """Return the memory that jobs and deployments leave free, as the planner counts."""
     taken = sum(
-        each.params.memory(each.routes[node.id].target, cluster.version)
+        planning.needed(cluster, each, each.routes[node.id].target)
         for each in cluster.assignments.values()
         if node.id in each.routes
     )

@@ -25,9 +25,6 @@ FULLY_ALLOCATED: Final = "fully_allocated"
 STOPPED_BY_CLIENT: Final = "client API call"
 
 MEBIBYTE: Final = 1 << 20
-_OVERHEAD: Final = 240 * MEBIBYTE
-_ELSER_BYTES: Final = 2004 * MEBIBYTE
-_ELSER_MODELS: Final = (".elser_model_1", ".elser_model_2")
 
 
 @dataclasses.dataclass
@@ -78,22 +75,6 @@ class TaskParams:
             body["per_allocation_memory_bytes"] = self.per_allocation_memory_bytes
         return body
 
-    def estimate(self, version: Features) -> int:
-        """Return bytes that the server reckons with on each node that has any of the allocations."""
-        return self.memory(self.number_of_allocations, version)
-
-    def memory(self, allocations: int, version: Features) -> int:
-        """Return bytes that ``allocations`` of this deployment need on one node (server-behaviour.md 5.1)."""
-        if allocations == 0 and version.zero_is_started:
-            return 0
-        if version.elser_estimate and self.model_id.startswith(_ELSER_MODELS):
-            return _ELSER_BYTES
-        base = _OVERHEAD + 2 * self.model_bytes
-        once, each = self.per_deployment_memory_bytes, self.per_allocation_memory_bytes
-        if (once or each) and version.per_memory:
-            base = max(base, once + each * allocations + self.model_bytes)
-        return base + max(0, self.cache_bytes - self.model_bytes)
-
 
 @dataclasses.dataclass
 class Route:
@@ -137,6 +118,10 @@ class Assignment:
     reason: str | None = None
     max_assigned: int = 0
     adaptive: AdaptiveSettings | None = None
+    ends: bool = False
+    """Whether a stop is under way, whatever the state says by now."""
+    ended: bool = False
+    """Whether its processes have ended; it is about to go."""
 
     @property
     def total_current(self) -> int:
@@ -168,8 +153,15 @@ class Assignment:
     def settle(self) -> None:
         """Recalculate what follows from the routes: state and the running maximum."""
         self.max_assigned = max(self.max_assigned, self.total_current)
-        if self.state != STOPPING:
-            self.state = self.calculated_state()
+        self.state = self.calculated_state()
+
+    def rebuild(self, routes: dict[str, Route], reason: str | None) -> None:
+        """Take over planned routes.
+
+        The assignment is built again, so even one that was stopping is not any more (server-behaviour.md 4.6).
+        """
+        self.routes, self.reason, self.state = routes, reason, STARTING
+        self.settle()
 
     def calculated_state(self) -> str:
         """Return started if any route is, or (from 8.16) if no allocation is required; stopping sticks."""
@@ -183,6 +175,7 @@ class Assignment:
         """Enter ``stopping``; a second stop changes nothing."""
         if self.state != STOPPING:
             self.state, self.reason = STOPPING, reason
+        self.ends = True
 
     def allocation_count(self) -> int:
         """Return the number of allocations that answer requests now."""

@@ -4,7 +4,7 @@
 """Let the nodes catch up with the cluster state, one round at a time.
 
 Source: server-behaviour.md 4.2, 4.3, 4.6 and 9: first loads, then, only when no route of the deployment is
-starting, new targets; a stopping deployment's routes go to ``stopping``, then vanish, then the deployment does.
+starting, new targets; a stopping deployment's processes end, then it vanishes, even if a plan has revived it meanwhile.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ def tick(cluster: Cluster) -> bool:
     for deployment_id, each in list(cluster.assignments.items()):
         if deployment_id in cluster.held:
             continue
-        if each.state == STOPPING:
+        if each.ends:
             changed = True
-            if _stop_round(each):
+            if each.ended:
                 gone.append(deployment_id)
+            # First the processes end; until then the cluster state says nothing of it.
+            each.ended = True
         else:
             changed |= _start_round(cluster, deployment_id, each)
     for deployment_id in gone:
@@ -45,7 +47,7 @@ def tick(cluster: Cluster) -> bool:
         cluster.audit_line(model_id, "Stopped deployment")
     if changed:
         cluster.publish()
-    if gone and any(each.state != STOPPING for each in cluster.assignments.values()):
+    if gone:
         cluster.rebalance(DEPLOYMENT_STOPPED)
     return changed
 
@@ -56,17 +58,6 @@ def settle(cluster: Cluster, limit: int = 10_000) -> int:
         if not tick(cluster):
             return count
     raise RuntimeError("the cluster does not settle")
-
-
-def _stop_round(each: Assignment) -> bool:
-    """Stop a round further; return whether the deployment is gone now."""
-    waiting = [route for route in each.routes.values() if route.state != STOPPING]
-    if waiting:
-        for route in waiting:
-            route.state, route.reason = STOPPING, ""
-        return False
-    each.routes.clear()
-    return True
 
 
 def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import NEWEST
+from ..wire import errors
 from ..wire.values import parse_bytes
 from . import licence, rebalance
 from .assignment import STOPPING, Assignment
@@ -216,27 +217,38 @@ class Cluster:
         for key in [key for key in self.usage if key[0] == deployment_id]:
             del self.usage[key]
 
-    def apply(self, proposals: dict[str, rebalance.Proposal]) -> None:
-        """Take over planned routes; the caller publishes."""
-        for deployment_id, proposal in proposals.items():
-            each = self.assignments[deployment_id]
-            for node_id in set(each.routes) - set(proposal.routes):
-                self.usage.pop((deployment_id, node_id), None)
-            each.routes, each.reason = proposal.routes, proposal.reason
+    def apply(self, proposals: rebalance.Proposals) -> bool:
+        """Take over planned routes, and return whether that changes anything; the caller publishes.
+
+        A deployment without a proposal vanishes.
+        """
+        changed = False
+        for deployment_id, each in list(self.assignments.items()):
+            proposal = proposals.get(deployment_id)
+            before = (each.routes, each.reason, each.state)
+            if proposal is None:
+                self.drop_assignment(deployment_id)
+            else:
+                for node_id in set(each.routes) - set(proposal.routes):
+                    self.usage.pop((deployment_id, node_id), None)
+                each.rebuild(proposal.routes, proposal.reason)
+            changed |= proposal is None or before != (each.routes, each.reason, each.state)
+        return changed
 
     def rebalance(self, reason: str) -> None:
         """Rebalance all in the background if something lacks.
 
-        An audit line is written only if that changes something.
+        An audit line is written only if that changes something; a plan that fails is only logged.
         """
-        if not self.commits or not self.lacks_something():
+        if not self.commits:
             return
-        proposals = rebalance.propose(self, self.assignments)
-        if all(each.is_in(self.assignments[key]) for key, each in proposals.items()):
+        try:
+            proposals = rebalance.propose(self, self.assignments)
+        except errors.ApiError:
             return
-        self.apply(proposals)
-        self.rebalanced(reason)
-        self.publish()
+        if proposals is not None and self.apply(proposals):
+            self.rebalanced(reason)
+            self.publish()
 
     def rebalanced(self, reason: str) -> None:
         """Write the audit line of a rebalance that changed something."""
@@ -257,6 +269,11 @@ class Cluster:
         self.nodes[node.id] = node
         self.publish()
         if node.id in self.assignable():
+            self._rebalance_for_node()
+
+    def _rebalance_for_node(self) -> None:
+        """Plan again for a node more, unless all deployments stop (server-behaviour.md 4.7)."""
+        if any(each.state != STOPPING for each in self.assignments.values()):
             self.rebalance(NODES_CHANGED)
 
     def remove_node(self, node_id: str, *, plan: bool = True) -> None:
@@ -266,24 +283,13 @@ class Cluster:
         """
         self.nodes.pop(node_id, None)
         hit = [each for each in self.assignments.values() if node_id in each.routes]
+        runs = any(each.state != STOPPING for each in hit)
         for each in hit:
             if each.state == STOPPING or node_id in self.shutdowns:
                 del each.routes[node_id]
         self.publish()
-        if plan and hit and node_id not in self.shutdowns:
+        if plan and runs and node_id not in self.shutdowns:
             self.rebalance(NODES_CHANGED)
-
-    def lacks_something(self) -> bool:
-        """Return whether a deployment has less than its number, or a route that is outdated or leads to no node.
-
-        See server-behaviour.md 4.7.
-        """
-        nodes = self.assignable()
-        return any(
-            not each.is_satisfied(nodes) or each.has_outdated_routes() or set(each.routes) - set(self.nodes)
-            for each in self.assignments.values()
-            if each.state != STOPPING
-        )
 
     def put_shutdown(self, shutdown: Shutdown) -> None:
         """Shut a node down: its routes drain, others are planned (server-behaviour.md 4.7)."""
@@ -294,25 +300,14 @@ class Cluster:
         active = [each for each in self.assignments.values() if each.state != STOPPING]
         if not new or not any(shutdown.node_id in each.routes for each in active):
             return
-        if self.choices["zero_allocations"] == "dropped_on_shutdown":
-            self.drop_empty()
         self.rebalance(NODES_CHANGED)
-
-    def drop_empty(self) -> None:
-        """Play a known bug.
-
-        Deployments without allocations vanish (issues 146806 and 137134 of elastic/elasticsearch).
-        """
-        for deployment_id, each in list(self.assignments.items()):
-            if each.params.number_of_allocations == 0 and each.state != STOPPING:
-                self.drop_assignment(deployment_id)
 
     def delete_shutdown(self, node_id: str) -> None:
         """Keep a node that stays, or has come back."""
         del self.shutdowns[node_id]
         self.publish(by_api=True)
-        if node_id in self.nodes:
-            self.rebalance(NODES_CHANGED)
+        if node_id in self.assignable():
+            self._rebalance_for_node()
 
     # --- coordination ---
 
@@ -376,8 +371,3 @@ class Cluster:
             "license": licence.current(self).as_json(self.milliseconds()),
             "security": None if self.security is None else self.security.as_json(),
         }
-
-
-def new_assignment(cluster: Cluster, assignment: Assignment) -> dict[str, rebalance.Proposal]:
-    """Plan for one more deployment, without a change."""
-    return rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: assignment})

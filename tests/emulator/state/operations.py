@@ -11,17 +11,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from ..planner import reduce
 from ..wire import errors
 from ..wire.values import ByteSize
-from . import endpoints, licence, models, node_versions, rebalance, reducer
+from . import endpoints, licence, models, node_versions, planning, rebalance
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
-from .cluster import Cluster, new_assignment
+from .cluster import Cluster
 from .model_config import PYTORCH
 from .models import Model
 from .nodes import Node
 from .requests import WAIT_STATES, StartRequest, StopRequest, UpdateRequest
-from .unknowns import BY_VERSION, Choices
+from .unknowns import Choices
 
 MAX_DEPLOYMENTS: Final = 100
 NO_CAPACITY: Final = "Could not start deployment because no ML nodes with sufficient capacity were found"
@@ -49,13 +50,10 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
         what = f"cannot create new assignment [{deployment_id}] for model [{model.id}]"
         raise errors.status(409, f"{what} while feature reset is in progress.")
     assignment = _created(cluster, request, model, deployment_id)
-    proposals = new_assignment(cluster, assignment)
-    mine = proposals[deployment_id]
-    _check_room(cluster, mine, assignment.params.number_of_allocations)
-    if cluster.choices["zero_allocations"] == "dropped_on_start":
-        cluster.drop_empty()
+    proposals = rebalance.propose(cluster, {**cluster.assignments, deployment_id: assignment}, new=deployment_id) or {}
+    _check_room(cluster, proposals[deployment_id], assignment.params.number_of_allocations)
     cluster.put_assignment(assignment)
-    cluster.apply({key: each for key, each in proposals.items() if key in cluster.assignments})
+    cluster.apply(proposals)
     cluster.rebalanced("model deployment started")
     _check_architectures(cluster, assignment)
     cluster.publish(by_api=True)
@@ -67,11 +65,14 @@ def _check_architectures(cluster: Cluster, assignment: Assignment) -> None:
     found = sorted({node.architecture for node in cluster.assignable().values()})
     if len(found) < 2:
         return
+    deployment_id = assignment.params.deployment_id
     if cluster.choices["several_architectures"] == "not_found":
-        cluster.drop_assignment(assignment.params.deployment_id)
-        raise errors.not_found(f"assignment with id [{assignment.params.deployment_id}] not found")
+        cluster.drop_assignment(deployment_id)
     why = "ML nodes in this cluster have multiple platform architectures, but can only have one for this model"
-    assignment.stop(f"{why} ([{assignment.params.model_id}]); detected architectures: [{', '.join(found)}]")
+    listed = ", ".join(found)
+    set_to_stopping(
+        cluster, deployment_id, f"{why} ([{assignment.params.model_id}]); detected architectures: [{listed}]"
+    )
 
 
 def _check_cluster(cluster: Cluster, deployment_id: str) -> None:
@@ -232,6 +233,7 @@ def update(cluster: Cluster, request: UpdateRequest) -> Assignment:
     merged = _merged(assignment.adaptive, given)
     _check_settings(request, merged)
     number = request.number_of_allocations
+    _check_low_priority(cluster, assignment, number, merged)
     same_number = number is None or number == assignment.params.number_of_allocations
     if not (same_number and (given is None or given == assignment.adaptive)):
         _change(cluster, assignment, None if same_number else number, merged)
@@ -283,7 +285,6 @@ def _change(cluster: Cluster, assignment: Assignment, number: int | None, merged
         raise errors.status(409, "cannot update deployment that is not in [started] state")
     changed = merged != assignment.adaptive
     if number is not None:
-        _check_low_priority(cluster, assignment, number)
         set_number(cluster, assignment, number)
         changed = True
     assignment.adaptive = merged
@@ -291,16 +292,18 @@ def _change(cluster: Cluster, assignment: Assignment, number: int | None, merged
         cluster.publish(by_api=True)
 
 
-def _check_low_priority(cluster: Cluster, assignment: Assignment, number: int) -> None:
-    """Refuse as newer patches do (row 11); status, text and place are [U], the text is that of the start."""
-    chosen = cluster.choices["low_priority_update"]
-    refuses = cluster.version.low_priority_adaptive if chosen == BY_VERSION else chosen == "refuse"
-    if refuses and assignment.params.priority == "low" and number > 1:
-        text = "[number_of_allocations] must be 1 when [priority] is low"
-        kind = cluster.choices["low_priority_update_error"]
-        if kind == "validation":
-            raise errors.validation([text])
-        raise errors.status(400 if kind == "bad_request" else 409, text)
+def _check_low_priority(
+    cluster: Cluster, assignment: Assignment, number: int | None, merged: AdaptiveSettings | None
+) -> None:
+    """Refuse as newer patches do, whatever state the deployment is in (server-behaviour.md 3.2 row 8b)."""
+    if assignment.params.priority != "low" or not cluster.choices.decides(
+        "low_priority_update", cluster.version.low_priority_adaptive
+    ):
+        return
+    given = {"number_of_allocations": number, "max_number_of_allocations": merged.maximum if merged else None}
+    for name, value in given.items():
+        if value is not None and value > 1:
+            raise errors.validation([f"[{name}] must be 1 when [priority] is low"], "validation_exception")
 
 
 def set_number(cluster: Cluster, assignment: Assignment, number: int) -> None:
@@ -319,12 +322,14 @@ def _increase(cluster: Cluster, assignment: Assignment, number: int) -> None:
         assignment, params=dataclasses.replace(assignment.params, number_of_allocations=number)
     )
     proposals = rebalance.propose(cluster, {**cluster.assignments, assignment.params.deployment_id: desired})
-    if proposals[assignment.params.deployment_id].total_target < number and not cluster.scaling_possible():
-        raise errors.status(429, NOT_ENOUGH.format("update"))
     before = assignment.total_target
+    placed = before if proposals is None else proposals[assignment.params.deployment_id].total_target
+    if placed < number and not cluster.scaling_possible():
+        raise errors.status(429, NOT_ENOUGH.format("update"))
     assignment.params.number_of_allocations = number
-    cluster.apply(proposals)
-    if assignment.total_target > before:
+    if proposals is not None:
+        cluster.apply(proposals)
+    if placed > before:
         cluster.rebalanced("model deployment updated")
 
 
@@ -335,9 +340,12 @@ def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
         if number == total:
             assignment.reason = None
         return
-    zones = {key: [node.id for node in nodes] for key, nodes in rebalance.zones_of(cluster, _ml_nodes(cluster)).items()}
+    zones = {zone: [node.id for node in nodes] for zone, nodes in planning.zones(cluster, _ml_nodes(cluster)).items()}
     targets = {node_id: route.target for node_id, route in assignment.routes.items()}
-    left = reducer.reduce_allocations(targets, zones, number, last_zone=cluster.choices["reducer_tie"] == "last_zone")
+    try:
+        left = reduce.reduce_allocations(targets, zones, number)
+    except reduce.NothingToReduce:
+        raise NothingToReduce from None
     assignment.params.number_of_allocations = number
     for node_id in list(assignment.routes):
         if node_id in left:
@@ -346,6 +354,14 @@ def _decrease(cluster: Cluster, assignment: Assignment, number: int) -> None:
             del assignment.routes[node_id]
             cluster.usage.pop((assignment.params.deployment_id, node_id), None)
     assignment.reason = None
+
+
+class NothingToReduce(errors.ApiError):  # noqa: N818
+    """The nodes in zones have too little already (server-behaviour.md 3.2 row 15)."""
+
+    def __init__(self) -> None:
+        reason = "request to reduce allocations is greater than or equal to the existing target number of allocations"
+        super().__init__(400, "illegal_argument_exception", reason)
 
 
 def _ml_nodes(cluster: Cluster) -> list[Node]:
@@ -366,10 +382,19 @@ def stop(cluster: Cluster, request: StopRequest) -> bool:
     if not request.force:
         _check_references(cluster, request.deployment_id)
         endpoints.check_stop(cluster, request.deployment_id)
-    if assignment.state != STOPPING:
-        assignment.stop(STOPPED_BY_CLIENT)
+    if set_to_stopping(cluster, request.deployment_id, STOPPED_BY_CLIENT):
         cluster.publish(by_api=True)
     return True
+
+
+def set_to_stopping(cluster: Cluster, deployment_id: str, reason: str) -> bool:
+    """Let an assignment enter ``stopping``, and return whether it was not in it; the caller publishes."""
+    if deployment_id not in cluster.assignments:
+        raise errors.not_found(f"assignment with id [{deployment_id}] not found")
+    assignment = cluster.assignments[deployment_id]
+    entered = assignment.state != STOPPING
+    assignment.stop(reason)
+    return entered
 
 
 def _check_references(cluster: Cluster, deployment_id: str) -> None:

@@ -18,10 +18,8 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "stats_missing_text": ("no_known_trained_model", "could_not_find_trained_model"),
     # The type of a start's 408; the class was not public before the newest version.
     "start_timeout_type": ("model_deployment_timeout_exception", "status_exception"),
-    # An update of a low-priority deployment to more than one allocation.
+    # An update of a low-priority deployment to more than one allocation: which patches refuse it.
     "low_priority_update": (BY_VERSION, "refuse", "accept"),
-    # What that refusal looks like: neither status nor text is known.
-    "low_priority_update_error": ("validation", "bad_request", "conflict"),
     # Whether stop reads finish_pending_work from the query, too.
     "stop_query_finish_pending_work": ("refuse", "accept"),
     # Whether a bad media type is complained of before or after missing credentials.
@@ -63,17 +61,12 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "broken_compression": ("drop", "bad_request"),
     # The status of an API that serverless does not have.
     "serverless_missing_api_status": ("410", "404"),
-    # Between zones that tie, map order decides which one loses an allocation first (server-behaviour.md 4.4).
-    "reducer_tie": ("first_zone", "last_zone"),
+    # By which rules a version plans that planner.md 10 is not certain of: as the next older or the next newer ones.
+    "planner_rules": (BY_VERSION, "one_figure", "counts_current", "counts_placed"),
     # Nodes without one of the awareness attributes: public code gives them nothing, planner.md 7 does not say.
     "missing_attributes": ("left_out", "one_zone"),
-    # Whether the planner reckons with a cache larger than the model: up to 8.11 it does (server-behaviour.md 5.1).
-    "planner_cache": ("counted", "ignored"),
     # Whether a decrease that the reducer refuses as a route is in no zone is answered (server-behaviour.md 3.2 row 15).
     "reducer_refusal": ("hangs", "answers_400"),
-    # A deployment at zero may vanish when a node shuts down (elastic/elasticsearch issue 146806, repaired by its pull
-    # request 146910) or when another one is started (issue 137134, seen in 9.2.0). In which patches is not known.
-    "zero_allocations": ("kept", "dropped_on_shutdown", "dropped_on_start"),
     # Whether the default bounds of adaptive allocations hold where a deployment has none (server-behaviour.md 6).
     "default_allocations": ("unused", "scaler_bounds"),
     # A deployment at zero whose minimum is raised: without nodes there are no statistics to act on.

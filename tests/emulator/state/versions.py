@@ -71,7 +71,10 @@ class Features:
     endpoint_update_check: bool
     """A deployment that an endpoint made is updated through the endpoint only; endpoints know whose it is."""
     pipeline_dates: bool
-    elser_estimate: bool
+    reasons_name_the_size: bool
+    """Reasons say the model's size where they mean the estimate, and look at it only."""
+    zero_survives_shutdown: bool
+    """A deployment of zero allocations stays in the cluster state while a node shuts down."""
     end_of_file_type: bool
     """Truncated JSON has a type of its own."""
     timeouts_are_429: bool
@@ -175,7 +178,10 @@ def features(number: str) -> Features:
         # 130940, in the release notes of 9.2.0; its message is recorded in 9.5.3, not in 8.19.21 and 9.1.10.
         endpoint_update_check=since((9, 2, 0)),
         pipeline_dates=since((9, 2, 0)),  # 130847
-        elser_estimate=since((8, 11, 0)),
+        # From the planner that counts by allocation to pull request 133930 of September 2025; its patches are [U].
+        reasons_name_the_size=since((8, 16, 0)) and not since((9, 2, 0)),
+        # 146910, April 2026: 9.4.0 and a patch of 9.3 [U].
+        zero_survives_shutdown=since((9, 4, 0)),
         # Recorded in 8.19.14 and 9.1.10, absent in 8.19.0 and 9.0.1. The exact patch numbers are [U].
         end_of_file_type=since((8, 19, 1), (9, 1, 0)),
         timeouts_are_429=since((9, 0, 0)),

@@ -11,6 +11,8 @@ from typing import Any
 
 from emulator.api.cluster_info import state_json
 from emulator.state import assignment as rendered
+from emulator.state import planning
+from emulator.state.assignment import Assignment
 from emulator.state.cluster import Cluster, Config
 from emulator.state.versions import features
 from emulator.wire.render import filtered
@@ -46,7 +48,7 @@ def task_params(row: Row, version: str) -> Outcome:
     params = recorded_assignments.task_params(row.data["json"])
     played = {
         "json": params.as_json(features(version)),
-        "estimate_memory_usage_bytes": params.memory(params.number_of_allocations, features(version)),
+        "estimate_memory_usage_bytes": planning.estimate(Assignment(params, features(version), 0)),
         "cache_size_bytes": params.cache_bytes,
     }
     return {key: row.data[key] for key in played}, played

@@ -152,8 +152,9 @@ def deploy(emulator: InProcess, encoded: str, operation: str) -> None:
         return
     if name == "missing":
         return
-    params = TaskParams("m", name, SIZE, 1 if name == "toobig" else 7, 1, 10000, ByteSize(SIZE, f"{SIZE}b"))
-    each = Assignment(params, cluster.version, 0, {"n1": Route(7, 7, "started")}, "started")
+    number = 1 if name == "toobig" else 7
+    params = TaskParams("m", name, SIZE, number, 1, 10000, ByteSize(SIZE, f"{SIZE}b"))
+    each = Assignment(params, cluster.version, 0, {"n1": Route(number, number, "started")}, "started")
     cluster.put_assignment(each)
     if name == "notstarted":
         each.routes, each.state = {}, "starting"

@@ -34,8 +34,15 @@ def may_grow(emulator: Emulator) -> None:
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=5)
 
 
+def with_memory_for_one(emulator: Emulator) -> None:
+    """Leave each node memory for one copy of the model: on the way from four to five, the four move."""
+    for node_id in ("id-n1", "id-n2"):
+        emulator.effect("set_node", node_id=node_id, jobs_memory=(16 << 30) - (300 << 20))
+
+
 def slow_second_node(emulator: Emulator) -> None:
-    """Fill n1 with four of five; n2 has the fifth and does not finish loading it."""
+    """Fill n1 with four of five; n2 is to take the four and does not finish loading them."""
+    with_memory_for_one(emulator)
     emulator.run(model_id="m", number_of_allocations=4)
     emulator.effect("hold", deployment_id="m")
 
@@ -98,6 +105,7 @@ def test_an_update_that_could_not_be_sent_in_time_is_said(emulator: Emulator) ->
 
 def test_all_of_them_is_not_yet_steady(emulator: Emulator) -> None:
     """Test the way from four to five: the old node runs all four until the new one has loaded, so eight, then five."""
+    with_memory_for_one(emulator)
     emulator.run(model_id="m", number_of_allocations=4)
     task: Json = {"model_id": "m", "number_of_allocations": 5, "wait_sleep": 1}
     full = emulator.run(**task, wait_for="fully_allocated")
