@@ -47,6 +47,8 @@ author:
 seealso:
   - module: mlops.elasticsearch.trained_model_deployment
   - module: mlops.elasticsearch.trained_model_deployments
+  - module: mlops.elasticsearch.ml_capacity_info
+    description: The room on the nodes, and what each deployment has of it.
   - ref: ansible_collections.mlops.elasticsearch.docsite.getting_started
     description: Install the collection, look, scale, and undo.
 """

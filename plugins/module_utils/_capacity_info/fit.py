@@ -14,9 +14,11 @@ from .._planner.predict import Forecast, Prediction
 from .._planner.records import Allocations, Deployment, Node, RequestFails
 from .._planner.rules import Rules
 
-LIMIT = 64
+LIMIT = 128
 """Numbers that are tried one by one. That a large one fits does not prove it of all smaller ones: Elasticsearch shares
 among zones, and keeps what runs where it is."""
+LOW_LIMIT = 64
+"""Deployments of low priority that are tried, one after another."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _most_by_halves(room: Room, new: Deployment, ceiling: int) -> int:
 
 def _of_low_priority(room: Room, new: Deployment, most_deployments: int) -> Fit:
     found, certain, forecast = Fit(0, most_deployments, (), room.targets()), True, room.forecast()
-    for number in range(most_deployments):
+    for number in range(min(most_deployments, LOW_LIMIT)):
         asked = dataclasses.replace(new, id=f"{new.id}-{number + 1}" if number else new.id, allocations=1)
         outcome = _started(forecast, asked)
         if outcome.most < 1:

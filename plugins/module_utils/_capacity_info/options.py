@@ -77,6 +77,7 @@ def _fit_request(item: Params, within: str) -> FitRequest:
 
 
 def list_params(params: Params) -> Params:
-    """Return the options of a dry run of the list that is to be judged: those of the module for lists."""
+    """Return the options of a dry run of the list that is to be judged: it refuses nothing for lack of room."""
     defaults = {name: option.get("default") for name, option in fleet.SPEC.argument_spec.items()}
-    return {**defaults, **params, "fact_name": ""}
+    items = [{**item, "preflight": "warn"} for item in params["deployments"]]
+    return {**defaults, **params, "deployments": items, "preflight": "warn", "fact_name": ""}

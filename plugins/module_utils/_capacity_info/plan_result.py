@@ -6,34 +6,50 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._core.run.result import Json
 
+ABOUT_ROOM = "The ML nodes "
+"""The beginning of a warning that says what the nodes lack (``_deployment/plan/shortage.py``)."""
 
-def plan_result(planned: Json) -> Json:
-    """Return the result key ``plan``. *planned*: the result of a dry run of the list."""
-    predictions = [item.get("prediction") or _present(item) for item in planned["deployments"]]
-    kinds = [prediction["kind"] for prediction in predictions]
-    kind = None if None in kinds else "bounds" if "bounds" in kinds else "exact"
-    items = [_item(item, exact=each == "exact") for item, each in zip(planned["deployments"], kinds, strict=True)]
+
+def plan_result(planned: Json, warnings: t.Iterable[str]) -> Json:
+    """Return the result key ``plan``. *planned*, *warnings*: of a dry run of the list that refuses nothing for room."""
+    items = [_item(item) for item in planned["deployments"]]
+    refused = [_is_refused(item) for item in planned["deployments"]]
+    predictions = [_prediction(item) for item in planned["deployments"]]
+    kinds = {each["kind"] for each, is_refused in zip(predictions, refused, strict=True) if not is_refused}
     missing = [item["missing"] for item in items]
+    short = any(refused) or any(missing)
+    about_room = [text for text in warnings if text.startswith(ABOUT_ROOM)]
     return {
-        "fits": False if any(missing) else None if None in missing else True,
-        "kind": kind,
+        "fits": False if short else None if None in missing else True,
+        "kind": None if None in kinds else "bounds" if "bounds" in kinds else "exact",
         "deployments": items,
-        "reasons": list(dict.fromkeys(reason for prediction in predictions for reason in prediction["reasons"])),
+        "reasons": list(dict.fromkeys([*about_room, *(text for each in predictions for text in each["reasons"])])),
     }
 
 
-def _present(item: Json) -> Json:
-    """Return the prediction of a deployment that no request would change: what is there, if that can be read."""
+def _is_refused(item: Json) -> bool:
+    """Return whether Elasticsearch is certain to refuse the change for lack of room."""
+    return (item.get("start_checks") or {}).get("capacity") == "refused"
+
+
+def _prediction(item: Json) -> Json:
+    """Return the prediction; of a deployment that no request would change, that what is there stays."""
+    if item.get("prediction"):
+        found: Json = item["prediction"]
+        return found
     targets = [route["target_allocations"] for route in item["routing_table"].values()]
     known = item["routing_source"] == "cluster_state" and None not in targets
     return {"kind": "exact" if known else None, "reasons": []}
 
 
-def _item(item: Json, *, exact: bool) -> Json:
+def _item(item: Json) -> Json:
     """Return one deployment: what it would have, and what would have a place."""
     number = (item["allocations"] or {}).get("wanted")
+    exact = _prediction(item)["kind"] == "exact" and not _is_refused(item)
     placed = sum(route["target_allocations"] for route in item["routing_table"].values()) if exact else None
     return {
         "deployment_id": item["deployment_id"],

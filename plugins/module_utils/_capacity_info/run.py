@@ -25,7 +25,7 @@ from .elser import elser_warnings
 from .fit_result import Candidate, fit_result
 from .nodes import Seen, node_results
 from .options import FitRequest, fit_requests, list_params
-from .plan_result import plan_result
+from .plan_result import ABOUT_ROOM, plan_result
 
 Params = t.Mapping[str, t.Any]
 
@@ -111,4 +111,5 @@ def _with_plan(result: Json, planned: Outcome, warnings: tuple[WarningText, ...]
         names = ("failed", "msg", "failure", "error")
         result = {**result, **{name: planned.result[name] for name in names if name in planned.result}}
         return Outcome(result, warnings)
-    return Outcome({**result, "plan": plan_result(planned.result)}, (*warnings, *planned.warnings))
+    others = tuple(text for text in planned.warnings if not text.startswith(ABOUT_ROOM))
+    return Outcome({**result, "plan": plan_result(planned.result, planned.warnings)}, (*warnings, *others))

@@ -17,7 +17,12 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity.reco
     MlNode,
     Settings,
 )
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit import LIMIT, Room, how_many
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit import (
+    LIMIT,
+    LOW_LIMIT,
+    Room,
+    how_many,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit_result import (
     UNKNOWN_SIZE,
     Candidate,
@@ -73,6 +78,8 @@ def test_low_priority_gives_way() -> None:
 
 def test_as_many_deployments_as_the_cluster_takes() -> None:
     room = Room((Node("a", 64 * GIB, 4),), (), RULES)
+    low = how_many(room, dataclasses.replace(NEW, priority="low"), 99)
+    assert (low.least, low.most) == (LOW_LIMIT, 99)
     low = how_many(room, dataclasses.replace(NEW, priority="low"), 3)
     assert (low.least, low.most) == (3, 3)
     assert low.allocations == {"new": {"a": 1}, "new-2": {"a": 1}, "new-3": {"a": 1}}

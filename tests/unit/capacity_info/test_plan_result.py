@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.plan_result import plan_result
 
 Json = dict[str, t.Any]
+REFUSED = {"capacity": "refused"}
 
 
 def item(name: str, number: int, *targets: int | None, kind: str | None = "exact", **changes: t.Any) -> Json:
@@ -22,6 +23,7 @@ def item(name: str, number: int, *targets: int | None, kind: str | None = "exact
         "routing_table": {f"n{place}": {"target_allocations": target} for place, target in enumerate(targets)},
         "routing_source": "cluster_state",
         "prediction": {"kind": kind, "missing": [], "reasons": [f"reason of {name}"]},
+        "start_checks": {"capacity": "ok"},
         **changes,
     }
 
@@ -37,6 +39,9 @@ def item(name: str, number: int, *targets: int | None, kind: str | None = "exact
         ([item("a", 3, 2), item("b", 1, 1, kind="bounds")], False, "bounds"),
         ([item("a", 3, 3), item("b", 1, None, kind=None)], None, None),
         ([item("a", 0, allocations={"wanted": 0})], True, "exact"),
+        ([item("a", 1, kind=None, start_checks=REFUSED)], False, "exact"),
+        ([item("a", 1, kind=None, start_checks=REFUSED), item("b", 1, 1, kind="bounds")], False, "bounds"),
+        ([item("a", 1, 1, start_checks={})], True, "exact"),
         ([item("a", 1, 1, prediction=None)], True, "exact"),
         ([item("a", 1, None, prediction=None)], None, None),
         ([item("a", 1, prediction=None, routing_source="prediction")], None, None),
@@ -44,16 +49,22 @@ def item(name: str, number: int, *targets: int | None, kind: str | None = "exact
     ],
 )
 def test_whether_it_fits(items: list[Json], fits: bool | None, kind: str | None) -> None:
-    found = plan_result({"deployments": items})
+    found = plan_result({"deployments": items}, [])
     assert (found["fits"], found["kind"]) == (fits, kind)
 
 
+WARNINGS = [
+    "Deployment 'c' does not exist.",
+    "The ML nodes may have room for none of the allocations of deployment 'b'.",
+]
+
+
 def test_each_deployment() -> None:
-    found = plan_result({"deployments": [item("a", 3, 1, 1), item("b", 2, 2, kind="bounds")]})
+    found = plan_result({"deployments": [item("a", 3, 1, 1), item("b", 2, 2, kind="bounds")]}, WARNINGS)
     assert [
         (each["deployment_id"], each["wanted"], each["placed"], each["missing"]) for each in found["deployments"]
     ] == [
         ("a", 3, 2, 1),
         ("b", 2, None, None),
     ]
-    assert found["reasons"] == ["reason of a", "reason of b"]
+    assert found["reasons"] == [WARNINGS[1], "reason of a", "reason of b"]
