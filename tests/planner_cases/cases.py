@@ -54,6 +54,11 @@ class Case:
         return str(self.row["group"])
 
     @property
+    def fails(self) -> bool:
+        """Return whether Elasticsearch's own classes throw."""
+        return "error" in self.row or "refused" in self.row
+
+    @property
     def is_reduction(self) -> bool:
         """Return whether it is a scale-down, for which nothing is planned."""
         return bool(self.row["kind"] == "reduce")
@@ -90,10 +95,14 @@ class Case:
 
 def read(paths: Iterable[Path]) -> Iterator[Case]:
     """Yield the cases of files, without those in which Elasticsearch's own classes fail."""
+    return (case for case in read_all(paths) if not case.fails)
+
+
+def read_all(paths: Iterable[Path]) -> Iterator[Case]:
+    """Yield all cases of files."""
     for path in paths:
         with path.open(encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        yield from (Case(row) for row in rows if "error" not in row and "refused" not in row)
+            yield from [Case(json.loads(line)) for line in lines if line.strip()]
 
 
 def cleaned(allocations: Mapping[str, Mapping[str, int]]) -> Allocations:

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.events import Update
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.events import Update, task_of
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.predict import (
     Prediction,
     predict,
     predict_all,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rebalance import rebalance
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.records import (
     Deployment,
     Node,
@@ -75,8 +76,18 @@ def judge(case: Case, version: Version) -> Verdict:
         return Verdict("fails", False, Answer({}, failure=str(failure)))
     if prediction.kind == "bounds":
         return Verdict("bounds", all(holds(prediction, answer.allocations) for answer in answers), Bounds(prediction))
-    planned = Answer(cleaned(prediction.allocations), prediction.lost, _state(case, prediction))
+    planned = Answer(cleaned(prediction.allocations), prediction.lost, _state(case, prediction.allocations))
     return Verdict("exact", case.is_settled(version) and planned in answers, planned)
+
+
+def planned(case: Case, rules: Rules) -> Answer:
+    """Return the plan by certain rules; raise ``RequestFails`` where there is none."""
+    nodes, deployments = nodes_of(case), deployments_of(case)
+    if case.is_reduction:
+        event = Update(deployments[0].id, case.row["to"])
+        return Answer(cleaned({each.id: each.targets for each in task_of(nodes, tuple(deployments), event).situation}))
+    plan = rebalance(nodes, deployments, rules, case.new)
+    return Answer(cleaned(plan.allocations), plan.lost, _state(case, plan.allocations))
 
 
 def predicted(case: Case, rules: Rules) -> Prediction:
@@ -99,11 +110,11 @@ def holds(prediction: Prediction, allocations: Allocations) -> bool:
     )
 
 
-def _state(case: Case, prediction: Prediction) -> str | None:
+def _state(case: Case, allocations: Mapping[str, Mapping[str, int]]) -> str | None:
     """Return the state of the deployment that was being stopped, after the plan."""
     for each in deployments_of(case):
         if each.id == case.stopping:
-            routes = routes_after(each, prediction.allocations[each.id]).values()
+            routes = routes_after(each, allocations[each.id]).values()
             return "started" if any(route.state == "started" for route in routes) else "starting"
     return None
 

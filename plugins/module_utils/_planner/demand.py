@@ -38,6 +38,10 @@ class Demand:
         """Return how many allocations it has."""
         return sum(self.current.values())
 
+    def part(self, allocations: int, current: t.Mapping[str, int]) -> Demand:
+        """Return what a part of the planner has to place of it; parts are of normal priority."""
+        return Demand(self.id, allocations, self.threads, self.memory, current, self.max_assigned)
+
     @property
     def rank(self) -> int:
         """Return a lower number the more memory it needs, and if it is hosted: those come first."""

@@ -11,7 +11,7 @@ import typing as t
 
 from .outcomes import Outcome, Outcomes, outcomes_of
 from .rebalance import present
-from .records import Deployment, Node, RequestFails, Route
+from .records import Allocations, Deployment, Node, RequestFails, Route
 from .reduce import reduce_allocations
 from .routes import is_settled, routes_after
 from .rules import Rules
@@ -95,6 +95,12 @@ class Step:
     def reached(self) -> list[Situation]:
         """Return the situations that may follow, the most likely first."""
         return [self._after(outcome) for outcome in self.outcomes.found]
+
+    @property
+    def possible(self) -> list[Allocations]:
+        """Return the targets that may follow; those from before if the request fails."""
+        present = {each.id: {} if each.id == self.task.new else each.targets for each in self.task.situation}
+        return [present if isinstance(each, RequestFails) else each.allocations for each in self.outcomes.found]
 
     def _after(self, outcome: Outcome) -> Situation:
         if isinstance(outcome, RequestFails):

@@ -45,8 +45,8 @@ def greedy_fill(nodes: t.Sequence[Node], demands: t.Sequence[Demand], rules: Rul
 
 
 def largest(demands: t.Iterable[Demand]) -> int:
-    """Return the memory of the deployment that needs most."""
-    return max(demand.memory.least for demand in demands)
+    """Return the memory of the deployment that needs most; 1 if none needs any, to divide by."""
+    return max(demand.memory.least for demand in demands) or 1
 
 
 def _best_node(ledger: Ledger, demand: Demand, biggest: int) -> tuple[str, int] | None:

@@ -51,9 +51,7 @@ def _beyond_kept(demand: Demand, kept: t.Callable[[int], int]) -> Demand:
     if not demand.hosted:
         return demand
     current = {node: allocations - kept(allocations) for node, allocations in demand.current.items()}
-    return dataclasses.replace(
-        demand, allocations=demand.allocations - demand.kept + sum(current.values()), current=current, low=False
-    )
+    return demand.part(demand.allocations - demand.kept + sum(current.values()), current)
 
 
 def _merge(ledger: Ledger, free: Ledger, kept: t.Callable[[int], int]) -> Ledger:
@@ -67,7 +65,7 @@ def _merge(ledger: Ledger, free: Ledger, kept: t.Callable[[int], int]) -> Ledger
                     ledger.put(demand, node.id, allocations, cost)
         for demand in ledger.demands:
             allocations = free.placed.get(demand.id, {}).get(node.id, 0)
-            if ledger.fits(demand, node.id, allocations):
+            if allocations and ledger.fits(demand, node.id, allocations):
                 ledger.put(demand, node.id, allocations)
     return ledger
 

@@ -60,19 +60,20 @@ class Ledger:
         for demand in self.demands:
             there = placed.get(demand.id, {})
             for node in self.nodes:
-                self.put(demand, node.id, there.get(node.id, 0))
+                if node.id in there:
+                    self.put(demand, node.id, there[node.id])
 
     def put_all_and_charge_hosts(self, placed: t.Mapping[str, t.Mapping[str, int]]) -> None:
         """Place a whole plan; up to the version that corrected it, what runs on a node is charged once more."""
         for demand in self.demands:
             there = placed.get(demand.id, {})
             for node in self.nodes:
-                allocations = there.get(node.id, 0)
-                self.put(demand, node.id, allocations)
-                if allocations > 0 and node.id in demand.current and self.rules.counts_current:
-                    self.charge(demand, node.id)
+                if node.id in there:
+                    self.put(demand, node.id, there[node.id])
+                    if node.id in demand.current and self.rules.counts_current:
+                        self._charge(demand, node.id)
 
-    def charge(self, demand: Demand, node: str) -> None:
+    def _charge(self, demand: Demand, node: str) -> None:
         """Take what the current allocations of a deployment need from their node."""
         self.free_memory[node] -= demand.memory.need(demand.current[node])
         if self.free_memory[node] < 0 and not self.rules.one_figure:

@@ -15,7 +15,7 @@ from .java import Random
 from .planning import Planning
 from .records import Node
 from .rules import Rules
-from .simplex import NoSolution, Row, Simplex
+from .simplex import GaveUp, NoSolution, Row, Simplex
 
 Pair = tuple[str, str]
 """A deployment and a node."""
@@ -42,10 +42,14 @@ def solve_program(
     """Return the allocations of each pair that gets any, not always whole; ``None`` if there is no solution."""
     if (len(nodes) + len(demands)) * len(nodes) * len(demands) > _TOO_LARGE:
         return None
+    biggest = largest(demands)
+    demands = [demand for demand in demands if demand.allocations or demand.kept]  # the others get nothing
     pairs = [(demand, node) for demand in demands for node in nodes]
-    gain = _gain(nodes, demands, weights, planning.rules)
+    gain = _gain(nodes, demands, weights, biggest, planning.rules)
     # A column is a number of threads, not of allocations: so almost all coefficients are 1, and nothing is rounded.
-    program = Simplex(gain, [*_rows_of_demands(nodes, demands), *_rows_of_nodes(nodes, demands, planning.rules)])
+    program = Simplex(
+        gain, [*_rows_of_demands(nodes, demands), *_rows_of_nodes(nodes, demands, biggest, planning.rules)]
+    )
     for row in range(len(demands)):
         columns = range(row * len(nodes), (row + 1) * len(nodes))
         best = max(columns, key=gain.__getitem__)
@@ -53,7 +57,8 @@ def solve_program(
             program.fill(row, best)
     try:
         threads = program.solve()
-    except NoSolution:
+    except NoSolution as failure:
+        planning.ambiguous |= isinstance(failure, GaveUp)
         return None
     planning.ambiguous |= program.is_ambiguous
     found = {}
@@ -63,10 +68,11 @@ def solve_program(
     return found
 
 
-def _gain(nodes: t.Sequence[Node], demands: t.Sequence[Demand], weights: Weights, rules: Rules) -> list[float]:
+def _gain(
+    nodes: t.Sequence[Node], demands: t.Sequence[Demand], weights: Weights, biggest: int, rules: Rules
+) -> list[float]:
     """Return what a thread of each pair is worth."""
     most_cores = max(node.cores for node in nodes)
-    biggest = largest(demands)
     gain = []
     for demand in demands:
         charged = _MEMORY_WEIGHT * (demand.memory.size / biggest) / most_cores if rules.one_figure else 0
@@ -83,9 +89,8 @@ def _rows_of_demands(nodes: t.Sequence[Node], demands: t.Sequence[Demand]) -> t.
         yield Row(dict.fromkeys(columns, 1.0), demand.kept * demand.threads, demand.allocations * demand.threads)
 
 
-def _rows_of_nodes(nodes: t.Sequence[Node], demands: t.Sequence[Demand], rules: Rules) -> t.Iterator[Row]:
+def _rows_of_nodes(nodes: t.Sequence[Node], demands: t.Sequence[Demand], biggest: int, rules: Rules) -> t.Iterator[Row]:
     """Yield the cores of each node, then its memory, which counts only for what allocations need by themselves."""
-    biggest = largest(demands)
     for number, node in enumerate(nodes):
         columns = range(number, len(nodes) * len(demands), len(nodes))
         yield Row(dict.fromkeys(columns, 1.0), -math.inf, node.cores)

@@ -41,4 +41,5 @@ def _with_their_places(
             if free[node] >= held(deployment, planning.rules):
                 free[node] -= held(deployment, planning.rules)
                 holds[node] = allocations
+        planning.order_counts |= holds != demand.current
         yield dataclasses.replace(demand, current=holds)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from .demand import Demand
@@ -47,10 +46,8 @@ def _keep_best(nodes: t.Sequence[Node], demands: t.Sequence[Demand], planning: P
 
 def _one_for_each_previous(nodes: t.Sequence[Node], demands: t.Sequence[Demand], planning: Planning) -> Ledger:
     """Place one allocation of each deployment that had any, then plan around these."""
-    previous = [
-        dataclasses.replace(each, allocations=1, current={}, low=False) for each in demands if each.max_assigned > 0
-    ]
+    previous = [each.part(1, {}) for each in demands if each.max_assigned > 0]
     placeable = could_fit(nodes, previous)
     placed = greedy_fill(nodes, placeable, planning.rules)[0].placed if placeable else {}
-    again = [dataclasses.replace(each, current=placed.get(each.id, {}), low=False) for each in demands]
+    again = [each.part(each.allocations, placed.get(each.id, {})) for each in demands]
     return plan_zone(nodes, again, planning, previous_first=False)

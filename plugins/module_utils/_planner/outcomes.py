@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
 
+from .java import Random
 from .planning import Planning
 from .rebalance import plan_all
 from .records import Deployment, Node, Plan, RequestFails
@@ -21,7 +23,7 @@ ORDER = "order"
 VERSION = "version"
 """By which rules the version plans is not certain."""
 
-_MOST_BRANCHES = 24
+_RANDOM_ORDERS = 6
 
 Outcome = Plan | RequestFails
 
@@ -59,38 +61,54 @@ class Outcomes:
 
 
 def outcomes_of(
-    nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], rules: Rules, new: str | None = None
+    nodes: t.Sequence[Node],
+    deployments: t.Sequence[Deployment],
+    rules: Rules,
+    new: str | None = None,
+    most: int = 24,
 ) -> Outcomes:
-    """Return what may become of a request, by the rules and orders that are possible."""
+    """Return what may become of a request, by the rules and orders that are possible, at *most* so many of each."""
     outcomes = Outcomes()
     for variant in _possible_rules(rules, deployments):
-        for reverse in (False, True) if _order_counts(nodes, deployments) else (False,):
-            reason = ORDER if reverse else VERSION
-            _branch(_listed(nodes, deployments, reverse), variant, new, reason, outcomes)
+        if _try_all(outcomes, _ends(nodes, deployments, variant, new), VERSION, most):
+            for other_nodes, others in _other_orders(nodes, deployments):
+                _try_all(outcomes, _ends(other_nodes, others, variant, new), ORDER, most)
     return outcomes
 
 
-def _branch(
-    situation: tuple[t.Sequence[Node], t.Sequence[Deployment]],
-    rules: Rules,
-    new: str | None,
-    reason: str,
-    outcomes: Outcomes,
-) -> None:
-    """Add the plan, and those that follow if close calls are decided otherwise."""
+def _try_all(outcomes: Outcomes, ends: t.Iterator[tuple[Planning, Outcome]], reason: str, most: int) -> bool:
+    """Add what may happen by the same rules and in the same order; return whether another order may matter."""
+    order_counts = False
+    for planning, outcome in itertools.islice(ends, most):
+        outcomes.add(outcome, CLOSE if planning.forced else reason)
+        outcomes.complete &= not planning.ambiguous
+        order_counts |= planning.order_counts
+    outcomes.complete &= next(ends, None) is None
+    return order_counts
+
+
+def _ends(
+    nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], rules: Rules, new: str | None
+) -> t.Iterator[tuple[Planning, Outcome]]:
+    """Yield the plan, and those that follow if close calls are decided otherwise."""
     waiting: list[tuple[int, ...]] = [()]
-    for _branch_number in range(_MOST_BRANCHES):
-        forced = waiting.pop()
-        planning = Planning(rules, forced)
-        outcomes.add(_outcome(*situation, planning, new), CLOSE if forced else reason)
-        if planning.ambiguous:
-            outcomes.complete = False
+    while waiting:
+        planning = Planning(rules, waiting.pop())
+        yield planning, _outcome(nodes, deployments, planning, new)
         signs = tuple(call.sign for call in planning.calls)
-        for place, call in list(enumerate(planning.calls))[len(forced) :]:
-            waiting += [(*signs[:place], sign) for sign in call.others]
-        if not waiting:
-            return
-    outcomes.complete = False
+        for place, call in enumerate(planning.calls):
+            if place >= len(planning.forced):
+                waiting += [(*signs[:place], sign) for sign in call.others]
+
+
+def _other_orders(
+    nodes: t.Sequence[Node], deployments: t.Sequence[Deployment]
+) -> t.Iterator[tuple[t.Sequence[Node], t.Sequence[Deployment]]]:
+    """Yield the reverse and some random orders, always the same."""
+    yield nodes[::-1], deployments[::-1]
+    random = Random()
+    for _number in range(_RANDOM_ORDERS):
+        yield tuple(sorted(nodes, key=lambda _: random.draw())), tuple(sorted(deployments, key=lambda _: random.draw()))
 
 
 def _outcome(
@@ -109,17 +127,6 @@ def _possible_rules(rules: Rules, deployments: t.Iterable[Deployment]) -> t.Iter
         yield variant
         if variant.elser_by_deployment and ids_disagree:
             yield dataclasses.replace(variant, elser_by_deployment=False)
-
-
-def _order_counts(nodes: t.Iterable[Node], deployments: t.Iterable[Deployment]) -> bool:
-    """Return whether anything is not sorted before it is planned."""
-    return len({node.zone for node in nodes}) > 1 or sum(each.low for each in deployments) > 1
-
-
-def _listed(
-    nodes: t.Sequence[Node], deployments: t.Sequence[Deployment], reverse: bool
-) -> tuple[t.Sequence[Node], t.Sequence[Deployment]]:
-    return (nodes[::-1], deployments[::-1]) if reverse else (nodes, deployments)
 
 
 def _are_alike(one: Outcome, other: Outcome) -> bool:

@@ -26,14 +26,16 @@ class Planning:
     """One computation of a plan.
 
     ``forced``: how the first close calls are to be decided; the others are decided in the given order of deployments.
-    ``calls``: those that were met. ``ambiguous``: whether something else was left open.
+    ``calls``: those that were met. ``ambiguous``: whether something else was left open. ``order_counts``: whether the
+    given order of nodes and deployments may have decided anything.
     """
 
     def __init__(self, rules: Rules, forced: t.Sequence[int] = ()) -> None:
         self.rules = rules
         self.calls: list[CloseCall] = []
         self.ambiguous = False
-        self._forced = forced
+        self.order_counts = False
+        self.forced = forced
         self._decided: dict[tuple[Quality, Quality], int] = {}
 
     def is_better(self, one: Quality, other: Quality) -> bool:
@@ -63,7 +65,7 @@ class Planning:
         possible = {sign or by_size for sign in possible_signs(one.shares, other.shares)}
         if len(possible) == 1:
             return given
-        sign = self._forced[len(self.calls)] if len(self.calls) < len(self._forced) else given
+        sign = self.forced[len(self.calls)] if len(self.calls) < len(self.forced) else given
         self.calls.append(CloseCall(sign, tuple(sorted(possible - {sign}))))
         return sign
 

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from .bounds import around, loosened, widest
-from .events import Event, Replan, Situation, Step, Task, step
+from .events import Event, Replan, Situation, Step, step
 from .outcomes import CLOSE, ORDER, Outcomes
 from .records import Allocations, Deployment, Node, RequestFails
 from .rules import Rules
@@ -23,8 +23,6 @@ MEMORY_OBSERVED = "memory_observed"
 """The version counts memory that it has observed, which is not known here."""
 EARLIER = "earlier"
 """It is not known what an earlier request of the list leaves."""
-
-_MOST_SITUATIONS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +83,14 @@ class Forecast:
         deployments: t.Iterable[Deployment],
         rules: Rules,
         unknown: t.Iterable[str] = (),
+        most: int = 8,
     ) -> None:
+        """Begin with the present situation. ``most``: how many situations are followed at once."""
         self._nodes = nodes
         self._rules = rules
         self._unknown = frozenset(unknown)
         self._situations: list[Situation] = [tuple(deployments)]
+        self._most = most
         self._lost_track = False
 
     def after(self, event: Event) -> Prediction:
@@ -103,20 +104,20 @@ class Forecast:
         if not doubts and not outcomes.plans:
             raise t.cast(RequestFails, outcomes.found[0])
         self._move_on(reached, doubts)
-        return self._prediction(steps[0].task, outcomes, doubts)
+        return self._prediction(steps, outcomes, doubts)
 
-    def _doubts(self, each: Step) -> t.Iterator[str]:
-        """Yield why not all that may happen is among the outcomes of a step."""
-        if self._lost_track:
-            yield EARLIER
-        if not each.outcomes.complete:
-            yield CLOSE
-        if each.task.fixed:
-            yield from self._unknown & {ZONES} if each.task.reduces else ()
-            return
-        yield from self._unknown
-        if self._rules.observes_memory and any(deployment.routes for deployment in each.task.situation):
-            yield MEMORY_OBSERVED
+    def _doubts(self, each: Step) -> set[str]:
+        """Return why not all that may happen is among the outcomes of a step."""
+        task = each.task
+        needed = self._unknown & {ZONES} if task.reduces else self._unknown
+        has_run = any(deployment.routes for deployment in task.situation)
+        doubts = {
+            EARLIER: self._lost_track,
+            CLOSE: not each.outcomes.complete,
+            MEMORY_OBSERVED: self._rules.observes_memory and has_run and not task.fixed,
+            **dict.fromkeys(needed, task.reduces or not task.fixed),
+        }
+        return {doubt for doubt, holds in doubts.items() if holds}
 
     def _move_on(self, reached: t.Iterable[Situation], doubts: t.Collection[str]) -> None:
         """Keep the situations that may be there now, or the most likely one if others are unknown."""
@@ -124,21 +125,18 @@ class Forecast:
         for situation in reached:
             if situation not in self._situations:
                 self._situations.append(situation)
-        if doubts or len(self._situations) > _MOST_SITUATIONS:
+        if doubts or len(self._situations) > self._most:
             self._lost_track = True
             del self._situations[1:]
 
-    def _prediction(self, task: Task, outcomes: Outcomes, doubts: t.Collection[str]) -> Prediction:
-        possible = [plan.allocations for plan in outcomes.plans]
-        may_fail = len(possible) < len(outcomes.found)
-        if may_fail:
-            possible.append({each.id: {} if each.id == task.new else each.targets for each in task.situation})
-        limits = widest(self._nodes, task.situation, self._rules, memory_counts=MEMORY_OBSERVED not in doubts)
+    def _prediction(self, steps: t.Sequence[Step], outcomes: Outcomes, doubts: t.Collection[str]) -> Prediction:
+        possible = [allocations for each in steps for allocations in each.possible]
         bounds = around(possible)
-        if doubts:
-            bounds = limits
-        elif ORDER in outcomes.reasons:
-            bounds = loosened(bounds, limits)
+        if doubts or ORDER in outcomes.reasons:
+            limits = widest(
+                self._nodes, steps[0].task.situation, self._rules, memory_counts=MEMORY_OBSERVED not in doubts
+            )
+            bounds = limits if doubts else loosened(bounds, limits)
         is_exact = not doubts and len(outcomes.found) == 1
         return Prediction(
             "exact" if is_exact else "bounds",
@@ -148,5 +146,5 @@ class Forecast:
             bounds.totals,
             () if is_exact else tuple(sorted({*doubts, *outcomes.reasons})),
             outcomes.plans[0].lost if outcomes.plans else frozenset(),
-            may_fail,
+            len(outcomes.plans) < len(outcomes.found),
         )

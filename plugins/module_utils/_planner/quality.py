@@ -11,6 +11,7 @@ import typing as t
 
 from .java import hash_of_node, map_order
 from .ledger import Ledger
+from .records import Node
 
 _HOST_BONUS = 0.1
 
@@ -36,6 +37,12 @@ def running_sum(shares: t.Iterable[tuple[float, ...]]) -> float:
     return total
 
 
+def _listed(by_hash: t.Iterable[Node], placed: t.Collection[str]) -> t.Sequence[Node]:
+    """Return the nodes of one deployment as Java lists them."""
+    nodes = [node for node in by_hash if node.id in placed] if placed else []
+    return map_order(nodes, hash_of_node) if len(nodes) > 1 else nodes
+
+
 def quality_of(ledger: Ledger) -> Quality:
     """Return how good the plan in a ledger is."""
     by_hash = map_order(ledger.nodes, hash_of_node)
@@ -45,7 +52,7 @@ def quality_of(ledger: Ledger) -> Quality:
         placed = ledger.placed[demand.id]
         size += demand.memory.size * len(placed)
         of_deployment = []
-        for node in map_order((node for node in by_hash if node.id in placed), hash_of_node):
+        for node in _listed(by_hash, placed):
             hosted = node.id in demand.current
             of_deployment.append((1 + _HOST_BONUS if hosted else 1.0) * placed[node.id])
             tenths += (11 if hosted else 10) * placed[node.id]

@@ -96,14 +96,11 @@ class Rounding:
 
     def prepare(self) -> list[Pair]:
         """Fix what needs no rounding, and return the pairs that do, in the order in which they are rounded."""
-        for demand in self.demands.values():
-            for node in self.nodes:
-                allocations = self.allocations[node].get(demand.id, 0)
-                if self.shares[node].get(demand.id) == 1 and _is_whole(allocations):
-                    self.left.take(demand, node, int(allocations))
+        for demand, node in self._pairs():
+            if self.shares[node].get(demand) == 1 and _is_whole(self.allocations[node][demand]):
+                self.left.take(self.demands[demand], node, int(self.allocations[node][demand]))
         self._settle(self.nodes)
-        queue = [(demand, node) for demand in self.demands for node in self.nodes if self._is_soft(demand, node)]
-        return sorted(queue, key=self._urgency)
+        return sorted((pair for pair in self._pairs() if self._is_soft(*pair)), key=self._urgency)
 
     def round(self, demand_id: str, node: str, random: Random) -> None:
         """Fix the number of allocations of a pair at random, unless that has happened."""
@@ -210,7 +207,7 @@ class Rounding:
 
     def _fill_up(self, node: str) -> None:
         """Give the cores that a node has left to the deployments that are there."""
-        if self.left.cores[node] == 0 or any(self._is_soft(demand, node) for demand in self.demands):
+        if self.left.cores[node] == 0 or any(self._is_soft(demand, node) for demand in self.allocations[node]):
             return
         here = [self.demands[demand] for demand, share in self.shares[node].items() if share == 1]
         short = [demand for demand in here if self.left.missing[demand.id] > 0]
@@ -221,14 +218,17 @@ class Rounding:
             allocations = demand.memory.more(room, self.left.memory[node])
             self.allocations[node][demand.id] += allocations
             self.left.take(demand, node, allocations)
-        for demand_id in self.demands:
-            if self.left.missing[demand_id] <= 0:
-                self._drop_soft(demand_id)
+        self._drop_what_is_placed()
 
-    def _drop_soft(self, demand: str) -> None:
-        for node in self.nodes:
-            if self._is_soft(demand, node):
+    def _drop_what_is_placed(self) -> None:
+        """Expect no more of deployments of which nothing is missing."""
+        for demand, node in self._pairs():
+            if self.left.missing[demand] <= 0 and self._is_soft(demand, node):
                 self._drop(demand, node)
+
+    def _pairs(self) -> list[Pair]:
+        """Return the pairs that have allocations, deployment by deployment."""
+        return [(demand, node) for demand in self.demands for node in self.nodes if demand in self.allocations[node]]
 
     def _drop(self, demand: str, node: str) -> None:
         self.shares[node].pop(demand, None)

@@ -48,8 +48,10 @@ def _across(
             remaining[demand_id] -= sum(there.values())
     nodes = [node for zone in zones for node in zone]
     around = [dataclasses.replace(demand, current=placed[demand.id]) for demand in demands]
+    with_left_overs = keep_all(nodes, around, planning).placed
+    planning.order_counts |= with_left_overs != placed
     plan = Ledger(nodes, demands, planning.rules)
-    plan.put_all_and_charge_hosts(keep_all(nodes, around, planning).placed)
+    plan.put_all_and_charge_hosts(with_left_overs)
     return plan
 
 

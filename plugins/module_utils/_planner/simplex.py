@@ -31,6 +31,10 @@ class NoSolution(Exception):  # noqa: N818
     """The rows exclude each other."""
 
 
+class GaveUp(NoSolution):
+    """Too many steps were needed."""
+
+
 class Simplex:
     """A program on its way: no exchange of variables would gain anything, but some still break their bounds."""
 
@@ -48,18 +52,18 @@ class Simplex:
         leaving = self.columns + row
         self._exchange(leaving, column, self._highest[leaving])
 
-    def solve(self) -> list[float]:
+    def solve(self, most_steps: int = _MOST_STEPS) -> list[float]:
         """Return the value of each column where the gain is greatest."""
         if any(low > high for low, high in zip(self._lowest, self._highest, strict=True)):
             raise NoSolution
-        for _step in range(_MOST_STEPS):
+        for _step in range(most_steps):
             broken = self._most_broken()
             if broken is None:
                 return self._at[: self.columns]
             rises = self._at[broken] < self._lowest[broken]
             bound = self._lowest[broken] if rises else self._highest[broken]
             self._exchange(broken, self._cheapest(broken, rises), bound)
-        raise NoSolution
+        raise GaveUp
 
     @property
     def is_ambiguous(self) -> bool:

@@ -22,7 +22,7 @@ from .rounding import round_solution
 def solve(nodes: t.Sequence[Node], demands: t.Sequence[Demand], planning: Planning) -> Ledger:
     """Return the better of the greedy fill and the rounded solution of the linear program."""
     placeable = could_fit(nodes, demands)
-    if not placeable:
+    if not any(demand.allocations > 0 for demand in placeable):
         return Ledger(nodes, (), planning.rules)
     greedy, weights = greedy_fill(nodes, placeable, planning.rules)
     random = Random()
