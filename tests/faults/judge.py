@@ -164,7 +164,7 @@ def repeated(requests: t.Sequence[ObservedRequest]) -> list[str]:
 
 def _repeats_stop(request: ObservedRequest) -> bool:
     """Return whether this stops a deployment that is stopping: Elasticsearch may have forgotten the first stop."""
-    return request.verb == "_stop" and any(each["assignment_state"] == "stopping" for each in request.before.values())
+    return request.verb == "_stop" and any(each["ends"] for each in request.before.values())
 
 
 def unpredicted(predicted: Json, actual: Json) -> list[str]:
@@ -218,7 +218,7 @@ def lost_settings(before: Assignments, after: Assignments, items: t.Iterable[Ite
         if item.name not in before or item.name not in after:
             continue
         old, new = task_parameters(before[item.name]), task_parameters(after[item.name])
-        if old["model_id"] != new["model_id"] or before[item.name]["assignment_state"] == "stopping":
+        if old["model_id"] != new["model_id"] or before[item.name]["ends"]:
             continue
         found += [
             f"the task did not keep {name} {old[name]} of '{item.name}', but set {new[name]}"

@@ -60,15 +60,22 @@ def took_effect(request: ObservedRequest, name: str) -> bool:
 
 
 def changed_by(request: ObservedRequest) -> set[str]:
-    """Return the deployments that this write started, stopped or updated. A stopping deployment counts as missing."""
+    """Return the deployments that this write started, stopped or updated.
+
+    One whose stop is under way counts as missing, but for an update: another write's plan may have given it a state in
+    which it takes one.
+    """
     if not request.path.endswith(("/_start", "/_stop", "/_update")):
         return set()
     names = request.before.keys() | request.after.keys()
-    return {name for name in names if _owned(request.before.get(name)) != _owned(request.after.get(name))}
+    updates = request.verb == "_update"
+    return {
+        name for name in names if _owned(request.before.get(name), updates) != _owned(request.after.get(name), updates)
+    }
 
 
-def _owned(assignment: Json | None) -> t.Any:
-    if assignment is None or assignment["assignment_state"] == "stopping":
+def _owned(assignment: Json | None, updates: bool) -> t.Any:
+    if assignment is None or (assignment["ends"] and not updates):
         return None
     return assignment["task_parameters"], assignment.get("adaptive_allocations"), assignment["start_time"]
 

@@ -80,8 +80,13 @@ class SharedEmulator(Emulator):
         super().pass_time()
 
     def assignments(self) -> Assignments:
-        """Return the same as :meth:`deployments`, in a fraction of the time."""
-        return {name: each.as_json() for name, each in self._inner.cluster.assignments.items()}
+        """Return the same as :meth:`deployments`, in a fraction of the time.
+
+        ``ends`` is whether a stop is under way: a plan can give such a deployment another state, and it goes all the
+        same (server-behaviour.md 4.6).
+        """
+        found = self._inner.cluster.assignments.items()
+        return {name: {**each.as_json(), "ends": each.ends} for name, each in found}
 
     def of_run(self, run: str) -> list[ObservedRequest]:
         return [request for request in self.requests if request.run == run]
