@@ -18,7 +18,7 @@ import typing as t
 import yaml
 
 import conftest  # makes the collection importable
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, ITEM_WAIT, SPEC
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import INHERITED, ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
 from checks.collection import NAME
 from support.documents import block
@@ -73,7 +73,7 @@ def dumped(value: t.Any, indent: int) -> str:
 def options() -> Json:
     """Return the documentation of the options of one deployment, those of the fragments too."""
     found: Json = dict(block("trained_model_deployment", "DOCUMENTATION")["options"])
-    for name in ("guard", "wait"):
+    for name in ("guard", "preflight", "wait"):
         found |= fragment(name)
     return found
 
@@ -106,7 +106,7 @@ def items() -> Json:
 
     found: Json = {}
     for name, entry in options().items():
-        if name in ITEM_WAIT:
+        if name in INHERITED:
             found[name] = ordered(entry, [f"Overrides O({name}) for this deployment."], default=None)
         elif name in ITEM.argument_spec:
             found[name] = _shortened(entry, of_item)
@@ -116,7 +116,7 @@ def items() -> Json:
 def planned_items() -> Json:
     """Return the documentation of the options of an item that is only planned."""
     return {
-        name: {**entry, "description": "Has no effect here."} if name in ITEM_WAIT else entry
+        name: {**entry, "description": "Has no effect here."} if name in INHERITED else entry
         for name, entry in items().items()
     }
 
@@ -186,7 +186,9 @@ def _plain(text: str) -> str:
 
 def variables() -> Json:
     """Return the documentation of the variables that the role hands to the options of the list."""
-    documented = block("trained_model_deployments", "DOCUMENTATION")["options"] | fragment("wait")
+    documented = (
+        block("trained_model_deployments", "DOCUMENTATION")["options"] | fragment("preflight") | fragment("wait")
+    )
     documented |= fragment("facts", "DEPLOYMENTS")
     names = [name for name in documented if name in SPEC.argument_spec and name != "deployments"]
 

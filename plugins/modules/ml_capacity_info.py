@@ -174,6 +174,10 @@ options:
             type: str
             choices: [fail, skip]
             default: fail
+      preflight:
+        description: Has no effect here.
+        type: str
+        choices: [fail, warn, 'off']
       wait:
         description: Has no effect here.
         type: bool

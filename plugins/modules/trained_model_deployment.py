@@ -182,6 +182,7 @@ extends_documentation_fragment:
   - mlops.elasticsearch.facts
   - mlops.elasticsearch.facts.deployments
   - mlops.elasticsearch.guard
+  - mlops.elasticsearch.preflight
   - mlops.elasticsearch.wait
 attributes:
   check_mode:
@@ -365,7 +366,8 @@ deployment:
 routing_table:
   description:
     - "Where the deployment runs: for each node id its name, state and reason, and its current and target allocations."
-    - A value that the source lacks is null. Check mode does not predict the nodes of a change.
+    - A value that the source lacks is null. Check mode predicts the nodes and the target allocations of a change as far
+      as they are certain; see RV(prediction).
   returned: always
   type: dict
   sample:
@@ -383,6 +385,20 @@ routing_source:
   returned: always
   type: str
   sample: cluster_state
+prediction:
+  description:
+    - How certain RV(routing_table) is in check mode, if the task would change something; otherwise null.
+    - "C(kind): with V(exact) Elasticsearch is certain to plan so, if nothing else changes meanwhile. With V(bounds) the
+      target allocations that are not certain are null, and C(reasons) has the fewest and the most of each node. It is
+      null if nothing can be said."
+    - "C(missing): what could not be read (C(what)), and the cluster privilege that this needs (C(privilege))."
+    - "C(reasons): why it is not exact."
+  returned: always
+  type: dict
+  sample:
+    kind: bounds
+    missing: [{what: settings, privilege: monitor}]
+    reasons: ["Node ml-1: 0 to 4 allocations."]
 allocations:
   description:
     - "C(wanted): the desired number of allocations. C(assigned): how many have a node, null if unknown."
@@ -470,7 +486,9 @@ start_checks:
       V(refused), or V(not_read) if it could not be read.
     - Null if the task planned no start, or if this server does not ask for it.
     - C(versions) is about the versions of the nodes, C(licence) about machine learning in the licence,
-      C(upgrade_mode) about that of machine learning, C(capacity) about the processors of the ML nodes.
+      C(upgrade_mode) about that of machine learning.
+    - C(capacity) is about the room on the ML nodes, also for an update to more allocations, unless O(preflight) is
+      V(off). It is V(short) if not all allocations may get a place and Elasticsearch may accept that.
     - If one could not be read before a stop, that is a warning.
   returned: always
   type: dict

@@ -37,6 +37,10 @@ LOCALS = {
     "deployment_id",
     "existing",  # ids of deployments
     "fact_name",
+    "figures",  # of nodes
+    "fits",  # numbers, in words
+    "have",  # "have" or "may have", in words
+    "limit",
     "missing",  # of a deployment without reasons
     "node",  # its name
     "named",  # ids of consumers, or settings

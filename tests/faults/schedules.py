@@ -10,7 +10,11 @@ import typing as t
 
 from hypothesis import strategies as st
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import DEPLOYMENT, WAIT
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.deployment import (
+    DEPLOYMENT,
+    PREFLIGHT,
+    WAIT,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.guard import GUARD
 from faults.consumers import ALIAS, alias, consumers, owned
@@ -89,10 +93,14 @@ def _options(names: t.Mapping[str, Json], exclusive: t.Iterable[t.Collection[str
 
 
 EXCLUSIVE = tuple(map(tuple, DEPLOYMENT.mutually_exclusive))
-ONE = _options(DEPLOYMENT.argument_spec | GUARD.argument_spec | WAIT.argument_spec, EXCLUSIVE)
+ONE = _options(DEPLOYMENT.argument_spec | GUARD.argument_spec | PREFLIGHT.argument_spec | WAIT.argument_spec, EXCLUSIVE)
 ITEMS = _options(ITEM.argument_spec, EXCLUSIVE)
 LIST = _options(
-    {name: option for name, option in SPEC.argument_spec.items() if name in ("guard", *WAIT.argument_spec)},
+    {
+        name: option
+        for name, option in SPEC.argument_spec.items()
+        if name in ("guard", "preflight", *WAIT.argument_spec)
+    },
     (),
 )
 OFTEN = ("on_unsatisfied", "recovery_file", "guard", "on_referenced", "on_endpoint_owned", "wait_timeout")

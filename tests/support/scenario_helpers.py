@@ -31,8 +31,9 @@ def launched(emulator: Emulator, name: str = "d", **options: t.Any) -> Json:
 
 
 def hide_nodes(emulator: Emulator) -> None:
-    """Hide the nodes: what lacks processors shows only when Elasticsearch refuses a write."""
-    emulator.fault("nodes", {"type": "answer", "status": 404, "body": None}, times=-1)
+    """Hide what decides about room: that there is none shows only when Elasticsearch refuses a write."""
+    for operation in ("nodes", "settings"):
+        emulator.fault(operation, {"type": "answer", "status": 404, "body": None}, times=-1)
 
 
 def owned(emulator: Emulator) -> None:

@@ -47,6 +47,7 @@ class Feature(enum.Enum):
     UPDATE = Availability((8, 6), "an update of a running deployment")
     PRIORITY = Availability((8, 6), "priority: low")
     DEPLOYMENT_ID = Availability((8, 8), "a deployment_id that differs from the model_id")
+    RECORDED_PLANS = Availability((8, 8), "plans of allocations that were recorded", serverless=False)
     DEFINITION_STATUS = Availability((8, 8), "the status of a model's definition")
     TRANSPORT_VERSIONS = Availability((8, 10), "transport versions of nodes")
     INFERENCE_ENDPOINTS = Availability((8, 11), "inference endpoints")

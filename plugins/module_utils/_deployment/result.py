@@ -30,6 +30,7 @@ def as_item(state: RunState) -> Json:
         "deployment": observed and observed.as_result(),
         "routing_table": observed.routing_table() if observed else {},
         "allocations": observed.allocations() if observed else _NOTHING_RUNS if state.read else None,
+        "prediction": state.places and state.places.as_result(),
         "routing_source": observed.routing_source if observed else "prediction" if state.predicted else "stats",
         "before": before,
         "after": after,
@@ -63,7 +64,7 @@ def fact(state: RunState, item: Json) -> Json:
         "addresses": state.server and state.server.addresses,
         "predicted": state.predicted or state.follows_prediction,
     }
-    return {state.deployment_id: {**entry, **more_of(state.observed), **where}}
+    return {state.deployment_id: {**entry, **more_of(state.observed), "moved": list(state.moved), **where}}
 
 
 def _before(state: RunState) -> Json | None:

@@ -29,13 +29,15 @@ from .apply.planning import plan_run
 from .apply.prediction import predict
 from .apply.rollout import roll_out
 from .apply.scheduler import run_all
-from .apply.start_look import check_room, check_room_for_one, check_start
+from .apply.start_look import STOP_SOME, check_number, check_room, check_start, known_deployments
 from .apply.stuck import warn_if_stuck
 from .options.fleet import Item
 from .options.predictions import not_followed, predictions
 from .options.task import Task
 from .plan.fleet import in_send_order, refuse_long_list
 from .plan.guard import guard_plans
+from .plan.places import moved
+from .plan.preflight import Outlook
 from .plan.run_state import RunState
 from .plan.start_conditions import unlisted_refusal
 from .records.prediction import NO_PREDICTIONS
@@ -56,6 +58,7 @@ class TaskRun:
         self.error: Failure | None = None
         self.read = False
         self.time = TaskTime(clock or SystemClock())
+        self._outlook: Outlook | None = None
         self._check_mode = check_mode
         self._show_progress = show_progress
 
@@ -153,12 +156,9 @@ class TaskRun:
             run.state = run.state.planned(plan)
             _check_start(run)
         self._refuse_unlisted_stops()
-        if task.only_id is None:
-            hint = "Stop some, or set stop_unlisted and unlisted_except."
-            check_room(cluster, self._unfailed, snapshot.deployments, hint)
-        else:
-            for run in self._unfailed:
-                check_room_for_one(run, snapshot.state)
+        hint = STOP_SOME if task.only_id else "Stop some, or set stop_unlisted and unlisted_except."
+        check_number(self._unfailed, known_deployments(cluster, snapshot), hint)
+        self._outlook = check_room(cluster, self._unfailed, snapshot, predict=self._check_mode)
 
     @property
     def _unfailed(self) -> list[DeploymentRun]:
@@ -176,7 +176,11 @@ class TaskRun:
     def _predict(self, snapshot: Snapshot) -> None:
         unfailed = self._unfailed
         for run in unfailed:
-            predict(run, snapshot)
+            predict(run, snapshot, self._outlook)
+        if self._outlook:
+            others = moved(self._outlook, [run.deployment_id for run in unfailed if run.state.predicted])
+            for run in unfailed:
+                run.note(moved=others if run.state.predicted else ())
         plans = [run.plan for run in unfailed]
         for index, step in in_send_order(plans):
             self.requests_sent.append(unfailed[index].state.requests[plans[index].steps.index(step)])

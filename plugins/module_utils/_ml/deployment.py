@@ -60,6 +60,8 @@ class Deployment(StartSettings):
     allocation_status: AllocationStatus | None = None
     routes: tuple[Route, ...] = ()
     routing_source: Source = "stats"
+    has_predicted_places: bool = False
+    """Its routes are those that Elasticsearch is certain to make, though no cluster has shown them."""
     misreported: bool = False
     """Its threads and its cache size are not known: the statistics show wrong ones."""
 
@@ -177,7 +179,8 @@ class Deployment(StartSettings):
     def allocations(self) -> dict[str, int | None]:
         """Return the result key ``allocations``. ``assigned`` is ``None`` where no target per node can be read."""
         targets = [route.target_allocations for route in self.routes]
-        known = self.routing_source in ("assignment", "cluster_state") and None not in targets
+        shown = self.routing_source in ("assignment", "cluster_state") or self.has_predicted_places
+        known = shown and None not in targets
         running = None if self.routing_source == "prediction" else self.running
         number = self.number_of_allocations
         return {

@@ -211,7 +211,7 @@ def test_a_predicted_update_keeps_what_is_there(emulator: Emulator) -> None:
     scaled = predicted(emulator, deployment_id="d", number_of_allocations=2)
     next_task = emulator.run(deployment_id="d", **after(scaled))
     assert next_task["deployment"]["start_time"] is not None
-    assert [route["target_allocations"] for route in next_task["routing_table"].values()] == [None]
+    assert [route["target_allocations"] for route in next_task["routing_table"].values()] == [2]
     restarted = emulator.run(deployment_id="d", state="restarted", **after(scaled))
     assert restarted["api_calls"][1]["query"]["cache_size"] == "1572864b"
     assert restarted["api_calls"][1]["query"]["number_of_allocations"] == "2"

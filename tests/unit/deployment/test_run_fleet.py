@@ -125,7 +125,10 @@ def test_a_total_that_cannot_fit_is_refused_before_any_write(emulator: Emulator)
     ]
     for check_mode in (True, False):
         result = emulator.run_many(desired, check_mode)
-        assert "would need 9 processors, and the ML nodes have 8. Ask for fewer allocations" in result["msg"]
+        assert result["msg"].startswith(
+            "The ML nodes have room for 2 of the 3 allocations of deployment 'new'. "
+            "n1: 2 of 4 processors free, 4 needed; n2: 3 of 4 processors free, 4 needed. Ask for fewer allocations"
+        )
     assert emulator.journal() == []
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
     assert emulator.run_many(desired, check_mode=True)["summary"]["changed"] == 3
@@ -232,7 +235,11 @@ def test_one_that_fails_does_not_keep_the_others(emulator: Emulator) -> None:
 
 REFUSED_AS_A_WHOLE: dict[str, tuple[Json, Json, str]] = {
     "guard": ({"deployment_id": "a", "number_of_allocations": 4}, {"guard": {"max_total_step": 1}}, "The list is"),
-    "no room": ({"deployment_id": "a", "number_of_allocations": 99}, {}, "processors, and the ML nodes have 8."),
+    "no room": (
+        {"deployment_id": "a", "number_of_allocations": 99},
+        {},
+        "n1: 2 of 4 processors free, 95 needed; n2: 4 of 4 processors free, 97 needed.",
+    ),
     "namesake": ({"deployment_id": "other", "model_id": "m"}, {}, "'other' is the id of another trained model"),
 }
 
@@ -380,7 +387,7 @@ def test_reading_costs_the_same_whatever_the_number(number: int) -> None:
 def test_all_wait_in_the_same_polls(emulator: Emulator) -> None:
     desired: list[Json] = [{"deployment_id": f"d{each}", "model_id": "m"} for each in range(5)]
     result = emulator.run_many(desired)
-    polls = [each for each in requests(emulator) if each.endswith("_stats")]
+    polls = [each for each in requests(emulator) if each.endswith("trained_models/_stats")]
     assert len(polls) == 1 + result["waited"]["polls"]
     assert result["waited"]["polls"] <= 3
 

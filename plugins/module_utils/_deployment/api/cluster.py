@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..._capacity.api import CapacityReader
 from ..._capacity.cluster_state import ASSIGNMENT_KEYS, ClusterState, assignments_in, read_cluster_state
 from ..._consumers.api import ConsumerReader
 from ..._core.errors import ApiError
@@ -55,9 +56,11 @@ class Cluster(ClusterConnection):
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)
+        self.capacity = CapacityReader(client, lambda: self.server)
 
     def forget(self) -> None:
         self.start_conditions.forget()
+        self.capacity.forget()
         self.consumers.forget()
 
     @property

@@ -78,6 +78,4 @@ ASSIGNED = object_with(metadata=object_with(**dict.fromkeys(ASSIGNMENT_KEYS, ASS
 """The schema of a cluster state without its nodes."""
 WRITTEN = object_with(assignment=ASSIGNMENT, allocation=ASSIGNMENT)
 
-NODES = object_with(nodes=map_of(object_with(version=text, roles=list_of(text), attributes=map_of(text))))
-_ML_SETTINGS = object_with(xpack=object_with(ml=object_with()))
-CLUSTER_SETTINGS = object_with(transient=_ML_SETTINGS, persistent=_ML_SETTINGS, defaults=_ML_SETTINGS)
+NODES = object_with(nodes=map_of(object_with(version=text)))

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import typing as t
 
 from ..._capacity.cluster_state import ClusterState
 from ..._ml.deployment import Deployment
-from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, overlaid
+from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, Predictions, overlaid
 
 Json = dict[str, t.Any]
 Raw = t.Mapping[str, t.Any]
@@ -145,17 +146,19 @@ class Snapshot:
         return Lookup(self.deployment(deployment_id), tuple(other_deployments), deployment_id in self._models)
 
 
-def existing_in(state: ClusterState, predictions: PredictedDeployments) -> list[Deployment]:
+def existing_in(state: ClusterState, predictions: Predictions) -> list[Deployment]:
     """Return all deployments of the cluster *state*, as earlier tasks of a dry run would have left them.
 
-    They have the order in which Elasticsearch plans: what would be started comes last.
+    They have the order in which Elasticsearch plans: what would be started comes last. The number of allocations of
+    those that would be moved is not known.
     """
     names = state.node_names
-    found: dict[str, Deployment | None] = {
-        deployment_id: Deployment.from_assignment(each, "cluster_state", names)
-        for deployment_id, each in state.assignments.items()
-    }
-    for deployment_id, predicted in predictions.items():
+    found: dict[str, Deployment | None] = {}
+    for deployment_id, each in state.assignments.items():
+        read = Deployment.from_assignment(each, "cluster_state", names)
+        is_moved = deployment_id in predictions.moved and deployment_id not in predictions.deployments
+        found[deployment_id] = dataclasses.replace(read, number_of_allocations=None) if is_moved else read
+    for deployment_id, predicted in predictions.deployments.items():
         after = predicted and overlaid(predicted, found.get(deployment_id))
         if after is predicted:  # stopped, or started again
             found.pop(deployment_id, None)

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import ApiError
 from ..._core.features import Feature
 from ..._core.http.client import Client
 from ..._core.run.obstacles import is_licensed, is_upgrade_mode, read_if_allowed
 from ..._core.server import Server
-from ..records.processors import MlProcessors
 from ..records.start_conditions import NodeVersion, StartConditions
 from . import schemas
 
 Json = dict[str, t.Any]
-_NODES = ",".join(f"nodes.*.{name}" for name in ("version", "transport_version", "roles", "attributes"))
-_SETTINGS = "*.xpack.ml.max_*,*.xpack.ml.allocated_processors_scale"
+_NODES = ",".join(f"nodes.*.{name}" for name in ("version", "transport_version"))
 
 
 class StartConditionsReader:
@@ -29,11 +26,10 @@ class StartConditionsReader:
         self._client = client
         self._server = server
         self._conditions: StartConditions | None = None
-        self._nodes: Json | None = None
 
     def forget(self) -> None:
         """Read again when it is asked for next."""
-        self._conditions = self._nodes = None
+        self._conditions = None
 
     def read(self) -> StartConditions:
         """Return the conditions, as far as the user may read them; read them once.
@@ -45,7 +41,8 @@ class StartConditionsReader:
         return self._conditions
 
     def _read_conditions(self) -> StartConditions:
-        nodes = _versions(self._read_nodes()) if self._server().supports(Feature.NODE_VERSION_CHECK) else None
+        asked = self._server().supports(Feature.NODE_VERSION_CHECK)
+        nodes = self._read_versions("read the nodes", "/_nodes") if asked else None
         differ = nodes is not None and len(set(nodes)) > 1
         return StartConditions(
             nodes,
@@ -54,41 +51,11 @@ class StartConditionsReader:
             is_upgrade_mode(self._client),
         )
 
-    def _read_nodes(self) -> Json:
-        if self._nodes is None:
-            self._nodes = read_if_allowed(
-                self._client, "read the nodes", "/_nodes", {"filter_path": _NODES}, schemas.NODES
-            )
-        return self._nodes
-
     def _read_master(self) -> NodeVersion | None:
-        query = {"filter_path": "nodes.*.version,nodes.*.transport_version"}
-        masters = _versions(
-            read_if_allowed(self._client, "read the master node", "/_nodes/_master", query, schemas.NODES)
-        )
+        masters = self._read_versions("read the master node", "/_nodes/_master")
         return masters[0] if masters else None
 
-    @property
-    def has_processors(self) -> bool:
-        """Return whether the server asks for processors: before 8.4 nodes accepted more than they have."""
-        return self._server().supports(Feature.PROCESSOR_CHECK)
-
-    def read_processors(self) -> MlProcessors | None:
-        """Return the processors for machine learning; ``None`` if they cannot be read."""
-        query = {"include_defaults": "true", "filter_path": _SETTINGS}
-        schema = schemas.CLUSTER_SETTINGS
-        try:
-            nodes = self._read_nodes()
-            if not nodes:
-                return None
-            settings = self._client.read(
-                "read the settings", "/_cluster/settings", query, privilege="monitor", schema=schema
-            )
-            return MlProcessors.from_api(nodes, settings)
-        except (ApiError, ValueError, ArithmeticError):  # numbers are free texts there
-            return None  # the check only spares requests that would fail
-
-
-def _versions(raw: Json) -> tuple[NodeVersion, ...] | None:
-    """Return the versions of the nodes, or ``None`` if no node is shown."""
-    return tuple(map(NodeVersion.from_api, (raw.get("nodes") or {}).values())) or None
+    def _read_versions(self, what: str, path: str) -> tuple[NodeVersion, ...] | None:
+        """Return the versions of the nodes under *path*, or ``None`` if no node is shown."""
+        raw = read_if_allowed(self._client, what, path, {"filter_path": _NODES}, schemas.NODES)
+        return tuple(map(NodeVersion.from_api, (raw.get("nodes") or {}).values())) or None

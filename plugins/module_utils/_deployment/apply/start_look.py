@@ -2,23 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look, before the first write, at what is certain to refuse a start: nothing stops that could not start again."""
+"""The look, before the first write, at what is certain to refuse it: nothing stops that could not start again."""
 
 from __future__ import annotations
 
 import contextlib
 import typing as t
 
-from ..._capacity.cluster_state import ClusterState
+from ..._capacity.answers import no_capacity
 from ..._core.errors import ApiError, Refusal
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
-from ..api.snapshot import existing_in
-from ..plan.capacity import refuse_too_few_processors, takes_capacity
-from ..plan.fleet import refuse_too_many
+from ..api.snapshot import Snapshot, existing_in
+from ..plan.fleet import too_many
 from ..plan.plan import Plan
-from ..plan.start_conditions import NO_CHECKS, Check, judge, refuse_start
+from ..plan.preflight import Outlook, Planned, Verdict, look, refuse_without_room
+from ..plan.room import Room, has_room, takes_room
+from ..plan.start_conditions import NO_CHECKS, judge, refuse_start
 from .deployment_run import DeploymentRun
+from .expected import expect
 
 
 def check_start(run: DeploymentRun) -> None:
@@ -34,52 +36,78 @@ def check_start(run: DeploymentRun) -> None:
         refuse_start(start, run.state.start_checks)
 
 
-def check_room(
-    cluster: Cluster, runs: t.Sequence[DeploymentRun], existing: t.Sequence[Deployment] | None, hint: str
-) -> None:
-    """Look at the room for the starts of all *runs* together beside the *existing* deployments.
+def check_number(runs: t.Sequence[DeploymentRun], existing: t.Sequence[Deployment] | None, hint: str) -> None:
+    """Look at the number of deployments that the cluster would have with those of all *runs*.
 
-    *existing*: ``None`` if they cannot be read. *hint*: how to make room for more.
+    *existing*: ``None`` if they are not known. *hint*: how to make room for more.
 
-    :raises Refusal: there is not enough.
+    :raises Refusal: there would be too many.
     """
-    plans = [run.plan for run in runs]
-    if existing is not None:
-        refuse_too_many([deployment.deployment_id for deployment in existing], plans, hint)
-    if not (takes_capacity(plans) and cluster.start_conditions.has_processors):
+    starting = [run for run in runs if run.plan.start and run.state.desired.preflight != "off"]
+    text = too_many([each.deployment_id for each in existing or ()], [run.plan for run in runs])
+    if existing is None or text is None:
         return
-    processors = cluster.start_conditions.read_processors() if existing is not None else None
-    _note(runs, "ok" if processors else "not_read")
-    if processors and existing is not None:
-        try:
-            refuse_too_few_processors(processors, existing, plans)
-        except Refusal:
-            _note(runs, "refused")
-            raise
+    if any(run.state.desired.preflight == "fail" for run in starting):
+        raise Refusal("too_many_deployments", text, hint=hint)
+    for run in starting:
+        run.warn(text)
 
 
-def _note(runs: t.Iterable[DeploymentRun], capacity: Check) -> None:
-    """Note the check of the *capacity* for each run that starts something."""
+def check_room(
+    cluster: Cluster, runs: t.Sequence[DeploymentRun], snapshot: Snapshot, *, predict: bool
+) -> Outlook | None:
+    """Look at the room for the plans of all *runs* together.
+
+    Nothing is read if no plan takes room, unless *predict* asks for the places of all that changes.
+
+    :raises Refusal: there is certainly too little.
+    """
+    asked = any(takes_room(run.plan) and run.state.desired.preflight != "off" for run in runs)
+    moves = predict and any(run.plan.steps or run.plan.waits_for_stop for run in runs)
+    if not (asked or moves) or not has_room(cluster.server):
+        return None
+    outlook = _outlook(cluster, runs, snapshot)
     for run in runs:
-        if run.plan.start:
-            run.note(start_checks={**run.state.start_checks, "capacity": capacity})
+        _note(run, outlook.verdicts.get(run.deployment_id))
+    refuse_without_room(
+        {
+            run.deployment_id: outlook.verdicts[run.deployment_id]
+            for run in runs
+            if run.deployment_id in outlook.verdicts and run.state.desired.preflight == "fail"
+        }
+    )
+    return outlook
 
 
-def existing_deployments(cluster: Cluster, state: ClusterState | None) -> list[Deployment] | None:
-    """Return all deployments of the cluster *state*, ``None`` if it was not read.
+def _outlook(cluster: Cluster, runs: t.Sequence[DeploymentRun], snapshot: Snapshot) -> Outlook:
+    existing = known_deployments(cluster, snapshot)
+    planned = [Planned(run.plan, expect(run, snapshot, existing or ()), run.state.desired.preflight) for run in runs]
+    try:
+        capacity = cluster.capacity.read(snapshot.state and snapshot.state.raw)
+    except ApiError as error:
+        if error.kind == "licence":
+            raise
+        capacity = no_capacity()  # the look only spares requests that would fail
+    return look(Room.of(capacity, existing, cluster.server), planned)
+
+
+def _note(run: DeploymentRun, verdict: Verdict | None) -> None:
+    """Note the *verdict* about the room for the plan of *run*."""
+    if verdict is None:
+        return
+    run.note(start_checks={**run.state.start_checks, "capacity": verdict.check})
+    if verdict.text and (verdict.check == "short" or run.state.desired.preflight == "warn"):
+        run.warn(verdict.text)
+
+
+def known_deployments(cluster: Cluster, snapshot: Snapshot) -> list[Deployment] | None:
+    """Return all deployments of the cluster, ``None`` if they were not read.
 
     In a dry run they are as its earlier tasks would have left them.
     """
-    return None if state is None else existing_in(state, cluster.predictions.deployments)
-
-
-def check_room_for_one(run: DeploymentRun, state: ClusterState | None) -> None:
-    """Look at the room for a start beside all deployments of the cluster *state*; read nothing if there is no start.
-
-    :raises Refusal: there is not enough.
-    """
-    if run.plan.start and not run.cluster.server.serverless:
-        check_room(run.cluster, [run], existing_deployments(run.cluster, state), "Stop some first.")
+    if snapshot.state is not None:
+        return existing_in(snapshot.state, cluster.predictions)
+    return snapshot.deployments if snapshot.is_complete else None
 
 
 def look_again(run: DeploymentRun, plan: Plan) -> None:
@@ -89,17 +117,28 @@ def look_again(run: DeploymentRun, plan: Plan) -> None:
     :raises ApiError: something could not be read.
     """
     run.cluster.start_conditions.forget()
+    run.cluster.capacity.forget()
     candidate = run.on_trial()
-    candidate.note(plan=plan)
+    candidate.note(plan=plan, expected=None)
     try:
         check_start(candidate)
-        check_room_for_one(candidate, _read_state(candidate))
+        if plan.start:
+            _check_room_again(candidate)
     finally:
         run.note(start_checks=candidate.state.start_checks)
 
 
-def _read_state(run: DeploymentRun) -> ClusterState | None:
-    """Return the cluster state as it is now, ``None`` if it cannot be read, or if *run* starts nothing."""
+def _check_room_again(run: DeploymentRun) -> None:
+    """Look at the room for the start of *run* as it is now.
+
+    :raises Refusal: there is certainly none.
+    """
+    snapshot = Snapshot((), run.deployment_id, misreports=False)
     with contextlib.suppress(ApiError):
-        return run.cluster.read_state() if run.plan.start else None
-    return None
+        snapshot = snapshot.with_state(run.cluster.read_state())
+    check_number([run], known_deployments(run.cluster, snapshot), STOP_SOME)
+    check_room(run.cluster, [run], snapshot, predict=False)
+
+
+STOP_SOME = "Stop some first."
+"""How to make room for one more deployment."""

@@ -75,9 +75,11 @@ WAIT = Spec(
     }
 )
 
+PREFLIGHT = Spec({"preflight": {"type": "str", "choices": ["fail", "warn", "off"], "default": "fail"}})
+
 FACTS = facts(DEFAULT_FACT)
 
-SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
+SPEC = CONNECTION.merge(DEPLOYMENT).merge(GUARD).merge(PREFLIGHT).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
 _CONVERTED = ("deployment_id", "model_id", "adaptive_allocations", "recovery_file", "guard")
 _AS_GIVEN = {field.name for field in dataclasses.fields(Desired)} & SPEC.argument_spec.keys() - {*_CONVERTED}

@@ -19,19 +19,19 @@ from ..._ml.predictions import PREDICTIONS
 from ..records.desired import Desired, WaitPolicy
 from ..records.desired import longest_time as longest_of
 from . import deployment
-from .deployment import DEPLOYMENT, FACTS, WAIT
+from .deployment import DEPLOYMENT, FACTS, PREFLIGHT, WAIT
 from .guard import GUARD, LIST_GUARD
 
-ITEM_WAIT = ("wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
-"""Options of waiting that an item has from the task, unless it sets them itself."""
+INHERITED = ("preflight", "wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
+"""Options that an item has from the task, unless it sets them itself."""
 
 ITEM = Spec(
     {
         **DEPLOYMENT.argument_spec,
         **GUARD.argument_spec,
         **{
-            name: {key: value for key, value in WAIT.argument_spec[name].items() if key != "default"}
-            for name in ITEM_WAIT
+            name: {key: value for key, value in PREFLIGHT.merge(WAIT).argument_spec[name].items() if key != "default"}
+            for name in INHERITED
         },
     },
     required_one_of=DEPLOYMENT.required_one_of,
@@ -57,11 +57,11 @@ DEPLOYMENTS = Spec(
     never_empty=DEPLOYMENT.never_empty,
 )
 
-SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
+SPEC = CONNECTION.merge(DEPLOYMENTS).merge(LIST_GUARD).merge(PREFLIGHT).merge(WAIT).merge(FACTS).merge(PREDICTIONS)
 
 Item = tuple[Desired, WaitPolicy]
 Options = dict[str, t.Any]
-_FROM_TASK = (*ITEM_WAIT, "wait_sleep")
+_FROM_TASK = (*INHERITED, "wait_sleep")
 
 
 def item_label(index: int, item: t.Mapping[str, t.Any]) -> str:

@@ -22,7 +22,8 @@ def predictions(params: t.Mapping[str, t.Any], server: Server) -> Predictions:
     """
     found = Predicted(params, "deployments", ENTRY).on(server)
     deployments = {deployment_id: from_entry(entry) for deployment_id, entry in found.items()}
-    return Predictions(deployments, predicted_aliases(params, server))
+    moved = frozenset(name for entry in found.values() for name in entry.get("moved") or ())
+    return Predictions(deployments, predicted_aliases(params, server), moved)
 
 
 def not_followed(params: t.Mapping[str, t.Any], server: Server, deployment_id: str) -> tuple[WarningText, ...]:

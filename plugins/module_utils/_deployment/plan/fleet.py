@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.errors import Refusal
+from ..._core.warning import WarningText
 from ..records.step import Step
 from .order import send_order
 from .plan import Plan
@@ -25,19 +26,18 @@ def refuse_long_list(to_run: int) -> None:
         )
 
 
-def refuse_too_many(existing: t.Collection[str], plans: t.Iterable[Plan], hint: str) -> None:
-    """Refuse to start more deployments than fit beside the *existing* ones that stay. *hint*: what to do."""
+def too_many(existing: t.Collection[str], plans: t.Iterable[Plan]) -> WarningText | None:
+    """Return what to say if the *plans* start more deployments than fit beside the *existing* ones that stay."""
     after = set(existing)
     for plan in plans:
         for step in plan.steps:
             (after.discard if step.kind == "stop" else after.add)(step.deployment_id)
-    if len(after) > max(LIMIT, len(existing)):
-        raise Refusal(
-            "too_many_deployments",
-            f"The cluster has {len(existing)} deployments and would have {len(after)}: "
-            f"Elasticsearch takes at most {LIMIT}",
-            hint=hint,
-        )
+    count, number, limit = len(existing), len(after), LIMIT
+    if number <= max(limit, count):
+        return None
+    return WarningText(
+        f"The cluster has {count} deployments and would have {number}: Elasticsearch takes at most {limit}."
+    )
 
 
 def in_send_order(plans: t.Sequence[Plan]) -> list[tuple[int, Step]]:

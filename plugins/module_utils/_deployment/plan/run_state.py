@@ -15,7 +15,9 @@ from ..._core.http.client import Request
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
+from ..._ml.model import Model
 from ..records.desired import Desired, WaitPolicy
+from ..records.prediction import Places
 from ..records.recovery_record import RecoveryRecord
 from ..records.step import Step, StepKind
 from .order import send_order
@@ -81,9 +83,10 @@ class RunState:
     """The state of a run, for one deployment.
 
     ``current``: the deployment as it was read before planning. ``observed``: as it was read last, or in check mode as
-    it would be. ``follows_prediction``: an earlier task of the dry run would have made what was read. ``plan``: what
-    the task does, as it was planned last; a plan of a rollback is in ``progress`` only. ``before_rollback``: the writes
-    of ``plan`` that a rollback has to undo. ``unattainable``: why waiting cannot help, if the task keeps that.
+    it would be; then ``places`` says how certain its nodes are, and ``moved`` which other deployments change theirs.
+    ``follows_prediction``: an earlier task of the dry run would have made what was read. ``plan``: what the task does,
+    as it was planned last; a plan of a rollback is in ``progress`` only. ``before_rollback``: the writes of ``plan``
+    that a rollback has to undo. ``unattainable``: why waiting cannot help, if the task keeps that.
     ``record``: what the recovery file has; ``record_written``: by this run.
     """
 
@@ -97,6 +100,8 @@ class RunState:
     follows_prediction: bool = False
     plan: Plan | None = None
     predicted: bool = False
+    places: Places | None = None
+    moved: tuple[str, ...] = ()
     unattainable: str | None = None
     record: RecoveryRecord | None = None
     record_written: bool = False
@@ -114,6 +119,10 @@ class RunState:
     """What warnings must not name: reasons that Elasticsearch gives, and paths."""
     start_checks: StartChecks = dataclasses.field(default_factory=lambda: NO_CHECKS)
     used_by: UsedBy | None = None
+    start_model: Model | None = None
+    """The model that the plan starts."""
+    expected: Deployment | None = None
+    """The deployment after the plan, as Elasticsearch would show it; its places are not predicted."""
     error: Failure | None = None
 
     @property

@@ -17,7 +17,7 @@ from ..._core.words import joined
 from ..records.start_conditions import NodeVersion, StartConditions
 from ..records.step import Step
 
-Check = t.Literal["ok", "refused", "not_read"]
+Check = t.Literal["ok", "refused", "short", "not_read"]
 StartChecks = t.Mapping[str, "Check | None"]
 
 NO_CHECKS: StartChecks = {"versions": None, "licence": None, "upgrade_mode": None, "capacity": None}
@@ -27,7 +27,7 @@ _NAMES = {
     "versions": ("the versions of the nodes", "monitor"),
     "licence": ("the licence", "monitor"),
     "upgrade_mode": ("upgrade mode", "monitor_ml"),
-    "capacity": ("the processors of the ML nodes", "monitor"),
+    "capacity": ("the room on the ML nodes", "monitor"),
 }
 """Check to what it reads, and the cluster privilege that this needs."""
 

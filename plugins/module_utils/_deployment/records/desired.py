@@ -14,6 +14,8 @@ from ..._ml.adaptive import AdaptivePatch
 from ..._ml.settings import StartSettings
 from .guard import NO_LIMITS, Guard
 
+Preflight = t.Literal["fail", "warn", "off"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Desired(StartSettings):
@@ -41,6 +43,7 @@ class Desired(StartSettings):
     finish_pending_work: bool | None = None
     recovery_file: str | None = None
     guard: Guard = NO_LIMITS
+    preflight: Preflight = "fail"
     always_adaptive: bool = False
     can_update: bool = True
     listed: bool = True

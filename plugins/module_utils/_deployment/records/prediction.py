@@ -10,10 +10,13 @@ import dataclasses
 import types
 import typing as t
 
-from ..._core.http.schema import Schema, boolean, integer, object_with, text
+from ..._capacity.records import Missing
+from ..._core.http.schema import Schema, boolean, integer, list_of, map_of, object_with, text
 from ..._core.run.predictions import entry_schema
 from ..._ml.adaptive import AdaptiveAllocations
 from ..._ml.deployment import Deployment
+from ..._ml.model import MEMORY_FIGURES
+from ..._ml.routing import Route
 from ..._ml.schemas import ADAPTIVE
 from ..._ml.settings import SETTINGS
 
@@ -23,11 +26,34 @@ PredictedDeployments = t.Mapping[str, "Deployment | None"]
 _NOTHING: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """The certainty of predicted nodes: the result key ``prediction``.
+
+    ``kind``: ``None`` if nothing can be said. ``missing``: what could not be read. ``reasons``: why it is not exact.
+    """
+
+    kind: t.Literal["exact", "bounds"] | None
+    missing: tuple[Missing, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def as_result(self) -> Json:
+        return {
+            "kind": self.kind,
+            "missing": [each.as_result() for each in self.missing],
+            "reasons": list(self.reasons),
+        }
+
+
 class Predictions(t.NamedTuple):
-    """The state that earlier tasks of a dry run would have left. ``aliases``: to their models, ``None`` if deleted."""
+    """The state that earlier tasks of a dry run would have left. ``aliases``: to their models, ``None`` if deleted.
+
+    ``moved``: the ids of other deployments, whose places they would have changed.
+    """
 
     deployments: PredictedDeployments = _NOTHING
     aliases: t.Mapping[str, str | None] = _NOTHING
+    moved: frozenset[str] = frozenset()
 
 
 NO_PREDICTIONS = Predictions()
@@ -37,12 +63,25 @@ _SHOWN: dict[str, Schema] = {
     **dict.fromkeys(("assignment_state", "reason", "start_time"), text),
 }
 """What the entry shows of a deployment under the name that its record has, with the schema."""
-_MORE = ("model_bytes", "cache_size_exact")
+_FIGURES = ("model_bytes", *MEMORY_FIGURES, "max_assigned_allocations")
+_MORE = ("cache_size_exact", "has_predicted_places", *_FIGURES)
 """What a plan needs beside the result key ``deployment``: it tells a default cache size from one that was set."""
 
+_ROUTE = object_with(
+    "routing_state",
+    node_name=text,
+    routing_state=text,
+    reason=text,
+    current_allocations=integer,
+    target_allocations=integer,
+)
+
 ENTRY: Schema = entry_schema(
-    model_bytes=integer,
+    **dict.fromkeys(_FIGURES, integer),
     cache_size_exact=boolean,
+    has_predicted_places=boolean,
+    moved=list_of(text),
+    routing_table=map_of(_ROUTE),
     deployment=object_with(
         "deployment_id",
         "model_id",
@@ -65,6 +104,7 @@ def from_entry(entry: Json) -> Deployment | None:
     shown = entry.get("deployment")
     if shown is None:
         return None
+    figures: Json = {name: entry.get(name) or 0 for name in _FIGURES[1:]}
     return Deployment(
         deployment_id=shown["deployment_id"],
         model_id=shown["model_id"],
@@ -72,8 +112,18 @@ def from_entry(entry: Json) -> Deployment | None:
         routing_source="prediction",
         **{name: shown.get(name) for name in _SHOWN},
         model_bytes=entry.get("model_bytes"),
+        **figures,
         cache_size_exact=bool(entry.get("cache_size_exact")),
+        has_predicted_places=bool(entry.get("has_predicted_places")),
+        routes=_routes(entry.get("routing_table") or {}),
     )
+
+
+def _routes(table: t.Mapping[str, Json]) -> tuple[Route, ...]:
+    """Return the routes in the *routing_table* of an entry."""
+    names = [field.name for field in dataclasses.fields(Route)][1:]
+    rows: dict[str, Json] = {node_id: {name: route.get(name) for name in names} for node_id, route in table.items()}
+    return tuple(Route(node_id, **row) for node_id, row in sorted(rows.items()))
 
 
 def overlaid(predicted: Deployment, observed: Deployment | None) -> Deployment:
@@ -85,6 +135,10 @@ def overlaid(predicted: Deployment, observed: Deployment | None) -> Deployment:
         number_of_allocations=predicted.number_of_allocations,
         adaptive_allocations=predicted.adaptive_allocations,
         allocation_status=None,
-        routes=tuple(dataclasses.replace(route, target_allocations=None) for route in observed.routes),
+        max_assigned_allocations=predicted.max_assigned_allocations,
+        routes=predicted.routes
+        if predicted.has_predicted_places
+        else tuple(dataclasses.replace(route, target_allocations=None) for route in observed.routes),
+        has_predicted_places=predicted.has_predicted_places,
         routing_source="prediction",
     )

@@ -200,11 +200,10 @@ def test_an_endpoint_without_an_id(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"allocated_processors_scale": "0"}, {"max_lazy_ml_nodes": "many"}])
-def test_settings_that_are_no_numbers_tell_no_capacity(emulator: Emulator, settings: Json) -> None:
-    api = emulator.connected()
-    nodes = {"nodes": {"n": {"attributes": {"ml.allocated_processors": "4"}, "roles": ["ml"]}}}
-    emulator.fault("any_read", answering(nodes | {"transient": {"xpack": {"ml": settings}}}), times=-1)
-    assert api.start_conditions.read_processors() is None
+def test_settings_that_are_no_numbers_tell_no_room(emulator: Emulator, settings: Json) -> None:
+    emulator.fault("settings", answering({"transient": {"xpack": {"ml": settings}}}), times=-1)
+    result = emulator.run(check_mode=True, model_id="m")
+    assert (result["operation"], result["start_checks"]["capacity"]) == ("start", "not_read")
 
 
 def test_a_count_that_is_never_reached_ends_with_the_rows() -> None:

@@ -206,7 +206,7 @@ def test_what_another_client_started_is_not_touched(emulator: Emulator, change: 
 def test_a_lost_start_of_nothing_leaves_nothing(emulator: Emulator) -> None:
     """Test a start whose answer is lost, and so is the next poll; the one after it shows that nothing was started."""
     emulator.fault("start", {"type": "drop"})
-    emulator.fault("stats", {"type": "drop"}, after=1)
+    emulator.fault("stats", {"type": "drop"}, after=2)
     result = run(emulator, model_id="m", request_retries=0, wait=False)
     assert result["failure"] == {"code": "unknown_outcome"}
     assert result["msg"].endswith("It is as it was before.")

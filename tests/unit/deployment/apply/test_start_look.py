@@ -58,7 +58,12 @@ def test_serverless_asks_for_none_of_it() -> None:
         assert set(emulator.run(model_id="m")["start_checks"].values()) == {None}
 
 
-HIDDEN = {"/_nodes": ("versions", "capacity"), "/_xpack": ("licence",), "/_ml/info": ("upgrade_mode",)}
+HIDDEN = {
+    "/_nodes": ("versions",),
+    "/_xpack": ("licence",),
+    "/_ml/info": ("upgrade_mode",),
+    "/_cluster/settings": ("capacity",),
+}
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 410])

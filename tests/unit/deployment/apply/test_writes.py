@@ -131,7 +131,7 @@ def test_one_read_serves_all_blocked_increases(emulator: Emulator) -> None:
     more = [{"deployment_id": name, "number_of_allocations": 2} for name in names]
     result = emulator.run_many([{"deployment_id": "a", "number_of_allocations": 1}, *more], wait=False)
     assert len(result["api_calls"]) == 9
-    assert len([path for path in paths if path.endswith("/_stats")]) == 2
+    assert len([path for path in paths if path.endswith("trained_models/_stats")]) == 2
 
 
 def test_a_blocked_increase_reads_alone_if_the_shared_read_fails(emulator: Emulator) -> None:

@@ -1,0 +1,45 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The deployment that a plan makes, as Elasticsearch will show it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from ..._core.errors import ApiError
+from ..._ml.deployment import Deployment
+from ..._ml.model import MEMORY_FIGURES
+from ..api.snapshot import Snapshot
+from ..plan.start_step import as_shown
+from .deployment_run import DeploymentRun
+
+
+def expect(run: DeploymentRun, snapshot: Snapshot, existing: t.Iterable[Deployment] = ()) -> Deployment | None:
+    """Return the deployment after the plan, without its places; read the size of a model only once, if at all.
+
+    *existing*: other deployments, which may have the same model.
+    """
+    after = run.plan.after
+    if after is None or run.plan.start is None or run.state.expected is not None:
+        return run.state.expected or after
+    cluster = run.cluster
+    size = _model_bytes(run, after.model_id, snapshot, existing)
+    shown = as_shown(after, cluster.server, size, exactly=cluster.shows_cluster_state)
+    figures: dict[str, t.Any] = {name: getattr(run.state.start_model, name, 0) for name in MEMORY_FIGURES}
+    run.note(expected=dataclasses.replace(shown, **figures))
+    return run.state.expected
+
+
+def _model_bytes(run: DeploymentRun, model_id: str, snapshot: Snapshot, existing: t.Iterable[Deployment]) -> int | None:
+    """Return the size of a model, ``None`` if it cannot be read."""
+    size = snapshot.model_bytes(model_id)
+    if size is None:
+        size = next((each.model_bytes for each in existing if each.model_id == model_id), None)
+    if size is None and not snapshot.is_complete:
+        with contextlib.suppress(ApiError):  # a real run can do without it
+            size = run.cluster.read(model_id).model_bytes(model_id)
+    return size

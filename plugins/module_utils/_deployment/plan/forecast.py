@@ -1,0 +1,144 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The places of all deployments while the plans of a task are sent in their order. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._planner.events import Event, Situation, Start, Step, Stop, Update, step
+from ..._planner.outcomes import CLOSE, Outcome
+from ..._planner.predict import EARLIER, MEMORY_OBSERVED
+from ..._planner.records import Deployment as Placed
+from ..._planner.records import RequestFails
+from .room import Room
+
+NOT_RECORDED = "not_recorded"
+"""No plan of this version was recorded."""
+SENT_LATER = "sent_later"
+"""The writes of the task may be sent in another order."""
+LEAVING = "leaving"
+"""A node is shutting down: whether it still counts when allocations are taken away is not known."""
+MOST_SITUATIONS = 8
+"""How many possible situations are followed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One way in which Elasticsearch may take a write that needs room.
+
+    ``deployment``: as it is asked for. ``others``: the other deployments, with the places that they then have.
+    ``placed``: what each node gets of it. ``accepted``: whether Elasticsearch takes the write.
+    """
+
+    deployment: Placed
+    others: tuple[Placed, ...]
+    placed: t.Mapping[str, int]
+    accepted: bool
+
+    @property
+    def missing(self) -> int:
+        """Return how many allocations have no place."""
+        return self.deployment.allocations - sum(self.placed.values())
+
+
+class Forecast:
+    """The situations that may be there after the writes so far. It changes with each write that is added.
+
+    ``situations``: those that may be there, the most likely first; ``reasons``: why there are several. ``doubts``: why
+    there may be others. ``attempts``: of the last write of each deployment that needs room, every way in which
+    Elasticsearch may take it.
+    """
+
+    def __init__(self, room: Room, places: Situation) -> None:
+        self.situations = [places]
+        self.doubts: set[str] = set() if room.is_recorded else {NOT_RECORDED}
+        self.reasons: set[str] = set()
+        self.attempts: dict[str, list[Attempt]] = {}
+        self._room = room
+
+    def stop(self, deployment_id: str) -> None:
+        """Add a stop that is complete. Elasticsearch plans what is short soon after, at a moment that is not known."""
+        steps = self._steps(Stop(deployment_id))
+        before_plan = [each.task.situation for each in steps]
+        self._follow([*(found for each in steps for found in each.reached), *before_plan])
+
+    def decrease(self, deployment_id: str, number: int) -> None:
+        """Add an update to fewer allocations, for which Elasticsearch makes no plan."""
+        if len(self._room.capacity.assignable) < len(self._room.capacity.nodes):
+            self.doubts.add(LEAVING)
+        short = [each for each in self.situations if number >= _targets(each, deployment_id)]
+        self.situations = [each for each in self.situations if each not in short]
+        steps = self._steps(Update(deployment_id, number)) if self.situations else []
+        self._follow(
+            [
+                *(found for each in steps for found in each.reached),
+                *(_with_number(each, deployment_id, number) for each in short),
+            ]
+        )
+
+    def increase(self, deployment_id: str, number: int) -> None:
+        """Add an update to more allocations."""
+        self._attempt(deployment_id, Update(deployment_id, number))
+
+    def start(self, deployment: Placed) -> None:
+        """Add a start."""
+        self._attempt(deployment.id, Start(deployment))
+
+    def _attempt(self, deployment_id: str, event: Event) -> None:
+        after: list[Situation] = []
+        attempts = self.attempts[deployment_id] = []
+        for each in self._steps(event):
+            for outcome, reached in zip(each.outcomes.found, each.reached, strict=True):
+                attempt = self._judged(each, deployment_id, outcome, reached)
+                attempts.append(attempt)
+                after.append(reached if attempt.accepted else each.task.before)
+        self._follow(after)
+
+    def _judged(self, taken: Step, deployment_id: str, outcome: Outcome, reached: Situation) -> Attempt:
+        [deployment] = [each for each in taken.task.situation if each.id == deployment_id]
+        fails = isinstance(outcome, RequestFails)
+        others = tuple(each for each in (taken.task.situation if fails else reached) if each.id != deployment_id)
+        placed = {} if isinstance(outcome, RequestFails) else dict(outcome.allocations[deployment_id])
+        fits = sum(placed.values()) >= deployment.allocations
+        may_grow = self._room.capacity.may_grow is not False
+        return Attempt(deployment, others, placed, accepted=not fails and (fits or may_grow))
+
+    def _steps(self, event: Event) -> list[Step]:
+        """Return what becomes of each situation that has the deployment to update."""
+        room = self._room
+        situations = [
+            each for each in self.situations if not isinstance(event, Update) or any(one.id == event.id for one in each)
+        ]
+        steps = [step(room.nodes, situation, event, room.rules) for situation in situations]
+        for each in steps:
+            self.doubts |= set() if each.outcomes.complete else {CLOSE}
+            self.reasons |= each.outcomes.reasons
+            if room.rules.observes_memory and not each.task.fixed and any(one.routes for one in each.task.situation):
+                self.doubts.add(MEMORY_OBSERVED)
+        return steps
+
+    def _follow(self, situations: t.Iterable[Situation]) -> None:
+        """Go on with different *situations*, and not with too many."""
+        different: list[Situation] = []
+        for situation in situations:
+            if situation not in different:
+                different.append(situation)
+        if len(different) > MOST_SITUATIONS:
+            self.doubts.add(EARLIER)
+        self.situations = different[:MOST_SITUATIONS] or self.situations
+
+
+def _targets(situation: Situation, deployment_id: str) -> int:
+    """Return how many allocations of a deployment have a place."""
+    return sum(sum(each.targets.values()) for each in situation if each.id == deployment_id)
+
+
+def _with_number(situation: Situation, deployment_id: str, number: int) -> Situation:
+    """Return *situation* after an update to no less than has a place: only the number changes (planner.md 9)."""
+    return tuple(
+        dataclasses.replace(each, allocations=number) if each.id == deployment_id else each for each in situation
+    )

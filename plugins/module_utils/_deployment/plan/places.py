@@ -1,0 +1,137 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The nodes on which a deployment will run after a plan, as far as that is certain. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..._core.server import Server
+from ..._ml.deployment import Deployment
+from ..._ml.routing import Route
+from ..._planner.events import Situation
+from ..._planner.outcomes import CLOSE, ORDER, VERSION
+from ..._planner.predict import EARLIER, MEMORY_OBSERVED
+from ..._planner.records import Deployment as Placed
+from ..records.prediction import Places
+from .forecast import LEAVING, NOT_RECORDED, SENT_LATER
+from .preflight import Outlook, at_most, without_places
+
+_REASONS = {
+    CLOSE: "Elasticsearch may choose between plans that are as good as each other.",
+    ORDER: "The order in which Elasticsearch takes nodes and deployments decides.",
+    VERSION: "It is not certain by which rules this version of Elasticsearch plans.",
+    NOT_RECORDED: "It is not known how this version of Elasticsearch plans.",
+    MEMORY_OBSERVED: "This version of Elasticsearch counts memory that it has observed.",
+    LEAVING: "A node is shutting down, so what a decrease leaves is not certain.",
+    EARLIER: "It is not known what an earlier change leaves.",
+    SENT_LATER: "A deployment has to start before it is changed, so the order of the changes is not known.",
+}
+_REFUSED = "Elasticsearch would refuse the change, because there is no room."
+_UNREAD = "Not all was read that decides about the nodes: see missing."
+_UNKNOWN = "The places or the size of another deployment are not known."
+
+
+def nothing_to_predict(server: Server) -> Places:
+    """Return the prediction for a *server* that does not place allocations by the room that it shows."""
+    why = "Elasticsearch Serverless does not show its nodes."
+    if not server.serverless:
+        why = f"Elasticsearch {server.shown_version} does not place allocations by the room on its nodes."
+    return Places(None, reasons=(why,))
+
+
+def predicted(outlook: Outlook, deployment_id: str, expected: Deployment | None) -> tuple[Deployment | None, Places]:
+    """Return the deployment *expected* after the plan, with its places, and how certain they are."""
+    if expected is None:
+        return None, Places("exact")
+    room, forecast = outlook.room, outlook.forecast
+    attempts = forecast.attempts.get(deployment_id) if forecast else None
+    if attempts and not any(each.accepted for each in attempts):
+        return _unplaced(expected), Places(None, reasons=(_REFUSED,))
+    missing = room.capacity.missing
+    possible = [_of(deployment_id, situation) for situation in forecast.situations] if forecast else []
+    certain = [each for each in possible if each is not None]
+    if forecast is None or missing or forecast.doubts or len(certain) < len(possible):
+        return _widest(outlook, expected)
+    if ORDER not in forecast.reasons and all(each == certain[0] for each in certain):
+        return _placed(expected, certain[0], room.names), Places("exact")
+    reasons = [_REASONS[each] for each in sorted(forecast.reasons)]
+    return _between(expected, certain, room.names, reasons)
+
+
+def moved(outlook: Outlook, changed: t.Container[str]) -> tuple[str, ...]:
+    """Return the deployments beside the *changed* ones whose places change, too."""
+    room, forecast = outlook.room, outlook.forecast
+    if forecast is None:
+        return ()
+    after = {each.id: each for each in forecast.situations[0]}
+    return tuple(each.id for each in room.places or () if each.id not in changed and after.get(each.id) != each)
+
+
+def _of(deployment_id: str, situation: Situation) -> Placed | None:
+    return next((each for each in situation if each.id == deployment_id), None)
+
+
+def _placed(expected: Deployment, placed: Placed, names: t.Mapping[str, str]) -> Deployment:
+    """Return *expected* on its nodes."""
+    routes = tuple(
+        Route(node, names.get(node), route.state, None, route.current, route.target)
+        for node, route in sorted(placed.routes.items())
+    )
+    return dataclasses.replace(
+        expected, routes=routes, has_predicted_places=True, max_assigned_allocations=placed.max_assigned
+    )
+
+
+def _between(
+    expected: Deployment, possible: t.Sequence[Placed], names: t.Mapping[str, str], reasons: t.Sequence[str]
+) -> tuple[Deployment, Places]:
+    """Return *expected* on the nodes of one of the *possible* plans; what they differ in is not known."""
+    first = _placed(expected, possible[0], names)
+    known = {route.node_id: route for route in first.routes}
+    figures: dict[str, tuple[int, int]] = {}
+    for node in sorted({node for each in possible for node in each.routes}):
+        targets = [each.routes[node].target if node in each.routes else 0 for each in possible]
+        if min(targets) < max(targets):
+            figures[node] = (min(targets), max(targets))
+    routes = [route for route in first.routes if route.node_id not in figures]
+    for node in figures:
+        was = known.get(node, Route(node, names.get(node), "starting", None, None, None))
+        routes.append(dataclasses.replace(was, target_allocations=None))
+    deployment = dataclasses.replace(first, routes=tuple(sorted(routes)), has_predicted_places=False)
+    return deployment, Places("bounds", reasons=(*reasons, *_lines(figures, names)))
+
+
+def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]:
+    """Return *expected* on nodes that are not known, with the most that each can get."""
+    room = outlook.room
+    doubts = outlook.forecast.doubts | outlook.forecast.reasons if outlook.forecast else set()
+    reasons = [_REASONS[each] for each in sorted(doubts)]
+    if room.capacity.missing:
+        reasons.append(_UNREAD)
+    elif outlook.forecast is None:
+        reasons.append(_UNKNOWN)
+    asked = without_places(expected)
+    unknown = _unplaced(expected)
+    if asked is None or not room.nodes or room.capacity.lacks("nodes"):
+        return unknown, Places(None, room.capacity.missing, tuple(reasons))
+    now = {route.node_id: route.current_allocations or 0 for route in expected.routes}
+    most = {node: max(number, now.get(node, 0)) for node, number in at_most(room, asked).items()}
+    lines = _lines({node: (0, number) for node, number in most.items()}, room.names)
+    return unknown, Places("bounds", room.capacity.missing, (*reasons, *lines))
+
+
+def _unplaced(expected: Deployment) -> Deployment:
+    """Return *expected* with the nodes that it has, without what they will get."""
+    routes = tuple(dataclasses.replace(route, target_allocations=None) for route in expected.routes)
+    return dataclasses.replace(expected, routes=routes)
+
+
+def _lines(figures: t.Mapping[str, tuple[int, int]], names: t.Mapping[str, str]) -> list[str]:
+    return [
+        f"Node {names.get(node, node)}: {least if least == most else f'{least} to {most}'} allocations."
+        for node, (least, most) in figures.items()
+    ]
