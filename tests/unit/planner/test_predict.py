@@ -225,3 +225,18 @@ def test_a_request_that_may_fail() -> None:
     assert (found.kind, found.may_fail, found.reasons) == ("bounds", True, (VERSION,))
     assert (found.least["d3"], found.most["d3"], found.totals["d3"]) == ({}, {"n2": 8}, (0, 8))
     assert found.least["d2"] == found.most["d2"] == {"n1": 2}
+
+
+def test_a_linear_program_with_several_optima() -> None:
+    """Test that no plan is exact where another solver may find another optimum (planner.md 14)."""
+    nodes = [Node(f"n{number}", 64 * GIB, 8) for number in range(1, 6)]
+    a_routes = {"n1": Route(2, 2, "started"), "n3": Route(1, 1, "started")}
+    b_routes = {"n2": Route(4, 4, "started"), "n4": Route(4, 4, "started")}
+    running = [
+        Deployment("a", "a", 100 * MIB, 3, 2, routes=a_routes, max_assigned=4),
+        Deployment("b", "b", 50 * MIB, 8, 2, routes=b_routes, max_assigned=8),
+    ]
+    found = predict(nodes, [*running, Deployment("c", "c", 882 * MIB, 6, 4)], V8_18, "c")
+    assert (found.kind, found.reasons) == ("bounds", (CLOSE,))
+    assert found.allocations["c"] == {"n1": 1, "n3": 1, "n5": 2}
+    assert found.totals["c"] == (0, 6)
