@@ -26,6 +26,7 @@ MORE = {
     "low-5535": "deployments of low priority keep their places",
     "low-5576": "the newer rules fail",
     "low-5843": "not all that had allocations can have one",
+    "small-469": "what the greedy fill leaves of the weights decides",
     "memory-6297": "what runs on a node does not fit there twice",
 }
 
