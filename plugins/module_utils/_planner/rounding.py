@@ -192,11 +192,11 @@ class Rounding:
 
     def _load(self, node: str) -> float:
         """Return the threads on a node, those of its own deployments twice."""
-        return sum(
-            (2 if node in self.demands[demand].current else 1) * allocations * self.demands[demand].threads
-            for demand, allocations in self.allocations[node].items()
-            if allocations > 0
-        )
+        load = 0.0  # the sum of some Pythons is more exact than Java's
+        for demand_id, allocations in self.allocations[node].items():
+            demand = self.demands[demand_id]
+            load += (2 if node in demand.current else 1) * max(allocations, 0) * demand.threads
+        return load
 
     def _fix(self, demand: Demand, node: str, allocations: int) -> None:
         """Decide how many allocations of a deployment a node gets."""
