@@ -95,11 +95,15 @@ def memory_of(deployment: Deployment, rules: Rules) -> Memory:
 
 
 def held(deployment: Deployment, rules: Rules) -> int:
-    """Return what all allocations of a deployment need on one node, with its cache."""
+    """Return what all allocations of a deployment need on one node, with its cache.
+
+    This is the estimate of the task itself, which knows the model's id in every version (planner.md 8).
+    """
     if deployment.allocations == 0:
         return 0
     beyond_the_model = max(0, deployment.cache_bytes - deployment.model_bytes)
-    return _estimate(deployment, rules).need(deployment.allocations) + beyond_the_model
+    by_model = dataclasses.replace(rules, elser_by_deployment=False)
+    return _estimate(deployment, by_model).need(deployment.allocations) + beyond_the_model
 
 
 def needed(deployment: Deployment, allocations: int, rules: Rules = SETTLED) -> int:

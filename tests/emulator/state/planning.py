@@ -106,10 +106,10 @@ def estimate(each: Assignment) -> int:
 
     Before none was known to need nothing, it was taken for one (task_params:22).
     """
-    by_model = dataclasses.replace(Rules.of(each.version.triple), elser_by_deployment=False)
     known = deployment(each)
     least = 0 if each.version.zero_is_started else 1
-    return memory.held(dataclasses.replace(known, allocations=max(least, known.allocations)), by_model)
+    numbered = dataclasses.replace(known, allocations=max(least, known.allocations))
+    return memory.held(numbered, Rules.of(each.version.triple))
 
 
 def needed(cluster: Cluster, each: Assignment, allocations: int) -> int:

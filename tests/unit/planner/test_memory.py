@@ -76,6 +76,7 @@ def test_elser_is_seen_by_the_id_that_the_version_looks_at() -> None:
     assert needed(other_id, 1, NEWER) == ELSER
     assert needed(other_id, 1, SETTLED) == 440 * MIB
     assert needed(other_id, 1, Rules.of((8, 10, 0))) == 440 * MIB
+    assert held(other_id, SETTLED) == ELSER
 
 
 def test_both_figures_limit_what_a_node_takes() -> None:
