@@ -393,7 +393,7 @@ fit:
       type: list
       elements: str
       returned: always
-      sample: []
+      sample: [sentiment-nightly]
     reasons:
       description: Why not more, for each node; or what could not be read.
       type: list
@@ -437,7 +437,14 @@ plan:
               reason: null
               current_allocations: null
               target_allocations: 3
-    reasons: {description: Why not all of it fits., type: list, elements: str, returned: always, sample: []}
+    reasons:
+      description: Why not all of it fits, with what each node lacks; or why that is not certain.
+      type: list
+      elements: str
+      returned: always
+      sample:
+        - "The ML nodes have room for 3 of the 4 allocations of deployment 'sentiment'. ml-1: 1 of 8 processors free, 2
+          needed."
 may_grow:
   description: Whether the cluster may get more or larger nodes. Elasticsearch then accepts what does not fit, and
     starts it once there is room. Null if the settings could not be read.

@@ -30,6 +30,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.nodes import Seen, node_results
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.options import FitRequest, fit_requests
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.shortages import shortages
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment as MlDeployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.model import Model
@@ -132,6 +133,25 @@ def test_an_unknown_deployment_makes_bounds(lacking: Json) -> None:
     found = fit_result(seen(deployed(**lacking)), asked())
     assert (found["allocations"], found["at_most"], found["kind"]) == (0, 3, "bounds")
     assert found["reasons"] == [UNKNOWN_SIZE]
+
+
+def test_why_a_node_gets_no_more() -> None:
+    node, memory = Node("a", 600 * MIB, 8), "200mb of 600mb of memory free"
+    new = dataclasses.replace(NEW, model_bytes=80 * MIB, threads=2)
+
+    def says(placed: int, cores: int = 8, rules: Rules = RULES, **changes: t.Any) -> str:
+        asked, there = dataclasses.replace(new, **changes), dataclasses.replace(node, cores=cores)
+        return shortages([there], [asked], {"new": {"a": placed}}, rules, asked)["a"]
+
+    assert says(2) == f"{memory}, 400mb needed to hold the model once more"
+    assert says(2, 5) == f"1 of 5 processors free, 2 needed; {memory}, 400mb needed to hold the model once more"
+    assert says(2, rules=Rules.of((8, 11, 0))) == "has room, and Elasticsearch places no more there"
+    assert says(0) == "has room, and Elasticsearch places no more there"
+    assert says(1, priority="low") == f"{memory}, 400mb needed"
+    assert (
+        says(2, per_deployment_bytes=20 * MIB, per_allocation_bytes=200 * MIB)
+        == "100mb of 600mb of memory free, 200mb needed"
+    )
 
 
 def test_an_unknown_model_makes_bounds() -> None:
