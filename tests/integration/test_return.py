@@ -34,7 +34,7 @@ TASKS: list[Json] = [
     {INFO: {"gather": ["routing", "nodes", "usage"]}},
     {ONE: {**SEARCH, "on_adaptive": "override"}},
     {CAPACITY: {"fit": [{"model_id": "sentiment", "threads_per_allocation": 2}, {"model_bytes": "64gb"}]}},
-    {CAPACITY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 5}]}},
+    {CAPACITY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}]}},
     {CAPACITY: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {INFO: {"gather": ["usage"]}},
     {INFO: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
@@ -140,6 +140,7 @@ def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str
     ("module", "never"),
     [
         ("trained_model_deployment", {"deployment.reason", "details"}),
+        ("ml_capacity_info", {"nodes.zone", "fit.displaced", "missing"}),
         ("trained_model_deployment_info", {"deployments.reason", "deployments.health_reason"}),
     ],
 )

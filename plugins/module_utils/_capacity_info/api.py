@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._capacity.api import CapacityReader
 from .._capacity.cluster_state import ClusterState
 from .._core.features import Feature
-from .._core.http.client import Client
 from .._core.http.schema import map_of, object_with, text
 from .._core.run.obstacles import read_unless_hidden
 from .._core.sizes import parse_size
@@ -29,14 +27,6 @@ _RSS = "average_inference_process_memory_rss_bytes"
 class CapacityCluster(Cluster):
     """A connection to one cluster: reads of deployments and of the nodes they run on."""
 
-    def __init__(self, client: Client) -> None:
-        super().__init__(client)
-        self._capacity = CapacityReader(client, lambda: self.server)
-
-    def forget(self) -> None:
-        super().forget()
-        self._capacity.forget()
-
     def read_all(self) -> tuple[Seen, Snapshot]:
         """Return all that decides about room, as far as the user may read it, and the models that are there.
 
@@ -45,10 +35,10 @@ class CapacityCluster(Cluster):
         snapshot = self.read(usage=True)
         state = self.read_state()
         seen = Seen(
-            self._capacity.read(state and state.raw),
+            self.capacity.read(state and state.raw),
             tuple(_deployments(snapshot, state)),
             Rules.of(self.server.version_tuple),
-            self.server.supports(Feature.DEPLOYMENT_ID),  # it came with 8.8, too
+            self.server.supports(Feature.RECORDED_PLANS),
             _observed(snapshot),
             self._read_architectures() if state else {},
         )

@@ -51,12 +51,14 @@ class Fit:
     """Each number up to ``least`` fits, and none above ``most``.
 
     ``new``: the deployments that run then; ``allocations``: of all deployments, ``None`` if that is not certain.
+    ``doubts``: what makes the numbers differ, in the planner's words.
     """
 
     least: int
     most: int
     new: tuple[Deployment, ...] = ()
     allocations: Allocations | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def how_many(room: Room, new: Deployment, most_deployments: int) -> Fit:
@@ -80,6 +82,8 @@ def _of_normal_priority(room: Room, new: Deployment) -> Fit:
         certain = certain and outcome.least == number
         if certain:
             found = Fit(number, ceiling, (asked,), outcome.allocations)
+        elif not found.doubts:
+            found = dataclasses.replace(found, doubts=outcome.doubts)
     return found if ceiling <= LIMIT else dataclasses.replace(found, most=_most_by_halves(room, new, ceiling))
 
 
@@ -105,6 +109,8 @@ def _of_low_priority(room: Room, new: Deployment, most_deployments: int) -> Fit:
         certain = certain and outcome.least == 1
         if certain:
             found = Fit(number + 1, most_deployments, (*found.new, asked), outcome.allocations)
+        elif not found.doubts:
+            found = dataclasses.replace(found, doubts=outcome.doubts)
     return found
 
 
@@ -114,6 +120,7 @@ class _Outcome(t.NamedTuple):
     least: int
     most: int
     allocations: Allocations | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def _started(forecast: Forecast, new: Deployment) -> _Outcome:
@@ -122,4 +129,5 @@ def _started(forecast: Forecast, new: Deployment) -> _Outcome:
     except RequestFails:
         return _Outcome(0, 0)
     least, most = found.totals[new.id]
-    return _Outcome(0 if found.may_fail else least, most, found.allocations if found.kind == "exact" else None)
+    certain = found.allocations if found.kind == "exact" else None
+    return _Outcome(0 if found.may_fail else least, most, certain, found.reasons)

@@ -71,6 +71,20 @@ def test_what_was_not_read_makes_bounds() -> None:
     assert (low.least, low.most) == (0, 9)
 
 
+@pytest.mark.parametrize("priority", ["normal", "low"])
+def test_a_version_without_recorded_plans_makes_bounds(priority: str) -> None:
+    request = FitRequest(None, 100 * MIB, 1, priority)
+    found = fit_result(dataclasses.replace(seen(), is_recorded=False), Candidate(request, None, 100 * MIB))
+    assert (found["allocations"], found["kind"]) == (0, "bounds")
+    assert found["reasons"] == ["It is not certain by which rules this version of Elasticsearch plans."]
+
+
+def test_not_every_number_is_tried() -> None:
+    attributes = {"ml.allocated_processors_double": "500"}
+    found = fit_result(seen(nodes=(ml_node("a", attributes=attributes),)), asked())
+    assert (found["allocations"], found["at_most"], found["reasons"]) == (LIMIT, 500, ["Not every number was tried."])
+
+
 def test_low_priority_gives_way() -> None:
     low = running("low", "a", 1, priority="low")
     found = how_many(Room((Node("a", 500 * MIB, 4),), (low,), RULES), NEW, 9)
@@ -168,7 +182,7 @@ def test_processors_in_use_are_no_room() -> None:
 
 def test_no_node_gets_allocations() -> None:
     found = fit_result(seen(nodes=(ml_node("a", shutting_down=True),)), asked())
-    assert (found["allocations"], found["reasons"]) == (0, ["There is no ML node that gets allocations"])
+    assert (found["allocations"], found["reasons"]) == (0, ["There is no ML node that gets allocations."])
 
 
 def test_threads_that_are_not_known_are_no_number() -> None:

@@ -168,7 +168,7 @@ def test_a_cluster_takes_so_many_deployments() -> None:
         for priority in ("low", "normal"):
             found = fit(emulator, model_id="m", priority=priority)
             assert (found["allocations"], found["at_most"]) == (0, 0)
-            assert found["reasons"] == ["Elasticsearch takes at most 100 deployments"]
+            assert found["reasons"] == ["Elasticsearch takes at most 100 deployments."]
 
 
 def test_no_model_and_no_size(cluster: Emulator) -> None:
