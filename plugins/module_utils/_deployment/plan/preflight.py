@@ -176,7 +176,7 @@ def _most(room: Room, asked: Placed, held: int) -> dict[str, int]:
     found = {}
     free = sum(node.cores for node in room.nodes) - held
     for node_id, number in at_most(room, asked).items():
-        found[node_id] = number if asked.low else min(number, free // asked.threads)
+        found[node_id] = number if asked.low else max(0, min(number, free // asked.threads))
         free -= found[node_id] * asked.threads
     return {node_id: number for node_id, number in found.items() if number > 0}
 

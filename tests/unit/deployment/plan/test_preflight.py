@@ -1,0 +1,157 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test the look at the room, and what check mode says of the nodes; ``tests/laws`` tries both everywhere."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from support.emulated_cluster import Emulator
+from support.scenario_helpers import launched, written
+
+Json = dict[str, t.Any]
+SMALL = ("n1=4,1gb", "n2=2,1gb")
+LAZY = {"name": "xpack.ml.max_lazy_ml_nodes", "value": 5}
+
+
+@pytest.fixture
+def emulator() -> t.Iterator[Emulator]:
+    with Emulator("9.5.3") as made:
+        yield made
+
+
+@pytest.mark.parametrize("policy", ["fail", "warn", "off", False])
+@pytest.mark.parametrize("options", [{"number_of_allocations": 9}, {"state": "restarted", "number_of_allocations": 9}])
+def test_each_policy(emulator: Emulator, policy: t.Any, options: Json) -> None:
+    launched(emulator, number_of_allocations=2)
+    sentence = (
+        "The ML nodes have room for 8 of the 9 allocations of deployment 'd'. n1, n2: 4 of 4 processors free, 5 needed."
+    )
+    for check_mode in (True, False):
+        result = emulator.run(check_mode, deployment_id="d", preflight=policy, **options)
+        assert bool(result.get("failed")) == (policy == "fail" or not check_mode)
+        assert (sentence in result["warnings"]) == (policy == "warn")
+        assert result["start_checks"]["capacity"] == (None if policy in ("off", False) else "refused")
+        if policy == "fail":
+            assert result["failure"] == {"code": "not_enough_processors"}
+            assert result["msg"].startswith(sentence)
+            assert written(emulator) == []
+        elif check_mode:
+            assert result["prediction"]["kind"] is None
+            assert result["prediction"]["reasons"] == [
+                "Elasticsearch would refuse the change, because there is no room."
+            ]
+
+
+def test_nothing_is_read_for_a_look_that_is_off(emulator: Emulator) -> None:
+    emulator.run(model_id="m", preflight="off")
+    emulator.run(model_id="m", number_of_allocations=2, preflight="off")
+    emulator.run(model_id="m", number_of_allocations=1)
+    paths = {request["path"] for request in emulator.control("GET", "/requests")}
+    assert not paths & {"/_ml/memory/_stats", "/_cluster/settings"}
+
+
+def test_memory_is_looked_at_too() -> None:
+    with Emulator("9.5.3", ("n1=4,1gb",), (("m", 400 << 20),)) as emulator:
+        result = emulator.run(True, model_id="m")
+        assert result["failure"] == {"code": "no_capacity"}
+        assert result["msg"].startswith("The ML nodes have room for no allocation of deployment 'm'. n1: ")
+        assert "of memory free, 1gb needed" in result["msg"]
+
+
+def test_a_cluster_without_nodes_for_it(emulator: Emulator) -> None:
+    for node in ("n1", "n2"):
+        emulator.effect("shut_down_node", node_id=f"id-{node}")
+    result = emulator.run(True, model_id="m")
+    assert "There is no ML node." in result["msg"]
+    assert emulator.run(True, model_id="m", priority="low")["failed"]
+
+
+def test_a_cluster_that_may_grow_takes_it(emulator: Emulator) -> None:
+    emulator.effect("set_setting", **LAZY)
+    result = emulator.run(True, model_id="m", number_of_allocations=9)
+    assert (result["start_checks"]["capacity"], result["warnings"]) == ("short", [])
+    assert (result["allocations"]["wanted"], result["allocations"]["assigned"]) == (9, 8)
+    assert result["prediction"]["kind"] == "exact"
+
+
+@pytest.mark.parametrize("policy", ["fail", "warn", "off"])
+def test_the_hundredth_deployment(emulator: Emulator, policy: str) -> None:
+    for number in range(100):
+        launched(emulator, f"d{number}", priority="low")
+    result = emulator.run(True, model_id="m", priority="low", preflight=policy)
+    text = "The cluster has 100 deployments and would have 101: Elasticsearch takes at most 100."
+    assert (text in result.get("msg", "")) == (policy == "fail")
+    assert (text in result["warnings"]) == (policy == "warn")
+
+
+def test_what_waits_for_its_start_may_come_later(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="d")
+    items: list[Json] = [
+        {"deployment_id": "d", "number_of_allocations": 2},
+        {"deployment_id": "e", "model_id": "m"},
+    ]
+    for item in emulator.run_many(items, check_mode=True)["deployments"]:
+        assert item["prediction"]["kind"] == "bounds"
+        assert "the order of the changes is not known" in item["prediction"]["reasons"][0]
+        assert "Node n1: 0 to " in item["prediction"]["reasons"][1]
+
+
+def test_a_deployment_that_is_being_stopped(emulator: Emulator) -> None:
+    launched(emulator, number_of_allocations=8)
+    emulator.effect("stop_deployment", deployment_id="d")
+    result = emulator.run(True, deployment_id="d", model_id="m", number_of_allocations=8)
+    assert (result["operation"], result["allocations"]["assigned"]) == ("start", 8)
+
+
+def test_a_node_that_shuts_down_makes_a_decrease_uncertain(emulator: Emulator) -> None:
+    launched(emulator, number_of_allocations=6)
+    emulator.control("POST", "/effects", {"do": "shut_down_node", "node_id": "id-n1"})
+    result = emulator.run(True, deployment_id="d", number_of_allocations=1)
+    assert result["prediction"]["kind"] == "bounds"
+    assert "shutting down" in result["prediction"]["reasons"][0]
+
+
+def test_a_decrease_of_what_has_no_place_yet(emulator: Emulator) -> None:
+    emulator.effect("set_setting", **LAZY)
+    launched(emulator, number_of_allocations=10)
+    result = emulator.run(True, deployment_id="d", number_of_allocations=9)
+    assert (result["allocations"]["assigned"], result["prediction"]["kind"]) == (8, "exact")
+
+
+def test_later_tasks_plan_from_the_predicted_nodes(emulator: Emulator) -> None:
+    first = emulator.run(True, model_id="m", deployment_id="d", number_of_allocations=4)
+    entries = {"deployments": first["ansible_facts"]["elasticsearch_ml_deployments"]}
+    second = emulator.run(True, model_id="m", deployment_id="e", number_of_allocations=4, predictions=entries)
+    assert second["prediction"]["kind"] == "exact"
+    assert list(first["routing_table"]) != list(second["routing_table"])
+    entries["deployments"]["d"]["has_predicted_places"] = False
+    for route in entries["deployments"]["d"]["routing_table"].values():
+        route["target_allocations"] = None
+    unknown = emulator.run(True, model_id="m", deployment_id="e", predictions=entries)
+    assert unknown["prediction"]["kind"] == "bounds"
+    assert unknown["prediction"]["reasons"][0] == "The places or the size of another deployment are not known."
+
+
+@pytest.mark.parametrize(("version", "flavor"), [("8.3.3", "default"), ("9.5.3", "serverless")])
+def test_servers_that_do_not_show_their_room(version: str, flavor: str) -> None:
+    with Emulator(version, flavor=flavor) as emulator:
+        prediction = emulator.run(True, model_id="m")["prediction"]
+        assert (prediction["kind"], prediction["missing"], len(prediction["reasons"])) == (None, [], 1)
+
+
+def test_without_the_privilege_monitor(emulator: Emulator) -> None:
+    emulator.allow("manage_ml", "monitor_inference")
+    result = emulator.run(True, model_id="m")
+    assert result["prediction"]["kind"] == "bounds"
+    assert {"what": "settings", "privilege": "monitor"} in result["prediction"]["missing"]
+    assert result["allocations"]["assigned"] is None
+    short = emulator.run(True, model_id="m", threads_per_allocation=16)
+    assert short["start_checks"]["capacity"] == "short"
+    assert short["warnings"][-1] == (
+        "The ML nodes may have room for no allocation of deployment 'm'. n1, n2: 4 processors, 16 needed."
+    )
