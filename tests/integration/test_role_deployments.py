@@ -145,6 +145,24 @@ def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
     assert cluster.writes() == []
 
 
+@pytest.mark.parametrize(
+    ("item", "role"), [("off", ""), ("", "off"), ("off", "fail"), ("null", "off"), ("''", "off"), ("warn", "off")]
+)
+def test_off_is_a_choice_as_yaml_reads_it(cluster: Emulator, item: str, role: str) -> None:
+    """Test it with words in YAML, of which it reads ``off`` as false."""
+    given = {
+        **SEARCH,
+        "number_of_allocations": 9,
+        "wait": False,
+        **(yaml.safe_load(f"preflight: {item}") if item else {}),
+    }
+    of_role = yaml.safe_load(f"deployments_preflight: {role}") if role else {}
+    variables = {"url": cluster.url, "deployments_list": [given], **of_role}
+    played = run_playbook(PLAY, "--check", extra_vars=variables).must_pass()
+    [each] = played.result("Apply the deployments")["deployments"]
+    assert each["start_checks"]["capacity"] == ("refused" if item == "warn" else None)
+
+
 def test_options_of_all_items_yield_to_those_of_an_item(cluster: Emulator) -> None:
     given = {
         "url": cluster.url,

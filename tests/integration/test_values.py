@@ -54,6 +54,24 @@ def stable(result: Json) -> Json:
 
 
 @pytest.mark.parametrize("connection", ["local", "loopback"])
+def test_off_is_a_choice_as_yaml_reads_it(cluster: Emulator, connection: str) -> None:
+    """Test it where no room would make ``preflight`` refuse the task."""
+    large = {"model_id": "sentiment", "number_of_allocations": 9}
+    off: Json = yaml.safe_load("preflight: off")
+    tasks: list[Json] = [
+        {ONE: large},
+        {ONE: {**large, "preflight": yaml.safe_load("on")}},
+        {ONE: {**large, **off}},
+        {MANY: {"deployments": [{**large, "deployment_id": "b"}], **off}},
+        {MANY: {"deployments": [{**large, **off, "deployment_id": "c"}]}},
+    ]
+    played = play(cluster, connection, tasks).tasks
+    assert [task.status for task in played] == ["ignored", "ignored", "ok", "ok", "ok"]
+    assert played[0].result["failure"] == {"code": "not_enough_processors"}
+    assert "preflight takes one of fail, warn, off, not true" in played[1].result["msg"]
+
+
+@pytest.mark.parametrize("connection", ["local", "loopback"])
 def test_a_task_full_of_null_and_empty_text_is_one_without(cluster: Emulator, connection: str) -> None:
     """Test it in a run of its own for each, because a later task plans from what an earlier one predicts."""
     results = []

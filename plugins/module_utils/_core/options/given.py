@@ -10,7 +10,7 @@ import datetime
 import typing as t
 
 from ansible.module_utils.common.validation import check_type_dict
-from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_TRUE, boolean
 
 from ..errors import Refusal
 from .spec import Spec
@@ -118,7 +118,7 @@ class _Reader:
             if kind == "dict":
                 inner = _dictionary(value)
                 return self.options(option["options"], inner, lead, f"{path}.") if "options" in option else _free(inner)
-            return _READERS[kind](value)
+            return _READERS[kind](_as_choice(value, option.get("choices") or ()))
         except OverflowError:
             self.wrong.append(f"{lead}{path} takes {_WHOLE_NUMBERS}, not {_shown(value, option)}.")
             return value
@@ -160,6 +160,15 @@ class _Reader:
 
 def _is_omitted(value: t.Any) -> bool:
     return isinstance(value, str) and value.startswith(_OMITTED)
+
+
+def _as_choice(value: t.Any, choices: t.Iterable[t.Any]) -> t.Any:
+    """Return the only one of *choices* that YAML reads as the boolean *value*, such as ``off``; otherwise *value*."""
+    if str(value) not in ("True", "False"):
+        return value
+    words = BOOLEANS_TRUE if str(value) == "True" else BOOLEANS_FALSE
+    meant = [choice for choice in choices if choice in words]
+    return meant[0] if len(meant) == 1 else value
 
 
 def _list(option: Options, value: t.Any) -> list[t.Any]:
