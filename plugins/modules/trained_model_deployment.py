@@ -536,6 +536,11 @@ ansible_facts:
           true in check mode if this task or an earlier one would change the deployment.
         - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut to one
           decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing runs.
+        - C(per_deployment_memory_bytes) and C(per_allocation_memory_bytes), figures of the model, and
+          C(max_assigned_allocations), the most allocations that ran at once, decide about the nodes that later tasks of
+          a dry run predict; so do C(has_predicted_places), which is true if the targets in C(routing_table) are
+          predicted and certain, and C(moved), the ids of other deployments whose places the change would alter. All
+          but the last are null if nothing runs.
         - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user may not
           read them. C(addresses) is a hash of the addresses of the task.
         - C(order) is the larger, the later in the run the entry was made.
@@ -550,6 +555,11 @@ ansible_facts:
           allocations: {wanted: 4, assigned: 4, running: 4, missing: 0}
           model_bytes: 1048576
           cache_size_exact: true
+          per_deployment_memory_bytes: 0
+          per_allocation_memory_bytes: 0
+          max_assigned_allocations: 4
+          has_predicted_places: false
+          moved: []
           cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
           addresses: 5df6e0e2761359d3
           predicted: false

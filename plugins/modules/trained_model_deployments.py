@@ -632,7 +632,8 @@ failure:
     code: no_capacity
 # BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
+  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read
+    it.
   type: dict
   returned: always
   sample:
@@ -643,23 +644,25 @@ error:
   description:
     - The error of the server or of the connection.
     - C(kind) is one of V(connection), V(timeout), V(tls), V(credentials), V(privilege), V(licence), V(product),
-      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and V(server).
+      V(redirect), V(answer), V(upgrade_mode), V(versions), V(capacity), V(unavailable), V(library) and
+      V(server).
   type: dict
   returned: if a request failed
   sample:
     kind: capacity
     status: 429
     type: status_exception
-    reason: Could not update deployment because there are not enough resources to provide all requested allocations
+    reason: Could not update deployment because there are not enough resources to provide all requested
+      allocations
 ansible_facts:
   description:
     - One fact, named by O(fact_name), with the deployments that the tasks of this run have applied.
-    - Later tasks and loop items add to it; a stop removes the deployment, unless the entry is of another cluster.
-      A task that fails sets no facts.
-    - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves an entry
-      whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
-    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use C(register)
-      instead.
+    - Later tasks and loop items add to it; a stop removes the deployment, unless the entry is of another
+      cluster. A task that fails sets no facts.
+    - In check mode it has what would be there, and later tasks of the dry run plan from it. A stop leaves
+      an entry whose C(deployment) is null. A task that runs for real replaces the entries of its deployments.
+    - With C(run_once), and if several hosts delegate facts to one, the facts of the last host win. Use
+      C(register) instead.
   type: dict
   returned: on success
   contains:
@@ -667,14 +670,19 @@ ansible_facts:
       description:
         - For each deployment id C(deployment), C(routing_table) and C(allocations) as above, and C(predicted),
           which is true in check mode if this task or an earlier one would change the deployment.
-        - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache size is cut
-          to one decimal, tell later tasks of a dry run whether the cache size is a default. Both are null if nothing
-          runs.
-        - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if the user
-          may not read them. C(addresses) is a hash of the addresses of the task.
+        - C(model_bytes), the size of the model, and C(cache_size_exact), which is false if the cache
+          size is cut to one decimal, tell later tasks of a dry run whether the cache size is a default.
+          Both are null if nothing runs.
+        - C(per_deployment_memory_bytes) and C(per_allocation_memory_bytes), figures of the model, and
+          C(max_assigned_allocations), the most allocations that ran at once, decide about the nodes that
+          later tasks of a dry run predict; so do C(has_predicted_places), which is true if the targets
+          in C(routing_table) are predicted and certain, and C(moved), the ids of other deployments whose
+          places the change would alter. All but the last are null if nothing runs.
+        - C(cluster) is the cluster that it is in. The C(uuid) identifies it. Name and uuid are null if
+          the user may not read them. C(addresses) is a hash of the addresses of the task.
         - C(order) is the larger, the later in the run the entry was made.
-        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other runs, which
-          come from a fact cache.
+        - C(run) identifies the run of Ansible that wrote the entry. The module drops entries of other
+          runs, which come from a fact cache.
       type: dict
       returned: if O(fact_name) is set and the cluster was read
       sample:
@@ -684,6 +692,11 @@ ansible_facts:
           allocations: {wanted: 4, assigned: 4, running: 4, missing: 0}
           model_bytes: 1048576
           cache_size_exact: true
+          per_deployment_memory_bytes: 0
+          per_allocation_memory_bytes: 0
+          max_assigned_allocations: 4
+          has_predicted_places: false
+          moved: []
           cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
           addresses: 5df6e0e2761359d3
           predicted: false
