@@ -56,7 +56,7 @@ Event = Replan | Start | Update | Stop
 class Task:
     """The work that an event means: from the situation *before* it to the *situation* to plan.
 
-    ``fixed``: its targets are certain without a plan; ``reduces``: because it is a scale-down.
+    ``fixed``: its targets are certain without a plan; ``reduces``: because a scale-down takes targets away.
     """
 
     before: Situation
@@ -75,10 +75,13 @@ def task_of(nodes: t.Sequence[Node], before: Situation, event: Event) -> Task:
         situation = tuple(each for each in before if each.id != event.id)
     elif isinstance(event, Update):
         [deployment] = [each for each in before if each.id == event.id]
+        changed = dataclasses.replace(deployment, allocations=event.allocations)
+        if sum(deployment.targets.values()) <= event.allocations < deployment.allocations:
+            return Task(before, _with(before, changed), fixed=True)
         if event.allocations < deployment.allocations:
             reduced = _reduced(nodes, deployment, event.allocations)
             return Task(before, _with(before, reduced), fixed=True, reduces=True)
-        situation = _with(before, dataclasses.replace(deployment, allocations=event.allocations))
+        situation = _with(before, changed)
     else:
         new = event.new
     return Task(before, situation, new, fixed=new is None and is_settled(nodes, situation))

@@ -83,10 +83,20 @@ def test_scale_down_takes_from_the_zone_with_most() -> None:
     assert last([Start(grown), Update("a", 4)], TWO_ZONES).allocations == {"a": {"n1": 2, "n2": 2}}
 
 
-def test_scale_down_of_what_is_missing_already_fails() -> None:
+def test_scale_down_of_what_is_missing_already_changes_only_the_number() -> None:
     short = dataclasses.replace(A, allocations=20)
+    for number in (8, 10):
+        found = last([Start(short), Update("a", number)])
+        assert (found.kind, found.allocations) == ("exact", {"a": {"n1": 4, "n2": 4}})
+    settled = last([Start(short), Update("a", 8), Replan()])
+    assert settled.allocations == {"a": {"n1": 4, "n2": 4}}
+    assert last([Start(short), Update("a", 8), Update("a", 7)]).totals == {"a": (7, 7)}
+
+
+def test_scale_down_that_only_nodes_outside_the_zones_could_take_fails() -> None:
+    outside = dataclasses.replace(A, allocations=3, routes={name: Route(1, 1, "started") for name in ("n1", "x", "y")})
     with pytest.raises(NothingToReduce):
-        last([Start(short), Update("a", 10)])
+        predict_all(TWO_NODES, [outside], V8_18, [Update("a", 2)])
 
 
 def test_a_request_that_is_sure_to_fail() -> None:
