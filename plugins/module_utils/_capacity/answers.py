@@ -34,7 +34,7 @@ def capacity(state: Json | None, memory: Json | None, settings: Json | None, *, 
         hidden = {"zones": "monitor", "shutdowns": "monitor", "routing_table": "monitor"}
         if memory is None:
             hidden["nodes"] = "monitor_ml" if has_memory else "monitor"
-        elif _part(memory, "_nodes").get("failed"):
+        elif not in_memory or _part(memory, "_nodes").get("failed"):
             hidden["nodes"] = "monitor"
     if settings is None:
         hidden |= {"settings": "monitor", "zones": "monitor"}
@@ -64,12 +64,13 @@ def _node(node_id: str, in_state: Json | None, in_memory: Json | None, leaving: 
     """
     row = in_state or in_memory or {}
     memory = _part(in_memory, "mem", "ml")
+    most = memory.get("max_in_bytes", -1)
     return MlNode(
         node_id,
         row.get("name"),
         tuple(row.get("roles") or _part(in_memory, "roles")),
         row.get("attributes") or {},
-        memory.get("max_in_bytes"),
+        most if most >= 0 else None,
         sum(memory[name] for name in _JOBS) if memory else None,
         memory.get("native_inference_in_bytes"),
         None if leaving is None else node_id in leaving,

@@ -40,6 +40,11 @@ def byte_count(value: t.Any) -> None:
         raise SchemaError("is negative")
 
 
+def _limit(value: t.Any) -> None:
+    """Check the most memory of a node: -1 where Elasticsearch could not tell (server-behaviour.md 5.1)."""
+    byte_count(None if value == -1 else value)
+
+
 def byte_size(value: t.Any) -> None:
     """Check a size, which the specification shows as a number of bytes or as a text."""
     (_size if isinstance(value, str) else byte_count)(value)
@@ -69,9 +74,8 @@ _BYTES = (
     "data_frame_analytics_in_bytes",
     "native_inference_in_bytes",
 )
-_MEMORY = object_with("ml", ml=object_with(*_BYTES, **dict.fromkeys(_BYTES, byte_count)))
+_MEMORY = object_with("ml", ml=object_with(*_BYTES, **{**dict.fromkeys(_BYTES, byte_count), _BYTES[0]: _limit}))
 MEMORY_STATS = object_with(
-    "nodes",
     _nodes=object_with(failed=integer),
     nodes=map_of(
         object_with("roles", "mem", name=text, roles=list_of(text), attributes=attributes, mem=_MEMORY),

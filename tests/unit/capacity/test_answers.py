@@ -282,7 +282,6 @@ def changed(raw: Json, value: t.Any, *path: str) -> Json:
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        (..., ("nodes",)),
         ([], ("nodes",)),
         (None, ("nodes", "a")),
         (..., ("nodes", "a", "roles")),
@@ -291,7 +290,8 @@ def changed(raw: Json, value: t.Any, *path: str) -> Json:
         (..., ("nodes", "a", "mem")),
         (..., ("nodes", "a", "mem", "ml")),
         (..., ("nodes", "a", "mem", "ml", "max_in_bytes")),
-        (-1, ("nodes", "a", "mem", "ml", "max_in_bytes")),
+        (-2, ("nodes", "a", "mem", "ml", "max_in_bytes")),
+        (-1, ("nodes", "a", "mem", "ml", "anomaly_detectors_in_bytes")),
         ("8gb", ("nodes", "a", "mem", "ml", "max_in_bytes")),
         (1.5, ("nodes", "a", "mem", "ml", "native_inference_in_bytes")),
         (True, ("nodes", "a", "mem", "ml", "anomaly_detectors_in_bytes")),
@@ -309,6 +309,24 @@ def test_no_answer_about_memory(value: t.Any, path: tuple[str, ...]) -> None:
     MEMORY_STATS(MEMORY)
     with pytest.raises(SchemaError):
         MEMORY_STATS(changed(MEMORY, value, *path))
+
+
+def test_a_node_whose_memory_elasticsearch_cannot_tell() -> None:
+    answer = changed(MEMORY, -1, "nodes", "a", "mem", "ml", "max_in_bytes")
+    MEMORY_STATS(answer)
+    found = read(answer, None, None)
+    assert [node.memory for node in found.nodes] == [None]
+    assert Missing("memory", None) in found.missing
+
+
+def test_an_answer_that_names_no_node() -> None:
+    """Elasticsearch leaves an empty object out of what filter_path selects."""
+    answer = {"_nodes": {"failed": 1}}
+    MEMORY_STATS(answer)
+    assert read(answer, {}, {}).missing == ()
+    assert read(answer, state(a=state_row()), {}).missing == (Missing("memory", None),)
+    for memory in (answer, {}):
+        assert Missing("nodes", "monitor") in read(memory, None, None).missing
 
 
 @pytest.mark.parametrize(
