@@ -10,11 +10,10 @@ import collections
 import dataclasses
 import typing as t
 
+from .._capacity.doubts import in_words
 from .._capacity.inputs import planner_deployments, planner_nodes
 from .._deployment.plan.fleet import LIMIT as MOST_DEPLOYMENTS
 from .._ml.model import Model
-from .._planner.outcomes import VERSION
-from .._planner.predict import MEMORY_OBSERVED
 from .._planner.records import Deployment
 from .fit import Fit, Room, how_many
 from .nodes import Json, Seen, allocations_of
@@ -22,11 +21,6 @@ from .options import FitRequest
 from .shortages import shortages
 
 NO_NODES = "There is no ML node that gets allocations."
-DOUBTS = {
-    VERSION: "It is not certain by which rules this version of Elasticsearch plans.",
-    MEMORY_OBSERVED: "This version of Elasticsearch counts memory that it has observed.",
-}
-SEVERAL_WAYS = "Elasticsearch may choose between plans that are as good as each other."
 NOT_TRIED = "Not every number was tried."
 UNKNOWN_SIZE = "The size of a model, or the threads of a deployment, could not be read."
 
@@ -118,7 +112,7 @@ def _reasons(seen: Seen, room: Room, fit: Fit, new: Deployment, free: int) -> li
     if not free or (new.low and fit.least == free):
         return [f"Elasticsearch takes at most {MOST_DEPLOYMENTS} deployments."]
     if fit.least < fit.most:
-        return _of_missing(seen) or [DOUBTS.get(doubt, SEVERAL_WAYS) for doubt in fit.doubts] or [NOT_TRIED]
+        return _of_missing(seen) or in_words(fit.doubts) or [NOT_TRIED]
     if fit.allocations is None:
         return []
     names = {node.id: node.shown_name for node in seen.capacity.nodes}

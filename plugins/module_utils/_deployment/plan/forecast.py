@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._capacity.doubts import LEAVING, NOT_RECORDED
 from ..._planner.events import Event, Situation, Start, Step, Stop, Update, step
 from ..._planner.outcomes import CLOSE, Outcome
 from ..._planner.predict import EARLIER, MEMORY_OBSERVED
@@ -16,12 +17,6 @@ from ..._planner.records import Deployment as Placed
 from ..._planner.records import RequestFails
 from .room import Room
 
-NOT_RECORDED = "not_recorded"
-"""No plan of this version was recorded."""
-SENT_LATER = "sent_later"
-"""The writes of the task may be sent in another order."""
-LEAVING = "leaving"
-"""A node is shutting down: whether it still counts when allocations are taken away is not known."""
 MOST_SITUATIONS = 8
 """How many possible situations are followed."""
 
@@ -70,15 +65,7 @@ class Forecast:
         """Add an update to fewer allocations, for which Elasticsearch makes no plan."""
         if len(self._room.capacity.assignable) < len(self._room.capacity.nodes):
             self.doubts.add(LEAVING)
-        short = [each for each in self.situations if number >= _targets(each, deployment_id)]
-        self.situations = [each for each in self.situations if each not in short]
-        steps = self._steps(Update(deployment_id, number)) if self.situations else []
-        self._follow(
-            [
-                *(found for each in steps for found in each.reached),
-                *(_with_number(each, deployment_id, number) for each in short),
-            ]
-        )
+        self._follow(found for each in self._steps(Update(deployment_id, number)) for found in each.reached)
 
     def increase(self, deployment_id: str, number: int) -> None:
         """Add an update to more allocations."""
@@ -130,15 +117,3 @@ class Forecast:
         if len(different) > MOST_SITUATIONS:
             self.doubts.add(EARLIER)
         self.situations = different[:MOST_SITUATIONS] or self.situations
-
-
-def _targets(situation: Situation, deployment_id: str) -> int:
-    """Return how many allocations of a deployment have a place."""
-    return sum(sum(each.targets.values()) for each in situation if each.id == deployment_id)
-
-
-def _with_number(situation: Situation, deployment_id: str, number: int) -> Situation:
-    """Return *situation* after an update to no less than has a place: only the number changes (planner.md 9)."""
-    return tuple(
-        dataclasses.replace(each, allocations=number) if each.id == deployment_id else each for each in situation
-    )

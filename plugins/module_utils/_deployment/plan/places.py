@@ -9,27 +9,16 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._capacity.doubts import in_words
 from ..._core.server import Server
 from ..._ml.deployment import Deployment
 from ..._ml.routing import Route
 from ..._planner.events import Situation
-from ..._planner.outcomes import CLOSE, ORDER, VERSION
-from ..._planner.predict import EARLIER, MEMORY_OBSERVED
+from ..._planner.outcomes import ORDER
 from ..._planner.records import Deployment as Placed
 from ..records.prediction import Places
-from .forecast import LEAVING, NOT_RECORDED, SENT_LATER
 from .preflight import Outlook, at_most, without_places
 
-_REASONS = {
-    CLOSE: "Elasticsearch may choose between plans that are as good as each other.",
-    ORDER: "The order in which Elasticsearch takes nodes and deployments decides.",
-    VERSION: "It is not certain by which rules this version of Elasticsearch plans.",
-    NOT_RECORDED: "It is not known how this version of Elasticsearch plans.",
-    MEMORY_OBSERVED: "This version of Elasticsearch counts memory that it has observed.",
-    LEAVING: "A node is shutting down, so what a decrease leaves is not certain.",
-    EARLIER: "It is not known what an earlier change leaves.",
-    SENT_LATER: "A deployment has to start before it is changed, so the order of the changes is not known.",
-}
 _REFUSED = "Elasticsearch would refuse the change, because there is no room."
 _UNREAD = "Not all was read that decides about the nodes: see missing."
 _UNKNOWN = "The places or the size of another deployment are not known."
@@ -58,8 +47,7 @@ def predicted(outlook: Outlook, deployment_id: str, expected: Deployment | None)
         return _widest(outlook, expected)
     if ORDER not in forecast.reasons and all(each == certain[0] for each in certain):
         return _placed(expected, certain[0], room.names), Places("exact")
-    reasons = [_REASONS[each] for each in sorted(forecast.reasons)]
-    return _between(expected, certain, room.names, reasons)
+    return _between(expected, certain, room.names, in_words(forecast.reasons))
 
 
 def moved(outlook: Outlook, changed: t.Container[str]) -> tuple[str, ...]:
@@ -109,7 +97,7 @@ def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]
     """Return *expected* on nodes that are not known, with the most that each can get."""
     room = outlook.room
     doubts = outlook.forecast.doubts | outlook.forecast.reasons if outlook.forecast else set()
-    reasons = [_REASONS[each] for each in sorted(doubts)]
+    reasons = in_words(doubts)
     if room.capacity.missing:
         reasons.append(_UNREAD)
     elif outlook.forecast is None:

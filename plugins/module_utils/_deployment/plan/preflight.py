@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._capacity.doubts import SENT_LATER
 from ..._capacity.inputs import planner_deployment
 from ..._core.errors import Refusal
 from ..._core.reasons import Reason, each_once
@@ -21,7 +22,7 @@ from ..._planner.routes import SERVING
 from ..records.desired import Preflight
 from ..records.step import Step
 from .fleet import in_send_order
-from .forecast import SENT_LATER, Attempt, Forecast
+from .forecast import Attempt, Forecast
 from .order import SendOrder, send_order
 from .plan import Plan
 from .room import Room, takes_room
