@@ -30,6 +30,7 @@ WITHOUT_SENTENCES: Final = {
         "1",  # words
         "5",  # what follows has its own numbers
         *("12", "13", "13.1", "13.2", "13.3"),  # what is proven, and what a client can do
+        "14",  # the files that hold the rules
     },
 }
 _ID = re.compile(r"(planner-)?[0-9.]+/[a-z0-9-]+")

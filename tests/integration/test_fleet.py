@@ -50,7 +50,10 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
         "Deployment 'm' is listed 2 times, in deployments[0], deployments[1].",
     ),
     ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
-    ({"deployments": [{"model_id": "m", "number_of_allocations": 99}]}, "The deployments would need 101 processors"),
+    (
+        {"deployments": [{"model_id": "m", "number_of_allocations": 99}]},
+        "The ML nodes have room for 6 of the 99 allocations of deployment 'm'. n1: 2 of 4 processors free, 95 needed",
+    ),
     ({"deployments": [{"model_id": "m", "threads_per_allocation": 2}]}, "1 of 1 deployments failed. Deployment 'm'"),
     ({"deployments": [], "stop_unlisted": True}, "stop_unlisted is set without unlisted_except"),
     ({"deployments": TWO[:1], "stop_unlisted": True, "unlisted_except": []}, {"stop": 1, "update": 1}),

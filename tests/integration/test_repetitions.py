@@ -123,7 +123,7 @@ def run(server: Emulator, write: str, operation: str, do: Json, when: str = "bef
 
 def hit(sent: list[tuple[str, str, str]], operation: str) -> int:
     """Return the index of the first request of an operation that reads."""
-    ends = {"info": "/", "stats": "/_stats", "cluster_state": "/_cluster/state/metadata"}[operation]
+    ends = {"info": "/", "stats": "/_stats", "cluster_state": "/_cluster/state/metadata,nodes"}[operation]
     return next(index for index, (method, path, _query) in enumerate(sent) if method == "GET" and path.endswith(ends))
 
 

@@ -137,7 +137,7 @@ def test_failure_leaves_its_reason(cluster: Emulator, tmp_path: Path) -> None:
     failed = job(tmp_path, cluster.url, {**ANSWERS, "number_of_allocations": "2000"})
     assert failed.rc != 0
     assert failed.result["failed"] is True
-    assert "not enough resources" in failed.result["msg"]
+    assert "have room for 8 of the 2000 allocations of deployment 'sentiment'" in failed.result["msg"]
     assert failed.result["allocations"]["running"] == 1
     assert "Deployment sentiment: failed" in failed.stdout
     assert live(cluster) == 1

@@ -33,7 +33,11 @@ SCENARIOS: list[tuple[Json, str]] = [
     ({"model_id": "m", "colour": "red"}, "Unsupported parameters for (mlops.elasticsearch.trained_model_deployment)"),
     ({"number_of_allocations": 2}, "one of the following is required: deployment_id, model_id"),
     ({"deployment_id": "{{ none }}", "model_id": ""}, "one of the following is required: deployment_id, model_id"),
-    ({"model_id": "m", "number_of_allocations": 50}, "Cannot update deployment 'm': Elasticsearch answered 429"),
+    ({"model_id": "m", "number_of_allocations": 50}, "The ML nodes have room for 8 of the 50 allocations"),
+    (
+        {"model_id": "m", "number_of_allocations": 50, "preflight": "off"},
+        "Cannot update deployment 'm': Elasticsearch answered 429",
+    ),
     ({"model_id": "m", "threads_per_allocation": 2}, "Deployment 'm' cannot be changed in place"),
     ({"model_id": "m", "threads_per_allocation": 2, "number_of_allocations": 1, "replace": "stop_start"}, "replace"),
     ({"model_id": "m", "adaptive_allocations": {"enabled": True, "max_number_of_allocations": 3}}, "update"),
