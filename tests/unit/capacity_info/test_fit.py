@@ -17,6 +17,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity.reco
     MlNode,
     Settings,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.elser import elser_warnings
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.fit import (
     LIMIT,
     LOW_LIMIT,
@@ -99,6 +100,33 @@ def test_as_many_deployments_as_the_cluster_takes() -> None:
     assert (low.least, low.most) == (3, 3)
     assert low.allocations == {"new": {"a": 1}, "new-2": {"a": 1}, "new-3": {"a": 1}}
     assert how_many(room, NEW, 0).most == 0
+
+
+def test_a_number_that_is_certain_on_nodes_that_are_not() -> None:
+    """Test a kin of the worked example ``one-zone-2809``: the last bit of a sum decides who is where."""
+    attributes = {"ml.allocated_processors_double": "8"}
+    nodes = tuple(ml_node(name, attributes=attributes, ml_memory=32 * GIB) for name in ("n1", "n2"))
+    routes = tuple(MlRoute(name, None, "started", None, number, number) for name, number in (("n1", 4), ("n2", 3)))
+    size = {"model_bytes": 20 * MIB, "number_of_allocations": 7, "threads_per_allocation": 2}
+    old = deployed(deployment_id="d3", routes=routes, max_assigned_allocations=7, **size)
+    found = fit_result(seen(old, nodes=nodes), asked(size=400 * MIB))
+    assert (found["allocations"], found["at_most"], found["kind"]) == (2, 2, "exact")
+    assert (found["nodes"], found["displaced"], found["reasons"]) == ([], [], [])
+
+
+def test_a_number_that_makes_the_whole_request_fail() -> None:
+    """Test the worked example ``one-figure-7238``: the second allocation needs memory that nothing looks at."""
+    room = Room((Node("n1", 800 * MIB, 4),), (), RULES)
+    found = how_many(room, dataclasses.replace(NEW, per_allocation_bytes=600 * MIB), 9)
+    assert (found.least, found.most, found.allocations) == (1, 1, {"new": {"n1": 1}})
+
+
+def test_elser_that_the_server_observes_is_no_matter_for_a_warning() -> None:
+    share = {"deployment_id": "d", "model_id": ".elser_model_2", "target_allocations": 4}
+    node = {"node_id": "a", "node_name": "ml-1", "memory": {"total": 4 * GIB}, "deployments": [share]}
+    assert elser_warnings([node], [], Rules.of((9, 6, 0))) == ()
+    [warning] = elser_warnings([node], [], Rules.of((9, 5, 3)))
+    assert "Node 'ml-1' may run out of memory: 4 allocations of 'd'" in warning
 
 
 def ml_node(name: str, **changes: t.Any) -> MlNode:

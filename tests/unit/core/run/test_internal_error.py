@@ -47,6 +47,7 @@ TASKS: dict[str, t.Callable[[Emulator], Json]] = {
     "deployment": lambda emulator: emulator.run(model_id="m"),
     "deployments": lambda emulator: emulator.run_many([{"model_id": "m"}]),
     "info": lambda emulator: emulator.info(),
+    "capacity": lambda emulator: emulator.capacity(),
 }
 
 
@@ -59,7 +60,7 @@ def test_a_task_fails_with_all_its_keys(task: str, emulator: Emulator, monkeypat
     assert result["failed"]
     assert result.keys() - {"failed", "msg"} == good.keys() - {"ansible_facts"}
     assert result["failure"] == FAILURE
-    assert ": ValueError in module_utils/_deployment/" in result["msg"]
+    assert ": ValueError in module_utils/_" in result["msg"]
     assert SECRET not in str(result)
 
 

@@ -123,6 +123,26 @@ def test_a_decrease_of_what_has_no_place_yet(emulator: Emulator) -> None:
     assert (result["allocations"]["assigned"], result["prediction"]["kind"]) == (8, "exact")
 
 
+def test_more_ways_than_are_followed() -> None:
+    """Test stops while another deployment is short: Elasticsearch may plan it again after each of them."""
+    with Emulator("9.5.3", ("n1=16,64gb", "n2=16,64gb")) as emulator:
+        emulator.effect("set_setting", **LAZY)
+        for number in range(10):
+            launched(emulator, f"d{number}")
+        launched(emulator, "short", number_of_allocations=40)
+        stops: list[Json] = [{"deployment_id": f"d{number}", "state": "stopped"} for number in range(10)]
+        few, many = (
+            emulator.run_many([*some, {"deployment_id": "short", "number_of_allocations": 41}], check_mode=True)
+            for some in (stops[:3], stops)
+        )
+    assert few["deployments"][-1]["prediction"] == {"kind": "exact", "missing": [], "reasons": []}
+    assert many["deployments"][-1]["prediction"]["reasons"] == [
+        "It is not known what an earlier change leaves.",
+        "Node n1: 0 to 16 allocations.",
+        "Node n2: 0 to 16 allocations.",
+    ]
+
+
 def test_later_tasks_plan_from_the_predicted_nodes(emulator: Emulator) -> None:
     first = emulator.run(True, model_id="m", deployment_id="d", number_of_allocations=4)
     entries = {"deployments": first["ansible_facts"]["elasticsearch_ml_deployments"]}
