@@ -29,16 +29,14 @@ class Random:
 
     def draw(self) -> float:
         """Return a number from 0 to below 1."""
-        return ((self._next(26) << 27) + self._next(27)) * 2.0**-53
+        first = (self._state * _MULTIPLIER + _INCREMENT) & _48_BITS
+        self._state = second = (first * _MULTIPLIER + _INCREMENT) & _48_BITS
+        return ((first >> 22 << 27) + (second >> 21)) * 2.0**-53
 
     def between(self, low: float, high: float) -> float:
         """Return a number from *low* to below *high*."""
         drawn = self.draw() * (high - low) + low
         return drawn if drawn < high else math.nextafter(high, -math.inf)
-
-    def _next(self, bits: int) -> int:
-        self._state = (self._state * _MULTIPLIER + _INCREMENT) & _48_BITS
-        return self._state >> (48 - bits)
 
 
 def text_order(text: str) -> bytes:

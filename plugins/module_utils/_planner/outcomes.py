@@ -11,6 +11,7 @@ import itertools
 import typing as t
 
 from .java import Random
+from .memory import memory_of
 from .planning import Planning
 from .rebalance import plan_all
 from .records import Deployment, Node, Plan, RequestFails
@@ -69,7 +70,7 @@ def outcomes_of(
 ) -> Outcomes:
     """Return what may become of a request, by the rules and orders that are possible, at *most* so many of each."""
     outcomes = Outcomes()
-    for variant in _possible_rules(rules, deployments):
+    for variant in _possible_rules(rules, nodes, deployments):
         if _try_all(outcomes, _ends(nodes, deployments, variant, new), VERSION, most):
             for other_nodes, others in _other_orders(nodes, deployments):
                 _try_all(outcomes, _ends(other_nodes, others, variant, new), ORDER, most)
@@ -120,13 +121,30 @@ def _outcome(
         return failure
 
 
-def _possible_rules(rules: Rules, deployments: t.Iterable[Deployment]) -> t.Iterator[Rules]:
+def _possible_rules(rules: Rules, nodes: t.Sequence[Node], deployments: t.Sequence[Deployment]) -> t.Iterator[Rules]:
     """Yield the rules that the version may plan by. From when on it looks at the right id is not certain."""
+    if rules.others and all(_plan_alike(rules, other, nodes, deployments) for other in rules.others):
+        yield rules
+        return
     ids_disagree = any(each.id.startswith(rules.elser) != each.model_id.startswith(rules.elser) for each in deployments)
     for variant in (rules, *rules.others):
         yield variant
         if variant.elser_by_deployment and ids_disagree:
             yield dataclasses.replace(variant, elser_by_deployment=False)
+
+
+def _plan_alike(one: Rules, other: Rules, nodes: t.Iterable[Node], deployments: t.Collection[Deployment]) -> bool:
+    """Return whether two rules cannot differ: every node has memory for all that either of them may charge it."""
+    if one.one_figure or other.one_figure or any(each.low for each in deployments):
+        return False
+    charged = 0
+    for each in deployments:
+        memory = memory_of(each, one)
+        if memory != memory_of(each, other):
+            return False
+        # What runs on a node may be kept, charged where more comes, and charged again at the end.
+        charged += 3 * memory.need(max(each.allocations, sum(each.targets.values())))
+    return all(node.memory >= charged for node in nodes)
 
 
 def _are_alike(one: Outcome, other: Outcome) -> bool:

@@ -33,6 +33,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.predi
     predict,
     predict_all,
 )
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rebalance import rebalance
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.records import (
     Deployment,
     DoesNotFit,
@@ -164,6 +165,22 @@ def test_rules_that_are_not_certain() -> None:
     found = predict(nodes, [d1, d2], Rules.of((8, 13, 0)))
     assert (found.kind, found.reasons) == ("bounds", (VERSION,))
     assert (found.least["d2"], found.most["d2"]) == ({"n2": 1}, {"n2": 2, "n3": 1})
+
+
+def test_rules_that_only_small_nodes_tell_apart() -> None:
+    """Test that one of two rules is enough where memory is ample, and that both count at its edge."""
+    same = differ = 0
+    for gib in range(1, 12):
+        nodes = [Node(name, gib * GIB, 4) for name in ("n1", "n2", "n3")]
+        d1 = Deployment("d1", "d1", 400 * MIB, 3, 1, routes={"n1": Route(2, 2, "started")}, max_assigned=2)
+        d2 = Deployment("d2", "d2", 800 * MIB, 3, 2, routes={"n2": Route(1, 1, "started")}, max_assigned=1)
+        newer, settled = (rebalance(nodes, [d1, d2], Rules.of(version)) for version in ((9, 5, 3), (9, 1, 0)))
+        found = predict(nodes, [d1, d2], Rules.of((9, 5, 3)))
+        assert (found.kind == "exact") == (newer.allocations == settled.allocations)
+        same += found.kind == "exact"
+        differ += found.kind == "bounds"
+    assert same
+    assert differ
 
 
 def test_plans_that_the_last_bit_decides() -> None:
