@@ -183,6 +183,20 @@ def test_rules_that_only_small_nodes_tell_apart() -> None:
     assert differ
 
 
+def test_rules_differ_for_low_priority_on_large_nodes_too() -> None:
+    """Test that its place depends on the memory that is left, however much that is."""
+    memory = {"n0": (20230119666, 11, "a"), "n1": (20682760196, 8, "b"), "n2": (18564527432, 6, "a")}
+    memory["n3"] = (19889553065, 4, "b")
+    nodes = [Node(name, size, cores, (zone,)) for name, (size, cores, zone) in memory.items()]
+    d0 = Deployment("d0", "d0", 400 * MIB, 2, 2, per_allocation_bytes=400 * MIB)
+    d0 = dataclasses.replace(d0, routes={"n2": Route(3, 4, "started"), "n1": Route(4, 4, "failed")})
+    low = Deployment("d1", "d1", 20 * MIB, 3, 1, "low")
+    d2 = Deployment("d2", "d2", 20 * MIB, 1, 2, routes={"n0": Route(4, 4, "started"), "n2": Route(3, 3, "started")})
+    found = predict(nodes, [d0, low, d2], Rules.of((9, 5, 3)))
+    assert (found.kind, found.reasons) == ("bounds", (VERSION,))
+    assert found.most["d1"] == {"n1": 3, "n2": 3}
+
+
 def test_plans_that_the_last_bit_decides() -> None:
     """Test the worked example ``one-zone-2809``."""
     nodes = [Node(f"n{number}", 32 * GIB, 8) for number in range(1, 6)]
@@ -210,9 +224,10 @@ def test_id_of_elser_under_another_name() -> None:
     """Test around-deployments.md 6.2: patches differ in the id that the planner looks at."""
     hidden = Deployment("a", ".elser_model_2", 100 * MIB, 1, 1)
     small = [Node("n1", 1 * GIB, 4)]
-    found = predict(small, [hidden], V8_18, "a")
-    assert (found.kind, found.reasons, found.totals["a"]) == ("bounds", (VERSION,), (0, 1))
-    assert predict(TWO_NODES, [hidden], V8_18, "a").kind == "exact", "there is room for either"
+    for rules in (V8_18, V9_2):
+        found = predict(small, [hidden], rules, "a")
+        assert (found.kind, found.reasons, found.totals["a"]) == ("bounds", (VERSION,), (0, 1))
+        assert predict(TWO_NODES, [hidden], rules, "a").kind == "exact", "there is room for either"
 
 
 OPEN_NODES = [Node(f"n{number}", 32 * GIB, 8) for number in range(1, 6)]
