@@ -13,15 +13,11 @@ short_description: Show the nodes that check mode predicts as a table
 description:
   - Turns the deployments that M(mlops.elasticsearch.trained_model_deployments) returns in check mode into the lines of
     a table for a terminal, with the target allocations of each node today and after the change.
-  - A question mark stands for what is not known or not certain.
+  - Where today's targets cannot be read, the allocations that run stand there. A question mark stands for what is not
+    known or not certain.
 options:
   _input:
     description: RV(mlops.elasticsearch.trained_model_deployments#module:deployments).
-    type: list
-    elements: dict
-    required: true
-  today:
-    description: RV(mlops.elasticsearch.trained_model_deployment_info#module:deployments).
     type: list
     elements: dict
     required: true
@@ -33,7 +29,6 @@ author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
   - module: mlops.elasticsearch.trained_model_deployments
-  - module: mlops.elasticsearch.trained_model_deployment_info
 """
 
 EXAMPLES = r"""
@@ -44,13 +39,9 @@ EXAMPLES = r"""
   check_mode: true
   register: planned
 
-- name: Read what runs
-  mlops.elasticsearch.trained_model_deployment_info:
-  register: running
-
-- name: Show both
+- name: Show the nodes of today and those after the change
   ansible.builtin.debug:
-    msg: "{{ planned.deployments | mlops.elasticsearch.predicted_nodes(running.deployments) }}"
+    msg: "{{ planned.deployments | mlops.elasticsearch.predicted_nodes }}"
 """
 
 RETURN = r"""
@@ -72,32 +63,32 @@ Json = t.Mapping[str, t.Any]
 _COLUMNS = tuple(map(Column, ("deployment", "change", "nodes today", "nodes after it", "certain")))
 
 
-def predicted_nodes(items: t.Sequence[Json], today: t.Sequence[Json], width: int = WIDTH) -> list[str]:
+def predicted_nodes(items: t.Sequence[Json], width: int = WIDTH) -> list[str]:
     """Return the lines of a table of the *items* that would change, which are no longer than *width*."""
-    running = {each["deployment_id"]: each["routing_table"] or {} for each in today}
-    changed = [item for item in items if item.get("changed")]
-    return as_table(_COLUMNS, [_row(item, running.get(item["deployment_id"], {})) for item in changed], width)
+    return as_table(_COLUMNS, [_row(item) for item in items if item.get("changed")], width)
 
 
-def _row(item: Json, now: Json) -> list[Cell]:
+def _row(item: Json) -> list[Cell]:
     kind = (item.get("prediction") or {}).get("kind")
+    today, after = item["routing_table_before"], item["routing_table"]
     return [
         item["deployment_id"],
         item["operation"],
-        _nodes(now) or "none",
-        _nodes(item["routing_table"]) or ("none" if kind == "exact" else "?"),
+        [_node(node_id, route, _today(route)) for node_id, route in today.items()] or "none",
+        [_node(node_id, route, route["target_allocations"]) for node_id, route in after.items()]
+        or ("none" if kind == "exact" else "?"),
         kind or "?",
     ]
 
 
-def _nodes(table: Json) -> list[str]:
-    """Return each node with its target allocations; without them with what runs now."""
-    return [f"{route['node_name'] or node_id} {_number(route)}" for node_id, route in table.items()]
+def _today(route: Json) -> int | None:
+    """Return the target allocations; where they cannot be read, those that run."""
+    number: int | None = route["target_allocations"]
+    return route["current_allocations"] if number is None else number
 
 
-def _number(route: Json) -> str:
-    target = route["target_allocations"]
-    return "?" if target is None else str(target)
+def _node(node_id: str, route: Json, number: int | None) -> str:
+    return f"{route['node_name'] or node_id} {'?' if number is None else number}"
 
 
 class FilterModule:

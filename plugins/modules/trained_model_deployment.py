@@ -377,6 +377,17 @@ routing_table:
       reason: null
       current_allocations: 4
       target_allocations: 4
+routing_table_before:
+  description: RV(routing_table) as it was read before the change; empty if nothing ran, and null if it was not read.
+  returned: always
+  type: dict
+  sample:
+    7gQbtd5tQv2Ea0DuLCa1mA:
+      node_name: ml-1
+      routing_state: started
+      reason: null
+      current_allocations: 2
+      target_allocations: 2
 routing_source:
   description:
     - Source of RV(routing_table).

@@ -445,6 +445,18 @@ deployments:
           reason: null
           current_allocations: 4
           target_allocations: 4
+    routing_table_before:
+      description: C(routing_table) as it was read before the change; empty if nothing ran, and null if it
+        was not read.
+      type: dict
+      returned: unless detail is changed and it was not changed
+      sample:
+        7gQbtd5tQv2Ea0DuLCa1mA:
+          node_name: ml-1
+          routing_state: started
+          reason: null
+          current_allocations: 2
+          target_allocations: 2
     routing_source:
       description:
         - Source of C(routing_table).

@@ -129,6 +129,7 @@ def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
     table = checked.result("Show the nodes of today and those after the change")["msg"]
     assert len(table) == 4
     assert all("start" in row and "exact" in row for row in table[2:]), table
+    assert "WARNING" not in checked.output
     assert checked.result("Use the results in another play")["msg"] == [None, None]
 
     first = run_playbook(PLAY, extra_vars=given).must_pass()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_dry_runs_then_real_ones(cluster: Emulator, tmp_path: Path) -> None:
     for dry in (ticked, checked):
         assert dry.rc == 0, dry.stdout
         assert "Deployment sentiment: update (dry run, nothing was sent)" in dry.stdout
+        assert re.search(r"Node \S+: allocations: 1 -> 3\b", dry.stdout)
         assert (dry.result["dry_run"], dry.result["changed"], dry.result["operation"]) == (True, True, "update")
     assert cluster.writes() == []
 

@@ -29,6 +29,7 @@ def as_item(state: RunState) -> Json:
         "failure": None,
         "deployment": observed and observed.as_result(),
         "routing_table": observed.routing_table() if observed else {},
+        "routing_table_before": _routes_before(state),
         "allocations": observed.allocations() if observed else _NOTHING_RUNS if state.read else None,
         "prediction": state.places and state.places.as_result(),
         "routing_source": observed.routing_source if observed else "prediction" if state.predicted else "stats",
@@ -69,6 +70,13 @@ def fact(state: RunState, item: Json) -> Json:
 
 def _before(state: RunState) -> Json | None:
     return user_settings(state.current) if state.read else None
+
+
+def _routes_before(state: RunState) -> Json | None:
+    """Return the routes that were read before planning; ``None`` if nothing was read."""
+    if not state.read:
+        return None
+    return state.current.routing_table() if state.current else {}
 
 
 def _after(state: RunState) -> Json | None:

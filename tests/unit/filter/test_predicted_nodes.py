@@ -27,7 +27,7 @@ def test_each_deployment_that_changes_has_a_row() -> None:
             {"deployment_id": "new", "model_id": "m", "number_of_allocations": 3},
         ]
         planned = emulator.run_many(items, check_mode=True)["deployments"]
-        assert predicted_nodes(planned, emulator.info()["deployments"]) == [
+        assert predicted_nodes(planned) == [
             "deployment  change  nodes today  nodes after it  certain",
             "----------  ------  -----------  --------------  -------",
             "grows       update  n1 1         n1 3, n2 1      exact",
@@ -44,8 +44,21 @@ def test_what_is_not_known() -> None:
         planned = emulator.run(check_mode=True, deployment_id="d", number_of_allocations=4)
         started = emulator.run(check_mode=True, deployment_id="e", model_id="m")
         items = [{"deployment_id": "d", **planned}, {"deployment_id": "e", **started}, {"deployment_id": "f"}]
-        rows = predicted_nodes(items, emulator.info()["deployments"], 60)
+        rows = predicted_nodes(items, 60)
         assert [row.split() for row in rows[2:]] == [
-            ["d", "update", "n1", "?", "n1", "?", "bounds"],
+            ["d", "update", "n1", "1", "n1", "?", "bounds"],
             ["e", "start", "none", "?", "bounds"],
         ]
+
+
+def test_the_nodes_of_today_are_those_before_the_change() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.effect("start_deployment", model_id="m", deployment_id="d")
+        emulator.settle()
+        [before] = [each["routing_table"] for each in emulator.info()["deployments"]]
+        planned = emulator.run(check_mode=True, deployment_id="d", number_of_allocations=2)
+        real = emulator.run(deployment_id="d", number_of_allocations=2)
+        assert planned["routing_table_before"] == real["routing_table_before"] == before
+        assert real["routing_table"] != before
+        assert emulator.run(deployment_id="e", model_id="m")["routing_table_before"] == {}
+        assert emulator.run(deployment_id="f", number_of_allocations=0, model_id="m")["routing_table_before"] is None

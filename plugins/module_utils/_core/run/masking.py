@@ -38,6 +38,7 @@ alias model_alias previous_model_id reassign
 architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
 privilege processors reasons roles shutting_down total used what zone
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
+routing_table_before
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""
