@@ -6,12 +6,31 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from .._core.errors import AS_A_WHOLE
+from .._core.reasons import Reason, each_once
 from .._core.run.result import Json
 
-ABOUT_ROOM = "The ML nodes "
-"""The beginning of a warning that says what the nodes lack (``_deployment/plan/shortage.py``)."""
+_ABOUT_ROOM = re.compile(
+    "The ML nodes |.+ of deployment '.+' (has|have) no place until |Elasticsearch (refuses|may refuse) the change of "
+)
+"""The beginnings of warnings that say what the nodes lack (``_deployment/plan/preflight.py``)."""
+
+
+def is_about_room(warning: str) -> bool:
+    """Return whether a warning of the dry run says what the nodes lack."""
+    return _ABOUT_ROOM.match(warning) is not None
+
+
+def cannot_be_planned(planned: Json) -> str:
+    """Return why a list cannot be planned, from the failed result of its dry run."""
+    failed = [item for item in planned["deployments"] if item.get("failed")]
+    why = each_once(Reason(item["deployment_id"], item["msg"]) for item in failed) or planned["msg"].removeprefix(
+        AS_A_WHOLE
+    )
+    return f"The list in deployments cannot be planned. {why}"
 
 
 def plan_result(planned: Json, warnings: t.Iterable[str]) -> Json:
@@ -22,13 +41,20 @@ def plan_result(planned: Json, warnings: t.Iterable[str]) -> Json:
     kinds = {each["kind"] for each, is_refused in zip(predictions, refused, strict=True) if not is_refused}
     missing = [item["missing"] for item in items]
     short = any(refused) or any(missing)
-    about_room = [text for text in warnings if text.startswith(ABOUT_ROOM)]
+    about_room = [text for text in warnings if is_about_room(text)]
+    unsaid = [item for item in items if item["missing"] and f"'{item['deployment_id']}'" not in " ".join(about_room)]
+    reasons = [*about_room, *map(_no_place, unsaid), *(text for each in predictions for text in each["reasons"])]
     return {
         "fits": False if short else None if None in missing else True,
         "kind": None if None in kinds else "bounds" if "bounds" in kinds else "exact",
         "deployments": items,
-        "reasons": list(dict.fromkeys([*about_room, *(text for each in predictions for text in each["reasons"])])),
+        "reasons": list(dict.fromkeys(reasons)),
     }
+
+
+def _no_place(item: Json) -> str:
+    number, wanted = item["missing"], item["wanted"]
+    return f"{number} of the {wanted} allocations of deployment '{item['deployment_id']}' would have no place."
 
 
 def _is_refused(item: Json) -> bool:

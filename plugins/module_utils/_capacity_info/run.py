@@ -25,7 +25,7 @@ from .elser import elser_warnings
 from .fit_result import Candidate, fit_result
 from .nodes import Seen, node_results
 from .options import FitRequest, fit_requests, list_params
-from .plan_result import ABOUT_ROOM, plan_result
+from .plan_result import cannot_be_planned, is_about_room, plan_result
 
 Params = t.Mapping[str, t.Any]
 
@@ -108,8 +108,8 @@ def _candidate(request: FitRequest, models: t.Mapping[str, Model], snapshot: Sna
 def _with_plan(result: Json, planned: Outcome, warnings: tuple[WarningText, ...]) -> Outcome:
     """Return *result* with what a dry run of the list has *planned*; it fails as the dry run does."""
     if planned.result.get("failed"):
-        names = ("failed", "msg", "failure", "error")
-        result = {**result, **{name: planned.result[name] for name in names if name in planned.result}}
-        return Outcome(result, warnings)
-    others = tuple(text for text in planned.warnings if not text.startswith(ABOUT_ROOM))
+        names = ("failed", "failure", "error")
+        found = {name: planned.result[name] for name in names if name in planned.result}
+        return Outcome({**result, **found, "msg": cannot_be_planned(planned.result)}, warnings)
+    others = tuple(text for text in planned.warnings if not is_about_room(text))
     return Outcome({**result, "plan": plan_result(planned.result, planned.warnings)}, (*warnings, *others))

@@ -64,10 +64,14 @@ class Refusal(Failure):
         return text + end + (f" {self.hint}" if self.hint else "")
 
 
+AS_A_WHOLE = "The list of deployments cannot be applied. "
+"""The beginning of the message about a whole list."""
+
+
 def refuse_together(reasons: t.Sequence[Reason]) -> None:
     """Refuse a list of deployments with all *reasons*; without any, do nothing."""
     if reasons:
-        raise Refusal("invalid_list", f"The list of deployments cannot be applied. {each_once(reasons)}")
+        raise Refusal("invalid_list", f"{AS_A_WHOLE}{each_once(reasons)}")
 
 
 ErrorKind = t.Literal[

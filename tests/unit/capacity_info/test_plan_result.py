@@ -67,4 +67,5 @@ def test_each_deployment() -> None:
         ("a", 3, 2, 1),
         ("b", 2, None, None),
     ]
-    assert found["reasons"] == [WARNINGS[1], "reason of a", "reason of b"]
+    unsaid = "1 of the 3 allocations of deployment 'a' would have no place."
+    assert found["reasons"] == [WARNINGS[1], unsaid, "reason of a", "reason of b"]

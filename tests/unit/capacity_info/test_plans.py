@@ -82,7 +82,21 @@ def test_where_not_all_can_be_read_it_is_not_certain(cluster: Emulator) -> None:
 
 
 def test_a_wrong_list_fails_with_what_was_read(cluster: Emulator) -> None:
-    result = cluster.capacity(deployments=[item("nope", 1)])
+    result = cluster.capacity(deployments=[item("nope", 1), item("other", 3)])
     assert result["failure"] == {"code": "deployments_failed"}
+    assert result["msg"].startswith("The list in deployments cannot be planned. ")
     assert "the cluster has no trained model 'nope'" in result["msg"]
+    assert "changed" not in result["msg"]
     assert (len(result["nodes"]), result["plan"]) == (2, None)
+
+
+def test_a_list_that_is_refused_as_a_whole(cluster: Emulator) -> None:
+    result = cluster.capacity(deployments=[item("m", 1), item("m", 2)])
+    assert result["msg"].startswith("The list in deployments cannot be planned. Deployment 'm' is listed 2 times")
+
+
+def test_a_list_that_waits_until_the_cluster_grows(cluster: Emulator) -> None:
+    cluster.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=9)
+    plan = cluster.capacity(deployments=[item("m", 4), item("m", 9, deployment_id="search")])["plan"]
+    assert plan["fits"] is False
+    assert "of the 9 allocations of deployment 'search'" in plan["reasons"][0]
