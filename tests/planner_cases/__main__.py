@@ -4,7 +4,7 @@
 
 """Compare a planner with recorded cases, and say which differ.
 
-Usage: see --help. Exit status 1 if a case differs.
+Usage: see --help. Exit status 1 if a case differs, 2 if something is wrong with what is given.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 TREE = TESTS.parent / ".build/tree"
+
+OLDEST, NEWEST = (8, 8), (10, 0)
+"""The versions whose rules are known: from the first, and before the second."""
 
 
 def use_paths() -> None:
@@ -33,7 +36,10 @@ def version(text: str) -> tuple[int, ...]:
     """Return a version of Elasticsearch as numbers."""
     if not re.fullmatch(r"\d+(\.\d+)*", text):
         raise argparse.ArgumentTypeError(f"{text} is not a version such as 8.18 or 9.1.1")
-    return tuple(int(number) for number in text.split("."))
+    numbers = tuple(int(number) for number in text.split("."))
+    if not OLDEST <= (*numbers, 0)[:2] < NEWEST:
+        raise argparse.ArgumentTypeError(f"{text} has no rules: they are known from 8.8 to 9 (planner.md 10)")
+    return numbers
 
 
 def main() -> int:
@@ -47,9 +53,19 @@ def main() -> int:
     parser.add_argument("--version", type=version, default="8.18", help="of Elasticsearch (default: 8.18)")
     options = parser.parse_args()
     use_paths()
-    # Each has `compare(files, version)`, and is imported only now that its imports are found.
-    report = importlib.import_module(f"planner_cases.{options.planner}").compare(options.files, options.version)
-    print(report.text(options.show))
+    # Each has `compare(cases, version)`, and is imported only now that its imports are found.
+    cases = importlib.import_module("planner_cases.cases")
+    planner = importlib.import_module(f"planner_cases.{options.planner}")
+    try:
+        found = {path: list(cases.read_all([path])) for path in options.files}
+    except cases.BadFile as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
+    for path in [path for path, rows in found.items() if not rows]:
+        print(f"{path}: has no cases", file=sys.stderr)
+    rows = [case for each in found.values() for case in each]
+    report = planner.compare(rows, options.version)
+    print(report.text(options.show, len(rows)))
     return 1 if report.differing else 0
 
 

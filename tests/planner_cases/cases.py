@@ -93,16 +93,90 @@ class Case:
         return len(self.answers(version)) == 1 and not (follows_newer and self.row.get("unsettled"))
 
 
+class BadFile(Exception):
+    """A file that has no cases of this form; the message says where and why."""
+
+
+_FIELDS = {
+    **dict.fromkeys(("rebalance", "planner", "zones"), ("id", "group", "nodes", "deployments")),
+    "reduce": ("id", "group", "nodes", "deployments", "to"),
+    "service": ("call", "state", "nodes", "deployments", "outcome"),
+}
+"""The fields that a case of each kind needs."""
+
+
 def read(paths: Iterable[Path]) -> Iterator[Case]:
     """Yield the cases of files, without those in which Elasticsearch's own classes fail."""
     return (case for case in read_all(paths) if not case.fails)
 
 
 def read_all(paths: Iterable[Path]) -> Iterator[Case]:
-    """Yield all cases of files."""
+    """Yield all cases of files.
+
+    :raises BadFile: a file cannot be read, or a line of it is no case.
+    """
     for path in paths:
-        with path.open(encoding="utf-8") as lines:
-            yield from [Case(json.loads(line)) for line in lines if line.strip()]
+        try:
+            lines = path.read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeError) as error:
+            raise BadFile(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
+        yield from [_case(f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _case(where: str, line: str) -> Case:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BadFile(f"{where}: no JSON: {error}") from error
+    wrong = _mistake(row)
+    if wrong:
+        raise BadFile(f"{where}: {wrong}")
+    return Case(row)
+
+
+def _mistake(row: t.Any) -> str | None:
+    """Return what is wrong with a row, ``None`` if nothing is."""
+    if not isinstance(row, dict):
+        return "a case is a JSON object"
+    kind = row.get("kind")
+    if kind not in _FIELDS:
+        return f"the kind {json.dumps(kind)} is unknown; known are {', '.join(_FIELDS)}"
+    lacking = [name for name in _FIELDS[kind] if name not in row]
+    if lacking:
+        return f"a case of kind {kind} needs {', '.join(lacking)}"
+    return None if kind == "service" else _mistake_in_situation(row)
+
+
+def _mistake_in_situation(row: dict[str, t.Any]) -> str | None:
+    nodes, deployments, answers = row["nodes"], row["deployments"], row.get("answers", [])
+    if not isinstance(nodes, list) or not all(map(_is_node, nodes)):
+        return "nodes are lists of an id, MiB of memory and processors, and perhaps the values of a zone"
+    if not isinstance(deployments, list) or not deployments or not all(map(_is_deployment, deployments)):
+        return "deployments are one or more objects with a text id, and whole numbers mb, n and t"
+    if not isinstance(answers, list) or not all(isinstance(each, dict) for each in answers):
+        return "answers are a list of objects: deployment id to node id to number"
+    return None
+
+
+def _is_node(given: t.Any) -> bool:
+    if not isinstance(given, list) or len(given) < 3:
+        return False
+    name, memory, cores, *zone = given
+    return all(isinstance(each, str) for each in (name, *zone)) and _is_number(memory) and _is_number(cores)
+
+
+def _is_deployment(given: t.Any) -> bool:
+    return (
+        isinstance(given, dict)
+        and isinstance(given.get("id"), str)
+        and all(_is_number(given.get(name)) for name in ("mb", "n"))
+        and _is_number(given.get("t"))
+        and given["t"] > 0
+    )
+
+
+def _is_number(given: t.Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 0
 
 
 def cleaned(allocations: Mapping[str, Mapping[str, int]]) -> Allocations:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.rules import Rules, Version
 from emulator_tests.recordings import Row
 from emulator_tests.replay import plans
 
-from .cases import Answer, Case, cleaned, read
+from .cases import Answer, Case, cleaned
 from .report import Difference, Report, table
 
 DECIDED = "8.19.21"
@@ -22,16 +21,16 @@ DECIDED = "8.19.21"
 RIGHT, UNRECORDED = "right", "unrecorded"
 
 
-def compare(files: Iterable[Path], version: Version) -> Report:
+def compare(read: Iterable[Case], version: Version) -> Report:
     """Return how the emulator of a version compares with Elasticsearch.
 
     Left out are plans that were not recorded for the version, and requests that do not reach the service.
     """
-    judged = [(case, judge(case, version)) for case in read(files) if _is_comparable(case, version)]
+    judged = [(case, judge(case, version)) for case in read if not case.fails and _is_comparable(case, version)]
     known = [(case, verdict) for case, verdict in judged if verdict is not UNRECORDED]
     differing = [verdict for _case, verdict in known if isinstance(verdict, Difference)]
     line = f"{len(known) - len(differing)} of {len(known)} cases as Elasticsearch plans"
-    return Report(differing, _by_group(known), line)
+    return Report(differing, len(known), _by_group(known), line)
 
 
 def judge(case: Case, version: Version) -> Difference | str:

@@ -28,16 +28,26 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The cases that differ, a table by group, and the last line."""
+    """The cases that differ, how many were compared, a table by group, and the last line."""
 
     differing: Sequence[Difference]
+    compared: int
     table: Sequence[str]
     last_line: str
 
-    def text(self, show: int | None) -> str:
-        """Return all that is to be printed, with at most *show* of the cases that differ."""
+    def text(self, show: int | None, read: int) -> str:
+        """Return all that is to be printed, with at most *show* of the cases that differ.
+
+        *read*: how many cases the files have.
+        """
         shown = self.differing if show is None else self.differing[:show]
-        return "\n".join([*map(str, shown), *self.table, self.last_line])
+        left = read - self.compared
+        return "\n".join([*map(str, shown), *self.table, *([_left_out(left, read)] if left else []), self.last_line])
+
+
+def _left_out(number: int, read: int) -> str:
+    why = "they failed in Elasticsearch, or say nothing about this planner and version"
+    return f"{number} of {read} cases left out: {why}"
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
