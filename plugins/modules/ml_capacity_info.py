@@ -373,7 +373,9 @@ fit:
       returned: always
       sample: 5
     at_most:
-      description: No number above this one has room.
+      description:
+        - No number above this one has room. Where something could not be read, it is what the processors and the memory
+          of the nodes allow, as far as they are known.
       type: int
       returned: always
       sample: 5
@@ -383,7 +385,9 @@ fit:
       returned: always
       sample: exact
     nodes:
-      description: Where RV(fit[].allocations) of them would run.
+      description:
+        - The nodes on which RV(fit[].allocations) of them would run.
+        - C(allocations) is null where plans that are equally good give a node different numbers.
       type: list
       elements: dict
       returned: always

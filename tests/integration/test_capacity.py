@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from support.emulator_process import Emulator, emulator
-from support.playbook import Played, run_playbook
+from support.playbook import Json, Played, run_playbook
 
 START = "/_ml/trained_models/{}/deployment/_start?wait_for=started&number_of_allocations={}"
 NODES = ("--node", "ml-1=8,16gb,eu-a", "--node", "instance-0000000002=4,8gb,eu-b")
@@ -30,8 +30,8 @@ def cluster() -> Iterator[Emulator]:
         yield server
 
 
-def play(cluster: Emulator, *args: str, **extra_vars: object) -> Played:
-    env = {"ELASTICSEARCH_URL": cluster.url}
+def play(cluster: Emulator, *args: str, login: Json | None = None, **extra_vars: object) -> Played:
+    env = {"ELASTICSEARCH_URL": cluster.url, **(login or {})}
     return run_playbook(PLAY, *args, env=env, extra_vars=extra_vars).must_pass()
 
 
@@ -50,11 +50,33 @@ def test_the_table_fits_into_a_terminal(cluster: Emulator, args: tuple[str, ...]
 
 
 def test_it_says_what_fits(cluster: Emulator) -> None:
-    fit = [{"model_id": "sentiment", "threads_per_allocation": 2}, {"model_bytes": "64gb"}]
+    fit = [
+        {"model_id": "sentiment", "threads_per_allocation": 2},
+        {"model_bytes": "64gb"},
+        {"model_bytes": "100mb", "priority": "low"},
+    ]
     played = play(cluster, fit=fit)
-    first, second = (result["msg"] for result in played.tasks[-1].result["results"])
-    assert re.fullmatch("sentiment, 2 threads, normal priority: [1-4] more, on (instance-0000000002|ml-1|, )+", first)
-    assert second == "68719476736 bytes, 1 threads, normal priority: 0 more"
+    first, second, third = (result["msg"] for result in played.tasks[-1].result["results"])
+    assert re.fullmatch(
+        "sentiment, 2 threads, normal priority: [1-4] more allocations? on (instance-0000000002|ml-1|, )+", first[0]
+    )
+    assert len(first) == 1
+    assert second[0] == "a model of 64.00 GB, 1 thread, normal priority: 0 more allocations"
+    assert all("needed" in line for line in second[1:])
+    assert len(second) > 1
+    assert re.match("a model of 100.00 MB, 1 thread, low priority: [0-9]+ more deployments on ", third[0])
+
+
+def test_it_says_what_was_not_read_and_what_that_needs(cluster: Emulator) -> None:
+    user = {"username": "reader", "password": "secret"}
+    cluster.control("POST", "/privileges", {**user, "privileges": ["monitor_ml"]})
+    login = {f"ELASTICSEARCH_{name.upper()}": value for name, value in user.items()}
+    played = play(cluster, login=login, fit=[{"model_id": "sentiment"}])
+    said = [result["msg"] for result in played.result("Show what could not be read")["results"]]
+    assert "Not read: routing table (needs the cluster privilege monitor)" in said
+    [answer] = [result["msg"] for result in played.result("Show what fits")["results"]]
+    assert "0 for certain, at most" in answer[0]
+    assert "Not read without the cluster privilege monitor" in answer[1]
 
 
 def test_the_module_says_the_same_on_both_ways(cluster: Emulator) -> None:

@@ -61,7 +61,7 @@ TASKS: list[Json] = [
 # What Ansible itself has in results, or documents for all modules.
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
-BY_ID = {"routing_table", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
+BY_ID = {"routing_table", "routing_table_before", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),

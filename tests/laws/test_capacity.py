@@ -98,8 +98,11 @@ TIGHT = Situation(
 def check(found: Json, number: int, places: Json) -> None:
     """Check an answer against what the cluster takes."""
     assert found["allocations"] <= number <= found["at_most"]
-    if found["kind"] == "exact" and number and found["nodes"]:
-        assert {node["node_id"]: node["allocations"] for node in found["nodes"]} == places
+    assert found["reasons"]
+    if found["kind"] == "exact":
+        certain = {node["node_id"]: node["allocations"] for node in found["nodes"] if node["allocations"] is not None}
+        assert certain.items() <= places.items()
+        assert places.keys() <= {node["node_id"] for node in found["nodes"]}
 
 
 @pytest.mark.parametrize("threads", [1, 2])

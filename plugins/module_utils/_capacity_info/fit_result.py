@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import typing as t
 
@@ -15,12 +14,13 @@ from .._capacity.inputs import planner_deployments, planner_nodes
 from .._deployment.plan.fleet import LIMIT as MOST_DEPLOYMENTS
 from .._ml.model import Model
 from .._planner.records import Deployment
-from .fit import Fit, Room, how_many
+from .fit import Fit, Room, ceiling, how_many
 from .nodes import Json, Seen, allocations_of
 from .options import FitRequest
 from .shortages import shortages
 
 NO_NODES = "There is no ML node that gets allocations."
+ONE_PLAN = "Which nodes they would get is not certain. What one of the possible plans leaves:"
 NOT_TRIED = "Not every number was tried."
 UNKNOWN_SIZE = "The size of a model, or the threads of a deployment, could not be read."
 
@@ -69,7 +69,8 @@ def _answer(seen: Seen, new: Deployment, *, known: bool) -> Json:
     deployments = planner_deployments(seen.deployments)
     free = max(0, MOST_DEPLOYMENTS - len(seen.deployments))
     if seen.capacity.lacks("routing_table") or deployments is None or not known:
-        return _rendered(0, free if new.low else _ceiling(seen, new), _of_missing(seen) or [UNKNOWN_SIZE])
+        most = _most(seen, new)
+        return _rendered(0, min(free, most) if new.low else most, _of_missing(seen) or [UNKNOWN_SIZE])
     room = Room(planner_nodes(seen.capacity), deployments, seen.rules, seen.unknown)
     fit = how_many(room, new, free)
     return _rendered(
@@ -94,17 +95,19 @@ def _rendered(
     }
 
 
-def _ceiling(seen: Seen, new: Deployment) -> int:
-    """Return how many allocations the processors can take: a new deployment takes none from those that run."""
-    cores = [node.cores(seen.scale) for node in seen.capacity.assignable]
+def _most(seen: Seen, new: Deployment) -> int:
+    """Return how many allocations there can be room for: a new deployment takes no processors from those that run."""
+    nodes = planner_nodes(seen.capacity)
+    most = ceiling(nodes, seen.rules, new)
+    if new.low:
+        return most
     held = sum(
         allocations_of(route) * (each.threads_per_allocation or 1)
         for each in seen.deployments
         for route in each.routes
         if each.priority != "low" and route.routing_state == "started"
     )
-    free = max(0, sum(cores) - held) // new.threads
-    return min(free, sum(number // new.threads for number in cores))
+    return min(most, max(0, sum(node.cores for node in nodes) - held) // new.threads)
 
 
 def _reasons(seen: Seen, room: Room, fit: Fit, new: Deployment, free: int) -> list[str]:
@@ -113,11 +116,11 @@ def _reasons(seen: Seen, room: Room, fit: Fit, new: Deployment, free: int) -> li
         return [f"Elasticsearch takes at most {MOST_DEPLOYMENTS} deployments."]
     if fit.least < fit.most:
         return _of_missing(seen) or in_words(fit.doubts) or [NOT_TRIED]
-    if fit.allocations is None:
-        return []
     names = {node.id: node.shown_name for node in seen.capacity.nodes}
     lacking = shortages(room.nodes, (*room.deployments, *fit.new), fit.allocations, room.rules, new)
-    return sorted(f"{names[node_id]}: {what}" for node_id, what in lacking.items()) or [NO_NODES]
+    leaving = {node.id: "is shutting down" for node in seen.capacity.nodes if node.shutting_down}
+    lines = sorted(f"{names[node_id]}: {what}" for node_id, what in {**lacking, **leaving}.items())
+    return [*(() if fit.is_certain else (ONE_PLAN,)), *(lines or [NO_NODES])]
 
 
 def _of_missing(seen: Seen) -> list[str]:
@@ -133,20 +136,16 @@ def _of_missing(seen: Seen) -> list[str]:
 
 
 def _nodes(seen: Seen, fit: Fit) -> list[Json]:
-    """Return where the new deployments would run, as far as that is certain."""
+    """Return where the new deployments would run."""
     names = {node.id: node.name for node in seen.capacity.nodes}
-    counts: collections.Counter[str] = collections.Counter()
-    for each in fit.new:
-        counts.update((fit.allocations or {}).get(each.id, {}))
     found = [
-        {"node_id": node_id, "node_name": names.get(node_id), "allocations": counts[node_id]} for node_id in counts
+        {"node_id": node_id, "node_name": names.get(node_id), "allocations": number}
+        for node_id, number in fit.places.items()
     ]
     return sorted(found, key=lambda node: (str(node["node_name"]), node["node_id"]))
 
 
 def _displaced(room: Room, fit: Fit) -> list[str]:
-    """Return the deployments that would have fewer allocations than now, as far as that is certain."""
-    if fit.allocations is None:
-        return []
+    """Return the deployments that are certain to have fewer allocations than now."""
     now = {name: sum(targets.values()) for name, targets in room.targets().items()}
-    return [name for name, number in now.items() if sum(fit.allocations.get(name, {}).values()) < number]
+    return [name for name, number in now.items() if fit.most_of(name) < number]

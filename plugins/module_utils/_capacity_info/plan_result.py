@@ -53,8 +53,8 @@ def plan_result(planned: Json, warnings: t.Iterable[str]) -> Json:
 
 
 def _no_place(item: Json) -> str:
-    number, wanted = item["missing"], item["wanted"]
-    return f"{number} of the {wanted} allocations of deployment '{item['deployment_id']}' would have no place."
+    of_all = f"{item['missing']} of the {item['wanted']} allocations"
+    return f"{of_all} of deployment '{item['deployment_id']}' would have no place."
 
 
 def _is_refused(item: Json) -> bool:

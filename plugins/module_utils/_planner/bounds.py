@@ -55,9 +55,9 @@ def widest(
     """Return what no plan can exceed: each node holds what it has the cores and the memory for, or has now."""
     most = {}
     for each in deployments:
-        least_memory = min(needed(each, 1, variant) for variant in (rules, *rules.others)) if memory_counts else 0
         numbers = {
-            node.id: _most_on(node, each) if node.memory >= least_memory else _now_on(node, each) for node in nodes
+            node.id: max(most_on(node, each, rules, memory_counts=memory_counts), each.targets.get(node.id, 0))
+            for node in nodes
         }
         most[each.id] = {node: number for node, number in numbers.items() if number > 0}
     totals = {each.id: (0, _at_most(each, most[each.id])) for each in deployments}
@@ -68,10 +68,17 @@ def _at_most(deployment: Deployment, most: t.Mapping[str, int]) -> int:
     return min(sum(most.values()), max(deployment.allocations, sum(deployment.targets.values())))
 
 
-def _most_on(node: Node, deployment: Deployment) -> int:
-    cores = CORES if deployment.low else node.cores
-    return max(min(deployment.allocations, cores // deployment.threads), _now_on(node, deployment))
-
-
-def _now_on(node: Node, deployment: Deployment) -> int:
-    return deployment.targets.get(node.id, 0)
+def most_on(node: Node, deployment: Deployment, rules: Rules, *, memory_counts: bool = True) -> int:
+    """Return how many allocations of a deployment a node has the cores and the memory for, if it has nothing else."""
+    number = min(deployment.allocations, (CORES if deployment.low else node.cores) // deployment.threads)
+    if not memory_counts:
+        return number
+    variants = (rules, *rules.others)
+    return next(
+        (
+            fewer
+            for fewer in range(number, 0, -1)
+            if min(needed(deployment, fewer, each) for each in variants) <= node.memory
+        ),
+        0,
+    )

@@ -210,7 +210,39 @@ def test_processors_in_use_are_no_room() -> None:
 
 def test_no_node_gets_allocations() -> None:
     found = fit_result(seen(nodes=(ml_node("a", shutting_down=True),)), asked())
-    assert (found["allocations"], found["reasons"]) == (0, ["There is no ML node that gets allocations."])
+    assert (found["allocations"], found["reasons"]) == (0, ["name-a: is shutting down"])
+    nothing = Seen(Capacity((), Settings()), (), RULES)
+    assert fit_result(nothing, asked())["reasons"] == ["There is no ML node that gets allocations."]
+
+
+def test_a_node_that_is_shutting_down_is_named_beside_the_others() -> None:
+    found = fit_result(seen(nodes=(ml_node("a"), ml_node("b", shutting_down=True))), asked())
+    assert found["reasons"] == ["name-a: 0 of 4 processors free, 1 needed", "name-b: is shutting down"]
+
+
+HIDDEN = (Missing("routing_table", "monitor"),)
+
+
+@pytest.mark.parametrize("priority", ["normal", "low"])
+@pytest.mark.parametrize("missing", [(), HIDDEN, (Missing("settings", "monitor"),)], ids=["all", "routes", "settings"])
+def test_memory_that_was_read_limits_what_may_fit(priority: str, missing: tuple[Missing, ...]) -> None:
+    large = Candidate(FitRequest(None, 100 * GIB, 1, priority), None, 100 * GIB)
+    assert fit_result(seen(missing=missing), large)["at_most"] == 0
+    small = Candidate(FitRequest(None, 700 * MIB, 1, priority), None, 700 * MIB)
+    assert fit_result(seen(missing=missing), small)["at_most"] == (2 if priority == "low" else 4)
+
+
+def test_numbers_that_are_certain_have_nodes_that_are_not() -> None:
+    """Test it with two nodes that are alike, of which only one can get an allocation more."""
+    attributes = {"ml.allocated_processors_double": "2"}
+    nodes = tuple(ml_node(name, attributes=attributes, ml_memory=8 * GIB) for name in ("a", "b"))
+    old = deployed(routes=())
+    for version in ((8, 17, 0), (8, 18, 0)):
+        alike = dataclasses.replace(seen(old, nodes=nodes), rules=Rules.of(version))
+        for threads in (1, 2):
+            found = fit_result(alike, asked(threads=threads))
+            assert found["reasons"], (version, threads)
+            assert bool(found["nodes"]) == bool(found["allocations"]), (version, threads)
 
 
 def test_threads_that_are_not_known_are_no_number() -> None:

@@ -190,7 +190,7 @@ def test_without_the_privilege_monitor(cluster: Emulator) -> None:
     result = cluster.capacity(fit=[{"model_id": "m"}, {"model_id": "m", "priority": "low"}])
     normal, low = result["fit"]
     assert (normal["allocations"], normal["at_most"], normal["kind"]) == (0, 7, "bounds")
-    assert (low["allocations"], low["at_most"]) == (0, 99)
+    assert (low["allocations"], low["at_most"]) == (0, 19)
     assert normal["reasons"] == [WITHOUT_MONITOR]
     first = result["nodes"][0]
     assert first["processors"] == {"total": 4, "used": 1, "free": 3}
