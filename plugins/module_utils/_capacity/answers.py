@@ -15,11 +15,20 @@ Json = dict[str, t.Any]
 _JOBS = ("anomaly_detectors_in_bytes", "data_frame_analytics_in_bytes")
 _AWARENESS = ("cluster", "routing", "allocation", "awareness", "attributes")
 
+MEMORY_PATH, SETTINGS_PATH = "/_ml/memory/_stats", "/_cluster/settings"
 
-def capacity(state: Json | None, memory: Json | None, settings: Json | None, *, has_memory: bool) -> Capacity:
+
+def capacity(
+    state: Json | None,
+    memory: Json | None,
+    settings: Json | None,
+    *,
+    has_memory: bool,
+    broken: t.Container[str] = (),
+) -> Capacity:
     """Return what the cluster state, ``_ml/memory/_stats`` and ``_cluster/settings`` show.
 
-    *has_memory*: the server has ``_ml/memory/_stats``.
+    *has_memory*: the server has ``_ml/memory/_stats``. *broken*: paths that no privilege would make readable.
     """
     in_state, in_memory = _part(state, "nodes"), _part(memory, "nodes")
     leaving = None if state is None else _part(state, "metadata", "node_shutdown", "nodes")
@@ -29,17 +38,17 @@ def capacity(state: Json | None, memory: Json | None, settings: Json | None, *, 
     )
     ml_nodes = tuple(node for node in nodes if "ml" in node.roles)
     unread = any(node.ml_memory is None for node in ml_nodes)
+    of_memory = "monitor_ml" if has_memory and memory is None and MEMORY_PATH not in broken else None
+    of_settings = None if SETTINGS_PATH in broken else "monitor"
     hidden: dict[Part, str | None] = {}
-    if state is None:
-        hidden = {"zones": "monitor", "shutdowns": "monitor", "routing_table": "monitor"}
-        if memory is None:
-            hidden["nodes"] = "monitor_ml" if has_memory else "monitor"
-        elif not in_memory or _part(memory, "_nodes").get("failed"):
-            hidden["nodes"] = "monitor"
     if settings is None:
-        hidden |= {"settings": "monitor", "zones": "monitor"}
+        hidden = {"settings": of_settings, "zones": of_settings}
+    if state is None:
+        hidden |= {"zones": "monitor", "shutdowns": "monitor", "routing_table": "monitor"}
+        if not in_memory or _part(memory, "_nodes").get("failed"):
+            hidden["nodes"] = of_memory or "monitor"
     if memory is None or unread:
-        hidden["memory"] = "monitor_ml" if has_memory and memory is None else None
+        hidden["memory"] = of_memory
     missing = tuple(Missing(what, privilege) for what, privilege in sorted(hidden.items()))
     return Capacity(ml_nodes, None if settings is None else _settings(settings), missing)
 

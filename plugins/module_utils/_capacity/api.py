@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.client import Client
 from .._core.http.schema import Schema
-from .._core.run.obstacles import read_unless_hidden
 from .._core.server import Server
 from . import schemas
-from .answers import capacity, no_capacity
+from .answers import MEMORY_PATH, SETTINGS_PATH, capacity, no_capacity
 from .records import Capacity
 
 Json = dict[str, t.Any]
@@ -42,36 +42,48 @@ class CapacityReader:
         self._client = client
         self._server = server
         self._answers: dict[str, Json | None] = {}
+        self._broken: set[str] = set()
 
     def forget(self) -> None:
         """Read again when it is asked for next."""
         self._answers = {}
+        self._broken = set()
 
-    def read(self, state: Json | None) -> Capacity:
-        """Return the capacity, as far as the user may read it.
+    def read(self, state: Json | None, *, strict: bool = True) -> Capacity:
+        """Return the capacity, as far as the user may read it; unless *strict*, as far as the server answers.
 
         *state*: the cluster state with :data:`STATE_FIELDS`; ``None`` if the user may not read it.
 
-        :raises ApiError: a read failed, and not for lack of a privilege.
+        :raises ApiError: there is no licence, or a read failed for another reason than a lack of privileges.
         """
         server = self._server()
         if server.serverless:
             return no_capacity()
         has_memory = server.supports(Feature.MEMORY_STATS)
         # The settings need the privilege that the cluster state needs.
-        settings = None if state is None else self._read_settings()
-        return capacity(state, self._read_memory() if has_memory else None, settings, has_memory=has_memory)
+        settings = None if state is None else self._read_settings(strict)
+        memory = self._read_memory(strict) if has_memory else None
+        return capacity(state, memory, settings, has_memory=has_memory, broken=self._broken)
 
-    def _read_memory(self) -> Json | None:
+    def _read_memory(self, strict: bool) -> Json | None:
         query = {"filter_path": ",".join(_MEMORY_FIELDS)}
-        what, path = "read the memory of the nodes", "/_ml/memory/_stats"
-        return self._once(what, path, query, schemas.MEMORY_STATS, "monitor_ml")
+        what = "read the memory of the nodes"
+        return self._once(what, MEMORY_PATH, query, schemas.MEMORY_STATS, "monitor_ml", strict)
 
-    def _read_settings(self) -> Json | None:
+    def _read_settings(self, strict: bool) -> Json | None:
         query = {"include_defaults": "true", "filter_path": ",".join(_SETTINGS_FIELDS)}
-        return self._once("read the settings", "/_cluster/settings", query, schemas.SETTINGS, "monitor")
+        return self._once("read the settings", SETTINGS_PATH, query, schemas.SETTINGS, "monitor", strict)
 
-    def _once(self, what: str, path: str, query: dict[str, str], schema: Schema, privilege: str) -> Json | None:
+    def _once(
+        self, what: str, path: str, query: dict[str, str], schema: Schema, privilege: str, strict: bool
+    ) -> Json | None:
         if path not in self._answers:
-            self._answers[path] = read_unless_hidden(self._client, what, path, query, schema, privilege)
+            try:
+                self._answers[path] = self._client.read(what, path, query, privilege=privilege, schema=schema)
+            except ApiError as exc:
+                # 400: it does not know this path or a parameter of it.
+                if exc.kind == "licence" or (strict and not (exc.hidden or exc.status == 400)):
+                    raise
+                self._answers[path] = None
+                self._broken |= set() if exc.status == 403 else {path}
         return self._answers[path]

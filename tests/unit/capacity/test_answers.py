@@ -380,3 +380,11 @@ def test_roles_that_the_cluster_state_of_an_old_release_does_not_show() -> None:
     memory = {"nodes": {"a": memory_row(), "data": memory_row(roles=["data"])}}
     found = capacity(state(a=row, data=row), memory, None, has_memory=True)
     assert [node.id for node in found.nodes] == ["a"]
+
+
+def test_a_privilege_is_named_only_where_it_would_help() -> None:
+    nodes = state(a=state_row())
+    broken = capacity(nodes, None, None, has_memory=True, broken=("/_ml/memory/_stats", "/_cluster/settings"))
+    assert broken.missing == (Missing("memory", None), Missing("settings", None), Missing("zones", None))
+    hidden = capacity(None, None, None, has_memory=True, broken=("/_ml/memory/_stats",))
+    assert hidden.missing == (Missing("memory", None), Missing("nodes", "monitor"), *WITHOUT_MONITOR)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ..._capacity.answers import no_capacity
 from ..._core.errors import ApiError, Refusal
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
@@ -17,7 +16,7 @@ from ..api.snapshot import Snapshot, existing_in
 from ..plan.fleet import too_many
 from ..plan.plan import Plan
 from ..plan.preflight import Outlook, Planned, Verdict, look, refuse_without_room
-from ..plan.room import Room, has_room, takes_room
+from ..plan.room import Room, has_room, takes_room, unread_room
 from ..plan.start_conditions import NO_CHECKS, judge, refuse_start
 from .deployment_run import DeploymentRun
 from .expected import expect
@@ -82,12 +81,10 @@ def check_room(
 def _outlook(cluster: Cluster, runs: t.Sequence[DeploymentRun], snapshot: Snapshot) -> Outlook:
     existing = known_deployments(cluster, snapshot)
     planned = [Planned(run.plan, expect(run, snapshot, existing or ()), run.state.desired.preflight) for run in runs]
-    try:
-        capacity = cluster.capacity.read(snapshot.state and snapshot.state.raw)
-    except ApiError as error:
-        if error.kind == "licence":
-            raise
-        capacity = no_capacity()  # the look only spares requests that would fail
+    # The look only spares requests that would fail: an odd answer must stop no task.
+    capacity = cluster.capacity.read(snapshot.state and snapshot.state.raw, strict=False)
+    for run in runs:
+        run.warn(*unread_room(capacity.missing))
     return look(Room.of(capacity, existing, cluster.server), planned)
 
 

@@ -10,9 +10,11 @@ import dataclasses
 import typing as t
 
 from ..._capacity.inputs import planner_deployments, planner_nodes
-from ..._capacity.records import Capacity
+from ..._capacity.records import Capacity, Missing
 from ..._core.features import Feature
 from ..._core.server import Server
+from ..._core.warning import WarningText
+from ..._core.words import joined
 from ..._ml.deployment import Deployment
 from ..._planner import records as planner
 from ..._planner.rules import Rules
@@ -68,3 +70,16 @@ class Room:
 def has_room(server: Server) -> bool:
     """Return whether *server* places allocations by the room on its nodes, and lets it be seen."""
     return server.supports(Feature.PROCESSOR_CHECK)
+
+
+def unread_room(missing: t.Iterable[Missing]) -> tuple[WarningText, ...]:
+    """Return the warning about what the user might read, and the server did not tell."""
+    parts = [each.what for each in missing if each.privilege is None]
+    if not parts:
+        return ()
+    return (
+        WarningText(
+            f"The {joined(parts)} of the ML nodes could not be read, though no privilege is lacking: "
+            "it is not certain what has room."
+        ),
+    )

@@ -175,3 +175,28 @@ def test_without_the_privilege_monitor(emulator: Emulator) -> None:
     assert short["warnings"][-1] == (
         "The ML nodes may have room for no allocation of deployment 'm'. n1, n2: 4 processors, 16 needed."
     )
+
+
+ODD: list[Json] = [
+    {"status": 200, "body": []},
+    {"status": 200, "body": "<html>secret of a proxy</html>"},
+    {"status": 200, "body": {}},
+    {"status": 500, "body": {"error": {"type": "x", "reason": "secret"}, "status": 500}},
+    {"status": 404, "body": {"error": "secret"}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: f"{odd['status']} {odd['body']}")
+def test_an_odd_answer_about_memory_stops_nothing(odd: Json) -> None:
+    with Emulator("9.1.0") as emulator:
+        emulator.fault("memory", {"type": "answer", **odd})
+        dry = emulator.run(check_mode=True, model_id="m", number_of_allocations=2)
+        assert not dry.get("failed")
+        assert dry["prediction"]["kind"] == "bounds"
+        assert dry["prediction"]["missing"] == [{"what": "memory", "privilege": None}]
+        [warning] = dry["warnings"]
+        assert warning.startswith("The memory of the ML nodes could not be read, though no privilege is lacking")
+        assert "secret" not in str(dry)
+        real = emulator.run(model_id="m", number_of_allocations=2)
+        assert real["allocations"]["running"] == 2
+        assert not emulator.run(check_mode=True, model_id="other", preflight="off").get("failed")
