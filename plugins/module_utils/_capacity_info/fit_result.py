@@ -102,7 +102,7 @@ def _most(seen: Seen, new: Deployment) -> int:
     if new.low:
         return most
     held = sum(
-        allocations_of(route) * (each.threads_per_allocation or 1)
+        (allocations_of(route) or 0) * (each.threads_per_allocation or 1)
         for each in seen.deployments
         for route in each.routes
         if each.priority != "low" and route.routing_state == "started"

@@ -79,10 +79,12 @@ class Share:
         }
 
 
-def allocations_of(route: Route) -> int:
-    """Return the allocations that a route takes room for: its target, or what runs where no target can be read."""
-    known = route.current_allocations if route.target_allocations is None else route.target_allocations
-    return known or 0
+def allocations_of(route: Route) -> int | None:
+    """Return the allocations that a route takes room for: its target, or what runs where no target can be read.
+
+    ``None``: routes before 8.4 show neither.
+    """
+    return route.current_allocations if route.target_allocations is None else route.target_allocations
 
 
 def shares(seen: Seen, node_id: str) -> list[Share]:
@@ -98,8 +100,8 @@ def _share(seen: Seen, deployment: Deployment, route: Route) -> Share:
     return Share(
         deployment,
         route,
-        None if threads is None else allocations * threads,
-        None if planned is None else needed(planned, allocations, seen.rules),
+        0 if threads == 0 else None if threads is None or allocations is None else allocations * threads,
+        None if planned is None else needed(planned, allocations or 0, seen.rules),
         seen.observed.get((deployment.deployment_id, route.node_id)),
     )
 

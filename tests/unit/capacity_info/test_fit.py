@@ -251,6 +251,15 @@ def test_threads_that_are_not_known_are_no_number() -> None:
     assert node["deployments"][0]["memory"] is None
 
 
+def test_a_route_without_any_number_is_not_known() -> None:
+    """Test it with a route as 8.3 shows it."""
+    route = MlRoute("a", None, "started", None, None, None)
+    [node] = node_results(seen(deployed(routes=(route,))))
+    assert node["processors"] == {"total": 4, "used": None, "free": None}
+    [low] = node_results(seen(deployed(routes=(route,), priority="low")))
+    assert low["processors"] == {"total": 4, "used": 0, "free": 4}
+
+
 def test_a_route_without_a_target_takes_what_runs() -> None:
     route = MlRoute("a", None, "started", None, 3, None)
     [node] = node_results(seen(deployed(routes=(route,)), deployed(deployment_id="b", routes=())))

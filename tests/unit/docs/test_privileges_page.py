@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from support.documents import ROOT
-from support.emulated_cluster import Emulator
+from support.emulated_cluster import MODELS, NODES, Emulator
 
 Json = dict[str, t.Any]
 PAGE = (ROOT / "docs/docsite/rst/privileges.rst").read_text()
@@ -37,6 +37,16 @@ def sees_room(emulator: Emulator) -> bool:
 
 def sees_what_fits(emulator: Emulator) -> bool:
     return [each["kind"] for each in emulator.capacity(fit=[{"model_id": "m"}])["fit"]] == ["exact"]
+
+
+def predicts_nodes(emulator: Emulator) -> bool:
+    prediction = emulator.run(check_mode=True, model_id="other")["prediction"]
+    return bool(prediction and prediction["kind"] == "exact")
+
+
+def sees_memory_that_refuses_a_start(emulator: Emulator) -> bool:
+    failure = emulator.run(check_mode=True, model_id="large")["failure"]
+    return bool(failure == {"code": "no_capacity"})
 
 
 def sees_what_refuses_a_start(emulator: Emulator) -> bool:
@@ -102,7 +112,9 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read on which node each allocation should run": sees_targets,
     "read processors and memory of the nodes": sees_room,
     "find out how many more allocations fit": sees_what_fits,
+    "predict in check mode on which nodes allocations will run": predicts_nodes,
     "see before a start that licence, versions of the nodes or processors do not allow it": sees_what_refuses_a_start,
+    "see before a start that memory does not allow it": sees_memory_that_refuses_a_start,
     "see before a start that the upgrade mode of machine learning does not allow it": sees_upgrade_mode,
     "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),
     "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
@@ -118,7 +130,7 @@ WAYS = [(task, way.split("``")[1::2]) for task, needs in ROWS.items() for way in
 
 
 def works(task: str, privileges: t.Sequence[str]) -> bool:
-    with Emulator("9.5.3") as emulator:
+    with Emulator("9.5.3", NODES, (*MODELS, ("large", 64 << 30))) as emulator:
         emulator.effect("start_deployment", model_id="m", deployment_id="m", number_of_allocations=1)
         settings = {"model_id": "m", "num_allocations": 1, "num_threads": 1}
         endpoint = {"service": "elasticsearch", "service_settings": settings}

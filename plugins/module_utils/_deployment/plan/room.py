@@ -74,12 +74,12 @@ def has_room(server: Server) -> bool:
 
 def unread_room(missing: t.Iterable[Missing]) -> tuple[WarningText, ...]:
     """Return the warning about what the user might read, and the server did not tell."""
-    parts = [each.what for each in missing if each.privilege is None]
-    if not parts:
+    things = joined([each.what for each in missing if each.privilege is None])
+    if not things:
         return ()
     return (
         WarningText(
-            f"The {joined(parts)} of the ML nodes could not be read, though no privilege is lacking: "
+            f"The {things} of the ML nodes could not be read, though no privilege is lacking: "
             "it is not certain what has room."
         ),
     )
