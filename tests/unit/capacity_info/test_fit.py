@@ -111,7 +111,13 @@ def test_a_number_that_is_certain_on_nodes_that_are_not() -> None:
     old = deployed(deployment_id="d3", routes=routes, max_assigned_allocations=7, **size)
     found = fit_result(seen(old, nodes=nodes), asked(size=400 * MIB))
     assert (found["allocations"], found["at_most"], found["kind"]) == (2, 2, "exact")
-    assert (found["nodes"], found["displaced"], found["reasons"]) == ([], [], [])
+    assert [(node["node_name"], node["allocations"]) for node in found["nodes"]] == [
+        ("name-n1", None),
+        ("name-n2", None),
+    ]
+    assert found["displaced"] == []
+    assert found["reasons"][0] == "Which nodes they would get is not certain. What one of the possible plans leaves:"
+    assert len(found["reasons"]) == 3
 
 
 def test_a_number_that_makes_the_whole_request_fail() -> None:
