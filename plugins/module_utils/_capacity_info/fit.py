@@ -75,9 +75,10 @@ class Fit:
         """Return the allocations of the new deployments by node, ``None`` where their number is not certain."""
         least: collections.Counter[str] = collections.Counter()
         most: collections.Counter[str] = collections.Counter()
-        for each in self.new if self.prediction else ():
-            least.update(self.prediction.least.get(each.id, {}))
-            most.update(self.prediction.most.get(each.id, {}))
+        if self.prediction is not None:
+            for each in self.new:
+                least.update(self.prediction.least.get(each.id, {}))
+                most.update(self.prediction.most.get(each.id, {}))
         return {node_id: number if least[node_id] == number else None for node_id, number in most.items() if number}
 
     def most_of(self, deployment_id: str) -> int:
