@@ -116,8 +116,10 @@ def test_what_the_server_accepts_is_never_refused(version: str) -> None:
         status = row["outcome"].get("error", {}).get("status", 200)
         counts[status, refused] += 1
         if version == VERSIONS[0]:
-            # 409 is about the state of the deployment, which a task awaits before the update.
-            assert refused == (status == 429) or status == 409, row
+            # 409 is about the state of the deployment, which a task awaits before the update. What is being stopped may
+            # be gone when the request comes.
+            leaves = any(one.get("stopping") for one in row["deployments"])
+            assert refused == (status == 429) or status == 409 or (leaves and not refused), row
             assert not refused or (verdict and verdict.text), row
         else:
             assert status != 200 or not refused, row

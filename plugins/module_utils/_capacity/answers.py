@@ -50,7 +50,8 @@ def capacity(
     if memory is None or unread:
         hidden["memory"] = of_memory
     missing = tuple(Missing(what, privilege) for what, privilege in sorted(hidden.items()))
-    return Capacity(ml_nodes, None if settings is None else _settings(settings), missing)
+    versions = frozenset(version for node in in_state.values() if (version := node.get("version")))
+    return Capacity(ml_nodes, None if settings is None else _settings(settings), missing, versions)
 
 
 def no_capacity() -> Capacity:

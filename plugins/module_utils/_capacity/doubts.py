@@ -17,6 +17,10 @@ SENT_LATER = "sent_later"
 """The writes of the task may be sent in another order."""
 LEAVING = "leaving"
 """A node is shutting down: whether it still counts when allocations are taken away is not known."""
+STOPPING = "stopping"
+"""When a deployment is gone that is being stopped is not known, nor when Elasticsearch plans again then."""
+NO_ZONE = "no_zone"
+"""Whether nodes get allocations that lack an awareness attribute is not known."""
 
 _SENTENCES = {
     CLOSE: "Elasticsearch may choose between plans that are as good as each other.",
@@ -26,6 +30,8 @@ _SENTENCES = {
     MEMORY_OBSERVED: "This version of Elasticsearch counts memory that it has observed.",
     LEAVING: "A node is shutting down, so what a decrease leaves is not certain.",
     EARLIER: "It is not known what an earlier change leaves.",
+    STOPPING: "When Elasticsearch plans again after the stop of another deployment is not known.",
+    NO_ZONE: "Nodes lack an awareness attribute: whether they get allocations is not known.",
     SENT_LATER: "A deployment has to start before it is changed, so the order of the changes is not known.",
 }
 

@@ -17,18 +17,19 @@ UNLIMITED = 1 << 62
 """The memory of a node that could not be read: the most there can be."""
 
 
-def planner_nodes(capacity: Capacity) -> tuple[planner.Node, ...]:
+def planner_nodes(capacity: Capacity, *, with_zone: bool = True) -> tuple[planner.Node, ...]:
     """Return the nodes that get allocations, with what the planner hands out of each.
 
-    Of what could not be read, they have the most there can be: :attr:`Capacity.missing` tells.
+    *with_zone*: leave out those that lack an awareness attribute; whether they get any is not known. Of what could not
+    be read, they have the most there can be: :attr:`Capacity.missing` tells.
     """
     settings = capacity.settings or Settings()
     nodes = []
     for node in capacity.assignable:
         zone = node.zone(settings.awareness)
-        if zone is not None:  # the planner sees no node outside the zones (planner.md 9)
+        if zone is not None or not with_zone:
             memory = UNLIMITED if node.memory is None else node.memory
-            nodes.append(planner.Node(node.id, memory, node.cores(settings.scale), zone))
+            nodes.append(planner.Node(node.id, memory, node.cores(settings.scale), zone or ()))
     return tuple(nodes)
 
 

@@ -102,12 +102,13 @@ class Capacity:
     """The capacity of one cluster, from one read.
 
     ``nodes``: those for machine learning, by their ids. ``settings``: ``None`` if they could not be read. ``missing``:
-    what could not be read; nothing takes its place.
+    what could not be read; nothing takes its place. ``versions``: of all nodes of the cluster, as far as they show it.
     """
 
     nodes: tuple[MlNode, ...] = ()
     settings: Settings | None = None
     missing: tuple[Missing, ...] = ()
+    versions: frozenset[str] = frozenset()
 
     @property
     def assignable(self) -> tuple[MlNode, ...]:

@@ -51,6 +51,7 @@ class Feature(enum.Enum):
     DEFINITION_STATUS = Availability((8, 8), "the status of a model's definition")
     TRANSPORT_VERSIONS = Availability((8, 10), "transport versions of nodes")
     INFERENCE_ENDPOINTS = Availability((8, 11), "inference endpoints")
+    MEMORY_FIGURES = Availability((8, 11), "figures of a model's memory in its metadata")
     FINISH_PENDING_WORK = Availability((8, 11), "finish_pending_work")
     ALL_ENDPOINTS_IN_ONE_PATH = Availability((8, 13), "a path without a task type to all inference endpoints")
     MANAGE_INFERENCE = Availability((8, 14), "the cluster privilege manage_inference")

@@ -35,7 +35,8 @@ class Model:
     per_allocation_memory_bytes: int = 0
 
     @classmethod
-    def from_api(cls, raw: t.Mapping[str, t.Any]) -> Model:
+    def from_api(cls, raw: t.Mapping[str, t.Any], *, has_figures: bool = True) -> Model:
+        """Return it from ``GET _ml/trained_models``. *has_figures*: the server plans with those of its memory."""
         metadata = raw.get("metadata") or {}
         return cls(
             model_id=str(raw["model_id"]),
@@ -45,7 +46,7 @@ class Model:
             license_level=str(raw.get("license_level") or ""),
             field_names=frozenset((raw.get("input") or {}).get("field_names") or ()),
             aliases=tuple(metadata.get("model_aliases") or ()),
-            **{name: _whole(metadata.get(name)) for name in MEMORY_FIGURES},
+            **{name: _whole(metadata.get(name)) if has_figures else 0 for name in MEMORY_FIGURES},
         )
 
 

@@ -56,7 +56,8 @@ Event = Replan | Start | Update | Stop
 class Task:
     """The work that an event means: from the situation *before* it to the *situation* to plan.
 
-    ``fixed``: its targets are certain without a plan; ``reduces``: because a scale-down takes targets away.
+    What was *before* stays if the plan fails: a stop has removed its deployment by then. ``fixed``: its targets are
+    certain without a plan; ``reduces``: because a scale-down takes targets away.
     """
 
     before: Situation
@@ -70,9 +71,9 @@ def task_of(nodes: t.Sequence[Node], before: Situation, event: Event) -> Task:
     """Return what an event asks for; raise ``RequestFails`` if it is a scale-down that has nothing to take away."""
     situation, new = before, None
     if isinstance(event, Start):
-        situation, new = (*before, event.deployment), event.deployment.id
+        situation, new = (*_without(before, event.deployment.id), event.deployment), event.deployment.id
     elif isinstance(event, Stop):
-        situation = tuple(each for each in before if each.id != event.id)
+        before = situation = _without(before, event.id)
     elif isinstance(event, Update):
         [deployment] = [each for each in before if each.id == event.id]
         changed = dataclasses.replace(deployment, allocations=event.allocations)
@@ -134,6 +135,10 @@ def _placed(deployment: Deployment, allocations: t.Mapping[str, int], is_new: bo
     routes = routes_after(before, allocations)
     ever = max(before.max_assigned, sum(route.current for route in routes.values()))
     return dataclasses.replace(before, routes=routes, max_assigned=ever)
+
+
+def _without(situation: Situation, deployment_id: str) -> Situation:
+    return tuple(each for each in situation if each.id != deployment_id)
 
 
 def _with(situation: Situation, deployment: Deployment) -> Situation:

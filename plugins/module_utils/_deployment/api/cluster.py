@@ -171,7 +171,8 @@ class Cluster(ClusterConnection):
         path = f"/_ml/trained_models/{quote(model_id)}"
         answer = self._client.read(f"read model '{model_id}'", path, query, schema=MODELS)
         configs = answer.get("trained_model_configs") or []
-        return Model.from_api(configs[0]) if configs else None
+        has_figures = self.server.supports(Feature.MEMORY_FIGURES)
+        return Model.from_api(configs[0], has_figures=has_figures) if configs else None
 
     def to_request(self, step: Step, server_timeout: str) -> Request:
         """Return the request of *step* for this cluster's version."""

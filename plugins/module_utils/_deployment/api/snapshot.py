@@ -150,17 +150,22 @@ def existing_in(state: ClusterState, predictions: Predictions) -> list[Deploymen
     """Return all deployments of the cluster *state*, as earlier tasks of a dry run would have left them.
 
     They have the order in which Elasticsearch plans: what would be started comes last. The number of allocations of
-    those that would be moved is not known.
+    those whose places are not certain is not known.
     """
     names = state.node_names
     found: dict[str, Deployment | None] = {}
     for deployment_id, each in state.assignments.items():
         read = Deployment.from_assignment(each, "cluster_state", names)
-        is_moved = deployment_id in predictions.moved and deployment_id not in predictions.deployments
-        found[deployment_id] = dataclasses.replace(read, number_of_allocations=None) if is_moved else read
+        found[deployment_id] = _uncertain(read) if deployment_id in predictions.moved else read
     for deployment_id, predicted in predictions.deployments.items():
         after = predicted and overlaid(predicted, found.get(deployment_id))
         if after is predicted:  # stopped, or started again
             found.pop(deployment_id, None)
-        found[deployment_id] = after
+        is_certain = after is None or (after.has_predicted_places and deployment_id not in predictions.moved)
+        found[deployment_id] = after if is_certain else _uncertain(after)
     return [deployment for deployment in found.values() if deployment]
+
+
+def _uncertain(deployment: Deployment | None) -> Deployment | None:
+    """Return a deployment without its number: nothing can be planned from it."""
+    return deployment and dataclasses.replace(deployment, number_of_allocations=None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._capacity.doubts import LEAVING, NOT_RECORDED
-from ..._planner.events import Event, Situation, Start, Step, Stop, Update, step
-from ..._planner.outcomes import CLOSE, Outcome
+from ..._capacity.doubts import LEAVING, NO_ZONE, NOT_RECORDED, STOPPING
+from ..._planner.events import Event, Replan, Situation, Start, Step, Stop, Update, step, task_of
+from ..._planner.outcomes import CLOSE, VERSION, Outcome
 from ..._planner.predict import EARLIER, MEMORY_OBSERVED
 from ..._planner.records import Deployment as Placed
 from ..._planner.records import RequestFails
@@ -26,13 +26,15 @@ class Attempt:
     """One way in which Elasticsearch may take a write that needs room.
 
     ``deployment``: as it is asked for. ``others``: the other deployments, with the places that they then have.
-    ``placed``: what each node gets of it. ``accepted``: whether Elasticsearch takes the write.
+    ``placed``: what each node gets of it. ``accepted``: whether Elasticsearch takes the write. ``failure``: why there
+    is no plan.
     """
 
     deployment: Placed
     others: tuple[Placed, ...]
     placed: t.Mapping[str, int]
     accepted: bool
+    failure: RequestFails | None = None
 
     @property
     def missing(self) -> int:
@@ -50,16 +52,21 @@ class Forecast:
 
     def __init__(self, room: Room, places: Situation) -> None:
         self.situations = [places]
-        self.doubts: set[str] = set() if room.is_recorded else {NOT_RECORDED}
+        self.doubts: set[str] = _doubts_about(room)
         self.reasons: set[str] = set()
         self.attempts: dict[str, list[Attempt]] = {}
         self._room = room
+        self._stops = 0
+        self._replans_later = False
 
     def stop(self, deployment_id: str) -> None:
         """Add a stop that is complete. Elasticsearch plans what is short soon after, at a moment that is not known."""
-        steps = self._steps(Stop(deployment_id))
-        before_plan = [each.task.situation for each in steps]
-        self._follow([*(found for each in steps for found in each.reached), *before_plan])
+        stopped = [task_of(self._room.nodes, each, Stop(deployment_id)) for each in self.situations]
+        self._stops += 1
+        self._replans_later |= not all(each.fixed for each in stopped)
+        if self._stops > 1 and self._replans_later:  # a plan for one may see the other as it is being stopped
+            self.doubts.add(STOPPING)
+        self._follow(each.situation for each in stopped)
 
     def decrease(self, deployment_id: str, number: int) -> None:
         """Add an update to fewer allocations, for which Elasticsearch makes no plan."""
@@ -87,12 +94,12 @@ class Forecast:
 
     def _judged(self, taken: Step, deployment_id: str, outcome: Outcome, reached: Situation) -> Attempt:
         [deployment] = [each for each in taken.task.situation if each.id == deployment_id]
-        fails = isinstance(outcome, RequestFails)
-        others = tuple(each for each in (taken.task.situation if fails else reached) if each.id != deployment_id)
+        others = tuple(each for each in reached if each.id != deployment_id)
+        failure = outcome if isinstance(outcome, RequestFails) else None
         placed = {} if isinstance(outcome, RequestFails) else dict(outcome.allocations[deployment_id])
         fits = sum(placed.values()) >= deployment.allocations
         may_grow = self._room.capacity.may_grow is not False
-        return Attempt(deployment, others, placed, accepted=not fails and (fits or may_grow))
+        return Attempt(deployment, others, placed, failure is None and (fits or may_grow), failure)
 
     def _steps(self, event: Event) -> list[Step]:
         """Return what becomes of each situation that has the deployment to update."""
@@ -100,6 +107,8 @@ class Forecast:
         situations = [
             each for each in self.situations if not isinstance(event, Update) or any(one.id == event.id for one in each)
         ]
+        if len(situations) < len(self.situations):
+            self.doubts.add(EARLIER)
         steps = [step(room.nodes, situation, event, room.rules) for situation in situations]
         for each in steps:
             self.doubts |= set() if each.outcomes.complete else {CLOSE}
@@ -109,11 +118,29 @@ class Forecast:
         return steps
 
     def _follow(self, situations: t.Iterable[Situation]) -> None:
-        """Go on with different *situations*, and not with too many."""
+        """Go on with different *situations*, and not with too many. The plan after a stop may come after any write."""
+        self.situations = self._few(situations) or self.situations
+        if self._replans_later:
+            replanned = [found for each in self._steps(Replan()) for found in each.reached]
+            self.situations = self._few([*replanned, *self.situations])
+            if len(self.situations) > 1:
+                self.reasons.add(STOPPING)
+
+    def _few(self, situations: t.Iterable[Situation]) -> list[Situation]:
         different: list[Situation] = []
         for situation in situations:
             if situation not in different:
                 different.append(situation)
         if len(different) > MOST_SITUATIONS:
             self.doubts.add(EARLIER)
-        self.situations = different[:MOST_SITUATIONS] or self.situations
+        return different[:MOST_SITUATIONS]
+
+
+def _doubts_about(room: Room) -> set[str]:
+    """Return why the places are not certain whatever is sent."""
+    doubts = {
+        NOT_RECORDED: not room.is_recorded,
+        VERSION: len(room.capacity.versions) > 1,
+        NO_ZONE: len(room.nodes) < len(room.candidates),
+    }
+    return {doubt for doubt, holds in doubts.items() if holds}

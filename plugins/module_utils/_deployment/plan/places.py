@@ -17,10 +17,12 @@ from ..._planner.events import Situation
 from ..._planner.outcomes import ORDER
 from ..._planner.records import Deployment as Placed
 from ..records.prediction import Places
-from .preflight import Outlook, at_most, without_places
+from .forecast import Forecast
+from .preflight import Outlook, at_most, is_followed, without_places
 
 _REFUSED = "Elasticsearch would refuse the change, because there is no room."
 _UNREAD = "Not all was read that decides about the nodes: see missing."
+_FAULT = "Working out the places failed: please report this as a bug of mlops.elasticsearch."
 _UNKNOWN = "The places or the size of another deployment are not known."
 
 
@@ -38,25 +40,34 @@ def predicted(outlook: Outlook, deployment_id: str, expected: Deployment | None)
         return None, Places("exact")
     room, forecast = outlook.room, outlook.forecast
     attempts = forecast.attempts.get(deployment_id) if forecast else None
-    if attempts and not any(each.accepted for each in attempts):
+    verdict = outlook.verdicts.get(deployment_id)
+    refused = is_followed(room, forecast) and attempts and not any(each.accepted for each in attempts)
+    if refused or (verdict and verdict.check == "refused"):
         return _unplaced(expected), Places(None, reasons=(_REFUSED,))
     missing = room.capacity.missing
     possible = [_of(deployment_id, situation) for situation in forecast.situations] if forecast else []
     certain = [each for each in possible if each is not None]
     if forecast is None or missing or forecast.doubts or len(certain) < len(possible):
         return _widest(outlook, expected)
-    if ORDER not in forecast.reasons and all(each == certain[0] for each in certain):
+    if ORDER not in forecast.reasons and all(each.targets == certain[0].targets for each in certain):
         return _placed(expected, certain[0], room.names), Places("exact")
-    return _between(expected, certain, room.names, in_words(forecast.reasons))
+    limits = at_most(room, certain[0]) if ORDER in forecast.reasons else {}
+    return _between(expected, certain, room.names, in_words(forecast.reasons), limits)
 
 
 def moved(outlook: Outlook, changed: t.Container[str]) -> tuple[str, ...]:
-    """Return the deployments beside the *changed* ones whose places change, too."""
+    """Return the deployments whose places change, too, or of the *changed* ones are not certain in all that counts."""
     room, forecast = outlook.room, outlook.forecast
     if forecast is None:
         return ()
-    after = {each.id: each for each in forecast.situations[0]}
-    return tuple(each.id for each in room.places or () if each.id not in changed and after.get(each.id) != each)
+    before = {each.id: each for each in room.places or ()}
+    ids = dict.fromkeys([*before, *(each.id for situation in forecast.situations for each in situation)])
+    return tuple(each for each in ids if _is_moved(each, before.get(each), forecast, each in changed))
+
+
+def _is_moved(deployment_id: str, before: Placed | None, forecast: Forecast, is_changed: bool) -> bool:
+    after = [_of(deployment_id, situation) for situation in forecast.situations]
+    return bool(forecast.doubts) or any(each != (after[0] if is_changed else before) for each in after)
 
 
 def _of(deployment_id: str, situation: Situation) -> Placed | None:
@@ -75,16 +86,25 @@ def _placed(expected: Deployment, placed: Placed, names: t.Mapping[str, str]) ->
 
 
 def _between(
-    expected: Deployment, possible: t.Sequence[Placed], names: t.Mapping[str, str], reasons: t.Sequence[str]
+    expected: Deployment,
+    possible: t.Sequence[Placed],
+    names: t.Mapping[str, str],
+    reasons: t.Sequence[str],
+    limits: t.Mapping[str, int],
 ) -> tuple[Deployment, Places]:
-    """Return *expected* on the nodes of one of the *possible* plans; what they differ in is not known."""
+    """Return *expected* on the nodes of one of the *possible* plans; what they differ in is not known.
+
+    *limits*: the most that nodes may get in other plans than those.
+    """
     first = _placed(expected, possible[0], names)
     known = {route.node_id: route for route in first.routes}
     figures: dict[str, tuple[int, int]] = {}
-    for node in sorted({node for each in possible for node in each.routes}):
-        targets = [each.routes[node].target if node in each.routes else 0 for each in possible]
-        if min(targets) < max(targets):
-            figures[node] = (min(targets), max(targets))
+    differ = any(each.targets != possible[0].targets for each in possible)
+    for node in sorted({node for each in possible for node in each.routes} | {*(limits if differ else ())}):
+        targets = [each.targets.get(node, 0) for each in possible]
+        least, most = min(targets), max(*targets, limits.get(node, 0) if differ else 0)
+        if least < most:
+            figures[node] = (least, most)
     routes = [route for route in first.routes if route.node_id not in figures]
     for node in figures:
         was = known.get(node, Route(node, names.get(node), "starting", None, None, None))
@@ -101,7 +121,7 @@ def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]
     if room.capacity.missing:
         reasons.append(_UNREAD)
     elif outlook.forecast is None:
-        reasons.append(_UNKNOWN)
+        reasons.append(_FAULT if outlook.has_fault else _UNKNOWN)
     asked = without_places(expected)
     unknown = _unplaced(expected)
     if asked is None or not room.nodes or room.capacity.lacks("nodes"):
@@ -120,6 +140,6 @@ def _unplaced(expected: Deployment) -> Deployment:
 
 def _lines(figures: t.Mapping[str, tuple[int, int]], names: t.Mapping[str, str]) -> list[str]:
     return [
-        f"Node {names.get(node, node)}: {least if least == most else f'{least} to {most}'} allocations."
+        f"Node {names.get(node, node)}: {f'{least} to {most}' if most else 'at most 0'} allocations."
         for node, (least, most) in figures.items()
     ]

@@ -9,15 +9,16 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._capacity.doubts import SENT_LATER
+from ..._capacity.doubts import SENT_LATER, STOPPING
 from ..._capacity.inputs import planner_deployment
 from ..._core.errors import Refusal
 from ..._core.reasons import Reason, each_once
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
-from ..._planner.memory import needed
+from ..._planner.bounds import most_on
 from ..._planner.outcomes import ORDER
 from ..._planner.records import Deployment as Placed
+from ..._planner.records import DoesNotFit
 from ..._planner.routes import SERVING
 from ..records.desired import Preflight
 from ..records.step import Step
@@ -52,23 +53,29 @@ class Verdict:
 class Outlook:
     """The outcome of all plans of a task.
 
-    ``verdicts``: by deployment, of those that take room. ``forecast``: ``None`` if the places are not known.
+    ``verdicts``: by deployment, of those that take room. ``forecast``: ``None`` if the places are not known; if
+    ``has_fault``, because working them out failed.
     """
 
     room: Room
     verdicts: t.Mapping[str, Verdict]
     forecast: Forecast | None
+    has_fault: bool = False
 
 
 def look(room: Room, planned: t.Sequence[Planned]) -> Outlook:
     """Return what becomes of the plans *planned*, all of them sent in their order."""
-    forecast = _forecast(room, planned)
+    forecast, has_fault = None, False
+    try:
+        forecast = _forecast(room, planned)
+    except (ArithmeticError, LookupError, ValueError):  # a fault of this program must stop no task
+        has_fault = True
     verdicts = {
         each.after.deployment_id: _verdict(room, each, each.after, forecast, planned)
         for each in planned
         if each.after and each.policy != "off" and takes_room(each.plan)
     }
-    return Outlook(room, verdicts, forecast)
+    return Outlook(room, verdicts, forecast, has_fault)
 
 
 def refuse_without_room(verdicts: t.Mapping[str, Verdict]) -> None:
@@ -92,9 +99,11 @@ def _forecast(room: Room, planned: t.Sequence[Planned]) -> Forecast | None:
     if room.places is None:
         return None
     forecast = Forecast(room, room.places)
-    for each in planned:
-        if each.plan.waits_for_stop and each.plan.before:
-            forecast.stop(each.plan.before.deployment_id)
+    awaited = [each.plan.before.deployment_id for each in planned if each.plan.waits_for_stop and each.plan.before]
+    for deployment_id in awaited:
+        forecast.stop(deployment_id)
+    if room.stopping - {*awaited}:
+        forecast.doubts.add(STOPPING)
     if _order_is_open([each.plan for each in planned]):
         forecast.doubts.add(SENT_LATER)
     for place, step in in_send_order([each.plan for each in planned]):
@@ -121,11 +130,18 @@ def _add(forecast: Forecast, planned: Planned, step: Step) -> bool:
 
 
 def _order_is_open(plans: t.Sequence[Plan]) -> bool:
-    """Return whether an update that takes room has to wait for its deployment, and others may come first."""
-    taking = [plan for plan in plans if takes_room(plan)]
-    return len(taking) > 1 and any(
-        plan.start is None and plan.before is not None and plan.before.assignment_state != "started" for plan in taking
+    """Return whether an update of the number has to wait for its deployment, and other changes may come first."""
+    changing = [
+        plan for plan in plans if plan.waits_for_stop or any(_changes_places(plan, step) for step in plan.steps)
+    ]
+    return len(changing) > 1 and any(
+        not plan.stops_or_waits_for_stop and plan.before is not None and plan.before.assignment_state != "started"
+        for plan in changing
     )
+
+
+def _changes_places(plan: Plan, step: Step) -> bool:
+    return send_order(plan, step) is not SendOrder.ADAPTIVE
 
 
 def without_places(deployment: Deployment | None) -> Placed | None:
@@ -136,20 +152,41 @@ def without_places(deployment: Deployment | None) -> Placed | None:
 def _verdict(
     room: Room, planned: Planned, after: Deployment, forecast: Forecast | None, every: t.Sequence[Planned]
 ) -> Verdict:
-    attempts = forecast.attempts[after.deployment_id] if forecast else []
     asked = without_places(dataclasses.replace(after, model_bytes=after.model_bytes or 0))
-    if asked is None or not (room.nodes or room.capacity.settings):
+    if asked is None or not (room.candidates or room.capacity.settings):
         return Verdict("not_read")
-    others = attempts[0].others if attempts else _unchanged(room, every)
-    most = _most(room, asked, _held(room, others))
-    impossible = sum(most.values()) < asked.allocations
-    unplaced = [Attempt(asked, others, most, accepted=False)] if impossible else []
-    short = next((each for each in attempts or unplaced if each.missing), None)
+    attempts = forecast.attempts[after.deployment_id] if forecast else []
+    impossible = _impossible(room, asked, forecast, attempts, _unchanged(room, every))
+    short = next((each for each in (*attempts, *impossible) if each.missing), None)
     if short is None:
         return Verdict("ok" if attempts and room.is_known else "not_read")
-    tried = forecast is not None and room.is_known and not forecast.doubts and ORDER not in forecast.reasons
-    certain = impossible or (tried and not any(each.accepted for each in attempts))
-    return _short(room, short, certain=certain and not _has_fallback(room, planned))
+    certain = all(each.missing for each in attempts) and (bool(impossible) or is_followed(room, forecast))
+    certain = certain and not _has_fallback(room, planned)
+    fails = room.capacity.may_grow is False or short.failure is not None
+    return _short(
+        room, short, certain=certain, refused=certain and fails and not any(each.accepted for each in attempts)
+    )
+
+
+def _impossible(
+    room: Room,
+    asked: Placed,
+    forecast: Forecast | None,
+    attempts: t.Sequence[Attempt],
+    unchanged: tuple[Placed, ...],
+) -> list[Attempt]:
+    """Return the attempt with the most places there can be, if even those are too few; else none."""
+    neighbours = [each.others for each in attempts]
+    if forecast is None or forecast.doubts or not attempts:
+        neighbours.append(unchanged)
+    others = min(neighbours, key=lambda each: _held(room, each))
+    most = _most(room, asked, _held(room, others))
+    return [Attempt(asked, others, most, accepted=False)] if sum(most.values()) < asked.allocations else []
+
+
+def is_followed(room: Room, forecast: Forecast | None) -> bool:
+    """Return whether every way was followed in which Elasticsearch may take the writes."""
+    return forecast is not None and room.is_known and not forecast.doubts and ORDER not in forecast.reasons
 
 
 def _has_fallback(room: Room, planned: Planned) -> bool:
@@ -159,23 +196,34 @@ def _has_fallback(room: Room, planned: Planned) -> bool:
     return stopped is not None and sum(at_most(room, stopped).values()) >= stopped.allocations
 
 
-def _short(room: Room, attempt: Attempt, *, certain: bool) -> Verdict:
+def _short(room: Room, attempt: Attempt, *, certain: bool, refused: bool) -> Verdict:
     """Return the verdict about an *attempt* that leaves something without a place."""
+    check: Check = "refused" if refused else "short"
+    if isinstance(attempt.failure, DoesNotFit):
+        consequence = "refuses" if refused else "may refuse"
+        return Verdict(check, _does_not_fit(room, attempt.deployment.id, attempt.failure, consequence))
     shortage = Shortage(room, attempt.deployment, attempt.others, attempt.placed)
-    if certain and room.capacity.may_grow is False:
-        text = shortage.says("have room for")
-        if shortage.is_of_processors:
-            return Verdict("refused", text, code="not_enough_processors")
-        return Verdict("refused", text)
-    if room.capacity.may_grow:  # Elasticsearch takes it, and the wait says what is missing
-        return Verdict("short")
-    return Verdict("short", shortage.says("may have room for only" if attempt.placed else "may have room for"))
+    if refused:
+        code = "not_enough_processors" if shortage.is_of_processors else "no_capacity"
+        return Verdict(check, shortage.says("have room for"), code)
+    if room.capacity.may_grow:  # Elasticsearch takes it
+        return Verdict(check, shortage.says_until_it_grows() if certain else None)
+    return Verdict(check, shortage.says("may have room for only" if attempt.placed else "may have room for"))
+
+
+def _does_not_fit(room: Room, deployment_id: str, failure: DoesNotFit, consequence: str) -> WarningText:
+    """Return why Elasticsearch makes no plan, and the *consequence*."""
+    node = room.names.get(failure.node_id, failure.node_id)
+    return WarningText(
+        f"Elasticsearch {consequence} the change of deployment '{deployment_id}', because its plan puts more of "
+        f"deployment '{failure.deployment_id}' on node {node} than has room there."
+    )
 
 
 def _most(room: Room, asked: Placed, held: int) -> dict[str, int]:
     """Return the most that each node can get, whatever else moves. *held*: the processors that others keep for sure."""
     found = {}
-    free = sum(node.cores for node in room.nodes) - held
+    free = sum(node.cores for node in room.candidates) - held
     for node_id, number in at_most(room, asked).items():
         found[node_id] = number if asked.low else max(0, min(number, free // asked.threads))
         free -= found[node_id] * asked.threads
@@ -184,20 +232,19 @@ def _most(room: Room, asked: Placed, held: int) -> dict[str, int]:
 
 def at_most(room: Room, asked: Placed) -> dict[str, int]:
     """Return the most that each node can get if it has nothing else."""
-    found = {}
-    for node in room.nodes:
-        number = asked.allocations if asked.low else min(asked.allocations, node.cores // asked.threads)
-        while number and min(needed(asked, number, rules) for rules in (room.rules, *room.rules.others)) > node.memory:
-            number -= 1
-        found[node.id] = number
-    return found
+    return {node.id: most_on(node, asked, room.rules) for node in room.candidates}
 
 
 def _held(room: Room, others: t.Iterable[Placed]) -> int:
-    """Return the processors of other deployments: those of normal priority lose no allocation (planner.md 4)."""
+    """Return the processors of other deployments: those of normal priority lose no allocation (planner.md 4).
+
+    Those that are being stopped may be gone by then.
+    """
     nodes = {node.id for node in room.nodes}
     held = 0
     for each in others:
+        if each.id in room.stopping:
+            continue
         kept = sum(route.target for node, route in each.routes.items() if node in nodes and route.state in SERVING)
         held += 0 if each.low else min(each.allocations, kept) * each.threads
     return held

@@ -32,7 +32,8 @@ class Room:
     """``existing``: all deployments in the order of the cluster state, ``None`` if they are not known.
 
     ``places``: the same for the planner, ``None`` if it needs more than is known of one of them. ``is_recorded``:
-    plans of the server's version were recorded (planner.md 10).
+    plans of the server's version were recorded (planner.md 10). ``candidates``: all nodes that may get allocations,
+    also those that lack an awareness attribute.
     """
 
     capacity: Capacity
@@ -41,6 +42,7 @@ class Room:
     existing: tuple[Deployment, ...] | None
     places: tuple[planner.Deployment, ...] | None
     is_recorded: bool = True
+    candidates: tuple[planner.Node, ...] = ()
 
     @classmethod
     def of(cls, capacity: Capacity, existing: t.Sequence[Deployment] | None, server: Server) -> Room:
@@ -54,12 +56,18 @@ class Room:
             known,
             places,
             server.supports(Feature.RECORDED_PLANS),
+            planner_nodes(capacity, with_zone=False),
         )
 
     @property
     def is_known(self) -> bool:
         """Return whether everything was read that decides about places."""
         return self.places is not None and not self.capacity.missing
+
+    @property
+    def stopping(self) -> frozenset[str]:
+        """Return the deployments that are being stopped already."""
+        return frozenset(each.deployment_id for each in self.existing or () if each.assignment_state == "stopping")
 
     @property
     def names(self) -> dict[str, str]:

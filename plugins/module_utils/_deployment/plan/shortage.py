@@ -39,6 +39,15 @@ class Shortage:
         fits = fits if number > 1 else "no allocation"
         return WarningText(f"The ML nodes {have} {fits} of deployment '{deployment_id}'. {figures}")
 
+    def says_until_it_grows(self) -> WarningText:
+        """Return the sentence about allocations that wait for more or larger nodes, with the figures."""
+        number, deployment_id, figures = self._deployment.allocations, self._deployment.id, self.figures
+        missing = f"{self._missing} of the {number} allocations" if number > 1 else "The allocation"
+        have = "has" if self._missing == 1 else "have"
+        return WarningText(
+            f"{missing} of deployment '{deployment_id}' {have} no place until the cluster grows. {figures}"
+        )
+
     @property
     def figures(self) -> str:
         """Return what each node has free, and what is needed; nodes that lack the same stand together."""
@@ -48,7 +57,11 @@ class Shortage:
             if lacks:
                 nodes.setdefault(", ".join(lacks), []).append(self._room.names.get(node.id, node.id))
         if not nodes:
-            return "There is no ML node." if not self._room.nodes else "Each node has some room left, and not for it."
+            return (
+                "There is no ML node."
+                if not self._room.nodes
+                else "Each node has room left, but too little for one more allocation."
+            )
         lines = [f"{first_of(sorted(names))}: {text}" for text, names in nodes.items()]
         more = "; ..." if len(lines) > MOST_LINES else ""
         return "; ".join(lines[:MOST_LINES]) + more + "."

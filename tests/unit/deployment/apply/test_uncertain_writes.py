@@ -302,7 +302,7 @@ def test_what_was_observed_counts_although_the_last_poll_fails(emulator: Emulato
     change: Json = {"deployment_id": "d", "number_of_allocations": 40, "wait_timeout": 10}
     kept = emulator.run(**change, on_unsatisfied="keep")
     assert (kept.get("msg"), kept["changed"]) == (None, True)
-    assert "32 of 40 allocations run" in kept["warnings"][0]
+    assert "32 of 40 allocations run" in kept["warnings"][1]
     assert "and the last poll failed: Cannot read deployment 'd'" in kept["details"][0]
 
 

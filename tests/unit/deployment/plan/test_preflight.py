@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.forecast import Forecast
 from support.emulated_cluster import Emulator
 from support.scenario_helpers import launched, written
 
@@ -74,7 +75,11 @@ def test_a_cluster_without_nodes_for_it(emulator: Emulator) -> None:
 def test_a_cluster_that_may_grow_takes_it(emulator: Emulator) -> None:
     emulator.effect("set_setting", **LAZY)
     result = emulator.run(True, model_id="m", number_of_allocations=9)
-    assert (result["start_checks"]["capacity"], result["warnings"]) == ("short", [])
+    assert result["start_checks"]["capacity"] == "short"
+    assert result["warnings"] == [
+        "1 of the 9 allocations of deployment 'm' has no place until the cluster grows. "
+        "n1, n2: 4 of 4 processors free, 5 needed."
+    ]
     assert (result["allocations"]["wanted"], result["allocations"]["assigned"]) == (9, 8)
     assert result["prediction"]["kind"] == "exact"
 
@@ -106,6 +111,129 @@ def test_a_deployment_that_is_being_stopped(emulator: Emulator) -> None:
     emulator.effect("stop_deployment", deployment_id="d")
     result = emulator.run(True, deployment_id="d", model_id="m", number_of_allocations=8)
     assert (result["operation"], result["allocations"]["assigned"]) == ("start", 8)
+
+
+def test_neighbours_that_are_being_stopped_refuse_nothing(emulator: Emulator) -> None:
+    launched(emulator, number_of_allocations=8)
+    emulator.effect("stop_deployment", deployment_id="d")
+    result = emulator.run(True, model_id="other", threads_per_allocation=2)
+    assert result["start_checks"]["capacity"] == "short"
+    assert "may have room for no allocation of deployment 'other'" in result["warnings"][0]
+    assert result["prediction"]["kind"] == "bounds"
+    assert result["prediction"]["reasons"][0].startswith("When Elasticsearch plans again after the stop of another")
+    assert emulator.run(True, model_id="other", threads_per_allocation=8)["failed"], "no node has 8 processors"
+
+
+def test_a_plan_after_a_stop_that_fails() -> None:
+    """On one node the plan for the short ones throws once `a` is gone (planner.md 1.1)."""
+    with Emulator("8.18.1", ("n1=6,1gb",), (("m", 100 << 20), ("other", 20 << 20))) as emulator:
+        emulator.effect("set_node", node_id="id-n1", memory=900 << 20)
+        emulator.effect("set_setting", **{**LAZY, "value": 9})
+        for name, model, number, threads in (
+            ("a", "m", 2, 2),
+            ("b", "m", 2, 1),
+            ("c", "other", 3, 1),
+            ("d", "m", 3, 2),
+        ):
+            emulator.effect(
+                "start_deployment",
+                model_id=model,
+                deployment_id=name,
+                number_of_allocations=number,
+                threads_per_allocation=threads,
+            )
+            emulator.settle()
+        result = emulator.run(deployment_id="a", state="restarted", wait_timeout=20)
+        assert "bug" not in result["msg"]
+
+
+def test_a_start_that_one_order_of_plan_and_write_accepts() -> None:
+    """`b` waits for places; Elasticsearch plans again after the stop of `a` before the start of `d`, or after it."""
+    with Emulator("8.9.2", ("n1=4,16gb", "n2=4,1gb"), (("m", 100 << 20), ("other", 20 << 20))) as emulator:
+        emulator.effect("set_setting", **LAZY)
+        launched(emulator, "a", number_of_allocations=4)
+        launched(emulator, "b", number_of_allocations=2, threads_per_allocation=4)
+        launched(emulator, "c", number_of_allocations=2, threads_per_allocation=4)
+        emulator.effect("set_setting", **{**LAZY, "value": 0})
+        items: list[Json] = [{"deployment_id": "a", "state": "stopped"}, {"deployment_id": "d", "model_id": "other"}]
+        result = emulator.run_many(items, check_mode=True)
+        assert not result.get("failed")
+        assert [item["start_checks"]["capacity"] for item in result["deployments"]] == [None, "short"]
+        assert result["deployments"][1]["prediction"]["kind"] == "bounds"
+
+
+def test_a_decrease_may_come_before_the_plan_after_a_stop() -> None:
+    with Emulator("8.18.1", ("n1=7,16gb",)) as emulator:
+        emulator.effect("set_setting", **{**LAZY, "value": 9})
+        launched(emulator, "a")
+        launched(emulator, "b", number_of_allocations=4)
+        launched(emulator, "c", number_of_allocations=6, threads_per_allocation=2)
+        items: list[Json] = [
+            {"deployment_id": "a", "state": "stopped"},
+            {"deployment_id": "b", "number_of_allocations": 3},
+            {"deployment_id": "c", "number_of_allocations": 5},
+        ]
+        last = emulator.run_many(items, check_mode=True)["deployments"][2]["prediction"]
+        assert last["kind"] == "bounds"
+        assert last["reasons"][1:] == ["Node n1: 1 to 2 allocations."]
+
+
+def test_what_was_predicted_with_bounds_is_not_known_later(emulator: Emulator) -> None:
+    launched(emulator, number_of_allocations=1)
+    emulator.effect("shut_down_node", node_id="id-n1")
+    first = emulator.run(True, deployment_id="d", number_of_allocations=2, preflight="warn")
+    entries = {"deployments": first["ansible_facts"]["elasticsearch_ml_deployments"]}
+    entries["deployments"]["d"] |= {"has_predicted_places": False, "routing_table": {}}
+    second = emulator.run(True, model_id="other", predictions=entries)
+    assert second["prediction"]["kind"] == "bounds"
+
+
+def test_figures_of_memory_count_from_the_version_that_plans_with_them() -> None:
+    figures = {"per_deployment_memory_bytes": 4 << 30, "per_allocation_memory_bytes": 1 << 30}
+    for version, refused in (("8.10.4", False), ("8.11.4", True)):
+        with Emulator(version, ("n1=4,2gb",)) as emulator:
+            emulator._inner.cluster.models["m"].config["metadata"] = figures
+            assert bool(emulator.run(True, model_id="m").get("failed")) == refused
+
+
+def test_a_decrease_that_waits_for_a_start_leaves_the_order_open(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=3)
+    items: list[Json] = [
+        {"deployment_id": "d", "number_of_allocations": 1},
+        {"deployment_id": "e", "model_id": "m"},
+    ]
+    for item in emulator.run_many(items, check_mode=True)["deployments"]:
+        assert "the order of the changes is not known" in item["prediction"]["reasons"][0]
+
+
+def test_nodes_of_several_versions_make_the_rules_uncertain() -> None:
+    with Emulator("8.18.1") as emulator:
+        launched(emulator)
+        emulator.effect("set_setting", name="mixed_versions", value="patch")
+        result = emulator.run(True, deployment_id="d", number_of_allocations=3)
+        assert result["prediction"]["kind"] == "bounds"
+        assert result["prediction"]["reasons"][0].startswith("It is not certain by which rules")
+
+
+@pytest.mark.parametrize("threads", [4, 8])
+def test_nodes_without_an_awareness_attribute_may_get_allocations(threads: int) -> None:
+    with Emulator("8.18.1", ("n1=2,2gb,a", "n2=4,2gb")) as emulator:
+        emulator.effect("set_setting", name="cluster.routing.allocation.awareness.attributes", value="zone")
+        result = emulator.run(True, model_id="m", threads_per_allocation=threads)
+        assert bool(result.get("failed")) == (threads == 8)
+        if threads == 4:
+            assert result["prediction"]["kind"] == "bounds"
+            assert "Nodes lack an awareness attribute" in result["prediction"]["reasons"][0]
+
+
+def test_a_fault_of_the_planner_stops_no_task(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(Forecast, "start", fails)
+    result = emulator.run(True, model_id="m")
+    assert result["start_checks"]["capacity"] == "not_read"
+    assert "please report this as a bug" in result["prediction"]["reasons"][0]
 
 
 def test_a_node_that_shuts_down_makes_a_decrease_uncertain(emulator: Emulator) -> None:
