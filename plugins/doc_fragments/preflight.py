@@ -16,7 +16,7 @@ options:
         so that Elasticsearch is certain to refuse it.
       - V(fail) fails and stops nothing; the message has what each node has free, and what is needed. V(warn) warns and
         tries it. V(off) does not look.
-      - If that is not certain, the task warns and goes on.
+      - If that is not certain, or allocations get a place once the cluster grows, the task warns and goes on.
     type: str
     choices: [fail, warn, 'off']
     default: fail

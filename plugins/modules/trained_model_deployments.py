@@ -473,7 +473,8 @@ deployments:
           V(bounds) the target allocations that are not certain are null, and C(reasons) has the fewest and
           the most of each node. It is null if nothing can be said.'
         - 'C(missing): what could not be read (C(what)), and the cluster privilege that this needs (C(privilege)).'
-        - 'C(reasons): why it is not exact.'
+        - 'C(reasons): sentences that say why it is not exact, then one for each node whose number is not certain,
+          such as V(Node ml-1: 0 to 4 allocations.).'
       type: dict
       returned: unless detail is changed and it was not changed
       sample:

@@ -116,6 +116,12 @@ class Capacity:
         return tuple(node for node in self.nodes if not node.shutting_down)
 
     @property
+    def has_node_without_zone(self) -> bool:
+        """Return whether a node lacks an awareness attribute: whether it gets allocations then is not known."""
+        awareness = self.settings.awareness if self.settings else ()
+        return any(node.zone(awareness) is None for node in self.assignable)
+
+    @property
     def may_grow(self) -> bool | None:
         """Return whether the cluster may get more or larger nodes; ``None`` if it is not known.
 

@@ -71,7 +71,7 @@ def _answer(seen: Seen, new: Deployment, *, known: bool) -> Json:
     if seen.capacity.lacks("routing_table") or deployments is None or not known:
         most = _most(seen, new)
         return _rendered(0, min(free, most) if new.low else most, _of_missing(seen) or [UNKNOWN_SIZE])
-    room = Room(planner_nodes(seen.capacity), deployments, seen.rules, seen.unknown)
+    room = Room(planner_nodes(seen.capacity, with_zone=False), deployments, seen.rules, seen.unknown)
     fit = how_many(room, new, free)
     return _rendered(
         fit.least, fit.most, _reasons(seen, room, fit, new, free), _nodes(seen, fit), _displaced(room, fit)

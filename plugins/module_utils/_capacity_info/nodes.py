@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._capacity.doubts import NO_ZONE
 from .._capacity.inputs import planner_deployment
 from .._capacity.records import OVERHEAD, Capacity, MlNode
 from .._ml.deployment import Deployment
@@ -50,7 +51,8 @@ class Seen:
             MEMORY: lacks("memory"),
             CORES: lacks("settings"),
             ZONES: lacks("zones"),
-            VERSION: not self.is_recorded,
+            VERSION: not self.is_recorded or len(self.capacity.versions) > 1,
+            NO_ZONE: self.capacity.has_node_without_zone,
         }
         return tuple(name for name, is_unknown in parts.items() if is_unknown)
 

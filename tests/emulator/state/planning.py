@@ -44,7 +44,7 @@ def zones(cluster: Cluster, nodes: Iterable[Node]) -> Zones:
     """
     listed = list(nodes)
     given = settings.attributes(cluster.settings)
-    names = awareness_at_start(listed) if given is None else given
+    names = awareness_at_start(node for node in cluster.nodes.values() if node.ml) if given is None else given
     complete = [node for node in listed if all(name in node.attributes for name in names)]
     if len(complete) < len(listed) and cluster.choices["missing_attributes"] == "one_zone":
         complete, names = listed, []

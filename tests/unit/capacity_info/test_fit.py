@@ -80,6 +80,19 @@ def test_a_version_without_recorded_plans_makes_bounds(priority: str) -> None:
     assert found["reasons"] == ["It is not certain by which rules this version of Elasticsearch plans."]
 
 
+def test_nodes_of_several_versions_make_bounds() -> None:
+    capacity = Capacity((ml_node("a"),), Settings(), versions=frozenset(("8.18.0", "8.19.0")))
+    found = fit_result(dataclasses.replace(seen(), capacity=capacity), asked())
+    assert (found["kind"], found["at_most"]) == ("bounds", 4)
+
+
+def test_a_node_without_an_awareness_attribute_makes_bounds() -> None:
+    capacity = Capacity((ml_node("a"), ml_node("b")), Settings(awareness=("zone",)))
+    found = fit_result(dataclasses.replace(seen(), capacity=capacity), asked())
+    assert (found["allocations"], found["at_most"]) == (0, 8)
+    assert found["reasons"] == ["Nodes lack an awareness attribute: whether they get allocations is not known."]
+
+
 def test_not_every_number_is_tried() -> None:
     attributes = {"ml.allocated_processors_double": "500"}
     found = fit_result(seen(nodes=(ml_node("a", attributes=attributes),)), asked())

@@ -141,6 +141,6 @@ def _doubts_about(room: Room) -> set[str]:
     doubts = {
         NOT_RECORDED: not room.is_recorded,
         VERSION: len(room.capacity.versions) > 1,
-        NO_ZONE: len(room.nodes) < len(room.candidates),
+        NO_ZONE: room.capacity.has_node_without_zone,
     }
     return {doubt for doubt, holds in doubts.items() if holds}
