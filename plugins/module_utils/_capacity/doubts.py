@@ -21,6 +21,8 @@ STOPPING = "stopping"
 """When a deployment is gone that is being stopped is not known, nor when Elasticsearch plans again then."""
 NO_ZONE = "no_zone"
 """Whether nodes get allocations that lack an awareness attribute is not known."""
+ARCHITECTURES = "architectures"
+"""ML nodes have several: Elasticsearch may stop what it has started (server-behaviour.md 3.1, last row)."""
 
 _SENTENCES = {
     CLOSE: "Elasticsearch may choose between plans that are as good as each other.",
@@ -32,6 +34,7 @@ _SENTENCES = {
     EARLIER: "It is not known what an earlier change leaves.",
     STOPPING: "When Elasticsearch plans again after the stop of another deployment is not known.",
     NO_ZONE: "Nodes lack an awareness attribute: whether they get allocations is not known.",
+    ARCHITECTURES: "The ML nodes have several architectures: Elasticsearch may stop at once what it starts on them.",
     SENT_LATER: "A deployment has to start before it is changed, so the order of the changes is not known.",
 }
 

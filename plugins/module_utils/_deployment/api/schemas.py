@@ -78,4 +78,4 @@ ASSIGNED = object_with(metadata=object_with(**dict.fromkeys(ASSIGNMENT_KEYS, ASS
 """The schema of a cluster state without its nodes."""
 WRITTEN = object_with(assignment=ASSIGNMENT, allocation=ASSIGNMENT)
 
-NODES = object_with(nodes=map_of(object_with(version=text)))
+NODES = object_with(nodes=map_of(object_with(version=text, roles=list_of(text), os=object_with(arch=text))))

@@ -16,7 +16,7 @@ from ..records.start_conditions import NodeVersion, StartConditions
 from . import schemas
 
 Json = dict[str, t.Any]
-_NODES = ",".join(f"nodes.*.{name}" for name in ("version", "transport_version"))
+_NODES = ",".join(f"nodes.*.{name}" for name in ("version", "transport_version", "roles", "os.arch"))
 
 
 class StartConditionsReader:

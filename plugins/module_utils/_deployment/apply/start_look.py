@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ..._capacity.doubts import ARCHITECTURES
 from ..._core.errors import ApiError, Refusal
 from ..._ml.deployment import Deployment
 from ..api.cluster import Cluster
@@ -85,7 +86,10 @@ def _outlook(cluster: Cluster, runs: t.Sequence[DeploymentRun], snapshot: Snapsh
     capacity = cluster.capacity.read(snapshot.state and snapshot.state.raw, strict=False)
     for run in runs:
         run.warn(*unread_room(capacity.missing))
-    return look(Room.of(capacity, existing, cluster.server), planned)
+    doubts: tuple[str, ...] = ()
+    if any(run.plan.start for run in runs) and len(cluster.start_conditions.read().architectures) > 1:
+        doubts = (ARCHITECTURES,)
+    return look(Room.of(capacity, existing, cluster.server), planned, doubts)
 
 
 def _note(run: DeploymentRun, verdict: Verdict | None) -> None:

@@ -63,11 +63,14 @@ class Outlook:
     has_fault: bool = False
 
 
-def look(room: Room, planned: t.Sequence[Planned]) -> Outlook:
-    """Return what becomes of the plans *planned*, all of them sent in their order."""
+def look(room: Room, planned: t.Sequence[Planned], doubts: t.Iterable[str] = ()) -> Outlook:
+    """Return what becomes of the plans *planned*, all of them sent in their order.
+
+    *doubts*: why that is not certain whatever the room.
+    """
     forecast, has_fault = None, False
     try:
-        forecast = _forecast(room, planned)
+        forecast = _forecast(room, planned, doubts)
     except (ArithmeticError, LookupError, ValueError):  # a fault of this program must stop no task
         has_fault = True
     verdicts = {
@@ -94,11 +97,12 @@ def refuse_without_room(verdicts: t.Mapping[str, Verdict]) -> None:
         )
 
 
-def _forecast(room: Room, planned: t.Sequence[Planned]) -> Forecast | None:
+def _forecast(room: Room, planned: t.Sequence[Planned], doubts: t.Iterable[str]) -> Forecast | None:
     """Return the places after all plans; ``None`` if they are not known."""
     if room.places is None:
         return None
     forecast = Forecast(room, room.places)
+    forecast.doubts.update(doubts)
     awaited = [each.plan.before.deployment_id for each in planned if each.plan.waits_for_stop and each.plan.before]
     for deployment_id in awaited:
         forecast.stop(deployment_id)

@@ -16,16 +16,21 @@ Raw = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class NodeVersion:
-    """``transport``: the id of its transport version, ``None`` if it does not show one."""
+    """``transport``: the id of its transport version, ``None`` if it does not show one.
+
+    ``architecture``: of its machine, if it is a node for machine learning.
+    """
 
     version: str
     transport: int | None = None
+    architecture: str | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
     def from_api(cls, node: Raw) -> NodeVersion:
         """Return it as ``GET _nodes`` shows it."""
         transport = str(node.get("transport_version") or "")
-        return cls(str(node.get("version") or ""), int(transport) if transport.isdecimal() else None)
+        architecture = (node.get("os") or {}).get("arch") if "ml" in (node.get("roles") or ()) else None
+        return cls(str(node.get("version") or ""), int(transport) if transport.isdecimal() else None, architecture)
 
     @property
     def release(self) -> tuple[int, int]:
@@ -45,3 +50,8 @@ class StartConditions:
     master: NodeVersion | None = None
     licensed: bool | None = None
     upgrade_mode: bool | None = None
+
+    @property
+    def architectures(self) -> frozenset[str]:
+        """Return those of the ML nodes, as far as they show them."""
+        return frozenset(node.architecture for node in self.nodes or () if node.architecture)

@@ -130,7 +130,7 @@ def test_only_nodes_that_lack_something_are_named() -> None:
         "small: 500mb of 500mb of memory free, 700mb needed."
     )
     one = Shortage(room("9.5.3", [large]), asked, (), {}).says("have room for")
-    assert str(one).endswith("Each node has some room left, and not for it.")
+    assert str(one).endswith("Each node has room left, but too little for one more allocation.")
 
 
 def test_low_priority_lacks_memory_only() -> None:
