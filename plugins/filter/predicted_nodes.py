@@ -22,9 +22,9 @@ options:
     elements: dict
     required: true
   width:
-    description: Columns that a line may have. The default fits into a terminal of 100 if Ansible prints the list.
+    description: Columns that a line may have. Ansible breaks longer ones where it prints results as YAML.
     type: int
-    default: 88
+    default: 76
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:

@@ -52,7 +52,7 @@ SCENARIOS: list[tuple[Json, Json | str]] = [
     ({"deployments": [{"model_id": "m"}, {"deployment_id": "m"}]}, "The list of deployments cannot be applied."),
     (
         {"deployments": [{"model_id": "m", "number_of_allocations": 99}]},
-        "The ML nodes have room for 6 of the 99 allocations of deployment 'm'. n1: 2 of 4 processors free, 95 needed",
+        "The ML nodes have room for 6 of the 99 allocations of deployment 'm'. n1, n2: 0 of 4 processors",
     ),
     ({"deployments": [{"model_id": "m", "threads_per_allocation": 2}]}, "1 of 1 deployments failed. Deployment 'm'"),
     ({"deployments": [], "stop_unlisted": True}, "stop_unlisted is set without unlisted_except"),

@@ -134,6 +134,6 @@ def test_the_sentence_has_the_arithmetic_of_each_node() -> None:
     verdict = look(room_of(row, "8.18.0"), [each]).verdicts["b"]
     assert verdict.text == (
         "The ML nodes have room for 6 of the 8 allocations of deployment 'b'. "
-        "n1: 2 of 4 processors free, 4 needed; n2: 4 of 4 processors free, 6 needed."
+        "n1, n2: 0 of 4 processors free, 1 needed. The other 2 need 2 processors."
     )
     assert (verdict.check, verdict.code) == ("refused", "not_enough_processors")

@@ -50,7 +50,7 @@ def planner_deployment(deployment: Deployment) -> planner.Deployment | None:
     for route in deployment.routes:
         if route.target_allocations is None:
             return None
-        state = route.routing_state
+        state = route.routing_state or ""
         routes[route.node_id] = planner.Route(route.current_allocations or 0, route.target_allocations, state)
     if size is None or number is None or threads is None:
         return None

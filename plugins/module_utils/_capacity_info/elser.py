@@ -28,25 +28,27 @@ def elser_warnings(nodes: t.Sequence[Json], fit: t.Sequence[Json], rules: Rules)
         return ()
     by_id = {node["node_id"]: node for node in nodes}
     running = (
-        _warning(share["deployment_id"], share["model_id"], share["target_allocations"], node)
-        for node in nodes
-        for share in node["deployments"]
+        _warning(share, share["target_allocations"], node, rules) for node in nodes for share in node["deployments"]
     )
     planned = (
-        _warning(item["deployment_id"], item["model_id"], place["allocations"], by_id[place["node_id"]])
-        for item in fit
-        for place in item["nodes"]
+        _warning(item, place["allocations"], by_id[place["node_id"]], rules) for item in fit for place in item["nodes"]
     )
     return tuple(dict.fromkeys(text for text in (*running, *planned) if text))
 
 
-def _warning(deployment_id: str, model_id: str | None, allocations: int | None, on: Json) -> WarningText | None:
+def _warning(deployed: Json, allocations: int | None, on: Json, rules: Rules) -> WarningText | None:
+    deployment_id, model_id = deployed["deployment_id"], deployed["model_id"]
     total, number = on["memory"]["total"], allocations or 0
     if total is None or number * EACH <= total or not (model_id or "").startswith(_IDS):
         return None
     node = on["node_name"] or on["node_id"]
+    is_seen = not rules.elser_by_deployment or deployment_id.startswith(_IDS)
+    consequence = (
+        f"Elasticsearch reckons with {human_size(RECKONED)} for ELSER, whatever the number."
+        if is_seen
+        else "By the id of the deployment, Elasticsearch does not know that it is ELSER."
+    )
     return WarningText(
         f"Node '{node}' may run out of memory: {number} allocations of '{deployment_id}' there need about "
-        f"{human_size(number * EACH)}, and it has {human_size(total)} for machine learning. Elasticsearch reckons with "
-        f"{human_size(RECKONED)} for ELSER, whatever the number."
+        f"{human_size(number * EACH)}, and it has {human_size(total)} for machine learning. {consequence}"
     )

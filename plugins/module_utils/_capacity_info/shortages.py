@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.sizes import human_size
+from .._capacity.lacks import lack_of_memory, lack_of_processors
 from .._planner.memory import needed
 from .._planner.records import Allocations, Deployment, Node
 from .._planner.rules import Rules
@@ -38,20 +38,8 @@ def _shortage(
         memory -= needed(each, target, rules)
     # Each of low priority is a deployment of its own.
     there = 0 if new.low else allocations.get(new.id, {}).get(node.id, 0)
-    lacking = []
-    if cores < new.threads and not new.low:
-        lacking.append(f"{max(0, cores)} of {node.cores} processors free, {new.threads} needed")
-    lacking += _lack_of_memory(node, max(0, memory), rules, new, there)
+    lacking = [
+        *lack_of_processors(node, cores, new),
+        *lack_of_memory(node, max(0, memory), new, there, rules),
+    ]
     return "; ".join(lacking) or "has room, and Elasticsearch places no more there"
-
-
-def _lack_of_memory(node: Node, memory: int, rules: Rules, new: Deployment, there: int) -> list[str]:
-    """Return that the *memory* left on a node is too little beside the allocations of *new* that are *there*."""
-    free = f"{human_size(memory)} of {human_size(node.memory)} of memory free"
-    more = needed(new, there + 1, rules) - (needed(new, there, rules) if there else 0)
-    if memory < more:
-        return [f"{free}, {human_size(more)} needed"]
-    whole = needed(new, 1, rules)
-    if there and memory < whole and not rules.one_figure:  # then a host is no candidate for more (planner.md 4)
-        return [f"{free}, {human_size(whole)} needed to hold the model once more"]
-    return []

@@ -12,8 +12,8 @@ import typing as t
 
 Cell = str | t.Sequence[str]
 """A text, or several that are listed and may stand on lines of their own."""
-WIDTH = 88
-"""What a terminal of 100 columns has left beside the margin and the quotes in which Ansible prints a list."""
+WIDTH = 76
+"""Columns of a line that Ansible does not break where it prints a list as YAML."""
 _GAP = "  "
 _NARROWEST = 12
 

@@ -16,12 +16,13 @@ Raw = t.Mapping[str, t.Any]
 class Route:
     """A deployment on one node. A number that the source does not have is ``None``.
 
-    ``routing_state``: ``starting``, ``started``, ``stopping``, ``stopped`` or ``failed``.
+    ``routing_state``: ``starting``, ``started``, ``stopping``, ``stopped`` or ``failed``; ``None`` of a node that may
+    get allocations.
     """
 
     node_id: str
     node_name: str | None
-    routing_state: str
+    routing_state: str | None
     reason: str | None
     current_allocations: int | None
     target_allocations: int | None

@@ -240,6 +240,14 @@ def test_observed_memory() -> None:
         assert [each["observed_memory"] for each in node["deployments"]] == [7 * MIB, None]
 
 
+def test_elser_that_the_server_does_not_see() -> None:
+    with Emulator("8.18.1", ("n1=16,8gb",), MODELS) as emulator:
+        start(emulator, ".elser_model_2", deployment_id="search", number_of_allocations=6)
+        [warning] = emulator.capacity()["warnings"]
+        assert "6 allocations of 'search' there need about 9gb" in warning, warning
+        assert warning.endswith("By the id of the deployment, Elasticsearch does not know that it is ELSER.")
+
+
 def test_elser_needs_more_than_is_reckoned(cluster: Emulator) -> None:
     with Emulator("9.1.5", ("n1=16,7gb",), MODELS) as emulator:
         start(emulator, ".elser_model_2", number_of_allocations=5)

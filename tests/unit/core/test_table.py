@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.table import Column, as_table
 
@@ -50,3 +51,10 @@ def test_lines_fit_and_nothing_is_cut_off(width: int, name: str, users: int) -> 
     assert max(map(len, lines)) <= width
     shown = "".join(lines[3:]).replace(" ", "")
     assert [shown.count(letter) for letter in "xyd0-"] == ["".join([name, *ids]).count(letter) for letter in "xyd0-"]
+
+
+def test_ansible_breaks_no_line_of_the_default_width() -> None:
+    rows = [["a name " * 3, ["search 2/2"] * number] for number in range(1, 30)]
+    lines = as_table((Column("node"), Column("deployments")), rows)
+    assert max(map(len, lines)) > 70
+    assert yaml.safe_dump({"msg": lines}, default_flow_style=False).count("\n") == len(lines) + 1

@@ -127,7 +127,7 @@ def test_a_total_that_cannot_fit_is_refused_before_any_write(emulator: Emulator)
         result = emulator.run_many(desired, check_mode)
         assert result["msg"].startswith(
             "The ML nodes have room for 2 of the 3 allocations of deployment 'new'. "
-            "n1: 2 of 4 processors free, 4 needed; n2: 3 of 4 processors free, 4 needed. Ask for fewer allocations"
+            "n1: 0 of 4 processors free, 2 needed; n2: 1 of 4 processors free, 2 needed. Ask for fewer allocations"
         )
     assert emulator.journal() == []
     emulator.effect("set_setting", name="xpack.ml.max_lazy_ml_nodes", value=3)
@@ -238,7 +238,7 @@ REFUSED_AS_A_WHOLE: dict[str, tuple[Json, Json, str]] = {
     "no room": (
         {"deployment_id": "a", "number_of_allocations": 99},
         {},
-        "n1: 2 of 4 processors free, 95 needed; n2: 4 of 4 processors free, 97 needed.",
+        "n1, n2: 0 of 4 processors free, 1 needed. The other 93 need 93 processors.",
     ),
     "namesake": ({"deployment_id": "other", "model_id": "m"}, {}, "'other' is the id of another trained model"),
 }

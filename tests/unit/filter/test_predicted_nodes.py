@@ -46,8 +46,8 @@ def test_what_is_not_known() -> None:
         items = [{"deployment_id": "d", **planned}, {"deployment_id": "e", **started}, {"deployment_id": "f"}]
         rows = predicted_nodes(items, 60)
         assert [row.split() for row in rows[2:]] == [
-            ["d", "update", "n1", "1", "n1", "?", "bounds"],
-            ["e", "start", "none", "?", "bounds"],
+            ["d", "update", "n1", "1", "n1", "?,", "n2", "?", "bounds"],
+            ["e", "start", "none", "n1", "?,", "n2", "?", "bounds"],
         ]
 
 

@@ -10,7 +10,9 @@ import dataclasses
 import typing as t
 
 from ..._capacity.doubts import in_words
+from ..._capacity.inputs import planner_deployment
 from ..._core.server import Server
+from ..._core.words import first_of
 from ..._ml.deployment import Deployment
 from ..._ml.routing import Route
 from ..._planner.events import Situation
@@ -19,11 +21,20 @@ from ..._planner.records import Deployment as Placed
 from ..records.prediction import Places
 from .forecast import Forecast
 from .preflight import Outlook, at_most, is_followed, without_places
+from .room import Room
 
 _REFUSED = "Elasticsearch would refuse the change, because there is no room."
 _UNREAD = "Not all was read that decides about the nodes: see missing."
 _FAULT = "Working out the places failed: please report this as a bug of mlops.elasticsearch."
-_UNKNOWN = "The places or the size of another deployment are not known."
+
+
+def _unknown(room: Room) -> str:
+    """Return the deployments of which a plan would need more than is known."""
+    ids = [each.deployment_id for each in room.existing or () if planner_deployment(each) is None]
+    if not ids:
+        return "The other deployments are not known."
+    names = first_of([f"'{each}'" for each in ids])
+    return f"The places, the number or the size of {names} are not known."
 
 
 def nothing_to_predict(server: Server) -> Places:
@@ -106,9 +117,10 @@ def _between(
         if least < most:
             figures[node] = (least, most)
     routes = [route for route in first.routes if route.node_id not in figures]
+    before = {route.node_id for route in expected.routes}
     for node in figures:
-        was = known.get(node, Route(node, names.get(node), "starting", None, None, None))
-        routes.append(dataclasses.replace(was, target_allocations=None))
+        was = known.get(node) if node in before else None
+        routes.append(dataclasses.replace(was, target_allocations=None) if was else _open_route(node, names))
     deployment = dataclasses.replace(first, routes=tuple(sorted(routes)), has_predicted_places=False)
     return deployment, Places("bounds", reasons=(*reasons, *_lines(figures, names)))
 
@@ -121,7 +133,7 @@ def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]
     if room.capacity.missing:
         reasons.append(_UNREAD)
     elif outlook.forecast is None:
-        reasons.append(_FAULT if outlook.has_fault else _UNKNOWN)
+        reasons.append(_FAULT if outlook.has_fault else _unknown(room))
     asked = without_places(expected)
     unknown = _unplaced(expected)
     if asked is None or not room.nodes or room.capacity.lacks("nodes"):
@@ -129,7 +141,14 @@ def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]
     now = {route.node_id: route.current_allocations or 0 for route in expected.routes}
     most = {node: max(number, now.get(node, 0)) for node, number in at_most(room, asked).items()}
     lines = _lines({node: (0, number) for node, number in most.items()}, room.names)
+    more = [_open_route(node, room.names) for node in most if node not in now]
+    unknown = dataclasses.replace(unknown, routes=tuple(sorted((*unknown.routes, *more))))
     return unknown, Places("bounds", room.capacity.missing, (*reasons, *lines))
+
+
+def _open_route(node_id: str, names: t.Mapping[str, str]) -> Route:
+    """Return the route to a node that has none yet, and may get one."""
+    return Route(node_id, names.get(node_id), None, None, None, None)
 
 
 def _unplaced(expected: Deployment) -> Deployment:

@@ -208,11 +208,11 @@ def _short(room: Room, attempt: Attempt, *, certain: bool, refused: bool) -> Ver
         return Verdict(check, _does_not_fit(room, attempt.deployment.id, attempt.failure, consequence))
     shortage = Shortage(room, attempt.deployment, attempt.others, attempt.placed)
     if refused:
-        text = shortage.says("have room for")
+        text = shortage.says(certain=True)
         return Verdict(check, text, code="not_enough_processors") if shortage.is_of_processors else Verdict(check, text)
     if room.capacity.may_grow:  # Elasticsearch takes it
         return Verdict(check, shortage.says_until_it_grows() if certain else None)
-    return Verdict(check, shortage.says("may have room for only" if attempt.placed else "may have room for"))
+    return Verdict(check, shortage.says(certain=False))
 
 
 def _does_not_fit(room: Room, deployment_id: str, failure: DoesNotFit, consequence: str) -> WarningText:

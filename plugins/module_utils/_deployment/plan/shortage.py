@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._capacity.lacks import lack_of_memory, lack_of_processors
 from ..._core.sizes import human_size
 from ..._core.warning import WarningText
 from ..._core.words import first_of
@@ -32,12 +33,20 @@ class Shortage:
         self._missing = number - fits
         self._fits = fits
 
-    def says(self, have: str) -> WarningText:
-        """Return the sentence about the nodes that *have* "room for" too little, with the figures."""
-        number, deployment_id, figures = self._deployment.allocations, self._deployment.id, self.figures
-        fits = f"{self._fits} of the {number} allocations" if self._fits else "none of the allocations"
-        fits = fits if number > 1 else "no allocation"
-        return WarningText(f"The ML nodes {have} {fits} of deployment '{deployment_id}'. {figures}")
+    def says(self, *, certain: bool) -> WarningText:
+        """Return the sentence about the nodes that have, or may have, too little room, with the figures."""
+        have, deployment_id, figures = self._have(certain), self._deployment.id, self.figures
+        return WarningText(f"The ML nodes {have} of deployment '{deployment_id}'. {figures}")
+
+    def _have(self, certain: bool) -> str:
+        """Return for how many of the allocations the nodes have room."""
+        several = self._deployment.allocations > 1
+        fits = f"{self._fits} of the {self._deployment.allocations} allocations"
+        if certain:
+            return f"have room for {fits if self._fits else 'none of the allocations' if several else 'no allocation'}"
+        if self._fits:
+            return f"may have room for only {fits}"
+        return f"may have no room for the allocation{'s' if several else ''}"
 
     def says_until_it_grows(self) -> WarningText:
         """Return the sentence about allocations that wait for more or larger nodes, with the figures."""
@@ -56,6 +65,9 @@ class Shortage:
             lacks = [*self._lack_of_processors(node), *self._lack_of_memory(node)]
             if lacks:
                 nodes.setdefault(", ".join(lacks), []).append(self._room.names.get(node.id, node.id))
+        leaving = [node.shown_name for node in self._room.capacity.nodes if node.shutting_down]
+        if leaving:
+            nodes[f"{'are' if len(leaving) > 1 else 'is'} shutting down"] = leaving
         if not nodes:
             return (
                 "There is no ML node."
@@ -64,7 +76,16 @@ class Shortage:
             )
         lines = [f"{first_of(sorted(names))}: {text}" for text, names in nodes.items()]
         more = "; ..." if len(lines) > MOST_LINES else ""
-        return "; ".join(lines[:MOST_LINES]) + more + "."
+        return "; ".join(lines[:MOST_LINES]) + more + "." + self._in_total
+
+    @property
+    def _in_total(self) -> str:
+        """Return what all allocations without a place need, if there are several and processors are short."""
+        short = any(map(self._lack_of_processors, self._room.nodes))
+        if not short or self._missing < 2:
+            return ""
+        those = f"The other {self._missing}" if self._fits else f"All {self._missing}"
+        return f" {those} need {self._missing * self._deployment.threads} processors."
 
     @property
     def is_of_processors(self) -> bool:
@@ -72,31 +93,21 @@ class Shortage:
         return bool(self._room.nodes) and not any(map(self._lack_of_memory, self._room.nodes))
 
     def _lack_of_processors(self, node: Node) -> list[str]:
-        if self._deployment.low:
-            return []
-        used = sum(_target(each, node) * each.threads for each in self._others if not each.low)
-        free, need = max(0, node.cores - used), self._needed_there(node) * self._deployment.threads
-        return [f"{self._amount(free, node.cores)} processors{self._free}, {need} needed"] if need > free else []
+        new, there = self._deployment, self._placed.get(node.id, 0)
+        used = there * new.threads + sum(_target(each, node) * each.threads for each in self._others if not each.low)
+        lacks = lack_of_processors(node, node.cores - used, new)
+        if lacks and self._room.existing is None:
+            return [f"{node.cores} processors, {(there + 1) * new.threads} needed"]
+        return lacks
 
     def _lack_of_memory(self, node: Node) -> list[str]:
-        rules = self._room.rules
+        rules, new, there = self._room.rules, self._deployment, self._placed.get(node.id, 0)
         used = sum(needed(each, _target(each, node), rules) for each in self._others if _target(each, node))
-        free = max(0, node.memory - used)
-        need = needed(self._deployment, self._placed.get(node.id, 0) + 1, rules)
-        amount = self._amount(human_size(free), human_size(node.memory))
-        return [f"{amount} of memory{self._free}, {human_size(need)} needed"] if need > free else []
-
-    @property
-    def _free(self) -> str:
-        return "" if self._room.existing is None else " free"
-
-    def _amount(self, free: t.Any, whole: t.Any) -> str:
-        """Return what is free of a node, or if other deployments are not known all that it has."""
-        return str(whole) if self._room.existing is None else f"{free} of {whole}"
-
-    def _needed_there(self, node: Node) -> int:
-        """Return how many allocations the node would need to have; one, if there is no place for any."""
-        return self._placed.get(node.id, 0) + self._missing if self._placed else 1
+        used += needed(new, there, rules) if there else 0
+        lacks = lack_of_memory(node, node.memory - used, new, there, rules)
+        if lacks and self._room.existing is None:
+            return [f"{human_size(node.memory)} of memory, {human_size(needed(new, there + 1, rules))} needed"]
+        return lacks
 
 
 def _target(deployment: Placed, node: Node) -> int:

@@ -68,7 +68,6 @@ _MORE = ("cache_size_exact", "has_predicted_places", *_FIGURES)
 """What a plan needs beside the result key ``deployment``: it tells a default cache size from one that was set."""
 
 _ROUTE = object_with(
-    "routing_state",
     node_name=text,
     routing_state=text,
     reason=text,

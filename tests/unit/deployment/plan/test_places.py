@@ -124,12 +124,12 @@ def test_only_nodes_that_lack_something_are_named() -> None:
     """Test the worked example ``one-figure-7238``: a node has room for one, and not for the second beside it."""
     asked = Placed("d", "d", 100 * MIB, 2, 1, per_allocation_bytes=600 * MIB)
     large, small = node("large", 800 * MIB, 4), node("small", 500 * MIB, 4)
-    both = Shortage(room("9.5.3", [large, small]), asked, (), {}).says("have room for")
+    both = Shortage(room("9.5.3", [large, small]), asked, (), {}).says(certain=True)
     assert str(both) == (
         "The ML nodes have room for none of the allocations of deployment 'd'. "
         "small: 500mb of 500mb of memory free, 700mb needed."
     )
-    one = Shortage(room("9.5.3", [large]), asked, (), {}).says("have room for")
+    one = Shortage(room("9.5.3", [large]), asked, (), {}).says(certain=True)
     assert str(one).endswith("Each node has room left, but too little for one more allocation.")
 
 

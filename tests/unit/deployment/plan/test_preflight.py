@@ -30,7 +30,7 @@ def emulator() -> t.Iterator[Emulator]:
 def test_each_policy(emulator: Emulator, policy: t.Any, options: Json) -> None:
     launched(emulator, number_of_allocations=2)
     sentence = (
-        "The ML nodes have room for 8 of the 9 allocations of deployment 'd'. n1, n2: 4 of 4 processors free, 5 needed."
+        "The ML nodes have room for 8 of the 9 allocations of deployment 'd'. n1, n2: 0 of 4 processors free, 1 needed."
     )
     for check_mode in (True, False):
         result = emulator.run(check_mode, deployment_id="d", preflight=policy, **options)
@@ -68,7 +68,7 @@ def test_a_cluster_without_nodes_for_it(emulator: Emulator) -> None:
     for node in ("n1", "n2"):
         emulator.effect("shut_down_node", node_id=f"id-{node}")
     result = emulator.run(True, model_id="m")
-    assert "There is no ML node." in result["msg"]
+    assert "n1, n2: are shutting down." in result["msg"]
     assert emulator.run(True, model_id="m", priority="low")["failed"]
 
 
@@ -78,7 +78,7 @@ def test_a_cluster_that_may_grow_takes_it(emulator: Emulator) -> None:
     assert result["start_checks"]["capacity"] == "short"
     assert result["warnings"] == [
         "1 of the 9 allocations of deployment 'm' has no place until the cluster grows. "
-        "n1, n2: 4 of 4 processors free, 5 needed."
+        "n1, n2: 0 of 4 processors free, 1 needed."
     ]
     assert (result["allocations"]["wanted"], result["allocations"]["assigned"]) == (9, 8)
     assert result["prediction"]["kind"] == "exact"
@@ -118,7 +118,7 @@ def test_neighbours_that_are_being_stopped_refuse_nothing(emulator: Emulator) ->
     emulator.effect("stop_deployment", deployment_id="d")
     result = emulator.run(True, model_id="other", threads_per_allocation=2)
     assert result["start_checks"]["capacity"] == "short"
-    assert "may have room for no allocation of deployment 'other'" in result["warnings"][0]
+    assert "may have no room for the allocation of deployment 'other'" in result["warnings"][0]
     assert result["prediction"]["kind"] == "bounds"
     assert result["prediction"]["reasons"][0].startswith("When Elasticsearch plans again after the stop of another")
     assert emulator.run(True, model_id="other", threads_per_allocation=8)["failed"], "no node has 8 processors"
@@ -291,7 +291,7 @@ def test_later_tasks_plan_from_the_predicted_nodes(emulator: Emulator) -> None:
         route["target_allocations"] = None
     unknown = emulator.run(True, model_id="m", deployment_id="e", predictions=entries)
     assert unknown["prediction"]["kind"] == "bounds"
-    assert unknown["prediction"]["reasons"][0] == "The places or the size of another deployment are not known."
+    assert unknown["prediction"]["reasons"][0] == "The places, the number or the size of 'd' are not known."
 
 
 @pytest.mark.parametrize(("version", "flavor"), [("8.3.3", "default"), ("9.5.3", "serverless")])
@@ -310,7 +310,7 @@ def test_without_the_privilege_monitor(emulator: Emulator) -> None:
     short = emulator.run(True, model_id="m", threads_per_allocation=16)
     assert short["start_checks"]["capacity"] == "short"
     assert short["warnings"][-1] == (
-        "The ML nodes may have room for no allocation of deployment 'm'. n1, n2: 4 processors, 16 needed."
+        "The ML nodes may have no room for the allocation of deployment 'm'. n1, n2: 4 processors, 16 needed."
     )
 
 

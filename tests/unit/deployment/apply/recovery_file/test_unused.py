@@ -25,7 +25,7 @@ KEPT_FROM_IT: dict[str, tuple[Json, str]] = {
 OF_LIST: dict[str, tuple[Json, str]] = {
     "guard": ({"guard": {"max_total_step": 1}}, "and max_total_step is 1"),
     "guard, skipping": ({"guard": {"max_total_step": 1, "on_violation": "skip"}}, "and max_total_step is 1"),
-    "no room": ({}, "26 of 32 processors free, 99 needed"),
+    "no room": ({}, "0 of 32 processors free, 1 needed. The other 73 need 73 processors."),
 }
 
 
