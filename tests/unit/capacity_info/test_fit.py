@@ -140,6 +140,13 @@ def test_a_number_that_makes_the_whole_request_fail() -> None:
     assert (found.least, found.most, found.allocations) == (1, 1, {"new": {"n1": 1}})
 
 
+def test_another_deployment_that_makes_every_request_fail() -> None:
+    """Test a kin of ``one-figure-7238``: the plan for what is short throws, so nothing new can start."""
+    short = dataclasses.replace(NEW, id="old", allocations=2, per_allocation_bytes=600 * MIB)
+    found = how_many(Room((Node("n1", 800 * MIB, 4),), (short,), RULES), dataclasses.replace(NEW, model_bytes=1), 9)
+    assert (found.least, found.most) == (0, 0)
+
+
 def test_elser_that_the_server_observes_is_no_matter_for_a_warning() -> None:
     share = {"deployment_id": "d", "model_id": ".elser_model_2", "target_allocations": 4}
     node = {"node_id": "a", "node_name": "ml-1", "memory": {"total": 4 * GIB}, "deployments": [share]}

@@ -138,3 +138,9 @@ def test_low_priority_lacks_memory_only() -> None:
     shortage = Shortage(room("9.5.3", [node("n1", GIB, 2)]), asked, (), {})
     assert shortage.figures == "n1: 1gb of 1gb of memory free, 1gb needed."
     assert not shortage.is_of_processors
+
+
+def test_without_the_deployments_only_the_size_of_a_node_is_compared() -> None:
+    asked = Placed("d", "d", 400 * MIB, 1, 1)
+    there = Room.of(Capacity((node("n1", GIB // 2, 2),), Settings()), None, Server("9.5.3", "default", "c"))
+    assert Shortage(there, asked, (), {}).figures == "n1: 512mb of memory, 1gb needed."

@@ -337,3 +337,30 @@ def test_an_odd_answer_about_memory_stops_nothing(odd: Json) -> None:
         real = emulator.run(model_id="m", number_of_allocations=2)
         assert real["allocations"]["running"] == 2
         assert not emulator.run(check_mode=True, model_id="other", preflight="off").get("failed")
+
+
+def test_nothing_is_said_of_nodes_that_are_not_shown() -> None:
+    with Emulator("9.1.0") as emulator:
+        emulator.allow("manage_ml", "monitor_inference")
+        emulator.fault("memory", {"type": "answer", **ODD[0]})
+        result = emulator.run(True, model_id="m", threads_per_allocation=16)
+        assert (result["changed"], result["start_checks"]["capacity"]) == (True, "not_read")
+        assert result["prediction"]["kind"] is None
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_a_plan_that_throws_names_what_does_not_fit(growing: bool) -> None:
+    """Test the worked example ``one-figure-7238``: the second allocation needs memory that nothing looks at."""
+    with Emulator("8.18.1", ("n1=4,830mb",), (("m", 100 << 20),)) as emulator:
+        emulator._inner.cluster.models["m"].config["metadata"] = {"per_allocation_memory_bytes": 600 << 20}
+        if growing:
+            emulator.effect("set_setting", **LAZY)
+        for check_mode in (True, False):
+            result = emulator.run(check_mode, model_id="m", number_of_allocations=2)
+            assert result["failure"] == {"code": "no_capacity"}
+            assert result["msg"].startswith(
+                "Elasticsearch refuses the change of deployment 'm', because its plan puts more of deployment 'm' "
+                "on node n1 than has room there."
+            )
+        refused = emulator.run(model_id="m", number_of_allocations=2, preflight="off")
+        assert "Elasticsearch answered 400" in refused["msg"]
