@@ -60,7 +60,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.table im
 
 Json = t.Mapping[str, t.Any]
 _UNKNOWN = "?"
-_NODE, _ZONE = Column("node"), Column("zone")
+_NODE = Column("node")
+_ZONE = Column("zone")
 _REST = (
     Column("processors\nused/free", numbers=True),
     Column("memory\nused/free", numbers=True),

@@ -10,7 +10,7 @@ import itertools
 import textwrap
 import typing as t
 
-Cell = str | t.Sequence[str]
+Cell: t.TypeAlias = "str | t.Sequence[str]"
 """A text, or several that are listed and may stand on lines of their own."""
 WIDTH = 76
 """Columns of a line that Ansible does not break where it prints a list as YAML."""

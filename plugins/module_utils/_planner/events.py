@@ -49,7 +49,7 @@ class Stop:
     id: str
 
 
-Event = Replan | Start | Update | Stop
+Event: t.TypeAlias = "Replan | Start | Update | Stop"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from .records import Deployment
 from .rules import SETTLED, Rules
@@ -82,7 +83,7 @@ class OneFigure:
     more = grow
 
 
-Memory = Estimate | OneFigure
+Memory: t.TypeAlias = "Estimate | OneFigure"
 
 
 def memory_of(deployment: Deployment, rules: Rules) -> Memory:

@@ -26,7 +26,7 @@ VERSION = "version"
 
 _RANDOM_ORDERS = 6
 
-Outcome = Plan | RequestFails
+Outcome: t.TypeAlias = "Plan | RequestFails"
 
 
 @dataclasses.dataclass
