@@ -35,9 +35,10 @@ def cannot_be_planned(planned: Json) -> str:
 
 def plan_result(planned: Json, warnings: t.Iterable[str]) -> Json:
     """Return the result key ``plan``. *planned*, *warnings*: of a dry run of the list that refuses nothing for room."""
-    items = [_item(item) for item in planned["deployments"]]
     refused = [_is_refused(item) for item in planned["deployments"]]
     predictions = [_prediction(item) for item in planned["deployments"]]
+    certain = [each["kind"] == "exact" and not no_room for each, no_room in zip(predictions, refused, strict=True)]
+    items = [_item(item, exact) for item, exact in zip(planned["deployments"], certain, strict=True)]
     kinds = {each["kind"] for each, is_refused in zip(predictions, refused, strict=True) if not is_refused}
     missing = [item["missing"] for item in items]
     short = any(refused) or any(missing)
@@ -72,10 +73,9 @@ def _prediction(item: Json) -> Json:
     return {"kind": "exact" if known else None, "reasons": []}
 
 
-def _item(item: Json) -> Json:
-    """Return one deployment: what it would have, and what would have a place."""
+def _item(item: Json, exact: bool) -> Json:
+    """Return one deployment: what it would have, and what would have a place. *exact*: that is certain."""
     number = (item["allocations"] or {}).get("wanted")
-    exact = _prediction(item)["kind"] == "exact" and not _is_refused(item)
     placed = sum(route["target_allocations"] for route in item["routing_table"].values()) if exact else None
     return {
         "deployment_id": item["deployment_id"],

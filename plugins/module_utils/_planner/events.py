@@ -129,6 +129,15 @@ def step(nodes: t.Sequence[Node], situation: Situation, event: Event, rules: Rul
     return Step(task, outcomes_of(nodes, task.situation, rules, task.new))
 
 
+def distinct(situations: t.Iterable[Situation]) -> list[Situation]:
+    """Return each situation once, in order; they hold dictionaries, so a set cannot."""
+    found: list[Situation] = []
+    for situation in situations:
+        if situation not in found:
+            found.append(situation)
+    return found
+
+
 def _placed(deployment: Deployment, allocations: t.Mapping[str, int], is_new: bool) -> Deployment:
     """Return a deployment after a plan."""
     before = dataclasses.replace(deployment, routes={}, max_assigned=0) if is_new else deployment

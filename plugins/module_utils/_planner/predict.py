@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from .bounds import around, loosened, widest
-from .events import Event, Replan, Situation, Step, step
+from .events import Event, Replan, Situation, Step, distinct, step
 from .outcomes import CLOSE, ORDER, Outcomes
 from .records import Allocations, Deployment, Node, RequestFails
 from .rules import Rules
@@ -121,10 +121,7 @@ class Forecast:
 
     def _move_on(self, reached: t.Iterable[Situation], doubts: t.Collection[str]) -> None:
         """Keep the situations that may be there now, or the most likely one if others are unknown."""
-        self._situations = []
-        for situation in reached:
-            if situation not in self._situations:
-                self._situations.append(situation)
+        self._situations = distinct(reached)
         if doubts or len(self._situations) > self._most:
             self._lost_track = True
             del self._situations[1:]

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ..._capacity.doubts import LEAVING, NO_ZONE, NOT_RECORDED, STOPPING
-from ..._planner.events import Event, Replan, Situation, Start, Step, Stop, Update, step, task_of
+from ..._planner.events import Event, Replan, Situation, Start, Step, Stop, Update, distinct, step, task_of
 from ..._planner.outcomes import CLOSE, VERSION, Outcome
 from ..._planner.predict import EARLIER, MEMORY_OBSERVED
 from ..._planner.records import Deployment as Placed
@@ -127,10 +127,7 @@ class Forecast:
                 self.reasons.add(STOPPING)
 
     def _few(self, situations: t.Iterable[Situation]) -> list[Situation]:
-        different: list[Situation] = []
-        for situation in situations:
-            if situation not in different:
-                different.append(situation)
+        different = distinct(situations)
         if len(different) > MOST_SITUATIONS:
             self.doubts.add(EARLIER)
         return different[:MOST_SITUATIONS]
