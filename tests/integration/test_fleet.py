@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 import typing as t
@@ -20,6 +18,7 @@ import yaml
 from integration.test_scenarios import OPTIONS, WAYS, lasting, play
 from support.emulator_process import Emulator, emulator
 from support.playbook import BIN, clean_environment, run_playbook
+from support.processes import kill_with_children
 
 Json = dict[str, t.Any]
 MODULE = "mlops.elasticsearch.trained_model_deployments"
@@ -184,7 +183,6 @@ def test_a_run_after_a_killed_process_ends_what_it_began(server: Emulator, tmp_p
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
     try:
         deadline = time.monotonic() + 60
@@ -193,8 +191,7 @@ def test_a_run_after_a_killed_process_ends_what_it_began(server: Emulator, tmp_p
             assert process.poll() is None, "the run ended by itself"
             time.sleep(0.02)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_with_children(process)
     server.control("DELETE", "/faults")
     again = run_playbook(text).must_pass()
     assert again.changed()

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import time
 import typing as t
@@ -19,6 +17,7 @@ import yaml
 
 from support.emulator_process import TESTS, Emulator, emulator
 from support.playbook import BIN, Json, clean_environment, run_playbook
+from support.processes import kill_with_children
 
 MODULE = "mlops.elasticsearch.trained_model_deployment"
 START = "/_ml/trained_models/sentiment/deployment/_start?queue_capacity=77&threads_per_allocation=2&wait_for=started"
@@ -57,19 +56,7 @@ def kill_while_it_stops(cluster: Emulator, text: str, home: Path) -> None:
     try:
         _await(lambda: _state(cluster)["sentiment"]["assignment_state"] == "stopping")
     finally:
-        for pid in _family(process.pid):
-            os.kill(pid, signal.SIGKILL)
-        process.wait(timeout=30)
-
-
-def _family(pid: int) -> list[int]:
-    """Return a process and all that come from it. Ansible's workers have sessions of their own."""
-    shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in map(str.split, shown.splitlines())}
-    family = [pid]
-    for member in family:
-        family += [child for child, parent in parents.items() if parent == member]
-    return family
+        kill_with_children(process)
 
 
 def _await(there: t.Callable[[], bool]) -> None:

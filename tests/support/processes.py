@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import typing as t
 from collections.abc import Iterator
@@ -28,6 +30,27 @@ def ended_with_the_block(process: subprocess.Popen[Text]) -> Iterator[None]:
             finally:
                 process.kill()  # does nothing to one that has ended
                 process.wait()
+
+
+def kill_with_children(process: subprocess.Popen[Text]) -> None:
+    """End the *process* and all that come from it with SIGKILL.
+
+    The group of the process is not enough: Ansible's workers have sessions of their own. One that lives on would send
+    its requests to whichever server of another test takes the port next.
+    """
+    for pid in _family(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(timeout=30)
+
+
+def _family(pid: int) -> list[int]:
+    shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, shown.splitlines())}
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family
 
 
 def finished(
