@@ -29,6 +29,7 @@ ROWS = (
     ("module_utils/_planner",),
     ("module_utils/_ml",),
     ("module_utils/_consumers", "module_utils/_capacity"),
+    ("module_utils/_model/upload",),
     *(
         tuple(f"module_utils/{resource}/{layer}" for resource in RESOURCES for layer in layers)
         for layers in (("records",), ("options",), ("plan", "api"), ("recovery",), ("apply",))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import threading
 import time
 import typing as t
 import urllib.parse
@@ -67,8 +68,45 @@ class _Limit:
             raise ApiError("timeout", f"Cannot {what}: {BUSY}; {NO_TIME_LEFT}")
 
 
+class _Allowed(threading.local):
+    """The seconds that the request of this thread may take."""
+
+    seconds = 0.0
+
+
+class _Silence:
+    """Silence about what servers warn of. Threads share it, because Python keeps its filters for all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        import elasticsearch
+
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
+
+    def __exit__(self, *_exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._caught.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
+
+
 class Client:
-    """Requests to one cluster. Reads are repeated after a fault, writes never are."""
+    """Requests to one cluster. Reads are repeated after a fault, writes never are.
+
+    Several threads may write at once: at most as many as :data:`.transport.CONNECTIONS` are under way to one node.
+    """
 
     def __init__(
         self, connection: Connection, sleep: t.Callable[[float], None] = time.sleep, **transport: t.Any
@@ -77,8 +115,9 @@ class Client:
         # Each further host is one more try, also where nothing is to be repeated.
         self._retries = connection.request_retries + len(connection.hosts) - 1
         self._sleep = sleep
-        self._timeout = self._allowed = connection.request_timeout
-        self._client = connect(connection, lambda: self._allowed, transport)
+        self._timeout = connection.request_timeout
+        self._allowed = _Allowed()
+        self._client = connect(connection, lambda: self._allowed.seconds, transport)
         self._limit = _Limit(lambda: math.inf, SHORTEST_READ)
         self._secrets = connection.secrets
         self._certificate = bool(connection.client_cert)
@@ -131,24 +170,34 @@ class Client:
                 self._sleep(pause)
                 tries += 1
 
-    def write(self, what: str, request: Request, *, privilege: str = "manage_ml", schema: Schema = ANY) -> t.Any:
+    def write(
+        self,
+        what: str,
+        request: Request,
+        *,
+        privilege: str = "manage_ml",
+        schema: Schema = ANY,
+        content: bytes | None = None,
+    ) -> t.Any:
         """Send *request* exactly once, and return the JSON object of its answer.
+
+        *content*: JSON to send instead of the body of *request*, where that would be large.
 
         :raises ApiError: also where it is not known whether the write took effect.
         """
         try:
-            return self._send(what, request, privilege, schema)
+            return self._send(what, request, privilege, schema, content)
         except Transient as transient:
             raise transient.error from transient
 
-    def _send(self, what: str, request: Request, privilege: str, schema: Schema) -> t.Any:
+    def _send(self, what: str, request: Request, privilege: str, schema: Schema, content: bytes | None = None) -> t.Any:
         """Return the JSON object that answers *request*.
 
         :raises ApiError: also of the kind ``answer``, if the answer is not an object of this *schema*.
         """
         status = None
         try:
-            answer = self._answer(what, request, privilege)
+            answer = self._answer(what, request, privilege, content)
             status = answer.meta.status
             if not isinstance(answer.body, dict):
                 content_type = answer.meta.headers.get("content-type") or ""
@@ -161,16 +210,16 @@ class Client:
             raise unreadable(self._context(what, privilege), Answer(status, {}), "it is nested too deeply") from None
         return answer.body
 
-    def _answer(self, what: str, request: Request, privilege: str) -> ApiResponse[t.Any]:
+    def _answer(self, what: str, request: Request, privilege: str, content: bytes | None) -> ApiResponse[t.Any]:
         import elasticsearch
 
-        self._allowed = min(self._timeout, self._limit.seconds_for(request))
-        headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if request.body is not None else {})}
+        self._allowed.seconds = min(self._timeout, self._limit.seconds_for(request))
+        body = request.body if content is None else content
+        headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if body is not None else {})}
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", elasticsearch.ElasticsearchWarning)
+            with _SILENCE:
                 return self._client.perform_request(
-                    request.method, request.path, params=request.query or None, headers=headers, body=request.body
+                    request.method, request.path, params=request.query or None, headers=headers, body=body
                 )
         except (elasticsearch.ApiError, elasticsearch.TransportError) as exc:
             raise from_exception(self._context(what, privilege), exc) from exc
@@ -186,11 +235,11 @@ class Client:
             what,
             privilege,
             node.base_url,
-            round(self._allowed, 3),
+            round(self._allowed.seconds, 3),
             self._secrets,
             proxy,
             self._certificate,
-            self._allowed < self._timeout,
+            self._allowed.seconds < self._timeout,
         )
 
 

@@ -30,6 +30,15 @@ if t.TYPE_CHECKING:
 Options = dict[str, t.Any]
 
 
+class Address(t.NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
 def node_class(connection: Connection) -> type[Urllib3HttpNode]:
     """Return the class of the client's nodes, one for each host of *connection*."""
     from elastic_transport import BaseNode, Urllib3HttpNode
@@ -40,7 +49,7 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
         def __init__(self, config: NodeConfig) -> None:
             BaseNode.__init__(self, config)  # that of the base class would set up TLS in another way
             self.asked = 0.0
-            self.proxy = connection.proxy_for(_base(config)) or ""
+            self.proxy = connection.proxy_for(str(_address(config))) or ""
             self._allowed = 0.0
             self.pool = t.cast("HTTPConnectionPool", _pool(connection, config, lambda: self._allowed))
 
@@ -52,39 +61,53 @@ def node_class(connection: Connection) -> type[Urllib3HttpNode]:
         @property
         def path_prefix(self) -> str:
             """Return what precedes each path: a proxy that forwards requests needs the whole address."""
-            base = _base(config := self.config)
+            base = str(_address(config := self.config))
             forwarded = config.scheme == "http" and connection.proxy_for(base)
             return (base if forwarded else "") + super().path_prefix
 
     return Node
 
 
-def _base(config: NodeConfig) -> str:
-    name = f"[{config.host}]" if ":" in config.host else config.host
-    return f"{config.scheme}://{name}:{config.port}"
+def _address(config: NodeConfig) -> Address:
+    return Address(config.scheme, config.host, config.port)
+
+
+def pool_of_another(connection: Connection, address: Address) -> tuple[HTTPConnectionPool, bool]:
+    """Return a pool of one connection to a server that is not of the cluster, and whether it wants whole addresses.
+
+    The proxy is that of *connection*, and so is whether certificates are verified. The server sees no client
+    certificate, and none of the credentials and headers, which are part of the requests to the cluster alone.
+    """
+    proxy = connection.proxy_for(str(address))
+    options: Options = {"maxsize": 1, "block": True}
+    if address.scheme == "http":
+        return _plain(connection, address, options, proxy), proxy is not None
+    options["ssl_context"] = _context_of_others(connection, address.host)
+    return _secure(connection, address, options, proxy), False
 
 
 def _pool(connection: Connection, config: NodeConfig, timeout: t.Callable[[], float]) -> HTTPConnectionPool | Pinned:
     """Return a pool of connections, or an object that behaves like one. *timeout*: of handshakes."""
-    proxy = connection.proxy_for(_base(config))
+    address = _address(config)
+    proxy = connection.proxy_for(str(address))
     options: Options = {"maxsize": config.connections_per_node, "block": True}
     if config.scheme == "http":
-        return _plain(connection, config, options, proxy)
+        return _plain(connection, address, options, proxy)
     if not connection.ca_fingerprint:
         options["ssl_context"] = tls_context(connection)
-        return _secure(connection, config, options, proxy)
+        return _secure(connection, address, options, proxy)
     from .pinning import Pinned
 
     def pool(trust: ssl.SSLContext, pool_class: type[HTTPConnectionPool]) -> HTTPConnectionPool:
         if connection.client_cert:
             trust.load_cert_chain(connection.client_cert, connection.client_key)
         pinned = {**options, "ssl_context": trust, "assert_hostname": False}
-        return _secure(connection, config, pinned, proxy, pool_class)
+        return _secure(connection, address, pinned, proxy, pool_class)
 
     return Pinned(connection.ca_fingerprint, pool, timeout)
 
 
-def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: str | None) -> HTTPConnectionPool:
+def _plain(connection: Connection, address: Address, options: Options, proxy: str | None) -> HTTPConnectionPool:
     import urllib3
 
     class Forwarding(urllib3.HTTPConnectionPool):
@@ -95,17 +118,17 @@ def _plain(connection: Connection, config: NodeConfig, options: Options, proxy: 
         is_same_host = Forwarding.is_same_host
 
     if not proxy:
-        return urllib3.HTTPConnectionPool(config.host, config.port, **options)
+        return urllib3.HTTPConnectionPool(address.host, address.port, **options)
     if proxy.startswith("https:"):
-        options["ssl_context"] = _context_of_proxy(connection, proxy)
+        options["ssl_context"] = _context_of_others(connection, urllib.parse.urlsplit(proxy).hostname or "")
     manager = _manager(connection, proxy, options)
     manager.pool_classes_by_scheme = {"http": Forwarding, "https": TlsForwarding}
-    return manager.connection_from_host(config.host, config.port, "http")
+    return manager.connection_from_host(address.host, address.port, "http")
 
 
 def _secure(
     connection: Connection,
-    config: NodeConfig,
+    address: Address,
     options: Options,
     proxy: str | None,
     pool_class: type[HTTPConnectionPool] | None = None,
@@ -113,15 +136,15 @@ def _secure(
     import urllib3
 
     pool_class = pool_class or urllib3.HTTPSConnectionPool
-    _let_urllib3_compare_ip(options["ssl_context"], config.host)
+    _let_urllib3_compare_ip(options["ssl_context"], address.host)
     options["cert_reqs"] = options["ssl_context"].verify_mode
     if not proxy:
-        return pool_class(config.host, config.port, **options)
+        return pool_class(address.host, address.port, **options)
     if proxy.startswith("https:"):
-        options["proxy_ssl_context"] = _context_of_proxy(connection, proxy)
+        options["proxy_ssl_context"] = _context_of_others(connection, urllib.parse.urlsplit(proxy).hostname or "")
     manager = _manager(connection, proxy, options)
     manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool_class}
-    return manager.connection_from_host(config.host, config.port, "https")
+    return manager.connection_from_host(address.host, address.port, "https")
 
 
 def _manager(connection: Connection, proxy: str, options: Options) -> ProxyManager:
@@ -142,12 +165,12 @@ def tls_context(connection: Connection) -> ssl.SSLContext:
     return found
 
 
-def _context_of_proxy(connection: Connection, proxy: str) -> ssl.SSLContext:
-    """Return whom to trust as a proxy that speaks TLS: the authorities of the system, and those of ``ca_path``."""
+def _context_of_others(connection: Connection, host: str) -> ssl.SSLContext:
+    """Return whom to trust as a server that is not of the cluster: authorities of the system, and of ``ca_path``."""
     found = _trusting(connection, None)
     if connection.ca_path:
         found.load_verify_locations(connection.ca_path)
-    _let_urllib3_compare_ip(found, urllib.parse.urlsplit(proxy).hostname or "")
+    _let_urllib3_compare_ip(found, host)
     return found
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import threading
 import typing as t
 
 from .error_facts import ALONE
@@ -39,12 +40,14 @@ class Pinned:
         self._make = pool
         self._timeout = timeout
         self._pool: HTTPConnectionPool | None = None
+        self._making = threading.Lock()
 
     def __getattr__(self, name: str) -> t.Any:
-        if self._pool is None:
-            import urllib3
+        with self._making:
+            if self._pool is None:
+                import urllib3
 
-            self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
+                self._pool = self._make(_trusting(self._certificate()), urllib3.HTTPSConnectionPool)
         return getattr(self._pool, name)
 
     def close(self) -> None:

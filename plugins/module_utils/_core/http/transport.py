@@ -21,6 +21,9 @@ if t.TYPE_CHECKING:
 OLDEST = 8
 """The first major version of the library that is usable."""
 
+CONNECTIONS = 10
+"""To one node, at most; further threads wait."""
+
 LONGEST = 2_000_000.0
 """Seconds; a socket cannot wait much longer (2 ** 31 milliseconds)."""
 
@@ -45,6 +48,7 @@ def connect(connection: Connection, timeout: t.Callable[[], float], transport: d
         "max_retries": 0,
         "retry_on_timeout": False,
         "randomize_nodes_in_pool": False,
+        "connections_per_node": CONNECTIONS,
         "serializers": _serializers(),
         "node_class": node_class(connection),
         **_headers(connection),

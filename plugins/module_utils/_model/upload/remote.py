@@ -1,0 +1,202 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A definition behind a URL, which is streamed: no copy of it is kept."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._core.errors import Refusal
+from ..._core.http.download import Download, DownloadError, download, refuse_bad_url, shown_address
+from ..._core.options.connection import Connection
+from .fingerprint import BLOCK, Fingerprint
+from .limits import Limits
+
+_SHORTEST = 1.0
+
+
+class RemoteFile:
+    """A file on a web server. It is read while it is sent, and before that if its checksum is not given."""
+
+    def __init__(
+        self, option: str, url: str, connection: Connection, limits: Limits, checksum: str | None = None
+    ) -> None:
+        """Ask for the file.
+
+        :raises Refusal: the server does not send it.
+        """
+        refuse_bad_url(option, url)
+        self.place = shown_address(url)
+        self._option = option
+        self._url = url
+        self._connection = connection
+        self._limits = limits
+        self._given = checksum
+        self._download: Download | None = None
+        self._position = 0
+        self._revision = ""
+        self._size: int | None = None
+        self._read: Fingerprint | None = None
+        self._furthest = -1
+        self._tries = 0
+        self._open(0)
+        if self._size is None:
+            self._fingerprint()
+
+    @property
+    def size(self) -> int:
+        return self._size or 0
+
+    def close(self) -> None:
+        if self._download:
+            self._download.close()
+        self._download = None
+
+    def checksum(self) -> str:
+        """Return the checksum that was given, or that of the file, which is read once."""
+        return self._given or self._fingerprint().checksum
+
+    def unchanged(self) -> None:
+        """Refuse nothing: what was read was compared before it was handed out."""
+
+    def _fingerprint(self) -> Fingerprint:
+        if self._read is None:
+            found, length = Fingerprint(), 0
+            for block in self._blocks(0):
+                found.add(block)
+                length += len(block)
+            self._size = length
+            self._refuse_other(found)
+            self._read = found
+        return self._read
+
+    def parts(self, part_size: int, numbers: t.Iterable[int]) -> t.Iterator[tuple[int, bytes]]:
+        """Yield number and content of the parts *numbers*, in order; the content is what the checksum is of.
+
+        If the file was not read before, that is known at its end: then its last part is not handed out.
+        """
+        numbers = sorted(numbers)
+        if not numbers:
+            return
+        if not self._given:
+            self._fingerprint()
+        start = numbers[0] * part_size // BLOCK * BLOCK if self._read else 0
+        held, at = bytearray(), start
+        blocks = self._checked(start)
+        for number in numbers:
+            begin, end = number * part_size, min(self.size, (number + 1) * part_size)
+            while at + len(held) < end:
+                held += next(blocks)
+                skipped = max(0, min(begin - at, len(held)))
+                del held[:skipped]
+                at += skipped
+            del held[: begin - at]
+            yield number, bytes(held[: end - begin])
+            del held[: end - begin]
+            at = end
+
+    def _checked(self, start: int) -> t.Iterator[bytes]:
+        """Yield the blocks from *start* on, each compared with what was read before, or the last one with all.
+
+        :raises Refusal: they are not those of the checksum.
+        """
+        read, found = self._read, Fingerprint()
+        for block in self._blocks(start):
+            if read and not read.fits(start, block):
+                raise self._changed
+            found.add(block)
+            start += len(block)
+            if not read and start == self.size:
+                self._refuse_other(found)
+            yield block
+
+    def _refuse_other(self, found: Fingerprint) -> None:
+        if self._given and found.checksum != self._given:
+            reason = f"{self._option} {self.place} has the checksum {found.checksum}, not {self._given}"
+            raise Refusal("wrong_checksum", reason, hint="Correct checksum, or the file.")
+
+    def _blocks(self, start: int) -> t.Iterator[bytes]:
+        """Yield the blocks of the file from *start* on. A lost connection is made again."""
+        block, position = bytearray(), start
+        while self._size is None or position < self._size:
+            piece = self._piece(position, BLOCK - len(block))
+            if not piece:
+                break
+            block += piece
+            position += len(piece)
+            if len(block) == BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    def _piece(self, position: int, most: int) -> bytes:
+        """Return the next bytes at *position*; none at the end of a file whose size is not known."""
+        while True:
+            try:
+                self._go_to(position)
+                piece = self._next(most)
+            except DownloadError as exc:
+                self._retry(position, exc)
+                continue
+            return piece
+
+    def _next(self, most: int) -> bytes:
+        assert self._download
+        piece = self._download.read(most)
+        if not piece and self._size is not None:
+            raise DownloadError(f"it ends after {self._position} of {self._size} bytes", True)
+        self._position += len(piece)
+        return piece
+
+    def _go_to(self, position: int) -> None:
+        """Let the next byte be the one at *position*."""
+        if self._download is None or self._position > position or (position - self._position > BLOCK and self._ranges):
+            self._ask(position)
+        while self._position < position:
+            self._next(min(BLOCK, position - self._position))
+
+    @property
+    def _ranges(self) -> bool:
+        return self._download is not None and self._download.has_ranges
+
+    def _open(self, position: int) -> None:
+        while True:
+            try:
+                return self._ask(position)
+            except DownloadError as exc:
+                self._retry(position, exc)
+
+    def _ask(self, position: int) -> None:
+        """Ask for the file, from *position* on if the server can."""
+        self.close()
+        timeout = max(_SHORTEST, min(self._connection.request_timeout, self._limits.time_left()))
+        start = position if self._revision else 0
+        found = self._download = download(self._connection, self._url, timeout, start, self._revision)
+        if self._revision and (found.revision, found.size) != (self._revision, self._size):
+            raise self._changed
+        if found.start not in (0, position) or (self._size is not None and found.size != self._size):
+            raise self._changed
+        self._position = found.start
+        self._revision, self._size = found.revision, found.size
+
+    def _retry(self, position: int, error: DownloadError) -> None:
+        """Pause, if another try may get further than *position*.
+
+        :raises Refusal: it may not.
+        """
+        self.close()
+        self._tries = 1 if position > self._furthest else self._tries + 1
+        self._furthest = max(self._furthest, position)
+        if not error.transient or not self._limits.allow(self._tries):
+            raise Refusal("url_unreadable", f"{self._option} {self.place} cannot be read: {error}") from error
+
+    @property
+    def _changed(self) -> Refusal:
+        return Refusal(
+            "file_changed",
+            f"{self._option} {self.place} was changed while it was read",
+            hint="Run the task again when nothing writes the file any more.",
+        )
