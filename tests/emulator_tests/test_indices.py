@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from emulator_tests.api import Api
@@ -62,6 +64,83 @@ def test_life_of_a_document(api: Api) -> None:
     assert api.send("GET", "/texts/_doc/1").body == {"_index": "texts", "_id": "1", "found": False}
     assert api.send("GET", "/none/_doc/1").type == "index_not_found_exception"
     assert api.send("PUT", "/texts/_doc/1").reason == "request body is required"
+
+
+SEMANTIC = {"type": "semantic_text", "inference_id": "e"}
+
+
+def test_mappings_are_shown_as_they_were_given(api: Api) -> None:
+    """Test the form of the answer (public reference of the get mapping API)."""
+    mappings = {"properties": {"a": {"properties": {"b": SEMANTIC}}, "c": {"type": "keyword"}}}
+    api.send("PUT", "/texts", {"mappings": mappings})
+    api.send("PUT", "/other")
+    assert api.send("GET", "/texts/_mapping").body == {"texts": {"mappings": mappings}}
+    assert api.send("GET", "/_mapping").body == {"texts": {"mappings": mappings}, "other": {"mappings": {}}}
+    filtered = api.send("GET", "/_mapping", None, filter_path="**.inference_id").body
+    assert filtered == {"texts": {"mappings": {"properties": {"a": {"properties": {"b": {"inference_id": "e"}}}}}}}
+    assert api.send("GET", "/texts").body["texts"]["mappings"] == mappings
+    assert api.send("GET", "/none/_mapping").type == "index_not_found_exception"
+
+
+@pytest.mark.parametrize("settings", [{"index.hidden": True}, {"index": {"hidden": "true"}}, {"hidden": True}])
+def test_hidden_indices_are_shown_on_request(api: Api, settings: dict[str, object]) -> None:
+    api.send("PUT", "/texts", {"settings": settings})
+    assert api.send("GET", "/_mapping").body == {}
+    for wildcards in ("all", "open,hidden"):
+        assert list(api.send("GET", "/_mapping", None, expand_wildcards=wildcards).body) == ["texts"]
+    assert list(api.send("GET", "/texts/_mapping").body) == ["texts"]
+    assert api.send("GET", "/texts").body["texts"]["settings"]["index"]["hidden"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("version", "flavor", "default"),
+    [
+        ("8.16.0", "default", None),
+        ("8.17.0", "default", ".elser-2-elasticsearch"),
+        ("9.5.3", "serverless", ".jina-embeddings-v5-text-small"),
+    ],
+)
+def test_a_field_that_names_no_endpoint_gets_the_default(version: str, flavor: str, default: str | None) -> None:
+    """Test around-deployments.md 4.6."""
+    api = Api(version, flavor=flavor)
+    fields = {"a": {"type": "semantic_text"}, "b": {"type": "text", "fields": {"c": dict(SEMANTIC)}}}
+    api.send("PUT", "/texts", {"mappings": {"properties": fields}})
+    shown = api.send("GET", "/texts/_mapping").body["texts"]["mappings"]["properties"]
+    assert (shown["a"].get("inference_id"), shown["b"]) == (default, fields["b"])
+    named = api.emulator.control("GET", "/state")["semantic_text"]
+    assert named == {"texts": sorted(filter(None, ["e", default]))}
+
+
+def test_a_mapping_that_an_effect_made_counts_for_the_delete_of_an_endpoint(api: Api) -> None:
+    for endpoint in ("e", "f"):
+        api.effect("put_semantic_text_reference", index="texts", inference_id=endpoint)
+    shown = api.send("GET", "/texts/_mapping").body["texts"]["mappings"]["properties"]
+    assert [field["inference_id"] for field in shown.values()] == ["e", "f"]
+    assert api.emulator.control("GET", "/state")["semantic_text"] == {"texts": ["e", "f"]}
+    api.effect("remove_semantic_text_reference", index="texts")
+    assert api.emulator.control("GET", "/state")["semantic_text"] == {}
+
+
+def test_mappings_are_shown_of_what_a_user_may_see(api: Api) -> None:
+    """Test around-deployments.md 4.6: a pattern leaves out what the user may not see."""
+    for name in ("texts", "secrets"):
+        api.send("PUT", f"/{name}")
+    user, login = {"username": "u", "password": "p"}, {"Authorization": "Basic dTpw"}
+
+    def seen(*grants: dict[str, object]) -> object:
+        api.emulator.control("POST", "/privileges", {**user, "privileges": ["monitor_ml"], "indices": list(grants)})
+        status, _headers, body = api.emulator.request("GET", "/_mapping", login, None)
+        return list(json.loads(body)) if status == 200 else status
+
+    privileges = ["view_index_metadata"]
+    assert seen() == 403
+    assert seen({"names": ["t*"], "privileges": ["read"]}) == 403
+    assert seen({"names": ["t*"], "privileges": privileges}) == ["texts"]
+    assert seen({"names": ["nothing"], "privileges": privileges}) == []
+    assert seen({"names": ["*"], "privileges": privileges}) == ["texts", "secrets"]
+    assert api.emulator.request("GET", "/secrets/_mapping", login, None)[0] == 200
+    assert seen({"names": ["t*"], "privileges": privileges}) == ["texts"]
+    assert api.emulator.request("GET", "/secrets/_mapping", login, None)[0] == 403
 
 
 def test_reset_forgets_indices(api: Api) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) mlops.elasticsearch contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Serve indices: names, existence, single documents. There are no mappings, shards or searches.
+"""Serve indices: names, existence, mappings as they were given, single documents. There are no shards or searches.
 
 What is no other path is a path of an index: ``GET /_nope`` asks for an index of that name (recorded-answers.md 1).
 Answers to requests that succeed follow the public specification of the create, get, delete and document APIs.
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from ..emulator import Emulator
 from ..state.cluster import Cluster
-from ..state.indices import Document, Index
+from ..state.indices import Document, Index, with_default_endpoint
 from ..wire import errors, xcontent
 from ..wire.call import Call, Reply
 from ..wire.failures import version_conflict
@@ -27,6 +27,7 @@ Json = dict[str, Any]
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _OPTIONS: Final = ("allow_no_indices", "ignore_unavailable", "expand_wildcards", "local", "flat_settings", "features")
 _FORBIDDEN: Final = frozenset('\\/*?"<>| ,#:')
+_GET_MAPPING: Final = "indices:admin/mappings/get"
 _SHARDS: Final = {"total": 2, "successful": 1, "failed": 0}
 
 
@@ -91,22 +92,62 @@ def get(emulator: Emulator, call: Call) -> Prepared:
     return Prepared("indices:admin/get", run, indices=expression.split(","))
 
 
+def mapping(emulator: Emulator, call: Call) -> Prepared:
+    """Serve ``GET [/{index}]/_mapping``: of what a pattern names, those that the user may see.
+
+    Public reference of the get mapping API; the server's public source about patterns and privileges.
+    """
+    cluster, expression = emulator.cluster, call.path_parameters.get("index", "_all")
+    wildcards = (call.text("expand_wildcards") or "open").split(",")
+    call.time("master_timeout", _TIMEOUT)
+    for name in ("allow_no_indices", "ignore_unavailable", "local"):
+        call.text(name)
+
+    def visible(index: Index) -> bool:
+        if index.name in expression.split(","):
+            return True
+        seen = call.identity is None or call.identity.rights.allows_on(_GET_MAPPING, index.name)
+        return seen and (not index.hidden or not {"all", "hidden"}.isdisjoint(wildcards))
+
+    async def run() -> Reply:
+        found = filter(visible, _resolved(cluster, expression))
+        return Reply(200, {index.name: {"mappings": index.mappings} for index in found})
+
+    if call.identity is not None and expression == "_all" and call.identity.rights.allows_somewhere(_GET_MAPPING):
+        return Prepared(_GET_MAPPING, run, same_user=True)
+    return Prepared(_GET_MAPPING, run, indices=() if expression == "_all" else expression.split(","))
+
+
+def _hidden(settings: Json) -> bool:
+    """Return whether the settings of a new index hide it, in any of the forms in which they are given."""
+    nested = settings.get("index")
+    given = settings.get("index.hidden", (nested if isinstance(nested, dict) else settings).get("hidden"))
+    return given in (True, "true")
+
+
 def create(emulator: Emulator, call: Call) -> Prepared:
-    """Serve ``PUT /{index}``; the body is read and ignored."""
+    """Serve ``PUT /{index}``: of the body, the mapping is kept, and whether the index is hidden."""
     cluster, name = emulator.cluster, call.path_parameters["index"]
     call.text("wait_for_active_shards")
     call.time("master_timeout", _TIMEOUT)
     call.time("timeout", _TIMEOUT)
-    if call.body:
-        xcontent.read_map(Parser(call.take_body(), cluster.version))
+    body = xcontent.read_map(Parser(call.take_body(), cluster.version)) if call.body else {}
 
     async def run() -> Reply:
         _check_new(cluster, name)
-        cluster.add_index(name)
+        mappings = with_default_endpoint(body.get("mappings") or {}, _default_endpoint(cluster))
+        cluster.add_index(name, mappings, hidden=_hidden(body.get("settings") or {}))
         call.committed = True
         return Reply(200, {"acknowledged": True, "shards_acknowledged": True, "index": name})
 
     return Prepared("indices:admin/create", run, indices=(name,))
+
+
+def _default_endpoint(cluster: Cluster) -> str | None:
+    """Return the endpoint of a ``semantic_text`` field that names none (around-deployments.md 4.6)."""
+    if cluster.flavor == "serverless":
+        return ".jina-embeddings-v5-text-small"
+    return ".elser-2-elasticsearch" if cluster.version.at_least((8, 17, 0)) else None
 
 
 def delete(emulator: Emulator, call: Call) -> Prepared:
@@ -226,6 +267,8 @@ def _one(cluster: Cluster, name: str) -> Index:
 
 ROUTES: Final = (
     Route("DELETE", "/", "index", delete),
+    Route("GET", "/_mapping", "mapping", mapping),
+    Route("GET", "/{index}/_mapping", "mapping", mapping),
     Route("GET", "/{index}", "index", get),
     Route("PUT", "/{index}", "index", create),
     Route("DELETE", "/{index}", "index", delete),

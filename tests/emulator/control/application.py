@@ -240,7 +240,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "/tick": "steps",
     "/scaler": "ticks seconds",
     "/read_only": "enabled",
-    "/privileges": "username password api_key bearer_token roles privileges",
+    "/privileges": "username password api_key bearer_token roles privileges indices",
     "/models": "model_id bytes model_type fully_defined missing_parts has_location downloading",
 }
 """The possible keys of a body; effects, faults and unknowns check their own."""

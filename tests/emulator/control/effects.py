@@ -149,12 +149,14 @@ def _remove_pipeline(cluster: Cluster, effect: Effect) -> None:
 
 def _put_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
     """Add an index with a ``semantic_text`` field that refers to an inference endpoint."""
-    cluster.semantic_text.setdefault(effect["index"], set()).add(effect["inference_id"])
+    index = cluster.indices.get(effect["index"]) or cluster.add_index(effect["index"])
+    fields = index.mappings.setdefault("properties", {})
+    fields[f"field_{len(fields)}"] = {"type": "semantic_text", "inference_id": effect["inference_id"]}
     cluster.publish()
 
 
 def _remove_semantic_text_reference(cluster: Cluster, effect: Effect) -> None:
-    cluster.semantic_text.pop(effect["index"], None)
+    cluster.indices.pop(effect["index"], None)
     cluster.publish()
 
 

@@ -95,11 +95,12 @@ def declared(body: Any, version: Features, where: str = "security") -> Declared:
 
 
 def one_user(body: Json, version: Features) -> Declared:
-    """Return the simple mode of the control port: one user with some cluster privileges."""
+    """Return the simple mode of the control port: one user with some privileges."""
     name = str(body.get("username", "elastic"))
     listed = tuple(body.get("roles") or (f"{name}_role",))
     given = tuple(str(each) for each in body["privileges"])
-    named = (Role(listed[0], given), *(Role(each) for each in listed[1:]))
+    grants = roles.index_grants(body.get("indices") or [], listed[0], "indices")
+    named = (Role(listed[0], given, grants), *(Role(each) for each in listed[1:]))
     user = User(name, listed, body.get("password"))
     key, token = body.get("api_key"), body.get("bearer_token")
     keys = () if key is None else ({**_credentials({"api_key": key}, "api_key"), **_DEFAULT_KEY, "owner": name},)

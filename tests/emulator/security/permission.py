@@ -60,6 +60,14 @@ class Permission:
         granted = self._grants(index, restricted=index_privileges.is_restricted(index))
         return any(each.has(action) for each in granted) and (self.limit is None or self.limit.allows_on(action, index))
 
+    def allows_somewhere(self, action: str) -> bool:
+        """Return whether an action is allowed on some indices, whether or not there are any of them."""
+        granted = (
+            index_privileges.find(name) for role in self.roles for each in role.indices for name in each.privileges
+        )
+        mine = any(each is not None and each.has(action) for each in granted)
+        return mine and (self.limit is None or self.limit.allows_somewhere(action))
+
     def has_index(self, desired: Names, index: str, *, restricted: bool) -> bool:
         """Return whether a whole index privilege is granted, for an index or a pattern."""
         if self.limit is not None and not self.limit.has_index(desired, index, restricted=restricted):

@@ -22,7 +22,7 @@ from .assignment import STOPPING, Assignment
 from .coordination import Coordination
 from .endpoints import Endpoint
 from .estimators import Memory
-from .indices import Index
+from .indices import Index, endpoints_in
 from .inferences import Inferences
 from .load import Load
 from .models import LANG_IDENT, Model, language_identification
@@ -97,8 +97,6 @@ class Cluster:
         self.endpoints: dict[str, Endpoint] = {}
         self.no_defaults: set[str] = set()
         """Default endpoints that a client deleted by force."""
-        self.semantic_text: dict[str, set[str]] = {}
-        """Indices whose mapping names inference endpoints."""
         self.settings: dict[str, Any] = {}
         self.audit: list[dict[str, Any]] = []
         self.usage: dict[tuple[str, str], Usage] = {}
@@ -325,10 +323,18 @@ class Cluster:
 
     # --- indices ---
 
-    def add_index(self, name: str) -> None:
+    def add_index(self, name: str, mappings: dict[str, Any] | None = None, *, hidden: bool = False) -> Index:
         """Add an empty index."""
-        self.indices[name] = Index(name, f"uuid-of-{name}", self.now() // 1_000_000)
+        added = Index(name, f"uuid-of-{name}", self.now() // 1_000_000, mappings or {}, hidden)
+        self.indices[name] = added
         self.publish(by_api=True)
+        return added
+
+    @property
+    def semantic_text(self) -> dict[str, set[str]]:
+        """Return the indices whose mapping names inference endpoints, with these."""
+        named = {name: endpoints_in(index.mappings) for name, index in self.indices.items()}
+        return {name: endpoint_ids for name, endpoint_ids in named.items() if endpoint_ids}
 
     # --- models ---
 
