@@ -477,13 +477,15 @@ waited:
 used_by:
   description:
     - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise null.
-    - A kind that the user may not read is null.
+    - A kind that the user may not read is null. Indices are also null if the endpoints are, through which they use a
+      deployment.
   returned: always
   type: dict
   sample:
     inference_endpoints: [search-endpoint]
     ingest_pipelines: [enrich]
     model_aliases: []
+    semantic_text_indices: [articles]
 details:
   description:
     - What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences with the

@@ -28,10 +28,12 @@ options:
       - V(routing) is where each deployment runs. It is in the result beside whatever else the list asks for.
       - V(nodes) adds an item for each node, with its statistics.
       - V(usage) adds usage figures of the whole deployment.
+      - V(references) adds who uses it, by a read of each kind of consumers. The task warns which kinds the user may not
+        read.
       - An empty list leaves the routing out, and with it the read of the cluster state.
     type: list
     elements: str
-    choices: [routing, nodes, usage]
+    choices: [routing, nodes, usage, references]
     default: [routing]
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
@@ -40,7 +42,8 @@ extends_documentation_fragment:
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
 notes:
-  - Needs the cluster privilege C(monitor_ml), and C(monitor) for the targets of the routes and exact cache sizes; see
+  - Needs the cluster privilege C(monitor_ml), and C(monitor) for the targets of the routes and exact cache sizes.
+    V(references) needs further ones; see
     R(Privileges,ansible_collections.mlops.elasticsearch.docsite.privileges).
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
@@ -91,6 +94,10 @@ EXAMPLES = r"""
   mlops.elasticsearch.trained_model_deployment_info:
     deployment_id: "*-search"
     gather: [nodes, usage]
+
+- name: Read who uses each deployment
+  mlops.elasticsearch.trained_model_deployment_info:
+    gather: [references]
 """
 
 RETURN = r"""
@@ -245,6 +252,18 @@ deployments:
         rejected_execution_count: 0
         timeout_count: 0
         last_access: "2026-05-04T11:00:00.000Z"
+    used_by:
+      description:
+        - The consumers of the deployment by kind; null unless O(gather) contains V(references).
+        - A kind that the user may not read is null. Indices are also null if the endpoints are, through which they use
+          a deployment.
+      type: dict
+      returned: success
+      sample:
+        inference_endpoints: [search-endpoint]
+        ingest_pipelines: [enrich]
+        model_aliases: []
+        semantic_text_indices: [articles]
 as_list:
   description:
     - The same deployments as a list that M(mlops.elasticsearch.trained_model_deployments) and the role

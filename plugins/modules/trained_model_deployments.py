@@ -552,13 +552,15 @@ deployments:
       description:
         - The consumers of the deployment by kind, if the task planned a stop that no guard forbids; otherwise
           null.
-        - A kind that the user may not read is null.
+        - A kind that the user may not read is null. Indices are also null if the endpoints are, through which
+          they use a deployment.
       type: dict
       returned: unless detail is changed and it was not changed
       sample:
         inference_endpoints: [search-endpoint]
         ingest_pipelines: [enrich]
         model_aliases: []
+        semantic_text_indices: [articles]
     details:
       description: What warnings leave out, because Ansible may print them whatever C(no_log) says. Sentences
         with the reasons that Elasticsearch gives, and the path of a recovery file that still has settings.

@@ -22,11 +22,13 @@ GUIDES = sorted(path for path in (ROOT / "docs/docsite/rst").glob("*.rst") if pa
 OTHERS = {
     "ansible_playbook_python",
     "ansible_python_interpreter",
+    "allow_restricted_indices",
     "check_mode",
     "delegate_facts",
     "elasticsearch_url",
     "http_proxy",
     "https_proxy",
+    "inference_id",
     "machine_learning_admin",
     "machine_learning_user",
     "manage_inference",
@@ -37,7 +39,9 @@ OTHERS = {
     "no_log",
     "read_pipeline",
     "scale_result",
+    "search_inference_id",
     "semantic_text",
+    "view_index_metadata",
 }
 _LITERAL = re.compile(r"``([^`]+)``")
 _NAME = re.compile(r"(?<![\w/.-])[a-z]+(?:_[a-z]+)+(?![\w/])")

@@ -31,7 +31,7 @@ TASKS: list[Json] = [
     {ONE: {"deployment_id": "search", "number_of_allocations": 2, "on_adaptive": "skip"}},
     {ONE: {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}, "ignore_errors": True},
     {ONE: {"model_id": "sentiment", "deployment_id": "asleep", "adaptive_allocations": SLEEPY, "cache_size": "5mb"}},
-    {INFO: {"gather": ["routing", "nodes", "usage"]}},
+    {INFO: {"gather": ["routing", "nodes", "usage", "references"]}},
     {ONE: {**SEARCH, "on_adaptive": "override"}},
     {CAPACITY: {"fit": [{"model_id": "sentiment", "threads_per_allocation": 2}, {"model_bytes": "64gb"}]}},
     {CAPACITY: {"deployments": [SEARCH, {**SEARCH, "deployment_id": "ingest", "number_of_allocations": 500}]}},

@@ -14,9 +14,14 @@ from support.emulated_cluster import Emulator
 from support.random_search import has_turn
 
 Json = dict[str, t.Any]
-NO_ONE: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": []}
-BLIND = "blind"
-ACCESS = {"full": ("manage_ml", "monitor", "read_pipeline"), BLIND: ("manage_ml",)}
+NO_ONE: Json = {"inference_endpoints": [], "ingest_pipelines": [], "model_aliases": [], "semantic_text_indices": []}
+BLIND, SOME_INDICES = "blind", "some indices"
+ACCESS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "full": (("manage_ml", "monitor", "read_pipeline"), {"*": "view_index_metadata"}),
+    SOME_INDICES: (("manage_ml", "monitor", "read_pipeline"), {"i*": "view_index_metadata"}),
+    BLIND: (("manage_ml",), {"*": "view_index_metadata"}),
+}
+"""Cluster privileges, and patterns of indices to the privilege on them."""
 VERSIONS = ("8.3.3", "8.9.2", "8.16.0", "8.18.8", "8.19.21", "9.0.1", "9.5.3")
 ALIAS = "/_ml/trained_models/m/model_aliases/alias"
 
@@ -80,6 +85,25 @@ def _attached(emulator: Emulator) -> None:
     _pipeline(emulator, "p", _inference("e"))
 
 
+def _index(emulator: Emulator, name: str, **field: t.Any) -> None:
+    """Make a hidden index with a field in an object, beside names that only look like those of endpoints."""
+    fields = {"o": {"properties": {"f": {"type": "semantic_text", **field}}}, "inference_id": {"type": "keyword"}}
+    mappings = {"_meta": {"inference_id": "d", "properties": {"x": {"inference_id": "d"}}}, "properties": fields}
+    _put(emulator, f"/{name}", {"settings": {"index.hidden": True}, "mappings": mappings})
+
+
+def _indices_of_the_owner(emulator: Emulator) -> None:
+    _owned(emulator)
+    _index(emulator, "i1", inference_id="d")
+    _index(emulator, "i2", inference_id="far", search_inference_id="d")
+    _index(emulator, "of-others", inference_id="far")
+
+
+def _indices_of_an_attached(emulator: Emulator) -> None:
+    _attached(emulator)
+    _index(emulator, "i", inference_id="e")
+
+
 class Use(t.NamedTuple):
     """The function that makes consumers, the consumers, the version that first has them, and their deployment.
 
@@ -116,6 +140,14 @@ USES = {
     "consumers of the models own": Use(_beside_the_models_own, {}),
     "owner": Use(_owned, {"inference_endpoints": ["d"]}, (8, 16)),
     "attached": Use(_attached, {"inference_endpoints": ["e"], "ingest_pipelines": ["p"]}, (8, 16)),
+    "indices of the owner": Use(
+        _indices_of_the_owner, {"inference_endpoints": ["d"], "semantic_text_indices": ["i1", "i2"]}, (8, 16)
+    ),
+    "indices of an attached": Use(
+        _indices_of_an_attached,
+        {"inference_endpoints": ["e"], "ingest_pipelines": ["p"], "semantic_text_indices": ["i"]},
+        (8, 16),
+    ),
 }
 DESIRED_STATES: dict[str, Json] = {
     "stopped": {"state": "stopped"},
@@ -149,7 +181,8 @@ def _prepared(version: str, use: str, access: str) -> Emulator:
     emulator = Emulator(version)
     USES[use].make(emulator)
     emulator.forget()
-    emulator.allow(*ACCESS[access])
+    privileges, indices = ACCESS[access]
+    emulator.allow(*privileges, indices=indices)
     return emulator
 
 
@@ -175,7 +208,7 @@ def test_a_deployment_in_use_is_not_stopped_without_force(version: str, use: str
             if used and not (USES[use].hidden and access == BLIND):
                 assert happened["failed"], where
                 assert real.deployments()[name] == before, where
-            elif access == "full":
+            elif access != BLIND:
                 assert not happened.get("failed"), f"{where}: {happened.get('msg')}"
             if predicted.get("failed"):
                 assert (predicted["msg"], real.journal()) == (happened["msg"], []), where
@@ -186,10 +219,14 @@ def test_a_deployment_in_use_is_not_stopped_without_force(version: str, use: str
 
 
 def _readable(used_by: Json, version: str, access: str) -> Json:
-    if access == "full":
+    since = tuple(map(int, version.split(".")))
+    if access == SOME_INDICES and used_by["inference_endpoints"]:
+        return {**used_by, "semantic_text_indices": None}
+    if access != BLIND:
         return used_by
-    endpoints: list[str] | None = None if tuple(map(int, version.split("."))) >= (8, 11) else []
-    return {**used_by, "inference_endpoints": endpoints, "ingest_pipelines": None}
+    endpoints: list[str] | None = None if since >= (8, 11) else []
+    indices: list[str] | None = None if since >= (8, 15) else []
+    return {**used_by, "inference_endpoints": endpoints, "ingest_pipelines": None, "semantic_text_indices": indices}
 
 
 @pytest.mark.parametrize(("version", "use", "access"), CASES)
@@ -205,6 +242,8 @@ def test_force_stops_a_deployment_and_is_sent_only_if_it_is_in_use(version: str,
             assert {key: predicted[key] for key in keys} == {key: happened[key] for key in keys}, where
             [stop] = _committed(real, "_stop")
             needed = USES[use].used_by != NO_ONE or access == BLIND
+            may_not_read = [each for each in happened["warnings"] if each.startswith("The user may not read semantic")]
+            assert len(may_not_read) == (access == SOME_INDICES and bool(happened["used_by"]["inference_endpoints"]))
             assert (stop["query"].get("force") == "true") == needed, where
             assert bool(happened["warnings"]) == needed, where
 
@@ -217,7 +256,60 @@ def test_consumers_are_not_read_without_a_stop(access: str) -> None:
             assert not result.get("failed"), result.get("msg")
             assert result["used_by"] is None
         paths = [each["path"] for each in emulator.control("GET", "/requests")]
-        assert not any(path.startswith("/_ingest") for path in paths)
+        assert not any(path.startswith(("/_ingest", "/_mapping")) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("version", "use", "reads"),
+    [
+        ("9.5.3", "indices of the owner", 1),
+        ("9.5.3", "pipeline by alias", 0),
+        ("8.19.21", "indices of an attached", 1),
+        ("8.16.0", "no consumer", 0),
+        ("8.12.2", "no consumer", 0),
+    ],
+)
+def test_mappings_are_read_only_if_an_endpoint_uses_the_deployment(version: str, use: str, reads: int) -> None:
+    with _prepared(version, use, "full") as emulator:
+        emulator.run(deployment_id="d", state="stopped")
+        paths = [each["path"] for each in emulator.control("GET", "/requests")]
+        assert paths.count("/_mapping") == reads
+
+
+def test_before_there_are_such_fields_nothing_is_read_of_indices() -> None:
+    with Emulator("8.14.3") as emulator:
+        _endpoint(emulator, "d", model_id="m", num_allocations=1, num_threads=1)
+        emulator.settle()
+        _index(emulator, "i", inference_id="d")
+        result = emulator.run(deployment_id="d", state="stopped")
+        assert result["used_by"] == {**NO_ONE, "inference_endpoints": ["d"]}
+        paths = [each["path"] for each in emulator.control("GET", "/requests")]
+        assert "/_mapping" not in paths
+
+
+def test_serverless_has_such_fields_whatever_its_version() -> None:
+    with Emulator("9.5.3", flavor="serverless") as emulator:
+        bounds = {"adaptive_allocations": {"enabled": True, "min_number_of_allocations": 1}}
+        _endpoint(emulator, "d", model_id="m", num_threads=1, **bounds)
+        emulator.settle()
+        _index(emulator, "i", inference_id="d")
+        result = emulator.run(deployment_id="d", state="stopped")
+        assert result["used_by"]["semantic_text_indices"] == ["i"]
+
+
+def test_a_refusal_names_the_privilege_that_was_missing() -> None:
+    with _prepared("9.5.3", "indices of the owner", SOME_INDICES) as emulator:
+        result = emulator.run(deployment_id="d", state="stopped")
+        assert result["failure"] == {"code": "deployment_in_use"}
+        said = "The user may not read semantic_text indices (that needs the index privilege view_index_metadata on all"
+        assert said in result["msg"]
+
+
+@pytest.mark.parametrize("do", [{"type": "answer", "status": 405, "headers": {}, "body": {}, "product": False}])
+def test_a_proxy_that_hides_the_question_about_privileges_hides_no_index(do: Json) -> None:
+    with _prepared("9.5.3", "indices of the owner", "full") as emulator:
+        emulator.fault("security", do, times=-1)
+        assert emulator.run(deployment_id="d", state="stopped")["used_by"]["semantic_text_indices"] == ["i1", "i2"]
 
 
 def test_a_list_reads_all_consumers_once() -> None:
@@ -239,7 +331,7 @@ def test_a_list_reads_all_consumers_once() -> None:
         assert sorted(emulator.deployments()) == ["b"]
         paths = [each["path"] for each in emulator.control("GET", "/requests") if each["method"] == "GET"]
         assert (paths.count("/_inference/_all"), paths.count("/_ingest/pipeline")) == (1, 1)
-        assert paths.count("/_ml/trained_models") == 1
+        assert (paths.count("/_ml/trained_models"), paths.count("/_mapping")) == (1, 1)
 
 
 # --- deployments of endpoints ---

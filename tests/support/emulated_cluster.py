@@ -188,7 +188,7 @@ class Emulator:
         )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
-    def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage")) -> Json:
+    def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage", "references")) -> Json:
         """Return the result of the module ``trained_model_deployment_info``; ``warnings`` beside it."""
         params = {
             "hosts": ["http://double:9200"],
@@ -271,9 +271,13 @@ class Emulator:
     def settle(self) -> None:
         self.control("POST", "/settle")
 
-    def allow(self, *privileges: str) -> None:
-        """Turn security on: from now on all requests come from one user with just these cluster privileges."""
-        self.control("POST", "/privileges", {**USER, "privileges": list(privileges)})
+    def allow(self, *privileges: str, indices: t.Mapping[str, str] | None = None) -> None:
+        """Turn security on: from now on all requests come from one user with just these cluster privileges.
+
+        *indices*: a pattern of indices to the privilege on them.
+        """
+        grants = [{"names": [pattern], "privileges": [name]} for pattern, name in (indices or {}).items()]
+        self.control("POST", "/privileges", {**USER, "privileges": list(privileges), "indices": grants})
         self.login = dict(USER)
 
     def deployments(self) -> dict[str, Json]:

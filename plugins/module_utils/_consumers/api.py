@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads of the consumers of deployments: each kind once for a task, when it is first needed."""
+"""Reads of the consumers of deployments and models: each kind once for a task, when it is first needed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.client import Client
 from .._core.http.pages import read_pages
+from .._core.run.privileges import PATH as PRIVILEGES_PATH
 from .._core.server import Server
 from .._ml.schemas import MODELS
-from . import records, schemas
-from .records import Aliases, Endpoint, Pipelines
+from . import mappings, records, schemas
+from .mappings import Indices
+from .records import Aliases, Consumers, Endpoint, Pipelines
+from .users import ModelUsers, model_users, names_of, uses_model
 
 _ENDPOINT_FIELDS = (
     "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
@@ -25,6 +28,8 @@ _ENDPOINT_FIELDS = (
 )
 _ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _ENDPOINT_FIELDS.split(","))
 _PIPELINES = "**.inference.model_id,**.pipeline.name"
+_MAPPINGS = {"expand_wildcards": "all", "filter_path": ",".join(f"**.{name}" for name in mappings.NAMING)}
+_SEES = "view_index_metadata"
 _ALIASES = "count,trained_model_configs.model_id,trained_model_configs.metadata.model_aliases"
 
 T = t.TypeVar("T")
@@ -60,6 +65,25 @@ class ConsumerReader:
         if read.__name__ not in self._known:
             self._known[read.__name__] = read()
         return t.cast("T", self._known[read.__name__])
+
+    def read(self, uses: t.Callable[[Endpoint], bool]) -> Consumers:
+        """Return all consumers in the cluster. Indices are read only if an endpoint *uses* what is asked about."""
+        endpoints = self.read_endpoints()
+        indices = self._indices_behind(endpoints, uses)
+        return Consumers(endpoints, self.read_pipelines(), self.read_aliases(), indices)
+
+    def _indices_behind(
+        self, endpoints: tuple[Endpoint, ...] | None, uses: t.Callable[[Endpoint], bool]
+    ) -> Indices | None:
+        if endpoints is None:
+            return None if self._server().supports(Feature.SEMANTIC_TEXT) else {}
+        return self.read_indices() if any(map(uses, endpoints)) else {}
+
+    def read_model_users(self, model_id: str, models: t.Mapping[str, str]) -> ModelUsers:
+        """Return who uses a model. *models*: the id of each deployment in the cluster to that of its model."""
+        deployments = {name for name, model in models.items() if model == model_id}
+        names = names_of(model_id, self.read_aliases())
+        return model_users(model_id, models, self.read(lambda endpoint: uses_model(endpoint, names, deployments)))
 
     def read_endpoints(self) -> tuple[Endpoint, ...] | None:
         """Return the inference endpoints; read them once."""
@@ -141,6 +165,36 @@ class ConsumerReader:
         except ApiError as exc:
             _raise_visible(exc)
             return None
+
+    def read_indices(self) -> Indices | None:
+        """Return the indices that name inference endpoints; read them once."""
+        return self._once(self._indices)
+
+    def _indices(self) -> Indices | None:
+        if not self._server().supports(Feature.SEMANTIC_TEXT):
+            return {}
+        if not self._sees_all_indices():
+            return None
+        try:
+            what = "read the mappings of the indices"
+            answer = self._client.read(what, "/_mapping", _MAPPINGS, privilege=_SEES, schema=schemas.MAPPINGS)
+        except ApiError as exc:
+            _raise_visible(exc)
+            return None
+        return mappings.indices(answer)
+
+    def _sees_all_indices(self) -> bool:
+        """Return whether the user sees all indices; a list of them leaves out what the user does not see.
+
+        Only a plain no counts: without security there is no answer, and a proxy may hide the question.
+        """
+        question = {"index": [{"names": ["*"], "privileges": [_SEES]}]}
+        try:
+            what = "read the privileges of the user"
+            answer = self._client.read(what, PRIVILEGES_PATH, body=question, schema=schemas.INDEX_RIGHTS)
+        except ApiError:
+            return True
+        return all(granted is not False for rights in answer.get("index", {}).values() for granted in rights.values())
 
 
 def _raise_visible(error: ApiError) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Consumers of a deployment: inference endpoints, ingest pipelines, model aliases."""
+"""Consumers of a deployment: inference endpoints, ingest pipelines, model aliases, indices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from .._ml.adaptive import AdaptiveAllocations
+from .mappings import Indices
 
 Json = t.Mapping[str, t.Any]
 IN_CLUSTER = ("elasticsearch", "elser", "text_embedding")
@@ -144,15 +145,23 @@ def with_predicted(known: Aliases, predicted: t.Mapping[str, str | None]) -> Ali
 
 @dataclasses.dataclass(frozen=True)
 class Consumers:
-    """All consumers in a cluster; a kind that the user may not read is ``None``."""
+    """All consumers in a cluster; a kind that the user may not read is ``None``.
+
+    ``indices`` are left out if none of the endpoints is of interest, and unknown if the endpoints are.
+    """
 
     endpoints: tuple[Endpoint, ...] | None = ()
     pipelines: Pipelines | None = dataclasses.field(default_factory=dict)
     aliases: Aliases | None = dataclasses.field(default_factory=dict)
+    indices: Indices | None = dataclasses.field(default_factory=dict)
 
 
-ConsumerKind = t.Literal["inference_endpoints", "ingest_pipelines", "model_aliases"]
-CONSUMER_KINDS: tuple[ConsumerKind, ...] = ("inference_endpoints", "ingest_pipelines", "model_aliases")
+ConsumerKind = t.Literal["inference_endpoints", "ingest_pipelines", "model_aliases", "semantic_text_indices"]
+CONSUMER_KINDS: tuple[ConsumerKind, ...] = t.get_args(ConsumerKind)
+
+
+ENDPOINTS: ConsumerKind = "inference_endpoints"
+INDICES: ConsumerKind = "semantic_text_indices"
 
 
 class UsedBy(t.NamedTuple):
@@ -161,10 +170,35 @@ class UsedBy(t.NamedTuple):
     inference_endpoints: tuple[str, ...] | None = ()
     ingest_pipelines: tuple[str, ...] | None = ()
     model_aliases: tuple[str, ...] | None = ()
+    semantic_text_indices: tuple[str, ...] | None = ()
 
     def of(self, kind: ConsumerKind) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = getattr(self, kind)
         return found
 
+    @property
+    def unread(self) -> tuple[ConsumerKind, ...]:
+        """Return the kinds that the user may not read. Indices are unknown, but not unread, if endpoints are."""
+        unknown = tuple(kind for kind in CONSUMER_KINDS if self.of(kind) is None)
+        return tuple(kind for kind in unknown if kind != INDICES or ENDPOINTS not in unknown)
+
     def as_result(self) -> dict[str, list[str] | None]:
         return {kind: None if (found := self.of(kind)) is None else list(found) for kind in CONSUMER_KINDS}
+
+
+def consumers_of(
+    names: t.Collection[str], endpoints: t.Iterable[str], aliases: t.Sequence[str], consumers: Consumers
+) -> UsedBy:
+    """Return those of all *consumers* that use what has these *names*, *endpoints* and *aliases*."""
+    endpoint_ids = sorted(endpoints)
+    return UsedBy(
+        None if consumers.endpoints is None else tuple(endpoint_ids),
+        _naming({*names, *endpoint_ids, *aliases}, consumers.pipelines),
+        None if consumers.aliases is None else tuple(aliases),
+        _naming(endpoint_ids, consumers.indices),
+    )
+
+
+def _naming(ids: t.Iterable[str], found: t.Mapping[str, frozenset[str]] | None) -> tuple[str, ...] | None:
+    """Return what names one of the *ids*."""
+    return None if found is None else tuple(sorted(each for each, named in found.items() if not named.isdisjoint(ids)))

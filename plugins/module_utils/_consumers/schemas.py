@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import ANY, Schema, SchemaError, integer, list_of, map_of, max_depth, object_with, text
+from .._core.http.schema import (
+    ANY,
+    Schema,
+    SchemaError,
+    boolean,
+    integer,
+    list_of,
+    map_of,
+    max_depth,
+    object_with,
+    text,
+)
 from .._ml.schemas import ADAPTIVE
 
 _ENDPOINT_SCHEMA = object_with(
@@ -37,12 +48,19 @@ ENDPOINTS = object_with(endpoints=list_of(_endpoint), models=list_of(_endpoint))
 CHUNKING = object_with(endpoints=list_of(object_with(chunking_settings=ANY)))
 
 
-def _pipelines(value: t.Any) -> None:
-    map_of(ANY)(value)
-    try:
-        max_depth(value)
-    except SchemaError as exc:
-        raise exc.within("an ingest pipeline") from None
+def _each_of(what: str, deepest: int) -> Schema:
+    """Return the schema of an object of objects, none of which is nested too deeply."""
+
+    def check(value: t.Any) -> None:
+        map_of(ANY)(value)
+        try:
+            max_depth(value, deepest)
+        except SchemaError as exc:
+            raise exc.within(what) from None
+
+    return check
 
 
-PIPELINES: Schema = _pipelines
+PIPELINES = _each_of("an ingest pipeline", 50)
+MAPPINGS = _each_of("a mapping", 200)
+INDEX_RIGHTS = object_with(index=map_of(object_with(view_index_metadata=boolean)))

@@ -55,6 +55,7 @@ class Feature(enum.Enum):
     FINISH_PENDING_WORK = Availability((8, 11), "finish_pending_work")
     ALL_ENDPOINTS_IN_ONE_PATH = Availability((8, 13), "a path without a task type to all inference endpoints")
     MANAGE_INFERENCE = Availability((8, 14), "the cluster privilege manage_inference")
+    SEMANTIC_TEXT = Availability((8, 15), "semantic_text fields")
     ADAPTIVE_ALLOCATIONS = Availability((8, 16), "adaptive_allocations")
     ENDPOINT_UPDATE = Availability((8, 17), "an update of an inference endpoint")
     CHUNKING_RESET = Availability(

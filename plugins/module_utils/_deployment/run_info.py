@@ -10,6 +10,8 @@ import collections
 import fnmatch
 import typing as t
 
+from .._consumers.records import UsedBy
+from .._consumers.words import unreadable
 from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
 from .._core.options.connection import connection
@@ -18,15 +20,20 @@ from .._core.run.cluster import Connect, refuse_old_server
 from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
+from .._core.warning import WarningText
 from .._ml.deployment import Deployment
 from .._ml.existing import absent_warning
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
+from .plan import consumers as consumer_rules
 from .plan.as_list import as_list
+from .plan.readiness import is_running
 from .records.usage import Trust, health, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 _OF_PATTERNS = set("*?[")
+Users = dict[str, UsedBy]
+"""Deployment id to its consumers."""
 
 
 def run(
@@ -38,6 +45,7 @@ def run(
 ) -> Outcome:
     """Return the deployments that match, with what *params* ask for. *check_mode* makes no difference."""
     result = empty_result()
+    users: Users = {}
     try:
         cluster = connect(connection(params), (clock or SystemClock()).sleep)
         try:
@@ -47,15 +55,17 @@ def run(
             if params["gather"]:
                 snapshot = cluster.read_targets(snapshot)
             found = list(_matching(snapshot, params["deployment_id"]))
+            if "references" in params["gather"]:
+                users = _users(cluster, snapshot, [deployment for deployment, _row in found])
         finally:
             cluster.close()
-        result |= _shown(found, cluster.server, params["gather"])
+        result |= _shown(found, users, cluster.server, params["gather"])
     except (Refusal, ApiError) as exc:
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
     ids = [name for name in params["deployment_id"] if not set(name) & _OF_PATTERNS]
-    return Outcome(result, absent_warning(ids, list(snapshot), snapshot.model_ids))
+    return Outcome(result, (*absent_warning(ids, list(snapshot), snapshot.model_ids), *_unread(users)))
 
 
 def empty_result() -> Json:
@@ -78,15 +88,36 @@ def _matching(snapshot: Snapshot, patterns: t.Sequence[str]) -> t.Iterator[tuple
             yield deployment, snapshot.rows[deployment_id]
 
 
-def _shown(found: t.Sequence[tuple[Deployment, Json]], server: Server, gather: t.Sequence[str]) -> Json:
+def _users(cluster: Cluster, snapshot: Snapshot, found: t.Sequence[Deployment]) -> Users:
+    """Return the consumers of the deployments that were *found*: one read of each kind, whatever their number."""
+    ids = {deployment.deployment_id for deployment in found}
+    consumers = cluster.consumers.read(lambda endpoint: endpoint.deployment_id in ids)
+    return {
+        deployment.deployment_id: consumer_rules.used_by(
+            deployment,
+            consumers,
+            other_has_model_id=deployment.deployment_id != deployment.model_id
+            and is_running(snapshot.deployment(deployment.model_id)),
+        )
+        for deployment in found
+    }
+
+
+def _unread(users: Users) -> tuple[WarningText, ...]:
+    """Return a warning for each kind of consumers that the user may not read."""
+    kinds = dict.fromkeys(kind for used_by in users.values() for kind in used_by.unread)
+    return tuple(WarningText(unreadable(kind)) for kind in kinds)
+
+
+def _shown(found: t.Sequence[tuple[Deployment, Json]], users: Users, server: Server, gather: t.Sequence[str]) -> Json:
     """Return the result keys about what was *found*."""
     trust = Trust(server.supports(Feature.PENDING_REQUESTS), not server.supports(Feature.MISREPORTED_THREADS))
-    items = [_item(deployment, row, gather, trust) for deployment, row in found]
+    items = [_item(deployment, row, users.get(deployment.deployment_id), gather, trust) for deployment, row in found]
     listed = as_list((deployment for deployment, _row in found), server)
     return {"deployments": items, "as_list": listed, "summary": _summary(items)}
 
 
-def _item(deployment: Deployment, row: Json, gather: t.Sequence[str], trust: Trust) -> Json:
+def _item(deployment: Deployment, row: Json, used_by: UsedBy | None, gather: t.Sequence[str], trust: Trust) -> Json:
     state, reason = health(deployment)
     routing = bool(gather)
     return {
@@ -98,6 +129,7 @@ def _item(deployment: Deployment, row: Json, gather: t.Sequence[str], trust: Tru
         "health_reason": reason,
         "nodes": nodes(row, trust) if "nodes" in gather else None,
         "usage": usage(row, trust) if "usage" in gather else None,
+        "used_by": used_by.as_result() if used_by else None,
     }
 
 

@@ -94,6 +94,75 @@ def test_what_is_gathered_comes_on_top_of_the_routing(emulator: Emulator, gather
     assert [item["usage"] is not None, item["nodes"] is not None] == ["usage" in gather, "nodes" in gather]
 
 
+# --- who uses them ---
+
+
+def referenced(emulator: Emulator) -> None:
+    """Let an endpoint use m-search, an index that endpoint; an alias and a pipeline name model m."""
+    body = {"service": "elasticsearch", "service_settings": {"deployment_id": "m-search"}}
+    for path, sent in (
+        ("/_inference/sparse_embedding/e", body),
+        ("/_ml/trained_models/m/model_aliases/alias", None),
+        ("/_ingest/pipeline/p", {"processors": [{"inference": {"model_id": "m"}}]}),
+    ):
+        assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": sent}) == 200
+    emulator.effect("put_semantic_text_reference", index="i", inference_id="e")
+
+
+def users(result: Json) -> dict[str, t.Any]:
+    return {item["deployment_id"]: item["used_by"] and list(item["used_by"].values()) for item in result["deployments"]}
+
+
+def test_references_are_the_consumers_of_each_deployment(emulator: Emulator) -> None:
+    referenced(emulator)
+    assert users(emulator.info(gather=["references"])) == {
+        "m-ingest": [[], ["p"], ["alias"], []],
+        "m-search": [["e"], ["p"], ["alias"], ["i"]],
+        "other": [[], [], [], []],
+    }
+    assert set(users(emulator.info(gather=["routing", "nodes", "usage"])).values()) == {None}
+
+
+def test_who_names_a_model_uses_the_deployment_with_its_id() -> None:
+    with Emulator("9.5.3") as emulator:
+        for name in ("m", "m-search"):
+            emulator.effect("start_deployment", model_id="m", deployment_id=name)
+        emulator.settle()
+        referenced(emulator)
+        assert users(emulator.info()) == {"m": [[], ["p"], ["alias"], []], "m-search": [["e"], [], [], ["i"]]}
+
+
+def test_references_are_read_once_whatever_the_number_of_deployments(emulator: Emulator) -> None:
+    referenced(emulator)
+
+    def reads(*patterns: str) -> int:
+        before = len(emulator.control("GET", "/requests"))
+        emulator.info(*patterns, gather=["references"])
+        return len(emulator.control("GET", "/requests")) - before
+
+    one = reads("m-search")
+    assert (one, reads("other")) == (reads("*"), one - 2)  # no endpoint uses that one: no mapping, no question
+
+
+def test_references_that_may_not_be_read_are_named(emulator: Emulator) -> None:
+    referenced(emulator)
+    emulator.allow("monitor_ml", "monitor", indices={"i": "view_index_metadata"})
+    result = emulator.info(gather=["references"])
+    assert users(result)["m-search"] == [["e"], None, ["alias"], None]
+    assert result["warnings"] == [
+        "The user may not read ingest pipelines (that needs the cluster privilege read_pipeline).",
+        "The user may not read semantic_text indices (that needs the index privilege view_index_metadata on all "
+        "indices).",
+    ]
+    emulator.allow("monitor_ml")
+    result = emulator.info(gather=["references"])
+    assert users(result)["m-search"] == [None, None, ["alias"], None]
+    assert [text.partition(" (")[0] for text in result["warnings"]] == [
+        "The user may not read inference endpoints",
+        "The user may not read ingest pipelines",
+    ]
+
+
 def test_without_routing_no_cluster_state_is_read(emulator: Emulator) -> None:
     [item] = emulator.info("other", gather=[])["deployments"]
     assert (item["routing_table"], item["routing_source"]) == (None, None)

@@ -84,6 +84,11 @@ def sees_users(kind: str) -> t.Callable[[Emulator], bool]:
     return sees
 
 
+def sees_indices(emulator: Emulator) -> bool:
+    used_by = emulator.run(check_mode=True, deployment_id="e", state="stopped")["used_by"]
+    return bool(used_by["semantic_text_indices"] == ["i"])
+
+
 def sees_the_maker(emulator: Emulator) -> bool:
     """Return whether the owner is read for what is to be updated, and for what was lost."""
     updated = emulator.run(check_mode=True, deployment_id="e", number_of_allocations=2)
@@ -119,13 +124,15 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read which inference endpoints use a deployment before a stop": sees_users("inference_endpoints"),
     "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
     "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),
+    "read which indices use a deployment before a stop": sees_indices,
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
     "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }
-BESIDE = [name for name in TASKS if "inference endpoint" in name or "ingest pipeline" in name]
+BESIDE = [name for name in TASKS if any(word in name for word in ("inference endpoint", "ingest pipeline", "indices"))]
 """What needs the privilege to read, too, without saying so in each row."""
+ON_INDICES = "view_index_metadata"
 WAYS = [(task, way.split("``")[1::2]) for task, needs in ROWS.items() for way in needs.split(", or ")]
 
 
@@ -137,7 +144,10 @@ def works(task: str, privileges: t.Sequence[str]) -> bool:
         path = "/_inference/sparse_embedding/e"
         assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": endpoint}) == 200
         emulator.settle()
-        emulator.allow(*privileges, *(["monitor_ml"] if task in BESIDE else []))
+        emulator.effect("put_semantic_text_reference", index="i", inference_id="e")
+        on_cluster = [each for each in privileges if each != ON_INDICES]
+        indices = {"*": ON_INDICES} if ON_INDICES in privileges else {}
+        emulator.allow(*on_cluster, *(["monitor_ml"] if task in BESIDE else []), indices=indices)
         return TASKS[task](emulator)
 
 

@@ -37,6 +37,7 @@ addresses capacity licence start_checks upgrade_mode versions
 alias model_alias previous_model_id reassign
 architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
 privilege processors reasons roles shutting_down total used what zone
+semantic_text_indices
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
 routing_table_before
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._consumers.records import Consumers, UsedBy
+from ..._consumers.records import UsedBy
 from ..._core.errors import ApiError
 from ..._core.features import Feature
 from ..._core.warning import WarningText
@@ -70,8 +70,7 @@ def check_owner(run: DeploymentRun, plan: Plan) -> Plan:
 def _consumers_of(
     cluster: Cluster, snapshot: Snapshot | None, deployment: Deployment, removed_ids: t.Container[str]
 ) -> UsedBy:
-    reader = cluster.consumers
-    consumers = Consumers(reader.read_endpoints(), reader.read_pipelines(), reader.read_aliases())
+    consumers = cluster.consumers.read(lambda endpoint: consumer_rules.uses(endpoint, deployment))
     model_id, other_has_model_id = deployment.model_id, False
     if consumer_rules.names_the_model(deployment, consumers):
         other = (snapshot if snapshot and snapshot.is_complete else cluster.read(model_id)).deployment(model_id)

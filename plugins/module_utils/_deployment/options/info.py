@@ -15,7 +15,7 @@ DEPLOYMENT_INFO = Spec(
         "gather": {
             "type": "list",
             "elements": "str",
-            "choices": ["routing", "nodes", "usage"],
+            "choices": ["routing", "nodes", "usage", "references"],
             "default": ["routing"],
         },
     },

@@ -9,30 +9,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._consumers.records import CONSUMER_KINDS, ConsumerKind, Consumers, UsedBy
+from ..._consumers.records import ConsumerKind, Consumers, Endpoint, UsedBy, consumers_of
+from ..._consumers.words import KIND_NAMES, listed, unreadable
 from ..._core.errors import Refusal
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._core.words import joined, quoted_ids
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
 from .plan import Plan
-
-
-class KindNames(t.NamedTuple):
-    """The names of a kind of consumers, and the cluster privilege that reads them."""
-
-    one: str
-    many: str
-    privilege: str
-
-
-KIND_NAMES: t.Mapping[ConsumerKind, KindNames] = {
-    "inference_endpoints": KindNames("inference endpoint", "inference endpoints", "monitor_inference or monitor"),
-    "ingest_pipelines": KindNames("ingest pipeline", "ingest pipelines", "read_pipeline"),
-    "model_aliases": KindNames("model alias", "model aliases", "monitor_ml"),
-}
 
 
 def names_the_model(deployment: Deployment, consumers: Consumers) -> bool:
@@ -53,16 +38,16 @@ def used_by(deployment: Deployment, consumers: Consumers, *, other_has_model_id:
 
     *other_has_model_id*: another deployment has the id of the model; consumers that name the model use that one.
     """
-    name, model_id = deployment.deployment_id, deployment.model_id
+    model_id = deployment.model_id
     aliases = () if other_has_model_id else (consumers.aliases or {}).get(model_id, ())
-    endpoints = tuple(sorted(found.inference_id for found in consumers.endpoints or () if found.deployment_id == name))
-    names = {name, *endpoints, *aliases, *(() if other_has_model_id else (model_id,))}
-    pipelines = tuple(sorted(found for found, named in (consumers.pipelines or {}).items() if names & named))
-    return UsedBy(
-        None if consumers.endpoints is None else endpoints,
-        None if consumers.pipelines is None else pipelines,
-        None if consumers.aliases is None else aliases,
-    )
+    endpoints = (each.inference_id for each in consumers.endpoints or () if uses(each, deployment))
+    names = {deployment.deployment_id, *(() if other_has_model_id else (model_id,))}
+    return consumers_of(names, endpoints, aliases, consumers)
+
+
+def uses(endpoint: Endpoint, deployment: Deployment) -> bool:
+    """Return whether *endpoint* uses *deployment*."""
+    return endpoint.deployment_id == deployment.deployment_id
 
 
 def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) -> Plan:
@@ -70,14 +55,14 @@ def allow_stop(desired: Desired, plan: Plan, used_by: UsedBy, server: Server) ->
 
     :raises Refusal: a consumer uses the deployment; or consumers cannot be read, and Elasticsearch would not check.
     """
-    named, unread = _listed(used_by), [kind for kind in CONSUMER_KINDS if used_by.of(kind) is None]
+    named, unread = listed(used_by), used_by.unread
     if desired.on_referenced == "force":
         return _forced(plan, named, unread, _option(desired)) if named or unread else plan
     if named:
         raise Refusal(
             "deployment_in_use",
             f"Deployment '{desired.deployment_id}' is used by {named}, and the task would stop it",
-            hint=f"Take it out of use first, or set {_option(desired)} to force.",
+            hint=" ".join((f"Take it out of use first, or set {_option(desired)} to force.", *map(unreadable, unread))),
         )
     for kind in unread:
         _refuse_unchecked(desired, kind, server)
@@ -109,16 +94,6 @@ def _forced(plan: Plan, named: str, unread: t.Sequence[ConsumerKind], option: st
     return dataclasses.replace(plan, steps=steps, consumer_warnings=warnings)
 
 
-def _listed(used_by: UsedBy) -> str:
-    """Return the consumers in words; empty if there are none."""
-    parts = []
-    for kind in CONSUMER_KINDS:
-        found, names = used_by.of(kind) or (), KIND_NAMES[kind]
-        if found:
-            parts.append(f"{names.one if len(found) == 1 else names.many} " + quoted_ids(found))
-    return joined(parts)
-
-
 def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> None:
     names = KIND_NAMES[kind]
     if not _server_checks(server, kind):
@@ -126,7 +101,7 @@ def _refuse_unchecked(desired: Desired, kind: ConsumerKind, server: Server) -> N
             "consumers_unreadable",
             f"Deployment '{desired.deployment_id}' is not stopped: {names.many} that may use it cannot be read, "
             f"and Elasticsearch {server.version} would stop it without checking them",
-            hint=f"Grant the cluster privilege {names.privilege}, or set {_option(desired)} to force.",
+            hint=f"Grant {names.needed}, or set {_option(desired)} to force.",
         )
 
 
@@ -153,9 +128,3 @@ def _left_to_server(kind: ConsumerKind) -> WarningText:
         f"{unreadable(kind)} The task sends the stop without force, "
         "so Elasticsearch refuses it if one of them names the deployment itself."
     )
-
-
-def unreadable(kind: ConsumerKind) -> str:
-    """Return the sentence that the user may not read the consumers of *kind*."""
-    names = KIND_NAMES[kind]
-    return f"The user may not read {names.many} (that needs the cluster privilege {names.privilege})."

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ..._consumers.records import Endpoint
+from ..._consumers.words import KIND_NAMES, unreadable
 from ..._core.errors import ApiError, Difference, Refusal, shown
 from ..._core.features import Feature
 from ..._core.server import Server
@@ -18,7 +19,6 @@ from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
 from ..records.desired import Desired
-from .consumers import KIND_NAMES, unreadable
 from .diff import allocation_changes, immutable_differences
 from .endpoint_updates import through_endpoint
 from .owner_versions import CHANGE_NAMES, NOWHERE, Change, Ways, change_between, endpoint_since, is_preset, ways

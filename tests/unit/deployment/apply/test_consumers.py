@@ -16,7 +16,12 @@ from support.scenario_helpers import started
 
 Json = dict[str, t.Any]
 FORCE: Json = {"deployment_id": "m", "state": "stopped", "on_referenced": "force"}
-USED: Json = {"inference_endpoints": [], "ingest_pipelines": ["p"], "model_aliases": []}
+USED: Json = {
+    "inference_endpoints": [],
+    "ingest_pipelines": ["p"],
+    "model_aliases": [],
+    "semantic_text_indices": [],
+}
 
 
 @pytest.fixture

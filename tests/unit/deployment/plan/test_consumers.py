@@ -100,6 +100,7 @@ def test_what_may_not_be_read_is_null_in_a_result() -> None:
         "inference_endpoints": ["e"],
         "ingest_pipelines": None,
         "model_aliases": [],
+        "semantic_text_indices": [],
     }
 
 
@@ -114,15 +115,21 @@ FOUND = Consumers(
         "by-endpoint": frozenset({"e"}),
     },
     {"m": ("a",), "other": ("b",)},
+    {"i": frozenset({"e"}), "j": frozenset({"d", "m", "other"})},
 )
 
 
 def test_consumers_of_a_deployment() -> None:
     everybody = ("by-alias", "by-endpoint", "by-id", "by-model")
-    assert rules.used_by(deployment(), FOUND) == (("e",), everybody, ("a",))
-    assert rules.used_by(deployment(), FOUND, other_has_model_id=True) == (("e",), ("by-endpoint", "by-id"), ())
-    assert rules.used_by(deployment("m"), FOUND) == ((), ("by-alias", "by-model"), ("a",))
-    assert rules.used_by(deployment(), Consumers(None, None, None)) == (None, None, None)
+    assert rules.used_by(deployment(), FOUND) == (("e",), everybody, ("a",), ("i",))
+    assert rules.used_by(deployment(), FOUND, other_has_model_id=True) == (
+        ("e",),
+        ("by-endpoint", "by-id"),
+        (),
+        ("i",),
+    )
+    assert rules.used_by(deployment("m"), FOUND) == ((), ("by-alias", "by-model"), ("a",), ())
+    assert rules.used_by(deployment(), Consumers(None, None, None, None)) == (None, None, None, None)
 
 
 def test_when_a_namesake_matters() -> None:
@@ -147,10 +154,22 @@ def test_a_deployment_without_consumers_is_stopped_as_planned() -> None:
 
 def test_a_deployment_with_consumers_is_not_stopped_and_all_are_named() -> None:
     with pytest.raises(Refusal) as refused:
-        protected(UsedBy(("e",), ("p", "q"), ("a",)))
+        protected(UsedBy(("e",), ("p", "q"), ("a",), ("i", "j")))
     assert str(refused.value) == (
-        "Deployment 'd' is used by inference endpoint 'e', ingest pipelines 'p', 'q' and model alias 'a', "
-        "and the task would stop it. Take it out of use first, or set on_referenced to force."
+        "Deployment 'd' is used by inference endpoint 'e', ingest pipelines 'p', 'q', model alias 'a' and "
+        "semantic_text indices 'i', 'j', and the task would stop it. "
+        "Take it out of use first, or set on_referenced to force."
+    )
+
+
+def test_a_refusal_names_what_could_not_be_read() -> None:
+    with pytest.raises(Refusal) as refused:
+        protected(UsedBy(("e",), None, (), None))
+    assert refused.value.hint == (
+        "Take it out of use first, or set on_referenced to force. "
+        "The user may not read ingest pipelines (that needs the cluster privilege read_pipeline). "
+        "The user may not read semantic_text indices "
+        "(that needs the index privilege view_index_metadata on all indices)."
     )
 
 
@@ -171,7 +190,7 @@ def test_another_model_is_warned_of() -> None:
 
 
 def test_force_where_it_may_be_needed() -> None:
-    plan = protected(UsedBy(None, None), on_referenced="force")
+    plan = protected(UsedBy(None, None, (), None), on_referenced="force")
     assert plan.steps[0].settings["force"] is True
     assert [warning.partition(" (")[0] for warning in plan.consumer_warnings] == [
         "The user may not read inference endpoints",
@@ -182,6 +201,7 @@ def test_force_where_it_may_be_needed() -> None:
 GUARDING = [
     (UsedBy(None), "8.18.8", False),
     (UsedBy(None), "8.19.0", True),
+    (UsedBy(None, (), (), None), "9.5.3", True),
     (UsedBy(None), "9.0.4", False),
     (UsedBy(None), "9.1.0", True),
     (UsedBy((), None), "8.0.0", True),
@@ -232,7 +252,8 @@ def test_what_a_proxy_hides_may_not_be_read(emulator: Emulator, kind: str, statu
     hidden = {"type": "answer", "status": status, "headers": {}, "body": {"message": "no"}, "product": False}
     emulator.control("POST", "/faults", {"path": PATHS[kind], "times": -1, "when": "before", "do": hidden})
     users = emulator.run(deployment_id="d", state="stopped", on_referenced="force")["used_by"]
-    assert [each for each, found in users.items() if found is None] == [kind]
+    unknown = [kind, "semantic_text_indices"] if kind == "inference_endpoints" else [kind]
+    assert [each for each, found in users.items() if found is None] == unknown
 
 
 @pytest.mark.parametrize("path", PATHS.values())

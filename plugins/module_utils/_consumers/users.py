@@ -1,0 +1,43 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Users of a model: its deployments, and all consumers of the model or of one of these. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .records import Aliases, Consumers, Endpoint, UsedBy, consumers_of
+
+
+class ModelUsers(t.NamedTuple):
+    """The users of one model. ``deployments``: their ids, sorted."""
+
+    deployments: tuple[str, ...] = ()
+    used_by: UsedBy = UsedBy()
+
+    def as_result(self) -> dict[str, list[str] | None]:
+        return {"deployments": list(self.deployments), **self.used_by.as_result()}
+
+
+def names_of(model_id: str, aliases: Aliases | None) -> set[str]:
+    """Return the names that mean a model: its id and its aliases."""
+    return {model_id, *(aliases or {}).get(model_id, ())}
+
+
+def uses_model(endpoint: Endpoint, names: t.Container[str], deployments: t.Container[str]) -> bool:
+    """Return whether *endpoint* names a model by one of its *names*, or uses one of its *deployments*."""
+    return endpoint.model_id in names or endpoint.deployment_id in deployments
+
+
+def model_users(model_id: str, models: t.Mapping[str, str], consumers: Consumers) -> ModelUsers:
+    """Return the users of a model. *models*: the id of each deployment in the cluster to that of its model.
+
+    A pipeline may name the model, an alias, a deployment or an endpoint; an index names an endpoint.
+    """
+    deployments = tuple(sorted(name for name, model in models.items() if model == model_id))
+    names = names_of(model_id, consumers.aliases)
+    endpoints = (each.inference_id for each in consumers.endpoints or () if uses_model(each, names, deployments))
+    aliases = (consumers.aliases or {}).get(model_id, ())
+    return ModelUsers(deployments, consumers_of({model_id, *deployments}, endpoints, aliases, consumers))
