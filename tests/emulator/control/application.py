@@ -14,7 +14,7 @@ from .. import app
 from ..emulator import Emulator
 from ..state import catch_up, scaler
 from ..state.clock import MODES
-from ..state.models import Model
+from ..state.models import Model, Part
 from ..state.unknowns import Choices
 from . import effect_targets, effects, faults
 
@@ -194,6 +194,18 @@ def reset(emulator: Emulator, body: Body) -> Any:
     return {}
 
 
+def get_uploads(emulator: Emulator, body: Body) -> Any:
+    """Return what is kept of the parts that were uploaded."""
+    uploads = {model.id: model for model in emulator.cluster.models.values() if model.parts}
+    return {
+        name: {
+            "total_parts": model.total_parts,
+            "parts": {str(number): dataclasses.asdict(part) for number, part in sorted(model.parts.items())},
+        }
+        for name, model in uploads.items()
+    }
+
+
 def add_model(emulator: Emulator, body: Body) -> Any:
     """Add a model without an upload."""
     cluster = emulator.cluster
@@ -205,7 +217,7 @@ def add_model(emulator: Emulator, body: Body) -> Any:
         str(body.get("model_type", "pytorch")),
         has_location=_flag(body, "has_location", default=True),
         downloading=_flag(body, "downloading", default=False),
-        parts=set() if complete or missing == "all" else {0},
+        parts={} if complete or missing == "all" else {0: Part(1)},
         complete=complete,
         create_time=cluster.now() // 1_000_000,
     )
@@ -234,6 +246,7 @@ HANDLERS: Final[Mapping[tuple[str, str], Callable[[Emulator, Body], Any]]] = {
     ("POST", "/unknowns"): set_unknowns,
     ("POST", "/reset"): reset,
     ("POST", "/models"): add_model,
+    ("GET", "/uploads"): get_uploads,
 }
 _NAMES: Final[Mapping[str, str]] = {
     "/clock": "mode interval scaler_interval frozen advance",

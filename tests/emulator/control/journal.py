@@ -16,6 +16,8 @@ from ..wire.call import Call
 
 _KEPT: Final = 50_000
 """Requests; without writes, that is some 20 MB."""
+_LONGEST: Final = 1 << 20
+"""Bytes of a body that is kept: vocabularies are longer."""
 _SECRET: Final = frozenset(
     {
         "authorization",
@@ -94,7 +96,7 @@ class Journal:
             self.counters["reads"] += 1
             return line, None
         self.counters["writes"] += 1
-        entry = Entry(self.counters["writes"], call.method, call.path, _query(call), _readable(call.body))
+        entry = Entry(self.counters["writes"], call.method, call.path, _query(call), _readable(_shortened(call)))
         self.entries.append(entry)
         return line, entry
 
@@ -128,6 +130,13 @@ def _query(call: Call) -> dict[str, str]:
 def without_secret_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return headers as the control port shows them."""
     return {name: _HIDDEN if name.lower() in _SECRET else value for name, value in headers.items()}
+
+
+def _shortened(call: Call) -> bytes:
+    """Return the body, but not what is long: for parts of definitions and for vocabularies their length."""
+    if call.sieve is not None and call.sieve.plain:
+        return call.sieve.outline
+    return call.body if len(call.body) <= _LONGEST else b"<%d bytes>" % len(call.body)
 
 
 def _readable(body: bytes) -> Any:

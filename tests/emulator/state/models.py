@@ -26,6 +26,17 @@ ID_LIMIT: Final = model_config.ID_LIMIT
 WILDCARDS: Final = ("_all", "*")
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of a definition, as far as it is kept.
+
+    The number of its bytes, and the CRC-32 of their base64, if that came without escapes.
+    """
+
+    bytes: int
+    crc32: int | None = None
+
+
 @dataclasses.dataclass
 class Model:
     """One trained model."""
@@ -37,7 +48,7 @@ class Model:
     downloading: bool = False
     """A download that never ends by itself; see ``download_ends``."""
     total_parts: int | None = None
-    parts: set[int] = dataclasses.field(default_factory=set)
+    parts: dict[int, Part] = dataclasses.field(default_factory=dict)
     complete: bool = True
     """All definition parts are there."""
     has_vocabulary: bool = True
@@ -76,11 +87,11 @@ class Model:
             self.download_ends, self.complete, self.has_vocabulary = None, True, True
         return self.download_ends is None and not self.downloading
 
-    def add_part(self, part: int, size: int, total_parts: int, total_bytes: int) -> None:
+    def add_part(self, number: int, part: Part, total_parts: int, total_bytes: int) -> None:
         """Add a part of the definition; it is complete with the last part and all bytes."""
-        self.parts.add(part)
+        self.parts[number] = part
         self.total_parts = total_parts
-        self.part_bytes += size
+        self.part_bytes += part.bytes
         if self.bytes == 0:
             self.bytes = total_bytes
         if total_parts - 1 in self.parts and self.part_bytes == total_bytes:

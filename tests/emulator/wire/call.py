@@ -20,6 +20,7 @@ from .values import TimeValue
 
 if TYPE_CHECKING:
     from ..security.authentication import Identity
+    from .sieve import Sieve
 
 BODY_COMPLETE: Final = "emulator.body_complete"
 """The scope extension that says whether the whole body has come with the head."""
@@ -63,6 +64,8 @@ class Call:
         self.identity: Identity | None = None
         self.broken = False
         """The body could not be decompressed."""
+        self.sieve: Sieve | None = None
+        """Of a part of a definition; ``body`` lacks the text that is in it."""
         self._asked: set[str] = set(ALWAYS)
         self._body_read = False
 

@@ -156,6 +156,11 @@ class Connection(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self._too_large(close=True)
+        cycle: Any = self.cycle
+        if not cycle.body and not cycle.response_complete:
+            cycle.body, body = body, b""  # handed on as it is: uvicorn would copy it twice
+        elif isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

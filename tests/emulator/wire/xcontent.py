@@ -30,7 +30,7 @@ VALUE_NULL: Final = "VALUE_NULL"
 
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _WORD: Final = re.compile(rb"[A-Za-z0-9_$\x80-\xff]+")
-_STRING: Final = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"', re.DOTALL)
 _BLANKS: Final = re.compile(rb"[ \t\r\n]*")
 _LITERALS: Final = {b"true": VALUE_BOOLEAN, b"false": VALUE_BOOLEAN, b"null": VALUE_NULL}
 _MOST_DIGITS: Final = 1000
@@ -89,7 +89,7 @@ class Parser:
     def __init__(self, body: bytes, version: Features) -> None:
         self._body = body
         self._at = len(_BOM) if body.startswith(_BOM) else 0
-        self._origin = self._at
+        self._line, self._line_start, self._counted = 1, self._at, self._at
         self._version = version
         self._levels: list[_Level] = []
         self._done = False
@@ -282,9 +282,13 @@ class Parser:
         self.text = ""
 
     def _here(self) -> tuple[int, int]:
-        before = self._body[self._origin : self._at]
-        newline = before.rfind(b"\n")
-        return before.count(b"\n") + 1, len(before) - newline
+        # Each byte is looked at once: a vocabulary has a quarter of a million tokens.
+        newline = self._body.rfind(b"\n", self._counted, self._at)
+        if newline >= 0:
+            self._line += self._body.count(b"\n", self._counted, self._at)
+            self._line_start = newline + 1
+        self._counted = self._at
+        return self._line, self._at - self._line_start + 1
 
     # --- complaints ---
 
