@@ -129,6 +129,15 @@ def test_nonsense_changes_nothing(path: str, body: Any) -> None:
     assert after == before
 
 
+def test_an_inference_is_no_write() -> None:
+    api = Api()
+    api.started()
+    api.emulator.control("DELETE", "/journal")
+    assert api.send("POST", "/_ml/trained_models/m/_infer", {"docs": [{"input": "a"}]}).status == 200
+    assert api.emulator.control("GET", "/journal") == []
+    assert [request["path"] for request in api.emulator.control("GET", "/requests")] == ["/_ml/trained_models/m/_infer"]
+
+
 @pytest.mark.parametrize("number", ["NaN", "1e400", '"\\ud800"'])
 def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
     api = Api()

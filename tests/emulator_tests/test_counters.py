@@ -175,6 +175,7 @@ def test_pipelines_are_counted() -> None:
         ({"do": "set_inference_time", "deployment_id": "m", "time_ms": -1}, "time_ms must not be negative"),
         ({"do": "pass_time", "seconds": -1}, "time does not go back"),
         ({"do": "crash_process", "deployment_id": "m", "node_id": "n9"}, "no route"),
+        ({"do": "load_again", "deployment_id": "m", "seconds": -1}, "must not be negative"),
         ({"do": "queue_inferences", "deployment_id": "idle"}, "no deployment [idle]"),
     ],
 )

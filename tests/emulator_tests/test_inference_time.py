@@ -45,6 +45,22 @@ def test_time_out() -> None:
     assert (stats["timeout_count"], stats["inference_count"]) == (1, 1)
 
 
+def test_processes_that_load_again_answer_409_while_statistics_say_started() -> None:
+    api = Api()
+    api.started()
+    before = api.deployment_stats()
+    api.effect("load_again", deployment_id="m", seconds=60)
+    answer = infer(api)
+    assert (answer.status, answer.type, answer.reason) == (
+        409,
+        "status_exception",
+        "Trained model [m] is not initialized",
+    )
+    assert api.deployment_stats() == before
+    api.effect("load_again", deployment_id="m", seconds=0)
+    assert infer(api).status == 200
+
+
 def test_full_queue() -> None:
     api = Api()
     api.started(queue_capacity=2)

@@ -124,6 +124,7 @@ async def results(emulator: Emulator, request: InferRequest) -> list[Json]:
     infer.check_state(assignment)
     if not infer.targets(assignment):
         await _first_allocation(emulator, assignment, request)
+    infer.check_initialized(cluster, assignment)
     sent = infer.submit(cluster, assignment, request)
     await _results(emulator, assignment, sent)
     gone = [_is_gone(emulator, assignment, each) for each in sent]

@@ -91,6 +91,15 @@ def _crash_process(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
+def _load_again(cluster: Cluster, effect: Effect) -> None:
+    """Let the processes of a deployment load for some seconds, as after a full restart; statistics do not show it."""
+    assignment(cluster, effect)
+    seconds = float(effect["seconds"])
+    if seconds < 0:
+        raise BadEffect("seconds must not be negative")
+    cluster.inferences.loading[str(effect["deployment_id"])] = cluster.now() + int(seconds * 1e9)
+
+
 def _set_process_memory(cluster: Cluster, effect: Effect) -> None:
     """Set ``average_inference_process_memory_rss_bytes`` (9.5); null hides it."""
     key = (str(effect["deployment_id"]), str(effect["node_id"]))
@@ -132,6 +141,7 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "fail_inference": _fail_inference,
     "set_inference_time": _set_inference_time,
     "crash_process": _crash_process,
+    "load_again": _load_again,
     "set_process_memory": _set_process_memory,
     "unfetched_stats": _unfetched_stats,
     "set_download_time": _set_download_time,

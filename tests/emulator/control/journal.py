@@ -48,6 +48,8 @@ _SECRET_FIELDS: Final = frozenset(
 """Parameters that the server leaves out of its own audit log, too, and the secret settings of inference services."""
 _HIDDEN: Final = "<hidden>"
 _READS: Final = ("GET", "HEAD", "OPTIONS")
+_INFERENCE: Final = "/_infer"
+"""The end of a path whose POST changes nothing that a client asks for (around-deployments.md 5.1)."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -92,7 +94,7 @@ class Journal:
             self._headers = headers
         line = Line(call.method, sys.intern(call.path), _query(call), self._headers)
         self.requests.append(line)
-        if call.method in _READS:
+        if call.method in _READS or call.path.endswith(_INFERENCE):
             self.counters["reads"] += 1
             return line, None
         self.counters["writes"] += 1

@@ -83,6 +83,13 @@ def check_state(assignment: Assignment) -> None:
         raise errors.status(409, f"Trained model [{assignment.params.deployment_id}] is [{STOPPING}]")
 
 
+def check_initialized(cluster: Cluster, assignment: Assignment) -> None:
+    """Refuse requests to processes that load again after a restart of the cluster (around-deployments.md 5.1)."""
+    deployment_id = assignment.params.deployment_id
+    if cluster.now() < cluster.inferences.loading.get(deployment_id, 0):
+        raise errors.status(409, f"Trained model [{deployment_id}] is not initialized")
+
+
 def targets(assignment: Assignment) -> dict[str, int]:
     """Return nodes that take requests, with their allocations; those that are leaving if there are no others."""
     found = {node_id: route.current for node_id, route in assignment.routes.items() if route.routable}

@@ -31,6 +31,8 @@ class Inferences:
     """Deployments whose statistics cannot be fetched at the moment."""
     unfetched_sizes: set[str] = dataclasses.field(default_factory=set)
     """Models whose size cannot be fetched at the moment."""
+    loading: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Deployments that say started while their processes load: to the time when these are ready, in nanoseconds."""
     waiting: int = 0
     """Requests that wait for the first allocation of any deployment."""
 
