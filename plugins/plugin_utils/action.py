@@ -30,7 +30,15 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import ClusterConnection, Connect
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.internal_error import InternalError
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_secrets, register
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import (
+    mask_secrets,
+    mask_text,
+    register,
+)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
+    ProgressCallback,
+    no_progress,
+)
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome, failure
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText, visible
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.arguments import with_module_defaults
@@ -196,6 +204,14 @@ class MlAction(ActionBase):
     def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module. *masked*: texts that must not be shown."""
         return self.run_task(params, self._task.check_mode, connect=cached(self.CLUSTER))
+
+    def show_progress(self, masked: t.Collection[str], task_vars: Json) -> ProgressCallback:
+        """Return what shows the progress of a wait at ``-v``, without the texts *masked*."""
+
+        def show(line: str) -> None:
+            display.v(mask_text(line, masked), host=task_vars.get("inventory_hostname"))
+
+        return no_progress if self._task.no_log else show
 
     def _run_module(self, arguments: Json, task_vars: Json) -> Json:
         if self._task.async_val and "fact_name" in self.SPEC.argument_spec:

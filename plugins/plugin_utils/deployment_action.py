@@ -10,14 +10,13 @@ import abc
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.cluster import Connect
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.masking import mask_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.progress import (
     ProgressCallback,
     no_progress,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api.cluster import Cluster
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, display
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.advice import of_task
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts_action import FactsAction
@@ -41,9 +40,5 @@ class DeploymentAction(FactsAction):
 
     def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module, and show the progress of waits at ``-v``."""
-
-        def show_progress(line: str) -> None:
-            display.v(mask_text(line, masked), host=task_vars.get("inventory_hostname"))
-
-        watched = no_progress if self._task.no_log else show_progress
-        return self.run_task(params, self._task.check_mode, connect=cached(self.CLUSTER), show_progress=watched)
+        show_progress = self.show_progress(masked, task_vars)
+        return self.run_task(params, self._task.check_mode, connect=cached(self.CLUSTER), show_progress=show_progress)

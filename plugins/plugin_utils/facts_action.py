@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Base of the action plugins that change something: their facts grow over the whole run."""
+"""Bases of the action plugins that follow a dry run, and of those that change something: their facts grow."""
 
 from __future__ import annotations
 
@@ -27,19 +27,40 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
 )
 
 
-class FactsAction(MlAction):
-    """``KIND``: that of the resource, among those from whose predicted state later tasks plan."""
-
-    KIND: str
+class FollowingAction(MlAction):
+    """A task that sees what earlier tasks of a dry run would have made."""
 
     def more_arguments(self, given: Json, task_vars: Json) -> Json:
         """Hand on what earlier tasks of the dry run would have made, unless the user does so."""
         if not self._task.check_mode or "predictions" in given:
             return {}
         owner = self._owner_of(task_vars)
-        name = str(given.get("fact_name", self.SPEC.argument_spec["fact_name"]["default"]) or "")
-        found = predictions(self._key(owner, name), run_id(str(self._task._uuid)), self._facts_of(owner, task_vars))
+        found = predictions(self._key(owner), run_id(str(self._task._uuid)), self._facts_of(owner, task_vars))
         return {"predictions": untagged(found, "predictions")} if found else {}
+
+    def _key(self, owner: str, name: str = "") -> Key:
+        return str(self._task._uuid), owner, name
+
+    def _owner_of(self, task_vars: Json) -> str:
+        """Return the host that gets the facts of this task."""
+        delegated = self._task.delegate_to and self._task.delegate_facts
+        return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
+
+    def _facts_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
+        return t.cast(Json, self._variables_of(host, task_vars).get("ansible_facts") or {})
+
+    def _variables_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
+        """Return the variables of a host before this task, those of another one without being templated."""
+        if host == task_vars.get("inventory_hostname"):
+            return task_vars
+        hosts = task_vars.get("hostvars")
+        return t.cast(Json, hosts.raw_get(host)) if hosts is not None and host in hosts else {}
+
+
+class FactsAction(FollowingAction):
+    """``KIND``: that of the resource, among those from whose predicted state later tasks plan."""
+
+    KIND: str
 
     def refuse(self, params: Json, task_vars: Json) -> None:
         """Refuse to set a fact that would hide a variable of the user: facts beat inventory variables in silence."""
@@ -89,27 +110,9 @@ class FactsAction(MlAction):
             return ()
         return (WarningText(f"Later tasks of this dry run do not see what this task would change: {condition}."),)
 
-    def _key(self, owner: str, name: str) -> Key:
-        return str(self._task._uuid), owner, name
-
-    def _owner_of(self, task_vars: Json) -> str:
-        """Return the host that gets the facts of this task."""
-        delegated = self._task.delegate_to and self._task.delegate_facts
-        return str(self._task.delegate_to if delegated else task_vars.get("inventory_hostname"))
-
     def _hosts_of_fact(self, task_vars: Json) -> list[str]:
         """Return the hosts that get the facts of this task: with run_once the batch, unless they are delegated."""
         owner = self._owner_of(task_vars)
         if not self._task.run_once or owner != task_vars.get("inventory_hostname"):
             return [owner]
         return sorted({owner, *task_vars.get("ansible_play_batch", ())})
-
-    def _facts_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
-        return t.cast(Json, self._variables_of(host, task_vars).get("ansible_facts") or {})
-
-    def _variables_of(self, host: str, task_vars: Json) -> t.Mapping[str, t.Any]:
-        """Return the variables of a host before this task, those of another one without being templated."""
-        if host == task_vars.get("inventory_hostname"):
-            return task_vars
-        hosts = task_vars.get("hostvars")
-        return t.cast(Json, hosts.raw_get(host)) if hosts is not None and host in hosts else {}
