@@ -27,6 +27,7 @@ Json = dict[str, t.Any]
 Change = t.Callable[[str], str]
 ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
+INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
 WIDTH = 120
@@ -223,6 +224,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
         "results": lambda: other_results("server", "failure", "error"),
     },
     ALIAS: {"results": lambda: other_results("server", "error")},
+    INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
 }

@@ -38,11 +38,15 @@ PLAYS = [
 [BY_HAND] = [text for name, text in plays() if "ansible.builtin.uri" in text]
 START = "/_ml/trained_models/sentiment/deployment/_start?wait_for=started"
 
+NEED_A_DEPLOYMENT = ("trained_model_infer",)
+
 
 @pytest.fixture
 def cluster() -> Iterator[Emulator]:
     nodes = ("--node", "ml-1=8,16gb", "--node", "ml-2=8,16gb", "--interval", "0.002")
-    with emulator(*nodes, "--model", "sentiment", "--model", ".multilingual-e5-small") as server:
+    with emulator(*nodes, "--model", "sentiment") as server:
+        server.control("POST", "/effects", {"do": "set_download_time", "seconds": 0})
+        server.api("PUT", "/_ml/trained_models/.multilingual-e5-small", {"input": {"field_names": ["text_field"]}})
         yield server
 
 
@@ -88,6 +92,9 @@ def test_examples_of_a_module_run_in_a_row(cluster: Emulator, module: str) -> No
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_example_tells_in_check_mode_what_it_does_once(cluster: Emulator, module: str) -> None:
+    if module in NEED_A_DEPLOYMENT:
+        cluster.api("POST", START)
+        cluster.control("DELETE", "/journal")
     tasks = list(singly(module))
     thrice = [task for each in tasks for task in ({**each, "check_mode": True}, each, each)]
     played = run(cluster, play(thrice))

@@ -17,6 +17,7 @@ from support.emulator_process import emulator
 from support.playbook import Json, run_playbook
 
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
+INFER = "mlops.elasticsearch.trained_model_infer"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
@@ -51,6 +52,12 @@ TASKS: list[Json] = [
     {MANY: {"deployments": [{"deployment_id": "search", "number_of_allocations": 500}]}, "ignore_errors": True},
     {MANY: {"deployments": [SEARCH], "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {MANY: {"deployments": [], "stop_unlisted": True, "unlisted_except": []}},
+    {INFER: {"deployment_id": "sentiment"}, "ignore_errors": True},
+    {ONE: SEARCH},
+    {INFER: {"deployment_id": "search"}, "check_mode": True},
+    {INFER: {"deployment_id": "search", "repeat": 2}},
+    {ONE: {"deployment_id": "search", "state": "stopped"}},
+    {INFER: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}},
     {ALIAS: {"model_alias": "search-model", "model_id": ".multilingual-e5-small", "reassign": True}},

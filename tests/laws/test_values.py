@@ -24,6 +24,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run, run_fleet, run_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as run_inference
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -39,6 +41,7 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
+    "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
 }
 VALUES: dict[str, t.Any] = {
@@ -101,9 +104,11 @@ def outcome(module: str, given: Json) -> Json:
     validated = ArgumentSpecValidator(**spec.to_kwargs()).validate(arguments)
     if validated.error_messages:
         return {"msg": " ".join(validated.error_messages), "failure": {"code": "invalid_arguments"}}
-    connect: t.Any = {run_alias: CLUSTER.connect_aliases, run_capacity: CLUSTER.connect_capacity}.get(
-        code, CLUSTER.connect
-    )
+    connect: t.Any = {
+        run_alias: CLUSTER.connect_aliases,
+        run_capacity: CLUSTER.connect_capacity,
+        run_inference: CLUSTER.connect_inference,
+    }.get(code, CLUSTER.connect)
     done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)
     return t.cast(Json, {**done.result, "warnings": done.warnings})
 
@@ -134,7 +139,8 @@ def test_there_are_many_places() -> None:
 def test_null_and_empty_text_are_not_given(module: str, place: Place, empty: str | None) -> None:
     base = MODULES[module][2]
     bare, result = outcome(module, put(base, place, ...)), outcome(module, put(base, place, empty))
-    if place[-1] == "deployment_id" and module != "trained_model_deployment_info":
+    beside = "model_id" in MODULES[module][0].argument_spec or len(place) > 1
+    if place[-1] == "deployment_id" and beside:
         assert "deployment_id has no value, and model_id alone may name another deployment" in result["msg"]
     elif empty == "" and is_dictionary(module, place):
         assert f"{place[-1]} takes a " in result["msg"]

@@ -41,6 +41,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as inference
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference.api import InferenceCluster
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -128,6 +131,9 @@ class Emulator:
     def connect_capacity(self, connection: Connection, sleep: t.Callable[[float], None]) -> CapacityCluster:
         return CapacityCluster(self._client(connection, sleep))
 
+    def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
+        return InferenceCluster(self._client(connection, sleep))
+
     def connected(self) -> Cluster:
         """Return the cluster as the collection sees it, with the privileges of :meth:`allow`. Its server is read."""
         given = {"hosts": ["http://double:9200"], "request_retries": 1, **self.login}
@@ -185,6 +191,28 @@ class Emulator:
             check_mode,
             connect=self.connect_aliases,
             clock=self.clock,
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def infer(self, deployment_id: str = "m", check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_infer``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**inference_options.SPEC.to_kwargs()).validate(
+            {
+                "hosts": ["http://double:9200"],
+                "wait_timeout": 30,
+                "request_retries": 1,
+                "deployment_id": deployment_id,
+                **self.login,
+                **given,
+            }
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = inference.run(
+            checked.validated_parameters,
+            check_mode,
+            connect=self.connect_inference,
+            clock=self.clock,
+            show_progress=self.reported.append,
         )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 

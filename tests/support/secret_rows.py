@@ -30,6 +30,7 @@ TASKS: dict[str, Json] = {
         "deployments": [{"model_id": "m", "state": "restarted", "on_referenced": "force"}],
         **_BRIEFLY,
     },
+    "trained_model_infer": {"deployment_id": "m", **_BRIEFLY},
 }
 
 # Around some of them stand characters that JSON, a URL, HTML, Python and a shell escape.

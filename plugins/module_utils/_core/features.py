@@ -39,6 +39,7 @@ class Feature(enum.Enum):
     NODE_VERSION_CHECK = Availability((8, 2), "a check of the nodes' versions before a start", serverless=False)
     MEMORY_STATS = Availability((8, 2), "the memory of each node for machine learning", serverless=False)
     ALLOCATION_NAMES = Availability((8, 3), "number_of_allocations and threads_per_allocation in requests")
+    INFERENCE_BY_NAME = Availability((8, 3), "inference with a model that needs no deployment")
     CACHE_SIZE = Availability((8, 4), "cache_size")
     PROCESSOR_CHECK = Availability((8, 4), "a check of the nodes' processors before a start", serverless=False)
     MISREPORTED_THREADS = Availability(

@@ -112,6 +112,10 @@ def changes_alias(emulator: Emulator) -> bool:
     return all(emulator.run_alias(model_alias="a", **task)["changed"] for task in tasks)
 
 
+def infers(emulator: Emulator) -> bool:
+    return emulator.infer("m")["failure"] is None
+
+
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
@@ -127,6 +131,7 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read which indices use a deployment before a stop": sees_indices,
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
+    "try a model with an inference": infers,
     "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }

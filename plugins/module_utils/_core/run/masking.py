@@ -40,6 +40,7 @@ privilege processors reasons roles shutting_down total used what zone
 semantic_text_indices
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
 routing_table_before
+attempts inference_results latency max mean min p50 p90 p99 task
 """
 KEYS = frozenset(_KEYS.split())
 """The keys of results. They are public, whatever a secret is, and playbooks rely on them."""

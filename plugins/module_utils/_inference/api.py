@@ -1,0 +1,128 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads of what an inference is to be asked of, and the inference itself."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.errors import ApiError
+from .._core.http.client import Client, quote
+from .._core.http.pages import read_pages
+from .._core.http.schema import boolean, integer, list_of, object_with, text
+from .._core.run.cluster import ClusterConnection
+from .._ml.inference import ANSWER, MODEL_QUERY, MODEL_SCHEMA, InferenceModel, results_in, several_docs, to_request
+from .._ml.predictions import predicted_aliases, predicted_models
+from .records import DeploymentFound, Json, Target
+
+_PATH = "/_ml/trained_models"
+_ROWS = "trained_model_stats"
+_STATS = object_with(
+    count=integer,
+    trained_model_stats=list_of(
+        object_with(
+            "model_id",
+            model_id=text,
+            deployment_stats=object_with(
+                deployment_id=text,
+                number_of_allocations=integer,
+                adaptive_allocations=object_with(enabled=boolean),
+            ),
+        )
+    ),
+)
+_STATS_QUERY = {
+    "filter_path": ",".join(
+        (
+            "count",
+            f"{_ROWS}.model_id",
+            *(
+                f"{_ROWS}.deployment_stats.{name}"
+                for name in ("deployment_id", "state", "number_of_allocations", "adaptive_allocations.enabled")
+            ),
+        )
+    )
+}
+
+
+class InferenceCluster(ClusterConnection):
+    """A connection to one cluster: inferences, which change nothing."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._aliases: t.Mapping[str, str | None] = {}
+        self._deployments: t.Mapping[str, str | None] = {}
+        """What earlier tasks of a dry run would have made: to their models, ``None`` if it would be gone."""
+
+    def follow(self, params: t.Mapping[str, t.Any]) -> None:
+        """Let reads show what earlier tasks of a dry run would have made."""
+        self._aliases = predicted_aliases(params, self.server)
+        self._deployments = predicted_models(params, self.server)
+
+    def read_target(self, name: str) -> Target:
+        """Return what *name* means to Elasticsearch: an alias, a deployment or a model, in this order.
+
+        :raises ApiError: a read failed.
+        """
+        asked = self._aliases.get(name, name)
+        named = None if asked is None else self._read_model(asked)
+        real_id = named.model_id if named else str(asked or name)
+        found, model_ids = self._read_deployments()
+        existing = tuple(sorted(found)), tuple(sorted(model_ids))
+        if real_id in found:
+            deployments = [found[real_id]]
+        else:
+            deployments = [each for each in found.values() if each.model_id == real_id]
+        model_id = deployments[0].model_id if deployments else real_id
+        if deployments and (named is None or named.model_id != model_id):
+            named = self._read_model(model_id) or InferenceModel(model_id)
+        return Target(name, named, tuple(deployments), existing)
+
+    def _read_model(self, model_id: str) -> InferenceModel | None:
+        """Return the model with this id or alias, or ``None``."""
+        try:
+            path = f"{_PATH}/{quote(model_id)}"
+            answer = self._client.read(f"read model '{model_id}'", path, MODEL_QUERY, schema=MODEL_SCHEMA)
+        except ApiError as exc:
+            if exc.not_found:
+                return None
+            raise
+        configs = answer.get("trained_model_configs") or ()
+        return InferenceModel.from_api(configs[0]) if configs else None
+
+    def _read_deployments(self) -> tuple[dict[str, DeploymentFound], set[str]]:
+        """Return all deployments by id, and the ids of all models."""
+        path, what = f"{_PATH}/_stats", "read the deployments"
+        found, models = {}, set()
+        for row in read_pages(self._client, what, path, _ROWS, _STATS_QUERY, schema=_STATS):
+            models.add(str(row["model_id"]))
+            if row.get("deployment_stats"):
+                each = _deployment(row)
+                found[each.deployment_id] = each
+        for name, model_id in self._deployments.items():
+            found.pop(name, None)
+            if model_id:
+                found[name] = DeploymentFound(name, model_id, predicted=True)
+        return found, models
+
+    def infer(self, name: str, docs: t.Sequence[Json], config: Json | None, timeout: float) -> list[Json]:
+        """Return the result of each document; sent once. *timeout*: seconds that Elasticsearch may take.
+
+        :raises ApiError: there is none.
+        """
+        found: list[Json] = []
+        for part in [docs] if several_docs(self.server) else [[doc] for doc in docs]:
+            request = to_request(self.server, name, part, config, timeout)
+            what = f"infer with '{name}'"
+            found += results_in(self._client.write(what, request, privilege="monitor_ml", schema=ANSWER))
+        return found
+
+
+def _deployment(row: Json) -> DeploymentFound:
+    stats = row["deployment_stats"]
+    adaptive = bool((stats.get("adaptive_allocations") or {}).get("enabled"))
+    sleeps = stats.get("number_of_allocations") == 0
+    deployment_id = stats.get("deployment_id") or row["model_id"]  # before 8.8 they are the same
+    return DeploymentFound(str(deployment_id), str(row["model_id"]), sleeps, adaptive)
