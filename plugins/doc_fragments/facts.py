@@ -25,6 +25,9 @@ options:
       aliases:
         description: By model alias, one or more entries of the fact of aliases.
         type: dict
+      models:
+        description: By model id, one or more entries of the fact of models.
+        type: dict
 """
     DEPLOYMENTS = r"""
 options:

@@ -34,7 +34,12 @@ ROWS = (
         tuple(f"module_utils/{resource}/{layer}" for resource in RESOURCES for layer in layers)
         for layers in (("records",), ("options",), ("plan", "api"), ("recovery",), ("apply",))
     ),
-    (*(f"module_utils/{resource}" for resource in RESOURCES), "module_utils/_alias", "module_utils/_inference"),
+    (
+        *(f"module_utils/{resource}" for resource in RESOURCES),
+        "module_utils/_alias",
+        "module_utils/_inference",
+        "module_utils/_model",
+    ),
     ("module_utils/_capacity_info",),
     ("plugin_utils",),
     ("modules", "action", "inventory", "filter", "lookup", "test"),

@@ -26,6 +26,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment im
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as run_inference
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import options as model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as run_model
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -38,6 +40,7 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
         run_capacity,
         {**HOSTS, "fit": [{"model_id": "m"}], "deployments": [{"model_id": "m"}]},
     ),
+    "trained_model": (model.SPEC, run_model, {**HOSTS, "model_id": ".elser_model_2"}),
     "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
@@ -108,6 +111,7 @@ def outcome(module: str, given: Json) -> Json:
         run_alias: CLUSTER.connect_aliases,
         run_capacity: CLUSTER.connect_capacity,
         run_inference: CLUSTER.connect_inference,
+        run_model: CLUSTER.connect_models,
     }.get(code, CLUSTER.connect)
     done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)
     return t.cast(Json, {**done.result, "warnings": done.warnings})

@@ -44,6 +44,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ta
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference.api import InferenceCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import options as model_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as trained_model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.api import ModelCluster
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -128,6 +131,9 @@ class Emulator:
     def connect_aliases(self, connection: Connection, sleep: t.Callable[[float], None]) -> AliasCluster:
         return AliasCluster(self._client(connection, sleep))
 
+    def connect_models(self, connection: Connection, sleep: t.Callable[[float], None]) -> ModelCluster:
+        return ModelCluster(self._client(connection, sleep), sleep)
+
     def connect_capacity(self, connection: Connection, sleep: t.Callable[[float], None]) -> CapacityCluster:
         return CapacityCluster(self._client(connection, sleep))
 
@@ -211,6 +217,21 @@ class Emulator:
             checked.validated_parameters,
             check_mode,
             connect=self.connect_inference,
+            clock=self.clock,
+            show_progress=self.reported.append,
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def run_model(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**model_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = trained_model.run(
+            checked.validated_parameters,
+            check_mode,
+            connect=self.connect_models,
             clock=self.clock,
             show_progress=self.reported.append,
         )

@@ -19,7 +19,7 @@ from .._core.run.cluster import ClusterConnection
 from .._core.run.obstacles import is_licensed, is_upgrade_mode
 from .._core.server import Server
 from .._ml.model import Model
-from .._ml.predictions import predicted_aliases, predicted_models
+from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
 from .._ml.schemas import MODELS
 from .plan import needs_licence
 from .records import Alias, DeploymentStatus, Desired, Situation
@@ -60,6 +60,7 @@ class AliasCluster(ClusterConnection):
         self.predicted_aliases: t.Mapping[str, str | None] = {}
         self.predicted_models: t.Mapping[str, str | None] = {}
         """Deployment id to its model, ``None`` if it would be gone."""
+        self.predicted_trained_models: t.Mapping[str, PredictedModel | None] = {}
 
     def forget(self) -> None:
         self.consumers.forget()
@@ -68,6 +69,7 @@ class AliasCluster(ClusterConnection):
         """Let reads show what earlier tasks of a dry run would have made."""
         self.predicted_aliases = predicted_aliases(params, self.server)
         self.predicted_models = predicted_models(params, self.server)
+        self.predicted_trained_models = predicted_trained_models(params, self.server)
 
     def read(self, desired: Desired) -> Situation:
         """Return what a plan for *desired* needs, and nothing else.
@@ -75,7 +77,7 @@ class AliasCluster(ClusterConnection):
         :raises ApiError: a read failed, and not for lack of a privilege.
         """
         rows = read_pages(self._client, "read the models", _PATH, _ROWS, _MODEL_QUERY, schema=MODELS)
-        models = {model.model_id: model for model in map(Model.from_api, rows)}
+        models = {model.model_id: model for model in self._predicted(map(Model.from_api, rows))}
         there = {alias: model.model_id for model in models.values() for alias in model.aliases}
         aliases = {name: model_id for name, model_id in {**there, **self.predicted_aliases}.items() if model_id}
         old = aliases.get(desired.model_alias)
@@ -100,6 +102,12 @@ class AliasCluster(ClusterConnection):
         if old and new and old in models:
             found = dataclasses.replace(found, deployments=self._deployments(old, new.model_id))
         return found
+
+    def _predicted(self, models: t.Iterable[Model]) -> t.Iterator[Model]:
+        """Yield *models* as earlier tasks of a dry run would have left them."""
+        predicted = self.predicted_trained_models
+        yield from (model for model in models if model.model_id not in predicted)
+        yield from (found.model for found in predicted.values() if found)
 
     def _deployments(self, *model_ids: str) -> dict[str, DeploymentStatus]:
         """Return the deployments of models by id; Elasticsearch counts one as allocated once a node runs it."""

@@ -50,13 +50,18 @@ class Feature(enum.Enum):
     DEPLOYMENT_ID = Availability((8, 8), "a deployment_id that differs from the model_id")
     RECORDED_PLANS = Availability((8, 8), "plans of allocations that were recorded", serverless=False)
     DEFINITION_STATUS = Availability((8, 8), "the status of a model's definition")
+    VOCABULARY_SCORES = Availability((8, 9), "scores in a vocabulary")
     TRANSPORT_VERSIONS = Availability((8, 10), "transport versions of nodes")
     INFERENCE_ENDPOINTS = Availability((8, 11), "inference endpoints")
     MEMORY_FIGURES = Availability((8, 11), "figures of a model's memory in its metadata")
+    ELSER_2 = Availability((8, 11), "ELSER 2")
     FINISH_PENDING_WORK = Availability((8, 11), "finish_pending_work")
+    E5 = Availability((8, 12), "E5")
+    PREFIX_STRINGS = Availability((8, 12), "prefix_strings and platform_architecture of a model")
     ALL_ENDPOINTS_IN_ONE_PATH = Availability((8, 13), "a path without a task type to all inference endpoints")
     MANAGE_INFERENCE = Availability((8, 14), "the cluster privilege manage_inference")
     SEMANTIC_TEXT = Availability((8, 15), "semantic_text fields")
+    RERANK = Availability((8, 15), "the rerank model")
     ADAPTIVE_ALLOCATIONS = Availability((8, 16), "adaptive_allocations")
     ENDPOINT_UPDATE = Availability((8, 17), "an update of an inference endpoint")
     CHUNKING_RESET = Availability(
@@ -65,6 +70,8 @@ class Feature(enum.Enum):
     SHORT_QUEUES = Availability((8, 17), "queues of at most 100000 requests, 10000 by default")
     STOP_CHECKS_ENDPOINTS = Availability((8, 19), "a check of inference endpoints before a stop", except_in=((9, 0),))
     OWNED_ONLY_BY_ENDPOINT = Availability((9, 2), "deployments that only their inference endpoint may update")
+    PLATFORM_VARIANT = Availability((9, 5), "the variant of packages that its nodes run")
+    LATER_MODEL_FIELDS = Availability((9, 6), "fields of a model that this collection does not know")
     PENDING_REQUESTS = Availability((9, 5), "a number of pending requests that is right")
 
     @property

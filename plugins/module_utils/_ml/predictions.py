@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import object_with, text
+from .._core.http.schema import boolean, integer, list_of, object_with, text
 from .._core.options.spec import Spec
 from .._core.run.predictions import Predicted, entry_schema
 from .._core.server import Server
+from .model import MEMORY_FIGURES, Model
 
-KINDS = {"deployments": "deployment", "aliases": "alias"}
+KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model"}
 """Kind in the option ``predictions`` to the key of the resource in an entry of a fact."""
 
 PREDICTIONS = Spec({"predictions": {"type": "dict", "options": {kind: {"type": "dict"} for kind in KINDS}}})
 
 ALIAS_ENTRY = entry_schema(alias=object_with("model_alias", "model_id", model_alias=text, model_id=text))
 
-_MODEL_ENTRY = entry_schema(deployment=object_with("model_id", model_id=text))
+MODEL_ENTRY = entry_schema(
+    model=object_with(
+        "model_id",
+        **dict.fromkeys(("model_id", "model_type", "task", "license_level"), text),
+        **dict.fromkeys(("model_bytes", *MEMORY_FIGURES), integer),
+        **dict.fromkeys(("field_names", "model_aliases"), list_of(text)),
+        fully_defined=boolean,
+        config=object_with(tags=list_of(text), metadata=object_with()),
+    )
+)
+
+_DEPLOYMENT_ENTRY = entry_schema(deployment=object_with("model_id", model_id=text))
 
 
 def predicted_aliases(params: t.Mapping[str, t.Any], server: Server) -> dict[str, str | None]:
@@ -37,5 +49,38 @@ def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str,
 
     :raises Refusal: the option has what no fact has.
     """
-    found = Predicted(params, "deployments", _MODEL_ENTRY).on(server)
+    found = Predicted(params, "deployments", _DEPLOYMENT_ENTRY).on(server)
     return {name: (entry.get("deployment") or {}).get("model_id") for name, entry in found.items()}
+
+
+class PredictedModel(t.NamedTuple):
+    """A model that a dry run would have made, with its configuration and its size as far as they are known before."""
+
+    model: Model
+    config: dict[str, t.Any]
+    model_bytes: int | None = None
+
+
+def predicted_trained_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str, PredictedModel | None]:
+    """Return the models on *server* that a dry run would have changed, ``None`` if deleted.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    found = Predicted(params, "models", MODEL_ENTRY).on(server)
+    return {name: _predicted_model(entry.get("model")) for name, entry in found.items()}
+
+
+def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
+    if shown is None:
+        return None
+    model = Model(
+        model_id=shown["model_id"],
+        model_type=shown.get("model_type") or "",
+        fully_defined=shown.get("fully_defined"),
+        task=shown.get("task"),
+        license_level=shown.get("license_level") or "",
+        field_names=frozenset(shown.get("field_names") or ()),
+        aliases=tuple(shown.get("model_aliases") or ()),
+        **{name: shown.get(name) or 0 for name in MEMORY_FIGURES},
+    )
+    return PredictedModel(model, shown.get("config") or {}, shown.get("model_bytes"))

@@ -116,6 +116,17 @@ def infers(emulator: Emulator) -> bool:
     return emulator.infer("m")["failure"] is None
 
 
+def brings_models(emulator: Emulator) -> bool:
+    emulator.effect("set_download_time", seconds=0)
+    tasks: list[Json] = [{}, {"state": "absent"}]
+    return all(emulator.run_model(model_id=".rerank-v1", **task)["changed"] for task in tasks)
+
+
+def sees_downloads(emulator: Emulator) -> bool:
+    emulator.control("POST", "/models", {"model_id": ".rerank-v1", "fully_defined": False, "downloading": True})
+    return emulator.run_model(check_mode=True, model_id=".rerank-v1")["download"] is not None
+
+
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
@@ -132,6 +143,8 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
     "try a model with an inference": infers,
+    "download, upload or delete a model": brings_models,
+    "see the progress of a download, and that one has failed": sees_downloads,
     "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }

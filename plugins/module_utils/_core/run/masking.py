@@ -35,6 +35,10 @@ state status stop summary target_allocation_count target_allocations threads_per
 timeout timeout_count type unchanged update usage used_by uuid version wait_for waited wanted warnings zero
 addresses capacity licence start_checks upgrade_mode versions
 alias model_alias previous_model_id reassign
+already_there bytes config create_time created_by current definition_bytes definition_sha256 description desired
+differences download downloaded_parts field_names fully_defined input license_level model model_type name order
+part_size parts platform_architecture resumed_at run semantic_text_indices sent_bytes sent_parts tags total_parts
+upload verified
 architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
 privilege processors reasons roles shutting_down total used what zone
 semantic_text_indices

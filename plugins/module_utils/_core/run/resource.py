@@ -4,36 +4,33 @@
 
 """The run of a task on one small resource: read, plan, send the steps one by one, and read again after each.
 
-What a resource has of its own is a :class:`Resource`. The rest is the same for all: check mode, diff, the privileges of
-the user, uncertain writes, the result with its fact, and the predictions of a dry run.
+What a resource has of its own is a :class:`.resource_kind.Resource`. The rest is the same for all: check mode, diff,
+privileges of the user, uncertain writes, waiting, the result with its fact, and the predictions of a dry run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import typing as t
 
 from ..errors import ApiError, Difference, Failure, Refusal, Unsatisfied
 from ..http.client import Request
-from ..http.schema import Schema
 from ..options.connection import connection
 from ..options.facts import require_fact_name
-from ..plan import Plan, Step, diff
+from ..plan import Plan, diff
 from ..server import Server
 from ..warning import WarningText
 from ..write_outcome import counts_as_change, is_shown_by_state, is_uncertain, judge_write, may_have_been_applied
 from .clock import Clock, SystemClock
-from .cluster import ClusterConnection, Connect, refuse_old_server
+from .cluster import Connect, refuse_old_server
 from .internal_error import InternalError
+from .long_work import NO_WAIT, Readiness, Work, wait_until_ready
 from .predictions import Predicted
+from .progress import ProgressCallback, no_progress
+from .resource_kind import C, D, K, Params, S
+from .resource_kind import Resource as Resource
 from .result import Json, Outcome, failure, without_facts
-
-K = t.TypeVar("K", bound=ClusterConnection)
-D = t.TypeVar("D")
-C = t.TypeVar("C")
-S = t.TypeVar("S")
-Params = t.Mapping[str, t.Any]
+from .wait import WaitBudget
 
 ATTEMPTS = 3
 """How often a write is sent, and how often read what does not show it yet."""
@@ -42,51 +39,19 @@ PAUSE = 1.0
 _UNKNOWN = "It is not known whether it took effect"
 
 
-@dataclasses.dataclass(frozen=True)
-class Resource(t.Generic[K, D, C, S]):
-    """One kind of resource: its names, and its functions, which are pure but for ``read``.
-
-    ``D`` is what the task asks for, ``C`` the situation that was read, ``S`` the resource in it.
-    """
-
-    noun: str
-    """What a message calls it, with ``plural``."""
-    plural: str
-    kind: str
-    """Its name in the option ``predictions``."""
-    key: str
-    """The result key that has it, also in an entry of its fact."""
-    entry: Schema
-    """The schema of such an entry."""
-    desired: t.Callable[[Params], D]
-    """Return what validated options ask for; refuse what no version takes."""
-    name_of: t.Callable[[D], str]
-    """Return the id of the resource."""
-    follow: t.Callable[[K, Params], None]
-    """Let the reads of a cluster show what earlier tasks of a dry run would have made."""
-    read: t.Callable[[K, D], C]
-    """Read all that the plan needs."""
-    state_of: t.Callable[[C], S | None]
-    """Return the resource as it was read, ``None`` if it is not there."""
-    plan: t.Callable[[D, C, Server], Plan[S]]
-    """Return the decision; refuse what Elasticsearch would."""
-    request: t.Callable[[Step, Server], Request]
-    """Return the request of a step."""
-    settings: t.Callable[[S | None], Json]
-    """Return what ``before`` and ``after`` show, with a ``state``; the same keys if it is not there."""
-    result: t.Callable[[D | None, C | None], Json]
-    """Return the result keys that only this resource has, from what the task asks for and what was read first."""
-
-    def write_of(self, step: Step) -> str:
-        """Return what *step* does, as the table of the privileges calls it."""
-        return f"{step.kind} {self.plural}"
-
-
 def run_resource(
-    resource: Resource[K, D, C, S], params: Params, check_mode: bool, connect: Connect[K], clock: Clock | None = None
+    resource: Resource[K, D, C, S],
+    params: Params,
+    check_mode: bool,
+    connect: Connect[K],
+    clock: Clock | None = None,
+    show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
-    """Bring a resource into the state that validated *params* ask for. Return errors as a failed result."""
-    run = _Run(resource, params, check_mode, clock or SystemClock())
+    """Bring a resource into the state that validated *params* ask for. Return errors as a failed result.
+
+    *show_progress* gets the progress of long steps and waits.
+    """
+    run = _Run(resource, params, check_mode, clock or SystemClock(), show_progress)
     try:
         run.run(connect)
     except Failure as exc:
@@ -102,11 +67,22 @@ def empty_result(resource: Resource[t.Any, t.Any, t.Any, t.Any]) -> Json:
 
 
 class _Run(t.Generic[K, D, C, S]):
-    def __init__(self, resource: Resource[K, D, C, S], params: Params, check_mode: bool, clock: Clock) -> None:
+    def __init__(
+        self,
+        resource: Resource[K, D, C, S],
+        params: Params,
+        check_mode: bool,
+        clock: Clock,
+        show_progress: ProgressCallback = no_progress,
+    ) -> None:
         self._resource = resource
         self._params = params
         self._check_mode = check_mode
         self._clock = clock
+        self._show_progress = show_progress
+        self._budget = WaitBudget(NO_WAIT.timeout, NO_WAIT.every, clock)
+        self._reached: bool | None = None
+        """Whether the wait ended well, ``None`` if the task did not wait."""
         self._server: Server | None = None
         self._name = ""
         self._desired: D | None = None
@@ -128,30 +104,59 @@ class _Run(t.Generic[K, D, C, S]):
         self._desired = desired = resource.desired(params)
         self._name = resource.name_of(desired)
         require_fact_name(params)
+        policy = resource.wait_policy(desired) if resource.wait_policy else NO_WAIT
+        self._budget = WaitBudget(policy.timeout, policy.every, self._clock)
+        self._budget.start()
         with contextlib.closing(connect(connection(params), self._clock.sleep)) as cluster:
             self._server = cluster.read_server()
             refuse_old_server(self._server)
-            self._follow(cluster)
+            self._desired = desired = self._follow(cluster, desired)
             self._first = self._current = resource.read(cluster, desired)
             self._plan = plan = resource.plan(desired, self._first, self._server)
             self.warnings += plan.warnings
             if self._check_mode:
                 self._changed = plan.changed
-                self._requests = [resource.request(step, self._server) for step in plan.steps]
-            elif plan.changed:
+                self._requests = [call for step in plan.steps for call in resource.requests(step, self._server)]
+                return
+            if plan.changed:
                 cluster.refuse_unprivileged({resource.write_of(step) for step in plan.steps})
                 self._apply(cluster, desired, plan)
+            if policy.wait:
+                self._wait(cluster, desired)
 
-    def _follow(self, cluster: K) -> None:
+    def _wait(self, cluster: K, desired: D) -> None:
+        """Wait until the resource is ready.
+
+        :raises NotReached: it is not in time, or will never be.
+        """
+
+        def observe() -> Readiness:
+            cluster.forget()
+            self._current = self._resource.read(cluster, desired)
+            return self._resource.readiness(desired, self._current)
+
+        first = self._resource.readiness(desired, t.cast("C", self._current))
+        self._reached = False
+        wait_until_ready(self._subject, first, observe, cluster, self._work())
+        self._reached = True
+
+    def _work(self) -> Work:
+        return Work(self._name, self._budget, self._clock, self._show_progress, self._note_applied)
+
+    def _follow(self, cluster: K, desired: D) -> D:
         """Let the reads of *cluster* show what earlier tasks of a dry run would have made, and only in a dry run.
 
-        The connection may be that of an earlier task, with what that one followed.
+        The connection may be that of an earlier task, with what that one followed. Return *desired*, completed by the
+        cluster.
         """
         params = self._params if self._check_mode else {**self._params, "predictions": None}
         self._resource.follow(cluster, params)
+        desired = self._resource.resolve(cluster, desired)
+        self._name = self._resource.name_of(desired)
         predicted = Predicted(params, self._resource.kind, self._resource.entry)
         self._follows_prediction = self._name in predicted.on(cluster.server)
         self.warnings += predicted.not_followed(self._name, self._resource.noun, cluster.server)
+        return desired
 
     def _apply(self, cluster: K, desired: D, plan: Plan[S]) -> None:
         """Send the steps of *plan* in their order. A read after each one shows what is there.
@@ -161,7 +166,23 @@ class _Run(t.Generic[K, D, C, S]):
         :raises Unsatisfied: another client has changed the resource, or the outcome is unknown.
         """
         while plan.steps:
-            plan = self._send_first(cluster, desired, plan)
+            is_long = plan.steps[0].kind in self._resource.long_steps
+            plan = (self._apply_long if is_long else self._send_first)(cluster, desired, plan)
+
+    def _apply_long(self, cluster: K, desired: D, plan: Plan[S]) -> Plan[S]:
+        """Let the resource apply the first step of *plan*, which is more than one request.
+
+        It repeats by itself what may be repeated, and what it says of a failure is final.
+        """
+        step, work = plan.steps[0], self._work()
+        try:
+            with cluster.within(work.time_left):
+                self._resource.long_steps[step.kind].apply(cluster, desired, step, work)
+        except Failure:
+            with contextlib.suppress(Failure):  # the result shows what is there, if it can be read
+                self._plan_again(cluster, desired)
+            raise
+        return self._after_success(cluster, desired, plan)
 
     def _send_first(self, cluster: K, desired: D, plan: Plan[S]) -> Plan[S]:
         """Send the first step of *plan* until it has taken effect. Return the plan for what is left.
@@ -282,7 +303,8 @@ class _Run(t.Generic[K, D, C, S]):
         settings = resource.settings(observed)
         before = None if first is None else resource.settings(resource.state_of(first))
         after = None if first is None else settings
-        shown = None if observed is None else {name: value for name, value in settings.items() if name != "state"}
+        shown = None if observed is None else self._shown(observed)
+        waited = {"seconds": self._budget.seconds, "polls": self._budget.polls, "reached": self._reached}
         return {
             "changed": self._changed,
             "operation": plan.operation if plan and self._changed else "none",
@@ -290,6 +312,8 @@ class _Run(t.Generic[K, D, C, S]):
             "failure": None,
             resource.key: shown,
             **resource.result(self._desired, first),
+            **resource.done(self._desired, first, self._current),
+            **({"waited": waited} if resource.wait_policy else {}),
             "before": before,
             "after": after,
             "diff": diff(before, after),
@@ -297,6 +321,16 @@ class _Run(t.Generic[K, D, C, S]):
             "server": self._server and self._server.as_result(),
             "ansible_facts": self._facts(shown),
         }
+
+    def _shown(self, observed: S) -> Json:
+        if self._resource.shown:
+            return self._resource.shown(observed)
+        return {name: value for name, value in self._resource.settings(observed).items() if name != "state"}
+
+    @property
+    def _predicts(self) -> bool:
+        """Return whether a real run would leave something else than what was read, by a change or a wait."""
+        return self._check_mode and self._plan is not None and self._plan.before != self._plan.after
 
     def _facts(self, shown: Json | None) -> Json:
         """Return the fact. A resource that is not there has an entry, too: the action plugin removes an earlier one."""
@@ -306,6 +340,6 @@ class _Run(t.Generic[K, D, C, S]):
             self._resource.key: shown,
             "cluster": self._server.cluster(),
             "addresses": self._server.addresses,
-            "predicted": self._follows_prediction or (self._check_mode and self._changed),
+            "predicted": self._follows_prediction or self._predicts,
         }
         return {self._params["fact_name"]: {self._name: entry}}

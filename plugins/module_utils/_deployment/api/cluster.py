@@ -75,7 +75,13 @@ class Cluster(ClusterConnection):
         """
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
         misreports = self.server.supports(Feature.MISREPORTED_THREADS)
-        return Snapshot(rows, deployment_id, predictions=self.predictions.deployments, misreports=misreports)
+        return Snapshot(
+            rows,
+            deployment_id,
+            predictions=self.predictions.deployments,
+            models=self.predictions.models,
+            misreports=misreports,
+        )
 
     def read_with_state(self, deployment_id: str | None = None) -> Snapshot:
         """Return what ``_stats`` shows of one deployment, or of all, and the cluster state of all.
@@ -153,7 +159,12 @@ class Cluster(ClusterConnection):
     def read_model(self, model_id: str) -> Model | None:
         """Return the model with this id or alias, or ``None``."""
         real_id = self.predictions.aliases.get(model_id, model_id)
-        return None if real_id is None else self._read_existing(real_id)
+        if real_id is None:
+            return None
+        if real_id in self.predictions.models:
+            predicted = self.predictions.models[real_id]
+            return predicted and predicted.model
+        return self._read_existing(real_id)
 
     def _read_existing(self, model_id: str) -> Model | None:
         query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}

@@ -12,6 +12,7 @@ import typing as t
 
 from ..._capacity.cluster_state import ClusterState
 from ..._ml.deployment import Deployment
+from ..._ml.predictions import PredictedModel
 from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, Predictions, overlaid
 
 Json = dict[str, t.Any]
@@ -35,7 +36,7 @@ class Snapshot:
 
     *rows*: of ``_stats``; of all deployments if *deployment_id* is ``None``, else of those under that id.
     ``has_targets``: the cluster state was read, too. A deployment that only one of the two reads has still counts.
-    *predictions* take the place of what was read; :attr:`rows` stay as they are.
+    *predictions* and *models* take the place of what was read; :attr:`rows` stay as they are.
     *misreports*: the threads in *rows* may be wrong.
     """
 
@@ -46,6 +47,7 @@ class Snapshot:
         *,
         misreports: bool,
         predictions: PredictedDeployments = NO_PREDICTIONS.deployments,
+        models: t.Mapping[str, PredictedModel | None] = NO_PREDICTIONS.models,
     ) -> None:
         self.rows: dict[str, Json] = {}
         """Deployment id to row."""
@@ -64,6 +66,8 @@ class Snapshot:
         self._as_read = dict(self._from_stats)
         for predicted_id, predicted in predictions.items():
             self._predict(predicted_id, predicted)
+        for model_id, model in models.items():
+            self._predict_model(model_id, model)
 
     @property
     def is_complete(self) -> bool:
@@ -99,6 +103,15 @@ class Snapshot:
         if predicted is not None:
             self._from_stats[deployment_id] = overlaid(predicted, observed)
             self._models.setdefault(predicted.model_id, []).append(deployment_id)
+
+    def _predict_model(self, model_id: str, predicted: PredictedModel | None) -> None:
+        """Add a model, or take one away: no deployment is left without its model."""
+        if predicted is None:
+            for deployment_id in self._models.pop(model_id, ()):
+                self._from_stats.pop(deployment_id, None)
+        else:
+            self._models.setdefault(model_id, [])
+        self._model_bytes[model_id] = predicted.model_bytes if predicted else None
 
     def is_predicted(self, deployment_id: str) -> bool:
         """Return whether an earlier task of the dry run would have changed the deployment."""

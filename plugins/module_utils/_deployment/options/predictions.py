@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The deployments and aliases that earlier tasks of a dry run would have made."""
+"""The deployments, aliases and models that earlier tasks of a dry run would have made."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import typing as t
 from ..._core.run.predictions import Predicted
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._ml.predictions import predicted_aliases
+from ..._ml.predictions import predicted_aliases, predicted_trained_models
 from ..records.prediction import ENTRY, Predictions, from_entry
 
 
 def predictions(params: t.Mapping[str, t.Any], server: Server) -> Predictions:
-    """Return the deployments and aliases on *server* that earlier tasks of the dry run would have changed.
+    """Return the deployments, aliases and models on *server* that earlier tasks of the dry run would have changed.
 
     :raises Refusal: the option has what no fact has.
     """
     found = Predicted(params, "deployments", ENTRY).on(server)
     deployments = {deployment_id: from_entry(entry) for deployment_id, entry in found.items()}
     moved = frozenset(name for entry in found.values() for name in entry.get("moved") or ())
-    return Predictions(deployments, predicted_aliases(params, server), moved)
+    models = predicted_trained_models(params, server)
+    return Predictions(deployments, predicted_aliases(params, server), moved, models)
 
 
 def not_followed(params: t.Mapping[str, t.Any], server: Server, deployment_id: str) -> tuple[WarningText, ...]:

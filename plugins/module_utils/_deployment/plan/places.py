@@ -28,8 +28,10 @@ _UNREAD = "Not all was read that decides about the nodes: see missing."
 _FAULT = "Working out the places failed: please report this as a bug of mlops.elasticsearch."
 
 
-def _unknown(room: Room) -> str:
+def _unknown(room: Room, expected: Deployment) -> str:
     """Return the deployments of which a plan would need more than is known."""
+    if expected.model_bytes is None:
+        return f"The size of model '{expected.model_id}' is not known before the model is there."
     ids = [each.deployment_id for each in room.existing or () if planner_deployment(each) is None]
     if not ids:
         return "The other deployments are not known."
@@ -133,7 +135,7 @@ def _widest(outlook: Outlook, expected: Deployment) -> tuple[Deployment, Places]
     if room.capacity.missing:
         reasons.append(_UNREAD)
     elif outlook.forecast is None:
-        reasons.append(_FAULT if outlook.has_fault else _unknown(room))
+        reasons.append(_FAULT if outlook.has_fault else _unknown(room, expected))
     asked = without_places(expected)
     unknown = _unplaced(expected)
     if asked is None or not room.nodes or room.capacity.lacks("nodes"):

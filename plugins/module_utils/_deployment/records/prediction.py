@@ -16,6 +16,7 @@ from ..._core.run.predictions import entry_schema
 from ..._ml.adaptive import AdaptiveAllocations
 from ..._ml.deployment import Deployment
 from ..._ml.model import MEMORY_FIGURES
+from ..._ml.predictions import PredictedModel
 from ..._ml.routing import Route
 from ..._ml.schemas import ADAPTIVE
 from ..._ml.settings import SETTINGS
@@ -48,12 +49,13 @@ class Places:
 class Predictions(t.NamedTuple):
     """The state that earlier tasks of a dry run would have left. ``aliases``: to their models, ``None`` if deleted.
 
-    ``moved``: the ids of other deployments, whose places they would have changed.
+    ``moved``: the ids of other deployments, whose places they would have changed. ``models``: ``None`` if deleted.
     """
 
     deployments: PredictedDeployments = _NOTHING
     aliases: t.Mapping[str, str | None] = _NOTHING
     moved: frozenset[str] = frozenset()
+    models: t.Mapping[str, PredictedModel | None] = _NOTHING
 
 
 NO_PREDICTIONS = Predictions()

@@ -1,0 +1,95 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The names and functions of one kind of resource: all that it has of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..http.client import Request
+from ..http.schema import Schema
+from ..plan import Plan, Step
+from ..server import Server
+from .cluster import ClusterConnection
+from .long_work import LongStep, Readiness, WaitPolicy
+from .result import Json
+
+K = t.TypeVar("K", bound=ClusterConnection)
+D = t.TypeVar("D")
+C = t.TypeVar("C")
+S = t.TypeVar("S")
+Params = t.Mapping[str, t.Any]
+
+
+def as_given(_cluster: t.Any, desired: D) -> D:
+    """Return *desired* as it is."""
+    return desired
+
+
+def nothing_more(_desired: t.Any, _first: t.Any, _last: t.Any) -> Json:
+    """Return no further result keys."""
+    return {}
+
+
+def always_ready(_desired: t.Any, _current: t.Any) -> Readiness:
+    """Return that nothing is to be waited for."""
+    return Readiness("ready")
+
+
+@dataclasses.dataclass(frozen=True)
+class Resource(t.Generic[K, D, C, S]):
+    """One kind of resource: its names, and its functions, which are pure but for ``read``.
+
+    ``D`` is what the task asks for, ``C`` the situation that was read, ``S`` the resource in it.
+    """
+
+    noun: str
+    """What a message calls it, with ``plural``."""
+    plural: str
+    kind: str
+    """Its name in the option ``predictions``."""
+    key: str
+    """The result key that has it, also in an entry of its fact."""
+    entry: Schema
+    """The schema of such an entry."""
+    desired: t.Callable[[Params], D]
+    """Return what validated options ask for; refuse what no version takes."""
+    name_of: t.Callable[[D], str]
+    """Return the id of the resource."""
+    follow: t.Callable[[K, Params], None]
+    """Let the reads of a cluster show what earlier tasks of a dry run would have made."""
+    read: t.Callable[[K, D], C]
+    """Read all that the plan needs."""
+    state_of: t.Callable[[C], S | None]
+    """Return the resource as it was read, ``None`` if it is not there."""
+    plan: t.Callable[[D, C, Server], Plan[S]]
+    """Return the decision; refuse what Elasticsearch would."""
+    request: t.Callable[[Step, Server], Request]
+    """Return the request of a step."""
+    settings: t.Callable[[S | None], Json]
+    """Return what ``before`` and ``after`` show, with a ``state``; the same keys if it is not there."""
+    result: t.Callable[[D | None, C | None], Json]
+    """Return the result keys that only this resource has, from what the task asks for and what was read first."""
+    done: t.Callable[[D | None, C | None, C | None], Json] = nothing_more
+    """Return those that come from what was read last, too."""
+    resolve: t.Callable[[K, D], D] = as_given
+    """Complete what the task asks for with what the cluster decides, such as the id."""
+    shown: t.Callable[[S], Json] | None = None
+    """Return the resource itself, if the result shows more of it than its settings."""
+    long_steps: t.Mapping[str, LongStep[K, D]] = dataclasses.field(default_factory=dict)
+    """The kinds of steps that are more than one request."""
+    wait_policy: t.Callable[[D], WaitPolicy] | None = None
+    """Return how long the task may wait, if it waits at all for what it did; then ``readiness`` ends the wait."""
+    readiness: t.Callable[[D, C], Readiness] = always_ready
+
+    def write_of(self, step: Step) -> str:
+        """Return what *step* does, as the table of the privileges calls it."""
+        return f"{step.kind} {self.plural}"
+
+    def requests(self, step: Step, server: Server) -> tuple[Request, ...]:
+        """Return what the result shows of the requests of *step*."""
+        long_step = self.long_steps.get(step.kind)
+        return long_step.requests(step, server) if long_step else (self.request(step, server),)

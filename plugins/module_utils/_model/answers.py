@@ -1,0 +1,100 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answers of Elasticsearch about models, and what they become. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.http.schema import boolean, integer, list_of, map_of, object_with, text
+from .._ml.model import Model
+from .packages import AGNOSTIC, X86
+from .records import Download, Json, OtherModel, StoredModel
+
+CONFIGS = object_with(
+    trained_model_configs=list_of(
+        object_with(
+            "model_id",
+            model_id=text,
+            model_type=text,
+            description=text,
+            tags=list_of(text),
+            fully_defined=boolean,
+            license_level=text,
+            create_time=integer,
+            model_size_bytes=integer,
+            platform_architecture=text,
+            inference_config=object_with(),
+            input=object_with(field_names=list_of(text)),
+            metadata=object_with(model_aliases=list_of(text)),
+        )
+    )
+)
+DEPLOYED = object_with(
+    trained_model_stats=list_of(
+        object_with("model_id", model_id=text, deployment_stats=object_with(deployment_id=text, model_id=text))
+    )
+)
+_TASK = object_with(
+    description=text, status=object_with(total_parts=integer, downloaded_parts=integer), running_time_in_nanos=integer
+)
+TASKS = object_with(nodes=map_of(object_with(tasks=map_of(_TASK))))
+VARIANT = object_with(defaults=object_with(model_platform_variant=text))
+NODES = object_with(nodes=map_of(object_with(roles=list_of(text), os=object_with(name=text, arch=text))))
+NOTIFICATIONS = object_with(hits=object_with(hits=list_of(object_with(_source=object_with(message=text, level=text)))))
+
+
+def stored_model(raw: Json, *, has_figures: bool) -> StoredModel:
+    """Return a row of ``GET _ml/trained_models``, without the aliases, which have records of their own."""
+    model = Model.from_api(raw, has_figures=has_figures)
+    metadata = {name: value for name, value in (raw.get("metadata") or {}).items() if name != "model_aliases"}
+    return StoredModel(model, {**raw, "metadata": metadata}, model.fully_defined)
+
+
+def other_model(raw: Json) -> OtherModel:
+    aliases = (raw.get("metadata") or {}).get("model_aliases") or ()
+    return OtherModel(str(raw["model_id"]), frozenset(raw.get("tags") or ()), frozenset(aliases))
+
+
+def deployments(answer: Json) -> dict[str, str]:
+    """Return the deployments in ``_stats``, each with its model."""
+    found = {}
+    for row in answer.get("trained_model_stats") or ():
+        if stats := row.get("deployment_stats"):
+            model_id = str(stats.get("model_id") or row["model_id"])
+            found[str(stats.get("deployment_id") or model_id)] = model_id
+    return found
+
+
+def download_of(answer: Json, model_id: str) -> Download | None:
+    """Return the task of a download in ``_tasks``, ``None`` if there is none."""
+    for node in (answer.get("nodes") or {}).values():
+        for task in (node.get("tasks") or {}).values():
+            if task.get("description") == f"model_id-{model_id}":
+                status = task.get("status") or {}
+                return Download(status.get("downloaded_parts") or 0, status.get("total_parts") or 0)
+    return None
+
+
+def variant_of_nodes(answer: Json) -> str | None:
+    """Return the variant of packages that all ML nodes run, ``None`` without any such node.
+
+    Only if all of them are x86 nodes under Linux it is their own one (around-deployments.md 2.2).
+    """
+    nodes = [node for node in (answer.get("nodes") or {}).values() if "ml" in (node.get("roles") or ())]
+    if not nodes:
+        return None
+    return X86 if all(map(_is_x86, nodes)) else AGNOSTIC
+
+
+def _is_x86(node: Json) -> bool:
+    system: t.Mapping[str, t.Any] = node.get("os") or {}
+    return system.get("name") in (None, "Linux") and system.get("arch") in ("amd64", "x86_64")
+
+
+def notification_in(answer: Json) -> str | None:
+    """Return the text of the newest notification in the answer of a search."""
+    hits = (answer.get("hits") or {}).get("hits") or ()
+    return next((hit["_source"].get("message") for hit in hits if hit.get("_source")), None)

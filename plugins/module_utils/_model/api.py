@@ -1,0 +1,323 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads of a trained model and of what decides about it, and its writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from .._consumers.api import ConsumerReader
+from .._consumers.records import Consumers
+from .._consumers.users import ModelUsers, model_users
+from .._core.errors import ApiError, Refusal
+from .._core.features import Feature
+from .._core.http.client import Client, Request, quote
+from .._core.http.pages import read_pages
+from .._core.options.connection import Connection, connection
+from .._core.plan import Step
+from .._core.run.cluster import ClusterConnection
+from .._core.run.long_work import Work
+from .._core.run.obstacles import is_licensed, is_upgrade_mode, read_unless_hidden
+from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
+from . import answers
+from .aims import aim_of, needs_checksum
+from .files import ModelFiles
+from .packages import chosen, has_variants, id_of_variant
+from .records import Aim, Desired, Download, SentParts, Situation, StoredModel
+from .steps import STOP, upload_requests
+from .transfer import Transfer, is_other_file
+from .upload.journal import JournalKey
+from .upload.limits import Limits
+from .users import is_idle_preset
+
+_PUT = "cluster:admin/xpack/ml/inference/put"
+_PATH = "/_ml/trained_models"
+_ROWS = "trained_model_configs"
+_NAMES = {"filter_path": f"count,{_ROWS}.model_id,{_ROWS}.tags,{_ROWS}.metadata.model_aliases"}
+_CREATIONS: t.Sequence[Aim] = ("download", "upload", "resume", "recreate")
+_REMOVALS: t.Sequence[Aim] = ("delete", "recreate")
+
+
+class ModelCluster(ClusterConnection):
+    """A connection to one cluster: reads and writes of models."""
+
+    ALLOWING: t.ClassVar = {
+        "download models": ("manage_ml", _PUT),
+        "create models": ("manage_ml", _PUT),
+        "upload models": ("manage_ml", "cluster:admin/xpack/ml/trained_models/part/put"),
+        "delete models": ("manage_ml", "cluster:admin/xpack/ml/inference/delete"),
+        f"{STOP} models": ("manage_ml", "cluster:admin/xpack/ml/trained_models/deployment/stop"),
+    }
+
+    @classmethod
+    def connected(cls, connection: Connection, sleep: t.Callable[[float], None]) -> t.Self:
+        return cls(Client(connection, sleep), sleep)
+
+    def __init__(self, client: Client, sleep: t.Callable[[float], None] = time.sleep) -> None:
+        super().__init__(client)
+        self._sleep = sleep
+        self.consumers = ConsumerReader(client, lambda: self.server, lambda: self._predicted_aliases)
+        self._predicted_aliases: t.Mapping[str, str | None] = {}
+        self._predicted_deployments: t.Mapping[str, str | None] = {}
+        self._predicted_models: t.Mapping[str, PredictedModel | None] = {}
+        self._looks_left: dict[str, int] = {}
+        """Model to the looks after which a download that was asked for has to show."""
+        self._download: Download | None = None
+        """The download as it was seen last."""
+        self._connection: Connection | None = None
+        self._files: ModelFiles | None = None
+        self._transfer: Transfer | None = None
+
+    def close(self) -> None:
+        """Forget what this task has done on the connection."""
+        self._looks_left.clear()
+        self._download = self._transfer = None
+        if self._files:
+            self._files.close()
+        self._files = None
+        super().close()
+
+    def forget(self) -> None:
+        self.consumers.forget()
+
+    def follow(self, params: t.Mapping[str, t.Any]) -> None:
+        """Let reads show what earlier tasks of a dry run would have made."""
+        self._connection = connection(params)
+        self._predicted_aliases = predicted_aliases(params, self.server)
+        self._predicted_deployments = predicted_models(params, self.server)
+        self._predicted_models = predicted_trained_models(params, self.server)
+
+    def resolve(self, desired: Desired) -> Desired:
+        """Return *desired* with the id of the variant of a package that this cluster is to have."""
+        if not has_variants(desired):
+            return dataclasses.replace(desired, model_id=_with_variant(desired))
+        named = self._variant()
+        there = self._ids_like(desired.model_id)
+        model_id = chosen(desired, named, there)
+        return dataclasses.replace(desired, model_id=model_id, is_variant_known=named is not None)
+
+    def _variant(self) -> str | None:
+        """Return the variant of packages that the cluster can run, ``None`` if it does not say."""
+        if self.server.supports(Feature.PLATFORM_VARIANT):
+            query = {"filter_path": "defaults.model_platform_variant"}
+            what = "read the platform variant of models"
+            answer = read_unless_hidden(self._client, what, "/_ml/info", query, answers.VARIANT, "monitor_ml") or {}
+            if variant := (answer.get("defaults") or {}).get("model_platform_variant"):
+                return str(variant)
+        if self.server.serverless:
+            return None
+        query = {"filter_path": "nodes.*.roles,nodes.*.os.name,nodes.*.os.arch"}
+        nodes = read_unless_hidden(self._client, "read the nodes", "/_nodes", query, answers.NODES)
+        return answers.variant_of_nodes(nodes or {})
+
+    def _ids_like(self, model_id: str) -> set[str]:
+        """Return the ids of models that begin with *model_id*."""
+        rows = self._names(f"/{quote(model_id)}*")
+        found = {str(row["model_id"]) for row in rows} - {
+            name for name, gone in self._predicted_models.items() if not gone
+        }
+        return found | {name for name, model in self._predicted_models.items() if model}
+
+    def _names(self, which: str = "") -> t.Iterable[dict[str, t.Any]]:
+        path = f"{_PATH}{which}"
+        return read_pages(self._client, "read the models", path, _ROWS, _NAMES, schema=answers.CONFIGS)
+
+    def read(self, desired: Desired) -> Situation:
+        """Return what a plan for *desired* needs, and nothing else.
+
+        :raises ApiError: a read failed, and not for lack of a privilege.
+        """
+        current = self._with_files(desired, self._read_model(desired))
+        aim = aim_of(desired, current)
+        if aim == "none" or (aim == "recreate" and desired.replace == "never"):
+            return self._with_notification(desired, current)
+        if not self.server.serverless:
+            current = dataclasses.replace(current, upgrade_mode=is_upgrade_mode(self._client))
+        if aim in _CREATIONS:
+            current = self._with_names(desired, current, is_new=aim != "resume")
+        if aim in _REMOVALS:
+            deployments = self._deployments(desired.model_id)
+            current = dataclasses.replace(current, deployments=deployments, users=self._users(desired, deployments))
+        return current
+
+    def _read_model(self, desired: Desired) -> Situation:
+        """Return the model and its download. If no task shows it, the model is read again: it may be complete."""
+        model_id = desired.model_id
+        if model_id in self._predicted_models:
+            predicted = self._predicted_models[model_id]
+            return Situation(StoredModel(predicted.model, predicted.config, True) if predicted else None)
+        found = self._config(model_id)
+        if found is None or found.model.model_id != model_id:
+            return Situation(alias_of=found.model.model_id if found else None)
+        if not desired.is_packaged or found.is_complete is not False:
+            return Situation(found, download=self._ended_download(found))
+        shown, download = self._read_download(model_id)
+        if shown and download is None:
+            found = self._config(model_id) or found
+        current = Situation(found, download=download, begun=self._may_begin(model_id, download), shows_downloads=shown)
+        is_complete = not current.has_failed_download
+        return dataclasses.replace(current, stored=dataclasses.replace(found, is_complete=is_complete))
+
+    def _may_begin(self, model_id: str, download: Download | None) -> bool:
+        """Return whether a download that this task has asked for may still begin. One that was seen has begun."""
+        self._download = download or self._download
+        left = 0 if download else self._looks_left.get(model_id, 0)
+        self._looks_left[model_id] = max(0, left - 1)
+        return left > 0
+
+    def _with_files(self, desired: Desired, current: Situation) -> Situation:
+        """Return *current* with what the files say; of the definition, no more is read than a plan needs."""
+        if desired.files is None:
+            return current
+        if self._files is None:
+            limits = Limits(sleep=self._sleep)
+            connection = t.cast("Connection", self._connection)
+            self._files = ModelFiles(desired.files, desired, connection, limits, self.server)
+        stored = current.stored
+        upload = self._files.upload(stored.ours.get("part_size") if stored else None)
+        if needs_checksum(desired, upload, current):
+            upload = self._files.checked(upload)
+        if stored and stored.ours and stored.is_complete is False:
+            upload = self._files.with_journal(upload, self._journal_key(stored))
+        sent = SentParts(*self._transfer.sent) if self._transfer else SentParts()
+        return dataclasses.replace(current, upload=upload, sent=sent)
+
+    def _journal_key(self, stored: StoredModel) -> JournalKey:
+        ours = stored.ours
+        return JournalKey(
+            self.server.cluster_uuid,
+            stored.model.model_id,
+            stored.config.get("create_time") or 0,
+            str(ours.get("definition_sha256")),
+            ours.get("part_size") or 0,
+        )
+
+    def upload(self, desired: Desired, step: Step, work: Work) -> None:
+        """Apply an upload: send the vocabulary, then the parts of the definition.
+
+        :raises Failure: the model is not complete; the message says what is missing.
+        """
+        files, stored = t.cast("ModelFiles", self._files), t.cast("StoredModel", self._config(desired.model_id))
+        parts = files.parts(stored.ours.get("part_size"))
+        transfer = self._transfer = Transfer(self._client, desired.model_id, files, parts, work)
+        *before, request = upload_requests(step, self.server)
+        if files.vocabulary:
+            transfer.send_vocabulary(files.vocabulary)
+            work.note(before[0])
+        try:
+            transfer.send_definition(self._journal_key(stored), lambda: work.note_once(request))
+        except Refusal as error:
+            if not is_other_file(error):
+                raise
+            self._delete_unusable(desired, work)
+            raise error.with_hint(
+                "The task has deleted the incomplete model: its parts are of another file."
+            ) from error
+
+    def _delete_unusable(self, desired: Desired, work: Work) -> None:
+        """Delete a model whose parts are not of the file that it is for: nothing else can repair it."""
+        request = Request("DELETE", f"{_PATH}/{quote(desired.model_id)}", {})
+        self.write(f"delete model '{desired.model_id}'", request, "delete models")
+        work.note(request)
+
+    def _ended_download(self, found: StoredModel) -> Download | None:
+        """Return the download that this task has seen, as complete as it is now."""
+        seen = self._download
+        return Download(seen.total_parts, seen.total_parts) if seen and found.is_complete else None
+
+    def _config(self, model_id: str) -> StoredModel | None:
+        """Return the model with this id or alias."""
+        query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
+        try:
+            return self._read_config(model_id, query)
+        except ApiError as exc:
+            if exc.not_found:
+                return None
+            if not query or exc.status != 400:
+                raise
+        # Elasticsearch refuses to show the definition status of a model that is not a PyTorch model.
+        return self._read_config(model_id, {})
+
+    def _read_config(self, model_id: str, query: dict[str, str]) -> StoredModel | None:
+        path = f"{_PATH}/{quote(model_id)}"
+        answer = self._client.read(f"read model '{model_id}'", path, query, schema=answers.CONFIGS)
+        configs = answer.get(_ROWS) or []
+        has_figures = self.server.supports(Feature.MEMORY_FIGURES)
+        return answers.stored_model(configs[0], has_figures=has_figures) if configs else None
+
+    def _read_download(self, model_id: str) -> tuple[bool, Download | None]:
+        """Return whether the user may read downloads, and that of a model."""
+        query = {"actions": "xpack/ml/model_import*", "detailed": "true"}
+        answer = read_unless_hidden(self._client, "read the downloads", "/_tasks", query, answers.TASKS)
+        return answer is not None, answers.download_of(answer or {}, model_id)
+
+    def _with_notification(self, desired: Desired, current: Situation) -> Situation:
+        """Return *current* with what Elasticsearch says of a download that has failed, if the user may read it."""
+        if not current.has_failed_download:
+            return current
+        match = {"filter": [{"term": {"job_id": desired.model_id}}, {"term": {"level": "error"}}]}
+        body = {"query": {"bool": match}, "sort": [{"timestamp": "desc"}], "size": 1, "_source": ["message", "level"]}
+        path = "/.ml-notifications-*/_search"
+        try:
+            answer = self._client.read(
+                "read the notifications", path, body=body, privilege="read", schema=answers.NOTIFICATIONS
+            )
+        except ApiError as exc:
+            if not (exc.hidden or exc.status == 400):
+                raise
+            return current
+        return dataclasses.replace(current, notification=answers.notification_in(answer))
+
+    def _with_names(self, desired: Desired, current: Situation, *, is_new: bool) -> Situation:
+        """Return *current* with what refuses a creation."""
+        if not self.server.serverless:
+            current = dataclasses.replace(current, licensed=is_licensed(self._client))
+        if not is_new:
+            return current
+        others = (answers.other_model(row) for row in self._names())
+        return dataclasses.replace(
+            current,
+            others=tuple(other for other in others if other.model_id != desired.model_id),
+            deployments=self._deployments(desired.model_id),
+        )
+
+    def _deployments(self, model_id: str) -> dict[str, str]:
+        """Return the deployments that are named like a model, or run it, each with its model."""
+        query = {"filter_path": ",".join(f"trained_model_stats.{name}" for name in _DEPLOYMENT_FIELDS)}
+        try:
+            path = f"{_PATH}/{quote(model_id)}/_stats"
+            answer = self._client.read("read the deployments", path, query, schema=answers.DEPLOYED)
+        except ApiError as exc:
+            if not exc.not_found:
+                raise
+            answer = {}
+        found: dict[str, str | None] = {**answers.deployments(answer), **self._predicted_deployments}
+        return {name: model for name, model in found.items() if model and model_id in (name, model)}
+
+    def _users(self, desired: Desired, deployments: t.Mapping[str, str]) -> ModelUsers:
+        """Return the users of the model, as far as they can be read."""
+        reader = self.consumers
+        endpoints = reader.read_endpoints()
+        used = None if endpoints is None else tuple(each for each in endpoints if not is_idle_preset(each, deployments))
+        consumers = Consumers(used, reader.read_pipelines(), reader.read_aliases())
+        return model_users(desired.model_id, deployments, consumers)
+
+    def write(self, what: str, request: Request, write: str) -> None:
+        if write == "download models":
+            self._looks_left[request.path.rpartition("/")[2]] = _LOOKS
+        super().write(what, request, write)
+
+
+_LOOKS = 6
+_DEPLOYMENT_FIELDS = ("model_id", "deployment_stats.deployment_id", "deployment_stats.model_id")
+
+
+def _with_variant(desired: Desired) -> str:
+    """Return the id that a task means which names the variant of a package itself."""
+    if desired.variant == "auto":
+        return desired.model_id
+    return id_of_variant(desired.model_id, desired.variant)

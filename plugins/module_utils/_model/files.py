@@ -1,0 +1,79 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a model: they are read once for a task, the definition only as far as a plan needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._core.options.connection import Connection
+from .._core.server import Server
+from .contents import checksum_of, config_of, counts_of, parsed, vocabulary_of
+from .records import Desired, Files, Json, Upload
+from .upload.journal import JournalKey, acknowledged, refuse_unusable
+from .upload.limits import Limits
+from .upload.parts import Parts
+from .upload.source import Source, open_source, read_whole
+
+
+class ModelFiles:
+    """The files of one task. ``vocabulary``: what is sent of it."""
+
+    def __init__(self, files: Files, desired: Desired, connection: Connection, limits: Limits, server: Server) -> None:
+        """Read the small files, and open the definition.
+
+        :raises Refusal: one of them cannot be read, or Elasticsearch would refuse it.
+        """
+        self.files = files
+        self.config = config_of(desired.model_id, _config(files, connection, limits), server)
+        self.vocabulary: Json | None = None
+        if files.vocabulary:
+            content = parsed("vocabulary", read_whole(files.vocabulary, connection, limits, option="vocabulary"))
+            self.vocabulary = vocabulary_of(content, self.config, server)
+        if files.journal:
+            refuse_unusable(files.journal)
+        self.definition: Source = open_source(files.definition, connection, limits, files.checksum)
+
+    def close(self) -> None:
+        self.definition.close()
+
+    def upload(self, part_size: int | None = None) -> Upload:
+        """Return what a plan needs to know of the files. *part_size*: that of an upload which was begun."""
+        parts = self.parts(part_size)
+        return Upload(
+            self.config,
+            parts.size,
+            parts.part_size,
+            parts.total,
+            None if self.vocabulary is None else counts_of(self.vocabulary),
+            None if self.vocabulary is None else checksum_of(self.vocabulary),
+        )
+
+    def parts(self, part_size: int | None = None) -> Parts:
+        return Parts.of(self.definition.size, part_size or self.files.part_size)
+
+    def checked(self, upload: Upload) -> Upload:
+        """Return *upload* with the checksum of the definition, which is read for it.
+
+        :raises Refusal: it cannot be read, or has another checksum than the task says.
+        """
+        return dataclasses.replace(upload, definition_checksum=self.definition.checksum().removeprefix("sha256:"))
+
+    def with_journal(self, upload: Upload, key: JournalKey) -> Upload:
+        """Return *upload* with the parts that the journal has, if the task names one."""
+        if not self.files.journal:
+            return upload
+        return dataclasses.replace(upload, acknowledged=acknowledged(self.files.journal, key))
+
+
+def _config(files: Files, connection: Connection, limits: Limits) -> Json:
+    """Return the configuration: given in the task, or read."""
+    given: t.Any = files.config
+    if isinstance(given, dict):
+        return given
+    if given.lstrip().startswith("{"):  # JSON itself, as a lookup returns it
+        return parsed("config", given.encode())
+    return parsed("config", read_whole(given, connection, limits, option="config"))
