@@ -29,6 +29,7 @@ ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
 INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
+MODELS = "plugins/modules/trained_model_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
@@ -226,6 +227,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     ALIAS: {"results": lambda: other_results("server", "error")},
     INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
+    MODELS: {"results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
 }
 """File to what stands between its marks."""

@@ -39,6 +39,7 @@ ROWS = (
         "module_utils/_alias",
         "module_utils/_inference",
         "module_utils/_model",
+        "module_utils/_model_info",
     ),
     ("module_utils/_capacity_info",),
     ("plugin_utils",),

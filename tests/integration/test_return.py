@@ -19,6 +19,7 @@ from support.playbook import Json, run_playbook
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 INFER = "mlops.elasticsearch.trained_model_infer"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
+MODELS = "mlops.elasticsearch.trained_model_info"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
@@ -60,6 +61,9 @@ TASKS: list[Json] = [
     {INFER: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}},
+    {MODELS: {"gather": ["definition", "references", "config"]}},
+    {MODELS: {"model_id": "search-model", "gather": []}},
+    {MODELS: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": ".multilingual-e5-small", "reassign": True}},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "nope", "hosts": "http://127.0.0.1:9"}, "ignore_errors": True},

@@ -28,6 +28,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference imp
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as run_inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import options as model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as run_model
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as run_model_info
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -46,6 +48,7 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
     "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
+    "trained_model_info": (model_info.SPEC, run_model_info, HOSTS),
 }
 VALUES: dict[str, t.Any] = {
     "blank": " ",
@@ -107,12 +110,14 @@ def outcome(module: str, given: Json) -> Json:
     validated = ArgumentSpecValidator(**spec.to_kwargs()).validate(arguments)
     if validated.error_messages:
         return {"msg": " ".join(validated.error_messages), "failure": {"code": "invalid_arguments"}}
-    connect: t.Any = {
+    connections: dict[t.Any, t.Any] = {
         run_alias: CLUSTER.connect_aliases,
         run_capacity: CLUSTER.connect_capacity,
         run_inference: CLUSTER.connect_inference,
         run_model: CLUSTER.connect_models,
-    }.get(code, CLUSTER.connect)
+        run_model_info: CLUSTER.connect_model_info,
+    }
+    connect = connections.get(code, CLUSTER.connect)
     done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)
     return t.cast(Json, {**done.result, "warnings": done.warnings})
 

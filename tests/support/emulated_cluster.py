@@ -47,6 +47,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference.api
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import options as model_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as trained_model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.api import ModelCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as model_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info.api import ModelInfoCluster
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -139,6 +142,9 @@ class Emulator:
 
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
+
+    def connect_model_info(self, connection: Connection, sleep: t.Callable[[float], None]) -> ModelInfoCluster:
+        return ModelInfoCluster(self._client(connection, sleep))
 
     def connected(self) -> Cluster:
         """Return the cluster as the collection sees it, with the privileges of :meth:`allow`. Its server is read."""
@@ -249,6 +255,17 @@ class Emulator:
             **self.login,
         }
         outcome = info.run(params, False, connect=self.connect, clock=self.clock)
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def models(self, *patterns: str, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_info``; ``warnings`` beside it."""
+        asked = {"model_id": list(patterns)} if patterns else {}
+        checked = ArgumentSpecValidator(**model_info_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **asked, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = model_info.run(params, check_mode, connect=self.connect_model_info, clock=self.clock)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def capacity(self, check_mode: bool = False, **given: t.Any) -> Json:

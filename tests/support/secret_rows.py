@@ -32,6 +32,7 @@ TASKS: dict[str, Json] = {
         **_BRIEFLY,
     },
     "trained_model_infer": {"deployment_id": "m", **_BRIEFLY},
+    "trained_model_info": {"gather": ["definition", "references", "config"]},
 }
 
 # Around some of them stand characters that JSON, a URL, HTML, Python and a shell escape.

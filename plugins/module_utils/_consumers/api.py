@@ -85,6 +85,10 @@ class ConsumerReader:
         names = names_of(model_id, self.read_aliases())
         return model_users(model_id, models, self.read(lambda endpoint: uses_model(endpoint, names, deployments)))
 
+    def know_aliases(self, aliases: Aliases) -> None:
+        """Take the *aliases* of all models, which were read already."""
+        self._known[self._aliases.__name__] = {model_id: names for model_id, names in aliases.items() if names}
+
     def read_endpoints(self) -> tuple[Endpoint, ...] | None:
         """Return the inference endpoints; read them once."""
         return self._once(self._endpoints)

@@ -34,10 +34,21 @@ def uses_model(endpoint: Endpoint, names: t.Container[str], deployments: t.Conta
 def model_users(model_id: str, models: t.Mapping[str, str], consumers: Consumers) -> ModelUsers:
     """Return the users of a model. *models*: the id of each deployment in the cluster to that of its model.
 
-    A pipeline may name the model, an alias, a deployment or an endpoint; an index names an endpoint.
+    A pipeline may name the model, an alias, a deployment or an endpoint; an index names an endpoint. These count even
+    if the endpoint itself does not: one that Elasticsearch makes itself, and that has no deployment.
     """
     deployments = tuple(sorted(name for name, model in models.items() if model == model_id))
     names = names_of(model_id, consumers.aliases)
-    endpoints = (each.inference_id for each in consumers.endpoints or () if uses_model(each, names, deployments))
+    endpoints = [each for each in consumers.endpoints or () if uses_model(each, names, deployments)]
     aliases = (consumers.aliases or {}).get(model_id, ())
-    return ModelUsers(deployments, consumers_of({model_id, *deployments}, endpoints, aliases, consumers))
+    ids = (each.inference_id for each in endpoints)
+    found = consumers_of({model_id, *deployments}, ids, aliases, consumers)
+    if found.inference_endpoints is None:
+        return ModelUsers(deployments, found)
+    used = tuple(sorted(each.inference_id for each in endpoints if not is_idle_preset(each, models)))
+    return ModelUsers(deployments, found._replace(inference_endpoints=used))
+
+
+def is_idle_preset(endpoint: Endpoint, deployments: t.Container[str]) -> bool:
+    """Return whether *endpoint* is one that Elasticsearch makes itself, and has no deployment: it needs no model."""
+    return endpoint.inference_id.startswith(".") and endpoint.deployment_id not in deployments

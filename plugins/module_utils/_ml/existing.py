@@ -19,15 +19,27 @@ def absent_warning(
 ) -> tuple[WarningText, ...]:
     """Return the warning that no deployments have the ids *given*; none if all of them exist."""
     absent = [name for name in dict.fromkeys(given) if name not in deployment_ids]
-    if not absent:
-        return ()
     if len(absent) == 1:
         [deployment_id] = absent
         existing = deployments_that_exist(deployment_id, deployment_ids, model_ids)
         return (WarningText(f"Deployment '{deployment_id}' does not exist. {existing}"),)
     meant = dict.fromkeys(filter(None, (_similar(name, deployment_ids) for name in absent)))
     existing = _listed("deployment", deployment_ids, _named(list(meant)))
-    return (WarningText(f"Deployments {_named(absent)} do not exist. {existing}"),)
+    return (WarningText(f"Deployments {_named(absent)} do not exist. {existing}"),) if absent else ()
+
+
+def absent_models_warning(given: t.Sequence[str], models: t.Mapping[str, t.Collection[str]]) -> tuple[WarningText, ...]:
+    """Return the warning that no models have the ids or aliases *given*; none if all of them exist.
+
+    *models*: id to aliases.
+    """
+    names = {name: model_id for model_id, aliases in models.items() for name in (model_id, *aliases)}
+    absent = [name for name in dict.fromkeys(given) if name not in names]
+    meant = dict.fromkeys(filter(None, (_similar(name, list(names)) for name in absent)))
+    existing = _listed("model", sorted(models), _named(list(meant)))
+    if len(absent) == 1:
+        return (WarningText(f"Model {_named(absent)} does not exist. {existing}"),)
+    return (WarningText(f"Models {_named(absent)} do not exist. {existing}"),) if absent else ()
 
 
 def deployments_that_exist(given: str, deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]) -> str:

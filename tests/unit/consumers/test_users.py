@@ -61,6 +61,14 @@ def test_a_model_without_users_has_none() -> None:
     assert listed_users(ModelUsers()) == ""
 
 
+def test_an_endpoint_of_elasticsearch_itself_counts_while_it_has_a_deployment() -> None:
+    """Test that who names it counts before, too: its first request brings the model and the deployment back."""
+    preset = Endpoint(".preset", "sparse_embedding", ".preset", "m")
+    consumers = Consumers((preset,), {"p": frozenset({".preset"})}, {}, {"i": frozenset({".preset"})})
+    assert model_users("m", {}, consumers) == ((), ((), ("p",), (), ("i",)))
+    assert model_users("m", {".preset": "m"}, consumers) == ((".preset",), ((".preset",), ("p",), (), ("i",)))
+
+
 def test_what_may_not_be_read_is_unknown() -> None:
     users = model_users("m", MODELS, Consumers(None, None, None, None))
     assert users == ModelUsers(("d1", "d2"), UsedBy(None, None, None, None))

@@ -30,6 +30,10 @@ def sees_targets(emulator: Emulator) -> bool:
     return bool(seen) and seen[0]["routing_source"] == "cluster_state"
 
 
+def sees_models(emulator: Emulator) -> bool:
+    return [each["fully_defined"] for each in emulator.models("other", gather=["definition"])["models"]] == [True]
+
+
 def sees_room(emulator: Emulator) -> bool:
     nodes = emulator.capacity()["nodes"]
     return bool(nodes) and nodes[0]["memory"]["total"] is not None
@@ -130,6 +134,7 @@ def sees_downloads(emulator: Emulator) -> bool:
 TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read deployments, and run any task in check mode": reads,
     "read on which node each allocation should run": sees_targets,
+    "read models, and whether their definitions are complete": sees_models,
     "read processors and memory of the nodes": sees_room,
     "find out how many more allocations fit": sees_what_fits,
     "predict in check mode on which nodes allocations will run": predicts_nodes,

@@ -42,6 +42,9 @@ upload verified
 architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
 privilege processors reasons roles shutting_down total used what zone
 semantic_text_indices
+config created_by create_time definition_bytes definition_sha256 deployed description download downloaded_parts
+downloading field_names first_allocation_bytes fully_defined further_allocation_bytes in_use incomplete license_level
+model_type models packaged platform_architecture required_memory tags task total_parts unused verified
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
 routing_table_before
 attempts inference_results latency max mean min p50 p90 p99 task
