@@ -14,9 +14,10 @@ import urllib.parse
 from ..errors import Refusal
 from ..options.connection import Connection
 from .http_node import Address, pool_of_another
+from .text import shorten
 
 if t.TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+    from urllib3 import BaseHTTPResponse
     from urllib3.util import Url
 
 _MOST_REDIRECTS = 5
@@ -37,12 +38,12 @@ class DownloadError(Exception):
 class Download:
     """An answer with the content of a file, or with its end from ``start`` on.
 
-    ``size``: of the whole file, if the server says it. ``revision``: what the server calls this content, if anything.
+    ``size``: of the whole file, if the server says it. ``revision``: the server's name or date of this content, if any.
     """
 
-    def __init__(self, pool: HTTPConnectionPool, response: BaseHTTPResponse) -> None:
-        self._pool = pool
+    def __init__(self, response: BaseHTTPResponse) -> None:
         self._response = response
+        self.opened = contextlib.ExitStack()
         headers = response.headers
         if headers.get("content-encoding", "identity") != "identity":
             raise DownloadError("the server sends it compressed, though the task asks for the file as it is")
@@ -51,11 +52,10 @@ class Download:
         if response.status == 206:
             self.start, self.size = _range(headers.get("content-range", ""))
         etag = headers.get("etag", "")
-        self.revision = "" if etag.startswith("W/") else etag
-        self.has_ranges = bool(self.revision) and headers.get("accept-ranges") == "bytes"
+        self.revision = etag if etag and not etag.startswith("W/") else headers.get("last-modified", "")
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes, *most* at most; none at the end.
+        """Return the next bytes, *most* at most; none at the end, or where the connection was closed.
 
         :raises DownloadError: the connection was lost.
         """
@@ -63,8 +63,7 @@ class Download:
             return self._response.read(most)
 
     def close(self) -> None:
-        self._response.close()
-        self._pool.close()
+        self.opened.close()
 
 
 def shown_address(url: str) -> str:
@@ -108,21 +107,29 @@ def _get(connection: Connection, url: str, headers: dict[str, str], timeout: flo
     if parsed is None:
         raise DownloadError("the server redirects to an invalid address")
     address = Address(str(parsed.scheme), str(parsed.host).strip("[]"), parsed.port or _PORTS[str(parsed.scheme)])
-    with _as_download_error():
+    with contextlib.ExitStack() as opened, _as_download_error():
         pool, whole = pool_of_another(connection, address)
+        opened.callback(pool.close)
         target = f"{address}{parsed.request_uri}" if whole else parsed.request_uri
-        options: dict[str, t.Any] = {"retries": False, "redirect": False, "preload_content": False}
-        response = pool.urlopen("GET", target, headers=headers, timeout=timeout, decode_content=False, **options)
-    try:
+        response: t.Any = pool.urlopen(
+            "GET",
+            target,
+            headers=headers,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,  # who reads knows how much has to come
+        )
+        opened.callback(response.close)
         if response.status in _REDIRECTS:
             return _redirected(url, response.headers.get("location", ""))
         if response.status not in (200, 206):
             raise DownloadError(*_refused(response.status))
-        return Download(pool, response)
-    finally:
-        if response.status not in (200, 206):
-            response.close()
-            pool.close()
+        found = Download(response)
+        found.opened = opened.pop_all()
+        return found
 
 
 def _redirected(url: str, location: str) -> str:
@@ -172,6 +179,16 @@ def _as_download_error() -> t.Iterator[None]:
     try:
         yield
     except SSLError as exc:
-        raise DownloadError(f"the TLS connection failed ({exc})") from exc
+        raise DownloadError(f"the TLS connection failed ({shorten(str(exc), 200)})") from exc
     except (HTTPError, OSError) as exc:
-        raise DownloadError(f"the connection failed ({exc})", True) from exc
+        raise DownloadError(f"the connection failed ({_reason(exc)})", True) from exc
+
+
+def _reason(exc: BaseException) -> str:
+    """Return what the system says is wrong, or the library."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return shorten(str(exc), 200)

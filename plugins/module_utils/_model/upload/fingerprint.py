@@ -10,7 +10,7 @@ import array
 import hashlib
 import zlib
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 
 class Fingerprint:

@@ -29,8 +29,8 @@ _ACKNOWLEDGED = re.compile(rb"(\d{1,9})\.")
 _SYNC_EVERY = 32
 """Parts: what a crash of the machine may lose, as that of the process loses none."""
 _LARGEST = 1 << 20
+_CLOSED = -1
 _SAME_UPLOAD = ("create_time", "checksum", "part_size")
-_ANOTHER = "Use a separate journal for each model and cluster."
 
 
 class JournalKey(t.NamedTuple):
@@ -50,12 +50,10 @@ class JournalKey(t.NamedTuple):
 class Journal:
     """An open journal. ``acknowledged``: the parts in it. ``why_not_used``: why what was there is not used, if so."""
 
-    def __init__(
-        self, path: str, key: JournalKey, acknowledged: frozenset[int], why_not_used: str, handle: int
-    ) -> None:
+    def __init__(self, path: str, key: JournalKey, found: _Found, handle: int) -> None:
         self.path = path
-        self.acknowledged = acknowledged
-        self.why_not_used = why_not_used
+        self.acknowledged = found.acknowledged
+        self.why_not_used = found.why_not_used
         self.broken: WarningText | None = None
         self._key = key
         self._handle = handle
@@ -67,14 +65,16 @@ class Journal:
 
         :raises Refusal: it cannot be read and written, or is that of another model or cluster, or none.
         """
-        content, acknowledged, why_not_used = _read(path, key)
+        require_path("upload_journal", path)
+        path = os.path.realpath(path)  # so that a link is not removed instead of the file
+        found = _read(path, key)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600)
         except OSError as exc:
             raise _unwritable(path, exc.strerror) from exc
-        journal = cls(path, key, acknowledged, why_not_used, handle)
+        journal = cls(path, key, found, handle)
         try:
-            journal._begin(content if content and not why_not_used else b"")
+            journal._begin(found.usable)
         except OSError as exc:
             journal.close()
             raise _unwritable(path, exc.strerror) from exc
@@ -111,8 +111,9 @@ class Journal:
             raise OSError(0, "no space is left")
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the disk may be full
             os.close(self._handle)
+        self._handle = _CLOSED
 
     def remove(self) -> WarningText | None:
         """Close and remove the file, because the upload is complete; return a warning if that fails."""
@@ -134,7 +135,16 @@ def acknowledged(path: str, key: JournalKey) -> frozenset[int]:
 
     :raises Refusal: as ``Journal.open``.
     """
-    return _read(path, key)[1]
+    return _read(path, key).acknowledged
+
+
+def remove_leftover(path: str, cluster_uuid: str, model_id: str) -> None:
+    """Remove the journal of an upload that turns out to be complete: its process was killed right after the end."""
+    with contextlib.suppress(Refusal, OSError):
+        content = _content(path)
+        header = _header(path, content) if content else None
+        if header and (header.get("cluster_uuid"), header.get("model_id")) == (cluster_uuid, model_id):
+            os.unlink(os.path.realpath(path))
 
 
 def refuse_unusable(path: str) -> None:
@@ -152,24 +162,28 @@ def refuse_unusable(path: str) -> None:
         raise _unwritable(path, "its folder is not writable" if content is None else "Permission denied")
 
 
-def _read(path: str, key: JournalKey) -> tuple[bytes | None, frozenset[int], str]:
-    """Return content and parts of the journal at *path*, or why the parts in it are not used."""
+class _Found(t.NamedTuple):
+    """A journal as it was found. ``usable``: its bytes, none if it has to be begun again."""
+
+    usable: bytes = b""
+    acknowledged: frozenset[int] = frozenset()
+    why_not_used: str = ""
+
+
+def _read(path: str, key: JournalKey) -> _Found:
     content = _content(path)
-    if not content:
-        return content, frozenset(), ""
-    header = _header(path, content)
-    if header is None:
-        return content, frozenset(), "it is empty"
+    header = _header(path, content) if content else None
+    if not content or header is None:
+        return _Found()
     if (header.get("cluster_uuid"), header.get("model_id")) != (key.cluster_uuid, key.model_id):
-        reason = f"The upload journal '{path}' is of model '{header.get('model_id')}'"
         where = " on another cluster" if header.get("cluster_uuid") != key.cluster_uuid else ""
-        raise Refusal("upload_journal_mismatch", reason + where, hint=_ANOTHER)
+        reason = f"The upload journal '{path}' is of model '{header.get('model_id')}'{where}"
+        raise Refusal("upload_journal_mismatch", reason, hint="Use a separate journal for each model and cluster.")
     other = [name.replace("_", " ") for name in _SAME_UPLOAD if header.get(name) != getattr(key, name)]
     if other:
-        return content, frozenset(), f"it is of another upload of this model, with another {' and '.join(other)}"
-    lines = content.split(b"\n")[1:]
-    found = (_ACKNOWLEDGED.fullmatch(line) for line in lines)
-    return content, frozenset(int(match[1]) for match in found if match), ""
+        return _Found(why_not_used=f"it is of another upload of this model, with another {' and '.join(other)}")
+    lines = (_ACKNOWLEDGED.fullmatch(line) for line in content.split(b"\n")[1:])
+    return _Found(content, frozenset(int(match[1]) for match in lines if match))
 
 
 def _header(path: str, content: bytes) -> dict[str, t.Any] | None:
@@ -197,9 +211,10 @@ def _content(path: str) -> bytes | None:
     """
     require_path("upload_journal", path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise _unreadable(path, "it is not a regular file")
+        # Without a wait, should a pipe have taken its place.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _unreadable(path, "it is not a regular file")
             return file.read(_LARGEST)
     except FileNotFoundError:
         return None

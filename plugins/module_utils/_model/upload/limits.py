@@ -10,6 +10,8 @@ import math
 import time
 import typing as t
 
+from ..._core.errors import NotReached
+
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0, 10.0)
 """Seconds before each further try: together a node that restarts, or a gateway that limits requests, has got time."""
 
@@ -19,6 +21,15 @@ class Limits(t.NamedTuple):
 
     time_left: t.Callable[[], float] = lambda: math.inf
     sleep: t.Callable[[float], None] = time.sleep
+
+    def refuse_late(self, what: str) -> None:
+        """Refuse to go on if the time is over. *what*: a sentence that says what is missing.
+
+        :raises NotReached: it is.
+        """
+        if self.time_left() <= 0:
+            hint = "Run the task again: it goes on. wait_timeout sets how long it may take."
+            raise NotReached("upload_incomplete", f"The time for the upload is over. {what} {hint}")
 
     def allow(self, tries: int) -> bool:
         """Return whether something that has failed *tries* times may be tried again, and then pause first."""

@@ -14,6 +14,8 @@ from ..._core.errors import Refusal
 from ..._core.options.paths import require_path
 from .fingerprint import BLOCK, Fingerprint
 
+_CLOSED = -1
+
 
 class LocalFile:
     """A file that is opened once: a file that replaces it meanwhile is another one, and does not matter."""
@@ -39,7 +41,9 @@ class LocalFile:
             raise Refusal("unreadable_file", f"{option} {path} is not a regular file")
 
     def close(self) -> None:
-        os.close(self._handle)
+        if self._handle != _CLOSED:
+            os.close(self._handle)
+        self._handle = _CLOSED
 
     def checksum(self) -> str:
         """Return the checksum of the file, which is read once."""
@@ -71,12 +75,6 @@ class LocalFile:
         now = os.fstat(self._handle)
         if (now.st_size, now.st_mtime_ns) != (self._opened.st_size, self._opened.st_mtime_ns):
             raise self._changed
-
-    def whole(self) -> bytes:
-        """Return the content of a small file."""
-        content = self._content(0, self.size)
-        self.unchanged()
-        return content
 
     def _content(self, start: int, length: int) -> bytes:
         """Return the bytes at a place; one read may return fewer than asked for."""

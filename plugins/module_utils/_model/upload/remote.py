@@ -14,7 +14,9 @@ from ..._core.options.connection import Connection
 from .fingerprint import BLOCK, Fingerprint
 from .limits import Limits
 
+T = t.TypeVar("T")
 _SHORTEST = 1.0
+"""Seconds that a server gets for an answer even if the time is nearly over."""
 
 
 class RemoteFile:
@@ -41,7 +43,7 @@ class RemoteFile:
         self._read: Fingerprint | None = None
         self._furthest = -1
         self._tries = 0
-        self._open(0)
+        self._persist(lambda: self._ask(0), 0)
         if self._size is None:
             self._fingerprint()
 
@@ -68,7 +70,7 @@ class RemoteFile:
                 found.add(block)
                 length += len(block)
             self._size = length
-            self._refuse_other(found)
+            self._refuse_other(found, "Correct checksum, or the file.")
             self._read = found
         return self._read
 
@@ -109,13 +111,15 @@ class RemoteFile:
             found.add(block)
             start += len(block)
             if not read and start == self.size:
-                self._refuse_other(found)
+                self._refuse_other(
+                    found, "Parts of it were sent, and cannot be overwritten: the model has to be deleted."
+                )
             yield block
 
-    def _refuse_other(self, found: Fingerprint) -> None:
+    def _refuse_other(self, found: Fingerprint, hint: str) -> None:
         if self._given and found.checksum != self._given:
             reason = f"{self._option} {self.place} has the checksum {found.checksum}, not {self._given}"
-            raise Refusal("wrong_checksum", reason, hint="Correct checksum, or the file.")
+            raise Refusal("wrong_checksum", reason, hint=hint)
 
     def _blocks(self, start: int) -> t.Iterator[bytes]:
         """Yield the blocks of the file from *start* on. A lost connection is made again."""
@@ -134,64 +138,57 @@ class RemoteFile:
 
     def _piece(self, position: int, most: int) -> bytes:
         """Return the next bytes at *position*; none at the end of a file whose size is not known."""
-        while True:
-            try:
-                self._go_to(position)
-                piece = self._next(most)
-            except DownloadError as exc:
-                self._retry(position, exc)
-                continue
-            return piece
+        return self._persist(lambda: self._next(position, most), position)
 
-    def _next(self, most: int) -> bytes:
-        assert self._download
-        piece = self._download.read(most)
+    def _persist(self, read: t.Callable[[], T], position: int) -> T:
+        """Return what *read* returns at *position*, after pauses and further tries if it fails.
+
+        :raises Refusal: another try would get no further.
+        """
+        while True:
+            self._limits.refuse_late(f"{position} bytes of {self._option} {self.place} were read.")
+            try:
+                return read()
+            except DownloadError as exc:
+                self.close()
+                self._tries = 1 if position > self._furthest else self._tries + 1
+                self._furthest = max(self._furthest, position)
+                if not exc.transient or not self._limits.allow(self._tries):
+                    raise Refusal("url_unreadable", f"{self._option} {self.place} cannot be read: {exc}") from exc
+
+    def _next(self, position: int, most: int) -> bytes:
+        """Return the next bytes at *position*; what a server sends before them is skipped.
+
+        :raises DownloadError: they do not come.
+        """
+        found = self._download
+        if found is None or self._position > position:
+            found = self._ask(position)
+        while self._position < position:
+            self._read_on(found, min(BLOCK, position - self._position))
+        return self._read_on(found, most)
+
+    def _read_on(self, found: Download, most: int) -> bytes:
+        piece = found.read(most)
         if not piece and self._size is not None:
             raise DownloadError(f"it ends after {self._position} of {self._size} bytes", True)
         self._position += len(piece)
         return piece
 
-    def _go_to(self, position: int) -> None:
-        """Let the next byte be the one at *position*."""
-        if self._download is None or self._position > position or (position - self._position > BLOCK and self._ranges):
-            self._ask(position)
-        while self._position < position:
-            self._next(min(BLOCK, position - self._position))
-
-    @property
-    def _ranges(self) -> bool:
-        return self._download is not None and self._download.has_ranges
-
-    def _open(self, position: int) -> None:
-        while True:
-            try:
-                return self._ask(position)
-            except DownloadError as exc:
-                self._retry(position, exc)
-
-    def _ask(self, position: int) -> None:
+    def _ask(self, position: int) -> Download:
         """Ask for the file, from *position* on if the server can."""
         self.close()
         timeout = max(_SHORTEST, min(self._connection.request_timeout, self._limits.time_left()))
         start = position if self._revision else 0
         found = self._download = download(self._connection, self._url, timeout, start, self._revision)
-        if self._revision and (found.revision, found.size) != (self._revision, self._size):
+        another_size = None not in (self._size, found.size) and self._size != found.size
+        if another_size or self._revision not in ("", found.revision):
             raise self._changed
-        if found.start not in (0, position) or (self._size is not None and found.size != self._size):
-            raise self._changed
-        self._position = found.start
-        self._revision, self._size = found.revision, found.size
-
-    def _retry(self, position: int, error: DownloadError) -> None:
-        """Pause, if another try may get further than *position*.
-
-        :raises Refusal: it may not.
-        """
-        self.close()
-        self._tries = 1 if position > self._furthest else self._tries + 1
-        self._furthest = max(self._furthest, position)
-        if not error.transient or not self._limits.allow(self._tries):
-            raise Refusal("url_unreadable", f"{self._option} {self.place} cannot be read: {error}") from error
+        if found.start not in (0, start):
+            raise DownloadError("the server sends another part of it than the one that is needed")
+        self._position, self._revision = found.start, found.revision
+        self._size = found.size if self._size is None else self._size
+        return found
 
     @property
     def _changed(self) -> Refusal:

@@ -11,7 +11,7 @@ import re
 import threading
 import typing as t
 
-from ..._core.errors import ApiError, NotReached, Refusal
+from ..._core.errors import ApiError, Refusal
 from ..._core.sizes import human_size
 from .limits import Limits
 from .parts import Parts
@@ -107,13 +107,9 @@ class _Upload:
             if number == self._parts.last:
                 self._collect(len(self._under_way))
                 self._source.unchanged()
-            self._refuse_late()
+            self._limits.refuse_late(self._missing)
             self._under_way[pool.submit(self._send_one, number, content)] = number
         self._collect(len(self._under_way))
-
-    def _refuse_late(self) -> None:
-        if self._limits.time_left() <= 0:
-            raise NotReached("upload_incomplete", f"The time for the upload is over. {self._missing}")
 
     def _explained(self, error: ApiError | Refusal) -> str:
         """Return what a person can do about *error*, and what is missing."""
@@ -124,7 +120,7 @@ class _Upload:
     @property
     def _missing(self) -> str:
         missing = self._parts.total - len(self._done)
-        return f"{missing} of {self._parts.total} parts of the definition are missing: run the task again to go on."
+        return f"{missing} of {self._parts.total} parts of the definition are missing."
 
     def _collect(self, least: int) -> None:
         """Wait until *least* parts are no longer under way, and note those that are acknowledged."""
@@ -169,6 +165,7 @@ class _Upload:
                     return True
                 tries += 1
                 if not passes(error) or self._stopped.is_set() or not self._limits.allow(tries):
+                    self._stopped.set()
                     raise
 
 
