@@ -13,7 +13,7 @@ unexport PYTHONPATH
 # Without compiled files each of the many processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check generate docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator build clean python
+.PHONY: help demo test check generate docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator bench-upload build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -27,7 +27,7 @@ test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout
 	$(VENV)/test/bin/coverage report --skip-covered
 	@echo "The planners and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \
-	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*,plugins/module_utils/_core/plan.py,plugins/module_utils/_core/write_outcome.py,plugins/module_utils/_alias/*,plugins/module_utils/_inference/*,plugins/module_utils/_ml/inference.py,plugins/module_utils/_planner/*,plugins/module_utils/_capacity/*,plugins/module_utils/_capacity_info/*,plugins/filter/*'
+	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*,plugins/module_utils/_core/plan.py,plugins/module_utils/_core/write_outcome.py,plugins/module_utils/_alias/*,plugins/module_utils/_model/upload/*,plugins/module_utils/_inference/*,plugins/module_utils/_ml/inference.py,plugins/module_utils/_planner/*,plugins/module_utils/_capacity/*,plugins/module_utils/_capacity_info/*,plugins/filter/*'
 
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)
@@ -65,6 +65,10 @@ bench: $(VENV)/bench/.made ## measure tasks beside uri and debug (ten minutes)
 
 bench-emulator: $(VENV)/demo/.made ## measure the emulator: requests a second, start-up, memory
 	$(VENV)/demo/bin/python tests/bench/emulator_cost.py
+
+bench-upload: $(VENV)/test/.made ## measure uploads of a model beside eland's way (BYTES=256mb for less than 5 GB), and killed ones
+	$(VENV)/test/bin/python tests/bench/upload.py --bytes $(or $(BYTES),5gb)
+	$(VENV)/test/bin/python tests/bench/upload.py --bytes 64mb --kills 30
 
 build: $(VENV)/demo/.made ## build the collection's tarball into .build
 	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build

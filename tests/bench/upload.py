@@ -4,7 +4,8 @@
 
 """Measure uploads of a sparse file to an emulator: megabytes a second, peak memory, and what a killed upload costs.
 
-Usage: python tests/bench/upload.py [--bytes 5gb] [--rounds N] [--part-size 4mb] [--concurrency N] [--kills N]
+Usage: python tests/bench/upload.py [--bytes 5gb] [--rounds N] [--part-size 4mb] [--concurrency N] [--delay SECONDS]
+       python tests/bench/upload.py --kills N [--bytes 64mb] [--longest SECONDS] [--seed N]
 
 Each way to upload runs in a process of its own, and they take turns:
 
@@ -12,7 +13,8 @@ Each way to upload runs in a process of its own, and they take turns:
 - ``collection``: the upload engine, with checksum, journal and several parts under way;
 - ``eland``: the parts of 1 MB and the calls of ``PyTorchModel.put_model``; that class itself, if it can be imported.
 
-With ``--kills`` the process of the collection is killed by SIGKILL at random moments until an upload gets through.
+With ``--delay`` each part takes that long at the emulator, as it does at a cluster that has to store it. With
+``--kills`` the process of the collection is killed by SIGKILL at random moments until an upload gets through.
 """
 
 from __future__ import annotations
@@ -138,9 +140,10 @@ def _as_eland(client: t.Any, task: Task) -> int:
     return total
 
 
-def peak_memory() -> int:
-    """Return the most bytes that this process had in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def cost() -> Json:
+    """Return the most bytes that this process had in memory, and the seconds that a processor was busy with it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"memory": used.ru_maxrss * 1024, "processor": used.ru_utime + used.ru_stime}
 
 
 # --- what starts them ---
@@ -172,13 +175,17 @@ def compare(server: t.Any, file: Path, options: argparse.Namespace) -> None:
                     )
                     found[way].append(run(task))
     size, slowest = file.stat().st_size, _median(found[options.ways[-1]], "seconds")
-    print(f"| {_mb(size)} | parts | seconds | MB/s | peak memory | to {options.ways[-1]} |\n|---|---|---|---|---|---|")
+    print(f"| {_mb(size)} | parts | seconds | MB/s | times {options.ways[-1]} | processor | peak memory |")
+    print("|---|---|---|---|---|---|---|")
     for way, runs in found.items():
         seconds, memory = _median(runs, "seconds"), _median(runs, "memory")
         speed = f"{size / MB / seconds:.0f}"
-        print(f"| {way} | {runs[0]['parts']} | {seconds:.2f} | {speed} | {_mb(memory)} | {slowest / seconds:.2f} |")
-        if "checksum" in runs[0]:
-            print(f"\nOf the collection's time, {_median(runs, 'checksum'):.2f} s are for the checksum before.\n")
+        busy = f"{_median(runs, 'processor'):.1f} s | {_mb(memory)}"
+        print(f"| {way} | {runs[0]['parts']} | {seconds:.1f} | {speed} | {slowest / seconds:.2f} | {busy} |")
+    if "collection" in found:
+        print(
+            f"\nOf the collection's time, {_median(found['collection'], 'checksum'):.1f} s are for the checksum before."
+        )
 
 
 def kill(server: t.Any, file: Path, options: argparse.Namespace, journal: bool) -> None:
@@ -233,6 +240,12 @@ def model(server: t.Any, name: str) -> t.Iterator[str]:
     server.api("DELETE", f"/_ml/trained_models/{name}")
 
 
+def delay(server: t.Any, seconds: float) -> None:
+    """Let each part take some time."""
+    fault = {"path": "/_ml/trained_models/*/definition/*", "times": 10**9, "do": {"type": "delay", "seconds": seconds}}
+    server.control("POST", "/faults", fault)
+
+
 def sparse(folder: str, size: int) -> Path:
     path = Path(folder) / "model.pt"
     with path.open("wb") as file:
@@ -261,6 +274,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ways", nargs="*", default=WAYS, choices=WAYS)
     parser.add_argument("--part-size", type=_size, default="0")
     parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each part takes at the emulator")
     parser.add_argument("--kills", type=int, default=0, help="kill the collection's upload so often, with and without")
     parser.add_argument("--longest", type=float, default=2.0, help="seconds before a kill, at most")
     parser.add_argument("--seed", type=int, default=1)
@@ -273,12 +287,14 @@ def main() -> None:
     if options.task:
         task = Task(*json.loads(options.task))
         found = globals()[task.way](task)
-        print(json.dumps({**found, "memory": peak_memory()}))
+        print(json.dumps({**found, **cost()}))
         return
     from emulator_tests.process import running
 
     with tempfile.TemporaryDirectory() as folder, running() as server:
         file = sparse(folder, options.bytes)
+        if options.delay:
+            delay(server, options.delay)
         if options.kills:
             for journal in (True, False):
                 kill(server, file, options, journal)
