@@ -21,9 +21,17 @@ options:
       - V(started) waits for one running allocation.
       - V(fully_allocated) waits for all allocations.
       - V(steady) waits for all allocations on the nodes where they will stay, with every route started.
+      - V(answering) waits for all allocations, and then for the answer to one tiny inference, also if the task changes
+        nothing. A deployment with 0 allocations that the task accepts is not asked, because that would wake it.
     type: str
-    choices: [started, fully_allocated, steady]
+    choices: [started, fully_allocated, steady, answering]
     default: fully_allocated
+  wait_docs:
+    description:
+      - Document for the inference of O(wait_for=answering), as a dictionary, or a list of which the first one counts.
+      - If it is left out, the model gets a document by its task, see
+        R(Try a model,ansible_collections.mlops.elasticsearch.docsite.trying).
+    type: raw
   allow_zero:
     description:
       - Whether a deployment with 0 of 0 allocations is ready. If not, the task fails for a deployment that is scaled to

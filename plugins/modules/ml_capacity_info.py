@@ -184,7 +184,10 @@ options:
       wait_for:
         description: Has no effect here.
         type: str
-        choices: [started, fully_allocated, steady]
+        choices: [started, fully_allocated, steady, answering]
+      wait_docs:
+        description: Has no effect here.
+        type: raw
       allow_zero:
         description: Has no effect here.
         type: bool

@@ -171,7 +171,10 @@ options:
       wait_for:
         description: Overrides O(wait_for) for this deployment.
         type: str
-        choices: [started, fully_allocated, steady]
+        choices: [started, fully_allocated, steady, answering]
+      wait_docs:
+        description: Overrides O(wait_docs) for this deployment.
+        type: raw
       allow_zero:
         description: Overrides O(allow_zero) for this deployment.
         type: bool

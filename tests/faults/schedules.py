@@ -49,6 +49,7 @@ VALUES: dict[str, st.SearchStrategy[t.Any]] = {
     "cache_size": st.sampled_from(("0", "1mb", "1536kb")),
     "wait_timeout": st.sampled_from((20.0, 8.0, 30.0, 0.0)),
     "wait_sleep": st.sampled_from((0.5, 2.0)),
+    "wait_docs": st.sampled_from(({"input": "a"}, [{"input": "a"}])),
     "recovery_file": st.just("FOLDER/ID.json"),
     "min": st.integers(0, 2),
     "max": st.integers(2, 6),

@@ -121,6 +121,7 @@ DESIRED_STATES: dict[str, Json] = {
     "only if there": {"number_of_allocations": 3, "on_missing": "skip"},
     "must be there": {"number_of_allocations": 3, "on_missing": "fail"},
     "steady": {"number_of_allocations": 3, "wait_for": "steady"},
+    "answering": {"number_of_allocations": 2, "wait_for": "answering"},
     "just started": {"number_of_allocations": 3, "wait_for": "started"},
     "without a wait": {"number_of_allocations": 3, "wait": False},
     "other model": {"model_id": "other"},

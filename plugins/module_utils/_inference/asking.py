@@ -10,9 +10,9 @@ from .._core.errors import ApiError, NotReached, Unsatisfied
 from .._core.run.progress import ItemStatus, Progress, ProgressCallback
 from .._core.run.result import Json
 from .._core.run.wait import TaskTime, WaitBudget
+from .._ml.documents import hide, values_in, without
 from .._ml.inference import error_in, may_pass
 from .api import InferenceCluster
-from .hidden import hide, values_in, without
 from .plan import Input
 from .records import Desired, Target
 

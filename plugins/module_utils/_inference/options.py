@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import math
 import typing as t
 
@@ -15,9 +13,10 @@ from .._core.durations import seconds
 from .._core.errors import Refusal
 from .._core.options.connection import CONNECTION
 from .._core.options.spec import Spec
+from .._ml.documents import documents
 from .._ml.model import require_one_id
 from .._ml.predictions import PREDICTIONS
-from .records import Desired, Expectations, Json
+from .records import Desired, Expectations
 
 INFERENCE = Spec(
     {
@@ -44,7 +43,6 @@ INFERENCE = Spec(
 SPEC = CONNECTION.merge(INFERENCE).merge(PREDICTIONS)
 
 MOST_REPETITIONS = 10_000
-_DATES = (datetime.date, datetime.time)
 
 
 def desired(params: t.Mapping[str, t.Any]) -> Desired:
@@ -91,38 +89,3 @@ def _number(option: str, value: t.Any) -> float:
     if not math.isfinite(found):
         raise Refusal("invalid_value", f"{option} is not a number", hint="It takes a number such as 0.8.")
     return found
-
-
-def documents(option: str, value: t.Any) -> tuple[Json, ...] | None:
-    """Return the documents in *value*: a dictionary, a list of them, or either as JSON. The message shows none.
-
-    :raises Refusal: it has anything else.
-    """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise _no_documents(option) from None
-    if value is None:
-        return None
-    given = value if isinstance(value, list) else [value]
-    if not given or not all(isinstance(doc, dict) for doc in given):
-        raise _no_documents(option)
-    return tuple(_plain(doc) for doc in given)
-
-
-def _no_documents(option: str) -> Refusal:
-    return Refusal(
-        "invalid_value",
-        f"{option} has no documents",
-        hint="It takes a list of dictionaries, each with the fields of one document.",
-    )
-
-
-def _plain(value: t.Any) -> t.Any:
-    """Return *value* with the texts that YAML takes for dates."""
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.isoformat() if isinstance(value, _DATES) else value

@@ -23,7 +23,9 @@ from ..._ml.schemas import MODELS
 from ..._ml.settings import SCHEMAS
 from ..records.prediction import NO_PREDICTIONS, Predictions
 from ..records.step import Step
+from ..records.turns import Turns
 from . import schemas
+from .inference import InferenceReader
 from .privileges import ALLOWING
 from .requests import to_request
 from .snapshot import Json, Snapshot
@@ -57,8 +59,13 @@ class Cluster(ClusterConnection):
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)
         self.capacity = CapacityReader(client, lambda: self.server)
+        self.inferences = InferenceReader(client, lambda: self.server)
+        self.turns = Turns()
+        """Those of inferences between two polls."""
 
     def forget(self) -> None:
+        self.inferences.forget()
+        self.turns = Turns()
         self.start_conditions.forget()
         self.capacity.forget()
         self.consumers.forget()
@@ -73,6 +80,7 @@ class Cluster(ClusterConnection):
 
         *repeat*: send it again after a transient error. *usage*: with the counters, too.
         """
+        self.turns.begin_round()
         rows = self._rows_of_all(repeat, usage) if deployment_id is None else self._rows_of(deployment_id, repeat)
         misreports = self.server.supports(Feature.MISREPORTED_THREADS)
         return Snapshot(

@@ -20,7 +20,7 @@ from ..plan.after_failure import (
 )
 from ..plan.after_write import failure_of_unread_stop
 from ..plan.endpoint_updates import halfway_warning
-from ..plan.readiness import Readiness, judge_readiness
+from ..plan.readiness import ANSWERING, Readiness, judge_readiness
 from ..plan.rollback import RollbackPlan
 from ..plan.settled import refuse_conflict
 from . import stuck
@@ -97,7 +97,7 @@ async def _settle(run: DeploymentRun) -> None:
     def judge(observed: Deployment | None) -> Readiness:
         return judge_readiness(observed, wait_for, accepts_zero=run.progress.desired.accepts_zero)
 
-    if plan.changed or judge(run.state.observed).state != "ready":
+    if plan.changed or wait_for == ANSWERING or judge(run.state.observed).state != "ready":
         try:
             await wait_until(run, wait_for, judge)
         except NotReached:

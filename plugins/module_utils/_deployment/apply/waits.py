@@ -10,7 +10,8 @@ import typing as t
 
 from ..._core.errors import ApiError, NotReached
 from ..._ml.deployment import Deployment
-from ..plan.readiness import Readiness, failed_message, nodes_without_targets, stop_readiness
+from ..plan.readiness import ANSWERING, Readiness, failed_message, nodes_without_targets, stop_readiness
+from .answering import confirm_answer
 from .deployment_run import DeploymentRun
 from .scheduler import TRANSIENT, Judge, Observation, Pause, WaitFor
 
@@ -40,14 +41,19 @@ async def _note(run: DeploymentRun, read: t.Callable[[], Deployment | None], rep
 async def wait_until(run: DeploymentRun, awaited: str, judge: Judge) -> None:
     """Wait until *judge* says ready; *awaited* names that in the message.
 
-    The last readiness is confirmed by the cluster state, which alone shows the targets of the routes.
+    The last readiness is confirmed by the cluster state, which alone shows the targets of the routes, and if the task
+    waits for an answer, by an inference.
 
     :raises NotReached: it does not.
     """
-    readiness = _judge_with_targets(run, await WaitFor(judge, at_once=True), judge)
+
+    def confirmed(observation: Observation) -> Readiness:
+        found = _judge_with_targets(run, observation, judge)
+        return confirm_answer(run, found) if awaited == ANSWERING else found
+
+    readiness = confirmed(await WaitFor(judge, at_once=True))
     while readiness.state == "progressing" and run.budget.left:
-        observation = await WaitFor(judge, at_once=False, why=readiness.why)
-        readiness = _judge_with_targets(run, observation, judge)
+        readiness = confirmed(await WaitFor(judge, at_once=False, why=readiness.why))
     require_ready(run, awaited, readiness)
 
 

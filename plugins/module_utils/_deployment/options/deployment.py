@@ -17,6 +17,7 @@ from ..._core.options.paths import require_path
 from ..._core.options.spec import Spec
 from ..._core.sizes import parse_size
 from ..._ml.adaptive import UNSET, AdaptivePatch
+from ..._ml.documents import documents
 from ..._ml.model import require_one_id
 from ..._ml.predictions import PREDICTIONS
 from ..._ml.settings import SETTINGS
@@ -64,9 +65,10 @@ WAIT = Spec(
         "wait": {"type": "bool", "default": True},
         "wait_for": {
             "type": "str",
-            "choices": ["started", "fully_allocated", "steady"],
+            "choices": ["started", "fully_allocated", "steady", "answering"],
             "default": "fully_allocated",
         },
+        "wait_docs": {"type": "raw"},
         "allow_zero": {"type": "bool", "default": False},
         "wait_timeout": {"type": "raw", "default": 300},
         "wait_sleep": {"type": "raw", "default": 2},
@@ -129,6 +131,7 @@ def wait_policy(params: t.Mapping[str, t.Any]) -> WaitPolicy:
         seconds("wait_timeout", params["wait_timeout"], zero=True),
         seconds("wait_sleep", params["wait_sleep"]),
         params["on_unsatisfied"],
+        documents("wait_docs", params["wait_docs"]) or (),
     )
 
 

@@ -22,7 +22,7 @@ from . import deployment
 from .deployment import DEPLOYMENT, FACTS, PREFLIGHT, WAIT
 from .guard import GUARD, LIST_GUARD
 
-INHERITED = ("preflight", "wait", "wait_for", "allow_zero", "wait_timeout", "on_unsatisfied")
+INHERITED = ("preflight", "wait", "wait_for", "wait_docs", "allow_zero", "wait_timeout", "on_unsatisfied")
 """Options that an item has from the task, unless it sets them itself."""
 
 ITEM = Spec(

@@ -22,6 +22,8 @@ class Readiness(t.NamedTuple):
 
 
 READY = Readiness("ready")
+ANSWERING = "answering"
+"""The condition of a wait that the state does not show: an inference does (around-deployments.md 1.2)."""
 _LACKS = {"processors": "insufficient allocated processors", "memory": "insufficient available memory"}
 """What a node may lack, and the words of Elasticsearch for it (server-behaviour.md 5.3)."""
 
@@ -50,6 +52,7 @@ PREDICATES: dict[str, t.Callable[[Deployment], bool]] = {
     "started": is_started,
     "fully_allocated": is_fully_allocated,
     "steady": is_steady,
+    ANSWERING: is_fully_allocated,
 }
 
 

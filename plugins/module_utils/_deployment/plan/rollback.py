@@ -20,7 +20,7 @@ from .decide import Situation, decide
 from .diff import allocation_changes
 from .endpoint_updates import through_endpoint
 from .plan import Plan
-from .readiness import PREDICATES, is_new_instance, restarted_message
+from .readiness import ANSWERING, PREDICATES, is_new_instance, restarted_message
 from .write_outcome import start_mismatch
 
 
@@ -81,8 +81,10 @@ def refuse_if_changed(plan: Plan, observed: Deployment | None) -> Plan:
 def wait_for_on_rollback(before: Deployment | None, wait_for: str) -> str | None:
     """Return what a rollback waits for: *wait_for*, or less if *before* was less; ``None`` if no allocation ran.
 
-    Enabled adaptive allocations may ask for more allocations than there is capacity for.
+    Enabled adaptive allocations may ask for more allocations than there is capacity for. Whether a deployment answered
+    before is not known.
     """
+    wait_for = "fully_allocated" if wait_for == ANSWERING else wait_for
     if before is None or (PREDICATES[wait_for](before) and not before.adaptive):
         return wait_for
     return "started" if before.running else None

@@ -64,13 +64,17 @@ class Desired(StartSettings):
 
 @dataclasses.dataclass(frozen=True)
 class WaitPolicy:
-    """The time to wait, and the state to wait for. Times in seconds."""
+    """The time to wait, and the state to wait for. Times in seconds.
+
+    ``docs``: those for the inference of a wait for an answer, none for what the model can take.
+    """
 
     wait: bool = True
-    wait_for: t.Literal["started", "fully_allocated", "steady"] = "fully_allocated"
+    wait_for: t.Literal["started", "fully_allocated", "steady", "answering"] = "fully_allocated"
     timeout: float = 300
     sleep: float = 2
     on_unsatisfied: t.Literal["fail", "keep", "rollback"] = "fail"
+    docs: tuple[dict[str, t.Any], ...] = ()
 
 
 def longest_time(policies: t.Iterable[WaitPolicy]) -> float:

@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts of errors without what a document has: it may be about a person. Pure."""
+"""Documents that a task infers with, and texts of errors without what they have: it may be about a person. Pure."""
 
 from __future__ import annotations
 
+import datetime
 import html
 import json
 import re
 import typing as t
 
-from .._core.errors import ApiError
+from .._core.errors import ApiError, Refusal
 
+Json = dict[str, t.Any]
+_DATES = (datetime.date, datetime.time)
 HIDDEN = "********"
 _CUT = re.compile(r"( \.+)(?= |$)")
 """The end of a text that was cut; a sentence that ends with it has lost some of the dots."""
@@ -68,3 +71,38 @@ def hide(values: t.Collection[str], error: ApiError) -> ApiError:
         empty=error.empty,
         code=error.code,
     )
+
+
+def documents(option: str, value: t.Any) -> tuple[Json, ...] | None:
+    """Return the documents in *value*: a dictionary, a list of them, or either as JSON. The message shows none.
+
+    :raises Refusal: it has anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise _no_documents(option) from None
+    if value is None:
+        return None
+    given = value if isinstance(value, list) else [value]
+    if not given or not all(isinstance(doc, dict) for doc in given):
+        raise _no_documents(option)
+    return tuple(_plain(doc) for doc in given)
+
+
+def _no_documents(option: str) -> Refusal:
+    return Refusal(
+        "invalid_value",
+        f"{option} has no documents",
+        hint="It takes a list of dictionaries, each with the fields of one document.",
+    )
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Return *value* with the texts that YAML takes for dates."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, _DATES) else value

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import ApiError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.text import LONGEST_REASON, shorten
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference.hidden import hide, values_in, without
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.documents import hide, values_in, without
 
 
 @pytest.mark.parametrize(
