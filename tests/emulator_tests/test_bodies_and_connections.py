@@ -88,7 +88,7 @@ def test_yaml_bodies(emulator: InProcess, body: bytes, status: int) -> None:
         (b'{"a":' * 1001 + b"1" + b"}" * 1001, "Document nesting depth (1001) exceeds the maximum allowed (1000"),
         (b'{"a":' + b"9" * 1001 + b"}", "Number value length (1001) exceeds the maximum allowed (1000"),
         (b'{"a":1,"a":2}', "Duplicate field 'a'"),
-        (b'{"a":NaN}', "Unrecognized token 'NaN'"),
+        (b'{"a":NaN}', "Non-standard token 'NaN'"),
     ],
 )
 def test_limits_of_json(body: bytes, words: str, emulator: InProcess) -> None:

@@ -20,7 +20,7 @@ _PLACE = r"\d+(?:\.\d+)*(?: (?:row|item) \w+(?:-\w+)*)?"
 _CITATION = re.compile(rf"(?<![\w/-])([a-z-]+\.md) ({_PLACE}(?:(?:, | and | to ){_PLACE})*)")
 _PART = re.compile(r"(\d+(?:\.\d+)*)(?: (row|item) (\w+(?:-\w+)*))?")
 _HEADING = re.compile(r"^#{2,4} (\d+(?:\.\d+)*) ", re.MULTILINE)
-_ROWS = r"\d+(?:-\d+)?"
+_ROWS = r"\d+(?:-\d+(?!\d*\.\d))?"
 _LINE_END = re.compile(r"\s*\n\s*(?:# )?")
 
 

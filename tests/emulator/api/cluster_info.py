@@ -84,8 +84,7 @@ def set_upgrade_mode(emulator: Emulator, call: Call) -> Prepared:
 
     async def run() -> Reply:
         cluster = emulator.cluster
-        if upgrade_mode.enabled(cluster) != enabled:
-            cluster.settings["upgrade_mode"] = enabled
+        if upgrade_mode.change(cluster, enabled):
             call.committed = True
             cluster.publish(by_api=True)
         return Reply(200, {"acknowledged": True})
@@ -150,6 +149,13 @@ def _metadata(cluster: Cluster) -> dict[str, Any]:
     if cluster.ever_assigned:
         key = "trained_model_assignment" if cluster.version.assignment_names else "trained_model_allocation"
         body[key] = {name: each.as_json() for name, each in cluster.assignments.items()}
+    if cluster.aliases:
+        body["trained_model_alias"] = {
+            "model_aliases": {alias: {"model_id": model_id} for alias, model_id in cluster.aliases.items()}
+        }
+    if not {"upgrade_mode", "feature_reset"}.isdisjoint(cluster.settings):
+        modes = {"upgrade_mode": "upgrade_mode", "reset_mode": "feature_reset"}
+        body["ml"] = {name: bool(cluster.settings.get(setting)) for name, setting in modes.items()}
     if cluster.ever_shut_down:
         body["node_shutdown"] = {
             "nodes": {each.node_id: _shutdown(cluster, each) for each in cluster.shutdowns.values()}

@@ -47,6 +47,8 @@ def _docs(parser: Parser) -> list[Json]:
         return [xcontent.read_value(parser)]
     found = []
     while parser.next_token() != xcontent.END_ARRAY:
+        if parser.token == xcontent.START_ARRAY:
+            raise errors.ApiError(500, "illegal_state_exception", f"expected value but got [{parser.token}]")
         value = xcontent.read_value(parser)
         found.append(value if isinstance(value, dict) else {})
     return found
@@ -64,7 +66,7 @@ def _parser(number: str, name: str) -> ObjectParser:
     return ObjectParser(name, fields)
 
 
-def _request(emulator: Emulator, call: Call, name: str) -> InferRequest:
+def request_of(emulator: Emulator, call: Call, name: str = _INTERNAL) -> InferRequest:
     """Read a request from path, body and query; the query's timeout wins."""
     version = emulator.cluster.version
     body = call.take_body()
@@ -82,7 +84,7 @@ def _request(emulator: Emulator, call: Call, name: str) -> InferRequest:
 
 def infer_model(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``POST _ml/trained_models/{model_or_deployment_id}/_infer`` (8.3)."""
-    request = _request(emulator, call, _INTERNAL)
+    request = request_of(emulator, call)
 
     async def run() -> Reply:
         return Reply(200, {"inference_results": await results(emulator, request)})
@@ -96,7 +98,7 @@ def infer_deployment(emulator: Emulator, call: Call) -> Prepared:
     One document, and an answer without an envelope.
     """
     version = emulator.cluster.version
-    request = _request(emulator, call, _INTERNAL if version.assignment_names else _OLD_ACTION)
+    request = request_of(emulator, call, _INTERNAL if version.assignment_names else _OLD_ACTION)
     several = len(request.docs) > 1
     if version.assignment_names:
         call.warnings.append(DEPRECATED)

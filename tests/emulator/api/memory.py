@@ -24,7 +24,7 @@ from ..wire.values import TimeValue, human_bytes
 
 Json = dict[str, Any]
 _ACTION: Final = "cluster:monitor/xpack/ml/memory/stats/get"
-_TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
+TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _ML_SIZES: Final = (
     "max",
     "native_code_overhead",
@@ -37,8 +37,8 @@ _ML_SIZES: Final = (
 def memory_stats(emulator: Emulator, call: Call) -> Prepared:
     """Serve all nodes, or those that a node specification selects."""
     expression = call.path_parameters.get("node_id", "_all")
-    call.time("master_timeout", _TIMEOUT)
-    call.time("timeout", _TIMEOUT)
+    call.time("master_timeout", TIMEOUT)
+    call.time("timeout", TIMEOUT)
     human = call.flag("human")
 
     async def run() -> Reply:

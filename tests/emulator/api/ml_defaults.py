@@ -4,13 +4,14 @@
 """Return the defaults and limits of anomaly detection in ``GET _ml/info``, which user interfaces read.
 
 Source: the documented answer of the machine learning info API and the public YAML tests ``ml/ml_info``. That the
-filters are the same in every version is inferred.
+filters are the same in every version is inferred. The variant of packaged models: around-deployments.md 1.2.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from ..state import architectures
 from ..state.cluster import Cluster
 from ..wire import values
 
@@ -44,7 +45,10 @@ def defaults(cluster: Cluster) -> dict[str, Any]:
         "model_snapshot_retention_days": 10,
         "daily_model_snapshot_retention_after_days": 1,
     }
-    return {"anomaly_detectors": detectors, "datafeeds": {"scroll_size": 1000}}
+    found: dict[str, Any] = {"anomaly_detectors": detectors, "datafeeds": {"scroll_size": 1000}}
+    if cluster.version.at_least((9, 5, 0)):
+        found["model_platform_variant"] = architectures.variant(cluster)
+    return found
 
 
 def limits(cluster: Cluster) -> dict[str, Any]:

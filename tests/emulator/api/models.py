@@ -10,6 +10,7 @@ are those of Elasticsearch's public transport actions.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ..emulator import Emulator
 from ..state import creation, model_config, models, operations, requests
 from ..state.cluster import Cluster
 from ..state.requests import StopRequest
+from ..state.versions import Features
 from ..wire import errors
 from ..wire.call import Call, Reply
 from ..wire.router import Prepared, Route
@@ -30,13 +32,14 @@ _PUT: Final = "cluster:admin/xpack/ml/inference/put"
 _DELETE: Final = "cluster:admin/xpack/ml/inference/delete"
 _TIMEOUT: Final = TimeValue(30 * 10**9, "30s")
 _MANAGED: Final = "lang_ident_model_1"
-_INCLUDES: Final = (
-    "definition",
-    "total_feature_importance",
-    "feature_importance_baseline",
+INCLUDES: Final = (
     "hyperparameters",
+    "definition",
+    "feature_importance_baseline",
     "definition_status",
+    "total_feature_importance",
 )
+"""In the order in which the server lists them (``models_request`` records)."""
 ACKNOWLEDGED: Final = {"acknowledged": True}
 
 
@@ -50,13 +53,18 @@ def put_model(emulator: Emulator, call: Call) -> Prepared:
     """
     cluster = emulator.cluster
     model_id = call.path_parameters["model_id"]
-    config = model_config.parse(call.take_body(), cluster.version)
+    parsed = model_config.read(call.take_body(), cluster.version)
+    config = parsed.values
+    call.warnings += parsed.warnings
     requests.check_same_model(config.pop("model_id", None), model_id, as_status=False)
     deferred = call.boolean("defer_definition_decompression", False)
     wait = call.boolean("wait_for_completion", False) if cluster.version.at_least((8, 8, 0)) else False
+    model_config.complete(config, cluster.version)
     complaints = [] if model_config.is_packaged(model_id, cluster.version) else model_config.complaints(config)
-    complaints += models.id_complaints(model_id) + model_config.further_complaints(config, model_id)
-    if not complaints and deferred and "compressed_definition" in config and not config.get("model_size_bytes"):
+    complaints += models.id_complaints(model_id, cluster.version)
+    complaints += model_config.further_complaints(config, model_id, cluster.version)
+    compressed = "compressed_definition" in config or "definition" in config
+    if not complaints and deferred and compressed and not config.get("model_size_bytes"):
         what = "when [defer_definition_decompression] is true and a compressed definition is provided"
         complaints = [f"{what}, model_size_bytes must be set"]
 
@@ -74,21 +82,43 @@ def put_model(emulator: Emulator, call: Call) -> Prepared:
 # --- read ---
 
 
+@dataclasses.dataclass(frozen=True)
+class GetRequest:
+    """A read of models."""
+
+    expression: str
+    first: int
+    size: int
+    tags: list[str]
+    includes: list[str]
+    allow_no_match: bool
+
+
+def get_request(call: Call, version: Features) -> GetRequest:
+    """Read a request from path and query."""
+    first, size = page(call)
+    return GetRequest(
+        call.path_parameters.get("model_id", "*"),
+        first,
+        size,
+        [tag for tag in (call.text("tags") or "").split(",") if tag],
+        _includes(call, version),
+        call.boolean("allow_no_match", True),
+    )
+
+
 def get_models(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``GET _ml/trained_models/[{model_id}]``: ids, aliases, patterns."""
     cluster = emulator.cluster
-    expression = call.path_parameters.get("model_id", "*")
-    allow_no_match = call.boolean("allow_no_match", True)
-    includes = _includes(cluster, call)
+    request = get_request(call, cluster.version)
+    includes = request.includes
     decompress = call.boolean("decompress_definition", True)
     exclude_generated = call.boolean("exclude_generated", False)
-    tags = [tag for tag in (call.text("tags") or "").split(",") if tag]
-    first, size = page(call)
     human = call.flag("human")
 
     async def run() -> Reply:
-        found = _found(cluster, expression, tags, allow_no_match=allow_no_match)
-        shown_ids = found[first : first + size]
+        found = _found(cluster, request)
+        shown_ids = found[request.first : request.first + request.size]
         _check_one(cluster, shown_ids, includes)
         listed = []
         for model_id in shown_ids:
@@ -110,8 +140,8 @@ def get_models(emulator: Emulator, call: Call) -> Prepared:
     return Prepared(_GET, run)
 
 
-def _includes(cluster: Cluster, call: Call) -> list[str]:
-    known = [name for name in _INCLUDES if name != "definition_status" or cluster.version.at_least((8, 8, 0))]
+def _includes(call: Call, version: Features) -> list[str]:
+    known = [name for name in INCLUDES if name != "definition_status" or version.at_least((8, 8, 0))]
     given = [name for name in (call.text("include") or "").split(",") if name]
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -120,14 +150,15 @@ def _includes(cluster: Cluster, call: Call) -> list[str]:
     return given
 
 
-def _found(cluster: Cluster, expression: str, tags: list[str], *, allow_no_match: bool) -> list[str]:
+def _found(cluster: Cluster, request: GetRequest) -> list[str]:
     """Return ids in order; an exact id that matches nothing is a 404 even with ``allow_no_match``."""
+    expression, tags = request.expression, request.tags
     resolved = ",".join(cluster.aliases.get(token, token) for token in expression.split(","))
     aliased = {model_id for alias, model_id in cluster.aliases.items() if models.expand(expression, [alias])}
     found = sorted({*models.expand(resolved, list(cluster.models)), *(aliased & set(cluster.models))})
     tagged = [each for each in found if set(tags) <= set(cluster.models[each].tags)]
     missing = models.missing_exact(resolved, set(tagged) if tags else set(cluster.models))
-    if missing or (not tagged and not allow_no_match):
+    if missing or (not tagged and not request.allow_no_match):
         raise models.missing_model(",".join(missing) or expression, cluster.version)
     return tagged
 
@@ -155,11 +186,26 @@ def _definition(definition: Json, *, decompress: bool) -> Json:
 # --- delete ---
 
 
+@dataclasses.dataclass(frozen=True)
+class DeleteRequest:
+    """A delete of a model."""
+
+    model_id: str
+    force: bool
+    timeout: TimeValue
+
+
+def delete_request(call: Call, version: Features) -> DeleteRequest:
+    """Read a request from path and query."""
+    force = call.boolean("force", False) if version.at_least((8, 1, 0)) else False
+    return DeleteRequest(call.path_parameters["model_id"], force, call.time("timeout", _TIMEOUT))
+
+
 def delete_model(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``DELETE _ml/trained_models/{model_id}``: refused while used or deployed, unless forced."""
-    cluster, model_id = emulator.cluster, call.path_parameters["model_id"]
-    force = call.boolean("force", False) if cluster.version.at_least((8, 1, 0)) else False
-    call.time("timeout", _TIMEOUT)
+    cluster = emulator.cluster
+    request = delete_request(call, cluster.version)
+    model_id, force = request.model_id, request.force
 
     async def run() -> Reply:
         aliases = sorted(alias for alias, target in cluster.aliases.items() if target == model_id)

@@ -8,14 +8,13 @@ Fields, checks and texts: Elasticsearch's public request and transport classes; 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any, Final
 
 from ..emulator import Emulator
 from ..state import inference_config, licence, models
 from ..state.inference_parsers import texts
 from ..state.models import Model, Part
+from ..state.versions import Features
 from ..wire import errors, object_parser, xcontent
 from ..wire.call import Call, Reply
 from ..wire.object_parser import Field, ObjectParser
@@ -25,63 +24,51 @@ from ..wire.xcontent import Parser
 Json = dict[str, Any]
 _PART: Final = "cluster:admin/xpack/ml/trained_models/part/put"
 _VOCABULARY: Final = "cluster:admin/xpack/ml/trained_models/vocabulary/put"
-_MAX_PARTS: Final = 10_000
+MAX_PARTS: Final = 10_000
+_NEEDED: Final = {"roberta": "merges", "byte_level_bpe": "merges", "xlm_roberta": "scores"}
 _ACKNOWLEDGED: Final = {"acknowledged": True}
 _BASE: Final = "/_ml/trained_models/{model_id}"
-
-
-def _binary(parser: Parser) -> Part:
-    try:
-        return Part(len(base64.b64decode(parser.text, validate=True)))
-    except (binascii.Error, ValueError):
-        reason = "Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): Illegal base64 content"
-        raise errors.ApiError(400, "json_parse_exception", reason) from None
 
 
 def _numbers(parser: Parser) -> list[float]:
     found = []
     while parser.next_token() != xcontent.END_ARRAY:
-        try:
-            found.append(float(parser.text))
-        except ValueError:
-            raise errors.number_format(parser.text) from None
+        found.append(parser.number())
     return found
 
 
 _PART_PARSER: Final = ObjectParser(
     "put_trained_model_part_action",
     [
-        Field("definition", frozenset({xcontent.VALUE_STRING}), _binary),
-        object_parser.integer("total_definition_length"),
+        Field("definition", frozenset({xcontent.VALUE_STRING}), lambda parser: Part(parser.base64_size())),
+        object_parser.long("total_definition_length"),
         object_parser.integer("total_parts"),
     ],
 )
 
 
-def _vocabulary_parser(*, scores: bool) -> ObjectParser:
-    fields = [texts("vocabulary"), texts("merges")]
-    if scores:
+def _vocabulary_parser(version: Features) -> ObjectParser:
+    fields = [texts("vocabulary", version), texts("merges", version)]
+    if version.at_least((8, 9, 0)):
         fields.append(Field("scores", frozenset({xcontent.START_ARRAY}), _numbers))
     return ObjectParser("put_trained_model_vocabulary", fields)
 
 
-def _fields(emulator: Emulator, call: Call, parser: ObjectParser) -> Json:
-    body = call.take_body()
+def _fields(body: bytes, version: Features, parser: ObjectParser) -> Json:
     if not body:
         raise errors.parse_failure("request body is required")
-    return parser.parse(Parser(body, emulator.cluster.version)).values
+    return parser.parse(Parser(body, version)).values
 
 
 def _part_fields(emulator: Emulator, call: Call) -> Json:
     """Read a part whose text has been taken out; the complaints are those about the whole body."""
-    sieve = call.sieve
+    body, version, sieve = call.take_body(), emulator.cluster.version, call.sieve
     if sieve is not None and sieve.plain:
         try:
-            rest = _PART_PARSER.parse(Parser(call.take_body(), emulator.cluster.version)).values
-            return rest | {"definition": Part(sieve.size, sieve.crc32)}
+            return _fields(body, version, _PART_PARSER) | {"definition": Part(sieve.size, sieve.crc32)}
         except errors.ApiError:
-            call.body = sieve.whole
-    return _fields(emulator, call, _PART_PARSER)
+            body = sieve.whole
+    return _fields(body, version, _PART_PARSER)
 
 
 def _stored(emulator: Emulator, model_id: str) -> Model:
@@ -122,8 +109,8 @@ def _part_complaints(part: int, total: int, length: int) -> list[str]:
         found.append("[part] must be greater or equal to 0")
     if total <= 0:
         found.append("[total_parts] must be greater than 0")
-    if total > _MAX_PARTS:
-        found.append(f"[total_parts] must be less than or equal to {_MAX_PARTS}")
+    if total > MAX_PARTS:
+        found.append(f"[total_parts] must be less than or equal to {MAX_PARTS}")
     if length <= 0:
         found.append("[total_definition_length] must be greater than 0")
     if part >= total:
@@ -131,12 +118,18 @@ def _part_complaints(part: int, total: int, length: int) -> list[str]:
     return found
 
 
+def vocabulary_of(body: bytes, version: Features) -> Json:
+    """Read a vocabulary."""
+    given = _fields(body, version, _vocabulary_parser(version))
+    if "vocabulary" not in given:
+        raise errors.illegal_argument("[vocabulary] must not be null.")
+    return given
+
+
 def put_vocabulary(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``PUT _ml/trained_models/{model_id}/vocabulary``."""
     model_id = call.path_parameters["model_id"]
-    given = _fields(emulator, call, _vocabulary_parser(scores=emulator.cluster.version.at_least((8, 9, 0))))
-    if "vocabulary" not in given:
-        raise errors.illegal_argument("[vocabulary] must not be null.")
+    given = vocabulary_of(call.take_body(), emulator.cluster.version)
 
     async def run() -> Reply:
         model = _stored(emulator, model_id)
@@ -161,9 +154,9 @@ def _vocabulary_complaints(given: Json) -> list[str]:
 
 
 def _check_tokenizer(model_id: str, tokenization: str, given: Json) -> None:
-    """Check what some tokenizers need besides words; the wording is [G]."""
-    needed = {"roberta": "merges", "xlm_roberta": "scores"}.get(tokenization)
-    if needed == "merges" and not given.get(needed):
+    """Check what some tokenizers need besides words (``vocabulary`` records)."""
+    needed = _NEEDED.get(tokenization)
+    if needed is not None and not given.get(needed):
         what = f"cannot put vocabulary for model [{model_id}] as tokenizer type [{tokenization}]"
         raise errors.status(400, f"{what} requires [{needed}] to be provided and non-empty")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ..state import adaptive, licence, node_versions, operations, requests, settings
+from ..state import adaptive, licence, node_versions, operations, requests, settings, upgrade_mode
 from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
@@ -26,6 +26,7 @@ _OWN_SETTINGS: Final[Mapping[str, tuple[Any, ...]]] = {
     "license": licence.CHOICES,
     "mixed_versions": node_versions.CHOICES,
     "upgrade_mode": _SWITCH,
+    upgrade_mode.BUSY: _SWITCH,
     "feature_reset": _SWITCH,
     "is_master_node": _SWITCH,
 }

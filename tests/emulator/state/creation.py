@@ -43,7 +43,8 @@ def _create(cluster: Cluster, model_id: str, config: Json) -> Model:
     package = None
     if model_config.is_packaged(model_id, cluster.version):
         package = packages.find(model_id, cluster.version, models.config_version(cluster.version))
-        if found := model_config.package_complaints(config | ({"definition": definition} if definition else {})):
+        given = config if definition is None else config | {"definition": definition}
+        if found := model_config.package_complaints(given):
             raise errors.validation(found)
         config = {**package.config(), **config}
     _check_tags(cluster, model_id, config.get("tags", []))
@@ -91,7 +92,11 @@ def _check_names(cluster: Cluster, model_id: str) -> None:
         what = f"requested model_id [{model_id}] is the same as an existing model_alias."
         raise errors.status(400, f"{what} Model model_aliases and ids must be unique")
     if model_id in cluster.assignments:
-        raise errors.status(400, f"Cannot create model [{model_id}] the id is the same as an current model deployment")
+        # The fragment is public (``constants`` records); what stands before it is that of the earlier text [I].
+        same = "the id is the same as an current model deployment"
+        if cluster.version.at_least((8, 13, 0)):
+            same = "the model id is the same as the deployment id of a current model deployment"
+        raise errors.status(400, f"Cannot create model [{model_id}] {same}")
 
 
 def _check_tags(cluster: Cluster, model_id: str, tags: list[str]) -> None:

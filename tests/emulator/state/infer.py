@@ -190,7 +190,7 @@ def _configured(
     stored = inference_config.stored({} if model is None else model.config)
     if update is None:
         return stored
-    if update.task != stored.task:
+    if not stored.supports(update):
         what = f"is configured for task [{stored.task}] but called with task [{update.task}]"
         raise errors.status(403, f"Trained model [{assignment.params.model_id}] {what}")
     return stored.apply(update)

@@ -34,8 +34,21 @@ TOKENIZATIONS: Final[Mapping[str, Triple]] = {
     "mpnet": (8, 1, 0),
     "roberta": (8, 2, 0),
     "xlm_roberta": (8, 9, 0),
-    "deberta_v2": (8, 15, 0),
+    "deberta_v2": (8, 16, 0),
+    "byte_level_bpe": (9, 5, 0),
 }
+TOKENS: Final = {
+    "unk_token": "<unk>",
+    "pad_token": "<pad>",
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "mask_token": "<mask>",
+}
+"""Special tokens of byte_level_bpe, which a model may name otherwise."""
+PREFIXED: Final = ("roberta", "byte_level_bpe")
+"""Tokenizations that can put a space before a text."""
+CASED: Final = {"roberta": "roberta", "xlm_roberta": "XLMRoberta", "byte_level_bpe": "byte_level_bpe"}
+"""Tokenizations that never turn a text into lower case, as their complaints call them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +64,7 @@ class Task:
 
 
 LABELS: Final = "classification_labels"
+COMBINATION: Final = "span_score_combination_function"
 TASKS: Final[Mapping[str, Task]] = {
     "fill_mask": Task(
         _FIRST,
@@ -59,7 +73,7 @@ TASKS: Final[Mapping[str, Task]] = {
         {"num_top_classes": 5},
     ),
     "ner": Task(_FIRST, {LABELS: "texts", "results_field": "text"}, ("results_field",)),
-    "pass_through": Task(_FIRST, {"results_field": "text"}, ("results_field",), windowed=True),
+    "pass_through": Task(_FIRST, {"results_field": "text"}, ("results_field",)),
     "question_answering": Task(
         (8, 3, 0),
         {"num_top_classes": "int", "max_answer_length": "int", "results_field": "text"},
@@ -80,9 +94,9 @@ TASKS: Final[Mapping[str, Task]] = {
     "text_expansion": Task((8, 7, 0), {"results_field": "text"}, ("results_field",), windowed=True),
     "text_similarity": Task(
         (8, 5, 0),
-        {"results_field": "text", "span_score_combination_function": "text"},
-        ("results_field", "span_score_combination_function", "text"),
-        {"span_score_combination_function": "max"},
+        {"results_field": "text", COMBINATION: "text"},
+        ("results_field", COMBINATION, "text"),
+        {COMBINATION: "max"},
         windowed=True,
     ),
     "zero_shot_classification": Task(
@@ -108,8 +122,14 @@ BOOSTED: Final[Mapping[str, Mapping[str, str]]] = {
         "num_top_feature_importance_values": "int",
         "prediction_field_type": "text",
     },
+    "learning_to_rank": {
+        "num_top_feature_importance_values": "int",
+        "feature_extractors": "array",
+        "default_params": "object",
+    },
 }
 """Configurations of models that run without a deployment."""
+RANK: Final = "learning_to_rank"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +154,10 @@ class Settings:
         """Return the name of the prediction."""
         return str(self.values.get("results_field") or "predicted_value")
 
+    def supports(self, update: Update) -> bool:
+        """Return whether an update is for the same task."""
+        return update.task == self.task
+
     def apply(self, update: Update) -> Settings:
         """Return them with an update of the same task on top; its own complaints are 400."""
         if update.tokenization is not None and update.tokenization != self.tokenization:
@@ -147,7 +171,10 @@ class Settings:
         if self.task == "zero_shot_classification" and not (update.values.get("labels") or self.values.get("labels")):
             what = "stored configuration has no [labels] defined, supplied inference_config update must supply [labels]"
             raise errors.status(400, what)
-        return dataclasses.replace(self, values={**self.values, **update.values})
+        changes = dict(update.values)
+        if self.task in TASKS and not TASKS[self.task].windowed:
+            changes.pop("span", None)
+        return dataclasses.replace(self, values={**self.values, **changes})
 
 
 def stored(config: Mapping[str, Any]) -> Settings:
@@ -179,6 +206,11 @@ def mask_token(tokenization: str) -> str:
     return MASKS.get(tokenization, _OTHER_MASK)
 
 
+def known_boosted(version: Features) -> list[str]:
+    """Return the kinds of configurations without a deployment of a version."""
+    return [name for name in BOOSTED if name != RANK or version.at_least((8, 12, 0))]
+
+
 def known_tasks(version: Features) -> dict[str, Task]:
     """Return the tasks of a version."""
     return {name: task for name, task in TASKS.items() if version.at_least(task.since)}
@@ -194,26 +226,39 @@ def shown(name: str, values: Json, version: Features) -> Json:
     """Return a configuration as GET shows it: defaults filled in, in the server's order."""
     if name not in TASKS:
         return _shown_boosted(name, values)
-    index = "000002" if version.at_least((8, 13, 0)) else "000001"
+    index = "000002" if version.at_least((8, 11, 0)) else "000001"
     kind, settings = tokenization_of(values)
     task = TASKS[name]
     body: Json = {
         "vocabulary": {"index": f".ml-inference-native-{index}"},
-        "tokenization": {kind: {**BERT, **settings}},
+        "tokenization": {kind: {**BERT, **_own_defaults(kind), **settings}},
     }
     complete = {**task.defaults, **{each: value for each, value in values.items() if each != "tokenization"}}
+    if COMBINATION in complete:
+        complete[COMBINATION] = complete[COMBINATION].lower()
+    if not complete.get(LABELS, True):
+        del complete[LABELS]
     if name == "fill_mask" and version.at_least((8, 10, 0)):
         complete["mask_token"] = mask_token(kind)
-    return body | {each: complete[each] for each in task.kinds if each in complete}
+    own = {each: complete[each] for each in task.kinds if each in complete}
+    return {**own, **body} if name == "question_answering" else {**body, **own}
+
+
+def _own_defaults(kind: str) -> Json:
+    found: Json = {"add_prefix_space": False} if kind in PREFIXED else {}
+    return found | (TOKENS if kind == "byte_level_bpe" else {})
 
 
 def _shown_boosted(name: str, values: Json) -> Json:
     defaults: Json = {"results_field": "predicted_value", "num_top_feature_importance_values": 0}
+    if name == RANK:
+        del defaults["results_field"]
+        values = {each: value for each, value in values.items() if value != []}
     if name == "classification":
         defaults = {
-            "results_field": "predicted_value",
             "num_top_classes": 0,
             "top_classes_results_field": "top_classes",
+            "results_field": "predicted_value",
             "num_top_feature_importance_values": 0,
             "prediction_field_type": "string",
         }

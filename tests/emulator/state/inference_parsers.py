@@ -15,11 +15,27 @@ from typing import Any, Final
 from ..wire import errors, object_parser, xcontent
 from ..wire.object_parser import Field, ObjectParser
 from ..wire.xcontent import Parser
-from .inference_config import BOOSTED, LABELS, TASKS, TOKENIZATIONS, Update, known_tasks, mask_token, tokenization_of
+from .inference_config import (
+    BOOSTED,
+    CASED,
+    COMBINATION,
+    LABELS,
+    PREFIXED,
+    RANK,
+    TASKS,
+    TOKENIZATIONS,
+    TOKENS,
+    Update,
+    known_boosted,
+    known_tasks,
+    mask_token,
+    tokenization_of,
+)
 from .versions import Features, features
 
 Json = dict[str, Any]
 _UPDATE_KINDS: Final = {"question": "text", "text": "text"}
+_IMPORTANCE: Final = "num_top_feature_importance_values"
 _ZERO_SHOT: Final = ("contradiction", "entailment", "neutral")
 
 
@@ -27,8 +43,9 @@ def named(name: str, readers: Mapping[str, Callable[[Parser], Any]]) -> Field:
     """Return a field that holds one object under one of several names (the server's named object)."""
 
     def read(parser: Parser) -> tuple[str, Any]:
-        parser.next_token()
-        chosen = parser.text
+        token = parser.next_token()
+        # The parser's name of an empty object is still that of the field that holds it.
+        chosen = parser.text if token == xcontent.FIELD_NAME else name
         try:
             if chosen not in readers:
                 line, column = parser.location
@@ -50,7 +67,7 @@ def failure(parser: Parser, words: str, cause: errors.ApiError | None = None) ->
     return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] {words}", cause)
 
 
-def texts(name: str) -> Field:
+def texts(name: str, version: Features) -> Field:
     """Return a field for an array of strings; a single one counts as an array."""
 
     def read(parser: Parser) -> list[str]:
@@ -58,20 +75,40 @@ def texts(name: str) -> Field:
             return [parser.text]
         found = []
         while parser.next_token() != xcontent.END_ARRAY:
-            if parser.token in (xcontent.START_OBJECT, xcontent.START_ARRAY, xcontent.VALUE_NULL):
-                word = f"Can't get text on a {parser.token} at {parser.location[0]}:{parser.location[1]}"
-                raise errors.illegal_argument(word)
+            if parser.token in (xcontent.START_OBJECT, xcontent.START_ARRAY):
+                raise errors.ApiError(500, "illegal_state_exception", f"expected value but got [{parser.token}]")
+            if parser.token == xcontent.VALUE_NULL:
+                raise _no_text(parser, version)
             found.append(parser.text)
         return found
 
     return Field(name, frozenset({xcontent.VALUE_STRING, xcontent.START_ARRAY}), read)
 
 
+def _no_text(parser: Parser, version: Features) -> errors.ApiError:
+    line, column = parser.location
+    if version.at_least((8, 15, 0)):
+        return errors.illegal_argument(f"Expected text at {line}:{column} but found {parser.token}")
+    what = f"Can't get text on a {parser.token} at {line}:{column}"
+    return errors.ApiError(500, "illegal_state_exception", what)
+
+
+def _field(name: str, kind: str, version: Features) -> Field:
+    if kind == "texts":
+        return texts(name, version)
+    return _KINDS[kind](name)
+
+
+def _value(token: str) -> Callable[[str], Field]:
+    return lambda name: Field(name, frozenset({token}), xcontent.read_value)
+
+
 _KINDS: Final[Mapping[str, Callable[[str], Field]]] = {
     "text": object_parser.text,
     "int": object_parser.integer,
     "boolean": object_parser.boolean,
-    "texts": texts,
+    "object": _value(xcontent.START_OBJECT),
+    "array": _value(xcontent.START_ARRAY),
 }
 
 
@@ -80,7 +117,7 @@ def creation_field(version: Features) -> Field:
     readers: dict[str, Callable[[Parser], Any]] = {
         name: functools.partial(_read_creation, name, version.number) for name in known_tasks(version)
     }
-    readers |= {name: functools.partial(_read_boosted, name) for name in BOOSTED}
+    readers |= {name: functools.partial(_read_boosted, name, version) for name in known_boosted(version)}
     return named("inference_config", readers)
 
 
@@ -89,16 +126,17 @@ def update_field(version: Features) -> Field:
     readers: dict[str, Callable[[Parser], Any]] = {
         name: functools.partial(_read_update, name, version.number) for name in known_tasks(version)
     }
-    readers |= {name: functools.partial(_read_boosted, name) for name in BOOSTED}
+    updatable = [name for name in known_boosted(version) if name != RANK]
+    readers |= {name: functools.partial(_read_boosted, name, version) for name in updatable}
     return named("inference_config", readers)
 
 
-def _read_boosted(name: str, parser: Parser) -> Json:
-    return (
-        ObjectParser(f"inference_config_{name}", [_KINDS[kind](each) for each, kind in BOOSTED[name].items()])
-        .parse(parser)
-        .values
-    )
+def _read_boosted(name: str, version: Features, parser: Parser) -> Json:
+    fields = [_field(each, kind, version) for each, kind in BOOSTED[name].items()]
+    values = ObjectParser(name if name == RANK else f"inference_config_{name}", fields).parse(parser).values
+    if values.get(_IMPORTANCE, 0) < 0:
+        raise errors.illegal_argument(f"[{_IMPORTANCE}] must be greater than or equal to 0")
+    return values
 
 
 def _refused_vocabulary(_parser: Parser) -> Any:
@@ -108,48 +146,63 @@ def _refused_vocabulary(_parser: Parser) -> Any:
 @functools.cache
 def _creation_parser(name: str, number: str) -> ObjectParser:
     version = features(number)
-    fields = [_KINDS[kind](each) for each, kind in TASKS[name].kinds.items()]
+    fields = [_field(each, kind, version) for each, kind in TASKS[name].kinds.items()]
     fields += [Field("vocabulary", frozenset({xcontent.START_OBJECT}), _refused_vocabulary)]
-    known = {kind: _tokenization_reader(kind) for kind, since in TOKENIZATIONS.items() if version.at_least(since)}
+    kinds = [kind for kind, since in TOKENIZATIONS.items() if version.at_least(since)]
+    known = {kind: _tokenization_reader(kind, version) for kind in kinds}
     return ObjectParser(name, [*fields, named("tokenization", known)])
 
 
-def _tokenization_reader(kind: str) -> Callable[[Parser], Json]:
+def _tokenization_reader(kind: str, version: Features) -> Callable[[Parser], Json]:
     fields = [object_parser.boolean("do_lower_case"), object_parser.boolean("with_special_tokens")]
     fields += [object_parser.integer("max_sequence_length"), object_parser.text("truncate")]
     fields += [object_parser.integer("span")]
-    if kind == "roberta":
+    if kind in PREFIXED:
         fields.append(object_parser.boolean("add_prefix_space"))
-    parser = ObjectParser(f"{kind}_tokenization", fields)
+    if kind == "byte_level_bpe":
+        fields += [object_parser.text(each) for each in TOKENS]
+    # The server names this one parser like the kind alone.
+    name = kind if kind == "deberta_v2" else f"{kind}_tokenization"
+    parser = ObjectParser(name, fields)
 
     def read(reading: Parser) -> Json:
         values = parser.parse(reading).values
-        _built(f"{kind}_tokenization", lambda: _check_tokenization(values))
+        _built(name, lambda: _check_tokenization(kind, values, version))
         return values
 
     return read
 
 
-def _check_tokenization(values: Json) -> None:
+def _check_tokenization(kind: str, values: Json, version: Features) -> None:
     length, span = values.get("max_sequence_length", 512), values.get("span", -1)
-    truncate = values.get("truncate")
-    if truncate is not None and truncate.lower() not in ("first", "second", "none", "balanced"):
-        where = "org.elasticsearch.xpack.core.ml.inference.trainedmodel.Tokenization.Truncate"
-        raise errors.illegal_argument(f"No enum constant {where}.{truncate.upper()}")
+    if values.get("do_lower_case") and kind in CASED:
+        raise errors.illegal_argument(f"unable to set [do_lower_case] to [true] for {CASED[kind]} tokenizer")
+    truncate = _truncation(values, version)
     if length <= 0:
         raise errors.illegal_argument("[max_sequence_length] must be positive")
     if span < -1:
-        what = "must be non-negative to indicate span length or -1 to indicate no windowing should occur"
+        what = "must be non-negative to indicate span length or [-1] to indicate no windowing should occur"
         raise errors.illegal_argument(f"[span] {what}")
     if span > length:
         raise errors.illegal_argument(
             f"[span] provided [{span}] must not be greater than [max_sequence_length] provided [{length}]"
         )
-    if span != -1 and (truncate or "first").lower() != "none":
-        raise errors.illegal_argument("[span] must not be provided when [truncate] is not [none]")
+    if span != -1 and truncate != "none":
+        raise errors.illegal_argument(f"[span] must not be provided when [truncate] is [{truncate}]")
 
 
-def _built(name: str, check: Callable[[], None]) -> None:
+def _truncation(values: Json, version: Features) -> str:
+    """Return how a tokenization cuts; before 8.13 a span is taken if that is left open."""
+    open_one = "first" if version.at_least((8, 13, 0)) or "span" not in values else "none"
+    truncate = str(values.get("truncate", open_one)).lower()
+    known = ("first", "second", "none") + (("balanced",) if version.at_least((8, 16, 0)) else ())
+    if truncate not in known:
+        where = "org.elasticsearch.xpack.core.ml.inference.trainedmodel.Tokenization.Truncate"
+        raise errors.illegal_argument(f"No enum constant {where}.{truncate.upper()}")
+    return truncate
+
+
+def _built(name: str, check: Callable[[], Any]) -> None:
     """Run a check in a constructor: its complaint is wrapped, without a place."""
     try:
         check()
@@ -172,6 +225,7 @@ def _read_creation(name: str, number: str, parser: Parser) -> Json:
 
 def _check_task(name: str, values: Json) -> None:
     labels: Sequence[str] = values.get(LABELS) or ()
+    _check_combination(values)
     if name == "text_classification" and len(labels) < 2:
         shown = "null" if LABELS not in values else f"[{', '.join(labels)}]"
         raise errors.status(400, f"[{name}] requires at least 2 [{LABELS}]; provided {shown}")
@@ -185,12 +239,29 @@ def _check_task(name: str, values: Json) -> None:
             raise errors.illegal_argument(
                 f"Mask token requested was [{values['mask_token']}] but must be [{right}] for this model"
             )
+    if name == "question_answering":
+        _check_answers(values)
     size = values.get("embedding_size")
     if size is not None and size <= 0:
         raise errors.status(400, f"[embedding_size] must be a number greater than 0; configured size [{size}]")
     span = tokenization_of(values)[1].get("span", -1)
     if span != -1 and not TASKS[name].windowed:
         raise errors.status(400, f"[{name}] does not support windowing long text sequences; configured span [{span}]")
+
+
+def _check_combination(values: Json) -> None:
+    combination = values.get(COMBINATION, "max").upper()
+    if combination not in ("MAX", "MEAN"):
+        where = "org.elasticsearch.xpack.core.ml.inference.trainedmodel.TextSimilarityConfig.SpanScoreFunction"
+        raise errors.illegal_argument(f"No enum constant {where}.{combination}")
+
+
+def _check_answers(values: Json) -> None:
+    classes, length = values.get("num_top_classes", 0), values.get("max_answer_length", 1)
+    if classes < 0:
+        raise errors.status(400, f"[num_top_classes] must be greater than or equal to [0]; provided [{classes}]")
+    if length <= 0:
+        raise errors.status(400, f"[max_answer_length] must be greater than [0]; provided [{length}]")
 
 
 def _check_zero_shot(labels: Sequence[str], values: Json) -> None:
@@ -220,22 +291,29 @@ def _check_ner(labels: Sequence[str]) -> None:
 def _update_parser(name: str, number: str) -> ObjectParser:
     version = features(number)
     kinds = {**TASKS[name].kinds, **_UPDATE_KINDS}
-    fields = [_KINDS[kinds[each]](each) for each in TASKS[name].updates]
-    known = {kind: _truncation_reader(kind) for kind, since in TOKENIZATIONS.items() if version.at_least(since)}
+    fields = [_field(each, kinds[each], version) for each in TASKS[name].updates]
+    tokenizations = [kind for kind, since in TOKENIZATIONS.items() if version.at_least(since)]
+    known = {kind: _truncation_reader(kind, version) for kind in tokenizations}
     return ObjectParser(name, [*fields, named("tokenization", known)])
 
 
-def _truncation_reader(kind: str) -> Callable[[Parser], Json]:
-    parser = ObjectParser(
-        f"{kind}_tokenization_update", [object_parser.text("truncate"), object_parser.integer("span")]
-    )
-    return lambda reading: parser.parse(reading).values
+def _truncation_reader(kind: str, version: Features) -> Callable[[Parser], Json]:
+    name = f"{kind}_tokenization_update"
+    parser = ObjectParser(name, [object_parser.text("truncate"), object_parser.integer("span")])
+
+    def read(reading: Parser) -> Json:
+        values = parser.parse(reading).values
+        _built(name, lambda: _truncation(values, version))
+        return values
+
+    return read
 
 
 def _read_update(name: str, number: str, parser: Parser) -> Json:
     values = _update_parser(name, number).parse(parser).values
     if values.get("labels") == []:
         raise errors.status(400, "[labels] must not be empty")
+    _check_combination(values)
     for needed, task in (("question", "question_answering"), ("text", "text_similarity")):
         if name == task and needed not in values:
             raise errors.illegal_argument(f"[{needed}] must not be null.")

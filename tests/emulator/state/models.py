@@ -117,9 +117,10 @@ class Model:
             body["model_package"] = self.package
         if not exclude_generated:
             body |= self._generated(version, human=human, old_size_name=old_size_name)
-        body |= {"tags": [], "input": {"field_names": ["input"]}, **config}
+        config = {"tags": [], "input": {"field_names": ["input"]}, **config}
         if aliases:
-            body["metadata"] = {**(config.get("metadata") or {}), "model_aliases": list(aliases)}
+            config["metadata"] = {**(config.get("metadata") or {}), "model_aliases": list(aliases)}
+        body |= {name: config[name] for name in model_config.SHOWN if name in config}
         if self.has_location:
             body["location"] = {"index": {"name": ".ml-inference-native"}}
         if definition_status and version.at_least((8, 8, 0)):
@@ -196,11 +197,13 @@ def is_short_enough(model_id: str) -> bool:
     return len(model_id) <= ID_LIMIT
 
 
-def id_complaints(model_id: str) -> list[str]:
+def id_complaints(model_id: str, version: Features) -> list[str]:
     """Return messages of validation for the id of a new model; one leading dot is allowed."""
-    bare = model_id[1:] if model_id.startswith(".") else model_id
+    packaged = model_config.is_packaged(model_id, version)
     found = []
-    if not is_valid_id(bare):
+    if packaged and not is_valid_id(model_id[1:]):
+        found.append(f"Invalid model_id; '{model_id}' is not a valid model package id")
+    elif not packaged and not is_valid_id(model_id):
         text = (
             f"Invalid model_id; '{model_id}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
         )

@@ -14,7 +14,7 @@ from typing import Final
 from ..planner import reduce
 from ..wire import errors
 from ..wire.values import ByteSize
-from . import endpoints, licence, models, node_versions, planning, rebalance
+from . import architectures, endpoints, licence, models, node_versions, planning, rebalance
 from .adaptive import RESET, AdaptiveSettings
 from .assignment import FAILED, STARTED, STARTING, STOPPED_BY_CLIENT, STOPPING, Assignment, TaskParams
 from .cluster import Cluster
@@ -46,6 +46,8 @@ def start(cluster: Cluster, request: StartRequest) -> Assignment:
         )
     endpoints.check_start(cluster, request.model_id)
     model = _deployable(cluster, request.model_id, deployment_id)
+    if cluster.version.at_least((8, 12, 0)):
+        architectures.check(architectures.of_nodes(cluster), model.config.get("platform_architecture"), model.id)
     if cluster.settings.get("feature_reset"):
         what = f"cannot create new assignment [{deployment_id}] for model [{model.id}]"
         raise errors.status(409, f"{what} while feature reset is in progress.")

@@ -27,6 +27,7 @@ DEFAULT_MAX: Final = "xpack.ml.models.default_allocations.max"
 LAZY_NODES: Final = "xpack.ml.max_lazy_ml_nodes"
 NODE_SIZE: Final = "xpack.ml.max_ml_node_size"
 PROCESSORS_SCALE: Final = "xpack.ml.allocated_processors_scale"
+ARCHITECTURES: Final = "xpack.ml.model_platform_architectures"
 _ML: Final = "xpack.ml."
 _MINUTE: Final = 60 * 10**9
 
@@ -103,6 +104,7 @@ _ALL: Final = (
     Setting(LAZY_NODES, _integer(0), "0"),
     Setting(NODE_SIZE, _bytes, "0b"),
     Setting(PROCESSORS_SCALE, _integer(1), "1"),
+    Setting(ARCHITECTURES, _text, (), lambda version: version.at_least((9, 5, 0))),
     # The nodes are started so that machine learning may use all of their memory; 30 is the server's own default.
     Setting("xpack.ml.max_machine_memory_percent", _integer(5, 200), "100"),
     Setting("xpack.ml.use_auto_machine_memory_percent", _boolean, "false"),

@@ -12,6 +12,8 @@ from ..wire import errors
 if TYPE_CHECKING:
     from .cluster import Cluster
 
+BUSY: Final = "upgrade_mode_busy"
+"""The setting of the emulator that says that a change of the mode is under way."""
 _REFUSED: Final = frozenset(
     f"cluster:admin/xpack/ml/{name}"
     for name in (
@@ -35,3 +37,23 @@ def check(cluster: Cluster, action: str) -> None:
     """Refuse *action* if upgrade mode is on, and it is one of those that would change a model or start one."""
     if action in _REFUSED and enabled(cluster):
         raise errors.status(429, f"Cannot perform {action} action while upgrade mode is enabled")
+
+
+def change(cluster: Cluster, desired: bool) -> bool:
+    """Set the mode, and return whether that changed anything; refuse while another change is under way.
+
+    The words of 8.18 on are recorded (``cluster_ml``); those before are around-deployments.md 5.4 [S].
+    """
+    present = enabled(cluster)
+    if cluster.settings.get(BUSY):
+        text = f"{desired}".lower(), f"{present}".lower()
+        if not cluster.version.at_least((8, 18, 0)):
+            raise errors.status(429, "Cannot change [upgrade_mode]. Previous request is still being processed.")
+        of = "for feature name [ml]"
+        words = f"Attempted to set [upgrade_mode] {of} to [{text[0]}] from [{text[1]}]"
+        cause = errors.ApiError(500, "illegal_state_exception", f"{words} while previous request was processing.")
+        what = f"Cannot change [upgrade_mode] {of}. Previous request is still being processed."
+        raise errors.ApiError(429, "status_exception", what, cause)
+    if present != desired:
+        cluster.settings["upgrade_mode"] = desired
+    return present != desired

@@ -77,6 +77,8 @@ class Features:
     """A deployment of zero allocations stays in the cluster state while a node shuts down."""
     end_of_file_type: bool
     """Truncated JSON has a type of its own."""
+    object_end_is_parsed: bool
+    """A second object where one is taken is a fault of parsing; before, an illegal state."""
     timeouts_are_429: bool
     """A task that times out in the master's queue is 429 with ``timed_out``, not 500 or 503."""
     timed_out_header: bool
@@ -184,6 +186,8 @@ def features(number: str) -> Features:
         zero_survives_shutdown=since((9, 4, 0)),
         # Recorded in 8.19.14 and 9.1.10, absent in 8.19.0 and 9.0.1. The exact patch numbers are [U].
         end_of_file_type=since((8, 19, 1), (9, 1, 0)),
+        # Recorded in 8.19.21 and 9.5.3, absent in 8.19.14 and 9.1.10. The exact patch numbers are [U].
+        object_end_is_parsed=since((8, 19, 15), (9, 2, 0)),
         timeouts_are_429=since((9, 0, 0)),
         # Recorded in 9.0.1 and 9.1.10, absent in 9.5.3.
         timed_out_header=since((9, 0, 0)) and not since((9, 2, 0)),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from . import errors, xcontent
 from .suggest import did_you_mean
-from .values import INT_MAX, INT_MIN, coerce_int, parse_boolean
+from .values import INT_MAX, INT_MIN, LONG_MAX, LONG_MIN, coerce_int, coerce_long, parse_boolean
 from .xcontent import Parser
 
 Reader = Callable[[Parser], Any]
@@ -75,6 +75,11 @@ def integer(name: str, deprecated: tuple[str, ...] = ()) -> Field:
     return Field(name, _NUMBERS, read_int, deprecated)
 
 
+def long(name: str, deprecated: tuple[str, ...] = ()) -> Field:
+    """Return a field for a ``long``, or a text that holds one; fractions are cut."""
+    return Field(name, _NUMBERS, _read_long, deprecated)
+
+
 def integer_or_null(name: str, null: int) -> Field:
     """Return a field for an integer, with a value that stands for null."""
 
@@ -93,10 +98,32 @@ def read_int(parser: Parser) -> int:
     """Read an ``int`` from the current token."""
     if parser.token == xcontent.VALUE_STRING:
         return coerce_int(parser.text)
-    number = float(parser.text) if any(sign in parser.text for sign in ".eE") else int(parser.text)
+    number = _number(parser.text)
     if number > INT_MAX or number < INT_MIN:
-        raise parser.out_of_range()
+        raise parser.out_of_range("int", INT_MIN, INT_MAX)
     return int(number)
+
+
+def _read_long(parser: Parser) -> int:
+    if parser.token == xcontent.VALUE_STRING:
+        return coerce_long(parser.text)
+    number = _number(parser.text)
+    if number > LONG_MAX or number < LONG_MIN:
+        raise parser.out_of_range("long", LONG_MIN, LONG_MAX)
+    return int(number)
+
+
+def _number(text: str) -> float:
+    return float(text) if any(sign in text for sign in ".eE") else int(text)
+
+
+def _goes_on(parser: Parser, name: str) -> errors.ApiError:
+    """Return the complaint about a field that holds more than one object."""
+    line, column = parser.location
+    words = f"parser for [{name}] did not end on END_OBJECT"
+    if parser.version.object_end_is_parsed:
+        return errors.ApiError(400, "x_content_parse_exception", f"[{line}:{column}] {words}")
+    return errors.ApiError(500, "illegal_state_exception", words)
 
 
 class ObjectParser:
@@ -131,10 +158,13 @@ class ObjectParser:
             parsed.warnings.append(f"[{self.name}][{line}:{column}] {words}")
         if parser.token not in field.tokens:
             raise self._complaint(parser.location, f"{name} doesn't support values of type: {parser.token}")
+        begun = parser.token
         try:
             parsed.values[field.name] = field.read(parser)
         except errors.ApiError as cause:
             raise self._complaint(parser.location, f"failed to parse field [{name}]", cause) from None
+        if begun == xcontent.START_OBJECT and parser.token != xcontent.END_OBJECT:
+            raise _goes_on(parser, name)
 
     def _complaint(self, place: tuple[int, int], words: str, cause: errors.ApiError | None = None) -> errors.ApiError:
         line, column = place

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 import re
 from typing import Final
 
@@ -29,7 +30,8 @@ _LONG: Final = re.compile(r"[+-]?\d+")
 _DOUBLE: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)[dDfF]?", re.ASCII)
 INT_MAX: Final = 2**31 - 1
 INT_MIN: Final = -(2**31)
-_LONG_MAX: Final = 2**63 - 1
+LONG_MAX: Final = 2**63 - 1
+LONG_MIN: Final = -LONG_MAX - 1
 _MOST_DIGITS: Final = 1000
 
 
@@ -102,7 +104,7 @@ def _long(digits: str) -> int | None:
     if len(digits) > _MOST_DIGITS or not _LONG.fullmatch(digits):
         return None
     number = int(digits)
-    return number if -_LONG_MAX - 1 <= number <= _LONG_MAX else None
+    return number if -LONG_MAX - 1 <= number <= LONG_MAX else None
 
 
 def _no_time(text: str, setting: str) -> str:
@@ -161,14 +163,14 @@ def _sized(text: str, lower: str, ending: str, unit: str, size: int, setting: st
     digits = lower[: -len(ending)].strip()
     number = _long(digits)
     if number is not None:
-        if 0 <= number * size <= _LONG_MAX:
+        if 0 <= number * size <= LONG_MAX:
             return ByteSize(number * size, f"{number}{unit}")
-        rule = "less than -1" if number < 0 else f"greater than {_LONG_MAX}"
+        rule = "less than -1" if number < 0 else f"greater than {LONG_MAX}"
         cause = errors.illegal_argument(f"Values {rule} bytes are not supported: {number}{unit}")
         raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}] as a size in bytes", cause)
     if _DOUBLE.fullmatch(digits):
         # Java cuts what no long can hold.
-        amount = int(min(max(float(digits.rstrip("dDfF")) * size, -_LONG_MAX), _LONG_MAX))
+        amount = int(min(max(float(digits.rstrip("dDfF")) * size, -LONG_MAX), LONG_MAX))
         return ByteSize(amount, f"{amount}b", fractional=True, given=text)
     raise errors.parse_failure(f"failed to parse setting [{setting}] with value [{text}]", errors.number_format(digits))
 
@@ -199,6 +201,15 @@ def coerce_int(text: str) -> int:
     number = float(stripped.rstrip("dDfF"))
     if number > INT_MAX or number < INT_MIN:
         raise errors.illegal_argument(f"Value [{text}] is out of range for an integer")
+    return int(number)
+
+
+def coerce_long(text: str) -> int:
+    """Read a string in a field for a ``long``: as a decimal number, then cut; Java words it unlike ``int``."""
+    plain = _DOUBLE.fullmatch(text) and text[-1] not in "dDfF"
+    number = decimal.Decimal(text) if plain else decimal.Decimal("NaN")
+    if number.is_nan() or not LONG_MIN <= number <= LONG_MAX:
+        raise errors.illegal_argument(f'For input string: "{text}"')
     return int(number)
 
 

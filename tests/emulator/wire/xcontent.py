@@ -16,7 +16,8 @@ import re
 from typing import Any, Final
 
 from ..state.versions import Features
-from . import errors
+from . import base64_text, errors
+from .base64_text import NotBase64
 
 START_OBJECT: Final = "START_OBJECT"
 END_OBJECT: Final = "END_OBJECT"
@@ -90,9 +91,10 @@ class Parser:
         self._body = body
         self._at = len(_BOM) if body.startswith(_BOM) else 0
         self._line, self._line_start, self._counted = 1, self._at, self._at
-        self._version = version
+        self.version = version
         self._levels: list[_Level] = []
         self._done = False
+        self._text_at = 0
         self.token: str | None = None
         self.location: tuple[int, int] = (1, 0)
         self.text = ""
@@ -109,13 +111,32 @@ class Parser:
             return self._in_object(level)
         return self._in_array(level)
 
-    def out_of_range(self) -> errors.ApiError:
-        """Return the complaint about a number that is no ``int``; its place is behind the number."""
+    def out_of_range(self, kind: str, least: int, most: int) -> errors.ApiError:
+        """Return the complaint about a number that is no such integer; its place is behind the number."""
         return self._failure(
-            f"Numeric value ({self.text}) out of range of int (-2147483648 - 2147483647)",
+            f"Numeric value ({self.text}) out of range of {kind} ({least} - {most})",
             "input_coercion_exception",
             self._here(),
         )
+
+    def number(self) -> float:
+        """Return the current value as a ``double``; a text may hold one."""
+        if self.token not in (VALUE_NUMBER, VALUE_STRING):
+            name = f"VALUE_{self.text.upper()}"
+            words = f"Current token ({name}) not numeric, can not use numeric value accessors"
+            raise self._failure(words, "json_parse_exception", self._here())
+        try:
+            return float(self.text)
+        except ValueError:
+            raise errors.number_format(self.text) from None
+
+    def base64_size(self) -> int:
+        """Return the number of bytes that the current text says in base64."""
+        try:
+            return base64_text.size(self._body[self._text_at :])
+        except NotBase64 as error:
+            self._at = self._text_at + error.read
+            raise self._failure(str(error), "json_parse_exception", self._here()) from None
 
     def _root(self) -> str | None:
         if self._at >= len(self._body) or self._done:
@@ -151,9 +172,11 @@ class Parser:
         self._expect_more(level)
         if self._peek() != b'"':
             raise self._unexpected("was expecting double-quote to start field name")
+        before = self.location
         self._set(FIELD_NAME)
         self.text = self._string("in field name")
         if self.text in level.names:
+            self.location = before  # the name does not become a token
             raise self._failure(f"Duplicate field '{self.text}'", "json_parse_exception", self._here())
         level.names.add(self.text)
         self._skip_blanks()
@@ -202,6 +225,11 @@ class Parser:
         if match is None:
             raise self._unexpected("expected a value")
         token = _LITERALS.get(match[0])
+        if match[0] in (b"NaN", b"Infinity"):
+            self.location, self._at = self._here(), match.end()
+            rule = "enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
+            words = f"Non-standard token '{match[0].decode()}': {rule}"
+            raise self._failure(words, "json_parse_exception", self._here())
         if token is None:
             # Jackson has consumed the character behind the word, if there is one.
             self._at = min(match.end() + 1, len(self._body))
@@ -217,7 +245,7 @@ class Parser:
         match = _STRING.match(self._body, self._at)
         if match is None:
             raise self._bad_string(where)
-        self._at = match.end()
+        self._text_at, self._at = self._at + 1, match.end()
         try:
             text: str = json.loads(match[0])
         except (ValueError, UnicodeDecodeError):
@@ -293,7 +321,7 @@ class Parser:
     # --- complaints ---
 
     def _source(self) -> str:
-        if not self._version.at_least((8, 11, 0)):
+        if not self.version.at_least((8, 11, 0)):
             return "(org.elasticsearch.common.io.stream.ByteBufferStreamInput)"
         text = self._body[:500].decode("utf-8", "replace")
         rest = len(self._body) - 500
@@ -314,7 +342,7 @@ class Parser:
     def _end_of_input(self, detail: str) -> errors.ApiError:
         self._at = len(self._body)
         failure = self._failure(f"Unexpected end-of-input{detail}", "json_e_o_f_exception", self._here())
-        if self._version.end_of_file_type:
+        if self.version.end_of_file_type:
             line, column = self._here()
             return errors.ApiError(
                 400, "x_content_e_o_f_exception", f"[{line}:{column}] Unexpected end of file", failure.caused_by
@@ -326,7 +354,7 @@ class Parser:
             return self._end_of_input(" within/between Object entries")
         character = self._body[self._at :].decode("utf-8", "replace")[0]
         line, column = self._here()
-        if not self._version.at_least((8, 16, 0)):
+        if not self.version.at_least((8, 16, 0)):
             column += 1
         message = f"Unexpected character ('{character}' (code {ord(character)})): {expectation}"
         return self._failure(message, "json_parse_exception", (line, column))

@@ -38,7 +38,7 @@ def model_config(row: Row, version: str) -> Outcome:
     if "body" in data:
         return _configuration(row, version)
     if "put_model_id" in data:
-        return data.get("json"), _refused(models.id_complaints(data["put_model_id"]))
+        return data.get("json"), _refused(models.id_complaints(data["put_model_id"], features(version)))
     return _known_fields(row, version)
 
 

@@ -20,7 +20,11 @@ from emulator_tests.recordings import Row
 from emulator_tests.replay import Outcome
 
 _MODEL: Final = "/_ml/trained_models/m"
-_ASKED: Final[dict[str, tuple[str, str, object]]] = {
+ASKED: Final[dict[str, tuple[str, str, object]]] = {
+    "ClearDeploymentCacheAction": ("POST", f"{_MODEL}/deployment/cache/_clear", None),
+    "DeleteInferenceEndpointAction": ("DELETE", "/_inference/sparse_embedding/e", None),
+    "MlMemoryAction": ("GET", "/_ml/memory/_stats", None),
+    "SetUpgradeModeAction": ("POST", "/_ml/set_upgrade_mode?enabled=true", None),
     "DeleteTrainedModelAction": ("DELETE", _MODEL, None),
     "DeleteTrainedModelAliasAction": ("DELETE", f"{_MODEL}/model_aliases/a", None),
     "GetInferenceModelAction": ("GET", "/_inference/_all", None),
@@ -53,16 +57,21 @@ def privileges(row: Row, version: str) -> Outcome:
     if row.data["key"] == "privileges":
         return row.data["value"], _granted(row, version)
     if row.data["key"] == "action_names":
-        recorded = {name: action for name, action in row.data["value"].items() if name in _ASKED}
-        return recorded, {name: _needed(name, version) for name in recorded}
+        recorded = {name: action for name, action in row.data["value"].items() if name in ASKED}
+        return recorded, {name: needed(name, version) for name in recorded}
     return row.data["value"], _roles(row, version)
 
 
-def _needed(name: str, version: str) -> str:
+def privileges_more(row: Row, version: str) -> Outcome:
+    """Replay the second set, which has more privileges and actions."""
+    return privileges(row, version)
+
+
+def needed(name: str, version: str) -> str:
     """Return the action that a user without any privilege lacks."""
     emulator = InProcess(version, models=[("m", 1000)])
     emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": []})
-    method, path, body = _ASKED[name]
+    method, path, body = ASKED[name]
     headers = {"Authorization": "Basic " + base64.b64encode(b"u:p").decode(), "Content-Type": "application/json"}
     answer = emulator.request(method, path, headers, None if body is None else json.dumps(body).encode())[2].decode()
     found = _REFUSED.search(answer)
