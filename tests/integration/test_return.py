@@ -12,12 +12,14 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from support import model_files
 from support.documents import MODULES, block
 from support.emulator_process import emulator
 from support.playbook import Json, run_playbook
 
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 INFER = "mlops.elasticsearch.trained_model_infer"
+MODEL = "mlops.elasticsearch.trained_model"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
 MODELS = "mlops.elasticsearch.trained_model_info"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
@@ -68,11 +70,21 @@ TASKS: list[Json] = [
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "nope", "hosts": "http://127.0.0.1:9"}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "state": "absent"}},
+    {MODEL: {"model_id": "own", **model_files.OPTIONS, "upload_part_size": "1kb"}, "check_mode": True},
+    {MODEL: {"model_id": "own", **model_files.OPTIONS, "upload_part_size": "1kb"}},
+    {MODEL: {"model_id": "own", **model_files.OPTIONS}},
+    {MODEL: {"model_id": "own", **model_files.OPTIONS, "checksum": "0" * 64}, "ignore_errors": True},
+    {MODEL: {"model_id": ".rerank-v1", "wait": False}},
+    {ALIAS: {"model_alias": "own-model", "model_id": "own"}},
+    {MODEL: {"model_id": "own", "state": "absent"}, "ignore_errors": True},
+    {MODEL: {"model_id": "own", "state": "absent", "force": True}},
+    {MODEL: {"model_id": "nope", "hosts": "http://127.0.0.1:9", "state": "absent"}, "ignore_errors": True},
 ]
 # What Ansible itself has in results, or documents for all modules.
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
 BY_ID = {"routing_table", "routing_table_before", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
+BY_ID |= {"elasticsearch_ml_models"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -80,12 +92,14 @@ TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "dict": (dict,),
     "list": (list,),
+    "raw": (object,),
 }
 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, list[Json]]:
     """Return results of the modules in all kinds of situations, by the short name of the module."""
+    model_files.write(model_files.FOLDER)
     with emulator(
         "--node", "ml-1=8,16gb", "--model", "sentiment", "--model", ".multilingual-e5-small", "--interval", "0.002"
     ) as cluster:
