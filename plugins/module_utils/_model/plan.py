@@ -34,7 +34,11 @@ def decide(desired: Desired, current: Situation, server: Server) -> Plan[StoredM
     if aim == "delete":
         return _delete(desired, current, server)
     if aim == "none":
-        warnings = (*_unverified(desired, current), *_alias_stays(desired, current))
+        warnings = (
+            *_unverified(desired, current),
+            *_unread_download(desired, current),
+            *_alias_stays(desired, current),
+        )
         return Plan(current.stored, _awaited(desired, current), warnings=warnings)
     if aim == "resume":
         return _resume(desired, current)
@@ -158,6 +162,17 @@ def _unverified(desired: Desired, current: Situation) -> tuple[WarningText, ...]
     text = (
         f"Model '{desired.model_id}' was not uploaded by this collection: its configuration and the size of its "
         "definition are as desired, and the contents of the definition are not known."
+    )
+    return (WarningText(text),)
+
+
+def _unread_download(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
+    """Return a warning if it is not known whether Elasticsearch still downloads a model that is not complete."""
+    if current.shows_downloads or current.begun:
+        return ()
+    text = (
+        f"Model '{desired.model_id}' is not complete, and whether Elasticsearch still downloads it cannot be read "
+        "(that needs the cluster privilege monitor)."
     )
     return (WarningText(text),)
 
