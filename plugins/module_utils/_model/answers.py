@@ -37,6 +37,11 @@ DEPLOYED = object_with(
         object_with("model_id", model_id=text, deployment_stats=object_with(deployment_id=text, model_id=text))
     )
 )
+SIZES = object_with(
+    trained_model_stats=list_of(
+        object_with("model_id", model_id=text, model_size_stats=object_with(model_size_bytes=integer))
+    )
+)
 _TASK = object_with(
     description=text, status=object_with(total_parts=integer, downloaded_parts=integer), running_time_in_nanos=integer
 )
@@ -66,6 +71,13 @@ def deployments(answer: Json) -> dict[str, str]:
             model_id = str(stats.get("model_id") or row["model_id"])
             found[str(stats.get("deployment_id") or model_id)] = model_id
     return found
+
+
+def size_of(answer: Json, model_id: str) -> int | None:
+    """Return the size of a model in ``_stats``."""
+    rows = [row for row in answer.get("trained_model_stats") or () if row["model_id"] == model_id]
+    sizes = ((row.get("model_size_stats") or {}).get("model_size_bytes") for row in rows)
+    return next((size for size in sizes if size), None)
 
 
 def download_of(answer: Json, model_id: str) -> Download | None:

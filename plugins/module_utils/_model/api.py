@@ -178,6 +178,9 @@ class ModelCluster(ClusterConnection):
             connection = t.cast("Connection", self._connection)
             self._files = ModelFiles(desired.files, desired, connection, limits, self.server)
         stored = current.stored
+        if stored and not stored.ours:
+            stored = dataclasses.replace(stored, shown_bytes=self._shown_bytes(desired.model_id))
+            current = dataclasses.replace(current, stored=stored)
         upload = self._files.upload(stored.ours.get("part_size") if stored else None)
         if needs_checksum(desired, upload, current):
             upload = self._files.checked(upload)
@@ -185,6 +188,13 @@ class ModelCluster(ClusterConnection):
             upload = self._files.with_journal(upload, self._journal_key(stored))
         sent = SentParts(*self._transfer.sent) if self._transfer else SentParts()
         return dataclasses.replace(current, upload=upload, sent=sent)
+
+    def _shown_bytes(self, model_id: str) -> int | None:
+        """Return the size of the definition of a model, ``None`` if Elasticsearch does not show it."""
+        query = {"filter_path": "trained_model_stats.model_id,trained_model_stats.model_size_stats.model_size_bytes"}
+        path = f"{_PATH}/{quote(model_id)}/_stats"
+        answer = self._client.read(f"read the size of model '{model_id}'", path, query, schema=answers.SIZES)
+        return answers.size_of(answer, model_id)
 
     def _journal_key(self, stored: StoredModel) -> JournalKey:
         ours = stored.ours

@@ -11,10 +11,9 @@ import typing as t
 from .._core.errors import Difference
 from .records import OUR_METADATA, Json, StoredModel, Upload
 
-_LOWERCASE = ("model_type", "truncate", "task_type")
-_LISTS = ("field_names", "tags")
-_COMPUTED = ("model_id", "definition", "compressed_definition", "model_size_bytes")
-"""What a configuration may have, and what Elasticsearch keeps otherwise or not at all."""
+_LOWERCASE = ("model_type", "truncate", "span_score_combination_function")
+_COMPUTED = ("model_id", "model_size_bytes", "estimated_heap_memory_usage_bytes", "estimated_operations")
+"""Fields that a configuration may have, and that Elasticsearch keeps otherwise or not at all."""
 
 
 def differences_of(upload: Upload, stored: StoredModel) -> tuple[Difference, ...]:
@@ -35,8 +34,7 @@ def definition_bytes(stored: StoredModel) -> int | None:
     ours = stored.ours.get("definition_bytes")
     if isinstance(ours, int):
         return ours
-    size = stored.config.get("model_size_bytes")
-    return size if isinstance(size, int) and size > 0 and stored.is_complete is not False else None
+    return None if stored.is_complete is False else stored.shown_bytes
 
 
 def is_verified(stored: StoredModel) -> bool:
@@ -68,10 +66,9 @@ def _different(given: t.Any, stored: t.Any, path: str) -> t.Iterator[Difference]
 def _is_same(name: str, given: t.Any, stored: t.Any) -> bool:
     """Return whether Elasticsearch keeps *given* as *stored*. What is empty may be left out."""
     if stored is None:
-        return given in ({}, [], "")
-    if name in _LISTS and isinstance(given, str):
-        given = [given]
-    if isinstance(given, list) and isinstance(stored, list):
+        return given in (None, {}, [], "")
+    if isinstance(stored, list):
+        given = given if isinstance(given, list) else [given]
         return len(given) == len(stored) and all(map(_is_same, ["[]"] * len(given), given, stored))
     if name in _LOWERCASE:
         return str(given).lower() == str(stored).lower()

@@ -99,6 +99,8 @@ class StoredModel:
     model: Model
     config: Json
     is_complete: bool | None = None
+    shown_bytes: int | None = None
+    """The size of its definition in the statistics, if it was read: the configuration of a PyTorch model has none."""
 
     @property
     def metadata(self) -> Json:
