@@ -11,8 +11,6 @@ import time
 import typing as t
 
 from .._consumers.api import ConsumerReader
-from .._consumers.records import Consumers
-from .._consumers.users import ModelUsers, model_users
 from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
 from .._core.http.client import Client, Request, quote
@@ -32,7 +30,6 @@ from .steps import STOP, upload_requests
 from .transfer import Transfer, is_other_file
 from .upload.journal import JournalKey
 from .upload.limits import Limits
-from .users import is_idle_preset
 
 _PUT = "cluster:admin/xpack/ml/inference/put"
 _PATH = "/_ml/trained_models"
@@ -141,7 +138,8 @@ class ModelCluster(ClusterConnection):
             current = self._with_names(desired, current, is_new=aim != "resume")
         if aim in _REMOVALS:
             deployments = self._deployments(desired.model_id)
-            current = dataclasses.replace(current, deployments=deployments, users=self._users(desired, deployments))
+            users = self.consumers.read_model_users(desired.model_id, deployments)
+            current = dataclasses.replace(current, deployments=deployments, users=users)
         return current
 
     def _read_model(self, desired: Desired) -> Situation:
@@ -307,14 +305,6 @@ class ModelCluster(ClusterConnection):
             answer = {}
         found: dict[str, str | None] = {**answers.deployments(answer), **self._predicted_deployments}
         return {name: model for name, model in found.items() if model and model_id in (name, model)}
-
-    def _users(self, desired: Desired, deployments: t.Mapping[str, str]) -> ModelUsers:
-        """Return the users of the model, as far as they can be read."""
-        reader = self.consumers
-        endpoints = reader.read_endpoints()
-        used = None if endpoints is None else tuple(each for each in endpoints if not is_idle_preset(each, deployments))
-        consumers = Consumers(used, reader.read_pipelines(), reader.read_aliases())
-        return model_users(desired.model_id, deployments, consumers)
 
     def write(self, what: str, request: Request, write: str) -> None:
         if write == "download models":

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
+from .._consumers.words import listed_users
 from .._core.errors import CODES, Refusal
 from .._core.obstacles import OBSTACLES
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._core.words import quoted_ids
 from .records import Desired, Situation
-from .users import named_users, option_of
+from .users import option_of
 
 _MANAGED = "lang_ident_model_1"
 """The model that machine learning itself needs."""
@@ -41,7 +42,7 @@ def refuse_removal(desired: Desired, current: Situation, server: Server) -> None
             f"Model '{desired.model_id}' cannot be deleted: machine learning itself needs it",
             hint="Leave it alone.",
         )
-    users = named_users(current.users)
+    users = listed_users(current.users)
     if users and not desired.may_break:
         raise Refusal(
             "model_in_use",

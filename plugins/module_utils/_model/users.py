@@ -6,31 +6,16 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from .._consumers.records import CONSUMER_KINDS, Endpoint
 from .._consumers.users import ModelUsers
 from .._consumers.words import listed, unreadable
 from .._core.warning import WarningText
-from .._core.words import joined, quoted_ids
+from .._core.words import quoted_ids
 from .records import Desired, Situation
-
-
-def is_idle_preset(endpoint: Endpoint, deployments: t.Container[str]) -> bool:
-    """Return whether *endpoint* is one that Elasticsearch makes itself, and has no deployment: it needs no model."""
-    return endpoint.inference_id.startswith(".") and endpoint.deployment_id not in deployments
 
 
 def references_model(users: ModelUsers) -> bool:
     """Return whether Elasticsearch would refuse to delete the model because of a pipeline, or the user cannot know."""
     return users.used_by.ingest_pipelines is None or bool(users.used_by.ingest_pipelines)
-
-
-def named_users(users: ModelUsers) -> str:
-    """Return the users in words; empty if there are none."""
-    many = "deployments" if len(users.deployments) > 1 else "deployment"
-    deployments = f"{many} {quoted_ids(users.deployments)}" if users.deployments else ""
-    return joined([each for each in (deployments, listed(users.used_by)) if each])
 
 
 def option_of(desired: Desired) -> str:
@@ -41,7 +26,7 @@ def option_of(desired: Desired) -> str:
 def users_warnings(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
     """Return warnings about the users that lose the model, and about those that cannot be read."""
     users, name = current.users, desired.model_id
-    found = [unreadable(kind) for kind in CONSUMER_KINDS if users.used_by.of(kind) is None]
+    found = [unreadable(kind) for kind in users.used_by.unread]
     if users.deployments:
         again = "" if desired.state == "absent" else ", and the task does not start them again"
         found.append(f"The task stops all deployments of model '{name}' ({quoted_ids(users.deployments)}){again}.")
