@@ -32,13 +32,16 @@ def owned(name: str, settings: Json) -> Json:
 @st.composite
 def consumers(draw: st.DrawFn, name: str) -> list[Json]:
     """Draw requests that make consumers of a deployment, which name its own id, its model or an alias."""
-    kind = draw(st.sampled_from((None, None, None, None, None, "pipeline", "endpoint", "pipeline of endpoint")))
+    kinds = ("pipeline", "endpoint", "pipeline of endpoint", "index of endpoint")
+    kind = draw(st.sampled_from((None, None, None, None, None, *kinds)))
     if kind is None:
         return []
     if kind == "pipeline":
         return [_pipeline(f"of-{name}", draw(st.sampled_from((name, name, "m", ALIAS))))]
     attached = {"service": "elasticsearch", "service_settings": {"deployment_id": name}}
     found = [{"method": "PUT", "path": f"/_inference/sparse_embedding/at-{name}", "body": attached}]
+    if kind == "index of endpoint":
+        return [*found, _index(f"of-{name}", f"at-{name}")]
     return found if kind == "endpoint" else [*found, _pipeline(f"by-{name}", f"at-{name}")]
 
 
@@ -50,8 +53,15 @@ def _pipeline(pipeline: str, model_id: str) -> Json:
     }
 
 
+def _index(index: str, inference_id: str) -> Json:
+    field = {"type": "semantic_text", "inference_id": inference_id}
+    return {"method": "PUT", "path": f"/{index}", "body": {"mappings": {"properties": {"text": field}}}}
+
+
 class Consumers(t.NamedTuple):
     """All consumers: alias to its model, pipeline to the names in it, endpoint to its deployment.
+
+    Indices use a deployment only through an endpoint, which counts already.
 
     ``readable``: whether the task may read them. ``late``: whether other clients may add some during the run.
     ``ending``: deployments that the task itself is to stop.
