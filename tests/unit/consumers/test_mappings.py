@@ -97,6 +97,13 @@ def test_a_mapping_that_is_no_mapping_is_named(emulator: Emulator) -> None:
         assert where in emulator.run(deployment_id="e", state="stopped")["msg"]
 
 
+def test_before_there_are_such_fields_nothing_is_read() -> None:
+    with Emulator("8.14.3") as emulator:
+        emulator.effect("put_semantic_text_reference", index="i", inference_id="e")
+        assert emulator.connected().consumers.read_indices() == {}
+        assert "/_mapping" not in [each["path"] for each in emulator.control("GET", "/requests")]
+
+
 ANSWERS: list[tuple[t.Any, list[str] | None]] = [
     ({"index": {"*": {"view_index_metadata": False}}}, None),
     ({"index": {"*": {"view_index_metadata": True}}}, ["i"]),
