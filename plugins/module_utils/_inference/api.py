@@ -14,7 +14,7 @@ from .._core.http.pages import read_pages
 from .._core.http.schema import boolean, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
 from .._ml.inference import ANSWER, MODEL_QUERY, MODEL_SCHEMA, InferenceModel, results_in, several_docs, to_request
-from .._ml.predictions import predicted_aliases, predicted_models
+from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
 from .records import DeploymentFound, Json, Target
 
 _PATH = "/_ml/trained_models"
@@ -55,11 +55,13 @@ class InferenceCluster(ClusterConnection):
         self._aliases: t.Mapping[str, str | None] = {}
         self._deployments: t.Mapping[str, str | None] = {}
         """What earlier tasks of a dry run would have made: to their models, ``None`` if it would be gone."""
+        self._models: t.Mapping[str, PredictedModel | None] = {}
 
     def follow(self, params: t.Mapping[str, t.Any]) -> None:
         """Let reads show what earlier tasks of a dry run would have made."""
         self._aliases = predicted_aliases(params, self.server)
         self._deployments = predicted_models(params, self.server)
+        self._models = predicted_trained_models(params, self.server)
 
     def read_target(self, name: str) -> Target:
         """Return what *name* means to Elasticsearch: an alias, a deployment or a model, in this order.
@@ -82,6 +84,9 @@ class InferenceCluster(ClusterConnection):
 
     def _read_model(self, model_id: str) -> InferenceModel | None:
         """Return the model with this id or alias, or ``None``."""
+        if model_id in self._models:
+            predicted = self._models[model_id]
+            return predicted and InferenceModel(model_id, predicted.model.model_type, predicted.model.task)
         try:
             path = f"{_PATH}/{quote(model_id)}"
             answer = self._client.read(f"read model '{model_id}'", path, MODEL_QUERY, schema=MODEL_SCHEMA)

@@ -67,6 +67,19 @@ def test_a_dry_run_of_a_deployment() -> None:
         assert result["skipped_because"] == "an earlier task of this dry run would have made 'm'"
 
 
+def test_a_dry_run_of_a_model() -> None:
+    with started() as emulator:
+        model = {"model_id": "new", "model_type": "pytorch", "task": "ner"}
+        where = {"cluster": {"name": None, "uuid": None}, "predicted": True, "run": "r", "order": 1}
+        where["addresses"] = emulator.run(check_mode=True, deployment_id="d")["ansible_facts"][
+            "elasticsearch_ml_deployments"
+        ]["d"]["addresses"]
+        made = emulator.infer("new", check_mode=True, predictions={"models": {"new": [{**where, "model": model}]}})
+        assert (made["failure"], made["task"]) == ({"code": "model_not_deployed"}, "ner")
+        gone = emulator.infer("m", check_mode=True, predictions={"models": {"m": [{**where, "model": None}]}})
+        assert gone["model_id"] == "m"
+
+
 def test_an_empty_answer_of_models() -> None:
     with started() as emulator:
         empty = {"type": "answer", "status": 200, "body": {"count": 0}}
