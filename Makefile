@@ -27,7 +27,7 @@ test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout
 	$(VENV)/test/bin/coverage report --skip-covered
 	@echo "The planners and the runner: every branch."
 	$(VENV)/test/bin/coverage report --skip-covered --fail-under=100 \
-	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*,plugins/module_utils/_core/plan.py,plugins/module_utils/_core/write_outcome.py,plugins/module_utils/_alias/*,plugins/module_utils/_model/upload/*,plugins/module_utils/_inference/*,plugins/module_utils/_ml/inference.py,plugins/module_utils/_planner/*,plugins/module_utils/_capacity/*,plugins/module_utils/_capacity_info/*,plugins/module_utils/_consumers/*,plugins/module_utils/_model_info/*,plugins/filter/*'
+	  --include='plugins/module_utils/_deployment/plan/*,plugins/module_utils/_deployment/apply/*,plugins/module_utils/_deployment/recovery/*,plugins/module_utils/_deployment/*.py,plugins/module_utils/_core/run/*,plugins/module_utils/_core/plan.py,plugins/module_utils/_core/write_outcome.py,plugins/module_utils/_alias/*,plugins/module_utils/_cache/*,plugins/module_utils/_upgrade_mode/*,plugins/module_utils/_model/upload/*,plugins/module_utils/_inference/*,plugins/module_utils/_ml/inference.py,plugins/module_utils/_planner/*,plugins/module_utils/_capacity/*,plugins/module_utils/_capacity_info/*,plugins/module_utils/_consumers/*,plugins/module_utils/_model_info/*,plugins/filter/*'
 
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)

@@ -27,6 +27,8 @@ Json = dict[str, t.Any]
 Change = t.Callable[[str], str]
 ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
+CACHE = "plugins/modules/trained_model_cache.py"
+MODE = "plugins/modules/ml_upgrade_mode.py"
 INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
@@ -225,6 +227,8 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
         "results": lambda: other_results("server", "failure", "error"),
     },
     ALIAS: {"results": lambda: other_results("server", "error")},
+    CACHE: {"results": lambda: other_results("server", "failure", "error")},
+    MODE: {"results": lambda: other_results("server", "failure", "error")},
     INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     MODELS: {"results": lambda: other_results("server", "failure", "error")},

@@ -37,9 +37,11 @@ ROWS = (
     (
         *(f"module_utils/{resource}" for resource in RESOURCES),
         "module_utils/_alias",
+        "module_utils/_cache",
         "module_utils/_inference",
         "module_utils/_model",
         "module_utils/_model_info",
+        "module_utils/_upgrade_mode",
     ),
     ("module_utils/_capacity_info",),
     ("plugin_utils",),

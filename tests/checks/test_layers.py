@@ -22,7 +22,17 @@ PURE = (
     "module_utils/_deployment/plan",
     "module_utils/_deployment/records",
 )
-SMALL = ("_alias", "_capacity", "_capacity_info", "_consumers", "_inference", "_model", "_model_info")
+SMALL = (
+    "_alias",
+    "_cache",
+    "_capacity",
+    "_capacity_info",
+    "_consumers",
+    "_inference",
+    "_model",
+    "_model_info",
+    "_upgrade_mode",
+)
 IMPURE_FILES = ("__init__.py", "api.py", "run.py")
 """Those of a small room that may read and send: it has no folder for each layer."""
 # Not a complete list of what reaches outside, but of what a hand would reach for.

@@ -18,6 +18,7 @@ from support.emulator_process import emulator
 from support.playbook import Json, run_playbook
 
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
+CACHE, MODE = "mlops.elasticsearch.trained_model_cache", "mlops.elasticsearch.ml_upgrade_mode"
 INFER = "mlops.elasticsearch.trained_model_infer"
 MODEL = "mlops.elasticsearch.trained_model"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
@@ -59,6 +60,15 @@ TASKS: list[Json] = [
     {ONE: SEARCH},
     {INFER: {"deployment_id": "search"}, "check_mode": True},
     {INFER: {"deployment_id": "search", "repeat": 2}},
+    {CACHE: {"deployment_id": "search"}, "check_mode": True},
+    {CACHE: {"deployment_id": "search"}},
+    {CACHE: {"deployment_id": "nope"}, "ignore_errors": True},
+    {CACHE: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {MODE: {"enabled": True}, "check_mode": True},
+    {MODE: {"enabled": True}},
+    {MODE: {"enabled": False}},
+    {MODE: {"enabled": False}},
+    {MODE: {"enabled": True, "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ONE: {"deployment_id": "search", "state": "stopped"}},
     {INFER: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},

@@ -16,6 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as run_alias
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._cache import options as cache
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._cache import run as run_cache
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import options as capacity
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import run as run_capacity
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
@@ -30,6 +32,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as run_model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as run_model_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as run_upgrade_mode
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -46,6 +50,8 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
+    "ml_upgrade_mode": (upgrade_mode.SPEC, run_upgrade_mode, {**HOSTS, "enabled": True}),
+    "trained_model_cache": (cache.SPEC, run_cache, {**HOSTS, "deployment_id": "m"}),
     "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
     "trained_model_info": (model_info.SPEC, run_model_info, HOSTS),
@@ -113,7 +119,9 @@ def outcome(module: str, given: Json) -> Json:
     connections: dict[t.Any, t.Any] = {
         run_alias: CLUSTER.connect_aliases,
         run_capacity: CLUSTER.connect_capacity,
+        run_cache: CLUSTER.connect_caches,
         run_inference: CLUSTER.connect_inference,
+        run_upgrade_mode: CLUSTER.connect_upgrade_mode,
         run_model: CLUSTER.connect_models,
         run_model_info: CLUSTER.connect_model_info,
     }

@@ -25,6 +25,9 @@ from urllib3.exceptions import ReadTimeoutError
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import options as alias_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias import run as alias
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._alias.api import AliasCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._cache import options as cache_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._cache import run as cache
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._cache.api import CacheCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import options as capacity_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info import run as capacity_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._capacity_info.api import CapacityCluster
@@ -50,6 +53,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.api imp
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as model_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info.api import ModelInfoCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as upgrade_mode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
 from emulator.inprocess import ConnectionDropped, InProcess
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -140,6 +146,12 @@ class Emulator:
     def connect_capacity(self, connection: Connection, sleep: t.Callable[[float], None]) -> CapacityCluster:
         return CapacityCluster(self._client(connection, sleep))
 
+    def connect_caches(self, connection: Connection, sleep: t.Callable[[float], None]) -> CacheCluster:
+        return CacheCluster(self._client(connection, sleep))
+
+    def connect_upgrade_mode(self, connection: Connection, sleep: t.Callable[[float], None]) -> UpgradeModeCluster:
+        return UpgradeModeCluster(self._client(connection, sleep))
+
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
 
@@ -203,6 +215,37 @@ class Emulator:
             check_mode,
             connect=self.connect_aliases,
             clock=self.clock,
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def clear_cache(self, deployment_id: str = "m", check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_cache``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**cache_options.SPEC.to_kwargs()).validate(
+            {
+                "hosts": ["http://double:9200"],
+                "request_retries": 1,
+                "deployment_id": deployment_id,
+                **self.login,
+                **given,
+            }
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = cache.run(params, check_mode, connect=self.connect_caches, clock=self.clock)
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def upgrade_mode(self, enabled: bool, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``ml_upgrade_mode``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**upgrade_mode_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, "enabled": enabled, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = upgrade_mode.run(
+            checked.validated_parameters,
+            check_mode,
+            connect=self.connect_upgrade_mode,
+            clock=self.clock,
+            show_progress=self.reported.append,
         )
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 

@@ -31,9 +31,14 @@ TASKS: dict[str, Json] = {
         "deployments": [{"model_id": "m", "state": "restarted", "on_referenced": "force"}],
         **_BRIEFLY,
     },
+    "trained_model_cache": {"deployment_id": "m"},
+    "ml_upgrade_mode": {"enabled": False, **_BRIEFLY},
     "trained_model_infer": {"deployment_id": "m", **_BRIEFLY},
     "trained_model_info": {"gather": ["definition", "references", "config"]},
 }
+
+ONLY_READ = ("ml_upgrade_mode",)
+"""Modules whose task finds the cluster as it should be: in the upgrade mode the other tasks would fail."""
 
 # Around some of them stand characters that JSON, a URL, HTML, Python and a shell escape.
 KEY = canary("api_key", before="VuaCfGcBCdbkQm-e5aOx:")
@@ -72,8 +77,8 @@ class Row(t.NamedTuple):
 
     @property
     def fails(self) -> bool:
-        """Return whether the task fails. A module that only reads never gets the answer to a write."""
-        reads_on = self.answer == "write" and self.module.endswith("_info")
+        """Return whether the task fails. One that only reads never gets the answer to a write."""
+        reads_on = self.answer == "write" and (self.module.endswith("_info") or self.module in ONLY_READ)
         return self.answer not in (PASS, "gossip", "check", "async") and not reads_on
 
     def carried(self) -> set[Canary]:

@@ -45,6 +45,7 @@ class Feature(enum.Enum):
     MISREPORTED_THREADS = Availability(
         (8, 4), "statistics with wrong threads and no cache size", until=(8, 6), serverless=False
     )
+    CACHE_CLEAR = Availability((8, 5), "clearing the cache of a deployment", serverless=False)
     UPDATE = Availability((8, 6), "an update of a running deployment")
     PRIORITY = Availability((8, 6), "priority: low")
     DEPLOYMENT_ID = Availability((8, 8), "a deployment_id that differs from the model_id")

@@ -116,6 +116,10 @@ def changes_alias(emulator: Emulator) -> bool:
     return all(emulator.run_alias(model_alias="a", **task)["changed"] for task in tasks)
 
 
+def changes_mode(emulator: Emulator) -> bool:
+    return all(emulator.upgrade_mode(enabled)["changed"] for enabled in (True, False))
+
+
 def infers(emulator: Emulator) -> bool:
     return emulator.infer("m")["failure"] is None
 
@@ -150,6 +154,8 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "try a model with an inference": infers,
     "download, upload or delete a model": brings_models,
     "see the progress of a download, and that one has failed": sees_downloads,
+    "clear the cache of a deployment": lambda emulator: bool(emulator.clear_cache("m")["changed"]),
+    "turn the upgrade mode of machine learning on or off": changes_mode,
     "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
 }
