@@ -51,6 +51,7 @@ notes:
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
+  - module: mlops.elasticsearch.trained_model
   - module: mlops.elasticsearch.trained_model_alias
   - module: mlops.elasticsearch.trained_model_deployment_info
     description: Where the deployments of the models run, and how healthy they are.

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -332,6 +334,20 @@ def test_an_answer_that_makes_no_sense_is_named(emulator: Emulator) -> None:
     answer = {"type": "answer", "status": 200, "body": {"count": 1, "trained_model_configs": [{"model_id": 5}]}}
     emulator.fault("model", answer)
     assert "trained_model_configs[].model_id is not text" in emulator.models()["msg"]
+
+
+def test_what_this_collection_uploaded_is_known_by_its_checksum(emulator: Emulator, tmp_path: Path) -> None:
+    """Test that both modules speak of the same model in the same words."""
+    definition, vocabulary = tmp_path / "model.pt", tmp_path / "vocabulary.json"
+    definition.write_bytes(b"not a model")
+    vocabulary.write_text('{"vocabulary": ["a"]}')
+    files: Json = {"definition": str(definition), "vocabulary": str(vocabulary)}
+    uploaded = emulator.run_model(model_id="mine", config=config(), **files)["model"]
+    [model] = emulator.models("mine", gather=["definition", "config"])["models"]
+    assert model["verified"] is True
+    assert model["definition_sha256"] == hashlib.sha256(b"not a model").hexdigest()
+    del uploaded["config"]
+    assert {name: model[name] for name in uploaded} == uploaded
 
 
 def test_metadata_of_others_is_no_checksum(emulator: Emulator) -> None:
