@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 from support.canaries import Canary, canary
-from support.documents import MODULES
+from support.documents import MODULES, ROOT
 from support.hostile import PASS, WAYS, Hostile
 from support.random_search import has_turn
 
@@ -23,7 +23,12 @@ _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 # The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
     "ml_capacity_info": {"fit": [{"model_id": "m"}], "deployments": [{"model_id": "m", "number_of_allocations": 2}]},
-    "trained_model": {"model_id": ".elser{{ 999999999 | random }}", **_BRIEFLY},
+    "trained_model": {
+        "model_id": "m{{ 999999999 | random }}",
+        "config": {"model_type": "pytorch", "inference_config": {"pass_through": {}}, "input": {"field_names": ["f"]}},
+        "definition": str(ROOT / "README.md"),
+        **_BRIEFLY,
+    },
     "trained_model_alias": {"model_alias": "a{{ 999999999 | random }}z", "model_id": "m"},
     "trained_model_deployment": {"model_id": "m", "state": "restarted", "on_referenced": "force", **_BRIEFLY},
     "trained_model_deployment_info": {"gather": ["routing", "nodes", "usage"]},
