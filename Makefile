@@ -32,7 +32,7 @@ test: $(VENV)/test/.made ## run every test, with coverage (those of the checkout
 check: $(VENV)/check/.made $(VENV)/test/.made ## run every linter, documentation check and ansible-test sanity
 	tests/checks/run $(VENV)
 
-generate: $(VENV)/test/.made ## write the documentation that modules and the role share (check fails where it was forgotten)
+generate: $(VENV)/test/.made ## write what modules and roles share (check fails where it was forgotten)
 	PYTHONPATH=tests $(VENV)/test/bin/python tests/generate_docs.py
 
 docs: $(VENV)/docs/.made ## build the documentation as a site, into .build/docs/html

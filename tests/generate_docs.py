@@ -4,12 +4,14 @@
 
 """Write the documentation that several places share, between the lines BEGIN and END of each of them.
 
-The source is the documentation of ``trained_model_deployment`` and of the fragments; for the variables of the role it
-is that of ``trained_model_deployments``. Run it with ``make generate``; a test fails where it was forgotten.
+The source is the documentation of ``trained_model_deployment`` and of the fragments; for the variables of the roles it
+is that of the modules that they use, and so are the arguments that the role ``builtin_model`` hands on. Run it with
+``make generate``; a test fails where it was forgotten.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
@@ -20,6 +22,7 @@ import yaml
 import conftest  # makes the collection importable
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import INHERITED, ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.options import UPLOADS
 from checks.collection import NAME
 from support.documents import block
 
@@ -33,6 +36,7 @@ INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
+BUILTIN = "roles/builtin_model"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
 _NOT_LEFT_OUT = "unless detail is changed and it was not changed"
@@ -185,7 +189,7 @@ def _sentence(entry: Json) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[OV]\(((?:deployments\[\]\.)?)([^)]*)\)", r"C(\2)", text)
+    return re.sub(r"(?:RV|[OV])\(((?:deployments\[\]\.)?)([^)]*)\)", r"C(\2)", text)
 
 
 def variables() -> Json:
@@ -215,6 +219,44 @@ def variables() -> Json:
     return {f"deployments_{name}": {"description": list(lines(documented[name])), "type": "raw"} for name in names}
 
 
+def _handed_on() -> dict[str, tuple[str, Json]]:
+    """Return the parts of the variable of the role builtin_model: where their values are, and their options."""
+
+    def of(module: str, *left_out: str, **more: t.Any) -> Json:
+        documented = block(module, "DOCUMENTATION")["options"] | more
+        return {name: entry for name, entry in documented.items() if name not in left_out}
+
+    deployment = options() | fragment("facts", "DEPLOYMENTS")
+    return {
+        # Not what uploads and deletes models.
+        "model": ("builtin_model", of("trained_model", "state", "force", "wait", *UPLOADS)),
+        "deployment": (
+            "__deployment",
+            of("trained_model_deployment", "model_id", "state", "on_missing", "wait", **deployment),
+        ),
+        "smoke test": ("__smoke_test", of("trained_model_infer", "deployment_id")),
+        "alias": ("__alias", of("trained_model_alias", "model_id", "state")),
+    }
+
+
+def role_options(part: str) -> Json:
+    """Return the documentation of options that the role hands on: what they are. The module validates."""
+    _where, found = _handed_on()[part]
+    return {name: {"description": f"{_sentence(entry)}.", "type": "raw"} for name, entry in found.items()}
+
+
+def role_arguments(part: str) -> Json:
+    """Return the arguments of the task to which the role hands them on."""
+    where, found = _handed_on()[part]
+
+    def value(name: str, entry: Json) -> str:
+        # A null becomes an empty text in a template of ansible-core 2.18, and an empty text is no dictionary.
+        given = "default(omit, true)" if entry["type"] == "dict" else "default(omit)"
+        return f"{{{{ {where}.{name} | {given} }}}}"
+
+    return {name: value(name, entry) for name, entry in found.items()}
+
+
 PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     MANY: {
         "items": items,
@@ -233,6 +275,8 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     MODELS: {"results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
+    f"{BUILTIN}/meta/argument_specs.yml": {part: functools.partial(role_options, part) for part in _handed_on()},
+    f"{BUILTIN}/tasks/main.yml": {part: functools.partial(role_arguments, part) for part in _handed_on()},
 }
 """File to what stands between its marks."""
 

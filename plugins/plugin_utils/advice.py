@@ -5,7 +5,7 @@
 """Messages for who called a module: advice names only options that a playbook or a role offers, as it calls them.
 
 The code of the modules writes its advice for a task. A playbook that fixes options has the names of those it offers in
-the variable ``__offered_options``; a role of this collection puts its own name before the options of a list.
+the variable ``__offered_options``; the role deployments puts its own name before the options of a list.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import SPEC as OF_LIST
 
 OFFERED = "__offered_options"
-COLLECTION = "mlops.elasticsearch."
+ROLE_OF_LIST = "mlops.elasticsearch.deployments"
+"""The role with a variable for each option of a list. Others hand on options under their own names."""
 
 Json = dict[str, t.Any]
 
@@ -94,7 +95,7 @@ def of_task(result: Json, task: Task, task_vars: Json) -> Json:
 
 def for_caller(result: Json, offered: t.Collection[str] | None, role: str) -> Json:
     """Return *result* with its warnings, and the messages of a failed one, as :func:`text_for` says."""
-    if offered is None and not role.startswith(COLLECTION):
+    if offered is None and role != ROLE_OF_LIST:
         return result
 
     def adapted(each: Json) -> Json:
@@ -121,4 +122,4 @@ def _warning_for(warning: t.Any, offered: t.Collection[str] | None, role: str) -
 def text_for(text: str, offered: t.Collection[str] | None, role: str) -> str:
     """Return *text* for a playbook that offers only some options, or for a *role* of ours."""
     text = text if offered is None else with_offered(text, offered)
-    return of_role(text, role.removeprefix(COLLECTION)) if role.startswith(COLLECTION) else text
+    return of_role(text, role.rpartition(".")[2]) if role == ROLE_OF_LIST else text

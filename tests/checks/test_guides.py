@@ -58,11 +58,17 @@ def keys(value: t.Any) -> Iterator[str]:
             yield from keys(inner)
 
 
+def of_roles() -> Iterator[str]:
+    """Yield each role, its variables with their keys, and the fact that it sets."""
+    for path in sorted((ROOT / "roles").iterdir()):
+        yield from (path.name, f"{path.name}_results")
+        yield from keys(read_yaml(f"roles/{path.name}/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+
+
 def known() -> set[str]:
-    role = read_yaml("roles/deployments/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     survey = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())["spec"]
     codes = {code for row in rows("troubleshooting") for code in re.findall(r"``(\w+)``", row[0])}
-    found = {*modules(), *role, *codes, *OTHERS, "deployments_results", *(question["variable"] for question in survey)}
+    found = {*modules(), *of_roles(), *codes, *OTHERS, *(question["variable"] for question in survey)}
     for module, documented in documentation().items():
         found |= {*keys(documented["options"]), *keys(block(module, "RETURN"))}
         # Values that a result can have are in its description.

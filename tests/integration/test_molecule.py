@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Test the molecule scenario, as a user runs it: create, check, converge, idempotence, verify, destroy."""
+"""Test the molecule scenarios, as a user runs them: create, check, converge, idempotence, verify, destroy."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from support.playbook import BIN, clean_environment
 from support.processes import finished
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCENARIO = ROOT / "extensions/molecule/deployment"
+SCENARIOS = ROOT / "extensions/molecule"
 
 
-def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", ["airgap_models", "builtin_model", "deployment"])
+def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path, scenario: str) -> None:
     folder = tmp_path / "molecule"
     environment = {**clean_environment(tmp_path), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder), "NO_COLOR": "1"}
     marker = f"sentiment-{os.getpid()}"  # seen in the command line of the emulator
     if not environment.get("MLOPS_TEST_CLUSTER"):
         environment["MLOPS_TEST_MODEL"] = marker
     try:
-        command = [str(BIN / "molecule"), "test", "--scenario-name", "deployment"]
+        command = [str(BIN / "molecule"), "test", "--scenario-name", scenario]
         done = finished(command, environment, timeout=240, cwd=ROOT)
     finally:
         stop_leftover(folder / "cluster.json")
@@ -38,6 +40,7 @@ def test_scenario_passes_and_leaves_nothing_behind(tmp_path: Path) -> None:
         assert f"{step}: Executed: Successful" in done.stdout, done.stdout
     running = subprocess.run(["ps", "-A", "-o", "args="], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert f"--model {marker}" not in running
+    assert not (folder / "airgap").exists()
 
 
 def stop_leftover(where: Path) -> None:
@@ -48,10 +51,11 @@ def stop_leftover(where: Path) -> None:
             os.kill(pid, signal.SIGTERM)
 
 
-def test_scenario_forgets_every_variable_that_names_a_cluster() -> None:
+@pytest.mark.parametrize("scenario", ["builtin_model", "deployment"])
+def test_scenario_forgets_every_variable_that_names_a_cluster(scenario: str) -> None:
     environment = importlib.import_module(
         "ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment"
     )
     read = {variable.name for variable in environment.VARIABLES if variable.option not in ("proxy", "no_proxy")}
-    forgotten = yaml.safe_load((SCENARIO / "molecule.yml").read_text())["provisioner"]["env"]
+    forgotten = yaml.safe_load((SCENARIOS / scenario / "molecule.yml").read_text())["provisioner"]["env"]
     assert read <= {name for name, value in forgotten.items() if value == ""}

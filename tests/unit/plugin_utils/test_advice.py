@@ -177,5 +177,7 @@ def test_only_messages_of_failures_change() -> None:
         "deployments": [{"msg": "Set state to stopped."}, {}],
     }
     assert for_caller(bad, None, "") is bad
+    # It hands on options under their own names.
+    assert for_caller(bad, None, "mlops.elasticsearch.builtin_model") is bad
     assert for_caller(bad, SCALE, "") == {"failed": True, "msg": "A.", "deployments": [{"msg": ""}, {}]}
     assert for_caller({"failed": True, "msg": "fact_name"}, None, LISTED)["msg"] == "deployments_fact_name"
