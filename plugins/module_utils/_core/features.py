@@ -64,6 +64,7 @@ class Feature(enum.Enum):
     SEMANTIC_TEXT = Availability((8, 15), "semantic_text fields")
     RERANK = Availability((8, 15), "the rerank model")
     ADAPTIVE_ALLOCATIONS = Availability((8, 16), "adaptive_allocations")
+    DEBERTA = Availability((8, 16), "the tokenization deberta_v2")
     ENDPOINT_UPDATE = Availability((8, 17), "an update of an inference endpoint")
     CHUNKING_RESET = Availability(
         (8, 17), "endpoint updates that reset chunking settings", until=(9, 4), serverless=False
@@ -72,6 +73,7 @@ class Feature(enum.Enum):
     STOP_CHECKS_ENDPOINTS = Availability((8, 19), "a check of inference endpoints before a stop", except_in=((9, 0),))
     OWNED_ONLY_BY_ENDPOINT = Availability((9, 2), "deployments that only their inference endpoint may update")
     PLATFORM_VARIANT = Availability((9, 5), "the variant of packages that its nodes run")
+    BYTE_LEVEL_BPE = Availability((9, 5), "the tokenization byte_level_bpe")
     LATER_MODEL_FIELDS = Availability((9, 6), "fields of a model that this collection does not know")
     PENDING_REQUESTS = Availability((9, 5), "a number of pending requests that is right")
 

@@ -48,6 +48,8 @@ _TASK = object_with(
 TASKS = object_with(nodes=map_of(object_with(tasks=map_of(_TASK))))
 VARIANT = object_with(defaults=object_with(model_platform_variant=text))
 NODES = object_with(nodes=map_of(object_with(roles=list_of(text), os=object_with(name=text, arch=text))))
+_OF_REPOSITORY = object_with(xpack=object_with(ml=object_with(model_repository=text)))
+REPOSITORY = object_with(transient=_OF_REPOSITORY, persistent=_OF_REPOSITORY, defaults=_OF_REPOSITORY)
 NOTIFICATIONS = object_with(hits=object_with(hits=list_of(object_with(_source=object_with(message=text, level=text)))))
 
 
@@ -104,6 +106,15 @@ def variant_of_nodes(answer: Json) -> str | None:
 def _is_x86(node: Json) -> bool:
     system: t.Mapping[str, t.Any] = node.get("os") or {}
     return system.get("name") in (None, "Linux") and system.get("arch") in ("amd64", "x86_64")
+
+
+def repository_in(answer: Json) -> str | None:
+    """Return the repository of packages in the settings of a cluster, ``None`` if they do not show it."""
+    for kind in ("transient", "persistent", "defaults"):
+        ml = ((answer.get(kind) or {}).get("xpack") or {}).get("ml") or {}
+        if ml.get("model_repository"):
+            return str(ml["model_repository"])
+    return None
 
 
 def notification_in(answer: Json) -> str | None:

@@ -25,11 +25,12 @@ from . import answers
 from .aims import aim_of, needs_checksum
 from .files import ModelFiles
 from .packages import chosen, has_variants, id_of_variant
-from .records import Aim, Desired, Download, SentParts, Situation, StoredModel
+from .records import Aim, Desired, Download, Mirror, SentParts, Situation, StoredModel
 from .steps import STOP, upload_requests
 from .transfer import Transfer, is_other_file
 from .upload.journal import JournalKey
 from .upload.limits import Limits
+from .upload.source import is_url, open_source
 
 _PUT = "cluster:admin/xpack/ml/inference/put"
 _PATH = "/_ml/trained_models"
@@ -136,6 +137,8 @@ class ModelCluster(ClusterConnection):
             current = dataclasses.replace(current, upgrade_mode=is_upgrade_mode(self._client))
         if aim in _CREATIONS:
             current = self._with_names(desired, current, is_new=aim != "resume")
+        if desired.check_mirror:
+            current = dataclasses.replace(current, mirror=self._read_mirror(desired.model_id))
         if aim in _REMOVALS:
             deployments = self._deployments(desired.model_id)
             users = self.consumers.read_model_users(desired.model_id, deployments)
@@ -280,6 +283,24 @@ class ModelCluster(ClusterConnection):
             return current
         return dataclasses.replace(current, notification=answers.notification_in(answer))
 
+    def _read_mirror(self, model_id: str) -> Mirror:
+        """Look for a package in the repository from which the cluster would download it.
+
+        :raises Refusal: it is not there, or the repository cannot be reached from here.
+        """
+        query = {"include_defaults": "true", "filter_path": "*.xpack.ml.model_repository"}
+        what = "read where models are downloaded from"
+        answer = read_unless_hidden(self._client, what, "/_cluster/settings", query, answers.REPOSITORY)
+        repository = answers.repository_in(answer or {})
+        if repository is None:
+            return "unread"
+        if not is_url(repository):
+            return "files"
+        address = f"{repository.rstrip('/')}/{model_id.removeprefix('.')}.metadata.json"
+        limits = Limits(lambda: _MIRROR_SECONDS, self._sleep)
+        open_source(address, t.cast("Connection", self._connection), limits, option="The model in the mirror").close()
+        return "fine"
+
     def _with_names(self, desired: Desired, current: Situation, *, is_new: bool) -> Situation:
         """Return *current* with what refuses a creation."""
         if not self.server.serverless:
@@ -313,6 +334,7 @@ class ModelCluster(ClusterConnection):
 
 
 _LOOKS = 6
+_MIRROR_SECONDS = 10.0
 _DEPLOYMENT_FIELDS = ("model_id", "deployment_stats.deployment_id", "deployment_stats.model_id")
 
 

@@ -18,6 +18,7 @@ from .._core.errors import Refusal
 from .._core.features import Feature
 from .._core.server import Server
 from .records import OUR_METADATA, Json
+from .tasks import NLP, refuse_settings, tokenization_of_settings
 
 _FIELDS = (
     *("model_id", "description", "model_type", "inference_config", "input", "metadata", "tags", "model_size_bytes"),
@@ -28,11 +29,6 @@ _OF_SERVER = ("version", "created_by", "create_time", "license_level", "location
 _OF_SERVER_METADATA = ("total_feature_importance", "model_aliases")
 _DEFINITIONS = ("definition", "compressed_definition")
 _SINCE_8_12 = ("platform_architecture", "prefix_strings")
-_NLP = (
-    *("fill_mask", "ner", "pass_through", "question_answering", "text_classification", "text_embedding"),
-    *("text_expansion", "text_similarity", "zero_shot_classification"),
-)
-"""The tasks of models that have a vocabulary."""
 _NEEDS = {"roberta": "merges", "byte_level_bpe": "merges", "xlm_roberta": "scores"}
 """Tokenization to what its vocabulary must have."""
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?")
@@ -65,7 +61,7 @@ def config_of(model_id: str, given: Json, server: Server) -> Json:
     if config.pop("model_id", model_id) != model_id:
         raise _refused("has another model_id", f"Remove it, or set model_id to it; the task has '{model_id}'.")
     _refuse_type(config)
-    _refuse_task(config)
+    _refuse_task(config, server)
     _refuse_input(config)
     _refuse_metadata(config)
     _refuse_tags(config, model_id)
@@ -100,12 +96,14 @@ def _refuse_type(config: Json) -> None:
         raise _refused("has no model_type pytorch", "Only PyTorch models are uploaded in parts: set it.")
 
 
-def _refuse_task(config: Json) -> None:
+def _refuse_task(config: Json, server: Server) -> None:
     inference = config.get("inference_config")
     if not isinstance(inference, dict) or len(inference) != 1:
         raise _refused("has no inference_config with one task", "Set it, such as text_embedding: {}.")
-    if not all(isinstance(settings, dict) for settings in inference.values()):
+    [(task, settings)] = inference.items()
+    if not isinstance(settings, dict):
         raise _refused("has an inference_config whose task is not an object", "Set it, such as text_embedding: {}.")
+    refuse_settings(task, settings, server)
 
 
 def _refuse_input(config: Json) -> None:
@@ -147,9 +145,7 @@ def task_of(config: Json) -> str:
 
 def tokenization_of(config: Json) -> str:
     """Return the name of its tokenization; without one, Elasticsearch takes that of BERT."""
-    settings = next(iter(config["inference_config"].values()))
-    found = settings.get("tokenization")
-    return str(next(iter(found), "bert")) if isinstance(found, dict) else "bert"
+    return tokenization_of_settings(next(iter(config["inference_config"].values())))
 
 
 def vocabulary_of(given: Json, config: Json, server: Server) -> Json:
@@ -159,7 +155,7 @@ def vocabulary_of(given: Json, config: Json, server: Server) -> Json:
     """
     found = {name: value for name, value in given.items() if value is not None}
     _refuse_bad_lists(found)
-    if task_of(config) not in _NLP:
+    if task_of(config) not in NLP:
         hint = "Leave vocabulary out, or correct inference_config."
         raise _bad_vocabulary(f"cannot be that of a model for {task_of(config)}", hint)
     if found.get("scores"):

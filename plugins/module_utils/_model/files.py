@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core.errors import Refusal
 from .._core.options.connection import Connection
 from .._core.server import Server
 from .contents import checksum_of, config_of, counts_of, parsed, vocabulary_of
@@ -60,7 +61,11 @@ class ModelFiles:
 
         :raises Refusal: it cannot be read, or has another checksum than the task says.
         """
-        return dataclasses.replace(upload, definition_checksum=self.definition.checksum().removeprefix("sha256:"))
+        found, given = self.definition.checksum(), self.files.checksum
+        if given and found != given:
+            reason = f"definition {self.definition.place} has the checksum {found}, not {given}"
+            raise Refusal("wrong_checksum", reason, hint="Correct checksum, or the file.")
+        return dataclasses.replace(upload, definition_checksum=found.removeprefix("sha256:"))
 
     def with_journal(self, upload: Upload, key: JournalKey) -> Upload:
         """Return *upload* with the parts that the journal has, if the task names one."""

@@ -142,7 +142,7 @@ def _as_notified(current: Situation) -> str:
 
 
 def _creation_warnings(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
-    return (*unread_licence(desired, current), *_unknown_variant(desired))
+    return (*unread_licence(desired, current), *_unknown_variant(desired), *_unseen_mirror(desired, current))
 
 
 def _unknown_variant(desired: Desired) -> tuple[WarningText, ...]:
@@ -151,6 +151,23 @@ def _unknown_variant(desired: Desired) -> tuple[WarningText, ...]:
     text = (
         f"Which variant the ML nodes can run is not known: there are none, or the user may not read them (that needs "
         f"the cluster privilege monitor). The task takes '{desired.model_id}', which all nodes can run."
+    )
+    return (WarningText(text),)
+
+
+def _unseen_mirror(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
+    """Return a warning if the task was to look into the repository of packages, and cannot."""
+    if current.mirror == "fine":
+        return ()
+    if current.mirror == "files":
+        text = (
+            f"Whether model '{desired.model_id}' is in the repository was not checked: it is a folder on the nodes. "
+            "Each master-eligible node needs the files."
+        )
+        return (WarningText(text),)
+    text = (
+        f"Whether model '{desired.model_id}' is in the repository was not checked: the user may not read which one the "
+        "cluster has (that needs the cluster privilege monitor)."
     )
     return (WarningText(text),)
 

@@ -15,6 +15,8 @@ from .._ml.model import Model
 
 Json = dict[str, t.Any]
 Variant = t.Literal["auto", "platform_agnostic", "linux-x86_64"]
+Mirror = t.Literal["fine", "files", "unread"]
+"""The repository of packages: it has the package, or has files on the nodes, or the user may not read where it is."""
 Aim = t.Literal["none", "download", "upload", "resume", "recreate", "delete"]
 """What a task has to do. ``recreate``: only if it may."""
 
@@ -146,11 +148,12 @@ class Situation:
     """The cluster, as far as a plan needs to know it; what it does not need was not read.
 
     ``stored``: the model, ``None`` if it is not there. ``upload``: what was read of the files. ``sent``: what this run
-    has sent of them. ``alias_of``: the model behind an alias of that name.
-    ``download``: the task of its download. ``begun``: whether this run has asked for it, so that the task may begin
-    soon. ``shows_downloads``: whether the user may read such tasks. ``notification``: what Elasticsearch says of a
-    download that failed. ``others``: all other models. ``deployments``: the id of each deployment that is named like
-    the model, or runs it, to its model. ``licensed``, ``upgrade_mode``: ``None`` if the user may not read them.
+    has sent of them. ``alias_of``: the model behind an alias of that name. ``download``: the task of its download.
+    ``begun``: whether this run has asked for it, so that the task may begin soon. ``shows_downloads``: whether the user
+    may read such tasks. ``notification``: what Elasticsearch says of a download that failed. ``mirror``: of the package
+    that is to be downloaded, if the task looks. ``others``: all other models. ``deployments``: id and model of each one
+    that is named like the model, or runs it. ``licensed``, ``upgrade_mode``: ``None`` if the user may not
+    read them.
     """
 
     stored: StoredModel | None = None
@@ -161,6 +164,7 @@ class Situation:
     begun: bool = False
     shows_downloads: bool = True
     notification: str | None = None
+    mirror: Mirror = "fine"
     others: tuple[OtherModel, ...] = ()
     deployments: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     users: ModelUsers = ModelUsers()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..._core.warning import WarningText
@@ -132,7 +133,17 @@ def _at_zero(observed: Deployment) -> Readiness:
     return Readiness("failed", f"no allocation runs: {why}; allow_zero accepts that")
 
 
+_REFUSED_GRAPH = re.compile("forbidden operation|unrecogni[sz]ed operation|model graph|graph validation", re.IGNORECASE)
+"""The native process says so of a TorchScript graph that it does not take (around-deployments.md 1.2)."""
+
+
 def _failed_route(route: Route) -> str:
+    if _REFUSED_GRAPH.search(route.reason or ""):
+        return (
+            f"node {route.node} does not load the model, because its TorchScript graph has operations or hooks that "
+            f"Elasticsearch does not allow since 9.4{_because(route.reason)}; another start will not help, and a "
+            "model without them has to be uploaded"
+        )
     return f"node {route.node} failed{_because(route.reason)}"
 
 
