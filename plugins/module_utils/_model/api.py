@@ -137,7 +137,7 @@ class ModelCluster(ClusterConnection):
             current = dataclasses.replace(current, upgrade_mode=is_upgrade_mode(self._client))
         if aim in _CREATIONS:
             current = self._with_names(desired, current, is_new=aim != "resume")
-        if desired.check_mirror:
+        if aim in _CREATIONS and desired.check_mirror:
             current = dataclasses.replace(current, mirror=self._read_mirror(desired.model_id))
         if aim in _REMOVALS:
             deployments = self._deployments(desired.model_id)

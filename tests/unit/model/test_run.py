@@ -360,6 +360,135 @@ def test_unreadable_users_are_said_and_left_to_elasticsearch(emulator: Slow) -> 
     assert forced["api_calls"][0]["query"] == {"force": "true"}
 
 
+# --- rules, which the laws try in turns ---
+
+
+def _put(emulator: Slow, path: str, body: Json | None = None) -> None:
+    assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200, path
+
+
+MAKES: dict[str, t.Callable[[Slow], object]] = {
+    "upgrade_mode": lambda emulator: emulator.effect("set_setting", name="upgrade_mode", value=True),
+    "missing_licence": lambda emulator: emulator.effect("set_setting", name="license", value="basic"),
+    "is an alias of model 'm'": lambda emulator: _put(emulator, "/_ml/trained_models/m/model_aliases/own"),
+    "is the id of a deployment of model 'm'": lambda emulator: emulator.effect(
+        "start_deployment", model_id="m", deployment_id="own"
+    ),
+    "is a tag of model 'tagged'": lambda emulator: _put(
+        emulator, "/_ml/trained_models/tagged", {**model_files.CONFIG, "tags": ["own"]}
+    ),
+    "have ids of other models: 'small'": lambda emulator: emulator.control("POST", "/models", {"model_id": "small"}),
+}
+
+
+@pytest.mark.parametrize("says", MAKES)
+def test_what_elasticsearch_would_refuse_is_refused_before(emulator: Slow, own: Json, says: str) -> None:
+    MAKES[says](emulator)
+    emulator.forget()
+    result = emulator.run_model(**own)
+    assert says in (code(result), *([says] if says in result["msg"] else [])), result["msg"]
+    assert emulator.journal() == []
+
+
+def test_all_users_are_looked_up_before_a_deletion(emulator: Slow) -> None:
+    for deployment_id in ("m", "second"):
+        emulator.effect("start_deployment", model_id="m", deployment_id=deployment_id)
+    emulator.settle()
+    _put(emulator, "/_ml/trained_models/m/model_aliases/a")
+    _put(emulator, "/_ingest/pipeline/p", {"processors": [{"inference": {"model_id": "a"}}]})
+    settings = {"deployment_id": "m", "model_id": "m", "num_allocations": 1, "num_threads": 1}
+    _put(emulator, "/_inference/sparse_embedding/e", {"service": "elasticsearch", "service_settings": settings})
+    emulator.forget()
+    refused = emulator.run_model(model_id="m", state="absent")
+    assert (code(refused), emulator.journal()) == ("model_in_use", [])
+    assert refused["used_by"] == {
+        "deployments": ["m", "second"],
+        "inference_endpoints": ["e"],
+        "ingest_pipelines": ["p"],
+        "model_aliases": ["a"],
+        "semantic_text_indices": [],
+    }
+    gone = emulator.run_model(model_id="m", state="absent", force=True)
+    assert [call["path"].rpartition("/")[2] for call in gone["api_calls"]] == ["_stop", "_stop", "m"]
+    assert emulator.control("GET", "/state")["deployments"] == {}
+    assert any("The task stops all deployments of model 'm' ('m', 'second')." in text for text in gone["warnings"])
+    assert any("these do not work" in text for text in gone["warnings"])
+
+
+def test_an_incomplete_model_of_another_program(emulator: Slow, own: Json) -> None:
+    _put(emulator, "/_ml/trained_models/own", model_files.CONFIG)
+    refused = emulator.run_model(**own)
+    assert (code(refused), "no task of this collection has begun it" in refused["msg"]) == ("model_incomplete", True)
+    result = emulator.run_model(**own, replace="recreate")
+    assert (result["operation"], result["model"]["verified"]) == ("recreate", True)
+
+
+def test_a_model_of_another_type_has_the_id(emulator: Slow, own: Json) -> None:
+    emulator.control("POST", "/models", {"model_id": "own", "model_type": "tree_ensemble"})
+    result = emulator.run_model(**own)
+    assert (code(result), result["model"]["fully_defined"]) == ("model_differs", None)
+    assert {"name": "model_type", "current": "tree_ensemble", "desired": "pytorch"} in result["differences"]
+
+
+def test_a_model_of_another_program_is_not_verified(emulator: Slow, own: Json) -> None:
+    emulator.control("POST", "/models", {"model_id": "own", "bytes": len(model_files.DEFINITION)})
+    result = emulator.run_model(**{**own, "config": {"model_type": "pytorch", "inference_config": {"ner": {}}}})
+    assert code(result) == "model_differs", "it has no task"
+
+
+def test_where_downloads_cannot_be_read_that_is_said(emulator: Slow) -> None:
+    emulator.control("POST", "/models", {"model_id": RERANK, "fully_defined": False, "downloading": True})
+    emulator.allow("manage_ml")
+    checked = emulator.run_model(True, model_id=RERANK)
+    assert "whether Elasticsearch still downloads it cannot be read" in checked["warnings"][0]
+    late = emulator.run_model(model_id=RERANK, wait_timeout=10)
+    assert (code(late), late["download"]) == ("not_ready_in_time", None)
+    assert "how far it is cannot be read" in late["msg"]
+    made = emulator.run_model(True, model_id=ELSER, variant="platform_agnostic")
+    assert "is left to Elasticsearch" in made["warnings"][0]
+
+
+# --- dry runs ---
+
+
+def _predicted(result: Json, kind: str, fact: str) -> Json:
+    return {kind: {name: [entry] for name, entry in result["ansible_facts"][fact].items()}}
+
+
+def test_later_tasks_of_a_dry_run_find_the_model(emulator: Slow, own: Json) -> None:
+    emulator.read_only()
+    made = emulator.run_model(True, **own)
+    known = _predicted(made, "models", "elasticsearch_ml_models")
+    deployed = emulator.run(True, model_id="own", predictions=known)
+    assert (deployed["failure"], deployed["operation"], deployed["prediction"]["kind"]) == (None, "start", "exact")
+    aliased = emulator.run_alias(True, model_alias="a", model_id="own", predictions=known)
+    assert (aliased["failure"], aliased["operation"]) == (None, "set")
+    again = emulator.run_model(True, **own, predictions=known)
+    assert (again["changed"], again["model"]["definition_sha256"]) == (False, made["model"]["definition_sha256"])
+
+
+def test_what_is_not_known_of_a_package_before_it_is_there_is_said(emulator: Slow) -> None:
+    made = emulator.run_model(True, model_id=ELSER)
+    known = _predicted(made, "models", "elasticsearch_ml_models")
+    deployed = emulator.run(True, model_id=ELSER_X86, predictions=known)
+    assert (deployed["failure"], deployed["prediction"]["kind"]) == (None, None)
+    assert deployed["prediction"]["reasons"] == [
+        f"The size of model '{ELSER_X86}' is not known before the model is there."
+    ]
+    assert emulator.run_model(True, model_id=ELSER, predictions=known)["model"]["model_id"] == ELSER_X86
+
+
+def test_later_tasks_of_a_dry_run_miss_the_deleted_model(emulator: Slow) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="m")
+    emulator.settle()
+    gone = emulator.run_model(True, model_id="m", state="absent", force=True)
+    known = _predicted(gone, "models", "elasticsearch_ml_models")
+    assert code(emulator.run(True, model_id="m", predictions=known)) == "model_missing"
+    assert code(emulator.run_alias(True, model_alias="a", model_id="m", predictions=known)) == "model_missing"
+    assert emulator.run_model(True, model_id="m", state="absent", predictions=known)["changed"] is False
+    assert emulator.run(True, deployment_id="m", state="stopped", predictions=known)["changed"] is False
+
+
 def test_the_result_of_a_task_that_read_nothing_has_all_keys(emulator: Slow) -> None:
     result = emulator.run_model(model_id=RERANK)
     assert empty_result().keys() | {"ansible_facts", "warnings"} == result.keys()

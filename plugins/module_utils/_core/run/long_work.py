@@ -99,13 +99,12 @@ def wait_until_ready(
     :raises NotReached: it is not in time, or will never be.
     """
     show = work.progress()
-    for pause in itertools.chain(FIRST_PAUSES, itertools.repeat(work.budget.every)):
-        if readiness.state == "ready":
-            return
+    pauses = itertools.chain(FIRST_PAUSES, itertools.repeat(work.budget.every))
+    while readiness.state != "ready":
         if readiness.state == "failed" or not work.time_left():
             raise _not_reached(subject, readiness, work.budget)
         show(readiness.why)
-        work.clock.sleep(min(pause, work.budget.every, work.time_left()))
+        work.clock.sleep(min(next(pauses), work.budget.every, work.time_left()))
         work.budget.polls += 1
         with cluster.within(work.time_left):
             readiness = _looked(observe, readiness, work)

@@ -56,6 +56,8 @@ class Snapshot:
         self._model_bytes: dict[str, int | None] = {}
         self._misreports = misreports
         self._models: dict[str, list[str]] = {}
+        self._gone: set[str] = set()
+        """The deployments of models that earlier tasks of a dry run would have deleted."""
         self._from_stats: dict[str, Deployment] = {}
         self._assignments: Raw = {}
         self.state: ClusterState | None = None
@@ -107,8 +109,8 @@ class Snapshot:
     def _predict_model(self, model_id: str, predicted: PredictedModel | None) -> None:
         """Add a model, or take one away: no deployment is left without its model."""
         if predicted is None:
-            for deployment_id in self._models.pop(model_id, ()):
-                self._from_stats.pop(deployment_id, None)
+            self._gone.update(self._models.pop(model_id, ()))
+            self._from_stats = {name: each for name, each in self._from_stats.items() if name not in self._gone}
         else:
             self._models.setdefault(model_id, [])
         self._model_bytes[model_id] = predicted.model_bytes if predicted else None
@@ -133,7 +135,7 @@ class Snapshot:
     def deployment(self, deployment_id: str) -> Deployment | None:
         """Return a deployment; with the targets of its routes only if the cluster state was read."""
         assignment = self._assignments.get(deployment_id)
-        if assignment is None:
+        if assignment is None or deployment_id in self._gone:
             return self._from_stats.get(deployment_id)
         from_state = Deployment.from_assignment(assignment, "cluster_state", {})
         read = self._as_read.get(deployment_id)
