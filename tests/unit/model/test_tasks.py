@@ -68,5 +68,6 @@ def test_what_versions_know() -> None:
 
 
 def test_the_default_tokenization() -> None:
-    names = [tokenization_of_settings(each) for each in ({}, {"tokenization": {}}, {"tokenization": {"mpnet": {}}})]
+    given: list[Json] = [{}, {"tokenization": {}}, {"tokenization": {"mpnet": {}}}]
+    names = [tokenization_of_settings(each) for each in given]
     assert names == ["bert", "bert", "mpnet"]

@@ -34,11 +34,6 @@ def nothing_more(_desired: t.Any, _first: t.Any, _last: t.Any) -> Json:
     return {}
 
 
-def always_ready(_desired: t.Any, _current: t.Any) -> Readiness:
-    """Return that nothing is to be waited for."""
-    return Readiness("ready")
-
-
 @dataclasses.dataclass(frozen=True)
 class Resource(t.Generic[K, D, C, S]):
     """One kind of resource: its names, and its functions, which are pure but for ``read``.
@@ -83,7 +78,7 @@ class Resource(t.Generic[K, D, C, S]):
     """The kinds of steps that are more than one request."""
     wait_policy: t.Callable[[D], WaitPolicy] | None = None
     """Return how long the task may wait, if it waits at all for what it did; then ``readiness`` ends the wait."""
-    readiness: t.Callable[[D, C], Readiness] = always_ready
+    readiness: t.Callable[[D, C], Readiness] = lambda _desired, _current: Readiness("ready")
 
     def write_of(self, step: Step) -> str:
         """Return what *step* does, as the table of the privileges calls it."""

@@ -278,3 +278,21 @@ def test_settings_that_another_client_started_otherwise(
     desired = Desired("d", initial_number_of_allocations=initial)
     now = dataclasses.replace(CARRIED, **changes)
     assert [each.name for each in start_differences(desired, sent, CARRIED, now)] == named
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Loading the inference process failed because it contains forbidden operation: aten::save",
+        "Model graph is too large: 9000001 nodes",
+        "Unrecognised operations: aten::sin",
+    ],
+)
+def test_a_graph_that_the_native_process_refuses_is_said_in_our_words(reason: str) -> None:
+    readiness = judge_readiness(seen(1, 0, route("failed", reason=reason), state="failed"), "started")
+    assert readiness.state == "failed"
+    assert "its TorchScript graph has operations or hooks that Elasticsearch does not allow since 9.4" in readiness.why
+    assert "another start will not help" in readiness.why
+    assert reason in readiness.why
+    other = judge_readiness(seen(1, 0, route("failed", reason="no memory"), state="failed"), "started")
+    assert other.why == "node ml-failed failed (no memory)"

@@ -1,0 +1,112 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test uploads beside those of the laws: files and vocabularies that are refused, journals, URLs."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from support import model_files
+from support.model_runs import Json, Slow, code
+
+# --- uploads ---
+
+
+def test_an_upload_from_the_task_itself(emulator: Slow, own: Json) -> None:
+    text = json.dumps(model_files.CONFIG)
+    for config in (model_files.CONFIG, f" {text}"):
+        given = {**own, "config": config, "vocabulary": None}
+        result = emulator.run_model(**given)
+        assert not result.get("failed"), result["msg"]
+        assert [call["path"].rpartition("/")[2] for call in result["api_calls"]][-1:] in (["{part}"], [])
+    assert result["model"]["verified"]
+
+
+def test_a_file_of_another_checksum_changes_nothing(emulator: Slow, own: Json) -> None:
+    result = emulator.run_model(**own, checksum="0" * 64)
+    assert (code(result), emulator.journal()) == ("wrong_checksum", [])
+
+
+@pytest.mark.parametrize("name", ["config", "vocabulary", "definition"])
+def test_a_file_that_is_not_there(emulator: Slow, own: Json, name: str) -> None:
+    result = emulator.run_model(True, **{**own, name: "/nowhere/at/all"})
+    assert (code(result), emulator.journal()) == ("unreadable_file", [])
+
+
+def test_an_empty_definition(emulator: Slow, own: Json) -> None:
+    Path(own["definition"]).write_bytes(b"")
+    assert code(emulator.run_model(**own)) == "invalid_definition"
+
+
+def test_a_vocabulary_that_is_refused_ends_the_upload(emulator: Slow, own: Json) -> None:
+    refused = {"type": "answer", "status": 400, "body": {"error": {"type": "x", "reason": "planted"}, "status": 400}}
+    emulator.fault("any_write", refused, times=-1, path="/_ml/trained_models/own/vocabulary")
+    result = emulator.run_model(**own)
+    assert (code(result), len(result["api_calls"]), result["changed"]) == ("request_rejected", 1, True)
+    assert result["after"]["state"] == "incomplete"
+
+
+def test_a_vocabulary_that_is_there_already(emulator: Slow, own: Json) -> None:
+    reason = "Trained machine learning model vocabulary [own] already exists"
+    exists = {"type": "answer", "status": 400, "body": {"error": {"type": "x", "reason": reason}, "status": 400}}
+    emulator.fault("any_write", exists, path="/_ml/trained_models/own/vocabulary")
+    assert not emulator.run_model(**own).get("failed")
+
+
+def test_where_an_upload_goes_on_is_known_from_its_journal(emulator: Slow, own: Json, tmp_path: Path) -> None:
+    options = {**own, "upload_journal": str(tmp_path / "journal"), "upload_concurrency": 1}
+    with emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**options)
+    predicted = emulator.run_model(True, **options)
+    assert (predicted["operation"], predicted["upload"]["resumed_at"]) == ("resume", 2)
+    result = emulator.run_model(**options)
+    assert (result["upload"]["sent_parts"], result["upload"]["already_there"]) == (3, 1)
+    assert emulator.run_model(**options)["upload"] is None
+    assert not (tmp_path / "journal").exists()
+
+
+def test_a_definition_behind_a_url_that_is_another_one(emulator: Slow, own: Json) -> None:
+    class Files(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(model_files.DEFINITION)))
+            self.end_headers()
+            self.wfile.write(model_files.DEFINITION)
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Files) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        options = {**own, "definition": f"http://127.0.0.1:{server.server_port}/model.pt"}
+        wrong = emulator.run_model(**options, checksum="0" * 64)
+        assert code(wrong) == "wrong_checksum"
+        assert "The task has deleted the incomplete model" in wrong["msg"]
+        assert wrong["model"] is None
+        assert [call["method"] for call in wrong["api_calls"]] == ["PUT", "PUT", "DELETE"]
+        assert not emulator.run_model(**options).get("failed")
+        server.shutdown()
+
+
+def test_the_server_s_own_model_and_an_alias_are_not_deleted(emulator: Slow) -> None:
+    emulator.control("POST", "/models", {"model_id": "lang_ident_model_1", "model_type": "lang_ident"})
+    assert code(emulator.run_model(model_id="lang_ident_model_1", state="absent", force=True)) == "model_required"
+    emulator.api("PUT", "/_ml/trained_models/m/model_aliases/a")
+    result = emulator.run_model(model_id="a", state="absent")
+    assert (result["changed"], "is an alias of model 'm', which stays" in result["warnings"][0]) == (False, True)
+
+
+def test_unreadable_users_are_said_and_left_to_elasticsearch(emulator: Slow) -> None:
+    emulator.allow("manage_ml")
+    result = emulator.run_model(True, model_id="m", state="absent")
+    assert result["api_calls"][0]["query"] == {}
+    assert any("may not read ingest pipelines" in text for text in result["warnings"])
+    forced = emulator.run_model(True, model_id="m", state="absent", force=True)
+    assert forced["api_calls"][0]["query"] == {"force": "true"}
