@@ -17,7 +17,11 @@ from .records import Desired, Files, Json, Upload
 from .upload.journal import JournalKey, acknowledged, refuse_unusable
 from .upload.limits import Limits
 from .upload.parts import Parts
-from .upload.source import Source, open_source, read_whole
+from .upload.source import Source, is_url, open_source, read_whole
+
+_BLOCK = 1 << 20
+_ARCHIVE, _END = b"PK\x03\x04", b"PK\x05\x06"
+"""How a ZIP archive begins, and how the last of its records does."""
 
 
 class ModelFiles:
@@ -65,7 +69,17 @@ class ModelFiles:
         if given and found != given:
             reason = f"definition {self.definition.place} has the checksum {found}, not {given}"
             raise Refusal("wrong_checksum", reason, hint="Correct checksum, or the file.")
+        if not is_url(self.files.definition):
+            self._refuse_truncated()
         return dataclasses.replace(upload, definition_checksum=found.removeprefix("sha256:"))
+
+    def _refuse_truncated(self) -> None:
+        """Refuse a TorchScript archive without an end: Elasticsearch takes it, and no node can load it."""
+        last = (self.definition.size - 1) // _BLOCK
+        contents = [content for _number, content in self.definition.parts(_BLOCK, {0, last})]
+        if contents[0].startswith(_ARCHIVE) and _END not in contents[-1]:
+            reason = f"definition {self.definition.place} is a TorchScript archive whose end is missing"
+            raise Refusal("invalid_definition", reason, hint="Check that it was written completely.")
 
     def with_journal(self, upload: Upload, key: JournalKey) -> Upload:
         """Return *upload* with the parts that the journal has, if the task names one."""

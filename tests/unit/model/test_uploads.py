@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_a_file_that_is_not_there(emulator: Slow, own: Json, name: str) -> None:
 def test_an_empty_definition(emulator: Slow, own: Json) -> None:
     Path(own["definition"]).write_bytes(b"")
     assert code(emulator.run_model(**own)) == "invalid_definition"
+
+
+def test_an_archive_without_an_end(emulator: Slow, own: Json) -> None:
+    with zipfile.ZipFile(own["definition"], "w") as archive:
+        archive.writestr("model/data.pkl", bytes(range(256)))
+    whole = Path(own["definition"]).read_bytes()
+    Path(own["definition"]).write_bytes(whole[:-30])
+    for check_mode in (True, False):
+        result = emulator.run_model(check_mode, **own)
+        assert (code(result), emulator.journal()) == ("invalid_definition", [])
+        assert "is a TorchScript archive whose end is missing" in result["msg"]
+    Path(own["definition"]).write_bytes(whole)
+    assert emulator.run_model(**own)["operation"] == "upload"
 
 
 def test_a_vocabulary_that_is_refused_ends_the_upload(emulator: Slow, own: Json) -> None:
