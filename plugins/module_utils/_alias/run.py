@@ -10,8 +10,9 @@ import typing as t
 
 from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
-from .._core.run.resource import Resource, run_resource
 from .._core.run.resource import empty_result as empty_result_of
+from .._core.run.resource import run_resource
+from .._core.run.resource_kind import Resource
 from .._core.run.result import Json, Outcome
 from .._ml.predictions import ALIAS_ENTRY
 from .api import AliasCluster, to_request

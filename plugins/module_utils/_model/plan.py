@@ -17,7 +17,7 @@ from .._ml.model import Model
 from .aims import aim_of, differences
 from .compare import is_verified
 from .packages import config_of_package, refuse_early_server
-from .records import OUR_METADATA, Desired, Situation, StoredModel, Upload
+from .records import OUR_METADATA, Desired, Situation, StoredModel
 from .rules import refuse_creation, refuse_removal, unread_licence
 from .steps import create_step, removal_steps, upload_step
 from .users import users_warnings
@@ -73,7 +73,7 @@ def _recreate(desired: Desired, current: Situation, server: Server) -> Plan[Stor
 
 def _resume(desired: Desired, current: Situation) -> Plan[StoredModel]:
     refuse_creation(desired, current)
-    stored, upload = t.cast("StoredModel", current.stored), t.cast("Upload", current.upload)
+    stored, upload = t.cast("StoredModel", current.stored), t.cast("t.Any", current.upload)
     steps = (upload_step(desired, upload),)
     return Plan(stored, _completed(stored), "resume", steps, unread_licence(desired, current))
 

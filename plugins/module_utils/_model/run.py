@@ -12,8 +12,9 @@ from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
 from .._core.run.long_work import LongStep
 from .._core.run.progress import ProgressCallback, no_progress
-from .._core.run.resource import Resource, run_resource
 from .._core.run.resource import empty_result as empty_result_of
+from .._core.run.resource import run_resource
+from .._core.run.resource_kind import Resource
 from .._core.run.result import Json, Outcome
 from .._ml.predictions import MODEL_ENTRY
 from .api import ModelCluster

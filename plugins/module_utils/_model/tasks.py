@@ -61,7 +61,7 @@ def _refuse_labels(task: str, labels: t.Any) -> None:
 
 def _refuse_tokenization(given: t.Any, server: Server) -> None:
     if not isinstance(given, dict) or len(given) != 1 or not isinstance(next(iter(given.values())), dict):
-        raise _refused("a tokenization that is not one object, such as bert: {}", "Correct tokenization.")
+        raise _refused("a tokenization that is not one object with settings", "Correct tokenization.")
     [(name, settings)] = given.items()
     known = name in _TOKENIZATIONS
     if not known and not server.supports(Feature.LATER_MODEL_FIELDS):

@@ -13,8 +13,9 @@ from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
 from .._core.run.long_work import LongStep, WaitPolicy
 from .._core.run.progress import ProgressCallback, no_progress
-from .._core.run.resource import Resource, run_resource
 from .._core.run.resource import empty_result as empty_result_of
+from .._core.run.resource import run_resource
+from .._core.run.resource_kind import Resource
 from .._core.run.result import Json, Outcome, without_facts
 from .._core.warning import WarningText
 from .api import PLURAL, UpgradeModeCluster, send_until_shown, to_request

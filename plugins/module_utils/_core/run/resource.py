@@ -27,8 +27,7 @@ from .internal_error import InternalError
 from .long_work import NO_WAIT, Readiness, Work, wait_until_ready
 from .predictions import Predicted
 from .progress import ProgressCallback, no_progress
-from .resource_kind import C, D, K, Params, S
-from .resource_kind import Resource as Resource
+from .resource_kind import C, D, K, Params, Resource, S
 from .result import Json, Outcome, failure, without_facts
 from .wait import WaitBudget
 
