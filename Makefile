@@ -68,7 +68,7 @@ bench-emulator: $(VENV)/demo/.made ## measure the emulator: requests a second, s
 
 bench-upload: $(VENV)/test/.made ## measure uploads of a model beside eland's way (BYTES=256mb for less than 5 GB), and killed ones
 	$(VENV)/test/bin/python tests/bench/upload.py --bytes $(or $(BYTES),5gb)
-	$(VENV)/test/bin/python tests/bench/upload.py --bytes 64mb --kills 30
+	$(VENV)/test/bin/python tests/bench/upload.py --bytes 64mb --part-size 256kb --kills 30
 
 build: $(VENV)/demo/.made ## build the collection's tarball into .build
 	$(VENV)/demo/bin/ansible-galaxy collection build --force --output-path .build

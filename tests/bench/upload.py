@@ -77,7 +77,9 @@ def bare(task: Task) -> Json:
             target = f"/_ml/trained_models/{task.model}/definition/{number}"
             body = parts.body(file.read(parts.part_size))
             connection.request("PUT", target, body, {"content-type": "application/json"})
-            connection.getresponse().read()
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()[:200]
+            answer.read()
     return {"seconds": time.perf_counter() - began, "parts": parts.total}
 
 
@@ -199,12 +201,10 @@ def kill(server: t.Any, file: Path, options: argparse.Namespace, journal: bool) 
                 task = Task(
                     "collection", server.first["url"], name, str(file), options.part_size, options.concurrency, path
                 )
-                kills += _until_complete(task, draws, options.longest)
+                kills += _until_complete(server, task, draws, options.longest)
                 sent = server.control("GET", "/journal")
                 parts = [each["path"].rpartition("/")[2] for each in sent if "/definition/" in each["path"]]
                 again += len(parts) - len(set(parts))
-                shown = json.loads(server.api("GET", f"/_ml/trained_models/{name}?include=definition_status")[2])
-                assert shown["trained_model_configs"][0]["fully_defined"], name
                 runs += 1
     size = file.stat().st_size
     from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.upload.parts import Parts
@@ -215,20 +215,25 @@ def kill(server: t.Any, file: Path, options: argparse.Namespace, journal: bool) 
     print(f"{runs} uploads of {_mb(size)} {way}, killed {kills} times: {_mb(again * each)} sent again ({share:.1%})")
 
 
-def _until_complete(task: Task, draws: random.Random, longest: float) -> int:
-    """Return how often the upload was killed before it was complete."""
+def _until_complete(server: t.Any, task: Task, draws: random.Random, longest: float) -> int:
+    """Return how often the upload was killed before it was complete. As in the module, nothing is sent after that."""
     kills = 0
-    while True:
+    while not _is_complete(server, task.model):
         with start(task) as process:
             try:
-                process.wait(draws.uniform(0.2, longest))
+                # Longer and longer, because without a journal each run begins again.
+                process.wait(draws.uniform(0.2, longest * 1.1**kills))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
             process.wait()
-        if process.returncode == 0:
-            return kills
-        assert process.returncode == -signal.SIGKILL, process.returncode
-        kills += 1
+        assert process.returncode in (0, -signal.SIGKILL), process.returncode
+        kills += process.returncode != 0
+    return kills
+
+
+def _is_complete(server: t.Any, name: str) -> bool:
+    shown = json.loads(server.api("GET", f"/_ml/trained_models/{name}?include=definition_status")[2])
+    return bool(shown["trained_model_configs"][0]["fully_defined"])
 
 
 @contextlib.contextmanager

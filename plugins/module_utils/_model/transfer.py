@@ -69,7 +69,7 @@ class Transfer:
             if journal:
                 journal.note(part)
 
-        with contextlib.closing(journal) if journal else contextlib.nullcontext():
+        with self._closing(journal):
             send_parts(
                 self._put,
                 self._files.definition,
@@ -80,8 +80,19 @@ class Transfer:
                 self._progress,
                 self._limits,
             )
-        if journal:
-            journal.remove()
+            if journal:
+                journal.remove()
+
+    @contextlib.contextmanager
+    def _closing(self, journal: Journal | None) -> t.Iterator[None]:
+        """Close the journal at the end, and warn of what is wrong with it."""
+        try:
+            yield
+        finally:
+            if journal:
+                journal.close()
+                for warning in journal.warnings:
+                    self._work.warn(warning)
 
     def _put(self, part: int, content: bytes) -> None:
         """Send one part. Several threads call this."""

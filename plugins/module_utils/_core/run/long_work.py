@@ -14,6 +14,7 @@ from ..errors import ApiError, NotReached
 from ..http.client import Request
 from ..plan import Step
 from ..server import Server
+from ..warning import WarningText
 from .clock import Clock
 from .cluster import ClusterConnection
 from .progress import ItemStatus, Progress, ProgressCallback
@@ -52,13 +53,14 @@ class Readiness(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """The surroundings of a long step or a wait. ``note``: notes a request that changed something."""
+    """The surroundings of a long step or a wait. ``note``: notes a request that changed something. ``warn``: warns."""
 
     name: str
     budget: WaitBudget
     clock: Clock
     show_progress: ProgressCallback
     note: t.Callable[[Request], None]
+    warn: t.Callable[[WarningText], None]
     _noted: set[str] = dataclasses.field(default_factory=set)
 
     def note_once(self, request: Request) -> None:

@@ -140,7 +140,10 @@ class _Run(t.Generic[K, D, C, S]):
         self._reached = True
 
     def _work(self) -> Work:
-        return Work(self._name, self._budget, self._clock, self._show_progress, self._note_applied)
+        return Work(self._name, self._budget, self._clock, self._show_progress, self._note_applied, self._warn)
+
+    def _warn(self, warning: WarningText) -> None:
+        self.warnings += (warning,)
 
     def _follow(self, cluster: K, desired: D) -> D:
         """Let the reads of *cluster* show what earlier tasks of a dry run would have made, and only in a dry run.

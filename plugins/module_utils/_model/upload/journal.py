@@ -48,16 +48,26 @@ class JournalKey(t.NamedTuple):
 
 
 class Journal:
-    """An open journal. ``acknowledged``: the parts in it. ``why_not_used``: why what was there is not used, if so."""
+    """An open journal. ``acknowledged``: the parts in it. ``warnings``: what is wrong with it, if anything."""
 
     def __init__(self, path: str, key: JournalKey, found: _Found, handle: int) -> None:
         self.path = path
         self.acknowledged = found.acknowledged
-        self.why_not_used = found.why_not_used
-        self.broken: WarningText | None = None
+        self.warnings: tuple[WarningText, ...] = ()
+        self._broken = False
         self._key = key
         self._handle = handle
         self._unsynced = 0
+        if settings := " and ".join(found.differs_in):
+            self._warn(
+                WarningText(
+                    f"The upload journal of model '{key.model_id}' is not used, because it is of another upload, with "
+                    f"another {settings}. All parts are sent."
+                )
+            )
+
+    def _warn(self, warning: WarningText) -> None:
+        self.warnings += (warning,)
 
     @classmethod
     def open(cls, path: str, key: JournalKey) -> Journal:
@@ -90,8 +100,8 @@ class Journal:
         os.fsync(self._handle)
 
     def note(self, part: int) -> None:
-        """Write down that *part* is acknowledged. If that fails, the upload goes on, and ``broken`` says so."""
-        if self.broken:
+        """Write down that *part* is acknowledged. If that fails, the upload goes on without."""
+        if self._broken:
             return
         try:
             self._write(b"%d.\n" % part)
@@ -100,9 +110,12 @@ class Journal:
                 self._unsynced = 0
                 os.fsync(self._handle)
         except OSError as exc:
-            self.broken = WarningText(
-                f"The upload journal of model '{self._key.model_id}' cannot be written any more: {exc.strerror}. The "
-                "upload goes on; if it breaks, the next task sends the parts since then again."
+            self._broken = True
+            self._warn(
+                WarningText(
+                    f"The upload journal of model '{self._key.model_id}' cannot be written any more: {exc.strerror}. "
+                    "If the upload breaks, the next task sends the parts since then again."
+                )
             )
 
     def _write(self, line: bytes) -> None:
@@ -115,19 +128,20 @@ class Journal:
             os.close(self._handle)
         self._handle = _CLOSED
 
-    def remove(self) -> WarningText | None:
-        """Close and remove the file, because the upload is complete; return a warning if that fails."""
+    def remove(self) -> None:
+        """Close and remove the file, because the upload is complete."""
         self.close()
         try:
             os.unlink(self.path)
         except FileNotFoundError:
-            return None
+            return
         except OSError as exc:
-            return WarningText(
-                f"The upload journal of model '{self._key.model_id}' is no longer needed and could not be removed: "
-                f"{exc.strerror}. Remove it by hand."
+            self._warn(
+                WarningText(
+                    f"The upload journal of model '{self._key.model_id}' is no longer needed and could not be removed: "
+                    f"{exc.strerror}. Remove it by hand."
+                )
             )
-        return None
 
 
 def acknowledged(path: str, key: JournalKey) -> frozenset[int]:
@@ -136,15 +150,6 @@ def acknowledged(path: str, key: JournalKey) -> frozenset[int]:
     :raises Refusal: as ``Journal.open``.
     """
     return _read(path, key).acknowledged
-
-
-def remove_leftover(path: str, cluster_uuid: str, model_id: str) -> None:
-    """Remove the journal of an upload that turns out to be complete: its process was killed right after the end."""
-    with contextlib.suppress(Refusal, OSError):
-        content = _content(path)
-        header = _header(path, content) if content else None
-        if header and (header.get("cluster_uuid"), header.get("model_id")) == (cluster_uuid, model_id):
-            os.unlink(os.path.realpath(path))
 
 
 def refuse_unusable(path: str) -> None:
@@ -163,11 +168,14 @@ def refuse_unusable(path: str) -> None:
 
 
 class _Found(t.NamedTuple):
-    """A journal as it was found. ``usable``: its bytes, none if it has to be begun again."""
+    """A journal as it was found. ``usable``: its bytes, none if it has to be begun again.
+
+    ``differs_in``: what shows that it is of an earlier upload of the model, if it is.
+    """
 
     usable: bytes = b""
     acknowledged: frozenset[int] = frozenset()
-    why_not_used: str = ""
+    differs_in: tuple[str, ...] = ()
 
 
 def _read(path: str, key: JournalKey) -> _Found:
@@ -179,9 +187,9 @@ def _read(path: str, key: JournalKey) -> _Found:
         where = " on another cluster" if header.get("cluster_uuid") != key.cluster_uuid else ""
         reason = f"The upload journal '{path}' is of model '{header.get('model_id')}'{where}"
         raise Refusal("upload_journal_mismatch", reason, hint="Use a separate journal for each model and cluster.")
-    other = [name.replace("_", " ") for name in _SAME_UPLOAD if header.get(name) != getattr(key, name)]
+    other = tuple(name.replace("_", " ") for name in _SAME_UPLOAD if header.get(name) != getattr(key, name))
     if other:
-        return _Found(why_not_used=f"it is of another upload of this model, with another {' and '.join(other)}")
+        return _Found(differs_in=other)
     lines = (_ACKNOWLEDGED.fullmatch(line) for line in content.split(b"\n")[1:])
     return _Found(content, frozenset(int(match[1]) for match in lines if match))
 
