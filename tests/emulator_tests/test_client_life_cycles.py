@@ -84,6 +84,7 @@ def _asked(process: Process, server: str) -> tuple[set[str], set[str]]:
 WITHOUT_METHOD = {
     "DELETE /",
     "POST /{index}/_doc/{id}",
+    "GET /{index}/_search",
     "POST /_license",
     "GET /_ingest/pipeline/_simulate",
     "GET /_ingest/pipeline/{id}/_simulate",

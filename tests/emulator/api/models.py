@@ -16,8 +16,9 @@ import json
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import creation, model_config, models, operations, requests
+from ..state import architectures, creation, model_config, models, operations, requests
 from ..state.cluster import Cluster
+from ..state.models import Model
 from ..state.requests import StopRequest
 from ..state.versions import Features
 from ..wire import errors
@@ -74,9 +75,22 @@ def put_model(emulator: Emulator, call: Call) -> Prepared:
         if wait and created.download_ends is not None:
             await emulator.clock.wait_until(created.download_ends)
         created.settle(cluster.now())
+        if wait and created.download_fails is not None:
+            raise errors.status(500, created.download_fails)
+        if created.package is not None:
+            _warn_of_architecture(cluster, call, created)
         return Reply(200, created.as_json(cluster.version, definition_status=False))
 
     return Prepared(_PUT, run, complaints)
+
+
+def _warn_of_architecture(cluster: Cluster, call: Call, model: Model) -> None:
+    """Warn of a package that the nodes cannot run; the model is created nevertheless."""
+    try:
+        expected = model.config.get("platform_architecture")
+        architectures.check(architectures.of_nodes(cluster), expected, model.id)
+    except errors.ApiError as error:
+        call.warnings.append(str(error.reason))
 
 
 # --- read ---
@@ -208,6 +222,9 @@ def delete_model(emulator: Emulator, call: Call) -> Prepared:
     model_id, force = request.model_id, request.force
 
     async def run() -> Reply:
+        stored = cluster.models.get(model_id)
+        if stored is not None and not stored.settle(cluster.now()):
+            stored.cancel_download()
         aliases = sorted(alias for alias, target in cluster.aliases.items() if target == model_id)
         if not force:
             _check_references(cluster, model_id, aliases)

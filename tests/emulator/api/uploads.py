@@ -137,6 +137,9 @@ def put_vocabulary(emulator: Emulator, call: Call) -> Prepared:
         if settings.task not in inference_config.TASKS:
             raise errors.status(400, f"cannot put vocabulary for model [{model_id}] as it is not an NLP model")
         _check_tokenizer(model_id, settings.tokenization, given)
+        if model.has_vocabulary:
+            reason = f"Trained machine learning model vocabulary [{model_id}] already exists"
+            raise errors.ApiError(400, "resource_already_exists_exception", reason)
         model.has_vocabulary = True
         call.committed = True
         return Reply(200, _ACKNOWLEDGED)

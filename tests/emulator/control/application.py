@@ -64,6 +64,7 @@ def get_requests(emulator: Emulator, body: Body) -> Any:
 
 def get_audit(emulator: Emulator, body: Body) -> Any:
     """Return the audit records."""
+    emulator.cluster.settle_downloads()
     return list(emulator.cluster.audit)
 
 
@@ -200,7 +201,9 @@ def get_uploads(emulator: Emulator, body: Body) -> Any:
     return {
         name: {
             "total_parts": model.total_parts,
-            "parts": {str(number): dataclasses.asdict(part) for number, part in sorted(model.parts.items())},
+            "parts": {
+                str(number): {"bytes": part.bytes, "crc32": part.crc32} for number, part in sorted(model.parts.items())
+            },
         }
         for name, model in uploads.items()
     }

@@ -135,6 +135,26 @@ def _set_download_time(cluster: Cluster, effect: Effect) -> None:
     cluster.publish()
 
 
+def _fail_download(cluster: Cluster, effect: Effect) -> None:
+    """Let downloads fail: the one of a model that is under way at once, or else the next that begin."""
+    reason = str(effect.get("reason", "failed by the test"))
+    if effect.get("model_id") is None:
+        cluster.inferences.download_failures += [reason] * _count_of(effect, "times", 1)
+        return
+    model = cluster.models[str(effect["model_id"])]
+    if model.settle(cluster.now()):
+        raise BadEffect(f"[{model.id}] is not being downloaded")
+    model.download_fails, model.download_ends, model.downloading = reason, cluster.now(), False
+    model.settle(cluster.now())
+    cluster.publish()
+
+
+def _refuse_graph(cluster: Cluster, effect: Effect) -> None:
+    """Let the native process refuse the graph of a model, from 9.4 on, or take it again."""
+    refused = cluster.inferences.refused_graphs
+    (refused.add if effect.get("enabled", True) else refused.discard)(str(effect["model_id"]))
+
+
 ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "infer": _infer,
     "queue_inferences": _queue_inferences,
@@ -145,4 +165,6 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "set_process_memory": _set_process_memory,
     "unfetched_stats": _unfetched_stats,
     "set_download_time": _set_download_time,
+    "fail_download": _fail_download,
+    "refuse_graph": _refuse_graph,
 }

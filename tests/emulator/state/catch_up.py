@@ -9,14 +9,9 @@ starting, new targets; a stopping deployment's processes end, then it vanishes, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .assignment import FAILED, STARTED, STARTING, STOPPING, Assignment
-from .cluster import DEPLOYMENT_STOPPED, Cluster
+from .cluster import DEPLOYMENT_STOPPED, Cluster, LoadFailure
 from .usage import Usage
-
-if TYPE_CHECKING:
-    from .cluster import LoadFailure
 
 
 def tick(cluster: Cluster) -> bool:
@@ -66,7 +61,7 @@ def _start_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool
     for node_id, route in loading:
         if node_id not in loaded:
             continue
-        failure = _failure(cluster, node_id)
+        failure = _refused_graph(cluster, each) or _failure(cluster, node_id)
         if failure is None:
             route.state, route.reason = STARTED, ""
             cluster.usage[deployment_id, node_id] = Usage(start_time=cluster.now() // 1_000_000)
@@ -104,6 +99,19 @@ def _drain_round(cluster: Cluster, deployment_id: str, each: Assignment) -> bool
         del each.routes[node_id]
         cluster.usage.pop((deployment_id, node_id), None)
     return True
+
+
+def _refused_graph(cluster: Cluster, each: Assignment) -> LoadFailure | None:
+    """Return why the native process refuses a model: from 9.4 on it looks at the graph (around-deployments.md 1.2).
+
+    The words are [U]; what is known is that every route fails.
+    """
+    switch = str(cluster.settings.get("xpack.ml.trained_models.graph_validation_enabled", "true"))
+    if each.params.model_id not in cluster.inferences.refused_graphs or switch.lower() == "false":
+        return None
+    if not cluster.version.at_least((9, 4, 0)):
+        return None
+    return LoadFailure("inference process crashed due to reason [model graph validation failed: forbidden operations]")
 
 
 def _failure(cluster: Cluster, node_id: str) -> LoadFailure | None:

@@ -252,9 +252,16 @@ class Cluster:
         """Write the audit line of a rebalance that changed something."""
         self.audit_line(None, f"Rebalanced trained model allocations because [{reason}]")
 
-    def audit_line(self, model_id: str | None, message: str) -> None:
+    def audit_line(self, model_id: str | None, message: str, level: str = "info") -> None:
         """Write a line in the notifications index; the cluster state stays."""
-        self.audit.append({"timestamp": self.now() // 1_000_000, "model_id": model_id, "message": message})
+        self.audit.append(
+            {"timestamp": self.now() // 1_000_000, "model_id": model_id, "message": message, "level": level}
+        )
+
+    def settle_downloads(self) -> None:
+        """End the downloads whose time is over; that writes notifications."""
+        for model in self.models.values():
+            model.settle(self.now())
 
     # --- nodes ---
 

@@ -9,7 +9,7 @@ transport actions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
 from . import licence, model_config, models, packages
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 Json = dict[str, Any]
+_STORE: Final = 50 << 30
 
 
 def _existing_download(cluster: Cluster, model_id: str) -> Model | None:
@@ -48,16 +49,41 @@ def _create(cluster: Cluster, model_id: str, config: Json) -> Model:
             raise errors.validation(found)
         config = {**package.config(), **config}
     _check_tags(cluster, model_id, config.get("tags", []))
-    if model_id in cluster.models:
+    before = cluster.models.get(model_id)
+    overwrites = package is not None and cluster.version.at_least((8, 10, 0))
+    if before is not None and not overwrites:
         reason = f"Trained machine learning model [{model_id}] already exists"
         raise errors.ApiError(400, "resource_already_exists_exception", reason)
     created = _built(cluster, model_id, config, definition)
+    if created.model_type == model_config.PYTORCH:
+        _check_store(cluster)
+    cluster.models[model_id] = created
     if package is not None:
         created.bytes, created.package = package.size, package.shown(cluster.version)
-        created.download_ends = cluster.now() + int(cluster.inferences.download_ms * 1_000_000)
-        created.settle(cluster.now())
-    cluster.models[model_id] = created
+        # A new download writes over what is there part by part, so that it stays complete [I].
+        created.complete = before is not None and before.complete
+        _download(cluster, created)
     return created
+
+
+def _check_store(cluster: Cluster) -> None:
+    if sum(model.stored_bytes for model in cluster.models.values()) > _STORE:
+        what = "Native model store has exceeded the maximum acceptable size of 50gb"
+        raise errors.status(409, f"{what}, please delete older unused pytorch models")
+
+
+def _download(cluster: Cluster, model: Model) -> None:
+    """Begin a download, which tells in the notifications how it goes (public source of the package loader)."""
+
+    def tell(message: str, level: str) -> None:
+        cluster.audit_line(model.id, message, level)
+
+    failures = cluster.inferences.download_failures
+    model.tell = tell
+    model.download_fails = failures.pop(0) if failures else None
+    model.download_ends = cluster.now() + int(cluster.inferences.download_ms * 1_000_000)
+    tell("starting model import", "info")
+    model.settle(cluster.now())
 
 
 def _built(cluster: Cluster, model_id: str, config: Json, definition: Json | None) -> Model:

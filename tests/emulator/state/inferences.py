@@ -25,6 +25,10 @@ class Inferences:
     times_ms: dict[str, float] = dataclasses.field(default_factory=dict)
     failures: list[InferenceFailure] = dataclasses.field(default_factory=list)
     turns: dict[str, int] = dataclasses.field(default_factory=dict)
+    download_failures: list[str] = dataclasses.field(default_factory=list)
+    """The reasons for which the next downloads fail, one each."""
+    refused_graphs: set[str] = dataclasses.field(default_factory=set)
+    """Models whose graph the native process refuses, from 9.4 on."""
     download_ms: float = 500.0
     """The duration of the download of a packaged model."""
     unfetched_deployments: set[str] = dataclasses.field(default_factory=set)

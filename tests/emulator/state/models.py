@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ..wire import errors
@@ -35,6 +35,9 @@ class Part:
 
     bytes: int
     crc32: int | None = None
+    total_bytes: int = 0
+    """The length of the whole definition, as this part announced it."""
+    last: bool = False
 
 
 @dataclasses.dataclass
@@ -65,6 +68,10 @@ class Model:
     created_by: str = "api_user"
     made_in: str | None = None
     """The version of its configuration, if it is not the cluster's."""
+    download_fails: str | None = None
+    """The reason for which its download will fail."""
+    tell: Callable[[str, str], None] = dataclasses.field(default=lambda message, level: None, repr=False, compare=False)
+    """Write a notification about its download, with a level."""
 
     @property
     def has_definition(self) -> bool:
@@ -84,18 +91,38 @@ class Model:
     def settle(self, now: int) -> bool:
         """End a download whose time is over; return whether none is under way any more."""
         if self.download_ends is not None and now >= self.download_ends:
-            self.download_ends, self.complete, self.has_vocabulary = None, True, True
+            self.download_ends = None
+            if self.download_fails is not None:
+                self.tell(f"Model importing failed due to [{self.download_fails}]", "error")
+            else:
+                self.complete = self.has_vocabulary = True
+                seconds = (now - self.create_time * 1_000_000) // 10**9
+                self.tell(f"finished model import after [{max(0, seconds)}] seconds", "info")
         return self.download_ends is None and not self.downloading
 
+    def cancel_download(self) -> None:
+        """End a download before its time: what came stays; the words in brackets are [G]."""
+        self.download_ends, self.downloading = None, False
+        self.tell("Model importing failed due to [task cancelled [by user request]]", "warning")
+
+    @property
+    def stored_bytes(self) -> int:
+        """Return what its definition takes in the index of native models."""
+        native = self.model_type == PYTORCH and self.has_location
+        return 0 if not native else self.bytes if self.complete else self.part_bytes
+
     def add_part(self, number: int, part: Part, total_parts: int, total_bytes: int) -> None:
-        """Add a part of the definition; it is complete with the last part and all bytes."""
-        self.parts[number] = part
+        """Add a part of the definition; the first one says the size of a model that has none yet.
+
+        It is complete if its last part is marked as the end, and the bytes are those that the first part announced.
+        """
+        self.parts[number] = dataclasses.replace(part, total_bytes=total_bytes, last=number == total_parts - 1)
         self.total_parts = total_parts
         self.part_bytes += part.bytes
         if self.bytes == 0:
             self.bytes = total_bytes
-        if total_parts - 1 in self.parts and self.part_bytes == total_bytes:
-            self.complete = True
+        first, last = self.parts[min(self.parts)], self.parts[max(self.parts)]
+        self.complete = last.last and self.part_bytes == first.total_bytes
 
     def as_json(
         self,

@@ -104,11 +104,26 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
         raise StillDownloading(model)
     if not model.has_definition:
         raise errors.not_found(f"Could not find trained model definition [{model.id}]")
+    _check_totals(model)
     if not model.complete:
         raise errors.status(
             400, f"Model definition truncated. Unable to deserialize trained model definition [{model.id}]"
         )
     return model
+
+
+def _check_totals(model: Model) -> None:
+    """Refuse parts that announce different lengths of the whole (public source of the start action)."""
+    if not model.parts:
+        return
+    first = min(model.parts)
+    for number, part in sorted(model.parts.items()):
+        if part.total_bytes != model.parts[first].total_bytes:
+            rule = f"[{model.id}] [total_definition_length] must be the same in all model definition parts."
+            this = f"The value [{part.total_bytes}] in model definition part [{number}]"
+            that = f"the value [{model.parts[first].total_bytes}] in part [{first}]"
+            advice = "Unable to deploy model, please delete and recreate the model definition"
+            raise errors.status(400, f"{rule} {this} does not match {that}. {advice}")
 
 
 class StillDownloading(errors.ApiError):

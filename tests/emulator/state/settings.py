@@ -104,6 +104,12 @@ _ALL: Final = (
     Setting(LAZY_NODES, _integer(0), "0"),
     Setting(NODE_SIZE, _bytes, "0b"),
     Setting(PROCESSORS_SCALE, _integer(1), "1"),
+    Setting(
+        "xpack.ml.trained_models.graph_validation_enabled",
+        _boolean,
+        "true",
+        lambda version: version.at_least((9, 4, 0)),
+    ),
     Setting(ARCHITECTURES, _text, (), lambda version: version.at_least((9, 5, 0))),
     # The nodes are started so that machine learning may use all of their memory; 30 is the server's own default.
     Setting("xpack.ml.max_machine_memory_percent", _integer(5, 200), "100"),
