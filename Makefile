@@ -13,7 +13,7 @@ unexport PYTHONPATH
 # Without compiled files each of the many processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check generate docs sanity laws mutants clients emulator-clients compare faults bench bench-emulator bench-upload build clean python
+.PHONY: help demo test check generate docs sanity laws mutants clients emulator-clients eland compare faults bench bench-emulator bench-upload build clean python
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +53,9 @@ clients: $(VENV)/test/.made ## run the tests that use the client with the oldest
 emulator-clients: $(VENV)/test/.made ## run the life cycles of all pinned official clients against the emulator
 	CI=true $(VENV)/test/bin/pytest tests/emulator_tests/test_client_life_cycles.py tests/integration/test_clients.py -m ""
 
+eland: $(VENV)/eland/.made $(VENV)/test/.made ## let eland and the collection use each other's models, on the emulator
+	$(VENV)/test/bin/python tests/eland/run.py $(abspath $(VENV))/eland/bin/python
+
 compare: $(VENV)/test/.made ## compare the emulator with its oracle over thousands of random schedules and requests
 	RANDOM_SEARCH=full $(VENV)/test/bin/pytest tests/emulator_tests/test_random_*.py tests/emulator_tests/test_planner_rules.py
 
@@ -81,6 +84,7 @@ $(VENV)/demo/.made: requirements/demo.txt
 $(VENV)/test/.made: requirements/demo.txt requirements/test.txt
 $(VENV)/bench/.made: requirements/demo.txt requirements/bench.txt
 $(VENV)/docs/.made: requirements/docs.txt
+$(VENV)/eland/.made: requirements/eland.txt
 $(VENV)/check/.made: requirements/demo.txt requirements/test.txt requirements/docs.txt requirements/check.txt
 $(VENV)/%/.made: | python
 	$(PYTHON) -m venv --clear $(@D)

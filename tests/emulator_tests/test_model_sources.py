@@ -225,7 +225,7 @@ def test_searches(query: Json | None, count: int) -> None:
     assert (found.status, found.body["hits"]["total"]["value"]) == (200, count)
 
 
-def test_a_search_shows_what_is_wanted() -> None:
+def test_a_search_shows_what_is_desired() -> None:
     api = Api()
     for number in range(3):
         api.send("PUT", f"/logs/_doc/{number}", {"a": number, "b": "x"})
