@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.inprocess import InProcess
-from emulator.state.models import Model
+from emulator.state.models import Model, Part
 from emulator_tests.recordings import Row
 from emulator_tests.replay import UNPLAYED, Outcome
 
@@ -167,7 +167,7 @@ _SITUATIONS: dict[str, _Situation] = {
         _after("GET", "/_ml/trained_models/_all?include=definition", None),
     ),
     "TRAINED_MODEL_INPUTS_DIFFER_SIGNIFICANTLY": (["x", "m"], _alias_moved),
-    "MODEL_DEFINITION_TRUNCATED": (["x"], _with_model(complete=False, parts={0})),
+    "MODEL_DEFINITION_TRUNCATED": (["x"], _with_model(complete=False, parts={0: Part(1)})),
     "MODEL_DOWNLOAD_IN_PROGRESS": (["x"], _with_model(downloading=True)),
     "MODEL_ID_MATCHES_EXISTING_MODEL_IDS_BUT_MUST_NOT": (
         ["x"],
