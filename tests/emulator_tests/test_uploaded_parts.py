@@ -122,6 +122,28 @@ def test_the_journal_holds_lengths() -> None:
     assert bodies == [shown, f"<{len(long)} bytes>"]
 
 
+@pytest.mark.parametrize(
+    ("scores", "accepted"),
+    [
+        ("[0, -1.5, 1e3]", True),
+        (f"[{'9' * 400}, 1e400, 0]", True),
+        ('["0.5", 1, 2]', True),
+        ("[\n 1,\t2 , 3\r\n]", True),
+        ("[1, 2, 3,]", False),
+        ("[1, 2, [3]]", False),
+        ("[1, 2, null]", False),
+        ("[1, 2, NaN]", False),
+        ("[1, 2", False),
+    ],
+)
+def test_long_lists_are_read_at_once_or_value_by_value(scores: str, accepted: bool) -> None:
+    """Test that both ways end at the same place: the field behind the list is read as well."""
+    emulator = _emulator()
+    body = f'{{"vocabulary":["a", "\\u00e4", "\u00e4\\n"],"scores":{scores},"merges":["x y"]}}'
+    answer = emulator.request("PUT", f"{ML}/new/vocabulary", JSON, body.encode())
+    assert (answer[0] == 200) == accepted
+
+
 def test_large_parts_need_no_memory() -> None:
     """Test two parts of 16 MB: the process does not grow by even one of them."""
     text = base64.b64encode(b"x" * (16 << 20)).decode()

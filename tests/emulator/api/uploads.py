@@ -31,6 +31,8 @@ _BASE: Final = "/_ml/trained_models/{model_id}"
 
 
 def _numbers(parser: Parser) -> list[float]:
+    if (plain := parser.plain_array(float)) is not None:
+        return plain
     found = []
     while parser.next_token() != xcontent.END_ARRAY:
         found.append(parser.number())

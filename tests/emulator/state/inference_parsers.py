@@ -73,6 +73,8 @@ def texts(name: str, version: Features) -> Field:
     def read(parser: Parser) -> list[str]:
         if parser.token != xcontent.START_ARRAY:
             return [parser.text]
+        if (plain := parser.plain_array(str)) is not None:
+            return plain
         found = []
         while parser.next_token() != xcontent.END_ARRAY:
             if parser.token in (xcontent.START_OBJECT, xcontent.START_ARRAY):
