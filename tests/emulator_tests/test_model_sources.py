@@ -167,7 +167,9 @@ def test_a_vocabulary_comes_once() -> None:
 
 
 def test_the_store_has_an_end() -> None:
-    api = Api(models=[("large", 51 << 30)])
+    api = Api(models=[("larger", 51 << 30)])
+    assert put(api, "small", EMBED).status == 200
+    api.emulator.control("POST", "/models", {"model_id": "large", "stored_bytes": 51 << 30})
     refused = put(api, "new", EMBED)
     assert (refused.status, refused.reason) == (
         409,

@@ -222,6 +222,7 @@ def add_model(emulator: Emulator, body: Body) -> Any:
         downloading=_flag(body, "downloading", default=False),
         parts={} if complete or missing == "all" else {0: Part(1)},
         complete=complete,
+        part_bytes=int(body.get("stored_bytes", 0)),
         create_time=cluster.now() // 1_000_000,
     )
     cluster.models[model.id] = model
@@ -257,7 +258,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "/scaler": "ticks seconds",
     "/read_only": "enabled",
     "/privileges": "username password api_key bearer_token roles privileges indices",
-    "/models": "model_id bytes model_type fully_defined missing_parts has_location downloading",
+    "/models": "model_id bytes model_type fully_defined missing_parts has_location downloading stored_bytes",
 }
 """The possible keys of a body; effects, faults and unknowns check their own."""
 _OWN_NAMES: Final = ("/effects", "/faults", "/unknowns")

@@ -107,9 +107,8 @@ class Model:
 
     @property
     def stored_bytes(self) -> int:
-        """Return what its definition takes in the index of native models."""
-        native = self.model_type == PYTORCH and self.has_location
-        return 0 if not native else self.bytes if self.complete else self.part_bytes
+        """Return what its definition takes in the index of native models; one without an upload takes nothing."""
+        return self.part_bytes if self.package is None else self.bytes * self.complete
 
     def add_part(self, number: int, part: Part, total_parts: int, total_bytes: int) -> None:
         """Add a part of the definition; the first one says the size of a model that has none yet.
