@@ -121,7 +121,7 @@ class InferenceCluster(ClusterConnection):
         for part in [docs] if several_docs(self.server) else [[doc] for doc in docs]:
             request = to_request(self.server, name, part, config, timeout)
             what = f"infer with '{name}'"
-            found += results_in(self._client.write(what, request, privilege="monitor_ml", schema=ANSWER))
+            found += results_in(self._client.ask(what, request, privilege="monitor_ml", schema=ANSWER))
         return found
 
 

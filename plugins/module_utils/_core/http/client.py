@@ -56,8 +56,9 @@ class _Limit:
         self.shortest_read = shortest_read
         self._failed = False
 
-    def seconds_for(self, request: Request) -> float:
-        return max(self.shortest_read if request.method == "GET" else SHORTEST_WRITE, self.left())
+    def seconds(self, *, write: bool) -> float:
+        """Return the seconds that the next request may take."""
+        return max(SHORTEST_WRITE if write else self.shortest_read, self.left())
 
     def note_failed(self) -> None:
         self._failed = True
@@ -186,15 +187,35 @@ class Client:
         :raises ApiError: also where it is not known whether the write took effect.
         """
         try:
-            return self._send(what, request, privilege, schema, content)
+            return self._send(what, request, privilege, schema, content, write=True)
         except Transient as transient:
             raise transient.error from transient
 
-    def _send(self, what: str, request: Request, privilege: str, schema: Schema, content: bytes | None = None) -> t.Any:
+    def ask(self, what: str, request: Request, *, privilege: str, schema: Schema) -> t.Any:
+        """Send *request*, which changes nothing, exactly once, and return the JSON object of its answer.
+
+        :raises ApiError: there is none.
+        """
+        try:
+            return self._send(what, request, privilege, schema)
+        except Transient as transient:
+            raise transient.error from transient
+
+    def _send(
+        self,
+        what: str,
+        request: Request,
+        privilege: str,
+        schema: Schema,
+        content: bytes | None = None,
+        *,
+        write: bool = False,
+    ) -> t.Any:
         """Return the JSON object that answers *request*.
 
         :raises ApiError: also of the kind ``answer``, if the answer is not an object of this *schema*.
         """
+        self._allowed.seconds = min(self._timeout, self._limit.seconds(write=write))
         status = None
         try:
             answer = self._answer(what, request, privilege, content)
@@ -213,7 +234,6 @@ class Client:
     def _answer(self, what: str, request: Request, privilege: str, content: bytes | None) -> ApiResponse[t.Any]:
         import elasticsearch
 
-        self._allowed.seconds = min(self._timeout, self._limit.seconds_for(request))
         body = request.body if content is None else content
         headers = {"accept": MEDIA_TYPE, **({"content-type": MEDIA_TYPE} if body is not None else {})}
         try:

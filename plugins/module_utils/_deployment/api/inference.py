@@ -48,7 +48,7 @@ class InferenceReader:
         given = docs or example_docs(model)
         request = to_request(self._server(), deployment_id, given[:1], needed_config(model), timeout)
         what = f"infer with deployment '{deployment_id}'"
-        return results_in(self._client.write(what, request, privilege="monitor_ml", schema=ANSWER))
+        return results_in(self._client.ask(what, request, privilege="monitor_ml", schema=ANSWER))
 
     def _model(self, model_id: str) -> InferenceModel:
         """Return a model; one that is not there takes what any model takes.

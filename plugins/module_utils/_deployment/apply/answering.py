@@ -12,8 +12,8 @@ from ..._ml.inference import error_in, may_pass
 from ..plan.readiness import READY, Readiness
 from .deployment_run import DeploymentRun
 
-_PATIENCE = 2.0
-"""Seconds that Elasticsearch may take for one inference: the others of the task are not polled meanwhile."""
+_MARGIN = 1.0
+"""Seconds by which Elasticsearch gives up before the client does."""
 _ALL_RUN = "all allocations run, but it does not answer yet"
 
 
@@ -25,20 +25,22 @@ def confirm_answer(run: DeploymentRun, readiness: Readiness) -> Readiness:
     observed = run.state.observed
     if readiness.state != "ready" or observed is None or observed.number_of_allocations == 0:
         return readiness
-    if not run.cluster.turns.may_ask(run.deployment_id):
-        return Readiness("progressing", "all allocations run, and it is asked next")
-    began = run.budget.seconds
-    with run.cluster.within(lambda: min(_PATIENCE, run.budget.left)):
-        found = _ask(run, observed.model_id)
-    run.cluster.turns.note(run.deployment_id, run.budget.seconds - began)
+    turns = run.cluster.turns
+    if not turns.may_ask(run.deployment_id):
+        why = turns.why(run.deployment_id) or "all allocations run, and it is asked next"
+        return Readiness("progressing", why)
+    began, patience = run.budget.seconds, turns.patience(run.deployment_id)
+    with run.cluster.within(lambda: min(patience + _MARGIN, run.budget.left)):
+        found = _ask(run, observed.model_id, patience)
+    turns.note(run.deployment_id, run.budget.seconds - began, found.why)
     return found
 
 
-def _ask(run: DeploymentRun, model_id: str) -> Readiness:
+def _ask(run: DeploymentRun, model_id: str, patience: float) -> Readiness:
     docs = run.progress.policy.docs
     hidden = values_in(docs)
     try:
-        results = run.cluster.inferences.ask(run.deployment_id, model_id, docs, _PATIENCE)
+        results = run.cluster.inferences.ask(run.deployment_id, model_id, docs, patience)
     except ApiError as error:
         why = may_pass(error)
         return Readiness("progressing", f"{_ALL_RUN}: {why}") if why else _refused(str(hide(hidden, error)))

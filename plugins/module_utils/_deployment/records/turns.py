@@ -10,6 +10,9 @@ import math
 
 SECONDS = 5.0
 """Seconds that inferences may take between two polls; the last one may take longer."""
+FIRST_PATIENCE = 2.0
+LONGEST_PATIENCE = 10.0
+"""Seconds that the first inference of a deployment may take, and any: as long as Elasticsearch itself waits."""
 
 
 class Turns:
@@ -20,6 +23,8 @@ class Turns:
         self._count = 0
         self._asked: dict[str, int] = {}
         """Deployment to the number of its last inference."""
+        self._patience: dict[str, float] = {}
+        self._whys: dict[str, str] = {}
         self._first: set[str] = set()
         self._missed: set[str] = set()
 
@@ -35,8 +40,18 @@ class Turns:
             self._missed.add(deployment_id)
         return is_turn
 
-    def note(self, deployment_id: str, seconds: float) -> None:
-        """Note an inference of a deployment, and how long it took."""
+    def patience(self, deployment_id: str) -> float:
+        """Return the seconds that an inference may take: few at first, because the others of the task wait."""
+        return self._patience.get(deployment_id, FIRST_PATIENCE)
+
+    def why(self, deployment_id: str) -> str:
+        """Return why the last inference has no answer; empty if there was none yet."""
+        return self._whys.get(deployment_id, "")
+
+    def note(self, deployment_id: str, seconds: float, why: str = "") -> None:
+        """Note an inference of a deployment, how long it took, and *why* it has no answer."""
+        self._patience[deployment_id] = min(2 * self.patience(deployment_id), LONGEST_PATIENCE)
+        self._whys[deployment_id] = why
         self._left -= seconds
         self._count += 1
         self._asked[deployment_id] = self._count

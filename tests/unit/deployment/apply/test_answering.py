@@ -148,6 +148,30 @@ def test_a_list_in_which_some_hang_still_sees_the_others() -> None:
         assert result["deployments"][-1]["waited"]["seconds"] < 60
 
 
+def test_one_that_answers_is_found_among_fifty_that_hang() -> None:
+    names = [f"d{number:02}" for number in range(50)]
+    with Emulator("9.5.3", nodes=("n1=128,256gb",)) as emulator:
+        for name in names:
+            emulator.effect("start_deployment", model_id="m", deployment_id=name, number_of_allocations=1)
+        emulator.settle()
+        for name in names[:-1]:
+            emulator.fault("infer", {"type": "hang"}, times=1000, path=f"/_ml/trained_models/{name}/_infer")
+        result = emulator.run_many([{"deployment_id": name} for name in names], wait_for="answering", wait_timeout=300)
+        assert [each["waited"]["reached"] for each in result["deployments"]] == [False] * 49 + [True]
+        # What was asked says why it has no answer, also while others are asked.
+        assert "asked next" not in result["msg"]
+        assert "it does not answer yet: no answer in time" in result["msg"]
+
+
+def test_a_model_that_takes_its_time() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
+        emulator.settle()
+        emulator.effect("set_inference_time", deployment_id="d", time_ms=4000)
+        result = emulator.run(deployment_id="d", wait_for="answering")
+        assert (result["failure"], result["waited"]["reached"]) == (None, True)
+
+
 def test_turns() -> None:
     turns = Turns()
     asked = []
