@@ -181,3 +181,12 @@ def test_the_same_keys_always() -> None:
 def test_a_variable_may_be_empty() -> None:
     with pytest.raises(Refusal, match="enabled has no value"):
         desired({"enabled": None})
+
+
+@pytest.mark.parametrize("path", ["/", "/_ml/info"])
+def test_a_server_that_hangs_uses_no_more_than_the_time(path: str) -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.fault("any_read", {"type": "hang"}, times=1000, path=path)
+        result = emulator.upgrade_mode(True, wait_timeout=20, request_retries=3)
+        assert (result["failure"], result["changed"]) == ({"code": "request_timeout"}, False)
+        assert result["waited"]["seconds"] <= 25

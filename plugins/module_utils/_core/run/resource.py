@@ -11,6 +11,7 @@ privileges of the user, uncertain writes, waiting, the result with its fact, and
 from __future__ import annotations
 
 import contextlib
+import math
 import typing as t
 
 from ..errors import ApiError, Difference, Failure, Refusal, Unsatisfied
@@ -29,7 +30,7 @@ from .predictions import Predicted
 from .progress import ProgressCallback, no_progress
 from .resource_kind import C, D, K, Params, Resource, S
 from .result import Json, Outcome, failure, without_facts
-from .wait import WaitBudget
+from .wait import TaskTime, WaitBudget
 
 ATTEMPTS = 3
 """How often a write is sent, and how often read what does not show it yet."""
@@ -99,7 +100,7 @@ class _Run(t.Generic[K, D, C, S]):
 
         :raises Failure: the desired state is not reached.
         """
-        resource, params = self._resource, self._params
+        resource, params, task_time = self._resource, self._params, TaskTime(self._clock)
         self._desired = desired = resource.desired(params)
         self._name = resource.name_of(desired)
         require_fact_name(params)
@@ -107,21 +108,27 @@ class _Run(t.Generic[K, D, C, S]):
         self._budget = WaitBudget(policy.timeout, policy.every, self._clock)
         self._budget.start()
         with contextlib.closing(connect(connection(params), self._clock.sleep)) as cluster:
-            self._server = cluster.read_server()
-            refuse_old_server(self._server)
-            self._desired = desired = self._follow(cluster, desired)
-            self._first = self._current = resource.read(cluster, desired)
-            self._plan = plan = resource.plan(desired, self._first, self._server)
-            self.warnings += plan.warnings
+            with cluster.planning(task_time, policy.timeout if resource.wait_policy else math.inf):
+                desired, plan = self._planned(cluster, desired)
             if self._check_mode:
                 self._changed = plan.changed
-                self._requests = [call for step in plan.steps for call in resource.requests(step, self._server)]
+                self._requests = [call for step in plan.steps for call in resource.requests(step, cluster.server)]
                 return
             if plan.changed:
                 cluster.refuse_unprivileged({resource.write_of(step) for step in plan.steps})
                 self._apply(cluster, desired, plan)
             if policy.wait:
                 self._wait(cluster, desired)
+
+    def _planned(self, cluster: K, desired: D) -> tuple[D, Plan[S]]:
+        """Return *desired*, completed by the cluster, and the plan from what is there."""
+        self._server = cluster.read_server()
+        refuse_old_server(self._server)
+        self._desired = desired = self._follow(cluster, desired)
+        self._first = self._current = self._resource.read(cluster, desired)
+        self._plan = plan = self._resource.plan(desired, self._first, self._server)
+        self.warnings += plan.warnings
+        return desired, plan
 
     def _wait(self, cluster: K, desired: D) -> None:
         """Wait until the resource is ready.
