@@ -111,7 +111,7 @@ def _get(connection: Connection, url: str, headers: dict[str, str], timeout: flo
         pool, whole = pool_of_another(connection, address)
         opened.callback(pool.close)
         target = f"{address}{parsed.request_uri}" if whole else parsed.request_uri
-        response: t.Any = pool.urlopen(
+        response: t.Any = pool.request(
             "GET",
             target,
             headers=headers,

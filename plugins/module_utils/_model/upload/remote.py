@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 from ..._core.errors import Refusal
@@ -79,25 +80,24 @@ class RemoteFile:
 
         If the file was not read before, that is known at its end: then its last part is not handed out.
         """
-        numbers = sorted(numbers)
-        if not numbers:
+        missing = collections.deque(sorted(numbers))
+        if not missing:
             return
         if not self._given:
             self._fingerprint()
-        start = numbers[0] * part_size // BLOCK * BLOCK if self._read else 0
-        held, at = bytearray(), start
-        blocks = self._checked(start)
-        for number in numbers:
-            begin, end = number * part_size, min(self.size, (number + 1) * part_size)
-            while at + len(held) < end:
-                held += next(blocks)
-                skipped = max(0, min(begin - at, len(held)))
-                del held[:skipped]
-                at += skipped
-            del held[: begin - at]
-            yield number, bytes(held[: end - begin])
-            del held[: end - begin]
-            at = end
+        at = missing[0] * part_size // BLOCK * BLOCK if self._read else 0
+        held = bytearray()
+        for block in self._checked(at):
+            held += block
+            while missing and at + len(held) >= (end := min(self.size, (missing[0] + 1) * part_size)):
+                yield missing[0], bytes(held[missing.popleft() * part_size - at : end - at])
+                del held[: end - at]
+                at = end
+            if not missing:
+                return
+            skipped = min(len(held), max(0, missing[0] * part_size - at))
+            del held[:skipped]
+            at += skipped
 
     def _checked(self, start: int) -> t.Iterator[bytes]:
         """Yield the blocks from *start* on, each compared with what was read before, or the last one with all.

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import concurrent.futures as futures
 import re
 import threading
 import typing as t
+from concurrent import futures
 
 from ..._core.errors import ApiError, Refusal
 from ..._core.sizes import human_size
