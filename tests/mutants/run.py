@@ -108,9 +108,9 @@ def copy_checkout(root: Path, folder: Path) -> None:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     listed = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
     for path in listed.split("\0"):
-        if path and (root / path).is_file():
+        if path and ((root / path).is_file() or (root / path).is_symlink()):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / path, folder / path)
+            shutil.copy2(root / path, folder / path, follow_symlinks=False)  # a link leads to the fault, too
 
 
 def run_tests(folder: Path, *tests: str) -> tuple[str, str]:

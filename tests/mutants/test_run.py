@@ -91,3 +91,11 @@ def test_tests_that_fail_anyway_catch_nothing(checkout: Path) -> None:
     status, rows = run(checkout)
     assert status == 1
     assert "the tests fail without a fault" in rows[0]
+
+
+def test_tests_may_reach_the_fault_through_a_link_to_a_folder(checkout: Path) -> None:
+    plant(checkout, "minus", new="a - b")
+    (checkout / "tests/linked").symlink_to("../plugins")
+    conftest = checkout / "tests/conftest.py"
+    conftest.write_text(conftest.read_text().replace("'plugins'", "'tests/linked'"))
+    assert run(checkout)[1][-1] == "1 caught, 0 not caught"
