@@ -12,6 +12,8 @@ import typing as t
 
 from .._core.errors import Refusal
 
+OUR_METADATA = "mlops_elasticsearch"
+"""The key in the metadata of a model under which this collection keeps the checksum of a definition that it sends."""
 MEMORY_FIGURES = ("per_deployment_memory_bytes", "per_allocation_memory_bytes")
 """What a model may say of the memory that it needs once on a node, and for each allocation."""
 

@@ -11,7 +11,7 @@ import typing as t
 from .._core.http.schema import boolean, integer, list_of, map_of, object_with, text
 from .._ml.model import Model
 from .packages import AGNOSTIC, X86
-from .records import Download, Json, OtherModel, StoredModel
+from .records import Json, OtherModel, StoredModel
 
 CONFIGS = object_with(
     trained_model_configs=list_of(
@@ -42,10 +42,6 @@ SIZES = object_with(
         object_with("model_id", model_id=text, model_size_stats=object_with(model_size_bytes=integer))
     )
 )
-_TASK = object_with(
-    description=text, status=object_with(total_parts=integer, downloaded_parts=integer), running_time_in_nanos=integer
-)
-TASKS = object_with(nodes=map_of(object_with(tasks=map_of(_TASK))))
 VARIANT = object_with(defaults=object_with(model_platform_variant=text))
 NODES = object_with(nodes=map_of(object_with(roles=list_of(text), os=object_with(name=text, arch=text))))
 _OF_REPOSITORY = object_with(xpack=object_with(ml=object_with(model_repository=text)))
@@ -80,16 +76,6 @@ def size_of(answer: Json, model_id: str) -> int | None:
     rows = [row for row in answer.get("trained_model_stats") or () if row["model_id"] == model_id]
     sizes = ((row.get("model_size_stats") or {}).get("model_size_bytes") for row in rows)
     return next((size for size in sizes if size), None)
-
-
-def download_of(answer: Json, model_id: str) -> Download | None:
-    """Return the task of a download in ``_tasks``, ``None`` if there is none."""
-    for node in (answer.get("nodes") or {}).values():
-        for task in (node.get("tasks") or {}).values():
-            if task.get("description") == f"model_id-{model_id}":
-                status = task.get("status") or {}
-                return Download(status.get("downloaded_parts") or 0, status.get("total_parts") or 0)
-    return None
 
 
 def variant_of_nodes(answer: Json) -> str | None:

@@ -20,12 +20,13 @@ from .._core.plan import Step
 from .._core.run.cluster import ClusterConnection
 from .._core.run.long_work import Work
 from .._core.run.obstacles import is_licensed, is_upgrade_mode, read_unless_hidden
+from .._ml.downloads import Download, read_downloads
 from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
 from . import answers
 from .aims import aim_of, needs_checksum
 from .files import ModelFiles
 from .packages import chosen, has_variants, id_of_variant
-from .records import Aim, Desired, Download, Mirror, SentParts, Situation, StoredModel
+from .records import Aim, Desired, Mirror, SentParts, Situation, StoredModel
 from .steps import STOP, upload_requests
 from .transfer import Transfer, is_other_file
 from .upload.journal import JournalKey
@@ -262,9 +263,8 @@ class ModelCluster(ClusterConnection):
 
     def _read_download(self, model_id: str) -> tuple[bool, Download | None]:
         """Return whether the user may read downloads, and that of a model."""
-        query = {"actions": "xpack/ml/model_import*", "detailed": "true"}
-        answer = read_unless_hidden(self._client, "read the downloads", "/_tasks", query, answers.TASKS)
-        return answer is not None, answers.download_of(answer or {}, model_id)
+        answer = read_downloads(self._client)
+        return answer is not None, (answer or {}).get(model_id)
 
     def _with_notification(self, desired: Desired, current: Situation) -> Situation:
         """Return *current* with what Elasticsearch says of a download that has failed, if the user may read it."""

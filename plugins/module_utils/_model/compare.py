@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import Difference
-from .records import OUR_METADATA, Json, StoredModel, Upload
+from .._ml.model import OUR_METADATA
+from .records import Json, StoredModel, Upload
 
 _LOWERCASE = ("model_type", "truncate", "span_score_combination_function")
 _COMPUTED = ("model_id", "model_size_bytes", "estimated_heap_memory_usage_bytes", "estimated_operations")

@@ -17,7 +17,8 @@ import typing as t
 from .._core.errors import Refusal
 from .._core.features import Feature
 from .._core.server import Server
-from .records import OUR_METADATA, Json
+from .._ml.model import OUR_METADATA
+from .records import Json
 from .tasks import NLP, refuse_settings, tokenization_of_settings
 
 _FIELDS = (

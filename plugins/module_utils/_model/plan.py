@@ -13,11 +13,11 @@ from .._core.errors import Difference, Refusal
 from .._core.plan import Plan, Step
 from .._core.server import Server
 from .._core.warning import WarningText
-from .._ml.model import Model
+from .._ml.model import OUR_METADATA, Model
 from .aims import aim_of, differences
 from .compare import is_verified
 from .packages import config_of_package, refuse_early_server
-from .records import OUR_METADATA, Desired, Situation, StoredModel
+from .records import Desired, Situation, StoredModel
 from .rules import refuse_creation, refuse_removal, unread_licence
 from .steps import create_step, removal_steps, upload_step
 from .users import users_warnings

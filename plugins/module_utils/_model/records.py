@@ -11,7 +11,8 @@ import typing as t
 
 from .._consumers.users import ModelUsers
 from .._core.run.long_work import WaitPolicy
-from .._ml.model import Model
+from .._ml.downloads import Download
+from .._ml.model import OUR_METADATA, Model
 
 Json = dict[str, t.Any]
 Variant = t.Literal["auto", "platform_agnostic", "linux-x86_64"]
@@ -19,9 +20,6 @@ Mirror = t.Literal["fine", "files", "unread"]
 """The repository of packages: it has the package, or has files on the nodes, or the user may not read where it is."""
 Aim = t.Literal["none", "download", "upload", "resume", "recreate", "delete"]
 """What a task has to do. ``recreate``: only if it may."""
-
-OUR_METADATA = "mlops_elasticsearch"
-"""The key in the metadata of a model that has the checksum of its definition."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,13 +116,6 @@ class StoredModel:
     @property
     def is_packaged(self) -> bool:
         return self.model.model_id.startswith(".")
-
-
-class Download(t.NamedTuple):
-    """A download as its task shows it."""
-
-    downloaded_parts: int
-    total_parts: int
 
 
 class SentParts(t.NamedTuple):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from .._core.http.client import Request, quote
 from .._core.plan import Step
 from .._core.server import Server
+from .._ml.model import OUR_METADATA
 from .packages import BODY
-from .records import OUR_METADATA, Desired, Situation, Upload
+from .records import Desired, Situation, Upload
 from .users import references_model
 
 STOP = "stop the deployments of"

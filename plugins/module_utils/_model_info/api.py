@@ -17,12 +17,12 @@ from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.client import Client, quote
 from .._core.http.pages import read_pages
-from .._core.http.schema import boolean, epoch_millis, integer, list_of, map_of, object_with, text
+from .._core.http.schema import boolean, epoch_millis, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
-from .._core.run.obstacles import read_unless_hidden
-from .._ml.model import MEMORY_FIGURES, Model
-from .item import OUR_METADATA, is_packaged
-from .records import Deployed, Download, Json, SeenModel
+from .._ml.downloads import read_downloads
+from .._ml.model import MEMORY_FIGURES, OUR_METADATA, Model
+from .item import is_packaged
+from .records import Deployed, Json, SeenModel
 
 _PATH = "/_ml/trained_models"
 _CONFIGS, _STATS = "trained_model_configs", "trained_model_stats"
@@ -69,13 +69,6 @@ STATS = object_with(
         )
     ),
 )
-_TASK = object_with(description=text, status=object_with(total_parts=integer, downloaded_parts=integer))
-TASKS = object_with(nodes=map_of(object_with(tasks=map_of(_TASK))))
-_DOWNLOADS = {
-    "actions": "xpack/ml/model_import*",
-    "detailed": "true",
-    "filter_path": "nodes.*.tasks.*.description,nodes.*.tasks.*.status",
-}
 
 
 class ModelInfoCluster(ClusterConnection):
@@ -140,12 +133,10 @@ class ModelInfoCluster(ClusterConnection):
         """
         if not any(seen.model.fully_defined is False and is_packaged(seen) for seen in found):
             return list(found)
-        answer = read_unless_hidden(self._client, "read the downloads of models", "/_tasks", _DOWNLOADS, TASKS)
-        if answer is None:
+        downloads = read_downloads(self._client)
+        if downloads is None:
             return None
-        tasks = [task for node in (answer.get("nodes") or {}).values() for task in (node.get("tasks") or {}).values()]
-        downloads = {str(task.get("description")): _download(task.get("status") or {}) for task in tasks}
-        return [dataclasses.replace(seen, download=downloads.get(f"model_id-{seen.model.model_id}")) for seen in found]
+        return [dataclasses.replace(seen, download=downloads.get(seen.model.model_id)) for seen in found]
 
     def with_users(self, found: t.Sequence[SeenModel], everything: t.Sequence[SeenModel]) -> list[SeenModel]:
         """Return the models that were *found* with who uses them. *everything*: all models of the cluster."""
@@ -173,7 +164,3 @@ def _deployed(model_id: str, rows: t.Sequence[Json]) -> Deployed:
         tuple(sorted(str(each.get("deployment_id") or each.get("model_id") or model_id) for each in deployments)),
         any((each.get("allocation_status") or {}).get("allocation_count") for each in deployments),
     )
-
-
-def _download(status: Json) -> Download:
-    return Download(status.get("downloaded_parts") or 0, status.get("total_parts") or 0)

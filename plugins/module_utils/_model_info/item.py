@@ -10,12 +10,9 @@ import typing as t
 
 from .._core.server import Server
 from .._ml.deployment import iso_time
-from .._ml.model import MEMORY_FIGURES
+from .._ml.model import MEMORY_FIGURES, OUR_METADATA
 from .memory import required_memory
 from .records import Json, SeenModel
-
-OUR_METADATA = "mlops_elasticsearch"
-"""The key in the metadata of a model where the module that uploads one keeps the checksum of its definition."""
 
 
 def item(seen: SeenModel, server: Server, gather: t.Container[str]) -> Json:

@@ -11,16 +11,10 @@ import fnmatch
 import typing as t
 
 from .._consumers.users import ModelUsers
+from .._ml.downloads import Download
 from .._ml.model import Model
 
 Json = dict[str, t.Any]
-
-
-class Download(t.NamedTuple):
-    """A download as its task shows it."""
-
-    downloaded_parts: int
-    total_parts: int
 
 
 class Missing(t.NamedTuple):

@@ -14,9 +14,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.connection import CONNECTION, connection
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import answers
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.api import ModelCluster
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.records import Download
 from support import model_files
 from support.emulated_cluster import Answer
 from support.model_runs import ELSER, ELSER_X86, RERANK, Json, Slow, code
@@ -149,15 +147,6 @@ def test_a_model_that_eland_has_uploaded_is_left_alone(emulator: Slow, own: Json
 def test_a_vocabulary_without_an_answer_is_sent_again(emulator: Slow, own: Json) -> None:
     emulator.fault("any_write", {"type": "drop"}, path="/_ml/trained_models/own/vocabulary")
     assert emulator.run_model(**own)["operation"] == "upload"
-
-
-def test_downloads_of_other_models_are_not_ours() -> None:
-    def task(model_id: str) -> Json:
-        return {"description": f"model_id-{model_id}", "status": {"downloaded_parts": 1, "total_parts": 3}}
-
-    found = {"nodes": {"a": {"tasks": {"1": task("x")}}, "b": {"tasks": {"2": task("y"), "3": task("own")}}, "c": {}}}
-    assert answers.download_of(found, "own") == Download(1, 3)
-    assert answers.download_of(found, "z") is None
 
 
 def test_a_connection_that_is_made() -> None:
