@@ -191,12 +191,16 @@ class ConsumerReader:
         """Return whether the user sees all indices; a list of them leaves out what the user does not see.
 
         Only a plain no counts: without security there is no answer, and a proxy may hide the question.
+
+        :raises ApiError: the cluster or the way to it is at fault, so that an answer may come later.
         """
         question = {"index": [{"names": ["*"], "privileges": [_SEES]}]}
         try:
             what = "read the privileges of the user"
             answer = self._client.read(what, PRIVILEGES_PATH, body=question, schema=schemas.INDEX_RIGHTS)
-        except ApiError:
+        except ApiError as exc:
+            if exc.kind in ("connection", "timeout", "unavailable"):
+                raise
             return True
         return all(granted is not False for rights in answer.get("index", {}).values() for granted in rights.values())
 

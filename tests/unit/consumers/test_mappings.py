@@ -121,3 +121,12 @@ def test_only_a_plain_no_says_that_the_user_does_not_see_all(
     answer = {"type": "answer", "status": 200, "headers": {"X-elastic-product": "Elasticsearch"}, "body": body}
     emulator.fault("security", answer)
     assert used_by(emulator)["semantic_text_indices"] == indices
+
+
+@pytest.mark.parametrize("kind", ["drop", "hang", "service_unavailable"])
+def test_privileges_that_cannot_be_read_now_stop_nothing(emulator: Emulator, kind: str) -> None:
+    emulator.allow("manage_ml", "monitor", indices={"a*": "view_index_metadata"})
+    emulator.fault("security", {"type": kind}, times=1000)
+    result = emulator.run(deployment_id="e", state="stopped", on_referenced="force")
+    assert result["msg"].startswith("Cannot read the privileges of the user: ")
+    assert "e" in emulator.deployments()
