@@ -12,10 +12,10 @@ MOST = 10
 """The most names in one message."""
 
 
-def first_of(names: t.Sequence[str], most: int = MOST) -> str:
+def first_of(names: t.Sequence[str], most: int = MOST, between: str = ", ") -> str:
     """Return the first of *names*, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return between.join(names[:most]) + more
 
 
 def quoted_ids(ids: t.Iterable[str]) -> str:

@@ -30,7 +30,7 @@ def unmet(
     """
     found = []
     if expect.max_latency is not None and slowest is not None and slowest > expect.max_latency * 1000:
-        found.append(f"an inference took {slowest:g} ms, and not at most {expect.max_latency * 1000:g} ms")
+        found.append(f"an inference took {slowest:g} ms, not at most {expect.max_latency * 1000:g} ms")
     field = results_field(model, config)
     for number, result in enumerate(results, start=1):
         answer = _Answer(model.task, result, field)
@@ -58,15 +58,15 @@ class _Answer:
     def unmet(self, expect: Expectations) -> t.Iterator[str]:
         if expect.vector_length is not None and self._length() != expect.vector_length:
             vector = "no vector" if self._length() is None else f"a vector of {self._length()} numbers"
-            yield f"{vector}, and not one of {expect.vector_length}"
+            yield f"{vector}, not one of {expect.vector_length}"
         if expect.label is not None and not any(_same(label, expect.label) for label in self._labels()):
-            yield f"{self._shown_labels()}, and not '{expect.label}'"
+            yield f"{self._shown_labels()}, not '{expect.label}'"
         if expect.min_score is not None:
             score = self._score(expect.label)
             if score is None:
-                yield f"no score, and not one of {expect.min_score:g} or more"
+                yield f"no score, not one of {expect.min_score:g} or more"
             elif score < expect.min_score:
-                yield f"a score of {score:g}, and not of {expect.min_score:g} or more"
+                yield f"a score of {score:g}, not of {expect.min_score:g} or more"
 
     def _length(self) -> int | None:
         vector = self._predicted

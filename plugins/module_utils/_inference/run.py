@@ -121,5 +121,5 @@ def _ask(
         }
     slowest = max(asking.milliseconds)
     if wrong := unmet(asked.expect, asking.results or (), round(slowest, 3), model, given.config):
-        text = f"'{asked.name}' answers, but not as expected: {first_of(wrong)}."
+        text = f"'{asked.name}' answers, but not as expected: {first_of(wrong, between='; ')}."
         raise Unsatisfied("unexpected_answer", text)

@@ -37,44 +37,44 @@ def said(expect: Json, result: Json, task: str | None = None, config: Json | Non
     [
         ({}, {}, None, ""),
         ({"max_latency": 0.0125}, {}, None, ""),
-        ({"max_latency": 0.01}, {}, None, "an inference took 12.5 ms, and not at most 10 ms"),
+        ({"max_latency": 0.01}, {}, None, "an inference took 12.5 ms, not at most 10 ms"),
         ({"vector_length": 2}, {"predicted_value": [0.1, 2]}, None, ""),
         (
             {"vector_length": 3},
             {"predicted_value": [0.1, 2]},
             None,
-            "document 1 has a vector of 2 numbers, and not one of 3",
+            "document 1 has a vector of 2 numbers, not one of 3",
         ),
-        ({"vector_length": 3}, {"predicted_value": [[1]]}, None, "document 1 has no vector, and not one of 3"),
-        ({"vector_length": 3}, {}, None, "document 1 has no vector, and not one of 3"),
+        ({"vector_length": 3}, {"predicted_value": [[1]]}, None, "document 1 has no vector, not one of 3"),
+        ({"vector_length": 3}, {}, None, "document 1 has no vector, not one of 3"),
         ({"label": "positive"}, CLASS, "text_classification", ""),
         (
             {"label": "negative"},
             CLASS,
             "text_classification",
-            "document 1 has the label 'positive', and not 'negative'",
+            "document 1 has the label 'positive', not 'negative'",
         ),
-        ({"label": "b"}, {"predicted_value": "a"}, "question_answering", "another prediction, and not 'b'"),
-        ({"label": "b"}, {"predicted_value": "a"}, "fill_mask", "another prediction, and not 'b'"),
+        ({"label": "b"}, {"predicted_value": "a"}, "question_answering", "another prediction, not 'b'"),
+        ({"label": "b"}, {"predicted_value": "a"}, "fill_mask", "another prediction, not 'b'"),
         ({"label": "true"}, {"predicted_value": True}, "classification", ""),
         ({"label": "1"}, {"predicted_value": 1.0}, "classification", ""),
-        ({"label": "one"}, {"predicted_value": 1.0}, "classification", "the label '1.0', and not 'one'"),
+        ({"label": "one"}, {"predicted_value": 1.0}, "classification", "the label '1.0', not 'one'"),
         ({"label": "LOC"}, NER, "ner", ""),
-        ({"label": "ORG"}, NER, "ner", "document 1 has entities of the classes LOC, PER, and not 'ORG'"),
-        ({"label": "ORG"}, {"entities": []}, "ner", "document 1 has no entities, and not 'ORG'"),
+        ({"label": "ORG"}, NER, "ner", "document 1 has entities of the classes LOC, PER, not 'ORG'"),
+        ({"label": "ORG"}, {"entities": []}, "ner", "document 1 has no entities, not 'ORG'"),
         ({"min_score": 0.75}, CLASS, "text_classification", ""),
         (
             {"min_score": 0.8},
             CLASS,
             "text_classification",
-            "document 1 has a score of 0.75, and not of 0.8 or more",
+            "document 1 has a score of 0.75, not of 0.8 or more",
         ),
         ({"min_score": 0.8}, {"predicted_value": "a", "prediction_score": 0.9}, "classification", ""),
-        ({"min_score": 0.8}, {"predicted_value": 4}, "text_embedding", "no score, and not one of 0.8 or more"),
+        ({"min_score": 0.8}, {"predicted_value": 4}, "text_embedding", "no score, not one of 0.8 or more"),
         ({"min_score": 3}, {"predicted_value": 4}, "text_similarity", ""),
-        ({"min_score": 3}, {"predicted_value": 2}, "regression", "a score of 2, and not of 3 or more"),
+        ({"min_score": 3}, {"predicted_value": 2}, "regression", "a score of 2, not of 3 or more"),
         ({"min_score": 0.9}, NER, "ner", ""),
-        ({"min_score": 0.9, "label": "PER"}, NER, "ner", "a score of 0.5, and not of 0.9 or more"),
+        ({"min_score": 0.9, "label": "PER"}, NER, "ner", "a score of 0.5, not of 0.9 or more"),
     ],
 )
 def test_what_is_not_as_expected(expect: Json, result: Json, task: str | None, text: str) -> None:
@@ -93,7 +93,7 @@ def test_the_name_of_the_prediction() -> None:
 def test_each_document_is_judged() -> None:
     results: list[Json] = [{"predicted_value": "a"}, {"predicted_value": "b"}]
     found = unmet(Expectations(label="a"), results, None, InferenceModel("m", task="classification"), None)
-    assert found == ["document 2 has the label 'b', and not 'a'"]
+    assert found == ["document 2 has the label 'b', not 'a'"]
 
 
 def test_latencies() -> None:
