@@ -15,7 +15,7 @@ from .._core.http.pages import read_pages
 from .._core.http.schema import boolean, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
 from .._ml.existing import deployments_that_exist
-from .._ml.predictions import predicted_models
+from .._ml.predictions import PredictedModel, deployments_left, predicted_models, predicted_trained_models
 
 WRITE = "clear the cache of deployments"
 _ROWS = "trained_model_stats"
@@ -38,10 +38,12 @@ class CacheCluster(ClusterConnection):
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         self._predicted: t.Mapping[str, str | None] = {}
+        self._predicted_models: t.Mapping[str, PredictedModel | None] = {}
 
     def follow(self, params: t.Mapping[str, t.Any]) -> None:
         """Let reads show what earlier tasks of a dry run would have made."""
         self._predicted = predicted_models(params, self.server)
+        self._predicted_models = predicted_trained_models(params, self.server)
 
     def refuse(self, deployment_id: str) -> None:
         """Refuse to clear the cache of a deployment that has none.
@@ -54,14 +56,15 @@ class CacheCluster(ClusterConnection):
         rows = read_pages(
             self._client, "read the deployments", "/_ml/trained_models/_stats", _ROWS, _QUERY, schema=_STATS
         )
-        models, found = set(), set()
+        models, found = set(), {}
         for row in rows:
-            models.add(str(row["model_id"]))
+            model_id = str(row["model_id"])
+            models.add(model_id)
             if stats := row.get("deployment_stats"):
-                found.add(str(stats.get("deployment_id") or row["model_id"]))
-        found = {*found, *self._predicted} - {name for name, model in self._predicted.items() if model is None}
-        if deployment_id not in found:
-            there = deployments_that_exist(deployment_id, sorted(found), sorted(models))
+                found[str(stats.get("deployment_id") or model_id)] = model_id
+        left = deployments_left(found, self._predicted, self._predicted_models)
+        if deployment_id not in left:
+            there = deployments_that_exist(deployment_id, sorted(left), sorted(models))
             raise Refusal("deployment_missing", f"There is no deployment '{deployment_id}'", hint=there)
 
     def clear(self, deployment_id: str) -> bool:

@@ -14,7 +14,13 @@ from .._core.http.pages import read_pages
 from .._core.http.schema import boolean, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
 from .._ml.inference import ANSWER, MODEL_QUERY, MODEL_SCHEMA, InferenceModel, results_in, several_docs, to_request
-from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
+from .._ml.predictions import (
+    PredictedModel,
+    deployments_left,
+    predicted_aliases,
+    predicted_models,
+    predicted_trained_models,
+)
 from .records import DeploymentFound, Json, Target
 
 _PATH = "/_ml/trained_models"
@@ -94,8 +100,8 @@ class InferenceCluster(ClusterConnection):
             if exc.not_found:
                 return None
             raise
-        configs = answer.get("trained_model_configs") or ()
-        return InferenceModel.from_api(configs[0]) if configs else None
+        found = [InferenceModel.from_api(row) for row in answer.get("trained_model_configs") or ()]
+        return next((model for model in found if model.model_id not in self._gone), None)
 
     def _read_deployments(self) -> tuple[dict[str, DeploymentFound], set[str]]:
         """Return all deployments by id, and the ids of all models."""
@@ -106,11 +112,17 @@ class InferenceCluster(ClusterConnection):
             if row.get("deployment_stats"):
                 each = _deployment(row)
                 found[each.deployment_id] = each
-        for name, model_id in self._deployments.items():
-            found.pop(name, None)
-            if model_id:
-                found[name] = DeploymentFound(name, model_id, predicted=True)
-        return found, models
+        left = deployments_left({name: each.model_id for name, each in found.items()}, self._deployments, self._models)
+        return {name: self._as_found(name, left[name], found) for name in left}, {*models, *self._models} - self._gone
+
+    @property
+    def _gone(self) -> set[str]:
+        """Return the models that earlier tasks of the dry run would have deleted."""
+        return {name for name, model in self._models.items() if model is None}
+
+    def _as_found(self, name: str, model_id: str, found: t.Mapping[str, DeploymentFound]) -> DeploymentFound:
+        """Return a deployment that there is, or would be after earlier tasks of the dry run."""
+        return DeploymentFound(name, model_id, predicted=True) if name in self._deployments else found[name]
 
     def infer(self, name: str, docs: t.Sequence[Json], config: Json | None, timeout: float) -> list[Json]:
         """Return the result of each document; sent once. *timeout*: seconds that Elasticsearch may take.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .._core.errors import ApiError, NotReached, Unsatisfied
+from .._core.run.long_work import FIRST_PAUSES
 from .._core.run.progress import ItemStatus, Progress, ProgressCallback
 from .._core.run.result import Json
 from .._core.run.wait import TaskTime, WaitBudget
@@ -16,8 +17,6 @@ from .api import InferenceCluster
 from .plan import Input
 from .records import Desired, Target
 
-FIRST_PAUSES = (0.2, 0.5, 1.0)
-"""Seconds between the first attempts, never longer than ``wait_sleep``."""
 _LONGEST = 30.0
 """Seconds that Elasticsearch may keep one inference waiting: then there is something to show."""
 _MARGIN = 1.0

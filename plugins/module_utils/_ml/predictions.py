@@ -70,6 +70,20 @@ def predicted_trained_models(params: t.Mapping[str, t.Any], server: Server) -> d
     return {name: _predicted_model(entry.get("model")) for name, entry in found.items()}
 
 
+def deployments_left(
+    found: t.Mapping[str, str],
+    predicted: t.Mapping[str, str | None],
+    models: t.Mapping[str, PredictedModel | None],
+) -> dict[str, str]:
+    """Return the deployments that a dry run would leave, to their models: none without its model.
+
+    *found*: those that are there. *predicted*, *models*: the deployments and the models that it would have changed.
+    """
+    after = {**found, **predicted}
+    gone = {name for name, model in models.items() if model is None}
+    return {name: model_id for name, model_id in after.items() if model_id is not None and model_id not in gone}
+
+
 def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
     if shown is None:
         return None

@@ -102,6 +102,9 @@ def test_a_dry_run_of_what_earlier_tasks_would_start_or_stop() -> None:
         assert emulator.clear_cache("other", predictions=followed)["failure"] == {"code": "deployment_missing"}
         gone = {"deployments": {"d": [{**entry, "deployment": None, "run": "r", "order": 1}]}}
         assert emulator.clear_cache("d", check_mode=True, predictions=gone)["failure"] == {"code": "deployment_missing"}
+        deleted = {"models": {"m": [{**entry, "model": None, "run": "r", "order": 1}]}}
+        refused = emulator.clear_cache("d", check_mode=True, predictions=deleted)
+        assert refused["failure"] == {"code": "deployment_missing"}
 
 
 def test_kills_at_each_request() -> None:

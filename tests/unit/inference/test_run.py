@@ -77,7 +77,14 @@ def test_a_dry_run_of_a_model() -> None:
         made = emulator.infer("new", check_mode=True, predictions={"models": {"new": [{**where, "model": model}]}})
         assert (made["failure"], made["task"]) == ({"code": "model_not_deployed"}, "ner")
         gone = emulator.infer("m", check_mode=True, predictions={"models": {"m": [{**where, "model": None}]}})
-        assert gone["model_id"] == "m"
+        # Its deployment went with it.
+        assert gone["failure"] == {"code": "deployment_missing"}
+        assert emulator.infer("d", check_mode=True, predictions={"models": {"m": [{**where, "model": None}]}})["failed"]
+        assert emulator.api("PUT", "/_ml/trained_models/m/model_aliases/alias") == 200
+        alias = emulator.infer("alias", check_mode=True, predictions={"models": {"m": [{**where, "model": None}]}})
+        assert alias["msg"].startswith("The cluster has no deployment, model or alias 'alias'.")
+        near = emulator.infer("ne", check_mode=True, predictions={"models": {"new": [{**where, "model": model}]}})
+        assert "Did you mean the model 'new'?" in near["msg"]
 
 
 def test_an_empty_answer_of_models() -> None:
@@ -130,9 +137,11 @@ def test_what_is_not_as_expected_fails_with_the_numbers() -> None:
         wrong = emulator.infer("new", expect={"vector_length": 384})
         assert wrong["failure"] == {"code": "unexpected_answer"}
         assert wrong["msg"] == (
-            "'new' answers, but not as expected: document 1 has a vector of 8 numbers, and not one of 384."
+            "'new' answers, but not as expected: document 1 has a vector of 8 numbers, not one of 384."
         )
         assert len(wrong["inference_results"]) == 1
+        both = emulator.infer("new", expect={"vector_length": 3, "min_score": 0.5})
+        assert both["msg"].endswith("not one of 3; document 1 has no score, not one of 0.5 or more.")
         hidden = emulator.infer("new", expect={"vector_length": 384}, return_results=False)
         assert (hidden["msg"], hidden["inference_results"]) == (wrong["msg"], None)
 
@@ -149,7 +158,7 @@ def test_latency_is_what_an_inference_takes() -> None:
         emulator.request = slow  # type: ignore[assignment,method-assign]
         result = emulator.infer("d", repeat=4, expect={"max_latency": "200ms"})
         assert result["latency"] == dict.fromkeys(("min", "mean", "p50", "p90", "p99", "max"), 250)
-        assert result["msg"] == ("'d' answers, but not as expected: an inference took 250 ms, and not at most 200 ms.")
+        assert result["msg"] == ("'d' answers, but not as expected: an inference took 250 ms, not at most 200 ms.")
         late = emulator.infer("d", repeat=100, wait_timeout=5)
         assert late["failure"] == {"code": "not_answering"}
         assert late["msg"] == "'d' has answered 20 of 100 inferences after 5 seconds: the time is up."
