@@ -182,6 +182,11 @@ class UsedBy(t.NamedTuple):
         unknown = tuple(kind for kind in CONSUMER_KINDS if self.of(kind) is None)
         return tuple(kind for kind in unknown if kind != INDICES or ENDPOINTS not in unknown)
 
+    def joined(self, other: UsedBy) -> UsedBy:
+        """Return the consumers of both; a kind that one of them does not know is ``None``."""
+        pairs = zip(self, other, strict=True)
+        return UsedBy(*(None if one is None or two is None else tuple(sorted({*one, *two})) for one, two in pairs))
+
     def as_result(self) -> dict[str, list[str] | None]:
         return {kind: None if (found := self.of(kind)) is None else list(found) for kind in CONSUMER_KINDS}
 

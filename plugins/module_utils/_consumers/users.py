@@ -20,6 +20,10 @@ class ModelUsers(t.NamedTuple):
     def as_result(self) -> dict[str, list[str] | None]:
         return {"deployments": list(self.deployments), **self.used_by.as_result()}
 
+    def with_earlier(self, earlier: ModelUsers) -> ModelUsers:
+        """Return these users and consumers found earlier: no name leads to a deployment that is gone."""
+        return self._replace(used_by=self.used_by.joined(earlier.used_by))
+
 
 def names_of(model_id: str, aliases: Aliases | None) -> set[str]:
     """Return the names that mean a model: its id and its aliases."""

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from .._consumers.api import ConsumerReader
+from .._consumers.users import ModelUsers
 from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
 from .._core.http.client import Client, Request, quote
@@ -65,6 +66,8 @@ class ModelCluster(ClusterConnection):
         self._predicted_models: t.Mapping[str, PredictedModel | None] = {}
         self._looks_left: dict[str, int] = {}
         """Model to the looks after which a download that was asked for has to show."""
+        self._users = ModelUsers()
+        """The users of the model, with those that this task has found before."""
         self._download: Download | None = None
         """The download as it was seen last."""
         self._connection: Connection | None = None
@@ -74,6 +77,7 @@ class ModelCluster(ClusterConnection):
     def close(self) -> None:
         """Forget what this task has done on the connection."""
         self._looks_left.clear()
+        self._users = ModelUsers()
         self._download = self._transfer = None
         if self._files:
             self._files.close()
@@ -141,10 +145,15 @@ class ModelCluster(ClusterConnection):
         if aim in _CREATIONS and desired.check_mirror:
             current = dataclasses.replace(current, mirror=self._read_mirror(desired.model_id))
         if aim in _REMOVALS:
-            deployments = self._deployments(desired.model_id)
-            users = self.consumers.read_model_users(desired.model_id, deployments)
-            current = dataclasses.replace(current, deployments=deployments, users=users)
+            current = self._with_users(desired, current)
         return current
+
+    def _with_users(self, desired: Desired, current: Situation) -> Situation:
+        """Return *current* with all who use the model, or did before this task stopped its deployments."""
+        deployments = self._deployments(desired.model_id)
+        users = self.consumers.read_model_users(desired.model_id, deployments)
+        self._users = users.with_earlier(self._users)
+        return dataclasses.replace(current, deployments=deployments, users=self._users)
 
     def _read_model(self, desired: Desired) -> Situation:
         """Return the model and its download. If no task shows it, the model is read again: it may be complete."""

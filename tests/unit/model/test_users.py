@@ -21,12 +21,15 @@ def emulator() -> t.Iterator[Emulator]:
     with Emulator("9.5.3") as made:
         made.effect("start_deployment", model_id="m", deployment_id="d")
         body = {"service": "elasticsearch", "service_settings": {"deployment_id": "d"}}
-        path = "/_inference/sparse_embedding/e"
-        assert made.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200
+        _put(made, "/_inference/sparse_embedding/e", body)
         made.effect("put_semantic_text_reference", index="i", inference_id="e")
         made.settle()
         made.forget()
         yield made
+
+
+def _put(emulator: Emulator, path: str, body: Json) -> None:
+    assert emulator.send({"method": "PUT", "path": path, "query": {}, "body": body}) == 200
 
 
 USED_BY = {
@@ -61,3 +64,19 @@ def test_a_missing_privilege_is_named_once(emulator: Emulator) -> None:
     result = emulator.run_model(True, model_id="m", state="absent", force=True)
     assert [text for text in result["warnings"] if "view_index_metadata" in text] == []
     assert sum("monitor_inference" in text for text in result["warnings"]) == 1
+
+
+@pytest.mark.parametrize("named", ["d", "e"])
+@pytest.mark.parametrize(
+    "given", [{"state": "absent", "force": True}, {"replace": "recreate", "on_referenced": "force"}]
+)
+def test_what_named_a_deployment_is_a_user_after_the_stop_too(
+    emulator: Emulator, own: Json, named: str, given: Json
+) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="z")
+    _put(emulator, "/_ingest/pipeline/p", {"processors": [{"inference": {"model_id": named}}]})
+    given = given if "state" in given else {**own, **given}
+    predicted = emulator.run_model(True, **{**given, "model_id": "m"})
+    result = emulator.run_model(**{**given, "model_id": "m"})
+    assert (result["failure"], result["api_calls"]) == (None, predicted["api_calls"])
+    assert result["used_by"] == {**USED_BY, "deployments": ["d", "z"], "ingest_pipelines": ["p"]}
