@@ -79,7 +79,9 @@ class _Answer:
         if self._task == "ner":
             classes = sorted({str(label) for label in self._labels()})
             return f"entities of the classes {', '.join(classes)}" if classes else "no entities"
-        return f"the label '{self._predicted}'" if self._task in _LABELLING else "another prediction"
+        if self._task in _LABELLING:
+            return f"the label '{self._predicted}'"
+        return "no label" if isinstance(self._predicted, (list, dict)) else "another prediction"
 
     def _score(self, label: str | None) -> float | None:
         """Return the score of the prediction; of entities the highest, of those with *label* if it is given."""

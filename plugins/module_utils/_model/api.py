@@ -339,10 +339,16 @@ class ModelCluster(ClusterConnection):
     def write(self, what: str, request: Request, write: str) -> None:
         if write == "download models":
             self._looks_left[request.path.rpartition("/")[2]] = _LOOKS
-        super().write(what, request, write)
+        try:
+            super().write(what, request, write)
+        except ApiError as error:
+            if write == "download models" and error.not_found:
+                raise error.with_hint(_NO_PACKAGE) from error
+            raise
 
 
 _LOOKS = 6
+_NO_PACKAGE = "Check model_id, and the repository from which the cluster downloads models (xpack.ml.model_repository)."
 _MIRROR_SECONDS = 10.0
 _DEPLOYMENT_FIELDS = ("model_id", "deployment_stats.deployment_id", "deployment_stats.model_id")
 

@@ -94,7 +94,7 @@ def _refuse_early(config: Json, server: Server) -> None:
 
 def _refuse_type(config: Json) -> None:
     if str(config.get("model_type", "")).lower() != "pytorch":
-        raise _refused("has no model_type pytorch", "Only PyTorch models are uploaded in parts: set it.")
+        raise _refused("has no model_type pytorch", "Set it: only PyTorch models are uploaded.")
 
 
 def _refuse_task(config: Json, server: Server) -> None:
@@ -130,7 +130,7 @@ def _refuse_tags(config: Json, model_id: str) -> None:
     bad = [tag for tag in tags if len(tag) > _LONGEST_TAG or not _TAG.fullmatch(tag) or tag == model_id]
     if bad:
         hint = (
-            f"They take lowercase letters, digits, '-', '_' and '.', at most {_LONGEST_TAG}; not the id of the model."
+            f"A tag takes lowercase letters, digits, '-', '_', '.', at most {_LONGEST_TAG}. It is not the model's id."
         )
         raise _refused(f"has tags that Elasticsearch refuses: {', '.join(bad)}", hint)
 

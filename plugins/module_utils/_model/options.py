@@ -132,7 +132,7 @@ def _checksum(value: str | None) -> str | None:
         return None
     match = _CHECKSUM.fullmatch(value.strip())
     if match is None:
-        hint = "Write it like sha256:, followed by 64 hexadecimal digits."
+        hint = "Write sha256: and 64 hexadecimal digits."
         raise Refusal("invalid_value", "checksum is not a SHA-256 checksum", hint=hint)
     return f"sha256:{match[1].lower()}"
 
@@ -150,12 +150,12 @@ def _refuse_contradictions(desired: Desired, params: Params) -> None:
         _refuse_packaged_options(desired, params)
         return
     if desired.files:
-        given = ", ".join(name for name in UPLOADS if is_given(params[name]))
+        given = " or ".join(name for name in UPLOADS if is_given(params[name]))
         raise Refusal(
             "conflicting_options",
             f"Model '{desired.model_id}' is one that Elasticsearch downloads itself, because its id begins with a dot, "
             f"and it takes no {given}",
-            hint="Choose an id without the dot for a model of your own.",
+            hint="Leave that out, or give a model of your own an id without the dot.",
         )
     refuse_unknown_variant(desired.model_id, desired.variant)
 

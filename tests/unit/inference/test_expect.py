@@ -56,6 +56,7 @@ def said(expect: Json, result: Json, task: str | None = None, config: Json | Non
         ),
         ({"label": "b"}, {"predicted_value": "a"}, "question_answering", "another prediction, not 'b'"),
         ({"label": "b"}, {"predicted_value": "a"}, "fill_mask", "another prediction, not 'b'"),
+        ({"label": "b"}, {"predicted_value": [0.5]}, "text_embedding", "document 1 has no label, not 'b'"),
         ({"label": "true"}, {"predicted_value": True}, "classification", ""),
         ({"label": "1"}, {"predicted_value": 1.0}, "classification", ""),
         ({"label": "one"}, {"predicted_value": 1.0}, "classification", "the label '1.0', not 'one'"),

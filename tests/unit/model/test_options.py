@@ -41,7 +41,7 @@ def of(**given: t.Any) -> Desired:
         ({"model_id": "own", **FILES, "upload_part_size": "big"}, "upload_part_size is not a size"),
         ({"model_id": "own", **FILES, "variant": "linux-x86_64"}, "variant is given, and model 'own' is uploaded"),
         ({"model_id": "own", **FILES, "check_mirror": True}, "check_mirror is given, and model 'own' is uploaded"),
-        ({"model_id": ".own", **FILES}, "takes no config, definition"),
+        ({"model_id": ".own", **FILES}, "takes no config or definition"),
         ({"model_id": ".rerank-v1", "variant": "linux-x86_64"}, "'.rerank-v1' has no variant linux-x86_64"),
         ({"model_id": ".elser_model_2_linux-x86_64", "variant": "platform_agnostic"}, "names the variant linux-x86_64"),
         ({"model_id": "own", **FILES, "wait_sleep": "0"}, "wait_sleep"),

@@ -71,6 +71,12 @@ def test_a_variant_that_is_there_satisfies(emulator: Slow) -> None:
 # --- downloads ---
 
 
+def test_a_model_that_the_repository_does_not_have(emulator: Slow) -> None:
+    result = emulator.run_model(model_id=".elsr_model_2")
+    assert (code(result), result["changed"]) == ("request_rejected", False)
+    assert "metadata.json not found. Check model_id, and the repository" in result["msg"]
+
+
 def test_a_download_is_shown_while_it_goes_on(emulator: Slow) -> None:
     result = emulator.run_model(model_id=RERANK, wait_sleep=1)
     assert (result["operation"], result["model"]["fully_defined"]) == ("download", True)

@@ -24,6 +24,7 @@ MOST_AT_ONCE = 10
 _THERE = re.compile(r"chunked doc \[.*\]\[\d+\] already exists", re.DOTALL)
 _PASSES = ("connection", "timeout", "unavailable", "answer")
 """Kinds of errors after which the same part may be sent again."""
+_AGAIN = "Run the task again: it goes on."
 _TOO_LARGE = "Set upload_part_size to less than {size}."
 
 
@@ -115,7 +116,8 @@ class _Upload:
         """Return what a person can do about *error*, and what is missing."""
         status = error.status if isinstance(error, ApiError) else None
         smaller = _TOO_LARGE.format(size=human_size(self._parts.part_size)) if status == 413 else ""
-        return f"{smaller} {self._missing}".strip()
+        again = _AGAIN if isinstance(error, ApiError) and passes(error) else ""
+        return f"{smaller} {self._missing} {again}".strip()
 
     @property
     def _missing(self) -> str:
