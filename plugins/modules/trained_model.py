@@ -17,16 +17,15 @@ description:
   - Most tasks need only O(model_id), for a model of your own O(config), O(vocabulary) and O(definition), and O(hosts)
     with a credential such as O(api_key).
   - A model that is there is not downloaded or uploaded again. An upload that broke goes on where it was.
-  - No API changes a model. What differs from the files is listed in RV(differences), and the task fails unless
-    O(replace=recreate).
+  - No API changes a model. If the files say something else, RV(differences) lists it, and the task fails.
+    O(replace=recreate) deletes the model and uploads the other one, as far as O(on_referenced) lets it.
   - What Elasticsearch is certain to refuse is refused before a write, and in check mode in the same words.
-  - "O(on_referenced): a model that is to be replaced is used. V(fail), the default, names what uses it."
 options:
   model_id:
     description:
       - Id of the model. It takes lowercase letters, digits, C(-), C(_) and C(.), at most 64, and begins and ends with a
         letter or a digit. An id with a dot in front is that of a model which Elasticsearch downloads.
-      - It is not the id of a deployment, an alias, or a tag of a model.
+      - No alias, no tag of a model and no deployment of another model may have the same name.
     type: str
     required: true
   state:

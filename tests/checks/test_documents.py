@@ -72,10 +72,11 @@ def test_the_page_begins_with_what_most_tasks_need(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_each_policy_is_listed_with_its_default(module: str) -> None:
+def test_several_policies_are_listed_with_their_defaults(module: str) -> None:
+    policies = policies_of(module)
     text = "\n".join(documentation()[module]["description"])
     listed = dict(re.findall(r"^O\(([a-z_.]+)\): .*V\((.+?)\), the default, ", text, re.MULTILINE))
-    assert listed == policies_of(module)
+    assert listed == (policies if len(policies) > 1 else {}), "its option is enough for a single one"
 
 
 @pytest.mark.parametrize("module", modules())
