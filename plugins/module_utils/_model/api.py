@@ -29,7 +29,7 @@ from .files import ModelFiles
 from .packages import chosen, has_variants, id_of_variant
 from .records import Aim, Desired, Mirror, SentParts, Situation, StoredModel
 from .steps import STOP, upload_requests
-from .transfer import Transfer, is_other_file
+from .transfer import Transfer, is_other_file, is_too_large
 from .upload.journal import JournalKey
 from .upload.limits import Limits
 from .upload.source import is_url, open_source
@@ -73,12 +73,15 @@ class ModelCluster(ClusterConnection):
         self._connection: Connection | None = None
         self._files: ModelFiles | None = None
         self._transfer: Transfer | None = None
+        self._is_new = False
+        """Whether this task has created the model."""
 
     def close(self) -> None:
         """Forget what this task has done on the connection."""
         self._looks_left.clear()
         self._users = ModelUsers()
         self._download = self._transfer = None
+        self._is_new = False
         if self._files:
             self._files.close()
         self._files = None
@@ -231,13 +234,25 @@ class ModelCluster(ClusterConnection):
             work.note(before[0])
         try:
             transfer.send_definition(self._journal_key(stored), lambda: work.note_once(request))
-        except Refusal as error:
-            if not is_other_file(error):
-                raise
+        except (ApiError, Refusal) as error:
+            hint = self._after_failure(desired, work, error)
+            raise (error.with_hint(hint) if hint else error) from error
+
+    def _after_failure(self, desired: Desired, work: Work, error: ApiError | Refusal) -> str:
+        """Delete a model that no upload of its file can complete. Return what to say of it.
+
+        Its size of parts cannot be changed: a smaller one needs a new model. One with parts is kept, because they may
+        get there in another way.
+        """
+        if is_other_file(error):
             self._delete_unusable(desired, work)
-            raise error.with_hint(
-                "The task has deleted the incomplete model: its parts are of another file."
-            ) from error
+            return "The task has deleted the incomplete model: its parts are of another file."
+        if not is_too_large(error):
+            return ""
+        if self._is_new and not t.cast("Transfer", self._transfer).sent.parts:
+            self._delete_unusable(desired, work)
+            return "The task has deleted the incomplete model, which keeps its size of parts."
+        return "A model keeps its size of parts: delete the incomplete one first."
 
     def _delete_unusable(self, desired: Desired, work: Work) -> None:
         """Delete a model whose parts are not of the file that it is for: nothing else can repair it."""
@@ -337,6 +352,7 @@ class ModelCluster(ClusterConnection):
         return {name: model for name, model in found.items() if model and model_id in (name, model)}
 
     def write(self, what: str, request: Request, write: str) -> None:
+        self._is_new |= write == "create models"
         if write == "download models":
             self._looks_left[request.path.rpartition("/")[2]] = _LOOKS
         try:

@@ -10,7 +10,7 @@ import contextlib
 import re
 import typing as t
 
-from .._core.errors import ApiError, Refusal
+from .._core.errors import ApiError, Failure
 from .._core.http.client import Client, Request, quote
 from .._core.run.long_work import Work
 from .._core.sizes import human_size
@@ -105,6 +105,11 @@ class Transfer:
         self._show(f"{sent.parts} of {self._parts.total} parts sent ({human_size(sent.bytes)})")
 
 
-def is_other_file(error: Refusal) -> bool:
+def is_other_file(error: Failure) -> bool:
     """Return whether parts may have been sent of a file that is not the one which the model is for."""
     return error.code == "wrong_checksum"
+
+
+def is_too_large(error: Failure) -> bool:
+    """Return whether the way to Elasticsearch does not let a part of this size through."""
+    return isinstance(error, ApiError) and error.status == 413

@@ -67,6 +67,28 @@ def test_a_vocabulary_that_is_refused_ends_the_upload(emulator: Slow, own: Json)
     assert result["after"]["state"] == "incomplete"
 
 
+TOO_LARGE = {"type": "answer", "status": 413, "body": {"error": {"type": "x", "reason": "planted"}, "status": 413}}
+
+
+def test_parts_that_a_proxy_does_not_let_through_can_be_smaller_in_the_next_task(emulator: Slow, own: Json) -> None:
+    emulator.fault("any_write", TOO_LARGE, times=-1, path="/_ml/trained_models/own/definition/*")
+    result = emulator.run_model(**own)
+    assert "Set upload_part_size to less than 1kb." in result["msg"]
+    assert "The task has deleted the incomplete model, which keeps its size of parts." in result["msg"]
+    assert (result["model"], [call["method"] for call in result["api_calls"]]) == (None, ["PUT", "PUT", "DELETE"])
+    emulator.control("DELETE", "/faults")
+    assert emulator.run_model(**{**own, "upload_part_size": "512b"})["upload"]["part_size"] == 512
+
+
+def test_parts_that_are_there_are_kept(emulator: Slow, own: Json) -> None:
+    with emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**own)
+    emulator.fault("any_write", TOO_LARGE, times=-1, path="/_ml/trained_models/own/definition/*")
+    result = emulator.run_model(**own)
+    assert "A model keeps its size of parts: delete the incomplete one first." in result["msg"]
+    assert result["after"]["state"] == "incomplete"
+
+
 def test_a_vocabulary_that_is_there_already(emulator: Slow, own: Json) -> None:
     reason = "Trained machine learning model vocabulary [own] already exists"
     exists = {"type": "answer", "status": 400, "body": {"error": {"type": "x", "reason": reason}, "status": 400}}
