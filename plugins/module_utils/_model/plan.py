@@ -166,8 +166,8 @@ def _unseen_mirror(desired: Desired, current: Situation) -> tuple[WarningText, .
         )
         return (WarningText(text),)
     text = (
-        f"Whether model '{desired.model_id}' is in the repository was not checked: the user may not read which one the "
-        "cluster has (that needs the cluster privilege monitor)."
+        f"Whether model '{desired.model_id}' is in the repository was not checked: which one the cluster has cannot be "
+        "read (that needs the cluster privilege monitor)."
     )
     return (WarningText(text),)
 

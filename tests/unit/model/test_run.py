@@ -221,7 +221,10 @@ def test_a_mirror_that_cannot_be_looked_at(emulator: Slow) -> None:
     assert "is a folder on the nodes" in emulator.run_model(True, model_id=RERANK, check_mirror=True)["warnings"][0]
     emulator.control("DELETE", "/faults")
     emulator.answering("/_cluster/settings", 403)
-    assert "may not read which one" in emulator.run_model(True, model_id=RERANK, check_mirror=True)["warnings"][0]
+    assert (
+        "which one the cluster has cannot be read"
+        in emulator.run_model(True, model_id=RERANK, check_mirror=True)["warnings"][0]
+    )
 
 
 def test_the_result_of_a_task_that_read_nothing_has_all_keys(emulator: Slow) -> None:
