@@ -69,7 +69,8 @@ options:
   upload_journal:
     description:
       - Path of a file in which the task notes each part that Elasticsearch has acknowledged. If the upload breaks, the
-        next task sends only what is missing, and check mode shows where it goes on. It is removed at the end.
+        next task sends only what is missing, and check mode shows where it goes on. It is removed at the end;
+        if the task dies right before that, by the next one.
       - Without it the next task sends all parts again, and Elasticsearch answers that it has those that are there.
     type: path
   variant:

@@ -21,6 +21,7 @@ from .._core.plan import Step
 from .._core.run.cluster import ClusterConnection
 from .._core.run.long_work import Work
 from .._core.run.obstacles import is_licensed, is_upgrade_mode, read_unless_hidden
+from .._core.warning import WarningText
 from .._ml.downloads import Download, read_downloads
 from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
 from . import answers
@@ -259,6 +260,13 @@ class ModelCluster(ClusterConnection):
         request = Request("DELETE", f"{_PATH}/{quote(desired.model_id)}", {})
         self.write(f"delete model '{desired.model_id}'", request, "delete models")
         work.note(request)
+
+    def tidy(self, desired: Desired, current: Situation) -> tuple[WarningText, ...]:
+        """Remove the journal of a model that was complete; a task that sends parts does that itself."""
+        stored = current.stored
+        if self._files is None or self._transfer or stored is None or not stored.ours:
+            return ()
+        return self._files.remove_journal(self._journal_key(stored))
 
     def _ended_download(self, found: StoredModel) -> Download | None:
         """Return the download that this task has seen, as complete as it is now."""

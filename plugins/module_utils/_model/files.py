@@ -12,9 +12,10 @@ import typing as t
 from .._core.errors import Refusal
 from .._core.options.connection import Connection
 from .._core.server import Server
+from .._core.warning import WarningText
 from .contents import checksum_of, config_of, counts_of, parsed, vocabulary_of
 from .records import Desired, Files, Json, Upload
-from .upload.journal import JournalKey, acknowledged, refuse_unusable
+from .upload.journal import JournalKey, acknowledged, refuse_unusable, remove_left
 from .upload.limits import Limits
 from .upload.parts import Parts
 from .upload.source import Source, is_url, open_source, read_whole
@@ -86,6 +87,10 @@ class ModelFiles:
         if not self.files.journal:
             return upload
         return dataclasses.replace(upload, acknowledged=acknowledged(self.files.journal, key))
+
+    def remove_journal(self, key: JournalKey) -> tuple[WarningText, ...]:
+        """Remove the journal of an upload that is complete, if the task names one. Return what is wrong."""
+        return remove_left(self.files.journal, key) if self.files.journal else ()
 
 
 def _config(files: Files, connection: Connection, limits: Limits) -> Json:

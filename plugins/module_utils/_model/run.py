@@ -62,6 +62,7 @@ MODEL: Resource[ModelCluster, Desired, Situation, StoredModel] = Resource(
     done=done,
     wait_policy=lambda desired: desired.wait,
     readiness=readiness,
+    tidy=ModelCluster.tidy,
     long_steps={"upload": LongStep(upload_requests, ModelCluster.upload)},
 )
 

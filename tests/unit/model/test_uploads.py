@@ -108,6 +108,21 @@ def test_where_an_upload_goes_on_is_known_from_its_journal(emulator: Slow, own: 
     assert not (tmp_path / "journal").exists()
 
 
+def test_a_journal_that_a_killed_task_has_left_is_removed(emulator: Slow, own: Json, tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    options = {**own, "upload_journal": str(path), "upload_concurrency": 1}
+    with emulator.kill(4, sent=True, what="/definition/"):
+        emulator.run_model(**options)
+    left = path.read_bytes()
+    assert emulator.run_model(True, **options)["warnings"] == []
+    assert path.read_bytes() == left, "check mode changes nothing"
+    result = emulator.run_model(**options)
+    assert (result["changed"], result["warnings"], path.exists()) == (False, [], False)
+    path.write_bytes(left.replace(b'"own"', b'"another"'))
+    assert not emulator.run_model(**options)["changed"]
+    assert path.exists(), "that of another model stays"
+
+
 def test_a_definition_behind_a_url_that_is_another_one(emulator: Slow, own: Json) -> None:
     class Files(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -119,6 +119,7 @@ class _Run(t.Generic[K, D, C, S]):
                 self._apply(cluster, desired, plan)
             if policy.wait:
                 self._wait(cluster, desired)
+            self.warnings += resource.tidy(cluster, desired, t.cast("C", self._current))
 
     def _planned(self, cluster: K, desired: D) -> tuple[D, Plan[S]]:
         """Return *desired*, completed by the cluster, and the plan from what is there."""

@@ -13,6 +13,7 @@ from ..http.client import Request
 from ..http.schema import Schema
 from ..plan import Plan, Step
 from ..server import Server
+from ..warning import WarningText
 from .cluster import ClusterConnection
 from .long_work import LongStep, Readiness, WaitPolicy
 from .result import Json
@@ -79,6 +80,9 @@ class Resource(t.Generic[K, D, C, S]):
     wait_policy: t.Callable[[D], WaitPolicy] | None = None
     """Return how long the task may wait, if it waits at all for what it did; then ``readiness`` ends the wait."""
     readiness: t.Callable[[D, C], Readiness] = lambda _desired, _current: Readiness("ready")
+
+    tidy: t.Callable[[K, D, C], tuple[WarningText, ...]] = lambda _cluster, _desired, _current: ()
+    """Remove what an earlier task has left on this machine; return warnings. It is called last, not in check mode."""
 
     def write_of(self, step: Step) -> str:
         """Return what *step* does, as the table of the privileges calls it."""

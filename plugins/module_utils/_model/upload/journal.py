@@ -131,17 +131,30 @@ class Journal:
     def remove(self) -> None:
         """Close and remove the file, because the upload is complete."""
         self.close()
-        try:
-            os.unlink(self.path)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            self._warn(
-                WarningText(
-                    f"The upload journal of model '{self._key.model_id}' is no longer needed and could not be removed: "
-                    f"{exc.strerror}. Remove it by hand."
-                )
-            )
+        self.warnings += _removed(self.path, self._key)
+
+
+def remove_left(path: str, key: JournalKey) -> tuple[WarningText, ...]:
+    """Remove the journal at *path* if it is of the upload *key*, which is complete. Return what is wrong, if anything.
+
+    A task that was killed after the last part has left it.
+    """
+    content = _content(path) or b""
+    return _removed(os.path.realpath(path), key) if content.startswith(key.header + b"\n") else ()
+
+
+def _removed(path: str, key: JournalKey) -> tuple[WarningText, ...]:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return ()
+    except OSError as exc:
+        text = (
+            f"The upload journal of model '{key.model_id}' is no longer needed and could not be removed: "
+            f"{exc.strerror}. Remove it by hand."
+        )
+        return (WarningText(text),)
+    return ()
 
 
 def acknowledged(path: str, key: JournalKey) -> frozenset[int]:

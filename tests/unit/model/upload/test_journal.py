@@ -21,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.upload.
     JournalKey,
     acknowledged,
     refuse_unusable,
+    remove_left,
 )
 
 KEY = JournalKey("uuid", "m", 1764486000000, "sha256:" + "0" * 64, 1 << 20)
@@ -218,6 +219,7 @@ def test_a_journal_that_cannot_be_removed_is_a_warning(path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "unlink", denied)
     found.remove()
+    assert found.warnings == remove_left(str(path), KEY)
     (warning,) = found.warnings
     assert "could not be removed: Permission denied" in warning
     assert str(path) not in warning
