@@ -54,11 +54,15 @@ def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str,
 
 
 class PredictedModel(t.NamedTuple):
-    """A model that a dry run would have made, with its configuration and its size as far as they are known before."""
+    """A model that a dry run would have made, with its configuration and its size as far as they are known before.
+
+    ``is_new``: it is not what is there now, if anything is, and has none of its deployments.
+    """
 
     model: Model
     config: dict[str, t.Any]
     model_bytes: int | None = None
+    is_new: bool = True
 
 
 def predicted_trained_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str, PredictedModel | None]:
@@ -79,9 +83,15 @@ def deployments_left(
 
     *found*: those that are there. *predicted*, *models*: the deployments and the models that it would have changed.
     """
-    after = {**found, **predicted}
+    kept = {name: model_id for name, model_id in found.items() if keeps_deployments(model_id, models)}
     gone = {name for name, model in models.items() if model is None}
-    return {name: model_id for name, model_id in after.items() if model_id is not None and model_id not in gone}
+    return {name: model_id for name, model_id in {**kept, **predicted}.items() if model_id and model_id not in gone}
+
+
+def keeps_deployments(model_id: str, models: t.Mapping[str, PredictedModel | None]) -> bool:
+    """Return whether a dry run that would have changed *models* would leave the deployments that a model has now."""
+    predicted = models.get(model_id)
+    return model_id not in models or not (predicted is None or predicted.is_new)
 
 
 def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
@@ -97,4 +107,5 @@ def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
         aliases=tuple(shown.get("model_aliases") or ()),
         **{name: shown.get(name) or 0 for name in MEMORY_FIGURES},
     )
-    return PredictedModel(model, shown.get("config") or {}, shown.get("model_bytes"))
+    is_new = shown.get("create_time") is None
+    return PredictedModel(model, shown.get("config") or {}, shown.get("model_bytes"), is_new)

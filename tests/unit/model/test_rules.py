@@ -193,3 +193,21 @@ def test_later_tasks_of_a_dry_run_miss_the_deleted_model(emulator: Slow) -> None
     assert code(emulator.run_alias(True, model_alias="a", model_id="m", predictions=known)) == "model_missing"
     assert emulator.run_model(True, model_id="m", state="absent", predictions=known)["changed"] is False
     assert emulator.run(True, deployment_id="m", state="stopped", predictions=known)["changed"] is False
+
+
+def test_later_tasks_of_a_dry_run_start_a_replaced_model_again(emulator: Slow, own: Json) -> None:
+    emulator.run_model(**own)
+    emulator.run(model_id="own")
+    emulator.run(model_id="own", deployment_id="second")
+    new = {**own, "config": {**model_files.CONFIG, "description": "new"}, "replace": "recreate"}
+    known = _predicted(emulator.run_model(True, **new, on_referenced="force"), "models", "elasticsearch_ml_models")
+    assert code(emulator.infer("own", True, predictions=known)) == "model_not_deployed"
+    assert code(emulator.clear_cache("second", True, predictions=known)) == "deployment_missing"
+    planned = emulator.run(True, model_id="own", predictions=known)
+    assert planned["operation"] == "start"
+    both = known | _predicted(planned, "deployments", "elasticsearch_ml_deployments")
+    assert emulator.run(True, model_id="own", predictions=both)["changed"] is False
+    assert emulator.infer("own", True, predictions=both)["failure"] is None
+    emulator.run_model(**new, on_referenced="force")
+    assert code(emulator.infer("own")) == "model_not_deployed"
+    assert emulator.run(model_id="own")["operation"] == "start"

@@ -57,7 +57,7 @@ class Snapshot:
         self._misreports = misreports
         self._models: dict[str, list[str]] = {}
         self._gone: set[str] = set()
-        """The deployments of models that earlier tasks of a dry run would have deleted."""
+        """The deployments of models that earlier tasks of a dry run would have deleted or replaced."""
         self._from_stats: dict[str, Deployment] = {}
         self._assignments: Raw = {}
         self.state: ClusterState | None = None
@@ -107,12 +107,15 @@ class Snapshot:
             self._models.setdefault(predicted.model_id, []).append(deployment_id)
 
     def _predict_model(self, model_id: str, predicted: PredictedModel | None) -> None:
-        """Add a model, or take one away: no deployment is left without its model."""
+        """Add a model, or take one away: no deployment is left without its model, and a new one has no old ones."""
+        deployments = self._models.pop(model_id, [])
         if predicted is None:
-            self._gone.update(self._models.pop(model_id, ()))
-            self._from_stats = {name: each for name, each in self._from_stats.items() if name not in self._gone}
-        else:
-            self._models.setdefault(model_id, [])
+            self._gone.update(deployments)
+        elif predicted.is_new:
+            self._gone.update(each for each in deployments if not self.is_predicted(each))
+        self._from_stats = {name: each for name, each in self._from_stats.items() if name not in self._gone}
+        if predicted is not None:
+            self._models[model_id] = [each for each in deployments if each not in self._gone]
         self._model_bytes[model_id] = predicted.model_bytes if predicted else None
 
     def is_predicted(self, deployment_id: str) -> bool:
