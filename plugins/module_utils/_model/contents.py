@@ -9,6 +9,7 @@ Pure. The sources are the recorded answers ``put_model``, ``inference_config`` a
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import re
@@ -29,6 +30,7 @@ _FIELDS = (
 _OF_SERVER = ("version", "created_by", "create_time", "license_level", "location", "model_package")
 _OF_SERVER_METADATA = ("total_feature_importance", "model_aliases")
 _DEFINITIONS = ("definition", "compressed_definition")
+_TEXTS = ("description", "platform_architecture")
 _SINCE_8_12 = ("platform_architecture", "prefix_strings")
 _NEEDS = {"roberta": "merges", "byte_level_bpe": "merges", "xlm_roberta": "scores"}
 """Tokenization to what its vocabulary must have."""
@@ -48,7 +50,27 @@ def parsed(option: str, content: bytes) -> Json:
         raise Refusal("invalid_value", f"{option} is not JSON", hint="Check the file that it names.") from None
     if not isinstance(found, dict):
         raise Refusal("invalid_value", f"{option} is not a JSON object", hint="Check the file that it names.")
-    return found
+    return as_json(option, found)
+
+
+def as_json(option: str, given: Json) -> Json:
+    """Return *given* as JSON has it: all names are texts, and so are dates.
+
+    :raises Refusal: JSON cannot have it. Python takes and writes more.
+    """
+    try:
+        text = json.dumps(given, allow_nan=False, ensure_ascii=False, default=_date)
+        text.encode()
+        return t.cast("Json", json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        reason = f"{option} has a value that JSON does not know, such as NaN or half a character"
+        raise Refusal("invalid_value", reason, hint="Correct it.") from None
+
+
+def _date(value: t.Any) -> str:
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    raise TypeError
 
 
 def config_of(model_id: str, given: Json, server: Server) -> Json:
@@ -62,6 +84,7 @@ def config_of(model_id: str, given: Json, server: Server) -> Json:
     if config.pop("model_id", model_id) != model_id:
         raise _refused("has another model_id", f"Remove it, or set model_id to it; the task has '{model_id}'.")
     _refuse_type(config)
+    _refuse_no_texts(config)
     _refuse_task(config, server)
     _refuse_input(config)
     _refuse_metadata(config)
@@ -95,6 +118,11 @@ def _refuse_early(config: Json, server: Server) -> None:
 def _refuse_type(config: Json) -> None:
     if str(config.get("model_type", "")).lower() != "pytorch":
         raise _refused("has no model_type pytorch", "Set it: only PyTorch models are uploaded.")
+
+
+def _refuse_no_texts(config: Json) -> None:
+    if found := [name for name in _TEXTS if not isinstance(config.get(name, ""), str)]:
+        raise _refused(f"has a {found[0]} that is not a text", "Put it in quotes.")
 
 
 def _refuse_task(config: Json, server: Server) -> None:

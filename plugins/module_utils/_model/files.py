@@ -13,7 +13,7 @@ from .._core.errors import Refusal
 from .._core.options.connection import Connection
 from .._core.server import Server
 from .._core.warning import WarningText
-from .contents import checksum_of, config_of, counts_of, parsed, vocabulary_of
+from .contents import as_json, checksum_of, config_of, counts_of, parsed, vocabulary_of
 from .records import Desired, Files, Json, Upload
 from .upload.journal import JournalKey, acknowledged, refuse_unusable, remove_left
 from .upload.limits import Limits
@@ -77,8 +77,9 @@ class ModelFiles:
     def _refuse_truncated(self) -> None:
         """Refuse a TorchScript archive without an end: Elasticsearch takes it, and no node can load it."""
         last = (self.definition.size - 1) // _BLOCK
-        contents = [content for _number, content in self.definition.parts(_BLOCK, {0, last})]
-        if contents[0].startswith(_ARCHIVE) and _END not in contents[-1]:
+        numbers = {0, max(0, last - 1), last}  # that record may begin in the block before the last one
+        contents = [content for _number, content in self.definition.parts(_BLOCK, numbers)]
+        if contents[0].startswith(_ARCHIVE) and _END not in b"".join(contents[-2:]):
             reason = f"definition {self.definition.place} is a TorchScript archive whose end is missing"
             raise Refusal("invalid_definition", reason, hint="Check that it was written completely.")
 
@@ -97,7 +98,7 @@ def _config(files: Files, connection: Connection, limits: Limits) -> Json:
     """Return the configuration: given in the task, or read."""
     given: t.Any = files.config
     if isinstance(given, dict):
-        return given
+        return as_json("config", given)
     if given.lstrip().startswith("{"):  # JSON itself, as a lookup returns it
         return parsed("config", given.encode())
     return parsed("config", read_whole(given, connection, limits, option="config"))

@@ -111,7 +111,12 @@ class StoredModel:
     def ours(self) -> Json:
         """Return what a task of this collection has kept in the metadata; empty if it did not upload the model."""
         found = self.metadata.get(OUR_METADATA)
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        part_size = found.get("part_size")
+        # Anybody may write metadata: nothing follows from what no task has written.
+        is_ours = isinstance(found.get("definition_sha256"), str) and isinstance(part_size, int) and part_size > 0
+        return found if is_ours else {}
 
     @property
     def is_packaged(self) -> bool:

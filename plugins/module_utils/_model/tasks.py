@@ -51,7 +51,7 @@ def refuse_settings(task: str, settings: Json, server: Server) -> None:
 
 
 def _refuse_labels(task: str, labels: t.Any) -> None:
-    labels = [labels] if isinstance(labels, str) else labels or []
+    labels = labels if isinstance(labels, list) else [labels] if labels else []
     if task == "text_classification" and len(labels) < 2:
         raise _refused("fewer than two classification_labels", "Elasticsearch needs them for text_classification.")
     if task == "zero_shot_classification" and sorted(str(label).lower() for label in labels) != _ENTAILMENT:

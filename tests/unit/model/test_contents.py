@@ -75,6 +75,8 @@ def test_null_counts_as_not_given() -> None:
         ({**NER, "input": {"field_names": []}}, "an input without field_names"),
         ({**NER, "input": {"field_names": None}}, "an input without field_names"),
         ({**NER, "input": "text_field"}, "an input without field_names"),
+        ({**NER, "description": 5}, "a description that is not a text"),
+        ({**NER, "platform_architecture": {}}, "a platform_architecture that is not a text"),
         ({**NER, "tags": ["A"]}, "tags that Elasticsearch refuses: A"),
         ({**NER, "tags": ["x" * 65]}, "tags that Elasticsearch refuses"),
         ({**NER, "tags": ["mod"]}, "tags that Elasticsearch refuses: mod"),

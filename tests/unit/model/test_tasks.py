@@ -45,6 +45,8 @@ def test_settings_that_are_sent(task: str, settings: Json) -> None:
         ("ner", {"vocabulary": {}}, "a vocabulary in inference_config"),
         ("text_classification", {}, "fewer than two classification_labels"),
         ("text_classification", {"classification_labels": "a"}, "fewer than two classification_labels"),
+        ("text_classification", {"classification_labels": 7}, "fewer than two classification_labels"),
+        ("text_classification", {"classification_labels": {"a": 1, "b": 2}}, "fewer than two classification_labels"),
         ("zero_shot_classification", {"classification_labels": ["a", "b"]}, "other classification_labels than three"),
         ("ner", {"tokenization": {}}, "a tokenization that is not one object with settings"),
         ("ner", {"tokenization": "bert"}, "a tokenization that is not one object with settings"),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import json
 import threading
@@ -57,6 +58,63 @@ def test_an_archive_without_an_end(emulator: Slow, own: Json) -> None:
         assert "is a TorchScript archive whose end is missing" in result["msg"]
     Path(own["definition"]).write_bytes(whole)
     assert emulator.run_model(**own)["operation"] == "upload"
+
+
+@pytest.mark.parametrize("beyond", [1, 21, 22, 65536])
+def test_an_archive_whose_end_is_where_it_is_read_in_two_blocks(emulator: Slow, own: Json, beyond: int) -> None:
+    with zipfile.ZipFile(own["definition"], "w") as archive:
+        archive.writestr("x", b"")
+    rest = (1 << 20) + beyond - Path(own["definition"]).stat().st_size
+    with zipfile.ZipFile(own["definition"], "w") as archive:
+        archive.writestr("x", bytes(rest))
+    assert Path(own["definition"]).stat().st_size == (1 << 20) + beyond
+    assert emulator.run_model(True, **{**own, "upload_part_size": None})["operation"] == "upload"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        ({1: {2: True}}, {"1": {"2": True}}),
+        ({"day": datetime.date(2026, 5, 4)}, {"day": "2026-05-04"}),
+    ],
+)
+def test_a_configuration_in_yaml_is_stored_as_json_has_it(
+    emulator: Slow, own: Json, metadata: Json, kept: Json
+) -> None:
+    options = {**own, "config": {**model_files.CONFIG, "metadata": metadata}}
+    predicted, result = emulator.run_model(True, **options), emulator.run_model(**options)
+    assert predicted["api_calls"] == result["api_calls"]
+    assert result["model"]["config"]["metadata"].items() >= kept.items()
+    assert emulator.run_model(**options)["operation"] == "none"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}])
+def test_a_value_that_json_does_not_have(emulator: Slow, own: Json, value: object) -> None:
+    options = {**own, "config": {**model_files.CONFIG, "metadata": {"x": value}}}
+    for check_mode in (True, False):
+        result = emulator.run_model(check_mode, **options)
+        assert (code(result), emulator.journal()) == ("invalid_value", [])
+
+
+@pytest.mark.parametrize("text", ['{"vocabulary": ["\\ud800"]}', '{"vocabulary": ["a"], "scores": [1e400]}'])
+def test_a_vocabulary_that_json_cannot_have(emulator: Slow, own: Json, text: str) -> None:
+    Path(own["vocabulary"]).write_text(text)
+    result = emulator.run_model(True, **own)
+    assert (code(result), emulator.journal()) == ("invalid_value", [])
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"part_size": "x", "definition_sha256": "a"},
+        {"part_size": -4, "definition_sha256": "a"},
+        {"part_size": 1024},
+        {"definition_sha256": ["a"], "part_size": 1024},
+    ],
+)
+def test_metadata_that_no_task_has_written(emulator: Slow, own: Json, foreign: Json) -> None:
+    emulator.put("/_ml/trained_models/own", {**model_files.CONFIG, "metadata": {"mlops_elasticsearch": foreign}})
+    assert code(emulator.run_model(**own)) == "model_incomplete"
 
 
 def test_a_vocabulary_that_is_refused_ends_the_upload(emulator: Slow, own: Json) -> None:
