@@ -20,6 +20,7 @@ description:
   - No API changes a model. If the files say something else, RV(differences) lists it, and the task fails.
     O(replace=recreate) deletes the model and uploads the other one, as far as O(on_referenced) lets it.
   - What Elasticsearch is certain to refuse is refused before a write, and in check mode in the same words.
+  - "O(on_referenced): something uses the model that O(replace=recreate) would delete. V(fail), the default, names it."
 options:
   model_id:
     description:
@@ -384,7 +385,7 @@ diff:
 api_calls:
   description:
     - The write requests that took effect, in check mode those that the task would send. All parts of a definition are
-      one entry, and a vocabulary is shown by the number of its items.
+      one entry, and a vocabulary is shown by the number of its items, also if an earlier task has sent it.
   returned: always
   type: list
   elements: dict

@@ -12,7 +12,7 @@ import typing as t
 
 from .._consumers.api import ConsumerReader
 from .._consumers.users import ModelUsers
-from .._core.errors import ApiError, Refusal
+from .._core.errors import ApiError, Refusal, Unsatisfied
 from .._core.features import Feature
 from .._core.http.client import Client, Request, quote
 from .._core.http.pages import read_pages
@@ -76,6 +76,8 @@ class ModelCluster(ClusterConnection):
         self._transfer: Transfer | None = None
         self._is_new = False
         """Whether this task has created the model."""
+        self._replaces_upload = False
+        """Whether the task deletes a model that is not complete: another task may be at its upload."""
 
     def close(self) -> None:
         """Forget what this task has done on the connection."""
@@ -83,6 +85,7 @@ class ModelCluster(ClusterConnection):
         self._users = ModelUsers()
         self._download = self._transfer = None
         self._is_new = False
+        self._replaces_upload = False
         if self._files:
             self._files.close()
         self._files = None
@@ -142,6 +145,7 @@ class ModelCluster(ClusterConnection):
         aim = aim_of(desired, current)
         if aim == "none" or (aim == "recreate" and desired.replace == "never"):
             return self._with_notification(desired, current)
+        self._replaces_upload |= aim == "recreate" and current.is_incomplete
         if not self.server.serverless:
             current = dataclasses.replace(current, upgrade_mode=is_upgrade_mode(self._client))
         if aim in _CREATIONS:
@@ -226,9 +230,16 @@ class ModelCluster(ClusterConnection):
 
         :raises Failure: the model is not complete; the message says what is missing.
         """
-        files, stored = t.cast("ModelFiles", self._files), t.cast("StoredModel", self._config(desired.model_id))
-        parts = files.parts(stored.ours.get("part_size"))
-        transfer = self._transfer = Transfer(self._client, desired.model_id, files, parts, work)
+        files, stored = t.cast("ModelFiles", self._files), self._begun(step)
+        transfer = self._transfer = Transfer(
+            self._client,
+            desired.model_id,
+            files,
+            files.parts(stored.ours["part_size"]),
+            work,
+            replaces_upload=self._replaces_upload,
+            still_there=lambda: self._begun(step, stored),
+        )
         *before, request = upload_requests(step, self.server)
         if files.vocabulary:
             transfer.send_vocabulary(files.vocabulary)
@@ -236,16 +247,20 @@ class ModelCluster(ClusterConnection):
         try:
             transfer.send_definition(self._journal_key(stored), lambda: work.note_once(request))
         except (ApiError, Refusal) as error:
-            hint = self._after_failure(desired, work, error)
+            hint = self._after_failure(desired, work, error, lambda: self._begun(step, stored))
             raise (error.with_hint(hint) if hint else error) from error
 
-    def _after_failure(self, desired: Desired, work: Work, error: ApiError | Refusal) -> str:
+    def _after_failure(
+        self, desired: Desired, work: Work, error: ApiError | Refusal, still_there: t.Callable[[], object]
+    ) -> str:
         """Delete a model that no upload of its file can complete. Return what to say of it.
 
+        *still_there*: refuses a model that another client has replaced, which is left alone.
         Its size of parts cannot be changed: a smaller one needs a new model. One with parts is kept, because they may
         get there in another way.
         """
         if is_other_file(error):
+            still_there()
             self._delete_unusable(desired, work)
             return "The task has deleted the incomplete model: its parts are of another file."
         if not is_too_large(error):
@@ -254,6 +269,18 @@ class ModelCluster(ClusterConnection):
             self._delete_unusable(desired, work)
             return "The task has deleted the incomplete model, which keeps its size of parts."
         return "A model keeps its size of parts: delete the incomplete one first."
+
+    def _begun(self, step: Step, first: StoredModel | None = None) -> StoredModel:
+        """Return the model that was created for the files of *step*. *first*: as it was at the beginning.
+
+        :raises Unsatisfied: it is another one now, whose parts are not to be mixed with those of this task.
+        """
+        model_id = step.settings["model_id"]
+        found = self._config(model_id)
+        is_same = first is None or (found and found.config.get("create_time")) == first.config.get("create_time")
+        if found is None or not is_same or not step.settings["metadata"].items() <= found.ours.items():
+            raise Unsatisfied("conflict", f"Another client has deleted or replaced model '{model_id}' meanwhile")
+        return found
 
     def _delete_unusable(self, desired: Desired, work: Work) -> None:
         """Delete a model whose parts are not of the file that it is for: nothing else can repair it."""

@@ -168,6 +168,10 @@ class Situation:
     upgrade_mode: bool | None = False
 
     @property
+    def is_incomplete(self) -> bool:
+        return self.stored is not None and self.stored.is_complete is False
+
+    @property
     def has_failed_download(self) -> bool:
         """Return whether a packaged model is not complete, and nothing downloads it any more."""
         incomplete = self.stored is not None and self.stored.model.fully_defined is False

@@ -46,6 +46,7 @@ def upload_step(desired: Desired, upload: Upload) -> Step:
         "vocabulary": upload.vocabulary,
         "total_definition_length": upload.definition_bytes,
         "total_parts": upload.total_parts,
+        "metadata": upload.metadata,
     }
     return Step("upload", settings)
 

@@ -19,7 +19,7 @@ from .records import Json
 from .upload.journal import Journal, JournalKey
 from .upload.limits import Limits
 from .upload.parts import Parts
-from .upload.send import USUAL_CONCURRENCY, Sent, passes, send_parts
+from .upload.send import USUAL_CONCURRENCY, Sent, is_already_there, passes, send_parts
 
 _THERE = re.compile(r"vocabulary.*already exists", re.DOTALL)
 
@@ -27,8 +27,25 @@ _THERE = re.compile(r"vocabulary.*already exists", re.DOTALL)
 class Transfer:
     """The transfer of the files of one model. ``sent``: what Elasticsearch has acknowledged of its definition."""
 
-    def __init__(self, client: Client, model_id: str, files: ModelFiles, parts: Parts, work: Work) -> None:
+    def __init__(
+        self,
+        client: Client,
+        model_id: str,
+        files: ModelFiles,
+        parts: Parts,
+        work: Work,
+        *,
+        replaces_upload: bool,
+        still_there: t.Callable[[], object],
+    ) -> None:
+        """*replaces_upload*: the task has deleted an incomplete model, to which another task may still send parts.
+
+        *still_there*: refuses a model that is not the one of the plan any more.
+        """
         self.sent = Sent()
+        self._replaces_upload = replaces_upload
+        self._still_there = still_there
+        self._tried: set[int] = set()
         self._client = client
         self._model_id = model_id
         self._path = f"/_ml/trained_models/{quote(model_id)}"
@@ -51,6 +68,7 @@ class Transfer:
                 return
             except ApiError as error:
                 if error.status == 400 and _THERE.search(error.reason or ""):
+                    self._refuse_foreign(tries == 0)
                     return
                 tries += 1
                 if not passes(error) or not self._limits.allow(tries):
@@ -95,10 +113,28 @@ class Transfer:
                     self._work.warn(warning)
 
     def _put(self, part: int, content: bytes) -> None:
-        """Send one part. Several threads call this."""
+        """Send one part. Several threads call this.
+
+        Nothing can be undone after the last part, so the model is looked at again before.
+        """
+        if part == self._parts.last:
+            self._still_there()
         what = f"put part {part} of the definition of model '{self._model_id}'"
         request = Request("PUT", f"{self._path}/definition/{part}", {})
-        self._client.write(what, request, content=self._parts.body(content))
+        try:
+            self._client.write(what, request, content=self._parts.body(content))
+        except ApiError as error:
+            if is_already_there(error):
+                self._refuse_foreign(part not in self._tried)
+            raise
+        finally:
+            self._tried.add(part)
+
+    def _refuse_foreign(self, is_first_try: bool) -> None:
+        """Refuse what is there before this task has sent it, if it may be of the file that the task replaces."""
+        if self._replaces_upload and is_first_try:
+            reason = f"Another task still sends parts to model '{self._model_id}', whose upload this task replaces"
+            raise Refusal("conflict", reason, hint="Run the task again when the other one has ended.")
 
     def _progress(self, sent: Sent) -> None:
         self.sent = sent
@@ -107,7 +143,7 @@ class Transfer:
 
 def is_other_file(error: Failure) -> bool:
     """Return whether parts may have been sent of a file that is not the one which the model is for."""
-    return error.code == "wrong_checksum"
+    return isinstance(error, Refusal) and error.code in ("wrong_checksum", "conflict")
 
 
 def is_too_large(error: Failure) -> bool:

@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import datetime
+import functools
 import http.server
+import itertools
 import json
 import threading
+import typing as t
 import zipfile
 from pathlib import Path
 
@@ -219,3 +224,91 @@ def test_unreadable_users_are_said_and_left_to_elasticsearch(emulator: Slow) -> 
     assert any("may not read ingest pipelines" in text for text in result["warnings"])
     forced = emulator.run_model(True, model_id="m", state="absent", force=True)
     assert forced["api_calls"][0]["query"] == {"force": "true"}
+
+
+# --- other clients ---
+
+
+@contextlib.contextmanager
+def acting(emulator: Slow, at: int, act: t.Callable[[], object], what: str = "") -> t.Iterator[list[str]]:
+    """Let another client act right before the request number *at* of those whose path has *what*; yield that one."""
+    request, numbers = emulator._inner.request, itertools.count()
+    found: list[str] = []
+
+    def meanwhile(method: str, target: str, *arguments: t.Any) -> t.Any:
+        if what in target and next(numbers) == at:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(emulator._inner, "request", request)
+                found.append(target)
+                act()
+        return request(method, target, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emulator._inner, "request", meanwhile)
+        yield found
+
+
+def _replace(emulator: Slow) -> None:
+    """Delete the model, and begin the upload of another file as another task would."""
+    emulator.api("DELETE", "/_ml/trained_models/own")
+    ours = {"definition_sha256": "0" * 64, "definition_bytes": len(model_files.DEFINITION), "part_size": 1024}
+    emulator.put("/_ml/trained_models/own", {**model_files.CONFIG, "metadata": {"mlops_elasticsearch": ours}})
+
+
+def _part(emulator: Slow, number: int) -> None:
+    content = base64.b64encode(bytes(1024)).decode()
+    body = {"definition": content, "total_definition_length": len(model_files.DEFINITION), "total_parts": 5}
+    emulator.put(f"/_ml/trained_models/own/definition/{number}", body)
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_model_that_another_client_deletes_or_replaces_at_any_moment(
+    emulator: Slow, own: Json, replaces: bool
+) -> None:
+    """Test that no other model is completed by this upload, and that the next task completes its own."""
+    failures = set()
+    for at in range(40):
+        before: list[Json] = []
+
+        def act(before: list[Json] = before) -> None:
+            before.extend(emulator.journal())
+            _replace(emulator) if replaces else emulator.api("DELETE", "/_ml/trained_models/own")
+
+        with acting(emulator, at, act) as next_request:
+            result = emulator.run_model(**own, upload_concurrency=1)
+        failures.add(code(result))
+        if code(result):
+            later = emulator.journal()[len(before) :]
+            # Between the last look and the last part is a moment: Elasticsearch has no conditional write.
+            last = [entry for entry in later if entry["committed"] and entry["path"].endswith("/definition/4")]
+            assert not last or next_request[0].startswith("/_ml/trained_models/own/definition/4"), at
+            assert not emulator.run_model(**own, replace="recreate").get("failed")
+        emulator.api("DELETE", "/_ml/trained_models/own")
+    assert "conflict" in failures
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_task_that_replaces_an_upload_takes_no_part_of_that(emulator: Slow, own: Json, number: int) -> None:
+    """Test that a task which still sends parts of the deleted model cannot mix them into the new one."""
+    _replace(emulator)
+    options = {**own, "upload_concurrency": 1}
+    with acting(emulator, number, functools.partial(_part, emulator, number), "/definition/"):
+        result = emulator.run_model(**options, replace="recreate")
+    assert (code(result), result["model"]) == ("conflict", None)
+    assert "Another task still sends parts to model 'own'" in result["msg"]
+    assert "has deleted the incomplete model" in result["msg"]
+    assert emulator.run_model(**options)["upload"]["already_there"] == 0
+
+
+def test_an_upload_that_goes_on_counts_what_is_there(emulator: Slow, own: Json) -> None:
+    with emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**own, upload_concurrency=1)
+    assert emulator.run_model(**own, replace="recreate")["upload"]["already_there"] == 3
+
+
+def test_a_lost_answer_of_a_task_that_replaces_an_upload(emulator: Slow, own: Json) -> None:
+    _replace(emulator)
+    emulator.fault("any_write", {"type": "drop"}, "after", path="/_ml/trained_models/own/definition/2")
+    emulator.fault("any_write", {"type": "drop"}, "after", path="/_ml/trained_models/own/vocabulary")
+    result = emulator.run_model(**own, replace="recreate")
+    assert (code(result), result["upload"]["already_there"]) == (None, 1)
