@@ -56,6 +56,7 @@ options:
     description:
       - SHA-256 of O(definition), as 64 hexadecimal digits, with or without V(sha256:) in front.
       - Without it a file behind a URL is read twice, because its checksum must be known before the first part is sent.
+        The same is true if the web server names neither C(ETag) nor C(Last-Modified).
     type: str
   upload_concurrency:
     description:
@@ -317,7 +318,13 @@ differences:
   type: list
   elements: dict
   contains:
-    name: {description: Where in the configuration., type: str, returned: success, sample: tags}
+    name:
+      description:
+        - Where in the configuration, or of the files V(definition_sha256), V(definition_bytes), V(vocabulary_sha256) or
+          V(definition_revision). That stands for the version of the file that a web server has named.
+      type: str
+      returned: success
+      sample: tags
     current: {description: What the model has., type: raw, returned: success, sample: []}
     desired: {description: What the files say., type: raw, returned: success, sample: [shop]}
 used_by:

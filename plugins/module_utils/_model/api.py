@@ -192,11 +192,13 @@ class ModelCluster(ClusterConnection):
         """Return *current* with what the files say; of the definition, no more is read than a plan needs."""
         if desired.files is None:
             return current
+        stored = current.stored
         if self._files is None:
             limits = Limits(sleep=self._sleep)
             connection = t.cast("Connection", self._connection)
-            self._files = ModelFiles(desired.files, desired, connection, limits, self.server)
-        stored = current.stored
+            # Parts that are there and known to be right must not get others beside them that are not.
+            trusts = not (stored and current.is_incomplete and stored.ours) or "definition_revision" in stored.ours
+            self._files = ModelFiles(desired.files, desired, connection, limits, self.server, trusts_checksum=trusts)
         if stored and not stored.ours:
             stored = dataclasses.replace(stored, shown_bytes=self._shown_bytes(desired.model_id))
             current = dataclasses.replace(current, stored=stored)

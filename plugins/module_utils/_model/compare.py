@@ -24,6 +24,9 @@ def differences_of(upload: Upload, stored: StoredModel) -> tuple[Difference, ...
     """
     given = {name: value for name, value in upload.config.items() if name not in _COMPUTED}
     found = [*_different(given, stored.config, ""), *_checksums(upload, stored.ours)]
+    begun_with = stored.ours.get("definition_revision")
+    if stored.ours and stored.is_complete is False and begun_with != upload.definition_revision:
+        found.append(Difference("definition_revision", begun_with, upload.definition_revision))
     size = definition_bytes(stored)
     if size is not None and size != upload.definition_bytes:
         found.append(Difference("definition_bytes", size, upload.definition_bytes))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import typing as t
 
 from .._core.errors import Refusal
@@ -28,8 +29,19 @@ _ARCHIVE, _END = b"PK\x03\x04", b"PK\x05\x06"
 class ModelFiles:
     """The files of one task. ``vocabulary``: what is sent of it."""
 
-    def __init__(self, files: Files, desired: Desired, connection: Connection, limits: Limits, server: Server) -> None:
+    def __init__(
+        self,
+        files: Files,
+        desired: Desired,
+        connection: Connection,
+        limits: Limits,
+        server: Server,
+        *,
+        trusts_checksum: bool = True,
+    ) -> None:
         """Read the small files, and open the definition.
+
+        *trusts_checksum*: parts may be sent before the definition was compared with the checksum that the task gives.
 
         :raises Refusal: one of them cannot be read, or Elasticsearch would refuse it.
         """
@@ -41,14 +53,16 @@ class ModelFiles:
             self.vocabulary = vocabulary_of(content, self.config, server)
         if files.journal:
             refuse_unusable(files.journal)
-        self.definition: Source = open_source(files.definition, connection, limits, files.checksum)
+        self.definition: Source = open_source(
+            files.definition, connection, limits, files.checksum if trusts_checksum else None
+        )
 
     def close(self) -> None:
         self.definition.close()
 
     def upload(self, part_size: int | None = None) -> Upload:
         """Return what a plan needs to know of the files. *part_size*: that of an upload which was begun."""
-        parts = self.parts(part_size)
+        parts, revision = self.parts(part_size), self.definition.unproven_revision
         return Upload(
             self.config,
             parts.size,
@@ -56,6 +70,7 @@ class ModelFiles:
             parts.total,
             None if self.vocabulary is None else counts_of(self.vocabulary),
             None if self.vocabulary is None else checksum_of(self.vocabulary),
+            definition_revision=hashlib.sha256(revision.encode()).hexdigest()[:16] if revision else None,
         )
 
     def parts(self, part_size: int | None = None) -> Parts:

@@ -41,6 +41,7 @@ class Upload:
 
     ``vocabulary``: the number of items in each of its lists; ``None`` without one.
     ``definition_checksum``: ``None`` where nothing is to be compared with it.
+    ``definition_revision``: stands for what a web server calls the file, if its parts are sent before it was compared.
     """
 
     config: Json
@@ -50,6 +51,7 @@ class Upload:
     vocabulary: Json | None = None
     vocabulary_checksum: str | None = None
     definition_checksum: str | None = None
+    definition_revision: str | None = None
     acknowledged: frozenset[int] | None = None
     """The parts that Elasticsearch has by the journal, ``None`` without one."""
 
@@ -59,6 +61,7 @@ class Upload:
         found = {
             "definition_sha256": self.definition_checksum,
             "definition_bytes": self.definition_bytes,
+            "definition_revision": self.definition_revision,
             "part_size": self.part_size,
             "vocabulary_sha256": self.vocabulary_checksum,
         }

@@ -10,10 +10,10 @@ import base64
 import contextlib
 import datetime
 import functools
-import http.server
+import hashlib
 import itertools
 import json
-import threading
+import random
 import typing as t
 import zipfile
 from pathlib import Path
@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from support import model_files
+from support.file_server import serving_file
 from support.model_runs import Json, Slow, code
 
 # --- uploads ---
@@ -187,26 +188,14 @@ def test_a_journal_that_a_killed_task_has_left_is_removed(emulator: Slow, own: J
 
 
 def test_a_definition_behind_a_url_that_is_another_one(emulator: Slow, own: Json) -> None:
-    class Files(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(model_files.DEFINITION)))
-            self.end_headers()
-            self.wfile.write(model_files.DEFINITION)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Files) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        options = {**own, "definition": f"http://127.0.0.1:{server.server_port}/model.pt"}
+    with serving_file(model_files.DEFINITION) as server:
+        options = {**own, "definition": server.url}
         wrong = emulator.run_model(**options, checksum="0" * 64)
         assert code(wrong) == "wrong_checksum"
         assert "The task has deleted the incomplete model" in wrong["msg"]
         assert wrong["model"] is None
         assert [call["method"] for call in wrong["api_calls"]] == ["PUT", "PUT", "DELETE"]
         assert not emulator.run_model(**options).get("failed")
-        server.shutdown()
 
 
 def test_the_server_s_own_model_and_an_alias_are_not_deleted(emulator: Slow) -> None:
@@ -312,3 +301,68 @@ def test_a_lost_answer_of_a_task_that_replaces_an_upload(emulator: Slow, own: Js
     emulator.fault("any_write", {"type": "drop"}, "after", path="/_ml/trained_models/own/vocabulary")
     result = emulator.run_model(**own, replace="recreate")
     assert (code(result), result["upload"]["already_there"]) == (None, 1)
+
+
+# --- a file behind a URL that is not what its checksum says ---
+
+WHOLE = random.Random(3).randbytes(5 << 18)
+WRONG = random.Random(4).randbytes(5 << 18)
+
+
+@pytest.fixture
+def large(own: Json) -> Json:
+    """Return a task whose parts are sent before the end of the file was read."""
+    Path(own["definition"]).write_bytes(WHOLE)
+    checksum = hashlib.sha256(WHOLE).hexdigest()
+    return {**own, "upload_part_size": "128kb", "checksum": checksum, "upload_concurrency": 1}
+
+
+def _broken(emulator: Slow, options: Json, content: bytes, etag: str = '"1"') -> None:
+    """Let an upload from a URL end when three parts are there."""
+    with serving_file(content, etag=etag) as server, emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**{**options, "definition": server.url})
+
+
+@pytest.mark.parametrize("etag", ['"2"', "", None])
+def test_parts_of_a_wrong_file_are_not_completed_with_those_of_the_right_one(
+    emulator: Slow, large: Json, etag: str | None
+) -> None:
+    """Test files of another revision, of none, and on the disk."""
+    _broken(emulator, large, WRONG)
+    with serving_file(WHOLE, etag=etag or "") as server:
+        options = large if etag is None else {**large, "definition": server.url}
+        for check_mode in (True, False):
+            result = emulator.run_model(check_mode, **options)
+            assert code(result) == "model_differs"
+            assert "definition_revision is" in result["msg"]
+        result = emulator.run_model(**options, replace="recreate")
+        assert (result["operation"], result["upload"]["already_there"]) == ("recreate", 0)
+        assert emulator.run_model(**options)["operation"] == "none"
+    assert emulator.run_model(**large)["operation"] == "none"
+
+
+def test_an_upload_of_one_revision_goes_on(emulator: Slow, large: Json) -> None:
+    _broken(emulator, large, WHOLE)
+    with serving_file(WHOLE) as server:
+        options = {**large, "definition": server.url}
+        assert emulator.run_model(True, **options)["operation"] == "resume"
+        assert emulator.run_model(**options)["upload"]["already_there"] == 3
+
+
+@pytest.mark.parametrize("etag", ['"1"', ""])
+def test_what_is_known_to_be_right_gets_no_part_of_a_wrong_file(emulator: Slow, large: Json, etag: str) -> None:
+    with emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**large)
+    before = emulator.journal()
+    with serving_file(WRONG, etag=etag) as server:
+        for check_mode in (True, False):
+            result = emulator.run_model(check_mode, **{**large, "definition": server.url})
+            assert (code(result), emulator.journal()) == ("wrong_checksum", before)
+    with serving_file(WHOLE, etag=etag) as server:
+        assert emulator.run_model(**{**large, "definition": server.url})["upload"]["already_there"] == 3
+
+
+def test_a_file_without_a_revision_is_read_before_it_is_sent(emulator: Slow, large: Json) -> None:
+    with serving_file(WRONG, etag="") as server:
+        result = emulator.run_model(**{**large, "definition": server.url})
+    assert (code(result), emulator.journal()) == ("wrong_checksum", [])

@@ -20,6 +20,8 @@ _CLOSED = -1
 class LocalFile:
     """A file that is opened once: a file that replaces it meanwhile is another one, and does not matter."""
 
+    unproven_revision = ""
+
     def __init__(self, option: str, path: str) -> None:
         """Open the file.
 

@@ -45,12 +45,16 @@ class RemoteFile:
         self._furthest = -1
         self._tries = 0
         self._persist(lambda: self._ask(0), 0)
-        if self._size is None:
+        if self._size is None or (checksum and not self._revision):
             self._fingerprint()
 
     @property
     def size(self) -> int:
         return self._size or 0
+
+    @property
+    def unproven_revision(self) -> str:
+        return self._revision if self._given and not self._read else ""
 
     def close(self) -> None:
         if self._download:

@@ -26,6 +26,13 @@ class Source(t.Protocol):
     @property
     def size(self) -> int: ...
 
+    @property
+    def unproven_revision(self) -> str:
+        """Return what a server calls this content, if parts are sent before all of it was compared with the checksum.
+
+        Another revision may be another file: a model must not get parts of both. Empty if what is sent is known.
+        """
+
     def checksum(self) -> str:
         """Return ``sha256:<hex>`` of the file: given, or read once and remembered."""
 
