@@ -66,7 +66,8 @@ options:
     description:
       - Size of a part, such as V(1mb), for a proxy that limits requests. By default 4 MB, or more if the file is larger
         than 10000 such parts. As base64 a part is a third larger.
-      - An upload that goes on keeps the size with which it began.
+      - An upload that goes on keeps the size with which it began. With O(replace=recreate) and another size it begins
+        again.
     type: str
   upload_journal:
     description:

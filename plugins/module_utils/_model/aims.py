@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._core.errors import Difference
 from .compare import differences_of
-from .records import Aim, Desired, Situation, Upload
+from .records import Aim, Desired, Situation, StoredModel, Upload
 
 
 def aim_of(desired: Desired, current: Situation) -> Aim:
@@ -26,7 +26,13 @@ def aim_of(desired: Desired, current: Situation) -> Aim:
         return "recreate"
     if stored.is_complete is not False:
         return "none"
-    return "resume" if stored.ours else "recreate"
+    return "resume" if stored.ours and not _takes_other_parts(desired, stored) else "recreate"
+
+
+def _takes_other_parts(desired: Desired, stored: StoredModel) -> bool:
+    """Return whether a task that may begin again asks for another size of the parts than an upload began with."""
+    asked = desired.files.part_size if desired.files else None
+    return desired.replace == "recreate" and asked not in (None, stored.ours.get("part_size"))
 
 
 def differences(current: Situation) -> tuple[Difference, ...]:

@@ -205,10 +205,14 @@ class ModelCluster(ClusterConnection):
         upload = self._files.upload(stored.ours.get("part_size") if stored else None)
         if needs_checksum(desired, upload, current):
             upload = self._files.checked(upload)
-        if stored and stored.ours and stored.is_complete is False:
-            upload = self._files.with_journal(upload, self._journal_key(stored))
         sent = SentParts(*self._transfer.sent) if self._transfer else SentParts()
-        return dataclasses.replace(current, upload=upload, sent=sent)
+        current = dataclasses.replace(current, upload=upload, sent=sent)
+        aim = aim_of(desired, current)
+        if stored and aim == "resume":
+            upload = self._files.with_journal(upload, self._journal_key(stored))
+        elif aim == "recreate":
+            upload = self._files.in_new_parts(upload)
+        return dataclasses.replace(current, upload=upload)
 
     def _shown_bytes(self, model_id: str) -> int | None:
         """Return the size of the definition of a model, ``None`` if Elasticsearch does not show it."""
@@ -270,7 +274,7 @@ class ModelCluster(ClusterConnection):
         if self._is_new and not t.cast("Transfer", self._transfer).sent.parts:
             self._delete_unusable(desired, work)
             return "The task has deleted the incomplete model, which keeps its size of parts."
-        return "A model keeps its size of parts: delete the incomplete one first."
+        return "An upload keeps the size of its parts, unless you set replace to recreate."
 
     def _begun(self, step: Step, first: StoredModel | None = None) -> StoredModel:
         """Return the model that was created for the files of *step*. *first*: as it was at the beginning.

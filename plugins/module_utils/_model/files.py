@@ -76,6 +76,11 @@ class ModelFiles:
     def parts(self, part_size: int | None = None) -> Parts:
         return Parts.of(self.definition.size, part_size or self.files.part_size)
 
+    def in_new_parts(self, upload: Upload) -> Upload:
+        """Return *upload* in the parts that the task asks for, not in those of an upload which was begun."""
+        parts = self.parts()
+        return dataclasses.replace(upload, part_size=parts.part_size, total_parts=parts.total)
+
     def checked(self, upload: Upload) -> Upload:
         """Return *upload* with the checksum of the definition, which is read for it.
 

@@ -289,6 +289,32 @@ def test_a_task_that_replaces_an_upload_takes_no_part_of_that(emulator: Slow, ow
     assert emulator.run_model(**options)["upload"]["already_there"] == 0
 
 
+@pytest.mark.parametrize("other_file", [False, True])
+def test_a_task_that_may_begin_again_takes_the_size_of_its_own_parts(
+    emulator: Slow, own: Json, other_file: bool
+) -> None:
+    """Test what a proxy asks for that refuses the parts with which an upload began."""
+    with emulator.kill(0, sent=True, what="/definition/"):
+        emulator.run_model(**own)
+    if other_file:
+        Path(own["definition"]).write_bytes(model_files.DEFINITION[::-1])
+    options = {**own, "upload_part_size": "600b", "replace": "recreate"}
+    predicted, result = emulator.run_model(True, **options), emulator.run_model(**options)
+    assert (code(result), result["operation"], result["upload"]["parts"]) == (None, "recreate", 9)
+    assert [predicted[key] for key in ("operation", "diff", "api_calls")] == [
+        result[key] for key in ("operation", "diff", "api_calls")
+    ]
+    assert (predicted["upload"]["parts"], predicted["upload"]["part_size"]) == (9, 600)
+    assert emulator.run_model(**options)["operation"] == "none"
+
+
+def test_an_upload_that_goes_on_keeps_the_size_of_its_parts(emulator: Slow, own: Json) -> None:
+    with emulator.kill(0, sent=True, what="/definition/"):
+        emulator.run_model(**own)
+    result = emulator.run_model(**{**own, "upload_part_size": "600b"})
+    assert (result["operation"], result["upload"]["part_size"]) == ("resume", 1024)
+
+
 def test_an_upload_that_goes_on_counts_what_is_there(emulator: Slow, own: Json) -> None:
     with emulator.kill(2, sent=True, what="/definition/"):
         emulator.run_model(**own, upload_concurrency=1)

@@ -32,6 +32,7 @@ class Source:
 
     place = "model.pt"
     size = PARTS.size
+    unproven_revision = ""
 
     def __init__(self, fail_at: int | None = None, changed: bool = False) -> None:
         self.handed_out: list[int] = []
