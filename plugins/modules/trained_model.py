@@ -20,7 +20,6 @@ description:
   - No API changes a model. If the files say something else, RV(differences) lists it, and the task fails.
     O(replace=recreate) deletes the model and uploads the other one, as far as O(on_referenced) lets it.
   - What Elasticsearch is certain to refuse is refused before a write, and in check mode in the same words.
-  - "O(on_referenced): something uses the model that O(replace=recreate) would delete. V(fail), the default, names it."
 options:
   model_id:
     description:

@@ -27,7 +27,7 @@ from .._ml.predictions import PredictedModel, predicted_aliases, predicted_model
 from . import answers
 from .aims import aim_of, needs_checksum
 from .files import ModelFiles
-from .packages import chosen, has_variants, id_of_variant
+from .packages import chosen, has_variants, id_meant
 from .records import Aim, Desired, Mirror, SentParts, Situation, StoredModel
 from .steps import STOP, upload_requests
 from .transfer import Transfer, is_other_file, is_too_large
@@ -104,7 +104,7 @@ class ModelCluster(ClusterConnection):
     def resolve(self, desired: Desired) -> Desired:
         """Return *desired* with the id of the variant of a package that this cluster is to have."""
         if not has_variants(desired):
-            return dataclasses.replace(desired, model_id=_with_variant(desired))
+            return dataclasses.replace(desired, model_id=id_meant(desired))
         named = self._variant()
         there = self._ids_like(desired.model_id)
         model_id = chosen(desired, named, there)
@@ -210,8 +210,8 @@ class ModelCluster(ClusterConnection):
         aim = aim_of(desired, current)
         if stored and aim == "resume":
             upload = self._files.with_journal(upload, self._journal_key(stored))
-        elif aim == "recreate":
-            upload = self._files.in_new_parts(upload)
+        elif aim in ("upload", "recreate"):
+            upload = self._files.of_new_upload(upload, self.server.cluster_uuid, desired.model_id)
         return dataclasses.replace(current, upload=upload)
 
     def _shown_bytes(self, model_id: str) -> int | None:
@@ -272,6 +272,7 @@ class ModelCluster(ClusterConnection):
         if not is_too_large(error):
             return ""
         if self._is_new and not t.cast("Transfer", self._transfer).sent.parts:
+            still_there()
             self._delete_unusable(desired, work)
             return "The task has deleted the incomplete model, which keeps its size of parts."
         return "An upload keeps the size of its parts, unless you set replace to recreate."
@@ -408,10 +409,3 @@ _LOOKS = 6
 _NO_PACKAGE = "Check model_id, and the repository from which the cluster downloads models (xpack.ml.model_repository)."
 _MIRROR_SECONDS = 10.0
 _DEPLOYMENT_FIELDS = ("model_id", "deployment_stats.deployment_id", "deployment_stats.model_id")
-
-
-def _with_variant(desired: Desired) -> str:
-    """Return the id that a task means which names the variant of a package itself."""
-    if desired.variant == "auto":
-        return desired.model_id
-    return id_of_variant(desired.model_id, desired.variant)

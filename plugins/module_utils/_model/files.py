@@ -16,7 +16,7 @@ from .._core.server import Server
 from .._core.warning import WarningText
 from .contents import as_json, checksum_of, config_of, counts_of, parsed, vocabulary_of
 from .records import Desired, Files, Json, Upload
-from .upload.journal import JournalKey, acknowledged, refuse_unusable, remove_left
+from .upload.journal import JournalKey, acknowledged, refuse_of_another, refuse_unusable, remove_left
 from .upload.limits import Limits
 from .upload.parts import Parts
 from .upload.source import Source, is_url, open_source, read_whole
@@ -76,8 +76,13 @@ class ModelFiles:
     def parts(self, part_size: int | None = None) -> Parts:
         return Parts.of(self.definition.size, part_size or self.files.part_size)
 
-    def in_new_parts(self, upload: Upload) -> Upload:
-        """Return *upload* in the parts that the task asks for, not in those of an upload which was begun."""
+    def of_new_upload(self, upload: Upload, cluster_uuid: str, model_id: str) -> Upload:
+        """Return *upload* in the parts that the task asks for, not in those of an upload which was begun.
+
+        :raises Refusal: the journal is of another model.
+        """
+        if self.files.journal:
+            refuse_of_another(self.files.journal, cluster_uuid, model_id)
         parts = self.parts()
         return dataclasses.replace(upload, part_size=parts.part_size, total_parts=parts.total)
 

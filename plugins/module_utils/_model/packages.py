@@ -52,6 +52,11 @@ def id_of_variant(model_id: str, variant: str) -> str:
     return f"{plain_id(model_id)}_{X86}" if variant == X86 else plain_id(model_id)
 
 
+def id_meant(desired: Desired) -> str:
+    """Return the id that a task means which names the variant of a package itself."""
+    return desired.model_id if desired.variant == "auto" else id_of_variant(desired.model_id, desired.variant)
+
+
 def chosen(desired: Desired, named: str | None, there: t.Collection[str]) -> str:
     """Return the id of the variant to have. *named*: the variant that the cluster names. *there*: ids that exist.
 

@@ -10,7 +10,7 @@ import contextlib
 import re
 import typing as t
 
-from .._core.errors import ApiError, Failure
+from .._core.errors import ApiError, Failure, Refusal
 from .._core.http.client import Client, Request, quote
 from .._core.run.long_work import Work
 from .._core.sizes import human_size

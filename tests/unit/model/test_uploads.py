@@ -149,7 +149,7 @@ def test_parts_that_are_there_are_kept(emulator: Slow, own: Json) -> None:
         emulator.run_model(**own)
     emulator.fault("any_write", TOO_LARGE, times=-1, path="/_ml/trained_models/own/definition/*")
     result = emulator.run_model(**own)
-    assert "A model keeps its size of parts: delete the incomplete one first." in result["msg"]
+    assert "An upload keeps the size of its parts, unless you set replace to recreate." in result["msg"]
     assert result["after"]["state"] == "incomplete"
 
 
@@ -185,6 +185,20 @@ def test_a_journal_that_a_killed_task_has_left_is_removed(emulator: Slow, own: J
     path.write_bytes(left.replace(b'"own"', b'"another"'))
     assert not emulator.run_model(**options)["changed"]
     assert path.exists(), "that of another model stays"
+
+
+def test_the_journal_of_another_model_is_refused_before_a_write(emulator: Slow, own: Json, tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal")
+    with emulator.kill(2, sent=True, what="/definition/"):
+        emulator.run_model(**{**own, "model_id": "first"}, upload_journal=journal)
+    before = emulator.journal()
+    for check_mode in (True, False):
+        result = emulator.run_model(check_mode, **own, upload_journal=journal)
+        assert (code(result), emulator.journal()) == ("upload_journal_mismatch", before)
+    Path(journal).write_bytes(b'{"format": "ml')  # a process was killed while it wrote the first line
+    assert emulator.run_model(**own, upload_journal=journal)["operation"] == "upload"
+    Path(journal).touch()
+    assert emulator.run_model(**own, upload_journal=journal)["operation"] == "none"
 
 
 def test_a_definition_behind_a_url_that_is_another_one(emulator: Slow, own: Json) -> None:

@@ -180,6 +180,17 @@ def refuse_unusable(path: str) -> None:
         raise _unwritable(path, "its folder is not writable" if content is None else "Permission denied")
 
 
+def refuse_of_another(path: str, cluster_uuid: str, model_id: str) -> None:
+    """Refuse the journal of an upload to another model or cluster, before there is this one.
+
+    :raises Refusal: it is one, or as ``refuse_unusable``.
+    """
+    content = _content(path)
+    header = _header(path, content) if content else None
+    if header is not None:
+        _refuse_other_model(path, header, cluster_uuid, model_id)
+
+
 class _Found(t.NamedTuple):
     """A journal as it was found. ``usable``: its bytes, none if it has to be begun again.
 
@@ -196,15 +207,19 @@ def _read(path: str, key: JournalKey) -> _Found:
     header = _header(path, content) if content else None
     if not content or header is None:
         return _Found()
-    if (header.get("cluster_uuid"), header.get("model_id")) != (key.cluster_uuid, key.model_id):
-        where = " on another cluster" if header.get("cluster_uuid") != key.cluster_uuid else ""
-        reason = f"The upload journal '{path}' is of model '{header.get('model_id')}'{where}"
-        raise Refusal("upload_journal_mismatch", reason, hint="Use a separate journal for each model and cluster.")
+    _refuse_other_model(path, header, key.cluster_uuid, key.model_id)
     other = tuple(name.replace("_", " ") for name in _SAME_UPLOAD if header.get(name) != getattr(key, name))
     if other:
         return _Found(differs_in=other)
     lines = (_ACKNOWLEDGED.fullmatch(line) for line in content.split(b"\n")[1:])
     return _Found(content, frozenset(int(match[1]) for match in lines if match))
+
+
+def _refuse_other_model(path: str, header: dict[str, t.Any], cluster_uuid: str, model_id: str) -> None:
+    if (header.get("cluster_uuid"), header.get("model_id")) != (cluster_uuid, model_id):
+        where = " on another cluster" if header.get("cluster_uuid") != cluster_uuid else ""
+        reason = f"The upload journal '{path}' is of model '{header.get('model_id')}'{where}"
+        raise Refusal("upload_journal_mismatch", reason, hint="Use a separate journal for each model and cluster.")
 
 
 def _header(path: str, content: bytes) -> dict[str, t.Any] | None:
