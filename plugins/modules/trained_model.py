@@ -55,7 +55,8 @@ options:
     description:
       - SHA-256 of O(definition), as 64 hexadecimal digits, with or without V(sha256:) in front.
       - Without it a file behind a URL is read twice, because its checksum must be known before the first part is sent.
-        The same is true if the web server names neither C(ETag) nor C(Last-Modified).
+        The same is true if the web server sends neither a strong C(ETag) nor an earlier
+        C(Last-Modified).
     type: str
   upload_concurrency:
     description:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import re
 import typing as t
 import urllib.parse
@@ -38,7 +39,8 @@ class DownloadError(Exception):
 class Download:
     """An answer with the content of a file, or with its end from ``start`` on.
 
-    ``size``: of the whole file, if the server says it. ``revision``: the server's name or date of this content, if any.
+    ``size``: of the whole file, if the server says it. ``revision``: the server's name or date of this content, if no
+    other content has it.
     """
 
     def __init__(self, response: BaseHTTPResponse) -> None:
@@ -51,8 +53,7 @@ class Download:
         self.start, self.size = 0, int(length) if length.isdecimal() else None
         if response.status == 206:
             self.start, self.size = _range(headers.get("content-range", ""))
-        etag = headers.get("etag", "")
-        self.revision = etag if etag and not etag.startswith("W/") else headers.get("last-modified", "")
+        self.revision = _revision(headers)
 
     def read(self, most: int) -> bytes:
         """Return the next bytes, *most* at most; none at the end, or where the connection was closed.
@@ -150,6 +151,15 @@ def _refused(status: int) -> tuple[str, bool]:
     if status in (404, 410):
         return f"the server answered {status}: there is no such file", False
     return f"the server answered {status}", status in _TRY_AGAIN
+
+
+def _revision(headers: t.Mapping[str, str]) -> str:
+    """Return the server's name of this content, or its date; neither if other content may have it (RFC 9110 8.8)."""
+    etag = headers.get("etag", "")
+    if etag and not etag.startswith("W/"):
+        return etag
+    changed, now = (email.utils.parsedate(headers.get(name, "")) for name in ("last-modified", "date"))
+    return headers["last-modified"] if changed and now and changed < now else ""
 
 
 def _range(text: str) -> tuple[int, int]:

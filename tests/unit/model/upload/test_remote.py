@@ -287,3 +287,27 @@ def test_an_empty_file(server: FileServer, limits: Limits) -> None:
 def test_a_small_file_is_read_whole(server: FileServer, limits: Limits) -> None:
     server.content = b'{"vocabulary": []}'
     assert read_whole(server.url, CLUSTER, limits, "vocabulary") == server.content
+
+
+# --- what names the content ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"ETag": '"2"'}, True),
+        ({"ETag": 'W/"2"'}, False),
+        ({"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, True),
+        ({"ETag": 'W/"2"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, True),
+        # Of the same second, or of a clock that is ahead: the file may still change and keep its date.
+        ({"Last-Modified": "Wed, 21 Oct 2099 07:28:00 GMT"}, False),
+        ({"Last-Modified": "yesterday"}, False),
+        ({}, False),
+    ],
+)
+def test_a_revision_is_what_no_other_content_has(limits: Limits, headers: dict[str, str], named: bool) -> None:
+    with serving_file(CONTENT, etag="", headers=headers) as server:
+        file = opened(server, limits, CHECKSUM)
+        assert bool(file.unproven_revision) == named
+        assert read(file) == CONTENT
+        assert len(server.seen) == (1 if named else 2), "without a name it is read before it is handed out"
