@@ -144,3 +144,12 @@ def test_without_the_deployments_only_the_size_of_a_node_is_compared() -> None:
     asked = Placed("d", "d", 400 * MIB, 1, 1)
     there = Room.of(Capacity((node("n1", GIB // 2, 2),), Settings()), None, Server("9.5.3", "default", "c"))
     assert Shortage(there, asked, (), {}).figures == "n1: 512mb of memory, 1gb needed."
+
+
+def test_deployments_that_are_not_known_leave_the_places_open() -> None:
+    """Test a deployment whose own size is known: what is missing is said of the others."""
+    capacity = Capacity((node("n1", 2 * GIB, 8),), Settings())
+    there = Room.of(capacity, None, Server("9.0.0", "default", "c"))
+    _found, places = predicted(Outlook(there, {}, None), "d1", running("d1", 400 * MIB, 1, n1=1))
+    assert places.kind != "exact"
+    assert "The other deployments are not known." in places.reasons
