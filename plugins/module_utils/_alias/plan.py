@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import CODES, Refusal
-from .._core.obstacles import OBSTACLES
+from .._core.obstacles import OBSTACLES, licence_warning
 from .._core.plan import Plan, Step
 from .._core.server import Server
 from .._core.warning import WarningText
@@ -38,7 +38,10 @@ def _set(desired: Desired, current: Situation) -> Plan[Alias]:
         after,
         "reassign" if before else "set",
         (Step("set", {**after._asdict(), "reassign": desired.reassign}),),
-        (*_unread_licence(desired, current), *_other_inputs(desired, current)),
+        (
+            *licence_warning("model alias", desired.model_alias, current.licensed),
+            *_other_inputs(desired, current),
+        ),
     )
 
 
@@ -194,16 +197,6 @@ def _other_inputs(desired: Desired, current: Situation) -> tuple[WarningText, ..
     if len(old.field_names - new.field_names) <= half and len(kept) >= half:
         return ()
     text = f"The input fields of models '{old.model_id}' and '{new.model_id}' differ: documents may give other results."
-    return (WarningText(text),)
-
-
-def _unread_licence(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
-    if current.licensed is not None:
-        return ()
-    text = (
-        f"Whether the licence allows model alias '{desired.model_alias}' is left to Elasticsearch: the user may not "
-        "read it (that needs the cluster privilege monitor)."
-    )
     return (WarningText(text),)
 
 

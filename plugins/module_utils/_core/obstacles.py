@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .errors import CODES, ErrorKind
+from .warning import WarningText
 
 
 class Obstacle(t.NamedTuple):
@@ -39,3 +40,14 @@ OBSTACLES: t.Mapping[ErrorKind, Obstacle] = {
 """In the order in which Elasticsearch asks (server-behaviour.md 3.1 rows 2b to 4)."""
 
 OBSTACLE_CODES = frozenset(CODES[kind] for kind in OBSTACLES)
+
+
+def licence_warning(noun: str, resource_id: str, licensed: bool | None) -> tuple[WarningText, ...]:
+    """Return a warning if the user may not read the licence that a resource needs. *licensed*: what was read."""
+    if licensed is not None:
+        return ()
+    text = (
+        f"Whether the licence allows {noun} '{resource_id}' is left to Elasticsearch: the user may not read it (that "
+        "needs the cluster privilege monitor)."
+    )
+    return (WarningText(text),)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.errors import ApiError
-from .._core.http.client import Client, quote
+from .._core.http.client import Client
 from .._core.http.pages import read_pages
 from .._core.http.schema import boolean, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
@@ -21,6 +20,7 @@ from .._ml.predictions import (
     predicted_models,
     predicted_trained_models,
 )
+from .._ml.reads import read_model
 from .records import DeploymentFound, Json, Target
 
 _PATH = "/_ml/trained_models"
@@ -93,15 +93,8 @@ class InferenceCluster(ClusterConnection):
         if model_id in self._models:
             predicted = self._models[model_id]
             return predicted and InferenceModel(model_id, predicted.model.model_type, predicted.model.task)
-        try:
-            path = f"{_PATH}/{quote(model_id)}"
-            answer = self._client.read(f"read model '{model_id}'", path, MODEL_QUERY, schema=MODEL_SCHEMA)
-        except ApiError as exc:
-            if exc.not_found:
-                return None
-            raise
-        found = [InferenceModel.from_api(row) for row in answer.get("trained_model_configs") or ()]
-        return next((model for model in found if model.model_id not in self._gone), None)
+        row = read_model(self._client, model_id, MODEL_QUERY, MODEL_SCHEMA)
+        return InferenceModel.from_api(row) if row and row["model_id"] not in self._gone else None
 
     def _read_deployments(self) -> tuple[dict[str, DeploymentFound], set[str]]:
         """Return all deployments by id, and the ids of all models."""

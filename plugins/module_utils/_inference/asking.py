@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from .._core.errors import ApiError, NotReached, Unsatisfied
-from .._core.run.long_work import FIRST_PAUSES
 from .._core.run.progress import ItemStatus, Progress, ProgressCallback
 from .._core.run.result import Json
 from .._core.run.wait import TaskTime, WaitBudget
@@ -70,7 +69,7 @@ class Asking:
 
     def _answer(self, *, count: bool) -> None:
         """Ask until there is an answer; the time of one at the first attempt counts, if *count* says so."""
-        pauses = iter(FIRST_PAUSES)
+        pauses = self._budget.pauses()
         first = self.attempts
         while True:
             began = self._clock.monotonic()
@@ -81,8 +80,7 @@ class Asking:
                 raise self._late(why)
             name = self._target.name
             self._progress.show([ItemStatus(name, f"it does not answer yet: {why}", over=False, failed=False)])
-            every = self._budget.every
-            self._clock.sleep(min(next(pauses, every), every, self._budget.left))
+            self._clock.sleep(next(pauses))
         if count and self.attempts == first + 1:
             self.milliseconds.append((self._clock.monotonic() - began) * 1000)
 

@@ -24,6 +24,7 @@ from .._core.run.obstacles import is_licensed, is_upgrade_mode, read_unless_hidd
 from .._core.warning import WarningText
 from .._ml.downloads import Download, read_downloads
 from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
+from .._ml.reads import read_model_with_status
 from . import answers
 from .aims import aim_of, needs_checksum
 from .files import ModelFiles
@@ -309,23 +310,9 @@ class ModelCluster(ClusterConnection):
 
     def _config(self, model_id: str) -> StoredModel | None:
         """Return the model with this id or alias."""
-        query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
-        try:
-            return self._read_config(model_id, query)
-        except ApiError as exc:
-            if exc.not_found:
-                return None
-            if not query or exc.status != 400:
-                raise
-        # Elasticsearch refuses to show the definition status of a model that is not a PyTorch model.
-        return self._read_config(model_id, {})
-
-    def _read_config(self, model_id: str, query: dict[str, str]) -> StoredModel | None:
-        path = f"{_PATH}/{quote(model_id)}"
-        answer = self._client.read(f"read model '{model_id}'", path, query, schema=answers.CONFIGS)
-        configs = answer.get(_ROWS) or []
+        row = read_model_with_status(self._client, self.server, model_id, answers.CONFIGS)
         has_figures = self.server.supports(Feature.MEMORY_FIGURES)
-        return answers.stored_model(configs[0], has_figures=has_figures) if configs else None
+        return answers.stored_model(row, has_figures=has_figures) if row else None
 
     def _read_download(self, model_id: str) -> tuple[bool, Download | None]:
         """Return whether the user may read downloads, and that of a model."""

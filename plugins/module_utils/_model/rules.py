@@ -10,7 +10,7 @@ import typing as t
 
 from .._consumers.words import listed_users
 from .._core.errors import CODES, Refusal
-from .._core.obstacles import OBSTACLES
+from .._core.obstacles import OBSTACLES, licence_warning
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._core.words import quoted_ids
@@ -123,10 +123,4 @@ def _obstacle(desired: Desired, name: t.Literal["upgrade_mode", "licence"]) -> R
 
 def unread_licence(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
     """Return a warning if the user may not read the licence, which a creation needs."""
-    if current.licensed is not None:
-        return ()
-    text = (
-        f"Whether the licence allows model '{desired.model_id}' is left to Elasticsearch: the user may not read it "
-        "(that needs the cluster privilege monitor)."
-    )
-    return (WarningText(text),)
+    return licence_warning("model", desired.model_id, current.licensed)

@@ -13,14 +13,14 @@ import typing as t
 from .._consumers.api import ConsumerReader
 from .._consumers.records import Consumers
 from .._consumers.users import model_users, names_of, uses_model
-from .._core.errors import ApiError
 from .._core.features import Feature
-from .._core.http.client import Client, quote
+from .._core.http.client import Client
 from .._core.http.pages import read_pages
 from .._core.http.schema import boolean, epoch_millis, integer, list_of, object_with, text
 from .._core.run.cluster import ClusterConnection
 from .._ml.downloads import read_downloads
 from .._ml.model import MEMORY_FIGURES, OUR_METADATA, Model
+from .._ml.reads import read_model
 from .item import is_packaged
 from .records import Deployed, Json, SeenModel
 
@@ -118,13 +118,8 @@ class ModelInfoCluster(ClusterConnection):
 
     def _read_definition_status(self, model_id: str) -> bool | None:
         query = {"include": "definition_status", "filter_path": _filter(_CONFIGS, ("model_id", "fully_defined"))}
-        try:
-            answer = self._client.read(f"read model '{model_id}'", f"{_PATH}/{quote(model_id)}", query, schema=MODELS)
-        except ApiError as exc:
-            if exc.not_found:  # another client has just deleted it
-                return None
-            raise
-        return next((row.get("fully_defined") for row in answer.get(_CONFIGS) or ()), None)
+        row = read_model(self._client, model_id, query, MODELS)
+        return row.get("fully_defined") if row else None  # another client may have just deleted it
 
     def with_downloads(self, found: t.Sequence[SeenModel]) -> list[SeenModel] | None:
         """Return the models with their downloads under way; ``None`` if the user may not read them.

@@ -12,7 +12,7 @@ from .._core.errors import ApiError, NotReached
 from .._core.http.client import Request
 from .._core.plan import Step
 from .._core.run.cluster import ClusterConnection
-from .._core.run.long_work import FIRST_PAUSES, Work
+from .._core.run.long_work import Work
 from .._core.run.schemas import INFO
 from .._core.server import Server
 from .._core.write_outcome import may_have_been_applied
@@ -50,7 +50,7 @@ def send_until_shown(cluster: UpgradeModeCluster, desired: Desired, step: Step, 
     :raises NotReached: it does not show in time.
     """
     show, accepted = work.progress(), False
-    pauses = iter(FIRST_PAUSES)
+    pauses = work.budget.pauses()
     while True:
         why = "Elasticsearch has accepted it, but it does not show yet"
         if not accepted:
@@ -61,7 +61,7 @@ def send_until_shown(cluster: UpgradeModeCluster, desired: Desired, step: Step, 
             text = f"The upgrade mode is not {_word(desired)} after {desired.wait_timeout:g} seconds: {why}."
             raise NotReached("not_ready_in_time", text)
         show(why)
-        work.clock.sleep(min(next(pauses, desired.wait_sleep), desired.wait_sleep, work.time_left()))
+        work.clock.sleep(next(pauses))
         work.budget.polls += 1
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import typing as t
 
 from ..errors import ApiError, NotReached
@@ -23,8 +22,6 @@ from .wait import WaitBudget
 K = t.TypeVar("K", bound=ClusterConnection)
 D = t.TypeVar("D")
 
-FIRST_PAUSES = (0.2, 0.5, 1.0)
-"""Seconds before the first looks of a wait: most of what a task waits for is soon there."""
 _PASSING = ("connection", "timeout", "unavailable")
 
 
@@ -101,12 +98,12 @@ def wait_until_ready(
     :raises NotReached: it is not in time, or will never be.
     """
     show = work.progress()
-    pauses = itertools.chain(FIRST_PAUSES, itertools.repeat(work.budget.every))
+    pauses = work.budget.pauses()
     while readiness.state != "ready":
         if readiness.state == "failed" or not work.time_left():
             raise _not_reached(subject, readiness, work.budget)
         show(readiness.why)
-        work.clock.sleep(min(next(pauses), work.budget.every, work.time_left()))
+        work.clock.sleep(next(pauses))
         work.budget.polls += 1
         with cluster.within(work.time_left):
             readiness = _looked(observe, readiness, work)

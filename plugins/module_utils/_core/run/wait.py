@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
+import itertools
+import typing as t
+
 from .clock import Clock
 
+FIRST_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds before the first polls of a wait: most changes are done soon. Never longer than the pauses after them."""
 SHORTEST_PLANNING = 5.0
 """Seconds for the reads before the first write, also if the task may take less. Each of them gets as much."""
 
@@ -69,6 +74,11 @@ class WaitBudget:
     def is_mostly_waited(self) -> bool:
         """Return whether waits took most of the time, and not what came before them."""
         return self._passed - self._excluded >= self.timeout / 2
+
+    def pauses(self) -> t.Iterator[float]:
+        """Return the seconds to sleep before each poll: short ones first, none longer than the time left by then."""
+        pauses = itertools.chain(FIRST_PAUSES, itertools.repeat(self.every))
+        return (min(pause, self.every, self.left) for pause in pauses)
 
     @property
     def left(self) -> float:

@@ -19,6 +19,7 @@ from ..._core.http.pages import PAGE, read_pages
 from ..._core.run.cluster import ClusterConnection
 from ..._ml.deployment import Deployment
 from ..._ml.model import MEMORY_FIGURES, Model
+from ..._ml.reads import read_model_with_status
 from ..._ml.schemas import MODELS
 from ..._ml.settings import SCHEMAS
 from ..records.prediction import NO_PREDICTIONS, Predictions
@@ -175,23 +176,9 @@ class Cluster(ClusterConnection):
         return self._read_existing(real_id)
 
     def _read_existing(self, model_id: str) -> Model | None:
-        query = {"include": "definition_status"} if self.server.supports(Feature.DEFINITION_STATUS) else {}
-        try:
-            return self._read_model(model_id, query)
-        except ApiError as exc:
-            if exc.not_found:
-                return None
-            if not query or exc.status != 400:
-                raise
-        # Elasticsearch refuses to show the definition status of a model that is not a PyTorch model.
-        return self._read_model(model_id, {})
-
-    def _read_model(self, model_id: str, query: dict[str, str]) -> Model | None:
-        path = f"/_ml/trained_models/{quote(model_id)}"
-        answer = self._client.read(f"read model '{model_id}'", path, query, schema=MODELS)
-        configs = answer.get("trained_model_configs") or []
+        row = read_model_with_status(self._client, self.server, model_id, MODELS)
         has_figures = self.server.supports(Feature.MEMORY_FIGURES)
-        return Model.from_api(configs[0], has_figures=has_figures) if configs else None
+        return Model.from_api(row, has_figures=has_figures) if row else None
 
     def to_request(self, step: Step, server_timeout: str) -> Request:
         """Return the request of *step* for this cluster's version."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.errors import ApiError
-from ..._core.http.client import Client, quote
+from ..._core.http.client import Client
 from ..._core.server import Server
 from ..._ml.inference import (
     ANSWER,
@@ -21,6 +20,7 @@ from ..._ml.inference import (
     results_in,
     to_request,
 )
+from ..._ml.reads import read_model
 
 Json = dict[str, t.Any]
 
@@ -56,13 +56,6 @@ class InferenceReader:
         :raises ApiError: it could not be read.
         """
         if model_id not in self._models:
-            path = f"/_ml/trained_models/{quote(model_id)}"
-            try:
-                answer = self._client.read(f"read model '{model_id}'", path, MODEL_QUERY, schema=MODEL_SCHEMA)
-            except ApiError as exc:
-                if not exc.not_found:
-                    raise
-                answer = {}
-            configs = answer.get("trained_model_configs") or [{"model_id": model_id}]
-            self._models[model_id] = InferenceModel.from_api(configs[0])
+            row = read_model(self._client, model_id, MODEL_QUERY, MODEL_SCHEMA)
+            self._models[model_id] = InferenceModel.from_api(row or {"model_id": model_id})
         return self._models[model_id]

@@ -13,7 +13,7 @@ import typing as t
 from ..._core.errors import ApiError
 from ..._core.run.clock import Clock
 from ..._core.run.progress import ItemStatus, Progress, ProgressCallback, no_progress
-from ..._core.run.wait import WaitBudget
+from ..._core.run.wait import FIRST_PAUSES, WaitBudget
 from ..._ml.deployment import Deployment
 from ..api.snapshot import Snapshot
 from ..plan.order import SendOrder
@@ -22,8 +22,6 @@ from ..plan.readiness import Readiness
 TRANSIENT = ("connection", "timeout", "unavailable", "answer")
 """Kinds of errors after which a read may succeed if it is repeated."""
 
-FIRST_PAUSES = (0.2, 0.5, 1.0)
-"""Seconds between the first polls of a wait: most changes are done soon. Never longer than ``wait_sleep``."""
 _MOMENT = 0.001
 """Seconds by which a clock may miss the end of a sleep."""
 

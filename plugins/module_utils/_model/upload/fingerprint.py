@@ -10,6 +10,8 @@ import array
 import hashlib
 import zlib
 
+from ..._core.errors import Refusal
+
 BLOCK = 1 << 18
 
 
@@ -38,3 +40,12 @@ class Fingerprint:
         view, first = memoryview(content), start // BLOCK
         found = [zlib.crc32(view[at : at + BLOCK]) for at in range(0, len(content), BLOCK)]
         return found == self._blocks[first : first + len(found)].tolist()
+
+
+def file_changed(option: str, place: str) -> Refusal:
+    """Return that the file at *place* is no longer the one that was read before."""
+    return Refusal(
+        "file_changed",
+        f"{option} {place} was changed while it was read",
+        hint="Run the task again when nothing writes the file any more.",
+    )

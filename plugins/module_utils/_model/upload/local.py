@@ -12,7 +12,7 @@ import typing as t
 
 from ..._core.errors import Refusal
 from ..._core.options.paths import require_path
-from .fingerprint import BLOCK, Fingerprint
+from .fingerprint import BLOCK, Fingerprint, file_changed
 
 _CLOSED = -1
 
@@ -99,8 +99,4 @@ class LocalFile:
 
     @property
     def _changed(self) -> Refusal:
-        return Refusal(
-            "file_changed",
-            f"{self._option} {self.place} was changed while it was read",
-            hint="Run the task again when nothing writes the file any more.",
-        )
+        return file_changed(self._option, self.place)

@@ -12,7 +12,7 @@ import typing as t
 from ..._core.errors import Refusal
 from ..._core.http.download import Download, DownloadError, download, refuse_bad_url, shown_address
 from ..._core.options.connection import Connection
-from .fingerprint import BLOCK, Fingerprint
+from .fingerprint import BLOCK, Fingerprint, file_changed
 from .limits import Limits
 
 T = t.TypeVar("T")
@@ -196,8 +196,4 @@ class RemoteFile:
 
     @property
     def _changed(self) -> Refusal:
-        return Refusal(
-            "file_changed",
-            f"{self._option} {self.place} was changed while it was read",
-            hint="Run the task again when nothing writes the file any more.",
-        )
+        return file_changed(self._option, self.place)
