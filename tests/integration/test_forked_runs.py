@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import socket
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
-from support.emulator_process import emulator
+from support.emulator_process import TESTS, emulator
+from support.forked import Forking
 from support.forked.python import python
 from support.playbook import Played, run_playbook
 from support.random_search import FULL
@@ -106,3 +110,17 @@ def test_a_run_leaves_nothing_for_the_next() -> None:
     assert first == second
     marks = {run.result("Start")["ansible_facts"]["elasticsearch_ml_deployments"]["sentiment"]["run"] for run in runs}
     assert len(marks) == 2, "facts of an earlier run are recognised by this mark"
+
+
+def test_a_process_with_the_id_of_an_earlier_one_has_a_status_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Forking("support.forked.elasticsearch_emulator", str(TESTS), os.environ, TESTS)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, contextlib.closing(server), monkeypatch.context() as patch:
+        patch.setattr(server, "_channel", ours)
+        for status in (0, 1):
+            theirs.sendall(b'{"pid": 7, "status": null}\n')
+            process = server.start(["program"], {}, tmp_path, (0, 1, 2))
+            theirs.sendall(b'{"pid": 7, "status": %d}\n' % status)
+            assert process.wait(timeout=10) == status

@@ -89,6 +89,7 @@ class Forking:
         *lines, self._read = (self._read + data).split(b"\n")
         for answer in map(json.loads, lines):
             if answer["status"] is None:
+                self._ended.pop(answer["pid"], None)  # of an earlier process: the system uses ids again
                 self._begun.append(answer["pid"])
             else:
                 self._ended[answer["pid"]] = answer["status"]
