@@ -68,6 +68,8 @@ def put(emulator: Emulator, call: Call) -> Prepared:
         if endpoint_id in cluster.endpoints:
             reason = f"Inference endpoint [{endpoint_id}] already exists"
             raise errors.ApiError(400, "resource_already_exists_exception", reason)
+        if not created.in_cluster:
+            cluster.inferences.check_endpoint("service", endpoint_id)
         cluster.endpoints[endpoint_id] = created
         cluster.publish(by_api=True)
         call.committed = True
@@ -87,6 +89,7 @@ def put(emulator: Emulator, call: Call) -> Prepared:
 async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
     """Start the deployment of an endpoint; a missing packaged model is downloaded first."""
     cluster = emulator.cluster
+    cluster.inferences.check_endpoint("start", endpoint.id)
     if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
         await _fetch(emulator, endpoint.model_id)
     request = StartRequest(endpoint.model_id, endpoint.id, cluster.version)
@@ -187,7 +190,7 @@ def delete(emulator: Emulator, call: Call) -> Prepared:
             return Reply(200, {"acknowledged": False, **listed})
         if not force:
             _check_deletable(found, text)
-        await _delete(emulator, call, found)
+        await _delete(emulator, call, found, force=force)
         return Reply(200, {"acknowledged": True, "pipelines": [], "indexes": []})
 
     return Prepared(_ACTION.format("delete"), run)
@@ -202,10 +205,16 @@ def _check_deletable(endpoint: Endpoint, references: str) -> None:
         raise errors.status(409, references)
 
 
-async def _delete(emulator: Emulator, call: Call, endpoint: Endpoint) -> None:
+async def _delete(emulator: Emulator, call: Call, endpoint: Endpoint, *, force: bool = False) -> None:
+    """Stop the deployment that the endpoint made, then delete it; forced, newer versions delete it in any case."""
     cluster = emulator.cluster
     if endpoint.in_cluster and not endpoint.attached:
-        await deployments.stopped(emulator, call, StopRequest(endpoint.deployment_id, force=True))
+        try:
+            cluster.inferences.check_endpoint("stop", endpoint.id, f"Failed to stop inference endpoint {endpoint.id}")
+            await deployments.stopped(emulator, call, StopRequest(endpoint.deployment_id, force=True))
+        except errors.ApiError:
+            if not (force and cluster.version.endpoint_force_leaves_deployment):
+                raise
     cluster.endpoints.pop(endpoint.id, None)
     if endpoint.id in endpoints.DEFAULT_IDS:
         cluster.no_defaults.add(endpoint.id)

@@ -209,6 +209,11 @@ def get_uploads(emulator: Emulator, body: Body) -> Any:
     }
 
 
+def get_secrets(emulator: Emulator, body: Body) -> Any:
+    """Return the secrets that arrived for each endpoint, which the API never shows."""
+    return {name: dict(endpoint.secrets) for name, endpoint in emulator.cluster.endpoints.items() if endpoint.secrets}
+
+
 def add_model(emulator: Emulator, body: Body) -> Any:
     """Add a model without an upload."""
     cluster = emulator.cluster
@@ -251,6 +256,7 @@ HANDLERS: Final[Mapping[tuple[str, str], Callable[[Emulator, Body], Any]]] = {
     ("POST", "/reset"): reset,
     ("POST", "/models"): add_model,
     ("GET", "/uploads"): get_uploads,
+    ("GET", "/secrets"): get_secrets,
 }
 _NAMES: Final[Mapping[str, str]] = {
     "/clock": "mode interval scaler_interval frozen advance",

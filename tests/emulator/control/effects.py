@@ -16,7 +16,7 @@ from ..state.assignment import FAILED, STOPPED_BY_CLIENT, STOPPING
 from ..state.cluster import Cluster, LoadFailure
 from ..state.pipelines import Pipeline
 from ..wire import errors, suggest, values
-from . import cluster_effects, inference_effects
+from . import cluster_effects, endpoint_effects, inference_effects
 from .effect_targets import BadEffect, Effect, assignment, node_of_route
 
 IMPOSSIBLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
@@ -173,6 +173,7 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "release": _release,
     "set_setting": _set_setting,
     **inference_effects.ACTIONS,
+    **endpoint_effects.ACTIONS,
     "put_pipeline_reference": _put_pipeline_reference,
     "remove_pipeline": _remove_pipeline,
     "put_semantic_text_reference": _put_semantic_text_reference,

@@ -42,6 +42,7 @@ _SECRET_FIELDS: Final = frozenset(
         "secret_key",
         "service_account_json",
         "client_secret",
+        "entra_id",
         "secret_parameters",
     }
 )

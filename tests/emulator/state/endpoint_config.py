@@ -31,6 +31,7 @@ from .endpoints import (
     TEXT,
     Endpoint,
     packaged_variant,
+    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -153,13 +154,13 @@ def _check_unique(cluster: Cluster, endpoint_id: str) -> None:
 
 def _foreign(cluster: Cluster, endpoint_id: str, resolved: str, service: str, config: Json) -> Endpoint:
     """Keep a service outside of the cluster as it is, never called; real ones also validate their settings."""
-    settings = required_map(config, SETTINGS)
+    settings, secrets = without_secrets(required_map(config, SETTINGS))
     tasks = optional_map(config, "task_settings")
-    chunks = optional_map(config, "chunking_settings")
+    chunks: Json | None = optional_map(config, "chunking_settings") or dict(DEFAULT_CHUNKING)
     refuse_rest(config, service, cluster)
     if resolved not in (TEXT, SPARSE):
-        return Endpoint(endpoint_id, resolved, service, settings, tasks)
-    return Endpoint(endpoint_id, resolved, service, settings, tasks, chunks or dict(DEFAULT_CHUNKING))
+        chunks = None
+    return Endpoint(endpoint_id, resolved, service, settings, tasks, chunks, secrets)
 
 
 def required_map(config: Json, name: str) -> Json:

@@ -39,7 +39,11 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: J
     settings, tasks = given.get(SETTINGS, {}), given.get("task_settings", {})
     new = dataclasses.replace(current, task_settings={**current.task_settings, **tasks})
     if not current.in_cluster:
-        new.service_settings = {**current.service_settings, **settings}
+        # Which settings a service lets change is [U]: all of them do here, whatever their names.
+        shown, secrets = endpoints.without_secrets(settings)
+        new.service_settings, new.secrets = {**current.service_settings, **shown}, {**current.secrets, **secrets}
+        if new != current and cluster.version.endpoint_update_asks_service:
+            cluster.inferences.check_endpoint("service", endpoint_id)
     else:
         new.service_settings = _in_cluster(cluster, current, settings, raw)
     if new != current or (current.in_cluster and not cluster.version.endpoint_update_check):

@@ -46,7 +46,7 @@ DEFAULT_IDS: Final[Mapping[str, tuple[str, str]]] = {
     ".multilingual-e5-small-elasticsearch": (TEXT, E5),
     ".rerank-v1-elasticsearch": (RERANK, RERANKER),
 }
-_SECRETS: Final = frozenset(
+SECRETS: Final = frozenset(
     {"api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters"}
 )
 _ORDER: Final = ("num_allocations", "num_threads", "model_id", "adaptive_allocations", "deployment_id")
@@ -62,6 +62,9 @@ class Endpoint:
     service_settings: Json
     task_settings: Json = dataclasses.field(default_factory=dict)
     chunking_settings: Json | None = None
+    secrets: Json = dataclasses.field(default_factory=dict)
+    """What no answer shows."""
+    metadata: Json = dataclasses.field(default_factory=dict)
 
     @property
     def in_cluster(self) -> bool:
@@ -91,7 +94,7 @@ class Endpoint:
 
     def as_json(self, version: Features, allocations: int | None = None) -> Json:
         """Return it as answers show it; ``allocations`` is the deployment's current number."""
-        settings = {name: value for name, value in self.service_settings.items() if name not in _SECRETS}
+        settings = dict(self.service_settings)
         if allocations is not None:
             settings["num_allocations"] = allocations
         if self.in_cluster:
@@ -108,6 +111,12 @@ class Endpoint:
         if version.chunking and self.chunking_settings is not None:
             body["chunking_settings"] = dict(self.chunking_settings)
         return body
+
+
+def without_secrets(settings: Json) -> tuple[Json, Json]:
+    """Return settings of a service without its secrets, and these."""
+    secrets = {name: value for name, value in settings.items() if name in SECRETS}
+    return {name: value for name, value in settings.items() if name not in SECRETS}, secrets
 
 
 # --- which there are ---

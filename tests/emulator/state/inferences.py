@@ -6,6 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
+
+from ..wire import errors
+
+ANY_ENDPOINT: Final = "*"
 
 
 @dataclasses.dataclass
@@ -16,6 +21,17 @@ class InferenceFailure:
     reason: str
     times: int = 1
     status: int | None = None
+
+
+@dataclasses.dataclass
+class EndpointFailure:
+    """The next ``start`` or ``stop`` of an endpoint's deployment fails, or the next check by its ``service``."""
+
+    what: str
+    inference_id: str
+    reason: str | None
+    status: int = 500
+    times: int = 1
 
 
 @dataclasses.dataclass
@@ -39,6 +55,16 @@ class Inferences:
     """Deployments that say started while their processes load: to the time when these are ready, in nanoseconds."""
     waiting: int = 0
     """Requests that wait for the first allocation of any deployment."""
+
+    endpoint_failures: list[EndpointFailure] = dataclasses.field(default_factory=list)
+
+    def check_endpoint(self, what: str, inference_id: str, words: str = "failed by the test") -> None:
+        """Raise the failure that the control port wants for an endpoint, by default in ``words``; -1 is for ever."""
+        for failure in self.endpoint_failures:
+            hit = failure.what == what and failure.inference_id in (ANY_ENDPOINT, inference_id)
+            if hit and failure.times != 0:
+                failure.times -= failure.times > 0
+                raise errors.status(failure.status, failure.reason or words)
 
     def take_failure(self, deployment_id: str) -> InferenceFailure | None:
         """Return the failure that hits the next inference of a deployment; -1 times is for ever."""

@@ -62,6 +62,10 @@ class Features:
     endpoint_update_of_one: bool
     """An update of an in-cluster endpoint takes the number or the adaptive allocations, not both."""
     endpoint_update_keeps_chunking: bool
+    endpoint_force_leaves_deployment: bool
+    """A forced delete of an endpoint succeeds though its deployment cannot be stopped."""
+    endpoint_update_asks_service: bool
+    """An update of an endpoint whose service is outside of the cluster is checked by that service."""
     chunking: bool
     """Answers show chunking settings, numbers of allocations of now, and no empty task settings."""
     rerank_default: bool
@@ -171,6 +175,9 @@ def features(number: str) -> Features:
         endpoint_update_of_one=since((9, 5, 0)),
         # 141682 and 141687, February 2026; main had it in 140003. The exact patch numbers are [U].
         endpoint_update_keeps_chunking=since((8, 19, 12), (9, 2, 6), (9, 3, 1), (9, 4, 0)),
+        # 129090, June 2025; whether patches of 8.18 and 9.0 have it is [U].
+        endpoint_force_leaves_deployment=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),
+        endpoint_update_asks_service=since((9, 4, 0)),  # around-deployments.md 1.2
         chunking=since((8, 17, 0)),  # 115233
         rerank_default=since((8, 18, 0)),
         endpoint_start_check=since((8, 13, 0)),  # 103996; its message is recorded in 8.13.4, not in 8.10.4
