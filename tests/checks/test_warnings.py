@@ -21,6 +21,7 @@ ATTRIBUTES = {
     "_deployment_id",
     "cache_size",
     "deployment_id",
+    "inference_id",
     "model_alias",
     "model_id",
     "number_of_allocations",
@@ -40,6 +41,7 @@ LOCALS = {
     "figures",  # of nodes
     "fits",  # numbers, in words
     "have",  # "have" or "may have", in words
+    "inference_id",
     "limit",
     "missing",  # of a deployment without reasons
     "node",  # its name

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-import urllib.parse
 
 from .._core.errors import ApiError
 from .._core.features import Feature
@@ -15,18 +14,19 @@ from .._core.http.client import Client
 from .._core.http.pages import read_pages
 from .._core.run.privileges import PATH as PRIVILEGES_PATH
 from .._core.server import Server
+from .._ml.endpoint import Endpoint
+from .._ml.endpoint_reads import read_endpoint, read_endpoints
 from .._ml.schemas import MODELS
 from . import mappings, records, schemas
 from .mappings import Indices
-from .records import Aliases, Consumers, Endpoint, Pipelines
+from .records import Aliases, Consumers, Pipelines
 from .users import ModelUsers, model_users, names_of, uses_model
 
 _ENDPOINT_FIELDS = (
-    "inference_id,model_id,task_type,service,service_settings.deployment_id,service_settings.model_id,"
-    "service_settings.num_allocations,service_settings.num_threads,service_settings.adaptive_allocations,"
-    "chunking_settings"
+    *("inference_id", "model_id", "task_type", "service", "chunking_settings"),
+    *(f"service_settings.{name}" for name in ("deployment_id", "model_id", "num_allocations", "num_threads")),
+    "service_settings.adaptive_allocations",
 )
-_ENDPOINTS = ",".join(f"{key}.{name}" for key in ("endpoints", "models") for name in _ENDPOINT_FIELDS.split(","))
 _PIPELINES = "**.inference.model_id,**.pipeline.name"
 _MAPPINGS = {"expand_wildcards": "all", "filter_path": ",".join(f"**.{name}" for name in mappings.NAMING)}
 _SEES = "view_index_metadata"
@@ -90,41 +90,20 @@ class ConsumerReader:
         self._known[self._aliases.__name__] = {model_id: names for model_id, names in aliases.items() if names}
 
     def read_endpoints(self) -> tuple[Endpoint, ...] | None:
-        """Return the inference endpoints; read them once."""
+        """Return the inference endpoints that use deployments in the cluster; read them once."""
         return self._once(self._endpoints)
 
     def _endpoints(self) -> tuple[Endpoint, ...] | None:
-        server = self._server()
-        if not server.supports(Feature.INFERENCE_ENDPOINTS):
-            return ()
-        in_one_path = server.supports(Feature.ALL_ENDPOINTS_IN_ONE_PATH)
-        path = "/_inference/_all" if in_one_path else "/_inference/any/_all"
         try:
-            answer = self._client.read(
-                "read the inference endpoints",
-                path,
-                {"filter_path": _ENDPOINTS},
-                privilege="monitor_inference",
-                schema=schemas.ENDPOINTS,
-            )
+            found = read_endpoints(self._client, self._server(), _ENDPOINT_FIELDS)
         except ApiError as exc:
-            if exc.status == 400 and "no handler found" in (exc.reason or ""):
-                return ()
             _raise_visible(exc)
             return None
-        return records.endpoints(answer)
+        return tuple(endpoint for endpoint in found if endpoint.in_cluster)
 
-    def read_chunking_settings(self, task_type: str, inference_id: str) -> t.Any:
-        """Return the chunking settings that this endpoint has now."""
-        path = "/".join(urllib.parse.quote(part, safe="") for part in ("_inference", task_type, inference_id))
-        answer = self._client.read(
-            f"read inference endpoint '{inference_id}'",
-            f"/{path}",
-            {"filter_path": "endpoints.chunking_settings"},
-            privilege="monitor_inference",
-            schema=schemas.CHUNKING,
-        )
-        return next((each.get("chunking_settings") for each in answer.get("endpoints") or ()), None)
+    def read_endpoint_again(self, inference_id: str) -> Endpoint | None:
+        """Return the endpoint with this id as it is now."""
+        return read_endpoint(self._client, self._server(), inference_id, _ENDPOINT_FIELDS)
 
     def read_pipelines(self) -> Pipelines | None:
         """Return the ingest pipelines; read them once."""

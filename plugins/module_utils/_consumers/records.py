@@ -9,58 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._ml.adaptive import AdaptiveAllocations
+from .._ml.endpoint import Endpoint
 from .mappings import Indices
 
 Json = t.Mapping[str, t.Any]
-IN_CLUSTER = ("elasticsearch", "elser", "text_embedding")
-"""Services of inference endpoints that use a deployment in the cluster.
-
-Elasticsearch 8.12 called ``text_embedding`` what is ``elasticsearch`` since 8.13 (pull request 105753).
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """An inference endpoint of a service in the cluster; what it does not report of its deployment is ``None``."""
-
-    inference_id: str
-    task_type: str
-    deployment_id: str
-    model_id: str | None = None
-    number_of_allocations: int | None = None
-    threads_per_allocation: int | None = None
-    adaptive_allocations: AdaptiveAllocations | None = None
-    chunking_settings: Json | None = None
-
-    @classmethod
-    def from_api(cls, raw: Json) -> Endpoint:
-        # Before 8.15 an endpoint's id was called model_id, as that of its model is.
-        inference_id = str(raw.get("inference_id") or raw["model_id"])
-        settings = raw.get("service_settings") or {}
-        return cls(
-            inference_id=inference_id,
-            task_type=str(raw["task_type"]),
-            deployment_id=str(settings.get("deployment_id") or inference_id),
-            model_id=settings.get("model_id"),
-            number_of_allocations=settings.get("num_allocations"),
-            threads_per_allocation=settings.get("num_threads"),
-            adaptive_allocations=AdaptiveAllocations.from_api(settings.get("adaptive_allocations")),
-            chunking_settings=raw.get("chunking_settings"),
-        )
-
-    @property
-    def owns_deployment(self) -> bool:
-        """Return whether the endpoint made its deployment, which then has its id; otherwise it uses an existing one."""
-        return self.deployment_id == self.inference_id
-
-
-def endpoints(answer: Json) -> tuple[Endpoint, ...]:
-    """Return the endpoints in the answer of ``GET _inference/_all`` that use deployments in the cluster."""
-    listed = answer.get("endpoints") or answer.get("models") or ()
-    return tuple(Endpoint.from_api(endpoint) for endpoint in listed if endpoint.get("service") in IN_CLUSTER)
-
-
 Pipelines = t.Mapping[str, frozenset[str]]
 """Ingest pipeline to the ids in its inference processors and in those of the pipelines that it calls."""
 

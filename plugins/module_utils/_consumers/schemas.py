@@ -8,44 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import (
-    ANY,
-    Schema,
-    SchemaError,
-    boolean,
-    integer,
-    list_of,
-    map_of,
-    max_depth,
-    object_with,
-    text,
-)
-from .._ml.schemas import ADAPTIVE
-
-_ENDPOINT_SCHEMA = object_with(
-    "task_type",
-    inference_id=text,
-    model_id=text,
-    task_type=text,
-    service=text,
-    service_settings=object_with(
-        deployment_id=text,
-        model_id=text,
-        num_allocations=integer,
-        num_threads=integer,
-        adaptive_allocations=ADAPTIVE,
-    ),
-)
-
-
-def _endpoint(value: t.Any) -> None:
-    _ENDPOINT_SCHEMA(value)
-    if not (value.get("inference_id") or value.get("model_id")):
-        raise SchemaError("is missing", "inference_id")
-
-
-ENDPOINTS = object_with(endpoints=list_of(_endpoint), models=list_of(_endpoint))
-CHUNKING = object_with(endpoints=list_of(object_with(chunking_settings=ANY)))
+from .._core.http.schema import ANY, Schema, SchemaError, boolean, map_of, max_depth, object_with
 
 
 def _each_of(what: str, deepest: int) -> Schema:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .records import Aliases, Consumers, Endpoint, UsedBy, consumers_of
+from .._ml.endpoint import Endpoint
+from .records import Aliases, Consumers, UsedBy, consumers_of
 
 
 class ModelUsers(t.NamedTuple):

@@ -6,7 +6,21 @@
 
 from __future__ import annotations
 
-from .._core.http.schema import Schema, boolean, integer, list_of, map_of, object_with, text
+import typing as t
+
+from .._core.http.schema import (
+    ANY,
+    Schema,
+    SchemaError,
+    boolean,
+    integer,
+    list_of,
+    map_of,
+    max_depth,
+    object_with,
+    text,
+)
+from .endpoint import IN_CLUSTER
 from .model import MEMORY_FIGURES
 from .settings import SCHEMAS
 
@@ -47,3 +61,35 @@ ASSIGNMENT = object_with(
     start_time=text,
 )
 ASSIGNMENTS = map_of(ASSIGNMENT)
+
+_ENDPOINT = object_with(
+    "task_type",
+    inference_id=text,
+    model_id=text,
+    task_type=text,
+    service=text,
+    service_settings=ANY,
+    task_settings=ANY,
+    chunking_settings=ANY,
+)
+_SETTINGS_IN_CLUSTER = object_with(
+    service_settings=object_with(
+        deployment_id=text,
+        model_id=text,
+        num_allocations=integer,
+        num_threads=integer,
+        adaptive_allocations=ADAPTIVE,
+    )
+)
+
+
+def _endpoint(value: t.Any) -> None:
+    _ENDPOINT(value)
+    if not (value.get("inference_id") or value.get("model_id")):
+        raise SchemaError("is missing", "inference_id")
+    if value.get("service") in IN_CLUSTER:
+        _SETTINGS_IN_CLUSTER(value)
+    max_depth(value)
+
+
+ENDPOINTS = object_with(endpoints=list_of(_endpoint), models=list_of(_endpoint))

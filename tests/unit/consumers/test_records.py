@@ -10,8 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records, schemas
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.schema import SchemaError
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records
 
 Json = dict[str, t.Any]
 
@@ -46,9 +45,3 @@ def test_aliases_as_a_dry_run_would_leave_them() -> None:
     known = {"m": ("a", "b"), "n": ("c",)}
     assert records.with_predicted(known, {}) == known
     assert records.with_predicted(known, {"a": None, "b": "n", "d": "o"}) == {"n": ("b", "c"), "o": ("d",)}
-
-
-def test_an_endpoint_without_an_id_is_no_endpoint() -> None:
-    with pytest.raises(SchemaError) as refused:
-        schemas.ENDPOINTS({"endpoints": [{"task_type": "rerank"}]})
-    assert str(refused.value) == "endpoints[].inference_id is missing"

@@ -10,19 +10,20 @@ import typing as t
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, Endpoint, UsedBy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, UsedBy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.users import ModelUsers, model_users
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.words import listed_users
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.endpoint import Endpoint
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
 MODELS = {"d1": "m", "d2": "m", "x": "other"}
 ALL = Consumers(
     (
-        Endpoint("by-model", "rerank", "by-model", "m"),
-        Endpoint("by-alias", "rerank", "by-alias", "a"),
-        Endpoint("by-deployment", "rerank", "d2"),
-        Endpoint("of-others", "rerank", "x", "other"),
+        Endpoint("by-model", "rerank", service_settings={"model_id": "m"}),
+        Endpoint("by-alias", "rerank", service_settings={"model_id": "a"}),
+        Endpoint("by-deployment", "rerank", service_settings={"deployment_id": "d2"}),
+        Endpoint("of-others", "rerank", service_settings={"deployment_id": "x", "model_id": "other"}),
     ),
     {
         "names-model": frozenset({"m"}),
@@ -63,7 +64,7 @@ def test_a_model_without_users_has_none() -> None:
 
 def test_an_endpoint_of_elasticsearch_itself_counts_while_it_has_a_deployment() -> None:
     """Test that who names it counts before, too: its first request brings the model and the deployment back."""
-    preset = Endpoint(".preset", "sparse_embedding", ".preset", "m")
+    preset = Endpoint(".preset", "sparse_embedding", service_settings={"model_id": "m"})
     consumers = Consumers((preset,), {"p": frozenset({".preset"})}, {}, {"i": frozenset({".preset"})})
     assert model_users("m", {}, consumers) == ((), ((), ("p",), (), ("i",)))
     assert model_users("m", {".preset": "m"}, consumers) == ((".preset",), ((".preset",), ("p",), (), ("i",)))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.features import Feature
-from ..._core.http.client import Request, query_value, quote
+from ..._core.http.client import Request, query_value
 from ..._core.server import Server
+from ..._ml.endpoint_updates import allocations_of_endpoint, deployment_path, deployment_update
 from ..._ml.settings import OLD_NAMES, SETTINGS
 from ..records.step import Step
 
@@ -19,30 +20,17 @@ def to_request(step: Step, server: Server, server_timeout: str) -> Request:
     """Return the request of *step* for *server*. *server_timeout*: an Elasticsearch time such as ``30s``."""
     if step.kind == "start":
         return _start(step, server, server_timeout)
-    path = deployment_path(step.deployment_id, f"_{step.kind}")
     settings = dict(step.settings)
     if step.endpoint_type is not None:
-        return _endpoint_update(step, step.endpoint_type)
+        return allocations_of_endpoint(step.endpoint_type, step.deployment_id, settings)
     if step.kind == "update":
-        return Request("POST", path, {"timeout": server_timeout}, settings)
+        return deployment_update(step.deployment_id, settings, server_timeout)
+    path = deployment_path(step.deployment_id, "_stop")
     # By default Elasticsearch answers the stop of a missing deployment with success.
     settings = {"allow_no_match": False, **settings}
     if "finish_pending_work" in settings:  # only a body has it, and next to one the query is not read
         return Request("POST", path, {}, settings)
     return Request("POST", path, {name: query_value(value) for name, value in settings.items()})
-
-
-def _endpoint_update(step: Step, task_type: str) -> Request:
-    settings = dict(step.settings)
-    if "number_of_allocations" in settings:
-        settings["num_allocations"] = settings.pop("number_of_allocations")
-    path = f"/_inference/{quote(task_type)}/{quote(step.deployment_id)}/_update"
-    return Request("PUT", path, {}, {"service_settings": settings})
-
-
-def deployment_path(deployment_id: str, verb: str) -> str:
-    """Return the path of an action on a deployment, such as ``_start``."""
-    return f"/_ml/trained_models/{quote(deployment_id)}/deployment/{verb}"
 
 
 def _is_known(name: str, server: Server) -> bool:

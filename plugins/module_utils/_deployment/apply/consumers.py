@@ -10,9 +10,9 @@ import typing as t
 
 from ..._consumers.records import UsedBy
 from ..._core.errors import ApiError
-from ..._core.features import Feature
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint_updates import chunking_warning, may_reset_chunking, unread_chunking_warning
 from ..api.cluster import Cluster
 from ..api.snapshot import Snapshot
 from ..plan import consumers as consumer_rules
@@ -81,25 +81,15 @@ def _consumers_of(
 
 def read_chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
     """Read the chunking settings after *step*, the update of an endpoint; return a warning if it changed them, too."""
-    if not cluster.server.supports(Feature.CHUNKING_RESET):
+    if not may_reset_chunking(cluster.server):
         return []
-    deployment_id = step.deployment_id
+    inference_id = step.deployment_id
     try:
-        endpoints = cluster.consumers.read_endpoints() or ()
-        known = [each.chunking_settings for each in endpoints if each.inference_id == deployment_id]
-        now = cluster.consumers.read_chunking_settings(str(step.endpoint_type), deployment_id)
+        known = [each for each in cluster.consumers.read_endpoints() or () if each.inference_id == inference_id]
+        now = cluster.consumers.read_endpoint_again(inference_id)
     except ApiError:
-        return [
-            WarningText(
-                f"The chunking settings of inference endpoint '{deployment_id}' could not be read after the update, "
-                "which may have changed them."
-            )
-        ]
-    if now in known or not known:
-        return []
-    return [
-        WarningText(
-            f"The update also changed the chunking settings of inference endpoint '{deployment_id}', as some versions "
-            "of Elasticsearch do with any update of an endpoint. No request puts them back before Elasticsearch 9.5."
-        )
-    ]
+        return [unread_chunking_warning(inference_id)]
+    if now is None:
+        return [unread_chunking_warning(inference_id)]
+    changed = any(each.chunking_settings != now.chunking_settings for each in known)
+    return [chunking_warning(inference_id)] if changed else []

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._consumers.records import ConsumerKind, Consumers, Endpoint, UsedBy, consumers_of
+from ..._consumers.records import ConsumerKind, Consumers, UsedBy, consumers_of
 from ..._consumers.words import KIND_NAMES, listed, unreadable
 from ..._core.errors import Refusal
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint import Endpoint
 from ..records.desired import Desired
 from .plan import Plan
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._core.errors import Difference, Refusal
+from ..._core.errors import Refusal
 from ..._core.warning import WarningText
 from ..._core.words import quoted_ids
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint_updates import allocation_settings
 from ..._ml.settings import MISREPORTED
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord
@@ -186,7 +187,8 @@ def _plan_in_place(desired: Desired, current: Deployment) -> Plan:
     if not differences:
         return Plan(current, current, skipped_because=_left_to_adaptive(desired, current))
     refuse_contradictions(after)
-    step = Step("update", current.deployment_id, _update_settings(desired, current, differences))
+    settings = allocation_settings(desired.number_of_allocations, adaptive_patch(desired, current), current)
+    step = Step("update", current.deployment_id, settings)
     return Plan(current, after, "update", (step,))
 
 
@@ -225,19 +227,6 @@ def _updated(desired: Desired, current: Deployment) -> Deployment:
         routes=routes,
         routing_source="prediction",
     )
-
-
-def _update_settings(desired: Desired, current: Deployment, differences: tuple[Difference, ...]) -> dict[str, t.Any]:
-    """Return the settings that differ; with adaptive allocations turned off, the fixed number as well."""
-    differing = {difference.name for difference in differences}
-    settings: dict[str, t.Any] = {}
-    patch = adaptive_patch(desired, current)
-    if patch is not None and "adaptive_allocations" in differing:
-        settings["adaptive_allocations"] = patch.body(current.adaptive_allocations)
-    number = desired.number_of_allocations
-    if number is not None and ("number_of_allocations" in differing or current.adaptive):
-        settings["number_of_allocations"] = number
-    return settings
 
 
 def _refuse_taking_over(desired: Desired, current: Deployment) -> None:

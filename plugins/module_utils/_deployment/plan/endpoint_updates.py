@@ -4,7 +4,7 @@
 
 """Updates that go through an inference endpoint: one setting at a time, each checked by a read. Pure.
 
-From 9.2 on every version takes these requests; the newest refuse both settings in one (around-deployments.md 4.3).
+What each of them sends: ``_ml/endpoint_updates.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import typing as t
 
 from ..._core.errors import Unsatisfied
 from ..._core.warning import WarningText
-from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint_updates import endpoint_parts
 from ..records.desired import Desired
 from ..records.step import Step
 from .diff import adaptive_patch, allocation_changes, missing_settings
@@ -25,30 +25,11 @@ from .readiness import is_new_instance
 
 
 def through_endpoint(plan: Plan, task_type: str) -> Plan:
-    """Return *plan*, which has only updates, with these sent to the inference endpoint that has the deployment's id.
-
-    Adaptive allocations come first: while they are enabled, they set the number.
-    """
-    steps = []
-    for step in plan.steps:
-        if "adaptive_allocations" in step.settings:
-            steps.append(_part(step, task_type, "adaptive_allocations", _whole_adaptive(plan, step)))
-        if "number_of_allocations" in step.settings:
-            steps.append(_part(step, task_type, "number_of_allocations", step.settings["number_of_allocations"]))
+    """Return *plan*, which has only updates, with these sent to the inference endpoint that has the deployment's id."""
+    before, after = (t.cast("Deployment", each) for each in (plan.before, plan.after))
+    parts = [(step, part) for step in plan.steps for part in endpoint_parts(step.settings, before, after)]
+    steps = (dataclasses.replace(step, settings=part, endpoint_type=task_type) for step, part in parts)
     return dataclasses.replace(plan, steps=tuple(steps))
-
-
-def _part(step: Step, task_type: str, name: str, value: t.Any) -> Step:
-    return dataclasses.replace(step, settings={name: value}, endpoint_type=task_type)
-
-
-def _whole_adaptive(plan: Plan, step: Step) -> dict[str, t.Any]:
-    """Return all adaptive allocations, because an endpoint replaces the object; to turn them off needs no bounds."""
-    before, after = (t.cast("Deployment", each).adaptive_allocations or OFF for each in (plan.before, plan.after))
-    if after == dataclasses.replace(before, enabled=False):
-        return {"enabled": False}
-    kept = {name: value for name, value in after.as_result().items() if value is not None}
-    return {**step.settings["adaptive_allocations"], **kept}
 
 
 def desired_by(plan: Plan, step: Step, desired: Desired) -> Desired:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._consumers.records import Endpoint
 from ..._core.features import Feature
 from ..._core.server import Server
 from ..._ml.adaptive import AdaptivePatch
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint import Endpoint
 from ..._ml.model import Model
 from ..records.desired import Desired
 from ..records.recovery_record import RecoveryRecord

@@ -10,7 +10,6 @@ import dataclasses
 import re
 import typing as t
 
-from ..._consumers.records import Endpoint
 from ..._consumers.words import KIND_NAMES, unreadable
 from ..._core.errors import ApiError, Difference, Refusal, shown
 from ..._core.features import Feature
@@ -18,10 +17,20 @@ from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.adaptive import OFF
 from ..._ml.deployment import Deployment
+from ..._ml.endpoint import Endpoint
+from ..._ml.endpoint_versions import (
+    CHANGE_NAMES,
+    NOWHERE,
+    Change,
+    Ways,
+    change_between,
+    endpoint_since,
+    is_preset,
+    ways,
+)
 from ..records.desired import Desired
 from .diff import allocation_changes, immutable_differences
 from .endpoint_updates import through_endpoint
-from .owner_versions import CHANGE_NAMES, NOWHERE, Change, Ways, change_between, endpoint_since, is_preset, ways
 from .plan import Plan
 
 _OWNED = re.compile(r"Cannot update deployment \[.*\] as it was created by inference endpoint")

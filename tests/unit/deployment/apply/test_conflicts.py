@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.endpoint import endpoints_in
 from support.emulated_cluster import Emulator
 from support.scenario_helpers import at_tick, owned
 
@@ -101,7 +101,8 @@ def test_one_file_by_two_names_is_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("service", ["elasticsearch", "elser", "text_embedding"])
 def test_endpoints_of_each_age_are_seen(service: str) -> None:
     listed = {"model_id": "e", "task_type": "text_embedding", "service": service, "service_settings": {"model_id": "m"}}
-    assert [each.inference_id for each in references.endpoints({"models": [listed]})] == ["e"]
+    assert [each.inference_id for each in endpoints_in({"models": [listed]})] == ["e"]
+    assert [each.in_cluster for each in endpoints_in({"models": [listed]})] == [True]
 
 
 @pytest.mark.parametrize(("version", "passed_on"), [("8.19.21", True), ("9.1.10", True), ("9.5.3", False)])

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers import records as references
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, Endpoint, UsedBy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, UsedBy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
@@ -19,8 +19,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.plan import Plan
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.desired import Desired
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.step import Step
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.adaptive import AdaptiveAllocations
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.endpoint import Endpoint
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -65,31 +65,6 @@ def test_pipelines_name_models_wherever_they_do(answer: Json, named: dict[str, s
     assert references.pipelines(answer) == {name: frozenset(each) for name, each in named.items()}
 
 
-def test_endpoints_of_the_cluster_count() -> None:
-    mine = {"task_type": "sparse_embedding", "service": "elasticsearch"}
-    answer = {
-        "endpoints": [
-            {
-                **mine,
-                "inference_id": "own",
-                "service_settings": {"model_id": "m", "num_threads": 2, "adaptive_allocations": {"enabled": True}},
-            },
-            {**mine, "inference_id": "on", "service_settings": {"deployment_id": "d", "num_allocations": 3}},
-            {**mine, "inference_id": "far", "service": "openai", "service_settings": {"model_id": "m"}},
-        ]
-    }
-    own, attached = references.endpoints(answer)
-    assert own == Endpoint("own", "sparse_embedding", "own", "m", None, 2, AdaptiveAllocations(True))
-    assert attached == Endpoint("on", "sparse_embedding", "d", None, 3)
-    assert (own.owns_deployment, attached.owns_deployment) == (True, False)
-
-
-def test_endpoints_before_8_15_have_other_names() -> None:
-    old = {"model_id": "e", "task_type": "sparse_embedding", "service": "elser", "service_settings": {}}
-    assert references.endpoints({"models": [old]}) == (Endpoint("e", "sparse_embedding", "e"),)
-    assert references.endpoints({}) == ()
-
-
 def test_aliases_are_those_of_models_that_have_some() -> None:
     models: list[Json] = [{"model_id": "m", "metadata": {"model_aliases": ["b", "a"]}}, {"model_id": "n"}]
     assert references.aliases(models) == {"m": ("a", "b")}
@@ -107,7 +82,7 @@ def test_what_may_not_be_read_is_null_in_a_result() -> None:
 # --- what follows from it ---
 
 FOUND = Consumers(
-    (Endpoint("e", "rerank", "d"), Endpoint("other", "rerank", "other")),
+    (Endpoint("e", "rerank", service_settings={"deployment_id": "d"}), Endpoint("other", "rerank")),
     {
         "by-id": frozenset({"d"}),
         "by-model": frozenset({"m"}),

@@ -172,7 +172,7 @@ def test_chunking_settings_that_an_update_resets_are_reported(version: str, choi
 def test_chunking_settings_that_cannot_be_read_are_reported() -> None:
     with Emulator("9.1.10") as emulator:
         owned(emulator)
-        between(emulator, lambda path, forward: NO_MASTER if path.endswith("/sparse_embedding/ep") else forward())
+        between(emulator, lambda path, forward: NO_MASTER if path == "/_inference/ep" else forward())
         assert emulator.run(**THROUGH, number_of_allocations=3)["warnings"] == [UNREAD]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.features import Feature
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.server import Server
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.owner_versions import (
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.endpoint_versions import (
     CHANGES,
     NOWHERE,
     PRESETS,
@@ -24,7 +24,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
     ways,
 )
 
-GUIDE = Path(__file__).parents[4] / "docs" / "docsite" / "rst" / "references.rst"
+GUIDE = Path(__file__).parents[3] / "docs" / "docsite" / "rst" / "references.rst"
 
 
 def shown(found: Ways) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.features import Feature
-from ..._core.server import Server
-from ..._ml.deployment import Deployment
+from .._core.features import Feature
+from .._core.server import Server
+from .deployment import Deployment
 
 Change = t.Literal["number", "to_adaptive", "bounds", "to_fixed"]
 CHANGES: tuple[Change, ...] = ("number", "to_adaptive", "bounds", "to_fixed")
