@@ -23,12 +23,13 @@ from .._core.server import Server
 from .._core.warning import WarningText
 from .._ml.deployment import Deployment
 from .._ml.existing import absent_warning
+from .._ml.health import health
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
 from .plan import consumers as consumer_rules
 from .plan.as_list import as_list
 from .plan.readiness import is_running
-from .records.usage import Trust, health, nodes, usage
+from .records.usage import Trust, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
 _OF_PATTERNS = set("*?[")

@@ -14,11 +14,11 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.api import cluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.usage import (
     Trust,
-    health,
     nodes,
     usage,
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import AllocationStatus, Deployment
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.health import health
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
 from support.emulated_cluster import Emulator
 

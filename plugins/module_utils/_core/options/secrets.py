@@ -17,6 +17,16 @@ from .addresses import host_userinfo, userinfo
 from .credentials import SHORTEST_SECRET
 
 _PAIRS = (("username", "password"), ("proxy_username", "proxy_password"))
+_SECRET_NAMES = frozenset(
+    ("api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters")
+)
+_SECRET_ENDS = ("_api_key", "_secret", "password", "private_key")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a setting of this *name* is a secret."""
+    plain = name.strip().lower().replace("-", "_")
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS)
 
 
 def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:

@@ -1,0 +1,107 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads of deployments, for resources that only look at them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.errors import ApiError
+from .._core.features import Feature
+from .._core.http.client import Client, quote
+from .._core.http.pages import read_pages
+from .._core.http.schema import epoch_millis, integer, list_of, map_of, object_with, text
+from .._core.server import Server
+from .deployment import Deployment
+from .schemas import ADAPTIVE
+from .settings import SCHEMAS
+
+_ROWS = "trained_model_stats"
+_STATUS = ("allocation_count", "target_allocation_count", "state")
+_FIELDS = (
+    *("deployment_id", "model_id", *SCHEMAS, "adaptive_allocations"),
+    *("state", "reason", "start_time", "allocation_status"),
+    *("nodes.node.*.name", "nodes.routing_state", "nodes.number_of_allocations"),
+)
+_QUERY = {
+    "filter_path": ",".join(("count", f"{_ROWS}.model_id", *(f"{_ROWS}.deployment_stats.{name}" for name in _FIELDS)))
+}
+_DEPLOYMENT = object_with(
+    deployment_id=text,
+    model_id=text,
+    **SCHEMAS,
+    adaptive_allocations=ADAPTIVE,
+    state=text,
+    reason=text,
+    start_time=epoch_millis,
+    allocation_status=object_with(*_STATUS, allocation_count=integer, target_allocation_count=integer, state=text),
+    nodes=list_of(
+        object_with(
+            node=map_of(object_with(name=text)),
+            routing_state=object_with(routing_state=text, reason=text),
+            number_of_allocations=integer,
+        )
+    ),
+)
+STATS = object_with(
+    count=integer,
+    trained_model_stats=list_of(object_with("model_id", model_id=text, deployment_stats=_DEPLOYMENT)),
+)
+"""Of the answer of ``_stats``, as far as it is read here."""
+
+
+class Named(t.NamedTuple):
+    """What has an id, as ``_stats`` shows it. ``model``: whether a model has it. ``deployments``: all of that model.
+
+    ``deployment``: the one with this id.
+    """
+
+    deployment: Deployment | None = None
+    model: bool = False
+    deployments: tuple[str, ...] = ()
+
+
+def read_named(client: Client, server: Server, name: str) -> Named:
+    """Return the deployment and the model with this *name*.
+
+    :raises ApiError: they could not be read.
+    """
+    path = f"/_ml/trained_models/{quote(name)}/_stats"
+    try:
+        answer = client.read(f"read deployment '{name}'", path, _QUERY, schema=STATS)
+    except ApiError as exc:
+        if exc.not_found:
+            return Named()
+        raise
+    rows = answer.get(_ROWS) or ()
+    found = _deployments(rows, server)
+    return Named(
+        next((each for each in found if each.deployment_id == name), None),
+        any(row["model_id"] == name for row in rows),
+        tuple(each.deployment_id for each in found if each.model_id == name),
+    )
+
+
+def read_deployment(client: Client, server: Server, deployment_id: str) -> Deployment | None:
+    """Return the deployment with this id, ``None`` if there is none.
+
+    :raises ApiError: it could not be read.
+    """
+    return read_named(client, server, deployment_id).deployment
+
+
+def read_deployments(client: Client, server: Server) -> dict[str, Deployment]:
+    """Return all deployments by id.
+
+    :raises ApiError: they could not be read.
+    """
+    what, path = "read the deployments", "/_ml/trained_models/_stats"
+    rows = read_pages(client, what, path, _ROWS, _QUERY, schema=STATS)
+    return {deployment.deployment_id: deployment for deployment in _deployments(rows, server)}
+
+
+def _deployments(rows: t.Iterable[t.Mapping[str, t.Any]], server: Server) -> list[Deployment]:
+    misreports = server.supports(Feature.MISREPORTED_THREADS)
+    return [Deployment.from_stats(row, misreports) for row in rows if row.get("deployment_stats")]
