@@ -35,6 +35,7 @@ MODE = "plugins/modules/ml_upgrade_mode.py"
 INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
+ENDPOINTS = "plugins/modules/inference_endpoint_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
 BUILTIN = "roles/builtin_model"
 WIDTH = 120
@@ -274,6 +275,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     MODELS: {"results": lambda: other_results("server", "failure", "error")},
+    ENDPOINTS: {"results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
     f"{BUILTIN}/meta/argument_specs.yml": {part: functools.partial(role_options, part) for part in _handed_on()},
     f"{BUILTIN}/tasks/main.yml": {part: functools.partial(role_arguments, part) for part in _handed_on()},

@@ -38,6 +38,7 @@ ROWS = (
         *(f"module_utils/{resource}" for resource in RESOURCES),
         "module_utils/_alias",
         "module_utils/_cache",
+        "module_utils/_endpoint_info",
         "module_utils/_inference",
         "module_utils/_model",
         "module_utils/_model_info",

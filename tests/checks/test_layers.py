@@ -28,6 +28,7 @@ SMALL = (
     "_capacity",
     "_capacity_info",
     "_consumers",
+    "_endpoint_info",
     "_inference",
     "_model",
     "_model_info",

@@ -19,6 +19,7 @@ from support.playbook import Json, run_playbook
 
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 CACHE, MODE = "mlops.elasticsearch.trained_model_cache", "mlops.elasticsearch.ml_upgrade_mode"
+ENDPOINTS = "mlops.elasticsearch.inference_endpoint_info"
 INFER = "mlops.elasticsearch.trained_model_infer"
 MODEL = "mlops.elasticsearch.trained_model"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
@@ -74,6 +75,9 @@ TASKS: list[Json] = [
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}},
     {MODELS: {"gather": ["definition", "references", "config"]}},
+    {ENDPOINTS: {"gather": ["deployment", "users"]}},
+    {ENDPOINTS: {"gather": []}},
+    {ENDPOINTS: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {MODELS: {"model_id": "search-model", "gather": []}},
     {MODELS: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": ".multilingual-e5-small", "reassign": True}},

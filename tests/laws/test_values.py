@@ -26,6 +26,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run, run_fleet, run_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import options as endpoint_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import run as run_endpoint_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as run_inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import options as model
@@ -53,6 +55,7 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "ml_upgrade_mode": (upgrade_mode.SPEC, run_upgrade_mode, {**HOSTS, "enabled": True}),
     "trained_model_cache": (cache.SPEC, run_cache, {**HOSTS, "deployment_id": "m"}),
     "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
+    "inference_endpoint_info": (endpoint_info.SPEC, run_endpoint_info, HOSTS),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
     "trained_model_info": (model_info.SPEC, run_model_info, HOSTS),
 }
@@ -121,6 +124,7 @@ def outcome(module: str, given: Json) -> Json:
         run_capacity: CLUSTER.connect_capacity,
         run_cache: CLUSTER.connect_caches,
         run_inference: CLUSTER.connect_inference,
+        run_endpoint_info: CLUSTER.connect_endpoint_info,
         run_upgrade_mode: CLUSTER.connect_upgrade_mode,
         run_model: CLUSTER.connect_models,
         run_model_info: CLUSTER.connect_model_info,

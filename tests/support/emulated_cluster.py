@@ -44,6 +44,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import options as endpoint_info_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import run as endpoint_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info.api import EndpointInfoCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import run as inference
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference.api import InferenceCluster
@@ -151,6 +154,9 @@ class Emulator:
 
     def connect_upgrade_mode(self, connection: Connection, sleep: t.Callable[[float], None]) -> UpgradeModeCluster:
         return UpgradeModeCluster(self._client(connection, sleep))
+
+    def connect_endpoint_info(self, connection: Connection, sleep: t.Callable[[float], None]) -> EndpointInfoCluster:
+        return EndpointInfoCluster(self._client(connection, sleep))
 
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
@@ -309,6 +315,17 @@ class Emulator:
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
         outcome = model_info.run(params, check_mode, connect=self.connect_model_info, clock=self.clock)
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def endpoints(self, *patterns: str, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``inference_endpoint_info``; ``warnings`` beside it."""
+        asked = {"inference_id": list(patterns)} if patterns else {}
+        checked = ArgumentSpecValidator(**endpoint_info_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **asked, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = endpoint_info.run(params, check_mode, connect=self.connect_endpoint_info, clock=self.clock)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def capacity(self, check_mode: bool = False, **given: t.Any) -> Json:

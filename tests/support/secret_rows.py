@@ -22,6 +22,7 @@ _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 
 # The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
+    "inference_endpoint_info": {"gather": ["deployment", "users"]},
     "ml_capacity_info": {"fit": [{"model_id": "m"}], "deployments": [{"model_id": "m", "number_of_allocations": 2}]},
     "trained_model": {
         "model_id": "m{{ 999999999 | random }}",

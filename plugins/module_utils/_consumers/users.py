@@ -57,3 +57,12 @@ def model_users(model_id: str, models: t.Mapping[str, str], consumers: Consumers
 def is_idle_preset(endpoint: Endpoint, deployments: t.Container[str]) -> bool:
     """Return whether *endpoint* is one that Elasticsearch makes itself, and has no deployment: it needs no model."""
     return endpoint.inference_id.startswith(".") and endpoint.deployment_id not in deployments
+
+
+def endpoint_users(endpoint: Endpoint, consumers: Consumers) -> UsedBy:
+    """Return the users of an endpoint: other endpoints that use its deployment, pipelines and indices that name it."""
+    owned = endpoint.inference_id if endpoint.owns_deployment else None
+    others = {each.inference_id for each in consumers.endpoints or () if owned and each.deployment_id == owned}
+    named = consumers_of((), [endpoint.inference_id], (), consumers)
+    attached = tuple(sorted(others - {endpoint.inference_id}))
+    return named._replace(inference_endpoints=None if consumers.endpoints is None else attached)

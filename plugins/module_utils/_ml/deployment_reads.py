@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.errors import ApiError
 from .._core.features import Feature
-from .._core.http.client import Client, quote
+from .._core.http.client import Client
 from .._core.http.pages import read_pages
 from .._core.http.schema import epoch_millis, integer, list_of, map_of, object_with, text
 from .._core.server import Server
@@ -50,46 +49,6 @@ STATS = object_with(
     trained_model_stats=list_of(object_with("model_id", model_id=text, deployment_stats=_DEPLOYMENT)),
 )
 """Of the answer of ``_stats``, as far as it is read here."""
-
-
-class Named(t.NamedTuple):
-    """What has an id, as ``_stats`` shows it. ``model``: whether a model has it. ``deployments``: all of that model.
-
-    ``deployment``: the one with this id.
-    """
-
-    deployment: Deployment | None = None
-    model: bool = False
-    deployments: tuple[str, ...] = ()
-
-
-def read_named(client: Client, server: Server, name: str) -> Named:
-    """Return the deployment and the model with this *name*.
-
-    :raises ApiError: they could not be read.
-    """
-    path = f"/_ml/trained_models/{quote(name)}/_stats"
-    try:
-        answer = client.read(f"read deployment '{name}'", path, _QUERY, schema=STATS)
-    except ApiError as exc:
-        if exc.not_found:
-            return Named()
-        raise
-    rows = answer.get(_ROWS) or ()
-    found = _deployments(rows, server)
-    return Named(
-        next((each for each in found if each.deployment_id == name), None),
-        any(row["model_id"] == name for row in rows),
-        tuple(each.deployment_id for each in found if each.model_id == name),
-    )
-
-
-def read_deployment(client: Client, server: Server, deployment_id: str) -> Deployment | None:
-    """Return the deployment with this id, ``None`` if there is none.
-
-    :raises ApiError: it could not be read.
-    """
-    return read_named(client, server, deployment_id).deployment
 
 
 def read_deployments(client: Client, server: Server) -> dict[str, Deployment]:

@@ -42,6 +42,16 @@ def absent_models_warning(given: t.Sequence[str], models: t.Mapping[str, t.Colle
     return (WarningText(f"Models {_named(absent)} do not exist. {existing}"),) if absent else ()
 
 
+def absent_endpoints_warning(given: t.Sequence[str], endpoint_ids: t.Sequence[str]) -> tuple[WarningText, ...]:
+    """Return the warning that no inference endpoints have the ids *given*; none if all of them exist."""
+    absent = [name for name in dict.fromkeys(given) if name not in endpoint_ids]
+    meant = dict.fromkeys(filter(None, (_similar(name, endpoint_ids) for name in absent)))
+    existing = _listed("inference endpoint", endpoint_ids, _named(list(meant)))
+    if len(absent) == 1:
+        return (WarningText(f"Inference endpoint {_named(absent)} does not exist. {existing}"),)
+    return (WarningText(f"Inference endpoints {_named(absent)} do not exist. {existing}"),) if absent else ()
+
+
 def deployments_that_exist(given: str, deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]) -> str:
     """Return what to say if no deployment has the id *given*."""
     similar = _similar(given, deployment_ids)

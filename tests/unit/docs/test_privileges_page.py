@@ -34,6 +34,10 @@ def sees_models(emulator: Emulator) -> bool:
     return [each["fully_defined"] for each in emulator.models("other", gather=["definition"])["models"]] == [True]
 
 
+def sees_endpoints(emulator: Emulator) -> bool:
+    return [each["health"] for each in emulator.endpoints("e")["inference_endpoints"]] == ["ok"]
+
+
 def sees_room(emulator: Emulator) -> bool:
     nodes = emulator.capacity()["nodes"]
     return bool(nodes) and nodes[0]["memory"]["total"] is not None
@@ -149,6 +153,7 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "read whether an inference endpoint owns a deployment to update or a missing deployment": sees_the_maker,
     "read which ingest pipelines use a deployment before a stop": sees_users("ingest_pipelines"),
     "read which indices use a deployment before a stop": sees_indices,
+    "read inference endpoints, their deployments and their health": sees_endpoints,
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
     "try a model with an inference": infers,

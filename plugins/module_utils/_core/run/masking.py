@@ -47,6 +47,7 @@ downloading field_names first_allocation_bytes fully_defined further_allocation_
 model_type models packaged platform_architecture required_memory tags task total_parts unused verified
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
 routing_table_before
+idle inference_id lost owned service task_settings task_type unknown chunking_settings
 refused attempts inference_results latency max mean min p50 p90 p99 task
 """
 KEYS = frozenset(_KEYS.split())
