@@ -28,6 +28,9 @@ options:
       models:
         description: By model id, one or more entries of the fact of models.
         type: dict
+      endpoints:
+        description: By id, one or more entries of the fact of inference endpoints.
+        type: dict
 """
     DEPLOYMENTS = r"""
 options:

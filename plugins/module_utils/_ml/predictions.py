@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import boolean, integer, list_of, object_with, text
+from .._core.http.schema import ANY, boolean, integer, list_of, object_with, text
 from .._core.options.spec import Spec
 from .._core.run.predictions import Predicted, entry_schema
 from .._core.server import Server
+from .endpoint import Endpoint
 from .model import MEMORY_FIGURES, Model
+from .schemas import ADAPTIVE
+from .settings import SETTINGS
 
-KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model"}
+KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model", "endpoints": "endpoint"}
 """Kind in the option ``predictions`` to the key of the resource in an entry of a fact."""
 
 PREDICTIONS = Spec({"predictions": {"type": "dict", "options": {kind: {"type": "dict"} for kind in KINDS}}})
@@ -29,6 +32,24 @@ MODEL_ENTRY = entry_schema(
         **dict.fromkeys(("field_names", "model_aliases"), list_of(text)),
         fully_defined=boolean,
         config=object_with(tags=list_of(text), metadata=object_with()),
+    )
+)
+
+ENDPOINT_ENTRY = entry_schema(
+    endpoint=object_with(
+        "inference_id",
+        "task_type",
+        "service",
+        **dict.fromkeys(("inference_id", "task_type", "service"), text),
+        **dict.fromkeys(("service_settings", "task_settings", "chunking_settings"), ANY),
+        deployment=object_with(
+            "deployment_id",
+            "model_id",
+            **dict.fromkeys(("deployment_id", "model_id", "assignment_state", "reason", "start_time"), text),
+            **{name: setting.schema for name, setting in SETTINGS.items()},
+            owned=boolean,
+            adaptive_allocations=ADAPTIVE,
+        ),
     )
 )
 
@@ -51,6 +72,17 @@ def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str,
     """
     found = Predicted(params, "deployments", _DEPLOYMENT_ENTRY).on(server)
     return {name: (entry.get("deployment") or {}).get("model_id") for name, entry in found.items()}
+
+
+def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[str, Endpoint | None]:
+    """Return the inference endpoints on *server* that a dry run would have changed, ``None`` if deleted.
+
+    Their deployments are among the predicted deployments: those of an entry are there at once.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
+    return {name: (shown := entry.get("endpoint")) and Endpoint.from_api(shown) for name, entry in found.items()}
 
 
 class PredictedModel(t.NamedTuple):
