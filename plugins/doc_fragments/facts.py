@@ -29,7 +29,7 @@ options:
         description: By model id, one or more entries of the fact of models.
         type: dict
       endpoints:
-        description: By id, one or more entries of the fact of inference endpoints.
+        description: By inference id, one or more entries of the fact of inference endpoints.
         type: dict
 """
     DEPLOYMENTS = r"""

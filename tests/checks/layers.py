@@ -39,6 +39,7 @@ ROWS = (
         "module_utils/_alias",
         "module_utils/_cache",
         "module_utils/_endpoint_info",
+        "module_utils/_endpoint",
         "module_utils/_inference",
         "module_utils/_model",
         "module_utils/_model_info",

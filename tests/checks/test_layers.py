@@ -29,6 +29,7 @@ SMALL = (
     "_capacity_info",
     "_consumers",
     "_endpoint_info",
+    "_endpoint",
     "_inference",
     "_model",
     "_model_info",

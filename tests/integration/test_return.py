@@ -22,11 +22,18 @@ CACHE, MODE = "mlops.elasticsearch.trained_model_cache", "mlops.elasticsearch.ml
 ENDPOINTS = "mlops.elasticsearch.inference_endpoint_info"
 INFER = "mlops.elasticsearch.trained_model_infer"
 MODEL = "mlops.elasticsearch.trained_model"
+ENDPOINT = "mlops.elasticsearch.inference_endpoint"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
 MODELS = "mlops.elasticsearch.trained_model_info"
 ONE, INFO, MANY = (f"mlops.elasticsearch.trained_model_deployment{suffix}" for suffix in ("", "_info", "s"))
 SEARCH = {"model_id": "sentiment", "deployment_id": "search", "number_of_allocations": 1}
 ADAPTIVE = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 4}
+CREATED = {
+    "inference_id": "e",
+    "task_type": "sparse_embedding",
+    "service": "elasticsearch",
+    "service_settings": {"model_id": "sentiment", "num_threads": 1, "num_allocations": 1},
+}
 SLEEPY = {"enabled": True, "min_number_of_allocations": 0}
 TASKS: list[Json] = [
     {ONE: SEARCH, "check_mode": True},
@@ -92,13 +99,20 @@ TASKS: list[Json] = [
     {ALIAS: {"model_alias": "own-model", "model_id": "own"}},
     {MODEL: {"model_id": "own", "state": "absent"}, "ignore_errors": True},
     {MODEL: {"model_id": "own", "state": "absent", "force": True}},
+    {ENDPOINT: CREATED, "check_mode": True},
+    {ENDPOINT: CREATED},
+    {ENDPOINT: {"inference_id": "e", "service_settings": {"adaptive_allocations": ADAPTIVE, "unknown": 1}}},
+    {ENDPOINT: {"inference_id": "e", "service_settings": {"num_allocations": 3}, "on_adaptive": "skip"}},
+    {ENDPOINT: {"inference_id": "e", "service_settings": {"num_threads": 2}}, "ignore_errors": True},
+    {ENDPOINT: {"inference_id": "e", "state": "absent"}},
+    {ENDPOINT: {**CREATED, "hosts": "http://127.0.0.1:9"}, "ignore_errors": True},
     {MODEL: {"model_id": "nope", "hosts": "http://127.0.0.1:9", "state": "absent"}, "ignore_errors": True},
 ]
 # What Ansible itself has in results, or documents for all modules.
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
 BY_ID = {"routing_table", "routing_table_before", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
-BY_ID |= {"elasticsearch_ml_models"}
+BY_ID |= {"elasticsearch_ml_models", "elasticsearch_ml_endpoints"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -179,6 +193,7 @@ def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str
     ("module", "never"),
     [
         ("trained_model_deployment", {"deployment.reason", "details"}),
+        ("inference_endpoint", {"endpoint.task_settings", "endpoint.deployment.reason"}),
         ("ml_capacity_info", {"nodes.zone", "fit.displaced", "missing"}),
         ("trained_model_deployment_info", {"deployments.reason", "deployments.health_reason"}),
     ],

@@ -26,6 +26,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.spec import Spec
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment import run, run_fleet, run_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment, fleet, info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint import options as endpoint
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint import run as run_endpoint
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import options as endpoint_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import run as run_endpoint_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._inference import options as inference
@@ -43,6 +45,17 @@ Place = tuple[str, ...]
 
 HOSTS: Json = {"hosts": ["http://double:9200"]}
 MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
+    "inference_endpoint": (
+        endpoint.SPEC,
+        run_endpoint,
+        {
+            **HOSTS,
+            "inference_id": "e",
+            "task_type": "sparse_embedding",
+            "service": "elasticsearch",
+            "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 1},
+        },
+    ),
     "ml_capacity_info": (
         capacity.SPEC,
         run_capacity,
@@ -127,6 +140,7 @@ def outcome(module: str, given: Json) -> Json:
         run_endpoint_info: CLUSTER.connect_endpoint_info,
         run_upgrade_mode: CLUSTER.connect_upgrade_mode,
         run_model: CLUSTER.connect_models,
+        run_endpoint: CLUSTER.connect_endpoints,
         run_model_info: CLUSTER.connect_model_info,
     }
     connect = connections.get(code, CLUSTER.connect)

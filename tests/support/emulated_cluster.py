@@ -44,6 +44,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.ap
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import deployment as options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options import fleet as fleet_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.task_run import TaskRun
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint import options as endpoint_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint import run as endpoint
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint.api import EndpointCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import options as endpoint_info_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info import run as endpoint_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._endpoint_info.api import EndpointInfoCluster
@@ -145,6 +148,9 @@ class Emulator:
 
     def connect_models(self, connection: Connection, sleep: t.Callable[[float], None]) -> ModelCluster:
         return ModelCluster(self._client(connection, sleep), sleep)
+
+    def connect_endpoints(self, connection: Connection, sleep: t.Callable[[float], None]) -> EndpointCluster:
+        return EndpointCluster(self._client(connection, sleep), sleep)
 
     def connect_capacity(self, connection: Connection, sleep: t.Callable[[float], None]) -> CapacityCluster:
         return CapacityCluster(self._client(connection, sleep))
@@ -287,6 +293,21 @@ class Emulator:
             checked.validated_parameters,
             check_mode,
             connect=self.connect_models,
+            clock=self.clock,
+            show_progress=self.reported.append,
+        )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def run_endpoint(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``inference_endpoint``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**endpoint_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        outcome = endpoint.run(
+            checked.validated_parameters,
+            check_mode,
+            connect=self.connect_endpoints,
             clock=self.clock,
             show_progress=self.reported.append,
         )

@@ -23,6 +23,13 @@ _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 # The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
     "inference_endpoint_info": {"gather": ["deployment", "users"]},
+    "inference_endpoint": {
+        "inference_id": "e{{ 999999999 | random }}",
+        "task_type": "sparse_embedding",
+        "service": "elasticsearch",
+        "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 1},
+        **_BRIEFLY,
+    },
     "ml_capacity_info": {"fit": [{"model_id": "m"}], "deployments": [{"model_id": "m", "number_of_allocations": 2}]},
     "trained_model": {
         "model_id": "m{{ 999999999 | random }}",

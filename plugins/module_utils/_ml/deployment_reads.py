@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.errors import ApiError
 from .._core.features import Feature
-from .._core.http.client import Client
+from .._core.http.client import Client, quote
 from .._core.http.pages import read_pages
 from .._core.http.schema import epoch_millis, integer, list_of, map_of, object_with, text
 from .._core.server import Server
@@ -59,6 +60,30 @@ def read_deployments(client: Client, server: Server) -> dict[str, Deployment]:
     what, path = "read the deployments", "/_ml/trained_models/_stats"
     rows = read_pages(client, what, path, _ROWS, _QUERY, schema=STATS)
     return {deployment.deployment_id: deployment for deployment in _deployments(rows, server)}
+
+
+class Named(t.NamedTuple):
+    """The deployment with one id, and the deployments of the model that has the same id."""
+
+    deployment: Deployment | None = None
+    of_model: tuple[str, ...] = ()
+
+
+def read_named(client: Client, server: Server, name: str) -> Named:
+    """Return what has this *name*.
+
+    :raises ApiError: it could not be read.
+    """
+    path = f"/_ml/trained_models/{quote(name)}/_stats"
+    try:
+        answer = client.read(f"read deployment '{name}'", path, _QUERY, schema=STATS)
+    except ApiError as exc:
+        if exc.not_found:
+            return Named()
+        raise
+    found = _deployments(answer.get(_ROWS) or (), server)
+    deployment = next((each for each in found if each.deployment_id == name), None)
+    return Named(deployment, tuple(each.deployment_id for each in found if each.model_id == name))
 
 
 def _deployments(rows: t.Iterable[t.Mapping[str, t.Any]], server: Server) -> list[Deployment]:

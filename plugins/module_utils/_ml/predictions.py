@@ -12,10 +12,11 @@ from .._core.http.schema import ANY, boolean, integer, list_of, object_with, tex
 from .._core.options.spec import Spec
 from .._core.run.predictions import Predicted, entry_schema
 from .._core.server import Server
+from .adaptive import AdaptiveAllocations
+from .deployment import Deployment
 from .endpoint import Endpoint
 from .model import MEMORY_FIGURES, Model
 from .schemas import ADAPTIVE
-from .settings import SETTINGS
 
 KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model", "endpoints": "endpoint"}
 """Kind in the option ``predictions`` to the key of the resource in an entry of a fact."""
@@ -45,9 +46,9 @@ ENDPOINT_ENTRY = entry_schema(
         deployment=object_with(
             "deployment_id",
             "model_id",
-            **dict.fromkeys(("deployment_id", "model_id", "assignment_state", "reason", "start_time"), text),
-            **{name: setting.schema for name, setting in SETTINGS.items()},
+            **dict.fromkeys(("deployment_id", "model_id", "assignment_state", "reason"), text),
             owned=boolean,
+            **dict.fromkeys(("number_of_allocations", "threads_per_allocation"), integer),
             adaptive_allocations=ADAPTIVE,
         ),
     )
@@ -72,17 +73,6 @@ def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str,
     """
     found = Predicted(params, "deployments", _DEPLOYMENT_ENTRY).on(server)
     return {name: (entry.get("deployment") or {}).get("model_id") for name, entry in found.items()}
-
-
-def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[str, Endpoint | None]:
-    """Return the inference endpoints on *server* that a dry run would have changed, ``None`` if deleted.
-
-    Their deployments are among the predicted deployments: those of an entry are there at once.
-
-    :raises Refusal: the option has what no fact has.
-    """
-    found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
-    return {name: (shown := entry.get("endpoint")) and Endpoint.from_api(shown) for name, entry in found.items()}
 
 
 class PredictedModel(t.NamedTuple):
@@ -141,3 +131,34 @@ def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
     )
     is_new = shown.get("create_time") is None
     return PredictedModel(model, shown.get("config") or {}, shown.get("model_bytes"), is_new)
+
+
+class PredictedEndpoint(t.NamedTuple):
+    """An inference endpoint that a dry run would have made or changed, with its deployment as far as that is known."""
+
+    endpoint: Endpoint
+    deployment: Deployment | None
+
+
+def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[str, PredictedEndpoint | None]:
+    """Return the inference endpoints on *server* that a dry run would have changed, ``None`` if deleted.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
+    return {name: _predicted_endpoint(entry.get("endpoint")) for name, entry in found.items()}
+
+
+def _predicted_endpoint(shown: dict[str, t.Any] | None) -> PredictedEndpoint | None:
+    if shown is None:
+        return None
+    deployment = shown.get("deployment")
+    names = ("deployment_id", "model_id", "number_of_allocations", "threads_per_allocation")
+    return PredictedEndpoint(
+        Endpoint.from_api(shown),
+        deployment
+        and Deployment(
+            **{name: deployment.get(name) for name in names},
+            adaptive_allocations=AdaptiveAllocations.from_api(deployment.get("adaptive_allocations")),
+        ),
+    )

@@ -11,11 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.records import Consumers, UsedBy
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.users import (
-    ModelUsers,
-    endpoint_users,
-    model_users,
-)
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.users import ModelUsers, model_users
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._consumers.words import listed_users
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.endpoint import Endpoint
 from support.emulated_cluster import Emulator
@@ -109,30 +105,3 @@ def test_users_are_read_however_they_name_the_model(named: str) -> None:
         users = reader.read_model_users("m", {"d": "m"})
         assert users == (("d",), (("e",), ("p",), ("alias",), ("i",)))
         assert reader.read_model_users("other", {"d": "m"}) == ModelUsers()
-
-
-ENDPOINT = Endpoint("e", "rerank", service_settings={"model_id": "m"})
-ATTACHED = Endpoint("on-e", "rerank", service_settings={"deployment_id": "e"})
-ABROAD = Endpoint("far", "completion", "openai")
-AROUND = Consumers(
-    (ENDPOINT, ATTACHED, Endpoint("other", "rerank", service_settings={"model_id": "m"})),
-    {name: frozenset({name.removeprefix("names-")}) for name in ("names-e", "names-on-e", "names-m", "names-far")},
-    {"m": ("a",)},
-    {"i": frozenset({"e"}), "j": frozenset({"on-e"}), "k": frozenset({"other"}), "l": frozenset({"far"})},
-)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "users"),
-    [
-        (ENDPOINT, (("on-e",), ("names-e",), (), ("i",))),
-        (ATTACHED, ((), ("names-on-e",), (), ("j",))),
-        (ABROAD, ((), ("names-far",), (), ("l",))),
-    ],
-)
-def test_users_of_an_endpoint(endpoint: Endpoint, users: t.Any) -> None:
-    assert endpoint_users(endpoint, AROUND) == users
-
-
-def test_users_of_an_endpoint_that_may_not_be_read() -> None:
-    assert list(endpoint_users(ENDPOINT, Consumers(None, None, {}, None))) == [None, None, (), None]

@@ -111,6 +111,22 @@ def changes_by_endpoint(emulator: Emulator) -> bool:
     )
 
 
+def manages_endpoints(emulator: Emulator) -> bool:
+    own = {"task_type": "sparse_embedding", "service": "elasticsearch"}
+    one = {"model_id": "m", "num_threads": 1, "num_allocations": 1}
+    tasks: list[Json] = [
+        {**own, "service_settings": one},
+        {"service_settings": {"num_allocations": 2}},
+        {"state": "absent"},
+    ]
+    return all(emulator.run_endpoint(inference_id="new", **task)["changed"] for task in tasks)
+
+
+def starts_for_endpoints(emulator: Emulator) -> bool:
+    emulator.effect("remove_deployment", deployment_id="e")
+    return bool(emulator.run_endpoint(inference_id="e")["changed"])
+
+
 def changes(emulator: Emulator) -> bool:
     return bool(emulator.run(model_id="m", number_of_allocations=2)["changed"])
 
@@ -163,6 +179,8 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "turn the upgrade mode of machine learning on or off": changes_mode,
     "set, move or delete a model alias": changes_alias,
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
+    "create, change or delete an inference endpoint": manages_endpoints,
+    "start the deployment of an inference endpoint again": starts_for_endpoints,
 }
 BESIDE = [name for name in TASKS if any(word in name for word in ("inference endpoint", "ingest pipeline", "indices"))]
 """What needs the privilege to read, too, without saying so in each row."""

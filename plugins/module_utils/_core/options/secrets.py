@@ -21,6 +21,8 @@ _SECRET_NAMES = frozenset(
     ("api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters")
 )
 _SECRET_ENDS = ("_api_key", "_secret", "password", "private_key")
+_FREE = ("service_settings", "task_settings")
+"""Options whose names are the user's own: a secret among them is refused, and must not be shown until then."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -41,6 +43,9 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
     # Shorter ones are refused, and masking them would mask half of the refusal.
     for value in map(_text, headers.values()) if isinstance(headers, dict) else ():
         parts |= {value, *_parts_of_header(value)}
+    parts |= set(_texts_within(params.get("secrets")))
+    for option in _FREE:
+        parts |= set(_misplaced(params.get(option)))
     parts |= _of_api_key(_text(params.get("api_key")).strip())
     for names in _PAIRS:
         username, password = (_text(params.get(name)) for name in names)
@@ -51,6 +56,34 @@ def secrets(params: t.Mapping[str, t.Any]) -> frozenset[str]:
         parts |= _secret_half(pair)
     found = whole | {part for part in parts if len(part) >= SHORTEST_SECRET}
     return frozenset(form for text in found for form in _forms(text)) - {""}
+
+
+def _texts_within(value: t.Any) -> t.Iterator[str]:
+    """Yield each text in *value*, at any depth: also what it is as JSON, and the keys within a JSON text."""
+    if isinstance(value, dict):
+        yield json.dumps(value, default=str)
+        for item in value.values():
+            yield from _texts_within(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts_within(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+        yield from _misplaced(_parsed(str(value)))
+
+
+def _misplaced(settings: t.Any) -> t.Iterator[str]:
+    """Yield the secrets in *settings*, which their names tell."""
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        yield from _texts_within(value) if is_secret_name(str(name)) else _misplaced(value)
+
+
+def _parsed(text: str) -> t.Any:
+    """Return what *text* is as JSON, nothing if it is none."""
+    try:
+        return json.loads(text) if text.lstrip().startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _of_api_key(api_key: str) -> set[str]:

@@ -48,6 +48,8 @@ model_type models packaged platform_architecture required_memory tags task total
 prediction moved has_predicted_places max_assigned_allocations per_allocation_memory_bytes per_deployment_memory_bytes
 routing_table_before
 idle inference_id lost owned service task_settings task_type unknown chunking_settings
+endpoint inference_id task_type service service_settings task_settings chunking_settings not_shown owned secrets_version
+num_threads
 refused attempts inference_results latency max mean min p50 p90 p99 task
 """
 KEYS = frozenset(_KEYS.split())

@@ -137,13 +137,18 @@ class _Run(t.Generic[K, D, C, S]):
         :raises NotReached: it is not in time, or will never be.
         """
 
+        def probed() -> Readiness:
+            self._current = self._resource.probe(cluster, desired, t.cast("C", self._current))
+            return self._resource.readiness(desired, self._current)
+
         def observe() -> Readiness:
             cluster.forget()
             self._current = self._resource.read(cluster, desired)
-            return self._resource.readiness(desired, self._current)
+            return probed()
 
-        first = self._resource.readiness(desired, t.cast("C", self._current))
         self._reached = False
+        with cluster.within(self._work().time_left):
+            first = probed()
         wait_until_ready(self._subject, first, observe, cluster, self._work())
         self._reached = True
 
@@ -206,12 +211,16 @@ class _Run(t.Generic[K, D, C, S]):
             try:
                 cluster.write(f"{step.kind} {self._subject}", request, self._resource.write_of(step))
             except ApiError as error:
+                if self._resource.passes(step, error) and self._budget.left:
+                    self._clock.sleep(min(PAUSE, self._budget.left))
+                    continue
                 may_be_ours |= may_have_been_applied(error)
-                left = self._after_error(cluster, desired, plan, request, error, may_be_ours)
+                explained = self._resource.explain(desired, step, error)
+                left = self._after_error(cluster, desired, plan, request, explained, may_be_ours)
                 if left is not None:
                     return left
                 if attempt == ATTEMPTS:
-                    raise
+                    raise explained from error
                 attempt += 1
                 self._clock.sleep(PAUSE)
                 continue

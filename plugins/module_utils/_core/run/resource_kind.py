@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..errors import ApiError
 from ..http.client import Request
 from ..http.schema import Schema
 from ..plan import Plan, Step
@@ -80,6 +81,12 @@ class Resource(t.Generic[K, D, C, S]):
     wait_policy: t.Callable[[D], WaitPolicy] | None = None
     """Return how long the task may wait, if it waits at all for what it did; then ``readiness`` ends the wait."""
     readiness: t.Callable[[D, C], Readiness] = lambda _desired, _current: Readiness("ready")
+    probe: t.Callable[[K, D, C], C] = lambda _cluster, _desired, current: current
+    """Complete what was read during the wait with what only a use of the resource shows."""
+    passes: t.Callable[[Step, ApiError], bool] = lambda _step, _error: False
+    """Return whether a step was refused until something else is over: then it is sent again while there is time."""
+    explain: t.Callable[[D, Step, ApiError], ApiError] = lambda _desired, _step, error: error
+    """Return the error with what the task can do about it."""
 
     tidy: t.Callable[[K, D, C], tuple[WarningText, ...]] = lambda _cluster, _desired, _current: ()
     """Remove what an earlier task has left on this machine; return warnings. It is called last, not in check mode."""

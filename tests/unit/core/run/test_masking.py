@@ -99,13 +99,14 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
             emulator.run_alias(model_alias="a", model_id="other", reassign=True),
             emulator.run_model(model_id=".rerank-v1", wait=False),
             emulator.run_model(model_id="m", state="absent"),
+            emulator.run_endpoint(inference_id="a", state="absent"),
         ]
         results.append(emulator.run(model_id="nope"))
         asleep = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 2}
         results.append(emulator.run_many([{"model_id": "m", "adaptive_allocations": asleep}]))
         results.append(emulator.run(model_id="m", state="restarted", finish_pending_work=True))
         results.append(emulator.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
-    facts = {"elasticsearch_ml_deployments", "elasticsearch_ml_aliases", "elasticsearch_ml_models"}
+    facts = {f"elasticsearch_ml_{kind}" for kind in ("deployments", "aliases", "models", "endpoints")}
     ids = {"id-n1", "id-n2", "m", "a", "other", ".rerank-v1", *facts}
     assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
     documented = [block(module, "RETURN") for module in MODULES]

@@ -1,0 +1,74 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The endpoint as it would be after a plan, as far as that is known before. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._ml.adaptive import OFF
+from .._ml.deployment import Deployment
+from .._ml.endpoint import Endpoint, in_endpoint
+from .allocations import Scaling, as_deployment, asked
+from .changes import Changes, Json
+from .records import Desired, EndpointState, Situation
+from .shown import state_of
+from .steps import creation_body
+
+
+def after_creation(desired: Desired, current: Situation, earlier: Endpoint | None) -> EndpointState:
+    """Return the endpoint that a creation makes. What Elasticsearch fills in is not known before."""
+    body = creation_body(desired, earlier)
+    task_type = desired.task_type or (earlier.task_type if earlier else "")
+    settings = body["service_settings"]
+    parts: Json = {
+        "task_settings": body.get("task_settings") or {},
+        "chunking_settings": body.get("chunking_settings"),
+    }
+    new = Endpoint(desired.inference_id, task_type, body["service"], settings, **parts)
+    deployment = (current.obstacles.attached or _new_deployment(new, settings)) if new.in_cluster else None
+    version = desired.secrets_version or current.kept_version
+    return t.cast("EndpointState", state_of(desired, Situation(new, deployment=deployment, kept_version=version)))
+
+
+def _new_deployment(new: Endpoint, settings: Json) -> Deployment:
+    given = asked(Desired(new.inference_id, service_settings=settings))
+    return Deployment(
+        deployment_id=str(new.deployment_id),
+        model_id=str(new.model_id or ""),
+        number_of_allocations=given.number,
+        threads_per_allocation=given.threads,
+        adaptive_allocations=None if given.adaptive is None else given.adaptive.merged_into(None),
+    )
+
+
+def after_update(desired: Desired, current: Situation, found: Changes) -> EndpointState | None:
+    """Return the endpoint after the update and the start that *found* asks for."""
+    stored = current.stored
+    if stored is None:
+        return None
+    parts: Json = {part: {**(getattr(stored, part) or {}), **settings} for part, settings in found.parts.items()}
+    if "chunking_settings" in parts:
+        parts["chunking_settings"] = found.parts["chunking_settings"]
+    after = dataclasses.replace(stored, **parts)
+    deployment = as_deployment(stored, None) if current.is_lost else current.deployment
+    if found.scaling and found.scaling.settings:
+        deployment = dataclasses.replace(found.scaling.after, allocation_status=None, reason=None, routes=())
+        after = dataclasses.replace(after, service_settings=_scaled(after, found.scaling))
+    version = desired.secrets_version if found.sends_secrets else current.kept_version
+    return state_of(desired, dataclasses.replace(current, stored=after, deployment=deployment, kept_version=version))
+
+
+def _scaled(endpoint: Endpoint, scaling: Scaling) -> Json:
+    """Return the settings of the service with the allocations after a change, as a later read may show them."""
+    after = scaling.after
+    allocations = in_endpoint({"number_of_allocations": after.number_of_allocations})
+    shown = {
+        name: value for name, value in (after.adaptive_allocations or OFF).as_result().items() if value is not None
+    }
+    adaptive = {} if after.adaptive_allocations in (None, OFF) else {"adaptive_allocations": shown}
+    kept = {name: value for name, value in endpoint.service_settings.items() if name != "adaptive_allocations"}
+    return {**kept, **allocations, **adaptive}

@@ -1,0 +1,126 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The allocations that a task asks for, beside those of the deployment that an endpoint uses. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._core.errors import Refusal
+from .._ml.adaptive import UNSET, AdaptivePatch
+from .._ml.deployment import Deployment
+from .._ml.endpoint import Endpoint
+from .._ml.endpoint_updates import allocation_settings
+from .records import Desired, Situation
+
+SCALING = ("num_allocations", "adaptive_allocations")
+_BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
+_ADAPTIVE = ("enabled", *_BOUNDS)
+
+
+class Asked(t.NamedTuple):
+    """The allocations that the settings of a service ask for; ``None`` leaves them as they are."""
+
+    number: int | None = None
+    adaptive: AdaptivePatch | None = None
+    threads: int | None = None
+
+    @property
+    def is_plain_number(self) -> bool:
+        """Return whether a number is given, and nothing that says whether adaptive allocations set it."""
+        return self.number is not None and (self.adaptive is None or self.adaptive.enabled is None)
+
+
+class Scaling(t.NamedTuple):
+    """A change of allocations. ``settings``: what an update of the deployment would send; empty if nothing differs."""
+
+    settings: dict[str, t.Any]
+    before: Deployment
+    after: Deployment
+    skipped_because: str | None = None
+
+
+def asked(desired: Desired) -> Asked:
+    """Return the allocations in the settings of a service in the cluster.
+
+    :raises Refusal: Elasticsearch takes no such value.
+    """
+    settings = desired.service_settings
+    return Asked(
+        _positive("num_allocations", settings.get("num_allocations")),
+        _patch(settings.get("adaptive_allocations")),
+        _positive("num_threads", settings.get("num_threads")),
+    )
+
+
+def _positive(name: str, value: t.Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise Refusal("invalid_value", f"service_settings.{name} must be a whole number above 0")
+    return value
+
+
+def _patch(given: t.Any) -> AdaptivePatch | None:
+    if given is None:
+        return None
+    where = "service_settings.adaptive_allocations"
+    if not isinstance(given, dict) or set(given) - set(_ADAPTIVE):
+        raise Refusal("invalid_value", f"{where} takes a dictionary with {', '.join(_ADAPTIVE)}")
+    if not isinstance(given.get("enabled"), (bool, type(None))):
+        raise Refusal("invalid_value", f"{where}.enabled must be true or false")
+    low, high = (_bound(f"{where}.{name}", given.get(name)) for name in _BOUNDS)
+    if None not in (low, high) and UNSET not in (low, high) and t.cast("int", low) > t.cast("int", high):
+        raise Refusal("invalid_value", f"{where} has a minimum above its maximum")
+    return AdaptivePatch(given.get("enabled"), low, high)
+
+
+def _bound(name: str, value: t.Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < UNSET):
+        raise Refusal("invalid_value", f"{name} must be a whole number of 0 or more, or -1 for no bound")
+    return value
+
+
+def as_deployment(stored: Endpoint, live: Deployment | None) -> Deployment:
+    """Return the deployment of an endpoint: as it is, or without it as the endpoint shows it."""
+    return live or Deployment(
+        deployment_id=str(stored.deployment_id),
+        model_id=str(stored.model_id or ""),
+        number_of_allocations=stored.number_of_allocations,
+        threads_per_allocation=stored.threads_per_allocation,
+        adaptive_allocations=stored.adaptive_allocations,
+    )
+
+
+def scaling(desired: Desired, current: Situation, stored: Endpoint) -> Scaling:
+    """Return how the allocations of the endpoint *stored* have to change.
+
+    :raises Refusal: adaptive allocations set the number that the task asks for, or the task asks for what none is.
+    """
+    now, given = as_deployment(stored, current.deployment), asked(desired)
+    number, patch, skipped = given.number, given.adaptive, None
+    if now.adaptive and given.is_plain_number:
+        number, patch, skipped = _of_adaptive(desired, given)
+    merged = now.adaptive_allocations if patch is None else patch.merged_into(now.adaptive_allocations)
+    is_adaptive = merged is not None and merged.enabled
+    after = dataclasses.replace(
+        now,
+        adaptive_allocations=merged,
+        number_of_allocations=now.number_of_allocations if is_adaptive or number is None else number,
+    )
+    return Scaling(allocation_settings(number, patch, now), now, after, skipped)
+
+
+def _of_adaptive(desired: Desired, given: Asked) -> tuple[int | None, AdaptivePatch | None, str | None]:
+    """Return number and patch where adaptive allocations are enabled, and the task gives a number alone."""
+    if desired.on_adaptive == "fail":
+        raise Refusal(
+            "adaptive_allocations_enabled",
+            f"The deployment of inference endpoint '{desired.inference_id}' has adaptive allocations enabled: they set "
+            "its num_allocations",
+            hint="Set on_adaptive to override (turns them off) or skip, or give adaptive_allocations, too.",
+        )
+    if desired.on_adaptive == "skip":
+        return None, given.adaptive, "adaptive allocations are enabled and on_adaptive is skip"
+    return given.number, dataclasses.replace(given.adaptive or AdaptivePatch(), enabled=False), None
