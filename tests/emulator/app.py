@@ -31,6 +31,7 @@ from .api import licence as licence_api
 from .api import memory as memory_api
 from .api import models as model_api
 from .api import nodes as node_api
+from .api import region_policy as region_api
 from .api import search as search_api
 from .api import tasks as task_api
 from .api import uploads as upload_api
@@ -64,6 +65,7 @@ ROUTER: Final = Router(
         *cat_api.ROUTES,
         *index_api.ROUTES,
         *search_api.ROUTES,
+        *region_api.ROUTES,
         *endpoint_api.ROUTES,
         *endpoint_infer_api.ROUTES,
         *ingest_api.ROUTES,

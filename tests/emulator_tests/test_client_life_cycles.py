@@ -88,8 +88,10 @@ WITHOUT_METHOD = {
     "POST /_license",
     "GET /_ingest/pipeline/_simulate",
     "GET /_ingest/pipeline/{id}/_simulate",
+    "GET /_inference/_services",
+    "GET /_inference/_services/{task_type}",
 }
-"""Routes without a typed method in any client: deleting nothing, and the second way to do something."""
+"""Routes without a typed method in any client: deleting nothing, the second way to do something, what Kibana asks."""
 
 
 def _served(server: str) -> set[str]:

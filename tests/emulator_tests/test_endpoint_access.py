@@ -55,6 +55,31 @@ def test_privileges(privilege: str) -> None:
             assert f"action [{action}] is unauthorized for user [u]" in text
 
 
+@pytest.mark.parametrize(
+    ("version", "privilege", "allowed"),
+    [
+        ("8.13.4", "manage", "get put"),
+        ("8.13.4", "monitor", "get"),
+        ("8.15.3", "manage_inference", "get put dry_run"),
+        ("8.15.3", "monitor_inference", "get"),
+        ("8.16.0", "manage_inference", "get put dry_run update"),
+        ("9.5.3", "manage_inference", "get put dry_run update"),
+        ("9.5.3", "monitor_inference", "get"),
+        ("9.5.3", "monitor", "get"),
+    ],
+)
+def test_privileges_by_version(version: str, privilege: str, allowed: str) -> None:
+    """Test around-deployments.md 7 item 17: a dry run is a delete, so it needs the privilege to change endpoints."""
+    api = Api(version)
+    api.emulator.control("POST", "/privileges", {"username": "u", "password": "p", "privileges": [privilege]})
+    asked = {"get": ("GET", "/_inference/e"), "put": ("PUT", "/_inference/sparse_embedding/e")}
+    if version != "8.13.4":
+        asked["dry_run"] = ("DELETE", "/_inference/e?dry_run=true")
+    if version not in ("8.13.4", "8.15.3"):
+        asked["update"] = ("PUT", "/_inference/sparse_embedding/e/_update")
+    assert [name for name, request in asked.items() if _status(api, *request)[0] != 403] == allowed.split()
+
+
 def test_serverless_has_them() -> None:
     """Let endpoints and pipelines be used there: server-behaviour.md 8 takes other APIs away."""
     api = Api(flavor="serverless", clock="eager")

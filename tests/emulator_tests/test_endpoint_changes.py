@@ -174,7 +174,7 @@ def test_update_of_a_default(version: str, reason: str) -> None:
             400,
             "Request contained fields which cannot be updated, remove these fields and try again [{service=x}]",
         ),
-        ("rerank/e", {"task_settings": 1}, 400, "Unable to parse task settings in the request [{task_settings=1}]"),
+        ("rerank/e", {"task_settings": 1}, 400, "Unable to parse [task_settings] in the request [{task_settings=1}]"),
     ],
 )
 def test_refused_updates(path: str, body: Any, status: int, reason: str) -> None:
@@ -237,6 +237,61 @@ def test_type_in_the_body_of_an_update_by_version() -> None:
     assert Api("8.15.3").send("PUT", "/_inference/sparse_embedding/e/_update", body).status == 400
 
 
+def test_chunking_settings_of_an_update() -> None:
+    """Test pull request 149723: they are replaced as a whole, and an empty object leaves those that are there."""
+    api = Api(clock="eager")
+    put(api)
+    words = {"strategy": "word", "max_chunk_size": 40, "overlap": 5}
+
+    def send(chunks: Any, **more: Any) -> Any:
+        return api.send("PUT", "/_inference/sparse_embedding/e/_update", {"chunking_settings": chunks, **more})
+
+    assert send(words).body["chunking_settings"] == words
+    assert send({}).body["chunking_settings"] == words
+    assert send({"strategy": "word"}).status == send({"strategy": "bogus"}).status == 400
+    assert send({"strategy": "none"}, service_settings={"num_allocations": 2}).status == 200
+    assert shown(api)["chunking_settings"] == {"strategy": "none"}
+    assert api.assignment("e")["task_parameters"]["number_of_allocations"] == 2
+    older = Api("9.4.0", clock="eager")
+    put(older)
+    answer = older.send("PUT", "/_inference/sparse_embedding/e/_update", {"chunking_settings": words})
+    assert answer.reason.startswith("Request contained fields which cannot be updated")
+
+
+@pytest.mark.parametrize(
+    ("version", "choice", "status"),
+    [
+        ("8.18.8", "by_version", 200),
+        ("9.1.10", "by_version", 200),
+        ("9.2.8", "by_version", 200),
+        ("9.5.3", "by_version", 200),
+        ("9.5.3", "strict", 400),
+    ],
+)
+def test_whole_settings_as_terraform_sends_them(version: str, choice: str, status: int) -> None:
+    """Test what the Terraform provider sends with every update: all settings of the service, and not the service.
+
+    The strict parser refuses the model and the threads, though they are as they were.
+    """
+    api = Api(version, clock="eager")
+    api.emulator.control("POST", "/unknowns", {"endpoint_update_settings": choice})
+    whole = {"model_id": "m", "num_allocations": 1, "num_threads": 1}
+    created = {"service": "elasticsearch", "service_settings": whole, "task_settings": {}}
+    assert api.send("PUT", "/_inference/sparse_embedding/tf", created).status == 200
+    update = {"service_settings": {**whole, "num_allocations": 2}, "task_settings": {}}
+    answer = api.send("PUT", "/_inference/sparse_embedding/tf/_update", update)
+    assert answer.status == status
+    assert shown(api, "tf")["service_settings"]["num_allocations"] == (2 if status == 200 else 1)
+    if status == 400:
+        assert "[num_threads] cannot be updated" in answer.reason
+        assert (
+            api.send(
+                "PUT", "/_inference/sparse_embedding/tf/_update", {"service_settings": {"num_allocations": 2}}
+            ).status
+            == 200
+        )
+
+
 # --- delete ---
 
 
@@ -271,15 +326,84 @@ def test_delete_while_something_names_it() -> None:
     assert api.send("DELETE", "/_inference/sparse_embedding/e", None, force="true").body["acknowledged"] is True
 
 
-def test_delete_of_a_default() -> None:
+ELSER = "/_inference/.elser-2-elasticsearch"
+RESERVED = "[.elser-2-elasticsearch] is a reserved inference endpoint."
+
+
+@pytest.mark.parametrize(("choice", "status"), [("comes_back", 200), ("stays_deleted", 404)])
+def test_delete_of_a_default(choice: str, status: int) -> None:
+    """Test issue 155724: it is there again at the next read, without a deployment until it is used."""
+    api = Api(clock="eager")
+    api.emulator.control("POST", "/unknowns", {"preset_after_delete": choice, "preset_delete": "with_force"})
+    assert api.send("POST", ELSER, {"input": "x"}).status == 200
+    answer = api.send("DELETE", ELSER)
+    assert answer.reason == f"{RESERVED} Use the force=true query parameter to delete the inference endpoint."
+    assert api.send("DELETE", ELSER, None, dry_run="true").body["acknowledged"] is False
+    assert api.send("DELETE", ELSER, None, force="").body == {"acknowledged": True, "pipelines": [], "indexes": []}
+    assert api.send("GET", ELSER).status == status
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
+    assert api.send("POST", ELSER, {"input": "x"}).status == status
+
+
+def test_default_that_cannot_be_deleted() -> None:
+    """Test the refusal that an older public test of the action has."""
     api = Api()
-    answer = api.send("DELETE", "/_inference/.elser-2-elasticsearch")
-    assert answer.reason == (
-        "[.elser-2-elasticsearch] is a reserved inference endpoint."
-        " Use the force=true query parameter to delete the inference endpoint."
-    )
-    assert api.send("DELETE", "/_inference/.elser-2-elasticsearch", None, force="").status == 200
-    assert api.send("GET", "/_inference/.elser-2-elasticsearch").status == 404
+    api.emulator.control("POST", "/unknowns", {"preset_delete": "never"})
+    for query in ({}, {"force": "true"}):
+        answer = api.send("DELETE", ELSER, None, **query)
+        assert (answer.status, answer.reason) == (400, f"{RESERVED} Cannot delete a reserved inference endpoint.")
+
+
+def test_semantic_text_of_an_index_that_a_client_made() -> None:
+    """Test that the mapping counts, at any depth, and for indices that are hidden."""
+    api = Api(clock="eager")
+    put(api)
+    field = {"type": "semantic_text", "inference_id": "e"}
+    mappings = {"properties": {"a": {"properties": {"b": field}}}}
+    assert api.send("PUT", "/texts", {"mappings": mappings}).status == 200
+    search = {"properties": {"a": {"type": "semantic_text", "inference_id": "x", "search_inference_id": "e"}}}
+    assert api.send("PUT", "/more", {"mappings": search, "settings": {"hidden": True}}).status == 200
+    dry = api.send("DELETE", "/_inference/e", None, dry_run="true").body
+    assert dry["indexes"] == ["more", "texts"]
+    assert "being used in the mapping for indexes: [more, texts]" in dry["error_message"]
+    assert api.send("DELETE", "/_inference/e").reason == dry["error_message"]
+    assert api.send("DELETE", "/texts").status == api.send("DELETE", "/more").status == 200
+    assert api.send("DELETE", "/_inference/e").status == 200
+
+
+def test_answers_of_a_delete_before_indices_count() -> None:
+    """Test inference_endpoint:65-77: 8.15 knows pipelines only; before, there is no dry run."""
+    api = Api("8.15.3", clock="eager")
+    put(api)
+    api.effect("put_semantic_text_reference", index="i", inference_id="e")
+    assert api.send("DELETE", "/_inference/e", None, dry_run="true").body == {"acknowledged": False, "pipelines": []}
+    assert api.send("DELETE", "/_inference/e").body == {"acknowledged": True, "pipelines": []}
+    assert Api("8.14.3").send("DELETE", "/_inference/e", None, dry_run="true").status == 400
+
+
+def test_delete_of_an_owner_while_others_are_attached() -> None:
+    """Test that nothing protects them: they stay, and their deployment is gone (inf/action, public source)."""
+    api = Api(clock="eager")
+    put(api)
+    attach(api, "f", "e")
+    dry = api.send("DELETE", "/_inference/e", None, dry_run="true").body
+    assert dry == {"acknowledged": False, "pipelines": [], "indexes": [], "error_message": ""}
+    assert api.send("DELETE", "/_inference/e").status == 200
+    assert shown(api, "f")["service_settings"]["deployment_id"] == "e"
+    assert api.send("POST", "/_inference/f", {"input": "x"}).status == 404
+
+
+@pytest.mark.parametrize(("choice", "most"), [("stored", 4), ("live", 2)])
+def test_adaptive_allocations_that_get_shows(choice: str, most: int) -> None:
+    """Test both: those that were given, or those of the deployment, which another way has changed."""
+    api = Api("9.1.10", clock="eager")
+    api.emulator.control("POST", "/unknowns", {"endpoint_shows_adaptive": choice})
+    put(api, num_allocations=None, adaptive_allocations=ADAPTIVE)
+    api.update("e", adaptive_allocations={"max_number_of_allocations": 2})
+    settings = shown(api)["service_settings"]
+    assert settings["adaptive_allocations"]["max_number_of_allocations"] == most
+    api.effect("set_adaptive", deployment_id="e", adaptive_allocations=None)
+    assert ("adaptive_allocations" in shown(api)["service_settings"]) is (choice == "stored")
 
 
 def test_reset_forgets_endpoints() -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from emulator_tests.api import Api
 from emulator_tests.endpoint_requests import ADAPTIVE, VERSIONS, attach, put, shown
 
 OPTIMIZED = ".elser_model_2_linux-x86_64"
+BY_VERSION = {"endpoint_after_failed_start": "by_version", "endpoint_failed_deployment": "by_version"}
 
 
 # --- put ---
@@ -83,6 +85,52 @@ def test_refused_configurations(path: str, body: Any, reason: str) -> None:
     answer = Api().send("PUT", f"/_inference/{path}", body)
     assert (answer.type, answer.reason) == ("status_exception", reason)
     assert answer.status == (404 if "find" in reason else 400)
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "reason"),
+    [
+        ("completion", {}, "The [elasticsearch] service does not support task type [completion]"),
+        (
+            "text_embedding",
+            {"chunking_settings": {"strategy": "word"}},
+            "Validation Failed: 1: [chunking_settings] does not contain the required setting [max_chunk_size];",
+        ),
+        (
+            "text_embedding",
+            {"service_settings": {"similarity": "near"}},
+            "Validation Failed: 1: [service_settings] Invalid value [near] received."
+            " [similarity] must be one of [cosine, dot_product, l2_norm];",
+        ),
+        (
+            "rerank",
+            {"chunking_settings": {"strategy": "none"}},
+            "Configuration contains settings [{chunking_settings={strategy=none}}] unknown to the [elasticsearch]"
+            " service",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_task(task: str, body: Any, reason: str) -> None:
+    settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m", **body.get("service_settings", {})}
+    answer = Api().send(
+        "PUT", f"/_inference/{task}/e", {"service": "elasticsearch", **body, "service_settings": settings}
+    )
+    assert (answer.status, answer.reason) == (400, reason)
+
+
+@pytest.mark.parametrize(("version", "status"), [("8.18.0", 400), ("9.0.1", 400), ("8.19.0", 200), ("9.5.3", 200)])
+def test_strategies_by_version(version: str, status: int) -> None:
+    """Test the ``ChunkingStrategy`` of inference_endpoint:142-143."""
+    api = Api(version, clock="eager")
+    body = {
+        "service": "elasticsearch",
+        "service_settings": {"num_allocations": 1, "num_threads": 1, "model_id": "m"},
+        "chunking_settings": {"strategy": "recursive", "max_chunk_size": 50},
+    }
+    answer = api.send("PUT", "/_inference/text_embedding/e", body)
+    assert answer.status == status
+    if status == 400:
+        assert answer.reason == "Invalid chunkingStrategy recursive"
 
 
 @pytest.mark.parametrize(
@@ -292,10 +340,46 @@ def test_endpoint_stays_when_its_start_fails() -> None:
     )
     assert shown(api)["service_settings"]["num_allocations"] == 1
     assert "e" not in api.emulator.cluster.assignments
-    assert api.emulator.control("GET", "/unknowns")["endpoint_after_failed_start"] == "kept"
     api.emulator.control("POST", "/unknowns", {"endpoint_after_failed_start": "removed"})
     assert put(api, "f", **both).status == 400
     assert api.send("GET", "/_inference/f").status == 404
+
+
+@pytest.mark.parametrize(
+    ("version", "task", "choices", "endpoint", "deployment"),
+    [
+        ("9.4.0", "text_embedding", {}, True, True),
+        ("9.5.3", "text_embedding", {}, False, False),
+        ("9.5.3", "sparse_embedding", {}, True, True),
+        ("9.5.3", "text_embedding", BY_VERSION, False, False),
+        ("9.5.3", "sparse_embedding", {"endpoint_failed_deployment": "stopped"}, True, False),
+        ("9.5.3", "text_embedding", {"endpoint_failed_deployment": "left"}, False, True),
+        ("9.5.3", "text_embedding", {"endpoint_after_failed_start": "kept"}, True, False),
+        ("9.4.0", "text_embedding", {"endpoint_after_failed_start": "removed"}, False, True),
+    ],
+)
+def test_what_a_creation_leaves_that_times_out(
+    version: str, task: str, choices: dict[str, str], endpoint: bool, deployment: bool
+) -> None:
+    """Test around-deployments.md 4.1: text embeddings are deployed first from 9.5 on, and cleaned up (153886)."""
+    api = Api(version, clock="eager")
+    api.emulator.control("POST", "/unknowns", choices)
+    api.fault("endpoint", {"type": "timeout"})
+    assert put(api, task=task).status == 408
+    assert (api.send("GET", "/_inference/e").status == 200) is endpoint
+    assert ("e" in api.emulator.cluster.assignments) is deployment
+    assert api.writes()[-1]["committed"] is True
+
+
+def test_text_embeddings_are_stored_after_their_start() -> None:
+    api = Api(clock="eager")
+    assert put(api, task="text_embedding").status == 200
+    assert shown(api)["task_type"] == "text_embedding"
+    assert api.assignment("e")["assignment_state"] == "started"
+    api.effect("fail_endpoint_start")
+    assert put(api, "f", task="text_embedding").status == 500
+    assert api.send("GET", "/_inference/f").status == 404
+    assert api.writes()[-1]["committed"] is False
 
 
 def test_no_room_for_the_deployment() -> None:
@@ -321,6 +405,21 @@ def test_start_that_takes_too_long() -> None:
     assert (answer.status, answer.type) == (408, "model_deployment_timeout_exception")
     assert api.assignment("e")["assignment_state"] == "starting"
     assert api.send("GET", "/_inference/e").status == 200
+
+
+@pytest.mark.parametrize("kind", ["bad_gateway", "gateway_timeout"])
+def test_answers_that_a_gateway_gives_while_a_model_loads(kind: str) -> None:
+    """Test around-deployments.md 4.1: 502 or no answer in time, and the endpoint is there nevertheless."""
+    api = Api(clock="eager")
+    api.effect("set_download_time", seconds=60)
+    api.fault("endpoint", {"type": kind}, when="after")
+    body = {"num_allocations": 1, "num_threads": 1, "model_id": OPTIMIZED}
+    raw = json.dumps({"service": "elasticsearch", "service_settings": body}).encode()
+    headers = {"Content-Type": "application/json"}
+    status, _headers, _page = api.emulator.request("PUT", "/_inference/sparse_embedding/e", headers, raw)
+    assert status in (502, 504)
+    assert shown(api)["service_settings"]["model_id"] == OPTIMIZED
+    assert api.assignment("e")["assignment_state"] == "started"
 
 
 # --- attached ---

@@ -47,7 +47,11 @@ def test_rerank() -> None:
     assert ranked[0]["text"] == ["a", "b", "c"][ranked[0]["index"]]
     (best,) = ask(api, "e", input=["a", "b", "c"], query="q", top_n=1, return_documents=False).body["rerank"]
     assert best == {"index": ranked[0]["index"], "relevance_score": scores[0]}
-    assert "Field [query] cannot be null for task type [rerank]" in ask(api, "e", input="a").reason
+    assert ask(api, "e", input="a").reason == "Required [query]"
+    older = Api("9.1.10", clock="eager")
+    put(older, task="rerank")
+    for path in ("e", "rerank/e"):
+        assert "Field [query] cannot be null for task type [rerank]" in ask(older, path, input="a").reason
 
 
 def test_default_endpoint_deploys_its_model_when_it_is_used() -> None:

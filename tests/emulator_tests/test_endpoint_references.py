@@ -27,7 +27,7 @@ def test_start_of_a_model_named_like_an_endpoint(version: str) -> None:
     settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
     body = {"service": "elasticsearch", "service_settings": settings}
     # The endpoint is stored, but its deployment may not have the id of another model (server-behaviour.md 3.1 row 12).
-    put_answer = api.send("PUT", "/_inference/text_embedding/other", body)
+    put_answer = api.send("PUT", "/_inference/sparse_embedding/other", body)
     assert put_answer.reason.startswith("Deployment id [other] is the same as an another model")
     answer = api.start("other")
     reason = "Model IDs must be unique. Requested model ID [other] matches existing model IDs but must not."

@@ -423,7 +423,7 @@ def test_what_an_effect_is_refused_is_shown() -> None:
         ({"operation": "start", "do": "drop"}, r"\[do\] must be an object"),
         ({"operation": "start", "do": {"type": "drop2"}}, r"unknown do.type \[drop2\] did you mean \[drop\]\?"),
         ({"operation": "nothing", "do": {"type": "drop"}}, "operation must be one of .*cluster_state.*any_read"),
-        ({"operation": "stop", "do": {"type": "timeout"}}, "timeout can hit only start, not stop"),
+        ({"operation": "stop", "do": {"type": "timeout"}}, "timeout can hit only start, endpoint, not stop"),
         ({"operation": "stats", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),
         ({"operation": "any_read", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),
         ({"method": "GET", "do": {"type": "master_timeout"}}, "master's queue: writes, not reads"),

@@ -25,8 +25,14 @@ POOR: dict[str, Any] = {
     "roles": {**SECURITY["roles"], "poor": {}},
 }
 UNPRIVILEGED = "Basic cG9vcjpwNw=="
-NAMES = {"task_type_or_id": "sparse_embedding", "metrics": "metadata", "metric": "os", "index_metric": "docs"}
+NAMES = {
+    "task_type_or_id": "sparse_embedding",
+    "metrics": "metadata",
+    "metric": "os",
+    "index_metric": "docs",
+}
 NAMES |= {
+    "task_type": "rerank",
     "type": "_doc",
     "username": "elastic",
     "part": "0",
@@ -68,6 +74,7 @@ BODIES: dict[str, Any] = {
     "PUT /_inference/{task_type_or_id}/{inference_id}/_update": {"service_settings": {"num_allocations": 2}},
     "POST /_inference/{task_type_or_id}": {"input": ["a"]},
     "POST /_inference/{task_type_or_id}/{inference_id}": {"input": ["a"]},
+    "PUT /_inference/_region_policy": {"region_policy": {"allowed_geos": ["eu"]}},
     "PUT /_ingest/pipeline/{id}": {"processors": []},
     **{f"{method} /_ingest/pipeline/{place}_simulate": DOCS for method in ("GET", "POST") for place in ("", "{id}/")},
     **{

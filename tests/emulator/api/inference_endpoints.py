@@ -4,7 +4,8 @@
 """Serve inference endpoints: put, get, update, delete.
 
 Elasticsearch's public rest-api-spec and inference sources; server-behaviour.md 3.1 to 3.3. An endpoint is
-stored first and its deployment is started then, so that a start that fails leaves the endpoint behind.
+stored first and its deployment is started then, so that a start that fails leaves the endpoint behind; from 9.5 on
+those for text embeddings are deployed first (around-deployments.md 4.1).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import creation, endpoint_config, endpoint_update, endpoints, models
+from ..state import creation, endpoint_config, endpoint_update, endpoints, models, task_types
+from ..state.cluster import Cluster
 from ..state.endpoints import ANY, Endpoint
 from ..state.requests import StartRequest, StopRequest
 from ..state.versions import Features
@@ -35,15 +37,15 @@ def target(emulator: Emulator, call: Call) -> tuple[str, str]:
     """Return task type (``any`` if the path has none) and id."""
     parameters = call.path_parameters
     if _ID in parameters:
-        return endpoint_config.task_type(parameters[_TYPE_OR_ID], emulator.cluster), parameters[_ID]
+        return task_types.read(parameters[_TYPE_OR_ID], emulator.cluster.version), parameters[_ID]
     return ANY, parameters.get(_TYPE_OR_ID, "_all")
 
 
-def _body(emulator: Emulator, call: Call) -> tuple[bytes, Json]:
+def _body(call: Call) -> bytes:
     body = call.take_body()
     if not body:
         raise errors.parse_failure("request body is required")
-    return body, xcontent.read_map(Parser(body, emulator.cluster.version))
+    return body
 
 
 def _id_complaints(endpoint_id: str) -> list[str]:
@@ -60,30 +62,49 @@ def put(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``PUT _inference/[{task_type}/]{id}``."""
     cluster = emulator.cluster
     in_path, endpoint_id = target(emulator, call)
-    _raw, body = _body(emulator, call)
+    raw = _body(call)
     timeout = call.time("timeout", _TIMEOUT) if cluster.version.at_least((8, 18, 0)) else _TIMEOUT
 
     async def run() -> Reply:
+        body = xcontent.read_map(Parser(raw, cluster.version))
         created = endpoint_config.parse(cluster, endpoint_id, in_path, body)
         if endpoint_id in cluster.endpoints:
             reason = f"Inference endpoint [{endpoint_id}] already exists"
             raise errors.ApiError(400, "resource_already_exists_exception", reason)
-        if not created.in_cluster:
-            cluster.inferences.check_endpoint("service", endpoint_id)
-        cluster.endpoints[endpoint_id] = created
-        cluster.publish(by_api=True)
-        call.committed = True
         if created.in_cluster and not created.attached:
-            try:
-                await deploy(emulator, call, created, timeout)
-            except errors.ApiError:
-                if cluster.choices["endpoint_after_failed_start"] == "removed":
-                    cluster.endpoints.pop(endpoint_id, None)
-                    cluster.publish(by_api=True)
-                raise
+            await _create_with_deployment(emulator, call, created, timeout)
+        else:
+            if not created.in_cluster:
+                cluster.inferences.check_endpoint("service", endpoint_id)
+            _store(cluster, call, created)
         return Reply(200, created.as_json(cluster.version))
 
     return Prepared(_ACTION.format("put"), run, _id_complaints(endpoint_id))
+
+
+def _store(cluster: Cluster, call: Call, endpoint: Endpoint) -> None:
+    cluster.endpoints[endpoint.id] = endpoint
+    cluster.publish(by_api=True)
+    call.committed = True
+
+
+async def _create_with_deployment(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
+    """Store an endpoint and start its deployment, in the order of the version; clean up as far as it does."""
+    cluster = emulator.cluster
+    stored_last = creation.deploys_first(cluster, endpoint) and cluster.choices["endpoint_after_failed_start"] != "kept"
+    if not stored_last:
+        _store(cluster, call, endpoint)
+    try:
+        await deploy(emulator, call, endpoint, timeout)
+    except errors.ApiError:
+        if cluster.choices["endpoint_after_failed_start"] == "removed":
+            cluster.endpoints.pop(endpoint.id, None)
+            cluster.publish(by_api=True)
+        if creation.stops_what_it_started(cluster, endpoint):
+            await deployments.stopped(emulator, call, StopRequest(endpoint.id, force=True))
+        raise
+    if stored_last:
+        _store(cluster, call, endpoint)
 
 
 async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: TimeValue) -> None:
@@ -135,11 +156,15 @@ def get(emulator: Emulator, call: Call) -> Prepared:
             found = [each for each in endpoints.known(cluster).values() if task_type in (ANY, each.task_type)]
         else:
             found = [endpoints.of_type(endpoints.existing(cluster, endpoint_id), task_type)]
-        key = "endpoints" if cluster.version.endpoint_names else "models"
-        return Reply(200, {key: [endpoints.shown(cluster, each) for each in found]})
+        return Reply(200, listing([endpoints.shown(cluster, each) for each in found], cluster.version))
 
     monitor = cluster.version.at_least((8, 13, 0))
     return Prepared("cluster:monitor/xpack/inference/get" if monitor else _ACTION.format("get"), run)
+
+
+def listing(shown: list[Json], version: Features) -> Json:
+    """Return endpoints as ``GET`` lists them."""
+    return {"endpoints" if version.endpoint_names else "models": shown}
 
 
 # --- update ---
@@ -151,14 +176,14 @@ def update(emulator: Emulator, call: Call) -> Prepared:
     if _ID not in call.path_parameters and not cluster.version.endpoint_update_without_type:
         raise errors.status(400, "Inference ID must be provided in the path")
     in_path, endpoint_id = target(emulator, call)
-    raw, body = _body(emulator, call)
+    raw = _body(call)
     call.time("master_timeout", _TIMEOUT)
     if cluster.version.at_least((9, 2, 0)):
         call.time("timeout", _TIMEOUT)
 
     async def run() -> Reply:
-        before = cluster.writes
-        updated = endpoint_update.update(cluster, endpoint_id, in_path, raw, body)
+        given, before = endpoint_update.read(raw, cluster.version), cluster.writes
+        updated = endpoint_update.update(cluster, endpoint_id, in_path, raw, given)
         call.committed = cluster.writes != before
         return Reply(200, updated.as_json(cluster.version))
 
@@ -172,36 +197,43 @@ def update(emulator: Emulator, call: Call) -> Prepared:
 def delete(emulator: Emulator, call: Call) -> Prepared:
     """Serve ``DELETE _inference/[{task_type}/]{id}``: stop the deployment that the endpoint made, too."""
     cluster = emulator.cluster
+    version = cluster.version
     task_type, endpoint_id = target(emulator, call)
-    knows = cluster.version.endpoint_references
-    dry_run = call.boolean("dry_run", False) if knows else False
-    force = call.boolean("force", False) if knows else False
+    force, dry_run = flags_of_delete(call, version)
 
     async def run() -> Reply:
         found = endpoints.of_type(endpoints.existing(cluster, endpoint_id), task_type)
-        if not knows:
+        if not version.endpoint_references:
             await _delete(emulator, call, found)
             return Reply(200, {"acknowledged": True})
         pipelines = cluster.references(endpoint_id)
-        indexes = sorted(index for index, names in cluster.semantic_text.items() if endpoint_id in names)
-        text = endpoints.references_text(endpoint_id, pipelines, indexes, cluster.version)
+        indexes = cluster.indices_using(endpoint_id) if version.endpoint_references_indexes else []
+        text = endpoints.references_text(endpoint_id, pipelines, indexes, version)
         if dry_run:
-            listed = {"pipelines": pipelines, "indexes": indexes, "error_message": text}
-            return Reply(200, {"acknowledged": False, **listed})
-        if not force:
-            _check_deletable(found, text)
+            return Reply(200, endpoints.deletion(False, pipelines, indexes, text, version))
+        _check_deletable(cluster, found, text, force=force)
         await _delete(emulator, call, found, force=force)
-        return Reply(200, {"acknowledged": True, "pipelines": [], "indexes": []})
+        return Reply(200, endpoints.deletion(True, [], [], None, version))
 
     return Prepared(_ACTION.format("delete"), run)
 
 
-def _check_deletable(endpoint: Endpoint, references: str) -> None:
+def flags_of_delete(call: Call, version: Features) -> tuple[bool, bool]:
+    """Return ``force`` and ``dry_run``, as far as the version knows them."""
+    if not version.endpoint_references:
+        return False, False
+    return call.boolean("force", False), call.boolean("dry_run", False)
+
+
+def _check_deletable(cluster: Cluster, endpoint: Endpoint, references: str, *, force: bool) -> None:
+    """Refuse presets before references; in which versions force deletes a preset is [U]."""
     if endpoint.id in endpoints.DEFAULT_IDS:
-        # Since when is [U].
         what = f"[{endpoint.id}] is a reserved inference endpoint."
-        raise errors.status(400, f"{what} Use the force=true query parameter to delete the inference endpoint.")
-    if references:
+        if cluster.choices["preset_delete"] == "never":
+            raise errors.status(400, f"{what} Cannot delete a reserved inference endpoint.")
+        if not force:
+            raise errors.status(400, f"{what} Use the force=true query parameter to delete the inference endpoint.")
+    if references and not force:
         raise errors.status(409, references)
 
 
@@ -230,7 +262,7 @@ _BASE: Final = "/_inference"
 ONE: Final = f"{_BASE}/{{{_TYPE_OR_ID}}}"
 TWO: Final = f"{ONE}/{{{_ID}}}"
 ROUTES: Final = (
-    Route("GET", _BASE, "endpoint", get, lambda version: version.chunking),
+    Route("GET", _BASE, "endpoint", get, lambda version: version.live_allocations),
     Route("GET", ONE, "endpoint", get, _plain),
     Route("GET", TWO, "endpoint", get, lambda version: version.endpoints),
     Route("PUT", ONE, "endpoint", put, _plain),

@@ -71,6 +71,7 @@ def _needed(field: Field) -> Field:
 
 
 _BY: Final = {"by": one_of(*gateways.NAMES)}
+_STARTS: Final = ("start", "endpoint")
 _WHILE: Final = {"requests": COUNT, "ticks": COUNT}
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -101,8 +102,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "master_timeout": Kind(INSTEAD),
     "no_master": Kind(INSTEAD),
     # the work goes wrong
-    "timeout": Kind(WITHIN, operations=("start",)),
-    "route_failed": Kind(WITHIN, {"reason": TEXT, "node_id": TEXT}, operations=("start",)),
+    "timeout": Kind(WITHIN, operations=_STARTS),
+    "route_failed": Kind(WITHIN, {"reason": TEXT, "node_id": TEXT}, operations=_STARTS),
     # the real answer, spoilt
     "truncate": Kind(ALTERED, {"cut": FLAG}),
     "overrun": Kind(ALTERED),

@@ -37,6 +37,7 @@ from .versions import features
 
 if TYPE_CHECKING:
     from ..security.store import Declared, Security
+    from .region_policies import Policy
 
 NODES_CHANGED: Final = "nodes changed"
 DEPLOYMENT_STOPPED: Final = "model deployment stopped"
@@ -95,6 +96,7 @@ class Cluster:
         self.indices: dict[str, Index] = {}
         self.pipelines: dict[str, Pipeline] = {}
         self.endpoints: dict[str, Endpoint] = {}
+        self.region_policy: Policy | None = None
         self.no_defaults: set[str] = set()
         """Default endpoints that a client deleted by force."""
         self.settings: dict[str, Any] = {}
@@ -343,6 +345,10 @@ class Cluster:
         named = {name: endpoints_in(index.mappings) for name, index in self.indices.items()}
         return {name: endpoint_ids for name, endpoint_ids in named.items() if endpoint_ids}
 
+    def indices_using(self, endpoint_id: str) -> list[str]:
+        """Return the indices whose mapping names an inference endpoint."""
+        return sorted(index for index, names in self.semantic_text.items() if endpoint_id in names)
+
     # --- models ---
 
     def resolve_model(self, name: str) -> Model | None:
@@ -371,6 +377,7 @@ class Cluster:
             "indices": {name: len(index.documents) for name, index in self.indices.items()},
             "pipelines": {name: pipeline.references for name, pipeline in self.pipelines.items()},
             "endpoints": {name: endpoint.as_json(self.version) for name, endpoint in self.endpoints.items()},
+            "region_policy": None if self.region_policy is None else self.region_policy.as_json(),
             "semantic_text": {index: sorted(names) for index, names in self.semantic_text.items()},
             "deployments": {key: each.as_json() for key, each in self.assignments.items()},
             "settings": dict(self.settings),

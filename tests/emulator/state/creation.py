@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
 from . import licence, model_config, models, packages
+from .endpoints import TEXT, Endpoint
 from .models import Model
+from .unknowns import BY_VERSION
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -35,6 +37,24 @@ def create(cluster: Cluster, model_id: str, config: Json) -> Model:
     """
     licence.check_ml(cluster)
     return _existing_download(cluster, model_id) or _create(cluster, model_id, config)
+
+
+# --- for an inference endpoint ---
+
+
+def deploys_first(cluster: Cluster, endpoint: Endpoint) -> bool:
+    """Return whether an endpoint is stored after its deployment has started (153886)."""
+    return cluster.version.endpoint_deploys_first and endpoint.task_type == TEXT
+
+
+def stops_what_it_started(cluster: Cluster, endpoint: Endpoint) -> bool:
+    """Return whether a creation that fails stops the deployment that it has started, if there is one."""
+    chosen = cluster.choices["endpoint_failed_deployment"]
+    stops = deploys_first(cluster, endpoint) if chosen == BY_VERSION else chosen == "stopped"
+    return stops and endpoint.id in cluster.assignments
+
+
+# --- for all ---
 
 
 def _create(cluster: Cluster, model_id: str, config: Json) -> Model:

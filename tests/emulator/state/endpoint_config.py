@@ -12,12 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
-from ..wire.values import INT_MAX, INT_MIN
-from . import models
+from . import chunking, inference_services, models, task_types
 from .adaptive import AdaptiveSettings
+from .endpoint_values import SERVICE as SETTINGS
+from .endpoint_values import invalid, java_text, missing, optional_map, positive_integer, required_map, text, wrong_type
 from .endpoints import (
-    ANY,
-    DEFAULT_CHUNKING,
     DEFAULT_IDS,
     E5,
     ELASTICSEARCH,
@@ -39,72 +38,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-SETTINGS: Final = "service_settings"
-TASK_TYPES: Final = (TEXT, SPARSE, RERANK, "completion", ANY, "chat_completion", "embedding")
-_SINCE: Final = {RERANK: (8, 14, 0), "completion": (8, 14, 0), "chat_completion": (8, 18, 0), "embedding": (9, 4, 0)}
-_SERVICES: Final = {
-    "hugging_face": (8, 12, 0),
-    "openai": (8, 12, 0),
-    "cohere": (8, 13, 0),
-    "azureaistudio": (8, 14, 0),
-    "azureopenai": (8, 14, 0),
-    "amazonbedrock": (8, 15, 0),
-    "googleaistudio": (8, 15, 0),
-    "googlevertexai": (8, 15, 0),
-    "mistral": (8, 15, 0),
-    "alibabacloud-ai-search": (8, 16, 0),
-    "anthropic": (8, 16, 0),
-    "watsonxai": (8, 16, 0),
-    "elastic": (8, 16, 0),
-    "jinaai": (8, 18, 0),
-    "voyageai": (8, 19, 0),
-    "deepseek": (8, 19, 0),
-    "custom": (8, 19, 0),
-    "amazon_sagemaker": (8, 19, 0),
-    "ai21": (9, 2, 0),
-    "contextualai": (9, 2, 0),
-    "llama": (9, 2, 0),
-    "groq": (9, 3, 0),
-    "nvidia": (9, 3, 0),
-    "openshift_ai": (9, 3, 0),
-    "fireworksai": (9, 4, 0),
-}
-"""Services and the release that brought them, as the public specification has them; a patch in between is [U]."""
+SIMILARITIES: Final = ("cosine", "dot_product", "l2_norm")
 _CONFIG_TASKS: Final = {"text_expansion": SPARSE, "text_embedding": TEXT, "text_similarity": RERANK}
-
-
-def java_text(value: Any) -> str:
-    """Return a map, list or value as Java prints it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}={java_text(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(java_text, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
-
-
-def task_type(text: str, cluster: Cluster) -> str:
-    """Read a task type from path or body, whatever its case; 400 otherwise."""
-    name = text.strip().lower()
-    if name not in TASK_TYPES or not cluster.version.at_least(_SINCE.get(name, (8, 11, 0))):
-        raise errors.status(400, f"Unknown task_type [{text}]")
-    return name
-
-
-def resolved_type(in_path: str, in_body: Any, cluster: Cluster) -> str:
-    """Return the one task type that path and body agree on."""
-    if in_body is None:
-        if in_path == ANY:
-            raise errors.status(400, "model is missing required setting [task_type]")
-        return in_path
-    parsed = task_type(str(in_body), cluster)
-    if parsed == ANY:
-        raise errors.status(400, "task_type [any] is not valid type for inference")
-    if in_path not in (ANY, parsed):
-        what = "Cannot resolve conflicting task_type parameter in the request URL"
-        raise errors.status(400, f"{what} [{in_path}] and the request body [{parsed}]")
-    return parsed
 
 
 # --- the whole configuration ---
@@ -113,14 +48,14 @@ def resolved_type(in_path: str, in_body: Any, cluster: Cluster) -> str:
 def parse(cluster: Cluster, endpoint_id: str, in_path: str, body: Json) -> Endpoint:
     """Read an endpoint from the body of a PUT, before anything is started or stored."""
     config = dict(body)
-    resolved = resolved_type(in_path, config.pop("task_type", None), cluster)
+    resolved = task_types.resolved(in_path, config.pop("task_type", None), cluster.version)
     service = config.pop("service", None)
     if service is None:
         newer = cluster.version.at_least((8, 15, 0))
-        text = "Inference endpoint configuration is missing the [service] setting"
-        raise errors.status(400, text if newer else "Model configuration is missing a service")
+        what = "Inference endpoint configuration is missing the [service] setting"
+        raise errors.status(400, what if newer else "Model configuration is missing a service")
     service = str(service)
-    if not _is_known(service, cluster):
+    if service != ELSER and not inference_services.is_known(service, cluster.version):
         raise errors.status(400, f"Unknown service [{service}]")
     if cluster.version.endpoint_start_check:
         _check_unique(cluster, endpoint_id)
@@ -130,14 +65,6 @@ def parse(cluster: Cluster, endpoint_id: str, in_path: str, body: Json) -> Endpo
         what = f"[{endpoint_id}] is a reserved inference Id."
         raise errors.status(400, f"{what} Cannot create a new inference endpoint with a reserved Id")
     return _InCluster(cluster, endpoint_id, resolved, service, config).endpoint()
-
-
-def _is_known(service: str, cluster: Cluster) -> bool:
-    if service == ELSER:
-        return True
-    if service == ELASTICSEARCH:
-        return cluster.version.at_least((8, 13, 0))
-    return service in _SERVICES and cluster.version.at_least(_SERVICES[service])
 
 
 def _check_unique(cluster: Cluster, endpoint_id: str) -> None:
@@ -156,32 +83,16 @@ def _foreign(cluster: Cluster, endpoint_id: str, resolved: str, service: str, co
     """Keep a service outside of the cluster as it is, never called; real ones also validate their settings."""
     settings, secrets = without_secrets(required_map(config, SETTINGS))
     tasks = optional_map(config, "task_settings")
-    chunks: Json | None = optional_map(config, "chunking_settings") or dict(DEFAULT_CHUNKING)
+    chunks = _chunks(config, resolved, cluster)
     refuse_rest(config, service, cluster)
-    if resolved not in (TEXT, SPARSE):
-        chunks = None
     return Endpoint(endpoint_id, resolved, service, settings, tasks, chunks, secrets)
 
 
-def required_map(config: Json, name: str) -> Json:
-    """Return a map that must be given."""
-    found = optional_map(config, name) if config.get(name) is not None else None
-    if found is None:
-        raise errors.status(400, f"Missing required field [{name}]")
-    return found
-
-
-def optional_map(config: Json, name: str) -> Json:
-    """Return a map, or an empty one; Java's cast refuses anything else."""
-    value = config.pop(name, None)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        java = {str: "lang.String", bool: "lang.Boolean", int: "lang.Integer", float: "lang.Double"}
-        kind = f"java.{java.get(type(value), 'util.ArrayList')}"
-        text = f"class {kind} cannot be cast to class java.util.Map ({kind} and java.util.Map are in module java.base"
-        raise errors.ApiError(500, "class_cast_exception", f"{text} of loader 'bootstrap')")
-    return dict(value)
+def _chunks(config: Json, task: str, cluster: Cluster) -> Json | None:
+    """Take the chunking settings, which only tasks have that make embeddings."""
+    if task not in (TEXT, SPARSE, task_types.EMBEDDING) or not cluster.version.chunking:
+        return None
+    return chunking.read(optional_map(config, chunking.SETTINGS), cluster.version)
 
 
 def refuse_rest(config: Json, service: str, cluster: Cluster) -> None:
@@ -206,17 +117,14 @@ class _InCluster:
     def endpoint(self) -> Endpoint:
         settings = required_map(self._config, SETTINGS)
         tasks = optional_map(self._config, "task_settings")
-        chunks = optional_map(self._config, "chunking_settings") if self._cluster.version.chunking else {}
+        chunks = _chunks(self._config, self._task, self._cluster)
         refuse_rest(self._config, self._service, self._cluster)
         if settings.get("deployment_id") is not None and self._cluster.version.one_service:
             read = self._of_deployment(settings)
         else:
             read = self._of_model(settings)
             refuse_rest(settings, self._service, self._cluster)
-        return Endpoint(self._id, self._task, self._service, read, self._task_settings(tasks), self._chunks(chunks))
-
-    def _chunks(self, given: Json) -> Json | None:
-        return (given or dict(DEFAULT_CHUNKING)) if self._task in (TEXT, SPARSE) else None
+        return Endpoint(self._id, self._task, self._service, read, self._task_settings(tasks), chunks)
 
     def _task_settings(self, given: Json) -> Json:
         if self._task != RERANK:
@@ -225,7 +133,7 @@ class _InCluster:
             return {}
         shown = given.pop("return_documents", True)
         if not isinstance(shown, bool):
-            complaint = _wrong_type("return_documents", shown, "Boolean")
+            complaint = wrong_type("return_documents", shown, "Boolean")
             raise errors.validation([complaint], "validation_exception")
         refuse_rest(given, self._service, self._cluster)
         return {"return_documents": shown}
@@ -253,8 +161,9 @@ class _InCluster:
 
     def _of_model(self, settings: Json) -> Json:
         model_id = settings.get("model_id")
-        if self._asked == ELSER and not self._cluster.version.one_service and self._task != SPARSE:
-            raise errors.status(400, f"The [elser] service does not support task type [{self._task}]")
+        tasks = (SPARSE,) if self._asked == ELSER and not self._cluster.version.one_service else (TEXT, SPARSE, RERANK)
+        if self._task not in tasks:
+            raise errors.status(400, f"The [{self._asked}] service does not support task type [{self._task}]")
         if model_id is None and self._asked == ELASTICSEARCH:
             raise errors.illegal_argument("Error parsing service settings, model_id must be provided")
         if model_id is None or model_id in (ELSER_1, ELSER_2, ELSER_2 + LINUX):
@@ -289,7 +198,7 @@ class _InCluster:
             return read_settings(settings, self._cluster)
         read = read_settings(settings, self._cluster)
         size = embedding["dimensions"] or self._embedding_size(model_id)
-        read["similarity"] = embedding["similarity"] or "cosine"
+        read["similarity"] = _similarity(embedding["similarity"])
         if size is not None:
             read["dimensions"] = size
         read["element_type"] = embedding["element_type"] or "float"
@@ -320,15 +229,23 @@ class _InCluster:
 # --- single settings ---
 
 
+def _similarity(given: Any) -> str:
+    if given is None:
+        return SIMILARITIES[0]
+    if given not in SIMILARITIES:
+        raise errors.validation([invalid("similarity", given, SIMILARITIES)], "validation_exception")
+    return str(given)
+
+
 def read_settings(settings: Json, cluster: Cluster) -> Json:
     """Take the settings of the service out of the map; complain of all at once."""
     complaints: list[str] = []
     number = positive_integer(settings, "num_allocations", complaints)
     threads = positive_integer(settings, "num_threads", complaints)
     if threads is None and not any("num_threads" in each for each in complaints):
-        complaints.append(_missing("num_threads"))
+        complaints.append(missing("num_threads"))
     adaptive = read_adaptive(settings, complaints) if cluster.version.adaptive else None
-    model_id = _text(settings, "model_id", complaints)
+    model_id = text(settings, "model_id", complaints)
     if number is None and adaptive is None:
         one = not cluster.version.adaptive
         names = "required setting [num_allocations]"
@@ -341,20 +258,6 @@ def read_settings(settings: Json, cluster: Cluster) -> Json:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def positive_integer(settings: Json, name: str, complaints: list[str]) -> int | None:
-    """Read an ``Integer``, not a text or a fraction; ``None`` if it is missing or wrong."""
-    value = settings.pop(name, None)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not INT_MIN <= value <= INT_MAX:
-        complaints.append(_wrong_type(name, value, "Integer"))
-        return None
-    if value <= 0:
-        complaints.append(f"[{SETTINGS}] Invalid value [{value}]. [{name}] must be a positive integer")
-        return None
-    return value
-
-
 def read_adaptive(settings: Json, complaints: list[str]) -> AdaptiveSettings | None:
     """Read adaptive allocations in the settings of the service."""
     if settings.get("adaptive_allocations") is None:
@@ -363,37 +266,16 @@ def read_adaptive(settings: Json, complaints: list[str]) -> AdaptiveSettings | N
     given = optional_map(settings, "adaptive_allocations")
     enabled = given.pop("enabled", None)
     if enabled is not None and not isinstance(enabled, bool):
-        complaints.append(_wrong_type("enabled", enabled, "Boolean"))
+        complaints.append(wrong_type("enabled", enabled, "Boolean"))
         enabled = None
     bounds = []
     for name in ("min_number_of_allocations", "max_number_of_allocations"):
         value = given.pop(name, None)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            complaints.append(_wrong_type(name, value, "Integer"))
+            complaints.append(wrong_type(name, value, "Integer"))
             value = None
         bounds.append(value)
     complaints += [f"[adaptive_allocations] does not allow the setting [{name}]" for name in given]
     read = AdaptiveSettings(enabled, *bounds)
     complaints += read.complaints()
     return read
-
-
-def _text(settings: Json, name: str, complaints: list[str]) -> str | None:
-    value = settings.pop(name, None)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        complaints.append(_wrong_type(name, value, "String"))
-        return None
-    if not value:
-        complaints.append(f"[{SETTINGS}] Invalid value empty string. [{name}] must be a non-empty string")
-    return value or None
-
-
-def _wrong_type(name: str, value: Any, kind: str) -> str:
-    found = java_text(value)
-    return f"field [{name}] is not of the expected type. The value [{found}] cannot be converted to a [{kind}]"
-
-
-def _missing(name: str) -> str:
-    return f"[{SETTINGS}] does not contain the required setting [{name}]"

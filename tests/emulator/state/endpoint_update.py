@@ -12,12 +12,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from ..wire import errors
-from . import endpoint_config, endpoints, operations
+from ..wire import errors, xcontent
+from ..wire.xcontent import Parser
+from . import chunking, endpoint_config, endpoint_values, endpoints, operations, task_types
 from .adaptive import AdaptiveSettings
-from .endpoint_config import SETTINGS, java_text
+from .endpoint_values import SERVICE, java_text
 from .endpoints import DEFAULT_IDS, WORD_CHUNKING, Endpoint
 from .unknowns import BY_VERSION
+from .versions import Features
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -25,10 +27,54 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: Json) -> Endpoint:
+@dataclasses.dataclass
+class Given:
+    """The content of an update's body; what is not given, or empty, is ``None``."""
+
+    task_type: str | None = None
+    service_settings: Json | None = None
+    task_settings: Json | None = None
+    chunking_settings: Json | None = None
+
+
+def read(body: bytes, version: Features) -> Given:
+    """Split the body of an update (``inference_endpoint`` records)."""
+    if not body.lstrip().startswith(b"{") and not version.endpoint_update_reads_any_body:
+        what = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
+        raise errors.ApiError(500, "not_x_content_exception", what)
+    rest = xcontent.read_map(Parser(body, version))
+    if not rest:
+        raise errors.status(400, "Request body is empty")
+    _check_nulls(rest, version)
+    found = Given()
+    whole = java_text(rest)
+    if "task_type" in rest:
+        if not isinstance(rest["task_type"], str):
+            status = 400 if version.endpoint_update_chunking else 500
+            raise errors.status(status, f"Failed to parse [task_type] in update request [{whole}]")
+        found.task_type = task_types.read(rest.pop("task_type"), version)
+    for name in (SERVICE, "task_settings", *((chunking.SETTINGS,) if version.endpoint_update_chunking else ())):
+        if name in rest:
+            if not isinstance(rest[name], dict):
+                shown = f"[{name}]" if version.endpoint_update_chunking else name.replace("_", " ")
+                raise errors.status(400, f"Unable to parse {shown} in the request [{java_text(rest)}]")
+            setattr(found, name, rest.pop(name) or None)
+    if rest:
+        what = "Request contained fields which cannot be updated, remove these fields and try again"
+        raise errors.status(400, f"{what} [{java_text(rest)}]")
+    return found
+
+
+def _check_nulls(body: Json, version: Features) -> None:
+    """Refuse a null in the settings of the service, where its map is copied into one that takes none."""
+    settings = body.get(SERVICE)
+    if version.endpoint_update_refuses_null and isinstance(settings, dict) and None in settings.values():
+        raise errors.status(500, f"Failed to parse update request [{java_text(body)}]")
+
+
+def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, given: Given) -> Endpoint:
     """Return the endpoint after the update, which is committed."""
-    given = _read(body)
-    resolved = endpoint_config.resolved_type(in_path, given.pop("task_type", None), cluster)
+    resolved = task_types.resolved(in_path, given.task_type, cluster.version)
     current = endpoints.known(cluster).get(endpoint_id)
     if current is None:
         raise errors.status(404, f"The inference endpoint [{endpoint_id}] does not exist and cannot be updated")
@@ -36,50 +82,37 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, body: J
         raise errors.status(400, "Task type must match the task type of the existing endpoint")
     if endpoint_id in DEFAULT_IDS:
         raise errors.status(400, f"Default endpoint [{endpoint_id}] cannot be updated")
-    settings, tasks = given.get(SETTINGS, {}), given.get("task_settings", {})
-    new = dataclasses.replace(current, task_settings={**current.task_settings, **tasks})
-    if not current.in_cluster:
-        # Which settings a service lets change is [U]: all of them do here, whatever their names.
-        shown, secrets = endpoints.without_secrets(settings)
-        new.service_settings, new.secrets = {**current.service_settings, **shown}, {**current.secrets, **secrets}
-        if new != current and cluster.version.endpoint_update_asks_service:
-            cluster.inferences.check_endpoint("service", endpoint_id)
-    else:
-        new.service_settings = _in_cluster(cluster, current, settings, raw)
+    new = _merged(cluster, current, given, raw)
     if new != current or (current.in_cluster and not cluster.version.endpoint_update_check):
         if current.in_cluster:
             _update_deployment(cluster, current, new)
             _reset_chunking(cluster, new)
+        elif cluster.version.endpoint_update_asks_service:
+            cluster.inferences.check_endpoint("service", endpoint_id)
         cluster.endpoints[endpoint_id] = new
         cluster.publish(by_api=True)
     return new
 
 
-def _read(body: Json) -> Json:
-    """Read the body: only settings of the service and the task can change; the task type may be repeated."""
-    rest = dict(body)
-    if not rest:
-        raise errors.status(400, "Request body is empty")
-    found: Json = {}
-    if "task_type" in rest:
-        if not isinstance(rest["task_type"], str):
-            raise errors.status(500, f"Failed to parse [task_type] in update request [{java_text(rest)}]")
-        found["task_type"] = rest.pop("task_type")
-    for name, word in ((SETTINGS, "service"), ("task_settings", "task")):
-        if name in rest:
-            if not isinstance(rest[name], dict):
-                raise errors.status(400, f"Unable to parse {word} settings in the request [{java_text(rest)}]")
-            found[name] = rest.pop(name)
-    if rest:
-        what = "Request contained fields which cannot be updated, remove these fields and try again"
-        raise errors.status(400, f"{what} [{java_text(rest)}]")
-    return found
+def _merged(cluster: Cluster, current: Endpoint, given: Given, raw: bytes) -> Endpoint:
+    """Lay settings over those that are there; chunking settings are replaced as a whole (149723)."""
+    new = dataclasses.replace(current, task_settings={**current.task_settings, **(given.task_settings or {})})
+    settings = given.service_settings or {}
+    if current.in_cluster:
+        new.service_settings = _in_cluster(cluster, current, settings, raw)
+    else:
+        # Which settings a service lets change is [U]: all of them do here, whatever their names.
+        shown, secrets = endpoints.without_secrets(settings)
+        new.service_settings, new.secrets = {**current.service_settings, **shown}, {**current.secrets, **secrets}
+    if given.chunking_settings is not None:
+        new.chunking_settings = chunking.read(given.chunking_settings, cluster.version)
+    return new
 
 
 def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) -> Json:
     """Return the settings after the update; older versions ignore other settings without a word (issue 137129)."""
     rest, complaints = dict(given), list[str]()
-    number = endpoint_config.positive_integer(rest, "num_allocations", complaints)
+    number = endpoint_values.positive_integer(rest, "num_allocations", complaints)
     adaptive = None
     if _changes_adaptive(cluster):
         adaptive = endpoint_config.read_adaptive(rest, complaints)
@@ -111,7 +144,7 @@ def _not_one(number: int | None, adaptive: AdaptiveSettings | None) -> list[str]
     if number is not None and adaptive is not None:
         return ["[num_allocations] cannot be set if [adaptive_allocations] is set"]
     if number is None and adaptive is None:
-        return [f"[{SETTINGS}] does not contain one of the required settings [{', '.join(_SCALING)}]"]
+        return [f"[{SERVICE}] does not contain one of the required settings [{', '.join(_SCALING)}]"]
     return []
 
 

@@ -49,6 +49,7 @@ DEFAULT_IDS: Final[Mapping[str, tuple[str, str]]] = {
 SECRETS: Final = frozenset(
     {"api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters"}
 )
+_INTERNAL: Final = frozenset({"internal"})
 _ORDER: Final = ("num_allocations", "num_threads", "model_id", "adaptive_allocations", "deployment_id")
 
 
@@ -110,6 +111,8 @@ class Endpoint:
             body["task_settings"] = dict(self.task_settings)
         if version.chunking and self.chunking_settings is not None:
             body["chunking_settings"] = dict(self.chunking_settings)
+        if metadata := {name: value for name, value in self.metadata.items() if name not in _INTERNAL}:
+            body["metadata"] = metadata
         return body
 
 
@@ -133,7 +136,7 @@ def packaged_variant(cluster: Cluster, model_id: str) -> str:
 
 def defaults(cluster: Cluster) -> dict[str, Endpoint]:
     """Return the endpoints that exist without being created; the first use deploys their model."""
-    if not cluster.version.chunking:
+    if not cluster.version.live_allocations:
         return {}
     settings = cluster.settings
     bounds = {
@@ -162,7 +165,8 @@ def defaults(cluster: Cluster) -> dict[str, Endpoint]:
 def known(cluster: Cluster) -> dict[str, Endpoint]:
     """Return all endpoints by id, in the order of their ids."""
     found = {**defaults(cluster), **cluster.endpoints}
-    return {endpoint_id: found[endpoint_id] for endpoint_id in sorted(found) if endpoint_id not in cluster.no_defaults}
+    gone = cluster.no_defaults if cluster.choices["preset_after_delete"] == "stays_deleted" else ()
+    return {endpoint_id: found[endpoint_id] for endpoint_id in sorted(found) if endpoint_id not in gone}
 
 
 def existing(cluster: Cluster, endpoint_id: str) -> Endpoint:
@@ -187,10 +191,16 @@ def of_type(endpoint: Endpoint, task_type: str) -> Endpoint:
 
 
 def shown(cluster: Cluster, endpoint: Endpoint) -> Json:
-    """Return it as GET shows it: with the deployment's current number of allocations."""
-    assignment = cluster.assignments.get(endpoint.deployment_id) if endpoint.in_cluster else None
-    now = assignment.params.number_of_allocations if assignment is not None and cluster.version.chunking else None
-    return endpoint.as_json(cluster.version, now)
+    """Return it as GET shows it: from 8.17 on with the deployment's current number of allocations."""
+    assignment = cluster.assignments.get(endpoint.deployment_id)
+    if assignment is None or not endpoint.in_cluster or not cluster.version.live_allocations:
+        return endpoint.as_json(cluster.version)
+    if cluster.choices["endpoint_shows_adaptive"] == "live":
+        settings = {name: value for name, value in endpoint.service_settings.items() if name != "adaptive_allocations"}
+        if assignment.adaptive is not None:
+            settings["adaptive_allocations"] = assignment.adaptive.as_json()
+        endpoint = dataclasses.replace(endpoint, service_settings=settings)
+    return endpoint.as_json(cluster.version, assignment.params.number_of_allocations)
 
 
 # --- protection of deployments ---
@@ -230,6 +240,18 @@ def check_stop(cluster: Cluster, deployment_id: str) -> None:
 
 
 # --- references to endpoints ---
+
+
+def deletion(
+    acknowledged: bool, pipelines: list[str], indexes: list[str], message: str | None, version: Features
+) -> Json:
+    """Return the answer to a delete or its dry run; 8.15 shows no indices."""
+    body: Json = {"acknowledged": acknowledged, "pipelines": pipelines}
+    if version.endpoint_references_indexes:
+        body["indexes"] = indexes
+        if message is not None:
+            body["error_message"] = message
+    return body
 
 
 def references_text(endpoint_id: str, pipelines: list[str], indexes: list[str], version: Features) -> str:

@@ -36,6 +36,7 @@ from .versions import Features, features
 Json = dict[str, Any]
 _UPDATE_KINDS: Final = {"question": "text", "text": "text"}
 _IMPORTANCE: Final = "num_top_feature_importance_values"
+COMBINATIONS: Final = ("max", "mean")
 _ZERO_SHOT: Final = ("contradiction", "entailment", "neutral")
 
 
@@ -193,12 +194,16 @@ def _check_tokenization(kind: str, values: Json, version: Features) -> None:
         raise errors.illegal_argument(f"[span] must not be provided when [truncate] is [{truncate}]")
 
 
+def truncations(version: Features) -> tuple[str, ...]:
+    """Return the ways in which a version can cut inputs."""
+    return ("first", "second", "none") + (("balanced",) if version.at_least((8, 16, 0)) else ())
+
+
 def _truncation(values: Json, version: Features) -> str:
     """Return how a tokenization cuts; before 8.13 a span is taken if that is left open."""
     open_one = "first" if version.at_least((8, 13, 0)) or "span" not in values else "none"
     truncate = str(values.get("truncate", open_one)).lower()
-    known = ("first", "second", "none") + (("balanced",) if version.at_least((8, 16, 0)) else ())
-    if truncate not in known:
+    if truncate not in truncations(version):
         where = "org.elasticsearch.xpack.core.ml.inference.trainedmodel.Tokenization.Truncate"
         raise errors.illegal_argument(f"No enum constant {where}.{truncate.upper()}")
     return truncate
@@ -253,7 +258,7 @@ def _check_task(name: str, values: Json) -> None:
 
 def _check_combination(values: Json) -> None:
     combination = values.get(COMBINATION, "max").upper()
-    if combination not in ("MAX", "MEAN"):
+    if combination.lower() not in COMBINATIONS:
         where = "org.elasticsearch.xpack.core.ml.inference.trainedmodel.TextSimilarityConfig.SpanScoreFunction"
         raise errors.illegal_argument(f"No enum constant {where}.{combination}")
 

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 PYTORCH: Final = "pytorch"
 ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9_\-.]*[a-z0-9])?")
 ID_LIMIT: Final = 64
-_TYPES: Final = ("tree_ensemble", "lang_ident", PYTORCH)
+TYPES: Final = ("tree_ensemble", "lang_ident", PYTORCH)
 _OBJECTS: Final = ("metadata", "default_field_map", "model_package")
 _PACKAGED: Final = ("description", "model_type", "metadata", "inference_config")
 _PACKAGE_ORDER: Final = (
@@ -59,7 +59,7 @@ def read(body: bytes, version: Features) -> Parsed:
 
 
 def _model_type(text: str) -> str:
-    if text.lower() in _TYPES:
+    if text.lower() in TYPES:
         return text.lower()
     constant = f"org.elasticsearch.xpack.core.ml.inference.TrainedModelType.{text.upper()}"
     raise errors.illegal_argument(f"No enum constant {constant}")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
-from .endpoint_config import java_text
+from .endpoint_values import java_text
 from .versions import Features, Triple
 
 if TYPE_CHECKING:

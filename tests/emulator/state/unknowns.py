@@ -39,9 +39,18 @@ POSSIBILITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "endpoint_update_check": (BY_VERSION, "refuse", "accept"),
     # How the refusal of the stop ends: only its beginning is known.
     "endpoint_stop_advice": ("none", "use_force"),
-    # An endpoint whose deployment could not be started is there nevertheless (seen in 9.2.0; some versions in between
-    # started the deployment first).
-    "endpoint_after_failed_start": ("kept", "removed"),
+    # An endpoint whose deployment could not be started is there nevertheless (seen in 9.2.0), but those for text
+    # embeddings are stored last from 9.5 on (153886).
+    "endpoint_after_failed_start": (BY_VERSION, "kept", "removed"),
+    # What becomes of the deployment that such a creation has begun: 153886 stops it, whether for all tasks is open.
+    "endpoint_failed_deployment": (BY_VERSION, "left", "stopped"),
+    # A preset that was deleted by force: it is read from the list of presets again (issue 155724), or gone.
+    "preset_after_delete": ("comes_back", "stays_deleted"),
+    # Whether a preset can be deleted by force at all; public tests of different times have both.
+    "preset_delete": ("with_force", "never"),
+    # Whether GET shows the adaptive allocations of the deployment, which it does since August 2026 in patches that
+    # are not known, or those that were given to the endpoint.
+    "endpoint_shows_adaptive": ("stored", "live"),
     # Whether an update of an endpoint changes adaptive allocations, too, and whether it may set a number besides them.
     "endpoint_update_adaptive": (BY_VERSION, "accept", "refuse"),
     "endpoint_update_is_internal": ("yes", "no"),

@@ -53,21 +53,39 @@ class Features:
     """Answers say ``endpoints`` and ``inference_id`` instead of ``models`` and ``model_id``."""
     endpoint_references: bool
     """Deleting an endpoint knows ``dry_run`` and ``force`` and looks for pipelines and indices."""
+    endpoint_references_indexes: bool
+    """It looks for indices, too, and says all in its answer."""
     one_service: bool
     """``elser`` is a name of the service ``elasticsearch``; endpoints may use an existing deployment."""
     endpoint_update: bool
     endpoint_update_without_type: bool
     endpoint_update_any_id: bool
     """The request does not check the form of the id: it may begin with a dot."""
+    endpoint_update_reads_any_body: bool
+    """A body that is no object is an empty one; before, its format cannot be detected."""
+    endpoint_update_refuses_null: bool
+    """A setting of the service that is null cannot be read."""
+    endpoint_update_chunking: bool
+    """An update takes chunking settings, and names in brackets what it cannot read."""
     endpoint_update_of_one: bool
     """An update of an in-cluster endpoint takes the number or the adaptive allocations, not both."""
     endpoint_update_keeps_chunking: bool
+    endpoint_deploys_first: bool
+    """An endpoint for text embeddings is stored after its deployment has started."""
     endpoint_force_leaves_deployment: bool
     """A forced delete of an endpoint succeeds though its deployment cannot be stopped."""
     endpoint_update_asks_service: bool
     """An update of an endpoint whose service is outside of the cluster is checked by that service."""
+    input_type: bool
+    """Bodies of inferences through endpoints take ``input_type``, ``top_n`` and ``return_documents``."""
+    region_policy: bool
+    request_classes: bool
+    """Rerank and embedding read those bodies with classes of their own."""
     chunking: bool
-    """Answers show chunking settings, numbers of allocations of now, and no empty task settings."""
+    """Endpoints have chunking settings, and answers show no empty task settings."""
+    recursive_chunking: bool
+    live_allocations: bool
+    """Answers show numbers of allocations of now, and there are presets."""
     rerank_default: bool
     endpoint_start_check: bool
     endpoint_id_text: bool
@@ -166,19 +184,32 @@ def features(number: str) -> Features:
         endpoint_paths_without_type=since((8, 13, 0)),
         endpoint_names=since((8, 15, 0)),
         endpoint_references=since((8, 15, 0)),  # 109123, 110487
+        endpoint_references_indexes=since((8, 16, 0)),  # recorded: 8.15.3 answers with pipelines only; 110399
         one_service=since((8, 16, 0)),
         endpoint_update=since((8, 16, 0)),  # 114457; its messages are recorded in 8.16.0
         endpoint_update_without_type=since((8, 17, 2), (8, 18, 0)),  # 121231
         # Refused in 9.2.8, not in 9.5.3 (around-deployments.md 7 item 12); the version in between is [U].
         endpoint_update_any_id=since((9, 3, 0)),
+        # Recorded: 500 to 8.19.0, in 9.0.1 and 9.1.10; 400 from 8.19.8 and 9.2.8 on (around-deployments.md 7 item 12).
+        endpoint_update_reads_any_body=since((8, 19, 8), (9, 2, 8), (9, 3, 0)),
+        # Refused in 9.0.1, 9.1.10 and 9.2.8, not in 8.x and 9.5.3; the version in between is [U].
+        endpoint_update_refuses_null=(9, 0, 0) <= triple < (9, 3, 0),
+        # Refused in 9.2.8, there in 9.5.3; 149723 is of May 2026.
+        endpoint_update_chunking=since((9, 5, 0)),
         # Which release began is [U] (around-deployments.md 4.3).
         endpoint_update_of_one=since((9, 5, 0)),
         # 141682 and 141687, February 2026; main had it in 140003. The exact patch numbers are [U].
         endpoint_update_keeps_chunking=since((8, 19, 12), (9, 2, 6), (9, 3, 1), (9, 4, 0)),
+        endpoint_deploys_first=since((9, 5, 0)),  # 153886
         # 129090, June 2025; whether patches of 8.18 and 9.0 have it is [U].
         endpoint_force_leaves_deployment=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),
         endpoint_update_asks_service=since((9, 4, 0)),  # around-deployments.md 1.2
-        chunking=since((8, 17, 0)),  # 115233
+        input_type=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),  # recorded in 8.19.0 and 9.1.10, not in 9.0.1
+        region_policy=since((9, 5, 0)),  # 153093 dropped the feature flag in July 2026
+        request_classes=since((9, 5, 0)),  # not in 9.1.10; which version in between began is [U]
+        chunking=since((8, 16, 0)),
+        recursive_chunking=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),  # recorded in 8.19.0 and 9.1.10, not in 9.0.1
+        live_allocations=since((8, 17, 0)),  # 115233
         rerank_default=since((8, 18, 0)),
         endpoint_start_check=since((8, 13, 0)),  # 103996; its message is recorded in 8.13.4, not in 8.10.4
         endpoint_id_text=since((8, 18, 0)),  # 119543
