@@ -283,7 +283,13 @@ def test_whole_settings_as_terraform_sends_them(version: str, choice: str, statu
     assert answer.status == status
     assert shown(api, "tf")["service_settings"]["num_allocations"] == (2 if status == 200 else 1)
     if status == 400:
-        assert "[num_threads] cannot be updated" in answer.reason
+        assert answer.body["error"]["caused_by"]["reason"] == "[num_threads] cannot be updated"
+        assert answer.reason.endswith("[service_settings] failed to parse field [num_threads]")
+        model = change(api, "tf", model_id="m", num_allocations=2)
+        assert (model.type, model.reason[model.reason.index(" ") :]) == (
+            "x_content_parse_exception",
+            " [service_settings] unknown field [model_id]",
+        )
         assert (
             api.send(
                 "PUT", "/_inference/sparse_embedding/tf/_update", {"service_settings": {"num_allocations": 2}}

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from emulator_tests.api import Api
 from emulator_tests.endpoint_requests import ADAPTIVE, VERSIONS, attach, put, shown
 
 OPTIMIZED = ".elser_model_2_linux-x86_64"
-BY_VERSION = {"endpoint_after_failed_start": "by_version", "endpoint_failed_deployment": "by_version"}
 
 
 # --- put ---
@@ -326,102 +324,6 @@ def test_id_of_a_model_that_is_not_deployed_fails_when_it_is_started() -> None:
     assert shown(api, "m")["service_settings"]["model_id"] == "m"
 
 
-# --- starts that fail ---
-
-
-def test_endpoint_stays_when_its_start_fails() -> None:
-    """Test the bug of 9.2.0 (issue 137127); the other possibility is played on demand."""
-    both: dict[str, Any] = {"num_allocations": 1, "adaptive_allocations": ADAPTIVE}
-    api = Api(clock="eager")
-    answer = put(api, **both)
-    assert (answer.status, answer.type) == (400, "action_request_validation_exception")
-    assert answer.reason == (
-        "Validation Failed: 1: [number_of_allocations] cannot be set if adaptive allocations is enabled;"
-    )
-    assert shown(api)["service_settings"]["num_allocations"] == 1
-    assert "e" not in api.emulator.cluster.assignments
-    api.emulator.control("POST", "/unknowns", {"endpoint_after_failed_start": "removed"})
-    assert put(api, "f", **both).status == 400
-    assert api.send("GET", "/_inference/f").status == 404
-
-
-@pytest.mark.parametrize(
-    ("version", "task", "choices", "endpoint", "deployment"),
-    [
-        ("9.4.0", "text_embedding", {}, True, True),
-        ("9.5.3", "text_embedding", {}, False, False),
-        ("9.5.3", "sparse_embedding", {}, True, True),
-        ("9.5.3", "text_embedding", BY_VERSION, False, False),
-        ("9.5.3", "sparse_embedding", {"endpoint_failed_deployment": "stopped"}, True, False),
-        ("9.5.3", "text_embedding", {"endpoint_failed_deployment": "left"}, False, True),
-        ("9.5.3", "text_embedding", {"endpoint_after_failed_start": "kept"}, True, False),
-        ("9.4.0", "text_embedding", {"endpoint_after_failed_start": "removed"}, False, True),
-    ],
-)
-def test_what_a_creation_leaves_that_times_out(
-    version: str, task: str, choices: dict[str, str], endpoint: bool, deployment: bool
-) -> None:
-    """Test around-deployments.md 4.1: text embeddings are deployed first from 9.5 on, and cleaned up (153886)."""
-    api = Api(version, clock="eager")
-    api.emulator.control("POST", "/unknowns", choices)
-    api.fault("endpoint", {"type": "timeout"})
-    assert put(api, task=task).status == 408
-    assert (api.send("GET", "/_inference/e").status == 200) is endpoint
-    assert ("e" in api.emulator.cluster.assignments) is deployment
-    assert api.writes()[-1]["committed"] is True
-
-
-def test_text_embeddings_are_stored_after_their_start() -> None:
-    api = Api(clock="eager")
-    assert put(api, task="text_embedding").status == 200
-    assert shown(api)["task_type"] == "text_embedding"
-    assert api.assignment("e")["assignment_state"] == "started"
-    api.effect("fail_endpoint_start")
-    assert put(api, "f", task="text_embedding").status == 500
-    assert api.send("GET", "/_inference/f").status == 404
-    assert api.writes()[-1]["committed"] is False
-
-
-def test_no_room_for_the_deployment() -> None:
-    api = Api(clock="eager")
-    answer = put(api, num_allocations=99)
-    assert (answer.status, answer.type) == (429, "status_exception")
-
-
-def test_incomplete_model() -> None:
-    api = Api(clock="eager")
-    api.emulator.control("POST", "/models", {"model_id": "part", "missing_parts": "all"})
-    answer = put(api, model_id="part")
-    assert (answer.status, answer.reason) == (
-        404,
-        "Could not deploy model [part] as the model cannot be found."
-        " Custom models need to be loaded into the cluster with Eland before they can be started.",
-    )
-
-
-def test_start_that_takes_too_long() -> None:
-    api = Api()
-    answer = put(api)
-    assert (answer.status, answer.type) == (408, "model_deployment_timeout_exception")
-    assert api.assignment("e")["assignment_state"] == "starting"
-    assert api.send("GET", "/_inference/e").status == 200
-
-
-@pytest.mark.parametrize("kind", ["bad_gateway", "gateway_timeout"])
-def test_answers_that_a_gateway_gives_while_a_model_loads(kind: str) -> None:
-    """Test around-deployments.md 4.1: 502 or no answer in time, and the endpoint is there nevertheless."""
-    api = Api(clock="eager")
-    api.effect("set_download_time", seconds=60)
-    api.fault("endpoint", {"type": kind}, when="after")
-    body = {"num_allocations": 1, "num_threads": 1, "model_id": OPTIMIZED}
-    raw = json.dumps({"service": "elasticsearch", "service_settings": body}).encode()
-    headers = {"Content-Type": "application/json"}
-    status, _headers, _page = api.emulator.request("PUT", "/_inference/sparse_embedding/e", headers, raw)
-    assert status in (502, 504)
-    assert shown(api)["service_settings"]["model_id"] == OPTIMIZED
-    assert api.assignment("e")["assignment_state"] == "started"
-
-
 # --- attached ---
 
 
@@ -438,6 +340,20 @@ def test_attach_to_a_deployment() -> None:
     assert shown(api)["service_settings"] == {**expected, "num_allocations": 3}
     assert api.send("DELETE", "/_inference/e").body["acknowledged"] is True
     assert "d" in api.emulator.cluster.assignments
+
+
+@pytest.mark.parametrize(("version", "filled"), [("9.2.8", False), ("9.4.0", False), ("9.5.3", True)])
+def test_vectors_of_an_attached_endpoint(version: str, filled: bool) -> None:
+    """Test around-deployments.md 1.2: their size is known since July 2026 (153688)."""
+    api = Api(version, clock="eager")
+    body = {"model_type": "pytorch", "inference_config": {"text_embedding": {"embedding_size": 8}}}
+    api.send("PUT", "/_ml/trained_models/vectors", body)
+    api.emulator.cluster.models["vectors"].complete = True
+    api.started("d", model_id="vectors")
+    settings = {"deployment_id": "d"}
+    answer = api.send("PUT", "/_inference/text_embedding/e", {"service": "elasticsearch", "service_settings": settings})
+    shown_of_it = {name: answer.body["service_settings"].get(name) for name in ("dimensions", "similarity")}
+    assert shown_of_it == ({"dimensions": 8, "similarity": "cosine"} if filled else dict.fromkeys(shown_of_it))
 
 
 # --- get ---

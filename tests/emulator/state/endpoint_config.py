@@ -157,6 +157,8 @@ class _InCluster:
         }
         if assignment.adaptive is not None:
             found["adaptive_allocations"] = assignment.adaptive.as_json()
+        if self._task == TEXT and self._cluster.version.endpoint_attached_dimensions:
+            found |= self._embedding(params.model_id, settings)
         return found
 
     def _of_model(self, settings: Json) -> Json:
@@ -192,17 +194,19 @@ class _InCluster:
         if self._cluster.resolve_model(model_id) is None:
             raise models.missing_model(model_id, self._cluster.version)
         self._check_task(model_id)
-        embedding = {name: settings.pop(name, None) for name in ("similarity", "dimensions", "element_type")}
         if self._task != TEXT:
-            settings.update({name: value for name, value in embedding.items() if value is not None})
             return read_settings(settings, self._cluster)
-        read = read_settings(settings, self._cluster)
-        size = embedding["dimensions"] or self._embedding_size(model_id)
-        read["similarity"] = _similarity(embedding["similarity"])
+        given = {name: settings.pop(name, None) for name in ("similarity", "dimensions", "element_type")}
+        return read_settings(settings, self._cluster) | self._embedding(model_id, given)
+
+    def _embedding(self, model_id: str, given: Json) -> Json:
+        """Return what an endpoint for text embeddings says of its vectors; the size is that of the model."""
+        found: Json = {"similarity": _similarity(given.get("similarity"))}
+        size = given.get("dimensions") or self._embedding_size(model_id)
         if size is not None:
-            read["dimensions"] = size
-        read["element_type"] = embedding["element_type"] or "float"
-        return read
+            found["dimensions"] = size
+        found["element_type"] = given.get("element_type") or "float"
+        return found
 
     def _inference_config(self, model_id: str) -> Json:
         model = self._cluster.resolve_model(model_id)

@@ -10,9 +10,12 @@ item 21.
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
-from ..wire import errors, xcontent
+from ..planner import java
+from ..wire import errors, object_parser, xcontent
+from ..wire.object_parser import ObjectParser
 from ..wire.xcontent import Parser
 from . import chunking, endpoint_config, endpoint_values, endpoints, operations, task_types
 from .adaptive import AdaptiveSettings
@@ -111,6 +114,8 @@ def _merged(cluster: Cluster, current: Endpoint, given: Given, raw: bytes) -> En
 
 def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) -> Json:
     """Return the settings after the update; older versions ignore other settings without a word (issue 137129)."""
+    if given and _settings_of_update(cluster) == "strict":
+        _check_names(given, cluster.version)
     rest, complaints = dict(given), list[str]()
     number = endpoint_values.positive_integer(rest, "num_allocations", complaints)
     adaptive = None
@@ -121,9 +126,6 @@ def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) ->
         raise errors.status(400, text)
     if given and _takes_one(cluster):
         complaints += _not_one(number, adaptive)
-    if _settings_of_update(cluster) == "strict":
-        # The text for settings other than num_threads is [U].
-        complaints += [f"[{name}] cannot be updated" for name in rest]
     if complaints:
         raise errors.validation(complaints, "validation_exception")
     merged = dict(current.service_settings)
@@ -137,6 +139,19 @@ def _in_cluster(cluster: Cluster, current: Endpoint, given: Json, raw: bytes) ->
 
 
 _SCALING = ("num_allocations", "adaptive_allocations")
+
+
+def _check_names(given: Json, version: Features) -> None:
+    """Refuse what the strict parser does not know; it reads the settings as a text again, in a Java map's order."""
+    ordered = {name: given[name] for name in java.map_order(given, java.hash_of_text)}
+    fields = [object_parser.anything(name) for name in _SCALING]
+    fields.append(object_parser.any_value("num_threads", _refuse_threads))
+    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
+    ObjectParser(SERVICE, fields).parse(Parser(text.encode(), version))
+
+
+def _refuse_threads(parser: Parser) -> Any:
+    raise errors.parse_failure("[num_threads] cannot be updated")
 
 
 def _not_one(number: int | None, adaptive: AdaptiveSettings | None) -> list[str]:

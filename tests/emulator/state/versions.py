@@ -70,6 +70,8 @@ class Features:
     endpoint_update_of_one: bool
     """An update of an in-cluster endpoint takes the number or the adaptive allocations, not both."""
     endpoint_update_keeps_chunking: bool
+    endpoint_attached_dimensions: bool
+    """An endpoint for text embeddings that is attached to a deployment says the size of its vectors."""
     endpoint_deploys_first: bool
     """An endpoint for text embeddings is stored after its deployment has started."""
     endpoint_force_leaves_deployment: bool
@@ -200,6 +202,8 @@ def features(number: str) -> Features:
         endpoint_update_of_one=since((9, 5, 0)),
         # 141682 and 141687, February 2026; main had it in 140003. The exact patch numbers are [U].
         endpoint_update_keeps_chunking=since((8, 19, 12), (9, 2, 6), (9, 3, 1), (9, 4, 0)),
+        # 153688, July 2026, in 8.19, 9.3, 9.4 and 9.5; the exact patch numbers are [U].
+        endpoint_attached_dimensions=since((8, 19, 20), (9, 3, 6), (9, 4, 5), (9, 5, 0)),
         endpoint_deploys_first=since((9, 5, 0)),  # 153886
         # 129090, June 2025; whether patches of 8.18 and 9.0 have it is [U].
         endpoint_force_leaves_deployment=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),
