@@ -32,6 +32,7 @@ ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
 CACHE = "plugins/modules/trained_model_cache.py"
 MODE = "plugins/modules/ml_upgrade_mode.py"
+REGIONS = "plugins/modules/inference_region_policy.py"
 INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
@@ -272,6 +273,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     ALIAS: {"results": lambda: other_results("server", "error")},
     CACHE: {"results": lambda: other_results("server", "failure", "error")},
     MODE: {"results": lambda: other_results("server", "failure", "error")},
+    REGIONS: {"results": lambda: other_results("server", "failure", "error")},
     INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     MODELS: {"results": lambda: other_results("server", "failure", "error")},

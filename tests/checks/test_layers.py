@@ -33,6 +33,7 @@ SMALL = (
     "_inference",
     "_model",
     "_model_info",
+    "_region_policy",
     "_upgrade_mode",
 )
 IMPURE_FILES = ("__init__.py", "api.py", "run.py")

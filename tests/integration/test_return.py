@@ -20,6 +20,7 @@ from support.playbook import Json, run_playbook
 CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 CACHE, MODE = "mlops.elasticsearch.trained_model_cache", "mlops.elasticsearch.ml_upgrade_mode"
 ENDPOINTS = "mlops.elasticsearch.inference_endpoint_info"
+REGIONS = "mlops.elasticsearch.inference_region_policy"
 INFER = "mlops.elasticsearch.trained_model_infer"
 MODEL = "mlops.elasticsearch.trained_model"
 ENDPOINT = "mlops.elasticsearch.inference_endpoint"
@@ -77,6 +78,12 @@ TASKS: list[Json] = [
     {MODE: {"enabled": False}},
     {MODE: {"enabled": False}},
     {MODE: {"enabled": True, "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {REGIONS: {"allowed_geos": ["eu"]}, "check_mode": True},
+    {REGIONS: {"allowed_regions": [{"csp": "aws", "region": "eu-west-1"}]}},
+    {REGIONS: {"allowed_geos": ["eu", "us"], "force": True}},
+    {REGIONS: {"allowed_geos": ["eu", "us"]}},
+    {REGIONS: {"hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {REGIONS: {"state": "absent"}},
     {ONE: {"deployment_id": "search", "state": "stopped"}},
     {INFER: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {ALIAS: {"model_alias": "search-model", "model_id": "sentiment"}, "check_mode": True},

@@ -36,6 +36,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model import run as run_model
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as run_model_info
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import options as region_policy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import run as run_region_policy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as run_upgrade_mode
 from support.emulated_cluster import Emulator
@@ -65,6 +67,11 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "trained_model_alias": (alias.SPEC, run_alias, {**HOSTS, "model_alias": "a", "model_id": "m"}),
     "trained_model_deployment": (deployment.SPEC, run, {**HOSTS, "model_id": "m"}),
     "trained_model_deployments": (fleet.SPEC, run_fleet, {**HOSTS, "deployments": [{"model_id": "m"}]}),
+    "inference_region_policy": (
+        region_policy.SPEC,
+        run_region_policy,
+        {**HOSTS, "allowed_regions": [{"csp": "aws", "region": "us-east-1"}]},
+    ),
     "ml_upgrade_mode": (upgrade_mode.SPEC, run_upgrade_mode, {**HOSTS, "enabled": True}),
     "trained_model_cache": (cache.SPEC, run_cache, {**HOSTS, "deployment_id": "m"}),
     "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
@@ -138,6 +145,7 @@ def outcome(module: str, given: Json) -> Json:
         run_cache: CLUSTER.connect_caches,
         run_inference: CLUSTER.connect_inference,
         run_endpoint_info: CLUSTER.connect_endpoint_info,
+        run_region_policy: CLUSTER.connect_region_policy,
         run_upgrade_mode: CLUSTER.connect_upgrade_mode,
         run_model: CLUSTER.connect_models,
         run_endpoint: CLUSTER.connect_endpoints,

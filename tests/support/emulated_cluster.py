@@ -59,6 +59,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.api imp
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import options as model_info_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as model_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info.api import ModelInfoCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import options as region_policy_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import run as region_policy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy.api import RegionPolicyCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
@@ -164,6 +167,9 @@ class Emulator:
     def connect_endpoint_info(self, connection: Connection, sleep: t.Callable[[float], None]) -> EndpointInfoCluster:
         return EndpointInfoCluster(self._client(connection, sleep))
 
+    def connect_region_policy(self, connection: Connection, sleep: t.Callable[[float], None]) -> RegionPolicyCluster:
+        return RegionPolicyCluster(self._client(connection, sleep))
+
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
 
@@ -259,6 +265,16 @@ class Emulator:
             clock=self.clock,
             show_progress=self.reported.append,
         )
+        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    def region_policy(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``inference_region_policy``; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**region_policy_options.SPEC.to_kwargs()).validate(
+            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
+        )
+        assert not checked.error_messages, checked.error_messages
+        params = checked.validated_parameters
+        outcome = region_policy.run(params, check_mode, connect=self.connect_region_policy, clock=self.clock)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
 
     def infer(self, deployment_id: str = "m", check_mode: bool = False, **given: t.Any) -> Json:

@@ -30,6 +30,7 @@ TASKS: dict[str, Json] = {
         "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 1},
         **_BRIEFLY,
     },
+    "inference_region_policy": {"allowed_geos": ["eu"], "force": True},
     "ml_capacity_info": {"fit": [{"model_id": "m"}], "deployments": [{"model_id": "m", "number_of_allocations": 2}]},
     "trained_model": {
         "model_id": "m{{ 999999999 | random }}",

@@ -77,6 +77,7 @@ class Feature(enum.Enum):
     OWNED_ONLY_BY_ENDPOINT = Availability((9, 2), "deployments that only their inference endpoint may update")
     CHUNKING_UPDATE = Availability((9, 5), "an update of chunking_settings")
     PLATFORM_VARIANT = Availability((9, 5), "the variant of packages that its nodes run")
+    REGION_POLICY = Availability((9, 5), "a region policy of inference")
     BYTE_LEVEL_BPE = Availability((9, 5), "the tokenization byte_level_bpe")
     LATER_MODEL_FIELDS = Availability((9, 6), "fields of a model that this collection does not know")
     PENDING_REQUESTS = Availability((9, 5), "a number of pending requests that is right")

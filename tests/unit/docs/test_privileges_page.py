@@ -140,6 +140,14 @@ def changes_mode(emulator: Emulator) -> bool:
     return all(emulator.upgrade_mode(enabled)["changed"] for enabled in (True, False))
 
 
+def reads_regions(emulator: Emulator) -> bool:
+    return emulator.region_policy()["failure"] is None
+
+
+def changes_regions(emulator: Emulator) -> bool:
+    return all(emulator.region_policy(**task)["changed"] for task in ({"allowed_geos": ["eu"]}, {"state": "absent"}))
+
+
 def infers(emulator: Emulator) -> bool:
     return emulator.infer("m")["failure"] is None
 
@@ -181,6 +189,8 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
     "create, change or delete an inference endpoint": manages_endpoints,
     "start the deployment of an inference endpoint again": starts_for_endpoints,
+    "read where the Elastic Inference Service may run inferences": reads_regions,
+    "change where the Elastic Inference Service may run inferences": changes_regions,
 }
 BESIDE = [name for name in TASKS if any(word in name for word in ("inference endpoint", "ingest pipeline", "indices"))]
 """What needs the privilege to read, too, without saying so in each row."""

@@ -97,6 +97,9 @@ ANSWERS = (
     Row(lambda f: 300 <= f.status < 400, "redirect",
         "{f.there} answered {f.status} and redirects to {f.redirect}. The task does not follow redirects, because it "
         "would send the credentials there.", "Put the address of Elasticsearch itself into hosts."),
+    Row(cluster(409, says=["because it would deny access to the following in-use"]), "server",
+        "Elasticsearch answered {f.status}: {f.text}.",
+        "Take these endpoints out of use first, or set force to true.", code="region_policy_denies"),
     *beginning(
         "Elasticsearch answered {f.status}: {f.text}.",
         (lambda f: f.by_elasticsearch and f.prefix_is_wrong, "answer",
