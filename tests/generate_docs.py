@@ -33,6 +33,7 @@ MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("de
 CACHE = "plugins/modules/trained_model_cache.py"
 MODE = "plugins/modules/ml_upgrade_mode.py"
 REGIONS = "plugins/modules/inference_region_policy.py"
+FIELD = "plugins/modules/semantic_text_field.py"
 INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
@@ -274,6 +275,7 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     CACHE: {"results": lambda: other_results("server", "failure", "error")},
     MODE: {"results": lambda: other_results("server", "failure", "error")},
     REGIONS: {"results": lambda: other_results("server", "failure", "error")},
+    FIELD: {"results": lambda: other_results("server", "failure", "error")},
     INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
     MODELS: {"results": lambda: other_results("server", "failure", "error")},

@@ -34,6 +34,7 @@ SMALL = (
     "_model",
     "_model_info",
     "_region_policy",
+    "_semantic_text",
     "_upgrade_mode",
 )
 IMPURE_FILES = ("__init__.py", "api.py", "run.py")

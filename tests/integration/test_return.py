@@ -21,6 +21,7 @@ CAPACITY = "mlops.elasticsearch.ml_capacity_info"
 CACHE, MODE = "mlops.elasticsearch.trained_model_cache", "mlops.elasticsearch.ml_upgrade_mode"
 ENDPOINTS = "mlops.elasticsearch.inference_endpoint_info"
 REGIONS = "mlops.elasticsearch.inference_region_policy"
+FIELD = "mlops.elasticsearch.semantic_text_field"
 INFER = "mlops.elasticsearch.trained_model_infer"
 MODEL = "mlops.elasticsearch.trained_model"
 ENDPOINT = "mlops.elasticsearch.inference_endpoint"
@@ -78,6 +79,10 @@ TASKS: list[Json] = [
     {MODE: {"enabled": False}},
     {MODE: {"enabled": False}},
     {MODE: {"enabled": True, "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
+    {FIELD: {"index": "i", "field": "f", "inference_id": "search", "create": True}, "check_mode": True},
+    {FIELD: {"index": "i", "field": "f", "inference_id": "search", "create": True}},
+    {FIELD: {"index": "i", "field": "f", "inference_id": "search"}},
+    {FIELD: {"index": "i", "field": "f", "inference_id": "other"}, "ignore_errors": True},
     {REGIONS: {"allowed_geos": ["eu"]}, "check_mode": True},
     {REGIONS: {"allowed_regions": [{"csp": "aws", "region": "eu-west-1"}]}},
     {REGIONS: {"allowed_geos": ["eu", "us"], "force": True}},

@@ -38,6 +38,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info im
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info import run as run_model_info
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import options as region_policy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import run as run_region_policy
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text import options as semantic_text
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text import run as run_semantic_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as run_upgrade_mode
 from support.emulated_cluster import Emulator
@@ -71,6 +73,11 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
         region_policy.SPEC,
         run_region_policy,
         {**HOSTS, "allowed_regions": [{"csp": "aws", "region": "us-east-1"}]},
+    ),
+    "semantic_text_field": (
+        semantic_text.SPEC,
+        run_semantic_text,
+        {**HOSTS, "index": "i", "field": "f", "inference_id": "e", "create": True},
     ),
     "ml_upgrade_mode": (upgrade_mode.SPEC, run_upgrade_mode, {**HOSTS, "enabled": True}),
     "trained_model_cache": (cache.SPEC, run_cache, {**HOSTS, "deployment_id": "m"}),
@@ -146,6 +153,7 @@ def outcome(module: str, given: Json) -> Json:
         run_inference: CLUSTER.connect_inference,
         run_endpoint_info: CLUSTER.connect_endpoint_info,
         run_region_policy: CLUSTER.connect_region_policy,
+        run_semantic_text: CLUSTER.connect_fields,
         run_upgrade_mode: CLUSTER.connect_upgrade_mode,
         run_model: CLUSTER.connect_models,
         run_endpoint: CLUSTER.connect_endpoints,

@@ -62,6 +62,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._model_info.ap
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import options as region_policy_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy import run as region_policy
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._region_policy.api import RegionPolicyCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text import options as semantic_text_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text import run as semantic_text
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text.api import FieldCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
@@ -170,6 +173,9 @@ class Emulator:
     def connect_region_policy(self, connection: Connection, sleep: t.Callable[[float], None]) -> RegionPolicyCluster:
         return RegionPolicyCluster(self._client(connection, sleep))
 
+    def connect_fields(self, connection: Connection, sleep: t.Callable[[float], None]) -> FieldCluster:
+        return FieldCluster(self._client(connection, sleep))
+
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
 
@@ -222,112 +228,58 @@ class Emulator:
             "begun": self.task_runs.append,
         }
 
-    def run_alias(self, check_mode: bool = False, **given: t.Any) -> Json:
-        """Return the result of the module ``trained_model_alias``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**alias_options.SPEC.to_kwargs()).validate(
+    def _ended(
+        self, options: t.Any, module: t.Any, connect: t.Any, given: Json, check_mode: bool, **more: t.Any
+    ) -> Json:
+        """Return the result of a module with what is *given*; ``warnings`` beside it."""
+        checked = ArgumentSpecValidator(**options.SPEC.to_kwargs()).validate(
             {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
         )
         assert not checked.error_messages, checked.error_messages
-        outcome = alias.run(
-            checked.validated_parameters,
-            check_mode,
-            connect=self.connect_aliases,
-            clock=self.clock,
-        )
+        outcome = module.run(checked.validated_parameters, check_mode, connect=connect, clock=self.clock, **more)
         return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+
+    @property
+    def _watched(self) -> Json:
+        return {"show_progress": self.reported.append}
+
+    def run_alias(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_alias``; ``warnings`` beside it."""
+        return self._ended(alias_options, alias, self.connect_aliases, given, check_mode)
 
     def clear_cache(self, deployment_id: str = "m", check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_cache``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**cache_options.SPEC.to_kwargs()).validate(
-            {
-                "hosts": ["http://double:9200"],
-                "request_retries": 1,
-                "deployment_id": deployment_id,
-                **self.login,
-                **given,
-            }
-        )
-        assert not checked.error_messages, checked.error_messages
-        params = checked.validated_parameters
-        outcome = cache.run(params, check_mode, connect=self.connect_caches, clock=self.clock)
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {"deployment_id": deployment_id, **given}
+        return self._ended(cache_options, cache, self.connect_caches, given, check_mode)
 
     def upgrade_mode(self, enabled: bool, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``ml_upgrade_mode``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**upgrade_mode_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, "enabled": enabled, **self.login, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        outcome = upgrade_mode.run(
-            checked.validated_parameters,
-            check_mode,
-            connect=self.connect_upgrade_mode,
-            clock=self.clock,
-            show_progress=self.reported.append,
-        )
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {"enabled": enabled, **given}
+        connect = self.connect_upgrade_mode
+        return self._ended(upgrade_mode_options, upgrade_mode, connect, given, check_mode, **self._watched)
 
     def region_policy(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``inference_region_policy``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**region_policy_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        params = checked.validated_parameters
-        outcome = region_policy.run(params, check_mode, connect=self.connect_region_policy, clock=self.clock)
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        return self._ended(region_policy_options, region_policy, self.connect_region_policy, given, check_mode)
+
+    def field(self, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``semantic_text_field``; ``warnings`` beside it."""
+        given = {"index": "i", "field": "f", "inference_id": "e", **given}
+        return self._ended(semantic_text_options, semantic_text, self.connect_fields, given, check_mode)
 
     def infer(self, deployment_id: str = "m", check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_infer``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**inference_options.SPEC.to_kwargs()).validate(
-            {
-                "hosts": ["http://double:9200"],
-                "wait_timeout": 30,
-                "request_retries": 1,
-                "deployment_id": deployment_id,
-                **self.login,
-                **given,
-            }
-        )
-        assert not checked.error_messages, checked.error_messages
-        outcome = inference.run(
-            checked.validated_parameters,
-            check_mode,
-            connect=self.connect_inference,
-            clock=self.clock,
-            show_progress=self.reported.append,
-        )
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {"wait_timeout": 30, "deployment_id": deployment_id, **given}
+        return self._ended(inference_options, inference, self.connect_inference, given, check_mode, **self._watched)
 
     def run_model(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**model_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        outcome = trained_model.run(
-            checked.validated_parameters,
-            check_mode,
-            connect=self.connect_models,
-            clock=self.clock,
-            show_progress=self.reported.append,
-        )
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        return self._ended(model_options, trained_model, self.connect_models, given, check_mode, **self._watched)
 
     def run_endpoint(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``inference_endpoint``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**endpoint_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "wait_timeout": 30, "request_retries": 1, **self.login, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        outcome = endpoint.run(
-            checked.validated_parameters,
-            check_mode,
-            connect=self.connect_endpoints,
-            clock=self.clock,
-            show_progress=self.reported.append,
-        )
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {"wait_timeout": 30, **given}
+        return self._ended(endpoint_options, endpoint, self.connect_endpoints, given, check_mode, **self._watched)
 
     def info(self, *patterns: str, gather: t.Sequence[str] = ("routing", "nodes", "usage", "references")) -> Json:
         """Return the result of the module ``trained_model_deployment_info``; ``warnings`` beside it."""
@@ -345,35 +297,17 @@ class Emulator:
 
     def models(self, *patterns: str, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model_info``; ``warnings`` beside it."""
-        asked = {"model_id": list(patterns)} if patterns else {}
-        checked = ArgumentSpecValidator(**model_info_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **asked, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        params = checked.validated_parameters
-        outcome = model_info.run(params, check_mode, connect=self.connect_model_info, clock=self.clock)
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {**({"model_id": list(patterns)} if patterns else {}), **given}
+        return self._ended(model_info_options, model_info, self.connect_model_info, given, check_mode)
 
     def endpoints(self, *patterns: str, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``inference_endpoint_info``; ``warnings`` beside it."""
-        asked = {"inference_id": list(patterns)} if patterns else {}
-        checked = ArgumentSpecValidator(**endpoint_info_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **asked, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        params = checked.validated_parameters
-        outcome = endpoint_info.run(params, check_mode, connect=self.connect_endpoint_info, clock=self.clock)
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        given = {**({"inference_id": list(patterns)} if patterns else {}), **given}
+        return self._ended(endpoint_info_options, endpoint_info, self.connect_endpoint_info, given, check_mode)
 
     def capacity(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``ml_capacity_info``; ``warnings`` beside it."""
-        checked = ArgumentSpecValidator(**capacity_options.SPEC.to_kwargs()).validate(
-            {"hosts": ["http://double:9200"], "request_retries": 1, **self.login, **given}
-        )
-        assert not checked.error_messages, checked.error_messages
-        params = checked.validated_parameters
-        outcome = capacity_info.run(params, check_mode, connect=self.connect_capacity, clock=self.clock)
-        return {**self._sound(outcome.result), "warnings": list(outcome.warnings)}
+        return self._ended(capacity_options, capacity_info, self.connect_capacity, given, check_mode)
 
     def _sound(self, result: Json) -> Json:
         """Return *result*; fail the test if it reports an internal error."""

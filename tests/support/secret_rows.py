@@ -22,6 +22,12 @@ _BRIEFLY: Json = {"wait_sleep": 0.1, "wait_timeout": 20}
 
 # The options of each module: they change something, so that the result has many keys.
 TASKS: dict[str, Json] = {
+    "semantic_text_field": {
+        "index": "i{{ 999999999 | random }}",
+        "field": "content",
+        "inference_id": "search",
+        "create": True,
+    },
     "inference_endpoint_info": {"gather": ["deployment", "users"]},
     "inference_endpoint": {
         "inference_id": "e{{ 999999999 | random }}",

@@ -140,6 +140,10 @@ def changes_mode(emulator: Emulator) -> bool:
     return all(emulator.upgrade_mode(enabled)["changed"] for enabled in (True, False))
 
 
+def sees_field(emulator: Emulator) -> bool:
+    return emulator.field(index="i", field="field_0", inference_id="e")["failure"] is None
+
+
 def reads_regions(emulator: Emulator) -> bool:
     return emulator.region_policy()["failure"] is None
 
@@ -189,6 +193,7 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "change the deployment of an inference endpoint through the endpoint": changes_by_endpoint,
     "create, change or delete an inference endpoint": manages_endpoints,
     "start the deployment of an inference endpoint again": starts_for_endpoints,
+    "read which endpoint a field of an index uses": sees_field,
     "read where the Elastic Inference Service may run inferences": reads_regions,
     "change where the Elastic Inference Service may run inferences": changes_regions,
 }

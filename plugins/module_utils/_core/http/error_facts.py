@@ -16,6 +16,8 @@ import urllib.parse
 
 from .text import LONGEST_REASON, excerpt, is_html, shorten
 
+_ON_INDICES = ("create_index", "view_index_metadata")
+
 
 class RequestContext(t.NamedTuple):
     """The facts about a request that its error needs. ``what`` completes "Cannot ...".
@@ -33,6 +35,11 @@ class RequestContext(t.NamedTuple):
     proxy: str = ""
     certificate: bool = False
     shortened: bool = False
+
+    @property
+    def needed(self) -> str:
+        """Return the privilege, with what it is about."""
+        return f"{'index' if self.privilege in _ON_INDICES else 'cluster'} privilege {self.privilege}"
 
 
 class Answer(t.NamedTuple):

@@ -111,7 +111,7 @@ ANSWERS = (
         # The text from Elasticsearch 8.10 on, and the one before (server-behaviour.md 3.1 row 4).
         (cluster(403, says=["while cluster upgrade is in progress", "as not all nodes are on version"]), "versions",
          OBSTACLES["versions"].hint),
-        (cluster(403, says=["is unauthorized"]), "privilege", "Grant the cluster privilege {f.context.privilege}."),
+        (cluster(403, says=["is unauthorized"]), "privilege", "Grant the {f.context.needed}."),
         (cluster(502, 503, 504), "unavailable", NOT_READY),
         (_busy, "unavailable", NOT_READY),
         (_no_room, "capacity",
