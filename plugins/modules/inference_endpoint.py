@@ -302,6 +302,11 @@ endpoint:
         threads_per_allocation: {description: Threads of each allocation., type: int, returned: success, sample: 1}
         assignment_state: {description: Its state., type: str, returned: success, sample: started}
         reason: {description: Why it is in that state., type: str, returned: success, sample: null}
+        start_time:
+          description: When it was started.
+          type: str
+          returned: success
+          sample: "2026-05-04T09:30:02.000Z"
         allocation_status:
           description: How many of its allocations run.
           type: dict

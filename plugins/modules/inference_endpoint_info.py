@@ -166,6 +166,11 @@ inference_endpoints:
           returned: success
           sample: started
         reason: {description: Why it is not fully allocated., type: str, returned: success}
+        start_time:
+          description: When it was started.
+          type: str
+          returned: success
+          sample: "2026-05-04T09:30:02.000Z"
         allocation_status:
           description: Numbers of running and of desired allocations, and V(starting), V(started) or V(fully_allocated).
           type: dict

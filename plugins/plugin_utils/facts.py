@@ -10,7 +10,10 @@ import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import KINDS
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import (
+    KINDS,
+    entry_of_deployment,
+)
 
 Json = dict[str, t.Any]
 Variables = t.Mapping[str, t.Any]
@@ -112,12 +115,21 @@ def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, 
     """
     found: dict[str, dict[str, list[Json]]] = {}
     for name, entry in sorted(_all_entries(loop, run, facts), key=lambda pair: int(pair[1]["order"])):
-        found.setdefault(str(kind_of(entry)), {}).setdefault(name, []).append(entry)
+        for kind, each in _followed(entry):
+            found.setdefault(kind, {}).setdefault(name, []).append(each)
     predicted = {
         kind: {name: entries for name, entries in by_id.items() if any(entry["predicted"] for entry in entries)}
         for kind, by_id in found.items()
     }
     return {kind: by_id for kind, by_id in predicted.items() if by_id}
+
+
+def _followed(entry: Json) -> t.Iterator[tuple[str, Json]]:
+    """Yield the *entry* with its kind: a predicted endpoint predicts its deployment, too, at the same moment."""
+    kind = str(kind_of(entry))
+    yield kind, entry
+    if kind == "endpoints" and entry["predicted"]:
+        yield "deployments", entry_of_deployment(entry)
 
 
 def _all_entries(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, Json]]:

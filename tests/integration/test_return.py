@@ -205,7 +205,7 @@ def filled(documented: Json, reals: list[Json], where: str = "") -> Iterator[str
     ("module", "never"),
     [
         ("trained_model_deployment", {"deployment.reason", "details"}),
-        ("inference_endpoint", {"endpoint.task_settings", "endpoint.deployment.reason"}),
+        ("inference_endpoint", {"endpoint.task_settings", "endpoint.deployment.reason", "api_calls.query"}),
         ("ml_capacity_info", {"nodes.zone", "fit.displaced", "missing"}),
         ("trained_model_deployment_info", {"deployments.reason", "deployments.health_reason"}),
     ],

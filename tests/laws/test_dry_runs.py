@@ -27,6 +27,7 @@ from support.random_search import search
 
 Json = dict[str, t.Any]
 FACT = "elasticsearch_ml_deployments"
+VERSIONS_WITH_ENDPOINTS = ("8.13.4", "8.15.3", "8.17.4", "9.1.10", "9.2.8", "9.5.3")
 SAID = ("changed", "operation", "skipped_because", "diff", "before", "after", "api_calls")
 _NUMBERS = itertools.count()
 
@@ -94,6 +95,10 @@ class Run:
     def _run(self, items: list[Json], given: Json, *, is_list: bool) -> Json:
         if "model_alias" in items[0]:
             return self.emulator.run_alias(**items[0], **given)
+        if "inference_id" in items[0]:
+            return self.emulator.run_endpoint(**items[0], **given)
+        if items[0].get("state") == "absent":
+            return self.emulator.run_model(**items[0], **given)
         return self.emulator.run_many(items, **given) if is_list else self.emulator.run(**items[0], **given)
 
 
@@ -140,6 +145,112 @@ def test_a_dry_run_of_many_tasks_says_what_the_real_run_says(version: str, acces
     every_sequence()
     print(dict(counts))
     assert counts["changes"] > counts["sequences"]
+
+
+BEFORE: list[list[tuple[str, Json]]] = [
+    [],
+    [("endpoint", {"service_settings": {"num_allocations": 1, "num_threads": 1}})],
+    [("endpoint", {"service_settings": {"num_allocations": 2, "num_threads": 1}}), ("pipeline", {})],
+    [("endpoint", {"service_settings": {"num_threads": 1, "adaptive_allocations": BOUNDS}})],
+    [("deployment", {})],
+]
+"""What is there before a play with inference endpoints."""
+_FIXED: Json = {"service": "elasticsearch", "task_type": "sparse_embedding"}
+SETTINGS: list[tuple[Json, tuple[int, int]]] = [
+    ({}, (8, 11)),
+    ({"num_allocations": 1}, (8, 11)),
+    ({"num_allocations": 3}, (8, 11)),
+    ({"num_threads": 2}, (8, 11)),
+    ({"adaptive_allocations": BOUNDS}, (8, 16)),
+    ({"adaptive_allocations": {"enabled": False}, "num_allocations": 2}, (8, 16)),
+    ({"deployment_id": "d"}, (8, 16)),
+]
+OF_DEPLOYMENTS: list[tuple[Json, tuple[int, int]]] = [
+    ({"number_of_allocations": 1, "on_adaptive": "override"}, (8, 11)),
+    ({"number_of_allocations": 3}, (8, 11)),
+    ({"adaptive_allocations": BOUNDS}, (8, 16)),
+    ({"state": "stopped"}, (8, 11)),
+    ({"state": "stopped", "on_referenced": "force"}, (8, 11)),
+    ({"state": "restarted", "on_referenced": "force"}, (8, 11)),
+    ({}, (8, 11)),
+]
+
+
+def _tasks_with_endpoints(version: str) -> st.SearchStrategy[tuple[list[Json], Json]]:
+    release = tuple(int(part) for part in version.split("."))
+
+    def known(rows: list[tuple[Json, tuple[int, int]]]) -> st.SearchStrategy[Json]:
+        return st.sampled_from([options for options, since in rows if release >= since])
+
+    settings = known(SETTINGS).map(lambda more: {"model_id": "m", "num_threads": 1, "num_allocations": 1, **more})
+    more = st.sampled_from([{}, {"replace": "recreate"}, {"replace": "recreate", "on_referenced": "force"}])
+    made = st.builds(lambda own, rest: {**_FIXED, "service_settings": _consistent(own), **rest}, settings, more)
+    gone = st.sampled_from([{"state": "absent"}, {"state": "absent", "force": True}])
+    endpoints = st.builds(
+        lambda name, options: {"inference_id": name, **options}, st.sampled_from("eef"), st.one_of(made, made, gone)
+    )
+    through = st.sampled_from(
+        [{}, {"on_endpoint_owned": "update_endpoint"}, {"on_endpoint_owned": "update_deployment"}]
+    )
+    names = st.sampled_from([{"deployment_id": "e"}, {"deployment_id": "d"}, {"deployment_id": "d", "model_id": "m"}])
+    items = st.builds(lambda *parts: {**parts[0], **parts[1], **parts[2]}, names, through, known(OF_DEPLOYMENTS))
+    models = st.sampled_from(
+        [{"model_id": "m", "state": "absent"}, {"model_id": "m", "state": "absent", "force": True}]
+    )
+    one = st.one_of(endpoints, endpoints, items, models)
+    return one.map(lambda item: ([item], {}))
+
+
+def _consistent(settings: Json) -> Json:
+    """Return *settings* without those that Elasticsearch takes from elsewhere."""
+    if "deployment_id" in settings:
+        return {"deployment_id": settings["deployment_id"]}
+    if settings.get("adaptive_allocations", {}).get("enabled"):
+        return {name: value for name, value in settings.items() if name != "num_allocations"}
+    return settings
+
+
+@pytest.mark.parametrize("version", VERSIONS_WITH_ENDPOINTS)
+def test_a_dry_run_follows_endpoints_and_their_deployments(version: str) -> None:
+    counts: Json = collections.Counter()
+
+    @search(12, 300)
+    @given(st.lists(_tasks_with_endpoints(version), min_size=2, max_size=5), st.sampled_from(BEFORE))
+    def every_sequence(tasks: list[tuple[list[Json], Json]], before: list[tuple[str, Json]]) -> None:
+        with _with_endpoints(version, before) as checked, _with_endpoints(version, before) as real:
+            dry_run, real_run = Run(checked, True), Run(real, False)
+            counts["sequences"] += 1
+            for items, options in tasks:
+                predicted, happened = dry_run.task(items, **options), real_run.task(items, **options)
+                if not _same(predicted, happened, (items, options, tasks, before)):
+                    return
+                counts["tasks"] += 1
+                counts["changes"] += happened["changed"]
+
+    every_sequence()
+    print(dict(counts))
+    assert counts["changes"] > counts["sequences"] / 2
+
+
+def _with_endpoints(version: str, before: list[tuple[str, Json]]) -> Emulator:
+    emulator = Emulator(version)
+    for what, options in before:
+        if what == "deployment":
+            emulator.effect("start_deployment", model_id="m", deployment_id="d", number_of_allocations=1)
+            continue
+        if what == "endpoint":
+            body: Json = {
+                "service": "elasticsearch",
+                "service_settings": {"model_id": "m", **options["service_settings"]},
+            }
+            path = "/_inference/sparse_embedding/e"
+        else:
+            path, body = "/_ingest/pipeline/p", {"processors": [{"inference": {"model_id": "e"}}]}
+        if emulator.send({"method": "PUT", "path": path, "query": {}, "body": body}) != 200:
+            break
+    emulator.settle()
+    emulator.forget()
+    return emulator
 
 
 def _cluster(version: str, access: str, runs_before: bool) -> Emulator:

@@ -46,10 +46,12 @@ class ConsumerReader:
         client: Client,
         server: t.Callable[[], Server],
         predicted_aliases: t.Callable[[], t.Mapping[str, str | None]] = dict,
+        predicted_endpoints: t.Callable[[], t.Mapping[str, Endpoint | None]] = dict,
     ) -> None:
-        """*predicted_aliases*: those that earlier tasks of a dry run would have changed."""
+        """*predicted_aliases*, *predicted_endpoints*: those that earlier tasks of a dry run would have changed."""
         self._client = client
         self._predicted_aliases = predicted_aliases
+        self._predicted_endpoints = predicted_endpoints
         self._server = server
         self._known: dict[str, t.Any] = {}
 
@@ -99,7 +101,8 @@ class ConsumerReader:
         except ApiError as exc:
             _raise_visible(exc)
             return None
-        return tuple(endpoint for endpoint in found if endpoint.in_cluster)
+        left = records.endpoints_left(found, self._predicted_endpoints())
+        return tuple(endpoint for endpoint in left if endpoint.in_cluster)
 
     def read_endpoint_again(self, inference_id: str) -> Endpoint | None:
         """Return the endpoint with this id as it is now."""

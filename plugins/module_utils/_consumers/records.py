@@ -75,6 +75,12 @@ def _reached(pipeline: str, called: t.Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
+def endpoints_left(found: t.Iterable[Endpoint], predicted: t.Mapping[str, Endpoint | None]) -> tuple[Endpoint, ...]:
+    """Return the endpoints *found* as a dry run would leave them. *predicted*: ``None`` if deleted."""
+    left = {**{each.inference_id: each for each in found}, **predicted}
+    return tuple(each for _name, each in sorted(left.items()) if each)
+
+
 Aliases = t.Mapping[str, tuple[str, ...]]
 """Model to its aliases; models without any are left out."""
 

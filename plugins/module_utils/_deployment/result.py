@@ -10,10 +10,10 @@ import dataclasses
 
 from .._core.run.result import Json, failure
 from .._ml.deployment import user_settings
+from .._ml.predicted_deployment import more_of
 from .plan.plan import Plan
 from .plan.run_state import RunState
 from .plan.settings_diff import settings_diff
-from .records.prediction import more_of
 
 _NOTHING_RUNS = {"wanted": 0, "assigned": 0, "running": 0, "missing": 0}
 

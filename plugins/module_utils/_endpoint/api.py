@@ -26,18 +26,13 @@ from .._core.run.version_file import VersionFile
 from .._core.warning import WarningText
 from .._core.write_outcome import is_shown_by_state, is_uncertain, may_have_been_applied
 from .._ml.deployment import Deployment
-from .._ml.deployment_reads import read_named
+from .._ml.deployment_reads import Named, read_named
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_reads import read_endpoint
 from .._ml.endpoint_updates import chunking_warning, may_reset_chunking
 from .._ml.inference import may_pass
-from .._ml.predictions import (
-    PredictedEndpoint,
-    PredictedModel,
-    predicted_endpoints,
-    predicted_models,
-    predicted_trained_models,
-)
+from .._ml.predicted_deployment import PredictedDeployments, as_left, predicted_deployments
+from .._ml.predictions import Earlier, earlier
 from .._ml.reads import read_model
 from .._ml.schemas import MODELS
 from . import inference, users
@@ -53,7 +48,6 @@ _INFERENCE = "cluster:admin/xpack/inference"
 _ML = "cluster:admin/xpack/ml/trained_models/deployment"
 _MAKES: t.Sequence[Aim] = ("create", "recreate", "start")
 _REMOVES: t.Sequence[Aim] = ("delete", "recreate")
-T = t.TypeVar("T")
 ATTEMPTS = 3
 """How often a write with secrets is sent."""
 PAUSE = 1.0
@@ -83,10 +77,11 @@ class EndpointCluster(ClusterConnection):
     def __init__(self, client: Client, sleep: t.Callable[[float], None] = time.sleep) -> None:
         super().__init__(client)
         self._sleep = sleep
-        self.consumers = ConsumerReader(client, lambda: self.server)
-        self._predicted: t.Mapping[str, PredictedEndpoint | None] = {}
-        self._predicted_deployments: t.Mapping[str, str | None] = {}
-        self._predicted_models: t.Mapping[str, PredictedModel | None] = {}
+        self.consumers = ConsumerReader(
+            client, lambda: self.server, lambda: self._earlier.aliases, lambda: self._earlier.endpoints
+        )
+        self._earlier = Earlier()
+        self._predicted_deployments: PredictedDeployments = {}
         self._first: Endpoint | None = None
         self._seen: Endpoint | None = None
         """The endpoint as this task has seen it first, and last."""
@@ -105,9 +100,8 @@ class EndpointCluster(ClusterConnection):
 
     def follow(self, params: t.Mapping[str, t.Any]) -> None:
         """Let reads show what earlier tasks of a dry run would have made."""
-        self._predicted = predicted_endpoints(params, self.server)
-        self._predicted_deployments = predicted_models(params, self.server)
-        self._predicted_models = predicted_trained_models(params, self.server)
+        self._earlier = earlier(params, self.server)
+        self._predicted_deployments = predicted_deployments(params, self.server)
 
     def read(self, desired: Desired) -> Situation:
         """Return what a plan for *desired* needs, and nothing else.
@@ -116,12 +110,12 @@ class EndpointCluster(ClusterConnection):
         :raises Refusal: the file with the version of the secrets cannot be read.
         """
         self.server.require(Feature.INFERENCE_ENDPOINTS)
-        stored, deployment = self._endpoint(desired.inference_id)
+        stored = self._stored(desired.inference_id)
         earlier = self._seen if stored is None else None
         self._first, self._seen = self._first or stored, stored or self._seen
         current = Situation(
             stored,
-            deployment=deployment,
+            deployment=self._deployment(stored),
             shows_deployment=self._shows_deployments,
             is_new=self._is_new,
             chunking_reset=self._has_reset_chunking(stored),
@@ -141,13 +135,11 @@ class EndpointCluster(ClusterConnection):
             current = dataclasses.replace(current, used_by=self._users(t.cast("Endpoint", stored)))
         return current
 
-    def _endpoint(self, inference_id: str) -> tuple[Endpoint | None, Deployment | None]:
-        """Return the endpoint and its deployment, as earlier tasks of a dry run would have left them."""
-        if inference_id not in self._predicted:
-            stored = read_endpoint(self._client, self.server, inference_id)
-            return stored, self._deployment(stored)
-        predicted = self._predicted[inference_id]
-        return (predicted.endpoint, predicted.deployment) if predicted else (None, None)
+    def _stored(self, inference_id: str) -> Endpoint | None:
+        """Return the endpoint as earlier tasks of a dry run would have left it."""
+        if inference_id in self._earlier.endpoints:
+            return self._earlier.endpoints[inference_id]
+        return read_endpoint(self._client, self.server, inference_id)
 
     def _has_reset_chunking(self, stored: Endpoint | None) -> bool:
         """Return whether an update of this task has changed the chunking settings, too."""
@@ -160,16 +152,18 @@ class EndpointCluster(ClusterConnection):
         """Return the deployment that an endpoint uses; ``None`` also if the user may not read it."""
         if stored is None or stored.deployment_id is None or not self._shows_deployments:
             return None
-        return self._if_shown(lambda: read_named(self._client, self.server, str(stored.deployment_id)).deployment)
+        return self._named(stored.deployment_id).deployment
 
-    def _if_shown(self, read: t.Callable[[], T | None]) -> T | None:
+    def _named(self, name: str) -> Named:
+        """Return what has this name, as earlier tasks of a dry run would have left it; nothing if it is not shown."""
         try:
-            return read()
+            found = read_named(self._client, self.server, name)
         except ApiError as error:
             if not error.hidden:
                 raise
             self._shows_deployments = False
-            return None
+            return Named()
+        return as_left(found, name, self._predicted_deployments, self._earlier.models)
 
     # --- what is in the way of a creation ---
 
@@ -179,7 +173,7 @@ class EndpointCluster(ClusterConnection):
             return Obstacles()
         settings = {**(origin.service_settings if origin else {}), **desired.service_settings}
         attached_to = settings.get("deployment_id") if aim != "start" else None
-        attached = self._attached(str(attached_to)) if attached_to else None
+        attached = self._named(str(attached_to)).deployment if attached_to else None
         taken = None if aim != "create" or current.earlier else self._taken(desired.inference_id)
         model_id = settings.get("model_id")
         missing = None
@@ -194,24 +188,20 @@ class EndpointCluster(ClusterConnection):
             return Obstacles()
         return Obstacles(licensed=is_licensed(self._client), upgrade_mode=is_upgrade_mode(self._client))
 
-    def _attached(self, deployment_id: str) -> Deployment | None:
-        return self._if_shown(lambda: read_named(self._client, self.server, deployment_id).deployment)
-
     def _taken(self, inference_id: str) -> str | None:
         """Return what has the id already: a deployment, or a model that is deployed."""
-        named = self._if_shown(lambda: read_named(self._client, self.server, inference_id))
-        if named is None:
-            return None
+        named = self._named(inference_id)
         if named.deployment:
             return f"a deployment of model '{named.deployment.model_id}'"
         return "a model that is deployed" if named.of_model else None
 
     def _has_model(self, model_id: str) -> bool:
         """Return whether there is a model with this id or alias; true if the user may not read it."""
-        if model_id in self._predicted_models:
-            return self._predicted_models[model_id] is not None
+        name = self._earlier.aliases.get(model_id, model_id)
+        if name is None or name in self._earlier.models:
+            return name is not None and self._earlier.models[name] is not None
         try:
-            return read_model(self._client, model_id, {}, MODELS) is not None
+            return read_model(self._client, name, {}, MODELS) is not None
         except ApiError as error:
             if not error.hidden:
                 raise

@@ -39,6 +39,7 @@ def _deployment(endpoint: Endpoint, deployment: Deployment) -> Json:
         "threads_per_allocation": deployment.threads_per_allocation,
         "assignment_state": deployment.assignment_state,
         "reason": deployment.reason,
+        "start_time": deployment.start_time,
         "allocation_status": dict(vars(status)) if status else None,
     }
 

@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from .._core.http.schema import ANY, boolean, integer, list_of, object_with, text
 from .._core.options.spec import Spec
 from .._core.run.predictions import Predicted, entry_schema
 from .._core.server import Server
-from .adaptive import AdaptiveAllocations
-from .deployment import Deployment
 from .endpoint import Endpoint
 from .model import MEMORY_FIGURES, Model
 from .schemas import ADAPTIVE
+from .settings import SETTINGS
 
 KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model", "endpoints": "endpoint"}
 """Kind in the option ``predictions`` to the key of the resource in an entry of a fact."""
@@ -46,14 +46,15 @@ ENDPOINT_ENTRY = entry_schema(
         deployment=object_with(
             "deployment_id",
             "model_id",
-            **dict.fromkeys(("deployment_id", "model_id", "assignment_state", "reason"), text),
+            **dict.fromkeys(("deployment_id", "model_id", "assignment_state", "reason", "start_time"), text),
+            **{name: setting.schema for name, setting in SETTINGS.items()},
             owned=boolean,
-            **dict.fromkeys(("number_of_allocations", "threads_per_allocation"), integer),
             adaptive_allocations=ADAPTIVE,
         ),
     )
 )
 
+_NOTHING: t.Mapping[str, t.Any] = types.MappingProxyType({})
 _DEPLOYMENT_ENTRY = entry_schema(deployment=object_with("model_id", model_id=text))
 
 
@@ -75,6 +76,28 @@ def predicted_models(params: t.Mapping[str, t.Any], server: Server) -> dict[str,
     return {name: (entry.get("deployment") or {}).get("model_id") for name, entry in found.items()}
 
 
+def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[str, Endpoint | None]:
+    """Return the inference endpoints on *server* that a dry run would have changed, ``None`` if deleted.
+
+    Their deployments are among the predicted deployments: those of an entry are there at once.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
+    return {name: (shown := entry.get("endpoint")) and Endpoint.from_api(shown) for name, entry in found.items()}
+
+
+def entry_of_deployment(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what the *entry* of a predicted inference endpoint says of the deployment that has its id.
+
+    Only the endpoint has made that: if it would be gone, or would use another one, there is none.
+    """
+    shown = (entry.get("endpoint") or {}).get("deployment") or {}
+    where = {name: value for name, value in entry.items() if name != "endpoint"}
+    settings = {name: value for name, value in shown.items() if name != "owned"}
+    return {**where, "deployment": settings if shown.get("owned") else None}
+
+
 class PredictedModel(t.NamedTuple):
     """A model that a dry run would have made, with its configuration and its size as far as they are known before.
 
@@ -94,6 +117,31 @@ def predicted_trained_models(params: t.Mapping[str, t.Any], server: Server) -> d
     """
     found = Predicted(params, "models", MODEL_ENTRY).on(server)
     return {name: _predicted_model(entry.get("model")) for name, entry in found.items()}
+
+
+class Earlier(t.NamedTuple):
+    """The state that earlier tasks of a dry run would have left, by kind and id; ``None`` if it would be gone.
+
+    ``aliases``, ``deployments``: to their models.
+    """
+
+    aliases: t.Mapping[str, str | None] = _NOTHING
+    deployments: t.Mapping[str, str | None] = _NOTHING
+    models: t.Mapping[str, PredictedModel | None] = _NOTHING
+    endpoints: t.Mapping[str, Endpoint | None] = _NOTHING
+
+
+def earlier(params: t.Mapping[str, t.Any], server: Server) -> Earlier:
+    """Return what earlier tasks of a dry run would have left on *server*.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    return Earlier(
+        predicted_aliases(params, server),
+        predicted_models(params, server),
+        predicted_trained_models(params, server),
+        predicted_endpoints(params, server),
+    )
 
 
 def deployments_left(
@@ -131,34 +179,3 @@ def _predicted_model(shown: dict[str, t.Any] | None) -> PredictedModel | None:
     )
     is_new = shown.get("create_time") is None
     return PredictedModel(model, shown.get("config") or {}, shown.get("model_bytes"), is_new)
-
-
-class PredictedEndpoint(t.NamedTuple):
-    """An inference endpoint that a dry run would have made or changed, with its deployment as far as that is known."""
-
-    endpoint: Endpoint
-    deployment: Deployment | None
-
-
-def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[str, PredictedEndpoint | None]:
-    """Return the inference endpoints on *server* that a dry run would have changed, ``None`` if deleted.
-
-    :raises Refusal: the option has what no fact has.
-    """
-    found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
-    return {name: _predicted_endpoint(entry.get("endpoint")) for name, entry in found.items()}
-
-
-def _predicted_endpoint(shown: dict[str, t.Any] | None) -> PredictedEndpoint | None:
-    if shown is None:
-        return None
-    deployment = shown.get("deployment")
-    names = ("deployment_id", "model_id", "number_of_allocations", "threads_per_allocation")
-    return PredictedEndpoint(
-        Endpoint.from_api(shown),
-        deployment
-        and Deployment(
-            **{name: deployment.get(name) for name in names},
-            adaptive_allocations=AdaptiveAllocations.from_api(deployment.get("adaptive_allocations")),
-        ),
-    )

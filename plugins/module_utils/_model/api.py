@@ -23,7 +23,7 @@ from .._core.run.long_work import Work
 from .._core.run.obstacles import is_licensed, is_upgrade_mode, read_unless_hidden
 from .._core.warning import WarningText
 from .._ml.downloads import Download, read_downloads
-from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
+from .._ml.predictions import Earlier, earlier
 from .._ml.reads import read_model_with_status
 from . import answers
 from .aims import aim_of, needs_checksum
@@ -62,10 +62,10 @@ class ModelCluster(ClusterConnection):
     def __init__(self, client: Client, sleep: t.Callable[[float], None] = time.sleep) -> None:
         super().__init__(client)
         self._sleep = sleep
-        self.consumers = ConsumerReader(client, lambda: self.server, lambda: self._predicted_aliases)
-        self._predicted_aliases: t.Mapping[str, str | None] = {}
-        self._predicted_deployments: t.Mapping[str, str | None] = {}
-        self._predicted_models: t.Mapping[str, PredictedModel | None] = {}
+        self.consumers = ConsumerReader(
+            client, lambda: self.server, lambda: self._earlier.aliases, lambda: self._earlier.endpoints
+        )
+        self._earlier = Earlier()
         self._looks_left: dict[str, int] = {}
         """Model to the looks after which a download that was asked for has to show."""
         self._users = ModelUsers()
@@ -98,9 +98,7 @@ class ModelCluster(ClusterConnection):
     def follow(self, params: t.Mapping[str, t.Any]) -> None:
         """Let reads show what earlier tasks of a dry run would have made."""
         self._connection = connection(params)
-        self._predicted_aliases = predicted_aliases(params, self.server)
-        self._predicted_deployments = predicted_models(params, self.server)
-        self._predicted_models = predicted_trained_models(params, self.server)
+        self._earlier = earlier(params, self.server)
 
     def resolve(self, desired: Desired) -> Desired:
         """Return *desired* with the id of the variant of a package that this cluster is to have."""
@@ -129,9 +127,9 @@ class ModelCluster(ClusterConnection):
         """Return the ids of models that begin with *model_id*."""
         rows = self._names(f"/{quote(model_id)}*")
         found = {str(row["model_id"]) for row in rows} - {
-            name for name, gone in self._predicted_models.items() if not gone
+            name for name, gone in self._earlier.models.items() if not gone
         }
-        return found | {name for name, model in self._predicted_models.items() if model}
+        return found | {name for name, model in self._earlier.models.items() if model}
 
     def _names(self, which: str = "") -> t.Iterable[dict[str, t.Any]]:
         path = f"{_PATH}{which}"
@@ -167,8 +165,8 @@ class ModelCluster(ClusterConnection):
     def _read_model(self, desired: Desired) -> Situation:
         """Return the model and its download. If no task shows it, the model is read again: it may be complete."""
         model_id = desired.model_id
-        if model_id in self._predicted_models:
-            predicted = self._predicted_models[model_id]
+        if model_id in self._earlier.models:
+            predicted = self._earlier.models[model_id]
             return Situation(StoredModel(predicted.model, predicted.config, True) if predicted else None)
         found = self._config(model_id)
         if found is None or found.model.model_id != model_id:
@@ -377,7 +375,7 @@ class ModelCluster(ClusterConnection):
             if not exc.not_found:
                 raise
             answer = {}
-        found: dict[str, str | None] = {**answers.deployments(answer), **self._predicted_deployments}
+        found: dict[str, str | None] = {**answers.deployments(answer), **self._earlier.deployments}
         return {name: model for name, model in found.items() if model and model_id in (name, model)}
 
     def write(self, what: str, request: Request, write: str) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.op
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.plan.start_step import as_shown
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.prediction import NO_PREDICTIONS
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import predictions as followed
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -284,3 +285,72 @@ def test_an_alias_that_would_have_moved_is_no_consumer(emulator: Emulator) -> No
     assert stopped["used_by"]["model_aliases"] == ["b"]
     stopped = emulator.run(model_id="other", state="stopped", on_referenced="force", **moved)
     assert stopped["used_by"]["model_aliases"] == ["a"]
+
+
+# --- inference endpoints that earlier tasks would have made ---
+
+SETTINGS: Json = {"number_of_allocations": 2, "threads_per_allocation": 1}
+OWN: Json = {"deployment_id": "e", "model_id": "m", "owned": True, **SETTINGS}
+
+
+def of_endpoint(emulator: Emulator, shown: Json | None) -> Json:
+    """Return the option ``predictions`` after a task on inference endpoint ``e``."""
+    some = predicted(emulator, model_id="m", deployment_id="some")["some"]
+    made = {**{name: some[name] for name in ("cluster", "addresses", "predicted")}, "run": "r", "order": 1}
+    found = followed(("task", "host", ""), "r", {"fact": {"e": {**made, "endpoint": shown}}})
+    return {"check_mode": True, "predictions": found}
+
+
+def shown(deployment: Json | None = OWN, **settings: t.Any) -> Json:
+    service = {"model_id": "m", "num_threads": 1, "num_allocations": 2, **settings}
+    what = {"inference_id": "e", "task_type": "sparse_embedding", "service": "elasticsearch"}
+    return {**what, "service_settings": service, "deployment": deployment}
+
+
+def make_endpoint(emulator: Emulator) -> None:
+    settings = {"model_id": "m", "num_threads": 1, "num_allocations": 2}
+    body = {"service": "elasticsearch", "service_settings": settings}
+    assert emulator.send({"method": "PUT", "path": "/_inference/sparse_embedding/e", "query": {}, "body": body}) == 200
+    emulator.settle()
+
+
+@pytest.mark.parametrize("access", [("monitor", "monitor_ml"), ("monitor_ml", "monitor_inference")])
+def test_a_task_follows_an_endpoint_that_would_be_made(emulator: Emulator, access: tuple[str, ...]) -> None:
+    """Test that the deployment is shown as it will be, and belongs to the endpoint."""
+    task: Json = {"deployment_id": "e", "number_of_allocations": 3, "on_endpoint_owned": "update_endpoint"}
+    with Emulator("9.5.3") as real:
+        make_endpoint(real)
+        real.allow(*access, "manage_inference")
+        happened = real.run(**task)
+    emulator.allow(*access, "manage_inference")
+    after_it = of_endpoint(emulator, shown())
+    said = emulator.run(**task, **after_it)
+    names = ("changed", "operation", "before", "after", "diff", "api_calls")
+    assert {name: said[name] for name in names} == {name: happened[name] for name in names}
+    refused = emulator.run(deployment_id="e", number_of_allocations=3, **after_it)
+    assert refused["failure"] == {"code": "owned_by_endpoint"}
+
+
+def test_a_task_follows_an_endpoint_that_would_be_deleted(emulator: Emulator) -> None:
+    make_endpoint(emulator)
+    after_it = of_endpoint(emulator, None)
+    stopped = emulator.run(deployment_id="e", state="stopped", **after_it)
+    assert (stopped["changed"], stopped["operation"]) == (False, "none")
+    started = emulator.run(deployment_id="e", model_id="m", **after_it)
+    assert (started["operation"], started["after"]["number_of_allocations"]) == ("start", 1)
+
+
+def test_a_task_follows_an_endpoint_that_would_use_another_deployment(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="d")
+    emulator.settle()
+    attached = shown({**OWN, "deployment_id": "d", "owned": False}, deployment_id="d")
+    result = emulator.run(deployment_id="d", state="stopped", **of_endpoint(emulator, attached))
+    assert result["failure"] == {"code": "deployment_in_use"}
+    assert "is used by inference endpoint 'e'" in result["msg"]
+
+
+def test_a_model_has_the_users_that_a_dry_run_would_leave(emulator: Emulator) -> None:
+    make_endpoint(emulator)
+    task: Json = {"model_id": "m", "state": "absent", "check_mode": True}
+    assert emulator.run_model(**task)["failure"] == {"code": "model_in_use"}
+    assert emulator.run_model(**{**task, **of_endpoint(emulator, None)})["operation"] == "delete"

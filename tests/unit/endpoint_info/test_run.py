@@ -116,6 +116,7 @@ def test_all_that_is_known_of_an_endpoint(emulator: Emulator) -> None:
             "threads_per_allocation": 1,
             "assignment_state": "started",
             "reason": None,
+            "start_time": owner["deployment"]["start_time"],
             "allocation_status": {"allocation_count": 2, "target_allocation_count": 2, "state": "fully_allocated"},
         },
         "health": "ok",

@@ -31,6 +31,7 @@ def test_an_endpoint_with_its_deployment() -> None:
         "threads_per_allocation": None,
         "assignment_state": None,
         "reason": None,
+        "start_time": None,
         "allocation_status": {"allocation_count": 2, "target_allocation_count": 2, "state": "started"},
     }
     assert (shown["service_settings"], shown["chunking_settings"]) == ({"model_id": "m"}, None)

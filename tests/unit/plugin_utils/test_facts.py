@@ -113,6 +113,43 @@ def test_predictions_are_kept_apart_by_kind() -> None:
     assert {kind: list(entries) for kind, entries in found.items()} == {"deployments": ["x"], "aliases": ["x"]}
 
 
+def endpoint(deployment: Json | None, *, predicted: bool = True, gone: bool = False) -> Json:
+    """Return the entry of an inference endpoint."""
+    made = {name: value for name, value in entry(predicted=predicted).items() if name != "deployment"}
+    return {**made, "endpoint": None if gone else {"inference_id": "x", "deployment": deployment}}
+
+
+OWN: Json = {"deployment_id": "x", "model_id": "m", "owned": True}
+
+
+@pytest.mark.parametrize(
+    ("made", "deployments"),
+    [
+        (endpoint(OWN), {"x": [{"deployment_id": "x", "model_id": "m"}]}),
+        (endpoint({**OWN, "deployment_id": "y", "owned": False}), {"x": [None]}),
+        (endpoint(None), {"x": [None]}),
+        (endpoint(None, gone=True), {"x": [None]}),
+        (endpoint(OWN, predicted=False), {}),
+    ],
+)
+def test_a_predicted_endpoint_predicts_the_deployment_that_has_its_id(made: Json, deployments: Json) -> None:
+    found = predictions(key(), RUN, {"one": merged(key(), None, {"x": made})})
+    assert {
+        name: [each["deployment"] for each in entries] for name, entries in found.get("deployments", {}).items()
+    } == (deployments)
+    assert ("endpoints" in found) is made["predicted"]
+
+
+def test_the_last_task_counts_whether_it_is_about_the_deployment_or_about_its_endpoint() -> None:
+    one = merged(key(), None, {"x": endpoint(OWN)})
+    two = merged(key(), None, {"x": entry(predicted=True)}, {"one": one})
+    for facts in ({"one": one, "two": two}, {"two": two, "one": one}):
+        assert orders({"deployments": predictions(key(), RUN, facts)["deployments"]}) == {"x": [1, 2]}
+    three = merged(key(), one, {"x": endpoint(None, gone=True)}, {"two": two})
+    [*_others, last] = predictions(key(), RUN, {"two": two, "one": three})["deployments"]["x"]
+    assert (last["deployment"], last["order"]) == (None, 3)
+
+
 @pytest.mark.parametrize(
     ("fact", "other"), [(OURS, None), ({}, None), (None, None), ({"a": {"alias": {}, "run": "r"}}, "aliases")]
 )

@@ -55,7 +55,9 @@ class Cluster(ClusterConnection):
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         self._state_readable = True
-        self.consumers = ConsumerReader(client, lambda: self.server, lambda: self.predictions.aliases)
+        self.consumers = ConsumerReader(
+            client, lambda: self.server, lambda: self.predictions.aliases, lambda: self.predictions.endpoints
+        )
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
         self.start_conditions = StartConditionsReader(client, lambda: self.server)

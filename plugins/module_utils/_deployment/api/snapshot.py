@@ -12,8 +12,9 @@ import typing as t
 
 from ..._capacity.cluster_state import ClusterState
 from ..._ml.deployment import Deployment
+from ..._ml.predicted_deployment import PredictedDeployments, overlaid
 from ..._ml.predictions import PredictedModel
-from ..records.prediction import NO_PREDICTIONS, PredictedDeployments, Predictions, overlaid
+from ..records.prediction import NO_PREDICTIONS, Predictions
 
 Json = dict[str, t.Any]
 Raw = t.Mapping[str, t.Any]

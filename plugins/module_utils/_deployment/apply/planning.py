@@ -24,6 +24,7 @@ from ..records.desired import Desired
 from ..recovery.rules import superseded_warning
 from .consumers import check_consumers
 from .deployment_run import DeploymentRun
+from .expected import completed
 
 
 def plan_run(run: DeploymentRun, snapshot: Snapshot, removed_ids: t.Container[str] = ()) -> None:
@@ -45,7 +46,8 @@ def plan_run(run: DeploymentRun, snapshot: Snapshot, removed_ids: t.Container[st
 
 
 def _decide(run: DeploymentRun, snapshot: Snapshot) -> Plan:
-    cluster, lookup = run.cluster, snapshot.lookup(run.deployment_id)
+    cluster = run.cluster
+    lookup = completed(cluster, snapshot.lookup(run.deployment_id), snapshot)
     desired = on_this_server(run.state.desired, cluster.server)
     current = lookup.deployment
     follows = snapshot.is_predicted(run.deployment_id)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The deployments, aliases and models that earlier tasks of a dry run would have made."""
+"""Predictions: the state that earlier tasks of a dry run would have left."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ import typing as t
 from ..._core.run.predictions import Predicted
 from ..._core.server import Server
 from ..._core.warning import WarningText
-from ..._ml.predictions import predicted_aliases, predicted_trained_models
-from ..records.prediction import ENTRY, Predictions, from_entry
+from ..._ml.predicted_deployment import ENTRY, predicted_deployments
+from ..._ml.predictions import predicted_aliases, predicted_endpoints, predicted_trained_models
+from ..records.prediction import Predictions
 
 
 def predictions(params: t.Mapping[str, t.Any], server: Server) -> Predictions:
-    """Return the deployments, aliases and models on *server* that earlier tasks of the dry run would have changed.
+    """Return what earlier tasks of the dry run would have changed on *server*.
 
     :raises Refusal: the option has what no fact has.
     """
     found = Predicted(params, "deployments", ENTRY).on(server)
-    deployments = {deployment_id: from_entry(entry) for deployment_id, entry in found.items()}
-    moved = frozenset(name for entry in found.values() for name in entry.get("moved") or ())
-    models = predicted_trained_models(params, server)
-    return Predictions(deployments, predicted_aliases(params, server), moved, models)
+    return Predictions(
+        predicted_deployments(params, server),
+        predicted_aliases(params, server),
+        frozenset(name for entry in found.values() for name in entry.get("moved") or ()),
+        predicted_trained_models(params, server),
+        predicted_endpoints(params, server),
+    )
 
 
 def not_followed(params: t.Mapping[str, t.Any], server: Server, deployment_id: str) -> tuple[WarningText, ...]:
