@@ -19,6 +19,7 @@ import pytest
 from emulator.inprocess import ConnectionDropped
 from support.emulated_cluster import Answer, Emulator
 from support.interleaving import SharedEmulator
+from support.random_search import has_turn
 
 Json = dict[str, t.Any]
 AnyEmulator = t.TypeVar("AnyEmulator", bound=Emulator)
@@ -192,11 +193,18 @@ def pairs() -> t.Iterator[tuple[str, str]]:
                 yield version, name
 
 
+def desired_states(version: str, situation: str, access: str) -> list[str]:
+    """Return the desired states that have their turn: half of them on the newest version, and a quarter on others."""
+    turn = list(VERSIONS).index(version) + list(SITUATIONS).index(situation) + list(ACCESS).index(access)
+    share = 2 if version == "9.5.3" else 4
+    return [name for number, name in enumerate(DESIRED) if has_turn(turn + number, share)]
+
+
 @pytest.mark.parametrize("access", ACCESS)
 @pytest.mark.parametrize(("version", "situation"), list(pairs()))
 def test_every_law_holds(version: str, situation: str, access: str) -> None:
-    for name, desired in DESIRED.items():
-        options = {"model_alias": "a", **desired}
+    for name in desired_states(version, situation, access):
+        options = {"model_alias": "a", **DESIRED[name]}
         where = f"{version}, {situation}, {access}, {name}"
         with prepared(version, situation, access) as checked, prepared(version, situation, access) as real:
             checked.read_only()

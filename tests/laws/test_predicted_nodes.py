@@ -54,7 +54,7 @@ def agrees(predicted: Json, real: Json) -> bool:
 @pytest.mark.parametrize(("version", "state"), PAIRS)
 def test_an_exact_routing_table_is_the_one_that_follows(version: str, state: str) -> None:
     changes = 0
-    for desired in desired_states(version, state, 3):
+    for desired in desired_states(version, state, 5):
         with prepared(version, state, "full", desired) as checked, prepared(version, state, "full", desired) as real:
             options = named(real, desired)
             predicted, happened = checked.run(check_mode=True, **options), real.run(**options)

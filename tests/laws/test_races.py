@@ -96,7 +96,7 @@ CASES = [(state, desired, more, act) for state, desired, more in PAIRS for act i
 def moments(state: str, desired: str, more: Json, act: str) -> list[int]:
     """Return the moments that have their turn."""
     turn = PAIRS.index((state, desired, more)) + list(ACTS).index(act)
-    return [when for when in range(MOMENTS) if has_turn(turn + when, share=3)]
+    return [when for when in range(MOMENTS) if has_turn(turn + when, share=5)]
 
 
 @pytest.mark.parametrize(("state", "desired", "more", "act"), CASES)

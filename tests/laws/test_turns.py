@@ -13,6 +13,7 @@ import pytest
 
 from laws import (
     pairs,
+    test_aliases,
     test_as_list,
     test_laws,
     test_owned_deployments,
@@ -33,6 +34,16 @@ def _laws() -> list[Case]:
         for version, state in test_laws.PAIRS
         for access in pairs.ACCESS
         for desired in pairs.desired_states(version, state, test_laws.share(version, access))
+    ]
+
+
+def _aliases() -> list[Case]:
+    """Return situation, access and desired state."""
+    return [
+        (situation, access, desired)
+        for version, situation in test_aliases.pairs()
+        for access in test_aliases.ACCESS
+        for desired in test_aliases.desired_states(version, situation, access)
     ]
 
 
@@ -73,6 +84,7 @@ def _warnings() -> list[Case]:
 # The version is no axis here: it takes turns with the others.
 SEARCHES: dict[str, t.Callable[[], list[Case]]] = {
     "laws": _laws,
+    "aliases": _aliases,
     "what is read as a list": lambda: [case[1:] for case in test_as_list.read()],
     "start conditions": lambda: [case[1:] for case in test_start_conditions.shaped(test_start_conditions.CASES)],
     "references": _references,
