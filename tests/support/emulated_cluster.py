@@ -68,9 +68,10 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
-from emulator.inprocess import ConnectionDropped, InProcess
+from emulator.inprocess import ConnectionDropped
 from emulator.state.nodes import parse_node
 from support import emulated_versions
+from support.untraced import UntracedCluster
 
 Json = dict[str, t.Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -113,7 +114,7 @@ class Emulator:
         self.version = version
         self.flavor = flavor
         emulated_versions.VERSIONS.add(version)
-        self._inner = InProcess(version, [parse_node(node) for node in nodes], models, flavor=flavor)
+        self._inner = UntracedCluster(version, [parse_node(node) for node in nodes], models, flavor=flavor)
         self.clock = TurnedClock(self.pass_time)
         self.login: Json = {}
         self.unsound = False
