@@ -21,6 +21,7 @@ sys.path[:] = {path}
 import os
 
 given = {{name: value for name, value in os.environ.items() if name.startswith("PYTHON")}}
+given.pop("PYTHONWARNINGS", None)
 if given != {given} or len(sys.argv) < 2 or not os.path.isfile(sys.argv[1]):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 
@@ -44,7 +45,8 @@ os._exit(status if status >= 0 else 128 - status)
 def python(path: str | None = None) -> str:
     """Return the program for processes whose ``PYTHONPATH`` is *path*, by default that of the tests.
 
-    It only runs files. Other calls, and those with other variables for Python, go to the Python of the tests.
+    It only runs files. Other calls, and those with other variables for Python, go to the Python of the tests. Molecule
+    hides a warning that no module of these tests has.
     """
     folder = tempfile.TemporaryDirectory()
     _FOLDERS.append(folder)
@@ -52,6 +54,7 @@ def python(path: str | None = None) -> str:
     environment = {**os.environ, "PYTHONPATH": path or os.environ["PYTHONPATH"]}
     server = Forking("support.forked.module", folder.name, environment, program.parent)
     given = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    given.pop("PYTHONWARNINGS", None)
     standard = [each for each in sys.path if each.startswith(sys.base_prefix)]
     program.write_text(_PROGRAM.format(python=sys.executable, path=standard, given=given, address=server.address))
     program.chmod(0o755)
