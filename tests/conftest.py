@@ -7,13 +7,21 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import typing as t
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / ".build" / "tree"
+SLOWEST = (
+    *("test_molecule.py", "test_secrets.py", "test_role_airgap_models.py", "test_examples.py", "test_scenarios.py"),
+    *("test_bench.py", "test_demo.py", "test_forked_runs.py", "test_dry_run_of_a_playbook.py", "test_clients.py"),
+    *("test_client_life_cycles.py", "test_client_authentication.py"),
+)
 
 
 def _link_collection() -> None:
@@ -56,8 +64,27 @@ _forget_clusters()
 _shrink_nothing()
 
 
+def pytest_collection() -> None:
+    """Keep the garbage collector from looking again and again at thousands of tests while they are collected."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def _begins_late(item: t.Any) -> tuple[bool, int]:
+    """Let the slowest tests begin first, so that no process is left with one of them in the end."""
+    folder, name = item.path.parent.name, item.path.name
+    return folder != "integration", SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: t.Any, items: list[t.Any]) -> None:
     """Measure coverage in the unit tests alone: it doubles the time of tests that run in this process."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_begins_late)
     if config.pluginmanager.hasplugin("_cov"):
         for item in items:
             if ROOT / "tests/unit" not in item.path.parents:
