@@ -82,4 +82,4 @@ def running(*arguments: str) -> Iterator[Process]:
             yield process
         finally:
             popen.terminate()
-            popen.wait(timeout=10)
+            popen.wait(timeout=60)

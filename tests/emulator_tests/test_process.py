@@ -116,7 +116,7 @@ def test_ends_on_a_signal(number: signal.Signals) -> None:
         connection.request("GET", "/")
         connection.getresponse().read()
         process.popen.send_signal(number)
-        assert process.popen.wait(timeout=10) == 0
+        assert process.popen.wait(timeout=60) == 0
         connection.close()
 
 

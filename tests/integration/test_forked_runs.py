@@ -123,4 +123,4 @@ def test_a_process_with_the_id_of_an_earlier_one_has_a_status_of_its_own(
             theirs.sendall(b'{"pid": 7, "status": null}\n')
             process = server.start(["program"], {}, tmp_path, (0, 1, 2))
             theirs.sendall(b'{"pid": 7, "status": %d}\n' % status)
-            assert process.wait(timeout=10) == status
+            assert process.wait(timeout=60) == status

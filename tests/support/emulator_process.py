@@ -69,7 +69,7 @@ def emulator(*options: str, version: str = "9.5.3") -> Iterator[Emulator]:
             yield Emulator(addresses["url"], addresses["control_url"], addresses)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 @functools.cache

@@ -19,14 +19,14 @@ Text = t.TypeVar("Text", str, bytes)
 
 @contextlib.contextmanager
 def ended_with_the_block(process: subprocess.Popen[Text]) -> Iterator[None]:
-    """Ask the *process* to end when the block does; if it does not within ten seconds, end it."""
+    """Ask the *process* to end when the block does; if it does not within a minute, end it."""
     with process:  # closes its pipes
         try:
             yield
         finally:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=60)
             finally:
                 process.kill()  # does nothing to one that has ended
                 process.wait()
