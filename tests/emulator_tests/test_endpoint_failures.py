@@ -73,6 +73,48 @@ def test_text_embeddings_are_stored_after_their_start() -> None:
     assert api.writes()[-1]["committed"] is False
 
 
+@pytest.mark.parametrize("model_id", ["m", OPTIMIZED])
+def test_creation_in_upgrade_mode(model_id: str) -> None:
+    """Test around-deployments.md 5.4: the endpoint is stored, neither a download nor a start begins."""
+    api = Api(clock="eager")
+    api.send("POST", "/_ml/set_upgrade_mode", None, enabled="true")
+    answer = put(api, model_id=model_id)
+    assert answer.status == 429
+    assert answer.reason.endswith("action while upgrade mode is enabled")
+    assert shown(api)["service_settings"]["model_id"] == model_id
+    assert OPTIMIZED not in api.emulator.cluster.models
+    assert api.emulator.control("GET", "/state")["deployments"] == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "licence", "service", "status"),
+    [
+        ("9.5.3", "platinum", "elasticsearch", 403),
+        ("9.5.3", "basic", "openai", 403),
+        ("9.5.3", "basic", "elastic", 200),
+        ("9.5.3", "enterprise", "elasticsearch", 200),
+        ("8.14.0", "platinum", "elasticsearch", 200),
+    ],
+)
+def test_licence_of_endpoints(version: str, licence: str, service: str, status: int) -> None:
+    """Test that nothing is stored without one, and that what is there cannot be used (public sources)."""
+    api = Api(version, clock="eager")
+    api.effect("set_setting", name="license", value=licence)
+    settings = {"num_allocations": 1, "num_threads": 1, "model_id": "m"}
+    body = {"service": service, "service_settings": settings}
+    answer = api.send("PUT", "/_inference/sparse_embedding/e", body)
+    assert answer.status == status
+    if status == 403:
+        assert (answer.type, answer.reason) == (
+            "security_exception",
+            "current license is non-compliant for [inference]",
+        )
+        assert api.send("GET", "/_inference/e").status == 404
+        api.effect("put_endpoint", inference_id="e", task_type="sparse_embedding", **body)
+        assert api.send("POST", "/_inference/e", {"input": "x"}).status == 403
+        assert api.send("PUT", "/_inference/sparse_embedding/e/_update", {"task_settings": {"a": 1}}).status == 403
+
+
 def test_no_room_for_the_deployment() -> None:
     api = Api(clock="eager")
     answer = put(api, num_allocations=99)

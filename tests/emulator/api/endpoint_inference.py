@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import endpoints, inference_config, inference_input, predictions
+from ..state import endpoints, inference_config, inference_input, licence, predictions
 from ..state.endpoints import ANY, DEFAULT_IDS, RERANK, SPARSE, TEXT, Endpoint
 from ..state.infer import InferRequest
 from ..state.inference_config import Settings, Update
@@ -53,6 +53,7 @@ def perform(emulator: Emulator, call: Call) -> Prepared:
         if asked.complaints:
             raise errors.validation(asked.complaints)
         endpoint = endpoints.of_type(endpoints.existing(emulator.cluster, endpoint_id), task_type)
+        licence.check_inference(emulator.cluster, endpoint.service)
         if not endpoint.in_cluster:
             raise errors.status(400, f"the double does not call the service [{endpoint.service}]")
         if endpoint.task_type == RERANK and asked.query is None:

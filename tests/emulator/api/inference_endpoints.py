@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..emulator import Emulator
-from ..state import creation, endpoint_config, endpoint_update, endpoints, models, task_types
+from ..state import creation, endpoint_config, endpoint_update, endpoints, models, requests, task_types, upgrade_mode
 from ..state.cluster import Cluster
 from ..state.endpoints import ANY, Endpoint
 from ..state.requests import StartRequest, StopRequest
@@ -112,6 +112,7 @@ async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: Ti
     cluster = emulator.cluster
     cluster.inferences.check_endpoint("start", endpoint.id)
     if endpoint.model_id in endpoints.PACKAGED and endpoint.model_id not in cluster.models:
+        upgrade_mode.check(cluster, "cluster:admin/xpack/ml/inference/put")
         await _fetch(emulator, endpoint.model_id)
     request = StartRequest(endpoint.model_id, endpoint.id, cluster.version)
     request.queue_capacity = cluster.version.default_queue_capacity
@@ -121,6 +122,7 @@ async def deploy(emulator: Emulator, call: Call, endpoint: Endpoint, timeout: Ti
     request.timeout = timeout
     if complaints := request.complaints():
         raise errors.validation(complaints)
+    upgrade_mode.check(cluster, requests.START)
     try:
         await deployments.started(emulator, call, request)
     except errors.ApiError as error:

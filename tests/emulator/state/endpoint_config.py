@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import errors
-from . import chunking, inference_services, models, task_types
+from . import chunking, inference_services, licence, models, task_types
 from .adaptive import AdaptiveSettings
 from .endpoint_values import SERVICE as SETTINGS
 from .endpoint_values import invalid, java_text, missing, optional_map, positive_integer, required_map, text, wrong_type
@@ -55,6 +55,7 @@ def parse(cluster: Cluster, endpoint_id: str, in_path: str, body: Json) -> Endpo
         what = "Inference endpoint configuration is missing the [service] setting"
         raise errors.status(400, what if newer else "Model configuration is missing a service")
     service = str(service)
+    licence.check_inference(cluster, service)
     if service != ELSER and not inference_services.is_known(service, cluster.version):
         raise errors.status(400, f"Unknown service [{service}]")
     if cluster.version.endpoint_start_check:

@@ -17,7 +17,7 @@ from ..planner import java
 from ..wire import errors, object_parser, xcontent
 from ..wire.object_parser import ObjectParser
 from ..wire.xcontent import Parser
-from . import chunking, endpoint_config, endpoint_values, endpoints, operations, task_types
+from . import chunking, endpoint_config, endpoint_values, endpoints, licence, operations, task_types
 from .adaptive import AdaptiveSettings
 from .endpoint_values import SERVICE, java_text
 from .endpoints import DEFAULT_IDS, WORD_CHUNKING, Endpoint
@@ -81,6 +81,7 @@ def update(cluster: Cluster, endpoint_id: str, in_path: str, raw: bytes, given: 
     current = endpoints.known(cluster).get(endpoint_id)
     if current is None:
         raise errors.status(404, f"The inference endpoint [{endpoint_id}] does not exist and cannot be updated")
+    licence.check_inference(cluster, current.service)
     if resolved != current.task_type:
         raise errors.status(400, "Task type must match the task type of the existing endpoint")
     if endpoint_id in DEFAULT_IDS:

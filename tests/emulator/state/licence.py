@@ -26,6 +26,8 @@ EXPIRED: Final = "expired"
 CHOICES: Final = (*TYPES, EXPIRED)
 DEFAULT: Final = "trial"
 ML_NEEDS: Final = "platinum"
+INFERENCE_NEEDS: Final = "enterprise"
+_EIS: Final = "elastic"
 _DAY: Final = 86_400_000
 _TRIAL_DAYS: Final = 30
 _PAID_DAYS: Final = 365
@@ -120,3 +122,13 @@ def check_ml(cluster: Cluster) -> None:
     """
     if not includes_ml(cluster):
         raise non_compliant("ml")
+
+
+def check_inference(cluster: Cluster, service: str) -> None:
+    """Raise 403 unless the licence includes inference endpoints: enterprise, but for Elastic's own service.
+
+    As in the public actions: to create and update one, and to infer with one. Since when is [U].
+    """
+    included = current(cluster).includes(INFERENCE_NEEDS, cluster.milliseconds())
+    if cluster.version.endpoint_licence and service != _EIS and not included:
+        raise non_compliant("inference")

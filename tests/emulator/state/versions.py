@@ -51,6 +51,8 @@ class Features:
     endpoint_paths_without_type: bool
     endpoint_names: bool
     """Answers say ``endpoints`` and ``inference_id`` instead of ``models`` and ``model_id``."""
+    endpoint_licence: bool
+    """Endpoints need a licence of their own, as they are created, updated and used."""
     endpoint_references: bool
     """Deleting an endpoint knows ``dry_run`` and ``force`` and looks for pipelines and indices."""
     endpoint_references_indexes: bool
@@ -185,6 +187,7 @@ def features(number: str) -> Features:
         endpoints=since((8, 11, 0)),
         endpoint_paths_without_type=since((8, 13, 0)),
         endpoint_names=since((8, 15, 0)),
+        endpoint_licence=since((8, 15, 0)),  # not in public sources of 8.12; the release is [U]
         endpoint_references=since((8, 15, 0)),  # 109123, 110487
         endpoint_references_indexes=since((8, 16, 0)),  # recorded: 8.15.3 answers with pipelines only; 110399
         one_service=since((8, 16, 0)),
