@@ -39,7 +39,7 @@ CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
 ENDPOINTS = "plugins/modules/inference_endpoint_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
-BUILTIN = "roles/builtin_model"
+BUILTIN, SEARCH = "roles/builtin_model", "roles/semantic_search"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
 _NOT_LEFT_OUT = "unless detail is changed and it was not changed"
@@ -222,42 +222,52 @@ def variables() -> Json:
     return {f"deployments_{name}": {"description": list(lines(documented[name])), "type": "raw"} for name in names}
 
 
-def _handed_on() -> dict[str, tuple[str, Json]]:
-    """Return the parts of the variable of the role builtin_model: where their values are, and their options."""
+def _handed_on(role: str) -> dict[str, tuple[str, Json]]:
+    """Return the parts of the variable of *role*: where their values are, and the options of the module."""
 
     def of(module: str, *left_out: str, **more: t.Any) -> Json:
         documented = block(module, "DOCUMENTATION")["options"] | more
         return {name: entry for name, entry in documented.items() if name not in left_out}
 
     deployment = options() | fragment("facts", "DEPLOYMENTS")
+    kept = ("state", "wait", "force", "on_missing")
+    infer = of("trained_model_infer", "deployment_id")
+    if role == BUILTIN:
+        return {
+            "model": ("builtin_model", of("trained_model", *kept, *UPLOADS)),
+            "deployment": ("__deployment", of("trained_model_deployment", "model_id", *kept, **deployment)),
+            "smoke test": ("__smoke_test", infer),
+            "alias": ("__alias", of("trained_model_alias", "model_id", "state")),
+        }
     return {
-        # Not what uploads and deletes models.
-        "model": ("builtin_model", of("trained_model", "state", "force", "wait", *UPLOADS)),
-        "deployment": (
-            "__deployment",
-            of("trained_model_deployment", "model_id", "state", "on_missing", "wait", **deployment),
-        ),
-        "smoke test": ("__smoke_test", of("trained_model_infer", "deployment_id")),
-        "alias": ("__alias", of("trained_model_alias", "model_id", "state")),
+        "model": ("__model", of("trained_model", *kept)),
+        "deployment": ("__deployment", of("trained_model_deployment", *kept, **deployment)),
+        "endpoint": ("__endpoint", of("inference_endpoint", *kept)),
+        "smoke test": ("__smoke_test", infer),
+        "index": ("__index", of("semantic_text_field", "inference_id")),
     }
 
 
-def role_options(part: str) -> Json:
+COMPLETED = (("deployment", "model_id"), ("endpoint", "service_settings"))
+"""Parts and options that the role completes by what the steps before made."""
+
+
+def role_options(role: str, part: str) -> Json:
     """Return the documentation of options that the role hands on: what they are. The module validates."""
-    _where, found = _handed_on()[part]
+    _where, found = _handed_on(role)[part]
     return {name: {"description": f"{_sentence(entry)}.", "type": "raw"} for name, entry in found.items()}
 
 
-def role_arguments(part: str) -> Json:
+def role_arguments(role: str, part: str) -> Json:
     """Return the arguments of the task to which the role hands them on."""
-    where, found = _handed_on()[part]
+    where, found = _handed_on(role)[part]
 
     def value(name: str, entry: Json) -> str:
         # A null becomes an empty text in a template of ansible-core 2.18, and an empty text is no dictionary.
         given = "default(omit, true)" if entry["type"] == "dict" else "default(omit)"
         return f"{{{{ {where}.{name} | {given} }}}}"
 
-    return {name: value(name, entry) for name, entry in found.items()}
+    return {name: value(name, entry) for name, entry in found.items() if (part, name) not in COMPLETED}
 
 
 PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
@@ -281,8 +291,11 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
     MODELS: {"results": lambda: other_results("server", "failure", "error")},
     ENDPOINTS: {"results": lambda: other_results("server", "failure", "error")},
     ROLE: {"items": item_lines, "variables": variables},
-    f"{BUILTIN}/meta/argument_specs.yml": {part: functools.partial(role_options, part) for part in _handed_on()},
-    f"{BUILTIN}/tasks/main.yml": {part: functools.partial(role_arguments, part) for part in _handed_on()},
+    **{
+        f"{role}/{path}": {part: functools.partial(make, role, part) for part in _handed_on(role)}
+        for role in (BUILTIN, SEARCH)
+        for path, make in (("meta/argument_specs.yml", role_options), ("tasks/main.yml", role_arguments))
+    },
 }
 """File to what stands between its marks."""
 

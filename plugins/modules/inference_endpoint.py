@@ -231,7 +231,7 @@ EXAMPLES = r"""
         secrets:
           api_key: "{{ openai_api_key }}"
         secrets_version: "2026-11"
-        secrets_state_file: /var/lib/ansible/elasticsearch-secrets.json
+        secrets_state_file: "{{ state_folder }}/elasticsearch-secrets.json"
 
 # The tasks below are for a play like the first one, whose module_defaults have the connection.
 - name: Use more threads, which only a new endpoint does

@@ -61,6 +61,8 @@ seealso:
     description: The models behind them.
   - ref: ansible_collections.mlops.elasticsearch.docsite.references
     description: What uses a deployment or an endpoint, and what that means before a stop.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.endpoints
+    description: Endpoints from nothing to a search, with what each version can change.
 """
 
 EXAMPLES = r"""

@@ -75,6 +75,8 @@ seealso:
     link: https://www.elastic.co/docs/explore-analyze/elastic-inference/eis
   - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
     description: All failure codes.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.endpoints
+    description: Endpoints from nothing to a search, with what each version can change.
 """
 
 EXAMPLES = r"""

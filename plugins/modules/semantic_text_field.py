@@ -57,6 +57,8 @@ seealso:
     description: The endpoints that there are, and the indices that use them.
   - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
     description: All failure codes.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.endpoints
+    description: Endpoints from nothing to a search, with what each version can change.
 """
 
 EXAMPLES = r"""

@@ -27,7 +27,9 @@ VALUES = {
     "deployment_id": "sentiment",
     "number_of_allocations": 3,
     "recovery_folder": tempfile.gettempdir(),
+    "state_folder": tempfile.gettempdir(),
     "inventory_folder": tempfile.gettempdir(),
+    "openai_api_key": "not-a-real-key-of-openai",
     "files": str(Path(tempfile.gettempdir()) / "files-of-a-model"),
 }
 # Playbooks that use the collection, and the one of the guide that shows how it goes without. Those about connections
