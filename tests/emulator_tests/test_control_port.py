@@ -138,6 +138,15 @@ def test_an_inference_is_no_write() -> None:
     assert [request["path"] for request in api.emulator.control("GET", "/requests")] == ["/_ml/trained_models/m/_infer"]
 
 
+def test_an_inference_through_an_endpoint_is_no_write() -> None:
+    api = Api()
+    for path in ("/_inference/e", "/_inference/sparse_embedding/e", "/_inference/completion/e/_stream"):
+        api.send("POST", path, b'{"input": ["a"]}')
+    api.send("PUT", "/_inference/sparse_embedding/e", b"{}")
+    api.send("PUT", "/_inference/sparse_embedding/e/_update", b"{}")
+    assert [each["method"] for each in api.writes()] == ["PUT", "PUT"]
+
+
 @pytest.mark.parametrize("number", ["NaN", "1e400", '"\\ud800"'])
 def test_the_journal_keeps_what_is_no_json_as_a_text(number: str) -> None:
     api = Api()

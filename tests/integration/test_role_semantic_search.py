@@ -108,7 +108,9 @@ def test_steps_are_taken_as_asked_and_in_turn(cluster: Emulator) -> None:
     uses = [
         use(model=model, endpoint=own, smoke_test={"expect": {"vector_length": 3}}, index={**index, "create": True}),
         use(model=model, endpoint=own, smoke_test={"expect": {"vector_length": 384}}, index=index),
-        use(model=None, endpoint=own, deployment=empty, smoke_test={"enabled": "false"}, index={**index, "create": True}),
+        use(
+            model=None, endpoint=own, deployment=empty, smoke_test={"enabled": "false"}, index={**index, "create": True}
+        ),
         use(model=model, deployment={"deployment_id": "d"}, endpoint=attached),
         use(endpoint={**attached, "service_settings": {"num_threads": 2}}),
         use(endpoint=own, indexes={}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -49,8 +50,8 @@ _SECRET_FIELDS: Final = frozenset(
 """Parameters that the server leaves out of its own audit log, too, and the secret settings of inference services."""
 _HIDDEN: Final = "<hidden>"
 _READS: Final = ("GET", "HEAD", "OPTIONS")
-_INFERENCE: Final = "/_infer"
-"""The end of a path whose POST changes nothing that a client asks for (around-deployments.md 5.1)."""
+_INFERENCE: Final = re.compile(r".*/_infer|/_inference/(?!.*/_update$).+")
+"""Paths whose POST changes nothing that a client asks for (around-deployments.md 4.5 and 5.1)."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -95,7 +96,7 @@ class Journal:
             self._headers = headers
         line = Line(call.method, sys.intern(call.path), _query(call), self._headers)
         self.requests.append(line)
-        if call.method in _READS or call.path.endswith(_INFERENCE):
+        if call.method in _READS or (call.method == "POST" and _INFERENCE.fullmatch(call.path)):
             self.counters["reads"] += 1
             return line, None
         self.counters["writes"] += 1
