@@ -145,7 +145,7 @@ def test_what_the_client_raises(emulator: Process, do: str, seen: str) -> None:
         emulator.api("POST", "/_ml/trained_models/sentiment/deployment/_start")
     emulator.control("POST", "/faults", {"operation": "start" if start else "update", "do": fault})
     raised, body = "nothing", None
-    with elasticsearch.Elasticsearch(emulator.first["url"], max_retries=0, request_timeout=1) as client:
+    with elasticsearch.Elasticsearch(emulator.first["url"], max_retries=0, request_timeout=3) as client:
         try:
             if start:
                 body = client.ml.start_trained_model_deployment(model_id="sentiment").body
