@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -125,7 +126,20 @@ def _prepare(given: dict[str, str]) -> tuple[Forking, tempfile.TemporaryDirector
     folder = tempfile.TemporaryDirectory()
     home = Path(folder.name)
     environment = {name: value for name, value in _environment(home).items() if not _is_late(name)}
-    return Forking("support.forked.ansible_playbook", str(BIN), {**environment, **given}, home), folder
+    environment |= {**given, "PACKED_MODULES": _packed_modules(*(given.get(name, "") for name in _SOURCES))}
+    return Forking("support.forked.ansible_playbook", str(BIN), environment, home), folder
+
+
+_SOURCES = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_LIBRARY", "ANSIBLE_MODULE_UTILS", "PYTHONPATH")
+"""Variables that say where modules come from."""
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@functools.cache
+def _packed_modules(*_sources: str) -> str:
+    """Return a folder for the modules that servers pack from the same sources."""
+    _FOLDERS.append(tempfile.TemporaryDirectory())
+    return _FOLDERS[-1].name
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -32,18 +32,8 @@ from ansible.utils.collection_loader import _collection_finder
 _CONSTANTS: t.Any = constants
 shutil.rmtree(_CONSTANTS.DEFAULT_LOCAL_TMP)
 
-_SERVER = os.getpid()
-_MODULES = tempfile.mkdtemp()
+_MODULES = os.environ["PACKED_MODULES"]
 """Modules as Ansible packs them, without arguments. A run would pack each again, which takes half of a short one."""
-
-
-def _remove_modules() -> None:
-    """Remove them when the server ends, not with each process that is forked from it."""
-    if os.getpid() == _SERVER:
-        shutil.rmtree(_MODULES)
-
-
-atexit.register(_remove_modules)
 
 with contextlib.suppress(ImportError):
     importlib.import_module("elasticsearch")
