@@ -220,7 +220,7 @@ def features(number: str) -> Features:
         rerank_default=since((8, 18, 0)),
         endpoint_start_check=since((8, 13, 0)),  # 103996; its message is recorded in 8.13.4, not in 8.10.4
         endpoint_id_text=since((8, 18, 0)),  # 119543
-        # 129325, June 2025. 9.0 did not get it: no patch of it is reached.
+        # 129325, June 2025. Late patches of 8.18 and 9.0 have it, too (129909, 129908), but which is [U]: none here.
         endpoint_stop_check=since((8, 19, 0), (9, 0, 99), (9, 1, 0)),
         # 130940, in the release notes of 9.2.0; its message is recorded in 9.5.3, not in 8.19.21 and 9.1.10.
         endpoint_update_check=since((9, 2, 0)),
