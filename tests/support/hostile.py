@@ -143,6 +143,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = {
             "count": leaked[0],
             "version": leaked[0],
+            "upgrade_mode": leaked[0],
+            "endpoints": leaked[0],
             "trained_model_stats": [dict.fromkeys(leaked, leaked)],
         }
         self._answer(200, json.dumps(body).encode(), JSON)
