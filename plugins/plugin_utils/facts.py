@@ -12,7 +12,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import (
     KINDS,
+    ends_deployments,
     entry_of_deployment,
+    entry_of_gone,
 )
 
 Json = dict[str, t.Any]
@@ -115,8 +117,8 @@ def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, 
     """
     found: dict[str, dict[str, list[Json]]] = {}
     for name, entry in sorted(_all_entries(loop, run, facts), key=lambda pair: int(pair[1]["order"])):
-        for kind, each in _followed(entry):
-            found.setdefault(kind, {}).setdefault(name, []).append(each)
+        for kind, named, each in [*_followed(name, entry, found.get("deployments", {}))]:
+            found.setdefault(kind, {}).setdefault(named, []).append(each)
     predicted = {
         kind: {name: entries for name, entries in by_id.items() if any(entry["predicted"] for entry in entries)}
         for kind, by_id in found.items()
@@ -124,12 +126,23 @@ def predictions(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> dict[str, 
     return {kind: by_id for kind, by_id in predicted.items() if by_id}
 
 
-def _followed(entry: Json) -> t.Iterator[tuple[str, Json]]:
-    """Yield the *entry* with its kind: a predicted endpoint predicts its deployment, too, at the same moment."""
+def _followed(name: str, entry: Json, deployments: t.Mapping[str, list[Json]]) -> t.Iterator[tuple[str, str, Json]]:
+    """Yield kind, id and *entry*, and what it predicts of deployments at the same moment.
+
+    An inference endpoint has one of its own; a model that is deleted has none any more. *deployments*: entries that
+    were made before.
+    """
     kind = str(kind_of(entry))
-    yield kind, entry
-    if kind == "endpoints" and entry["predicted"]:
-        yield "deployments", entry_of_deployment(entry)
+    yield kind, name, entry
+    if not entry["predicted"]:
+        return
+    if kind == "endpoints":
+        yield "deployments", name, entry_of_deployment(entry)
+    if kind == "models" and ends_deployments(entry):
+        for deployment_id, known in deployments.items():
+            last = [each for each in known if not _is_other(each, entry)][-1:]
+            if any((each["deployment"] or {}).get("model_id") == name for each in last):
+                yield "deployments", deployment_id, entry_of_gone(entry)
 
 
 def _all_entries(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, Json]]:

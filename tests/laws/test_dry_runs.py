@@ -275,6 +275,10 @@ def _same(predicted: Json, happened: Json, task: t.Any) -> bool:
 
 def _said(result: Json) -> Json:
     said = {key: result[key] for key in SAID if key in result}
+    if "endpoint" in result:
+        # A deletion shows all settings, also those that Elasticsearch fills in or resets: they are not known before.
+        for shown in (said["before"], said["after"], said["diff"]["before"]):
+            (shown or {}).pop("chunking_settings", None)
     if "deployments" in result:
         said["deployments"] = [_said(item) for item in result["deployments"]]
     return said

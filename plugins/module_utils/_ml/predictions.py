@@ -93,9 +93,19 @@ def entry_of_deployment(entry: dict[str, t.Any]) -> dict[str, t.Any]:
     Only the endpoint has made that: if it would be gone, or would use another one, there is none.
     """
     shown = (entry.get("endpoint") or {}).get("deployment") or {}
-    where = {name: value for name, value in entry.items() if name != "endpoint"}
     settings = {name: value for name, value in shown.items() if name != "owned"}
-    return {**where, "deployment": settings if shown.get("owned") else None}
+    return {**entry_of_gone(entry), "deployment": settings if shown.get("owned") else None}
+
+
+def entry_of_gone(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the entry of a deployment that is gone at the moment of the *entry* of another resource."""
+    return {**{name: value for name, value in entry.items() if name not in KINDS.values()}, "deployment": None}
+
+
+def ends_deployments(entry: dict[str, t.Any]) -> bool:
+    """Return whether the predicted *entry* of a model says that those of its deployments are gone that ran before."""
+    model = entry.get("model")
+    return model is None or model.get("create_time") is None
 
 
 class PredictedModel(t.NamedTuple):

@@ -150,6 +150,33 @@ def test_the_last_task_counts_whether_it_is_about_the_deployment_or_about_its_en
     assert (last["deployment"], last["order"]) == (None, 3)
 
 
+def model(shown: Json | None, uuid: str = "1") -> Json:
+    """Return the entry of a model that a dry run would have changed."""
+    made = {name: value for name, value in entry(uuid, predicted=True).items() if name != "deployment"}
+    return {**made, "model": shown}
+
+
+@pytest.mark.parametrize(
+    ("made", "gone"),
+    [
+        (model(None), True),
+        (model({"create_time": None}), True),
+        (model({"create_time": "before"}), False),
+        (model(None, "another"), False),
+    ],
+)
+def test_with_a_model_go_the_deployments_that_it_had_at_that_moment(made: Json, gone: bool) -> None:
+    def runs(name: str, model_id: str) -> Json:
+        return {name: {**entry(predicted=True), "deployment": {"model_id": model_id}}}
+
+    one = merged(key(), None, {**runs("before", "m"), **runs("of another", "n"), "stopped": entry(runs=False)})
+    two = merged(key(), None, {"m": made}, {"one": one})
+    three = merged(key(), one, runs("after", "m"), {"two": two})
+    found = predictions(key(), RUN, {"one": three, "two": two})["deployments"]
+    ended = [name for name, entries in found.items() if entries[-1]["deployment"] is None]
+    assert ended == (["before"] if gone else [])
+
+
 @pytest.mark.parametrize(
     ("fact", "other"), [(OURS, None), ({}, None), (None, None), ({"a": {"alias": {}, "run": "r"}}, "aliases")]
 )
