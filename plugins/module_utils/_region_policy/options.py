@@ -34,10 +34,11 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
 
     :raises Refusal: a list is empty, and so allows no place at all.
     """
+    present = params["state"] == "present"
     empty = [name for name in _LISTS if params[name] == []]
-    if empty:
+    if present and empty:
         hint = "Give it at least one item. To lift all limits, use state: absent; to only read, leave it out."
         raise Refusal("invalid_value", f"{empty[0]} is an empty list", hint=hint)
-    given = any(params[name] for name in _LISTS) and params["state"] == "present"
+    given = present and any(params[name] for name in _LISTS)
     policy = RegionPolicy.of(params["allowed_geos"] or (), params["allowed_regions"] or ()) if given else None
     return Desired(params["state"], policy, params["force"])

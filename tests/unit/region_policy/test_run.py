@@ -21,7 +21,14 @@ SAID = ("changed", "operation", "diff", "before", "after", "api_calls")
 GEOS: Json = {"allowed_geos": ["eu", "us"]}
 REGIONS: Json = {"allowed_regions": [{"csp": "gcp", "region": "europe-west1"}, {"csp": "aws", "region": "us-east-1"}]}
 THERE: list[Json | None] = [None, GEOS, {"allowed_geos": ["us", "eu", "us"]}, REGIONS, {}]
-ASKED: list[Json] = [{}, GEOS, {"allowed_geos": ["eu"]}, REGIONS, {"state": "absent"}, {**GEOS, "state": "absent"}]
+ASKED: list[Json] = [
+    {},
+    GEOS,
+    {"allowed_geos": ["eu"]},
+    REGIONS,
+    {"state": "absent"},
+    {"allowed_geos": [], "state": "absent"},
+]
 
 
 def sent(emulator: Emulator, policy: Json, **query: str) -> int:
