@@ -38,6 +38,7 @@ from .api import uploads as upload_api
 from .control import delivery, effects, fault_kinds
 from .control.delivery import Written
 from .control.faults import Asked, Fault, decisive
+from .control.journal import is_dry_run
 from .emulator import Emulator
 from .state import upgrade_mode
 from .state.clock import WaitsForever
@@ -214,7 +215,7 @@ class Api:
     async def _work(self, call: Call, route: Route | None, methods: list[str]) -> Reply:
         emulator = self.emulator
         version = emulator.cluster.version
-        if emulator.read_only and call.method not in ("GET", "HEAD", "OPTIONS"):
+        if emulator.read_only and call.method not in ("GET", "HEAD", "OPTIONS") and not is_dry_run(call):
             raise errors.PlainError(403, READ_ONLY)
         media_first = emulator.cluster.choices["media_type_and_credentials"] == "before"
         if not media_first:

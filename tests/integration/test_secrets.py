@@ -46,7 +46,8 @@ def test_every_module_and_every_secret_option_has_a_canary() -> None:
     given = {name for options in AUTHENTICATION.values() for name in options} - {"username"}
     for module in MODULES:
         spec = importlib.import_module(PATH + module).SPEC
-        assert secret_options(spec.argument_spec) == given | HEADERS.keys() | {"proxy_password"}, module
+        own = {"secrets"} & TASKS[module].keys()
+        assert secret_options(spec.argument_spec) == given | HEADERS.keys() | {"proxy_password"} | own, module
 
 
 def tasks(row: Row, gateway: Hostile, variable: str) -> list[Json]:

@@ -31,9 +31,12 @@ TASKS: dict[str, Json] = {
     "inference_endpoint_info": {"gather": ["deployment", "users"]},
     "inference_endpoint": {
         "inference_id": "e{{ 999999999 | random }}",
-        "task_type": "sparse_embedding",
-        "service": "elasticsearch",
-        "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 1},
+        "task_type": "completion",
+        "service": "openai",
+        "service_settings": {"model_id": "gpt"},
+        "secrets": "{{ secrets.of_service }}",
+        "secrets_version": "1",
+        "secrets_state_file": "{{ playbook_dir }}/versions.json",
         **_BRIEFLY,
     },
     "inference_region_policy": {"allowed_geos": ["eu"], "force": True},
@@ -69,7 +72,9 @@ HEADER = canary("secret_headers", before="Token \"&<%'", behind="'>\\$+/")
 PROXY = canary("proxy_password", before="ä\"&<%'", behind="'>\\$+/")
 IN_PROXY = canary("credentials in a proxy's address", before="p@&<%'", behind="?>+/:")
 IN_HOST = canary("credentials in an address of hosts", before="p%40")
-EVERY = (KEY, ENCODED, PASSWORD, BEARER, HEADER, PROXY, IN_PROXY, IN_HOST)
+OF_SERVICE = canary("a secret of a service", before="ä\"&<%'", behind="'>\\$+/")
+IN_SERVICE = canary("a secret within a secret of a service")
+EVERY = (KEY, ENCODED, PASSWORD, BEARER, HEADER, PROXY, IN_PROXY, IN_HOST, OF_SERVICE, IN_SERVICE)
 
 AUTHENTICATION: dict[str, dict[str, str]] = {
     "key": {"api_key": KEY.value},
@@ -144,7 +149,16 @@ def variables(gateway: Hostile) -> Json:
     """Return the variables of the play, which those of the tasks refer to."""
     proxy = {"proxy": gateway.address, "proxy_username": "pat", "proxy_password": PROXY.value}
     addresses = {"hosts": _with_userinfo(gateway, IN_HOST.value), "proxy_with_userinfo": process(gateway)["HTTP_PROXY"]}
-    return {"secrets": {**AUTHENTICATION, "headers": HEADERS["secret_headers"], **proxy, **addresses}}
+    of_service = {"api_key": OF_SERVICE.value, "secret_parameters": {"token": IN_SERVICE.value}}
+    return {
+        "secrets": {
+            **AUTHENTICATION,
+            "of_service": of_service,
+            "headers": HEADERS["secret_headers"],
+            **proxy,
+            **addresses,
+        }
+    }
 
 
 def process(gateway: Hostile) -> dict[str, str]:

@@ -149,6 +149,18 @@ class ApiError(Failure):
             code=self.code,
         )
 
+    def masked(self, mask: t.Callable[[str], str]) -> ApiError:
+        """Return the same error with the texts that *mask* makes of its own."""
+        return ApiError(
+            self.kind,
+            mask(str(self)),
+            status=self.status,
+            error_type=self.error_type,
+            reason=self.reason and mask(self.reason),
+            empty=self.empty,
+            code=self.code,
+        )
+
     @property
     def not_found(self) -> bool:
         """Return whether Elasticsearch does not have the requested resource; a 404 of a proxy does not count."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core.server import Server
 from .._ml.adaptive import OFF
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint, in_endpoint
-from .allocations import Scaling, as_deployment, asked
+from .allocations import Scaling, as_lost, asked
 from .changes import Changes, Json
 from .records import Desired, EndpointState, Situation
 from .shown import state_of
@@ -45,16 +46,15 @@ def _new_deployment(new: Endpoint, settings: Json) -> Deployment:
     )
 
 
-def after_update(desired: Desired, current: Situation, found: Changes) -> EndpointState | None:
-    """Return the endpoint after the update and the start that *found* asks for."""
-    stored = current.stored
-    if stored is None:
-        return None
+def after_update(
+    desired: Desired, current: Situation, stored: Endpoint, found: Changes, server: Server
+) -> EndpointState | None:
+    """Return the endpoint *stored* after the update and the start that *found* asks for."""
     parts: Json = {part: {**(getattr(stored, part) or {}), **settings} for part, settings in found.parts.items()}
     if "chunking_settings" in parts:
         parts["chunking_settings"] = found.parts["chunking_settings"]
     after = dataclasses.replace(stored, **parts)
-    deployment = as_deployment(stored, None) if current.is_lost else current.deployment
+    deployment = as_lost(stored, server) if current.is_lost else current.deployment
     if found.scaling and found.scaling.settings:
         deployment = dataclasses.replace(found.scaling.after, allocation_status=None, reason=None, routes=())
         after = dataclasses.replace(after, service_settings=_scaled(after, found.scaling))

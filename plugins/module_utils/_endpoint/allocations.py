@@ -10,7 +10,8 @@ import dataclasses
 import typing as t
 
 from .._core.errors import Refusal
-from .._ml.adaptive import UNSET, AdaptivePatch
+from .._core.server import Server
+from .._ml.adaptive import UNSET, AdaptiveAllocations, AdaptivePatch
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_updates import allocation_settings
@@ -49,11 +50,18 @@ def asked(desired: Desired) -> Asked:
     :raises Refusal: Elasticsearch takes no such value.
     """
     settings = desired.service_settings
-    return Asked(
+    found = Asked(
         _positive("num_allocations", settings.get("num_allocations")),
         _patch(settings.get("adaptive_allocations")),
         _positive("num_threads", settings.get("num_threads")),
     )
+    if found.number is not None and found.adaptive is not None and found.adaptive.enabled:
+        raise Refusal(
+            "conflicting_options",
+            "service_settings have num_allocations and adaptive_allocations that are enabled, which set that number",
+            hint="Give one of them.",
+        )
+    return found
 
 
 def _positive(name: str, value: t.Any) -> int | None:
@@ -93,12 +101,21 @@ def as_deployment(stored: Endpoint, live: Deployment | None) -> Deployment:
     )
 
 
-def scaling(desired: Desired, current: Situation, stored: Endpoint) -> Scaling:
+def as_lost(stored: Endpoint, server: Server) -> Deployment:
+    """Return the deployment that a start makes of one that is gone. On Serverless its allocations are adaptive."""
+    lost = as_deployment(stored, None)
+    if not server.serverless or lost.adaptive:
+        return lost
+    return dataclasses.replace(lost, adaptive_allocations=AdaptiveAllocations(enabled=True))
+
+
+def scaling(desired: Desired, current: Situation, stored: Endpoint, server: Server) -> Scaling:
     """Return how the allocations of the endpoint *stored* have to change.
 
     :raises Refusal: adaptive allocations set the number that the task asks for, or the task asks for what none is.
     """
-    now, given = as_deployment(stored, current.deployment), asked(desired)
+    now = as_lost(stored, server) if current.is_lost else as_deployment(stored, current.deployment)
+    given = asked(desired)
     number, patch, skipped = given.number, given.adaptive, None
     if now.adaptive and given.is_plain_number:
         number, patch, skipped = _of_adaptive(desired, given)
@@ -110,6 +127,26 @@ def scaling(desired: Desired, current: Situation, stored: Endpoint) -> Scaling:
         number_of_allocations=now.number_of_allocations if is_adaptive or number is None else number,
     )
     return Scaling(allocation_settings(number, patch, now), now, after, skipped)
+
+
+def refuse_on_serverless(given: Asked, *, may_skip: bool) -> None:
+    """Refuse what Serverless cannot do: it sets the number of allocations of every deployment itself.
+
+    *may_skip*: the task may leave the number that it gives.
+
+    :raises Refusal: the task asks for that.
+    """
+    if given.adaptive is not None and given.adaptive.enabled is False:
+        what = "adaptive_allocations cannot be turned off"
+    elif given.number is not None and not (may_skip and given.is_plain_number):
+        what = "num_allocations cannot be set"
+    else:
+        return
+    raise Refusal(
+        "unsupported_on_serverless",
+        f"Elasticsearch Serverless scales every deployment itself, so {what}",
+        hint="Give adaptive_allocations with min_number_of_allocations and max_number_of_allocations instead.",
+    )
 
 
 def _of_adaptive(desired: Desired, given: Asked) -> tuple[int | None, AdaptivePatch | None, str | None]:

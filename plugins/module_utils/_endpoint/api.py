@@ -2,37 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads of an inference endpoint and of what decides about it, and the writes that have secrets."""
+"""Reads of an inference endpoint and of what decides about it."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
 import time
 import typing as t
 
 from .._consumers.api import ConsumerReader
-from .._consumers.records import UsedBy
+from .._consumers.records import Consumers, UsedBy
+from .._consumers.users import endpoint_users
 from .._core.errors import ApiError, NotReached, Refusal, Unsatisfied
 from .._core.features import Feature
 from .._core.http.client import Client, Request
 from .._core.options.connection import Connection
-from .._core.plan import Step
-from .._core.run.cluster import ClusterConnection
-from .._core.run.long_work import Work
 from .._core.run.obstacles import is_licensed, is_upgrade_mode
 from .._core.run.version_file import VersionFile
 from .._core.warning import WarningText
-from .._core.write_outcome import is_shown_by_state, is_uncertain, may_have_been_applied
-from .._ml.deployment import Deployment
-from .._ml.deployment_reads import Named, read_named
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_reads import read_endpoint
 from .._ml.endpoint_updates import chunking_warning, may_reset_chunking
 from .._ml.inference import may_pass
-from .._ml.predicted_deployment import PredictedDeployments, as_left, predicted_deployments
-from .._ml.predictions import Earlier, earlier
+from .._ml.predicted_deployment import predicted_deployments
+from .._ml.predictions import earlier
 from .._ml.reads import read_model
 from .._ml.schemas import MODELS
 from . import inference, users
@@ -42,23 +35,16 @@ from .plan import aim_of
 from .readiness import asks
 from .records import Aim, Desired, Obstacles, Situation
 from .shown import state_of
-from .steps import SCALE, SECRETS, START, endpoint_path, masked, restoring_body, to_request, with_secrets
+from .steps import SCALE, SECRETS, START, creation_body, endpoint_path
+from .writes import EndpointWrites
 
 _INFERENCE = "cluster:admin/xpack/inference"
 _ML = "cluster:admin/xpack/ml/trained_models/deployment"
 _MAKES: t.Sequence[Aim] = ("create", "recreate", "start")
 _REMOVES: t.Sequence[Aim] = ("delete", "recreate")
-ATTEMPTS = 3
-"""How often a write with secrets is sent."""
-PAUSE = 1.0
-"""Seconds between two attempts."""
-_STORED = (
-    "Inference endpoint '{}' is there nevertheless, without a deployment. Run the task again to start it, or set state "
-    "to absent."
-)
 
 
-class EndpointCluster(ClusterConnection):
+class EndpointCluster(EndpointWrites):
     """A connection to one cluster: reads and writes of inference endpoints."""
 
     ALLOWING: t.ClassVar = {
@@ -75,19 +61,12 @@ class EndpointCluster(ClusterConnection):
         return cls(Client(connection, sleep), sleep)
 
     def __init__(self, client: Client, sleep: t.Callable[[float], None] = time.sleep) -> None:
-        super().__init__(client)
-        self._sleep = sleep
+        super().__init__(client, sleep)
         self.consumers = ConsumerReader(
             client, lambda: self.server, lambda: self._earlier.aliases, lambda: self._earlier.endpoints
         )
-        self._earlier = Earlier()
-        self._predicted_deployments: PredictedDeployments = {}
         self._first: Endpoint | None = None
-        self._seen: Endpoint | None = None
-        """The endpoint as this task has seen it first, and last."""
-        self._is_new = False
-        """Whether this task has created it, or started its deployment."""
-        self._shows_deployments = True
+        """The endpoint as this task has seen it first."""
 
     def close(self) -> None:
         """Forget what this task has done on the connection."""
@@ -111,7 +90,7 @@ class EndpointCluster(ClusterConnection):
         """
         self.server.require(Feature.INFERENCE_ENDPOINTS)
         stored = self._stored(desired.inference_id)
-        earlier = self._seen if stored is None else None
+        replaced = self._seen if stored is None else None
         self._first, self._seen = self._first or stored, stored or self._seen
         current = Situation(
             stored,
@@ -119,7 +98,7 @@ class EndpointCluster(ClusterConnection):
             shows_deployment=self._shows_deployments,
             is_new=self._is_new,
             chunking_reset=self._has_reset_chunking(stored),
-            earlier=earlier,
+            earlier=replaced,
             kept_version=self._kept_version(desired),
             takes_force=self.server.supports(Feature.ENDPOINT_REFERENCES),
         )
@@ -148,37 +127,20 @@ class EndpointCluster(ClusterConnection):
             return False
         return stored.chunking_settings != first.chunking_settings
 
-    def _deployment(self, stored: Endpoint | None) -> Deployment | None:
-        """Return the deployment that an endpoint uses; ``None`` also if the user may not read it."""
-        if stored is None or stored.deployment_id is None or not self._shows_deployments:
-            return None
-        return self._named(stored.deployment_id).deployment
-
-    def _named(self, name: str) -> Named:
-        """Return what has this name, as earlier tasks of a dry run would have left it; nothing if it is not shown."""
-        try:
-            found = read_named(self._client, self.server, name)
-        except ApiError as error:
-            if not error.hidden:
-                raise
-            self._shows_deployments = False
-            return Named()
-        return as_left(found, name, self._predicted_deployments, self._earlier.models)
-
     # --- what is in the way of a creation ---
 
     def _obstacles(self, desired: Desired, current: Situation, aim: Aim) -> Obstacles:
-        origin = current.origin
-        if not is_in_cluster(current.service(desired)):
-            return Obstacles()
-        settings = {**(origin.service_settings if origin else {}), **desired.service_settings}
-        attached_to = settings.get("deployment_id") if aim != "start" else None
-        attached = self._named(str(attached_to)).deployment if attached_to else None
         taken = None if aim != "create" or current.earlier else self._taken(desired.inference_id)
-        model_id = settings.get("model_id")
+        if not is_in_cluster(current.service(desired)):
+            return Obstacles(taken_by=taken)
+        settings = creation_body(desired, current.origin)["service_settings"]
+        attached_to, model_id = settings.get("deployment_id") if aim != "start" else None, settings.get("model_id")
+        attached = self._named(str(attached_to)).deployment if attached_to else None
         missing = None
         if attached_to and attached is None and self._shows_deployments:
             missing = f"deployment '{attached_to}'"
+        elif attached and model_id not in (None, attached.model_id):
+            missing = f"deployment '{attached_to}' of model '{model_id}'"
         elif not attached_to and model_id and not str(model_id).startswith(".") and not self._has_model(str(model_id)):
             missing = f"model '{model_id}'"
         return dataclasses.replace(self._conditions(), taken_by=taken, missing=missing, attached=attached)
@@ -211,13 +173,11 @@ class EndpointCluster(ClusterConnection):
 
     def _users(self, stored: Endpoint) -> UsedBy:
         """Return who uses an endpoint: as Elasticsearch says, or where the user may not ask, as far as it is read."""
-        inference_id = stored.inference_id
-        attached = users.attached_to(inference_id, self.consumers.read_endpoints()) if stored.owns_deployment else ()
-        answer = self._dry_run(stored)
+        endpoints, answer = self.consumers.read_endpoints(), self._dry_run(stored)
         if answer is not None:
-            return users.users_in_dry_run(answer, attached)
+            return users.users_in_dry_run(stored, answer, endpoints)
         pipelines, indices = self.consumers.read_pipelines(), self.consumers.read_indices()
-        return users.users_by_reading(inference_id, attached, pipelines, indices)
+        return endpoint_users(stored, Consumers(endpoints, pipelines, indices=indices))
 
     def _dry_run(self, stored: Endpoint) -> dict[str, t.Any] | None:
         """Return the answer to the dry run of a deletion, which changes nothing; ``None`` if there is none."""
@@ -229,9 +189,7 @@ class EndpointCluster(ClusterConnection):
             answer: dict[str, t.Any] = self._client.ask(
                 what, request, privilege="manage_inference", schema=users.DRY_RUN
             )
-        except ApiError as error:
-            if error.kind in ("connection", "timeout", "unavailable"):
-                raise
+        except ApiError:  # what uses it is read then, as far as the user may
             return None
         return answer
 
@@ -245,101 +203,6 @@ class EndpointCluster(ClusterConnection):
         if desired.state == "present":
             file.refuse_unwritable()
         return file.read(self._cluster_id, desired.inference_id)
-
-    @property
-    def _cluster_id(self) -> str:
-        return self.server.cluster_uuid or str(self.server.addresses)
-
-    def _keep_version(self, desired: Desired) -> None:
-        if desired.secrets_state_file and desired.secrets_version:
-            file = VersionFile(desired.secrets_state_file)
-            file.keep(self._cluster_id, desired.inference_id, desired.secrets_version)
-
-    def _send(self, desired: Desired, step: Step) -> None:
-        """Send *step* once, with the secrets that its request only shows masked."""
-        shown = to_request(step, self.server)
-        content = None
-        if desired.secrets:
-            content = json.dumps(with_secrets(dict(shown.body or {}), desired.secrets)).encode()
-        what = f"{step.kind} inference endpoint '{desired.inference_id}'"
-        self._client.write(what, shown, privilege="manage_inference", content=content)
-
-    def update_secrets(self, desired: Desired, step: Step, work: Work) -> None:
-        """Apply an update that has secrets. It may be sent again: nothing shows whether one without an answer came.
-
-        :raises ApiError: Elasticsearch has refused it, or it is not known whether it took effect.
-        """
-        request = to_request(step, self.server)
-        for attempt in itertools.count(1):
-            try:
-                self._send(desired, step)
-                break
-            except ApiError as error:
-                if not may_have_been_applied(error):
-                    raise
-                work.note_once(request)
-                if attempt == ATTEMPTS:
-                    raise
-                self._sleep(PAUSE)
-        work.note_once(request)
-        self._keep_version(desired)
-
-    def create(self, desired: Desired, step: Step, work: Work) -> None:
-        """Apply a creation: what is there afterwards decides, whatever the answer is.
-
-        :raises ApiError: Elasticsearch has refused it; the message says what is there nevertheless.
-        """
-        request, may_be_ours = to_request(step, self.server), False
-        for attempt in itertools.count(1):
-            try:
-                self._send(desired, step)
-                break
-            except ApiError as error:
-                may_be_ours |= may_have_been_applied(error)
-                if self._is_made(desired, work, request, error, may_be_ours):
-                    break
-                if not may_have_been_applied(error):
-                    raise self._after_refusal(desired, work, error) from error
-                if attempt == ATTEMPTS:
-                    raise
-                self._sleep(PAUSE)
-        work.note_once(request)
-        self._is_new = True
-        self._keep_version(desired)
-
-    def _is_made(self, desired: Desired, work: Work, request: Request, error: ApiError, may_be_ours: bool) -> bool:
-        """Return whether the endpoint is there in spite of *error*, and its deployment has begun or may begin.
-
-        :raises ApiError: it is there, and its deployment is not and will not be; or it is another client's.
-        """
-        if not is_shown_by_state(error):
-            raise error
-        stored = read_endpoint(self._client, self.server, desired.inference_id)
-        if stored is None:
-            return False
-        if not may_be_ours and error.error_type == "resource_already_exists_exception":
-            raise error
-        work.note_once(request)
-        if may_be_ours or (is_uncertain(error) and self._deployment(stored)):
-            return True
-        raise error.with_hint(_STORED.format(desired.inference_id))
-
-    def _after_refusal(self, desired: Desired, work: Work, error: ApiError) -> ApiError:
-        """Put the endpoint back that this task has deleted before, once. Return *error* with what is there now."""
-        earlier = self._seen
-        if earlier is None:
-            return error
-        body = with_secrets(restoring_body(earlier), masked(desired.secrets))
-        names = {"task_type": earlier.task_type, "inference_id": earlier.inference_id}
-        step = Step("create", {**names, "body": body})
-        try:
-            self._send(desired, step)
-        except ApiError as failed:
-            if read_endpoint(self._client, self.server, desired.inference_id) is None:
-                return error.with_hint(f"The endpoint is deleted, and putting it back failed, too: {failed}")
-        work.note(to_request(step, self.server))
-        self._is_new = True
-        return error.with_hint("The endpoint was deleted before, and the task has put it back as it was.")
 
     def probe(self, desired: Desired, current: Situation) -> Situation:
         """Return *current* with what came of an inference, if the task waits for an answer and there may be one.

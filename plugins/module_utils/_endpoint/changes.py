@@ -12,7 +12,7 @@ from .._core.errors import Difference, Refusal
 from .._core.features import Feature
 from .._core.server import Server
 from .._ml.endpoint import Endpoint
-from .allocations import SCALING, Scaling, as_deployment, asked, scaling
+from .allocations import SCALING, Scaling, as_deployment, asked, refuse_on_serverless, scaling
 from .compare import compared, same_service
 from .records import Desired, Situation
 
@@ -82,10 +82,12 @@ def _settings(desired: Desired, current: Situation, stored: Endpoint, server: Se
             fixed += result.leaves
     if not stored.in_cluster:
         return Changes(tuple(fixed), parts, None, False, tuple(not_shown))
+    if server.serverless:
+        refuse_on_serverless(asked(desired), may_skip=desired.on_adaptive == "skip")
     threads, now = asked(desired).threads, as_deployment(stored, current.deployment).threads_per_allocation
     if threads is not None and now is not None and threads != now:
         fixed.append(Difference("service_settings.num_threads", now, threads))
-    return Changes(tuple(fixed), parts, scaling(desired, current, stored), False, tuple(not_shown))
+    return Changes(tuple(fixed), parts, scaling(desired, current, stored, server), False, tuple(not_shown))
 
 
 def _parts(

@@ -12,6 +12,9 @@ from .._core.errors import Difference
 from .._ml.endpoint import Endpoint
 
 Json = t.Mapping[str, t.Any]
+CHUNKING = "chunking_settings"
+_NAMED = ("similarity", "element_type", "strategy", "input_type", "truncate", "separator_group")
+"""Settings whose values are names: Elasticsearch shows them in lowercase, or in uppercase, whatever is sent."""
 _VARIANT = "_linux-x86_64"
 
 
@@ -30,38 +33,56 @@ class Comparison(t.NamedTuple):
 
 
 def compared(given: Json, shown: Json, part: str) -> Comparison:
-    """Compare what is *given* of a *part* with what is *shown*; what is shown besides is no difference."""
-    leaves: list[Difference] = []
-    not_shown: list[str] = []
-    settled = _settled(given, shown, part, leaves, not_shown)
-    names = {each.name.removeprefix(f"{part}.").partition(".")[0] for each in leaves}
-    differs = {name: _merged(shown.get(name), given[name]) for name in sorted(names)}
-    return Comparison(differs, tuple(leaves), tuple(not_shown), settled)
+    """Compare what is *given* of a *part* with what is *shown*; what is shown besides is no difference.
+
+    Of chunking settings Elasticsearch shows all or none: one that is missing among others differs.
+    """
+    walk = _Walk(part == CHUNKING and bool(shown))
+    settled = walk.settled(given, shown, part)
+    names = {each.name.removeprefix(f"{part}.").partition(".")[0] for each in walk.leaves}
+    differs = {name: merged(shown.get(name), given[name]) for name in sorted(names)}
+    if part == CHUNKING and differs:
+        differs = whole_chunking(given, shown)
+    return Comparison(differs, tuple(walk.leaves), tuple(walk.not_shown), settled)
 
 
-def _settled(given: Json, shown: Json, path: str, leaves: list[Difference], not_shown: list[str]) -> dict[str, t.Any]:
-    """Return *given* with the values of *shown* that differ; note the differences, and what is not shown."""
-    found: dict[str, t.Any] = {}
-    for name, value in given.items():
-        place, there = f"{path}.{name}", shown.get(name)
-        if there is None:
-            not_shown.append(place)
-            found[name] = value
-        elif isinstance(value, dict) and isinstance(there, dict):
-            found[name] = _settled(value, there, place, leaves, not_shown)
-        elif is_same(name, value, there):
-            found[name] = value
-        else:
-            leaves.append(Difference(place, there, value))
-            found[name] = there
-    return found
+class _Walk:
+    """A walk through the settings that a task gives. *complete*: what is not shown is not there."""
+
+    def __init__(self, complete: bool) -> None:
+        self._complete = complete
+        self.leaves: list[Difference] = []
+        self.not_shown: list[str] = []
+
+    def settled(self, given: Json, shown: Json, path: str) -> dict[str, t.Any]:
+        """Return *given* with the values of *shown* that differ; note these, and what is not shown."""
+        found: dict[str, t.Any] = {}
+        for name, value in given.items():
+            place, there = f"{path}.{name}", shown.get(name)
+            if there is None and not self._complete:
+                self.not_shown.append(place)
+                found[name] = value
+            elif isinstance(value, dict) and isinstance(there, dict):
+                found[name] = self.settled(value, there, place)
+            elif is_same(name, value, there):
+                found[name] = value
+            else:
+                self.leaves.append(Difference(place, there, value))
+                found[name] = there
+        return found
 
 
-def _merged(shown: t.Any, given: t.Any) -> t.Any:
+def whole_chunking(given: Json, shown: Json) -> dict[str, t.Any]:
+    """Return all chunking settings: an update replaces them, and those of another strategy have other names."""
+    same = is_same("strategy", given.get("strategy", shown.get("strategy")), shown.get("strategy"))
+    return {**shown, **given} if same else dict(given)
+
+
+def merged(shown: t.Any, given: t.Any) -> t.Any:
     """Return *given* laid over *shown*: an update replaces a whole object."""
     if not isinstance(given, dict) or not isinstance(shown, dict):
         return given
-    return {**shown, **{name: _merged(shown.get(name), value) for name, value in given.items()}}
+    return {**shown, **{name: merged(shown.get(name), value) for name, value in given.items()}}
 
 
 def is_same(name: str, given: t.Any, shown: t.Any) -> bool:
@@ -73,7 +94,8 @@ def is_same(name: str, given: t.Any, shown: t.Any) -> bool:
     if isinstance(given, (dict, list)) or isinstance(shown, (dict, list)):
         return bool(given == shown)
     if isinstance(given, bool) or isinstance(shown, bool) or isinstance(given, str) or isinstance(shown, str):
-        return _text(given) == _text(shown)
+        texts = (_text(given), _text(shown))
+        return texts[0].lower() == texts[1].lower() if name in _NAMED else texts[0] == texts[1]
     return bool(given == shown)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._consumers.records import UsedBy
 from .._consumers.words import listed, unreadable
 from .._core.errors import Refusal
 from .._core.features import Feature
@@ -20,7 +21,7 @@ from .._ml.endpoint import Endpoint
 from .._ml.endpoint_updates import endpoint_parts
 from .._ml.endpoint_versions import CHANGE_NAMES, change_between, is_preset, ways
 from .after import after_creation, after_update
-from .allocations import as_deployment
+from .allocations import as_lost
 from .changes import Changes, changes
 from .compare import is_in_cluster
 from .records import Aim, Desired, EndpointState, Situation
@@ -55,6 +56,8 @@ def decide(desired: Desired, current: Situation, server: Server) -> Plan[Endpoin
     :raises Refusal: the task may not do that, or Elasticsearch would refuse it.
     """
     server.require(Feature.INFERENCE_ENDPOINTS)
+    if desired.state == "present" and desired.chunking_settings:
+        server.require(Feature.CHUNKING_SETTINGS)
     aim = aim_of(desired, current, server)
     if aim == "delete":
         refuse_removal(desired, current)
@@ -101,20 +104,17 @@ def _recreate(desired: Desired, current: Situation, server: Server) -> Plan[Endp
 
 
 def _update(desired: Desired, current: Situation, server: Server, aim: Aim) -> Plan[EndpointState]:
-    before = state_of(desired, current)
-    found = changes(desired, current, server)
-    stored = current.stored
-    warnings = (*_not_shown(desired, found), *_unread_deployment(desired, current))
-    if stored is None:
+    if current.stored is None:
         return Plan(None, None)
+    stored, before, found = current.stored, state_of(desired, current), changes(desired, current, server)
+    warnings = (*_not_shown(desired, found), *_unread_deployment(desired, current))
+    skipped = found.scaling.skipped_because if found.scaling else None
     if aim == "none":
-        skipped = found.scaling.skipped_because if found.scaling else None
-        warnings = (*warnings, *_missing_deployment(current))
-        return Plan(before, before, warnings=warnings, skipped_because=skipped)
+        return Plan(before, before, warnings=(*warnings, *_missing_deployment(current)), skipped_because=skipped)
     if is_preset(stored.inference_id):
         raise preset(desired, "changed")
     steps, more = _steps(desired, current, server, found)
-    return Plan(before, after_update(desired, current, found), aim, steps, (*warnings, *more))
+    return Plan(before, after_update(desired, current, stored, found, server), aim, steps, (*warnings, *more), skipped)
 
 
 def _steps(
@@ -125,7 +125,7 @@ def _steps(
     steps: tuple[Step, ...] = ()
     if current.is_lost:
         _refuse_lost(current, stored)
-        steps += (start_step(as_deployment(stored, None)),)
+        steps += (start_step(as_lost(stored, server)),)
     if found.parts or found.sends_secrets:
         steps += (update_step(stored, found.parts, desired.secrets if found.sends_secrets else {}),)
     scales, warnings = _scaling(desired, current, server, found)
@@ -209,9 +209,7 @@ def _missing_deployment(current: Situation) -> tuple[WarningText, ...]:
 
 def _lost_users(desired: Desired, current: Situation) -> tuple[WarningText, ...]:
     """Return warnings about the users that lose the endpoint, and about those that cannot be read."""
-    used_by = current.used_by
-    if used_by is None:
-        return ()
+    used_by = current.used_by or UsedBy()
     found = [unreadable(kind) for kind in used_by.unread]
     if named := listed(used_by):
         found.append(f"Without inference endpoint '{desired.inference_id}' these do not work: {named}.")

@@ -47,18 +47,16 @@ def _of_deployment(desired: Desired, current: Situation, stored: Endpoint) -> Re
     deployment = current.deployment
     if deployment is None:
         return _without_deployment(current, stored)
-    if deployment.assignment_state == "failed":
-        why = f"its deployment has failed{_because(deployment)}"
+    failed = deployment.failed_routes
+    if deployment.assignment_state == "failed" or (failed and len(failed) == len(deployment.routes)):
+        reasons = "; ".join(sorted({route.reason for route in failed if route.reason}))
+        why = f"no node can run its deployment: {reasons or deployment.reason or 'no reason is known'}"
         return Readiness("failed", why, code="deployment_failed", hint="Look at the nodes, then recreate it.")
     if deployment.number_of_allocations == 0:
         return _at_zero(desired)
     needed = 1 if desired.wait_for == "started" else deployment.number_of_allocations or 1
     if deployment.assignment_state == "started" and deployment.running >= needed:
         return Readiness("ready")
-    failed = deployment.failed_routes
-    if failed and len(failed) == len(deployment.routes):
-        reasons = "; ".join(sorted({str(route.reason) for route in failed if route.reason}))
-        return Readiness("failed", f"no node can run its deployment: {reasons}", code="deployment_failed")
     running = f"{deployment.running} of {needed} allocations run"
     return Readiness("progressing", f"{running}{_because(deployment)}", hint=_HINT)
 

@@ -17,7 +17,7 @@ from .._core.server import Server
 from .._core.words import joined
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_versions import is_preset
-from .allocations import SCALING, Scaling, asked, scaling
+from .allocations import SCALING, Scaling, asked, refuse_on_serverless, scaling
 from .compare import is_in_cluster
 from .records import Desired, Situation
 from .steps import creation_body
@@ -65,6 +65,8 @@ def _refuse_bad_settings(desired: Desired, current: Situation, server: Server) -
     """Refuse settings of a service in the cluster that Elasticsearch does not take (around-deployments.md 4.1)."""
     settings = creation_body(desired, current.origin)["service_settings"]
     given = asked(Desired(desired.inference_id, service_settings=settings))
+    if server.serverless:
+        refuse_on_serverless(given, may_skip=False)
     if settings.get("deployment_id"):
         server.require(Feature.ATTACHED_ENDPOINTS)
         return
@@ -88,9 +90,14 @@ def _incomplete(desired: Desired, what: str) -> Refusal:
     )
 
 
-def _refuse_early_chunking(desired: Desired, current: Situation, server: Server) -> None:
-    if desired.chunking_settings:
-        server.require(Feature.CHUNKING_SETTINGS)
+def _refuse_taken(desired: Desired, current: Situation, server: Server) -> None:
+    if current.obstacles.taken_by:
+        raise Refusal(
+            "inference_id_taken",
+            f"'{desired.inference_id}' is the id of {current.obstacles.taken_by}, and no inference endpoint can have "
+            "that id",
+            hint="Choose another inference_id.",
+        )
 
 
 def _refuse_now(desired: Desired, current: Situation, server: Server) -> None:
@@ -101,16 +108,6 @@ def _refuse_now(desired: Desired, current: Situation, server: Server) -> None:
             obstacle = OBSTACLES[t.cast("t.Any", name)]
             text = f"Inference endpoint '{desired.inference_id}' cannot be changed now: {obstacle.what}"
             raise Refusal(CODES[t.cast("t.Any", name)], text, hint=obstacle.hint)
-
-
-def _refuse_taken(desired: Desired, current: Situation, server: Server) -> None:
-    if current.obstacles.taken_by:
-        raise Refusal(
-            "inference_id_taken",
-            f"'{desired.inference_id}' is the id of {current.obstacles.taken_by}, and no inference endpoint can have "
-            "that id",
-            hint="Choose another inference_id.",
-        )
 
 
 def _refuse_missing(desired: Desired, current: Situation, server: Server) -> None:
@@ -127,13 +124,12 @@ def _refuse_other_allocations(desired: Desired, current: Situation, server: Serv
     attached = current.obstacles.attached
     if attached:
         new = Endpoint(desired.inference_id, "", "elasticsearch", {"deployment_id": attached.deployment_id})
-        refuse_foreign_scaling(new, scaling(desired, Situation(new, deployment=attached), new))
+        refuse_foreign_scaling(new, scaling(desired, Situation(new, deployment=attached), new, server))
 
 
 IN_CLUSTER_CREATION: t.Sequence[Rule] = (
     _refuse_bad_settings,
     _refuse_now,
-    _refuse_taken,
     _refuse_missing,
     _refuse_other_allocations,
 )
@@ -152,7 +148,7 @@ def _refuse_in_cluster(desired: Desired, current: Situation, server: Server) -> 
         rule(desired, current, server)
 
 
-CREATION: t.Sequence[Rule] = (_refuse_incomplete, _refuse_bad_id, _refuse_early_chunking, _refuse_in_cluster)
+CREATION: t.Sequence[Rule] = (_refuse_incomplete, _refuse_bad_id, _refuse_taken, _refuse_in_cluster)
 
 
 def refuse_foreign_scaling(stored: Endpoint, found: Scaling) -> None:

@@ -18,7 +18,7 @@ from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_updates import allocations_of_endpoint, deployment_path, deployment_update, endpoint_update
 from .changes import Json, Part
-from .compare import is_in_cluster
+from .compare import CHUNKING, is_in_cluster, whole_chunking
 from .records import Desired
 
 SECRETS = "update the secrets of"
@@ -49,9 +49,10 @@ def creation_body(desired: Desired, earlier: Endpoint | None) -> Json:
     if is_in_cluster(service):
         body["service_settings"] = without_unset(body["service_settings"])
     for part in _OPTIONAL:
-        given = getattr(desired, part) or (getattr(earlier, part) if same else None)
-        if given:
-            body[part] = dict(given)
+        before = (getattr(earlier, part) if same else None) or {}
+        given = getattr(desired, part)
+        if given or before:
+            body[part] = whole_chunking(given, before) if part == CHUNKING else {**before, **given}
     return body
 
 
@@ -65,6 +66,8 @@ def _carried(given: Json, earlier: Endpoint) -> Json:
         if "num_allocations" in given or "adaptive_allocations" in given:
             kept.pop("num_allocations", None)
             kept.pop("adaptive_allocations", None)
+        if (kept.get("adaptive_allocations") or {}).get("enabled"):  # then Elasticsearch takes no number
+            kept.pop("num_allocations", None)
     return {**kept, **given}
 
 

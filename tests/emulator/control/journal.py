@@ -78,6 +78,12 @@ class Entry:
     committed: bool = False
 
 
+def is_dry_run(call: Call) -> bool:
+    """Return whether a request only asks what the deletion of an endpoint would break (around-deployments.md 4.4)."""
+    is_deletion = call.method == "DELETE" and call.path.startswith("/_inference/")
+    return is_deletion and call.parameters.get("dry_run") == "true"
+
+
 class Journal:
     """Requests in the order in which they came."""
 
@@ -96,7 +102,8 @@ class Journal:
             self._headers = headers
         line = Line(call.method, sys.intern(call.path), _query(call), self._headers)
         self.requests.append(line)
-        if call.method in _READS or (call.method == "POST" and _INFERENCE.fullmatch(call.path)):
+        infers = call.method == "POST" and _INFERENCE.fullmatch(call.path)
+        if call.method in _READS or infers or is_dry_run(call):
             self.counters["reads"] += 1
             return line, None
         self.counters["writes"] += 1
