@@ -16,7 +16,7 @@ description:
   - Most tasks need only O(inference_id), O(task_type), O(service) and O(service_settings), and O(hosts) with a
     credential such as O(api_key).
   - The service V(elasticsearch) runs a model in the cluster. Its allocations are compared with those that its
-    deployment has now, which has changed them, and changed with the requests that the version of Elasticsearch
+    deployment has now, which another client may have set, and changed by the requests that the version of Elasticsearch
     takes.
   - What no request changes is listed in RV(differences), and the task fails. O(replace=recreate) deletes the endpoint
     and creates it again, as far as O(on_referenced) lets it.
@@ -57,7 +57,7 @@ options:
       - Settings of the service, as Elasticsearch takes them. V(elasticsearch) needs C(model_id), C(num_threads), and
         C(num_allocations) or C(adaptive_allocations); or C(deployment_id) of a deployment that is there.
       - Only what is given is compared. Numbers and booleans equal their texts.
-      - Secrets, such as C(api_key), are refused here. They belong into O(secrets).
+      - Secrets, such as C(api_key), are refused here. They belong in O(secrets).
     type: dict
   task_settings:
     description:
@@ -179,8 +179,14 @@ notes:
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
 seealso:
-  - module: mlops.elasticsearch.trained_model
+  - module: mlops.elasticsearch.inference_endpoint_info
+    description: The endpoints that there are, whether they can answer, and who uses them.
+  - module: mlops.elasticsearch.semantic_text_field
+    description: An index that uses an endpoint.
   - module: mlops.elasticsearch.trained_model_deployment
+    description: The deployment that an endpoint is attached to.
+  - ref: ansible_collections.mlops.elasticsearch.docsite.endpoints
+    description: Endpoints from nothing to a search, with what each version can change.
   - ref: ansible_collections.mlops.elasticsearch.docsite.references
     description: What uses a deployment.
   - ref: ansible_collections.mlops.elasticsearch.docsite.troubleshooting
