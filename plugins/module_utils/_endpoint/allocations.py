@@ -19,6 +19,7 @@ from .records import Desired, Situation
 
 SCALING = ("num_allocations", "adaptive_allocations")
 _BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
+_THREADS = (1, 2, 4, 8, 16, 32)
 _ADAPTIVE = ("enabled", *_BOUNDS)
 
 
@@ -61,6 +62,8 @@ def asked(desired: Desired) -> Asked:
             "service_settings have num_allocations and adaptive_allocations that are enabled, which set that number",
             hint="Give one of them.",
         )
+    if found.threads is not None and found.threads not in _THREADS:
+        raise Refusal("invalid_value", "service_settings.num_threads must be a power of 2, at most 32")
     return found
 
 

@@ -11,6 +11,7 @@ import json
 import typing as t
 
 from .._core.errors import ApiError
+from .._core.features import Feature
 from .._core.http.client import Client, Request
 from .._core.options.secrets import secrets
 from .._core.plan import Step
@@ -162,7 +163,25 @@ class EndpointWrites(ClusterConnection):
         work.note_once(request)
         if may_be_ours or (is_uncertain(error) and self._deployment(stored)):
             return True
-        raise error.with_hint(_STORED.format(desired.inference_id))
+        if self._seen is None:
+            raise error.with_hint(_STORED.format(desired.inference_id))
+        self._remove_useless(stored, work, error)
+        return False
+
+    def _remove_useless(self, stored: Endpoint, work: Work, error: ApiError) -> None:
+        """Delete what a refused creation has left in the place of the endpoint that this task has deleted.
+
+        :raises ApiError: it stays.
+        """
+        settings = {"task_type": stored.task_type, "inference_id": stored.inference_id}
+        force = {"force": True} if self.server.supports(Feature.ENDPOINT_REFERENCES) else {}
+        request = to_request(Step("delete", {**settings, **force}), self.server)
+        try:
+            what = f"delete inference endpoint '{stored.inference_id}'"
+            self._client.write(what, request, privilege="manage_inference")
+        except ApiError:
+            raise error.with_hint(_STORED.format(stored.inference_id)) from None
+        work.note(request)
 
     def _after_refusal(self, desired: Desired, work: Work, error: ApiError) -> ApiError:
         """Put the endpoint back that this task has deleted before, once. Return *error* with what is there now."""
@@ -178,8 +197,12 @@ class EndpointWrites(ClusterConnection):
             self._send(given, step)
         except ApiError as refusal:
             failed = str(refusal)
-        if failed and read_endpoint(self._client, self.server, desired.inference_id) is None:
+        there = not failed or read_endpoint(self._client, self.server, desired.inference_id)
+        if not there:
             return error.with_hint(f"The endpoint was deleted before, and the task could not put it back: {failed}")
         work.note(to_request(step, self.server))
         self._is_new = True
+        if failed:
+            text = f"The endpoint was deleted before, and the task has put it back, without its deployment: {failed}"
+            return error.with_hint(f"{text} Run the task again to start it.")
         return error.with_hint("The endpoint was deleted before, and the task has put it back as it was.")

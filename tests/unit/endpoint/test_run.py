@@ -70,6 +70,7 @@ def test_elasticsearch_before_8_11_has_none() -> None:
         ({**OWN, "service_settings": {"deployment_id": "missing"}}, "model_missing"),
         ({**OWN, "service_settings": {**ONE, "num_allocations": 0}}, "invalid_value"),
         ({**OWN, "service_settings": {**ONE, "num_threads": True}}, "invalid_value"),
+        ({**OWN, "service_settings": {**ONE, "num_threads": 3}}, "invalid_value"),
         ({**OWN, "service_settings": {**ONE, "adaptive_allocations": "yes"}}, "invalid_value"),
         ({**OWN, "service_settings": {**ONE, "adaptive_allocations": {"enabled": True}}}, "conflicting_options"),
         ({**OWN, "service_settings": {**ONE, "adaptive_allocations": {"other": 1}}}, "invalid_value"),

@@ -141,6 +141,27 @@ def test_a_refused_successor_is_replaced_by_the_old_one_once(emulator: Emulator,
     assert [call["method"] for call in result["api_calls"]] == (["DELETE", "PUT"] if back else ["DELETE"])
 
 
+@pytest.mark.parametrize(
+    ("times", "stays", "said"),
+    [(1, False, "has put it back as it was"), (2, False, "without its deployment"), (1, True, "is there nevertheless")],
+)
+def test_a_successor_without_a_deployment_gives_way_to_the_old_one(
+    emulator: Emulator, times: int, stays: bool, said: str
+) -> None:
+    put(emulator)
+    if stays:
+        body = {"error": {"type": "status_exception", "reason": "no"}, "status": 500}
+        do = {"type": "answer", "status": 500, "body": body}
+        emulator.fault("any_write", do, "before", 1, after=3, path="/_inference/**")
+    emulator.effect("fail_endpoint_start", inference_id="e", status=400, reason="no", times=times)
+    result = emulator.run_endpoint(inference_id="e", service_settings={"num_threads": 2}, replace="recreate")
+    assert (code(result), said in result["msg"], result["changed"]) == ("request_rejected", True, True)
+    emulator.settle()
+    again = emulator.run_endpoint(inference_id="e")
+    assert again["endpoint"]["service_settings"]["num_threads"] == (2 if stays else 1)
+    assert (again["operation"] == "start") == (times == 2 or stays)
+
+
 def test_the_old_one_in_the_cluster_gets_no_secrets(emulator: Emulator) -> None:
     put(emulator)
     emulator.effect("fail_endpoint_service", inference_id="e", status=400, reason="no")
