@@ -104,17 +104,30 @@ def test_steps_are_taken_as_asked_and_in_turn(cluster: Emulator) -> None:
     own = {**NEW, "service_settings": SETTINGS}
     attached = {**NEW, "inference_id": "attached"}
     index = {"index": "articles", "field": "content"}
-    empty: dict[str, t.Any] = {"deployment_id": "", "number_of_allocations": None}
+    empty: Json = {"deployment_id": "", "number_of_allocations": None}
+    surveyed: Json = {**own, "task_settings": "", "secrets": None, "replace": "", "chunking_settings": None}
+    remote: Json = {
+        "inference_id": "chat",
+        "task_type": "completion",
+        "service": "openai",
+        "service_settings": {"model_id": "gpt-4o"},
+        "secrets": {"api_key": "a-key-that-no-result-has"},
+    }
     uses = [
         use(model=model, endpoint=own, smoke_test={"expect": {"vector_length": 3}}, index={**index, "create": True}),
         use(model=model, endpoint=own, smoke_test={"expect": {"vector_length": 384}}, index=index),
         use(
-            model=None, endpoint=own, deployment=empty, smoke_test={"enabled": "false"}, index={**index, "create": True}
+            model=None,
+            endpoint=surveyed,
+            deployment=empty,
+            smoke_test={"enabled": "false"},
+            index={**index, "create": True},
         ),
         use(model=model, deployment={"deployment_id": "d"}, endpoint=attached),
         use(endpoint={**attached, "service_settings": {"num_threads": 2}}),
         use(endpoint=own, indexes={}),
         use(model=model),
+        use(endpoint=remote),
     ]
     played = run_playbook(play(cluster.url, uses)).must_pass()
     left = [played.result(f"Left {number}")["msg"] for number in range(len(uses))]
@@ -136,6 +149,9 @@ def test_steps_are_taken_as_asked_and_in_turn(cluster: Emulator) -> None:
     assert why[4]["failed"]
     assert "indexes" in str(why[5])
     assert "endpoint" in str(why[6])
+    # One outside of the cluster has no deployment to try.
+    assert (left[7]["endpoint"]["operation"], left[7]["smoke_test"]) == ("create", {})
+    assert "a-key-that-no-result-has" not in played.output
     assert set(cluster.control("GET", "/state")["deployments"]) == {"search", "d"}
 
 
