@@ -197,8 +197,10 @@ def _tasks_with_endpoints(version: str) -> st.SearchStrategy[tuple[list[Json], J
     models = st.sampled_from(
         [{"model_id": "m", "state": "absent"}, {"model_id": "m", "state": "absent", "force": True}]
     )
-    one = st.one_of(endpoints, endpoints, items, models)
-    return one.map(lambda item: ([item], {}))
+    one = st.one_of(endpoints, endpoints, items, models).map(lambda item: ([item], {}))
+    force = st.sampled_from(["fail", "force"])
+    rest = force.map(lambda value: {"stop_unlisted": True, "unlisted_except": [], "unlisted_on_referenced": value})
+    return st.one_of(one, one, one, st.tuples(items.map(lambda item: [item]), rest))
 
 
 def _consistent(settings: Json) -> Json:

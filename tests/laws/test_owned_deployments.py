@@ -166,6 +166,62 @@ def _works(version: str, switches: Json, change: Change, asked: str) -> list[str
         return re.findall(r"(?:Set on_endpoint_owned|or) to (update_\w+)", happened["msg"])
 
 
+# --- the same change, asked of the endpoint ---
+
+
+class Asked(t.NamedTuple):
+    """A change as the module of the endpoint takes it."""
+
+    service_settings: Json
+    more: Json = {}
+
+
+OF_ENDPOINT = {
+    "number": Asked({"num_allocations": 3}),
+    "to adaptive": Asked({"adaptive_allocations": BOUNDS}),
+    "bounds": Asked({"adaptive_allocations": {"max_number_of_allocations": 6}}),
+    "to fixed": Asked({"num_allocations": 3}, {"on_adaptive": "override"}),
+    "to the same number": Asked({"num_allocations": 1}, {"on_adaptive": "override"}),
+    "off": Asked({"adaptive_allocations": {"enabled": False}}),
+    "both off": Asked({"num_allocations": 2, "adaptive_allocations": {**WIDER, "enabled": False}}),
+}
+SIDES: list[tuple[str, Json]] = [
+    ("8.13.4", {}),
+    ("8.16.0", {}),
+    ("8.17.0", {}),
+    ("8.19.21", {}),
+    ("9.1.10", {}),
+    ("9.2.1", {}),
+    ("9.5.3", {}),
+    ("9.5.3", {"endpoint_update_settings": "strict"}),
+]
+
+
+def _sent(emulator: Emulator) -> list[Json]:
+    return [{name: entry[name] for name in ("method", "path", "query", "body")} for entry in emulator.journal()]
+
+
+@pytest.mark.parametrize(("version", "switches"), SIDES)
+def test_both_modules_send_the_same_requests_for_the_same_change(version: str, switches: Json) -> None:
+    assert OF_ENDPOINT.keys() == CHANGES.keys()
+    for name, change in CHANGES.items():
+        if version == "8.13.4" and name != "number":
+            continue
+        asked = OF_ENDPOINT[name]
+        with _owner(version, switches, change) as one, _owner(version, switches, change) as other:
+            changed = one.run_endpoint(inference_id="d", service_settings=asked.service_settings, **asked.more)
+            sent = _sent(one)
+            through = "update_endpoint" if sent[0]["path"].startswith("/_inference") else "update_deployment"
+            happened = other.run(deployment_id="d", on_endpoint_owned=through, **change.options)
+            assert not changed.get("failed") and not happened.get("failed"), f"{name}: {changed.get('msg')}"
+            assert sent == _sent(other), name
+            assert changed["api_calls"] == happened["api_calls"], name
+            assert _is_reached(one, change) and _is_reached(other, change), name
+            one.forget()
+            again = one.run_endpoint(inference_id="d", service_settings=asked.service_settings, **asked.more)
+            assert (again["changed"], one.journal()) == (False, []), name
+
+
 # --- others meanwhile ---
 
 
