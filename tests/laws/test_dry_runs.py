@@ -197,7 +197,8 @@ def _tasks_with_endpoints(version: str) -> st.SearchStrategy[tuple[list[Json], J
     models = st.sampled_from(
         [{"model_id": "m", "state": "absent"}, {"model_id": "m", "state": "absent", "force": True}]
     )
-    one = st.one_of(endpoints, endpoints, items, models).map(lambda item: ([item], {}))
+    some = st.one_of(endpoints, endpoints, items, models)
+    one: st.SearchStrategy[tuple[list[Json], Json]] = some.map(lambda item: ([item], {}))
     force = st.sampled_from(["fail", "force"])
     rest = force.map(lambda value: {"stop_unlisted": True, "unlisted_except": [], "unlisted_on_referenced": value})
     return st.one_of(one, one, one, st.tuples(items.map(lambda item: [item]), rest))

@@ -9,19 +9,28 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._core.features import Feature
 from .._core.server import Server
 from .._ml.adaptive import OFF
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint, in_endpoint
+from .._ml.endpoint_versions import change_between, ways
 from .allocations import Scaling, as_lost, asked
 from .changes import Changes, Json
+from .compare import is_in_cluster
 from .records import Desired, EndpointState, Situation
 from .shown import state_of
 from .steps import creation_body
 
+_LIVE = Feature.ADAPTIVE_ALLOCATIONS
+"""The version from which an endpoint shows the number of its deployment came with this."""
+_DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
+_CHUNKED = ("sparse_embedding", "text_embedding")
+"""The tasks of endpoints for which Elasticsearch fills in chunking settings (around-deployments.md 4.1)."""
 
-def after_creation(desired: Desired, current: Situation, earlier: Endpoint | None) -> EndpointState:
-    """Return the endpoint that a creation makes. What Elasticsearch fills in is not known before."""
+
+def after_creation(desired: Desired, current: Situation, earlier: Endpoint | None, server: Server) -> EndpointState:
+    """Return the endpoint that a creation makes, with what Elasticsearch is known to fill in."""
     body = creation_body(desired, earlier)
     task_type = desired.task_type or (earlier.task_type if earlier else "")
     settings = body["service_settings"]
@@ -29,8 +38,13 @@ def after_creation(desired: Desired, current: Situation, earlier: Endpoint | Non
         "task_settings": body.get("task_settings") or {},
         "chunking_settings": body.get("chunking_settings"),
     }
-    new = Endpoint(desired.inference_id, task_type, body["service"], settings, **parts)
-    deployment = (current.obstacles.attached or _new_deployment(new, settings)) if new.in_cluster else None
+    is_chunked = is_in_cluster(body["service"]) and task_type in _CHUNKED and server.supports(Feature.CHUNKING_SETTINGS)
+    if is_chunked and not parts["chunking_settings"]:
+        parts["chunking_settings"] = _DEFAULT_CHUNKING
+    attached = current.obstacles.attached
+    known = {"model_id": attached.model_id} if attached else {}
+    new = Endpoint(desired.inference_id, task_type, body["service"], {**settings, **known}, **parts)
+    deployment = (attached or _new_deployment(new, settings)) if new.in_cluster else None
     version = desired.secrets_version or current.kept_version
     return t.cast("EndpointState", state_of(desired, Situation(new, deployment=deployment, kept_version=version)))
 
@@ -57,14 +71,21 @@ def after_update(
     deployment = as_lost(stored, server) if current.is_lost else current.deployment
     if found.scaling and found.scaling.settings:
         deployment = dataclasses.replace(found.scaling.after, allocation_status=None, reason=None, routes=())
-        after = dataclasses.replace(after, service_settings=_scaled(after, found.scaling))
+        after = dataclasses.replace(after, service_settings=_scaled(after, found.scaling, server))
     version = desired.secrets_version if found.sends_secrets else current.kept_version
     return state_of(desired, dataclasses.replace(current, stored=after, deployment=deployment, kept_version=version))
 
 
-def _scaled(endpoint: Endpoint, scaling: Scaling) -> Json:
-    """Return the settings of the service with the allocations after a change, as a later read may show them."""
+def _scaled(endpoint: Endpoint, scaling: Scaling, server: Server) -> Json:
+    """Return the settings of the service with the allocations after a change, as a later read may show them.
+
+    A change of the deployment alone leaves them as they are, but for the number: since 8.16 that of the deployment is
+    shown (around-deployments.md 4.1).
+    """
     after = scaling.after
+    if not ways(server, endpoint.inference_id, change_between(scaling.before, after)).endpoint:
+        live = {"number_of_allocations": after.number_of_allocations} if server.supports(_LIVE) else {}
+        return {**endpoint.service_settings, **in_endpoint(live)}
     allocations = in_endpoint({"number_of_allocations": after.number_of_allocations})
     shown = {
         name: value for name, value in (after.adaptive_allocations or OFF).as_result().items() if value is not None

@@ -129,7 +129,10 @@ def scaling(desired: Desired, current: Situation, stored: Endpoint, server: Serv
         adaptive_allocations=merged,
         number_of_allocations=now.number_of_allocations if is_adaptive or number is None else number,
     )
-    return Scaling(allocation_settings(number, patch, now), now, after, skipped)
+    settings = allocation_settings(number, patch, now)
+    if current.owes_number and number is not None and not is_adaptive:
+        settings = {**settings, "number_of_allocations": number}
+    return Scaling(settings, now, after, skipped)
 
 
 def refuse_on_serverless(given: Asked, *, may_skip: bool) -> None:

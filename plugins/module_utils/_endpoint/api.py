@@ -71,7 +71,7 @@ class EndpointCluster(EndpointWrites):
     def close(self) -> None:
         """Forget what this task has done on the connection."""
         self._first = self._seen = None
-        self._is_new = False
+        self._is_new = self._owes_number = False
         super().close()
 
     def forget(self) -> None:
@@ -97,6 +97,7 @@ class EndpointCluster(EndpointWrites):
             deployment=self._deployment(stored),
             shows_deployment=self._shows_deployments,
             is_new=self._is_new,
+            owes_number=self._owes_number,
             chunking_reset=self._has_reset_chunking(stored),
             earlier=replaced,
             kept_version=self._kept_version(desired),

@@ -66,7 +66,7 @@ def decide(desired: Desired, current: Situation, server: Server) -> Plan[Endpoin
         )
     if aim == "create":
         refuse_creation(desired, current, server)
-        after = after_creation(desired, current, current.earlier)
+        after = after_creation(desired, current, current.earlier, server)
         step = create_step(desired, current.earlier)
         return Plan(None, after, aim, (step,), _unread_licence(desired, current))
     if aim == "recreate":
@@ -100,7 +100,9 @@ def _recreate(desired: Desired, current: Situation, server: Server) -> Plan[Endp
     refuse_creation(desired, current, server)
     steps = (_delete_step(desired, current), create_step(desired, stored))
     warnings = (*_lost_users(desired, current), *_unread_licence(desired, current))
-    return Plan(state_of(desired, current), after_creation(desired, current, stored), "recreate", steps, warnings)
+    return Plan(
+        state_of(desired, current), after_creation(desired, current, stored, server), "recreate", steps, warnings
+    )
 
 
 def _update(desired: Desired, current: Situation, server: Server, aim: Aim) -> Plan[EndpointState]:

@@ -88,6 +88,8 @@ class Situation:
     deployment: Deployment | None = None
     shows_deployment: bool = True
     is_new: bool = False
+    owes_number: bool = False
+    """An update of this run has turned adaptive allocations off, and the number that the endpoint keeps comes next."""
     chunking_reset: bool = False
     earlier: Endpoint | None = None
     kept_version: str | None = None

@@ -52,6 +52,8 @@ class EndpointWrites(ClusterConnection):
         """The endpoint as this task has seen it last."""
         self._is_new = False
         """Whether this task has created it."""
+        self._owes_number = False
+        """Whether the last write has turned adaptive allocations off, and left the number to a second one."""
         self._shows_deployments = True
         self._earlier = Earlier()
         self._predicted_deployments: PredictedDeployments = {}
@@ -73,6 +75,11 @@ class EndpointWrites(ClusterConnection):
             self._shows_deployments = False
             return Named()
         return as_left(found, name, self._predicted_deployments, self._earlier.models)
+
+    def write(self, what: str, request: Request, write: str) -> None:
+        settings = (request.body or {}).get("service_settings") or {}
+        self._owes_number = settings.get("adaptive_allocations") == {"enabled": False}
+        super().write(what, request, write)
 
     @property
     def _cluster_id(self) -> str:
