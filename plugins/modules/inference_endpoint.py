@@ -358,8 +358,7 @@ waited:
       sample: true
 before:
   description:
-    - The endpoint before the task, with the settings that the task gives and its allocations; a task that deletes it
-      shows all. Null if it was not read.
+    - The endpoint before the task, with the settings that the task gives and its allocations. Null if it was not read.
     - C(state) is V(absent), V(present), or V(lost) if the deployment that it made is gone. While adaptive allocations
       are enabled, C(num_allocations) is null. C(secrets_version) comes from O(secrets_state_file).
   returned: always

@@ -72,13 +72,15 @@ class Row(t.NamedTuple):
 def rows() -> t.Iterator[Row]:
     """Yield a row for each version and change that its endpoints can have."""
     for version in VERSIONS:
-        for change, (before, options) in CHANGES.items():
+        for change, (before, _options) in CHANGES.items():
             if version != "8.11.4" or before is FIXED:
-                yield _row(version, change, before, options)
+                yield row(version, change)
 
 
-def _row(version: str, change: str, before: Json, options: Json) -> Row:
-    with _cluster(version, before) as checked, _cluster(version, before) as real:
+def row(version: str, change: str, switches: Json | None = None) -> Row:
+    """Return one row. *switches*: what is unknown of the server, if not as the version has it."""
+    before, options = CHANGES[change]
+    with _cluster(version, before, switches) as checked, _cluster(version, before, switches) as real:
         checked.read_only()
         predicted = checked.run_endpoint(True, inference_id="e", **options)
         result = real.run_endpoint(inference_id="e", **options)
@@ -94,10 +96,10 @@ def _row(version: str, change: str, before: Json, options: Json) -> Row:
         return Row(version, change, requests, result["operation"], same, len(real.journal()))
 
 
-def _cluster(version: str, before: Json) -> Emulator:
+def _cluster(version: str, before: Json, switches: Json | None) -> Emulator:
     number = "9.5.3" if version == STRICT else version
     emulator = Emulator(number, models=(("m", 1 << 20), (".elser_model_2", 1 << 20)))
-    emulator.control("POST", "/unknowns", VERSIONS[version])
+    emulator.control("POST", "/unknowns", switches or VERSIONS[version])
     service, model_id = ("elasticsearch", "m") if emulator.has(8, 13) else ("elser", ".elser_model_2")
     settings = {"model_id": model_id, "num_threads": 1, **before}
     if service == "elser":

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from laws.endpoint_matrix import CHANGES, VERSIONS, Row, rows
+from laws.endpoint_matrix import CHANGES, VERSIONS, Row, row, rows
 
 THROUGH, DEPLOYMENT = "PUT /_inference/sparse_embedding/e/_update", "POST /_ml/trained_models/e/deployment/_update"
 AGAIN = ("DELETE /_inference/sparse_embedding/e", "PUT /_inference/sparse_embedding/e")
@@ -37,23 +37,38 @@ EXPECTED: dict[str, tuple[Expected | None, ...]] = {
 
 @pytest.fixture(scope="module")
 def found() -> dict[tuple[str, str], Row]:
-    return {(row.version, row.change): row for row in rows()}
+    return {(each.version, each.change): each for each in rows()}
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_each_version_makes_each_change_in_its_way(change: str, found: dict[tuple[str, str], Row]) -> None:
     for version, expected in zip(VERSIONS, EXPECTED[change], strict=True):
-        row = found.get((version, change))
-        if row is None:
+        seen = found.get((version, change))
+        if seen is None:
             assert expected is None, version
             continue
-        sent = tuple(" ".join(request.split()[:2]) for request in row.requests)
-        assert (row.result, sent) == expected, version
-        assert row.predicted, version
-        assert row.second_run == (0 if row.result in ("update", "recreate") else None), version
+        sent = tuple(" ".join(request.split()[:2]) for request in seen.requests)
+        assert (seen.result, sent) == expected, version
+        assert seen.predicted, version
+        assert seen.second_run == (0 if seen.result in ("update", "recreate") else None), version
 
 
 def test_each_update_has_one_setting(found: dict[tuple[str, str], Row]) -> None:
-    requests: t.Iterable[str] = (request for row in found.values() for request in row.requests)
+    requests: t.Iterable[str] = (request for each in found.values() for request in each.requests)
     for request in requests:
         assert not (request.startswith(THROUGH) and "num_allocations" in request and "adaptive" in request)
+
+
+SWITCHES: dict[str, dict[str, str]] = {
+    "9.1.10": {"endpoint_update_chunking": "kept"},
+    "9.2.1": {"endpoint_update_settings": "exactly_one", "endpoint_update_chunking": "kept"},
+    "9.5.3": {"endpoint_update_settings": "both"},
+    "strict": {"endpoint_update_settings": "strict", "endpoint_update_number_alone": "ends_adaptive"},
+}
+"""What is unknown of a version, otherwise than the emulator plays it by itself."""
+
+
+@pytest.mark.parametrize("version", SWITCHES)
+def test_what_is_unknown_of_a_version_makes_no_difference(version: str, found: dict[tuple[str, str], Row]) -> None:
+    for change in ("fixed to another number", "fixed to adaptive", "other bounds", "adaptive to fixed"):
+        assert row(version, change, SWITCHES[version]) == found[version, change]

@@ -50,17 +50,15 @@ def _settings(desired: Desired, current: Situation, stored: Endpoint) -> Json:
 
 
 def _managed(desired: Desired, stored: Endpoint) -> Json:
-    """Return the settings that the task gives, as they are; all of them if it deletes the endpoint."""
+    """Return the settings that the task gives, as they are: what Elasticsearch fills in is not known before."""
     parts = ("service_settings", "task_settings", "chunking_settings")
-    found = {part: dict(getattr(stored, part) or {}) for part in parts}
-    if desired.state == "present":
-        found = {part: compared(getattr(desired, part), found[part], part).settled for part in parts}
+    found = {part: compared(getattr(desired, part), getattr(stored, part) or {}, part).settled for part in parts}
     return {part: value or None for part, value in found.items()}
 
 
 def _with_allocations(desired: Desired, stored: Endpoint, scales: Deployment) -> Json:
-    given = desired.service_settings if desired.state == "present" else dict(stored.service_settings)
-    own = compared(beside_allocations(given), stored.service_settings, "service_settings").settled
+    given = beside_allocations(desired.service_settings)
+    own = compared(given, stored.service_settings, "service_settings").settled
     return {**own, **allocations_shown(scales)}
 
 

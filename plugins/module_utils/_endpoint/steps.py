@@ -29,6 +29,11 @@ SERVER_TIMEOUT = "30s"
 """How long Elasticsearch may take to acknowledge a change of a deployment."""
 _CARRIED = ("model_id", "num_threads", "num_allocations", "adaptive_allocations", "deployment_id")
 """Settings in the cluster that a creation takes; the others are filled in by Elasticsearch."""
+FILLED_IN: t.Mapping[str, Json] = {
+    "task_settings": {"return_documents": True},
+    "chunking_settings": {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1},
+}
+"""The settings that Elasticsearch gives an endpoint by itself, and would give it again (around-deployments.md 4.1)."""
 _OPTIONAL: t.Sequence[Part] = ("task_settings", "chunking_settings")
 
 
@@ -49,8 +54,9 @@ def creation_body(desired: Desired, earlier: Endpoint | None) -> Json:
     if is_in_cluster(service):
         body["service_settings"] = without_unset(body["service_settings"])
     for part in _OPTIONAL:
-        before = (getattr(earlier, part) if same else None) or {}
-        given = getattr(desired, part)
+        given, before = getattr(desired, part), (getattr(earlier, part) if same else None) or {}
+        if not given and before == FILLED_IN[part]:
+            continue
         if given or before:
             body[part] = whole_chunking(given, before) if part == CHUNKING else {**before, **given}
     return body

@@ -162,6 +162,15 @@ def test_a_successor_without_a_deployment_gives_way_to_the_old_one(
     assert (again["operation"] == "start") == (times == 2 or stays)
 
 
+def test_a_service_of_elastic_needs_no_secrets(emulator: Emulator) -> None:
+    settings = {"model_id": "elser_model_2"}
+    emulator.effect(
+        "put_endpoint", inference_id="e", task_type="sparse_embedding", service="elastic", service_settings=settings
+    )
+    other = emulator.run_endpoint(inference_id="e", service_settings={"model_id": "other"}, replace="recreate")
+    assert (code(other), other["operation"]) == (None, "recreate")
+
+
 def test_the_old_one_in_the_cluster_gets_no_secrets(emulator: Emulator) -> None:
     put(emulator)
     emulator.effect("fail_endpoint_service", inference_id="e", status=400, reason="no")
