@@ -14,6 +14,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.prediction
     KINDS,
     ends_deployments,
     entry_of_deployment,
+    entry_of_download,
     entry_of_gone,
 )
 
@@ -92,11 +93,23 @@ def merge_facts(key: Key, run: str, known: Json, new: Json, order: int) -> Json:
     merged = dict(known)
     for name, entry in new.items():
         if _stays(entry):
-            merged[name] = {**entry, "run": run, "order": order}
+            merged[name] = _with_download({**entry, "run": run, "order": order}, merged.get(name))
         elif name in merged and not _is_other(merged[name], entry):
             del merged[name]
     _of_this_loop[key] = merged
     return merged
+
+
+def _with_download(entry: Json, earlier: Json | None) -> Json:
+    """Return *entry* with the moment of the download that it predicts, or with that of the *earlier* entry it replaces.
+
+    In a dry run the model stays, whatever becomes of the endpoint that has brought it.
+    """
+    if entry.get("downloads"):
+        return {**entry, "downloads": {**entry["downloads"], "order": entry["order"]}}
+    if not entry["predicted"] or earlier is None or not earlier.get("downloads") or _is_other(earlier, entry):
+        return entry
+    return {**entry, "downloads": earlier["downloads"]}
 
 
 def _stays(entry: Json) -> bool:
@@ -149,7 +162,10 @@ def _all_entries(loop: Key, run: str, facts: t.Mapping[str, t.Any]) -> t.Iterato
     """Yield the entries of this *run* in all facts of the host: those of other names count, too."""
     of_loop = {name for *scope, name in _of_this_loop if scope == [*loop[:2]]}
     for name in {name for name in facts if _is_ours(facts[name])} | of_loop:
-        yield from entries_of_run((*loop[:2], name), run, facts.get(name.removeprefix("ansible_"))).items()
+        entries = entries_of_run((*loop[:2], name), run, facts.get(name.removeprefix("ansible_")))
+        yield from entries.items()
+        for model in filter(None, map(entry_of_download, entries.values())):
+            yield model["model"]["model_id"], model
 
 
 def other_cluster_warning(fact_name: str, known: Json, new: Json) -> tuple[WarningText, ...]:

@@ -110,7 +110,8 @@ class EndpointCluster(EndpointWrites):
             return current
         current = dataclasses.replace(current, differences=found.fixed, not_shown=found.not_shown)
         if aim in _MAKES:
-            current = dataclasses.replace(current, obstacles=self._obstacles(desired, current, aim))
+            obstacles = self._obstacles(desired, current, aim)
+            current = dataclasses.replace(current, obstacles=obstacles, downloads=self._downloads(desired, current))
         if aim in _REMOVES:
             current = dataclasses.replace(current, used_by=self._users(t.cast("Endpoint", stored)))
         return current
@@ -157,6 +158,13 @@ class EndpointCluster(EndpointWrites):
         if named.deployment:
             return f"a deployment of model '{named.deployment.model_id}'"
         return "a model that is deployed" if named.of_model else None
+
+    def _downloads(self, desired: Desired, current: Situation) -> str | None:
+        if not is_in_cluster(current.service(desired)):
+            return None
+        model_id = creation_body(desired, current.origin)["service_settings"].get("model_id")
+        is_packaged = isinstance(model_id, str) and model_id.startswith(".")
+        return model_id if is_packaged and not self._has_model(model_id) else None
 
     def _has_model(self, model_id: str) -> bool:
         """Return whether there is a model with this id or alias; true if the user may not read it."""

@@ -98,6 +98,8 @@ class Situation:
     not_shown: tuple[str, ...] = ()
     used_by: UsedBy | None = None
     obstacles: Obstacles = Obstacles()
+    downloads: str | None = None
+    """The model that is not there, and that Elasticsearch downloads when it creates the endpoint."""
     answer: str | None = None
     """Why the endpoint does not answer yet; ``None`` if it does, or was not asked."""
 

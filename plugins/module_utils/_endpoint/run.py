@@ -43,6 +43,11 @@ def done(desired: Desired | None, first: Situation | None, last: Situation | Non
     return {"not_shown": list(last.not_shown) if last else []}
 
 
+def besides(first: Situation) -> Json:
+    """Return what a predicted entry of the fact has besides the endpoint: the model that its creation brings."""
+    return {"downloads": {"model_id": first.downloads}} if first.downloads else {}
+
+
 def _requests(step: Step, server: Server) -> tuple[Request, ...]:
     return (to_request(step, server),)
 
@@ -64,6 +69,7 @@ ENDPOINT: Resource[EndpointCluster, Desired, Situation, EndpointState] = Resourc
     shown=shown,
     result=result,
     done=done,
+    besides=besides,
     wait_policy=lambda desired: desired.wait,
     readiness=readiness,
     probe=EndpointCluster.probe,

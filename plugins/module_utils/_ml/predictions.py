@@ -97,9 +97,28 @@ def entry_of_deployment(entry: dict[str, t.Any]) -> dict[str, t.Any]:
     return {**entry_of_gone(entry), "deployment": settings if shown.get("owned") else None}
 
 
+def entry_of_download(entry: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """Return the entry of the model that the creation of an inference endpoint would bring, at its own moment.
+
+    ``None`` if the *entry* of the endpoint knows of none.
+    """
+    download = entry.get("downloads")
+    if not download:
+        return None
+    model = {"model_id": download["model_id"], "model_type": "pytorch", "fully_defined": True}
+    # A model that has a time takes the place of no other one, so it ends no deployment.
+    model["create_time"] = "when the endpoint is created"
+    return {**_without_resource(entry), "predicted": True, "order": download["order"], "model": model}
+
+
 def entry_of_gone(entry: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the entry of a deployment that is gone at the moment of the *entry* of another resource."""
-    return {**{name: value for name, value in entry.items() if name not in KINDS.values()}, "deployment": None}
+    return {**_without_resource(entry), "deployment": None}
+
+
+def _without_resource(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what an *entry* says of the moment and the cluster, and nothing of its resource."""
+    return {name: value for name, value in entry.items() if name not in (*KINDS.values(), "downloads")}
 
 
 def ends_deployments(entry: dict[str, t.Any]) -> bool:

@@ -150,6 +150,39 @@ def test_the_last_task_counts_whether_it_is_about_the_deployment_or_about_its_en
     assert (last["deployment"], last["order"]) == (None, 3)
 
 
+def bringing(made: Json) -> Json:
+    """Return the entry of an endpoint whose creation brings a model."""
+    return {**made, "downloads": {"model_id": "m"}}
+
+
+def test_the_model_that_an_endpoint_brings_is_there_from_that_moment_on() -> None:
+    one = merged(key(), None, {"x": bringing(endpoint(OWN))})
+    found = predictions(key(), RUN, {"one": one})
+    [brought] = found["models"]["m"]
+    assert (brought["model"]["model_id"], brought["predicted"], brought["order"]) == ("m", True, 1)
+    assert "endpoint" not in brought
+    [*_others, last] = found["deployments"]["x"]
+    assert last["deployment"]["model_id"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (endpoint(None, gone=True), [1, 2]),
+        (endpoint(OWN), [1, 2]),
+        (bringing(endpoint(OWN)), [2, 3]),
+        (endpoint(OWN, predicted=False), [2]),
+        ({**endpoint(OWN), "cluster": {"name": "prod", "uuid": "another"}}, [2]),
+    ],
+)
+def test_it_stays_whatever_becomes_of_the_endpoint_until_a_task_deletes_it(later: Json, expected: list[int]) -> None:
+    one = merged(key(), None, {"x": bringing(endpoint(OWN))})
+    two = merged(key(), None, {"m": model(None)}, {"one": one})
+    three = merged(key(), one, {"x": later}, {"two": two})
+    found = predictions(key(), RUN, {"one": three, "two": two})["models"]["m"]
+    assert [each["order"] for each in found] == expected
+
+
 def model(shown: Json | None, uuid: str = "1") -> Json:
     """Return the entry of a model that a dry run would have changed."""
     made = {name: value for name, value in entry(uuid, predicted=True).items() if name != "deployment"}

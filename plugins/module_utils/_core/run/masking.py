@@ -49,7 +49,7 @@ prediction moved has_predicted_places max_assigned_allocations per_allocation_me
 routing_table_before
 idle inference_id lost owned service task_settings task_type unknown chunking_settings
 endpoint inference_id task_type service service_settings task_settings chunking_settings not_shown owned secrets_version
-num_threads
+downloads num_threads
 allowed_geos allowed_regions csp region region_policy updated_at updated_by created_at
 field index
 refused attempts inference_results latency max mean min p50 p90 p99 task

@@ -360,5 +360,6 @@ class _Run(t.Generic[K, D, C, S]):
             "cluster": self._server.cluster(),
             "addresses": self._server.addresses,
             "predicted": self._follows_prediction or self._predicts,
+            **(self._resource.besides(self._first) if self._predicts else {}),
         }
         return {self._params["fact_name"]: {self._name: entry}}

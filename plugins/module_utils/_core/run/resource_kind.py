@@ -36,6 +36,11 @@ def nothing_more(_desired: t.Any, _first: t.Any, _last: t.Any) -> Json:
     return {}
 
 
+def nothing_besides(_first: t.Any) -> Json:
+    """Return nothing besides the resource."""
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Resource(t.Generic[K, D, C, S]):
     """One kind of resource: its names, and its functions, which are pure but for ``read``.
@@ -72,6 +77,8 @@ class Resource(t.Generic[K, D, C, S]):
     """Return the result keys that only this resource has, from what the task asks for and what was read first."""
     done: t.Callable[[D | None, C | None, C | None], Json] = nothing_more
     """Return those that come from what was read last, too."""
+    besides: t.Callable[[C], Json] = nothing_besides
+    """Return what a predicted entry of its fact has besides the resource, from what was read first."""
     resolve: t.Callable[[K, D], D] = as_given
     """Complete what the task asks for with what the cluster decides, such as the id."""
     shown: t.Callable[[S], Json] | None = None
