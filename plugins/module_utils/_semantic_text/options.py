@@ -29,6 +29,8 @@ SPEC = CONNECTION.merge(
 _INDEX = re.compile(r"""[^\\/*?"<>| ,#:A-Z_+-][^\\/*?"<>| ,#:A-Z]*""")
 """What Elasticsearch takes as the name of one index, or of an alias."""
 _FIELD = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+_ENDPOINT = re.compile(r"[a-z0-9_.-]+")
+"""What Elasticsearch takes as the id of an inference endpoint, those of its own included. A mapping takes anything."""
 
 
 def desired(params: t.Mapping[str, t.Any]) -> Desired:
@@ -36,6 +38,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
 
     :raises Refusal: a name is missing, or is none.
     """
+    inference_id = params["inference_id"]
     for name in ("index", "field", "inference_id"):
         if not params[name]:
             raise Refusal("incomplete_options", f"{name} has no value", hint="A variable may be empty.")
@@ -46,4 +49,7 @@ def desired(params: t.Mapping[str, t.Any]) -> Desired:
     if not _FIELD.fullmatch(field):
         hint = "It takes a name, or names with dots between them for a field within objects."
         raise Refusal("invalid_value", f"field '{field}' is not the name of a field", hint=hint)
-    return Desired(index, field, params["inference_id"], params["create"])
+    if not _ENDPOINT.fullmatch(inference_id):
+        hint = "It takes lowercase letters, digits, '-', '_' and '.', and no pattern and no list."
+        raise Refusal("invalid_value", f"inference_id '{inference_id}' is not the id of an endpoint", hint=hint)
+    return Desired(index, field, inference_id, params["create"])

@@ -187,3 +187,11 @@ def test_the_same_keys_always() -> None:
         results = [emulator.field(create=True), emulator.field(hosts=["http://dead:9200"]), emulator.field(index="A")]
     keys = set(empty_result()) | {"warnings"}
     assert [set(result) - {"failed", "msg", "error"} for result in results] == [keys] * 3
+
+
+@pytest.mark.parametrize("given", ["*", "a,b", "A", "a b"])
+def test_ids_that_no_endpoint_has(given: str) -> None:
+    with Emulator("9.5.3") as emulator:
+        result = both(emulator, inference_id=given, create=True)
+        assert result["failure"] == {"code": "invalid_value"}
+        assert f"inference_id '{given}' is not the id of an endpoint" in result["msg"]
