@@ -22,7 +22,7 @@ from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._ml.deployment import Deployment
-from .._ml.existing import absent_warning
+from .._ml.existing import absent_warning, ids_among
 from .._ml.health import health
 from .api.cluster import Cluster
 from .api.snapshot import Snapshot
@@ -32,7 +32,6 @@ from .plan.readiness import is_running
 from .records.usage import Trust, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
-_OF_PATTERNS = set("*?[")
 Users = dict[str, UsedBy]
 """Deployment id to its consumers."""
 
@@ -65,7 +64,7 @@ def run(
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    ids = [name for name in params["deployment_id"] if not set(name) & _OF_PATTERNS]
+    ids = ids_among(params["deployment_id"])
     return Outcome(result, (*absent_warning(ids, list(snapshot), snapshot.model_ids), *_unread(users)))
 
 

@@ -20,12 +20,11 @@ from .._core.run.result import Json, Outcome, failure
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._ml.endpoint import Endpoint
-from .._ml.existing import absent_endpoints_warning
+from .._ml.existing import absent_endpoints_warning, ids_among
 from .api import EndpointInfoCluster
 from .item import Seen, is_meant, items, summary
 
 Params = t.Mapping[str, t.Any]
-_OF_PATTERNS = set("*?[")
 _UNREAD = WarningText(
     "The user may not read the deployments of inference endpoints (that needs the cluster privilege monitor_ml): "
     "deployment is null, and their health is unknown."
@@ -57,7 +56,7 @@ def run(
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    ids = [name for name in params["inference_id"] if not set(name) & _OF_PATTERNS]
+    ids = ids_among(params["inference_id"])
     absent = absent_endpoints_warning(ids, [endpoint.inference_id for endpoint in everything])
     return Outcome(result, (*_no_endpoints(cluster.server), *absent, *_unread(seen, params)))
 

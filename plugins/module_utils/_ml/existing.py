@@ -13,6 +13,13 @@ from .._core.warning import WarningText
 from .._core.words import first_of
 from .model import id_of_import
 
+_OF_PATTERNS = frozenset("*?[")
+
+
+def ids_among(given: t.Iterable[str]) -> list[str]:
+    """Return those of the *given* texts that are ids, and no patterns."""
+    return [name for name in given if not _OF_PATTERNS & set(name)]
+
 
 def absent_warning(
     given: t.Sequence[str], deployment_ids: t.Sequence[str], model_ids: t.Sequence[str]

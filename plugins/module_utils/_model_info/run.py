@@ -17,13 +17,12 @@ from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect, refuse_old_server
 from .._core.run.internal_error import InternalError
 from .._core.run.result import Json, Outcome, failure
-from .._ml.existing import absent_models_warning
+from .._ml.existing import absent_models_warning, ids_among
 from .api import ModelInfoCluster
 from .item import item, summary
 from .records import Missing, SeenModel
 
 Params = t.Mapping[str, t.Any]
-_OF_PATTERNS = set("*?[")
 
 
 def run(
@@ -47,7 +46,7 @@ def run(
         return Outcome({**result, **failure(exc)})
     except Exception as exc:
         return Outcome({**result, **failure(InternalError(exc))})
-    ids = [name for name in params["model_id"] if not set(name) & _OF_PATTERNS]
+    ids = ids_among(params["model_id"])
     names = {seen.model.model_id: seen.model.aliases for seen in everything}
     return Outcome(result, absent_models_warning(ids, names))
 

@@ -13,16 +13,15 @@ from .._core.http.schema import ANY
 from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
 from .._core.run.resource import empty_result as empty_result_of
-from .._core.run.resource import run_resource
+from .._core.run.resource import run_without_fact
 from .._core.run.resource_kind import Resource
-from .._core.run.result import Json, Outcome, without_facts
+from .._core.run.result import Json, Outcome
 from .._core.warning import WarningText
 from .api import PLURAL, FieldCluster, to_request
 from .options import desired
 from .plan import decide
 from .records import Desired, Field, Situation
 
-_NO_FACT: Json = {"fact_name": "", "predictions": None}
 _UNSEEN = WarningText("Later tasks of this dry run do not see the index that this task would create.")
 
 
@@ -64,9 +63,7 @@ def run(
     clock: Clock | None = None,
 ) -> Outcome:
     """Let a field use an inference endpoint as validated *params* ask for. Return errors as a failed result."""
-    outcome = run_resource(FIELD, {**params, **_NO_FACT}, check_mode, connect, clock)
-    unseen = check_mode and outcome.result["changed"]
-    return Outcome(without_facts(outcome.result), (*outcome.warnings, *([_UNSEEN] if unseen else [])))
+    return run_without_fact(FIELD, params, check_mode, connect, clock, unseen=_UNSEEN)
 
 
 def empty_result() -> Json:

@@ -14,9 +14,9 @@ from .._core.run.cluster import Connect
 from .._core.run.long_work import LongStep, WaitPolicy
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.resource import empty_result as empty_result_of
-from .._core.run.resource import run_resource
+from .._core.run.resource import run_without_fact
 from .._core.run.resource_kind import Resource
-from .._core.run.result import Json, Outcome, without_facts
+from .._core.run.result import Json, Outcome
 from .._core.warning import WarningText
 from .api import PLURAL, UpgradeModeCluster, send_until_shown, to_request
 from .options import desired
@@ -24,7 +24,6 @@ from .plan import REFUSED, decide
 from .records import Desired, UpgradeMode
 
 _STEP = LongStep(lambda step, server: (to_request(step, server),), send_until_shown)
-_NO_FACT: Json = {"fact_name": "", "predictions": None}
 _UNSEEN = WarningText("Later tasks of this dry run do not see what this task would change: it is the upgrade mode.")
 
 
@@ -67,9 +66,7 @@ def run(
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
     """Turn the upgrade mode on or off as validated *params* ask for. Return errors as a failed result."""
-    outcome = run_resource(UPGRADE_MODE, {**params, **_NO_FACT}, check_mode, connect, clock, show_progress)
-    unseen = check_mode and outcome.result["changed"]
-    return Outcome(without_facts(outcome.result), (*outcome.warnings, *([_UNSEEN] if unseen else [])))
+    return run_without_fact(UPGRADE_MODE, params, check_mode, connect, clock, show_progress, unseen=_UNSEEN)
 
 
 def empty_result() -> Json:

@@ -61,6 +61,28 @@ def run_resource(
     return Outcome(run.as_result(), run.warnings)
 
 
+def run_without_fact(
+    resource: Resource[K, D, C, S],
+    params: Params,
+    check_mode: bool,
+    connect: Connect[K],
+    clock: Clock | None = None,
+    show_progress: ProgressCallback = no_progress,
+    *,
+    unseen: WarningText,
+) -> Outcome:
+    """Do the same for a resource that has no fact.
+
+    *unseen*: the warning that later tasks of a dry run do not see the change.
+    """
+    params = {**params, "fact_name": "", "predictions": None}
+    outcome = run_resource(resource, params, check_mode, connect, clock, show_progress)
+    warnings = outcome.warnings
+    if check_mode and outcome.result["changed"]:
+        warnings = (*warnings, unseen)
+    return Outcome(without_facts(outcome.result), warnings)
+
+
 def empty_result(resource: Resource[t.Any, t.Any, t.Any, t.Any]) -> Json:
     """Return the result if nothing was read."""
     return without_facts(_Run(resource, {"fact_name": ""}, False, SystemClock()).as_result())
