@@ -172,7 +172,7 @@ attributes:
   idempotent:
     support: full
 notes:
-  - Needs Elasticsearch 8.11 or newer.
+  - Needs Elasticsearch 8.11 or newer. The service V(elasticsearch) came with 8.13; before, V(elser) runs ELSER.
   - Reads need the cluster privilege C(monitor_inference), and C(monitor_ml) for the allocations of a deployment;
     changes need C(manage_inference). A deployment that is gone, and before Elasticsearch 9.2 most changes of
     allocations, need C(manage_ml). See R(Privileges,ansible_collections.mlops.elasticsearch.docsite.privileges).

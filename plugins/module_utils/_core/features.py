@@ -60,6 +60,7 @@ class Feature(enum.Enum):
     E5 = Availability((8, 12), "E5")
     PREFIX_STRINGS = Availability((8, 12), "prefix_strings and platform_architecture of a model")
     ALL_ENDPOINTS_IN_ONE_PATH = Availability((8, 13), "a path without a task type to all inference endpoints")
+    ELASTICSEARCH_SERVICE = Availability((8, 13), "the service elasticsearch of inference endpoints")
     MANAGE_INFERENCE = Availability((8, 14), "the cluster privilege manage_inference")
     SEMANTIC_TEXT = Availability((8, 15), "semantic_text fields")
     ENDPOINT_REFERENCES = Availability((8, 15), "a dry run of the deletion of an inference endpoint")

@@ -144,6 +144,8 @@ def _refuse_in_cluster(desired: Desired, current: Situation, server: Server) -> 
             f"secrets are given, and inference endpoint '{desired.inference_id}' is to use a deployment of the cluster",
             hint="Leave them out.",
         )
+    if current.service(desired) == "elasticsearch":
+        server.require(Feature.ELASTICSEARCH_SERVICE)
     for rule in IN_CLUSTER_CREATION:
         rule(desired, current, server)
 

@@ -53,6 +53,16 @@ def test_elasticsearch_before_8_11_has_none() -> None:
         assert code(emulator.run_endpoint(**OWN, service_settings=ONE)) == "unsupported_version"
 
 
+def test_the_service_elasticsearch_came_with_8_13() -> None:
+    with Emulator("8.12.2") as emulator:
+        result = emulator.run_endpoint(check_mode=True, **OWN, service_settings=ONE)
+        assert code(result) == "unsupported_version"
+        assert "the service elasticsearch of inference endpoints. This needs 8.13 or newer" in result["msg"]
+        assert emulator.run_endpoint(
+            **{**OWN, "service": "elser"}, service_settings={"num_threads": 1, "num_allocations": 1}
+        )["changed"]
+
+
 # --- creation ---
 
 
