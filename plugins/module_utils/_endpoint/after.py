@@ -54,7 +54,7 @@ def _new_deployment(new: Endpoint, settings: Json) -> Deployment:
     return Deployment(
         deployment_id=str(new.deployment_id),
         model_id=str(new.model_id or ""),
-        number_of_allocations=given.number,
+        number_of_allocations=given.number or (None if given.adaptive and given.adaptive.enabled else 1),
         threads_per_allocation=given.threads,
         adaptive_allocations=None if given.adaptive is None else given.adaptive.merged_into(None),
     )

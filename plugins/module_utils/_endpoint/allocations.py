@@ -11,16 +11,21 @@ import typing as t
 
 from .._core.errors import Refusal
 from .._core.server import Server
+from .._core.words import joined
 from .._ml.adaptive import UNSET, AdaptiveAllocations, AdaptivePatch
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_updates import allocation_settings
+from .._ml.settings import SETTINGS
+from .live import as_deployment
 from .records import Desired, Situation
 
-SCALING = ("num_allocations", "adaptive_allocations")
-_BOUNDS = ("min_number_of_allocations", "max_number_of_allocations")
-_THREADS = (1, 2, 4, 8, 16, 32)
+_BOUNDS = {"min_number_of_allocations": 0, "max_number_of_allocations": 1}
+"""Names of bounds, to the least number of each. -1 says that there is none."""
 _ADAPTIVE = ("enabled", *_BOUNDS)
+_IDS = ("model_id", "deployment_id")
+_LARGEST = 2**31 - 1
+_THREADS = tuple(SETTINGS["threads_per_allocation"].option["choices"])
 
 
 class Asked(t.NamedTuple):
@@ -43,65 +48,67 @@ class Scaling(t.NamedTuple):
     before: Deployment
     after: Deployment
     skipped_because: str | None = None
+    threads: int | None = None
+    """Other threads than the deployment has, which only a start sets."""
 
 
 def asked(desired: Desired) -> Asked:
     """Return the allocations in the settings of a service in the cluster.
 
-    :raises Refusal: Elasticsearch takes no such value.
+    :raises Refusal: Elasticsearch takes no such value, or none such together.
     """
     settings = desired.service_settings
-    found = Asked(
-        _positive("num_allocations", settings.get("num_allocations")),
+    for name in _IDS:
+        if not isinstance(settings.get(name), (str, type(None))):
+            raise Refusal("invalid_value", f"service_settings.{name} is not a text", hint="Put it into quotes.")
+    given = Asked(
+        _whole("num_allocations", settings.get("num_allocations"), 1),
         _patch(settings.get("adaptive_allocations")),
-        _positive("num_threads", settings.get("num_threads")),
+        _whole("num_threads", settings.get("num_threads"), 1),
     )
-    if found.number is not None and found.adaptive is not None and found.adaptive.enabled:
+    if given.threads not in (None, *_THREADS):
+        raise Refusal("invalid_value", "service_settings.num_threads must be a power of 2, at most 32")
+    if given.number is not None and given.adaptive is not None and given.adaptive.enabled:
         raise Refusal(
             "conflicting_options",
             "service_settings have num_allocations and adaptive_allocations that are enabled, which set that number",
             hint="Give one of them.",
         )
-    if found.threads is not None and found.threads not in _THREADS:
-        raise Refusal("invalid_value", "service_settings.num_threads must be a power of 2, at most 32")
-    return found
+    return given
 
 
-def _positive(name: str, value: t.Any) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise Refusal("invalid_value", f"service_settings.{name} must be a whole number above 0")
-    return value
+def _whole(name: str, value: t.Any, least: int) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST):
+        return value
+    raise Refusal("invalid_value", f"service_settings.{name} must be a whole number from {least} to {_LARGEST}")
 
 
 def _patch(given: t.Any) -> AdaptivePatch | None:
+    where = "adaptive_allocations"
     if given is None:
         return None
-    where = "service_settings.adaptive_allocations"
     if not isinstance(given, dict) or set(given) - set(_ADAPTIVE):
-        raise Refusal("invalid_value", f"{where} takes a dictionary with {', '.join(_ADAPTIVE)}")
+        raise Refusal("invalid_value", f"service_settings.{where} takes a dictionary with {joined(_ADAPTIVE)}")
     if not isinstance(given.get("enabled"), (bool, type(None))):
-        raise Refusal("invalid_value", f"{where}.enabled must be true or false")
-    low, high = (_bound(f"{where}.{name}", given.get(name)) for name in _BOUNDS)
-    if None not in (low, high) and UNSET not in (low, high) and t.cast("int", low) > t.cast("int", high):
-        raise Refusal("invalid_value", f"{where} has a minimum above its maximum")
-    return AdaptivePatch(given.get("enabled"), low, high)
+        raise Refusal("invalid_value", f"service_settings.{where}.enabled must be true or false")
+    low, high = (_bound(f"{where}.{name}", given.get(name), least) for name, least in _BOUNDS.items())
+    patch = AdaptivePatch(given.get("enabled"), low, high)
+    _refuse_crossed(patch.merged_into(None), "invalid_value")
+    return None if patch == AdaptivePatch() else patch
 
 
-def _bound(name: str, value: t.Any) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < UNSET):
-        raise Refusal("invalid_value", f"{name} must be a whole number of 0 or more, or -1 for no bound")
-    return value
+def _refuse_crossed(adaptive: AdaptiveAllocations | None, code: str) -> None:
+    low, high = (adaptive.min_number_of_allocations, adaptive.max_number_of_allocations) if adaptive else (None, None)
+    if low is not None and high is not None and low > high:
+        raise Refusal(
+            code,
+            f"adaptive_allocations would have min_number_of_allocations {low} above max_number_of_allocations {high}",
+            hint="Give both bounds, or remove one with -1.",
+        )
 
 
-def as_deployment(stored: Endpoint, live: Deployment | None) -> Deployment:
-    """Return the deployment of an endpoint: as it is, or without it as the endpoint shows it."""
-    return live or Deployment(
-        deployment_id=str(stored.deployment_id),
-        model_id=str(stored.model_id or ""),
-        number_of_allocations=stored.number_of_allocations,
-        threads_per_allocation=stored.threads_per_allocation,
-        adaptive_allocations=stored.adaptive_allocations,
-    )
+def _bound(name: str, value: t.Any, least: int) -> int | None:
+    return UNSET if value == UNSET and not isinstance(value, float) else _whole(name, value, least)
 
 
 def as_lost(stored: Endpoint, server: Server) -> Deployment:
@@ -118,21 +125,32 @@ def scaling(desired: Desired, current: Situation, stored: Endpoint, server: Serv
     :raises Refusal: adaptive allocations set the number that the task asks for, or the task asks for what none is.
     """
     now = as_lost(stored, server) if current.is_lost else as_deployment(stored, current.deployment)
+    found = scaled(desired, now)
+    if current.owes_number and asked(desired).number is not None and not found.after.adaptive:
+        owed = {"number_of_allocations": found.after.number_of_allocations}
+        found = found._replace(settings={**found.settings, **owed})
+    return found
+
+
+def scaled(desired: Desired, now: Deployment) -> Scaling:
+    """Return how the allocations have to change from what they are *now*.
+
+    :raises Refusal: see :func:`scaling`.
+    """
     given = asked(desired)
     number, patch, skipped = given.number, given.adaptive, None
     if now.adaptive and given.is_plain_number:
         number, patch, skipped = _of_adaptive(desired, given)
     merged = now.adaptive_allocations if patch is None else patch.merged_into(now.adaptive_allocations)
+    _refuse_crossed(merged, "conflicting_settings")
     is_adaptive = merged is not None and merged.enabled
     after = dataclasses.replace(
         now,
         adaptive_allocations=merged,
         number_of_allocations=now.number_of_allocations if is_adaptive or number is None else number,
     )
-    settings = allocation_settings(number, patch, now)
-    if current.owes_number and number is not None and not is_adaptive:
-        settings = {**settings, "number_of_allocations": number}
-    return Scaling(settings, now, after, skipped)
+    threads = given.threads if now.threads_per_allocation not in (None, given.threads) else None
+    return Scaling(allocation_settings(number, patch, now), now, after, skipped, threads)
 
 
 def refuse_on_serverless(given: Asked, *, may_skip: bool) -> None:

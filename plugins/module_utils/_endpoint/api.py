@@ -24,9 +24,10 @@ from .._ml.endpoint import Endpoint
 from .._ml.endpoint_reads import read_endpoint
 from .._ml.endpoint_updates import chunking_warning, may_reset_chunking
 from .._ml.inference import may_pass
+from .._ml.model import Model
 from .._ml.predicted_deployment import predicted_deployments
 from .._ml.predictions import earlier
-from .._ml.reads import read_model
+from .._ml.reads import read_model_with_status
 from .._ml.schemas import MODELS
 from . import inference, users
 from .changes import changes
@@ -42,6 +43,10 @@ _INFERENCE = "cluster:admin/xpack/inference"
 _ML = "cluster:admin/xpack/ml/trained_models/deployment"
 _MAKES: t.Sequence[Aim] = ("create", "recreate", "start")
 _REMOVES: t.Sequence[Aim] = ("delete", "recreate")
+
+
+_ANY_MODEL = Model("", "")
+"""Stands for a model that the user may not read: whether it fits is left to Elasticsearch."""
 
 
 class EndpointCluster(EndpointWrites):
@@ -91,7 +96,7 @@ class EndpointCluster(EndpointWrites):
         self.server.require(Feature.INFERENCE_ENDPOINTS)
         stored = self._stored(desired.inference_id)
         replaced = self._seen if stored is None else None
-        self._first, self._seen = self._first or stored, stored or self._seen
+        self._first = self._first or stored
         current = Situation(
             stored,
             deployment=self._deployment(stored),
@@ -103,6 +108,7 @@ class EndpointCluster(EndpointWrites):
             kept_version=self._kept_version(desired),
             takes_force=self.server.supports(Feature.ENDPOINT_REFERENCES),
         )
+        self._seen = current.origin
         current = dataclasses.replace(current, state=state_of(desired, current))
         try:
             aim, found = aim_of(desired, current, self.server), changes(desired, current, self.server)
@@ -132,51 +138,67 @@ class EndpointCluster(EndpointWrites):
     # --- what is in the way of a creation ---
 
     def _obstacles(self, desired: Desired, current: Situation, aim: Aim) -> Obstacles:
-        taken = None if aim != "create" or current.earlier else self._taken(desired.inference_id)
-        if not is_in_cluster(current.service(desired)):
-            return Obstacles(taken_by=taken)
-        settings = creation_body(desired, current.origin)["service_settings"]
+        in_cluster = is_in_cluster(current.service(desired))
+        settings = creation_body(desired, current.origin)["service_settings"] if in_cluster else {}
         attached_to, model_id = settings.get("deployment_id") if aim != "start" else None, settings.get("model_id")
-        attached = self._named(str(attached_to)).deployment if attached_to else None
-        missing = None
-        if attached_to and attached is None and self._shows_deployments:
-            missing = f"deployment '{attached_to}'"
+        is_first = aim == "create" and not current.earlier
+        taken = self._taken(desired.inference_id, in_cluster and not attached_to) if is_first else None
+        if not in_cluster:
+            return Obstacles(taken_by=taken)
+        found = dataclasses.replace(self._conditions(), taken_by=taken)
+        if attached_to:
+            return self._attaching(found, str(attached_to), model_id)
+        if not model_id or str(model_id).startswith("."):
+            return found
+        model = self._model(str(model_id))
+        return dataclasses.replace(found, model=model, missing=None if model else f"model '{model_id}'")
+
+    def _attaching(self, found: Obstacles, deployment_id: str, model_id: t.Any) -> Obstacles:
+        attached, missing = self._named(deployment_id).deployment, None
+        if attached is None and self._shows_deployments:
+            missing = f"deployment '{deployment_id}'"
         elif attached and model_id not in (None, attached.model_id):
-            missing = f"deployment '{attached_to}' of model '{model_id}'"
-        elif not attached_to and model_id and not str(model_id).startswith(".") and not self._has_model(str(model_id)):
-            missing = f"model '{model_id}'"
-        return dataclasses.replace(self._conditions(), taken_by=taken, missing=missing, attached=attached)
+            missing = f"deployment '{deployment_id}' of model '{model_id}'"
+        return dataclasses.replace(found, attached=attached, missing=missing)
 
     def _conditions(self) -> Obstacles:
         if self.server.serverless:
             return Obstacles()
         return Obstacles(licensed=is_licensed(self._client), upgrade_mode=is_upgrade_mode(self._client))
 
-    def _taken(self, inference_id: str) -> str | None:
-        """Return what has the id already: a deployment, or a model that is deployed."""
+    def _taken(self, inference_id: str, starts: bool) -> str | None:
+        """Return what has the id already: a deployment, or a model that is deployed.
+
+        *starts*: the endpoint makes a deployment, which takes the id of no model.
+        """
         named = self._named(inference_id)
         if named.deployment:
             return f"a deployment of model '{named.deployment.model_id}'"
-        return "a model that is deployed" if named.of_model else None
+        if named.of_model:
+            return "a model that is deployed"
+        model = self._model(inference_id, hidden=None) if starts else None
+        return "a model" if model and model.model_id == inference_id else None
 
     def _downloads(self, desired: Desired, current: Situation) -> str | None:
         if not is_in_cluster(current.service(desired)):
             return None
         model_id = creation_body(desired, current.origin)["service_settings"].get("model_id")
         is_packaged = isinstance(model_id, str) and model_id.startswith(".")
-        return model_id if is_packaged and not self._has_model(model_id) else None
+        return model_id if is_packaged and not self._model(model_id) else None
 
-    def _has_model(self, model_id: str) -> bool:
-        """Return whether there is a model with this id or alias; true if the user may not read it."""
+    def _model(self, model_id: str, hidden: Model | None = _ANY_MODEL) -> Model | None:
+        """Return the model with this id or alias; *hidden* if the user may not read it."""
         name = self._earlier.aliases.get(model_id, model_id)
         if name is None or name in self._earlier.models:
-            return name is not None and self._earlier.models[name] is not None
+            predicted = self._earlier.models[name] if name else None
+            return predicted and predicted.model
         try:
-            return read_model(self._client, name, {}, MODELS) is not None
+            row = read_model_with_status(self._client, self.server, name, MODELS)
         except ApiError as error:
             if not error.hidden:
                 raise
-            return True
+            return hidden
+        return Model.from_api(row) if row else None
 
     # --- users ---
 

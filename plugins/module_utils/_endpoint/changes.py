@@ -12,8 +12,9 @@ from .._core.errors import Difference, Refusal
 from .._core.features import Feature
 from .._core.server import Server
 from .._ml.endpoint import Endpoint
-from .allocations import SCALING, Scaling, as_deployment, asked, refuse_on_serverless, scaling
+from .allocations import Scaling, asked, refuse_on_serverless, scaling
 from .compare import compared, same_service
+from .live import SCALING
 from .records import Desired, Situation
 
 Json = dict[str, t.Any]
@@ -84,10 +85,10 @@ def _settings(desired: Desired, current: Situation, stored: Endpoint, server: Se
         return Changes(tuple(fixed), parts, None, False, tuple(not_shown))
     if server.serverless:
         refuse_on_serverless(asked(desired), may_skip=desired.on_adaptive == "skip")
-    threads, now = asked(desired).threads, as_deployment(stored, current.deployment).threads_per_allocation
-    if threads is not None and now is not None and threads != now:
-        fixed.append(Difference("service_settings.num_threads", now, threads))
-    return Changes(tuple(fixed), parts, scaling(desired, current, stored, server), False, tuple(not_shown))
+    found = scaling(desired, current, stored, server)
+    if found.threads and stored.owns_deployment:
+        fixed.append(Difference("service_settings.num_threads", found.before.threads_per_allocation, found.threads))
+    return Changes(tuple(fixed), parts, found, False, tuple(not_shown))
 
 
 def _parts(
@@ -95,10 +96,16 @@ def _parts(
 ) -> t.Iterator[tuple[Part, Json, t.Mapping[str, t.Any]]]:
     """Yield each part that the task gives, with what Elasticsearch shows of it; allocations are compared apart."""
     given = desired.service_settings
-    yield "service_settings", beside_allocations(given) if stored.in_cluster else given, stored.service_settings
+    yield "service_settings", beside_allocations(given) if stored.in_cluster else given, service_settings_of(stored)
     yield "task_settings", desired.task_settings, stored.task_settings
     if not current.chunking_reset:
         yield "chunking_settings", desired.chunking_settings, stored.chunking_settings or {}
+
+
+def service_settings_of(stored: Endpoint) -> Json:
+    """Return the settings of a service, with the deployment that an endpoint made, which it does not show."""
+    own = {"deployment_id": stored.deployment_id} if stored.in_cluster else {}
+    return {**own, **stored.service_settings}
 
 
 def beside_allocations(settings: Json) -> Json:

@@ -64,7 +64,7 @@ def desired(params: Params) -> Desired:
     inference_id = str(params["inference_id"] or "")
     if not inference_id:
         raise Refusal("invalid_value", "inference_id has no value", hint="Give the id of an endpoint.")
-    require_one_id("inference_id", inference_id)
+    require_one_id("inference_id", inference_id, "inference endpoint")
     refuse_shown_secrets(params)
     present = params["state"] == "present"
     settings = {name: cleaned(params[name] or {}) for name in _SETTINGS}
@@ -99,7 +99,7 @@ def refuse_shown_secrets(params: Params) -> None:
 
     :raises Refusal: there are some; the message has their names alone.
     """
-    for name in ("service_settings", "task_settings"):
+    for name in _SETTINGS:
         refuse_misplaced_secrets(name, params.get(name))
     given = checked_secrets(params.get("secrets"))
     version = str(params.get("secrets_version") or "")

@@ -29,7 +29,9 @@ from .rules import (
     preset,
     refuse_creation,
     refuse_foreign_scaling,
+    refuse_now,
     refuse_removal,
+    refuse_unfit,
     refuse_without_secrets,
 )
 from .shown import state_of
@@ -98,11 +100,11 @@ def _recreate(desired: Desired, current: Situation, server: Server) -> Plan[Endp
     refuse_removal(desired, current)
     refuse_without_secrets(desired, stored)
     refuse_creation(desired, current, server)
-    steps = (_delete_step(desired, current), create_step(desired, stored))
+    origin = current.origin
+    steps = (_delete_step(desired, current), create_step(desired, origin))
     warnings = (*_lost_users(desired, current), *_unread_licence(desired, current))
-    return Plan(
-        state_of(desired, current), after_creation(desired, current, stored, server), "recreate", steps, warnings
-    )
+    after = after_creation(desired, current, origin, server)
+    return Plan(state_of(desired, current), after, "recreate", steps, warnings)
 
 
 def _update(desired: Desired, current: Situation, server: Server, aim: Aim) -> Plan[EndpointState]:
@@ -110,6 +112,8 @@ def _update(desired: Desired, current: Situation, server: Server, aim: Aim) -> P
         return Plan(None, None)
     stored, before, found = current.stored, state_of(desired, current), changes(desired, current, server)
     warnings = (*_not_shown(desired, found), *_unread_deployment(desired, current))
+    if found.scaling:
+        refuse_foreign_scaling(stored, found.scaling)
     skipped = found.scaling.skipped_because if found.scaling else None
     if aim == "none":
         return Plan(before, before, warnings=(*warnings, *_missing_deployment(current)), skipped_because=skipped)
@@ -126,7 +130,7 @@ def _steps(
     stored = t.cast("Endpoint", current.stored)
     steps: tuple[Step, ...] = ()
     if current.is_lost:
-        _refuse_lost(current, stored)
+        _refuse_lost(desired, current, server)
         steps += (start_step(as_lost(stored, server)),)
     if found.parts or found.sends_secrets:
         steps += (update_step(stored, found.parts, desired.secrets if found.sends_secrets else {}),)
@@ -134,14 +138,17 @@ def _steps(
     return (*steps, *scales), warnings
 
 
-def _refuse_lost(current: Situation, stored: Endpoint) -> None:
+def _refuse_lost(desired: Desired, current: Situation, server: Server) -> None:
+    """Refuse to start a deployment that is gone where Elasticsearch would."""
+    refuse_now(desired, current, server)
     if current.obstacles.missing:
         raise Refusal(
             "model_missing",
-            f"The deployment of inference endpoint '{stored.inference_id}' is gone and cannot be started: there is no "
+            f"The deployment of inference endpoint '{desired.inference_id}' is gone and cannot be started: there is no "
             f"{current.obstacles.missing}",
             hint="Bring the model into the cluster with trained_model.",
         )
+    refuse_unfit(desired, current, server)
 
 
 def _scaling(
@@ -151,7 +158,6 @@ def _scaling(
     stored, scaling = t.cast("Endpoint", current.stored), found.scaling
     if scaling is None or not scaling.settings:
         return (), ()
-    refuse_foreign_scaling(stored, scaling)
     change = change_between(scaling.before, scaling.after)
     if "adaptive_allocations" in scaling.settings:
         server.require(Feature.ADAPTIVE_ALLOCATIONS)

@@ -15,6 +15,8 @@ from .._core.run.long_work import WaitPolicy
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_versions import is_preset
+from .._ml.model import Model
+from .live import with_live_allocations
 
 Json = dict[str, t.Any]
 Aim = t.Literal["none", "create", "update", "start", "recreate", "delete"]
@@ -67,6 +69,8 @@ class Obstacles:
     missing: str | None = None
     attached: Deployment | None = None
     """The deployment that it is to be attached to."""
+    model: Model | None = None
+    """The model that it is to use."""
     licensed: bool | None = True
     upgrade_mode: bool | None = False
 
@@ -105,8 +109,11 @@ class Situation:
 
     @property
     def origin(self) -> Endpoint | None:
-        """Return the endpoint that is there, or that this run has deleted: its settings stay where none are given."""
-        return self.stored or self.earlier
+        """Return the endpoint that is there, or that this run has deleted: its settings stay where none are given.
+
+        Its allocations are those of its deployment, which may be others than it shows.
+        """
+        return with_live_allocations(self.stored, self.deployment) if self.stored else self.earlier
 
     def service(self, desired: Desired) -> str:
         """Return the service that the endpoint is to have; empty if nothing says it."""

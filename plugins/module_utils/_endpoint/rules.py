@@ -17,8 +17,9 @@ from .._core.server import Server
 from .._core.words import joined
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_versions import is_preset
-from .allocations import SCALING, Scaling, asked, refuse_on_serverless, scaling
+from .allocations import Scaling, asked, refuse_on_serverless, scaling
 from .compare import is_in_cluster
+from .live import SCALING
 from .records import Desired, Situation
 from .steps import creation_body
 
@@ -100,7 +101,11 @@ def _refuse_taken(desired: Desired, current: Situation, server: Server) -> None:
         )
 
 
-def _refuse_now(desired: Desired, current: Situation, server: Server) -> None:
+def refuse_now(desired: Desired, current: Situation, server: Server) -> None:
+    """Refuse what Elasticsearch refuses in its present state, whatever the settings are.
+
+    :raises Refusal: it would.
+    """
     obstacles = current.obstacles
     conditions = {"upgrade_mode": obstacles.upgrade_mode is True, "licence": obstacles.licensed is False}
     for name, holds in conditions.items():
@@ -119,6 +124,26 @@ def _refuse_missing(desired: Desired, current: Situation, server: Server) -> Non
         )
 
 
+def refuse_unfit(desired: Desired, current: Situation, server: Server) -> None:
+    """Refuse a model of which Elasticsearch starts no deployment.
+
+    :raises Refusal: it is one.
+    """
+    model, name = current.obstacles.model, f"The deployment of inference endpoint '{desired.inference_id}'"
+    if model is not None and model.model_type not in ("", "pytorch"):
+        raise Refusal(
+            "model_not_deployable",
+            f"{name} cannot be started: model '{model.model_id}' is of type {model.model_type}",
+            hint="Only pytorch models can be deployed.",
+        )
+    if model is not None and model.fully_defined is False:
+        raise Refusal(
+            "model_incomplete",
+            f"{name} cannot be started: the definition of model '{model.model_id}' is not complete",
+            hint="Wait for the download, or finish the upload of its parts, and run the task again.",
+        )
+
+
 def _refuse_other_allocations(desired: Desired, current: Situation, server: Server) -> None:
     """Refuse allocations that differ from those of the deployment to which the endpoint is to be attached."""
     attached = current.obstacles.attached
@@ -129,8 +154,9 @@ def _refuse_other_allocations(desired: Desired, current: Situation, server: Serv
 
 IN_CLUSTER_CREATION: t.Sequence[Rule] = (
     _refuse_bad_settings,
-    _refuse_now,
+    refuse_now,
     _refuse_missing,
+    refuse_unfit,
     _refuse_other_allocations,
 )
 
@@ -154,17 +180,17 @@ CREATION: t.Sequence[Rule] = (_refuse_incomplete, _refuse_bad_id, _refuse_taken,
 
 
 def refuse_foreign_scaling(stored: Endpoint, found: Scaling) -> None:
-    """Refuse to change the allocations of a deployment that the endpoint did not make: that is another's to do.
+    """Refuse to change allocations or threads of a deployment that the endpoint did not make: that is another's to do.
 
     :raises Refusal: they differ.
     """
-    if found.settings and not stored.owns_deployment:
+    if (found.settings or found.threads) and not stored.owns_deployment:
         raise Refusal(
             "attached_deployment",
             f"Inference endpoint '{stored.inference_id}' only uses deployment '{stored.deployment_id}', which has "
-            "other allocations than the task asks for",
+            f"other {'allocations' if found.settings else 'threads'} than the task asks for",
             hint=f"Change deployment '{stored.deployment_id}' with trained_model_deployment, and leave "
-            f"{joined(SCALING)} out here.",
+            f"{joined((*SCALING, 'num_threads'))} out here.",
         )
 
 

@@ -10,9 +10,9 @@ from .._ml.adaptive import OFF
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_result import endpoint_result
-from .allocations import as_deployment
-from .changes import beside_allocations
+from .changes import beside_allocations, service_settings_of
 from .compare import compared, same_service
+from .live import as_deployment
 from .records import Desired, EndpointState, Json, Situation
 
 _SETTINGS = ("inference_id", "task_type", "service", "service_settings", "task_settings", "chunking_settings")
@@ -58,7 +58,7 @@ def _managed(desired: Desired, stored: Endpoint) -> Json:
 
 def _with_allocations(desired: Desired, stored: Endpoint, scales: Deployment) -> Json:
     given = beside_allocations(desired.service_settings)
-    own = compared(given, stored.service_settings, "service_settings").settled
+    own = compared(given, service_settings_of(stored), "service_settings").settled
     return {**own, **allocations_shown(scales)}
 
 

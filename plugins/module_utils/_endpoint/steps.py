@@ -17,8 +17,10 @@ from .._ml.adaptive import UNSET
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_updates import allocations_of_endpoint, deployment_path, deployment_update, endpoint_update
+from .allocations import scaled
 from .changes import Json, Part
-from .compare import CHUNKING, is_in_cluster, whole_chunking
+from .compare import CHUNKING, is_in_cluster, merged, same_service, whole_chunking
+from .live import SCALING, allocations_of, as_deployment
 from .records import Desired
 
 SECRETS = "update the secrets of"
@@ -27,7 +29,7 @@ START = "start the deployment of"
 """Kinds of steps: each completes "... inference endpoint 'id'"."""
 SERVER_TIMEOUT = "30s"
 """How long Elasticsearch may take to acknowledge a change of a deployment."""
-_CARRIED = ("model_id", "num_threads", "num_allocations", "adaptive_allocations", "deployment_id")
+_CARRIED = ("model_id", "num_threads")
 """Settings in the cluster that a creation takes; the others are filled in by Elasticsearch."""
 FILLED_IN: t.Mapping[str, Json] = {
     "task_settings": {"return_documents": True},
@@ -47,34 +49,33 @@ def create_step(desired: Desired, earlier: Endpoint | None) -> Step:
 def creation_body(desired: Desired, earlier: Endpoint | None) -> Json:
     """Return what creates the endpoint: what the task does not name stays as it was in *earlier*."""
     service = desired.service or (earlier.service if earlier else None)
-    same = earlier is not None and desired.task_type in (None, earlier.task_type) and service == earlier.service
-    body: Json = {"service": service, "service_settings": dict(desired.service_settings)}
-    if earlier is not None and same:
-        body["service_settings"] = _carried(desired.service_settings, earlier)
-    if is_in_cluster(service):
-        body["service_settings"] = without_unset(body["service_settings"])
+    kept = earlier if earlier and desired.task_type in (None, earlier.task_type) else None
+    kept = kept if kept and same_service(desired.service, kept) else None
+    settings = _carried(desired, kept) if kept else dict(desired.service_settings)
+    body: Json = {
+        "service": service,
+        "service_settings": without_unset(settings) if is_in_cluster(service) else settings,
+    }
     for part in _OPTIONAL:
-        given, before = getattr(desired, part), (getattr(earlier, part) if same else None) or {}
+        given, before = getattr(desired, part), (getattr(kept, part) if kept else None) or {}
         if not given and before == FILLED_IN[part]:
             continue
         if given or before:
-            body[part] = whole_chunking(given, before) if part == CHUNKING else {**before, **given}
+            body[part] = whole_chunking(given, before) if part == CHUNKING else merged(before, given)
     return body
 
 
-def _carried(given: Json, earlier: Endpoint) -> Json:
-    """Return the *given* settings of a service, with those of *earlier* that they do not replace."""
-    kept = dict(earlier.service_settings)
-    if earlier.in_cluster:
-        kept = {name: kept[name] for name in _CARRIED if name in kept}
-        own = given.get("deployment_id", kept.get("deployment_id")) is None
-        kept = {name: value for name, value in kept.items() if own or name == "deployment_id"}
-        if "num_allocations" in given or "adaptive_allocations" in given:
-            kept.pop("num_allocations", None)
-            kept.pop("adaptive_allocations", None)
-        if (kept.get("adaptive_allocations") or {}).get("enabled"):  # then Elasticsearch takes no number
-            kept.pop("num_allocations", None)
-    return {**kept, **given}
+def _carried(desired: Desired, earlier: Endpoint) -> Json:
+    """Return the given settings of a service, with those of *earlier* that they do not replace."""
+    given, kept = desired.service_settings, earlier.service_settings
+    if not earlier.in_cluster:
+        return dict(merged(kept, given))
+    if given.get("deployment_id") or not earlier.owns_deployment:
+        return {**{name: kept[name] for name in ("deployment_id",) if name in kept}, **given}
+    after = scaled(desired, as_deployment(earlier, None)).after
+    found = {name: value for name, value in kept.items() if name in _CARRIED} | allocations_of(after)
+    given = {name: value for name, value in given.items() if name not in SCALING or not after.adaptive}
+    return {**found, **given}
 
 
 def without_unset(settings: Json) -> Json:

@@ -17,7 +17,7 @@ from .._core.options.secrets import is_secret_name
 
 Json = dict[str, t.Any]
 _DATES = (datetime.date, datetime.time)
-_WHOLE = re.compile(r"-?[0-9]{1,9}")
+_WHOLE = re.compile(r"-?[0-9]{1,10}")
 INTEGERS = frozenset(
     (
         *("num_allocations", "num_threads", "min_number_of_allocations", "max_number_of_allocations"),
@@ -32,10 +32,13 @@ _KEY_FILES = frozenset(("service_account_json",))
 
 
 def cleaned(value: t.Any, name: str = "") -> t.Any:
-    """Return *value* without what counts as not given, at any depth, and with the types of the settings."""
+    """Return *value* without what counts as not given, at any depth, and with the types of the settings.
+
+    Nor is a dictionary given in which nothing is.
+    """
     if isinstance(value, dict):
-        found = {str(key): cleaned(item, str(key)) for key, item in value.items() if item not in (None, "")}
-        return {key: item for key, item in found.items() if item is not None}
+        found = {str(key): cleaned(item, str(key)) for key, item in value.items()}
+        return {key: item for key, item in found.items() if item not in (None, "", {})}
     if isinstance(value, (list, tuple)):
         return [cleaned(item) for item in value]
     if isinstance(value, _DATES):
@@ -60,6 +63,8 @@ def refuse_misplaced_secrets(option: str, settings: t.Any) -> None:
 
     :raises Refusal: there is one.
     """
+    for item in settings if isinstance(settings, (list, tuple)) else ():
+        refuse_misplaced_secrets(option, item)
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if is_secret_name(str(name)):
             raise Refusal(

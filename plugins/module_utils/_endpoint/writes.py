@@ -49,7 +49,7 @@ class EndpointWrites(ClusterConnection):
         super().__init__(client)
         self._sleep = sleep
         self._seen: Endpoint | None = None
-        """The endpoint as this task has seen it last."""
+        """The endpoint as this task has seen it last, with the allocations of its deployment."""
         self._is_new = False
         """Whether this task has created it."""
         self._owes_number = False
@@ -78,7 +78,7 @@ class EndpointWrites(ClusterConnection):
 
     def write(self, what: str, request: Request, write: str) -> None:
         settings = (request.body or {}).get("service_settings") or {}
-        self._owes_number = settings.get("adaptive_allocations") == {"enabled": False}
+        self._owes_number = (settings.get("adaptive_allocations") or {}).get("enabled") is False
         super().write(what, request, write)
 
     @property

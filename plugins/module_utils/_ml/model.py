@@ -62,10 +62,10 @@ def id_of_import(name: str) -> str:
     return re.sub(r"[\s\\/]", "__", name).lower()[-64:]
 
 
-def require_one_id(option: str, value: str | None) -> None:
-    """Refuse a *value* of *option* that is a pattern or a list, and not the id of one deployment or model."""
+def require_one_id(option: str, value: str | None, noun: str = "deployment or model") -> None:
+    """Refuse a *value* of *option* that is a pattern or a list, and not the id of one *noun*."""
     if value and (value == "_all" or set(value) & set("*,/ ")):
         hint = "Patterns and lists are not allowed here."
-        if "/" in value and not set(value) & set("*, "):
+        if "model" in noun and "/" in value and not set(value) & set("*, "):
             hint = f"No id has a slash. Did you mean '{id_of_import(value)}', as eland imports that model?"
-        raise Refusal("invalid_value", f"{option} '{value}' is not the id of one deployment or model", hint=hint)
+        raise Refusal("invalid_value", f"{option} '{value}' is not the id of one {noun}", hint=hint)

@@ -178,6 +178,16 @@ def test_a_number_where_adaptive_allocations_set_it(emulator: Emulator, on_adapt
     assert result["endpoint"] is not None
 
 
+@pytest.mark.parametrize("bounds", [{}, {"max_number_of_allocations": -1}])
+def test_the_number_follows_when_adaptive_allocations_are_turned_off(emulator: Emulator, bounds: Json) -> None:
+    put(emulator, num_allocations=None, adaptive_allocations=BOUNDS)
+    settings = {**ONE, "adaptive_allocations": {"enabled": False, **bounds}}
+    options = {**OWN, "service_settings": settings}
+    predicted, result = emulator.run_endpoint(True, **options), emulator.run_endpoint(**options)
+    assert (len(result["api_calls"]), predicted["api_calls"]) == (2, result["api_calls"])
+    assert emulator.run_endpoint(**options)["changed"] is False
+
+
 def test_bounds_change_where_a_number_is_skipped(emulator: Emulator) -> None:
     put(emulator, num_allocations=None, adaptive_allocations=BOUNDS)
     settings = {"num_allocations": 2, "adaptive_allocations": {"max_number_of_allocations": 4}}

@@ -21,7 +21,7 @@ _SECRET_NAMES = frozenset(
     ("api_key", "access_key", "secret_key", "service_account_json", "entra_id", "client_secret", "secret_parameters")
 )
 _SECRET_ENDS = ("_api_key", "_secret", "password", "private_key")
-_FREE = ("service_settings", "task_settings")
+_FREE = ("service_settings", "task_settings", "chunking_settings")
 """Options whose names are the user's own: a secret among them is refused, and must not be shown until then."""
 
 
@@ -74,6 +74,8 @@ def _texts_within(value: t.Any) -> t.Iterator[str]:
 
 def _misplaced(settings: t.Any) -> t.Iterator[str]:
     """Yield the secrets in *settings*, which their names tell."""
+    for item in settings if isinstance(settings, (list, tuple)) else ():
+        yield from _misplaced(item)
     for name, value in settings.items() if isinstance(settings, dict) else ():
         yield from _texts_within(value) if is_secret_name(str(name)) else _misplaced(value)
 
