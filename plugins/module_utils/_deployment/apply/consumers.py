@@ -88,7 +88,7 @@ def read_chunking_warnings(cluster: Cluster, step: Step) -> list[WarningText]:
         known = [each for each in cluster.consumers.read_endpoints() or () if each.inference_id == inference_id]
         now = cluster.consumers.read_endpoint_again(inference_id)
     except ApiError:
-        return [unread_chunking_warning(inference_id)]
+        now = None
     if now is None:
         return [unread_chunking_warning(inference_id)]
     changed = any(each.chunking_settings != now.chunking_settings for each in known)
