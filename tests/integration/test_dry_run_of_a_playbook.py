@@ -16,6 +16,7 @@ from support.emulator_process import Emulator, emulator
 
 Json = dict[str, t.Any]
 LIST = f"{MODULE}s"
+ENDPOINT = "mlops.elasticsearch.inference_endpoint"
 SAID = ("changed", "operation", "diff", "api_calls", "after")
 
 # A first rollout: it starts, scales, replaces, stops, and applies a list with what is left.
@@ -40,6 +41,16 @@ ROLLOUT: list[Json] = [
         }
     },
     {MODULE: {"deployment_id": "b", "state": "stopped", "on_missing": "fail"}, "ignore_errors": True},
+    {
+        ENDPOINT: {
+            "inference_id": "e",
+            "task_type": "sparse_embedding",
+            "service": "elasticsearch",
+            "service_settings": {"model_id": "m", "num_threads": 1, "num_allocations": 1},
+        }
+    },
+    {MODULE: {"deployment_id": "e", "number_of_allocations": 2, "on_endpoint_owned": "update_endpoint"}},
+    {ENDPOINT: {"inference_id": "e", "state": "absent"}},
 ]
 
 
@@ -72,7 +83,8 @@ def test_a_dry_run_says_what_the_real_run_says(server: Emulator, way: str) -> No
             happened.status,
             happened.result.get("warnings"),
         )
-    assert [task.result["changed"] for task in dry.tasks] == [True, True, False, *[True] * 4, False, True, True, False]
+    changes = [True, True, False, *[True] * 4, False, True, True, False, *[True] * 3]
+    assert [task.result["changed"] for task in dry.tasks] == changes
 
 
 def test_a_predicted_stop_leaves_an_entry_and_a_real_task_replaces_it(server: Emulator) -> None:

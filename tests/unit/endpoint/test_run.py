@@ -43,6 +43,15 @@ def test_the_result_of_nothing_has_the_same_keys(emulator: Emulator) -> None:
     assert empty_result().keys() == result.keys() - {"ansible_facts", "warnings"}
 
 
+def test_an_endpoint_with_a_deployment_of_its_own_does_not_use_another_one(emulator: Emulator) -> None:
+    """Test that a deployment_id that Elasticsearch does not show is a difference, and not merely not shown."""
+    emulator.run_endpoint(**OWN, service_settings=ONE)
+    result = emulator.run_endpoint(inference_id="e", service_settings={"deployment_id": "d"})
+    assert (code(result), result["not_shown"]) == ("endpoint_differs", [])
+    assert "service_settings.deployment_id is e, not d" in result["msg"]
+    assert emulator.run_endpoint(inference_id="e", service_settings={"deployment_id": "e"})["changed"] is False
+
+
 def test_the_real_connection_is_made_without_a_request() -> None:
     checked = ArgumentSpecValidator(**CONNECTION.to_kwargs()).validate({"hosts": ["http://127.0.0.1:9"]})
     EndpointCluster.connected(connection(checked.validated_parameters), print).close()
