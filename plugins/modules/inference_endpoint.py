@@ -29,7 +29,7 @@ options:
   inference_id:
     description:
       - Id of the endpoint. It takes lowercase letters, digits, C(-), C(_) and C(.), and begins and ends with a letter
-        or a digit. No deployment may have the same id.
+        or a digit. No deployment and no model may have the same id.
       - An id with a dot in front is that of an endpoint that comes with Elasticsearch. It can be compared, but neither
         changed nor deleted.
     type: str

@@ -268,8 +268,9 @@ class EndpointCluster(EndpointWrites):
         if stored is None or not current.chunking_reset:
             return ()
         if compared(desired.chunking_settings, stored.chunking_settings or {}, "chunking_settings").leaves:
+            remedy = "Run the task again" if desired.replace == "recreate" else "Set replace to recreate"
             raise Unsatisfied(
                 "chunking_reset",
-                f"{chunking_warning(stored.inference_id)} Set replace to recreate to get those that the task gives.",
+                f"{chunking_warning(stored.inference_id)} {remedy} to get those that the task gives.",
             )
         return (chunking_warning(stored.inference_id),)

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.endpoints import BOUNDS, KEY, OPENAI, OWN, openai, put, there
+from support.endpoints import BOUNDS, KEY, ONE, OPENAI, OWN, openai, put, there
 
 Json = dict[str, t.Any]
 THREADS: Json = {**OWN, "replace": "recreate"}
@@ -82,3 +82,15 @@ def test_adaptive_allocations_that_are_turned_off_leave_the_number(emulator: Emu
     emulator.effect("set_number", deployment_id="e", number_of_allocations=2)
     settings = {"num_threads": 2, "adaptive_allocations": {"enabled": False}}
     assert recreated(emulator, **THREADS, service_settings=settings)["num_allocations"] == 2
+
+
+def test_lost_chunking_settings_come_back_with_the_next_run_of_a_task_that_may_recreate() -> None:
+    with Emulator("8.19.0") as emulator:
+        chunking = {"strategy": "sentence", "max_chunk_size": 100, "sentence_overlap": 0}
+        made = {**OWN, "service_settings": ONE, "chunking_settings": chunking}
+        assert emulator.run_endpoint(**made)["operation"] == "create"
+        options = {**made, **THREADS, "service_settings": {**ONE, "num_allocations": 2}}
+        lost = emulator.run_endpoint(**options)
+        assert lost["failure"]["code"] == "chunking_reset"
+        assert lost["msg"].endswith("Run the task again to get those that the task gives.")
+        assert emulator.run_endpoint(**options)["endpoint"]["chunking_settings"] == chunking
