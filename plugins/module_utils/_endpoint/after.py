@@ -20,11 +20,10 @@ from .changes import Changes, Json
 from .compare import is_in_cluster
 from .records import Desired, EndpointState, Situation
 from .shown import state_of
-from .steps import creation_body
+from .steps import FILLED_IN, creation_body
 
 _LIVE = Feature.ADAPTIVE_ALLOCATIONS
 """The version from which an endpoint shows the number of its deployment came with this."""
-_DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 _CHUNKED = ("sparse_embedding", "text_embedding")
 """The tasks of endpoints for which Elasticsearch fills in chunking settings (around-deployments.md 4.1)."""
 
@@ -40,7 +39,7 @@ def after_creation(desired: Desired, current: Situation, earlier: Endpoint | Non
     }
     is_chunked = is_in_cluster(body["service"]) and task_type in _CHUNKED and server.supports(Feature.CHUNKING_SETTINGS)
     if is_chunked and not parts["chunking_settings"]:
-        parts["chunking_settings"] = _DEFAULT_CHUNKING
+        parts["chunking_settings"] = FILLED_IN["chunking_settings"]
     attached = current.obstacles.attached
     known = {"model_id": attached.model_id} if attached else {}
     new = Endpoint(desired.inference_id, task_type, body["service"], {**settings, **known}, **parts)
@@ -87,9 +86,7 @@ def _scaled(endpoint: Endpoint, scaling: Scaling, server: Server) -> Json:
         live = {"number_of_allocations": after.number_of_allocations} if server.supports(_LIVE) else {}
         return {**endpoint.service_settings, **in_endpoint(live)}
     allocations = in_endpoint({"number_of_allocations": after.number_of_allocations})
-    shown = {
-        name: value for name, value in (after.adaptive_allocations or OFF).as_result().items() if value is not None
-    }
-    adaptive = {} if after.adaptive_allocations in (None, OFF) else {"adaptive_allocations": shown}
+    settings = after.adaptive_allocations or OFF
+    adaptive = {} if settings == OFF else {"adaptive_allocations": settings.as_request()}
     kept = {name: value for name, value in endpoint.service_settings.items() if name != "adaptive_allocations"}
     return {**kept, **allocations, **adaptive}

@@ -40,6 +40,5 @@ def allocations_of(deployment: Deployment) -> dict[str, t.Any]:
     """Return the allocations of *deployment* as an endpoint is created with them: adaptive ones, or a number."""
     number, adaptive = deployment.number_of_allocations, deployment.adaptive_allocations
     if adaptive is not None and adaptive.enabled:
-        settings = {name: value for name, value in adaptive.as_result().items() if value is not None}
-        return {"adaptive_allocations": settings}
+        return {"adaptive_allocations": adaptive.as_request()}
     return {} if number is None else {"num_allocations": max(1, number)}

@@ -115,7 +115,7 @@ def start_step(lost: Deployment) -> Step:
         "number_of_allocations": None if is_adaptive else lost.number_of_allocations,
         "threads_per_allocation": lost.threads_per_allocation,
     }
-    body = adaptive and {name: value for name, value in adaptive.as_result().items() if value is not None}
+    body = adaptive and adaptive.as_request()
     return Step(
         START,
         {

@@ -32,6 +32,10 @@ class AdaptiveAllocations:
     def as_result(self) -> dict[str, t.Any]:
         return dict(vars(self))
 
+    def as_request(self) -> dict[str, t.Any]:
+        """Return the settings as a creation or a start sends them: without bounds that are not there."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 OFF = AdaptiveAllocations()
 """The settings that a deployment without any behaves like."""

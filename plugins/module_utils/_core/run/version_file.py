@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import stat
-import tempfile
 import typing as t
 from pathlib import Path
 
 from ..errors import Refusal, Unsatisfied
+from .kept_file import content_of, replace, why_unwritable
 
 MAX_BYTES = 1 << 22
 """The size of the largest file that is read."""
@@ -44,11 +42,8 @@ class VersionFile:
 
         :raises Refusal: its folder does not exist, or is not writable.
         """
-        folder = self._path.parent
-        if not folder.is_dir():
-            raise self._refused("written", "its folder does not exist")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._refused("written", "its folder is not writable")
+        if why := why_unwritable(self._path.parent):
+            raise self._refused("written", why)
 
     def keep(self, cluster: str, name: str, version: str | None) -> None:
         """Keep the *version* that was sent; ``None`` forgets it. What the file has of others stays.
@@ -59,7 +54,8 @@ class VersionFile:
             with self._locked():
                 known = self._versions()
                 if known.get(cluster, {}).get(name) != version:
-                    self._write(_with_version(known, cluster, name, version))
+                    text = json.dumps(_with_version(known, cluster, name, version), indent=2, sort_keys=True)
+                    replace(self._path, text.encode() + b"\n", "versions")
         except (OSError, Refusal) as exc:
             why = exc.strerror if isinstance(exc, OSError) else exc
             raise Unsatisfied(
@@ -70,13 +66,7 @@ class VersionFile:
 
     def _versions(self) -> Versions:
         try:
-            if not stat.S_ISREG(self._path.stat().st_mode):
-                raise self._refused("read", "it is not a regular file")
-            # Without a wait, should a pipe have taken its place.
-            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                found = json.loads(file.read(MAX_BYTES) or b"{}")
-        except FileNotFoundError:
-            return {}
+            found = json.loads(content_of(self._path, MAX_BYTES) or b"{}")
         except OSError as exc:
             raise self._refused("read", str(exc.strerror)) from exc
         except (ValueError, RecursionError):
@@ -100,23 +90,6 @@ class VersionFile:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-    def _write(self, versions: Versions) -> None:
-        """Write the file so that it is complete or as before, and its owner alone can read it."""
-        text = json.dumps(versions, indent=2, sort_keys=True).encode() + b"\n"
-        prefix = f".versions-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
-        for leftover in self._path.parent.glob(f"{prefix}*.new"):  # of processes that were killed meanwhile
-            leftover.unlink(missing_ok=True)
-        handle, temporary = tempfile.mkstemp(".new", prefix, self._path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(handle)
-            os.replace(temporary, self._path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 def _has_versions(found: t.Any) -> bool:

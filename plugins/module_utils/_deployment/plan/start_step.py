@@ -133,8 +133,7 @@ def _start(
 ) -> tuple[Step, Deployment]:
     settings: dict[str, t.Any] = {"model_id": model_id, **fixed}
     if adaptive != OFF:
-        bounds = adaptive.as_result().items()
-        settings["adaptive_allocations"] = {name: value for name, value in bounds if value is not None}
+        settings["adaptive_allocations"] = adaptive.as_request()
     if number is not None:
         settings["number_of_allocations"] = number
     after = Deployment(

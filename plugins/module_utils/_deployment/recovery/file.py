@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import stat
-import tempfile
 from pathlib import Path
 
 from ..._core.errors import Refusal
+from ..._core.run.kept_file import NotRegular, content_of, remove_leftovers, replace, sync, why_unwritable
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..records.recovery_record import RecoveryRecord
 
 MAX_BYTES = 1 << 20
 """The size of the largest file that is read; this collection never writes a larger one."""
+_KIND = "recovery"
 
 
 class RecoveryFile:
@@ -66,15 +65,10 @@ class RecoveryFile:
         :raises Refusal: the file cannot be read.
         """
         try:
-            if not stat.S_ISREG(self._path.stat().st_mode):
-                raise Refusal(
-                    "recovery_file_unreadable", f"The {self} is not a regular file", hint="Choose another path."
-                )
-            # Without a wait, should a pipe have taken its place.
-            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                return file.read(MAX_BYTES)
-        except FileNotFoundError:
-            return None
+            return content_of(self._path, MAX_BYTES)
+        except NotRegular:
+            text = f"The {self} is not a regular file"
+            raise Refusal("recovery_file_unreadable", text, hint="Choose another path.") from None
         except OSError as exc:
             raise Refusal(
                 "recovery_file_unreadable",
@@ -121,11 +115,8 @@ class RecoveryFile:
 
         :raises Refusal: the folder does not exist, or is not writable.
         """
-        folder = self._path.parent
-        if not folder.is_dir():
-            raise self._unwritable("its folder does not exist")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._unwritable("its folder is not writable")
+        if why := why_unwritable(self._path.parent):
+            raise self._unwritable(why)
 
     def _unwritable(self, why: str) -> Refusal:
         return Refusal(
@@ -145,7 +136,9 @@ class RecoveryFile:
         content = self._content_unless_foreign()
         if not self.written or content != text:
             try:
-                self._write(text)
+                replace(self._path, text, _KIND)
+                self._known_content, self.written = text, True
+                sync(self._path.parent)
             except OSError as exc:
                 raise self._unwritable(exc.strerror or str(exc)) from exc
         self.record = record
@@ -165,33 +158,6 @@ class RecoveryFile:
             hint="When that run has ended, run the task again: it reads the file first.",
         )
 
-    def _write(self, text: bytes) -> None:
-        self._remove_leftovers()
-        # A file of mkstemp can only be read by its owner.
-        handle, temporary = tempfile.mkstemp(".new", self._temporary_prefix, self._path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(handle)
-            os.replace(temporary, self._path)
-        except OSError:
-            self._remove_leftovers()
-            raise
-        self._known_content, self.written = text, True
-        _sync(self._path.parent)
-
-    @property
-    def _temporary_prefix(self) -> str:
-        """Return how the names of its temporary files begin; a hash, so that a long file name does not get longer."""
-        return f".recovery-{hashlib.sha256(os.fsencode(self._path.name)).hexdigest()[:16]}-"
-
-    def _remove_leftovers(self) -> None:
-        """Remove temporary files of processes that were killed while they wrote."""
-        for leftover in self._path.parent.glob(f"{self._temporary_prefix}*.new"):
-            with contextlib.suppress(OSError):
-                leftover.unlink()
-
     @property
     def is_unchanged(self) -> bool:
         """Return whether the file is there as this run has read or written it."""
@@ -210,18 +176,10 @@ class RecoveryFile:
                 f"The recovery file of deployment '{self._deployment_id}' is no longer needed and could not be "
                 f"removed: {exc.strerror}. Remove it by hand."
             )
-        self._remove_leftovers()
+        remove_leftovers(self._path, _KIND)
         return None
 
 
 def _named(cluster_name: str, cluster_uuid: str) -> str:
     """Return what is known of a cluster; names repeat, so that its name alone may not tell it from another one."""
     return ", ".join(filter(None, [cluster_name, cluster_uuid and f"uuid {cluster_uuid}"]))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,11 +14,12 @@ import contextlib
 import json
 import os
 import re
-import stat
 import typing as t
+from pathlib import Path
 
 from ..._core.errors import Refusal
 from ..._core.options.paths import require_path
+from ..._core.run.kept_file import content_of
 from ..._core.warning import WarningText
 
 _FORMAT = "mlops.elasticsearch upload journal 1"
@@ -247,13 +248,7 @@ def _content(path: str) -> bytes | None:
     """
     require_path("upload_journal", path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise _unreadable(path, "it is not a regular file")
-        # Without a wait, should a pipe have taken its place.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            return file.read(_LARGEST)
-    except FileNotFoundError:
-        return None
+        return content_of(Path(path), _LARGEST)
     except OSError as exc:
         raise _unreadable(path, exc.strerror) from exc
 
