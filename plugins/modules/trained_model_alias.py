@@ -195,13 +195,14 @@ failure:
     code: alias_refers_elsewhere
 # BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
+  description: The server that answered. C(cluster_name) and C(cluster_uuid) are empty if the user may not read them.
   type: dict
   returned: always
   sample:
     version: 9.1.0
     flavor: default
     cluster_name: production
+    cluster_uuid: 5a8sqTHMQdKEwg4SzSNtCQ
 error:
   description: The error of the server or the connection, as M(mlops.elasticsearch.trained_model_deployment) returns it.
   type: dict

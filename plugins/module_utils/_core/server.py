@@ -84,4 +84,5 @@ class Server:
         return {"name": self.cluster_name or None, "uuid": self.cluster_uuid or None}
 
     def as_result(self) -> dict[str, str]:
-        return {"version": self.version, "flavor": self.flavor, "cluster_name": self.cluster_name}
+        names = ("version", "flavor", "cluster_name", "cluster_uuid")
+        return {name: getattr(self, name) for name in names}

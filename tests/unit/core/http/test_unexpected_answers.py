@@ -118,7 +118,7 @@ def test_without_the_privilege_to_read(emulator: Emulator) -> None:
 def test_the_version_is_read_without_the_privilege_monitor(emulator: Emulator) -> None:
     emulator.allow("manage_ml")
     result = emulator.run(model_id="m")
-    assert result["server"] == {"version": "9.5.3", "flavor": "default", "cluster_name": ""}
+    assert result["server"] == {"version": "9.5.3", "flavor": "default", "cluster_name": "", "cluster_uuid": ""}
     assert result["routing_source"] == "stats"
 
 
