@@ -68,7 +68,8 @@ def of_roles() -> Iterator[str]:
 def known() -> set[str]:
     survey = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())["spec"]
     codes = {code for row in rows("troubleshooting") for code in re.findall(r"``(\w+)``", row[0])}
-    found = {*modules(), *of_roles(), *codes, *OTHERS, *(question["variable"] for question in survey)}
+    filters = {path.stem for path in (ROOT / "plugins/filter").glob("*.py")}
+    found = {*modules(), *filters, *of_roles(), *codes, *OTHERS, *(question["variable"] for question in survey)}
     for module, documented in documentation().items():
         found |= {*keys(documented["options"]), *keys(block(module, "RETURN"))}
         # Values that a result can have are in its description.

@@ -126,14 +126,17 @@ def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
     checked = run_playbook(PLAY, "--check", extra_vars=given).must_pass()
     assert cluster.writes() == []
     assert checked.result("Use the results")["msg"] == ["start", "start"]
-    table = checked.result("Show the nodes of today and those after the change")["msg"]
-    assert len(table) == 4
-    assert all("start" in row and "exact" in row for row in table[2:]), table
+    table = checked.result("Show the deployments before and after")["msg"]
+    assert [row.split()[:5] for row in table[2::2]] == [
+        ["search", "start", "0", "->", "2"],
+        ["ingest", "start", "0", "->", "1"],
+    ], table
     assert "WARNING" not in checked.output
     assert checked.result("Use the results in another play")["msg"] == [None, None]
 
     first = run_playbook(PLAY, extra_vars=given).must_pass()
     assert first.result("Use the results")["msg"] == ["start", "start"]
+    assert first.result("Show the deployments before and after")["msg"] == table
     assert first.result("Use the results in another play")["msg"] == [2, 1]
     assert first.result("Use the facts")["msg"] == ["ingest", "search"]
     assert [write["path"] for write in cluster.writes()] == ["/_ml/trained_models/sentiment/deployment/_start"] * 2
@@ -143,6 +146,7 @@ def test_check_mode_then_real_then_again(cluster: Emulator) -> None:
     second = run_playbook(PLAY, extra_vars=given).must_pass()
     assert second.changed() == []
     assert second.result("Use the results")["msg"] == ["none", "none"]
+    assert second.result("Show the deployments before and after")["msg"] == ["2 unchanged: search, ingest."]
     assert cluster.writes() == []
 
 
@@ -183,6 +187,9 @@ def test_one_failure_stops_nothing_and_is_reported(cluster: Emulator) -> None:
     played = run_playbook(PLAY, extra_vars=given).must_pass()
     assert played.result("Tell which items failed")["msg"] == ["absent"]
     assert played.result("Use the results")["msg"] == ["none", "start"]
+    assert "absent failed: Deployment 'absent' does not exist." in " ".join(
+        played.result("Show the deployments before and after")["msg"]
+    )
     assert played.result("Use the results in another play")["msg"] == [0, 2]
 
 
