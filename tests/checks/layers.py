@@ -48,6 +48,7 @@ ROWS = (
         "module_utils/_upgrade_mode",
     ),
     ("module_utils/_capacity_info",),
+    ("plugin_utils/survey",),
     ("plugin_utils",),
     ("modules", "action", "inventory", "filter", "lookup", "test"),
 )

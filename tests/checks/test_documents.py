@@ -15,7 +15,7 @@ import pytest
 
 from checks.collection import ROOT, documentation, modules
 from generate_docs import PARTS, generated
-from support.documents import block
+from support.documents import MODULES, block
 
 LONGEST = 450
 GUIDES = "ansible_collections.mlops.elasticsearch.docsite."
@@ -58,7 +58,7 @@ def test_no_option_needs_a_page_to_explain(module: str) -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}, "the rest belongs to a guide"
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_each_privilege_is_named_once(module: str) -> None:
     found = [name for name, option in options_of(module).items() if "privilege" in text_of(option["description"])]
     assert found == [], "privileges belong to the notes, and to their guide"

@@ -20,6 +20,7 @@ from support.documents import block, rows
 GUIDES = sorted(path for path in (ROOT / "docs/docsite/rst").glob("*.rst") if path.stem != "emulator")
 # Words of Ansible, of AWX and of Elasticsearch, and a variable of an example.
 OTHERS = {
+    "ansible_connection",
     "ansible_playbook_python",
     "ansible_python_interpreter",
     "allow_restricted_indices",
@@ -38,7 +39,6 @@ OTHERS = {
     "monitor_ml",
     "no_log",
     "read_pipeline",
-    "scale_result",
     "search_inference_id",
     "semantic_text",
     "view_index_metadata",
@@ -65,11 +65,17 @@ def of_roles() -> Iterator[str]:
         yield from keys(read_yaml(f"roles/{path.name}/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
 
 
+def of_playbooks() -> Iterator[str]:
+    """Yield the variables that surveys ask for, and those that playbooks hand to the next job."""
+    yield from (f"{path.stem}_result" for path in (ROOT / "playbooks").glob("*.yml"))
+    for path in sorted((ROOT / "playbooks/files").glob("*_survey.json")):
+        yield from (question["variable"] for question in json.loads(path.read_text())["spec"])
+
+
 def known() -> set[str]:
-    survey = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())["spec"]
     codes = {code for row in rows("troubleshooting") for code in re.findall(r"``(\w+)``", row[0])}
     filters = {path.stem for path in (ROOT / "plugins/filter").glob("*.py")}
-    found = {*modules(), *filters, *of_roles(), *codes, *OTHERS, *(question["variable"] for question in survey)}
+    found = {*modules(), *filters, *of_roles(), *codes, *OTHERS, *of_playbooks()}
     for module, documented in documentation().items():
         found |= {*keys(documented["options"]), *keys(block(module, "RETURN"))}
         # Values that a result can have are in its description.

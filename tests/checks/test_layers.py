@@ -21,6 +21,7 @@ PURE = (
     "module_utils/_planner",
     "module_utils/_deployment/plan",
     "module_utils/_deployment/records",
+    "plugin_utils/survey",
 )
 SMALL = (
     "_alias",

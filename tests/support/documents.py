@@ -16,7 +16,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__")
+WITHOUT_CLUSTER = {"survey_answers"}
+"""Modules that are their action plugins alone: they connect to nothing."""
+MODULES = sorted({path.stem for path in (ROOT / "plugins/modules").glob("*.py")} - {"__init__", *WITHOUT_CLUSTER})
 _MARKDOWN = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _GUIDE = re.compile(r"^( *)\.\. code-block:: yaml(?:\+jinja)?\n\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
 
