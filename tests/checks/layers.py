@@ -46,6 +46,7 @@ ROWS = (
         "module_utils/_region_policy",
         "module_utils/_semantic_text",
         "module_utils/_upgrade_mode",
+        "module_utils/_watch",
     ),
     ("module_utils/_capacity_info",),
     ("plugin_utils/survey",),

@@ -37,6 +37,7 @@ SMALL = (
     "_region_policy",
     "_semantic_text",
     "_upgrade_mode",
+    "_watch",
 )
 IMPURE_FILES = ("__init__.py", "api.py", "run.py")
 """Those of a small room that may read and send: it has no folder for each layer."""

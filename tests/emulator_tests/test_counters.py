@@ -176,6 +176,7 @@ def test_pipelines_are_counted() -> None:
         ({"do": "pass_time", "seconds": -1}, "time does not go back"),
         ({"do": "crash_process", "deployment_id": "m", "node_id": "n9"}, "no route"),
         ({"do": "load_again", "deployment_id": "m", "seconds": -1}, "must not be negative"),
+        ({"do": "count_failures", "deployment_id": "m", "node_id": "n9", "errors": 1}, "no route"),
         ({"do": "queue_inferences", "deployment_id": "idle"}, "no deployment [idle]"),
     ],
 )

@@ -23,6 +23,7 @@ ENDPOINTS = "mlops.elasticsearch.inference_endpoint_info"
 REGIONS = "mlops.elasticsearch.inference_region_policy"
 FIELD = "mlops.elasticsearch.semantic_text_field"
 INFER = "mlops.elasticsearch.trained_model_infer"
+WATCH = "mlops.elasticsearch.trained_model_deployment_watch"
 MODEL = "mlops.elasticsearch.trained_model"
 ENDPOINT = "mlops.elasticsearch.inference_endpoint"
 ALIAS = "mlops.elasticsearch.trained_model_alias"
@@ -70,6 +71,10 @@ TASKS: list[Json] = [
     {ONE: SEARCH},
     {INFER: {"deployment_id": "search"}, "check_mode": True},
     {INFER: {"deployment_id": "search", "repeat": 2}},
+    {WATCH: {"deployment_id": "search"}, "check_mode": True},
+    {WATCH: {"deployment_id": "search", "watch_seconds": 0.2, "watch_sleep": 0.1}},
+    {WATCH: {"deployment_id": "nope"}, "ignore_errors": True},
+    {WATCH: {"deployment_id": "search", "hosts": "http://127.0.0.1:9", "request_retries": 0}, "ignore_errors": True},
     {CACHE: {"deployment_id": "search"}, "check_mode": True},
     {CACHE: {"deployment_id": "search"}},
     {CACHE: {"deployment_id": "nope"}, "ignore_errors": True},

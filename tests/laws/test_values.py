@@ -42,6 +42,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text import run as run_semantic_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as run_upgrade_mode
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._watch import options as watch
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._watch import run as run_watch
 from support.emulated_cluster import Emulator
 
 Json = dict[str, t.Any]
@@ -82,6 +84,7 @@ MODULES: dict[str, tuple[Spec, t.Any, Json]] = {
     "ml_upgrade_mode": (upgrade_mode.SPEC, run_upgrade_mode, {**HOSTS, "enabled": True}),
     "trained_model_cache": (cache.SPEC, run_cache, {**HOSTS, "deployment_id": "m"}),
     "trained_model_infer": (inference.SPEC, run_inference, {**HOSTS, "deployment_id": "m"}),
+    "trained_model_deployment_watch": (watch.SPEC, run_watch, {**HOSTS, "deployment_id": ["m"]}),
     "inference_endpoint_info": (endpoint_info.SPEC, run_endpoint_info, HOSTS),
     "trained_model_deployment_info": (info.SPEC, run_info, HOSTS),
     "trained_model_info": (model_info.SPEC, run_model_info, HOSTS),
@@ -158,6 +161,7 @@ def outcome(module: str, given: Json) -> Json:
         run_model: CLUSTER.connect_models,
         run_endpoint: CLUSTER.connect_endpoints,
         run_model_info: CLUSTER.connect_model_info,
+        run_watch: CLUSTER.connect_watch,
     }
     connect = connections.get(code, CLUSTER.connect)
     done = code.run(validated.validated_parameters, True, connect=connect, clock=CLUSTER.clock)

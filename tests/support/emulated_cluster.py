@@ -68,6 +68,9 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._semantic_text
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import options as upgrade_mode_options
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode import run as upgrade_mode
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._watch import options as watch_options
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._watch import run as watch
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._watch.api import WatchCluster
 from emulator.inprocess import ConnectionDropped
 from emulator.state.nodes import parse_node
 from support import emulated_versions
@@ -180,6 +183,9 @@ class Emulator:
     def connect_inference(self, connection: Connection, sleep: t.Callable[[float], None]) -> InferenceCluster:
         return InferenceCluster(self._client(connection, sleep))
 
+    def connect_watch(self, connection: Connection, sleep: t.Callable[[float], None]) -> WatchCluster:
+        return WatchCluster(self._client(connection, sleep))
+
     def connect_model_info(self, connection: Connection, sleep: t.Callable[[float], None]) -> ModelInfoCluster:
         return ModelInfoCluster(self._client(connection, sleep))
 
@@ -272,6 +278,11 @@ class Emulator:
         """Return the result of the module ``trained_model_infer``; ``warnings`` beside it."""
         given = {"wait_timeout": 30, "deployment_id": deployment_id, **given}
         return self._ended(inference_options, inference, self.connect_inference, given, check_mode, **self._watched)
+
+    def watch(self, *ids: str, check_mode: bool = False, **given: t.Any) -> Json:
+        """Return the result of the module ``trained_model_deployment_watch``; ``warnings`` beside it."""
+        given = {"deployment_id": list(ids or ("m",)), **given}
+        return self._ended(watch_options, watch, self.connect_watch, given, check_mode, **self._watched)
 
     def run_model(self, check_mode: bool = False, **given: t.Any) -> Json:
         """Return the result of the module ``trained_model``; ``warnings`` beside it."""

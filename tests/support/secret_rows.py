@@ -56,6 +56,7 @@ TASKS: dict[str, Json] = {
     },
     "trained_model_cache": {"deployment_id": "m"},
     "ml_upgrade_mode": {"enabled": False, **_BRIEFLY},
+    "trained_model_deployment_watch": {"deployment_id": "m", "watch_seconds": 0.2, "watch_sleep": 0.1},
     "trained_model_infer": {"deployment_id": "m", **_BRIEFLY},
     "trained_model_info": {"gather": ["definition", "references", "config"]},
 }

@@ -36,6 +36,7 @@ class Feature(enum.Enum):
     """One row for each feature or behaviour that not all versions have. Sources: docs/development."""
 
     TRAINED_MODEL_DEPLOYMENTS = Availability((8, 0), "this collection")
+    FAILURE_COUNTERS = Availability((8, 1), "counters of inferences without an answer")
     NODE_VERSION_CHECK = Availability((8, 2), "a check of the nodes' versions before a start", serverless=False)
     MEMORY_STATS = Availability((8, 2), "the memory of each node for machine learning", serverless=False)
     ALLOCATION_NAMES = Availability((8, 3), "number_of_allocations and threads_per_allocation in requests")

@@ -67,6 +67,17 @@ def _fail_inference(cluster: Cluster, effect: Effect) -> None:
     cluster.inferences.failures.append(failure)
 
 
+def _count_failures(cluster: Cluster, effect: Effect) -> None:
+    """Count inferences of other clients that had no answer: ``rejected``, ``timeouts``, ``errors``."""
+    key = (str(effect["deployment_id"]), node_of_route(cluster, effect))
+    usage = cluster.usage.get(key)
+    if usage is None:
+        raise BadEffect(f"no process of [{key[0]}] runs on node [{key[1]}]")
+    for name in ("rejected", "timeouts", "errors"):
+        setattr(usage, name, getattr(usage, name) + _count_of(effect, name, 0))
+    cluster.publish()
+
+
 def _set_inference_time(cluster: Cluster, effect: Effect) -> None:
     time_ms = float(effect["time_ms"])
     if time_ms < 0:
@@ -159,6 +170,7 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "infer": _infer,
     "queue_inferences": _queue_inferences,
     "fail_inference": _fail_inference,
+    "count_failures": _count_failures,
     "set_inference_time": _set_inference_time,
     "crash_process": _crash_process,
     "load_again": _load_again,

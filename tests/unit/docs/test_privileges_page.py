@@ -185,6 +185,7 @@ TASKS: dict[str, t.Callable[[Emulator], bool]] = {
     "start, stop, restart or replace a deployment": starts_and_stops,
     "change a running deployment": changes,
     "try a model with an inference": infers,
+    "watch deployments": lambda emulator: not emulator.watch("m", watch_seconds=0).get("failed"),
     "download, upload or delete a model": brings_models,
     "see the progress of a download, and that one has failed": sees_downloads,
     "clear the cache of a deployment": lambda emulator: bool(emulator.clear_cache("m")["changed"]),

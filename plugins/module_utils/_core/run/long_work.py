@@ -22,7 +22,7 @@ from .wait import WaitBudget
 K = t.TypeVar("K", bound=ClusterConnection)
 D = t.TypeVar("D")
 
-_PASSING = ("connection", "timeout", "unavailable")
+TRANSIENT = ("connection", "timeout", "unavailable")
 
 
 class WaitPolicy(t.NamedTuple):
@@ -114,7 +114,7 @@ def _looked(observe: t.Callable[[], Readiness], before: Readiness, work: Work) -
     try:
         return observe()
     except ApiError as error:
-        if error.kind not in _PASSING or not work.time_left():
+        if error.kind not in TRANSIENT or not work.time_left():
             raise
         return before
 

@@ -53,6 +53,7 @@ endpoint inference_id task_type service service_settings task_settings chunking_
 downloads num_threads
 allowed_geos allowed_regions csp region region_policy updated_at updated_by created_at
 field index
+first inferences last reads rejected risen timed_out
 refused attempts inference_results latency max mean min p50 p90 p99 task
 """
 KEYS = frozenset(_KEYS.split())
