@@ -5,8 +5,8 @@
 """Write the documentation that several places share, between the lines BEGIN and END of each of them.
 
 The source is the documentation of ``trained_model_deployment`` and of the fragments; for the variables of the roles it
-is that of the modules that they use, and so are the arguments that the role ``builtin_model`` hands on. Run it with
-``make generate``; a test fails where it was forgotten.
+is that of the modules that they use, and so are the arguments that the role ``builtin_model`` hands on. And write the
+project for AWX, which has a file for each playbook. Run it with ``make generate``; a test fails where it was forgotten.
 """
 
 from __future__ import annotations
@@ -311,6 +311,17 @@ def generated(path: str) -> str:
     return _MARKED.sub(part, text)
 
 
+def projects() -> dict[str, str]:
+    """Return the playbooks of the project for AWX, which does not take those of a collection by their names."""
+    found = {}
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        head = "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:4])
+        name = yaml.safe_load(path.read_text(encoding="utf-8"))[0]["name"]
+        play = f"---\n- name: {name}\n  import_playbook: {NAME}.{path.stem}\n"
+        found[f"extensions/awx/project/{path.name}"] = head + play
+    return found
+
+
 def main() -> None:
     # The role repeats what the list of deployments says, which has to be written first.
     for path in PARTS:
@@ -318,6 +329,8 @@ def main() -> None:
         if text != (ROOT / path).read_text(encoding="utf-8"):
             (ROOT / path).write_text(text, encoding="utf-8")
             sys.stdout.write(f"wrote {path}\n")
+    for path, text in projects().items():
+        (ROOT / path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

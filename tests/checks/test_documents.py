@@ -14,11 +14,12 @@ from collections.abc import Iterator
 import pytest
 
 from checks.collection import ROOT, documentation, modules
-from generate_docs import PARTS, generated
+from generate_docs import PARTS, generated, projects
 from support.documents import MODULES, block
 
 LONGEST = 450
 GUIDES = "ansible_collections.mlops.elasticsearch.docsite."
+PROJECT = ROOT / "extensions/awx/project"
 BY_HAND = 4
 """The files that name a setting which only a start sets: the table, its figures, the keys of results, one page."""
 
@@ -50,6 +51,11 @@ def options_of(module: str) -> dict[str, dict[str, t.Any]]:
 @pytest.mark.parametrize("path", PARTS)
 def test_shared_parts_are_generated(path: str) -> None:
     assert generated(path) == (ROOT / path).read_text(encoding="utf-8"), "run: make generate"
+
+
+def test_the_project_for_awx_has_each_playbook() -> None:
+    written = {f"extensions/awx/project/{path.name}": path.read_text() for path in PROJECT.glob("*.yml")}
+    assert written == projects(), "run: make generate"
 
 
 @pytest.mark.parametrize("module", modules())

@@ -20,6 +20,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import NAMES
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import ENVIRONMENT
 from support.awx_variables import extra_variables
 from support.canaries import canary, files, hits
 from support.documents import ROOT, plays
@@ -103,7 +104,7 @@ def test_every_field_is_used_and_every_variable_is_one_of_ours() -> None:
         )
     # Of two names for one thing there is one, and what concerns other programs too is left to the settings of AWX.
     others = {"ELASTICSEARCH_URL", "ELASTICSEARCH_VALIDATE_CERTS"} | {name for name in NAMES if "PROXY" in name.upper()}
-    assert set(injectors["env"]) == NAMES - others
+    assert set(injectors["env"]) == (NAMES - others) | {ENVIRONMENT}
 
 
 def test_what_stays_empty_is_not_set(tmp_path: Path) -> None:

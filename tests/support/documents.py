@@ -40,6 +40,11 @@ def block(module: str, name: str) -> t.Any:
     raise LookupError(f"{module} has no {name}")
 
 
+def loaded(text: str) -> t.Any:
+    """Return what YAML of Ansible says, with texts that it does not template as texts."""
+    return yaml.load(text, _Loader)
+
+
 def plays() -> Iterator[tuple[str, str]]:
     """Yield every playbook of the READMEs and guides: a name for it, and its text."""
     texts = [*ROOT.glob("*.md"), *ROOT.glob("roles/*/README.md"), *ROOT.glob("docs/docsite/rst/*.rst")]
@@ -47,7 +52,7 @@ def plays() -> Iterator[tuple[str, str]]:
         text = path.read_text()
         found = [textwrap.dedent(match[2]) for match in _GUIDE.finditer(text)] + _MARKDOWN.findall(text)
         for each in found:
-            parsed = yaml.load(each, _Loader)
+            parsed = loaded(each)
             # Other YAML than a list is a file of another kind, such as requirements.yml.
             if isinstance(parsed, list):
                 yield f"{path.relative_to(ROOT)}: {parsed[0]['name']}", each

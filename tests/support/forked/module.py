@@ -4,7 +4,7 @@
 
 """Run modules in :mod:`support.forked.server`, as Python does.
 
-The server has imported the Elasticsearch client, and the parts of the standard library that the client and Ansible's
+The server has imported the Elasticsearch client, two other libraries, and the parts of the standard library that
 modules use. Ansible and the collection come with each module; their compiled code is kept, as Python does for files
 that are not in an archive.
 """
@@ -47,8 +47,10 @@ _ZIPIMPORT: t.Any = zipimport
 COMPILED = Path.cwd() / "compiled"
 COMPILED.mkdir()
 
-with contextlib.suppress(ImportError):
-    importlib.import_module("elasticsearch")
+# Ansible's own code for HTTP imports the second, and the modules of awx.awx the third.
+for each in ("elasticsearch", "cryptography.x509", "yaml"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(each)
 
 
 def main() -> None:
