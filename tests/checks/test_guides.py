@@ -72,10 +72,15 @@ def of_playbooks() -> Iterator[str]:
         yield from (question["variable"] for question in json.loads(path.read_text())["spec"])
 
 
+def of_setup() -> Iterator[str]:
+    """Yield the variables of the playbook that sets up AWX."""
+    yield from re.findall(r"^(\w+):", (ROOT / "extensions/awx/variables.yml").read_text(), re.MULTILINE)
+
+
 def known() -> set[str]:
     codes = {code for row in rows("troubleshooting") for code in re.findall(r"``(\w+)``", row[0])}
     filters = {path.stem for path in (ROOT / "plugins/filter").glob("*.py")}
-    found = {*modules(), *filters, *of_roles(), *codes, *OTHERS, *of_playbooks()}
+    found = {*modules(), *filters, *of_roles(), *codes, *OTHERS, *of_playbooks(), *of_setup()}
     for module, documented in documentation().items():
         found |= {*keys(documented["options"]), *keys(block(module, "RETURN"))}
         # Values that a result can have are in its description.

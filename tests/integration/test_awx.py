@@ -23,9 +23,8 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import ENVIRONMENT
 from support.awx_variables import extra_variables
 from support.canaries import canary, files, hits
-from support.documents import ROOT, plays
+from support.documents import ROOT
 from support.emulator_process import ONE_NODE, Emulator, emulator
-from support.playbook import run_playbook
 from support.runner import run_job
 
 Json = dict[str, t.Any]
@@ -175,62 +174,3 @@ def test_the_guide_names_every_field_and_its_variable() -> None:
     guide = (ROOT / "docs/docsite/rst/awx.rst").read_text()
     assert [field["label"] for field in FIELDS if f"* - {field['label']}\n" not in guide] == []
     assert [name for name in DEFINITION["injectors"]["env"] if f"``{name}``" not in guide] == []
-
-
-# Options of modules of awx.awx 24.6.1 that the play of the guide may use, with their types.
-AWX_OPTIONS: dict[str, Json] = {
-    "credential_type": {"name": "str", "description": "str", "kind": "str", "inputs": "dict", "injectors": "dict"},
-    "credential": {
-        "name": "str",
-        "organization": "str",
-        "credential_type": "str",
-        "inputs": "dict",
-        "update_secrets": "bool",
-    },
-    "inventory": {"name": "str", "organization": "str"},
-    "host": {"name": "str", "inventory": "str", "variables": "dict"},
-    "project": {"name": "str", "organization": "str", "scm_type": "str", "scm_url": "str"},
-    "job_template": {
-        "name": "str",
-        "organization": "str",
-        "project": "str",
-        "playbook": "str",
-        "inventory": "str",
-        "credentials": "list",
-        "survey_enabled": "bool",
-        "survey_spec": "dict",
-        "extra_vars": "dict",
-    },
-}
-STUB = """
-import json
-from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule(argument_spec={spec!r})
-with open({received!r}, "a") as file:
-    print(json.dumps([{name!r}, module.params]), file=file)
-module.exit_json()
-"""
-
-
-def test_the_play_of_the_guide_makes_a_job_template(tmp_path: Path) -> None:
-    modules = tmp_path / "ansible_collections/awx/awx/plugins/modules"
-    modules.mkdir(parents=True)
-    received = tmp_path / "received"
-    for name, options in AWX_OPTIONS.items():
-        spec = {option: {"type": kind, "no_log": False} for option, kind in options.items()}
-        (modules / f"{name}.py").write_text(STUB.format(spec=spec, received=str(received), name=name))
-    [text] = [text for name, text in plays() if name == "docs/docsite/rst/awx.rst: Scale deployments from AWX"]
-    variables = {"installed": str(ROOT), "elasticsearch_api_key": "a-key"}
-    env = {"ANSIBLE_COLLECTIONS_PATH": f"{ROOT / '.build/tree'}:{tmp_path}"}
-    run_playbook(text, env=env, extra_vars=variables, forked=False).must_pass()
-    made = dict(json.loads(line) for line in received.read_text().splitlines())
-    assert made["credential_type"] == DEFINITION
-    assert made["credential"]["credential_type"] == DEFINITION["name"]
-    assert made["credential"]["inputs"].keys() <= {field["id"] for field in FIELDS}
-    assert made["host"]["variables"]["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
-    template = made["job_template"]
-    assert template["survey_spec"] == SURVEY
-    assert template["credentials"] == [made["credential"]["name"]]
-    assert template["project"] == made["project"]["name"]
-    assert template["inventory"] == made["inventory"]["name"] == made["host"]["inventory"]
-    assert [name for name, _text in plays() if name == "docs/docsite/rst/awx.rst: Scale a trained model deployment"]

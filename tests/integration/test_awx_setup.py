@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from support.awx_rules import NOTIFICATIONS
 from support.awx_server import Awx, awx
 from support.canaries import canary, hits
-from support.documents import ROOT, loaded
+from support.documents import ROOT, loaded, variables
 from support.forked.python import python
 from support.playbook import Json, Played, run_playbook
 
@@ -38,10 +38,11 @@ NEW_KEY = canary("new key in a credential", before="VuaCfGcBCdbkQm-e5aOx:")
 PASSWORD = canary("password of a webhook")
 SECRETS = (TOKEN, KEY, NEW_KEY, PASSWORD)
 WEBHOOK = {**NOTIFICATIONS["webhook"], "url": "https://chat.example.com", "headers": {}, "password": PASSWORD.value}
+GUIDE: Json = variables("awx")
 MINE: Json = {
-    "setup_project_url": "https://git.example.com/search/playbooks.git",
-    "setup_credential_inputs": {"hosts": "https://es.example.com:9200", "api_key": KEY.value, "username": None},
-    "setup_guard": {"max": 8, "max_step": 2},
+    **GUIDE,
+    "elasticsearch_api_key": KEY.value,
+    "setup_credential_inputs": {**GUIDE["setup_credential_inputs"], "username": None, "password": ""},
     "setup_execution_environment_image": "registry.example.com/elasticsearch:1.0.0",
     "setup_notification_type": "webhook",
     "setup_notification_configuration": WEBHOOK,
@@ -114,7 +115,7 @@ def test_a_job_template_has_all_that_a_job_needs(made: Made) -> None:
         assert server.links[f"{place}/credentials"] == [credential["id"]]
         assert server.links[f"{place}/notification_templates_error"] == [notified["id"]]
     assert credential["inputs"] == {
-        "hosts": "https://es.example.com:9200",
+        "hosts": GUIDE["setup_credential_inputs"]["hosts"],
         "api_key": KEY.value,
         "guard": '{"max": 8, "max_step": 2}',
     }
@@ -198,10 +199,7 @@ def controller(tmp_path: Path) -> Path:
 
 
 def test_a_new_secret_is_sent_if_asked_for(controller: Path) -> None:
-    new = {
-        "setup_playbooks": [],
-        "setup_credential_inputs": {**MINE["setup_credential_inputs"], "api_key": NEW_KEY.value},
-    }
+    new = {"setup_playbooks": [], "elasticsearch_api_key": NEW_KEY.value}
     with awx(TOKEN.value, PROJECT) as server:
         set_up(server, {"setup_playbooks": []}).must_pass()
         server.writes.clear()
@@ -221,3 +219,9 @@ def test_what_is_missing_is_named() -> None:
         assert "setup_project_url is missing" in played.output
         assert "setup_credential_inputs is missing" in played.output
         assert server.writes == []
+
+
+def test_the_files_of_the_guide_are_there() -> None:
+    named = set(re.findall(r"\$extensions/([\w/.-]+)", (ROOT / "docs/docsite/rst/awx.rst").read_text()))
+    assert len(named) == 4
+    assert [name for name in named if not (ROOT / "extensions" / name).exists()] == []

@@ -45,6 +45,13 @@ def loaded(text: str) -> t.Any:
     return yaml.load(text, _Loader)
 
 
+def variables(guide: str) -> dict[str, t.Any]:
+    """Return the only example of a guide that is a file of variables."""
+    text = (ROOT / f"docs/docsite/rst/{guide}.rst").read_text()
+    [found] = [each for match in _GUIDE.finditer(text) if isinstance(each := loaded(textwrap.dedent(match[2])), dict)]
+    return t.cast("dict[str, t.Any]", found)
+
+
 def plays() -> Iterator[tuple[str, str]]:
     """Yield every playbook of the READMEs and guides: a name for it, and its text."""
     texts = [*ROOT.glob("*.md"), *ROOT.glob("roles/*/README.md"), *ROOT.glob("docs/docsite/rst/*.rst")]
