@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from awx_plugins.interfaces._temporary_private_api import ManagedCredentialType
-from awx_plugins.interfaces._temporary_private_credential_api import Credential
-from awx_plugins.interfaces._temporary_private_inject_api import ENV_BLOCKLIST, inject_credential
+from awx_plugins.interfaces._temporary_private_inject_api import ENV_BLOCKLIST
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.environment import NAMES
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import ENVIRONMENT
+from support.awx_job import DEFINITION, inject
 from support.awx_variables import extra_variables
 from support.canaries import canary, files, hits
 from support.documents import ROOT
@@ -28,7 +27,6 @@ from support.emulator_process import ONE_NODE, Emulator, emulator
 from support.runner import run_job
 
 Json = dict[str, t.Any]
-DEFINITION: Json = yaml.safe_load((ROOT / "extensions/awx/credential_type.yml").read_text())
 FIELDS: list[Json] = DEFINITION["inputs"]["fields"]
 SURVEY = json.loads((ROOT / "playbooks/files/scale_survey.json").read_text())
 ANSWERS = {question["variable"]: question["default"] for question in SURVEY["spec"]}
@@ -53,25 +51,6 @@ FILLED_IN: dict[str, Json] = {
     "certificate": {"client_certificate": "CERTIFICATE", "client_key": "KEY", "ca_certificate": "CA"},
     "no certificate": {"api_key": KEY.value, "insecure": True},
 }
-
-
-class Injected(t.NamedTuple):
-    """``variables`` of a job, and what AWX keeps of them in its database."""
-
-    variables: dict[str, str]
-    kept: dict[str, str]
-
-
-def inject(inputs: Json, folder: Path) -> Injected:
-    """Return what AWX makes of a credential. It mounts *folder* into the container of the job as ``/runner``."""
-    (folder / "env").mkdir(parents=True, exist_ok=True)
-    kind = {name: DEFINITION[name] for name in ("name", "kind", "inputs", "injectors")}
-    variables: Json = {}
-    kept: Json = {}
-    of_type = ManagedCredentialType(namespace="mlops", **kind)
-    inject_credential(of_type, Credential(inputs), variables, kept, [], str(folder))
-    found = {name: value.replace("/runner/", f"{folder}/") for name, value in variables.items()}
-    return Injected(found, kept)
 
 
 def test_the_definition_is_one_that_awx_takes() -> None:

@@ -38,8 +38,7 @@ def play(cluster: Emulator, *args: str, login: Json | None = None, **extra_vars:
 @pytest.mark.parametrize("args", [(), ("--check",)])
 def test_the_table_fits_into_a_terminal(cluster: Emulator, args: tuple[str, ...]) -> None:
     played = play(cluster, *args)
-    [_read, shown, *_others] = played.tasks
-    lines = shown.result["msg"]
+    lines = played.result("Show it")["msg"]
     assert lines[0].split() == ["node", "zone", "processors", "memory", "deployments"]
     assert "sentiment 2/2" in "".join(lines) or "sentiment 4/4" in "".join(lines)
     printed = [line for line in played.output.splitlines() if any(each in line for each in lines)]
@@ -56,7 +55,7 @@ def test_it_says_what_fits(cluster: Emulator) -> None:
         {"model_bytes": "100mb", "priority": "low"},
     ]
     played = play(cluster, fit=fit)
-    first, second, third = (result["msg"] for result in played.tasks[-1].result["results"])
+    first, second, third = (result["msg"] for result in played.result("Show what fits")["results"])
     assert re.fullmatch(
         "sentiment, 2 threads, normal priority: [1-4] more allocations? on (instance-0000000002|ml-1|, )+", first[0]
     )
