@@ -72,3 +72,16 @@ def test_upgrade_mode() -> None:
     assert api.stop().status == 200
     assert api.send("POST", "/_ml/set_upgrade_mode", enabled="false").status == 200
     assert api.start().status == 200
+
+
+def test_an_upgrade_leaves_what_is_deployed_as_it_is() -> None:
+    """Test it with a queue that is longer than the newer version allows (server-behaviour.md 1.1 and 7 item 8)."""
+    api = Api("8.16.0")
+    before = api.started(queue_capacity=500_000)
+    api.effect("upgrade_server", version="9.5.3")
+    assert api.send("GET", "/").body["version"]["number"] == "9.5.3"
+    assert api.assignment() == before
+    refused = api.start(deployment_id="longer", queue_capacity=500_000)
+    assert (refused.status, "must be less than 100000" in refused.reason) == (400, True)
+    with pytest.raises(ValueError, match="9.1.10 is older than 9.5.3"):
+        api.effect("upgrade_server", version="9.1.10")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Apply effects on the cluster itself: nodes, master, blocks, load.
 
-Source: server-behaviour.md 3.2 row 13, 3.2 row 14, 4.7, 5.1 and 6.
+Source: server-behaviour.md 1.1, 3.2 row 13, 3.2 row 14, 4.7, 5.1, 6 and 7 item 8.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..state import nodes, scaler, shutdown
 from ..state.cluster import Cluster
 from ..state.load import Load
 from ..state.shutdown import Shutdown
+from ..state.versions import features
 from . import effect_targets
 from .effect_targets import BadEffect, Effect
 
@@ -100,6 +101,18 @@ def _pass_time(cluster: Cluster, effect: Effect) -> None:
     cluster.pass_time(float(effect["seconds"]))
 
 
+def _upgrade_server(cluster: Cluster, effect: Effect) -> None:
+    """Play another version from now on, as after a rolling upgrade: what is in the cluster state stays as it is.
+
+    A deployment keeps a queue that is longer than the new version would start one with (server-behaviour.md 7 item 8).
+    """
+    new = features(str(effect["version"]))
+    if new.triple < cluster.version.triple:
+        raise BadEffect(f"{new.number} is older than {cluster.version.number}")
+    cluster.version = new
+    cluster.publish()
+
+
 ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "add_node": _add_node,
     "remove_node": _remove_node,
@@ -114,4 +127,5 @@ ACTIONS: Final[Mapping[str, Callable[[Cluster, Effect], None]]] = {
     "set_load": _set_load,
     "scaler_tick": _tick_scaler,
     "pass_time": _pass_time,
+    "upgrade_server": _upgrade_server,
 }
