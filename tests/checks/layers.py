@@ -45,6 +45,7 @@ ROWS = (
         "module_utils/_model_info",
         "module_utils/_region_policy",
         "module_utils/_semantic_text",
+        "module_utils/_upgrade_guard",
         "module_utils/_upgrade_mode",
         "module_utils/_watch",
     ),

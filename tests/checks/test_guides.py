@@ -62,7 +62,10 @@ def of_roles() -> Iterator[str]:
     """Yield each role, its variables with their keys, and the fact that it sets."""
     for path in sorted((ROOT / "roles").iterdir()):
         yield from (path.name, f"{path.name}_results")
-        yield from keys(read_yaml(f"roles/{path.name}/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+        options = read_yaml(f"roles/{path.name}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        yield from keys(options)
+        # Choices are in the description: the modules validate them.
+        yield from re.findall(r"C\((\w+)\)", str(options))
 
 
 def of_playbooks() -> Iterator[str]:

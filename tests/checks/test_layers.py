@@ -36,6 +36,7 @@ SMALL = (
     "_model_info",
     "_region_policy",
     "_semantic_text",
+    "_upgrade_guard",
     "_upgrade_mode",
     "_watch",
 )

@@ -33,8 +33,9 @@ VALUES = {
     "files": str(Path(tempfile.gettempdir()) / "files-of-a-model"),
 }
 # Playbooks that use the collection, and the one of the guide that shows how it goes without. Those about connections
-# need a cluster that has security (test_connections_guide.py), those about AWX an AWX (test_awx.py).
-ELSEWHERE = ("connections.rst", "awx.rst")
+# need a cluster that has security (test_connections_guide.py), those about AWX an AWX (test_awx.py), and those about
+# upgrades one record after another (test_role_upgrade_guard.py).
+ELSEWHERE = ("connections.rst", "awx.rst", "upgrades.rst", "upgrade_guard/README.md")
 PLAYS = [
     (name, text)
     for name, text in plays()

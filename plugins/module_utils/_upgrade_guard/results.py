@@ -1,0 +1,177 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The results of the role: keys for playbooks, a table, and lines that a person reads in ten seconds. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._core.table import Column, as_table
+from .._core.words import first_of, joined
+from .options import QUIESCE, RECORD, RESTORE
+from .plan import NOTHING
+
+Json: t.TypeAlias = "dict[str, t.Any]"
+_COLUMNS = tuple(map(Column, ("what", "setting", "recorded", "now")))
+_MOST = 12
+_MODE = "upgrade_mode"
+_NOT_PLANNED = "The cluster or its record could not be read."
+
+
+def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
+    """Return the results of the role.
+
+    *planned*: the plan, empty if a task failed before it. *runs*: by name, the results of the tasks, empty if they were
+    not reached: ``rehearsal``, ``deployments``, ``aliases``, ``mode``, ``file``, and ``after``, the plan from what was
+    read at the end.
+    """
+    failed = [] if planned or options["refused"] else [_NOT_PLANNED]
+    planned = planned or NOTHING
+    last = runs["after"] or planned
+    failed += _failed(planned, runs, check_mode)
+    drift = last["drift"]
+    differences = sum(not row["accepted"] for row in drift)
+    restores = RESTORE in options["action"]
+    if runs["after"] and not failed and differences:
+        failed = [
+            f"{_counted(differences, 'difference')} from the record remain: {first_of(_texts(drift), _MOST, '; ')}."
+        ]
+    items = runs["deployments"].get("deployments") or []
+    record = planned["record"] or {}
+    found: Json = {
+        "action": options["action"],
+        "file": options["file"],
+        "check_mode": check_mode,
+        "failed": [*options["refused"], *planned["refused"], *failed],
+        "record": {
+            "state": "restored" if _is_restored(restores, failed, planned, runs, check_mode) else record.get("state"),
+            **{name: record.get(name) for name in ("recorded_at", "cluster", "server")},
+            **{name: len(record.get(name) or ()) for name in ("deployments", "inference_endpoints", "model_aliases")},
+            "written": bool(runs["file"].get("changed")),
+            "kept": planned["kept"],
+        },
+        "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
+        "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
+        "aliases": [each["model_alias"] for each in planned["aliases"]],
+        "upgrade_mode": _mode_after(planned),
+        "drift": drift,
+        "differences": differences,
+        "unrecorded": last["unrecorded"],
+        "not_recorded": planned["not_recorded"],
+        "notices": [*planned["notices"], *_not_rehearsed(planned, runs, check_mode)],
+        "deployments": items,
+    }
+    return {**found, "table": table(drift), "summary": _summary(found, restores)}
+
+
+def _is_restored(restores: bool, failed: t.Sequence[str], planned: Json, runs: Json, check_mode: bool) -> bool:
+    return restores and not failed and not planned["refused"] and (check_mode or bool(runs["after"]))
+
+
+def table(drift: t.Sequence[Json]) -> list[str]:
+    """Return a table of the differences, no lines if there are none."""
+    rows = [[_what(row), row["setting"], str(row["recorded"]), _now(row)] for row in drift]
+    return as_table(_COLUMNS, rows) if rows else []
+
+
+def _what(row: Json) -> str:
+    return f"{row['kind']} {row['id']}".rstrip()
+
+
+def _now(row: Json) -> str:
+    return f"{row['now']} (accepted)" if row["accepted"] else str(row["now"])
+
+
+def _texts(drift: t.Sequence[Json]) -> list[str]:
+    return [
+        f"{_what(row)}: {row['setting']} {row['recorded']}, now {row['now']}" for row in drift if not row["accepted"]
+    ]
+
+
+def failures(run: Json) -> list[Json]:
+    """Return the items of a list of deployments that failed."""
+    return [each for each in run.get("deployments") or [] if each.get("failed")]
+
+
+def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
+    """Return a sentence for each thing that was refused or failed."""
+    found: dict[str, str] = {}
+    for run in (runs["rehearsal"], runs["deployments"]):
+        each_failed = failures(run)
+        found |= {
+            each["deployment_id"]: str(each["msg"]) for each in each_failed if not _waits(each, planned, check_mode)
+        }
+        if not each_failed and (run.get("failure") or run.get("failed")):
+            found[""] = str(run.get("msg"))
+    for each in runs["aliases"].get("results") or []:
+        if each.get("failure") and not _waits(each, planned, check_mode):
+            found[f"alias {(each.get('item') or {}).get('model_alias')}"] = str(each.get("msg"))
+    for name in ("mode", "file"):
+        if runs[name].get("failed"):
+            found[name] = str(runs[name].get("msg"))
+    return list(dict.fromkeys(found.values()))
+
+
+def _waits(item: Json, planned: Json, check_mode: bool) -> bool:
+    """Return whether an item is refused in a dry run only, because a real one turns the upgrade mode off first."""
+    return check_mode and planned["mode_off"] and (item.get("failure") or {}).get("code") == _MODE
+
+
+def _not_rehearsed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
+    if any(_waits(each, planned, check_mode) for each in failures(runs["deployments"])):
+        return ["The upgrade mode is on, so the dry run could not try the starts. A real run turns it off first."]
+    return []
+
+
+def _mode_after(planned: Json) -> str | None:
+    """Return the upgrade mode after a change of it."""
+    if planned["mode_on"] or planned["mode_off"]:
+        return "on" if planned["mode_on"] else "off"
+    return None
+
+
+def _summary(found: Json, restores: bool) -> list[str]:
+    """Return what a person wants to know first."""
+    record, dry = found["record"], " (dry run, nothing was sent)" if found["check_mode"] else ""
+    lines = [f"{_headline(found, restores)}{dry}"]
+    if record["recorded_at"]:
+        counts = (
+            _counted(record["deployments"], "deployment"),
+            _counted(record["inference_endpoints"], "inference endpoint"),
+            _counted(record["model_aliases"], "model alias"),
+        )
+        version = (record["server"] or {}).get("version")
+        lines.append(f"Record of {record['recorded_at']}, Elasticsearch {version}: {joined(counts)} in {found['file']}")
+    parts = (
+        ("Stopped", found["stopped"]),
+        ("Started or changed", found["restored"]),
+        ("Aliases put back", found["aliases"] if restores else ()),
+        ("Kept from the earlier record", record["kept"]),
+        ("Not in the record, so not stopped", found["not_recorded"]),
+        ("Not in the record", _named_unrecorded(found["unrecorded"]) if restores else ()),
+    )
+    lines += [f"{what}: {first_of(names, _MOST)}" for what, names in parts if names]
+    if found["upgrade_mode"]:
+        lines.append(f"Upgrade mode: {found['upgrade_mode']}")
+    return [*lines, *(f"Note: {each}" for each in found["notices"]), *(f"Failed: {each}" for each in found["failed"])]
+
+
+def _headline(found: Json, restores: bool) -> str:
+    if found["failed"]:
+        return f"{' and '.join(found['action']).capitalize() or 'The role'}: failed"
+    if restores:
+        return f"Restore: {_counted(found['differences'], 'difference')} from the record"
+    done = {RECORD: "recorded", QUIESCE: f"{_counted(len(found['stopped']), 'deployment')} stopped"}
+    return f"Cluster: {joined([done[name] for name in found['action']])}"
+
+
+def _named_unrecorded(unrecorded: Json) -> list[str]:
+    words = {"deployments": "deployment", "inference_endpoints": "endpoint", "model_aliases": "alias"}
+    return [f"{words[kind]} {name}" for kind, names in unrecorded.items() for name in names]
+
+
+def _counted(number: int, what: str) -> str:
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"

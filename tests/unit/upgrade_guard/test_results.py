@@ -1,0 +1,110 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test what the role upgrade_guard says of its work."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.filter.upgrade_guard_results import FilterModule
+from support.emulated_cluster import Emulator
+from support.upgrade_guard import NIGHT, NO_RUNS, RESTORE, Guard, options_of
+
+Json = dict[str, t.Any]
+results = FilterModule().filters()["upgrade_guard_results"]
+
+
+def options(**given: t.Any) -> Json:
+    found: Json = options_of({"file": "f", **given})
+    return found
+
+
+def test_a_person_reads_it_in_ten_seconds() -> None:
+    with Emulator("9.5.3") as emulator:
+        for name in ("a", "b"):
+            emulator.effect("start_deployment", model_id="m", deployment_id=name)
+        emulator.settle()
+        emulator.run_alias(model_alias="x", model_id="m")
+        guard = Guard(emulator)
+        night = guard.use(**{**NIGHT, "quiesce": {"mode": "stop_all", "upgrade_mode": True}})
+        assert night["summary"] == [
+            "Cluster: recorded and 2 deployments stopped",
+            "Record of t1, Elasticsearch 9.5.3: 2 deployments, 0 inference endpoints and 1 model alias in f",
+            "Stopped: a, b",
+            "Upgrade mode: on",
+        ]
+        # In the mode Elasticsearch deletes no alias.
+        for on in (False, True):
+            emulator.effect("set_setting", name="upgrade_mode", value=on)
+            emulator.run_alias(model_alias="x", model_id="m", state="absent")
+        dry = results(options(**RESTORE), guard.plan(**RESTORE), _dry_runs(guard), True)
+        assert dry["table"] == [
+            "what          setting   recorded  now",
+            "------------  --------  --------  ---------",
+            "deployment a  state     started   not there",
+            "deployment b  state     started   not there",
+            "alias x       model_id  m         not there",
+            "upgrade mode  enabled   False     True",
+        ]
+        assert dry["summary"] == [
+            "Restore: 4 differences from the record (dry run, nothing was sent)",
+            "Record of t1, Elasticsearch 9.5.3: 2 deployments, 0 inference endpoints and 1 model alias in f",
+            "Aliases put back: x",
+            "Upgrade mode: off",
+            "Note: The upgrade mode is on, so the dry run could not try the starts. A real run turns it off first.",
+        ]
+        # A real run turns it off before it starts something.
+        assert (dry["failed"], dry["record"]["state"]) == ([], "restored")
+        done = guard.use(**RESTORE)
+        assert done["summary"][0] == "Restore: 0 differences from the record"
+        assert done["summary"][2:] == ["Started or changed: a, b", "Aliases put back: x", "Upgrade mode: off"]
+        assert (done["table"], done["record"]["state"]) == ([], "restored")
+
+
+def _dry_runs(guard: Guard) -> Json:
+    """Return what the tasks of a dry run return while the upgrade mode is on."""
+    planned = guard.plan(**RESTORE)
+    deployments = guard.emulator.run_many(planned["items"], check_mode=True)
+    aliases = [{**guard.emulator.run_alias(check_mode=True, **each), "item": each} for each in planned["aliases"]]
+    assert deployments["failure"]
+    return {**NO_RUNS, "deployments": deployments, "aliases": {"results": aliases}}
+
+
+def test_each_failure_is_said_once() -> None:
+    with Emulator("9.5.3") as emulator:
+        guard = Guard(emulator)
+        guard.use(action="record")
+        planned = guard.plan(**RESTORE)
+        item: Json = {
+            "deployment_id": "a",
+            "changed": False,
+            "failed": True,
+            "failure": {"code": "c"},
+            "msg": "No room.",
+        }
+        runs: Json = {
+            **NO_RUNS,
+            "rehearsal": {"deployments": [item], "failure": {"code": "items_failed"}},
+            "deployments": {"deployments": [{**item, "operation": "none"}], "failure": {"code": "items_failed"}},
+            "aliases": {
+                "results": [{"failure": {"code": "c"}, "msg": "Not deployed.", "item": {"model_alias": "x"}}, {}]
+            },
+            "mode": {"failed": True, "msg": "Not in time."},
+            "file": {"failed": True, "msg": "No space."},
+        }
+        found = results(options(**RESTORE), planned, runs, False)
+        assert found["failed"] == ["No room.", "Not deployed.", "Not in time.", "No space."]
+        assert found["summary"][0] == "Restore: failed"
+        lost = {**NO_RUNS, "deployments": {"deployments": [], "failure": {"code": "connection_failed"}, "msg": "Lost."}}
+        assert results(options(**RESTORE), planned, lost, True)["failed"] == ["Lost."]
+
+
+def test_nothing_was_planned() -> None:
+    """Test it with options that make no sense, and with a task that failed before the plan."""
+    refused = results(options(action="what"), {}, NO_RUNS, False)
+    assert (len(refused["failed"]), refused["summary"][0]) == (1, "The role: failed")
+    early = results(options(**RESTORE), {}, NO_RUNS, False)
+    assert (early["drift"], early["record"]["state"]) == ([], None)
+    assert early["failed"] == ["The cluster or its record could not be read."]
