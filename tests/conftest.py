@@ -90,3 +90,12 @@ def pytest_collection_modifyitems(config: t.Any, items: list[t.Any]) -> None:
         for item in items:
             if ROOT / "tests/unit" not in item.path.parents:
                 item.add_marker("no_cover")
+
+
+def pytest_terminal_summary(terminalreporter: t.Any) -> None:
+    """Print the tables that tests have recorded, those of other processes too."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties:
+            if name == "table" and report.when == "call":
+                terminalreporter.write_sep("-", report.nodeid)
+                terminalreporter.write_line(text)

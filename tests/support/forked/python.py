@@ -13,31 +13,13 @@ import tempfile
 from pathlib import Path
 
 from support.forked import Forking
+from support.forked.client import write_program
 
-_PROGRAM = """#!{python} -IS
-import sys
-
-sys.path[:] = {path}
-import os
-
+_CHOICE = """
 given = {{name: value for name, value in os.environ.items() if name.startswith("PYTHON")}}
 given.pop("PYTHONWARNINGS", None)
 if given != {given} or len(sys.argv) < 2 or not os.path.isfile(sys.argv[1]):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
-
-import _socket
-import json
-
-request = {{"argv": sys.argv[1:], "environ": dict(os.environ), "cwd": os.getcwd()}}
-server = _socket.socket(_socket.AF_UNIX)
-server.connect({address!r})
-streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
-server.sendmsg([json.dumps(request).encode() + b"\\n"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
-answers = b""
-while answers.count(b"\\n") < 2:
-    answers += server.recv(4096)
-status = json.loads(answers.splitlines()[1])["status"]
-os._exit(status if status >= 0 else 128 - status)
 """
 
 
@@ -55,10 +37,8 @@ def python(path: str | None = None) -> str:
     server = Forking("support.forked.module", folder.name, environment, program.parent)
     given = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
     given.pop("PYTHONWARNINGS", None)
-    standard = [each for each in sys.path if each.startswith(sys.base_prefix)]
-    program.write_text(_PROGRAM.format(python=sys.executable, path=standard, given=given, address=server.address))
-    program.chmod(0o755)
-    return str(program)
+    choice = _CHOICE.format(python=sys.executable, given=given)
+    return write_program(program, server.address, choice, "sys.argv[1:]")
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
