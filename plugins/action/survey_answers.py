@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
         try:
             return limits(own.get(ENVIRONMENT, os.environ.get(ENVIRONMENT)), given.get(VARIABLE)), ()
         except Refusal as exc:
-            return Limits(None, None, ()), (str(exc),)
+            return Limits({}, {}, ()), (str(exc),)
 
 
 def _result(asked: t.Iterable[Question], found: Answers, bounds: Limits, wrong: t.Sequence[str]) -> Json:

@@ -96,7 +96,7 @@ EXAMPLES = r"""
       mlops.elasticsearch.trained_model_deployment:
         deployment_id: "{{ __my_given.answers.deployment_id }}"
         number_of_allocations: "{{ __my_given.answers.number_of_allocations }}"
-        guard: "{{ __my_given.guard }}"
+        guard: "{{ __my_given.guard | default(omit, true) }}"
         wait_timeout: "{{ __my_given.answers.wait_timeout }}"
       check_mode: "{{ ansible_check_mode or __my_given.answers.dry_run | bool }}"
 
@@ -135,7 +135,7 @@ answers:
 guard:
   description:
     - Limits for one deployment, as the option C(guard) of M(mlops.elasticsearch.trained_model_deployment) takes them.
-      Null if there are none.
+      Empty if there are none.
     - They come from the environment variable E(ELASTICSEARCH_ML_GUARD) of the controller or of the task, as JSON or
       YAML; only without it from the variable C(guard).
   returned: always

@@ -36,13 +36,13 @@ _POLICIES: t.Sequence[str] = _OF_ONE[_POLICY]["choices"]
 
 
 class Limits(t.NamedTuple):
-    """``guard`` is that of one deployment, ``guard_of_list`` that of a list; null if it limits nothing.
+    """``guard`` is that of one deployment, ``guard_of_list`` that of a list; empty if it limits nothing.
 
     ``replaced`` has a sentence for each variable that does not count.
     """
 
-    guard: Json | None
-    guard_of_list: Json | None
+    guard: Json
+    guard_of_list: Json
     replaced: tuple[str, ...]
 
 
@@ -117,6 +117,6 @@ def _parsed(text: str) -> t.Any:
     return None
 
 
-def _part(found: Json, options: t.Mapping[str, t.Any]) -> Json | None:
+def _part(found: Json, options: t.Mapping[str, t.Any]) -> Json:
     part = {name: value for name, value in found.items() if name in options}
-    return part if part.keys() - {_POLICY} else None
+    return part if part.keys() - {_POLICY} else {}

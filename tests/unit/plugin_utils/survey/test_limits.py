@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import Limits, limits, replacing
 
-NONE = Limits(None, None, ())
+NONE = Limits({}, {}, ())
 EIGHT = {"max": 8, "max_step": 2}
 EMPTY = [None, "", "  "]
 
@@ -24,8 +24,8 @@ EMPTY = [None, "", "  "]
 )
 @pytest.mark.parametrize("empty", EMPTY)
 def test_a_guard_is_a_dictionary_or_its_text(given: t.Any, empty: t.Any) -> None:
-    assert limits(given, empty) == Limits(EIGHT, None, ())
-    assert limits(empty, given) == Limits(EIGHT, None, ())
+    assert limits(given, empty) == Limits(EIGHT, {}, ())
+    assert limits(empty, given) == Limits(EIGHT, {}, ())
 
 
 @pytest.mark.parametrize("given", [*EMPTY, "{}", {}, "{max: null}", "on_violation: skip"], ids=str)
@@ -47,7 +47,7 @@ def test_a_list_has_limits_of_its_own() -> None:
     found = limits("{max: 8, max_total_step: 4, on_violation: skip}", None)
     assert found.guard == {"max": 8, "on_violation": "skip"}
     assert found.guard_of_list == {"max_total_step": 4, "on_violation": "skip"}
-    assert limits("max_total_step: 4", None) == Limits(None, {"max_total_step": 4}, ())
+    assert limits("max_total_step: 4", None) == Limits({}, {"max_total_step": 4}, ())
 
 
 WRONG = [
