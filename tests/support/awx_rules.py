@@ -29,6 +29,8 @@ DEFAULTS: dict[str, type | tuple[type, ...]] = {
     "float": (float, int),
 }
 """The types of a question's default, by type of the question."""
+ANSWERS = {"integer": ((int,), "an integer"), "float": ((int, float), "a numeric type")}
+"""The types of an answer, if it is no text."""
 
 
 def refused_survey(survey: Json) -> str | None:
@@ -38,35 +40,36 @@ def refused_survey(survey: Json) -> str | None:
             return f"Field '{name}' is missing from survey spec."
     seen: set[str] = set()
     for number, question in enumerate(survey["spec"]):
-        if reason := _refused_question(question):
-            return f"survey question {number}: {reason}"
+        if reason := _refused_question(number, question):
+            return reason
         if question["variable"] in seen:
             return f"'variable' '{question['variable']}' duplicated in survey question {number}."
         seen.add(question["variable"])
     return None if seen else "'spec' doesn't contain any items."
 
 
-def _refused_question(question: Json) -> str | None:
+def _refused_question(number: int, question: Json) -> str | None:
     kinds = {"type": str, "question_name": str, "variable": str, "required": bool}
     wrong = [name for name, kind in kinds.items() if not isinstance(question.get(name), kind)]
     if wrong:
-        return f"'{wrong[0]}' missing or of another type"
+        return f"'{wrong[0]}' in survey question {number} is missing, or of another type."
     if question["type"] not in DEFAULTS:
-        return f"'{question['type']}' is not an allowed question type"
+        return f"'{question['type']}' in survey question {number} is not an allowed question type."
     default = question.get("default", "")
     if default != "" and not isinstance(default, DEFAULTS[question["type"]]):
-        return f"default {default} is of another type"
+        expectation = question["type"] if question["type"] in ANSWERS else "string"
+        return f"Default value {default} in survey question {number} expected to be {expectation}."
     if any(not isinstance(question.get(bound), int | None) for bound in ("min", "max")):
-        return "limit expected to be integer"
+        return f"A limit in survey question {number} expected to be integer."
     return _refused_choices(question, default) if question["type"].startswith("multi") else None
 
 
 def _refused_choices(question: Json, default: str) -> str | None:
     if "choices" not in question:
-        return "must specify choices"
+        return "A question with choices must specify choices."
     defaults = default.splitlines()
     if question["type"] == "multiplechoice" and len(defaults) > 1:
-        return "can only have one default value"
+        return "Multiple Choice (Single Select) can only have one default value."
     if any(item not in question["choices"] for item in defaults):
         return "Default choice must be answered from the choices listed."
     return None
@@ -90,27 +93,38 @@ def refused_answers(survey: Json, answers: Json, required: bool = True) -> Json:
 def _refused_answer(question: Json, value: t.Any) -> list[str]:
     name, kind = question["variable"], question["type"]
     if kind.startswith("multi"):
-        choices = question["choices"].splitlines() if isinstance(question["choices"], str) else question["choices"]
-        if kind == "multiselect" and not isinstance(value, list):
-            return [f"'{name}' value is expected to be a list."]
-        wrong = [each for each in (value if kind == "multiselect" else [value]) if each not in choices]
-        return [f"Value {each} for '{name}' expected to be one of {choices}." for each in wrong]
-    expected = {"integer": (int,), "float": (int, float)}.get(kind, (str,))
+        return _refused_choice(question, value)
+    if kind == "password" and value == SECRET:  # stands for the default
+        return [f"'{name}' value missing"] if question["required"] and question.get("default") is None else []
+    expected, expectation = ANSWERS.get(kind, ((str,), "a string"))
     if type(value) not in expected:
-        expectation = {"integer": "an integer", "float": "a numeric type"}.get(kind, "a string")
         return [f"Value {value} for '{name}' expected to be {expectation}."]
-    size = len(value) if expected == (str,) else value
+    size, length = (len(value), f"length is {len(value)} ") if isinstance(value, str) else (value, "")
     low, high = question.get("min"), question.get("max")
-    small = [f"'{name}' value {value} is too small."] if low not in ("", None) and size < low else []
-    large = [f"'{name}' value {value} is too large."] if high not in ("", None) and size > high else []
-    return small + large
+    small = [f"'{name}' value {value} is too small ({length}must be at least {low})."]
+    large = [f"'{name}' value {value} is too large (must be no more than {high})."]
+    return (small if low is not None and size < low else []) + (large if high is not None and size > high else [])
+
+
+def _refused_choice(question: Json, value: t.Any) -> list[str]:
+    name, choices = question["variable"], question["choices"]
+    if question["type"] == "multiselect" and not isinstance(value, list):
+        return [f"'{name}' value is expected to be a list."]
+    known = choices.splitlines() if isinstance(choices, str) else choices
+    wrong = [each for each in (value if isinstance(value, list) else [value]) if each not in known]
+    return [f"Value {each} for '{name}' expected to be one of {known}." for each in wrong]
 
 
 def refused_inputs(inputs: Json, kind: Json) -> Json:
     """Return why AWX refuses what a credential of this type is filled in with."""
     types = {field["id"]: bool if field["type"] == "boolean" else str for field in kind["inputs"]["fields"]}
-    wrong = [name for name, value in inputs.items() if not isinstance(value, (types.get(name, ()), type(None)))]
-    return {"inputs": [f"{name} is unknown, or of another type" for name in wrong]} if wrong else {}
+    names = {bool: "boolean", str: "string"}
+    for name, value in inputs.items():
+        if name not in types:
+            return {"inputs": [f"Additional properties are not allowed ('{name}' was unexpected)"]}
+        if value is not None and not isinstance(value, types[name]):
+            return {name: [f"{value!r} is not of type '{names[types[name]]}'"]}
+    return {}
 
 
 def with_defaults(notification: Json) -> Json:
