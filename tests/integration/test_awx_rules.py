@@ -11,7 +11,7 @@ import typing as t
 
 import yaml
 
-from support.awx_rules import refused_answers, refused_inputs, refused_survey
+from support.awx_rules import refused_answers, refused_inputs, refused_rule, refused_survey
 from support.documents import ROOT
 
 Json = dict[str, t.Any]
@@ -74,3 +74,16 @@ def test_a_survey_that_awx_does_not_store_is_seen() -> None:
     ]
     assert [spec for spec in wrong if refused_survey({**SURVEY, "spec": spec}) is None] == []
     assert refused_survey({"spec": rest}) is not None
+
+
+def test_a_schedule_needs_a_start_in_a_time_zone() -> None:
+    start, rule = "DTSTART:20260101T000000", "RRULE:FREQ=DAILY;INTERVAL=1"
+    assert refused_rule(f"{start}Z {rule}") == refused_rule(f"DTSTART;TZID=Etc/UTC:20260101T000000 {rule}") == {}
+    wrong = (
+        rule,
+        f"{start} {rule}",
+        f"{start}Z",
+        f"{start}Z RRULE:FREQ=DAILY",
+        f"{start}Z RRULE:FREQ=SECONDLY;INTERVAL=9",
+    )
+    assert [each for each in wrong if not refused_rule(each)] == []

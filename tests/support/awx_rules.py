@@ -11,6 +11,7 @@ Surveys: ``JobTemplateSurveySpec`` of ``awx/api/views/__init__.py``. Answers: ``
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 Json = dict[str, t.Any]
@@ -113,6 +114,15 @@ def _refused_choice(question: Json, value: t.Any) -> list[str]:
     known = choices.splitlines() if isinstance(choices, str) else choices
     wrong = [each for each in (value if isinstance(value, list) else [value]) if each not in known]
     return [f"Value {each} for '{name}' expected to be one of {known}." for each in wrong]
+
+
+def refused_rule(rule: str | None) -> Json:
+    """Return why AWX refuses when a schedule runs, as ``SchedulePreviewSerializer`` says."""
+    if rule is None:
+        return {}
+    if not re.match(r"DTSTART(;[^:]+:\d{8}T\d{6}|:\d{8}T\d{6}Z) RRULE:\S+$", rule):
+        return {"rrule": ["DTSTART with a time zone, and one rule are required in rrule."]}
+    return {} if "INTERVAL=" in rule and "SECONDLY" not in rule else {"rrule": ["INTERVAL required in rrule."]}
 
 
 def refused_inputs(inputs: Json, kind: Json) -> Json:

@@ -114,7 +114,7 @@ class Awx:
         return self._keep(200, name, {**item, **given})
 
     def _keep(self, status: int, name: str, item: Json) -> Answer:
-        if refused := self._refused(name, item):
+        if refused := self._refused(name, item) or awx_rules.refused_rule(item.get("rrule")):
             return 400, refused
         if name == "credentials":
             item["inputs"] = {field: "" if value is None else value for field, value in item["inputs"].items()}
