@@ -200,6 +200,21 @@ def test_the_limits_of_the_credential_hold_in_a_workflow(row: Row, cluster: Emul
     assert cluster.writes() == []
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name == "deploy"], ids=["deploy"])
+def test_adaptive_allocations_stay_within_the_limits(row: Row, cluster: Emulator) -> None:
+    """Elasticsearch scales within their bounds whatever the guard of a task says."""
+    outcomes = []
+    for bounds in ({"min": 1, "max": 9}, {"min": 1}, {"max": 4}, {"min": 1, "max": 4}):
+        given = {f"{side}_number_of_allocations": number for side, number in bounds.items()}
+        variables = {"deployment_id": "search", "model_id": "sentiment", "dry_run": True, **given}
+        env = {"ELASTICSEARCH_URL": cluster.url, GUARD: "{min: 1, max: 4}"}
+        played = run_playbook(Path("mlops.elasticsearch.deploy"), extra_vars=variables, env=env)
+        [stats] = played.of("ansible.builtin.set_stats")
+        outcomes.append(stats["ansible_stats"]["data"]["deploy_result"])
+    assert [each["failed"] for each in outcomes] == [True, True, True, False]
+    assert outcomes[0]["msg"].endswith("max_number_of_allocations within 1 and 4.")
+
+
 def test_a_job_without_answers_says_what_is_missing(tmp_path: Path) -> None:
     """A node of a workflow may have none, AWX says nothing; nor is a cluster filled in."""
     job = awx_job.run(tmp_path, "deploy", Launch(artifacts={"deployment_id": None}))
