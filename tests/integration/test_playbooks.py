@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tempfile
 import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,50 @@ def started(cluster: Emulator) -> None:
 def calls(result: Json) -> list[Json]:
     """Return the requests that a result names."""
     return t.cast("list[Json]", result.get("api_calls", []))
+
+
+FOLDER = tempfile.TemporaryDirectory()
+"""Where playbooks keep files. The guide has another one in its place."""
+GUIDES_FOLDER = "/var/lib/ml"
+RECORD = Path(FOLDER.name) / "shop.json"
+
+
+def running(cluster: Emulator) -> None:
+    """Start a deployment. There is no record."""
+    RECORD.unlink(missing_ok=True)
+    started(cluster)
+
+
+def quiesced(cluster: Emulator) -> None:
+    """Write the record of a deployment that was stopped."""
+    about = cluster.api("GET", "/")
+    deployment: Json = {
+        "deployment_id": "sentiment",
+        "model_id": "sentiment",
+        "number_of_allocations": 2,
+        "adaptive_allocations": None,
+        "initial_number_of_allocations": None,
+        "threads_per_allocation": 1,
+        "priority": "normal",
+        "queue_capacity": 500,
+        "cache_size": "5mb",
+        "cache_size_exact": True,
+        "assignment_state": "started",
+        "owner": None,
+    }
+    record: Json = {
+        "kind": "mlops.elasticsearch.upgrade_guard",
+        "format": 1,
+        "state": "quiesced",
+        "recorded_at": "2026-05-04T21:00:00Z",
+        "cluster": {"name": about["cluster_name"], "uuid": about["cluster_uuid"]},
+        "server": {"version": "8.19.21", "flavor": "default"},
+        "upgrade_mode": False,
+        "deployments": [deployment],
+        "inference_endpoints": [],
+        "model_aliases": {},
+    }
+    RECORD.write_text(json.dumps(record))
 
 
 class Row(t.NamedTuple):
@@ -80,6 +125,27 @@ ROWS = (
         },
         ["/_ml/trained_models/sentiment/deployment/_start"],
         unlike=("dry_run", "allocations", "routing_table"),
+    ),
+    Row(
+        "night",
+        {"record_file": str(RECORD), "except_ids": "other*"},
+        ["/_ml/trained_models/sentiment/deployment/_stop"],
+        prepare=running,
+        unlike=("dry_run", "msg"),
+    ),
+    Row(
+        "morning",
+        {"record_file": str(RECORD)},
+        ["/_ml/trained_models/sentiment/deployment/_start"],
+        prepare=quiesced,
+        unlike=("dry_run", "differences", "drift", "msg"),
+    ),
+    Row(
+        "restore",
+        {"record_file": str(RECORD), "on_bounded": "adjust"},
+        ["/_ml/trained_models/sentiment/deployment/_start"],
+        prepare=quiesced,
+        unlike=("dry_run", "differences", "drift", "msg"),
     ),
     Row("capacity", {"model_id": "sentiment", "threads_per_allocation": "2"}, [], unlike=()),
     Row("report", {"deployment_ids": "senti*\nsearch", "only_problems": "true"}, [], unlike=()),
@@ -235,7 +301,7 @@ def test_the_command_lines_of_the_guide_run(row: Row, cluster: Emulator) -> None
     playbook = f"mlops.elasticsearch.{row.name}"
     found = [args for name, *args in COMMANDS if name == playbook]
     assert found, "show how to run it"
-    for args in found:
+    for args in ([each.replace(GUIDES_FOLDER, FOLDER.name) for each in line] for line in found):
         run_playbook(Path(playbook), *args, env={"ELASTICSEARCH_URL": cluster.url}).must_pass()
 
 

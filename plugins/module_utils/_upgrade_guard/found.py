@@ -18,7 +18,13 @@ SETTINGS = ("model_id", *START_SETTINGS)
 """Settings of a deployment that only a start sets."""
 ABSENT_CODES = ("unsupported_version", "unsupported_on_serverless")
 """Failures that say that this Elasticsearch has no such thing."""
-_READ = {"deployments": "deployments", "endpoints": "inference endpoints", "models": "models", "mode": "upgrade mode"}
+_READ = {
+    "deployments": "deployments",
+    "endpoints": "inference endpoints",
+    "models": "models",
+    "mode": "upgrade mode",
+    "nodes": "nodes",
+}
 
 
 class Found(t.NamedTuple):
@@ -55,11 +61,6 @@ def server_of(shown: Json) -> Server:
 
 def found(reads: Json) -> Found:
     """Return the cluster in *reads*: by name, the results of the modules."""
-    refused = tuple(
-        f"The {what} cannot be read: {_sentence(reads[name])}"
-        for name, what in _READ.items()
-        if _code(reads[name]) not in (None, *ABSENT_CODES) and not _is_too_old(name, reads)
-    )
     items = reads["deployments"].get("deployments") or []
     all_endpoints = reads["endpoints"].get("inference_endpoints") or []
     endpoints = [item for item in all_endpoints if item["deployment"]]
@@ -83,8 +84,20 @@ def found(reads: Json) -> Found:
         upgrade_mode=before.get("enabled"),
         routes={item["deployment_id"]: _nodes(item.get("routing_table") or {}) for item in items},
         nodes=tuple((each["node_id"], each["node_name"] or "") for each in reads.get("nodes", {}).get("nodes") or ()),
-        refused=refused,
+        refused=_refused(reads),
     )
+
+
+def _refused(reads: Json) -> tuple[str, ...]:
+    """Return what could not be read. Without the deployments the rest failed for the same reason."""
+    found = {
+        name: f"The {what} cannot be read: {_sentence(reads[name])}"
+        for name, what in _READ.items()
+        if (reads.get(name) or name != "nodes")
+        and _code(reads[name]) not in (None, *ABSENT_CODES)
+        and not _is_too_old(name, reads)
+    }
+    return (found["deployments"],) if "deployments" in found else tuple(found.values())
 
 
 def _is_too_old(name: str, reads: Json) -> bool:

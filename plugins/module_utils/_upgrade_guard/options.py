@@ -29,7 +29,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "replace": ("never", "stop_start"),
 }
 """Key to its choices; the first one is the default."""
-FLAGS = ("overwrite", "stop_unrecorded", "finish_pending_work")
+FLAGS = ("overwrite", "stop_unrecorded", "finish_pending_work", "fail_on_drift", "dry_run")
 LISTS = ("except", "nodes")
 OF_MODULES = ("wait_for", "wait_timeout", "wait_sleep", "server_timeout", "preflight", "guard", "guard_of_list")
 """Keys that the role hands on to the modules, which validate them."""

@@ -31,39 +31,63 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
     planned = planned or NOTHING
     last = runs["after"] or planned
     failed += _failed(planned, runs, check_mode)
-    drift = last["drift"]
-    differences = sum(not row["accepted"] for row in drift)
+    differences = sum(not row["accepted"] for row in last["drift"])
+    if (runs["after"] or (options["fail_on_drift"] and planned["drift"])) and not failed and differences:
+        named = first_of(_texts(last["drift"]), _MOST, "; ")
+        failed = [f"{_counted(differences, 'difference')} from the record remain: {named}."]
     restores = RESTORE in options["action"]
-    if runs["after"] and not failed and differences:
-        failed = [
-            f"{_counted(differences, 'difference')} from the record remain: {first_of(_texts(drift), _MOST, '; ')}."
-        ]
-    items = runs["deployments"].get("deployments") or []
-    record = planned["record"] or {}
     found: Json = {
-        "action": options["action"],
-        "file": options["file"],
+        **{name: options[name] for name in ("action", "file")},
         "check_mode": check_mode,
         "failed": [*options["refused"], *planned["refused"], *failed],
-        "record": {
-            "state": "restored" if _is_restored(restores, failed, planned, runs, check_mode) else record.get("state"),
-            **{name: record.get(name) for name in ("recorded_at", "cluster", "server")},
-            **{name: len(record.get(name) or ()) for name in ("deployments", "inference_endpoints", "model_aliases")},
-            "written": bool(runs["file"].get("changed")),
-            "kept": planned["kept"],
-        },
-        "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
-        "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
-        "aliases": [each["model_alias"] for each in planned["aliases"]],
-        "upgrade_mode": _mode_after(planned),
-        "drift": drift,
+        "record": _record(planned, runs, _is_restored(restores, failed, planned, runs, check_mode)),
+        **_done(planned, runs),
+        "drift": last["drift"],
         "differences": differences,
         "unrecorded": last["unrecorded"],
         "not_recorded": planned["not_recorded"],
         "notices": [*planned["notices"], *_not_rehearsed(planned, runs, check_mode)],
-        "deployments": items,
     }
-    return {**found, "table": table(drift), "summary": _summary(found, restores)}
+    summary = _summary(found, restores)
+    return {
+        **found,
+        "msg": " ".join(found["failed"]) or summary[0],
+        "changed": bool(found["api_calls"] or runs["file"].get("changed")),
+        "table": table(last["drift"]),
+        "summary": summary,
+    }
+
+
+def _record(planned: Json, runs: Json, is_restored: bool) -> Json:
+    """Return what the record is, and how much it has."""
+    record = planned["record"] or {}
+    return {
+        "state": "restored" if is_restored else record.get("state"),
+        **{name: record.get(name) for name in ("recorded_at", "cluster", "server")},
+        **{name: len(record.get(name) or ()) for name in ("deployments", "inference_endpoints", "model_aliases")},
+        "written": bool(runs["file"].get("changed")),
+        "kept": planned["kept"],
+    }
+
+
+def _done(planned: Json, runs: Json) -> Json:
+    """Return what the tasks did, or would do."""
+    items = runs["deployments"].get("deployments") or []
+    return {
+        "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
+        "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
+        "aliases": [each["model_alias"] for each in planned["aliases"]],
+        "upgrade_mode": _mode_after(planned),
+        "deployments": items,
+        "api_calls": _api_calls(planned, runs),
+    }
+
+
+def _api_calls(planned: Json, runs: Json) -> list[Json]:
+    """Return the writes of all tasks in the order of the tasks: the mode goes off first, and on last."""
+    tasks = [*(runs["deployments"].get("deployments") or []), *(runs["aliases"].get("results") or [])]
+    ordered = [runs["mode"], *tasks] if planned["mode_off"] else [*tasks, runs["mode"]]
+    return [call for each in ordered for call in each.get("api_calls") or ()]
 
 
 def _is_restored(restores: bool, failed: t.Sequence[str], planned: Json, runs: Json, check_mode: bool) -> bool:

@@ -30,6 +30,8 @@ def test_defaults() -> None:
         "overwrite": None,
         "stop_unrecorded": None,
         "finish_pending_work": None,
+        "fail_on_drift": None,
+        "dry_run": None,
         "quiesce": {"mode": "", "nodes": [], "upgrade_mode": False},
         "looks": {"retries": 30, "delay": 10.0},
         "guard": None,

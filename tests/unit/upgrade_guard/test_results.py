@@ -101,6 +101,21 @@ def test_each_failure_is_said_once() -> None:
         assert results(options(**RESTORE), planned, lost, True)["failed"] == ["Lost."]
 
 
+def test_an_audit_may_fail() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.run_alias(model_alias="x", model_id="m")
+        guard = Guard(emulator)
+        guard.use(action="record")
+        audit: Json = {**RESTORE, "fail_on_drift": True, "dry_run": True}
+        assert results(options(**audit), guard.plan(**audit), NO_RUNS, True)["failed"] == []
+        emulator.run_alias(model_alias="x", model_id="other", reassign=True)
+        found = results(options(**audit), guard.plan(**audit), NO_RUNS, True)
+        assert found["msg"] == "1 difference from the record remain: alias x: model_id m, now other."
+        assert (found["changed"], found["record"]["state"]) == (False, "recorded")
+        calm = results(options(**RESTORE), guard.plan(**RESTORE), NO_RUNS, True)
+        assert calm["msg"] == "Restore: 1 difference from the record (dry run, nothing was sent)"
+
+
 def test_nothing_was_planned() -> None:
     """Test it with options that make no sense, and with a task that failed before the plan."""
     refused = results(options(action="what"), {}, NO_RUNS, False)
