@@ -49,7 +49,7 @@ ROWS = (
         "module_utils/_upgrade_mode",
         "module_utils/_watch",
     ),
-    ("module_utils/_capacity_info",),
+    ("module_utils/_capacity_info", "module_utils/_rescue"),
     ("plugin_utils/survey",),
     ("plugin_utils",),
     ("modules", "action", "inventory", "filter", "lookup", "test"),

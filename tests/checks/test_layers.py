@@ -35,6 +35,7 @@ SMALL = (
     "_model",
     "_model_info",
     "_region_policy",
+    "_rescue",
     "_semantic_text",
     "_upgrade_guard",
     "_upgrade_mode",

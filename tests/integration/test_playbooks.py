@@ -40,6 +40,12 @@ def started(cluster: Emulator) -> None:
     cluster.control("POST", "/settle")
 
 
+def failed(cluster: Emulator) -> None:
+    """Let the deployment sentiment fail on all its nodes."""
+    started(cluster)
+    cluster.control("POST", "/effects", {"do": "fail_route", "deployment_id": "sentiment"})
+
+
 def calls(result: Json) -> list[Json]:
     """Return the requests that a result names."""
     return t.cast("list[Json]", result.get("api_calls", []))
@@ -148,6 +154,12 @@ ROWS = (
         unlike=("dry_run", "differences", "drift", "msg"),
     ),
     Row("capacity", {"model_id": "sentiment", "threads_per_allocation": "2"}, [], unlike=()),
+    Row(
+        "rescue",
+        {"deployment_ids": "senti*", "limit": 1},
+        ["/_ml/trained_models/sentiment/deployment/_stop", "/_ml/trained_models/sentiment/deployment/_start"],
+        prepare=failed,
+    ),
     Row("report", {"deployment_ids": "senti*\nsearch", "only_problems": "true"}, [], unlike=()),
 )
 

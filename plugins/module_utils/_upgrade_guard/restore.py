@@ -122,16 +122,24 @@ def _item(recorded: Json, found: Found, options: Json, bounded: t.Sequence[bound
     name, now = recorded["deployment_id"], _is_there(recorded, found)
     within = {note.setting: note.value for note in bounded if note.deployment_id == name}
     kept = {**recorded, **{setting: value for setting, value in within.items() if value is not None}}
-    named = {"deployment_id": name, **({"allow_zero": True} if _may_be_zero(recorded) else {})}
     if now is None:
-        return {**named, **_started(kept)}
-    settings = _changed(kept, now)
+        return start_item(kept)
+    named, settings = _named(recorded), _changed(kept, now)
     if not settings:
         return named
     more = {"replace": options["replace"], "on_referenced": options["on_referenced"]}
     through_endpoint = found.version.supports(Feature.OWNED_ONLY_BY_ENDPOINT)
     owned = {"on_endpoint_owned": "update_endpoint" if through_endpoint else "update_deployment"}
     return {**named, **settings, **more, **(owned if recorded["owner"] else {})}
+
+
+def start_item(recorded: Json) -> Json:
+    """Return the item of the list that starts a recorded deployment that is gone."""
+    return {**_named(recorded), **_started(recorded)}
+
+
+def _named(recorded: Json) -> Json:
+    return {"deployment_id": recorded["deployment_id"], **({"allow_zero": True} if _may_be_zero(recorded) else {})}
 
 
 def _may_be_zero(recorded: Json) -> bool:
