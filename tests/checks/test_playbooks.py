@@ -21,6 +21,7 @@ from support.documents import rows
 
 Json = dict[str, t.Any]
 ASK = "mlops.elasticsearch.survey_answers"
+INCLUDE = "ansible.builtin.include_role"
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 READS = {"capacity", "report"}
 """Playbooks that change nothing."""
@@ -134,13 +135,21 @@ def test_no_artifact_replaces_what_the_playbook_sets(path: Path) -> None:
     """Names that begin with two underscores are refused by survey_answers, and so are reserved ones."""
     its = play(path)
     reserved = asking(path).get("reserved", ())
-    for node in [its, *tasks(its["tasks"])]:
+    for node in [its, *tasks(its["tasks"]), *of_role(path)]:
         own = {
             *node.get("vars", {}),
             *filter(None, (node.get("register"), node.get("loop_control", {}).get("loop_var"))),
         }
         own |= set(node.get("ansible.builtin.set_fact", {})) - {"cacheable"}
         assert [name for name in own if not name.startswith("__") and name not in reserved] == []
+
+
+def of_role(path: Path) -> Iterator[Json]:
+    """Yield the tasks of the role that the playbook includes, if it does."""
+    names = [task[INCLUDE]["name"] for task in tasks(play(path)["tasks"]) if INCLUDE in task]
+    for name in names:
+        for file in sorted((ROOT / "roles" / name.rpartition(".")[2] / "tasks").glob("*.yml")):
+            yield from tasks(read_yaml(str(file.relative_to(ROOT))))
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=stem)
