@@ -23,7 +23,7 @@ options:
     description:
       - Name of a playbook of this collection, such as V(scale), whose survey is C(playbooks/files/scale_survey.json).
       - For a survey of yours its path, which ends with C(.json). A relative one is searched like that of
-        M(ansible.builtin.copy), in C(files) beside the playbook or the role first.
+        C(ansible.builtin.copy), in C(files) beside the playbook or the role first.
     type: str
     required: true
   defaults:

@@ -105,6 +105,14 @@ def test_names_of_other_jobs_do_not_replace_results() -> None:
     assert "The extra variable __given would replace what the playbook works with." in refused["msg"]
 
 
+def test_a_template_in_an_answer_is_not_run(tmp_path: Path) -> None:
+    file = tmp_path / "answers"
+    file.write_text(extra_variables({"deployment_id": "{{ 6 * 7 }}", "number_of_allocations": 1}))
+    show = {"ansible.builtin.debug": {"msg": "{{ __given.answers.deployment_id }}"}}
+    played = run_playbook(play({ASK: SCALE, "register": "__given"}, show), "--extra-vars", f"@{file}").must_pass()
+    assert played.tasks[-1].result["msg"] == "{{ 6 * 7 }}"
+
+
 @pytest.mark.parametrize("answer", ["007", "no", "1.10"])
 def test_a_text_that_lost_its_type_is_refused(tmp_path: Path, answer: str) -> None:
     file = tmp_path / "answers"
