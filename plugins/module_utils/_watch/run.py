@@ -11,11 +11,11 @@ import typing as t
 
 from .._core.errors import ApiError, Failure
 from .._core.features import Feature
+from .._core.http.error_table import TRANSIENT
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect, refuse_old_server
 from .._core.run.internal_error import InternalError
-from .._core.run.long_work import TRANSIENT
 from .._core.run.progress import ItemStatus, Progress, ProgressCallback, no_progress
 from .._core.run.result import Json, Outcome, failure
 from .._core.run.wait import SHORTEST_PLANNING, TaskTime, WaitBudget

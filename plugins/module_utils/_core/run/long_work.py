@@ -11,6 +11,7 @@ import typing as t
 
 from ..errors import ApiError, NotReached
 from ..http.client import Request
+from ..http.error_table import TRANSIENT
 from ..plan import Step
 from ..server import Server
 from ..warning import WarningText
@@ -21,8 +22,6 @@ from .wait import WaitBudget
 
 K = t.TypeVar("K", bound=ClusterConnection)
 D = t.TypeVar("D")
-
-TRANSIENT = ("connection", "timeout", "unavailable")
 
 
 class WaitPolicy(t.NamedTuple):
