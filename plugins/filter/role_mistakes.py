@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with the variable of a role, by its argument specification."""
+"""Mistakes in the variable of a role, by its argument specification."""
 
 from __future__ import annotations
 

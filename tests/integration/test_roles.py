@@ -68,9 +68,11 @@ TABLE = {
         {"action": "record", "file": "FOLDER/record.json"}, ({"action": "restore", "file": "FOLDER/none.json"},)
     ),
 }
+VARIABLES = {"rescue": "rescue_options"}
+"""Variables that have other names than their roles: ``rescue`` is a word of Ansible."""
 HERE = sorted(path.name for path in ROLES.iterdir())
-# "Empty" is a value here: an empty name of the fact is a name for none.
-VALUES = {"fact_name"}
+VALUES = {"fact_name", "deployment_id"}
+"""Options whose empty text says something: no fact, and a mistake, because the model may name another deployment."""
 
 
 def options(role: str) -> Json:
@@ -80,6 +82,22 @@ def options(role: str) -> Json:
 
 def test_each_role_is_in_the_table() -> None:
     assert {*HERE} <= {*TABLE}
+
+
+def within(documented: Json) -> Iterator[Json]:
+    """Yield each option, and those within it."""
+    for option in documented.values():
+        yield option
+        yield from within(option.get("options", {}))
+
+
+@pytest.mark.parametrize("role", HERE)
+def test_a_specification_only_documents(role: str) -> None:
+    """Test that Ansible validates nothing before the first task, which forgets the results of an earlier use."""
+    assert {option["type"] for option in within(options(role))} == {"raw"}
+    assert not any(option.get("required") for option in options(role).values())
+    assert all(option["description"] for option in within(options(role)))
+    assert not (ROLES / role / "defaults/main.yml").exists()
 
 
 @pytest.fixture
@@ -110,7 +128,11 @@ def variables(role: str, value: t.Any, *, deep: bool) -> Json:
     """Return the variables of a use of *role* whose other options are all *value*."""
     given = TABLE[role].given
     if role != "deployments":
-        return {role: emptied(options(role)[role]["options"], given, value, deep=deep)}
+        return {
+            VARIABLES.get(role, role): emptied(
+                options(role)[VARIABLES.get(role, role)]["options"], given, value, deep=deep
+            )
+        }
     # In an item of the list an empty text is no dictionary, and an id without a value is a mistake.
     item = {name: {"options": option.get("options")} for name, option in ITEM.argument_spec.items()}
     del item["deployment_id"]
@@ -122,7 +144,9 @@ def uses(role: str) -> list[Json]:
     """Return the variables of two plain uses of *role*, then of those with empty options, then of those it refuses."""
     plain, refused = TABLE[role]
     empty = [variables(role, value, deep=deep) for value in ("", None, OMIT) for deep in (False, True)]
-    named = [given if role == "deployments" else {role: given} for given in (plain, plain, *refused)]
+    named = [
+        given if role == "deployments" else {VARIABLES.get(role, role): given} for given in (plain, plain, *refused)
+    ]
     return [*named[:2], *empty, *named[2:]]
 
 
@@ -164,6 +188,8 @@ def write_model(folder: Path) -> None:
 
 MOVING = {
     "waited",
+    "latency",
+    "attempts",
     "seconds",
     "polls",
     "order",
