@@ -12,10 +12,13 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.given import is_given
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import untagged
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.answers import Answers, Form, answers
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import (
@@ -36,13 +39,23 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Json | None = None) -> Json:
         self._supports_check_mode = True
         result: Json = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(SPEC.argument_spec)  # type: ignore[no-untyped-call]
+        options = self._options()
         try:
             asked = questions(*self._survey(options["survey"]))
             form = Form(untagged(options["defaults"], "defaults"), options["lists"], options["times"])
         except Refusal as exc:
             raise AnsibleError(str(exc)) from None
         return {**result, **self._checked(asked, form, options["reserved"], task_vars or {})}
+
+    def _options(self) -> Json:
+        """Return the options of the task. Null and empty text count as not given."""
+        checked = ArgumentSpecValidator(SPEC.argument_spec).validate(
+            {name: value for name, value in self._task.args.items() if is_given(value)}
+        )
+        if checked.error_messages:
+            kind = "Unsupported parameters: " if isinstance(checked.errors[0], UnsupportedError) else ""
+            raise AnsibleError(f"{kind}{checked.errors.msg}")
+        return dict(checked.validated_parameters)
 
     def _checked(self, asked: t.Sequence[Question], form: Form, reserved: t.Collection[str], task_vars: Json) -> Json:
         given, unreadable = self._given([*(question.variable for question in asked), VARIABLE], task_vars)

@@ -79,7 +79,7 @@ def test_a_project_has_a_survey_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "files/text.json").write_text("no JSON")
     (tmp_path / "files/list.json").write_text("[]")
     tasks: list[Json] = [
-        {ASK: {"survey": "own_survey.json", "lists": ["names"]}},
+        {ASK: {"survey": "own_survey.json", "lists": ["names"], "defaults": None, "times": "", "reserved": [None]}},
         {ASK: {"survey": str(tmp_path / "files/word.json"), "lists": ["names"]}},
         *({ASK: {"survey": name}} for name in ("text.json", "list.json", "other", "none.json")),
         {ASK: {"survey": "scale", "surveys": "x"}},
@@ -92,7 +92,7 @@ def test_a_project_has_a_survey_of_its_own(tmp_path: Path) -> None:
     assert "answers" not in secret
     assert "hush-hush" not in played.output
     said = [each["msg"] for each in (text, no_list, other, none, unknown)]
-    expected = ("is not JSON", "is not a survey", "no survey 'other'", "none.json", "surveys")
+    expected = ("is not JSON", "is not a survey", "no survey 'other'", "none.json", "Unsupported parameters: surveys")
     assert [part for part, message in zip(expected, said, strict=True) if part not in message] == []
 
 
