@@ -44,7 +44,7 @@ PLAY = """
 def cluster() -> Iterator[Emulator]:
     nodes = [each for name in ("ml-1", "ml-2") for each in ("--node", f"{name}=8,16gb")]
     models = [each for name in ("sentiment", "names", "vectors") for each in ("--model", name)]
-    with emulator(*nodes, *models, "--interval", "0.002", version=OLD) as server:
+    with emulator(*nodes, *models, "--interval", "0.01", version=OLD) as server:
         yield server
 
 
@@ -151,7 +151,9 @@ def test_a_refusal_comes_before_the_first_write(cluster: Emulator, tmp_path: Pat
     assert refused.rc != 0
     assert "similar" in refused.output
     assert (cluster.writes(), file.exists()) == ([], False)
-    guard(cluster, file, **NIGHT).must_pass()
+    omitted = "{{ no_such_variable | default(omit) }}"
+    every_node: Json = {"mode": "stop_nodes", "nodes": ["ml-*"], "upgrade_mode": omitted}
+    guard(cluster, file, **{**NIGHT, "quiesce": every_node, "except": omitted, "guard": None}).must_pass()
     # A model was deleted, and with it an alias.
     cluster.control("DELETE", "/journal")
     cluster.api("DELETE", "/_ml/trained_models/names?force=true")
@@ -193,17 +195,14 @@ EXAMPLES = [text for name, text in plays() if "upgrades.rst" in name or "upgrade
 
 
 def test_the_examples_of_the_guide(cluster: Emulator, tmp_path: Path) -> None:
-    """Test that each runs, and changes nothing when it runs again."""
+    """Test them one after another: night and morning, twice."""
     deploy(cluster)
     before = deployments(cluster)
-    variables = {"record_folder": str(tmp_path), "elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA=="}
     assert len(EXAMPLES) == 4
-    for text in EXAMPLES:
-        address = text.replace("https://es.example.com:9200", cluster.url)
-        env = {"ELASTICSEARCH_URL": cluster.url}
-        checked = run_playbook(address, "--check", env=env, extra_vars=variables).must_pass()
-        real = run_playbook(address, env=env, extra_vars=variables).must_pass()
-        assert checked.changed() == real.changed()
-        again = run_playbook(address, env=env, extra_vars=variables).must_pass()
-        assert again.changed() == []
+    text = "".join(EXAMPLES).replace("https://es.example.com:9200", cluster.url)
+    variables = {"record_folder": str(tmp_path), "elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA=="}
+    played = run_playbook(text, env={"ELASTICSEARCH_URL": cluster.url}, extra_vars=variables).must_pass()
+    assert [task for task in played.changed() if "record" in task] == [
+        *("Write the record", "Note in the record that it was restored") * 2
+    ]
     assert deployments(cluster) == before

@@ -160,7 +160,7 @@ def _summary(found: Json, restores: bool) -> list[str]:
     """Return what a person wants to know first."""
     record, dry = found["record"], " (dry run, nothing was sent)" if found["check_mode"] else ""
     lines = [f"{_headline(found, restores)}{dry}"]
-    if record["recorded_at"]:
+    if record["recorded_at"] and (restores or record["written"] or not found["failed"]):
         counts = (
             _counted(record["deployments"], "deployment"),
             _counted(record["inference_endpoints"], "inference endpoint"),
