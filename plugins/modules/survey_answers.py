@@ -47,7 +47,8 @@ options:
   reserved:
     description:
       - Variables that the play sets itself, such as one that it hands to a role. The task fails if one of them is an
-        extra variable, because that would replace it. Names that begin with two underscores are always reserved.
+        extra variable, because that would replace it. So are names that begin with one of them and an underscore, as
+        those of a role do, and always names that begin with two underscores.
     type: list
     elements: str
     default: []

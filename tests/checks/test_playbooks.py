@@ -132,7 +132,7 @@ def test_the_variables_are_checked_against_the_survey(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=stem)
 def test_no_artifact_replaces_what_the_playbook_sets(path: Path) -> None:
-    """Names that begin with two underscores are refused by survey_answers, and so are reserved ones."""
+    """Names that begin with two underscores, or with a reserved one, are refused by survey_answers."""
     its = play(path)
     reserved = asking(path).get("reserved", ())
     for node in [its, *tasks(its["tasks"]), *of_role(path)]:
@@ -141,7 +141,8 @@ def test_no_artifact_replaces_what_the_playbook_sets(path: Path) -> None:
             *filter(None, (node.get("register"), node.get("loop_control", {}).get("loop_var"))),
         }
         own |= set(node.get("ansible.builtin.set_fact", {})) - {"cacheable"}
-        assert [name for name in own if not name.startswith("__") and name not in reserved] == []
+        begins = ("__", *(f"{name}_" for name in reserved))
+        assert [name for name in own if not name.startswith(begins) and name not in reserved] == []
 
 
 def of_role(path: Path) -> Iterator[Json]:

@@ -64,9 +64,11 @@ def limits(of_environment: t.Any, of_variable: t.Any) -> Limits:
 def replacing(extra: t.Iterable[str], reserved: t.Collection[str]) -> tuple[str, ...]:
     """Return a sentence about *extra* variables, by name, that would replace what a playbook works with.
 
-    Those that begin with two underscores, and *reserved* ones. Extra variables replace registered results as well.
+    Those that begin with two underscores, *reserved* ones, and those that begin with a reserved one, as the names of a
+    role do. Extra variables replace registered results as well.
     """
-    names = sorted(name for name in set(map(str, extra)) if name.startswith("__") or name in reserved)
+    own = ("__", *(f"{name}_" for name in reserved))
+    names = sorted(name for name in set(map(str, extra)) if name.startswith(own) or name in reserved)
     if not names:
         return ()
     which = "variables" if len(names) > 1 else "variable"

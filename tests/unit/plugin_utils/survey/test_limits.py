@@ -84,5 +84,6 @@ def test_names_that_would_replace_what_a_playbook_works_with() -> None:
     assert replacing({"deployment_id": 1, "_own": 1, "guard": 1}, ["model_rollout"]) == ()
     [one] = replacing(["__scale_given", "deployment_id"], [])
     assert one.startswith("The extra variable __scale_given would replace what the playbook works with. ")
-    [two] = replacing(["model_rollout", "__x"], ["model_rollout"])
-    assert two.startswith("The extra variables __x, model_rollout would replace")
+    more = ["model_rollout", "__x", "model_rollout_state", "model_rollouts"]
+    [several] = replacing(more, ["model_rollout"])
+    assert several.startswith("The extra variables __x, model_rollout, model_rollout_state would replace")
