@@ -264,6 +264,19 @@ deployments:
         ingest_pipelines: [enrich]
         model_aliases: []
         semantic_text_indices: [articles]
+    named_by:
+      description:
+        - Those of RV(deployments[].used_by) that name the deployment itself; null unless O(gather) contains
+          V(references).
+        - The others name the model or an alias of it, and use other deployments of the model, too. Where the deployment
+          has the id of the model, both are the same, but for aliases.
+      type: dict
+      returned: success
+      sample:
+        inference_endpoints: [search-endpoint]
+        ingest_pipelines: []
+        model_aliases: []
+        semantic_text_indices: [articles]
 as_list:
   description:
     - The same deployments as a list that M(mlops.elasticsearch.trained_model_deployments) and the role

@@ -32,7 +32,16 @@ from .plan.readiness import is_running
 from .records.usage import Trust, nodes, usage
 
 HEALTH = ("ok", "degraded", "starting", "zero", "failed")
-Users = dict[str, UsedBy]
+
+
+class Users(t.NamedTuple):
+    """The consumers of a deployment, and those among them that name it, and not its model."""
+
+    used_by: UsedBy
+    named_by: UsedBy
+
+
+UsersOf = dict[str, Users]
 """Deployment id to its consumers."""
 
 
@@ -45,7 +54,7 @@ def run(
 ) -> Outcome:
     """Return the deployments that match, with what *params* ask for. *check_mode* makes no difference."""
     result = empty_result()
-    users: Users = {}
+    users: UsersOf = {}
     try:
         cluster = connect(connection(params), (clock or SystemClock()).sleep)
         try:
@@ -88,28 +97,29 @@ def _matching(snapshot: Snapshot, patterns: t.Sequence[str]) -> t.Iterator[tuple
             yield deployment, snapshot.rows[deployment_id]
 
 
-def _users(cluster: Cluster, snapshot: Snapshot, found: t.Sequence[Deployment]) -> Users:
+def _users(cluster: Cluster, snapshot: Snapshot, found: t.Sequence[Deployment]) -> UsersOf:
     """Return the consumers of the deployments that were *found*: one read of each kind, whatever their number."""
     ids = {deployment.deployment_id for deployment in found}
     consumers = cluster.consumers.read(lambda endpoint: endpoint.deployment_id in ids)
-    return {
-        deployment.deployment_id: consumer_rules.used_by(
-            deployment,
-            consumers,
-            other_has_model_id=deployment.deployment_id != deployment.model_id
-            and is_running(snapshot.deployment(deployment.model_id)),
+    users = {}
+    for deployment in found:
+        has_model_id = deployment.deployment_id == deployment.model_id
+        other_has_model_id = not has_model_id and is_running(snapshot.deployment(deployment.model_id))
+        used_by, named_by = (
+            consumer_rules.used_by(deployment, consumers, other_has_model_id=each)
+            for each in (other_has_model_id, True)
         )
-        for deployment in found
-    }
+        users[deployment.deployment_id] = Users(used_by, named_by)
+    return users
 
 
-def _unread(users: Users) -> tuple[WarningText, ...]:
+def _unread(users: UsersOf) -> tuple[WarningText, ...]:
     """Return a warning for each kind of consumers that the user may not read."""
-    kinds = dict.fromkeys(kind for used_by in users.values() for kind in used_by.unread)
+    kinds = dict.fromkeys(kind for each in users.values() for kind in each.used_by.unread)
     return tuple(WarningText(unreadable(kind)) for kind in kinds)
 
 
-def _shown(found: t.Sequence[tuple[Deployment, Json]], users: Users, server: Server, gather: t.Sequence[str]) -> Json:
+def _shown(found: t.Sequence[tuple[Deployment, Json]], users: UsersOf, server: Server, gather: t.Sequence[str]) -> Json:
     """Return the result keys about what was *found*."""
     trust = Trust(server.supports(Feature.PENDING_REQUESTS), not server.supports(Feature.MISREPORTED_THREADS))
     items = [_item(deployment, row, users.get(deployment.deployment_id), gather, trust) for deployment, row in found]
@@ -117,7 +127,7 @@ def _shown(found: t.Sequence[tuple[Deployment, Json]], users: Users, server: Ser
     return {"deployments": items, "as_list": listed, "summary": _summary(items)}
 
 
-def _item(deployment: Deployment, row: Json, used_by: UsedBy | None, gather: t.Sequence[str], trust: Trust) -> Json:
+def _item(deployment: Deployment, row: Json, users: Users | None, gather: t.Sequence[str], trust: Trust) -> Json:
     state, reason = health(deployment)
     routing = bool(gather)
     return {
@@ -129,7 +139,8 @@ def _item(deployment: Deployment, row: Json, used_by: UsedBy | None, gather: t.S
         "health_reason": reason,
         "nodes": nodes(row, trust) if "nodes" in gather else None,
         "usage": usage(row, trust) if "usage" in gather else None,
-        "used_by": used_by.as_result() if used_by else None,
+        "used_by": users.used_by.as_result() if users else None,
+        "named_by": users.named_by.as_result() if users else None,
     }
 
 

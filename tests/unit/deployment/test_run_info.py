@@ -109,8 +109,8 @@ def referenced(emulator: Emulator) -> None:
     emulator.effect("put_semantic_text_reference", index="i", inference_id="e")
 
 
-def users(result: Json) -> dict[str, t.Any]:
-    return {item["deployment_id"]: item["used_by"] and list(item["used_by"].values()) for item in result["deployments"]}
+def users(result: Json, key: str = "used_by") -> Json:
+    return {item["deployment_id"]: item[key] and list(item[key].values()) for item in result["deployments"]}
 
 
 def test_references_are_the_consumers_of_each_deployment(emulator: Emulator) -> None:
@@ -118,6 +118,11 @@ def test_references_are_the_consumers_of_each_deployment(emulator: Emulator) -> 
     assert users(emulator.info(gather=["references"])) == {
         "m-ingest": [[], ["p"], ["alias"], []],
         "m-search": [["e"], ["p"], ["alias"], ["i"]],
+        "other": [[], [], [], []],
+    }
+    assert users(emulator.info(gather=["references"]), "named_by") == {
+        "m-ingest": [[], [], [], []],
+        "m-search": [["e"], [], [], ["i"]],
         "other": [[], [], [], []],
     }
     assert set(users(emulator.info(gather=["routing", "nodes", "usage"])).values()) == {None}
@@ -130,6 +135,7 @@ def test_who_names_a_model_uses_the_deployment_with_its_id() -> None:
         emulator.settle()
         referenced(emulator)
         assert users(emulator.info()) == {"m": [[], ["p"], ["alias"], []], "m-search": [["e"], [], [], ["i"]]}
+        assert users(emulator.info(), "named_by") == {"m": [[], ["p"], [], []], "m-search": [["e"], [], [], ["i"]]}
 
 
 def test_references_are_read_once_whatever_the_number_of_deployments(emulator: Emulator) -> None:

@@ -39,7 +39,7 @@ already_there bytes config create_time created_by current definition_bytes defin
 differences download downloaded_parts field_names fully_defined input license_level model model_type name order
 part_size parts platform_architecture resumed_at run semantic_text_indices sent_bytes sent_parts tags total_parts
 upload verified
-cluster_uuid
+cluster_uuid named_by
 architecture at_most displaced fit fits free jobs may_grow memory observed observed_memory overhead placed plan
 privilege processors reasons roles shutting_down total used what zone
 semantic_text_indices
