@@ -93,7 +93,8 @@ def _deployable(cluster: Cluster, name: str, deployment_id: str) -> Model:
         raise errors.status(400, f"model [{model.id}] of type cannot be deployed. Only PyTorch models can be deployed")
     if not model.has_location:
         raise errors.ApiError(500, "exception", f"model [{model.id}] does not have location")
-    if deployment_id != model.id and deployment_id in cluster.models:
+    # An alias counts as its model, and is not looked up if the path names it, too (around-deployments.md 3).
+    if name != deployment_id and cluster.resolve_model(deployment_id) is not None:
         reason = (
             f"Deployment id [{deployment_id}] is the same as an another model which is not the model being deployed. "
         )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -172,10 +173,16 @@ class Cluster(ClusterConnection):
         real_id = self.predictions.aliases.get(model_id, model_id)
         if real_id is None:
             return None
-        if real_id in self.predictions.models:
-            predicted = self.predictions.models[real_id]
-            return predicted and predicted.model
-        return self._read_existing(real_id)
+        predicted = self.predictions.models.get(real_id)
+        found = predicted.model if predicted else None
+        if real_id not in self.predictions.models:
+            found = self._read_existing(real_id)
+        return found and self._with_predicted_aliases(found)
+
+    def _with_predicted_aliases(self, model: Model) -> Model:
+        known = {**dict.fromkeys(model.aliases, model.model_id), **self.predictions.aliases}
+        names = (alias for alias, model_id in known.items() if model_id == model.model_id)
+        return dataclasses.replace(model, aliases=tuple(sorted(names)))
 
     def _read_existing(self, model_id: str) -> Model | None:
         row = read_model_with_status(self._client, self.server, model_id, MODELS)

@@ -107,7 +107,14 @@ class DeploymentRun:
         self.state = self.recovery.at_end(self.state, self.read)
 
     def to_request(self, step: Step) -> Request:
-        """Return the request of *step*."""
+        """Return the request of *step*.
+
+        A start names an alias of its model that has the deployment's id: in any other way Elasticsearch takes that id
+        for another model (around-deployments.md 3).
+        """
+        model = self.state.start_model
+        if step.kind == "start" and model and step.deployment_id in model.aliases:
+            step = dataclasses.replace(step, settings={**step.settings, "model_id": step.deployment_id})
         return self.cluster.to_request(step, self._server_timeout)
 
     def send(self, step: Step) -> Deployment | None:
