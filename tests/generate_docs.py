@@ -23,6 +23,7 @@ import conftest  # makes the collection importable
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.options.fleet import INHERITED, ITEM, SPEC
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._model.options import UPLOADS
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import NEW
 from checks.collection import NAME
 from support.documents import block
 
@@ -39,7 +40,7 @@ CAPACITY = "plugins/modules/ml_capacity_info.py"
 MODELS = "plugins/modules/trained_model_info.py"
 ENDPOINTS = "plugins/modules/inference_endpoint_info.py"
 ROLE = "roles/deployments/meta/argument_specs.yml"
-BUILTIN, SEARCH = "roles/builtin_model", "roles/semantic_search"
+BUILTIN, SEARCH, ROLLOUT = "roles/builtin_model", "roles/semantic_search", "roles/model_rollout"
 WIDTH = 120
 KEYS = ("description", "type", "elements", "choices", "default", "returned", "contains", "suboptions", "sample")
 _NOT_LEFT_OUT = "unless detail is changed and it was not changed"
@@ -232,6 +233,11 @@ def _handed_on(role: str) -> dict[str, tuple[str, Json]]:
     deployment = options() | fragment("facts", "DEPLOYMENTS")
     kept = ("state", "wait", "force", "on_missing")
     infer = of("trained_model_infer", "deployment_id")
+    if role == ROLLOUT:
+        return {
+            "deployment": ("__step.arguments", {name: entry for name, entry in deployment.items() if name in NEW}),
+            "smoke test": ("__step.arguments", infer),
+        }
     if role == BUILTIN:
         return {
             "model": ("builtin_model", of("trained_model", *kept, *UPLOADS)),
@@ -249,7 +255,7 @@ def _handed_on(role: str) -> dict[str, tuple[str, Json]]:
 
 
 COMPLETED = (("deployment", "model_id"), ("endpoint", "service_settings"))
-"""Parts and options that the role completes by what the steps before made."""
+"""Parts and options that a role completes by what the steps before made."""
 
 
 def role_options(role: str, part: str) -> Json:
@@ -296,6 +302,13 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
         for role in (BUILTIN, SEARCH)
         for path, make in (("meta/argument_specs.yml", role_options), ("tasks/main.yml", role_arguments))
     },
+    f"{ROLLOUT}/meta/argument_specs.yml": {
+        part: functools.partial(role_options, ROLLOUT, part) for part in _handed_on(ROLLOUT)
+    },
+    f"{ROLLOUT}/tasks/steps/deploy.yml": {
+        "deployment": functools.partial(role_arguments, ROLLOUT, "deployment"),
+    },
+    f"{ROLLOUT}/tasks/steps/try.yml": {"smoke test": functools.partial(role_arguments, ROLLOUT, "smoke test")},
 }
 """File to what stands between its marks."""
 

@@ -51,6 +51,8 @@ def would_hide(key: Key, variables: Variables) -> bool:
     if name not in variables:
         return False
     fact = fact_in(variables, name)
+    if variables[name] == {} and _is_ours(fact):
+        return False  # a role has emptied its fact by set_fact, and what that sets stays above all later facts
     made_by_us = [value for value in (fact if _is_ours(fact) else None, _of_this_loop.get(key)) if value is not None]
     return variables[name] not in made_by_us
 

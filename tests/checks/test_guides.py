@@ -69,10 +69,11 @@ def of_roles() -> Iterator[str]:
 
 
 def of_playbooks() -> Iterator[str]:
-    """Yield the variables that surveys ask for, and those that playbooks hand to the next job."""
+    """Yield the variables and choices of surveys, and what playbooks hand to the next job."""
     yield from (f"{path.stem}_result" for path in (ROOT / "playbooks").glob("*.yml"))
     for path in sorted((ROOT / "playbooks/files").glob("*_survey.json")):
-        yield from (question["variable"] for question in json.loads(path.read_text())["spec"])
+        for question in json.loads(path.read_text())["spec"]:
+            yield from (question["variable"], *(question["choices"] or ()))
 
 
 def of_setup() -> Iterator[str]:

@@ -22,12 +22,15 @@ from support.playbook import Json, Played, run_playbook
 
 ADDRESS = "https://es.example.com:9200"
 COLLECTION = "mlops.elasticsearch."
+_STATES = tempfile.TemporaryDirectory()
 VALUES = {
     "elasticsearch_api_key": "c2VudGltZW50OnNlY3JldA==",
     "deployment_id": "sentiment",
     "number_of_allocations": 3,
     "recovery_folder": tempfile.gettempdir(),
     "state_folder": tempfile.gettempdir(),
+    "rollout_folder": _STATES.name,
+    "watch_seconds": 0,
     "inventory_folder": tempfile.gettempdir(),
     "openai_api_key": "not-a-real-key-of-openai",
     "files": str(Path(tempfile.gettempdir()) / "files-of-a-model"),
@@ -55,6 +58,8 @@ def cluster() -> Iterator[Emulator]:
         server.control("POST", "/effects", {"do": "set_download_time", "seconds": 0})
         server.api("PUT", "/_ml/trained_models/.multilingual-e5-small", {"input": {"field_names": ["text_field"]}})
         model_files.write(Path(str(VALUES["files"])))
+        for path in Path(_STATES.name).iterdir():  # of another cluster
+            path.unlink()
         yield server
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
 from support import awx_job
 from support.awx_job import Job, Launch
 from support.canaries import canary, hits
@@ -44,6 +45,35 @@ def failed(cluster: Emulator) -> None:
     """Let the deployment sentiment fail on all its nodes."""
     started(cluster)
     cluster.control("POST", "/effects", {"do": "fail_route", "deployment_id": "sentiment"})
+
+
+def behind_an_alias(cluster: Emulator) -> None:
+    """Let clients use that deployment through the alias search."""
+    started(cluster)
+    cluster.api("PUT", "/_ml/trained_models/sentiment/model_aliases/search")
+
+
+def rolled_out(cluster: Emulator) -> None:
+    """Leave a rollout as it has finished: the alias leads to the deployment e5 now."""
+    cluster.api(
+        "POST", "/_ml/trained_models/.multilingual-e5-small/deployment/_start?deployment_id=e5&wait_for=started"
+    )
+    cluster.api("PUT", "/_ml/trained_models/.multilingual-e5-small/model_aliases/search")
+    cluster.control("POST", "/settle")
+    old = {"deployment_id": "sentiment", "model_id": "sentiment", "number_of_allocations": 2}
+    state = State(
+        cluster={"name": None, "uuid": None},
+        time="2026-12-01T09:00:00Z",
+        phase="finished",
+        route="alias",
+        name="search",
+        in_place=False,
+        new={"deployment_id": "e5", "model_id": ".multilingual-e5-small"},
+        made_new=True,
+        old=[old],
+        previous_model_id="sentiment",
+    )
+    Path(FOLDER.name, "search.json").write_text(json.dumps(state.to_json()))
 
 
 def calls(result: Json) -> list[Json]:
@@ -152,6 +182,34 @@ ROWS = (
         ["/_ml/trained_models/sentiment/deployment/_start"],
         prepare=quiesced,
         unlike=("dry_run", "differences", "drift", "msg"),
+    ),
+    Row(
+        "rollout",
+        {
+            "model_alias": "search",
+            "model_id": ".multilingual-e5-small",
+            "new_deployment_id": "e5",
+            "watch_seconds": 0,
+            "drain_seconds": 0,
+        },
+        [
+            "/_ml/trained_models/.multilingual-e5-small/deployment/_start",
+            "/_ml/trained_models/.multilingual-e5-small/model_aliases/search",
+            "/_ml/trained_models/sentiment/deployment/_stop",
+        ],
+        behind_an_alias,
+        unlike=("dry_run", "outcome"),
+    ),
+    Row(
+        "rollback",
+        {"state_file": f"{FOLDER.name}/search.json", "drain_seconds": 0},
+        [
+            "/_ml/trained_models/sentiment/deployment/_start",
+            "/_ml/trained_models/sentiment/model_aliases/search",
+            "/_ml/trained_models/e5/deployment/_stop",
+        ],
+        rolled_out,
+        unlike=("dry_run", "outcome"),
     ),
     Row("capacity", {"model_id": "sentiment", "threads_per_allocation": "2"}, [], unlike=()),
     Row(

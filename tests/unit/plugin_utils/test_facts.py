@@ -238,6 +238,7 @@ def test_ansible_removes_its_prefix_from_the_names_of_facts() -> None:
         ({"ansible_facts": {"fact": OURS}}, False),
         ({"fact": OURS, "ansible_facts": {"fact": OURS}}, False),
         ({"fact": {}, "ansible_facts": {"fact": {}}}, False),
+        ({"fact": {}, "ansible_facts": {"fact": OURS}}, False),
         ({"fact": {}, "ansible_facts": {}}, True),
         ({"fact": {}}, True),
         ({"fact": None}, True),

@@ -1,0 +1,74 @@
+# Copyright (c) mlops.elasticsearch contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The order of the steps, which all routes share."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import steps as to
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Json
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import Given
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
+
+
+def require_new(given: Given) -> None:
+    """Refuse a rollout that does not name what it rolls out."""
+    for name in ("deployment_id", "model_id"):
+        if name not in given.new:
+            raise Refusal("incomplete_options", f"new.{name} is missing", hint="It is the deployment to roll out.")
+
+
+def old_ids(state: State) -> list[str]:
+    return [str(each["deployment_id"]) for each in state.old]
+
+
+def running(state: State, seen: Seen) -> list[str]:
+    """Return the old deployments that are still there."""
+    return [name for name in old_ids(state) if name in seen.deployments]
+
+
+def no_room(state: State) -> str:
+    """Return what to say if there is no room for both."""
+    if state.in_place or not state.old:
+        return ""
+    ids = quoted_ids(old_ids(state))
+    return (
+        f"There is no room for {ids} and '{state.new_id}' at once. strategy in_place stops {ids} first: requests fail "
+        f"from then on until '{state.new_id}' answers."
+    )
+
+
+def fewer_at_first(seen: Seen, state: State) -> tuple[str, ...]:
+    """Return a note if adaptive allocations begin with less than there are now: Elasticsearch starts with the least."""
+    adaptive = state.new.get("adaptive_allocations") or {}
+    least = adaptive.get("min_number_of_allocations") or 1
+    now = sum(seen.deployments[name]["number_of_allocations"] or 0 for name in running(state, seen))
+    if not adaptive.get("enabled") or now <= least or state.new_id in seen.deployments:
+        return ()
+    return (
+        f"Deployment '{state.new_id}' begins with {least} allocations, and Elasticsearch adds more by load. There are "
+        f"{now} now: give min_number_of_allocations to begin with more.",
+    )
+
+
+def in_order(given: Given, state: State, first: list[Json], moves: list[Json], last: list[Json]) -> list[Json]:
+    """Return all steps of a rollout.
+
+    Those that were done before are left out where repeating them would tell nothing. *first* bring the new deployment,
+    *moves* let clients use it, *last* end the old one.
+    """
+    if state.phase == "finished" and not (state.kept_old and last):
+        return [*first, *moves]
+    fresh = state.phase == "begun"
+    begun = to.note(state, given) if fresh else []
+    tried = to.smoke_test(state.new_id, given) if fresh else []
+    watched = to.watch(state.new_id, given) if fresh else []
+    watched += to.note(dataclasses.replace(state, phase="watched"), given) if state.phase != "finished" else []
+    ended = to.note(dataclasses.replace(state, phase="finished", kept_old=given.keep_old), given)
+    return [*begun, *first, *tried, *moves, *watched, *last, *ended]
