@@ -22,6 +22,7 @@ NOTHING: Json = {
     "mode_on": False,
     "notices": [],
     "drift": [],
+    "left_out": [],
     "unrecorded": {"deployments": [], "inference_endpoints": [], "model_aliases": []},
     "not_recorded": [],
     "kept": [],

@@ -32,6 +32,7 @@ def restore(record: Json, found: Found, options: Json) -> Json:
     aliases = {} if options["aliases"] == LEAVE else record["model_aliases"]
     recorded = record.get("upgrade_mode")
     beside = unrecorded(record, found, options)
+    left_out = _left_out(record, found, options)
     if options["stop_unrecorded"]:
         items += [stop(name, options) for name in beside["deployments"]]
     return {
@@ -48,7 +49,9 @@ def restore(record: Json, found: Found, options: Json) -> Json:
             *bounds.versions(record["server"], found.version),
             *(note.text for note in bounded),
             *map(_without_owner, without_owner),
+            *([_still_kept(left_out)] if left_out else ()),
         ],
+        "left_out": left_out,
         "drift": _judged(differences(record, found, options), record, found, options),
         "unrecorded": beside,
     }
@@ -86,6 +89,16 @@ def unrecorded(record: Json, found: Found, options: Json) -> Json:
         ),
         "model_aliases": sorted(found.aliases.keys() - record["model_aliases"].keys()),
     }
+
+
+def _left_out(record: Json, found: Found, options: Json) -> list[str]:
+    """Return the ids of recorded deployments that are not there and, by the options, stay so."""
+    names = sorted(each["deployment_id"] for each in record["deployments"])
+    return [name for name in names if matches(name, options["except"]) and name not in found.deployments]
+
+
+def _still_kept(left_out: t.Sequence[str]) -> str:
+    return f"Left alone by except, and not there: {quoted_ids(left_out)}. The record is kept until they are restored."
 
 
 def _lacks_owner(recorded: Json, found: Found) -> bool:

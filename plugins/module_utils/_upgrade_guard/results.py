@@ -91,7 +91,9 @@ def _api_calls(planned: Json, runs: Json) -> list[Json]:
 
 
 def _is_restored(restores: bool, failed: t.Sequence[str], planned: Json, runs: Json, check_mode: bool) -> bool:
-    return restores and not failed and not planned["refused"] and (check_mode or bool(runs["after"]))
+    """Return whether the record has done its work. What ``except`` left out has its only copy there."""
+    done = restores and not failed and not planned["refused"] and not planned["left_out"]
+    return done and (check_mode or bool(runs["after"]))
 
 
 def table(drift: t.Sequence[Json]) -> list[str]:

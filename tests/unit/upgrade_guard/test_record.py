@@ -172,6 +172,30 @@ def test_a_record_that_was_not_restored_is_not_lost() -> None:
         assert (planned["backup"], planned["write"], len(planned["record"]["deployments"])) == (True, True, 2)
 
 
+def test_a_restore_of_a_part_does_not_end_the_record() -> None:
+    """Test that the next night keeps what ``except`` has left out, as the record has its only copy."""
+    with Emulator("9.5.3") as emulator:
+        deployed(emulator, "a")
+        deployed(emulator, "b", number_of_allocations=2)
+        guard = Guard(emulator)
+        guard.use(**NIGHT)
+        done = guard.use(**RESTORE, **{"except": "b"})
+        assert (done["failed"], done["differences"], read(guard)["state"]) == ([], 0, "quiesced")
+        assert done["notices"] == [
+            "Left alone by except, and not there: 'b'. The record is kept until they are restored."
+        ]
+        assert guard.use(**NIGHT)["record"]["kept"] == ["b"]
+        assert guard.use(**RESTORE)["restored"] == ["a", "b"]
+        assert (emulator.deployments()["b"]["task_parameters"]["number_of_allocations"], read(guard)["state"]) == (
+            2,
+            "restored",
+        )
+        # What is there is only left alone.
+        guard.use(**NIGHT, **{"except": "b"})
+        guard.use(**RESTORE, **{"except": "b"})
+        assert read(guard)["state"] == "restored"
+
+
 def test_a_quiesce_of_its_own_stops_what_the_record_has() -> None:
     with Emulator("9.5.3") as emulator:
         deployed(emulator, "a")
