@@ -9,33 +9,40 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .found import SETTINGS, Found
+from .._core.http.schema import SchemaError, boolean, integer, list_of, map_of, object_with, text
+from .._ml.schemas import ADAPTIVE
+from .._ml.settings import SCHEMAS, START_SETTINGS
+from .found import Found
 from .options import QUIESCE
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 FORMAT = 1
 KIND = "mlops.elasticsearch.upgrade_guard"
 RECORDED, QUIESCED, RESTORED = "recorded", "quiesced", "restored"
-_TYPES: t.Mapping[str, type | tuple[type, ...]] = {
-    "state": str,
-    "recorded_at": str,
-    "cluster": dict,
-    "server": dict,
-    "deployments": list,
-    "inference_endpoints": list,
-    "model_aliases": dict,
-}
 _OF_DEPLOYMENT = {
-    "deployment_id",
-    *SETTINGS,
-    "cache_size_exact",
-    "number_of_allocations",
-    "adaptive_allocations",
-    "initial_number_of_allocations",
-    "assignment_state",
-    "owner",
+    "deployment_id": text,
+    "model_id": text,
+    **{name: SCHEMAS[name] for name in (*START_SETTINGS, "number_of_allocations")},
+    "cache_size_exact": boolean,
+    "adaptive_allocations": ADAPTIVE,
+    "initial_number_of_allocations": integer,
+    "assignment_state": text,
+    "owner": text,
 }
-_OF_ENDPOINT = {"inference_id", "deployment_id", "owned"}
+_OF_ENDPOINT = {"inference_id": text, "deployment_id": text, "owned": boolean}
+_PARTS = ("state", "recorded_at", "cluster", "server", "deployments", "inference_endpoints", "model_aliases")
+_RECORD = object_with(
+    *_PARTS,
+    state=text,
+    recorded_at=text,
+    upgrade_mode=boolean,
+    cluster=object_with(name=text, uuid=text),
+    server=object_with(version=text, flavor=text),
+    deployments=list_of(object_with("deployment_id", "model_id", "cache_size_exact", **_OF_DEPLOYMENT)),
+    inference_endpoints=list_of(object_with("inference_id", **_OF_ENDPOINT)),
+    model_aliases=map_of(text),
+)
+"""What is read of a record; the names of an item must all be there, and some may be null."""
 
 
 class Opened(t.NamedTuple):
@@ -63,11 +70,15 @@ def opened(text: str | None, file: str) -> Opened:
 
 
 def _is_whole(data: Json) -> bool:
-    """Return whether *data* has all that is read of a record."""
+    """Return whether *data* has all that is read of a record, each in its form."""
+    try:
+        _RECORD(data)
+    except SchemaError:
+        return False
     return (
-        all(isinstance(data.get(name), kind) for name, kind in _TYPES.items())
-        and all(isinstance(each, dict) and each.keys() >= _OF_DEPLOYMENT for each in data["deployments"])
-        and all(isinstance(each, dict) and each.keys() >= _OF_ENDPOINT for each in data["inference_endpoints"])
+        data["state"] in (RECORDED, QUIESCED, RESTORED)
+        and all(each.keys() >= _OF_DEPLOYMENT.keys() for each in data["deployments"])
+        and all(each.keys() >= _OF_ENDPOINT.keys() for each in data["inference_endpoints"])
     )
 
 

@@ -260,6 +260,44 @@ def test_a_record_that_was_edited() -> None:
             guard.use(action="record")
 
 
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("state", "open"),
+        ("cluster", {"name": [], "uuid": None}),
+        ("upgrade_mode", "on"),
+        ("server", {"version": 9}),
+        ("model_aliases", {"a": 7}),
+        ("model_aliases", {"a": None}),
+        ("inference_endpoints", [{"inference_id": [], "deployment_id": "a", "owned": True}]),
+        *(
+            ("deployments", {name: value})
+            for name, value in (
+                ("deployment_id", 7),
+                ("deployment_id", None),
+                ("model_id", []),
+                ("cache_size", 5000),
+                ("queue_capacity", "100"),
+                ("number_of_allocations", True),
+                ("adaptive_allocations", "off"),
+                ("adaptive_allocations", {"min_number_of_allocations": "1"}),
+                ("owner", {}),
+            )
+        ),
+    ],
+)
+def test_values_that_no_record_has(part: str, wrong: t.Any) -> None:
+    with Emulator("9.5.3") as emulator:
+        deployed(emulator, "a")
+        guard = Guard(emulator)
+        guard.use(action="record")
+        record = read(guard)
+        [deployment] = record["deployments"]
+        guard.text = json.dumps({**record, part: [{**deployment, **wrong}] if part == "deployments" else wrong})
+        for given in (RESTORE, NIGHT):
+            assert "edited by hand" in guard.plan(**given)["refused"][0]
+
+
 def test_what_cannot_be_read() -> None:
     with Emulator("9.5.3") as emulator:
         emulator.allow("monitor_ml")
