@@ -105,3 +105,9 @@ def test_literals_of_a_guide_are_names_that_there_are(path: Path) -> None:
 
 def test_names_are_found() -> None:
     assert list(names("``on_guarded: skip``, ``wait`` and ``replace: stop_start``")) == ["on_guarded", "stop_start"]
+
+
+def test_no_paragraph_stands_twice() -> None:
+    found = [" ".join(text.split()) for path in GUIDES for text in path.read_text().split("\n\n")]
+    long = [text for text in found if len(text) > 120 and not text.startswith("..")]
+    assert [text for text in set(long) if long.count(text) > 1] == []
