@@ -222,6 +222,16 @@ ROWS = (
 )
 
 
+REFUSED_BY_ROLES = (
+    (
+        "night",
+        {"record_file": "f", "mode": "stop_nodes"},
+        "upgrade_guard.quiesce.nodes is missing. It lists names or ids of nodes.",
+    ),
+)
+"""Playbook, answers, and the message of its role."""
+
+
 def survey(name: str) -> list[Json]:
     found: list[Json] = json.loads((ROOT / f"playbooks/files/{name}_survey.json").read_text())["spec"]
     return found
@@ -360,6 +370,16 @@ def test_a_job_without_answers_says_what_is_missing(tmp_path: Path) -> None:
         == "deployment_id is missing. Id of the deployment. One that does not exist is started."
     )
     assert "No deployment: failed" in job.stdout
+
+
+@pytest.mark.parametrize(("name", "given", "refusal"), REFUSED_BY_ROLES, ids=[name for name, *_ in REFUSED_BY_ROLES])
+def test_the_result_has_what_the_role_refuses(name: str, given: Json, refusal: str) -> None:
+    """The survey allows it; no address of a cluster is given, because none is asked."""
+    refused = run_playbook(Path(f"mlops.elasticsearch.{name}"), extra_vars=given)
+    assert refused.rc != 0
+    [stats] = refused.of("ansible.builtin.set_stats")
+    found = stats["ansible_stats"]["data"][f"{name}_result"]
+    assert (found["failed"], found["msg"]) == (True, refusal)
 
 
 GUIDE = (ROOT / "docs/docsite/rst/playbooks.rst").read_text().replace("\\\n", " ")
