@@ -126,9 +126,10 @@ def test_restore_exactly_on_a_newer_server(cluster: Emulator, tmp_path: Path) ->
     assert early.rc != 0
     assert "Run the task again when all nodes are upgraded" in " ".join(results(early)["failed"])
     assert cluster.writes() == []
+    effect(cluster, "set_setting", name="upgrade_mode", value=True)
     upgraded = {"do": "set_setting", "name": "mixed_versions", "value": False}
     # The last node is upgraded while the role waits.
-    last: Json = {"operation": "any_read", "after": 30, "do": {"type": "effect", "effect": upgraded}}
+    last: Json = {"operation": "any_read", "after": 50, "do": {"type": "effect", "effect": upgraded}}
     cluster.control("POST", "/faults", last)
     morning = guard(cluster, file, action="restore", wait_timeout="2m").must_pass()
     assert "FAILED - RETRYING" in morning.output
@@ -155,13 +156,16 @@ def test_a_refusal_comes_before_the_first_write(cluster: Emulator, tmp_path: Pat
     every_node: Json = {"mode": "stop_nodes", "nodes": ["ml-*"], "upgrade_mode": omitted}
     guard(cluster, file, **{**NIGHT, "quiesce": every_node, "except": omitted, "guard": None}).must_pass()
     # A model was deleted, and with it an alias.
-    cluster.control("DELETE", "/journal")
     cluster.api("DELETE", "/_ml/trained_models/names?force=true")
+    effect(cluster, "set_setting", name="upgrade_mode", value=True)
     cluster.control("DELETE", "/journal")
-    blocked = guard(cluster, file, action="restore")
-    assert blocked.rc != 0
-    assert "Nothing was restored, because a part of the record is refused." in blocked.output
-    assert cluster.writes() == []
+    for given, why in (({}, "no trained model"), ({"on_refused": "skip", "wait_for": "whatever"}, "wait_for")):
+        blocked = guard(cluster, file, action="restore", **given)
+        assert blocked.rc != 0
+        assert "Nothing was restored, because a part of the record is refused." in blocked.output
+        assert {why in each for each in results(blocked)["failed"]} == {True}
+        # Even the upgrade mode stays on.
+        assert cluster.writes() == []
     most = guard(cluster, file, action="restore", on_refused="skip")
     assert most.rc != 0
     assert results(most)["restored"] == ["ingest", "search", "similar"]

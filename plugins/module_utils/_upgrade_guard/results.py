@@ -124,15 +124,14 @@ def failures(run: Json) -> list[Json]:
 def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
     """Return a sentence for each thing that was refused or failed."""
     found: dict[str, str] = {}
+    is_on = planned["mode_off"] and (check_mode or not runs["mode"])
     for run in (runs["rehearsal"], runs["deployments"]):
         each_failed = failures(run)
-        found |= {
-            each["deployment_id"]: str(each["msg"]) for each in each_failed if not _waits(each, planned, check_mode)
-        }
+        found |= {each["deployment_id"]: str(each["msg"]) for each in each_failed if not (is_on and _waits(each))}
         if not each_failed and (run.get("failure") or run.get("failed")):
             found[""] = str(run.get("msg"))
     for each in runs["aliases"].get("results") or []:
-        if each.get("failure") and not _waits(each, planned, check_mode):
+        if each.get("failure") and not (is_on and _waits(each)):
             found[f"alias {(each.get('item') or {}).get('model_alias')}"] = str(each.get("msg"))
     for name in ("mode", "file"):
         if runs[name].get("failed"):
@@ -140,13 +139,13 @@ def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
     return list(dict.fromkeys(found.values()))
 
 
-def _waits(item: Json, planned: Json, check_mode: bool) -> bool:
-    """Return whether an item is refused in a dry run only, because a real one turns the upgrade mode off first."""
-    return check_mode and planned["mode_off"] and (item.get("failure") or {}).get("code") == _MODE
+def _waits(item: Json) -> bool:
+    """Return whether an item is refused only because the upgrade mode is on, which a real run turns off first."""
+    return bool((item.get("failure") or {}).get("code") == _MODE)
 
 
 def _not_rehearsed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
-    if any(_waits(each, planned, check_mode) for each in failures(runs["deployments"])):
+    if check_mode and planned["mode_off"] and any(map(_waits, failures(runs["deployments"]))):
         return ["The upgrade mode is on, so the dry run could not try the starts. A real run turns it off first."]
     return []
 
