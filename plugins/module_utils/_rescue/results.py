@@ -20,6 +20,7 @@ WORDS = {
     "endpoints": "is lost",
     STOPPING: "is not touched",
 }
+_NOT_PLANNED = "The cluster or its record could not be read."
 
 
 class Outcome(t.NamedTuple):
@@ -37,6 +38,8 @@ def results(planned: Json, runs: Json, check_mode: bool) -> Json:
     """
     found = planned.get("found") or []
     refused = [*(planned.get("refused") or ()), *(runs["rehearsal"].get("refused") or ()), *refusal(runs["repair"])]
+    if "found" not in planned and not refused:
+        refused = [_NOT_PLANNED]
     ends = [(each, _end(each, runs, check_mode)) for each in found]
     broken = [_judged(each, end) for each, end in ends if end.end == "broken"]
     shown: Json = {

@@ -368,7 +368,7 @@ def test_tasks_that_say_nothing_of_a_deployment() -> None:
             assert (result["failed"], result["broken"][0]["why"]) == ([sentence], "it was not reached")
         alone = [{**lost, "item": {"deployment_id": "bad"}}]
         assert rehearsed(found, {"failure": {"code": "no_capacity"}}, alone)["not_taken"] == {"bad": "Cannot connect."}
-        assert results({}, {"rehearsal": {}, "repair": {}, "after": {}}, True)["summary"][0].startswith(
+        assert results({"found": []}, {"rehearsal": {}, "repair": {}, "after": {}}, True)["summary"][0].startswith(
             "Nothing is broken"
         )
 
@@ -467,3 +467,11 @@ def test_limits_of_the_owner_hold() -> None:
         result = rescue(emulator, guard={"max": 1})
         assert ends(result) == {"repaired": [], "broken": ["owned"], "untouched": []}
         assert "guard" in result["broken"][0]["why"]
+
+
+@pytest.mark.parametrize("begun", [{}, {"refused": []}])
+def test_a_task_that_fails_before_the_plan_is_a_failure(begun: Json) -> None:
+    """Test that it does not read as if nothing were broken, for instance because the record is a folder."""
+    result = results(begun, {"rehearsal": {}, "repair": {}, "after": {}}, False)
+    assert result["failed"] == ["The cluster or its record could not be read."]
+    assert result["summary"] == ["Nothing was repaired.", "The cluster or its record could not be read."]
