@@ -41,7 +41,7 @@ def reads(raw: Json) -> Reads:
     notices: list[str] = []
     if deployments.get("failure"):
         refused.append(str(deployments["msg"]))
-    if endpoints.get("failure"):
+    elif endpoints.get("failure"):
         unread = (
             f"Inference endpoints were not read, so those whose deployment is gone are not found: {endpoints['msg']}"
         )

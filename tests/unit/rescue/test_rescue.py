@@ -475,3 +475,8 @@ def test_a_task_that_fails_before_the_plan_is_a_failure(begun: Json) -> None:
     result = results(begun, {"rehearsal": {}, "repair": {}, "after": {}}, False)
     assert result["failed"] == ["The cluster or its record could not be read."]
     assert result["summary"] == ["Nothing was repaired.", "The cluster or its record could not be read."]
+
+
+def test_what_keeps_the_deployments_from_being_read_is_said_once() -> None:
+    unread: Json = {"failure": {"code": "connection_failed"}, "msg": "Cannot connect."}
+    assert plan(options({}), {"deployments": unread, "endpoints": unread}, now())["refused"] == ["Cannot connect."]
