@@ -43,7 +43,7 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
         "record": _record(planned, runs, _is_restored(restores, failed, planned, runs, check_mode)),
         **_done(planned, runs),
         "drift": last["drift"],
-        "differences": differences,
+        "differences": differences if last["drift"] or not last["refused"] else None,
         "unrecorded": last["unrecorded"],
         "not_recorded": planned["not_recorded"],
         "notices": [*planned["notices"], *_not_rehearsed(planned, runs, check_mode)],

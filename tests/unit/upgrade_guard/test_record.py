@@ -228,6 +228,8 @@ def test_another_cluster_is_refused() -> None:
         emulator.allow("monitor_ml", "monitor_inference")
         [refusal] = guard.plan(**RESTORE)["refused"]
         assert refusal.startswith("The uuid of the cluster cannot be read")
+        # A restore that compared nothing is not one without differences.
+        assert guard.use(**RESTORE)["differences"] is None
 
 
 @pytest.mark.parametrize(
