@@ -88,8 +88,8 @@ def _action(top: Json, refused: list[str]) -> list[str]:
 
 def _file(top: Json, refused: list[str]) -> str:
     value = top.get("file")
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str) and value.strip():
+        return value.strip()
     refused.append(f"{NAME}.file is missing, or is no text. It is the path of the record.")
     return ""
 

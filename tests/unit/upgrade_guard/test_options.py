@@ -78,6 +78,7 @@ REFUSED: list[tuple[t.Any, str]] = [
     ({"action": 7, "file": "f"}, "upgrade_guard.action takes a list of texts"),
     ({"action": "record"}, "upgrade_guard.file is missing"),
     ({"action": "record", "file": 7}, "upgrade_guard.file is missing, or is no text."),
+    ({"action": "record", "file": " "}, "upgrade_guard.file is missing"),
     ({**GIVEN, "node": 1}, "upgrade_guard has no key node. Its keys are action, file,"),
     ({**GIVEN, "except": [""]}, "upgrade_guard.except takes a list of texts, none of them empty."),
     ({**GIVEN, "aliases": "drop"}, "upgrade_guard.aliases is one of restore and leave."),
