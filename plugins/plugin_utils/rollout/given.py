@@ -182,9 +182,11 @@ def _smoke_test(given: Json) -> Json | None:
 def _watch(given: Json) -> Json | None:
     length = seconds("watch.seconds", given.get("seconds", 60), zero=True)
     sleep = seconds("watch.sleep", given.get("sleep", 5))
-    if not length:
-        return None
-    return {"watch_seconds": length, "watch_sleep": sleep, "allow": given.get("allow", {})}
+    allow = given.get("allow", {})
+    for name, number in allow.items():
+        if number < 0:
+            raise Refusal("invalid_value", f"watch.allow.{name} must be 0 or more, not {number}")
+    return {"watch_seconds": length, "watch_sleep": sleep, "allow": allow} if length else None
 
 
 def _drain(given: Json) -> tuple[int, float]:

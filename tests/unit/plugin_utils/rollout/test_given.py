@@ -54,6 +54,7 @@ CONTENT: Json = {
         ({"model_alias": "a", "strategy": "x"}, "strategy must be side_by_side or in_place, not 'x'."),
         ({"model_alias": "a", "on_referenced": "x"}, "on_referenced must be fail or force, not 'x'."),
         ({"model_alias": "a", "keep_old": "maybe"}, "keep_old takes true or false"),
+        ({"model_alias": "a", "watch": {"allow": {"failed": -1}}}, "watch.allow.failed must be 0 or more, not -1."),
         (
             {"model_alias": "a", "keep_old": True, "strategy": "in_place"},
             "keep_old makes no sense with strategy in_place",
