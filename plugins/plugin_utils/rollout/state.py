@@ -11,6 +11,12 @@ import json
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.http.schema import (
+    SchemaError,
+    list_of,
+    object_with,
+    text,
+)
 
 Json = dict[str, t.Any]
 Phase = t.Literal["begun", "watched", "finished", "rolling_back", "rolled_back"]
@@ -32,6 +38,8 @@ _TYPES: t.Mapping[str, type | tuple[type, ...]] = {
     "previous_model_id": (str, type(None)),
     "endpoint": (dict, type(None)),
 }
+_DEPLOYMENT = object_with("deployment_id", "model_id", deployment_id=text, model_id=text)
+_DEPLOYMENTS = object_with(new=_DEPLOYMENT, old=list_of(_DEPLOYMENT))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +92,7 @@ def read(content: t.Any, server: t.Mapping[str, t.Any]) -> State | None:
     if not content:
         return None
     found = _parsed(content)
-    if found.get("what") != WHAT or not all(isinstance(found.get(name), kind) for name, kind in _TYPES.items()):
+    if found.get("what") != WHAT or not _is_whole(found):
         raise Refusal(
             "invalid_value",
             "state_file is not a file that this role has written",
@@ -99,6 +107,17 @@ def read(content: t.Any, server: t.Mapping[str, t.Any]) -> State | None:
     state = State(**{name: found[name] for name in _TYPES})
     _refuse_other_cluster(state, server)
     return state
+
+
+def _is_whole(found: Json) -> bool:
+    """Return whether *found* has all that is read of a file, each in its form: a person may have edited it."""
+    if not all(isinstance(found.get(name), kind) for name, kind in _TYPES.items()):
+        return False
+    try:
+        _DEPLOYMENTS(found)
+    except SchemaError:
+        return False
+    return found["phase"] in t.get_args(Phase)
 
 
 def _parsed(content: t.Any) -> Json:

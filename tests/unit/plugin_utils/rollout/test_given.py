@@ -26,7 +26,7 @@ CONTENT: Json = {
     "route": "alias",
     "name": "a",
     "in_place": False,
-    "new": {"deployment_id": "d"},
+    "new": {"deployment_id": "d", "model_id": "m"},
     "made_new": True,
     "kept_old": False,
     "old": [],
@@ -124,7 +124,17 @@ def test_a_file_is_read_as_it_was_written() -> None:
     ("change", "text"),
     [
         ({"what": "x"}, "not a file that this role has written"),
-        ({"old": None}, "not a file that this role has written"),
+        *(
+            ({name: value}, "not a file that this role has written")
+            for name, value in (
+                ("old", None),
+                ("old", [{"deployment_id": "o"}]),
+                ("old", ["o"]),
+                ("new", {}),
+                ("new", {"deployment_id": 7, "model_id": "m"}),
+                ("phase", "done"),
+            )
+        ),
         ({"format": 2}, "format 2, and this version of the collection reads format 1"),
         ({"cluster": {"name": "far", "uuid": "v"}}, "state_file is of another cluster ('far')."),
         ({"cluster": {"name": "far", "uuid": None}}, "state_file is of another cluster ('far')."),
