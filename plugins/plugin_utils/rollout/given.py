@@ -102,10 +102,14 @@ class Given:
 
 
 def without_omitted(value: t.Any) -> t.Any:
-    """Return *value* without entries of dictionaries that are ``omit``, as ansible-core from 2.19 on hands it over."""
+    """Return *value* without entries of dictionaries that are null, empty or ``omit``.
+
+    From ansible-core 2.19 on it hands ``omit`` over. An empty text for a dictionary would be refused later.
+    """
     if not isinstance(value, t.Mapping):
         return value
-    return {name: without_omitted(each) for name, each in value.items() if not type(each).__name__.endswith("OmitType")}
+    kept = {name: each for name, each in value.items() if not type(each).__name__.endswith("OmitType")}
+    return {name: without_omitted(each) for name, each in kept.items() if each not in (None, "")}
 
 
 def read(given: t.Any) -> Given:
