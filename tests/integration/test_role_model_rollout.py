@@ -127,6 +127,9 @@ def test_a_rollout_is_rehearsed_and_loses_no_inference_and_goes_back(cluster: Em
     assert checked["api_calls"] == done["api_calls"]
     assert [each["title"] for each in checked["steps"]] == [each["title"] for each in done["steps"]]
     assert again["api_calls"] == []
+    # What is not about an endpoint needs no privilege to read endpoints.
+    reads = [each.status for each in played.tasks if each.task == "Read the inference endpoints, if it is about one"]
+    assert set(reads) == {"skipped"}
     sent = [(call["method"], call["path"]) for call in cluster.writes()]
     assert sent == [(call["method"], call["path"]) for call in done["api_calls"] + back["api_calls"]]
     assert deployed(cluster) == {"old"}
@@ -143,7 +146,12 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
         given(tmp_path, new=huge),
         given(tmp_path, new={"model_id": "", "deployment_id": "{{ no_such_variable | default(omit) }}"}),
         {**given(tmp_path), "aliases": "search"},
+        given(tmp_path, old_deployment_id="third"),
+        given(tmp_path, state_file=str(tmp_path / "missing" / "state.json")),
     ]
+    cluster.api("POST", "/_ml/trained_models/new-model/deployment/_start?deployment_id=third")
+    cluster.control("POST", "/effects", {"do": "put_pipeline_reference", "pipeline": "p", "model_id": "third"})
+    cluster.control("DELETE", "/journal")
     with Client(cluster, ALIAS) as client:
         played = run_playbook(play(cluster.url, *uses)).must_pass()
     assert client.failures == []
@@ -156,7 +164,14 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
     assert why[1].endswith("Nothing was changed.")
     assert why[2].startswith("new.deployment_id is missing.")
     assert "aliases" in why[3]
-    assert deployed(cluster) == {"old"}
+    assert "'third' is used by" in why[4]
+    assert why[5].startswith("The folder of state_file does not exist")
+    for number, changes in enumerate([True, False, False, False, False, False]):
+        assert left_over[number].get("changed", False) is changes, why[number]
+    assert left_over[4]["api_calls"] == left_over[5]["api_calls"] == []
+    assert all(each["open"] for number in (1, 4) for each in left_over[number]["steps"])
+    assert why[4].endswith("Nothing was changed.")
+    assert deployed(cluster) == {"old", "third"}
     assert [call["path"].rpartition("/")[2] for call in cluster.writes()] == ["_start", "_stop"]
 
 

@@ -71,6 +71,7 @@ class Rollout:
 
     def seen(self, state: str) -> Json:
         return {
+            "folder": {"isdir": True, "writeable": True},
             "deployments": self.emulator.info(gather=["routing", "references"]),
             "models": self.emulator.models(),
             "endpoints": self.emulator.endpoints() if "inference_id" in self.given or '"endpoint"' in state else {},

@@ -18,6 +18,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.order 
     in_order,
     no_room,
     old_ids,
+    refuse_new_id,
     require_new,
     running,
 )
@@ -36,6 +37,7 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
     state = dataclasses.replace(state, new=new, in_place=given.in_place)
     _refuse_other_target(given, seen, state)
     _refuse_new(given, seen, state)
+    refuse_new_id(given, seen, state)
     steps = _in_place(given, seen, state) if given.in_place else _side_by_side(given, seen, state)
     return Decision("rollout", "alias", given.name, (), _notes(given, seen, state), tuple(steps), state, no_room(state))
 

@@ -19,6 +19,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.order 
     in_order,
     no_room,
     old_ids,
+    refuse_new_id,
     require_new,
     running,
 )
@@ -39,6 +40,7 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
     state = state or _begun(given, seen)
     state = dataclasses.replace(state, new=inherited(given.new, state.old), in_place=given.in_place)
     _refuse(given, seen, state)
+    refuse_new_id(given, seen, state)
     first: list[Json] = []
     last: list[Json] = []
     for name in () if _is_owned(state) or given.keep_old else running(state, seen):

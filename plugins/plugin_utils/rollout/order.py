@@ -10,11 +10,15 @@ import dataclasses
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import steps as to
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Json
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import Given
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
+
+_FIXED = ("model_id", *(name for name in START_SETTINGS if name != "cache_size"))
+"""What a deployment keeps until it is stopped, among what every list of deployments says."""
 
 
 def require_new(given: Given) -> None:
@@ -22,6 +26,28 @@ def require_new(given: Given) -> None:
     for name in ("deployment_id", "model_id"):
         if name not in given.new:
             raise Refusal("incomplete_options", f"new.{name} is missing", hint="It is the deployment to roll out.")
+
+
+def refuse_new_id(given: Given, seen: Seen, state: State) -> None:
+    """Refuse an id that Elasticsearch would not start, or that runs with other settings."""
+    new_id, model_id = state.new_id, state.new["model_id"]
+    there = seen.settings.get(new_id)
+    owner = new_id if new_id in seen.models else seen.aliases.get(new_id)
+    if owner not in (None, model_id) and (given.in_place or not there):
+        what = "the id" if owner == new_id else "an alias"
+        raise Refusal(
+            "invalid_value",
+            f"new.deployment_id is '{new_id}', {what} of model '{owner}': Elasticsearch starts no other model under it",
+            hint="Choose another id.",
+        )
+    other = [f"{name} {there[name]}" for name in _FIXED if there and there[name] != state.new.get(name, there[name])]
+    if other and not given.in_place:
+        raise Refusal(
+            "invalid_value",
+            f"new.deployment_id is '{new_id}', which runs already, with {' and '.join(other)}: that changes only by a "
+            "stop",
+            hint="Choose another id, or strategy in_place.",
+        )
 
 
 def old_ids(state: State) -> list[str]:

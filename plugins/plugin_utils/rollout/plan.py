@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import untagged
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import by_alias, by_deployment, by_endpoint
@@ -40,7 +42,8 @@ def plan(given: t.Any, seen: Json, undo: Json | None = None) -> Json:
     """Return what is to be done.
 
     *given*: the variable of the role. *seen*: results of the info modules, ``state`` (the text of the file, empty if
-    there is none) and ``now``. *undo*: the state of a rollout that has failed right now, to go back from it.
+    there is none), ``folder`` (of that file, as ``stat`` returns it) and ``now``. *undo*: the state of a rollout that
+    has failed right now, to go back from it.
     """
     try:
         # ansible-core from 2.19 on hands over containers of its own, which cannot be copied.
@@ -48,10 +51,30 @@ def plan(given: t.Any, seen: Json, undo: Json | None = None) -> Json:
         if undo:
             return _rollback(read(given), Seen.of(seen), states.read(untagged(undo, "undo"), {})).to_json()
         asked = read(given)
+        _refuse_folder(asked, seen.get("folder"))
         decision = _decision(asked, Seen.of(seen), seen.get("state"))
         return dataclasses.replace(decision, dry_run=asked.dry_run).to_json()
     except Refusal as refusal:
-        return Decision(refused=(str(refusal),)).to_json()
+        return _refused(given, refusal).to_json()
+
+
+def _refused(given: t.Any, refusal: Refusal) -> Decision:
+    """Return the decision to do nothing, about what is asked for as far as it can be read."""
+    asked = given if isinstance(given, t.Mapping) else {}
+    action: t.Literal["rollout", "rollback"] = "rollback" if asked.get("action") == "rollback" else "rollout"
+    return Decision(action, refused=(str(refusal),), dry_run=boolean(asked.get("dry_run"), strict=False))
+
+
+def _refuse_folder(given: Given, folder: Json | None) -> None:
+    """Refuse a rollout whose file cannot be written. *folder*: what is known of it, empty if it is not there."""
+    if given.rolls_back or not given.state_file or folder is None:
+        return
+    if not (folder.get("isdir") and folder.get("writeable")):
+        raise Refusal(
+            "invalid_value",
+            "The folder of state_file does not exist, or nothing can be written there",
+            hint="Make it before, on the host where the role runs.",
+        )
 
 
 def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:

@@ -77,7 +77,8 @@ def _lines(found: Json) -> list[str]:
     lines += [*found["refused"], *([found["msg"]] if found["msg"] and not found["refused"] else [])]
     lines += [f"Note: {each}" for each in found["notes"]]
     for each in (*found["steps"], *found["rollback"]):
-        mark = "would" if found["dry_run"] else "open" if each.get("open") else "done"
+        mark = "failed" if each.get("failed") else "open" if each.get("open") else "done"
+        mark = "would" if found["dry_run"] else mark
         lines.append(f"{mark}: {each['title']}")
         lines += [f"    {_call(call)}" for call in each["api_calls"]]
     return lines

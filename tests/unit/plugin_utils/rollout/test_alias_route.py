@@ -217,6 +217,25 @@ def test_what_is_refused(emulator: Emulator) -> None:
     assert set(emulator.deployments()) == {"new"}
 
 
+def test_an_id_that_is_taken_is_refused(emulator: Emulator) -> None:
+    for given in ({}, {"strategy": "in_place"}):
+        assert refused(emulator, new={"model_id": "other", "deployment_id": "search"}, **given).startswith(
+            "new.deployment_id is 'search', an alias of model 'm': Elasticsearch starts no other model under it."
+        )
+        assert "'m', the id of model 'm'" in refused(emulator, new={"model_id": "other", "deployment_id": "m"}, **given)
+    same = {"model_id": "m", "deployment_id": "search"}
+    assert rollout(emulator, new=same).plan()["refused"] == []
+    start(emulator, "other-there", "other", threads_per_allocation=2)
+    busy = {"model_id": "m", "deployment_id": "other-there"}
+    text = "'other-there', which runs already, with model_id other and threads_per_allocation 2: that changes only by"
+    assert text in refused(emulator, new=busy)
+    assert refused(emulator, new=busy).endswith("Choose another id, or strategy in_place.")
+    assert rollout(emulator, new=busy, strategy="in_place").plan()["refused"] == []
+    assert "with queue_capacity 10000" in refused(
+        emulator, new={"model_id": "m", "deployment_id": "old", "queue_capacity": 5}
+    )
+
+
 def test_a_smoke_test_that_fails_takes_back_what_the_role_started(emulator: Emulator) -> None:
     client = Client(emulator, ALIAS)
     failing = {"smoke_test": {"expect": {"label": "no"}}}

@@ -102,6 +102,9 @@ def test_what_is_refused_of_an_endpoint(emulator: Emulator) -> None:
     )
     assert "uses no deployment of the cluster" in refused(emulator)
     assert refused(emulator, new={}).startswith("new.deployment_id is missing.")
+    attach(emulator, "f")
+    taken = {"model_id": "other", "deployment_id": "m"}
+    assert "'m', the id of model 'm'" in refused(emulator, inference_id="f", new=taken)
 
 
 def test_another_client_has_changed_the_endpoint(emulator: Emulator) -> None:

@@ -74,6 +74,25 @@ def test_what_was_taken_back() -> None:
     assert [each.get("open") for each in found["steps"]] == [True] * 3
 
 
+def test_a_step_that_failed_after_its_requests_shows_them() -> None:
+    found = rollout_results(PLAN, done=[{**DONE[0], "failed": True}], undone=[], failed={"msg": "no"}, dry_run=False)
+    assert "failed: Move it" in found["summary"]
+    assert found["api_calls"] == [CALL]
+
+
+def test_a_refusal_names_the_action_that_was_asked_for() -> None:
+    plan = rollout_plan({"action": "rollback", "model_alias": "a", "deployment_id": "d", "dry_run": "yes"}, {})
+    assert (plan["action"], plan["dry_run"]) == ("rollback", True)
+    found = rollout_results(plan, done=[], undone=[], failed={"msg": "no"}, dry_run=False)
+    assert found["summary"][0] == "Rollback: refused (dry run, nothing was sent)"
+
+
+@pytest.mark.parametrize("folder", [{"exists": False}, {"isdir": True, "writeable": False}])
+def test_a_file_that_cannot_be_written_is_refused_before(folder: Json) -> None:
+    plan = rollout_plan({"model_alias": "a", "state_file": "/f"}, {"folder": folder})
+    assert plan["refused"][0].startswith("The folder of state_file does not exist, or nothing can be written there.")
+
+
 def test_outcomes() -> None:
     assert outcome(PLAN, DONE) == "finished"
     assert outcome(PLAN, [{**DONE[0], "changed": False}]) == "unchanged"
