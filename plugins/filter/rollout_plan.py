@@ -60,7 +60,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(refused) has the reasons why nothing is done, and is empty if all may go on. C(notes) has what a person should
+    - C(refused) has the reasons why nothing is done, and is empty if all may go on. C(notices) has what a person should
       know.
     - C(steps) are all steps in order, C(rehearsal) those that check mode can play. Each has C(do), C(title) and
       C(arguments). C(state) is what the role keeps in its file.

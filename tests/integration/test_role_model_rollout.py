@@ -217,7 +217,7 @@ def test_an_endpoint_is_made_again(cluster: Emulator, tmp_path: Path) -> None:
         played = run_playbook(play(cluster.url, {**rollout, "dry_run": True}, rollout)).must_pass()
     planned, done = left(played), left(played, 1)
     assert (planned["outcome"], done["outcome"]) == ("planned", "finished")
-    assert "requests that arrive between the two fail (404)" in planned["notes"][0]
+    assert "requests that arrive between the two fail (404)" in planned["notices"][0]
     assert planned["api_calls"] == done["api_calls"]
     assert [call["method"] for call in cluster.writes()] == ["POST", "DELETE", "PUT", "POST"]
     assert [failure for failure in client.failures if "Inference endpoint not found [e]" not in failure] == []

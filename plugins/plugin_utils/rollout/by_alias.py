@@ -39,7 +39,9 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
     _refuse_new(given, seen, state)
     refuse_new_id(given, seen, state)
     steps = _in_place(given, seen, state) if given.in_place else _side_by_side(given, seen, state)
-    return Decision("rollout", "alias", given.name, (), _notes(given, seen, state), tuple(steps), state, no_room(state))
+    return Decision(
+        "rollout", "alias", given.name, (), _notices(given, seen, state), tuple(steps), state, no_room(state)
+    )
 
 
 def roll_back(given: Given, seen: Seen, state: State) -> Decision:
@@ -160,26 +162,26 @@ def _refuse_new(given: Given, seen: Seen, state: State) -> None:
         )
 
 
-def _notes(given: Given, seen: Seen, state: State) -> tuple[str, ...]:
+def _notices(given: Given, seen: Seen, state: State) -> tuple[str, ...]:
     """Return what a person should know: where requests can fail, and what is not known."""
     ids, model_id = old_ids(state), state.new["model_id"]
-    notes = [*fewer_at_first(seen, state)]
+    notices = [*fewer_at_first(seen, state)]
     if given.in_place and state.old:
         text = f"Requests fail from the stop of {quoted_ids(ids)} on until deployment '{state.new_id}' answers."
-        notes.append(text)
+        notices.append(text)
     elif model_id in ids and model_id == state.previous_model_id and not given.keep_old:
-        notes.append(
+        notices.append(
             f"Deployment '{model_id}' has the id of its model, so Elasticsearch sends all requests to it until it is "
             "gone: "
             "those that arrive while it stops fail (409)."
         )
     if state.previous_model_id == model_id and not state.old and given.old is None:
-        notes.append(
+        notices.append(
             f"Alias '{given.name}' refers to model '{model_id}' already. If another deployment served before, name it "
             "in "
             "old_deployment_id, and it is stopped."
         )
-    return tuple(notes)
+    return tuple(notices)
 
 
 # --- what is done ---

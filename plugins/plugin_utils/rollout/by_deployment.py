@@ -36,10 +36,10 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
         text = f"'{name}' cannot be an alias, which would take the id over: an alias ends with a letter"
         raise Refusal("invalid_value", text, hint=_IN_PLACE)
     decision = by_alias.roll_out(given, seen, state and dataclasses.replace(state, route="alias"))
-    notes = decision.notes
+    notices = decision.notices
     if name not in seen.aliases:
-        notes += (f"From the switch on '{name}' is an alias: the next rollout moves it.",)
-    return _as_deployment(dataclasses.replace(decision, notes=notes))
+        notices += (f"From the switch on '{name}' is an alias: the next rollout moves it.",)
+    return _as_deployment(dataclasses.replace(decision, notices=notices))
 
 
 def roll_back(given: Given, seen: Seen, state: State) -> Decision:

@@ -52,7 +52,7 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
         "rollout",
         "endpoint",
         given.name,
-        notes=_notes(given, seen, state),
+        notices=_notices(given, seen, state),
         steps=tuple(steps),
         state=state,
         no_room="" if _is_owned(state) else no_room(state),
@@ -161,17 +161,17 @@ def _refuse_owned(given: Given, seen: Seen) -> None:
         )
 
 
-def _notes(given: Given, seen: Seen, state: State) -> tuple[str, ...]:
-    notes = [*fewer_at_first(seen, state)]
+def _notices(given: Given, seen: Seen, state: State) -> tuple[str, ...]:
+    notices = [*fewer_at_first(seen, state)]
     if given.in_place and state.old:
         text = f"Requests fail from the stop of {quoted_ids(old_ids(state))} on until '{state.new_id}' answers."
-        notes.append(text)
+        notices.append(text)
     if _uses(given, seen) != state.new_id:
-        notes.append(
+        notices.append(
             f"Inference endpoint '{given.name}' is deleted and made again, because Elasticsearch cannot attach it to "
             "another deployment: requests that arrive between the two fail (404)."
         )
-    return tuple(notes)
+    return tuple(notices)
 
 
 # --- what is done ---

@@ -17,7 +17,7 @@ Json = dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """``refused``: why nothing is done; empty if all may go on. ``notes``: what a person should know before.
+    """``refused``: why nothing is done; empty if all may go on. ``notices``: what a person should know before.
 
     ``no_room``: what to say if there is no room for both deployments. ``ends_failed``: the role fails although all
     steps are done, because they only end a rollback. ``dry_run``: the task asks for check mode.
@@ -27,7 +27,7 @@ class Decision:
     route: str = ""
     name: str = ""
     refused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     steps: tuple[Json, ...] = ()
     state: State | None = None
     no_room: str = ""

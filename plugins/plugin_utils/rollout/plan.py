@@ -112,7 +112,7 @@ def _rollback(given: Given, seen: Seen, state: State | None) -> Decision:
         option = next(name for name, route in ROUTES.items() if route == state.route)
         raise Refusal("invalid_value", f"state_file is about {option} '{state.name}', and not about '{given.name}'")
     if state.phase == "rolled_back":
-        notes = (f"It was taken back already: {state.title}.",)
-        return Decision("rollback", state.route, state.name, notes=notes, state=state)
+        notices = (f"It was taken back already: {state.title}.",)
+        return Decision("rollback", state.route, state.name, notices=notices, state=state)
     named = dataclasses.replace(given, route=t.cast("t.Any", state.route), name=state.name)
     return _ROUTES[state.route].roll_back(named, seen, state)

@@ -29,13 +29,13 @@ def results(
         "route": plan.get("route") or "",
         "name": plan.get("name") or "",
         "outcome": outcome,
-        "dry_run": dry_run,
+        "check_mode": dry_run,
         "changed": any(each["changed"] for each in (*done, *undone)),
         "msg": str(failed.get("msg") or ""),
         "new_deployment_id": (state.get("new") or {}).get("deployment_id"),
         "old_deployment_ids": [each["deployment_id"] for each in state.get("old") or ()],
         "refused": list(plan.get("refused") or ()),
-        "notes": list(plan.get("notes") or ()),
+        "notices": list(plan.get("notices") or ()),
         "steps": steps,
         "rollback": list(undone),
         "api_calls": [call for each in (*done, *undone) for call in each["api_calls"]],
@@ -69,16 +69,16 @@ def _lines(found: Json) -> list[str]:
     """Return what a person reads in ten seconds."""
     names = {"alias": "model alias", "endpoint": "inference endpoint", "deployment": "deployment"}
     what = f" of {names.get(found['route'], found['route'])} '{found['name']}'" if found["name"] else ""
-    tail = " (dry run, nothing was sent)" if found["dry_run"] else ""
+    tail = " (dry run, nothing was sent)" if found["check_mode"] else ""
     lines = [f"{found['action'].capitalize()}{what}: {found['outcome'].replace('_', ' ')}{tail}"]
     if found["new_deployment_id"]:
         old = ", ".join(found["old_deployment_ids"]) or "none"
         lines.append(f"New deployment: {found['new_deployment_id']}. Old: {old}.")
     lines += [*found["refused"], *([found["msg"]] if found["msg"] and not found["refused"] else [])]
-    lines += [f"Note: {each}" for each in found["notes"]]
+    lines += [f"Note: {each}" for each in found["notices"]]
     for each in (*found["steps"], *found["rollback"]):
         mark = "failed" if each.get("failed") else "open" if each.get("open") else "done"
-        mark = "would" if found["dry_run"] else mark
+        mark = "would" if found["check_mode"] else mark
         lines.append(f"{mark}: {each['title']}")
         lines += [f"    {_call(call)}" for call in each["api_calls"]]
     return lines

@@ -95,7 +95,7 @@ def test_the_new_deployment_is_like_the_old_one_where_nothing_else_is_asked_for(
     emulator.run(deployment_id="old", adaptive_allocations=bounds)
     assert asked()["adaptive_allocations"] == bounds
     note = "Deployment 'new' begins with 1 allocations, and Elasticsearch adds more by load. There are 2 now"
-    assert rollout(emulator).plan()["notes"][0].startswith(note)
+    assert rollout(emulator).plan()["notices"][0].startswith(note)
     assert "adaptive_allocations" not in asked(number_of_allocations=3)
     assert asked(initial_number_of_allocations=4)["initial_number_of_allocations"] == 4
     emulator.effect("set_number", deployment_id="old", number_of_allocations=0)
@@ -108,14 +108,14 @@ def test_the_new_deployment_is_like_the_old_one_where_nothing_else_is_asked_for(
 def test_an_alias_that_is_missing_is_made_and_taken_away_again() -> None:
     with Emulator("8.10.4") as emulator:
         play = rollout(emulator)
-        assert play.run()["notes"] == []
+        assert play.run()["notices"] == []
         assert aliases(emulator) == {"search": "other"}
         assert set(emulator.deployments()) == {"new"}
         play.run(action="rollback")
         assert aliases(emulator) == {}
         assert set(emulator.deployments()) == set()
         emulator.forget()
-        assert "was taken back already" in play.run(action="rollback")["notes"][0]
+        assert "was taken back already" in play.run(action="rollback")["notices"][0]
         assert emulator.journal() == []
 
 
@@ -187,8 +187,8 @@ def test_a_deployment_with_the_id_of_its_model_gets_all_requests_until_it_is_gon
         alias(emulator, "m")
         emulator.effect("put_pipeline_reference", pipeline="p", model_id="m")
         play = rollout(emulator, new=SAME)
-        assert "those that arrive while it stops fail (409)" in play.plan()["notes"][0]
-        assert rollout(emulator, new=SAME, keep_old=True).plan()["notes"] == []
+        assert "those that arrive while it stops fail (409)" in play.plan()["notices"][0]
+        assert rollout(emulator, new=SAME, keep_old=True).plan()["notices"] == []
         client = Client(emulator, ALIAS)
         play.run()
         assert {status for _path, status, _text in client.failures} <= {409}
@@ -272,7 +272,7 @@ def test_a_watch_that_fails_takes_everything_back(emulator: Emulator, new: Json)
 def test_in_place_says_the_outage_and_goes_back(emulator: Emulator) -> None:
     play = rollout(emulator, strategy="in_place")
     plan = play.plan()
-    assert plan["notes"] == ["Requests fail from the stop of 'old' on until deployment 'new' answers."]
+    assert plan["notices"] == ["Requests fail from the stop of 'old' on until deployment 'new' answers."]
     assert kinds(plan) == ["note", "stop", "deploy", "try", "alias", "note", "note"]
     assert plan["no_room"] == ""
     before = emulator.deployments()["old"]["task_parameters"]
@@ -351,7 +351,7 @@ def test_without_the_file_the_cluster_tells_what_it_can(emulator: Emulator) -> N
     play.file = ""
     plan = play.plan()
     assert kinds(plan) == ["deploy", "alias"]
-    assert "name it in old_deployment_id" in plan["notes"][0]
+    assert "name it in old_deployment_id" in plan["notices"][0]
     assert play.plan(old_deployment_id="gone")["refused"] == []
     client = Client(emulator, ALIAS)
     play.run(old_deployment_id="old")

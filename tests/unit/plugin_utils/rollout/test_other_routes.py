@@ -56,12 +56,12 @@ def test_an_endpoint_is_made_again_with_the_new_deployment(emulator: Emulator, n
     attach(emulator)
     client = Client(emulator, ENDPOINT)
     play = rollout(emulator, new=new)
-    assert "requests that arrive between the two fail (404)" in play.plan()["notes"][0]
+    assert "requests that arrive between the two fail (404)" in play.plan()["notices"][0]
     play.run()
     assert (used(emulator), set(emulator.deployments())) == ("new", {"new"})
     assert {status for _path, status, _text in client.failures} == {404}
     emulator.forget()
-    assert play.run()["notes"] == []
+    assert play.run()["notices"] == []
     assert emulator.journal() == []
     play.run(action="rollback", inference_id="")
     assert (used(emulator), set(emulator.deployments())) == ("old", {"old"})
@@ -154,7 +154,7 @@ def test_an_endpoint_that_uses_the_new_deployment_already(emulator: Emulator) ->
     attach(emulator)
     play = rollout(emulator, new={"model_id": "m", "deployment_id": "old"}, keep_old=True)
     play.run()
-    assert play.plan()["notes"] == []
+    assert play.plan()["notices"] == []
     play.run(action="rollback")
     assert (used(emulator), set(emulator.deployments())) == ("old", {"old"})
 
@@ -163,13 +163,13 @@ def test_an_alias_takes_over_the_id_of_a_deployment(emulator: Emulator) -> None:
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="old")
     client = Client(emulator, "/_ml/trained_models/old/_infer")
     play = rollout(emulator, inference_id="", deployment_id="old", new=SAME)
-    assert play.plan()["notes"] == ["From the switch on 'old' is an alias: the next rollout moves it."]
+    assert play.plan()["notices"] == ["From the switch on 'old' is an alias: the next rollout moves it."]
     play.run()
     assert client.failures == []
     assert set(emulator.deployments()) == {"new"}
     assert json.loads(play.file)["route"] == "deployment"
     emulator.forget()
-    assert play.run()["notes"] == []
+    assert play.run()["notices"] == []
     assert emulator.journal() == []
 
 

@@ -28,7 +28,7 @@ PLAN: Json = {
     "route": "alias",
     "name": "a",
     "refused": [],
-    "notes": ["It takes a while."],
+    "notices": ["It takes a while."],
     "steps": STEPS,
     "state": {"new": {"deployment_id": "n"}, "old": [{"deployment_id": "o"}]},
 }
@@ -59,7 +59,7 @@ def test_a_dry_run_says_what_would_be_done() -> None:
 def test_what_was_taken_back() -> None:
     undone = [{"number": 0, "title": "Stop the new one", "changed": True, "api_calls": [STOP]}]
     failed = {"msg": "Try it failed: no.", "rolled_back": True}
-    plan = {**PLAN, "notes": [], "state": None}
+    plan = {**PLAN, "notices": [], "state": None}
     found = rollout_results(plan, done=[], undone=undone, failed=failed, dry_run=False)
     assert found["summary"] == [
         "Rollout of model alias 'a': rolled back",
