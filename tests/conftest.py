@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / ".build" / "tree"
 SLOWEST = (
     *("test_molecule.py", "test_secrets.py", "test_role_airgap_models.py", "test_examples.py", "test_scenarios.py"),
-    *("test_awx_setup.py", "test_playbooks.py"),
+    *(
+        "test_awx_setup.py",
+        "test_playbooks.py",
+        "test_roles.py",
+        "test_role_model_rollout.py",
+        "test_role_upgrade_guard.py",
+    ),
+    *("test_role_rescue.py", "test_scale.py", "test_report.py"),
     *("test_bench.py", "test_demo.py", "test_forked_runs.py", "test_dry_run_of_a_playbook.py", "test_clients.py"),
     *("test_client_life_cycles.py", "test_client_authentication.py"),
 )

@@ -31,14 +31,23 @@ Json = dict[str, t.Any]
 Change = t.Callable[[str], str]
 ROOT = conftest.ROOT
 MANY, INFO, ALIAS = (f"plugins/modules/trained_model_{name}.py" for name in ("deployments", "deployment_info", "alias"))
-CACHE = "plugins/modules/trained_model_cache.py"
-MODE = "plugins/modules/ml_upgrade_mode.py"
-REGIONS = "plugins/modules/inference_region_policy.py"
-FIELD = "plugins/modules/semantic_text_field.py"
-INFER = "plugins/modules/trained_model_infer.py"
 CAPACITY = "plugins/modules/ml_capacity_info.py"
-MODELS = "plugins/modules/trained_model_info.py"
-ENDPOINTS = "plugins/modules/inference_endpoint_info.py"
+OTHERS = tuple(
+    f"plugins/modules/{name}.py"
+    for name in (
+        "inference_endpoint_info",
+        "inference_region_policy",
+        "ml_upgrade_mode",
+        "semantic_text_field",
+        "trained_model_cache",
+        "trained_model_deployment_watch",
+        "trained_model_infer",
+        "trained_model_info",
+    )
+)
+"""Modules that take from other modules only the documentation of what each task returns."""
+OWN_FAILURE = (ALIAS, "plugins/modules/inference_endpoint.py", "plugins/modules/trained_model.py")
+"""Those that have failures of their own to show."""
 ROLE = "roles/deployments/meta/argument_specs.yml"
 BUILTIN, SEARCH, ROLLOUT = "roles/builtin_model", "roles/semantic_search", "roles/model_rollout"
 WIDTH = 120
@@ -287,15 +296,9 @@ PARTS: dict[str, dict[str, t.Callable[[], t.Any]]] = {
         "start settings": lambda: deployment(*START_SETTINGS, returned="if it is known, and a start has to set it"),
         "results": lambda: other_results("server", "failure", "error"),
     },
-    ALIAS: {"results": lambda: other_results("server", "error")},
-    CACHE: {"results": lambda: other_results("server", "failure", "error")},
-    MODE: {"results": lambda: other_results("server", "failure", "error")},
-    REGIONS: {"results": lambda: other_results("server", "failure", "error")},
-    FIELD: {"results": lambda: other_results("server", "failure", "error")},
-    INFER: {"results": lambda: other_results("server", "failure", "error")},
     CAPACITY: {"items": planned_items, "results": lambda: other_results("server", "failure", "error")},
-    MODELS: {"results": lambda: other_results("server", "failure", "error")},
-    ENDPOINTS: {"results": lambda: other_results("server", "failure", "error")},
+    **{path: {"results": lambda: other_results("server", "failure", "error")} for path in OTHERS},
+    **{path: {"results": lambda: other_results("server", "error")} for path in OWN_FAILURE},
     ROLE: {"items": item_lines, "variables": variables},
     **{
         f"{role}/{path}": {part: functools.partial(make, role, part) for part in _handed_on(role)}

@@ -169,13 +169,14 @@ reads:
   sample: 13
 # BEGIN results
 server:
-  description: The Elasticsearch server that answered. C(cluster_name) is empty if the user may not read it.
+  description: The server that answered. C(cluster_name) and C(cluster_uuid) are empty if the user may not read them.
   type: dict
   returned: always
   sample:
     version: 9.1.0
     flavor: default
     cluster_name: production
+    cluster_uuid: 5a8sqTHMQdKEwg4SzSNtCQ
 failure:
   description:
     - The kind of failure as a short, stable C(code), for playbooks to branch on; null on success.

@@ -53,6 +53,14 @@ def test_shared_parts_are_generated(path: str) -> None:
     assert generated(path) == (ROOT / path).read_text(encoding="utf-8"), "run: make generate"
 
 
+def test_every_marked_part_is_generated() -> None:
+    files = [
+        path for folder in ("plugins", "roles") for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yml")
+    ]
+    marked = {str(path.relative_to(ROOT)) for path in files if "# BEGIN " in path.read_text(encoding="utf-8")}
+    assert marked == set(PARTS)
+
+
 def test_the_project_for_awx_has_each_playbook() -> None:
     written = {f"extensions/awx/project/{path.name}": path.read_text() for path in PROJECT.glob("*.yml")}
     assert written == projects(), "run: make generate"
