@@ -90,8 +90,8 @@ options:
   replace:
     description:
       - What to do if something differs that no request changes. V(never) fails and names it. V(recreate) deletes the
-        endpoint and creates it again; what the task does not name stays. If the new one is refused, the old one is put
-        back.
+        endpoint and creates it again, with no other request between the two; what the task does not name stays. If the
+        new one is refused, the old one is put back.
       - With V(never) a service outside of the cluster is asked to change other O(service_settings), with V(recreate)
         not.
     type: str

@@ -76,6 +76,7 @@ ENDPOINT: Resource[EndpointCluster, Desired, Situation, EndpointState] = Resourc
     passes=may_pass,
     explain=explain,
     tidy=EndpointCluster.tidy,
+    gaps=("delete",),
     long_steps={
         "create": LongStep(_requests, EndpointCluster.create),
         SECRETS: LongStep(_requests, EndpointCluster.update_secrets),

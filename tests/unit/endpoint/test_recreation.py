@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.endpoints import BOUNDS, KEY, ONE, OPENAI, OWN, openai, put, there
+from support.endpoints import BOUNDS, KEY, ONE, OPENAI, OWN, attached, openai, put, there
 
 Json = dict[str, t.Any]
 THREADS: Json = {**OWN, "replace": "recreate"}
@@ -94,3 +94,40 @@ def test_lost_chunking_settings_come_back_with_the_next_run_of_a_task_that_may_r
         assert lost["failure"]["code"] == "chunking_reset"
         assert lost["msg"].endswith("Run the task again to get those that the task gives.")
         assert emulator.run_endpoint(**options)["endpoint"]["chunking_settings"] == chunking
+
+
+def sent(emulator: Emulator, **options: t.Any) -> list[str]:
+    """Return the methods of all requests of a recreation, reads included."""
+    methods: list[str] = []
+    request = emulator.request
+
+    def noted(method: str, target: str, *arguments: t.Any) -> t.Any:
+        methods.append("GET" if "dry_run" in target else method)
+        return request(method, target, *arguments)
+
+    emulator.request = noted  # type: ignore[method-assign,assignment]
+    result = emulator.run_endpoint(**options, replace="recreate")
+    assert (result["operation"], result.get("msg")) == ("recreate", None)
+    return methods
+
+
+@pytest.mark.parametrize("kind", ["own", "attached", "outside"])
+def test_no_request_lengthens_the_time_without_the_endpoint(kind: str, emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="second")
+    emulator.settle()
+    if kind == "outside":
+        openai(emulator)
+        methods = sent(emulator, **OPENAI, service_settings={"model_id": "gpt-5"}, secrets={"api_key": KEY})
+    else:
+        (put if kind == "own" else attached)(emulator)
+        methods = sent(emulator, **OWN, service_settings={"deployment_id": "second"})
+    deleted = methods.index("DELETE")
+    assert methods[deleted + 1] == "PUT"
+
+
+def test_a_deletion_without_an_answer_is_looked_at_before_the_creation(emulator: Emulator) -> None:
+    put(emulator)
+    emulator.fault("any_write", {"type": "drop"}, "after", after=1, path="/_inference/**")
+    methods = sent(emulator, **OWN, service_settings={"num_threads": 2})
+    deleted = methods.index("DELETE")
+    assert set(methods[deleted + 1 : methods.index("PUT")]) == {"GET"}

@@ -11,6 +11,7 @@ privileges of the user, uncertain writes, waiting, the result with its fact, and
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import typing as t
 
@@ -247,6 +248,9 @@ class _Run(t.Generic[K, D, C, S]):
                 self._clock.sleep(PAUSE)
                 continue
             self._note_applied(request)
+            if plan.operation == "recreate" and step.kind in self._resource.gaps:
+                # A read here would only lengthen the time without the resource.
+                return dataclasses.replace(plan, before=None, steps=plan.steps[1:])
             return self._after_success(cluster, desired, plan)
 
     def _after_error(

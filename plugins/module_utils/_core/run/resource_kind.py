@@ -85,6 +85,8 @@ class Resource(t.Generic[K, D, C, S]):
     """Return the resource itself, if the result shows more of it than its settings."""
     long_steps: t.Mapping[str, LongStep[K, D]] = dataclasses.field(default_factory=dict)
     """The kinds of steps that are more than one request."""
+    gaps: t.Collection[str] = ()
+    """The kinds of steps that take away what clients use: a recreation sends its next step without a read between."""
     wait_policy: t.Callable[[D], WaitPolicy] | None = None
     """Return how long the task may wait, if it waits at all for what it did; then ``readiness`` ends the wait."""
     readiness: t.Callable[[D, C], Readiness] = lambda _desired, _current: Readiness("ready")
