@@ -61,11 +61,10 @@ _value:
 
 import typing as t
 
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import joined
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.options.role_variable import mistakes
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.pure_filter import pure_filter, without_omitted
 
 Json = t.Mapping[str, t.Any]
-_NOTHING = (None, "")
 
 
 def _mistakes(given: t.Any, name: str, options: Json, left_out: t.Any = None) -> t.Any:
@@ -74,29 +73,12 @@ def _mistakes(given: t.Any, name: str, options: Json, left_out: t.Any = None) ->
 
 def role_mistakes(given: t.Any, name: str, options: Json) -> list[str]:
     """Return what is wrong with the variable that is *given*, which every role needs."""
-    if given in _NOTHING:
+    if given in (None, ""):
         return [
             f"The role needs the variable {name}. It is not given, or is empty, or contains a variable that is not "
             "defined. Check its spelling."
         ]
-    return list(_of_dictionary(given, name, options))
-
-
-def _of_dictionary(given: t.Any, name: str, options: Json) -> t.Iterator[str]:
-    if given in _NOTHING:
-        return
-    if not isinstance(given, t.Mapping):
-        yield f"{name} takes a dictionary with {joined(list(options))}."
-        return
-    unknown = [str(key) for key in given if key not in options]
-    if unknown:
-        yield f"{name} has no key {', '.join(unknown)}. Its keys are {joined(list(options))}."
-    for key, option in options.items():
-        value = given.get(key)
-        if value in _NOTHING and option.get("required"):
-            yield f"{name}.{key} has no value."
-        elif "options" in option:
-            yield from _of_dictionary(value, f"{name}.{key}", option["options"])
+    return list(mistakes(given, name, options))
 
 
 class FilterModule:

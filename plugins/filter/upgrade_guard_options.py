@@ -11,15 +11,15 @@ name: upgrade_guard_options
 version_added: 0.1.0
 short_description: Check the variable of the role upgrade_guard
 description:
-  - Used by the role P(mlops.elasticsearch.upgrade_guard#role), whose argument specification describes each key.
-  - Returns all keys with their defaults. Changes nothing.
+  - Used by the role P(mlops.elasticsearch.upgrade_guard#role). Returns what its variable asks for, with defaults for
+    what is not given, null or empty, and says all that is wrong with it.
 options:
   _input:
     description: The variable C(upgrade_guard).
     type: dict
     required: true
   left_out:
-    description: The value that stands for what is left out, which is C(omit).
+    description: What C(omit) is. A key that has it is not given.
     type: raw
 author:
   - mlops.elasticsearch contributors (@mlops-elasticsearch)
@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The keys with their values. C(refused) lists a sentence for each mistake.
+  description: The options of the role, and a sentence for each mistake in V(refused).
   type: dict
   sample: {action: [record], file: /var/lib/ml/shop.json, overwrite: null, refused: []}
 """

@@ -122,7 +122,7 @@ def test_limits_wrong_options_and_what_is_gone(cluster: Emulator, tmp_path: Path
         ({"limit": 3}, "4 are broken, and the limit is 3: "),
         (
             {"kinds": "found", "dry_run": True},
-            "rescue_options.kinds lists lost, failed, stuck and endpoints, not found.",
+            "rescue_options.kinds takes lost, failed, stuck, endpoints, not found.",
         ),
         ({"record": str(tmp_path / "none.json")}, "There is no record "),
     ):

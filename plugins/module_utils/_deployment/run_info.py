@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import collections
-import fnmatch
 import typing as t
 
 from .._consumers.records import UsedBy
@@ -15,6 +14,7 @@ from .._consumers.words import unreadable
 from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
 from .._core.options.connection import connection
+from .._core.patterns import matches
 from .._core.run.clock import Clock, SystemClock
 from .._core.run.cluster import Connect, refuse_old_server
 from .._core.run.internal_error import InternalError
@@ -93,7 +93,7 @@ def _matching(snapshot: Snapshot, patterns: t.Sequence[str]) -> t.Iterator[tuple
     """Yield each deployment that matches, with its row of the statistics."""
     for deployment in snapshot.deployments:
         deployment_id = deployment.deployment_id
-        if any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns):
+        if matches(deployment_id, patterns):
             yield deployment, snapshot.rows[deployment_id]
 
 

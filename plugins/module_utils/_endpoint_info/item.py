@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import fnmatch
 import typing as t
 
 from .._consumers.records import UsedBy
+from .._core.patterns import matches
 from .._ml.deployment import Deployment
 from .._ml.endpoint import Endpoint
 from .._ml.endpoint_result import endpoint_result
@@ -37,7 +37,7 @@ class Seen:
 
 def is_meant(endpoint: Endpoint, params: t.Mapping[str, t.Any]) -> bool:
     """Return whether *params* ask for *endpoint*; an empty list of task types or services asks for all."""
-    named = any(fnmatch.fnmatchcase(endpoint.inference_id, pattern) for pattern in params["inference_id"])
+    named = matches(endpoint.inference_id, params["inference_id"])
     kinds = (("task_type", endpoint.task_type), ("service", endpoint.service))
     return named and all(not params[name] or value in params[name] for name, value in kinds)
 

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import typing as t
 
 from .._consumers.users import ModelUsers
+from .._core.patterns import matches
 from .._ml.downloads import Download
 from .._ml.model import Model
 
@@ -58,5 +58,5 @@ class SeenModel:
     def is_meant(self, patterns: t.Iterable[str], tags: t.Collection[str]) -> bool:
         """Return whether one of the *patterns* names the model or an alias of it, and it has all *tags*."""
         names = (self.model.model_id, *self.model.aliases)
-        named = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
+        named = any(matches(name, patterns) for name in names)
         return named and set(tags) <= set(self.raw.get("tags") or ())

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.patterns import matches
 from .._core.sizes import human_size, parse_size
 from .._ml.adaptive import OFF, AdaptiveAllocations
 from .found import SETTINGS, Found
-from .options import matches
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 ABSENT = "not there"

@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import typing as t
 
-from .._core.durations import seconds
-from .._core.errors import Refusal
+from .._core.options.role_variable import read
+from .._core.options.spec import Spec
 from .._core.words import joined
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 NAME = "upgrade_guard"
 RECORD, QUIESCE, RESTORE = "record", "quiesce", "restore"
-ACTIONS = ((RECORD,), (QUIESCE,), (RESTORE,), (RECORD, QUIESCE))
+ACTIONS = ([RECORD], [QUIESCE], [RESTORE], [RECORD, QUIESCE])
 """What one use of the role can do."""
 MODES = ("stop_all", "stop_nodes", "upgrade_mode", "none")
 FORCE, SKIP, ADJUST, LEAVE = "force", "skip", "adjust", "leave"
@@ -30,123 +29,57 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Key to its choices; the first one is the default."""
 FLAGS = ("overwrite", "stop_unrecorded", "finish_pending_work", "fail_on_drift", "dry_run")
-LISTS = ("except", "nodes")
-OF_MODULES = ("wait_for", "wait_timeout", "wait_sleep", "server_timeout", "preflight", "guard", "guard_of_list")
-"""Keys that the role hands on to the modules, which validate them."""
-KEYS = ("action", "file", "quiesce", "except", *CHOICES, *FLAGS, *OF_MODULES)
-_IN_QUIESCE = ("mode", "nodes", "upgrade_mode")
-_BETWEEN_LOOKS = 10.0
-"""Seconds between two looks at the versions of the nodes, unless the task says how often to look."""
-_TIMEOUT = 300.0
+OF_MODULES = ("wait_for", "server_timeout", "preflight", "guard", "guard_of_list")
+"""Keys that the role hands on to the modules, which validate them, as it does with the times of the wait."""
+SPEC = Spec(
+    {
+        "action": {"type": "list", "elements": "str", "choices": (RECORD, QUIESCE, RESTORE), "required": True},
+        "file": {"type": "path", "required": True},
+        "quiesce": {
+            "type": "dict",
+            "options": {
+                "mode": {"type": "str", "choices": MODES, "default": ""},
+                "nodes": {"type": "list", "elements": "str", "default": []},
+                "upgrade_mode": {"type": "bool", "default": False},
+            },
+        },
+        "except": {"type": "list", "elements": "str", "default": []},
+        **{name: {"type": "str", "choices": each, "default": each[0]} for name, each in CHOICES.items()},
+        **{name: {"type": "bool"} for name in FLAGS},
+        "wait_timeout": {"type": "raw", "default": 300.0},
+        "wait_sleep": {"type": "raw", "default": 10.0},
+        **{name: {"type": "raw"} for name in OF_MODULES},
+    },
+    ids=("except", "nodes"),
+)
 
 
 def options(given: t.Any) -> Json:
     """Return the options of the role that is *given* its variable. ``refused`` lists what is wrong with them.
 
-    Null and empty text count as not given.
+    ``looks``: how often, and how many seconds apart, to look whether all nodes have the same version.
     """
-    refused: list[str] = []
-    top = _dictionary(given, NAME, KEYS, refused)
-    quiesce = _dictionary(top.get("quiesce"), f"{NAME}.quiesce", _IN_QUIESCE, refused)
-    found: Json = {"action": _action(top, refused), "file": _file(top, refused)}
-    found["except"] = _texts(top.get("except"), "except", refused)
-    for name, choices in CHOICES.items():
-        found[name] = _choice(top.get(name), name, choices, choices[0], refused)
-    for name in FLAGS:
-        found[name] = _flag(top.get(name), name, refused)
-    found["quiesce"] = _quiesce(quiesce, found["action"], refused)
-    found["looks"] = _looks(top, refused)
-    found["guard"] = top.get("guard")
-    return {**found, "refused": refused}
+    found, wrong = read(NAME, SPEC, given, {"wait_timeout": True, "wait_sleep": False})
+    asked, quiesce = found["action"] or [], found["quiesce"]
+    timeout, every = found.pop("wait_timeout"), found.pop("wait_sleep")
+    return {
+        **found,
+        "action": [name for name in (RECORD, QUIESCE, RESTORE) if name in asked],
+        "file": found["file"] or "",
+        "quiesce": {**quiesce, "upgrade_mode": quiesce["upgrade_mode"] or quiesce["mode"] == "upgrade_mode"},
+        "looks": {"retries": math.ceil(timeout / every), "delay": every},
+        "refused": wrong or list(_mistakes(sorted(asked), **quiesce)),
+    }
 
 
-def matches(name: str, patterns: t.Iterable[str]) -> bool:
-    """Return whether *name* matches one of *patterns*, or is one."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _dictionary(value: t.Any, name: str, known: t.Sequence[str], refused: list[str]) -> Json:
-    """Return what is given of a dictionary."""
-    if value in (None, ""):
-        return {}
-    if not isinstance(value, t.Mapping):
-        refused.append(f"{name} takes a dictionary.")
-        return {}
-    unknown = [str(key) for key in value if key not in known]
-    if unknown:
-        refused.append(f"{name} has no key {', '.join(unknown)}. Its keys are {joined(known)}.")
-    return {key: each for key, each in value.items() if each not in (None, "")}
-
-
-def _action(top: Json, refused: list[str]) -> list[str]:
-    found = tuple(_texts(top.get("action"), "action", refused))
-    if sorted(found) in [sorted(each) for each in ACTIONS]:
-        return [name for name in (RECORD, QUIESCE, RESTORE) if name in found]
-    refused.append(f"{NAME}.action is one of {RECORD}, {QUIESCE} and {RESTORE}, or the list [{RECORD}, {QUIESCE}].")
-    return []
-
-
-def _file(top: Json, refused: list[str]) -> str:
-    value = top.get("file")
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    refused.append(f"{NAME}.file is missing, or is no text. It is the path of the record.")
-    return ""
-
-
-def _texts(value: t.Any, name: str, refused: list[str]) -> list[str]:
-    """Return a list of texts, which may be given as one text with commas or lines."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        return [each.strip() for each in value.replace("\n", ",").split(",") if each.strip()]
-    if isinstance(value, t.Sequence) and all(isinstance(each, str) and each.strip() for each in value):
-        return list(value)
-    refused.append(f"{NAME}.{name} takes a list of texts, none of them empty.")
-    return []
-
-
-def _choice(value: t.Any, name: str, choices: t.Sequence[str], default: str, refused: list[str]) -> str:
-    if value is None:
-        return default
-    if value in choices:
-        return str(value)
-    refused.append(f"{NAME}.{name} is one of {joined(choices)}.")
-    return default
-
-
-def _flag(value: t.Any, name: str, refused: list[str]) -> bool | None:
-    """Return true or false, ``None`` if it is not given."""
-    if value is None or isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-    found = words.get(str(value).lower())
-    if found is None:
-        refused.append(f"{NAME}.{name} is true or false.")
-    return found
-
-
-def _quiesce(given: Json, action: t.Sequence[str], refused: list[str]) -> Json:
-    """Return how to quiesce. YAML takes a bare ``none`` for text, so that it stays a choice."""
-    mode = _choice(given.get("mode"), "quiesce.mode", MODES, "", refused)
-    nodes = _texts(given.get("nodes"), "quiesce.nodes", refused)
+def _mistakes(action: t.Sequence[str], mode: str, nodes: t.Sequence[str], upgrade_mode: bool) -> t.Iterator[str]:
+    """Yield what is wrong with options that have the right types."""
+    if action not in [sorted(each) for each in ACTIONS]:
+        yield f"{NAME}.action is one of {RECORD}, {QUIESCE} and {RESTORE}, or the list [{RECORD}, {QUIESCE}]."
     if QUIESCE in action:
         if not mode:
-            refused.append(f"{NAME}.quiesce.mode is missing. It is one of {joined(MODES)}.")
+            yield f"{NAME}.quiesce.mode has no value. It is one of {joined(MODES)}."
         if mode == "stop_nodes" and not nodes:
-            refused.append(f"{NAME}.quiesce.nodes is missing. It lists names or ids of nodes.")
+            yield f"{NAME}.quiesce.nodes has no value. It lists names or ids of nodes."
         if mode and mode != "stop_nodes" and nodes:
-            refused.append(f"{NAME}.quiesce.nodes has no meaning with the mode {mode}. Use stop_nodes.")
-    asked = _flag(given.get("upgrade_mode"), "quiesce.upgrade_mode", refused)
-    return {"mode": mode, "nodes": nodes, "upgrade_mode": bool(asked) or mode == "upgrade_mode"}
-
-
-def _looks(top: Json, refused: list[str]) -> Json:
-    """Return how often, and how many seconds apart, to look whether all nodes have the same version."""
-    try:
-        timeout = seconds("wait_timeout", top.get("wait_timeout", _TIMEOUT), zero=True)
-        every = seconds("wait_sleep", top.get("wait_sleep", _BETWEEN_LOOKS))
-    except Refusal as refusal:
-        refused.append(f"{NAME}: {refusal}")
-        timeout, every = 0.0, _BETWEEN_LOOKS
-    return {"retries": math.ceil(timeout / every), "delay": every}
+            yield f"{NAME}.quiesce.nodes has no meaning with the mode {mode}. Use stop_nodes."

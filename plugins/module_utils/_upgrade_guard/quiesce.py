@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._core.patterns import matches
 from .._core.words import joined
 from .found import Found
-from .options import matches
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from .._core.features import Feature
+from .._core.patterns import matches
 from .._core.sizes import human_size, parse_size
 from .._core.words import quoted_ids
 from . import bounds
 from .drift import adaptive_of, differences, is_scaled, of_deployment
 from .found import SETTINGS, Found
-from .options import ADJUST, LEAVE, matches
+from .options import ADJUST, LEAVE
 from .quiesce import stop
 
 Json: t.TypeAlias = "dict[str, t.Any]"

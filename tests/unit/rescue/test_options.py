@@ -19,7 +19,7 @@ DEFAULTS = rescue_options({})
 
 
 def test_defaults() -> None:
-    assert DEFAULTS == {
+    assert {
         "deployments": ["*"],
         "except": [],
         "kinds": ["lost", "failed", "stuck", "endpoints"],
@@ -28,9 +28,9 @@ def test_defaults() -> None:
         "record": "",
         "recovery_folder": "",
         "dry_run": False,
-        "guard": None,
+        **dict.fromkeys(["guard", "guard_of_list", "wait_timeout", "wait_sleep", "server_timeout"]),
         "refused": [],
-    }
+    } == DEFAULTS
 
 
 @pytest.mark.parametrize("empty", [None, "", OMITTED])
@@ -50,6 +50,7 @@ def test_null_empty_text_and_omit_count_as_not_given(name: str, empty: t.Any) ->
         ({"limit": " 3 "}, {"limit": 3}),
         ({"limit": 0}, {"limit": 0}),
         ({"dry_run": "yes"}, {"dry_run": True}),
+        ({"dry_run": "Off"}, {"dry_run": False}),
         ({"stuck_after": "5m"}, {"stuck_after": 300.0}),
         ({"record": " /r.json "}, {"record": "/r.json"}),
         ({"guard": {"max": 2}}, {"guard": {"max": 2}}),
@@ -62,19 +63,25 @@ def test_values(given: dict[str, t.Any], found: dict[str, t.Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["a"], "rescue_options takes a dictionary."),
+        (["a"], "rescue_options takes a dictionary with deployments, "),
         ({"limits": 1, "kind": 2}, "rescue_options has no key limits, kind. Its keys are deployments, except, kinds, "),
-        ({"deployments": []}, "rescue_options.deployments takes a list of texts, none of them empty."),
-        ({"deployments": [7]}, "rescue_options.deployments takes a list of texts, none of them empty."),
-        ({"deployments": 7}, "rescue_options.deployments takes a list of texts, none of them empty."),
-        ({"except": [""]}, "rescue_options.except takes a list of texts, none of them empty."),
-        ({"kinds": "lost, found"}, "rescue_options.kinds lists lost, failed, stuck and endpoints, not found."),
-        ({"stuck_after": "soon"}, "rescue_options: stuck_after is 'soon', not a time."),
-        ({"limit": True}, "rescue_options.limit is a whole number of 0 or more."),
-        ({"limit": -1}, "rescue_options.limit is a whole number of 0 or more."),
-        ({"limit": "many"}, "rescue_options.limit is a whole number of 0 or more."),
-        ({"dry_run": "maybe"}, "rescue_options.dry_run is true or false."),
-        ({"record": 7}, "rescue_options.record is a path, and so a text."),
+        ({"deployments": []}, "rescue_options.deployments has no value."),
+        ({"deployments": [7]}, "rescue_options.deployments[0] is 7, not a text. The id that was meant is lost"),
+        ({"deployments": 7}, "rescue_options.deployments is 7, not a text. "),
+        ({"deployments": ["a", " "]}, "rescue_options.deployments[1] has no value. Give it one, or leave it out."),
+        ({"except": [""]}, "rescue_options.except[0] has no value. Give it one, or leave it out."),
+        ({"except": {"a": 1}}, "rescue_options.except takes a list, not a dictionary."),
+        ({"kinds": "lost, found"}, "rescue_options.kinds takes lost, failed, stuck, endpoints, not found."),
+        ({"kinds": []}, "rescue_options.kinds has no value."),
+        ({"stuck_after": "soon"}, "rescue_options.stuck_after is 'soon', not a time."),
+        ({"limit": True}, "rescue_options.limit takes a whole number, not true."),
+        ({"limit": -1}, "rescue_options.limit must be 0 or more, not -1."),
+        ({"limit": "many"}, "rescue_options.limit takes a whole number, not 'many'."),
+        (
+            {"dry_run": "maybe", "record": 7},
+            "rescue_options.dry_run takes true or false, not 'maybe'. rescue_options.record",
+        ),
+        ({"record": 7}, "rescue_options.record takes a path as text, not 7."),
     ],
 )
 def test_what_is_refused(given: t.Any, sentence: str) -> None:

@@ -34,7 +34,7 @@ def test_defaults() -> None:
         "dry_run": None,
         "quiesce": {"mode": "", "nodes": [], "upgrade_mode": False},
         "looks": {"retries": 30, "delay": 10.0},
-        "guard": None,
+        **dict.fromkeys(["guard", "guard_of_list", "preflight", "wait_for", "server_timeout"]),
         "refused": [],
     }
 
@@ -72,21 +72,26 @@ def test_values_in_other_forms() -> None:
 
 
 REFUSED: list[tuple[t.Any, str]] = [
-    (7, "upgrade_guard takes a dictionary."),
-    ({"file": "f"}, "upgrade_guard.action is one of record, quiesce and restore, or the list [record, quiesce]."),
+    (7, "upgrade_guard takes a dictionary with action, file, "),
+    ({"file": "f"}, "upgrade_guard.action has no value."),
+    ({**GIVEN, "action": []}, "upgrade_guard.action is one of record, quiesce and restore, or the list [record, "),
     ({"action": ["record", "restore"], "file": "f"}, "upgrade_guard.action is one of"),
-    ({"action": 7, "file": "f"}, "upgrade_guard.action takes a list of texts"),
-    ({"action": "record"}, "upgrade_guard.file is missing"),
-    ({"action": "record", "file": 7}, "upgrade_guard.file is missing, or is no text."),
-    ({"action": "record", "file": " "}, "upgrade_guard.file is missing"),
+    ({"action": 7, "file": "f"}, "upgrade_guard.action takes a list, not 7."),
+    ({"action": "stop", "file": "f"}, "upgrade_guard.action takes record, quiesce, restore, not stop."),
+    ({"action": "record"}, "upgrade_guard.file has no value."),
+    ({"action": "record", "file": 7}, "upgrade_guard.file takes a path as text, not 7."),
+    ({"action": "record", "file": " "}, "upgrade_guard.file has no value."),
     ({**GIVEN, "node": 1}, "upgrade_guard has no key node. Its keys are action, file,"),
-    ({**GIVEN, "except": [""]}, "upgrade_guard.except takes a list of texts, none of them empty."),
-    ({**GIVEN, "aliases": "drop"}, "upgrade_guard.aliases is one of restore and leave."),
-    ({**GIVEN, "overwrite": "perhaps"}, "upgrade_guard.overwrite is true or false."),
-    ({**GIVEN, "wait_timeout": "soon"}, "upgrade_guard: wait_timeout is 'soon', not a time"),
-    ({**GIVEN, "action": "quiesce"}, "upgrade_guard.quiesce.mode is missing. It is one of stop_all,"),
-    ({**GIVEN, "action": "quiesce", "quiesce": {"mode": "stop"}}, "upgrade_guard.quiesce.mode is one of stop_all,"),
-    ({**GIVEN, "action": "quiesce", "quiesce": {"mode": "stop_nodes"}}, "upgrade_guard.quiesce.nodes is missing."),
+    ({**GIVEN, "except": [""]}, "upgrade_guard.except[0] has no value. Give it one, or leave it out."),
+    ({**GIVEN, "aliases": "drop"}, "upgrade_guard.aliases takes restore, leave, not drop."),
+    ({**GIVEN, "overwrite": "perhaps"}, "upgrade_guard.overwrite takes true or false, not 'perhaps'."),
+    ({**GIVEN, "wait_timeout": "soon"}, "upgrade_guard.wait_timeout is 'soon', not a time"),
+    ({**GIVEN, "action": "quiesce"}, "upgrade_guard.quiesce.mode has no value. It is one of stop_all,"),
+    (
+        {**GIVEN, "action": "quiesce", "quiesce": {"mode": "stop"}},
+        "upgrade_guard.quiesce.mode takes stop_all, stop_nodes, ",
+    ),
+    ({**GIVEN, "action": "quiesce", "quiesce": {"mode": "stop_nodes"}}, "upgrade_guard.quiesce.nodes has no value."),
     (
         {**GIVEN, "action": "quiesce", "quiesce": {"mode": "stop_all", "nodes": "ml-1"}},
         "upgrade_guard.quiesce.nodes has no meaning with the mode stop_all.",

@@ -69,16 +69,17 @@ def checked(
     given: t.Mapping[str, t.Any],
     item_label: ItemLabel,
     more: MoreMistakes = lambda found, wrong: (),
+    within: str = "",
 ) -> Options:
     """Return the options that are *given*, each of a type that it takes; what is no option stays as it is.
 
     *item_label*: returns what a message calls an item of a list, by option and place. *more*: returns other
-    mistakes than those that it gets, to be said beside them.
+    mistakes than those that it gets, to be said beside them. *within*: begins each name, such as that of a variable.
 
     :raises Refusal: with each value of another type, and with each one that must not be empty.
     """
     reader = _Reader(spec, item_label)
-    found = reader.options(spec.argument_spec, given, "", "")
+    found = reader.options(spec.argument_spec, given, "", within)
     if reader.wrong:
         hint = _ID_HINT if reader.lost_ids else ""
         raise Refusal("invalid_arguments", " ".join([*reader.wrong, *more(found, reader.wrong)]), hint=hint)
@@ -173,7 +174,7 @@ def _as_choice(value: t.Any, choices: t.Iterable[t.Any]) -> t.Any:
 
 def _list(option: Options, value: t.Any) -> list[t.Any]:
     if isinstance(value, str) and option["elements"] != "dict":
-        items = [part.strip() for part in value.split(",") if part.strip()]
+        items = [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
         if items:
             return items
     elif isinstance(value, list):

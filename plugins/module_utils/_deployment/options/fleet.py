@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import collections
-import fnmatch
 import os
 import typing as t
 
 from ..._core.errors import Refusal, refuse_together
 from ..._core.options.connection import CONNECTION
 from ..._core.options.spec import Spec
+from ..._core.patterns import matches
 from ..._core.reasons import Reason, each_once
 from ..._ml.predictions import PREDICTIONS
 from ..records.desired import Desired, WaitPolicy
@@ -151,7 +151,7 @@ def keep_filter(params: t.Mapping[str, t.Any]) -> t.Callable[[str], bool]:
             "stop_unlisted is set without unlisted_except",
             hint="Give patterns of deployments to leave alone, or an empty list to stop everything that is not listed.",
         )
-    return lambda deployment_id: any(fnmatch.fnmatchcase(deployment_id, pattern) for pattern in patterns)
+    return lambda deployment_id: matches(deployment_id, patterns)
 
 
 def longest_time(items: t.Sequence[Item], params: t.Mapping[str, t.Any]) -> float:

@@ -81,7 +81,7 @@ def refused(**given: t.Any) -> str:
         ({"flag": 0}, {"flag": False}),
         ({"time": DATE}, {"time": "2026-01-02"}),
         ({"time": True}, {"time": True}),
-        ({"kinds": "a, b,"}, {"kinds": ["a", "b"]}),
+        ({"kinds": "a, b,\nc"}, {"kinds": ["a", "b", "c"]}),
         ({"kinds": ["a", None, ""]}, {"kinds": ["a"]}),
         ({"kinds": [None, ""]}, {}),
         ({"ids": []}, {"ids": []}),
