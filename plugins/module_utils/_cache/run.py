@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
-from .._core.errors import ApiError, Failure, Unsatisfied
-from .._core.options.connection import connection
+from .._core.errors import ApiError, Unsatisfied
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.cluster import Connect
+from .._core.run.frame import connected, noting_failures
+from .._core.run.result import Json, Outcome
 from .._core.write_outcome import may_have_been_applied
 from .api import WRITE, CacheCluster, to_request
 from .options import deployment_id
@@ -35,12 +33,10 @@ def run(
 ) -> Outcome:
     """Clear the cache of the deployment that validated *params* name. Return errors as a failed result."""
     result, clock = empty_result(), clock or SystemClock()
-    try:
+    with noting_failures(result):
         name = deployment_id(params)
         result["deployment_id"] = name
-        with contextlib.closing(connect(connection(params), clock.sleep)) as cluster:
-            refuse_old_server(cluster.read_server())
-            result["server"] = cluster.server.as_result()
+        with connected(params, connect, clock.sleep, result) as cluster:
             cluster.follow(params if check_mode else {**params, "predictions": None})
             cluster.refuse(name)
             if check_mode:
@@ -48,10 +44,6 @@ def run(
             else:
                 cluster.refuse_unprivileged({WRITE})
                 _clear(cluster, name, clock, result)
-    except Failure as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
     return Outcome(result)
 
 

@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
-from .._core.errors import ApiError, Refusal
-from .._core.options.connection import connection
+from .._core.errors import Refusal
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.cluster import Connect
+from .._core.run.frame import connected, noting_failures
+from .._core.run.result import Json, Outcome
 from .._core.warning import WarningText
 from .._deployment import run_fleet
 from .._deployment.api.snapshot import Snapshot
@@ -38,26 +36,19 @@ def run(
     clock: Clock | None = None,
 ) -> Outcome:
     """Return the room on the nodes, and what *params* ask about it. *check_mode* makes no difference."""
-    result = empty_result()
-    clock = clock or SystemClock()
-    try:
+    result, clock = empty_result(), clock or SystemClock()
+    with noting_failures(result) as warnings:
         requests = fit_requests(params)
-        with contextlib.closing(connect(connection(params), clock.sleep)) as cluster:
-            refuse_old_server(cluster.read_server())
-            result["server"] = cluster.server.as_result()
+        with connected(params, connect, clock.sleep, result) as cluster:
             seen, snapshot = cluster.read_all()
             result |= _shown(seen)
             models = _models(cluster, snapshot, requests)
             candidates = [_candidate(request, models, snapshot) for request in requests]
         result["fit"] = [fit_result(seen, candidate) for candidate in candidates]
-        warnings = elser_warnings(result["nodes"], result["fit"], seen.rules)
-    except (Refusal, ApiError) as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
-    if params["deployments"] is None:
-        return Outcome(result, warnings)
-    return _with_plan(result, run_fleet.run(list_params(params), True, connect=connect, clock=clock), warnings)
+        warnings += elser_warnings(result["nodes"], result["fit"], seen.rules)
+    if result["failure"] or params["deployments"] is None:
+        return Outcome(result, tuple(warnings))
+    return _with_plan(result, run_fleet.run(list_params(params), True, connect=connect, clock=clock), tuple(warnings))
 
 
 def empty_result() -> Json:

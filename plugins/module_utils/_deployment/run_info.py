@@ -11,14 +11,12 @@ import typing as t
 
 from .._consumers.records import UsedBy
 from .._consumers.words import unreadable
-from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
-from .._core.options.connection import connection
 from .._core.patterns import matches
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.cluster import Connect
+from .._core.run.frame import connected, noting_failures
+from .._core.run.result import Json, Outcome
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._ml.deployment import Deployment
@@ -53,28 +51,19 @@ def run(
     clock: Clock | None = None,
 ) -> Outcome:
     """Return the deployments that match, with what *params* ask for. *check_mode* makes no difference."""
-    result = empty_result()
+    result, sleep = empty_result(), (clock or SystemClock()).sleep
     users: UsersOf = {}
-    try:
-        cluster = connect(connection(params), (clock or SystemClock()).sleep)
-        try:
-            refuse_old_server(cluster.read_server())
-            result["server"] = cluster.server.as_result()
-            snapshot = cluster.read(usage=True)
-            if params["gather"]:
-                snapshot = cluster.read_targets(snapshot)
-            found = list(_matching(snapshot, params["deployment_id"]))
-            if "references" in params["gather"]:
-                users = _users(cluster, snapshot, [deployment for deployment, _row in found])
-        finally:
-            cluster.close()
+    with noting_failures(result) as warnings, connected(params, connect, sleep, result) as cluster:
+        snapshot = cluster.read(usage=True)
+        if params["gather"]:
+            snapshot = cluster.read_targets(snapshot)
+        found = list(_matching(snapshot, params["deployment_id"]))
+        if "references" in params["gather"]:
+            users = _users(cluster, snapshot, [deployment for deployment, _row in found])
         result |= _shown(found, users, cluster.server, params["gather"])
-    except (Refusal, ApiError) as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
-    ids = ids_among(params["deployment_id"])
-    return Outcome(result, (*absent_warning(ids, list(snapshot), snapshot.model_ids), *_unread(users)))
+        ids = ids_among(params["deployment_id"])
+        warnings += [*absent_warning(ids, list(snapshot), snapshot.model_ids), *_unread(users)]
+    return Outcome(result, tuple(warnings))
 
 
 def empty_result() -> Json:

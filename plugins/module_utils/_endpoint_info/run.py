@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from .._consumers.words import unreadable
-from .._core.errors import ApiError, Refusal
 from .._core.features import Feature
-from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.cluster import Connect
+from .._core.run.frame import connected, noting_failures
+from .._core.run.result import Json, Outcome
 from .._core.server import Server
 from .._core.warning import WarningText
 from .._ml.endpoint import Endpoint
@@ -43,22 +40,16 @@ def run(
     clock: Clock | None = None,
 ) -> Outcome:
     """Return the inference endpoints that match. *check_mode* makes no difference."""
-    result = empty_result()
-    try:
-        with contextlib.closing(connect(connection(params), (clock or SystemClock()).sleep)) as cluster:
-            refuse_old_server(cluster.read_server())
-            result["server"] = cluster.server.as_result()
-            everything = cluster.read_endpoints()
-            seen = _gathered(cluster, params, everything)
+    result, sleep = empty_result(), (clock or SystemClock()).sleep
+    with noting_failures(result) as warnings, connected(params, connect, sleep, result) as cluster:
+        everything = cluster.read_endpoints()
+        seen = _gathered(cluster, params, everything)
         shown = items(seen)
         result |= {"inference_endpoints": shown, "summary": summary(shown)}
-    except (Refusal, ApiError) as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
-    ids = ids_among(params["inference_id"])
-    absent = absent_endpoints_warning(ids, [endpoint.inference_id for endpoint in everything])
-    return Outcome(result, (*_no_endpoints(cluster.server), *absent, *_unread(seen, params)))
+        ids, existing = ids_among(params["inference_id"]), [endpoint.inference_id for endpoint in everything]
+        absent = absent_endpoints_warning(ids, existing)
+        warnings += [*_no_endpoints(cluster.server), *absent, *_unread(seen, params)]
+    return Outcome(result, tuple(warnings))
 
 
 def empty_result() -> Json:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._core.errors import Failure, Unsatisfied
+from .._core.errors import Unsatisfied
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
+from .._core.run.cluster import Connect
+from .._core.run.frame import note_server, noting_failures
 from .._core.run.progress import ProgressCallback, no_progress
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.result import Json, Outcome
 from .._core.run.wait import TaskTime
 from .._core.words import first_of
 from .api import InferenceCluster
@@ -42,18 +42,15 @@ def run(
     *show_progress* gets a line now and then while there is no answer.
     """
     result, task_time = empty_result(), TaskTime(clock or SystemClock())
-    try:
+    with noting_failures(result):
         asked = desired(params)
         with contextlib.closing(connect(connection(params), task_time.clock.sleep)) as cluster:
             with cluster.planning(task_time, asked.wait_timeout):
                 target = _target(cluster, asked, params if check_mode else {**params, "predictions": None}, result)
             if check_mode:
-                return Outcome({**result, "skipped_because": skipped_because(target)})
-            _ask(cluster, asked, target, task_time, show_progress, result)
-    except Failure as exc:
-        return Outcome({**_shown(result, params), **failure(exc)})
-    except Exception as exc:
-        return Outcome({**_shown(result, params), **failure(InternalError(exc))})
+                result["skipped_because"] = skipped_because(target)
+            else:
+                _ask(cluster, asked, target, task_time, show_progress, result)
     return Outcome(_shown(result, params))
 
 
@@ -84,8 +81,7 @@ def _target(cluster: InferenceCluster, asked: Desired, params: Params, result: J
 
     :raises Failure: it does not answer for certain.
     """
-    refuse_old_server(cluster.read_server())
-    result["server"] = cluster.server.as_result()
+    note_server(cluster, result)
     cluster.follow(params)
     target = cluster.read_target(asked.name)
     result["deployment_id"] = target.deployment_id

@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from .._consumers.records import ConsumerKind
 from .._consumers.words import KIND_NAMES
-from .._core.errors import ApiError, Refusal
-from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.cluster import Connect
+from .._core.run.frame import connected, noting_failures
+from .._core.run.result import Json, Outcome
 from .._ml.existing import absent_models_warning, ids_among
 from .api import ModelInfoCluster
 from .item import item, summary
@@ -33,22 +30,15 @@ def run(
     clock: Clock | None = None,
 ) -> Outcome:
     """Return the models that match. *check_mode* makes no difference."""
-    result = empty_result()
-    try:
-        with contextlib.closing(connect(connection(params), (clock or SystemClock()).sleep)) as cluster:
-            refuse_old_server(cluster.read_server())
-            result["server"] = cluster.server.as_result()
-            everything = cluster.read_models(with_config="config" in params["gather"])
-            found, missing = _gathered(cluster, params, everything)
-            models = [item(seen, cluster.server, params["gather"]) for seen in found]
+    result, sleep = empty_result(), (clock or SystemClock()).sleep
+    with noting_failures(result) as warnings, connected(params, connect, sleep, result) as cluster:
+        everything = cluster.read_models(with_config="config" in params["gather"])
+        found, missing = _gathered(cluster, params, everything)
+        models = [item(seen, cluster.server, params["gather"]) for seen in found]
         result |= {"models": models, "missing": [each._asdict() for each in missing], "summary": summary(found)}
-    except (Refusal, ApiError) as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
-    ids = ids_among(params["model_id"])
-    names = {seen.model.model_id: seen.model.aliases for seen in everything}
-    return Outcome(result, absent_models_warning(ids, names))
+        names = {seen.model.model_id: seen.model.aliases for seen in everything}
+        warnings += absent_models_warning(ids_among(params["model_id"]), names)
+    return Outcome(result, tuple(warnings))
 
 
 def empty_result() -> Json:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._core.errors import ApiError, Failure
+from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.error_table import TRANSIENT
 from .._core.options.connection import connection
 from .._core.run.clock import Clock, SystemClock
-from .._core.run.cluster import Connect, refuse_old_server
-from .._core.run.internal_error import InternalError
+from .._core.run.cluster import Connect
+from .._core.run.frame import note_server, noting_failures
 from .._core.run.progress import ItemStatus, Progress, ProgressCallback, no_progress
-from .._core.run.result import Json, Outcome, failure
+from .._core.run.result import Json, Outcome
 from .._core.run.wait import SHORTEST_PLANNING, TaskTime, WaitBudget
 from .._core.words import first_of
 from .api import WatchCluster
@@ -41,12 +41,11 @@ def run(
     *show_progress* gets a line now and then while the task watches.
     """
     result, task_time = empty_result(), TaskTime(clock or SystemClock())
-    try:
+    with noting_failures(result):
         asked = desired(params)
         with contextlib.closing(connect(connection(params), task_time.clock.sleep)) as cluster:
             with cluster.planning(task_time, asked.seconds):
-                refuse_old_server(cluster.read_server())
-                result["server"] = cluster.server.as_result()
+                note_server(cluster, result)
                 cluster.server.require(Feature.FAILURE_COUNTERS)
                 if check_mode:
                     cluster.follow(params)
@@ -54,12 +53,9 @@ def run(
             watch = _Watch(asked, task_time.clock, result)
             watch.begin(existing, left_to_watch(asked.ids, cluster.predicted))
             if check_mode:
-                return Outcome({**result, "skipped_because": skipped_because(asked)})
-            watch.go_on(cluster, Progress(show_progress, task_time.clock))
-    except Failure as exc:
-        return Outcome({**result, **failure(exc)})
-    except Exception as exc:
-        return Outcome({**result, **failure(InternalError(exc))})
+                result["skipped_because"] = skipped_because(asked)
+            else:
+                watch.go_on(cluster, Progress(show_progress, task_time.clock))
     return Outcome(result)
 
 

@@ -73,7 +73,7 @@ def _without_empty(value: t.Any, option: Options) -> t.Any:
 
 def _other_than_choices(given: Options, name: str, options: t.Mapping[str, Options]) -> t.Iterator[str]:
     for key, value in given.items():
-        choices = options[key].get("choices")
+        choices = options[key].get("choices") or ()
         others = [each for each in (value if isinstance(value, list) else [value]) if choices and each not in choices]
         if others:
             yield f"{name}.{key} takes {', '.join(choices)}, not {', '.join(others)}."
