@@ -27,7 +27,7 @@ def restore(record: Json, found: Found, options: Json) -> Json:
     desired = [each for each in record["deployments"] if not matches(each["deployment_id"], options["except"])]
     without_owner = [each for each in desired if _lacks_owner(each, found)]
     kept = [each for each in desired if each not in without_owner]
-    bounded = [note for each in kept if _starts(each, found, options) for note in bounds.notes(each, found.version)]
+    bounded = [note for each in kept for note in _bounded(each, found, options)]
     refused = [] if options["on_bounded"] == ADJUST else [f"{note.text} {_REMEDY}" for note in bounded if note.value]
     items = [_item(each, found, options, bounded) for each in kept]
     aliases = {} if options["aliases"] == LEAVE else record["model_aliases"]
@@ -122,13 +122,23 @@ def _is_there(recorded: Json, found: Found) -> Json | None:
     return None if name in found.stopping else found.deployments.get(name)
 
 
-def _starts(recorded: Json, found: Found, options: Json) -> bool:
-    """Return whether a start is needed, which the bounds of this version limit."""
-    now = _is_there(recorded, found)
+def _bounded(recorded: Json, found: Found, options: Json) -> list[bounds.Note]:
+    """Return the bounds of this version that count: of a start all, else those of what differs.
+
+    An update may go over the bound of a number, unless the task has accepted the number that is there.
+    """
+    notes, now = list(bounds.notes(recorded, found.version)), _is_there(recorded, found)
     if now is None:
-        return True
-    changed = {row["setting"] for row in of_deployment(recorded, now)}
-    return options["replace"] != "never" and not changed.isdisjoint(SETTINGS)
+        return notes
+    changed = {row["setting"]: row["now"] for row in of_deployment(recorded, now)}
+    if options["replace"] != "never" and not changed.keys().isdisjoint(SETTINGS):
+        return notes
+    return [
+        note
+        for note in notes
+        if note.value and note.setting in changed
+        if note.setting in SETTINGS or (options["on_bounded"] == ADJUST and changed[note.setting] == note.shown)
+    ]
 
 
 def _item(recorded: Json, found: Found, options: Json, bounded: t.Sequence[bounds.Note]) -> Json:

@@ -10,13 +10,14 @@ import typing as t
 
 from .._core.table import Column, as_table
 from .._core.words import first_of, joined
-from .options import QUIESCE, RECORD, RESTORE
+from .options import QUIESCE, RECORD, RESTORE, SKIP
 from .plan import NOTHING
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 _COLUMNS = tuple(map(Column, ("what", "setting", "recorded", "now")))
 _MOST = 12
 _MODE = "upgrade_mode"
+_WRITES = ("file", "deployments", "aliases", "mode")
 _NOT_PLANNED = "The cluster or its record could not be read."
 
 
@@ -24,26 +25,32 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
     """Return the results of the role.
 
     *planned*: the plan, empty if a task failed before it. *runs*: by name, the results of the tasks, empty if they were
-    not reached: ``rehearsal``, ``deployments``, ``aliases``, ``mode``, ``file``, and ``after``, the plan from what was
-    read at the end.
+    not reached: ``rehearsal`` and ``alias_rehearsal``, ``deployments``, ``aliases``, ``mode``, ``file``, and ``after``,
+    the plan from what was read at the end.
     """
     failed = [] if planned or options["refused"] else [_NOT_PLANNED]
-    planned = planned or NOTHING
+    restores = RESTORE in options["action"]
     last = runs["after"] or planned
+    is_compared = restores and bool(last) and bool(last["drift"] or not last["refused"])
+    planned, last = planned or NOTHING, last or NOTHING
     failed += _failed(planned, runs, check_mode)
+    # A real run ends before its first write then.
+    is_refused = check_mode and bool(failed) and not (restores and options["on_refused"] == SKIP)
+    sent = {**runs, **dict.fromkeys(_WRITES, {})} if is_refused else runs
     differences = sum(not row["accepted"] for row in last["drift"])
     if (runs["after"] or (options["fail_on_drift"] and planned["drift"])) and not failed and differences:
         named = first_of(_texts(last["drift"]), _MOST, "; ")
-        failed = [f"{_counted(differences, 'difference')} from the record remain: {named}."]
-    restores = RESTORE in options["action"]
+        remain = "remains" if differences == 1 else "remain"
+        failed = [f"{_counted(differences, 'difference')} from the record {remain}: {named}."]
     found: Json = {
         **{name: options[name] for name in ("action", "file")},
         "check_mode": check_mode,
         "failed": [*options["refused"], *planned["refused"], *failed],
-        "record": _record(planned, runs, _is_restored(restores, failed, planned, runs, check_mode)),
-        **_done(planned, runs),
+        "record": _record(planned, sent, _is_restored(restores, failed, planned, runs, check_mode)),
+        **_done(planned, sent),
+        "deployments": runs["deployments"].get("deployments") or [],
         "drift": last["drift"],
-        "differences": differences if last["drift"] or not last["refused"] else None,
+        "differences": differences if is_compared else None,
         "unrecorded": last["unrecorded"],
         "not_recorded": planned["not_recorded"],
         "notices": [*planned["notices"], *_not_rehearsed(planned, runs, check_mode)],
@@ -52,7 +59,7 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
     return {
         **found,
         "msg": " ".join(found["failed"]) or summary[0],
-        "changed": bool(found["api_calls"] or runs["file"].get("changed")),
+        "changed": bool(found["api_calls"] or sent["file"].get("changed")),
         "table": table(last["drift"]),
         "summary": summary,
     }
@@ -76,9 +83,8 @@ def _done(planned: Json, runs: Json) -> Json:
     return {
         "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
         "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
-        "aliases": [each["model_alias"] for each in planned["aliases"]],
-        "upgrade_mode": _mode_after(planned),
-        "deployments": items,
+        "aliases": [each["item"]["model_alias"] for each in runs["aliases"].get("results") or [] if each.get("changed")],
+        "upgrade_mode": _mode_after(planned) if runs["mode"].get("changed") else None,
         "api_calls": _api_calls(planned, runs),
     }
 
@@ -130,13 +136,14 @@ def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
         found |= {each["deployment_id"]: str(each["msg"]) for each in each_failed if not (is_on and _waits(each))}
         if not each_failed and (run.get("failure") or run.get("failed")):
             found[""] = str(run.get("msg"))
-    for each in runs["aliases"].get("results") or []:
+    tried = (runs["alias_rehearsal"], runs["aliases"])
+    for each in (result for run in tried for result in run.get("results") or []):
         if each.get("failure") and not (is_on and _waits(each)):
             found[f"alias {(each.get('item') or {}).get('model_alias')}"] = str(each.get("msg"))
     for name in ("mode", "file"):
         if runs[name].get("failed"):
             found[name] = str(runs[name].get("msg"))
-    return list(dict.fromkeys(found.values()))
+    return list(dict.fromkeys([*found.values(), *(runs["after"] or NOTHING)["refused"]]))
 
 
 def _waits(item: Json) -> bool:
@@ -146,7 +153,7 @@ def _waits(item: Json) -> bool:
 
 def _not_rehearsed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
     if check_mode and planned["mode_off"] and any(map(_waits, failures(runs["deployments"]))):
-        return ["The upgrade mode is on, so the dry run could not try the starts. A real run turns it off first."]
+        return ["The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first."]
     return []
 
 

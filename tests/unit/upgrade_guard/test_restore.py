@@ -138,6 +138,10 @@ def test_a_queue_that_is_too_long_now() -> None:
         done = guard.use(**RESTORE, on_bounded="adjust")
         assert (done["failed"], done["differences"], done["restored"]) == ([], 0, ["long"])
         assert [row["accepted"] for row in done["drift"]] == [True]
+        again = guard.use(**RESTORE, on_bounded="adjust")
+        assert (again["failed"], again["restored"]) == ([], [])
+        # Whoever accepts no difference is told how to do so.
+        assert guard.plan(**RESTORE)["refused"] == refused["refused"]
 
 
 def test_low_priority_takes_one_allocation() -> None:
@@ -157,6 +161,8 @@ def test_low_priority_takes_one_allocation() -> None:
         ]
         done = guard.use(**RESTORE, on_bounded="adjust")
         assert (done["failed"], done["differences"], done["restored"]) == ([], 0, ["bound", "number"])
+        again = guard.use(**RESTORE, on_bounded="adjust")
+        assert (again["failed"], again["restored"]) == ([], [])
 
 
 def test_zero_allocations_and_deployments_that_may_sleep() -> None:

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.filter.upgrade_guard_results import FilterModule
 from support.emulated_cluster import Emulator
-from support.upgrade_guard import NIGHT, NO_RUNS, RESTORE, Guard, options_of
+from support.upgrade_guard import NIGHT, NO_RUNS, RESTORE, Guard, options_of, plan_of
 
 Json = dict[str, t.Any]
 results = FilterModule().filters()["upgrade_guard_results"]
@@ -51,9 +51,8 @@ def test_a_person_reads_it_in_ten_seconds() -> None:
         assert dry["summary"] == [
             "Restore: 4 differences from the record (dry run, nothing was sent)",
             "Record of t1, Elasticsearch 9.5.3: 2 deployments, 0 inference endpoints and 1 model alias in f",
-            "Aliases put back: x",
             "Upgrade mode: off",
-            "Note: The upgrade mode is on, so the dry run could not try the starts. A real run turns it off first.",
+            "Note: The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first.",
         ]
         # A real run turns it off before it starts something.
         assert (dry["failed"], dry["record"]["state"]) == ([], "restored")
@@ -68,8 +67,8 @@ def _dry_runs(guard: Guard) -> Json:
     planned = guard.plan(**RESTORE)
     deployments = guard.emulator.run_many(planned["items"], check_mode=True)
     aliases = [{**guard.emulator.run_alias(check_mode=True, **each), "item": each} for each in planned["aliases"]]
-    assert deployments["failure"]
-    return {**NO_RUNS, "deployments": deployments, "aliases": {"results": aliases}}
+    mode = guard.emulator.upgrade_mode(False, check_mode=True) if planned["mode_off"] else {}
+    return {**NO_RUNS, "deployments": deployments, "aliases": {"results": aliases}, "mode": mode}
 
 
 def test_each_failure_is_said_once() -> None:
@@ -101,6 +100,32 @@ def test_each_failure_is_said_once() -> None:
         assert results(options(**RESTORE), planned, lost, True)["failed"] == ["Lost."]
 
 
+def test_only_what_happens_is_shown() -> None:
+    """Test it with a restore that is refused: nothing is put back, by a real run or by one that shows it before."""
+    with Emulator("9.5.3") as emulator:
+        for name in ("a", "b"):
+            emulator.effect("start_deployment", model_id="m", deployment_id=name)
+        emulator.settle()
+        emulator.run_alias(model_alias="x", model_id="m")
+        guard = Guard(emulator)
+        guard.use(**NIGHT)
+        emulator.run_alias(model_alias="x", model_id="m", state="absent")
+        emulator.effect("start_deployment", model_id="m", deployment_id="a", queue_capacity=7)
+        emulator.settle()
+        dry = _dry_runs(guard)
+        shown = ("restored", "aliases", "upgrade_mode", "api_calls", "changed")
+        refused = results(options(**RESTORE), guard.plan(**RESTORE), dry, True)
+        assert "queue_capacity" in refused["msg"]
+        assert [refused[name] for name in shown] == [[], [], None, [], False]
+        rehearsed: Json = {**NO_RUNS, "rehearsal": dry["deployments"], "alias_rehearsal": dry["aliases"]}
+        real = results(options(**RESTORE), guard.plan(**RESTORE), rehearsed, False)
+        assert ([real[name] for name in shown], real["failed"]) == ([[], [], None, [], False], refused["failed"])
+        rest = results(options(**RESTORE, on_refused="skip"), guard.plan(**RESTORE), dry, True)
+        assert (rest["restored"], rest["aliases"], len(rest["api_calls"])) == (["b"], ["x"], 2)
+        night = results(options(**NIGHT), guard.plan(**NIGHT), {**NO_RUNS, **dry, "file": {"changed": True}}, True)
+        assert (night["record"]["written"], night["changed"]) == (False, False)
+
+
 def test_an_audit_may_fail() -> None:
     with Emulator("9.5.3") as emulator:
         emulator.run_alias(model_alias="x", model_id="m")
@@ -110,10 +135,21 @@ def test_an_audit_may_fail() -> None:
         assert results(options(**audit), guard.plan(**audit), NO_RUNS, True)["failed"] == []
         emulator.run_alias(model_alias="x", model_id="other", reassign=True)
         found = results(options(**audit), guard.plan(**audit), NO_RUNS, True)
-        assert found["msg"] == "1 difference from the record remain: alias x: model_id m, now other."
+        assert found["msg"] == "1 difference from the record remains: alias x: model_id m, now other."
         assert (found["changed"], found["record"]["state"]) == (False, "recorded")
         calm = results(options(**RESTORE), guard.plan(**RESTORE), NO_RUNS, True)
         assert calm["msg"] == "Restore: 1 difference from the record (dry run, nothing was sent)"
+
+
+def test_a_cluster_that_cannot_be_read_at_the_end_is_not_restored() -> None:
+    with Emulator("9.5.3") as emulator:
+        guard = Guard(emulator)
+        assert guard.use(action="record")["differences"] is None
+        gone: Json = {**guard.reads(), "deployments": {"failure": {"code": "no_connection"}, "msg": "Lost."}}
+        after = plan_of(options(**RESTORE), gone, guard.text, "t")
+        found = results(options(**RESTORE), guard.plan(**RESTORE), {**NO_RUNS, "after": after}, False)
+        assert found["msg"] == "The deployments cannot be read: Lost."
+        assert (found["record"]["state"], found["differences"]) == ("recorded", None)
 
 
 def test_nothing_was_planned() -> None:
