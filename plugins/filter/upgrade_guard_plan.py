@@ -24,6 +24,7 @@ options:
         M(mlops.elasticsearch.inference_endpoint_info), M(mlops.elasticsearch.trained_model_info),
         M(mlops.elasticsearch.ml_upgrade_mode) and M(mlops.elasticsearch.ml_capacity_info), as C(deployments),
         C(endpoints), C(models), C(mode) and C(nodes).
+      - C(path), if it is known, says of the file whether C(is_folder), and C(has_folder).
     type: dict
     required: true
   text:

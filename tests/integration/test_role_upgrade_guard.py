@@ -147,6 +147,23 @@ def test_restore_exactly_on_a_newer_server(cluster: Emulator, tmp_path: Path) ->
     print({name: results(morning)["record"][name] for name in shown}, results(morning)["summary"])
 
 
+def test_two_clusters_that_are_given_the_same_file(cluster: Emulator, tmp_path: Path) -> None:
+    """Test it with two hosts of one play, none of which has found a record: only what is on disk is stopped."""
+    inventory, file = tmp_path / "hosts", tmp_path / "record.json"
+    with emulator("--model", "other", "--interval", "0.01") as beside:
+        clusters = {"first": cluster, "second": beside}
+        inventory.write_text("".join(f"{name} url={each.url}\n" for name, each in clusters.items()))
+        for each, model_id in ((cluster, "names"), (beside, "other")):
+            effect(each, "start_deployment", model_id=model_id)
+        play, variables = PLAY.replace("localhost", "all"), {"upgrade_guard": {"file": str(file), **NIGHT}}
+        played = run_playbook(play, "-i", str(inventory), extra_vars=variables)
+        [kept] = json.loads(file.read_text())["deployments"]
+        lost = cluster if kept["model_id"] == "other" else beside
+        assert (len(deployments(cluster)) + len(deployments(beside)), len(deployments(lost))) == (1, 1)
+    said = [task.result["msg"] for task in played.named("Show the results") if task.result["msg"]["failed"]]
+    assert ["another host of this play has written" in each["msg"] for each in said] == [True]
+
+
 def test_a_refusal_comes_before_the_first_write(cluster: Emulator, tmp_path: Path) -> None:
     deploy(cluster)
     file = tmp_path / "record.json"

@@ -17,9 +17,8 @@ Json = dict[str, t.Any]
 options_of = Options().filters()["upgrade_guard_options"]
 plan_of = Plan().filters()["upgrade_guard_plan"]
 results_of = Results().filters()["upgrade_guard_results"]
-NO_RUNS: Json = dict.fromkeys(
-    ("rehearsal", "alias_rehearsal", "deployments", "aliases", "mode", "file", "after"), {}
-)
+RUNS = ("rehearsal", "alias_rehearsal", "deployments", "aliases", "mode", "file", "own_file", "after")
+NO_RUNS: Json = dict.fromkeys(RUNS, {})
 NIGHT: Json = {"action": "record, quiesce", "quiesce": {"mode": "stop_all"}, "on_referenced": "force"}
 RESTORE: Json = {"action": "restore"}
 

@@ -45,7 +45,7 @@ def plan(options: Json, reads: Json, text: str | None, now: str) -> Json:
     """
     there, opened = found(reads), record.opened(text, options["file"])
     earlier = opened.record
-    refused = [*there.refused, *opened.refused]
+    refused = [*_path(reads.get("path") or {}, options), *there.refused, *opened.refused]
     if not refused and not there.cluster["uuid"]:
         refused.append(_NO_UUID)
     if earlier is not None and not refused:
@@ -59,6 +59,14 @@ def plan(options: Json, reads: Json, text: str | None, now: str) -> Json:
         after = record.as_text(record.marked(t.cast(Json, earlier), record.RESTORED, now))
         return {**_planned(options, done, earlier, earlier, done["refused"]), "restored_content": after}
     return _recorded(options, there, earlier, now)
+
+
+def _path(path: Json, options: Json) -> t.Iterator[str]:
+    """Yield why the file cannot be that of a record."""
+    if path.get("is_folder"):
+        yield f"{options['file']} is a folder. Give the path of a file in it."
+    elif not path.get("has_folder", True) and RECORD in options["action"]:
+        yield f"The folder of {options['file']} does not exist. Create it first."
 
 
 def _recorded(options: Json, there: Found, earlier: Json | None, now: str) -> Json:

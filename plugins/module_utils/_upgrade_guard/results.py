@@ -25,8 +25,8 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
     """Return the results of the role.
 
     *planned*: the plan, empty if a task failed before it. *runs*: by name, the results of the tasks, empty if they were
-    not reached: ``rehearsal`` and ``alias_rehearsal``, ``deployments``, ``aliases``, ``mode``, ``file``, and ``after``,
-    the plan from what was read at the end.
+    not reached: ``rehearsal`` and ``alias_rehearsal``, ``deployments``, ``aliases``, ``mode``, ``file``, ``own_file``
+    that looks whether it is still there, and ``after``, the plan from what was read at the end.
     """
     failed = [] if planned or options["refused"] else [_NOT_PLANNED]
     restores = RESTORE in options["action"]
@@ -79,11 +79,11 @@ def _record(planned: Json, runs: Json, is_restored: bool) -> Json:
 
 def _done(planned: Json, runs: Json) -> Json:
     """Return what the tasks did, or would do."""
-    items = runs["deployments"].get("deployments") or []
+    items, aliases = (runs["deployments"].get("deployments") or [], runs["aliases"].get("results") or [])
     return {
         "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
         "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
-        "aliases": [each["item"]["model_alias"] for each in runs["aliases"].get("results") or [] if each.get("changed")],
+        "aliases": [each["item"]["model_alias"] for each in aliases if each.get("changed")],
         "upgrade_mode": _mode_after(planned) if runs["mode"].get("changed") else None,
         "api_calls": _api_calls(planned, runs),
     }
@@ -140,7 +140,7 @@ def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
     for each in (result for run in tried for result in run.get("results") or []):
         if each.get("failure") and not (is_on and _waits(each)):
             found[f"alias {(each.get('item') or {}).get('model_alias')}"] = str(each.get("msg"))
-    for name in ("mode", "file"):
+    for name in ("mode", "file", "own_file"):
         if runs[name].get("failed"):
             found[name] = str(runs[name].get("msg"))
     return list(dict.fromkeys([*found.values(), *(runs["after"] or NOTHING)["refused"]]))

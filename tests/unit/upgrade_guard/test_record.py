@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from support.emulated_cluster import Emulator
-from support.upgrade_guard import NIGHT, RESTORE, Guard
+from support.upgrade_guard import NIGHT, RESTORE, Guard, options_of, plan_of
 
 Json = dict[str, t.Any]
 ADAPTIVE: Json = {"enabled": True, "min_number_of_allocations": 1, "max_number_of_allocations": 3}
@@ -298,6 +298,18 @@ def test_values_that_no_record_has(part: str, wrong: t.Any) -> None:
         guard.text = json.dumps({**record, part: [{**deployment, **wrong}] if part == "deployments" else wrong})
         for given in (RESTORE, NIGHT):
             assert "edited by hand" in guard.plan(**given)["refused"][0]
+
+
+def test_a_path_that_cannot_have_a_record() -> None:
+    with Emulator("9.5.3") as emulator:
+        reads, night = Guard(emulator).reads(), options_of({"file": "f/r.json", **NIGHT})
+        restore = options_of({"file": "f/r.json", "action": "restore"})
+        for options, path, sentence in (
+            (night, {"is_folder": True, "has_folder": True}, "f/r.json is a folder. Give the path of a file in it."),
+            (night, {"has_folder": False}, "The folder of f/r.json does not exist. Create it first."),
+            (restore, {"has_folder": False}, "There is no record in f/r.json."),
+        ):
+            assert plan_of(options, {**reads, "path": path}, None, "t")["refused"] == [sentence]
 
 
 def test_what_cannot_be_read() -> None:

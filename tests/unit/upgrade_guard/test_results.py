@@ -92,9 +92,10 @@ def test_each_failure_is_said_once() -> None:
             },
             "mode": {"failed": True, "msg": "Not in time."},
             "file": {"failed": True, "msg": "No space."},
+            "own_file": {"failed": True, "msg": "Written over."},
         }
         found = results(options(**RESTORE), planned, runs, False)
-        assert found["failed"] == ["No room.", "Not deployed.", "Not in time.", "No space."]
+        assert found["failed"] == ["No room.", "Not deployed.", "Not in time.", "No space.", "Written over."]
         assert found["summary"][0] == "Restore: failed"
         lost = {**NO_RUNS, "deployments": {"deployments": [], "failure": {"code": "connection_failed"}, "msg": "Lost."}}
         assert results(options(**RESTORE), planned, lost, True)["failed"] == ["Lost."]
