@@ -32,8 +32,8 @@ options:
     default: {}
   lists:
     description:
-      - Variables of questions for a text whose answer is a list of texts. It may be given as a list, or as a text with
-        an item a line or with commas between them.
+      - Variables of questions for a text whose answer is a list of texts. It may be given as a list, as one that is
+        written as JSON or YAML, or as a text with an item a line or with commas between them.
     type: list
     elements: str
     default: []

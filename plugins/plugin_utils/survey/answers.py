@@ -121,11 +121,27 @@ def _password(question: Question, value: t.Any) -> str:
 
 def _texts(question: Question, value: t.Any) -> list[str]:
     """Return a list of texts. The survey bounds the length of the whole answer, as a person enters it."""
-    lines = value if isinstance(value, list) else _kept(question, value).replace(",", "\n").splitlines()
+    lines = value if isinstance(value, list) else _split(_kept(question, value).strip())
     items = [_kept(question, each).strip() for each in lines if each is not None]
     found = [item for item in items if item]
+    if any(map(_is_part_of_list, found)):
+        raise _Wrong(f"{question.variable} must be a list of texts, an item a line or with commas, without quotes.")
     _check_length(question, "\n".join(found))
     return found
+
+
+def _is_part_of_list(item: str) -> bool:
+    """Return whether *item* has what no id, name or pattern has. It would match nothing, and so leave nothing out."""
+    return any(mark in item for mark in "\"'{}") or item.count("[") != item.count("]")
+
+
+def _split(text: str) -> list[t.Any]:
+    """Return the items of a text: of a list as JSON or YAML writes it, or lines and what is between commas."""
+    read = None
+    if text.startswith(("[", "- ")):
+        with contextlib.suppress(yaml.YAMLError):
+            read = yaml.safe_load(text)
+    return read if isinstance(read, list) else text.replace(",", "\n").splitlines()
 
 
 def _kept(question: Question, value: t.Any) -> str:

@@ -129,10 +129,20 @@ def test_a_text_that_lost_its_type_is_refused(value: t.Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("a, b\nc,,\n", ["a", "b", "c"]), (["a", " b ", "", None], ["a", "b"]), ("a", ["a"]), ([" "], None), ([], None)],
+    [("a, b\nc,,\n", ["a", "b", "c"]), (["a", " b ", "", None], ["a", "b"]), ("a", ["a"]), ([" "], None), ([], None)]
+    + [(text, ["a", "b"]) for text in ('["a", "b"]', " [a, b]", "- a\n- b")]
+    + [("[ab]*, c", ["[ab]*", "c"])],
 )
 def test_a_text_may_be_a_list_of_texts(value: t.Any, expected: t.Any) -> None:
     assert read(asked("textarea", max=9), value, LISTS) == Answers({"v": expected}, ())
+
+
+@pytest.mark.parametrize("text", ['["a", "b"', "'a','b'", "{a: 1}", "a, b]"])
+def test_a_text_that_is_half_a_list_is_refused(text: str) -> None:
+    """Test that it is no pattern, which would match nothing and so leave nothing out."""
+    assert read(asked("textarea"), text, LISTS).wrong == (
+        "v must be a list of texts, an item a line or with commas, without quotes.",
+    )
 
 
 def test_the_length_of_a_list_is_that_of_its_text() -> None:
