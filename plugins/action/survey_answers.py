@@ -26,6 +26,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits 
     VARIABLE,
     Limits,
     limits,
+    misspelt,
     replacing,
 )
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.options import SPEC
@@ -58,11 +59,16 @@ class ActionModule(ActionBase):
         return dict(checked.validated_parameters)
 
     def _checked(self, asked: t.Sequence[Question], form: Form, reserved: t.Collection[str], task_vars: Json) -> Json:
-        given, unreadable = self._given([*(question.variable for question in asked), VARIABLE], task_vars)
+        names = [*(question.variable for question in asked), VARIABLE]
+        given, unreadable = self._given(names, task_vars)
         found = answers([question for question in asked if question.variable not in unreadable], given, form)
         bounds, wrong_bounds = self._limits(given)
-        replaced = replacing(load_extra_vars(self._loader), reserved)
-        return _result(asked, found, bounds, [*replaced, *unreadable.values(), *found.wrong, *wrong_bounds])
+        extra = load_extra_vars(self._loader)
+        unlike = misspelt(extra, names, [name for name in names if name in unreadable or is_given(given[name])])
+        wrong = [*replacing(extra, reserved), *unreadable.values(), *found.wrong, *wrong_bounds]
+        return _result(
+            asked, found, bounds._replace(replaced=(*bounds.replaced, *unlike)), [*wrong, *unlike] if wrong else []
+        )
 
     def _survey(self, name: str) -> tuple[t.Any, str]:
         """Return the survey and its path. *name*: that of a playbook of this collection, or a path."""

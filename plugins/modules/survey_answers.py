@@ -154,6 +154,7 @@ replaced:
   elements: str
   sample:
     - "The variable guard does not count: the credential sets the limits (ELASTICSEARCH_ML_GUARD)."
+    - "The variable except does not count. The playbook asks for except_ids: is that meant?"
 failure:
   description: The C(code) V(invalid_answers) if something is wrong; null on success.
   returned: always

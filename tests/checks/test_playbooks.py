@@ -132,7 +132,10 @@ def test_the_variables_are_checked_against_the_survey(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=stem)
 def test_no_artifact_replaces_what_the_playbook_sets(path: Path) -> None:
-    """Names that begin with two underscores, or with a reserved one, are refused by survey_answers."""
+    """Names that begin with two underscores, or with a reserved one, are refused by survey_answers.
+
+    Those of Ansible itself count wherever they come from, as the guide says.
+    """
     its = play(path)
     reserved = asking(path).get("reserved", ())
     for node in [its, *tasks(its["tasks"]), *of_role(path)]:
@@ -141,7 +144,7 @@ def test_no_artifact_replaces_what_the_playbook_sets(path: Path) -> None:
             *filter(None, (node.get("register"), node.get("loop_control", {}).get("loop_var"))),
         }
         own |= set(node.get("ansible.builtin.set_fact", {})) - {"cacheable"}
-        begins = ("__", *(f"{name}_" for name in reserved))
+        begins = ("__", "ansible_", *(f"{name}_" for name in reserved))
         assert [name for name in own if not name.startswith(begins) and name not in reserved] == []
 
 

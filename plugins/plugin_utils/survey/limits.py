@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Limits that the owner of a job sets, and names by which others could lift them."""
+"""Limits that the owner of a job sets, and names of variables: by which others could lift them, and misspelt ones."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import typing as t
@@ -27,6 +28,8 @@ Json = dict[str, t.Any]
 ENVIRONMENT = "ELASTICSEARCH_ML_GUARD"
 """No artifact, no variable of a workflow and no answer can replace a variable of the environment."""
 VARIABLE = "guard"
+_LIKE = 0.75
+"""How much of two names is the same if one is a mistake for the other: except and except_ids are."""
 
 _OF_ONE: Json = GUARD.argument_spec["guard"]["options"]
 _OF_LIST: Json = LIST_GUARD.argument_spec["guard"]["options"]
@@ -75,6 +78,19 @@ def replacing(extra: t.Iterable[str], reserved: t.Collection[str]) -> tuple[str,
     return (
         f"The extra {which} {', '.join(names)} would replace what the playbook works with. Do not give it; if it is an "
         "artifact of another job in the workflow, rename it there.",
+    )
+
+
+def misspelt(extra: t.Iterable[str], asked: t.Collection[str], given: t.Collection[str]) -> tuple[str, ...]:
+    """Return a sentence about each *extra* variable that is nearly one of those *asked* that are not *given*.
+
+    A workflow has variables for other jobs, too, so that a name that nothing asks for is no mistake by itself.
+    """
+    missing = [name for name in asked if name not in given]
+    return tuple(
+        f"The variable {name} does not count. The playbook asks for {meant[0]}: is that meant?"
+        for name in sorted(map(str, extra))
+        if name not in asked and (meant := difflib.get_close_matches(name, missing, n=1, cutoff=_LIKE))
     )
 
 

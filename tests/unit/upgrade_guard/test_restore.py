@@ -140,7 +140,7 @@ def test_a_queue_that_is_too_long_now() -> None:
         assert [row["accepted"] for row in done["drift"]] == [True]
         again = guard.use(**RESTORE, on_bounded="adjust")
         assert (again["failed"], again["restored"]) == ([], [])
-        # Whoever accepts no difference is told how to do so.
+        # A task that accepts no difference learns which option does.
         assert guard.plan(**RESTORE)["refused"] == refused["refused"]
 
 

@@ -12,7 +12,12 @@ import typing as t
 import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import Limits, limits, replacing
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.survey.limits import (
+    Limits,
+    limits,
+    misspelt,
+    replacing,
+)
 
 NONE = Limits({}, {}, ())
 EIGHT = {"max": 8, "max_step": 2}
@@ -87,3 +92,13 @@ def test_names_that_would_replace_what_a_playbook_works_with() -> None:
     more = ["model_rollout", "__x", "model_rollout_state", "model_rollouts"]
     [several] = replacing(more, ["model_rollout"])
     assert several.startswith("The extra variables __x, model_rollout, model_rollout_state would replace")
+
+
+def test_a_variable_that_is_nearly_asked_for() -> None:
+    asked = ["except_ids", "deployment_ids", "mode", "guard"]
+    extra = {"except": "a", "deployment_id": "b", "awx_job_id": 1, "scale_result": {}, "mode": "none", "gaurd": {}}
+    said = misspelt(extra, asked, ["mode"])
+    assert [sentence.split()[2] for sentence in said] == ["deployment_id", "except", "gaurd"]
+    assert said[1] == "The variable except does not count. The playbook asks for except_ids: is that meant?"
+    # What was given is not missing.
+    assert misspelt(extra, asked, asked) == ()
