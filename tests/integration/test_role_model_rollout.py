@@ -128,7 +128,7 @@ def test_a_rollout_is_rehearsed_and_loses_no_inference_and_goes_back(cluster: Em
     assert [each["title"] for each in checked["steps"]] == [each["title"] for each in done["steps"]]
     assert again["api_calls"] == []
     # What is not about an endpoint needs no privilege to read endpoints.
-    reads = [each.status for each in played.tasks if each.task == "Read the inference endpoints, if it is about one"]
+    reads = [each.status for each in played.tasks if each.task.startswith("Read the inference endpoints")]
     assert set(reads) == {"skipped"}
     sent = [(call["method"], call["path"]) for call in cluster.writes()]
     assert sent == [(call["method"], call["path"]) for call in done["api_calls"] + back["api_calls"]]
@@ -223,3 +223,27 @@ def test_an_endpoint_is_made_again(cluster: Emulator, tmp_path: Path) -> None:
     assert [failure for failure in client.failures if "Inference endpoint not found [e]" not in failure] == []
     assert client.answers > 10
     assert deployed(cluster) == {"new"}
+
+
+def test_an_endpoint_whose_deployment_keeps_its_id_loses_nothing(cluster: Emulator, tmp_path: Path) -> None:
+    cluster.api("DELETE", "/_ml/trained_models/old-model/model_aliases/search")
+    settings = {"service": "elasticsearch", "service_settings": {"deployment_id": "old"}}
+    cluster.api("PUT", "/_inference/sparse_embedding/e", settings)
+    cluster.control("DELETE", "/journal")
+    new = {"threads_per_allocation": 2, "wait_sleep": 0.05}
+    rollout = {**given(tmp_path, inference_id="e", new=new, drain_sleep=0.05), "model_alias": ""}
+    # The temporary deployment has room beside the old one, but not beside the new one.
+    full = {**rollout, "new": {"threads_per_allocation": 2, "number_of_allocations": 3}}
+    with Client(cluster, "/_inference/sparse_embedding/e", {"input": "a"}) as client:
+        played = run_playbook(play(cluster.url, full, {**rollout, "dry_run": True}, rollout, rollout)).must_pass()
+    refused, planned, done, again = (left(played, number) for number in range(4))
+    assert client.failures == []
+    assert client.answers > 10
+    assert "There is no room for 'old' and 'old-temporary' at once." in refused["msg"]
+    assert [each["outcome"] for each in (planned, done, again)] == ["planned", "finished", "unchanged"]
+    assert planned["api_calls"] == done["api_calls"]
+    assert [call["method"] for call in cluster.writes()] == ["POST", "PUT", "POST", "POST", "DELETE", "POST"]
+    assert again["api_calls"] == []
+    assert deployed(cluster) == {"old"}
+    [endpoint] = cluster.api("GET", "/_inference/e")["endpoints"]
+    assert endpoint["service_settings"]["deployment_id"] == "old"

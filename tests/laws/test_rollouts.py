@@ -63,9 +63,10 @@ ROLLOUTS: dict[str, Json] = {
     "in place": {"model_alias": "search", "new": NEW, "strategy": "in_place"},
     "deployment": {"deployment_id": "old", "new": {"model_id": "m", "deployment_id": "new"}},
     "endpoint": {"inference_id": "e", "new": NEW},
+    "same id": {"inference_id": "e", "new": {"threads_per_allocation": 2}},
 }
-WRITES = {"another model": 3, "other settings": 2, "in place": 3, "deployment": 3, "endpoint": 4}
-PATHS = {"endpoint": ENDPOINT, "deployment": ID}
+WRITES = {"another model": 3, "other settings": 2, "in place": 3, "deployment": 3, "endpoint": 4, "same id": 6}
+PATHS = {"endpoint": (ENDPOINT,), "deployment": (ID,), "same id": (ENDPOINT, ID)}
 """How clients ask; through the alias where nothing else is said."""
 LOSES = {"in place", "endpoint"}
 """Where requests fail for a while, and the role says so before."""
@@ -83,13 +84,24 @@ class Figures(t.NamedTuple):
 def prepared(kind: str) -> Emulator:
     """Return a cluster whose clients ask as those of the *kind* do."""
     emulator = serving()
-    if kind == "endpoint":
+    if "inference_id" in ROLLOUTS[kind]:
         emulator.api("DELETE", "/_ml/trained_models/m/model_aliases/search")
         settings = {"deployment_id": "old"}
         given: Json = {"inference_id": "e", "task_type": "sparse_embedding", "service": "elasticsearch"}
         emulator.run_endpoint(**given, service_settings=settings)
         emulator.forget()
     return emulator
+
+
+def expected(kind: str, action: str) -> Json:
+    """Return the deployments in the end, with their models."""
+    if action == "rollback" or kind == "same id":
+        return {"old": "m"}
+    return {"new": ROLLOUTS[kind]["new"]["model_id"]}
+
+
+def threads(emulator: Emulator) -> int:
+    return int(emulator.deployments()["old"]["task_parameters"]["threads_per_allocation"])
 
 
 def requests_of(kind: str, action: str) -> int:
@@ -111,10 +123,10 @@ def requests_of(kind: str, action: str) -> int:
     return count
 
 
-def killed(kind: str, action: str, share: int) -> Figures:
+def killed(kind: str, action: str, share: int, *, keeps_file: bool = True) -> Figures:
     """Kill a rollout, or the way back, at one in *share* of all moments, and run it again."""
     given = ROLLOUTS[kind]
-    after = {"new": given["new"]["model_id"]} if action == "rollout" else {"old": "m"}
+    after = expected(kind, action)
     moments = [(number, sent) for number in range(requests_of(kind, action)) for sent in (False, True)]
     kills = inferences = failed = 0
     for number, sent in moments[::share]:
@@ -123,11 +135,14 @@ def killed(kind: str, action: str, share: int) -> Figures:
             if action == "rollback":
                 rollout.run()
                 emulator.forget()
-            client = Client(emulator, PATHS.get(kind, ALIAS))
+            client = Client(emulator, *PATHS.get(kind, (ALIAS,)))
             with emulator.kill(number, sent):
                 rollout.run(action=action)
+            rollout.file = rollout.file if keeps_file else ""
             rollout.run(action=action)
             assert end_state(emulator)["deployments"] == after, (number, sent)
+            if kind == "same id":
+                assert (threads(emulator), end_state(emulator)["aliases"]) == (1 + (action == "rollout"), {})
             assert len(emulator.journal()) == WRITES[kind], (number, sent)
             assert client.failures == [] or kind in LOSES, (number, sent)
             kills, inferences = kills + 1, inferences + len(client.answers)
@@ -138,9 +153,13 @@ def killed(kind: str, action: str, share: int) -> Figures:
 @pytest.mark.parametrize("action", ["rollout", "rollback"])
 @pytest.mark.parametrize("kind", ROLLOUTS)
 def test_wherever_it_is_killed_it_does_what_is_left(kind: str, action: str) -> None:
-    figures = killed(kind, action, 1 if FULL else SHARE)
+    figures = killed(kind, action, 1 if FULL else 2 * SHARE if kind == "same id" else SHARE)
     assert figures.kills > 1
     assert bool(figures.failed) is (kind in LOSES)
+
+
+def test_where_the_id_is_kept_the_cluster_shows_how_far_it_came() -> None:
+    assert killed("same id", "rollout", 1 if FULL else 2 * SHARE, keeps_file=False).failed == 0
 
 
 @pytest.mark.parametrize("kind", ROLLOUTS)
@@ -161,4 +180,4 @@ def test_a_step_that_a_kill_leaves_out_is_taken_by_the_next_run(kind: str) -> No
                 rollout.run()
             rollout.before_step = lambda step: None
             rollout.run()
-            assert end_state(emulator)["deployments"] == {"new": given["new"]["model_id"]}, number
+            assert end_state(emulator)["deployments"] == expected(kind, "rollout"), number

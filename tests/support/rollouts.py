@@ -74,7 +74,7 @@ class Rollout:
             "folder": {"isdir": True, "writeable": True},
             "deployments": self.emulator.info(gather=["routing", "references"]),
             "models": self.emulator.models(),
-            "endpoints": self.emulator.endpoints() if "inference_id" in self.given or '"endpoint"' in state else {},
+            "endpoints": {} if "model_alias" in self.given else self.emulator.endpoints(),
             "state": state,
             "now": NOW,
         }

@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import by_alias
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Decision
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import Given
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.order import not_an_alias
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
 
-_ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z])?")
-_IN_PLACE = "Change the deployment itself: trained_model_deployment with replace set to stop_start, which is an outage."
+_IN_PLACE = "For other settings of its model leave new.deployment_id out, with strategy in_place, which is an outage."
 
 
 def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
@@ -30,11 +29,8 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
         raise Refusal(
             "deployment_missing", f"There is no deployment '{name}'", hint="Check deployment_id, or start it instead."
         )
-    if name in seen.models:
-        raise Refusal("invalid_value", f"'{name}' is the id of a model, and no alias can take it over", hint=_IN_PLACE)
-    if not _ALIAS.fullmatch(name):
-        text = f"'{name}' cannot be an alias, which would take the id over: an alias ends with a letter"
-        raise Refusal("invalid_value", text, hint=_IN_PLACE)
+    if why := not_an_alias(name, seen):
+        raise Refusal("invalid_value", why, hint=_IN_PLACE)
     decision = by_alias.roll_out(given, seen, state and dataclasses.replace(state, route="alias"))
     notices = decision.notices
     if name not in seen.aliases:

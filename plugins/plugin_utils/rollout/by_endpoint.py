@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import by_recreation
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import steps as to
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Decision, Json
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import Given
@@ -171,6 +172,7 @@ def _notices(given: Given, seen: Seen, state: State) -> tuple[str, ...]:
             f"Inference endpoint '{given.name}' is deleted and made again, because Elasticsearch cannot attach it to "
             "another deployment: requests that arrive between the two fail (404)."
         )
+        notices += by_recreation.advice(given, seen, state)
     return tuple(notices)
 
 

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
@@ -19,6 +21,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state 
 
 _FIXED = ("model_id", *(name for name in START_SETTINGS if name != "cache_size"))
 """What a deployment keeps until it is stopped, among what every list of deployments says."""
+_ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z])?")
 
 
 def require_new(given: Given) -> None:
@@ -40,7 +43,7 @@ def refuse_new_id(given: Given, seen: Seen, state: State) -> None:
             f"new.deployment_id is '{new_id}', {what} of model '{owner}': Elasticsearch starts no other model under it",
             hint="Choose another id.",
         )
-    other = [f"{name} {there[name]}" for name in _FIXED if there and there[name] != state.new.get(name, there[name])]
+    other = fixed_differences(there, state.new) if there else []
     if other and not given.in_place:
         raise Refusal(
             "invalid_value",
@@ -48,6 +51,20 @@ def refuse_new_id(given: Given, seen: Seen, state: State) -> None:
             "stop",
             hint="Choose another id, or strategy in_place.",
         )
+
+
+def fixed_differences(there: t.Mapping[str, t.Any], new: Json) -> list[str]:
+    """Return what only a stop changes of a deployment that is there, with its value now."""
+    return [f"{name} {there[name]}" for name in _FIXED if there[name] != new.get(name, there[name])]
+
+
+def not_an_alias(deployment_id: str, seen: Seen) -> str:
+    """Return why no alias can have the id of a deployment; empty if one can."""
+    if deployment_id in seen.models:
+        return f"'{deployment_id}' is the id of a model, and no alias can take it over"
+    if not _ALIAS.fullmatch(deployment_id):
+        return f"'{deployment_id}' cannot be an alias, which would take the id over: an alias ends with a letter"
+    return ""
 
 
 def old_ids(state: State) -> list[str]:
@@ -83,18 +100,21 @@ def fewer_at_first(seen: Seen, state: State) -> tuple[str, ...]:
     )
 
 
-def in_order(given: Given, state: State, first: list[Json], moves: list[Json], last: list[Json]) -> list[Json]:
+def in_order(
+    given: Given, state: State, first: list[Json], moves: list[Json], last: list[Json], on_trial: str = ""
+) -> list[Json]:
     """Return all steps of a rollout.
 
     Those that were done before are left out where repeating them would tell nothing. *first* bring the new deployment,
-    *moves* let clients use it, *last* end the old one.
+    *moves* let clients use it, *last* end the old one. *on_trial*: the deployment that is tried and watched, if
+    it is not the one that is there in the end.
     """
     if state.phase == "finished" and not (state.kept_old and last):
         return [*first, *moves]
     fresh = state.phase == "begun"
     begun = to.note(state, given) if fresh else []
-    tried = to.smoke_test(state.new_id, given) if fresh else []
-    watched = to.watch(state.new_id, given) if fresh else []
+    tried = to.smoke_test(on_trial or state.new_id, given) if fresh else []
+    watched = to.watch(on_trial or state.new_id, given) if fresh else []
     watched += to.note(dataclasses.replace(state, phase="watched"), given) if state.phase != "finished" else []
     ended = to.note(dataclasses.replace(state, phase="finished", kept_old=given.keep_old), given)
     return [*begun, *first, *tried, *moves, *watched, *last, *ended]

@@ -13,7 +13,12 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import untagged
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import by_alias, by_deployment, by_endpoint
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import (
+    by_alias,
+    by_deployment,
+    by_endpoint,
+    by_recreation,
+)
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import state as states
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Decision, Json
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import (
@@ -81,6 +86,8 @@ def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:
     state = states.read(content, seen.server)
     if given.rolls_back:
         return _rollback(given, seen, state)
+    kept = by_recreation.kept(given, seen)
+    given = kept or given
     mine = state if state and _is_same(given, state) else None
     if mine is None and state and state.is_unfinished:
         raise Refusal(
@@ -92,6 +99,8 @@ def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:
         return dataclasses.replace(_rollback(given, seen, mine), ends_failed=True)
     if mine and mine.phase == "rolled_back":
         mine = None
+    if kept and by_recreation.takes(kept, seen, mine):
+        return by_recreation.roll_out(kept, seen, mine)
     return _ROUTES[str(given.route)].roll_out(given, seen, mine)
 
 
@@ -115,4 +124,6 @@ def _rollback(given: Given, seen: Seen, state: State | None) -> Decision:
         notices = (f"It was taken back already: {state.title}.",)
         return Decision("rollback", state.route, state.name, notices=notices, state=state)
     named = dataclasses.replace(given, route=t.cast("t.Any", state.route), name=state.name)
+    if by_recreation.has_kept(state):
+        return by_recreation.roll_back(named, seen, state)
     return _ROUTES[state.route].roll_back(named, seen, state)

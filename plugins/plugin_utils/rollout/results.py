@@ -73,7 +73,8 @@ def _lines(found: Json) -> list[str]:
     lines = [f"{found['action'].capitalize()}{what}: {found['outcome'].replace('_', ' ')}{tail}"]
     if found["new_deployment_id"]:
         old = ", ".join(found["old_deployment_ids"]) or "none"
-        lines.append(f"New deployment: {found['new_deployment_id']}. Old: {old}.")
+        is_kept = found["new_deployment_id"] == old
+        lines.append(f"Deployment: {old}." if is_kept else f"New deployment: {found['new_deployment_id']}. Old: {old}.")
     lines += [*found["refused"], *([found["msg"]] if found["msg"] and not found["refused"] else [])]
     lines += [f"Note: {each}" for each in found["notices"]]
     for each in (*found["steps"], *found["rollback"]):

@@ -46,6 +46,13 @@ def deploy(settings: t.Mapping[str, t.Any], given: Given, *, replace: bool = Fal
     return step("deploy", title, arguments, no_room=no_room)
 
 
+def recreate(settings: t.Mapping[str, t.Any], given: Given, seen: Seen, *, no_room: str = "") -> Json:
+    """Return the step that stops a deployment and starts it with *settings*, if only that changes what differs."""
+    found = deploy(settings, given, replace=True, no_room=no_room)
+    found["arguments"] |= _finishing(seen)
+    return found
+
+
 def smoke_test(deployment_id: str, given: Given) -> list[Json]:
     if given.smoke_test is None:
         return []
@@ -60,9 +67,9 @@ def set_alias(alias: str, model_id: str, expected: t.Sequence[str | None], *, un
     return step("alias", title, arguments, undo=undo, expected=[*expected, model_id])
 
 
-def remove_alias(alias: str, model_id: str) -> Json:
+def remove_alias(alias: str, model_id: str, *, undo: bool = True) -> Json:
     arguments = {"model_alias": alias, "model_id": model_id, "reassign": False, "state": "absent"}
-    return step("alias", f"Delete alias '{alias}'", arguments, expected=[model_id, None])
+    return step("alias", f"Delete alias '{alias}'", arguments, undo=undo, expected=[model_id, None])
 
 
 def watch(deployment_id: str, given: Given) -> list[Json]:
@@ -77,9 +84,7 @@ def stop(deployment_id: str, given: Given, seen: Seen, *, force: bool, undo: boo
     """Return the steps that let a deployment finish its requests, and stop it. *force*: although consumers name it."""
     retries, sleep = given.drain
     arguments: Json = {name: given.new[name] for name in _WAITS if name in given.new}
-    if seen.version.supports(Feature.FINISH_PENDING_WORK):
-        arguments["finish_pending_work"] = True
-    arguments |= {"deployment_id": deployment_id, "state": "stopped"}
+    arguments |= {**_finishing(seen), "deployment_id": deployment_id, "state": "stopped"}
     arguments["on_referenced"] = "force" if force or given.force else "fail"
     found = step("stop", f"Stop deployment '{deployment_id}'", arguments, undo=undo)
     if not retries:
@@ -87,6 +92,11 @@ def stop(deployment_id: str, given: Given, seen: Seen, *, force: bool, undo: boo
     title = f"Wait up to {retries * sleep:g} seconds until deployment '{deployment_id}' has no requests left"
     drain = step("drain", title, {"deployment_id": deployment_id}, undo=undo, retries=retries, delay=sleep)
     return [drain, found]
+
+
+def _finishing(seen: Seen) -> Json:
+    """Return the option that lets a stop wait for the requests that are there, if the version has it."""
+    return {"finish_pending_work": True} if seen.version.supports(Feature.FINISH_PENDING_WORK) else {}
 
 
 def note(state: State, given: Given) -> list[Json]:

@@ -159,6 +159,16 @@ def test_an_endpoint_that_uses_the_new_deployment_already(emulator: Emulator) ->
     assert (used(emulator), set(emulator.deployments())) == ("old", {"old"})
 
 
+def test_a_new_deployment_that_was_there_before_stays_on_the_way_back(emulator: Emulator) -> None:
+    attach(emulator)
+    emulator.effect("start_deployment", **NEW)
+    emulator.settle()
+    play = rollout(emulator)
+    play.run()
+    play.run(action="rollback")
+    assert (used(emulator), set(emulator.deployments())) == ("old", {"old", "new"})
+
+
 def test_an_alias_takes_over_the_id_of_a_deployment(emulator: Emulator) -> None:
     emulator.effect("put_pipeline_reference", pipeline="p", model_id="old")
     client = Client(emulator, "/_ml/trained_models/old/_infer")
