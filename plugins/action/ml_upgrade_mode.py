@@ -11,9 +11,10 @@ import typing as t
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.api import UpgradeModeCluster
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.options import SPEC
-from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.run import empty_result, run
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._upgrade_mode.run import UNSEEN, empty_result, run
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import Json, MlAction
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.connection_cache import cached
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import is_rehearsal
 
 
 class ActionModule(MlAction):
@@ -25,4 +26,7 @@ class ActionModule(MlAction):
     def _outcome(self, params: Json, masked: t.Collection[str], task_vars: Json) -> Outcome:
         """Run the code of the module, and show what it waits for at ``-v``."""
         show_progress = self.show_progress(masked, task_vars)
-        return run(params, self._task.check_mode, connect=cached(self.CLUSTER), show_progress=show_progress)
+        found = run(params, self._task.check_mode, connect=cached(self.CLUSTER), show_progress=show_progress)
+        if not is_rehearsal(self._task):
+            return found
+        return found._replace(warnings=tuple(each for each in found.warnings if each is not UNSEEN))

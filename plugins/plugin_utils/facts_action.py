@@ -25,6 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import (
     run_id,
     would_hide,
 )
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.run_scope import is_rehearsal
 
 
 class FollowingAction(MlAction):
@@ -106,7 +107,7 @@ class FactsAction(FollowingAction):
 
     def _not_followed(self, condition: str) -> tuple[WarningText, ...]:
         """Return the warning that later tasks of a dry run do not see what this one would change."""
-        if not self._task.check_mode:
+        if not self._task.check_mode or is_rehearsal(self._task):
             return ()
         return (WarningText(f"Later tasks of this dry run do not see what this task would change: {condition}."),)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible import constants
+from ansible.playbook.task import Task
 
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.facts import run_id
 
@@ -25,3 +26,8 @@ def first_in_run(task_uuid: str, what: str) -> bool:
         # Without the folder it is better to say a thing again than not at all.
         return not isinstance(exc, FileExistsError)
     return True
+
+
+def is_rehearsal(task: Task) -> bool:
+    """Return whether *task*, in check mode, says that its change is none: a part of a real run only looks by it."""
+    return bool(task.check_mode) and task.changed_when == [False]

@@ -13,7 +13,6 @@ from .._core.http.schema import SchemaError, boolean, integer, list_of, map_of, 
 from .._ml.schemas import ADAPTIVE
 from .._ml.settings import SCHEMAS, START_SETTINGS
 from .found import Found
-from .options import QUIESCE
 
 Json: t.TypeAlias = "dict[str, t.Any]"
 FORMAT = 1
@@ -61,7 +60,7 @@ def opened(text: str | None, file: str) -> Opened:
     except ValueError:
         data = None
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        return Opened(None, (f"{file} is no record of this role. Give {QUIESCE} and record another file.",))
+        return Opened(None, (f"{file} is no record of the role upgrade_guard, or a part of one. Give another file.",))
     if data.get("format") != FORMAT:
         return Opened(None, (f"{file} has the format {data.get('format')}, and this role reads {FORMAT}.",))
     if not _is_whole(data):

@@ -24,7 +24,7 @@ from .plan import REFUSED, decide
 from .records import Desired, UpgradeMode
 
 _STEP = LongStep(lambda step, server: (to_request(step, server),), send_until_shown)
-_UNSEEN = WarningText("Later tasks of this dry run do not see what this task would change: it is the upgrade mode.")
+UNSEEN = WarningText("Later tasks of this dry run do not see what this task would change: it is the upgrade mode.")
 
 
 def settings(mode: UpgradeMode | None) -> Json:
@@ -66,7 +66,7 @@ def run(
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
     """Turn the upgrade mode on or off as validated *params* ask for. Return errors as a failed result."""
-    return run_without_fact(UPGRADE_MODE, params, check_mode, connect, clock, show_progress, unseen=_UNSEEN)
+    return run_without_fact(UPGRADE_MODE, params, check_mode, connect, clock, show_progress, unseen=UNSEEN)
 
 
 def empty_result() -> Json:

@@ -235,8 +235,8 @@ def test_another_cluster_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "f is no record of this role."),
-        ("[]", "f is no record of this role."),
+        ("", "f is no record of the role upgrade_guard, or a part of one. Give another file."),
+        ("[]", "f is no record of the role upgrade_guard, or a part of one. Give another file."),
         ('{"kind": "mlops.elasticsearch.upgrade_guard", "format": 2}', "f has the format 2, and this role reads 1."),
         ('{"kind": "mlops.elasticsearch.upgrade_guard", "format": 1}', "f is a record with parts that are missing"),
     ],
