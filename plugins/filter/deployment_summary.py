@@ -65,6 +65,8 @@ import json
 import typing as t
 from collections.abc import Iterator
 
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import request_line
+
 Json = t.Mapping[str, t.Any]
 _UNKNOWN = "not certain"
 
@@ -95,7 +97,7 @@ def _changes(result: Json) -> Iterator[str]:
         label = name.replace("_", " ").capitalize()
         yield f"{label}: {_shown(before.get(name))} -> {_shown(after.get(name))}"
     for call in result.get("api_calls") or ():
-        yield f"Request: {call['method']} {call['path']} {_shown(call['body'] or {})}"
+        yield request_line(call)
 
 
 def _nodes(result: Json, dry_run: bool) -> Iterator[str]:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
+from .._core.words import request_line
 from .plan import STOPPING
 from .rehearsal import refusal
 
@@ -99,13 +99,7 @@ def _summary(shown: Json, ends: t.Sequence[tuple[Json, Outcome]], refused: t.Seq
     for each, end in ends:
         lines.append(f"Deployment '{each['id']}' {WORDS[each['kind']]}: {_end_of(each['reason'])}")
         lines.append(f"  {_what(each, end, check_mode=shown['check_mode'])}")
-    return [*lines, *shown["notices"], *map(_request, shown["api_calls"]), *refused]
-
-
-def _request(call: Json) -> str:
-    query = "?" + "&".join(f"{name}={value}" for name, value in call["query"].items()) if call["query"] else ""
-    body = f" {json.dumps(call['body'])}" if call["body"] else ""
-    return f"Request: {call['method']} {call['path']}{query}{body}"
+    return [*lines, *shown["notices"], *map(request_line, shown["api_calls"]), *refused]
 
 
 def _what(found: Json, end: Outcome, *, check_mode: bool) -> str:

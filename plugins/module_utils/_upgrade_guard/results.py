@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.table import Column, as_table
-from .._core.words import first_of, joined
+from .._core.words import first_of, joined, request_line
 from .options import QUIESCE, RECORD, RESTORE, SKIP
 from .plan import NOTHING
 
@@ -187,7 +187,15 @@ def _summary(found: Json, restores: bool) -> list[str]:
     lines += [f"{what}: {first_of(names, _MOST)}" for what, names in parts if names]
     if found["upgrade_mode"]:
         lines.append(f"Upgrade mode: {found['upgrade_mode']}")
+    if found["check_mode"]:
+        lines += _requests(found["api_calls"])
     return [*lines, *(f"Note: {each}" for each in found["notices"]), *(f"Failed: {each}" for each in found["failed"])]
+
+
+def _requests(calls: t.Sequence[Json]) -> list[str]:
+    """Return the lines of the first requests of a dry run, and how many more there are."""
+    more = len(calls) - _MOST
+    return [*map(request_line, calls[:_MOST]), *([f"and {more} more in api_calls"] if more > 0 else ())]
 
 
 def _headline(found: Json, restores: bool) -> str:

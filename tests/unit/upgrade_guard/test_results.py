@@ -52,6 +52,7 @@ def test_a_person_reads_it_in_ten_seconds() -> None:
             "Restore: 4 differences from the record (dry run, nothing was sent)",
             "Record of t1, Elasticsearch 9.5.3: 2 deployments, 0 inference endpoints and 1 model alias in f",
             "Upgrade mode: off",
+            "Request: POST /_ml/set_upgrade_mode?enabled=false",
             "Note: The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first.",
         ]
         # A real run turns it off before it starts something.
@@ -123,6 +124,10 @@ def test_only_what_happens_is_shown() -> None:
         assert ([real[name] for name in shown], real["failed"]) == ([[], [], None, [], False], refused["failed"])
         rest = results(options(**RESTORE, on_refused="skip"), guard.plan(**RESTORE), dry, True)
         assert (rest["restored"], rest["aliases"], len(rest["api_calls"])) == (["b"], ["x"], 2)
+        assert rest["summary"][-3].startswith("Request: POST /_ml/trained_models/m/deployment/_start?cache_size=")
+        many = {"deployments": [each for each in dry["deployments"]["deployments"] if each["changed"]] * 13}
+        shown_first = results(options(**RESTORE), guard.plan(**RESTORE), {**NO_RUNS, "deployments": many}, True)
+        assert shown_first["summary"][-1] == "and 1 more in api_calls"
         night = results(options(**NIGHT), guard.plan(**NIGHT), {**NO_RUNS, **dry, "file": {"changed": True}}, True)
         assert (night["record"]["written"], night["changed"]) == (False, False)
 
