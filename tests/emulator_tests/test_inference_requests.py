@@ -249,6 +249,23 @@ def test_deployment_that_starts_or_stops() -> None:
     assert (infer(api).status, infer(api).reason) == (409, "Trained model [m] is [stopping]")
 
 
+@pytest.mark.parametrize(
+    ("version", "stopping", "failed"),
+    [
+        ("8.7.1", "Trained model [m] is STOPPING", "Trained model [m] is not allocated to any nodes"),
+        ("8.8.2", "Trained model [m] is [stopping]", "Trained model deployment [m] is not allocated to any nodes"),
+    ],
+)
+def test_deployment_that_has_failed(version: str, stopping: str, failed: str) -> None:
+    """Test that what has failed has no node, because the state failed is never stored (around-deployments.md 5.1)."""
+    api = Api(version)
+    api.start()
+    api.settle()
+    for effect, reason in (("fail_route", failed), ("stop_deployment", stopping)):
+        api.effect(effect, deployment_id="m", **({"node_id": "n1"} if effect == "fail_route" else {}))
+        assert (infer(api).status, infer(api).reason) == (409, reason)
+
+
 def test_model_alias_and_deployment_lead_to_the_same() -> None:
     api = Api()
     api.started("dep")

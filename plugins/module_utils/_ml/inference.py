@@ -149,6 +149,7 @@ _PASSING = (
     _Passing((409,), "is not allocated to any nodes", "no node runs it"),
     _Passing((409,), "process context missing", "not initialized"),
     _Passing((409,), "is [stopping]", "it is being stopped"),
+    _Passing((409,), "is STOPPING", "it is being stopped"),
     _Passing((404,), "Unable to find model deployment task", "its task is not found"),
     _Passing((429,), "queue is full", "its queue is full"),
     _Passing((429,), "waiting for an allocation", "too many requests wait for it to wake"),

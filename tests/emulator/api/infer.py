@@ -123,7 +123,7 @@ async def results(emulator: Emulator, request: InferRequest) -> list[Json]:
         infer.undeployed(cluster, request.id)
     if assignment is None:
         return _locally(emulator, request)
-    infer.check_state(assignment)
+    infer.check_state(cluster, assignment)
     if not infer.targets(assignment):
         await _first_allocation(emulator, assignment, request)
     infer.check_initialized(cluster, assignment)
@@ -177,7 +177,7 @@ def _local_result(model: Model, settings: Settings, doc: Json) -> Json:
 async def _first_allocation(emulator: Emulator, assignment: Assignment, request: InferRequest) -> None:
     """Wake a deployment that was scaled to zero and wait for it; refuse if it cannot be woken."""
     cluster = emulator.cluster
-    reason = infer.not_allocated(request.id)
+    reason = infer.not_allocated(cluster, request.id)
     if not infer.wake(cluster, assignment):
         raise errors.status(409, reason)
     if cluster.choices["scale_from_zero"] == "refuse":

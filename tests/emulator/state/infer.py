@@ -77,10 +77,11 @@ def undeployed(cluster: Cluster, name: str) -> Model:
     return model
 
 
-def check_state(assignment: Assignment) -> None:
-    """Refuse requests to a deployment that stops."""
+def check_state(cluster: Cluster, assignment: Assignment) -> None:
+    """Refuse requests to a deployment that stops (around-deployments.md 5.1)."""
     if assignment.state == STOPPING:
-        raise errors.status(409, f"Trained model [{assignment.params.deployment_id}] is [{STOPPING}]")
+        state = f"[{STOPPING}]" if cluster.version.deployment_id else STOPPING.upper()
+        raise errors.status(409, f"Trained model [{assignment.params.deployment_id}] is {state}")
 
 
 def check_initialized(cluster: Cluster, assignment: Assignment) -> None:
@@ -111,9 +112,10 @@ def spread(cluster: Cluster, assignment: Assignment, count: int) -> list[str]:
 # --- scale from zero ---
 
 
-def not_allocated(name: str) -> str:
-    """Return the beginning of the refusal, which is all of it if nothing can be woken."""
-    return f"Trained model deployment [{name}] is not allocated to any nodes"
+def not_allocated(cluster: Cluster, name: str) -> str:
+    """Return the beginning of the refusal, which is all of it if nothing can be woken (around-deployments.md 5.1)."""
+    what = "Trained model deployment" if cluster.version.deployment_id else "Trained model"
+    return f"{what} [{name}] is not allocated to any nodes"
 
 
 def wake(cluster: Cluster, assignment: Assignment) -> bool:

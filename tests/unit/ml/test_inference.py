@@ -100,6 +100,7 @@ def error(status: int | None, reason: str, kind: t.Any = "server") -> ApiError:
         (409, "Trained model deployment [m] is not allocated to any nodes", "no node runs it"),
         (409, "[m] process context missing", "not initialized"),
         (409, "Trained model [m] is [stopping]", "it is being stopped"),
+        (409, "Trained model [m] is STOPPING", "it is being stopped"),
         (404, "Unable to find model deployment task [m] please stop and start", "its task is not found"),
         (429, "inference process queue is full. Unable to execute command", "its queue is full"),
         (

@@ -179,6 +179,14 @@ class Cluster(ClusterConnection):
             found = self._read_existing(real_id)
         return found and self._with_predicted_aliases(found)
 
+    def namesake(self, name: str, snapshot: Snapshot) -> str | None:
+        """Return the model whose id or alias *name* is, as far as that is known without a further read."""
+        if name in snapshot.model_ids:
+            return name
+        known = self.predictions.aliases
+        model_id = known[name] if name in known else snapshot.model_behind(name)
+        return None if model_id in self.predictions.models and not self.predictions.models[model_id] else model_id
+
     def _with_predicted_aliases(self, model: Model) -> Model:
         known = {**dict.fromkeys(model.aliases, model.model_id), **self.predictions.aliases}
         names = (alias for alias, model_id in known.items() if model_id == model.model_id)

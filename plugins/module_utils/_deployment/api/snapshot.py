@@ -66,7 +66,7 @@ class Snapshot:
         self.has_targets = False
         for row in rows:
             self._add(row)
-        self._as_read = dict(self._from_stats)
+        self._as_read, self._models_read = dict(self._from_stats), sorted(self._models)
         for predicted_id, predicted in predictions.items():
             self._predict(predicted_id, predicted)
         for model_id, model in models.items():
@@ -158,6 +158,12 @@ class Snapshot:
         """Return whether a deployment has the id of its model, so that the model's name means this deployment."""
         observed = self._from_stats.get(deployment_id)
         return observed is not None and observed.model_id == deployment_id
+
+    def model_behind(self, name: str) -> str | None:
+        """Return the model that *name* is an alias of, if this read is of that id alone: nothing else leads there."""
+        if self.deployment_id != name or name in self._as_read or name in self._models_read:
+            return None
+        return next(iter(self._models_read), None)
 
     def lookup(self, deployment_id: str) -> Lookup:
         """Return what is known under *deployment_id*."""

@@ -70,7 +70,8 @@ def _decide(run: DeploymentRun, snapshot: Snapshot) -> Plan:
         start_id = str(plan.start.settings["model_id"])
         start_model = model or cluster.read_model(start_id)
         run.note(start_model=start_model)
-        refuse_unstartable(desired, start_id, start_model, lookup.is_model_id, unread=endpoints_unread)
+        namesake = cluster.namesake(desired.deployment_id, snapshot)
+        refuse_unstartable(desired, start_id, start_model, namesake, unread=endpoints_unread)
     return plan
 
 

@@ -107,12 +107,13 @@ def _refuse_more_than_one(after: Deployment, adaptive: AdaptiveAllocations | Non
 
 
 def refuse_unstartable(
-    desired: Desired, model_id: str, model: Model | None, is_model_id: bool, *, unread: bool = False
+    desired: Desired, model_id: str, model: Model | None, namesake: str | None, *, unread: bool = False
 ) -> None:
     """Refuse a start that Elasticsearch is sure to refuse.
 
-    *model* is what the cluster has under *model_id*. *is_model_id*: the id of the deployment is that of a model, too.
-    *unread*: an inference endpoint could name the model, and the user may not read endpoints.
+    *model* is what the cluster has under *model_id*. *namesake*: the model whose id or alias the deployment's id is,
+    too, as far as that is known. *unread*: an inference endpoint could name the model, and the user may not read
+    endpoints.
     """
     deployment_id = desired.deployment_id
     if model is None:
@@ -129,13 +130,14 @@ def refuse_unstartable(
             f"Cannot start deployment '{deployment_id}': the definition of model '{model_id}' is not complete",
             hint="Wait for the download, or finish the upload of its parts, and run the task again.",
         )
-    if is_model_id and deployment_id != model.model_id:
+    if namesake not in (None, model.model_id):
+        is_id = namesake == deployment_id
         raise Refusal(
             "deployment_id_taken",
-            f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': "
-            f"'{deployment_id}' is the id of another trained model",
-            hint="Choose a deployment_id that is not the id of a model.",
-            of_list=True,
+            f"Cannot start deployment '{deployment_id}' of model '{model.model_id}': '{deployment_id}' is "
+            + ("the id of another trained model" if is_id else f"an alias of another trained model, '{namesake}'"),
+            hint=f"Choose a deployment_id that is not {'the id' if is_id else 'an alias'} of a model.",
+            of_list=is_id,
         )
 
 

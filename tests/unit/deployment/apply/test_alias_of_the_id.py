@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from support.emulated_cluster import Emulator
 
 START = "/_ml/trained_models/{}/deployment/_start"
@@ -51,3 +53,34 @@ def test_a_dry_run_counts_an_alias_that_an_earlier_task_would_have_set() -> None
         predictions = {"aliases": {name: [{**entry, "run": "r", "order": 1}]}}
         started = emulator.run(check_mode=True, deployment_id="d", model_id="m", predictions=predictions)
         assert started["api_calls"][0]["path"] == START.format("d")
+
+
+@pytest.mark.parametrize("behind", [None, "other-deployment"])
+def test_an_alias_of_another_model_is_refused_before_the_start(behind: str | None) -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.api("PUT", "/_ml/trained_models/other/model_aliases/d")
+        if behind:
+            assert emulator.api("POST", f"{START.format('other')}?deployment_id={behind}") == 200
+        emulator.forget()
+        for check_mode in (True, False):
+            refused = emulator.run(check_mode=check_mode, deployment_id="d", model_id="m")
+            assert refused["failure"] == {"code": "deployment_id_taken"}
+            assert "'d' is an alias of another trained model, 'other'. Choose a" in refused["msg"]
+        assert emulator.run(deployment_id="d", model_id="other", check_mode=True)["operation"] == "start"
+
+
+def test_a_dry_run_refuses_an_id_that_would_be_an_alias_of_another_model_and_takes_one_that_would_not() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.api("PUT", "/_ml/trained_models/other/model_aliases/taken")
+        runs = {"d": {"model_id": "other"}, "taken": {"state": "absent"}}
+        entries: dict[str, t.Any] = {}
+        for name, given in runs.items():
+            fact = emulator.run_alias(check_mode=True, model_alias=name, **given)["ansible_facts"]
+            entries[name] = [{**fact["elasticsearch_ml_aliases"][name], "run": "r", "order": 1}]
+        items = [{"deployment_id": name, "model_id": "m"} for name in runs]
+        found = emulator.run_many(items, check_mode=True, predictions={"aliases": entries})["deployments"]
+        assert [(each["failure"] or {}).get("code") for each in found] == ["deployment_id_taken", None]
+        entries["d"][0]["predicted"] = False
+        gone = {"models": {"other": [{**entries["d"][0], "predicted": True, "alias": None, "model": None}]}}
+        single = emulator.run(check_mode=True, deployment_id="taken", model_id="m", predictions=gone)
+        assert single["operation"] == "start"

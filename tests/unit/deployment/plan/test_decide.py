@@ -441,18 +441,19 @@ def test_serverless_scales_by_itself() -> None:
 @pytest.mark.parametrize(
     ("model", "namesake", "said"),
     [
-        (None, False, "the cluster has no trained model 'm'"),
-        (Model("m", "tree_ensemble", None), False, "model 'm' is of type tree_ensemble. Only pytorch"),
-        (Model("m", "pytorch", False), False, "the definition of model 'm' is not complete"),
-        (Model("m", "pytorch", True), True, "'d' is the id of another trained model"),
+        (None, None, "the cluster has no trained model 'm'"),
+        (Model("m", "tree_ensemble", None), None, "model 'm' is of type tree_ensemble. Only pytorch"),
+        (Model("m", "pytorch", False), None, "the definition of model 'm' is not complete"),
+        (Model("m", "pytorch", True), "d", "'d' is the id of another trained model"),
+        (Model("m", "pytorch", True), "other", "'d' is an alias of another trained model, 'other'"),
     ],
 )
-def test_what_cannot_be_started(model: Model | None, namesake: bool, said: str) -> None:
+def test_what_cannot_be_started(model: Model | None, namesake: str | None, said: str) -> None:
     with pytest.raises(Refusal) as caught:
         refuse_unstartable(Desired("d", model_id="m"), "m", model, namesake)
     assert said in str(caught.value)
 
 
 def test_what_can_be_started() -> None:
-    refuse_unstartable(Desired("m"), "m", Model("m", "pytorch", True), is_model_id=True)
-    refuse_unstartable(Desired("d", model_id="m"), "m", Model("m", "", None), is_model_id=False)
+    refuse_unstartable(Desired("m"), "m", Model("m", "pytorch", True), "m")
+    refuse_unstartable(Desired("d", model_id="m"), "m", Model("m", "", None), None)
