@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.features import Feature
 from .._core.server import Server
 from .._core.sizes import human_size
 from .._ml.settings import START_SETTINGS
@@ -93,17 +92,9 @@ def _refused(reads: Json) -> tuple[str, ...]:
     found = {
         name: f"The {what} cannot be read: {_sentence(reads[name])}"
         for name, what in _READ.items()
-        if (reads.get(name) or name != "nodes")
-        and _code(reads[name]) not in (None, *ABSENT_CODES)
-        and not _is_too_old(name, reads)
+        if (reads.get(name) or name != "nodes") and _code(reads[name]) not in (None, *ABSENT_CODES)
     }
     return (found["deployments"],) if "deployments" in found else tuple(found.values())
-
-
-def _is_too_old(name: str, reads: Json) -> bool:
-    """Return whether this Elasticsearch has no inference endpoints yet, so that there are none to read."""
-    shown = reads["deployments"].get("server")
-    return name == "endpoints" and bool(shown) and not server_of(shown).supports(Feature.INFERENCE_ENDPOINTS)
 
 
 def _code(result: Json) -> str | None:

@@ -212,9 +212,10 @@ def test_each_version(version: str) -> None:
         assert (found["health"], found["service"], found["deployment"]["owned"]) == ("ok", service, True)
 
 
-def test_an_older_version_has_none() -> None:
-    with Emulator("8.10.2") as emulator:
-        result = emulator.endpoints()
+@pytest.mark.parametrize("version", ["8.0.1", "8.10.2"])
+def test_an_older_version_has_none(version: str) -> None:
+    with Emulator(version) as emulator:
+        result = emulator.endpoints(gather=["deployment", "users"])
         assert (result["inference_endpoints"], result["failure"]) == ([], None)
         assert result["warnings"] == ["This version of Elasticsearch has no inference endpoints: they came with 8.11."]
 
