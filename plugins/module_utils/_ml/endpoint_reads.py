@@ -16,6 +16,11 @@ from .endpoint import Endpoint, endpoints_in
 from .schemas import ENDPOINTS
 
 PRIVILEGE = "monitor_inference"
+_NO_SUCH_PATH = ("no handler found", "Incorrect HTTP method")
+"""What Elasticsearch says of a path that it has not, or has for other methods only (server-behaviour.md 0).
+
+Then it is of a flavor without inference endpoints, or lacks their plugin. Before 9.0 the path may be one of an index.
+"""
 
 
 def read_endpoints(client: Client, server: Server, fields: t.Sequence[str] = ()) -> tuple[Endpoint, ...]:
@@ -28,7 +33,7 @@ def read_endpoints(client: Client, server: Server, fields: t.Sequence[str] = ())
     try:
         return _read(client, server, "read the inference endpoints", "_all", fields)
     except ApiError as exc:
-        if exc.status == 400 and "no handler found" in (exc.reason or ""):  # a flavor or a plugin without them
+        if exc.status in (400, 405) and (exc.reason or "").startswith(_NO_SUCH_PATH):
             return ()
         raise
 

@@ -241,11 +241,19 @@ def test_what_cannot_be_read_now_stops_nothing(emulator: Emulator, path: str) ->
     assert (result["used_by"], emulator.journal()) == (None, [])
 
 
-def test_a_server_without_endpoints_has_none() -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "no handler found for uri [/_inference/_all] and method [GET]"),
+        (405, "Incorrect HTTP method for uri [/_inference/_all] and method [GET], allowed: [POST]"),
+    ],
+)
+def test_a_server_without_endpoints_has_none(status: int, said: str) -> None:
     with Emulator("9.5.3") as emulator:
         emulator.effect("start_deployment", model_id="m", deployment_id="d")
-        text = {"error": "no handler found for uri [/_inference/_all] and method [GET]"}
-        answer = {"type": "answer", "status": 400, "headers": {"X-elastic-product": "Elasticsearch"}, "body": text}
+        text = {"error": said, "status": status}
+        answer = {"type": "answer", "status": status, "headers": {"X-elastic-product": "Elasticsearch"}, "body": text}
         emulator.control("POST", "/faults", {"path": "/_inference/_all", "times": -1, "when": "before", "do": answer})
         result = emulator.run(deployment_id="d", state="stopped")
         assert (result["changed"], result["used_by"]["inference_endpoints"]) == (True, [])
+        assert emulator.endpoints()["failure"] is None
