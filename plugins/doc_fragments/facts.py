@@ -31,6 +31,9 @@ options:
       endpoints:
         description: By inference id, one or more entries of the fact of inference endpoints.
         type: dict
+      upgrade_mode:
+        description: Under C(machine learning), one or more entries of the fact of the upgrade mode.
+        type: dict
 """
     DEPLOYMENTS = r"""
 options:

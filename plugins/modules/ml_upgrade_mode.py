@@ -34,15 +34,23 @@ options:
         0.5 and 1 second.
     type: raw
     default: 2
+  fact_name:
+    description:
+      - Name of the fact that has the upgrade mode, from which later tasks of a dry run plan. With the default, read it
+        as C(ansible_facts.elasticsearch_ml_upgrade_mode). Empty for none.
+      - Use a different name for each cluster that is managed from the same host.
+    type: str
+    default: elasticsearch_ml_upgrade_mode
 extends_documentation_fragment:
   - mlops.elasticsearch.attributes
   - mlops.elasticsearch.attributes.actiongroup_ml
   - mlops.elasticsearch.attributes.controller
   - mlops.elasticsearch.connection
+  - mlops.elasticsearch.facts
 attributes:
   check_mode:
     support: full
-    details: Sends no write request. Later tasks of the dry run do not see the mode.
+    details: Sends no write request. Later tasks of the dry run see the mode.
   diff_mode:
     support: full
   idempotent:
@@ -164,6 +172,25 @@ error:
     type: security_exception
     reason: unable to authenticate user
 # END results
+ansible_facts:
+  description: Facts of the host. A failed task sets none.
+  returned: if the task succeeded
+  type: dict
+  contains:
+    elasticsearch_ml_upgrade_mode:
+      description:
+        - Under C(machine learning), and under the name in O(fact_name). C(upgrade_mode) is RV(upgrade_mode), C(cluster)
+          the cluster that has it, and C(predicted) whether a dry run has predicted it.
+      type: dict
+      returned: if O(fact_name) is set and the cluster was read
+      sample:
+        machine learning:
+          upgrade_mode: {enabled: true}
+          cluster: {name: production, uuid: 3FgFLkTjT6-lgx3mGpSPiA}
+          addresses: 5df6e0e2761359d3
+          predicted: false
+          run: 0242ac11-0002-5a2b-3c4d
+          order: 1
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -17,6 +17,7 @@ from support.emulator_process import Emulator, emulator
 Json = dict[str, t.Any]
 LIST = f"{MODULE}s"
 ENDPOINT = "mlops.elasticsearch.inference_endpoint"
+MODE = "mlops.elasticsearch.ml_upgrade_mode"
 SAID = ("changed", "operation", "diff", "api_calls", "after")
 
 # A first rollout: it starts, scales, replaces, stops, and applies a list with what is left.
@@ -51,6 +52,9 @@ ROLLOUT: list[Json] = [
     },
     {MODULE: {"deployment_id": "e", "number_of_allocations": 2, "on_endpoint_owned": "update_endpoint"}},
     {ENDPOINT: {"inference_id": "e", "state": "absent"}},
+    {MODE: {"enabled": True}},
+    {MODULE: {"model_id": "m", "deployment_id": "late"}, "ignore_errors": True},
+    {MODE: {"enabled": False}},
 ]
 
 
@@ -83,7 +87,7 @@ def test_a_dry_run_says_what_the_real_run_says(server: Emulator, way: str) -> No
             happened.status,
             happened.result.get("warnings"),
         )
-    changes = [True, True, False, *[True] * 4, False, True, True, False, *[True] * 3]
+    changes = [True, True, False, *[True] * 4, False, True, True, False, *[True] * 4, False, True]
     assert [task.result["changed"] for task in dry.tasks] == changes
 
 

@@ -129,7 +129,7 @@ TASKS: list[Json] = [
 ANSIBLES = {"changed", "failed", "msg", "invocation", "exception", "warnings", "deprecations"}
 # Dictionaries whose keys are ids: what counts is below them.
 BY_ID = {"routing_table", "routing_table_before", "elasticsearch_ml_deployments", "elasticsearch_ml_aliases"}
-BY_ID |= {"elasticsearch_ml_models", "elasticsearch_ml_endpoints"}
+BY_ID |= {"elasticsearch_ml_models", "elasticsearch_ml_endpoints", "elasticsearch_ml_upgrade_mode"}
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),

@@ -93,6 +93,8 @@ class Run:
         return result
 
     def _run(self, items: list[Json], given: Json, *, is_list: bool) -> Json:
+        if "enabled" in items[0]:
+            return self.emulator.upgrade_mode(**items[0], **given)
         if "model_alias" in items[0]:
             return self.emulator.run_alias(**items[0], **given)
         if "inference_id" in items[0]:
@@ -145,6 +147,38 @@ def test_a_dry_run_of_many_tasks_says_what_the_real_run_says(version: str, acces
     every_sequence()
     print(dict(counts))
     assert counts["changes"] > counts["sequences"]
+
+
+ENDPOINT: Json = {
+    "inference_id": "e",
+    "task_type": "text_embedding",
+    "service": "elasticsearch",
+    "service_settings": {"model_id": "m", "num_allocations": 1, "num_threads": 1},
+}
+IN_THE_MODE: list[tuple[list[Json], Json]] = [
+    ([{"model_id": "m", "deployment_id": "d"}], {}),
+    ([{"model_id": "m", "deployment_id": "d"}, {"model_id": "m", "deployment_id": "f"}], {"stop_unlisted": False}),
+    ([{"model_alias": "a", "model_id": "m"}], {}),
+    ([ENDPOINT], {}),
+    ([{"model_id": "other", "state": "absent"}], {}),
+]
+"""Tasks that the upgrade mode refuses."""
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_dry_run_sees_the_upgrade_mode_that_it_would_set(on: bool) -> None:
+    with Emulator("9.5.3") as checked, Emulator("9.5.3") as real:
+        for emulator in (checked, real):
+            emulator.upgrade_mode(not on)
+            emulator.forget()
+        dry_run, real_run = Run(checked, True), Run(real, False)
+        for mode, tasks in ((on, IN_THE_MODE), (on, []), (not on, [([{"model_alias": "b", "model_id": "m"}], {})])):
+            for items, options in [([{"enabled": mode}], {}), *tasks]:
+                predicted, happened = dry_run.task(items, **options), real_run.task(items, **options)
+                assert predicted["failure"] == happened["failure"], items
+                assert bool(happened["failure"]) == (mode and "enabled" not in items[0]), items
+                if not happened["failure"]:
+                    assert _same(predicted, happened, (items, options))
 
 
 BEFORE: list[list[tuple[str, Json]]] = [

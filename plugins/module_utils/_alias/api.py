@@ -19,7 +19,13 @@ from .._core.run.cluster import ClusterConnection
 from .._core.run.obstacles import is_licensed, is_upgrade_mode
 from .._core.server import Server
 from .._ml.model import Model
-from .._ml.predictions import PredictedModel, predicted_aliases, predicted_models, predicted_trained_models
+from .._ml.predictions import (
+    PredictedModel,
+    predicted_aliases,
+    predicted_models,
+    predicted_trained_models,
+    predicted_upgrade_mode,
+)
 from .._ml.schemas import MODELS
 from .plan import needs_licence
 from .records import Alias, DeploymentStatus, Desired, Situation
@@ -61,6 +67,7 @@ class AliasCluster(ClusterConnection):
         self.predicted_models: t.Mapping[str, str | None] = {}
         """Deployment id to its model, ``None`` if it would be gone."""
         self.predicted_trained_models: t.Mapping[str, PredictedModel | None] = {}
+        self.predicted_mode: bool | None = None
 
     def forget(self) -> None:
         self.consumers.forget()
@@ -70,6 +77,7 @@ class AliasCluster(ClusterConnection):
         self.predicted_aliases = predicted_aliases(params, self.server)
         self.predicted_models = predicted_models(params, self.server)
         self.predicted_trained_models = predicted_trained_models(params, self.server)
+        self.predicted_mode = predicted_upgrade_mode(params, self.server)
 
     def read(self, desired: Desired) -> Situation:
         """Return what a plan for *desired* needs, and nothing else.
@@ -87,7 +95,7 @@ class AliasCluster(ClusterConnection):
         if old == (None if deletes else desired.model_id):
             return found
         if not self.server.serverless:
-            found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client))
+            found = dataclasses.replace(found, upgrade_mode=is_upgrade_mode(self._client, self.predicted_mode))
         if deletes:
             users = self.consumers.read_pipelines()
             in_the_way = self.consumers.read_checked_pipelines()

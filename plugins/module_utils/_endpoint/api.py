@@ -164,7 +164,9 @@ class EndpointCluster(EndpointWrites):
     def _conditions(self) -> Obstacles:
         if self.server.serverless:
             return Obstacles()
-        return Obstacles(licensed=is_licensed(self._client), upgrade_mode=is_upgrade_mode(self._client))
+        return Obstacles(
+            licensed=is_licensed(self._client), upgrade_mode=is_upgrade_mode(self._client, self._earlier.upgrade_mode)
+        )
 
     def _taken(self, inference_id: str, starts: bool) -> str | None:
         """Return what has the id already: a deployment, or a model that is deployed.

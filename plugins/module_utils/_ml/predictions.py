@@ -18,10 +18,20 @@ from .model import MEMORY_FIGURES, Model
 from .schemas import ADAPTIVE
 from .settings import SETTINGS
 
-KINDS = {"deployments": "deployment", "aliases": "alias", "models": "model", "endpoints": "endpoint"}
+KINDS = {
+    "deployments": "deployment",
+    "aliases": "alias",
+    "models": "model",
+    "endpoints": "endpoint",
+    "upgrade_mode": "upgrade_mode",
+}
 """Kind in the option ``predictions`` to the key of the resource in an entry of a fact."""
 
 PREDICTIONS = Spec({"predictions": {"type": "dict", "options": {kind: {"type": "dict"} for kind in KINDS}}})
+
+UPGRADE_MODE = "machine learning"
+"""The name of the only entry of its kind."""
+UPGRADE_MODE_ENTRY = entry_schema(upgrade_mode=object_with("enabled", enabled=boolean))
 
 ALIAS_ENTRY = entry_schema(alias=object_with("model_alias", "model_id", model_alias=text, model_id=text))
 
@@ -85,6 +95,15 @@ def predicted_endpoints(params: t.Mapping[str, t.Any], server: Server) -> dict[s
     """
     found = Predicted(params, "endpoints", ENDPOINT_ENTRY).on(server)
     return {name: (shown := entry.get("endpoint")) and Endpoint.from_api(shown) for name, entry in found.items()}
+
+
+def predicted_upgrade_mode(params: t.Mapping[str, t.Any], server: Server) -> bool | None:
+    """Return whether a dry run would have turned the upgrade mode of *server* on or off, ``None`` if neither.
+
+    :raises Refusal: the option has what no fact has.
+    """
+    entry = Predicted(params, "upgrade_mode", UPGRADE_MODE_ENTRY).on(server).get(UPGRADE_MODE)
+    return bool(entry["upgrade_mode"]["enabled"]) if entry else None
 
 
 def entry_of_deployment(entry: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -151,13 +170,14 @@ def predicted_trained_models(params: t.Mapping[str, t.Any], server: Server) -> d
 class Earlier(t.NamedTuple):
     """The state that earlier tasks of a dry run would have left, by kind and id; ``None`` if it would be gone.
 
-    ``aliases``, ``deployments``: to their models.
+    ``aliases``, ``deployments``: to their models. ``upgrade_mode``: ``None`` if they would have left it as it is.
     """
 
     aliases: t.Mapping[str, str | None] = _NOTHING
     deployments: t.Mapping[str, str | None] = _NOTHING
     models: t.Mapping[str, PredictedModel | None] = _NOTHING
     endpoints: t.Mapping[str, Endpoint | None] = _NOTHING
+    upgrade_mode: bool | None = None
 
 
 def earlier(params: t.Mapping[str, t.Any], server: Server) -> Earlier:
@@ -170,6 +190,7 @@ def earlier(params: t.Mapping[str, t.Any], server: Server) -> Earlier:
         predicted_models(params, server),
         predicted_trained_models(params, server),
         predicted_endpoints(params, server),
+        predicted_upgrade_mode(params, server),
     )
 
 

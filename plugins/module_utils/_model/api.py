@@ -146,7 +146,9 @@ class ModelCluster(ClusterConnection):
             return self._with_notification(desired, current)
         self._replaces_upload |= aim == "recreate" and current.is_incomplete
         if not self.server.serverless:
-            current = dataclasses.replace(current, upgrade_mode=is_upgrade_mode(self._client))
+            current = dataclasses.replace(
+                current, upgrade_mode=is_upgrade_mode(self._client, self._earlier.upgrade_mode)
+            )
         if aim in _CREATIONS:
             current = self._with_names(desired, current, is_new=aim != "resume")
         if aim in _CREATIONS and desired.check_mirror:

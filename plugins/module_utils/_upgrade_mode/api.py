@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from .._core.errors import ApiError, NotReached
-from .._core.http.client import Request
+from .._core.http.client import Client, Request
 from .._core.plan import Step
 from .._core.run.cluster import ClusterConnection
 from .._core.run.long_work import Work
 from .._core.run.schemas import INFO
 from .._core.server import Server
 from .._core.write_outcome import may_have_been_applied
+from .._ml.predictions import predicted_upgrade_mode
 from .plan import is_busy
 from .records import Desired, UpgradeMode
 
@@ -28,11 +29,21 @@ class UpgradeModeCluster(ClusterConnection):
 
     ALLOWING: t.ClassVar = {f"{verb} {PLURAL}": ("manage_ml", _ACTION) for verb in ("enable", "disable")}
 
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._predicted: bool | None = None
+
+    def follow(self, params: t.Mapping[str, t.Any]) -> None:
+        """Let reads show the mode that earlier tasks of a dry run would have set."""
+        self._predicted = predicted_upgrade_mode(params, self.server)
+
     def read(self, _desired: Desired) -> UpgradeMode:
         """Return the upgrade mode.
 
         :raises ApiError: it could not be read.
         """
+        if self._predicted is not None:
+            return UpgradeMode(self._predicted)
         query = {"filter_path": "upgrade_mode"}
         answer = self._client.read("read the upgrade mode", "/_ml/info", query, schema=INFO)
         return UpgradeMode(bool(answer.get("upgrade_mode")))

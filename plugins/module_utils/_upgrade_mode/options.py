@@ -11,18 +11,19 @@ import typing as t
 from .._core.durations import seconds
 from .._core.errors import Refusal
 from .._core.options.connection import CONNECTION
+from .._core.options.facts import facts
 from .._core.options.spec import Spec
+from .._ml.predictions import PREDICTIONS
 from .records import Desired
 
-SPEC = CONNECTION.merge(
-    Spec(
-        {
-            "enabled": {"type": "bool", "required": True},
-            "wait_timeout": {"type": "raw", "default": 300},
-            "wait_sleep": {"type": "raw", "default": 2},
-        }
-    )
+MODE = Spec(
+    {
+        "enabled": {"type": "bool", "required": True},
+        "wait_timeout": {"type": "raw", "default": 300},
+        "wait_sleep": {"type": "raw", "default": 2},
+    }
 )
+SPEC = CONNECTION.merge(MODE).merge(facts("elasticsearch_ml_upgrade_mode")).merge(PREDICTIONS)
 
 
 def desired(params: t.Mapping[str, t.Any]) -> Desired:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import typing as t
 
-from .._core.http.schema import ANY
 from .._core.run.clock import Clock
 from .._core.run.cluster import Connect
 from .._core.run.long_work import LongStep, WaitPolicy
 from .._core.run.progress import ProgressCallback, no_progress
 from .._core.run.resource import empty_result as empty_result_of
-from .._core.run.resource import run_without_fact
+from .._core.run.resource import run_resource
 from .._core.run.resource_kind import Resource
 from .._core.run.result import Json, Outcome
-from .._core.warning import WarningText
+from .._ml.predictions import UPGRADE_MODE as NAME
+from .._ml.predictions import UPGRADE_MODE_ENTRY
 from .api import PLURAL, UpgradeModeCluster, send_until_shown, to_request
 from .options import desired
 from .plan import REFUSED, decide
 from .records import Desired, UpgradeMode
 
 _STEP = LongStep(lambda step, server: (to_request(step, server),), send_until_shown)
-UNSEEN = WarningText("Later tasks of this dry run do not see what this task would change: it is the upgrade mode.")
 
 
 def settings(mode: UpgradeMode | None) -> Json:
@@ -42,10 +41,10 @@ UPGRADE_MODE: Resource[UpgradeModeCluster, Desired, UpgradeMode, UpgradeMode] = 
     plural=PLURAL,
     kind="upgrade_mode",
     key="upgrade_mode",
-    entry=ANY,
+    entry=UPGRADE_MODE_ENTRY,
     desired=desired,
-    name_of=lambda _desired: "machine learning",
-    follow=lambda _cluster, _params: None,
+    name_of=lambda _desired: NAME,
+    follow=UpgradeModeCluster.follow,
     read=UpgradeModeCluster.read,
     state_of=lambda current: current,
     plan=decide,
@@ -66,7 +65,7 @@ def run(
     show_progress: ProgressCallback = no_progress,
 ) -> Outcome:
     """Turn the upgrade mode on or off as validated *params* ask for. Return errors as a failed result."""
-    return run_without_fact(UPGRADE_MODE, params, check_mode, connect, clock, show_progress, unseen=UNSEEN)
+    return run_resource(UPGRADE_MODE, params, check_mode, connect, clock, show_progress)
 
 
 def empty_result() -> Json:

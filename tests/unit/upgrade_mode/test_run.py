@@ -51,7 +51,17 @@ def test_a_run_and_its_dry_run(version: str, there: bool, asked: bool) -> None:
         assert bool(result["refused"]) == asked
         again = emulator.upgrade_mode(asked)
         assert (again["changed"], again["api_calls"]) == (False, [])
-        assert bool(planned["warnings"]) == (there != asked)
+        [entry] = planned["ansible_facts"]["elasticsearch_ml_upgrade_mode"].values()
+        assert (entry["upgrade_mode"], entry["predicted"]) == ({"enabled": asked}, there != asked)
+
+
+def test_later_tasks_of_a_dry_run_see_it() -> None:
+    with Emulator("9.5.3") as emulator:
+        fact = emulator.upgrade_mode(True, check_mode=True)["ansible_facts"]["elasticsearch_ml_upgrade_mode"]
+        later: t.Any = {"predictions": {"upgrade_mode": fact}}
+        assert emulator.upgrade_mode(True, check_mode=True, **later)["changed"] is False
+        assert emulator.run(model_id="m", check_mode=True, **later)["failure"] == {"code": "upgrade_mode"}
+        assert emulator.run(model_id="m", **later)["failure"] is None
 
 
 def test_it_stops_nothing_and_refuses_starts() -> None:
@@ -175,7 +185,7 @@ def test_the_same_keys_always() -> None:
         results = [emulator.upgrade_mode(True), emulator.upgrade_mode(True, hosts=["http://dead:9200"])]
         results.append(emulator.upgrade_mode(True, wait_timeout="x"))
     keys = set(empty_result()) | {"warnings"}
-    assert [set(result) - {"failed", "msg", "error"} for result in results] == [keys] * 3
+    assert [set(result) - {"failed", "msg", "error", "ansible_facts"} for result in results] == [keys] * 3
 
 
 def test_a_variable_may_be_empty() -> None:

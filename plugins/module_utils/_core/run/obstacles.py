@@ -45,8 +45,10 @@ def is_licensed(client: Client) -> bool | None:
     return available
 
 
-def is_upgrade_mode(client: Client) -> bool | None:
-    """Return whether the upgrade mode of machine learning is on."""
+def is_upgrade_mode(client: Client, predicted: bool | None) -> bool | None:
+    """Return whether the upgrade mode of machine learning is on. *predicted*: whether a dry run would have set it."""
+    if predicted is not None:
+        return predicted
     query = {"filter_path": "upgrade_mode"}
     mode: bool | None = read_if_allowed(client, "read the upgrade mode", "/_ml/info", query, INFO, "monitor_ml").get(
         "upgrade_mode"

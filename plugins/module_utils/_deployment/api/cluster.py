@@ -61,7 +61,9 @@ class Cluster(ClusterConnection):
         )
         self.predictions: Predictions = NO_PREDICTIONS
         """What earlier tasks of a dry run would have made: reads show it in place of what is there."""
-        self.start_conditions = StartConditionsReader(client, lambda: self.server)
+        self.start_conditions = StartConditionsReader(
+            client, lambda: self.server, lambda: self.predictions.upgrade_mode
+        )
         self.capacity = CapacityReader(client, lambda: self.server)
         self.inferences = InferenceReader(client, lambda: self.server)
         self.turns = Turns()
@@ -185,7 +187,8 @@ class Cluster(ClusterConnection):
             return name
         known = self.predictions.aliases
         model_id = known[name] if name in known else snapshot.model_behind(name)
-        return None if model_id in self.predictions.models and not self.predictions.models[model_id] else model_id
+        gone = {each for each, model in self.predictions.models.items() if model is None}
+        return None if model_id in gone else model_id
 
     def _with_predicted_aliases(self, model: Model) -> Model:
         known = {**dict.fromkeys(model.aliases, model.model_id), **self.predictions.aliases}

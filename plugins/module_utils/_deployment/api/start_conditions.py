@@ -22,9 +22,12 @@ _NODES = ",".join(f"nodes.*.{name}" for name in ("version", "transport_version",
 class StartConditionsReader:
     """Reads what decides about a start, each at most once. Serverless has none of it."""
 
-    def __init__(self, client: Client, server: t.Callable[[], Server]) -> None:
+    def __init__(
+        self, client: Client, server: t.Callable[[], Server], predicted_mode: t.Callable[[], bool | None]
+    ) -> None:
         self._client = client
         self._server = server
+        self._predicted_mode = predicted_mode
         self._conditions: StartConditions | None = None
 
     def forget(self) -> None:
@@ -48,7 +51,7 @@ class StartConditionsReader:
             nodes,
             self._read_master() if differ else None,
             is_licensed(self._client),
-            is_upgrade_mode(self._client),
+            is_upgrade_mode(self._client, self._predicted_mode()),
         )
 
     def _read_master(self) -> NodeVersion | None:

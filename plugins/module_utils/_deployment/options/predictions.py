@@ -12,7 +12,12 @@ from ..._core.run.predictions import Predicted
 from ..._core.server import Server
 from ..._core.warning import WarningText
 from ..._ml.predicted_deployment import ENTRY, predicted_deployments
-from ..._ml.predictions import predicted_aliases, predicted_endpoints, predicted_trained_models
+from ..._ml.predictions import (
+    predicted_aliases,
+    predicted_endpoints,
+    predicted_trained_models,
+    predicted_upgrade_mode,
+)
 from ..records.prediction import Predictions
 
 
@@ -28,6 +33,7 @@ def predictions(params: t.Mapping[str, t.Any], server: Server) -> Predictions:
         frozenset(name for entry in found.values() for name in entry.get("moved") or ()),
         predicted_trained_models(params, server),
         predicted_endpoints(params, server),
+        predicted_upgrade_mode(params, server),
     )
 
 

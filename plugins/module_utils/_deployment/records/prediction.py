@@ -42,7 +42,7 @@ class Predictions(t.NamedTuple):
     """The state that earlier tasks of a dry run would have left. ``aliases``: to their models, ``None`` if deleted.
 
     ``moved``: the ids of other deployments, whose places they would have changed. ``models`` and ``endpoints`` that are
-    ``None`` would be deleted.
+    ``None`` would be deleted. ``upgrade_mode``: ``None`` if they would have left it as it is.
     """
 
     deployments: PredictedDeployments = _NOTHING
@@ -50,6 +50,7 @@ class Predictions(t.NamedTuple):
     moved: frozenset[str] = frozenset()
     models: t.Mapping[str, PredictedModel | None] = _NOTHING
     endpoints: t.Mapping[str, Endpoint | None] = _NOTHING
+    upgrade_mode: bool | None = None
 
 
 NO_PREDICTIONS = Predictions()

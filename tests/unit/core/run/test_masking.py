@@ -20,6 +20,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.mask
 )
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.run.result import Outcome
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.warning import WarningText
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.predictions import KINDS
 from support.documents import MODULES, block
 from support.emulated_cluster import Emulator
 
@@ -106,7 +107,7 @@ def test_our_own_keys_stay_whatever_a_secret_is() -> None:
         results.append(emulator.run_many([{"model_id": "m", "adaptive_allocations": asleep}]))
         results.append(emulator.run(model_id="m", state="restarted", finish_pending_work=True))
         results.append(emulator.run(model_id="m", adaptive_allocations={"enabled": False}, check_mode=True))
-    facts = {f"elasticsearch_ml_{kind}" for kind in ("deployments", "aliases", "models", "endpoints")}
+    facts = {f"elasticsearch_ml_{kind}" for kind in KINDS}
     ids = {"id-n1", "id-n2", "m", "a", "other", ".rerank-v1", *facts}
     assert set(itertools.chain(*map(keys, results))) - ids <= KEYS
     documented = [block(module, "RETURN") for module in MODULES]
