@@ -12,14 +12,13 @@ from .._core.errors import ApiError
 from .._core.features import Feature
 from .._core.http.client import Client, quote
 from .._core.http.pages import read_pages
-from .._core.http.schema import epoch_millis, integer, list_of, map_of, object_with, text
+from .._core.http.schema import integer, list_of, object_with, text
 from .._core.server import Server
 from .deployment import Deployment
-from .schemas import ADAPTIVE
+from .schemas import deployment_stats
 from .settings import SCHEMAS
 
 _ROWS = "trained_model_stats"
-_STATUS = ("allocation_count", "target_allocation_count", "state")
 _FIELDS = (
     *("deployment_id", "model_id", *SCHEMAS, "adaptive_allocations"),
     *("state", "reason", "start_time", "allocation_status"),
@@ -28,26 +27,9 @@ _FIELDS = (
 _QUERY = {
     "filter_path": ",".join(("count", f"{_ROWS}.model_id", *(f"{_ROWS}.deployment_stats.{name}" for name in _FIELDS)))
 }
-_DEPLOYMENT = object_with(
-    deployment_id=text,
-    model_id=text,
-    **SCHEMAS,
-    adaptive_allocations=ADAPTIVE,
-    state=text,
-    reason=text,
-    start_time=epoch_millis,
-    allocation_status=object_with(*_STATUS, allocation_count=integer, target_allocation_count=integer, state=text),
-    nodes=list_of(
-        object_with(
-            node=map_of(object_with(name=text)),
-            routing_state=object_with(routing_state=text, reason=text),
-            number_of_allocations=integer,
-        )
-    ),
-)
 STATS = object_with(
     count=integer,
-    trained_model_stats=list_of(object_with("model_id", model_id=text, deployment_stats=_DEPLOYMENT)),
+    trained_model_stats=list_of(object_with("model_id", model_id=text, deployment_stats=deployment_stats({}))),
 )
 """Of the answer of ``_stats``, as far as it is read here."""
 

@@ -13,6 +13,7 @@ from .._core.http.schema import (
     Schema,
     SchemaError,
     boolean,
+    epoch_millis,
     integer,
     list_of,
     map_of,
@@ -41,6 +42,30 @@ MODELS = object_with(
         )
     ),
 )
+
+
+def deployment_stats(node: t.Mapping[str, Schema], **more: Schema) -> Schema:
+    """Return the schema of a deployment in ``_stats``. *node*, *more*: what is read beside what each read takes."""
+    status = {"allocation_count": integer, "target_allocation_count": integer, "state": text}
+    on_node = object_with(
+        node=map_of(object_with(name=text)),
+        routing_state=object_with(routing_state=text, reason=text),
+        number_of_allocations=integer,
+        **node,
+    )
+    return object_with(
+        deployment_id=text,
+        model_id=text,
+        **SCHEMAS,
+        adaptive_allocations=ADAPTIVE,
+        state=text,
+        reason=text,
+        start_time=epoch_millis,
+        allocation_status=object_with(*status, **status),
+        nodes=list_of(on_node),
+        **more,
+    )
+
 
 _ROUTE = object_with(routing_state=text, reason=text, current_allocations=integer, target_allocations=integer)
 _TASK_PARAMETERS: dict[str, Schema] = {

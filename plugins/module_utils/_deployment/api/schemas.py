@@ -14,13 +14,10 @@ from ..._capacity.cluster_state import ASSIGNMENT_KEYS
 from ..._capacity.schemas import byte_size
 from ..._core.http.schema import epoch_millis, integer, list_of, map_of, number, object_with, text
 from ..._ml.model import MEMORY_FIGURES
-from ..._ml.schemas import ADAPTIVE, ASSIGNMENT, ASSIGNMENTS
-from ..._ml.settings import SCHEMAS
+from ..._ml.schemas import ASSIGNMENT, ASSIGNMENTS, deployment_stats
 
-_STATE = object_with(routing_state=text, reason=text)
 _COUNTERS = dict.fromkeys(
     (
-        "number_of_allocations",
         "model_threads",
         "threads_per_allocation",
         "inference_count",
@@ -34,37 +31,18 @@ _COUNTERS = dict.fromkeys(
     ),
     integer,
 )
-_NODE = object_with(
-    node=map_of(object_with(name=text)),
-    routing_state=_STATE,
-    start_time=epoch_millis,
-    last_access=epoch_millis,
-    average_inference_time_ms=number,
-    average_inference_time_ms_last_minute=number,
-    average_inference_process_memory_rss_bytes=byte_size,
-    **_COUNTERS,
-)
-_DEPLOYMENT = object_with(
-    deployment_id=text,
-    model_id=text,
-    **SCHEMAS,
-    adaptive_allocations=ADAPTIVE,
-    state=text,
-    reason=text,
-    start_time=epoch_millis,
-    allocation_status=object_with(
-        "allocation_count",
-        "target_allocation_count",
-        "state",
-        allocation_count=integer,
-        target_allocation_count=integer,
-        state=text,
+_DEPLOYMENT = deployment_stats(
+    {
+        "start_time": epoch_millis,
+        "last_access": epoch_millis,
+        "average_inference_time_ms": number,
+        "average_inference_time_ms_last_minute": number,
+        "average_inference_process_memory_rss_bytes": byte_size,
+        **_COUNTERS,
+    },
+    **dict.fromkeys(
+        ("peak_throughput_per_minute", "error_count", "rejected_execution_count", "timeout_count"), integer
     ),
-    nodes=list_of(_NODE),
-    peak_throughput_per_minute=integer,
-    error_count=integer,
-    rejected_execution_count=integer,
-    timeout_count=integer,
 )
 _ROW = object_with(
     "model_id",
