@@ -84,7 +84,7 @@ def _done(planned: Json, runs: Json) -> Json:
         "stopped": [each["deployment_id"] for each in items if each.get("operation") == "stop"],
         "restored": [each["deployment_id"] for each in items if each.get("changed") and each["operation"] != "stop"],
         "aliases": [each["item"]["model_alias"] for each in aliases if each.get("changed")],
-        "upgrade_mode": _mode_after(planned) if runs["mode"].get("changed") else None,
+        "upgrade_mode": ("on" if planned["mode_on"] else "off") if runs["mode"].get("changed") else None,
         "api_calls": _api_calls(planned, runs),
     }
 
@@ -155,13 +155,6 @@ def _not_rehearsed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
     if check_mode and planned["mode_off"] and any(map(_waits, failures(runs["deployments"]))):
         return ["The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first."]
     return []
-
-
-def _mode_after(planned: Json) -> str | None:
-    """Return the upgrade mode after a change of it."""
-    if planned["mode_on"] or planned["mode_off"]:
-        return "on" if planned["mode_on"] else "off"
-    return None
 
 
 def _summary(found: Json, restores: bool) -> list[str]:
