@@ -25,13 +25,16 @@ def pure_filter(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
     return filtered
 
 
-def without_omitted(value: t.Any, omit: t.Any) -> t.Any:
-    """Return *value* without the items of dictionaries that are *omit*, which is a text before ansible-core 2.19."""
-    if not isinstance(value, dict):
+def without_omitted(value: t.Any, omit: t.Any = None) -> t.Any:
+    """Return *value* without the items of dictionaries that are Ansible's *omit*.
+
+    From ansible-core 2.19 on that has a type of its own. Before, it is a text.
+    """
+    if not isinstance(value, t.Mapping):
         return value
-    kept = {name: each for name, each in value.items() if each is not omit}
-    return {
-        name: without_omitted(each, omit)
-        for name, each in kept.items()
-        if not (isinstance(omit, str) and isinstance(each, str) and each == omit)
-    }
+    return {name: without_omitted(each, omit) for name, each in value.items() if not _is_omitted(each, omit)}
+
+
+def _is_omitted(value: t.Any, omit: t.Any) -> bool:
+    is_its_text = isinstance(omit, str) and isinstance(value, str) and value == omit
+    return value is omit or is_its_text or type(value).__name__.endswith("OmitType")

@@ -62,7 +62,7 @@ def rolled_out(cluster: Emulator) -> None:
     cluster.control("POST", "/settle")
     old = {"deployment_id": "sentiment", "model_id": "sentiment", "number_of_allocations": 2}
     state = State(
-        cluster={"name": None, "uuid": None},
+        cluster={"name": None, "uuid": cluster.api("GET", "/")["cluster_uuid"]},
         time="2026-12-01T09:00:00Z",
         phase="finished",
         route="alias",

@@ -148,7 +148,16 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
         {**given(tmp_path), "aliases": "search"},
         given(tmp_path, old_deployment_id="third"),
         given(tmp_path, state_file=str(tmp_path / "missing" / "state.json")),
+        given(tmp_path, smoke_test={"expect": {"label": "no"}, "wait_sleep": 0.05}),
     ]
+    stop: Json = {
+        "operation": "any_write",
+        "path": "/**/new/deployment/_stop",
+        "when": "before",
+        "times": 1,
+        "after": 1,
+    }
+    cluster.control("POST", "/faults", {**stop, "do": {"type": "answer", "status": 403, "body": {}}})
     cluster.api("POST", "/_ml/trained_models/new-model/deployment/_start?deployment_id=third")
     cluster.control("POST", "/effects", {"do": "put_pipeline_reference", "pipeline": "p", "model_id": "third"})
     cluster.control("DELETE", "/journal")
@@ -159,20 +168,22 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
     left_over = [left(played, number) for number in range(len(uses))]
     assert "Try deployment 'new' failed:" in why[0]
     assert why[0].endswith("The rollout was taken back: what ran before serves again.")
-    assert [each.get("outcome") for each in left_over[:3]] == ["rolled_back", "failed", "refused"]
+    assert [each.get("outcome") for each in left_over[:3]] == ["rolled_back", "refused", "refused"]
     assert "strategy in_place stops 'old' first: requests fail" in why[1]
     assert why[1].endswith("Nothing was changed.")
     assert why[2].startswith("new.deployment_id is missing.")
     assert "aliases" in why[3]
     assert "'third' is used by" in why[4]
     assert why[5].startswith("The folder of state_file does not exist")
-    for number, changes in enumerate([True, False, False, False, False, False]):
+    assert "Going back failed, too: " in why[6]
+    assert (left_over[6]["outcome"], left_over[6]["rollback"][-1]["failed"]) == ("failed", True)
+    for number, changes in enumerate([True, False, False, False, False, False, True]):
         assert left_over[number].get("changed", False) is changes, why[number]
     assert left_over[4]["api_calls"] == left_over[5]["api_calls"] == []
     assert all(each["open"] for number in (1, 4) for each in left_over[number]["steps"])
     assert why[4].endswith("Nothing was changed.")
-    assert deployed(cluster) == {"old", "third"}
-    assert [call["path"].rpartition("/")[2] for call in cluster.writes()] == ["_start", "_stop"]
+    assert deployed(cluster) == {"old", "third", "new"}
+    assert [call["path"].rpartition("/")[2] for call in cluster.writes()] == ["_start", "_stop", "_start", "_stop"]
 
 
 @contextlib.contextmanager

@@ -62,14 +62,18 @@ def roll_back(given: Given, seen: Seen, state: State) -> Decision:
     known = seen.aliases.get(given.name) in (state.previous_model_id, state.new["model_id"])
     alias = _alias_back(given.name, state) if known else []
     before = state.old
+    notices: tuple[str, ...] = ()
     if given.name in seen.aliases and given.name in old_ids(state):
         before, alias = _given_back(seen, state)
+    elif not state.in_place:
+        before, notices = _beside_its_model(seen, state)
     starts = [to.deploy(each, given, replace=each["deployment_id"] == state.new_id) for each in before]
     steps = [*stops, *starts, *alias] if state.in_place else [*starts, *alias, *stops]
     return Decision(
         "rollback",
         "alias",
         given.name,
+        notices=notices,
         steps=(*to.note(begun, given), *steps, *to.note(dataclasses.replace(state, phase="rolled_back"), given)),
         state=begun,
     )
@@ -234,6 +238,28 @@ def _alias_back(alias: str, state: State) -> list[Json]:
     return [to.set_alias(alias, before, [now, None]) if before else to.remove_alias(alias, now)]
 
 
+def _beside_its_model(seen: Seen, state: State) -> tuple[list[Json], tuple[str, ...]]:
+    """Return the deployments to start, and a notice if one gets another id than before.
+
+    A deployment with the id of its model gets all requests for that model, also while it starts and cannot answer.
+    """
+    model_id = str(state.new["model_id"])
+    if model_id not in old_ids(state) or model_id in seen.deployments or state.previous_model_id != model_id:
+        return state.old, ()
+    other = _before(model_id)
+    text = (
+        f"Deployment '{model_id}' has the id of its model, and while it started all requests would go to it and fail "
+        f"(409): it starts as '{other}'."
+    )
+    changed = [{**each, "deployment_id": other} if each["deployment_id"] == model_id else each for each in state.old]
+    return changed, (text,)
+
+
+def _before(deployment_id: str) -> str:
+    """Return the id under which a deployment starts again that cannot have its own."""
+    return f"{deployment_id}-before"
+
+
 def _given_back(seen: Seen, state: State) -> tuple[list[Json], list[Json]]:
     """Return the deployments to start, and the steps of the alias, if it has taken over the id of an old deployment.
 
@@ -243,7 +269,7 @@ def _given_back(seen: Seen, state: State) -> tuple[list[Json], list[Json]]:
     [old] = [each for each in state.old if each["deployment_id"] == state.name]
     now = str(state.new["model_id"])
     if old["model_id"] != now:
-        started = [] if state.name in seen.deployments else [{**old, "deployment_id": f"{state.name}-before"}]
+        started = [] if state.name in seen.deployments else [{**old, "deployment_id": _before(state.name)}]
         return started, [to.set_alias(state.name, old["model_id"], [now, None])]
     known = seen.deployments.get(state.new_id) or {}
     users = (known.get("used_by") or {}).get("ingest_pipelines", ())

@@ -101,15 +101,11 @@ class Given:
     dry_run: bool
 
 
-def without_omitted(value: t.Any) -> t.Any:
-    """Return *value* without entries of dictionaries that are null, empty or ``omit``.
-
-    From ansible-core 2.19 on it hands ``omit`` over. An empty text for a dictionary would be refused later.
-    """
+def without_empty(value: t.Any) -> t.Any:
+    """Return *value* without the items of dictionaries that are null or empty texts, which count as not given."""
     if not isinstance(value, t.Mapping):
         return value
-    kept = {name: each for name, each in value.items() if not type(each).__name__.endswith("OmitType")}
-    return {name: without_omitted(each) for name, each in kept.items() if each not in (None, "")}
+    return {name: without_empty(each) for name, each in value.items() if each not in (None, "")}
 
 
 def read(given: t.Any) -> Given:

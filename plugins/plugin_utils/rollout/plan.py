@@ -13,6 +13,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.action import untagged
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.pure_filter import without_omitted
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import (
     by_alias,
     by_deployment,
@@ -25,7 +26,7 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given 
     ROUTES,
     Given,
     read,
-    without_omitted,
+    without_empty,
 )
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
@@ -52,7 +53,8 @@ def plan(given: t.Any, seen: Json, undo: Json | None = None) -> Json:
     """
     try:
         # ansible-core from 2.19 on hands over containers of its own, which cannot be copied.
-        given, seen = untagged(without_omitted(given), "model_rollout", dates=True), untagged(seen, "seen")
+        given = untagged(without_empty(without_omitted(given)), "model_rollout", dates=True)
+        seen = untagged(seen, "seen")
         if undo:
             return _rollback(read(given), Seen.of(seen), states.read(untagged(undo, "undo"), {})).to_json()
         asked = read(given)
@@ -83,6 +85,12 @@ def _refuse_folder(given: Given, folder: Json | None) -> None:
 
 
 def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:
+    if given.state_file and not seen.server.get("cluster_uuid"):
+        raise Refusal(
+            "missing_privilege",
+            "The uuid of the cluster cannot be read, and only the uuid shows whose rollout a file is",
+            hint="Grant the cluster privilege monitor, or leave state_file out.",
+        )
     state = states.read(content, seen.server)
     if given.rolls_back:
         return _rollback(given, seen, state)

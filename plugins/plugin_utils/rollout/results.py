@@ -34,7 +34,7 @@ def results(
         "msg": str(failed.get("msg") or ""),
         "new_deployment_id": (state.get("new") or {}).get("deployment_id"),
         "old_deployment_ids": [each["deployment_id"] for each in state.get("old") or ()],
-        "refused": list(plan.get("refused") or ()),
+        "refused": list(plan.get("refused") or ()) or [str(failed.get("msg"))] * bool(failed.get("refused")),
         "notices": list(plan.get("notices") or ()),
         "steps": steps,
         "rollback": list(undone),
@@ -44,7 +44,7 @@ def results(
 
 
 def _outcome(plan: Json, done: t.Sequence[Json], undone: t.Sequence[Json], failed: Json, dry_run: bool) -> str:
-    if plan.get("refused"):
+    if plan.get("refused") or failed.get("refused"):
         return "refused"
     if failed:
         return "rolled_back" if failed.get("rolled_back") else "failed"

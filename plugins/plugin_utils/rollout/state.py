@@ -85,7 +85,7 @@ class State:
 def read(content: t.Any, server: t.Mapping[str, t.Any]) -> State | None:
     """Return the state in a file's *content*, or the same as a dictionary; ``None`` if there is none.
 
-    *server*: of the cluster on which the role works.
+    *server*: of the cluster on which the role works, empty if the state is not from a file.
 
     :raises Refusal: it is no such file, or one of another cluster.
     """
@@ -129,17 +129,13 @@ def _parsed(content: t.Any) -> Json:
 
 
 def _refuse_other_cluster(state: State, server: t.Mapping[str, t.Any]) -> None:
-    """Refuse a file of another cluster: the uuid decides, the name if it is not known."""
-    for key in ("uuid", "name"):
-        there, here = state.cluster.get(key), server.get(f"cluster_{key}")
-        if there and here:
-            if there != here:
-                raise Refusal(
-                    "invalid_value",
-                    f"state_file is of another cluster ('{state.cluster.get('name')}')",
-                    hint="Use one file for each cluster.",
-                )
-            return
+    """Refuse a file of another cluster. Names repeat: the uuids decide."""
+    if server and state.cluster.get("uuid") != server.get("cluster_uuid"):
+        raise Refusal(
+            "invalid_value",
+            f"state_file is of another cluster ('{state.cluster.get('name')}')",
+            hint="Use one file for each cluster.",
+        )
 
 
 def cluster_of(server: t.Mapping[str, t.Any]) -> Json:

@@ -369,3 +369,16 @@ def test_what_was_kept_can_be_stopped_later(emulator: Emulator) -> None:
     emulator.forget()
     play.run(keep_old=False)
     assert emulator.journal() == []
+
+
+def test_the_way_back_to_a_deployment_with_the_id_of_its_model() -> None:
+    with Emulator("9.5.3") as emulator:
+        emulator.effect("start_deployment", model_id="m", deployment_id="m")
+        emulator.settle()
+        emulator.api("PUT", "/_ml/trained_models/m/model_aliases/search")
+        client, play = Client(emulator, ALIAS), rollout(emulator, new=SAME)
+        play.run()
+        assert play.plan(action="rollback")["notices"][0].endswith("fail (409): it starts as 'm-before'.")
+        play.run(action="rollback")
+        assert set(emulator.deployments()) == {"m-before"}
+        assert client.failures == []

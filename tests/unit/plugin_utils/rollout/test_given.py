@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import state as states
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import read, without_omitted
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import read, without_empty
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.plan import plan
 
 Json = dict[str, t.Any]
 SERVER = {"version": "9.5.3", "flavor": "default", "cluster_name": "c", "cluster_uuid": "u"}
@@ -102,12 +103,9 @@ def test_texts_are_read_as_what_they_mean() -> None:
     assert read({"action": "rollback", "state_file": "/f"}).route is None
 
 
-def test_what_is_omitted_is_not_given() -> None:
-    class OmitType:
-        """As in ansible-core 2.19 and newer."""
-
-    assert without_omitted({"a": OmitType(), "b": {"c": OmitType(), "d": 1}}) == {"b": {"d": 1}}
-    assert without_omitted("a") == "a"
+def test_what_is_empty_is_not_given() -> None:
+    assert without_empty({"a": None, "b": {"c": "", "d": 1}, "e": 0}) == {"b": {"d": 1}, "e": 0}
+    assert without_empty("a") == "a"
 
 
 def test_a_file_is_read_as_it_was_written() -> None:
@@ -148,7 +146,19 @@ def test_a_wrong_file_is_refused(change: Json, text: str) -> None:
 
 def test_the_uuid_decides_about_the_cluster() -> None:
     assert states.read({**CONTENT, "cluster": {"name": "renamed", "uuid": "u"}}, SERVER)
-    assert states.read({**CONTENT, "cluster": {"name": None, "uuid": None}}, SERVER)
+    assert states.read({**CONTENT, "cluster": {"name": None, "uuid": None}}, {})
+
+
+@pytest.mark.parametrize("file", ["/f", ""])
+def test_a_file_needs_the_uuid(file: str) -> None:
+    seen = {
+        "deployments": {"deployments": [], "as_list": [], "server": {**SERVER, "cluster_uuid": ""}},
+        "models": {"models": [{"model_id": "m", "model_aliases": []}]},
+        "now": "",
+    }
+    new = {"deployment_id": "n", "model_id": "m"}
+    found = plan({"model_alias": "a", "new": new, "state_file": file}, seen)
+    assert ("The uuid of the cluster cannot be read" in " ".join(found["refused"])) is bool(file)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7"])

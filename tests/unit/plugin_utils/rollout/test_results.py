@@ -80,6 +80,13 @@ def test_a_step_that_failed_after_its_requests_shows_them() -> None:
     assert found["api_calls"] == [CALL]
 
 
+def test_a_refusal_of_the_rehearsal_is_said_once() -> None:
+    failed = {"msg": "No room. Nothing was changed.", "refused": True}
+    found = rollout_results({**PLAN, "notices": []}, done=[], undone=[], failed=failed, dry_run=False)
+    assert found["refused"] == [failed["msg"]]
+    assert found["summary"].count(failed["msg"]) == 1
+
+
 def test_a_refusal_names_the_action_that_was_asked_for() -> None:
     plan = rollout_plan({"action": "rollback", "model_alias": "a", "deployment_id": "d", "dry_run": "yes"}, {})
     assert (plan["action"], plan["dry_run"]) == ("rollback", True)
@@ -99,6 +106,7 @@ def test_outcomes() -> None:
     assert outcome({**PLAN, "action": "rollback"}, DONE) == "rolled_back"
     assert outcome(PLAN, failed={"msg": "no"}) == "failed"
     assert outcome({**PLAN, "refused": ["no"]}, failed={"msg": "no"}) == "refused"
+    assert outcome(PLAN, failed={"msg": "no", "refused": True}) == "refused"
     assert outcome({}, failed={"msg": "no"}) == "failed"
     found = rollout_results({}, done=[], undone=[], failed={"msg": "no"}, dry_run=False)
     assert found["summary"] == ["Rollout: failed", "no"]
