@@ -90,6 +90,7 @@ def read(emulator: Emulator) -> Json:
 TASKS = [(task, version) for version in ("8.0.1", "9.5.3") for task in (started, stopped, listed, read)]
 
 
+@pytest.mark.no_cover  # hundreds of runs through what other tests cover
 @pytest.mark.parametrize(
     ("task", "version"), [*TASKS, (scaled, "9.5.3")], ids=lambda each: getattr(each, "__name__", each)
 )
