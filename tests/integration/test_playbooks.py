@@ -226,7 +226,7 @@ REFUSED_BY_ROLES = (
     (
         "night",
         {"record_file": "f", "mode": "stop_nodes"},
-        "upgrade_guard.quiesce.nodes is missing. It lists names or ids of nodes.",
+        "upgrade_guard.quiesce.nodes has no value. It lists names or ids of nodes.",
     ),
 )
 """Playbook, answers, and the message of its role."""

@@ -25,6 +25,7 @@ from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.pl
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._deployment.records.prediction import Places
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.deployment import Deployment
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.routing import Route
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.predict import EARLIER
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._planner.records import Deployment as Placed
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -131,6 +132,16 @@ def test_only_nodes_that_lack_something_are_named() -> None:
     )
     one = Shortage(room("9.5.3", [large]), asked, (), {}).says(certain=True)
     assert str(one).endswith("Each node has room left, but too little for one more allocation.")
+
+
+def test_a_deployment_that_is_gone_changes_nothing_and_leaves_the_places_open() -> None:
+    """The nodes and the deployments are read one after another: another client may have stopped it between."""
+    there = room("8.18.0", [node("n1", 2 * GIB, 8)], running("d1", 400 * MIB, 1, n1=2))
+    assert there.places
+    forecast = Forecast(there, there.places)
+    forecast.increase("d2", 3)
+    assert forecast.situations == [there.places]
+    assert EARLIER in forecast.doubts
 
 
 def test_low_priority_lacks_memory_only() -> None:
