@@ -28,6 +28,7 @@ from support.emulator_process import Emulator, emulator
 from support.playbook import BIN, Json, Played, clean_environment, run_playbook
 
 ROLE = Path(__file__).resolve().parent.parent.parent / "roles/model_rollout"
+SKIPS: Json = {"max": 1, "on_violation": "skip"}
 ALIAS = "/_ml/trained_models/search/_infer"
 
 
@@ -152,6 +153,7 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
         {**given(tmp_path), "aliases": "search"},
         given(tmp_path, old_deployment_id="third"),
         given(tmp_path, state_file=str(tmp_path / "missing" / "state.json")),
+        given(tmp_path, new={**given(tmp_path)["new"], "number_of_allocations": 2, "guard": SKIPS}),
         given(tmp_path, smoke_test={"expect": {"label": "no"}, "wait_sleep": 0.05}),
     ]
     stop: Json = {
@@ -174,14 +176,16 @@ def test_what_fails_is_taken_back_and_what_is_refused_changes_nothing(cluster: E
     assert why[0].endswith("The rollout was taken back: what ran before serves again.")
     assert [each.get("outcome") for each in left_over[:3]] == ["rolled_back", "refused", "refused"]
     assert "strategy in_place stops 'old' first: requests fail" in why[1]
+    assert "error" not in why[1]
     assert why[1].endswith("Nothing was changed.")
     assert why[2].startswith("new.deployment_id is missing.")
     assert "aliases" in why[3]
     assert "'third' is used by" in why[4]
     assert why[5].startswith("The folder of state_file does not exist")
-    assert "Going back failed, too: " in why[6]
-    assert (left_over[6]["outcome"], left_over[6]["rollback"][-1]["failed"]) == ("failed", True)
-    for number, changes in enumerate([True, False, False, False, False, False, True]):
+    assert why[6].startswith("Nothing would answer: guard.on_violation is skip: ")
+    assert "Going back failed, too: " in why[7]
+    assert (left_over[7]["outcome"], left_over[7]["rollback"][-1]["failed"]) == ("failed", True)
+    for number, changes in enumerate([True, False, False, False, False, False, False, True]):
         assert left_over[number].get("changed", False) is changes, why[number]
     assert left_over[4]["api_calls"] == left_over[5]["api_calls"] == []
     assert all(each["open"] for number in (1, 4) for each in left_over[number]["steps"])

@@ -103,7 +103,8 @@ def predicted_upgrade_mode(params: t.Mapping[str, t.Any], server: Server) -> boo
     :raises Refusal: the option has what no fact has.
     """
     entry = Predicted(params, "upgrade_mode", UPGRADE_MODE_ENTRY).on(server).get(UPGRADE_MODE)
-    return bool(entry["upgrade_mode"]["enabled"]) if entry else None
+    enabled = ((entry or {}).get("upgrade_mode") or {}).get("enabled")
+    return None if enabled is None else bool(enabled)
 
 
 def entry_of_deployment(entry: dict[str, t.Any]) -> dict[str, t.Any]:

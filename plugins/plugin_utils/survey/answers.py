@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import typing as t
 
 import yaml
@@ -29,6 +30,8 @@ _LOST = (
 )
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _SHOWN = 40
+# A quote or a brace at an end, within a bracket or not, or one bracket of two.
+_PART_OF_LIST = re.compile(r"""^\[?\s*["'{]|["'}]\s*\]?$|^\[[^]]*$|^[^[]*\]$|,""")
 
 
 class Answers(t.NamedTuple):
@@ -121,27 +124,36 @@ def _password(question: Question, value: t.Any) -> str:
 
 def _texts(question: Question, value: t.Any) -> list[str]:
     """Return a list of texts. The survey bounds the length of the whole answer, as a person enters it."""
-    lines = value if isinstance(value, list) else _split(_kept(question, value).strip())
+    lines = value if isinstance(value, list) else _split(question, _kept(question, value).strip())
     items = [_kept(question, each).strip() for each in lines if each is not None]
     found = [item for item in items if item]
-    if any(map(_is_part_of_list, found)):
-        raise _Wrong(f"{question.variable} must be a list of texts, an item a line or with commas, without quotes.")
+    for item in filter(_is_part_of_list, found):
+        raise _Wrong(
+            f"{question.variable} must be a list of texts, an item a line or with commas, without quotes: {item} is "
+            "part of a list."
+        )
     _check_length(question, "\n".join(found))
     return found
 
 
 def _is_part_of_list(item: str) -> bool:
-    """Return whether *item* has what no id, name or pattern has. It would match nothing, and so leave nothing out."""
-    return any(mark in item for mark in "\"'{}") or item.count("[") != item.count("]")
+    """Return whether *item* is not an id, name or pattern. It would match nothing, and so leave nothing out."""
+    return _PART_OF_LIST.search(item) is not None
 
 
-def _split(text: str) -> list[t.Any]:
+def _split(question: Question, text: str) -> list[t.Any]:
     """Return the items of a text: of a list as JSON or YAML writes it, or lines and what is between commas."""
+    if not (text.startswith("- ") or (text.startswith("[") and text.endswith("]"))):
+        return text.replace(",", "\n").splitlines()
     read = None
-    if text.startswith(("[", "- ")):
-        with contextlib.suppress(yaml.YAMLError):
-            read = yaml.safe_load(text)
-    return read if isinstance(read, list) else text.replace(",", "\n").splitlines()
+    with contextlib.suppress(yaml.YAMLError, ValueError):
+        read = yaml.safe_load(text)
+    if isinstance(read, list):
+        return read
+    raise _Wrong(
+        f"{question.variable} is no list that YAML can read. Put quotes around what begins with *, "
+        "or give an item a line."
+    )
 
 
 def _kept(question: Question, value: t.Any) -> str:

@@ -62,6 +62,9 @@ def test_later_tasks_of_a_dry_run_see_it() -> None:
         assert emulator.upgrade_mode(True, check_mode=True, **later)["changed"] is False
         assert emulator.run(model_id="m", check_mode=True, **later)["failure"] == {"code": "upgrade_mode"}
         assert emulator.run(model_id="m", **later)["failure"] is None
+        [(name, entry)] = fact.items()
+        later = {"predictions": {"upgrade_mode": {name: {**entry, "upgrade_mode": None}}}}
+        assert emulator.run(model_id="m", check_mode=True, **later)["failure"] is None
 
 
 def test_it_stops_nothing_and_refuses_starts() -> None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import datetime
 import typing as t
 
@@ -39,6 +41,8 @@ _ID_HINT = (
     "quotes do not help in the survey of a job template: set the id among the variables of the template, or use an id "
     "that YAML reads as text, such as model-7."
 )
+_PARTS = ('["', "['")
+"""How a text begins that is half a list."""
 _OMITTED = "__omit_place_holder__"
 """What ansible-core 2.18 makes of ``omit``."""
 
@@ -174,12 +178,22 @@ def _as_choice(value: t.Any, choices: t.Iterable[t.Any]) -> t.Any:
 
 def _list(option: Options, value: t.Any) -> list[t.Any]:
     if isinstance(value, str) and option["elements"] != "dict":
-        items = [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
-        if items:
+        items = _listed(value) or [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
+        # Part of a list would match nothing, and so leave nothing out.
+        if items and not any(str(item).startswith(_PARTS) for item in items):
             return items
     elif isinstance(value, list):
         return value
     raise TypeError
+
+
+def _listed(value: str) -> list[t.Any]:
+    """Return the items of a text that is a list as JSON or Python writes it, which a template may have made of one."""
+    found = None
+    if value.strip().startswith("["):
+        with contextlib.suppress(ValueError, SyntaxError):
+            found = ast.literal_eval(value.strip())
+    return found if isinstance(found, list) else []
 
 
 def _dictionary(value: t.Any) -> Options:

@@ -131,17 +131,34 @@ def test_a_text_that_lost_its_type_is_refused(value: t.Any) -> None:
     ("value", "expected"),
     [("a, b\nc,,\n", ["a", "b", "c"]), (["a", " b ", "", None], ["a", "b"]), ("a", ["a"]), ([" "], None), ([], None)]
     + [(text, ["a", "b"]) for text in ('["a", "b"]', " [a, b]", "- a\n- b")]
-    + [("[ab]*, c", ["[ab]*", "c"])],
+    + [("[ab]*, c", ["[ab]*", "c"]), ("it's, [[]a", ["it's", "[[]a"])],
 )
 def test_a_text_may_be_a_list_of_texts(value: t.Any, expected: t.Any) -> None:
     assert read(asked("textarea", max=9), value, LISTS) == Answers({"v": expected}, ())
 
 
-@pytest.mark.parametrize("text", ['["a", "b"', "'a','b'", "{a: 1}", "a, b]"])
-def test_a_text_that_is_half_a_list_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ('["a", "b"', '["a"'),
+        ("'a','b'", "'a'"),
+        ("{a: 1}", "{a: 1}"),
+        ("a, b]", "b]"),
+        ("- a, b", "a, b"),
+        ("[a", "[a"),
+    ],
+)
+def test_a_text_that_is_half_a_list_is_refused(text: str, part: str) -> None:
     """Test that it is no pattern, which would match nothing and so leave nothing out."""
     assert read(asked("textarea"), text, LISTS).wrong == (
-        "v must be a list of texts, an item a line or with commas, without quotes.",
+        "v must be a list of texts, an item a line or with commas, without quotes: " + part + " is part of a list.",
+    )
+
+
+@pytest.mark.parametrize("text", ["- *-test", "- a\n- *-test", "[*-test]", "[2024-13-45]", "[0b_]"])
+def test_a_list_that_yaml_cannot_read_is_refused(text: str) -> None:
+    assert read(asked("textarea"), text, LISTS).wrong == (
+        "v is no list that YAML can read. Put quotes around what begins with *, or give an item a line.",
     )
 
 
