@@ -125,7 +125,7 @@ def requests_of(kind: str, action: str) -> int:
 
 def killed(kind: str, action: str, share: int, *, keeps_file: bool = True) -> Figures:
     """Kill a rollout, or the way back, at one in *share* of all moments, and run it again."""
-    given = ROLLOUTS[kind]
+    given = ROLLOUTS[kind] if keeps_file else {**ROLLOUTS[kind], "state_file": ""}
     after = expected(kind, action)
     moments = [(number, sent) for number in range(requests_of(kind, action)) for sent in (False, True)]
     kills = inferences = failed = 0
@@ -138,7 +138,6 @@ def killed(kind: str, action: str, share: int, *, keeps_file: bool = True) -> Fi
             client = Client(emulator, *PATHS.get(kind, (ALIAS,)))
             with emulator.kill(number, sent):
                 rollout.run(action=action)
-            rollout.file = rollout.file if keeps_file else ""
             rollout.run(action=action)
             assert end_state(emulator)["deployments"] == after, (number, sent)
             if kind == "same id":

@@ -21,8 +21,10 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.order 
     refuse_new_id,
     require_new,
     running,
+    settings_of_new,
+    with_suffix,
 )
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen, inherited
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State, cluster_of
 
 
@@ -33,8 +35,7 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
     """
     require_new(given)
     state = state or _begun(given, seen)
-    new = inherited(given.new, state.old)
-    state = dataclasses.replace(state, new=new, in_place=given.in_place)
+    state = dataclasses.replace(state, new=settings_of_new(given, seen, state), in_place=given.in_place)
     _refuse_other_target(given, seen, state)
     _refuse_new(given, seen, state)
     refuse_new_id(given, seen, state)
@@ -246,7 +247,7 @@ def _beside_its_model(seen: Seen, state: State) -> tuple[list[Json], tuple[str, 
     model_id = str(state.new["model_id"])
     if model_id not in old_ids(state) or model_id in seen.deployments or state.previous_model_id != model_id:
         return state.old, ()
-    other = _before(model_id)
+    other = _before(model_id, model_id, seen)
     text = (
         f"Deployment '{model_id}' has the id of its model, and while it started all requests would go to it and fail "
         f"(409): it starts as '{other}'."
@@ -255,9 +256,20 @@ def _beside_its_model(seen: Seen, state: State) -> tuple[list[Json], tuple[str, 
     return changed, (text,)
 
 
-def _before(deployment_id: str) -> str:
-    """Return the id under which a deployment starts again that cannot have its own."""
-    return f"{deployment_id}-before"
+def _before(deployment_id: str, model_id: str, seen: Seen) -> str:
+    """Return the id under which a deployment starts again that cannot have its own.
+
+    :raises Refusal: it is the id of something else.
+    """
+    found = with_suffix(deployment_id, "-before")
+    owner = found if found in seen.models else seen.aliases.get(found, seen.settings.get(found, {}).get("model_id"))
+    if owner not in (None, model_id):
+        raise Refusal(
+            "conflict",
+            f"'{found}', the id under which '{deployment_id}' starts again, belongs to model '{owner}'",
+            hint="Stop the deployment or delete the alias that has it.",
+        )
+    return found
 
 
 def _given_back(seen: Seen, state: State) -> tuple[list[Json], list[Json]]:
@@ -269,7 +281,9 @@ def _given_back(seen: Seen, state: State) -> tuple[list[Json], list[Json]]:
     [old] = [each for each in state.old if each["deployment_id"] == state.name]
     now = str(state.new["model_id"])
     if old["model_id"] != now:
-        started = [] if state.name in seen.deployments else [{**old, "deployment_id": _before(state.name)}]
+        if state.name in seen.deployments:
+            return [], [to.set_alias(state.name, old["model_id"], [now, None])]
+        started = [{**old, "deployment_id": _before(state.name, old["model_id"], seen)}]
         return started, [to.set_alias(state.name, old["model_id"], [now, None])]
     known = seen.deployments.get(state.new_id) or {}
     users = (known.get("used_by") or {}).get("ingest_pipelines", ())

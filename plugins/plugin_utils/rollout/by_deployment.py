@@ -33,6 +33,10 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
         raise Refusal("invalid_value", why, hint=_IN_PLACE)
     decision = by_alias.roll_out(given, seen, state and dataclasses.replace(state, route="alias"))
     notices = decision.notices
+    if given.in_place and name == given.new["deployment_id"] and name not in seen.aliases:
+        # Clients reach the deployment by its id, and an alias of that name would be in the way of its old model.
+        steps = tuple(each for each in decision.steps if each["do"] != "alias")
+        return _as_deployment(dataclasses.replace(decision, steps=steps))
     if name not in seen.aliases:
         notices += (f"From the switch on '{name}' is an alias: the next rollout moves it.",)
     return _as_deployment(dataclasses.replace(decision, notices=notices))

@@ -23,8 +23,9 @@ from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.order 
     refuse_new_id,
     require_new,
     running,
+    settings_of_new,
 )
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen, inherited
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State, cluster_of
 
 _KEPT = ("task_type", "service", "service_settings", "task_settings", "chunking_settings")
@@ -39,7 +40,7 @@ def roll_out(given: Given, seen: Seen, state: State | None) -> Decision:
     """
     require_new(given)
     state = state or _begun(given, seen)
-    state = dataclasses.replace(state, new=inherited(given.new, state.old), in_place=given.in_place)
+    state = dataclasses.replace(state, new=settings_of_new(given, seen, state), in_place=given.in_place)
     _refuse(given, seen, state)
     refuse_new_id(given, seen, state)
     first: list[Json] = []

@@ -11,16 +11,18 @@ import re
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.errors import Refusal
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.sizes import parse_size
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import quoted_ids
 from ansible_collections.mlops.elasticsearch.plugins.module_utils._ml.settings import START_SETTINGS
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout import steps as to
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.decision import Json
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.given import Given
-from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen
+from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.seen import Seen, inherited
 from ansible_collections.mlops.elasticsearch.plugins.plugin_utils.rollout.state import State
 
 _FIXED = ("model_id", *(name for name in START_SETTINGS if name != "cache_size"))
 """What a deployment keeps until it is stopped, among what every list of deployments says."""
+_LONGEST = 64
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z])?")
 
 
@@ -55,7 +57,20 @@ def refuse_new_id(given: Given, seen: Seen, state: State) -> None:
 
 def fixed_differences(there: t.Mapping[str, t.Any], new: Json) -> list[str]:
     """Return what only a stop changes of a deployment that is there, with its value now."""
-    return [f"{name} {there[name]}" for name in _FIXED if there[name] != new.get(name, there[name])]
+    found = [f"{name} {there[name]}" for name in _FIXED if there[name] != new.get(name, there[name])]
+    sizes = [parse_size(str(each["cache_size"])) for each in (there, new) if each.get("cache_size")]
+    return [*found, f"cache_size {there['cache_size']}"] if len(set(sizes)) > 1 else found
+
+
+def with_suffix(deployment_id: str, suffix: str) -> str:
+    """Return an id that is made of another, cut where it would be too long for Elasticsearch."""
+    return f"{deployment_id[: _LONGEST - len(suffix)]}{suffix}"
+
+
+def settings_of_new(given: Given, seen: Seen, state: State) -> Json:
+    """Return the settings of the new deployment: what others have changed since the rollout was finished stays."""
+    is_there = state.phase == "finished" and given.new["deployment_id"] in seen.deployments
+    return dict(given.new) if is_there else inherited(given.new, state.old)
 
 
 def not_an_alias(deployment_id: str, seen: Seen) -> str:
@@ -63,7 +78,10 @@ def not_an_alias(deployment_id: str, seen: Seen) -> str:
     if deployment_id in seen.models:
         return f"'{deployment_id}' is the id of a model, and no alias can take it over"
     if not _ALIAS.fullmatch(deployment_id):
-        return f"'{deployment_id}' cannot be an alias, which would take the id over: an alias ends with a letter"
+        return (
+            f"'{deployment_id}' cannot be an alias, which would take the id over: an alias consists of a-z, 0-9, _, . "
+            "and -, begins with a letter or digit and ends with a letter"
+        )
     return ""
 
 

@@ -89,12 +89,12 @@ def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:
         raise Refusal(
             "missing_privilege",
             "The uuid of the cluster cannot be read, and only the uuid shows whose rollout a file is",
-            hint="Grant the cluster privilege monitor, or leave state_file out.",
+            hint=f"Grant the cluster privilege monitor{'' if given.rolls_back else ', or leave state_file out'}.",
         )
     state = states.read(content, seen.server)
     if given.rolls_back:
         return _rollback(given, seen, state)
-    kept = by_recreation.kept(given, seen)
+    kept = by_recreation.kept(given, seen, state)
     given = kept or given
     mine = state if state and _is_same(given, state) else None
     if mine is None and state and state.is_unfinished:

@@ -73,7 +73,7 @@ def _lines(found: Json) -> list[str]:
     lines = [f"{found['action'].capitalize()}{what}: {found['outcome'].replace('_', ' ')}{tail}"]
     if found["new_deployment_id"]:
         old = ", ".join(found["old_deployment_ids"]) or "none"
-        is_kept = found["new_deployment_id"] == old
+        is_kept = found["old_deployment_ids"] == [found["new_deployment_id"]]
         lines.append(f"Deployment: {old}." if is_kept else f"New deployment: {found['new_deployment_id']}. Old: {old}.")
     lines += [*found["refused"], *([found["msg"]] if found["msg"] and not found["refused"] else [])]
     lines += [f"Note: {each}" for each in found["notices"]]

@@ -38,6 +38,7 @@ _TYPES: t.Mapping[str, type | tuple[type, ...]] = {
     "previous_model_id": (str, type(None)),
     "endpoint": (dict, type(None)),
 }
+_OPTIONAL: t.Mapping[str, type | tuple[type, ...]] = {"keeps_alias": (bool, type(None))}
 _DEPLOYMENT = object_with("deployment_id", "model_id", deployment_id=text, model_id=text)
 _DEPLOYMENTS = object_with(new=_DEPLOYMENT, old=list_of(_DEPLOYMENT))
 
@@ -49,7 +50,8 @@ class State:
     ``new``: the settings of the new deployment. ``made_new``: the role has started it. ``old``: the deployments that
     served before, as a list that would start them again; ``kept_old``: they still run. ``previous_model_id``: the model
     behind the alias before, ``None`` if there was no alias. ``endpoint``: an inference endpoint as it was, if the
-    rollout recreates it.
+    rollout recreates it. Where the id is kept, ``made_new`` is about the temporary deployment, and ``keeps_alias`` says
+    whether the alias with the id stays; ``None``: that is not known.
     """
 
     cluster: Json
@@ -64,6 +66,7 @@ class State:
     kept_old: bool = False
     previous_model_id: str | None = None
     endpoint: Json | None = None
+    keeps_alias: bool | None = None
 
     @property
     def is_unfinished(self) -> bool:
@@ -104,7 +107,7 @@ def read(content: t.Any, server: t.Mapping[str, t.Any]) -> State | None:
             f"state_file has format {found.get('format')}, and this version of the collection reads format {FORMAT}",
             hint="Use the version that wrote it.",
         )
-    state = State(**{name: found[name] for name in _TYPES})
+    state = State(**{name: found[name] for name in (*_TYPES, *_OPTIONAL) if name in found})
     _refuse_other_cluster(state, server)
     return state
 
@@ -112,6 +115,8 @@ def read(content: t.Any, server: t.Mapping[str, t.Any]) -> State | None:
 def _is_whole(found: Json) -> bool:
     """Return whether *found* has all that is read of a file, each in its form: a person may have edited it."""
     if not all(isinstance(found.get(name), kind) for name, kind in _TYPES.items()):
+        return False
+    if not all(isinstance(found[name], kind) for name, kind in _OPTIONAL.items() if name in found):
         return False
     try:
         _DEPLOYMENTS(found)
@@ -130,7 +135,14 @@ def _parsed(content: t.Any) -> Json:
 
 def _refuse_other_cluster(state: State, server: t.Mapping[str, t.Any]) -> None:
     """Refuse a file of another cluster. Names repeat: the uuids decide."""
-    if server and state.cluster.get("uuid") != server.get("cluster_uuid"):
+    uuid = state.cluster.get("uuid")
+    if server and not uuid:
+        raise Refusal(
+            "invalid_value",
+            "state_file does not say of which cluster it is",
+            hint="Choose another path, or remove the file.",
+        )
+    if server and uuid != server.get("cluster_uuid"):
         raise Refusal(
             "invalid_value",
             f"state_file is of another cluster ('{state.cluster.get('name')}')",

@@ -82,16 +82,20 @@ def watch(deployment_id: str, given: Given) -> list[Json]:
 
 def stop(deployment_id: str, given: Given, seen: Seen, *, force: bool, undo: bool = False) -> list[Json]:
     """Return the steps that let a deployment finish its requests, and stop it. *force*: although consumers name it."""
-    retries, sleep = given.drain
     arguments: Json = {name: given.new[name] for name in _WAITS if name in given.new}
     arguments |= {**_finishing(seen), "deployment_id": deployment_id, "state": "stopped"}
     arguments["on_referenced"] = "force" if force or given.force else "fail"
     found = step("stop", f"Stop deployment '{deployment_id}'", arguments, undo=undo)
+    return [*drain(deployment_id, given, undo=undo), found]
+
+
+def drain(deployment_id: str, given: Given, *, undo: bool) -> list[Json]:
+    """Return the step that lets a deployment finish its requests; none if the task asks for no wait."""
+    retries, sleep = given.drain
     if not retries:
-        return [found]
+        return []
     title = f"Wait up to {retries * sleep:g} seconds until deployment '{deployment_id}' has no requests left"
-    drain = step("drain", title, {"deployment_id": deployment_id}, undo=undo, retries=retries, delay=sleep)
-    return [drain, found]
+    return [step("drain", title, {"deployment_id": deployment_id}, undo=undo, retries=retries, delay=sleep)]
 
 
 def _finishing(seen: Seen) -> Json:

@@ -379,6 +379,10 @@ def test_the_way_back_to_a_deployment_with_the_id_of_its_model() -> None:
         client, play = Client(emulator, ALIAS), rollout(emulator, new=SAME)
         play.run()
         assert play.plan(action="rollback")["notices"][0].endswith("fail (409): it starts as 'm-before'.")
+        start(emulator, "m-before", "other")
+        [text] = play.plan(action="rollback")["refused"]
+        assert text.startswith("'m-before', the id under which 'm' starts again, belongs to model 'other'.")
+        emulator.effect("stop_deployment", deployment_id="m-before")
         play.run(action="rollback")
         assert set(emulator.deployments()) == {"m-before"}
         assert client.failures == []

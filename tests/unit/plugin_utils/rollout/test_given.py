@@ -33,6 +33,7 @@ CONTENT: Json = {
     "old": [],
     "previous_model_id": None,
     "endpoint": None,
+    "keeps_alias": None,
 }
 
 
@@ -115,6 +116,8 @@ def test_a_file_is_read_as_it_was_written() -> None:
     assert found.to_json() == CONTENT
     assert states.read(CONTENT, SERVER) == found
     assert states.cluster_of(SERVER) == CONTENT["cluster"]
+    older = {name: value for name, value in CONTENT.items() if name != "keeps_alias"}
+    assert states.read(older, SERVER) == found
     assert states.cluster_of({}) == {"name": None, "uuid": None}
 
 
@@ -135,7 +138,8 @@ def test_a_file_is_read_as_it_was_written() -> None:
         ),
         ({"format": 2}, "format 2, and this version of the collection reads format 1"),
         ({"cluster": {"name": "far", "uuid": "v"}}, "state_file is of another cluster ('far')."),
-        ({"cluster": {"name": "far", "uuid": None}}, "state_file is of another cluster ('far')."),
+        ({"cluster": {"name": "far", "uuid": None}}, "state_file does not say of which cluster it is."),
+        ({"keeps_alias": "yes"}, "not a file that this role has written"),
     ],
 )
 def test_a_wrong_file_is_refused(change: Json, text: str) -> None:
@@ -159,6 +163,8 @@ def test_a_file_needs_the_uuid(file: str) -> None:
     new = {"deployment_id": "n", "model_id": "m"}
     found = plan({"model_alias": "a", "new": new, "state_file": file}, seen)
     assert ("The uuid of the cluster cannot be read" in " ".join(found["refused"])) is bool(file)
+    back = plan({"action": "rollback", "state_file": "/f"}, seen)["refused"]
+    assert back[0].endswith("Grant the cluster privilege monitor.")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7"])

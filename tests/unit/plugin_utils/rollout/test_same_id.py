@@ -182,7 +182,7 @@ def test_a_temporary_deployment_that_is_left_is_stopped(emulator: Emulator) -> N
     play = rollout(emulator, state_file="")
     with emulator.kill(what="/old-temporary/deployment/_stop"):
         play.run()
-    text = "Deployment 'old-temporary' is left from a rollout that was killed, and is stopped."
+    text = "Deployment 'old-temporary' is taken for one that is left from a rollout that was killed, and is stopped."
     assert play.run()["notices"] == [text]
     assert threads(emulator) == {"old": 2}
 
@@ -213,8 +213,7 @@ def test_adaptive_allocations_begin_with_the_least(emulator: Emulator) -> None:
 
 
 def test_what_is_refused_before_the_first_write(emulator: Emulator) -> None:
-    long = "x" * 60
-    for name in ("m", "old-1", long):
+    for name in ("m", "old-1"):
         emulator.effect("start_deployment", model_id="m", deployment_id=name)
     in_place = "Choose strategy in_place, which is an outage."
     emulator.effect(
@@ -227,9 +226,12 @@ def test_what_is_refused_before_the_first_write(emulator: Emulator) -> None:
     text = refused(by_id(emulator, "old-1"))
     assert text.startswith("'old-1' cannot be an alias,")
     assert text.endswith(in_place)
-    assert "is longer than 64 characters" in refused(by_id(emulator, long))
-    assert "no other that is kept" in refused(rollout(emulator, keep_old=True))
-    assert "no other that is kept" in refused(rollout(emulator, old_deployment_id=["m"]))
+    assert "begins with a letter or digit and ends with a letter" in text
+    text = refused(rollout(emulator))
+    assert text.startswith("Deployment 'm' has the id of its model, so Elasticsearch would send all requests for 'old'")
+    others: tuple[Json, ...] = ({"keep_old": True}, {"old_deployment_id": ["m"]})
+    for given in (*others, {"old_deployment_id": ["m"], "strategy": "in_place"}):
+        assert refused(rollout(emulator, **given)).endswith("Leave keep_old and old_deployment_id out.")
     emulator.run_endpoint(
         inference_id="owner",
         task_type="sparse_embedding",
@@ -243,17 +245,116 @@ def test_what_is_refused_before_the_first_write(emulator: Emulator) -> None:
     assert "Alias 'old' refers to model 'other'" in refused(rollout(emulator))
 
 
-@pytest.mark.parametrize("taken", ["model", "alias", "named"])
+TEMPORARY = "'old-temporary', the id of the deployment that answers meanwhile,"
+
+
+@pytest.mark.parametrize("model_id", ["other", "m"])
+def test_a_deployment_of_others_with_the_id_of_the_temporary_one(emulator: Emulator, model_id: str) -> None:
+    emulator.effect("start_deployment", model_id=model_id, deployment_id="old-temporary", threads_per_allocation=2)
+    emulator.settle()
+    text = refused(rollout(emulator))
+    assert text.startswith(
+        f"{TEMPORARY} runs already with model '{model_id}'. Stop it if it is left from a rollout, or"
+    )
+    play = by_id(emulator, new={"number_of_allocations": 3})
+    play.run()
+    play.run(action="rollback")
+    assert threads(emulator) == {"old": 1, "old-temporary": 2}
+
+
+@pytest.mark.parametrize("taken", ["alias", "named"])
 def test_the_id_of_the_temporary_deployment_is_taken(emulator: Emulator, taken: str) -> None:
     if taken == "alias":
         emulator.api("PUT", "/_ml/trained_models/m/model_aliases/old-temporary")
-    else:
-        model_id = "other" if taken == "model" else "m"
-        emulator.effect("start_deployment", model_id=model_id, deployment_id="old-temporary")
-        emulator.effect("put_pipeline_reference", pipeline="p", model_id="old-temporary" if taken == "named" else "m")
-    text = refused(rollout(emulator))
-    assert text.startswith("'old-temporary' is the id of the deployment that answers meanwhile, and is taken.")
-    assert "Choose another new.deployment_id" in text
+        text = refused(rollout(emulator))
+        assert text.startswith(f"{TEMPORARY} is taken. Choose another new.deployment_id, or strategy in_place")
+        return
+    emulator.effect("start_deployment", **NEW, model_id="m", deployment_id="old-temporary")
+    emulator.effect("put_pipeline_reference", pipeline="p", model_id="old-temporary")
+    assert refused(rollout(emulator, state_file="")).startswith(f"{TEMPORARY} is taken: something names it.")
+
+
+def test_the_way_back_stops_no_deployment_of_others(emulator: Emulator) -> None:
+    play = by_id(emulator)
+    play.run()
+    emulator.effect("start_deployment", model_id="m", deployment_id="old-temporary", threads_per_allocation=4)
+    emulator.settle()
+    [text] = play.plan(action="rollback")["refused"]
+    assert text == f"{TEMPORARY} runs already with model 'm'. Stop it if it is left from a rollout."
+
+
+def test_a_temporary_deployment_alone_stands_for_no_other(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="search-temporary")
+    emulator.settle()
+    assert refused(by_id(emulator, "search")).startswith("There is no deployment 'search'.")
+
+
+def test_what_is_gone_is_started_again_as_the_file_says(emulator: Emulator) -> None:
+    play = by_id(emulator)
+    with emulator.kill(sent=True, what="/old/deployment/_stop"):
+        play.run()
+    emulator.api("DELETE", "/_ml/trained_models/m/model_aliases/old")
+    emulator.effect("stop_deployment", deployment_id="old-temporary")
+    play.run()
+    assert (threads(emulator), aliases(emulator)) == ({"old": 2}, {})
+
+
+def test_a_rollout_that_was_killed_is_finished_in_place(emulator: Emulator) -> None:
+    play = by_id(emulator)
+    with emulator.kill(sent=True, what="/old/deployment/_stop"):
+        play.run()
+    play.given["new"] = {"threads_per_allocation": 4}
+    assert "answers meanwhile with threads_per_allocation 2, in a rollout that is not finished. Fin" in refused(play)
+    play.run(strategy="in_place", new=NEW)
+    assert (threads(emulator), aliases(emulator)) == ({"old": 2}, {})
+    assert play.plan(new=NEW)["notices"] == []
+
+
+def test_what_others_change_after_the_rollout_stays(emulator: Emulator) -> None:
+    play = by_id(emulator)
+    play.run()
+    emulator.run(deployment_id="old", number_of_allocations=4)
+    play.run()
+    assert emulator.deployments()["old"]["task_parameters"]["number_of_allocations"] == 4
+
+
+def test_another_cache_size_needs_a_temporary_deployment(emulator: Emulator) -> None:
+    play, client = by_id(emulator, new={"cache_size": "7mb"}), Client(emulator, ID)
+    play.run()
+    assert emulator.deployments()["old"]["task_parameters"]["cache_size"] == "7mb"
+    emulator.forget()
+    play.run()
+    assert emulator.journal() == []
+    play.run(action="rollback", new={})
+    assert emulator.deployments()["old"]["task_parameters"]["cache_size"] == "1048576b"
+    assert client.failures == []
+
+
+def test_a_long_id_is_cut_for_the_temporary_deployment(emulator: Emulator) -> None:
+    emulator.effect("start_deployment", model_id="m", deployment_id="x" * 64)
+    emulator.settle()
+    by_id(emulator, "x" * 64).run()
+    assert threads(emulator) == {"old": 1, "x" * 64: 2}
+
+
+def test_another_model_under_the_same_id_is_taken_back(emulator: Emulator) -> None:
+    play = by_id(emulator, new={"deployment_id": "old", "model_id": "other"}, strategy="in_place")
+    play.run()
+    models = {name: each["task_parameters"]["model_id"] for name, each in emulator.deployments().items()}
+    assert (models, aliases(emulator)) == ({"old": "other"}, {})
+    play.run(action="rollback")
+    models = {name: each["task_parameters"]["model_id"] for name, each in emulator.deployments().items()}
+    assert (models, aliases(emulator)) == ({"old": "m"}, {})
+
+
+def test_the_file_says_whether_the_alias_stays(emulator: Emulator) -> None:
+    emulator.effect("put_pipeline_reference", pipeline="p", model_id="m")
+    play = by_id(emulator)
+    with emulator.kill(sent=True, what="/old/deployment/_stop"):
+        play.run()
+    assert json.loads(play.file)["keeps_alias"] is False
+    play.run()
+    assert aliases(emulator) == {}
 
 
 def test_another_id_or_model_is_another_rollout(emulator: Emulator) -> None:
