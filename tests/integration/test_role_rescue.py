@@ -33,6 +33,9 @@ PLAY = """
         - name: Show the results
           ansible.builtin.debug:
             msg: "{{ rescue_results }}"
+        - name: Show what later tasks would follow
+          ansible.builtin.debug:
+            msg: "{{ ansible_facts.__rescue_seen | default({}) }}"
 """
 NODES = ("--node", "ml-1=8,16gb", "--node", "ml-2=8,16gb")
 MODELS = tuple(each for name in ("fine", "bad", "hung", "third") for each in ("--model", name))
@@ -95,12 +98,15 @@ def test_what_is_broken_comes_back(cluster: Emulator) -> None:
     assert checked.rc == 0, checked.output
     assert cluster.writes() == []
     assert predicted["repaired"] == ["attached", "hung", "owned", "search"]
+    # Later tasks of a dry run follow what it predicts, and those of a real run don't.
+    assert sorted(checked.result("Show what later tasks would follow")["msg"]) == predicted["repaired"]
     assert checked.result("Show what was found, and what was done about it")["msg"] == predicted["summary"]
 
     # One of them goes on hanging: the others are repaired nevertheless.
     played, result = play(cluster)
     assert played.rc == 2
     assert result["repaired"] == ["attached", "owned", "search"]
+    assert played.result("Show what later tasks would follow")["msg"] == {}
     assert [(each["id"], each["kind"]) for each in result["broken"]] == [("hung", "stuck")]
     assert played.result("Fail if something is still broken")["msg"].startswith("Deployment 'hung' is still broken: ")
     assert {call["path"] for call in result["api_calls"]} == {call["path"] for call in predicted["api_calls"]} - {

@@ -33,11 +33,28 @@ PLAY = """
         - name: Use the role
           ansible.builtin.include_role:
             name: mlops.elasticsearch.upgrade_guard
+          vars:
+            upgrade_guard: "{{ given }}"
       always:
         - name: Show the results
           ansible.builtin.debug:
             msg: "{{ upgrade_guard_results }}"
 """
+AFTER_DRY_RUNS = PLAY.replace(
+    "  tasks:\n",
+    """  tasks:
+    - name: Look what the upgrade mode would change
+      mlops.elasticsearch.ml_upgrade_mode:
+        enabled: true
+      check_mode: true
+    - name: Try the role
+      ansible.builtin.include_role:
+        name: mlops.elasticsearch.upgrade_guard
+      vars:
+        upgrade_guard: "{{ given | combine({'dry_run': true, 'on_referenced': 'force'}) }}"
+""",
+)
+"""A play whose dry runs predict something before the role is used for real."""
 
 
 @pytest.fixture
@@ -81,7 +98,7 @@ def deployments(cluster: Emulator) -> Json:
 
 
 def guard(cluster: Emulator, file: Path, *args: str, play: str = PLAY, **given: t.Any) -> Played:
-    variables = {"url": cluster.url, "upgrade_guard": {"file": str(file), "wait_sleep": 0.05, **given}}
+    variables = {"url": cluster.url, "given": {"file": str(file), "wait_sleep": 0.05, **given}}
     return run_playbook(play, *args, extra_vars=variables)
 
 
@@ -155,7 +172,7 @@ def test_two_clusters_that_are_given_the_same_file(cluster: Emulator, tmp_path: 
         inventory.write_text("".join(f"{name} url={each.url}\n" for name, each in clusters.items()))
         for each, model_id in ((cluster, "names"), (beside, "other")):
             effect(each, "start_deployment", model_id=model_id)
-        play, variables = PLAY.replace("localhost", "all"), {"upgrade_guard": {"file": str(file), **NIGHT}}
+        play, variables = PLAY.replace("localhost", "all"), {"given": {"file": str(file), **NIGHT}}
         played = run_playbook(play, "-i", str(inventory), extra_vars=variables)
         [kept] = json.loads(file.read_text())["deployments"]
         lost = cluster if kept["model_id"] == "other" else beside
@@ -167,19 +184,25 @@ def test_two_clusters_that_are_given_the_same_file(cluster: Emulator, tmp_path: 
 def test_a_refusal_comes_before_the_first_write(cluster: Emulator, tmp_path: Path) -> None:
     deploy(cluster)
     file = tmp_path / "record.json"
-    refused = guard(cluster, file, **{**NIGHT, "on_referenced": "fail"})
+    refused = guard(cluster, file, play=AFTER_DRY_RUNS, **{**NIGHT, "on_referenced": "fail"})
     assert refused.rc != 0
     assert "similar" in refused.output
     assert (cluster.writes(), file.exists()) == ([], False)
     omitted = "{{ no_such_variable | default(omit) }}"
     every_node: Json = {"mode": "stop_nodes", "nodes": ["ml-*"], "upgrade_mode": omitted}
-    guard(cluster, file, **{**NIGHT, "quiesce": every_node, "except": omitted, "guard": None}).must_pass()
+    guard(
+        cluster,
+        file,
+        **{**NIGHT, "quiesce": every_node, "except": omitted, "guard": None, "wait_timeout": " ", "guard_of_list": " "},
+    ).must_pass()
     # A model was deleted, and with it an alias.
     cluster.api("DELETE", "/_ml/trained_models/names?force=true")
     effect(cluster, "set_setting", name="upgrade_mode", value=True)
     cluster.control("DELETE", "/journal")
     for given, why in (({}, "no trained model"), ({"on_refused": "skip", "wait_for": "whatever"}, "wait_for")):
-        blocked = guard(cluster, file, action="restore", **given)
+        # Nothing before the first write needs Python where the play says that it is.
+        args = ("-e", "ansible_python_interpreter=/no/python")
+        blocked = guard(cluster, file, *args, action="restore", **given)
         assert blocked.rc != 0
         assert "Nothing was restored, because a part of the record is refused." in blocked.output
         assert {why in each for each in results(blocked)["failed"]} == {True}
@@ -196,7 +219,8 @@ def test_a_restore_that_was_killed_goes_on(cluster: Emulator, tmp_path: Path) ->
     deploy(cluster)
     before, file = deployments(cluster), tmp_path / "record.json"
     night = {**NIGHT, "quiesce": {"mode": "stop_all", "upgrade_mode": True}}
-    guard(cluster, file, **night).must_pass()
+    guard(cluster, file, play=AFTER_DRY_RUNS, **night).must_pass()
+    assert not json.loads(file.read_text())["upgrade_mode"]
     # The end of the process is the end of its answers: the third start, and all that follows, get none.
     lost = [
         {"method": "POST", "path": "/_ml/trained_models/*/deployment/_start", "after": 2, "times": -1},

@@ -29,8 +29,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Key to its choices; the first one is the default."""
 FLAGS = ("overwrite", "stop_unrecorded", "finish_pending_work", "fail_on_drift", "dry_run")
-OF_MODULES = ("wait_for", "server_timeout", "preflight", "guard", "guard_of_list")
-"""Keys that the role hands on to the modules, which validate them, as it does with the times of the wait."""
+OF_MODULES = ("wait_timeout", "wait_sleep", "wait_for", "server_timeout", "preflight", "guard", "guard_of_list")
+"""Keys that the role hands on to the modules, which validate them and have their defaults."""
+_LOOKS = {"wait_timeout": 300.0, "wait_sleep": 10.0}
 SPEC = Spec(
     {
         "action": {"type": "list", "elements": "str", "choices": (RECORD, QUIESCE, RESTORE), "required": True},
@@ -46,8 +47,6 @@ SPEC = Spec(
         "except": {"type": "list", "elements": "str", "default": []},
         **{name: {"type": "str", "choices": each, "default": each[0]} for name, each in CHOICES.items()},
         **{name: {"type": "bool"} for name in FLAGS},
-        "wait_timeout": {"type": "raw", "default": 300.0},
-        "wait_sleep": {"type": "raw", "default": 10.0},
         **{name: {"type": "raw"} for name in OF_MODULES},
     },
     ids=("except", "nodes"),
@@ -61,7 +60,7 @@ def options(given: t.Any) -> Json:
     """
     found, wrong = read(NAME, SPEC, given, {"wait_timeout": True, "wait_sleep": False})
     asked, quiesce = found["action"] or [], found["quiesce"]
-    timeout, every = found.pop("wait_timeout"), found.pop("wait_sleep")
+    timeout, every = (found[name] if found[name] is not None else each for name, each in _LOOKS.items())
     return {
         **found,
         "action": [name for name in (RECORD, QUIESCE, RESTORE) if name in asked],

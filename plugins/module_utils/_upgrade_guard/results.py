@@ -33,7 +33,7 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
     last = runs["after"] or planned
     is_compared = restores and bool(last) and bool(last["drift"] or not last["refused"])
     planned, last = planned or NOTHING, last or NOTHING
-    failed += _failed(planned, runs, check_mode)
+    failed += _failed(planned, runs)
     # A real run ends before its first write then.
     is_refused = check_mode and bool(failed) and not (restores and options["on_refused"] == SKIP)
     sent = {**runs, **dict.fromkeys(_WRITES, {})} if is_refused else runs
@@ -53,7 +53,7 @@ def results(options: Json, planned: Json, runs: Json, check_mode: bool) -> Json:
         "differences": differences if is_compared else None,
         "unrecorded": last["unrecorded"],
         "not_recorded": planned["not_recorded"],
-        "notices": [*planned["notices"], *_not_rehearsed(planned, runs, check_mode)],
+        "notices": planned["notices"],
     }
     summary = _summary(found, restores)
     return {
@@ -127,10 +127,10 @@ def failures(run: Json) -> list[Json]:
     return [each for each in run.get("deployments") or [] if each.get("failed")]
 
 
-def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
+def _failed(planned: Json, runs: Json) -> list[str]:
     """Return a sentence for each thing that was refused or failed."""
     found: dict[str, str] = {}
-    is_on = planned["mode_off"] and (check_mode or not runs["mode"])
+    is_on = planned["mode_off"] and not runs["mode"]
     for run in (runs["rehearsal"], runs["deployments"]):
         each_failed = failures(run)
         found |= {each["deployment_id"]: str(each["msg"]) for each in each_failed if not (is_on and _waits(each))}
@@ -138,7 +138,7 @@ def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
             found[""] = str(run.get("msg"))
     tried = (runs["alias_rehearsal"], runs["aliases"])
     for each in (result for run in tried for result in run.get("results") or []):
-        if each.get("failure") and not (is_on and _waits(each)):
+        if each.get("failure"):
             found[f"alias {(each.get('item') or {}).get('model_alias')}"] = str(each.get("msg"))
     for name in ("mode", "file", "own_file"):
         if runs[name].get("failed"):
@@ -149,12 +149,6 @@ def _failed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
 def _waits(item: Json) -> bool:
     """Return whether an item is refused only because the upgrade mode is on, which a real run turns off first."""
     return bool((item.get("failure") or {}).get("code") == _MODE)
-
-
-def _not_rehearsed(planned: Json, runs: Json, check_mode: bool) -> list[str]:
-    if check_mode and planned["mode_off"] and any(map(_waits, failures(runs["deployments"]))):
-        return ["The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first."]
-    return []
 
 
 def _summary(found: Json, restores: bool) -> list[str]:

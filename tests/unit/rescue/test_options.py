@@ -33,7 +33,7 @@ def test_defaults() -> None:
     } == DEFAULTS
 
 
-@pytest.mark.parametrize("empty", [None, "", OMITTED])
+@pytest.mark.parametrize("empty", [None, "", " ", OMITTED])
 @pytest.mark.parametrize("name", sorted({*DEFAULTS, "wait_timeout", "guard_of_list"} - {"refused"}))
 def test_null_empty_text_and_omit_count_as_not_given(name: str, empty: t.Any) -> None:
     assert rescue_options({name: empty}, OMITTED) == DEFAULTS

@@ -34,16 +34,20 @@ def test_defaults() -> None:
         "dry_run": None,
         "quiesce": {"mode": "", "nodes": [], "upgrade_mode": False},
         "looks": {"retries": 30, "delay": 10.0},
-        **dict.fromkeys(["guard", "guard_of_list", "preflight", "wait_for", "server_timeout"]),
+        **dict.fromkeys(["guard", "guard_of_list", "preflight", "wait_for"]),
+        **dict.fromkeys(["wait_timeout", "wait_sleep", "server_timeout"]),
         "refused": [],
     }
 
 
-@pytest.mark.parametrize("nothing", [None, "", "left out"])
+@pytest.mark.parametrize("nothing", [None, "", " ", "left out"])
 def test_what_surveys_and_templates_send_for_nothing(nothing: t.Any) -> None:
     empty = {"except": nothing, "quiesce": nothing, "overwrite": nothing, "aliases": nothing, "wait_timeout": nothing}
+    handed_on = dict.fromkeys(
+        ["guard", "guard_of_list", "preflight", "wait_for", "wait_sleep", "server_timeout"], nothing
+    )
     inner = {"quiesce": {"mode": nothing, "nodes": nothing, "upgrade_mode": nothing}}
-    for each in (empty, inner):
+    for each in (empty, handed_on, inner):
         assert options({**GIVEN, **each}, "left out") == options(GIVEN)
 
 
@@ -68,6 +72,8 @@ def test_values_in_other_forms() -> None:
     assert (found["action"], found["except"]) == (["record", "quiesce"], ["a", "b", "c"])
     assert found["quiesce"] == {"mode": "stop_nodes", "nodes": ["ml-1"], "upgrade_mode": True}
     assert (found["overwrite"], found["looks"]) == (False, {"retries": 9, "delay": 7.0})
+    assert (found["wait_timeout"], found["wait_sleep"]) == (60.0, 7.0)
+    assert options({**GIVEN, "wait_timeout": 0})["looks"]["retries"] == 0
     assert options({**given, "quiesce": {"mode": "upgrade_mode"}})["quiesce"]["upgrade_mode"]
 
 

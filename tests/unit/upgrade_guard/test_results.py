@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mlops.elasticsearch.plugins.filter.upgrade_guard_results import FilterModule
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import request_line
 from support.emulated_cluster import Emulator
 from support.upgrade_guard import NIGHT, NO_RUNS, RESTORE, Guard, options_of, plan_of
 
@@ -51,10 +52,19 @@ def test_a_person_reads_it_in_ten_seconds() -> None:
         assert dry["summary"] == [
             "Restore: 4 differences from the record (dry run, nothing was sent)",
             "Record of t1, Elasticsearch 9.5.3: 2 deployments, 0 inference endpoints and 1 model alias in f",
+            "Started or changed: a, b",
+            "Aliases put back: x",
             "Upgrade mode: off",
             "Request: POST /_ml/set_upgrade_mode?enabled=false",
-            "Note: The upgrade mode is on, so the dry run could not try the rest. A real run turns it off first.",
+            *map(request_line, dry["api_calls"][1:]),
         ]
+        assert len(dry["api_calls"]) == 4
+        # What a real run rehearses before it turns the mode off is refused in the mode, which is no reason to fail.
+        early = emulator.run_many(guard.plan(**RESTORE)["items"], check_mode=True)
+        assert {each["failure"]["code"] for each in early["deployments"]} == {"upgrade_mode"}
+        assert (
+            results(options(**RESTORE), guard.plan(**RESTORE), {**NO_RUNS, "rehearsal": early}, False)["failed"] == []
+        )
         # A real run turns it off before it starts something.
         assert (dry["failed"], dry["record"]["state"]) == ([], "restored")
         done = guard.use(**RESTORE)
@@ -64,12 +74,20 @@ def test_a_person_reads_it_in_ten_seconds() -> None:
 
 
 def _dry_runs(guard: Guard) -> Json:
-    """Return what the tasks of a dry run return while the upgrade mode is on."""
-    planned = guard.plan(**RESTORE)
-    deployments = guard.emulator.run_many(planned["items"], check_mode=True)
-    aliases = [{**guard.emulator.run_alias(check_mode=True, **each), "item": each} for each in planned["aliases"]]
+    """Return what the tasks of a dry run return: each one sees what those before it would have done."""
+    planned, seen = guard.plan(**RESTORE), Json()
     mode = guard.emulator.upgrade_mode(False, check_mode=True) if planned["mode_off"] else {}
+    if mode:
+        [seen["upgrade_mode"]] = mode["ansible_facts"].values()
+    deployments = guard.emulator.run_many(planned["items"], check_mode=True, predictions=seen)
+    given: Json = {"check_mode": True, "predictions": {**seen, "deployments": _fact(deployments)}}
+    aliases = [{**guard.emulator.run_alias(**given, **each), "item": each} for each in planned["aliases"]]
     return {**NO_RUNS, "deployments": deployments, "aliases": {"results": aliases}, "mode": mode}
+
+
+def _fact(run: Json) -> Json:
+    """Return what a list of deployments has predicted. A list that fails has none."""
+    return {name: entry for fact in (run.get("ansible_facts") or {}).values() for name, entry in fact.items()}
 
 
 def test_each_failure_is_said_once() -> None:
