@@ -87,3 +87,9 @@ def test_values(given: dict[str, t.Any], found: dict[str, t.Any]) -> None:
 def test_what_is_refused(given: t.Any, sentence: str) -> None:
     [refused] = rescue_options(given)["refused"]
     assert refused.startswith(sentence)
+
+
+def test_choices_and_times_that_are_wrong_are_named_at_once() -> None:
+    first, second = rescue_options({"stuck_after": "soon", "kinds": "found"})["refused"]
+    assert first.startswith("rescue_options.kinds takes ")
+    assert second.startswith("rescue_options.stuck_after is 'soon'")

@@ -20,8 +20,8 @@ _NOTHING = (None, "")
 def read(name: str, spec: Spec, given: t.Any, times: t.Mapping[str, bool]) -> tuple[Options, list[str]]:
     """Return the options that *given*, the variable *name* of a role, has, and a sentence for each mistake.
 
-    Null, and text without letters, count as not given. What is not given has its default, and so has everything if
-    there is a mistake. *times*: the options that take a time, and whether it may be 0.
+    Null, and blank text, count as not given. What is not given has its default, and so has everything if there is a
+    mistake. *times*: the options that take a time, and whether it may be 0.
     """
     options = spec.argument_spec
     found = _without_empty(given, {"options": options})
@@ -30,9 +30,7 @@ def read(name: str, spec: Spec, given: t.Any, times: t.Mapping[str, bool]) -> tu
     try:
         if not wrong:
             found = checked(spec, found, lambda option, index, item: f"{option}[{index}]", within=f"{name}.")
-            wrong = list(_other_than_choices(found, name, options))
-            for key in times.keys() & found.keys():
-                found[key] = seconds(f"{name}.{key}", found[key], zero=times[key])
+            wrong = [*_other_than_choices(found, name, options), *_no_times(found, name, times)]
     except Refusal as refusal:
         wrong.append(str(refusal))
     return _with_defaults({} if wrong else found, options), wrong
@@ -69,6 +67,16 @@ def _without_empty(value: t.Any, option: Options) -> t.Any:
         stripped = {key: _without_empty(each, option["options"].get(key, {})) for key, each in value.items()}
         return {key: each for key, each in stripped.items() if each not in _NOTHING}
     return value
+
+
+def _no_times(given: Options, name: str, times: t.Mapping[str, bool]) -> t.Iterator[str]:
+    """Make numbers of seconds of the *times* that are given, and yield what is no time."""
+    for key, zero in times.items():
+        if key in given:
+            try:
+                given[key] = seconds(f"{name}.{key}", given[key], zero=zero)
+            except Refusal as refusal:
+                yield str(refusal)
 
 
 def _other_than_choices(given: Options, name: str, options: t.Mapping[str, Options]) -> t.Iterator[str]:
