@@ -386,3 +386,11 @@ def test_the_way_back_to_a_deployment_with_the_id_of_its_model() -> None:
         play.run(action="rollback")
         assert set(emulator.deployments()) == {"m-before"}
         assert client.failures == []
+
+
+def test_what_others_change_after_the_rollout_stays(emulator: Emulator) -> None:
+    play = rollout(emulator)
+    play.run()
+    emulator.run(deployment_id="new", number_of_allocations=4)
+    play.run()
+    assert emulator.deployments()["new"]["task_parameters"]["number_of_allocations"] == 4
