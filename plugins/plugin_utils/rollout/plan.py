@@ -108,8 +108,15 @@ def _decision(given: Given, seen: Seen, content: t.Any) -> Decision:
     if mine and mine.phase == "rolled_back":
         mine = None
     if kept and by_recreation.takes(kept, seen, mine):
-        return by_recreation.roll_out(kept, seen, mine)
-    return _ROUTES[str(given.route)].roll_out(given, seen, mine)
+        return _once_finished(by_recreation.roll_out(kept, seen, mine))
+    return _once_finished(_ROUTES[str(given.route)].roll_out(given, seen, mine))
+
+
+def _once_finished(decision: Decision) -> Decision:
+    """Return *decision*; a failure in a run after the rollout has finished takes nothing back that was done before."""
+    if decision.state is None or decision.state.phase != "finished":
+        return decision
+    return dataclasses.replace(decision, steps=tuple({**each, "undo": False} for each in decision.steps))
 
 
 def _is_same(given: Given, state: State) -> bool:

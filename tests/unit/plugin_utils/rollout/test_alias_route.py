@@ -78,6 +78,13 @@ def test_the_steps_and_what_check_mode_plays_of_them(emulator: Emulator) -> None
     assert "strategy in_place stops 'old' first" in plan["no_room"]
 
 
+def test_a_failure_after_the_end_takes_nothing_back(emulator: Emulator) -> None:
+    play = rollout(emulator)
+    play.run()
+    plan = play.plan()
+    assert [(each["do"], each["undo"]) for each in plan["steps"]] == [("deploy", False), ("alias", False)]
+
+
 def test_less_is_done_if_less_is_asked_for(emulator: Emulator) -> None:
     less = {"smoke_test": {"enabled": "false"}, "keep_old": True, "state_file": ""}
     assert kinds(rollout(emulator, **less).plan()) == ["deploy", "alias"]
