@@ -97,7 +97,7 @@ def _changes(result: Json) -> Iterator[str]:
         label = name.replace("_", " ").capitalize()
         yield f"{label}: {_shown(before.get(name))} -> {_shown(after.get(name))}"
     for call in result.get("api_calls") or ():
-        yield request_line(call)
+        yield f"Request: {request_line(call)}"
 
 
 def _nodes(result: Json, dry_run: bool) -> Iterator[str]:

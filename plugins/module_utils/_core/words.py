@@ -31,6 +31,6 @@ def joined(names: t.Sequence[str]) -> str:
 
 def request_line(call: t.Mapping[str, t.Any]) -> str:
     """Return an entry of ``api_calls`` for a summary, with all that it sends."""
-    query = "?" + "&".join(f"{name}={value}" for name, value in call["query"].items()) if call["query"] else ""
-    body = f" {json.dumps(call['body'])}" if call["body"] else ""
-    return f"Request: {call['method']} {call['path']}{query}{body}"
+    query = "?" + "&".join(f"{name}={value}" for name, value in call["query"].items()) if call.get("query") else ""
+    body = f" {json.dumps(call['body'])}" if call.get("body") else ""
+    return f"{call['method']} {call['path']}{query}{body}"

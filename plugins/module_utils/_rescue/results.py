@@ -99,7 +99,7 @@ def _summary(shown: Json, ends: t.Sequence[tuple[Json, Outcome]], refused: t.Seq
     for each, end in ends:
         lines.append(f"Deployment '{each['id']}' {WORDS[each['kind']]}: {_end_of(each['reason'])}")
         lines.append(f"  {_what(each, end, check_mode=shown['check_mode'])}")
-    return [*lines, *shown["notices"], *map(request_line, shown["api_calls"]), *refused]
+    return [*lines, *shown["notices"], *(f"Request: {request_line(call)}" for call in shown["api_calls"]), *refused]
 
 
 def _what(found: Json, end: Outcome, *, check_mode: bool) -> str:

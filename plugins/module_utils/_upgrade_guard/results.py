@@ -182,7 +182,8 @@ def _summary(found: Json, restores: bool) -> list[str]:
 def _requests(calls: t.Sequence[Json]) -> list[str]:
     """Return the lines of the first requests of a dry run, and how many more there are."""
     more = len(calls) - _MOST
-    return [*map(request_line, calls[:_MOST]), *([f"and {more} more in api_calls"] if more > 0 else ())]
+    lines = [f"Request: {request_line(call)}" for call in calls[:_MOST]]
+    return [*lines, *([f"and {more} more in api_calls"] if more > 0 else ())]
 
 
 def _headline(found: Json, restores: bool) -> str:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
+
+from ansible_collections.mlops.elasticsearch.plugins.module_utils._core.words import request_line
 
 Json = t.Mapping[str, t.Any]
 
@@ -81,11 +82,5 @@ def _lines(found: Json) -> list[str]:
         mark = "failed" if each.get("failed") else "open" if each.get("open") else "done"
         mark = "would" if found["check_mode"] else mark
         lines.append(f"{mark}: {each['title']}")
-        lines += [f"    {_call(call)}" for call in each["api_calls"]]
+        lines += [f"    {request_line(call)}" for call in each["api_calls"]]
     return lines
-
-
-def _call(call: Json) -> str:
-    query = "&".join(f"{name}={value}" for name, value in (call.get("query") or {}).items())
-    body = json.dumps(call["body"]) if call.get("body") else ""
-    return f"{call['method']} {call['path']}{'?' if query else ''}{query} {body}".rstrip()

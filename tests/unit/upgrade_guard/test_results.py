@@ -22,13 +22,18 @@ def options(**given: t.Any) -> Json:
     return found
 
 
+def with_two_deployments(emulator: Emulator) -> Guard:
+    """Start the deployments a and b, and let an alias refer to their model. Return the role on *emulator*."""
+    for name in ("a", "b"):
+        emulator.effect("start_deployment", model_id="m", deployment_id=name)
+    emulator.settle()
+    emulator.run_alias(model_alias="x", model_id="m")
+    return Guard(emulator)
+
+
 def test_a_person_reads_it_in_ten_seconds() -> None:
     with Emulator("9.5.3") as emulator:
-        for name in ("a", "b"):
-            emulator.effect("start_deployment", model_id="m", deployment_id=name)
-        emulator.settle()
-        emulator.run_alias(model_alias="x", model_id="m")
-        guard = Guard(emulator)
+        guard = with_two_deployments(emulator)
         night = guard.use(**{**NIGHT, "quiesce": {"mode": "stop_all", "upgrade_mode": True}})
         assert night["summary"] == [
             "Cluster: recorded and 2 deployments stopped",
@@ -56,7 +61,7 @@ def test_a_person_reads_it_in_ten_seconds() -> None:
             "Aliases put back: x",
             "Upgrade mode: off",
             "Request: POST /_ml/set_upgrade_mode?enabled=false",
-            *map(request_line, dry["api_calls"][1:]),
+            *(f"Request: {request_line(call)}" for call in dry["api_calls"][1:]),
         ]
         assert len(dry["api_calls"]) == 4
         # What a real run rehearses before it turns the mode off is refused in the mode, which is no reason to fail.
@@ -123,11 +128,7 @@ def test_each_failure_is_said_once() -> None:
 def test_only_what_happens_is_shown() -> None:
     """Test it with a restore that is refused: nothing is put back, by a real run or by one that shows it before."""
     with Emulator("9.5.3") as emulator:
-        for name in ("a", "b"):
-            emulator.effect("start_deployment", model_id="m", deployment_id=name)
-        emulator.settle()
-        emulator.run_alias(model_alias="x", model_id="m")
-        guard = Guard(emulator)
+        guard = with_two_deployments(emulator)
         guard.use(**NIGHT)
         emulator.run_alias(model_alias="x", model_id="m", state="absent")
         emulator.effect("start_deployment", model_id="m", deployment_id="a", queue_capacity=7)
